@@ -1,0 +1,69 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+// The arrows of the design: a target may import what it lists here and nothing else
+// (`make lint` builds with the explicit-dependency check on).
+let package = Package(
+  name: "swift-mfac",
+  products: [
+    .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+  ],
+  targets: [
+    // System libraries.
+    .systemLibrary(
+      name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev", "openmpi-bin"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // C: loops that BLAS has no form for, and the digits embedded as data.
+    .target(name: "CKernels"),
+    .target(
+      name: "CDigits",
+      exclude: [
+        "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz", "t10k-images-idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte.gz", "SOURCE.md",
+      ]),
+
+    .target(name: "RandomNumbers"),
+    .target(name: "Sharding"),
+    .target(name: "MPI", dependencies: ["COpenMPI", "Sharding"]),
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
+    .target(name: "Curvature", dependencies: ["LinearAlgebra", "Sharding"]),
+    .target(
+      name: "Networks",
+      dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
+    .target(name: "Datasets", dependencies: ["CDigits", "CZlib", "RandomNumbers"]),
+    .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
+    .target(
+      name: "Training",
+      dependencies: [
+        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Sharding",
+      ]),
+    .executableTarget(
+      name: "swift-mfac-train",
+      dependencies: [
+        "Training", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
+      ]),
+
+    // Dense double-precision truth, and the ladder of tests on it.
+    .target(name: "Reference", path: "Tests/Reference"),
+    .testTarget(name: "ShardingTests", dependencies: ["Sharding"]),
+    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "Reference"]),
+    .testTarget(
+      name: "CurvatureTests",
+      dependencies: ["Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding"]),
+    .testTarget(
+      name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "RandomNumbers"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "RandomNumbers"]),
+    .testTarget(
+      name: "EndToEndTests", dependencies: ["Datasets"],
+      exclude: ["Trajectories"]),
+  ]
+)

@@ -1,0 +1,31 @@
+#include "network_kernels.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "clones.h"
+
+#pragma clang fp contract(off)
+
+#define INLINE static inline __attribute__((always_inline))
+#define JOIN(a, b) a##_##b
+#define JOIN_EXPANDED(a, b) JOIN(a, b)
+#define NAME(kernel) JOIN_EXPANDED(kernel, S)
+// Loops over the channels of one position are short: one vector at a time, no unrolled body.
+#define OVER_CHANNELS _Pragma("clang loop vectorize(enable) interleave_count(1)")
+
+#include "network_kernels_exponential.h"
+
+#define T float
+#define S f32
+#include "network_kernels_activations.h"
+#include "network_kernels_losses.h"
+#include "network_kernels_windows.h"
+#undef S
+#undef T
+
+#define T double
+#define S f64
+#include "network_kernels_activations.h"
+#include "network_kernels_losses.h"
+#include "network_kernels_windows.h"

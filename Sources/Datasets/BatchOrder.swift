@@ -1,0 +1,64 @@
+import RandomNumbers
+
+/// Which examples make the batch of a step: a pure function of the step, for given example count,
+/// batch size, order and seed.
+///
+/// An epoch has `exampleCount / batchSize` batches; what is left over is dropped, in both orders.
+public struct BatchOrder: Sendable {
+  public enum Order: String, CaseIterable, Sendable {
+    /// Another permutation in each epoch.
+    case shuffled
+    /// File order in each epoch.
+    case sequential
+  }
+
+  public let exampleCount: Int
+  public let batchSize: Int
+  public let order: Order
+  public let seed: UInt64
+  public var batchesPerEpoch: Int { exampleCount / batchSize }
+
+  // The examples in the order of one epoch, kept because its steps follow one another.
+  private var epoch = 0
+  private var examples: [Int]
+
+  /// - Throws: `DatasetError` when a batch is larger than the dataset, or empty.
+  public init(
+    exampleCount: Int, batchSize: Int, order: Order, seed: UInt64
+  ) throws(DatasetError) {
+    guard batchSize > 0 else {
+      throw DatasetError("batch size", "\(batchSize) is not positive")
+    }
+    guard batchSize <= exampleCount else {
+      throw DatasetError(
+        "batch size", "\(batchSize) exceeds the \(exampleCount) training examples")
+    }
+    self.exampleCount = exampleCount
+    self.batchSize = batchSize
+    self.order = order
+    self.seed = seed
+    examples = Self.examples(count: exampleCount, order: order, seed: seed, epoch: 0)
+  }
+
+  /// The examples of a step, shape [batchSize]; steps count from 0 over all epochs.
+  public mutating func indices(step: Int) -> ArraySlice<Int> {
+    precondition(step >= 0, "step \(step) is negative")
+    let (epoch, batch) = step.quotientAndRemainder(dividingBy: batchesPerEpoch)
+    if epoch != self.epoch {
+      self.epoch = epoch
+      examples = Self.examples(count: exampleCount, order: order, seed: seed, epoch: epoch)
+    }
+    return examples[batch * batchSize..<(batch + 1) * batchSize]
+  }
+
+  private static func examples(count: Int, order: Order, seed: UInt64, epoch: Int) -> [Int] {
+    switch order {
+    case .sequential: return Array(0..<count)
+    case .shuffled:
+      precondition(epoch < 1 << 32, "epoch \(epoch) does not fit its 32 bits of a stream")
+      // Streams below 2³² are those of the tensors' initial values.
+      let stream = 1 << 32 | UInt64(epoch)
+      return CounterRandom(seed: seed, stream: stream).permutation(count: count)
+    }
+  }
+}

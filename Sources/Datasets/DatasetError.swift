@@ -1,0 +1,24 @@
+/// What is wrong with data that was read, written or asked for: one line naming the file or
+/// setting, the problem and, where they say more, what was expected and what was found.
+public struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
+  /// The file, directory or setting at fault.
+  public let subject: String
+  public let problem: String
+  public let expected: String?
+  public let got: String?
+
+  public init(_ subject: String, _ problem: String, expected: String? = nil, got: String? = nil) {
+    self.subject = subject
+    self.problem = problem
+    self.expected = expected
+    self.got = got
+  }
+
+  public var description: String {
+    var comparison: [String] = []
+    if let expected { comparison.append("expected \(expected)") }
+    if let got { comparison.append("got \(got)") }
+    let line = "\(subject): \(problem)"
+    return comparison.isEmpty ? line : line + ": " + comparison.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,88 @@
+import CZlib
+
+/// Inflates one gzip stream held in memory, no further than it is asked to.
+///
+/// What it allocates is bounded by what the stream really holds, not by what a file claims.
+struct GzipReader: ~Copyable {
+  static let magic: [UInt8] = [0x1f, 0x8b]
+
+  private let file: String
+  private let compressed: UnsafeRawBufferPointer
+  /// How much of `compressed` zlib has been handed; its counters have 32 bits.
+  private var handed = 0
+  // zlib's state points back at its stream, which therefore must not move.
+  private let stream: UnsafeMutablePointer<z_stream>
+  private let piece: UnsafeMutableBufferPointer<UInt8>
+  private var ended = false
+
+  /// - Parameter compressed: must outlive the reader.
+  init(_ compressed: UnsafeRawBufferPointer, file: String) throws(DatasetError) {
+    self.file = file
+    self.compressed = compressed
+    stream = .allocate(capacity: 1)
+    stream.initialize(to: z_stream())
+    piece = .allocate(capacity: 1 << 16)
+    // 15: the largest window; 16: a gzip header and its check sum are demanded.
+    let status = inflateInit2_(
+      stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+    guard status == Z_OK else { throw DatasetError(file, "zlib cannot start: code \(status)") }
+  }
+
+  deinit {
+    inflateEnd(stream)
+    stream.deallocate()
+    piece.deallocate()
+  }
+
+  /// The next `count` bytes; fewer when the stream ends before.
+  mutating func read(_ count: Int) throws(DatasetError) -> [UInt8] {
+    var bytes: [UInt8] = []
+    // Ordinary files never grow past this and are not copied again.
+    bytes.reserveCapacity(min(count, 16 * compressed.count))
+    while bytes.count < count && !ended {
+      let inflated = try inflatePiece(limit: count - bytes.count)
+      bytes.append(contentsOf: inflated)
+    }
+    return bytes
+  }
+
+  /// Checks that the stream ends here, that its check sum is right and that nothing follows.
+  mutating func finish() throws(DatasetError) {
+    while !ended {
+      guard try inflatePiece(limit: 1).isEmpty else {
+        throw DatasetError(file, "holds more data than its header announces")
+      }
+    }
+    let trailing = compressed.count - handed + Int(stream.pointee.avail_in)
+    guard trailing == 0 else {
+      throw DatasetError(file, "\(trailing) bytes follow the end of the gzip data")
+    }
+  }
+
+  private mutating func inflatePiece(
+    limit: Int
+  ) throws(DatasetError) -> UnsafeBufferPointer<UInt8> {
+    if stream.pointee.avail_in == 0 && handed < compressed.count {
+      let next = compressed[handed...].prefix(1 << 30)
+      stream.pointee.next_in = UnsafeMutablePointer(
+        mutating: UnsafeRawBufferPointer(rebasing: next).bindMemory(to: UInt8.self).baseAddress)
+      stream.pointee.avail_in = UInt32(next.count)
+      handed += next.count
+    }
+    let room = min(limit, piece.count)
+    stream.pointee.next_out = piece.baseAddress
+    stream.pointee.avail_out = UInt32(room)
+    let status = inflate(stream, Z_NO_FLUSH)
+    switch status {
+    case Z_OK: break
+    case Z_STREAM_END: ended = true
+    case Z_BUF_ERROR: throw DatasetError(file, "the gzip data ends early, after \(handed) bytes")
+    default:
+      let reason = stream.pointee.msg.map { String(cString: $0) } ?? "code \(status)"
+      let position = handed - Int(stream.pointee.avail_in)
+      throw DatasetError(file, "corrupt gzip data near byte \(position): \(reason)")
+    }
+    let produced = room - Int(stream.pointee.avail_out)
+    return UnsafeBufferPointer(rebasing: piece[..<produced])
+  }
+}

@@ -1,0 +1,108 @@
+/// An array of unsigned bytes in the IDX format, gzip-compressed or not.
+///
+/// The format: two zero bytes, the element type (0x08, the only one read here), the number of
+/// dimensions, each dimension as a big-endian 32-bit integer, then the elements, last dimension
+/// fastest. Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits".
+public struct IDXArray: Sendable {
+  /// Where the array came from, for messages.
+  public let file: String
+  public let shape: [Int]
+  /// The elements, row-major, shape [shape[0], shape[1], …].
+  public let values: [UInt8]
+
+  /// Reads a file, which is inflated when it starts as gzip data do, whatever its name.
+  ///
+  /// - Parameter rank: how many dimensions the array must have: 3 for images, 1 for labels.
+  /// - Throws: `DatasetError` naming the file, what was expected and what was found.
+  public init(path: String, rank: Int) throws(DatasetError) {
+    let input = try InputFile(path)
+    try self.init(bytes: try input.read(0..<input.count), file: path, rank: rank)
+  }
+
+  /// The same for a file's bytes in memory.
+  package init(bytes: [UInt8], file: String, rank: Int) throws(DatasetError) {
+    self.file = file
+    let headerSize = 4 + 4 * rank
+    if bytes.starts(with: GzipReader.magic) {
+      (shape, values) = try bytes.withUnsafeBufferPointer { compressed throws(DatasetError) in
+        var reader = try GzipReader(UnsafeRawBufferPointer(compressed), file: file)
+        let header = try reader.read(headerSize)
+        let (shape, count) = try Self.shape(header: header, file: file, rank: rank)
+        let values = try reader.read(count)
+        try Self.check(count: values.count, expected: count, file: file)
+        try reader.finish()
+        return (shape, values)
+      }
+    } else {
+      let header = Array(bytes.prefix(headerSize))
+      let (shape, count) = try Self.shape(header: header, file: file, rank: rank)
+      try Self.check(count: bytes.count - headerSize, expected: count, file: file)
+      self.shape = shape
+      values = Array(bytes[headerSize...])
+    }
+  }
+
+  /// The shape that a header announces, and the number of elements.
+  private static func shape(
+    header: [UInt8], file: String, rank: Int
+  ) throws(DatasetError) -> (shape: [Int], count: Int) {
+    guard header.count >= 4 else {
+      throw DatasetError(
+        file, "too short for an IDX file", expected: "at least 4 bytes", got: "\(header.count)")
+    }
+    guard header[0] == 0 && header[1] == 0 else {
+      throw DatasetError(
+        file, "not an IDX file", expected: "first bytes \(hex([0, 0, 8, UInt8(rank)]))",
+        got: hex(header.prefix(4)))
+    }
+    guard header[2] == 8 else {
+      throw DatasetError(
+        file, "unsupported IDX element type", expected: "08 (unsigned bytes)",
+        got: hex([header[2]]))
+    }
+    guard header[3] == UInt8(rank) else {
+      throw DatasetError(
+        file, "wrong kind of IDX file", expected: kind(rank), got: kind(Int(header[3])))
+    }
+    guard header.count == 4 + 4 * rank else {
+      throw DatasetError(
+        file, "the IDX header ends early", expected: "\(4 + 4 * rank) bytes",
+        got: "\(header.count) bytes")
+    }
+    let shape = stride(from: 4, to: header.count, by: 4).map { offset in
+      header[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
+    }
+    guard let count = product(shape) else {
+      throw DatasetError(file, "its dimensions \(shape) overflow a 64-bit size")
+    }
+    return (shape, count)
+  }
+
+  private static func check(count: Int, expected: Int, file: String) throws(DatasetError) {
+    guard count == expected else {
+      throw DatasetError(
+        file, count < expected ? "too short" : "too long",
+        expected: "\(expected) bytes after its header", got: "\(count)")
+    }
+  }
+
+  private static func kind(_ rank: Int) -> String {
+    let noun = rank == 1 ? " (labels)" : rank == 3 ? " (images)" : ""
+    return "\(rank) dimension\(rank == 1 ? "" : "s")\(noun)"
+  }
+
+  private static func hex(_ bytes: some Sequence<UInt8>) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+  }
+}
+
+/// The product of a shape's dimensions; nil when it does not fit an `Int`.
+func product(_ shape: [Int]) -> Int? {
+  var product = 1
+  for dimension in shape {
+    let (next, overflow) = product.multipliedReportingOverflow(by: dimension)
+    guard !overflow else { return nil }
+    product = next
+  }
+  return product
+}

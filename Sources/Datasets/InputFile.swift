@@ -1,0 +1,74 @@
+import Glibc
+
+/// A regular file open for reading, whole or by ranges as they are needed.
+///
+/// Ranges are read, not mapped: a file that shrinks meanwhile ends in an error instead of a signal.
+final class InputFile: Sendable {
+  let path: String
+  /// Size in bytes when the file was opened.
+  let count: Int
+  private let descriptor: Int32
+
+  /// - Throws: `DatasetError` when there is no such file, it may not be read, or it is a directory
+  ///   or another thing that is not a regular file.
+  init(_ path: String) throws(DatasetError) {
+    // Without O_NONBLOCK a named pipe would hang here, before it can be refused.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else { throw .system(path, "cannot open") }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else {
+      let error = DatasetError.system(path, "cannot read its size")
+      close(descriptor)
+      throw error
+    }
+    let kind = status.st_mode & S_IFMT
+    guard kind == S_IFREG else {
+      close(descriptor)
+      throw DatasetError(
+        path, kind == S_IFDIR ? "is a directory" : "is not a regular file", expected: "a file")
+    }
+    self.path = path
+    self.descriptor = descriptor
+    count = Int(status.st_size)
+  }
+
+  deinit { close(descriptor) }
+
+  /// Fills `buffer` with the bytes from `offset` on.
+  func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DatasetError) {
+    var done = 0
+    while done < buffer.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
+      let received = pread(descriptor, rest.baseAddress, rest.count, offset + done)
+      if received < 0 && errno == EINTR { continue }
+      guard received >= 0 else { throw .system(path, "cannot read at byte \(offset + done)") }
+      guard received > 0 else {
+        throw DatasetError(
+          path, "ends early", expected: "\(offset + buffer.count) bytes",
+          got: "\(offset + done) bytes")
+      }
+      done += received
+    }
+  }
+
+  /// The bytes of `range` as integers of the machine's byte order, little-endian like the files'.
+  func read<Word: FixedWidthInteger>(
+    _ range: Range<Int>, as word: Word.Type = Word.self
+  ) throws(DatasetError) -> [Word] {
+    let size = MemoryLayout<Word>.size
+    precondition(range.count % size == 0, "\(range.count) bytes are not words of \(size) bytes")
+    var words = [Word](repeating: 0, count: range.count / size)
+    let offset = range.lowerBound
+    try words.withUnsafeMutableBufferPointer { buffer throws(DatasetError) in
+      try read(at: offset, into: UnsafeMutableRawBufferPointer(buffer))
+    }
+    return words
+  }
+}
+
+extension DatasetError {
+  /// The failure of the system call made last, in the system's words.
+  public static func system(_ path: String, _ problem: String) -> DatasetError {
+    DatasetError(path, "\(problem): \(String(cString: strerror(errno)))")
+  }
+}

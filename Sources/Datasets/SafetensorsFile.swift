@@ -1,0 +1,86 @@
+/// Named tensors in a file of the safetensors format, open for reading.
+///
+/// The header is read and checked whole when the file is opened, values when they are asked for.
+public final class SafetensorsFile: Sendable {
+  public let path: String
+  /// In the order of their data.
+  public let tensors: [TensorEntry]
+  /// Text that the writer left about the file.
+  public let metadata: [String: String]
+  private let input: InputFile
+  private let dataOffset: Int
+  private let indexOfName: [String: Int]
+
+  /// - Throws: `DatasetError` naming the file and the byte or tensor at fault.
+  public init(path: String) throws(DatasetError) {
+    self.path = path
+    input = try InputFile(path)
+    guard input.count >= 8 else {
+      throw DatasetError(
+        path, "too short for a safetensors file", expected: "at least 8 bytes",
+        got: "\(input.count)")
+    }
+    let size = try input.read(0..<8, as: UInt64.self)[0]
+    guard size <= UInt64(SafetensorsHeader.largestSize) else {
+      throw DatasetError(
+        path, "not a safetensors file, or its header is too long",
+        expected: "at most \(SafetensorsHeader.largestSize) bytes", got: "\(size)")
+    }
+    dataOffset = 8 + Int(size)
+    guard dataOffset <= input.count else {
+      throw DatasetError(
+        path, "the header ends beyond the file", expected: "at least \(dataOffset) bytes",
+        got: "\(input.count)")
+    }
+    let header = try SafetensorsHeader(
+      try input.read(8..<dataOffset), dataSize: input.count - dataOffset, file: path)
+    tensors = header.tensors
+    metadata = header.metadata
+    indexOfName = Dictionary(uniqueKeysWithValues: zip(tensors.map(\.name), tensors.indices))
+  }
+
+  /// The entry of a tensor; nil when there is none of this name.
+  public func tensor(_ name: String) -> TensorEntry? { indexOfName[name].map { tensors[$0] } }
+
+  /// A tensor's values in row-major order; F64 is rounded, all others are exact.
+  ///
+  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or F64.
+  public func floats(_ name: String) throws(DatasetError) -> [Float] {
+    let tensor = try floatingPointTensor(name)
+    switch tensor.dtype {
+    case .float64: return try words(of: tensor).map { Float(Double(bitPattern: $0)) }
+    case .float32: return try words(of: tensor).map { Float(bitPattern: $0) }
+    case .bfloat16:
+      return try words(of: tensor).map { (word: UInt16) in Float(bitPattern: UInt32(word) << 16) }
+    default: return try words(of: tensor).map { Float(Float16(bitPattern: $0)) }
+    }
+  }
+
+  /// A tensor's values in row-major order, exactly.
+  ///
+  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or F64.
+  public func doubles(_ name: String) throws(DatasetError) -> [Double] {
+    let tensor = try floatingPointTensor(name)
+    guard tensor.dtype == .float64 else { return try floats(name).map(Double.init) }
+    return try words(of: tensor).map { Double(bitPattern: $0) }
+  }
+
+  private func floatingPointTensor(_ name: String) throws(DatasetError) -> TensorEntry {
+    guard let tensor = tensor(name) else {
+      throw DatasetError(path, "there is no tensor '\(name)'")
+    }
+    guard [.float16, .bfloat16, .float32, .float64].contains(tensor.dtype) else {
+      throw DatasetError(
+        path, "tensor '\(name)' has another type", expected: "F16, BF16, F32 or F64",
+        got: tensor.dtype.rawValue)
+    }
+    return tensor
+  }
+
+  private func words<Word: FixedWidthInteger>(
+    of tensor: TensorEntry
+  ) throws(DatasetError) -> [Word] {
+    let start = dataOffset + tensor.range.lowerBound
+    return try input.read(start..<start + tensor.range.count)
+  }
+}

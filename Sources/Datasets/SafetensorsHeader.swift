@@ -1,0 +1,109 @@
+/// The header of a safetensors file: which tensors it holds, and where.
+///
+/// It is accepted only whole: the tensors fill the data without gap or overlap, each as long as
+/// its shape says. Format: huggingface.co/docs/safetensors.
+struct SafetensorsHeader {
+  /// The longest header in bytes that readers of the format accept.
+  static let largestSize = 100_000_000
+  /// The member that holds text about the file instead of a tensor.
+  static let metadataKey = "__metadata__"
+
+  /// In the order of their data.
+  private(set) var tensors: [TensorEntry] = []
+  private(set) var metadata: [String: String] = [:]
+
+  /// - Parameters:
+  ///   - text: the header alone, padding included.
+  ///   - dataSize: how many bytes follow it in the file.
+  init(_ text: [UInt8], dataSize: Int, file: String) throws(DatasetError) {
+    let origin = 8
+    guard String(validating: text, as: UTF8.self) != nil else {
+      throw DatasetError(file, "the header is not valid UTF-8")
+    }
+    guard text.first == UInt8(ascii: "{") else {
+      throw DatasetError(file, "byte \(origin): the header does not start with '{'")
+    }
+    var tensors: [TensorEntry] = []
+    var metadata: [String: String] = [:]
+    var scanner = JSONScanner(text, file: file, origin: origin)
+    try scanner.object { scanner, name throws(DatasetError) in
+      if name == Self.metadataKey {
+        try scanner.object { scanner, key throws(DatasetError) in
+          metadata[key] = try scanner.string()
+        }
+      } else {
+        tensors.append(try Self.entry(name, from: &scanner, file: file))
+      }
+    }
+    try scanner.end()
+    // Equal ranges are empty ones; they keep the order in which the header names them.
+    let order = tensors.indices.sorted {
+      let (first, second) = (tensors[$0].range, tensors[$1].range)
+      return (first.lowerBound, first.upperBound, $0) < (second.lowerBound, second.upperBound, $1)
+    }
+    self.tensors = order.map { tensors[$0] }
+    self.metadata = metadata
+    try checkRanges(dataSize: dataSize, file: file)
+  }
+
+  /// The description of one tensor; `scanner` is at its opening brace.
+  private static func entry(
+    _ name: String, from scanner: inout JSONScanner, file: String
+  ) throws(DatasetError) -> TensorEntry {
+    var dtype: TensorType?
+    var shape: [Int]?
+    var offsets: [Int]?
+    try scanner.object { scanner, key throws(DatasetError) in
+      let position = scanner.nextPosition()
+      switch key {
+      case "dtype":
+        let text = try scanner.string()
+        dtype = TensorType(rawValue: text)
+        guard dtype != nil else {
+          throw scanner.error("tensor '\(name)' has the unknown dtype '\(text)'", at: position)
+        }
+      case "shape": shape = try scanner.integers()
+      case "data_offsets": offsets = try scanner.integers()
+      default: throw scanner.error("tensor '\(name)' has the unknown key '\(key)'", at: position)
+      }
+    }
+    guard let dtype, let shape, let offsets else {
+      let missing = dtype == nil ? "dtype" : shape == nil ? "shape" : "data_offsets"
+      throw DatasetError(file, "tensor '\(name)' has no \(missing)")
+    }
+    guard offsets.count == 2, offsets[0] <= offsets[1] else {
+      throw DatasetError(
+        file, "tensor '\(name)': wrong data_offsets", expected: "[begin, end], begin ≤ end",
+        got: "\(offsets)")
+    }
+    guard let size = product(shape + [dtype.byteCount]) else {
+      throw DatasetError(file, "tensor '\(name)': its shape \(shape) overflows a 64-bit size")
+    }
+    guard size == offsets[1] - offsets[0] else {
+      throw DatasetError(
+        file, "tensor '\(name)': wrong data_offsets \(offsets)",
+        expected: "\(size) bytes (\(dtype.rawValue), shape \(shape))",
+        got: "\(offsets[1] - offsets[0])")
+    }
+    return TensorEntry(name: name, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
+  }
+
+  /// Every byte of the data belongs to exactly one tensor.
+  private func checkRanges(dataSize: Int, file: String) throws(DatasetError) {
+    var end = 0
+    for tensor in tensors {
+      guard tensor.range.lowerBound == end else {
+        let problem = tensor.range.lowerBound < end ? "overlaps" : "leaves a gap after"
+        throw DatasetError(
+          file, "tensor '\(tensor.name)' \(problem) the tensor before it",
+          expected: "data from byte \(end)", got: "\(tensor.range.lowerBound)")
+      }
+      end = tensor.range.upperBound
+    }
+    guard end == dataSize else {
+      throw DatasetError(
+        file, end > dataSize ? "the data end early" : "data follow the last tensor",
+        expected: "\(end) bytes after the header", got: "\(dataSize)")
+    }
+  }
+}

@@ -1,0 +1,42 @@
+/// How a safetensors file stores a tensor's elements.
+public enum TensorType: String, CaseIterable, Sendable {
+  case bool = "BOOL"
+  case uint8 = "U8"
+  case int8 = "I8"
+  case float8E4M3 = "F8_E4M3"
+  case float8E5M2 = "F8_E5M2"
+  case float8E8M0 = "F8_E8M0"
+  case uint16 = "U16"
+  case int16 = "I16"
+  case float16 = "F16"
+  case bfloat16 = "BF16"
+  case uint32 = "U32"
+  case int32 = "I32"
+  case float32 = "F32"
+  case uint64 = "U64"
+  case int64 = "I64"
+  case float64 = "F64"
+  case complex64 = "C64"
+
+  /// Size of one element.
+  public var byteCount: Int {
+    switch self {
+    case .bool, .uint8, .int8, .float8E4M3, .float8E5M2, .float8E8M0: 1
+    case .uint16, .int16, .float16, .bfloat16: 2
+    case .uint32, .int32, .float32: 4
+    case .uint64, .int64, .float64, .complex64: 8
+    }
+  }
+}
+
+/// What a safetensors header says of one tensor.
+public struct TensorEntry: Equatable, Sendable {
+  public let name: String
+  public let dtype: TensorType
+  public let shape: [Int]
+  /// The tensor's bytes, counted from the start of the data.
+  public let range: Range<Int>
+
+  /// Number of elements.
+  public var count: Int { range.count / dtype.byteCount }
+}

@@ -1,0 +1,24 @@
+import CKernels
+
+/// An elementwise function between two layers.
+public enum Activation: String, CaseIterable, Sendable {
+  /// max(x, 0)
+  case relu
+  case tanh
+  /// 1/(1 + e⁻ˣ)
+  case sigmoid
+  /// x·Φ(x) with the normal distribution function Φ, exact (not the tanh approximation).
+  case gelu
+
+  /// Whether the derivative is computed from the output; else from the input.
+  public var derivesFromOutput: Bool { self != .gelu }
+
+  var code: Int32 {
+    switch self {
+    case .relu: Int32(CK_RELU)
+    case .tanh: Int32(CK_TANH)
+    case .sigmoid: Int32(CK_SIGMOID)
+    case .gelu: Int32(CK_GELU)
+    }
+  }
+}

@@ -1,0 +1,90 @@
+/// The loops of layers and losses that BLAS has no form for, for single and double precision.
+///
+/// Arrays are in row-major order with features last: an image is [height, width, channels].
+public protocol NetworkKernels: BitwiseCopyable {
+  /// `y[r, c] += bias[c]`, y [rows, columns].
+  static func addBias(
+    rows rowCount: Int, columns columnCount: Int, bias: UnsafePointer<Self>,
+    to y: UnsafeMutablePointer<Self>
+  )
+
+  /// `sums[c] = Σᵣ x[r, c]`, x [rows, columns]; eight rows at a time, in a fixed tree.
+  static func columnSums(
+    rows rowCount: Int, columns columnCount: Int, of x: UnsafePointer<Self>,
+    into sums: UnsafeMutablePointer<Self>
+  )
+
+  /// `y[i, c, r] = x[i, r, c]`, x [count, rows, columns].
+  static func transpose(
+    count: Int, rows rowCount: Int, columns columnCount: Int, _ x: UnsafePointer<Self>,
+    into y: UnsafeMutablePointer<Self>
+  )
+
+  /// `y = f(x)`; y may be x.
+  static func activate(
+    _ activation: Activation, count: Int, _ x: UnsafePointer<Self>,
+    into y: UnsafeMutablePointer<Self>
+  )
+
+  /// `dx = f′(x)·dy`; dx may be dy. `kept` is x where the activation asks for it, else y.
+  static func activationGradient(
+    _ activation: Activation, count: Int, kept: UnsafePointer<Self>, _ dy: UnsafePointer<Self>,
+    into dx: UnsafeMutablePointer<Self>
+  )
+
+  /// Rows of the patches of all examples: row (example, oy, ox) holds
+  /// `x[example, oy·stride + ky − padding, ox·stride + kx − padding, c]` in the order ky, kx, c.
+  static func patches(
+    _ window: SlidingWindow, rows: Range<Int>, of x: UnsafePointer<Self>,
+    into patches: UnsafeMutablePointer<Self>
+  )
+
+  /// The adjoint of `patches`: adds each element to the place in dx that it came from.
+  static func addPatches(
+    _ window: SlidingWindow, rows: Range<Int>, _ patches: UnsafePointer<Self>,
+    to dx: UnsafeMutablePointer<Self>
+  )
+
+  /// The largest value of each window, of equals the first, and its place `ky·kernel + kx`.
+  static func maxPool(
+    _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,
+    into y: UnsafeMutablePointer<Self>, choices: UnsafeMutablePointer<Int32>
+  )
+
+  /// Each element of dy goes to its window's choice; dx is overwritten.
+  static func maxPoolGradient(
+    _ window: SlidingWindow, examples: Int, _ dy: UnsafePointer<Self>,
+    choices: UnsafePointer<Int32>, into dx: UnsafeMutablePointer<Self>
+  )
+
+  /// The sum of each window, zeros around the image included, over kernel².
+  static func averagePool(
+    _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,
+    into y: UnsafeMutablePointer<Self>
+  )
+
+  /// Each element of dy over kernel² goes to its whole window; dx is overwritten.
+  static func averagePoolGradient(
+    _ window: SlidingWindow, examples: Int, _ dy: UnsafePointer<Self>,
+    into dx: UnsafeMutablePointer<Self>
+  )
+
+  /// The sum over the examples of `log Σ_c exp(x[c]) − x[label]`;
+  /// `dx = scale·(softmax(x) − onehot)`. Labels must lie in 0..<classes.
+  static func crossEntropy(
+    examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>,
+    scale: Self, gradient dx: UnsafeMutablePointer<Self>
+  ) -> Double
+
+  /// The sum over the examples of `Σ_c (x[c] − onehot[c])² / classes`;
+  /// `dx = scale·2(x − onehot)/classes`.
+  static func squaredError(
+    examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>,
+    scale: Self, gradient dx: UnsafeMutablePointer<Self>
+  ) -> Double
+
+  /// How many examples have their largest output, of equals the first, at their label.
+  static func correct(
+    examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>
+  ) -> Int
+}

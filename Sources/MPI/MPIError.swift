@@ -1,0 +1,38 @@
+import COpenMPI
+
+/// A call into the MPI library that failed.
+public struct MPIError: Error, CustomStringConvertible {
+  public let call: String
+  public let reason: String
+
+  public var description: String { "\(call) failed: \(reason)" }
+
+  static func check(_ call: StaticString, _ code: Int32) throws {
+    guard code != MPI_SUCCESS else { return }
+    var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING) + 1)
+    var length: Int32 = 0
+    MPI_Error_string(code, &text, &length)
+    let reason = String(decoding: text.prefix(Int(length)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    throw MPIError(call: "\(call)", reason: reason)
+  }
+
+  /// MPI counts are 32-bit.
+  static func count(_ elements: Int, in call: StaticString) throws -> Int32 {
+    guard let count = Int32(exactly: elements) else {
+      throw MPIError(
+        call: "\(call)", reason: "\(elements) elements in one message, at most \(Int32.max)")
+    }
+    return count
+  }
+}
+
+/// An error that every rank throws together, at the same place and for the same reason: one rank's
+/// word is enough, and the others may leave in order.
+public protocol SharedError: Error {}
+
+/// What `Communicator.agree` throws on every rank when its body threw on one of them.
+public struct AgreedError: SharedError, CustomStringConvertible {
+  /// The lowest rank that failed.
+  public let rank: Int
+  public let description: String
+}

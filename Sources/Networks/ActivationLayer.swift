@@ -1,0 +1,27 @@
+import LinearAlgebra
+
+/// y = f(x), element by element.
+struct ActivationLayer<Element: Scalar>: Layer {
+  let activation: Activation
+  let outputCount: Int
+
+  var outputPlace: OutputPlace { activation.derivesFromOutput ? .overInput : .own }
+  var keepsOutput: Bool { activation.derivesFromOutput }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    Element.activate(activation, count: call.examples * outputCount, x, into: y)
+  }
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
+    dx: UnsafeMutablePointer<Element>?
+  ) {
+    guard let dx else { return }
+    Element.activationGradient(
+      activation, count: call.examples * outputCount,
+      kept: activation.derivesFromOutput ? y : x, dy, into: dx)
+  }
+}

@@ -1,0 +1,159 @@
+import Foundation
+import Yams
+
+extension NetworkDescription {
+  /// A model file larger than this is not one.
+  private static let largestFile = 1 << 20
+
+  /// Reads a model file:
+  ///
+  /// ```yaml
+  /// input: [1, 8, 8]
+  /// layers:
+  ///   - conv2d: {in: 1, out: 6, kernel: 3, padding: 1}
+  ///   - relu
+  ///   - max-pool2d: {kernel: 2}
+  ///   - flatten
+  ///   - linear: {in: 96, out: 10}
+  /// ```
+  ///
+  /// - Throws: `NetworkDescriptionError` naming the file, and where they are known the line and the
+  ///   layer.
+  public init(contentsOfFile path: String) throws(NetworkDescriptionError) {
+    let data: Data
+    do {
+      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+      data = try handle.read(upToCount: Self.largestFile + 1) ?? Data()
+    } catch {
+      throw NetworkDescriptionError(file: path, "cannot be read: \(error.localizedDescription)")
+    }
+    guard data.count <= Self.largestFile else {
+      throw NetworkDescriptionError(
+        file: path, "is larger than \(Self.largestFile) bytes: not a model file")
+    }
+    guard let text = String(data: data, encoding: .utf8) else {
+      throw NetworkDescriptionError(file: path, "is not UTF-8 text: not a model file")
+    }
+    try self.init(yaml: text, file: path)
+  }
+
+  /// Reads a model file's text; `file` is its name in messages.
+  public init(yaml: String, file: String) throws(NetworkDescriptionError) {
+    var lineOfInput: Int?
+    var linesOfLayers: [Int?] = []
+    do throws(NetworkDescriptionError) {
+      let root = try Self.root(of: yaml)
+      guard case .mapping(let pairs) = root else {
+        throw NetworkDescriptionError(
+          file: file, line: root.mark?.line,
+          "expected the keys input and layers, got \(root.summary)")
+      }
+      var input: [Int]?
+      var layers: [LayerDescription]?
+      for (key, value) in pairs {
+        switch key.plainText {
+        case "input":
+          lineOfInput = value.mark?.line
+          input = try Self.sizes(value)
+        case "layers":
+          guard case .sequence(let entries) = value else {
+            throw NetworkDescriptionError(
+              file: file, line: value.mark?.line,
+              "layers: expected a list of layers, got \(value.summary)")
+          }
+          linesOfLayers = entries.map { $0.mark?.line }
+          layers = []
+          for (index, entry) in entries.enumerated() {
+            layers!.append(try LayerDescription(entry, index: index))
+          }
+        default:
+          throw NetworkDescriptionError(
+            file: file, line: key.mark?.line,
+            "unknown key \(key.summary); expected input and layers")
+        }
+      }
+      guard let input else { throw NetworkDescriptionError("the key input is missing") }
+      guard let layers else { throw NetworkDescriptionError("the key layers is missing") }
+      try self.init(input: input, layers: layers)
+    } catch {
+      // Problems of a whole layer, and of shapes, are at the line where the layer begins.
+      let layerLine = error.layer.flatMap { linesOfLayers[$0] }
+      let inputLine = error.problem.hasPrefix("input") ? lineOfInput : nil
+      throw error.at(error.line ?? layerLine ?? inputLine, of: file)
+    }
+  }
+
+  private static func root(of yaml: String) throws(NetworkDescriptionError) -> Node {
+    // An alias of an alias of … grows without bound, and no model needs one.
+    if yaml.utf8.contains(UInt8(ascii: "&")), yaml.utf8.contains(UInt8(ascii: "*")) {
+      throw NetworkDescriptionError("has & and * in it: YAML anchors and aliases are not read")
+    }
+    do {
+      guard let root = try Yams.compose(yaml: yaml, .default, .default, .utf8) else {
+        throw NetworkDescriptionError("is empty; expected the keys input and layers")
+      }
+      return root
+    } catch let error as NetworkDescriptionError {
+      throw error
+    } catch let error as YamlError {
+      throw NetworkDescriptionError(error)
+    } catch {
+      throw NetworkDescriptionError("is not YAML: \(error)")
+    }
+  }
+
+  private static func sizes(_ node: Node) throws(NetworkDescriptionError) -> [Int] {
+    let expected = "input: expected a list of positive integers such as [1, 28, 28], got "
+    guard case .sequence(let entries) = node else {
+      throw NetworkDescriptionError(line: node.mark?.line, expected + node.summary)
+    }
+    var sizes: [Int] = []
+    for entry in entries {
+      guard let size = entry.plainText.flatMap({ Int($0) }) else {
+        throw NetworkDescriptionError(line: entry.mark?.line, expected + entry.summary + " in it")
+      }
+      sizes.append(size)
+    }
+    return sizes
+  }
+}
+
+extension NetworkDescriptionError {
+  /// The parser's complaint in one line.
+  init(_ error: YamlError) {
+    switch error {
+    case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+      .composer(_, let problem, let mark, _):
+      self.init(line: mark.line, "is not YAML: \(problem)")
+    case .reader(let problem, _, _, _):
+      self.init("is not YAML: \(problem)")
+    case .duplicatedKeysInMapping(let duplicates, let context):
+      let keys = duplicates.map { "'\($0)'" }.joined(separator: ", ")
+      self.init(line: context.mark.line, "key given twice: \(keys)")
+    default:
+      self.init("is not YAML")
+    }
+  }
+}
+
+extension Node {
+  /// The text of an unquoted scalar.
+  var plainText: String? {
+    guard case .scalar(let scalar) = self, scalar.style == .plain || scalar.style == .any else {
+      return nil
+    }
+    return scalar.string
+  }
+
+  /// What a message says was given.
+  var summary: String {
+    switch self {
+    case .scalar(let scalar):
+      scalar.string.isEmpty
+        ? "nothing" : "'\(scalar.string.prefix(40))\(scalar.string.count > 40 ? "…" : "")'"
+    case .mapping: "a mapping"
+    case .sequence(let entries): entries.isEmpty ? "an empty list" : "a list"
+    case .alias: "an alias"
+    }
+  }
+}

@@ -1,0 +1,36 @@
+/// What is wrong with a description of a network, and where.
+public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible {
+  /// The model file and the line in it, where the description comes from one.
+  public let file: String?
+  public let line: Int?
+  /// The layer's index in the list, from 0, as in the names of its tensors.
+  public let layer: Int?
+  /// The layer's name, where it has one.
+  public let layerName: String?
+  /// What was given and what was expected.
+  public let problem: String
+
+  init(
+    file: String? = nil, line: Int? = nil, layer: Int? = nil, layerName: String? = nil,
+    _ problem: String
+  ) {
+    self.file = file
+    self.line = line
+    self.layer = layer
+    self.layerName = layerName
+    self.problem = problem
+  }
+
+  /// `model.yaml:9: layer 4 (linear): expects 96 inputs, layer 3 (flatten) gives 72`
+  public var description: String {
+    let place = file.map { file in line.map { "\(file):\($0): " } ?? "\(file): " } ?? ""
+    let subject = layer.map { layer in layerName.map { "layer \(layer) (\($0)): " } ?? "layer \(layer): " }
+    return place + (subject ?? "") + problem
+  }
+
+  /// The same problem, at a line of a file.
+  func at(_ line: Int?, of file: String) -> NetworkDescriptionError {
+    NetworkDescriptionError(
+      file: file, line: line, layer: layer, layerName: layerName, problem)
+  }
+}

@@ -1,0 +1,26 @@
+import LinearAlgebra
+
+/// [rows, columns] of each example to [columns, rows]: an image's channels to the end or to the
+/// front of its shape. With a single row or column nothing moves.
+struct TranspositionLayer<Element: Scalar>: Layer {
+  let rows: Int
+  let columns: Int
+
+  var outputCount: Int { rows * columns }
+  var outputPlace: OutputPlace { rows == 1 || columns == 1 ? .sameAsInput : .own }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    Element.transpose(count: call.examples, rows: rows, columns: columns, x, into: y)
+  }
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
+    dx: UnsafeMutablePointer<Element>?
+  ) {
+    guard let dx else { return }
+    Element.transpose(count: call.examples, rows: columns, columns: rows, dy, into: dx)
+  }
+}

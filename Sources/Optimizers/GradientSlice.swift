@@ -1,0 +1,48 @@
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// This rank's slice of the gradient that an optimizer works with, and its norm over all ranks.
+struct GradientSlice {
+  let cells: [Range<Int>]
+  private let values: Buffer<Float>
+  private let squares: Buffer<Double>
+  private let sum: CellSum
+
+  init(_ partition: CellPartition, rank: Int) {
+    cells = partition.cellsInSlice(of: rank)
+    values = Buffer(count: partition.slice(of: rank).count)
+    squares = Buffer(count: cells.count)
+    sum = CellSum(partition, rank: rank)
+  }
+
+  var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }
+
+  /// Takes over the mean gradient, with the coupled part of the weight decay: g = ∇ + ω·w.
+  func load(_ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>) {
+    precondition(
+      gradient.count == values.count && parameters.count == values.count,
+      "slices of \(gradient.count) and \(parameters.count) for \(values.count) coordinates")
+    let rate: Float = if case .coupled(let rate) = decay { rate } else { 0 }
+    for cell in cells {
+      for i in cell { values.pointer[i] = gradient[i] + rate * parameters[i] }
+    }
+  }
+
+  /// Euclidean norm over the whole of d. Collective.
+  func norm(on world: Communicator) throws -> Double {
+    for (index, cell) in cells.enumerated() {
+      let piece = UnsafeBufferPointer(values[cell])
+      MixedPrecision.dots(
+        rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: squares.pointer + index)
+    }
+    return try sum.total(of: squares.all, width: 1, on: world)[0].squareRoot()
+  }
+}
+
+extension WeightDecay {
+  /// What the decoupled part leaves of a weight in a step: 1 − η·ω.
+  func remainder(learningRate: Double) -> Float {
+    if case .decoupled(let rate) = self { 1 - Float(learningRate) * rate } else { 1 }
+  }
+}

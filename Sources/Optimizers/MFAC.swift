@@ -1,0 +1,118 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher matrix
+/// of the last m gradients, the newest among them.
+///
+///   G [m, d/p]   the window: this rank's columns
+///   K [m, m]     GGᵀ, the same bits on every rank
+///   u [d/p]      this rank's slice of the direction F⁻¹g
+///   v [d/p]      momentum: v ← μv + (1 − μ)u
+///
+/// What crosses the network in a step is one row of K, m numbers.
+///
+/// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
+/// information", 2021: the dynamic algorithm.
+public final class MFAC: ShardedOptimizer {
+  public struct Configuration: Sendable, Equatable {
+    /// m.
+    public var window: Int
+    /// λ.
+    public var damping: Double
+    /// μ in [0, 1).
+    public var momentum: Float
+    public var weightDecay: WeightDecay
+
+    public init(
+      window: Int = 256, damping: Double = 1e-4, momentum: Float = 0,
+      weightDecay: WeightDecay = .coupled(0)
+    ) {
+      self.window = window
+      self.damping = damping
+      self.momentum = momentum
+      self.weightDecay = weightDecay
+    }
+  }
+
+  public let configuration: Configuration
+  private var fisher: DampedFisher
+  private let gradient: GradientSlice
+  private let sum: CellSum
+  private let partials: Buffer<Double>
+  private let direction: Buffer<Float>
+  private let velocity: Buffer<Float>
+
+  public init(_ configuration: Configuration, partition: CellPartition, rank: Int) throws {
+    self.configuration = configuration
+    gradient = GradientSlice(partition, rank: rank)
+    fisher = try DampedFisher(
+      window: GradientWindow(capacity: configuration.window, cells: gradient.cells),
+      damping: configuration.damping)
+    sum = CellSum(partition, rank: rank)
+    partials = Buffer(count: gradient.cells.count * configuration.window)
+    direction = Buffer(count: partition.slice(of: rank).count)
+    velocity = Buffer(count: configuration.momentum > 0 ? direction.count : 0)
+  }
+
+  /// Bytes that the optimizer holds on a rank: the window and what is of size m² or d/p.
+  public static func bytes(
+    _ configuration: Configuration, partition: CellPartition, rank: Int
+  ) -> Int {
+    let m = configuration.window
+    let cells = partition.cellsInSlice(of: rank)
+    let slices = configuration.momentum > 0 ? 3 : 2
+    return GradientWindow.bytes(capacity: m, cells: cells)
+      + 4 * slices * partition.slice(of: rank).count + 8 * (2 * m * m + m * cells.count)
+  }
+
+  public func step(
+    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
+    on world: Communicator, clock: inout PhaseClock
+  ) throws -> StepOutcome {
+    let products = try gramRow(of: gradient, parameters: parameters, on: world, clock: &clock)
+    // g·g stands at the slot where g will go: every rank sees the same, before the slot is written.
+    let outcome = StepOutcome(gradientNorm: products[fisher.window.oldest].squareRoot())
+    guard outcome.taken else { return outcome }
+
+    let slot = try clock.time(.solve) {
+      try fisher.insert(self.gradient.slice, products: products)
+    }
+    clock.time(.direction) { fisher.direction(forSlot: slot, into: direction.all) }
+    clock.time(.update) { update(&parameters, learningRate: learningRate) }
+    return outcome
+  }
+
+  /// The products of the new gradient with the window's and with itself.
+  private func gramRow(
+    of gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
+    clock: inout PhaseClock
+  ) throws -> [Double] {
+    let width = fisher.window.width(inserting: true)
+    clock.time(.gramRow) {
+      self.gradient.load(gradient, decay: configuration.weightDecay, parameters: parameters)
+      fisher.window.partialProducts(with: self.gradient.slice, inserting: true, into: partials)
+    }
+    return try clock.time(.sum) {
+      try sum.total(of: partials[0..<self.gradient.cells.count * width], width: width, on: world)
+    }
+  }
+
+  /// v ← μv + (1 − μ)u; w ← w − ηv.
+  private func update(_ parameters: inout MutableSpan<Float>, learningRate: Double) {
+    let step = Float(learningRate)
+    let remainder = configuration.weightDecay.remainder(learningRate: learningRate)
+    let momentum = configuration.momentum
+    for cell in gradient.cells {
+      if momentum > 0 {
+        let (u, v) = (direction.pointer, velocity.pointer)
+        for i in cell {
+          v[i] = momentum * v[i] + (1 - momentum) * u[i]
+          u[i] = v[i]
+        }
+      }
+      for i in cell { parameters[i] = remainder * parameters[i] - step * direction.pointer[i] }
+    }
+  }
+}

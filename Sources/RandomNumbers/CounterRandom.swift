@@ -1,0 +1,61 @@
+/// Random numbers by counter: a pure function of (seed, stream, index), so that who draws a number,
+/// and in what order, never changes it.
+///
+/// Philox4x32-10; Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011.
+public struct CounterRandom: Sendable {
+  private let key: (UInt32, UInt32)
+  private let stream: UInt64
+
+  /// - Parameters:
+  ///   - seed: the run's seed; the generator's key.
+  ///   - stream: what the numbers are for (an epoch's order, a tensor's initial values, …).
+  public init(seed: UInt64, stream: UInt64) {
+    key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
+    self.stream = stream
+  }
+
+  /// 64 uniform bits.
+  public func bits(at index: UInt64) -> UInt64 {
+    let block = Self.philox(
+      counter: (
+        UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32),
+        UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
+      ), key: key)
+    return UInt64(block.0) | UInt64(block.1) << 32
+  }
+
+  /// A multiple of 2⁻⁵³ in [0, 1).
+  public func uniform(at index: UInt64) -> Double {
+    Double(bits(at: index) >> 11) * 0x1p-53
+  }
+
+  /// An integer in [0, bound), uniform up to bound·2⁻⁶⁴.
+  public func integer(below bound: Int, at index: UInt64) -> Int {
+    precondition(bound > 0, "bound \(bound) is not positive")
+    return Int(bits(at: index).multipliedFullWidth(by: UInt64(bound)).high)
+  }
+
+  /// A permutation of 0..<count (Fisher–Yates).
+  public func permutation(count: Int) -> [Int] {
+    var order = Array(0..<count)
+    for i in stride(from: count - 1, to: 0, by: -1) {
+      order.swapAt(i, integer(below: i + 1, at: UInt64(i)))
+    }
+    return order
+  }
+
+  /// Ten rounds of Philox4x32.
+  package static func philox(
+    counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
+  ) -> (UInt32, UInt32, UInt32, UInt32) {
+    var c = counter
+    var k = key
+    for _ in 0..<10 {
+      let first = (0xD251_1F53 as UInt32).multipliedFullWidth(by: c.0)
+      let second = (0xCD9E_8D57 as UInt32).multipliedFullWidth(by: c.2)
+      c = (second.high ^ c.1 ^ k.0, second.low, first.high ^ c.3 ^ k.1, first.low)
+      k = (k.0 &+ 0x9E37_79B9, k.1 &+ 0xBB67_AE85)
+    }
+    return c
+  }
+}

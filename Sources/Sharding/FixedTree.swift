@@ -1,0 +1,68 @@
+/// A node of a binary tree over leaves 0, 1, …: it stands for the leaves
+/// [index·2^level, (index + 1)·2^level) that exist.
+public struct TreeNode: Sendable, Equatable {
+  public let level: Int
+  public let index: Int
+}
+
+/// A sum in the order of one fixed binary tree over `leaves` indices, whoever adds which part.
+///
+/// A node's value is its left child's plus its right child's, or the left child's alone where the
+/// right one has no leaves. The tree depends on the number of leaves alone, so a sum's bits do too.
+///
+/// Values are added from left to right. Siblings are joined as soon as both are there, so that at
+/// most two values wait on each level. What is left in `nodes` are the largest complete nodes of
+/// what was added: a rank sends those, and whoever receives the nodes of all ranks, in order, adds
+/// them in turn and is left with the root.
+public struct FixedTree<Value> {
+  public let leaves: Int
+  public private(set) var nodes: [(node: TreeNode, value: Value)] = []
+  private let join: (Value, Value) -> Value
+
+  /// - Parameter join: the sum of a left and a right value; it may reuse the storage of either.
+  public init(leaves: Int, join: @escaping (Value, Value) -> Value) {
+    self.leaves = leaves
+    self.join = join
+  }
+
+  /// Adds the value of a leaf.
+  public mutating func add(leaf index: Int, _ value: Value) {
+    add(TreeNode(level: 0, index: index), value)
+  }
+
+  /// Adds the value of a node, and climbs while its parent is complete.
+  public mutating func add(_ node: TreeNode, _ value: Value) {
+    var node = node
+    var value = value
+    while 1 << node.level < leaves {
+      if node.index % 2 == 1 {
+        guard let left = nodes.last,
+          left.node == TreeNode(level: node.level, index: node.index - 1)
+        else { break }
+        value = join(left.value, value)
+        nodes.removeLast()
+      } else if (node.index + 1) << node.level < leaves {
+        break
+      }
+      node = TreeNode(level: node.level + 1, index: node.index / 2)
+    }
+    nodes.append((node, value))
+  }
+
+  /// The sum over all leaves, once all have been added.
+  public var root: Value {
+    precondition(
+      nodes.count == 1 && nodes[0].node.index == 0 && 1 << nodes[0].node.level >= leaves,
+      "a sum over \(leaves) leaves was left with the nodes \(nodes.map(\.node))")
+    return nodes[0].value
+  }
+}
+
+extension FixedTree<Void> {
+  /// The nodes that are left of the leaves in `range`: what the rank that owns them sends.
+  public static func cover(_ range: Range<Int>, of leaves: Int) -> [TreeNode] {
+    var tree = FixedTree(leaves: leaves) { _, _ in }
+    for leaf in range { tree.add(leaf: leaf, ()) }
+    return tree.nodes.map(\.node)
+  }
+}

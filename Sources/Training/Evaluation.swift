@@ -1,0 +1,38 @@
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Sharding
+
+/// Mean loss and accuracy over a set of examples.
+public struct Evaluation: Sendable, Equatable {
+  public let loss: Double
+  /// In [0, 1].
+  public let accuracy: Double
+
+  /// Evaluates a network; the examples are shared out in fixed chunks. Collective.
+  init(
+    of network: Network<Float>, parameters: Buffer<Float>, on examples: LabelledImages,
+    transform: InputTransform, loss: Loss, over world: Communicator
+  ) throws {
+    let size = network.maximumBatch
+    let chunks = Partition(of: (examples.count + size - 1) / size, over: world.size)
+    let inputs = Buffer<Float>(count: size * network.inputCount)
+    let labels = Buffer<Int32>(count: size)
+    var lossSums: [Double] = []
+    var correct: [Double] = []
+    for chunk in chunks.range(of: world.rank) {
+      let range = chunk * size..<min((chunk + 1) * size, examples.count)
+      let (inputs, labels) = (inputs[0..<range.count * network.inputCount], labels[0..<range.count])
+      examples.fill(inputs, with: range, transformedBy: transform)
+      examples.fill(labels, with: range)
+      let result = network.evaluate(
+        inputs: UnsafeBufferPointer(inputs), labels: UnsafeBufferPointer(labels),
+        parameters: UnsafeBufferPointer(parameters.all), loss: loss)
+      lossSums.append(result.lossSum)
+      correct.append(Double(result.correct))
+    }
+    self.loss = try total(of: lossSums, over: chunks, on: world) / Double(examples.count)
+    accuracy = try total(of: correct, over: chunks, on: world) / Double(examples.count)
+  }
+}

@@ -1,0 +1,37 @@
+import Glibc
+
+/// The learning rate of each step: a linear warm-up, then a shape.
+public struct LearningRateSchedule: Sendable, Equatable {
+  public enum Shape: Sendable, Equatable {
+    case constant
+    /// Multiplied by `factor` after every `steps` steps.
+    case step(every: Int, factor: Double)
+    /// Half a cosine, from the full rate at the end of the warm-up to 0 after the last step.
+    case cosine
+  }
+
+  public let base: Double
+  public let shape: Shape
+  /// Step t of the warm-up takes (t + 1)/warmUp of the rate.
+  public let warmUp: Int
+  public let totalSteps: Int
+
+  public init(base: Double, shape: Shape, warmUp: Int = 0, totalSteps: Int) {
+    self.base = base
+    self.shape = shape
+    self.warmUp = warmUp
+    self.totalSteps = totalSteps
+  }
+
+  /// - Parameter step: from 0.
+  public func rate(at step: Int) -> Double {
+    if step < warmUp { return base * Double(step + 1) / Double(warmUp) }
+    switch shape {
+    case .constant: return base
+    case .step(let every, let factor): return base * pow(factor, Double(step / every))
+    case .cosine:
+      let done = Double(step - warmUp) / Double(max(totalSteps - warmUp, 1))
+      return base * 0.5 * (1 + cos(.pi * done))
+    }
+  }
+}

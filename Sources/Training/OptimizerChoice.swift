@@ -1,0 +1,33 @@
+import MPI
+import Optimizers
+import Sharding
+
+/// Which optimizer, with its settings.
+public enum OptimizerChoice: Sendable, Equatable {
+  case mfac(MFAC.Configuration)
+  case sgd(momentum: Float, weightDecay: WeightDecay)
+  case adamw(weightDecay: WeightDecay)
+
+  /// The part of it that lives on a rank.
+  func make(partition: CellPartition, rank: Int) throws -> any ShardedOptimizer {
+    switch self {
+    case .mfac(let configuration):
+      try MFAC(configuration, partition: partition, rank: rank)
+    case .sgd(let momentum, let weightDecay):
+      SGD(momentum: momentum, weightDecay: weightDecay, partition: partition, rank: rank)
+    case .adamw(let weightDecay):
+      AdamW(weightDecay: weightDecay, partition: partition, rank: rank)
+    }
+  }
+
+  /// Bytes that it holds on a rank.
+  func bytes(partition: CellPartition, rank: Int) -> Int {
+    let slice = 4 * partition.slice(of: rank).count
+    return switch self {
+    case .mfac(let configuration):
+      MFAC.bytes(configuration, partition: partition, rank: rank)
+    case .sgd: 2 * slice
+    case .adamw: 3 * slice
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import Glibc
+
+/// What rank 0 tells on standard output while a run goes on: a bar that redraws itself on a terminal,
+/// plain lines elsewhere.
+public struct Progress: Sendable {
+  public enum Style: String, CaseIterable, Sendable {
+    case automatic, bar, lines, none
+  }
+
+  private let style: Style
+  private let totalSteps: Int
+  private let samplesPerStep: Int
+  private let start = ContinuousClock.now
+  private let lineEvery: Int
+  private var drawn = ContinuousClock.now - .seconds(1)
+  private var barShown = false
+
+  init(_ style: Style, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int) {
+    self.style = style == .automatic ? (Self.outputIsTerminal ? .bar : .lines) : style
+    self.totalSteps = totalSteps
+    self.samplesPerStep = samplesPerStep
+    lineEvery = max(1, min(stepsPerEpoch, totalSteps) / 4)
+  }
+
+  /// A launcher gives its ranks a pseudo-terminal, whatever its own output is: it is the launcher's
+  /// output that counts.
+  private static var outputIsTerminal: Bool {
+    guard getenv("OMPI_COMM_WORLD_SIZE") != nil else { return isatty(1) == 1 }
+    let launcher = open("/proc/\(getppid())/fd/1", O_WRONLY | O_NOCTTY)
+    guard launcher >= 0 else { return false }
+    defer { close(launcher) }
+    return isatty(launcher) == 1
+  }
+
+  /// Seconds since the run began.
+  var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
+
+  /// After a step, counted from 1.
+  mutating func step(_ step: Int, epoch: Int, loss: Double, accuracy: Double?) {
+    let rate = Double(step) / seconds
+    let samples = "\(formatNumber(rate * Double(samplesPerStep), digits: 0)) samples/s"
+    let text = "loss \(formatNumber(loss, digits: 4))"
+      + (accuracy.map { "  test \(formatNumber(100 * $0, digits: 2)) %" } ?? "") + "  \(samples)"
+    switch style {
+    case .bar:
+      let now = ContinuousClock.now
+      guard now - drawn > .milliseconds(100) || step == totalSteps else { return }
+      drawn = now
+      let width = 24
+      let done = width * step / totalSteps
+      let bar = String(repeating: "█", count: done) + String(repeating: "░", count: width - done)
+      let left = Self.clock(Double(totalSteps - step) / rate)
+      print(
+        "\r\u{1B}[K\(bar) \(step)/\(totalSteps)  epoch \(epoch)  \(text)  \(left) left",
+        terminator: "")
+      barShown = true
+    case .lines:
+      guard step % lineEvery == 0 || step == totalSteps else { return }
+      print("step \(step)/\(totalSteps)  epoch \(epoch)  \(text)")
+    case .none, .automatic: return
+    }
+    fflush(nil)
+  }
+
+  /// A line of its own, above the bar.
+  mutating func say(_ line: String) {
+    if barShown { print("\r\u{1B}[K", terminator: "") }
+    barShown = false
+    print(line)
+    fflush(nil)
+  }
+
+  private static func clock(_ seconds: Double) -> String {
+    let whole = Int(seconds.rounded())
+    return "\(whole / 60):\(whole % 60 < 10 ? "0" : "")\(whole % 60)"
+  }
+}

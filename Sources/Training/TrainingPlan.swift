@@ -1,0 +1,47 @@
+import Datasets
+import Networks
+
+/// A training run as it is to be. The defaults are the program's.
+public struct TrainingPlan: Sendable {
+  /// What to do with gradients that are not finite.
+  public enum OnNonFinite: String, CaseIterable, Sendable {
+    /// Leave such steps out, however many there are.
+    case skip
+    /// Leave them out, and stop after ten in a row.
+    case stop
+  }
+
+  public var dataset: ImageDataset
+  public var transform: InputTransform
+  public var network: NetworkDescription
+  public var optimizer: OptimizerChoice
+  public var schedule: LearningRateSchedule
+  public var batches: BatchOrder
+  /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor of
+  /// the batch size.
+  public var microBatches = 8
+  public var loss = Loss.crossEntropy
+  /// A safetensors file; initial weights are drawn by `seed` where there is none.
+  public var initialWeights: String?
+  public var seed: UInt64 = 0
+  public var onNonFinite = OnNonFinite.stop
+  /// Where the run's files go.
+  public var runDirectory: String
+  /// The settings as resolved, in YAML: the run's `config.yaml`.
+  public var configuration = ""
+  public var progress = Progress.Style.automatic
+
+  public init(
+    dataset: ImageDataset, transform: InputTransform, network: NetworkDescription,
+    optimizer: OptimizerChoice, schedule: LearningRateSchedule, batches: BatchOrder,
+    runDirectory: String
+  ) {
+    self.dataset = dataset
+    self.transform = transform
+    self.network = network
+    self.optimizer = optimizer
+    self.schedule = schedule
+    self.batches = batches
+    self.runDirectory = runDirectory
+  }
+}

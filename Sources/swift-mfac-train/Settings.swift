@@ -1,0 +1,188 @@
+import ArgumentParser
+import Datasets
+import Networks
+import Training
+
+/// Everything that can be set on the command line or, under the same names, in a YAML file.
+struct Settings: ParsableArguments {
+  @OptionGroup(title: "Data") var data: DataSettings
+  @OptionGroup(title: "Model") var model: ModelSettings
+  @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
+  @OptionGroup(title: "Length and order") var length: LengthSettings
+  @OptionGroup(title: "Output") var output: OutputSettings
+}
+
+struct DataSettings: ParsableArguments {
+  @Option(help: "fashion-mnist, digits, mnist, or idx:DIR with the four IDX files, gz or not.")
+  var dataset = "fashion-mnist"
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Factor on each pixel, a number or a fraction such as 1/255: \
+      x = (scale·pixel − mean)/std. (default: 1/16 for digits, else 1/255)
+      """))
+  var inputScale: Fraction?
+
+  @Option(help: "Subtracted from each scaled pixel.")
+  var inputMean = 0.0
+
+  @Option(help: "What the difference is divided by.")
+  var inputStd = 1.0
+
+  func validate() throws {
+    if let scale = inputScale?.value, scale > 1 {
+      throw ValidationError(
+        "--input-scale \(scale) would multiply each pixel (0 to 255): expected at most 1, such as "
+          + "1/255")
+    }
+    _ = try checked { try DatasetSource(dataset) }
+    _ = try checked { try InputTransform(scale: 1, mean: inputMean, std: inputStd) }
+  }
+}
+
+struct ModelSettings: ParsableArguments {
+  @Option(help: "mlp, cnn, or a model file (.yaml).")
+  var model = "cnn"
+
+  @Option(help: "Start from these weights (.safetensors) instead of drawing them.")
+  var initialWeights: String?
+
+  @Option(help: "cross-entropy, or mean-squared-error to the one-hot class.")
+  var loss = Loss.crossEntropy
+}
+
+struct OptimizerSettings: ParsableArguments {
+  enum Kind: String, CaseIterable, ExpressibleByArgument { case mfac, sgd, adamw }
+  enum Decay: String, CaseIterable, ExpressibleByArgument { case coupled, decoupled }
+
+  @Option(help: "Optimizer.")
+  var optimizer = Kind.mfac
+
+  @Option(help: "Step size η.")
+  var learningRate = 1e-3
+
+  @Option(help: "μ: of the direction's moving average (mfac), heavy-ball (sgd).")
+  var momentum: Float = 0
+
+  @Option(help: "Rate of weight decay.")
+  var weightDecay: Float = 0
+
+  @Option(
+    help: """
+      coupled: added to the gradient; decoupled: applied to the weights (adamw always).
+      """)
+  var weightDecayMode = Decay.coupled
+
+  @Option(help: "m, gradients in the window (mfac).")
+  var window = 256
+
+  @Option(help: "λ, added to the Fisher matrix's diagonal (mfac).")
+  var damping = 1e-4
+
+  enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine }
+
+  @Option(help: "How the learning rate goes after the warm-up.")
+  var schedule = Schedule.constant
+
+  @Option(help: "Steps of linear warm-up.")
+  var warmUpSteps = 0
+
+  @Option(help: "Steps between two drops of the step schedule.")
+  var dropEvery = 1000
+
+  @Option(help: "Factor of a drop.")
+  var dropFactor = 0.1
+
+  @Option(help: "Gradients that are not finite: skip them, or stop after ten in a row.")
+  var onNonfinite = TrainingPlan.OnNonFinite.stop
+
+  func validate() throws {
+    try require(learningRate >= 0 && learningRate.isFinite, "--learning-rate", "≥ 0", learningRate)
+    try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
+    try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0", weightDecay)
+    try require((1...1_000_000).contains(window), "--window", "in 1...1000000", window)
+    try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
+    try require(warmUpSteps >= 0, "--warm-up-steps", "≥ 0", warmUpSteps)
+    try require(dropEvery > 0, "--drop-every", "> 0", dropEvery)
+    try require(dropFactor > 0 && dropFactor <= 1, "--drop-factor", "in (0, 1]", dropFactor)
+    try require(
+      momentum == 0 || optimizer != .adamw, "--momentum", "0 with adamw, which has its own",
+      momentum)
+  }
+}
+
+struct LengthSettings: ParsableArguments {
+  @Option(help: "Examples in a batch, over all ranks.")
+  var batchSize = 128
+
+  @Option(help: "Equal parts of a batch, computed apart; at least one for each rank.")
+  var microBatches = 8
+
+  @Option(help: "Passes over the training data. (default: 3)")
+  var epochs: Int?
+
+  @Option(help: "Steps, instead of epochs.")
+  var steps: Int?
+
+  @Option(help: "shuffled in each epoch, or sequential: in the order of the file.")
+  var order = BatchOrder.Order.shuffled
+
+  @Option(help: "Of the initial weights and of the order.")
+  var seed: UInt64 = 0
+
+  mutating func validate() throws {
+    try require(batchSize > 0, "--batch-size", "> 0", batchSize)
+    try require(microBatches > 0, "--micro-batches", "> 0", microBatches)
+    try require(
+      batchSize % microBatches == 0, "--batch-size", "a multiple of --micro-batches, \(microBatches)",
+      batchSize)
+    try require((epochs ?? 1) > 0, "--epochs", "> 0", epochs ?? 0)
+    try require((steps ?? 1) > 0, "--steps", "> 0", steps ?? 0)
+    try require(epochs == nil || steps == nil, "--epochs", "no --steps beside it", epochs ?? 0)
+    if epochs == nil && steps == nil { epochs = 3 }
+  }
+}
+
+struct OutputSettings: ParsableArguments {
+  @Option(
+    help: """
+      Where config.yaml, metrics.jsonl and model.safetensors go. \
+      (default: a new directory under runs/)
+      """)
+  var runDirectory: String?
+
+  @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")
+  var progress = Progress.Style.automatic
+}
+
+/// A number, or a quotient such as 1/255.
+struct Fraction: ExpressibleByArgument, CustomStringConvertible {
+  let value: Double
+  let description: String
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map { Double($0) }
+    switch (parts.count, parts.first ?? nil, parts.last ?? nil) {
+    case (1, let number?, _): value = number
+    case (2, let numerator?, let denominator?): value = numerator / denominator
+    default: return nil
+    }
+    guard value > 0, value.isFinite else { return nil }
+    description = argument
+  }
+}
+
+extension Loss: ExpressibleByArgument {}
+extension BatchOrder.Order: ExpressibleByArgument {}
+extension TrainingPlan.OnNonFinite: ExpressibleByArgument {}
+extension Progress.Style: ExpressibleByArgument {}
+
+func require(_ holds: Bool, _ flag: String, _ expected: String, _ got: some Any) throws {
+  guard holds else { throw ValidationError("\(flag): expected \(expected), got \(got)") }
+}
+
+/// Turns an error of the library's into one of the command line's.
+func checked<Result>(_ body: () throws -> Result) throws -> Result {
+  do { return try body() } catch { throw ValidationError("\(error)") }
+}

@@ -1,0 +1,135 @@
+import ArgumentParser
+import Datasets
+import Glibc
+import LinearAlgebra
+import MPI
+import Networks
+import Optimizers
+import Training
+
+@main
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "swift-mfac-train",
+    abstract: "Trains a network with M-FAC, its window of gradients sharded over MPI ranks.",
+    discussion: """
+      Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is the \
+      same, byte for byte. Every option but --config is also a key of the YAML file that --config \
+      names.
+      """)
+
+  @Option(help: "A YAML file of settings; flags win over it.")
+  var config: String?
+
+  @OptionGroup var settings: Settings
+
+  static func main() {
+    do {
+      let settings = try parsed(Array(CommandLine.arguments.dropFirst()))
+      BLAS.repairCoreType()
+      BLAS.useOneThread()
+      Launcher.run { world in try train(settings, on: world) }
+    } catch {
+      Launcher.exitBeforeStart(Self.self, error)
+    }
+  }
+
+  /// The command line's settings, over those of the file that it names.
+  private static func parsed(_ arguments: [String]) throws -> Settings {
+    let given = try parse(arguments)
+    guard let file = given.config else { return given.settings }
+    var fromFile = try Configuration.arguments(of: file)
+    do {
+      _ = try Settings.parse(fromFile.map(\.argument))
+    } catch {
+      throw ValidationError("\(file): \(Settings.message(for: error))")
+    }
+    // The length is one setting in two units: a flag in one replaces the file's in the other.
+    for (flag, key) in [("--steps", "epochs"), ("--epochs", "steps")]
+    where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
+      fromFile.removeAll { $0.key == key }
+    }
+    return try parse(fromFile.map(\.argument) + arguments).settings
+  }
+
+  private static func train(_ settings: Settings, on world: Communicator) throws {
+    let plan = try world.agree { try settings.plan() }
+    try Trainer(plan, on: world).run()
+  }
+}
+
+extension Settings {
+  /// Reads the data and the model, and resolves what depends on them.
+  func plan() throws -> TrainingPlan {
+    let source = try DatasetSource(data.dataset)
+    let dataset = try source.load()
+    let scale = data.inputScale?.value ?? source.inputScale
+    let input = [1] + dataset.imageShape
+    let network =
+      switch model.model {
+      case "mlp": try NetworkDescription.mlp(input: input, classes: dataset.classCount)
+      case "cnn": try NetworkDescription.cnn(input: input, classes: dataset.classCount)
+      default: try NetworkDescription(contentsOfFile: model.model)
+      }
+    let batches = try BatchOrder(
+      exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
+      seed: length.seed)
+    let steps = length.steps ?? length.epochs! * batches.batchesPerEpoch
+
+    var plan = TrainingPlan(
+      dataset: dataset,
+      transform: try InputTransform(scale: scale, mean: data.inputMean, std: data.inputStd),
+      network: network, optimizer: optimizer.choice, schedule: optimizer.schedule(steps: steps),
+      batches: batches, runDirectory: output.runDirectory ?? newRunDirectory)
+    plan.microBatches = length.microBatches
+    plan.loss = model.loss
+    plan.initialWeights = model.initialWeights
+    plan.seed = length.seed
+    plan.onNonFinite = optimizer.onNonfinite
+    plan.progress = output.progress
+    plan.configuration = try Configuration.text(of: self)
+    return plan
+  }
+}
+
+extension Settings {
+  /// A directory for this run, named for what it trains and when it began.
+  private var newRunDirectory: String {
+    var now = time(nil)
+    var local = tm()
+    localtime_r(&now, &local)
+    var text = [CChar](repeating: 0, count: 32)
+    let length = strftime(&text, text.count, "%Y%m%d-%H%M%S", &local)
+    let moment = String(decoding: text.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let parts = [data.dataset, model.model, optimizer.optimizer.rawValue, moment]
+    // A path in a dataset's or model's name is no directory here.
+    return "runs/" + parts.joined(separator: "-").map { $0 == "/" ? "_" : String($0) }.joined()
+  }
+}
+
+extension OptimizerSettings {
+  var choice: OptimizerChoice {
+    let decay: WeightDecay =
+      weightDecayMode == .decoupled || optimizer == .adamw
+      ? .decoupled(weightDecay) : .coupled(weightDecay)
+    return switch optimizer {
+    case .mfac:
+      .mfac(
+        MFAC.Configuration(
+          window: window, damping: damping, momentum: momentum, weightDecay: decay))
+    case .sgd: .sgd(momentum: momentum, weightDecay: decay)
+    case .adamw: .adamw(weightDecay: decay)
+    }
+  }
+
+  func schedule(steps: Int) -> LearningRateSchedule {
+    let shape: LearningRateSchedule.Shape =
+      switch schedule {
+      case .constant: .constant
+      case .step: .step(every: dropEvery, factor: dropFactor)
+      case .cosine: .cosine
+      }
+    return LearningRateSchedule(
+      base: learningRate, shape: shape, warmUp: warmUpSteps, totalSteps: steps)
+  }
+}

@@ -1,0 +1,146 @@
+import Curvature
+import LinearAlgebra
+import Reference
+import Sharding
+import Testing
+
+@Suite struct DampedFisherTests {
+  private func cells(_ d: Int, size: Int) -> [Range<Int>] {
+    stride(from: 0, to: d, by: size).map { $0..<min($0 + size, d) }
+  }
+
+  /// Inserts gradients, and gives back the window's rows in the order of the slots.
+  private func insert(
+    _ gradients: [[Float]], into fisher: inout DampedFisher
+  ) throws -> (rows: [[Double]], slot: Int) {
+    var rows: [[Double]] = []
+    var slot = 0
+    for gradient in gradients {
+      slot = try gradient.withUnsafeBufferPointer {
+        try fisher.insert($0, products: fisher.window.products(with: $0, inserting: true))
+      }
+      if slot == rows.count { rows.append([]) }
+      rows[slot] = gradient.map(Double.init)
+    }
+    return (rows, slot)
+  }
+
+  private func direction(_ fisher: DampedFisher, slot: Int) -> [Double] {
+    var result = [Float](repeating: 0, count: fisher.window.sliceCount)
+    result.withUnsafeMutableBufferPointer { fisher.direction(forSlot: slot, into: $0) }
+    return result.map(Double.init)
+  }
+
+  // Identity: the Gram form against the matrix [d, d] and its inverse.
+  @Test(arguments: [1, 3, 4, 5, 11], [1e-3, 1.0])
+  func directionIsThatOfTheDenseMatrix(count: Int, damping: Double) throws {
+    let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
+    let window = GradientWindow(capacity: 4, cells: cells(7, size: 3))
+    var fisher = try DampedFisher(window: window, damping: damping)
+    let (rows, slot) = try insert((0..<count).map(samples.gradient), into: &fisher)
+    let dense = denseFisher(rows: rows, capacity: 4, damping: damping)
+    for slot in [slot, 0] {
+      let truth = dense.solve(rows[slot])
+      // The result is rounded to single precision.
+      #expect(relativeError(direction(fisher, slot: slot), to: truth) < 1e-7)
+      // The reference of the larger cases, against the same truth: condition 1e4 at most.
+      let exact = exactDirection(rows: rows, slot: slot, capacity: 4, damping: damping)
+      #expect(relativeError(exact, to: truth) < 1e-11)
+    }
+  }
+
+  @Test(arguments: [1e-3, 1.0])
+  func inverseProductIsThatOfTheDenseMatrix(damping: Double) throws {
+    let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
+    let window = GradientWindow(capacity: 4, cells: cells(7, size: 3))
+    var fisher = try DampedFisher(window: window, damping: damping)
+    let (rows, _) = try insert((0..<5).map(samples.gradient), into: &fisher)
+    let x = samples.gradient(100)
+    var result = [Float](repeating: 0, count: 7)
+    x.withUnsafeBufferPointer { x in
+      let products = fisher.window.products(with: x)
+      result.withUnsafeMutableBufferPointer {
+        fisher.inverseProduct(x, products: products, into: $0)
+      }
+    }
+    let truth = denseFisher(rows: rows, capacity: 4, damping: damping).solve(x.map(Double.init))
+    #expect(relativeError(result.map(Double.init), to: truth) < 1e-7)
+  }
+
+  // The case on which the published single-precision code loses even the sign of gᵀF⁻¹g at 1e-7.
+  @Test(arguments: [1.0, 10.0], [0, 0.2, 0.9])
+  func directionKeepsItsDigitsAtSmallDamping(norm: Double, sharedMean: Double) throws {
+    let (d, m) = (20_000, 128)
+    let samples = GradientSamples(d: d, norm: norm, sharedMean: sharedMean)
+    // A few more than fit, so that slots have been replaced.
+    let gradients = (0..<m + 9).map(samples.gradient)
+    for damping in [1e-8, 1e-7, 1e-6, 1e-4, 1e-2, 1] {
+      let window = GradientWindow(
+        capacity: m,
+        cells: (0..<Cells(parameterCount: d).count).map(Cells(parameterCount: d).range))
+      var fisher = try DampedFisher(window: window, damping: damping)
+      let (rows, slot) = try insert(gradients, into: &fisher)
+      let truth = exactDirection(rows: rows, slot: slot, capacity: m, damping: damping)
+      #expect(relativeError(direction(fisher, slot: slot), to: truth) <= 2e-5)
+    }
+  }
+
+  // Limits.
+  @Test func oneGradientIsShermanMorrison() throws {
+    let gradient = GradientSamples(d: 50, norm: 3, sharedMean: 0).gradient(0)
+    var fisher = try DampedFisher(
+      window: GradientWindow(capacity: 1, cells: cells(50, size: 16)), damping: 0.01)
+    _ = try insert([gradient], into: &fisher)
+    let square = gradient.reduce(0) { $0 + Double($1) * Double($1) }
+    let truth = gradient.map { Double($0) / (0.01 + square) }
+    #expect(relativeError(direction(fisher, slot: 0), to: truth) < 1e-7)
+  }
+
+  @Test func largeDampingTendsToTheScaledGradient() throws {
+    let samples = GradientSamples(d: 50, norm: 3, sharedMean: 0.5)
+    var fisher = try DampedFisher(
+      window: GradientWindow(capacity: 8, cells: cells(50, size: 16)), damping: 1e9)
+    let (rows, slot) = try insert((0..<8).map(samples.gradient), into: &fisher)
+    let scaled = direction(fisher, slot: slot).map { $0 * 1e9 }
+    #expect(relativeError(scaled, to: rows[slot]) < 1e-7)
+  }
+
+  @Test func anEmptySliceHasAnEmptyDirection() throws {
+    var fisher = try DampedFisher(window: GradientWindow(capacity: 2, cells: []), damping: 1)
+    // The products of another rank's columns.
+    let slot = try fisher.insert(UnsafeBufferPointer(start: nil, count: 0), products: [4])
+    #expect(direction(fisher, slot: slot).isEmpty)
+    #expect(fisher.coefficients(forSlot: slot) == [2.0 / (4 + 2)])
+  }
+
+  // Invariance: a slice of the window gives the bits that the whole one gives there.
+  @Test func aSliceGivesTheSameBitsAsTheWhole() throws {
+    let d = 1000
+    let samples = GradientSamples(d: d, norm: 1, sharedMean: 0.2)
+    let gradients = (0..<12).map(samples.gradient)
+    var whole = try DampedFisher(
+      window: GradientWindow(capacity: 8, cells: cells(d, size: 96)), damping: 1e-4)
+    let from = 3 * 96
+    var part = try DampedFisher(
+      window: GradientWindow(capacity: 8, cells: cells(d - from, size: 96)), damping: 1e-4)
+    var slot = 0
+    for gradient in gradients {
+      try gradient.withUnsafeBufferPointer { gradient in
+        let products = whole.window.products(with: gradient, inserting: true)
+        slot = try whole.insert(gradient, products: products)
+        try part.insert(UnsafeBufferPointer(rebasing: gradient[from...]), products: products)
+      }
+    }
+    #expect(direction(part, slot: slot) == Array(direction(whole, slot: slot)[from...]))
+  }
+
+  // Failure: equal gradients so large that mλ is below the last place of K.
+  @Test func aHopelessDampingIsNamed() throws {
+    var fisher = try DampedFisher(
+      window: GradientWindow(capacity: 3, cells: cells(50, size: 16)), damping: 1e-12)
+    let gradient = GradientSamples(d: 50, norm: 1e6, sharedMean: 0).gradient(0)
+    #expect(throws: NotPositiveDefinite.self) {
+      _ = try insert([gradient, gradient, gradient], into: &fisher)
+    }
+  }
+}

@@ -1,0 +1,24 @@
+import RandomNumbers
+
+/// Gradients of a given norm that share a part of their direction, as successive gradients do.
+struct GradientSamples {
+  let d: Int
+  let norm: Double
+  /// 0: independent directions; 0.9: 0.9 of a unit vector that all share, and 0.1 of their own.
+  let sharedMean: Double
+
+  func gradient(_ index: Int) -> [Float] {
+    let own = unit(stream: UInt64(index + 1))
+    let shared = unit(stream: 0)
+    let mixed = zip(own, shared).map { (1 - sharedMean) * $0 + sharedMean * $1 }
+    let length = mixed.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return mixed.map { Float($0 * norm / length) }
+  }
+
+  private func unit(stream: UInt64) -> [Double] {
+    let random = CounterRandom(seed: 17, stream: stream)
+    let values = (0..<d).map { random.uniform(at: UInt64($0)) - 0.5 }
+    let length = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    return values.map { $0 / length }
+  }
+}

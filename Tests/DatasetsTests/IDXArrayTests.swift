@@ -1,0 +1,124 @@
+import Datasets
+import Foundation
+import Testing
+
+struct IDXArrayTests {
+  let shape = [2, 3, 4]
+  let values = Array(0..<24 as Range<UInt8>)
+
+  @Test func readsWhatWasWritten() throws {
+    let bytes = idxBytes(shape: shape, values: values)
+    for file in [bytes, gzipped(bytes)] {
+      let array = try IDXArray(bytes: file, file: "f", rank: 3)
+      #expect(array.shape == shape)
+      #expect(array.values == values)
+    }
+  }
+
+  @Test func compressionIsSeenInTheContentNotTheName() throws {
+    let directory = try TemporaryDirectory()
+    let bytes = idxBytes(shape: shape, values: values)
+    for (name, content) in [("plain.gz", bytes), ("packed", gzipped(bytes))] {
+      let path = try directory.write(content, to: name)
+      #expect(try IDXArray(path: path, rank: 3).values == values)
+    }
+  }
+
+  @Test func readsMoreThanOnePieceOfInflatedData() throws {
+    let values = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 7) }
+    let file = gzipped(idxBytes(shape: [values.count], values: values))
+    #expect(try IDXArray(bytes: file, file: "f", rank: 1).values == values)
+  }
+
+  @Test func readsAnEmptyArray() throws {
+    let bytes = idxBytes(shape: [0, 3, 4], values: [])
+    for file in [bytes, gzipped(bytes)] {
+      #expect(try IDXArray(bytes: file, file: "f", rank: 3).shape == [0, 3, 4])
+    }
+  }
+
+  @Test func refusesWhatIsNotSuchAnArray() throws {
+    let good = idxBytes(shape: shape, values: values)
+    let cases: [(bytes: [UInt8], message: String)] = [
+      ([], "f: too short for an IDX file: expected at least 4 bytes, got 0"),
+      (
+        Array("<html>".utf8),
+        "f: not an IDX file: expected first bytes 00 00 08 03, got 3c 68 74 6d"
+      ),
+      (
+        idxBytes(shape: shape, values: values, type: 0x0d),
+        "f: unsupported IDX element type: expected 08 (unsigned bytes), got 0d"
+      ),
+      (
+        idxBytes(shape: [24], values: values),
+        "f: wrong kind of IDX file: expected 3 dimensions (images), got 1 dimension (labels)"
+      ),
+      (Array(good.prefix(15)), "f: the IDX header ends early: expected 16 bytes, got 15 bytes"),
+      (good.dropLast(), "f: too short: expected 24 bytes after its header, got 23"),
+      (good + [0], "f: too long: expected 24 bytes after its header, got 25"),
+      (
+        idxBytes(shape: [1 << 31, 1 << 31, 2], values: values),
+        "f: its dimensions [2147483648, 2147483648, 2] overflow a 64-bit size"
+      ),
+    ]
+    for (bytes, message) in cases {
+      #expect(throws: DatasetError.self) { try IDXArray(bytes: bytes, file: "f", rank: 3) }
+      #expect(refusal { _ = try IDXArray(bytes: bytes, file: "f", rank: 3) } == message)
+    }
+    // Compressed, all read the same, but for a length that nothing bounds.
+    for (bytes, message) in cases where !message.contains("too long") {
+      let file = gzipped(bytes)
+      #expect(refusal { _ = try IDXArray(bytes: file, file: "f", rank: 3) } == message)
+    }
+    let long = gzipped(good + [0])
+    #expect(
+      refusal { _ = try IDXArray(bytes: long, file: "f", rank: 3) }
+        == "f: holds more data than its header announces")
+  }
+
+  @Test func refusesSpoiledCompression() throws {
+    let good = gzipped(idxBytes(shape: shape, values: values))
+    var wrongSum = good
+    wrongSum[good.count - 8] ^= 1
+    var wrongBlock = good
+    wrongBlock[10] = 7
+    let cases: [(bytes: [UInt8], message: String)] = [
+      (good.dropLast(), "f: the gzip data ends early, after \(good.count - 1) bytes"),
+      (Array(good.prefix(2)), "f: the gzip data ends early, after 2 bytes"),
+      (good + [1, 2, 3], "f: 3 bytes follow the end of the gzip data"),
+      (good + good, "f: \(good.count) bytes follow the end of the gzip data"),
+      (wrongSum, "f: corrupt gzip data near byte \(good.count - 4): incorrect data check"),
+      (wrongBlock, "f: corrupt gzip data near byte 11: invalid block type"),
+    ]
+    for (bytes, message) in cases {
+      #expect(refusal { _ = try IDXArray(bytes: bytes, file: "f", rank: 3) } == message)
+    }
+  }
+
+  @Test func refusesWhatIsNotAFile() throws {
+    let directory = try TemporaryDirectory()
+    let missing = "\(directory.path)/missing"
+    #expect(
+      refusal { _ = try IDXArray(path: missing, rank: 1) }
+        == "\(missing): cannot open: No such file or directory")
+    #expect(
+      refusal { _ = try IDXArray(path: directory.path, rank: 1) }
+        == "\(directory.path): is a directory: expected a file")
+    // A pipe without a writer must not be waited for.
+    let pipe = "\(directory.path)/pipe"
+    #expect(mkfifo(pipe, 0o600) == 0)
+    #expect(
+      refusal { _ = try IDXArray(path: pipe, rank: 1) }
+        == "\(pipe): is not a regular file: expected a file")
+  }
+}
+
+/// The message of the `DatasetError` that `body` throws; nil when it throws nothing of that kind.
+func refusal(_ body: () throws -> Void) -> String? {
+  do {
+    try body()
+    return nil
+  } catch {
+    return (error as? DatasetError)?.description
+  }
+}

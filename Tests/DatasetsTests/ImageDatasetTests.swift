@@ -1,0 +1,134 @@
+import Datasets
+import Foundation
+import Testing
+
+struct ImageDatasetTests {
+  @Test func digitsAreThePublishedOnes() throws {
+    let digits = try DatasetSource("digits").load()
+    #expect(digits.name == "digits")
+    #expect(digits.imageShape == [8, 8])
+    #expect(digits.classCount == 10)
+    #expect(digits.training.count == 1437)
+    #expect(digits.test.count == 360)
+    let pixels = digits.training.pixels + digits.test.pixels
+    #expect(pixels.count == 1797 * 64)
+    #expect(pixels.max() == 16)
+    #expect(pixels.prefix(16) == [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0])
+    // NumPy 2.4 on the files; the class counts are also those of UCI's optdigits.names.
+    #expect(pixels.reduce(0) { $0 + Int($1) } == 561_718)
+    let labels = digits.training.labels + digits.test.labels
+    let counts = (0..<10).map { label in labels.count { $0 == label } }
+    #expect(counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
+    #expect(digits.training.labels.prefix(10) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    #expect(digits.test.labels.prefix(10) == [2, 3, 4, 5, 6, 7, 8, 9, 0, 9])
+  }
+
+  @Test func aDirectoryHoldsTheSame() throws {
+    let digits = try DatasetSource("digits").load()
+    let files = try DatasetSource("idx:\(digitsDirectory)").load()
+    #expect(files.training.pixels == digits.training.pixels)
+    #expect(files.training.labels == digits.training.labels)
+    #expect(files.test.pixels == digits.test.pixels)
+    #expect(files.test.labels == digits.test.labels)
+  }
+
+  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/share/datasets/fashion-mnist")))
+  func fashionMNISTIsRead() throws {
+    let fashion = try DatasetSource("fashion-mnist").load()
+    #expect(fashion.imageShape == [28, 28])
+    #expect(fashion.classCount == 10)
+    #expect(fashion.training.count == 60_000)
+    #expect(fashion.test.count == 10_000)
+    // NumPy 2.4 on the inflated files.
+    #expect(fashion.training.pixels.reduce(0) { $0 + Int($1) } == 3_431_114_169)
+    #expect(fashion.test.pixels.reduce(0) { $0 + Int($1) } == 573_469_082)
+    #expect(fashion.training.labels.prefix(10) == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])
+  }
+
+  @Test func sourcesAreNamedAsTheUserTypesThem() throws {
+    for name in ["fashion-mnist", "digits", "mnist", "idx:some/where"] {
+      #expect(try DatasetSource(name).description == name)
+    }
+    #expect(try DatasetSource("idx:a:b") == .idx(directory: "a:b"))
+    #expect(try DatasetSource("digits").inputScale == 1.0 / 16)
+    #expect(try DatasetSource("mnist").inputScale == 1.0 / 255)
+    for name in ["", "idx:", "idx", "Digits", "cifar10"] {
+      #expect(
+        refusal { _ = try DatasetSource(name) }
+          == "dataset: unknown source: expected fashion-mnist, digits, mnist or idx:DIR, "
+          + "got '\(name)'")
+    }
+  }
+
+  @Test func missingDataComeWithTheirRemedy() throws {
+    let directory = try TemporaryDirectory()
+    let missing = "\(directory.path)/none"
+    #expect(
+      refusal { _ = try ImageDataset(name: "n", directory: missing, remedy: "make data") }
+        == "\(missing): no such directory; to get it: make data")
+    try directory.write(idxBytes(shape: [1, 1, 1], values: [0]), to: "train-images-idx3-ubyte")
+    #expect(
+      refusal { _ = try ImageDataset(name: "n", directory: directory.path) }
+        == "\(directory.path): no such train-labels-idx1-ubyte[.gz]")
+  }
+
+  /// A directory of two training images and one test image, in which a test replaces a file.
+  func directory(replacing name: String, with bytes: [UInt8]) throws -> TemporaryDirectory {
+    let directory = try TemporaryDirectory()
+    let good = [
+      "train-images-idx3-ubyte": idxBytes(shape: [2, 1, 3], values: [1, 2, 3, 4, 5, 6]),
+      "train-labels-idx1-ubyte": idxBytes(shape: [2], values: [0, 1]),
+      "t10k-images-idx3-ubyte": idxBytes(shape: [1, 1, 3], values: [7, 8, 9]),
+      "t10k-labels-idx1-ubyte": idxBytes(shape: [1], values: [1]),
+    ]
+    for (file, content) in good { try directory.write(content, to: file) }
+    try directory.write(bytes, to: name)
+    return directory
+  }
+
+  @Test func filesThatDoNotFitAreNamed() throws {
+    let cases: [(file: String, bytes: [UInt8], message: String)] = [
+      (
+        "train-labels-idx1-ubyte", idxBytes(shape: [1], values: [1]),
+        "D/train-images-idx3-ubyte: holds 2 images, D/train-labels-idx1-ubyte holds 1 labels"
+      ),
+      (
+        "train-images-idx3-ubyte", idxBytes(shape: [2], values: [0, 1]),
+        "D/train-images-idx3-ubyte: wrong kind of IDX file: "
+          + "expected 3 dimensions (images), got 1 dimension (labels)"
+      ),
+      (
+        "train-images-idx3-ubyte", idxBytes(shape: [2, 0, 3], values: []),
+        "D/train-images-idx3-ubyte: holds no pixels: its shape is [2, 0, 3]"
+      ),
+      (
+        "t10k-images-idx3-ubyte", idxBytes(shape: [1, 3, 1], values: [7, 8, 9]),
+        "D/t10k-images-idx3-ubyte: image shape differs from D/train-images-idx3-ubyte: "
+          + "expected [1, 3], got [3, 1]"
+      ),
+      (
+        "train-labels-idx1-ubyte", idxBytes(shape: [2], values: [0, 0]),
+        "D/train-labels-idx1-ubyte: every label is 0: at least 2 classes are needed"
+      ),
+      (
+        "t10k-labels-idx1-ubyte", idxBytes(shape: [1], values: [2]),
+        "D/t10k-labels-idx1-ubyte: label of example 0 is none of the training part's classes: "
+          + "expected 0 to 1, got 2"
+      ),
+    ]
+    for (file, bytes, message) in cases {
+      let directory = try directory(replacing: file, with: bytes)
+      let source = try DatasetSource("idx:\(directory.path)")
+      let expected = message.replacingOccurrences(of: "D/", with: directory.path + "/")
+      #expect(refusal { _ = try source.load() } == expected)
+    }
+  }
+
+  @Test func classesAreCountedInTheTrainingPart() throws {
+    let directory = try directory(
+      replacing: "train-labels-idx1-ubyte", with: idxBytes(shape: [2], values: [0, 255]))
+    let dataset = try DatasetSource("idx:\(directory.path)").load()
+    #expect(dataset.classCount == 256)
+    #expect(dataset.imageShape == [1, 3])
+  }
+}
