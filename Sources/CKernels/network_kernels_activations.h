@@ -45,20 +45,20 @@ void NAME(ck_activate)(int activation, size_t count, const T *x, T *y) {
   switch (activation) {
     case CK_RELU:
       // Written so that NaN stays NaN.
-      for (size_t i = 0; i < count; i++) y[i] = x[i] < 0 ? 0 : x[i];
+      ELEMENTWISE for (size_t i = 0; i < count; i++) y[i] = x[i] < 0 ? 0 : x[i];
       break;
     case CK_TANH:
-      for (size_t i = 0; i < count; i++) y[i] = NAME(tanh)(x[i]);
+      ELEMENTWISE for (size_t i = 0; i < count; i++) y[i] = NAME(tanh)(x[i]);
       break;
     case CK_SIGMOID:
-      for (size_t i = 0; i < count; i++) {
+      ELEMENTWISE for (size_t i = 0; i < count; i++) {
         T v = x[i];
         T e = NAME(exp)(v < 0 ? v : -v);
         y[i] = (v < 0 ? e : 1) / (1 + e);
       }
       break;
     case CK_GELU:
-      for (size_t i = 0; i < count; i++) {
+      ELEMENTWISE for (size_t i = 0; i < count; i++) {
         y[i] = x[i] * ((T)0.5 * (1 + NAME(erf)(x[i] * ROOT_HALF)));
       }
       break;
@@ -70,19 +70,19 @@ void NAME(ck_activation_gradient)(int activation, size_t count, const T *kept, c
                                   T *dx) {
   switch (activation) {
     case CK_RELU:
-      for (size_t i = 0; i < count; i++) {
+      ELEMENTWISE for (size_t i = 0; i < count; i++) {
         T g = dy[i];
         dx[i] = kept[i] <= 0 ? 0 : g;
       }
       break;
     case CK_TANH:
-      for (size_t i = 0; i < count; i++) dx[i] = dy[i] * (1 - kept[i] * kept[i]);
+      ELEMENTWISE for (size_t i = 0; i < count; i++) dx[i] = dy[i] * (1 - kept[i] * kept[i]);
       break;
     case CK_SIGMOID:
-      for (size_t i = 0; i < count; i++) dx[i] = dy[i] * (kept[i] * (1 - kept[i]));
+      ELEMENTWISE for (size_t i = 0; i < count; i++) dx[i] = dy[i] * (kept[i] * (1 - kept[i]));
       break;
     case CK_GELU:
-      for (size_t i = 0; i < count; i++) {
+      ELEMENTWISE for (size_t i = 0; i < count; i++) {
         T v = kept[i];
         T below = (T)0.5 * (1 + NAME(erf)(v * ROOT_HALF));
         T density = NORMAL_PEAK * NAME(exp)((T)-0.5 * (v * v));

@@ -112,6 +112,15 @@ void NAME(ck_patches_adjoint)(const ck_window *w, size_t first, size_t rows,
   }
 }
 
+// NaN counts as the largest value.
+#define TAKE_LARGER(best, at, value, place)                                  \
+  {                                                                          \
+    T candidate = (value);                                                   \
+    int better = (candidate > (best)) | (candidate != candidate);            \
+    (best) = better ? candidate : (best);                                    \
+    (at) = better ? (place) : (at);                                          \
+  }
+
 CK_CLONES
 void NAME(ck_max_pool)(const ck_window *w, size_t examples, const T *restrict x, T *restrict y,
                        int32_t *restrict choices) {
@@ -121,6 +130,20 @@ void NAME(ck_max_pool)(const ck_window *w, size_t examples, const T *restrict x,
     const T *image = x + example * w->height * w->width * channels;
     T *largest = y + row * channels;
     int32_t *choice = choices + row * channels;
+    // The common case in one pass; of it the general one below is a longer form.
+    if (kernel == 2 && top_from == 0 && top_to == 2 && from == 0 && to == 2) {
+      const T *upper = AT(image, w, 0, 0), *lower = AT(image, w, 1, 0);
+      OVER_CHANNELS for (size_t c = 0; c < channels; c++) {
+        T best = upper[c];
+        int32_t at = 0;
+        TAKE_LARGER(best, at, upper[c + channels], 1);
+        TAKE_LARGER(best, at, lower[c], 2);
+        TAKE_LARGER(best, at, lower[c + channels], 3);
+        largest[c] = best;
+        choice[c] = at;
+      }
+      continue;
+    }
     for (size_t ky = top_from; ky < top_to; ky++) {
       for (size_t kx = from; kx < to; kx++) {
         const T *v = AT(image, w, ky, kx);
@@ -132,10 +155,7 @@ void NAME(ck_max_pool)(const ck_window *w, size_t examples, const T *restrict x,
           }
         } else {
           OVER_CHANNELS for (size_t c = 0; c < channels; c++) {
-            // NaN counts as the largest value.
-            int better = (v[c] > largest[c]) | (v[c] != v[c]);
-            largest[c] = better ? v[c] : largest[c];
-            choice[c] = better ? k : choice[c];
+            TAKE_LARGER(largest[c], choice[c], v[c], k);
           }
         }
       }
@@ -205,3 +225,4 @@ void NAME(ck_average_pool_gradient)(const ck_window *w, size_t examples, const T
 #undef CLIP
 #undef PLACE_WINDOW
 #undef AT
+#undef TAKE_LARGER

@@ -87,7 +87,9 @@ public final class GradientWindow {
     let partials = Buffer<Double>(count: cells.count * width)
     partialProducts(with: x, inserting: inserting, into: partials)
     var tree = FixedTree<Int>(leaves: cells.count) { left, right in
-      for k in 0..<width { partials.pointer[left * width + k] += partials.pointer[right * width + k] }
+      for k in 0..<width {
+        partials.pointer[left * width + k] += partials.pointer[right * width + k]
+      }
       return left
     }
     for cell in cells.indices { tree.add(leaf: cell, cell) }

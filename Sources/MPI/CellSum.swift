@@ -49,7 +49,8 @@ public struct CellSum {
   }
 
   /// A tree whose values are rows of `storage` [.., width].
-  private func tree(over storage: UnsafeMutableBufferPointer<Double>, width: Int) -> FixedTree<Int> {
+  private func tree(over storage: UnsafeMutableBufferPointer<Double>, width: Int) -> FixedTree<Int>
+  {
     FixedTree(leaves: leaves) { left, right in
       for i in 0..<width { storage[left * width + i] += storage[right * width + i] }
       return left

@@ -140,7 +140,8 @@ public final class Communicator {
     guard let rank = texts.firstIndex(where: { $0 != texts[0] }) else { return }
     throw AgreedError(
       rank: rank,
-      description: "\(what) must be the same on all ranks: rank 0 has \(texts[0]), rank \(rank) has "
+      description:
+        "\(what) must be the same on all ranks: rank 0 has \(texts[0]), rank \(rank) has "
         + texts[rank])
   }
 

@@ -12,7 +12,8 @@ public struct MPIError: Error, CustomStringConvertible {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING) + 1)
     var length: Int32 = 0
     MPI_Error_string(code, &text, &length)
-    let reason = String(decoding: text.prefix(Int(length)).map(UInt8.init(bitPattern:)), as: UTF8.self)
+    let reason = String(
+      decoding: text.prefix(Int(length)).map(UInt8.init(bitPattern:)), as: UTF8.self)
     throw MPIError(call: "\(call)", reason: reason)
   }
 

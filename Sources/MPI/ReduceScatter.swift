@@ -41,7 +41,8 @@ public final class ReduceScatter {
   }
 
   /// Bytes that these sums take on a rank, at most.
-  public static func bytes(of microBatches: Partition, to partition: CellPartition, rank: Int) -> Int
+  public static func bytes(of microBatches: Partition, to partition: CellPartition, rank: Int)
+    -> Int
   {
     var foreign = 0
     for other in 0..<partition.ranks where other != rank {
@@ -54,7 +55,8 @@ public final class ReduceScatter {
       vectors = max(vectors, tree.nodes.count + 1)
       tree.add(leaf: leaf, ())
     }
-    return 4 * (vectors * partition.cells.parameterCount + foreign * partition.slice(of: rank).count)
+    return 4
+      * (vectors * partition.cells.parameterCount + foreign * partition.slice(of: rank).count)
   }
 
   /// Adds the vector [d] of the next micro-batch, which `compute` writes. Local.

@@ -2,7 +2,7 @@ import Yams
 
 extension LayerDescription {
   /// Names that a model file may use, in the order of messages.
-  static let names = [
+  public static let names = [
     "linear", "conv2d", "max-pool2d", "average-pool2d", "flatten", "relu", "tanh", "sigmoid",
     "gelu",
   ]

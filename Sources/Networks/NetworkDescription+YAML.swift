@@ -40,6 +40,7 @@ extension NetworkDescription {
   /// Reads a model file's text; `file` is its name in messages.
   public init(yaml: String, file: String) throws(NetworkDescriptionError) {
     var lineOfInput: Int?
+    var lineOfLayers: Int?
     var linesOfLayers: [Int?] = []
     do throws(NetworkDescriptionError) {
       let root = try Self.root(of: yaml)
@@ -56,6 +57,7 @@ extension NetworkDescription {
           lineOfInput = value.mark?.line
           input = try Self.sizes(value)
         case "layers":
+          lineOfLayers = key.mark?.line
           guard case .sequence(let entries) = value else {
             throw NetworkDescriptionError(
               file: file, line: value.mark?.line,
@@ -78,8 +80,8 @@ extension NetworkDescription {
     } catch {
       // Problems of a whole layer, and of shapes, are at the line where the layer begins.
       let layerLine = error.layer.flatMap { linesOfLayers[$0] }
-      let inputLine = error.problem.hasPrefix("input") ? lineOfInput : nil
-      throw error.at(error.line ?? layerLine ?? inputLine, of: file)
+      let keyLine = error.problem.hasPrefix("input") ? lineOfInput : lineOfLayers
+      throw error.at(error.line ?? layerLine ?? keyLine, of: file)
     }
   }
 

@@ -23,9 +23,10 @@ public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible
 
   /// `model.yaml:9: layer 4 (linear): expects 96 inputs, layer 3 (flatten) gives 72`
   public var description: String {
-    let place = file.map { file in line.map { "\(file):\($0): " } ?? "\(file): " } ?? ""
-    let subject = layer.map { layer in layerName.map { "layer \(layer) (\($0)): " } ?? "layer \(layer): " }
-    return place + (subject ?? "") + problem
+    var text = ""
+    if let file { text += line.map { "\(file):\($0): " } ?? "\(file): " }
+    if let layer { text += layerName.map { "layer \(layer) (\($0)): " } ?? "layer \(layer): " }
+    return text + problem
   }
 
   /// The same problem, at a line of a file.

@@ -38,7 +38,10 @@ public enum WeightDecay: Sendable, Equatable {
 
 /// The parts of a training step that are timed apart.
 public enum Phase: String, CaseIterable, Sendable {
-  case data, gradient, reduceScatter, gramRow, sum, solve, direction, update, allGather
+  case data, gradient, sum, solve, direction, update
+  case reduceScatter = "reduce_scatter"
+  case gramRow = "gram_row"
+  case allGather = "all_gather"
 }
 
 /// Seconds spent in each phase.

@@ -72,7 +72,8 @@ public struct CellPartition: Sendable, Equatable {
   /// The coordinates that a rank owns: its slice of a vector [d].
   public func slice(of rank: Int) -> Range<Int> {
     let owned = owners.range(of: rank)
-    return cells.range(of: owned.lowerBound).lowerBound..<cells.range(of: owned.upperBound)
+    return cells.range(of: owned.lowerBound)
+      .lowerBound..<cells.range(of: owned.upperBound)
       .lowerBound
   }
 

@@ -3,6 +3,11 @@
 public struct TreeNode: Sendable, Equatable {
   public let level: Int
   public let index: Int
+
+  @inlinable init(level: Int, index: Int) {
+    self.level = level
+    self.index = index
+  }
 }
 
 /// A sum in the order of one fixed binary tree over `leaves` indices, whoever adds which part.
@@ -16,40 +21,48 @@ public struct TreeNode: Sendable, Equatable {
 /// them in turn and is left with the root.
 public struct FixedTree<Value> {
   public let leaves: Int
-  public private(set) var nodes: [(node: TreeNode, value: Value)] = []
-  private let join: (Value, Value) -> Value
+  @usableFromInline var complete: [(node: TreeNode, value: Value)] = []
+  @usableFromInline let join: (Value, Value) -> Value
 
   /// - Parameter join: the sum of a left and a right value; it may reuse the storage of either.
+  @inlinable
   public init(leaves: Int, join: @escaping (Value, Value) -> Value) {
     self.leaves = leaves
     self.join = join
   }
 
   /// Adds the value of a leaf.
+  @inlinable
   public mutating func add(leaf index: Int, _ value: Value) {
     add(TreeNode(level: 0, index: index), value)
   }
 
   /// Adds the value of a node, and climbs while its parent is complete.
+  @inlinable
   public mutating func add(_ node: TreeNode, _ value: Value) {
     var node = node
     var value = value
     while 1 << node.level < leaves {
       if node.index % 2 == 1 {
-        guard let left = nodes.last,
+        guard let left = complete.last,
           left.node == TreeNode(level: node.level, index: node.index - 1)
         else { break }
         value = join(left.value, value)
-        nodes.removeLast()
+        complete.removeLast()
       } else if (node.index + 1) << node.level < leaves {
         break
       }
       node = TreeNode(level: node.level + 1, index: node.index / 2)
     }
-    nodes.append((node, value))
+    complete.append((node, value))
   }
 
+  /// The largest complete nodes of what was added, from left to right.
+  @inlinable
+  public var nodes: [(node: TreeNode, value: Value)] { complete }
+
   /// The sum over all leaves, once all have been added.
+  @inlinable
   public var root: Value {
     precondition(
       nodes.count == 1 && nodes[0].node.index == 0 && 1 << nodes[0].node.level >= leaves,

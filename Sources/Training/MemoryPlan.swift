@@ -1,7 +1,6 @@
+import Glibc
 import MPI
 import Sharding
-
-import Glibc
 
 /// What a run holds in memory on a rank, known before it is allocated.
 public struct MemoryPlan: Sendable {
@@ -31,7 +30,8 @@ public struct MemoryPlan: Sendable {
       defer { fclose(file) }
       var line = [CChar](repeating: 0, count: 256)
       while fgets(&line, Int32(line.count), file) != nil {
-        let text = String(decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+        let text = String(
+          decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
         guard text.hasPrefix(key) else { continue }
         return Int(text.dropFirst(key.count).drop { $0 == " " }.prefix { $0.isNumber })
       }
@@ -73,7 +73,8 @@ public func formatBytes(_ bytes: Int) -> String {
   var value = Double(bytes)
   for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
     if value < 1000 || unit == "TiB" {
-      return unit == "B" ? "\(bytes) B" : "\(formatNumber(value, digits: value < 10 ? 1 : 0)) \(unit)"
+      return unit == "B"
+        ? "\(bytes) B" : "\(formatNumber(value, digits: value < 10 ? 1 : 0)) \(unit)"
     }
     value /= 1024
   }

@@ -19,7 +19,7 @@ public struct Progress: Sendable {
     self.style = style == .automatic ? (Self.outputIsTerminal ? .bar : .lines) : style
     self.totalSteps = totalSteps
     self.samplesPerStep = samplesPerStep
-    lineEvery = max(1, min(stepsPerEpoch, totalSteps) / 4)
+    lineEvery = max(1, stepsPerEpoch / 4, totalSteps / 40)
   }
 
   /// A launcher gives its ranks a pseudo-terminal, whatever its own output is: it is the launcher's
@@ -39,7 +39,8 @@ public struct Progress: Sendable {
   mutating func step(_ step: Int, epoch: Int, loss: Double, accuracy: Double?) {
     let rate = Double(step) / seconds
     let samples = "\(formatNumber(rate * Double(samplesPerStep), digits: 0)) samples/s"
-    let text = "loss \(formatNumber(loss, digits: 4))"
+    let text =
+      "loss \(formatNumber(loss, digits: 4))"
       + (accuracy.map { "  test \(formatNumber(100 * $0, digits: 2)) %" } ?? "") + "  \(samples)"
     switch style {
     case .bar:

@@ -28,11 +28,14 @@ final class RunDirectory {
         got: "one with it (remove it, or choose another --run-directory)")
     }
     var text = configuration
-    try text.withUTF8 { try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml") }
+    try text.withUTF8 {
+      try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml")
+    }
     guard let metrics = fopen("\(path)/metrics.jsonl", "w") else {
       throw DatasetError.system("\(path)/metrics.jsonl", "cannot be made")
     }
     self.metrics = metrics
+    encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
   }
 
@@ -44,8 +47,8 @@ final class RunDirectory {
     let epoch: Int
     /// `nil`, JSON's null, where it is not finite; so is the norm.
     let loss: Double?
-    let gradient_norm: Double?
-    let learning_rate: Double
+    let gradientNorm: Double?
+    let learningRate: Double
     /// Whether the step was left out, for a gradient that is not finite.
     let skipped: Bool
     let seconds: [String: Double]
@@ -55,9 +58,9 @@ final class RunDirectory {
   struct EvaluationLine: Encodable {
     let step: Int
     let epoch: Int
-    let test_loss: Double?
-    let test_accuracy: Double
-    let seconds_since_start: Double
+    let testLoss: Double?
+    let testAccuracy: Double
+    let secondsSinceStart: Double
   }
 
   /// Appends a line to `metrics.jsonl`.

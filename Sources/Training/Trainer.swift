@@ -139,7 +139,7 @@ public final class Trainer {
       try directory?.log(
         RunDirectory.StepLine(
           step: index + 1, epoch: epoch, loss: record.loss.ifFinite,
-          gradient_norm: record.outcome.gradientNorm.ifFinite, learning_rate: rate,
+          gradientNorm: record.outcome.gradientNorm.ifFinite, learningRate: rate,
           skipped: !record.outcome.taken,
           seconds: Dictionary(
             uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))
@@ -167,8 +167,8 @@ public final class Trainer {
       try network.layout.write(parameters.all, to: directory.model)
       try directory.log(
         RunDirectory.EvaluationLine(
-          step: step, epoch: epoch, test_loss: evaluation.loss.ifFinite,
-          test_accuracy: evaluation.accuracy, seconds_since_start: progress.seconds))
+          step: step, epoch: epoch, testLoss: evaluation.loss.ifFinite,
+          testAccuracy: evaluation.accuracy, secondsSinceStart: progress.seconds))
     }
     say(
       "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), accuracy "

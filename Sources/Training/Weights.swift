@@ -21,7 +21,8 @@ extension ParameterLayout {
       }
       guard entry.shape == tensor.shape else {
         throw DatasetError(
-          path, "tensor '\(tensor.name)' does not fit the network", expected: "shape \(tensor.shape)",
+          path, "tensor '\(tensor.name)' does not fit the network",
+          expected: "shape \(tensor.shape)",
           got: "\(entry.shape)")
       }
       _ = UnsafeMutableBufferPointer(rebasing: parameters[tensor.range])

@@ -22,7 +22,7 @@ enum Configuration {
     guard case .mapping(let mapping) = root else {
       throw ValidationError("\(path): expected a mapping of settings, such as 'window: 256'")
     }
-    let known = names(in: Settings())
+    let known = options(in: try Settings.parse([])).map(\.name)
     return try mapping.map { key, value in
       let line = key.mark.map { ":\($0.line)" } ?? ""
       guard let name = key.string, known.contains(name) else {
@@ -39,23 +39,19 @@ enum Configuration {
 
   /// The settings in YAML, in the order of the help; those without a value are left out.
   static func text(of settings: Settings) throws -> String {
-    let pairs = values(in: settings).map { (Node($0.name), Node($0.value)) }
+    let pairs = options(in: settings).compactMap { option in
+      option.value.map { (Node(option.name), Node($0)) }
+    }
     return try Yams.serialize(node: Node.mapping(Node.Mapping(pairs)))
   }
 
-  private static func names(in settings: Any) -> [String] {
-    Mirror(reflecting: settings).children.flatMap { child in
-      child.value is any DeclaredSetting
-        ? [name(of: child.label)] : names(in: (child.value as? any SettingGroup)?.group as Any)
-    }
-  }
-
-  private static func values(in settings: Any) -> [(name: String, value: String)] {
-    Mirror(reflecting: settings).children.flatMap { child -> [(String, String)] in
+  /// Every option's name and, where it has one, its value.
+  private static func options(in settings: Any) -> [(name: String, value: String?)] {
+    Mirror(reflecting: settings).children.flatMap { child -> [(name: String, value: String?)] in
       if let setting = child.value as? any DeclaredSetting {
-        return setting.text.map { [(name(of: child.label), $0)] } ?? []
+        return [(name(of: child.label), setting.text)]
       }
-      return (child.value as? any SettingGroup).map { values(in: $0.group) } ?? []
+      return (child.value as? any SettingGroup).map { options(in: $0.group) } ?? []
     }
   }
 
@@ -76,10 +72,13 @@ private protocol DeclaredSetting {
 
 extension Option: DeclaredSetting {
   var text: String? {
-    let value: Any = wrappedValue
+    var value: Any = wrappedValue
     let mirror = Mirror(reflecting: value)
-    guard mirror.displayStyle == .optional else { return "\(value)" }
-    return mirror.children.first.map { "\($0.value)" }
+    if mirror.displayStyle == .optional {
+      guard let wrapped = mirror.children.first?.value else { return nil }
+      value = wrapped
+    }
+    return ((value as? any RawRepresentable)?.rawValue as? String) ?? "\(value)"
   }
 }
 

@@ -24,10 +24,10 @@ struct DataSettings: ParsableArguments {
       """))
   var inputScale: Fraction?
 
-  @Option(help: "Subtracted from each scaled pixel.")
+  @Option(parsing: .unconditional, help: "Subtracted from each scaled pixel.")
   var inputMean = 0.0
 
-  @Option(help: "What the difference is divided by.")
+  @Option(parsing: .unconditional, help: "What the difference is divided by.")
   var inputStd = 1.0
 
   func validate() throws {
@@ -59,13 +59,14 @@ struct OptimizerSettings: ParsableArguments {
   @Option(help: "Optimizer.")
   var optimizer = Kind.mfac
 
-  @Option(help: "Step size η.")
+  @Option(parsing: .unconditional, help: "Step size η.")
   var learningRate = 1e-3
 
-  @Option(help: "μ: of the direction's moving average (mfac), heavy-ball (sgd).")
+  @Option(
+    parsing: .unconditional, help: "μ: of the direction's moving average (mfac), heavy-ball (sgd).")
   var momentum: Float = 0
 
-  @Option(help: "Rate of weight decay.")
+  @Option(parsing: .unconditional, help: "Rate of weight decay.")
   var weightDecay: Float = 0
 
   @Option(
@@ -74,10 +75,10 @@ struct OptimizerSettings: ParsableArguments {
       """)
   var weightDecayMode = Decay.coupled
 
-  @Option(help: "m, gradients in the window (mfac).")
+  @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
   var window = 256
 
-  @Option(help: "λ, added to the Fisher matrix's diagonal (mfac).")
+  @Option(parsing: .unconditional, help: "λ, added to the Fisher matrix's diagonal (mfac).")
   var damping = 1e-4
 
   enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine }
@@ -135,7 +136,8 @@ struct LengthSettings: ParsableArguments {
     try require(batchSize > 0, "--batch-size", "> 0", batchSize)
     try require(microBatches > 0, "--micro-batches", "> 0", microBatches)
     try require(
-      batchSize % microBatches == 0, "--batch-size", "a multiple of --micro-batches, \(microBatches)",
+      batchSize % microBatches == 0, "--batch-size",
+      "a multiple of --micro-batches, \(microBatches)",
       batchSize)
     try require((epochs ?? 1) > 0, "--epochs", "> 0", epochs ?? 0)
     try require((steps ?? 1) > 0, "--steps", "> 0", steps ?? 0)

@@ -144,7 +144,7 @@ struct SafetensorsRefusalTests {
         == "tensor 'b' leaves a gap after the tensor before it: expected data from byte 4, got 5")
     #expect(
       try refusal(of: "{\(tensor("a", 0, 4)),\(tensor("\\u0061", 4, 8))}", dataSize: 8)
-        == "byte 62: the key 'a' occurs twice")
+        == "byte 61: the key 'a' occurs twice")
   }
 
   @Test func directoriesAndMissingFiles() throws {

@@ -1,0 +1,69 @@
+# make help lists the targets. `make train` and `make test` do all that a fresh Debian 12 machine
+# with the Swift toolchain needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+RANKS ?= 8
+ARGS ?=
+RELEASE := .build/release
+BUILD := swift build -c release --explicit-target-dependency-import-check error
+
+PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev zlib1g-dev pkg-config
+DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 --damping 0.01
+FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+.PHONY: help setup fashion-mnist build train test compare data-mnist lint format clean
+
+help: ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
+	  while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+
+setup: ## Install the Debian packages that are missing
+	@missing=$$(for p in $(PACKAGES); do \
+	    [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; \
+	  done | xargs); \
+	if [ -n "$$missing" ]; then $(call install,$$missing); fi
+
+# Shows the line before it runs it.
+define install
+line="$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $(1)"; \
+echo "$$line"; eval "DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; $$line >/dev/null"
+endef
+
+fashion-mnist:
+	@[ -e $(FASHION_MNIST) ] || { $(call install,dataset-fashion-mnist); } || true
+
+build: setup ## Build in release mode
+	@$(BUILD)
+
+train: setup fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="…" for more settings
+	@if [ -e $(FASHION_MNIST) ]; then \
+	  settings="--dataset fashion-mnist"; \
+	else \
+	  echo "Fashion-MNIST cannot be had (Debian's dataset-fashion-mnist): the embedded digits then."; \
+	  settings="$(DIGITS)"; \
+	fi; \
+	Launch/local.sh -n $(RANKS) $(RELEASE)/swift-mfac-train $$settings $(ARGS)
+
+test: setup ## Run every test
+	@$(BUILD) --build-tests
+	@swift test -c release --skip-build --no-parallel
+
+compare: setup fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one table (RANKS=2)
+	@Launch/compare.sh $(RELEASE)/swift-mfac-train
+
+data-mnist: ## Fetch MNIST by pip into data/mnist, for --dataset mnist
+	@Launch/data-mnist.sh data/mnist
+
+lint: ## Check the format of the sources, and who imports whom
+	@swift format lint --strict --recursive Package.swift Sources Tests
+	@$(BUILD) --build-tests
+
+format: ## Format the sources
+	@swift format --in-place --recursive Package.swift Sources Tests
+
+clean: ## Remove what was built; runs/ and data/ stay
+	@rm -rf .build

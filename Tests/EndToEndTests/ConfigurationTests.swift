@@ -1,0 +1,47 @@
+import Foundation
+import Testing
+
+@Suite(.serialized) struct ConfigurationTests {
+  @Test func aRunIsRepeatedFromItsOwnConfiguration() throws {
+    let directory = try TemporaryDirectory()
+    let (first, second) = (directory.path("first"), directory.path("second"))
+    let given = try Program.train([
+      "--dataset", "digits", "--model", "mlp", "--batch-size", "40", "--steps", "7",
+      "--window", "5", "--momentum", "0.5", "--input-scale", "1/32", "--input-mean", "0.25",
+      "--input-std", "0.5", "--loss", "mean-squared-error", "--schedule", "step",
+      "--drop-every", "3", "--drop-factor", "0.5", "--warm-up-steps", "2", "--seed", "11",
+      "--order", "sequential", "--run-directory", first,
+    ])
+    try #require(given.status == 0, "\(given.errors)")
+    let repeated = try Program.train([
+      "--config", "\(first)/config.yaml", "--run-directory", second,
+    ])
+    try #require(repeated.status == 0, "\(repeated.errors)")
+    #expect(
+      FileManager.default.contentsEqual(
+        atPath: "\(first)/model.safetensors", andPath: "\(second)/model.safetensors"))
+    #expect(try MetricsLine.read(first).compactMap(\.loss).count == 7)
+  }
+
+  @Test func everyFlagIsAKeyAndFlagsWin() throws {
+    let directory = try TemporaryDirectory()
+    let run = directory.path("run")
+    let file = try directory.write(
+      "dataset: digits\nmodel: mlp\nwindow: 9\nepochs: 2\nbatch-size: 40\n", to: "settings.yaml")
+    let outcome = try Program.train([
+      "--config", file, "--window", "4", "--steps", "3", "--run-directory", run,
+    ])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let configuration = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
+    let lines = configuration.split(separator: "\n")
+    #expect(lines.contains("window: 4") && lines.contains("batch-size: 40"))
+    #expect(lines.contains("steps: 3") && !configuration.contains("epochs"))
+
+    // The help names no flag that the resolved file, or the file's rules, would not.
+    let help = try Program.train(["--help"]).output
+    let flags = help.matches(of: /--([a-z-]+) </).map { String($0.1) }
+    let keys = Set(lines.map { String($0.prefix { $0 != ":" }) })
+    let unset = Set(flags).subtracting(keys)
+    #expect(unset == ["config", "epochs", "initial-weights", "input-scale"])
+  }
+}

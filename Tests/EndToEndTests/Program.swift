@@ -1,0 +1,88 @@
+import Foundation
+
+/// The built program, run from outside as a user does.
+struct Program {
+  struct Outcome {
+    let status: Int32
+    let output: String
+    let errors: String
+    let seconds: Double
+  }
+
+  static let package = URL(filePath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+  /// Beside the tests themselves.
+  static let train = Bundle.main.bundleURL.appending(path: "swift-mfac-train").path
+
+  /// Runs `swift-mfac-train`, without a launcher where `ranks` is nil.
+  static func train(ranks: Int? = nil, _ arguments: [String]) throws -> Outcome {
+    try run(process(ranks: ranks, arguments))
+  }
+
+  static func process(ranks: Int?, _ arguments: [String]) -> Process {
+    let process = Process()
+    if let ranks {
+      process.executableURL = URL(filePath: "\(package)/Launch/local.sh")
+      process.arguments = ["-n", "\(ranks)", train] + arguments
+    } else {
+      process.executableURL = URL(filePath: train)
+      process.arguments = arguments
+    }
+    return process
+  }
+
+  static func run(_ process: Process) throws -> Outcome {
+    // Files, not pipes: nothing has to be read while it runs.
+    let directory = try TemporaryDirectory()
+    let (out, err) = (directory.path("out"), directory.path("err"))
+    for path in [out, err] { try Data().write(to: URL(filePath: path)) }
+    process.standardOutput = FileHandle(forWritingAtPath: out)
+    process.standardError = FileHandle(forWritingAtPath: err)
+    process.standardInput = FileHandle.nullDevice
+    let start = Date()
+    try process.run()
+    process.waitUntilExit()
+    return Outcome(
+      status: process.terminationStatus, output: try String(contentsOfFile: out, encoding: .utf8),
+      errors: try String(contentsOfFile: err, encoding: .utf8),
+      seconds: Date().timeIntervalSince(start))
+  }
+}
+
+/// A directory that goes when the test does.
+final class TemporaryDirectory {
+  let root: String
+
+  init() throws {
+    root = NSTemporaryDirectory() + "swift-mfac-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
+  }
+
+  deinit { try? FileManager.default.removeItem(atPath: root) }
+
+  func path(_ name: String) -> String { "\(root)/\(name)" }
+
+  func write(_ text: String, to name: String) throws -> String {
+    try text.write(toFile: path(name), atomically: true, encoding: .utf8)
+    return path(name)
+  }
+}
+
+/// A line of `metrics.jsonl`.
+struct MetricsLine: Decodable {
+  let step: Int
+  let epoch: Int
+  let loss: Double?
+  let gradientNorm: Double?
+  let skipped: Bool?
+  let testLoss: Double?
+  let testAccuracy: Double?
+
+  static func read(_ directory: String) throws -> [MetricsLine] {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try String(contentsOfFile: "\(directory)/metrics.jsonl", encoding: .utf8)
+      .split(separator: "\n").map { try decoder.decode(MetricsLine.self, from: Data($0.utf8)) }
+  }
+}

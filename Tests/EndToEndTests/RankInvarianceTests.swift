@@ -1,0 +1,42 @@
+import Foundation
+import Testing
+
+/// The same bytes at any number of ranks, through the real launcher.
+@Suite(.serialized) struct RankInvarianceTests {
+  static let runs: [(String, [String])] = [
+    // d = 17,226, a multiple of neither 5 nor 8, in 216 cells; every option that touches a slice.
+    (
+      "mlp, M-FAC",
+      ["--model", "mlp", "--momentum", "0.9", "--weight-decay", "1e-3", "--window", "24"]
+    ),
+    ("cnn, M-FAC", ["--model", "cnn", "--window", "7", "--weight-decay-mode", "decoupled"]),
+    ("mlp, SGD", ["--model", "mlp", "--optimizer", "sgd", "--momentum", "0.9"]),
+    ("mlp, AdamW", ["--model", "mlp", "--optimizer", "adamw", "--weight-decay", "0.01"]),
+  ]
+
+  @Test(arguments: runs)
+  func theTrainedNetworkDoesNotDependOnTheRanks(name: String, settings: [String]) throws {
+    let directory = try TemporaryDirectory()
+    let settings =
+      settings + [
+        "--dataset", "digits", "--batch-size", "48", "--steps", "32", "--schedule", "cosine",
+        "--warm-up-steps", "4",
+      ]
+    var models: [Data] = []
+    var losses: [[Double?]] = []
+    for ranks in [nil, 1, 2, 3, 5, 8] {
+      let run = directory.path("ranks-\(ranks ?? 0)")
+      let outcome = try Program.train(ranks: ranks, settings + ["--run-directory", run])
+      try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.errors)")
+      models.append(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      losses.append(
+        try MetricsLine.read(run).flatMap { [$0.loss, $0.gradientNorm, $0.testLoss] })
+    }
+    #expect(models.dropFirst().allSatisfy { $0 == models[0] }, "\(name): the networks differ")
+    #expect(losses.dropFirst().allSatisfy { $0 == losses[0] }, "\(name): the losses differ")
+    // It has been trained, not copied: another seed gives another network.
+    let other = directory.path("seed")
+    _ = try Program.train(settings + ["--seed", "1", "--run-directory", other])
+    #expect(try Data(contentsOf: URL(filePath: "\(other)/model.safetensors")) != models[0])
+  }
+}

@@ -1,0 +1,63 @@
+import Datasets
+import Foundation
+import Testing
+
+/// The published optimizer's own runs, followed step by step.
+@Suite(.serialized) struct TrajectoryTests {
+  struct Trajectory: Decodable {
+    struct Settings: Decodable {
+      let bs: Int
+      let steps: Int
+      let lr: Double
+      let momentum: Double
+      let weightDecay: Double
+      let ngrads: Int
+      let damp: Double
+    }
+    let settings: Settings
+    let lossFloat64: [Double]
+  }
+
+  @Test(arguments: ["digits-mlp", "digits-mlp-nomomentum"], [nil, 3])
+  func followsTheExactAlgorithm(name: String, ranks: Int?) throws {
+    let folder = "\(Program.package)/Tests/EndToEndTests/Trajectories"
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let trajectory = try decoder.decode(
+      Trajectory.self, from: Data(contentsOf: URL(filePath: "\(folder)/\(name).json")))
+    let settings = trajectory.settings
+    let directory = try TemporaryDirectory()
+    let run = directory.path("run")
+    let outcome = try Program.train(
+      ranks: ranks,
+      [
+        "--dataset", "digits", "--order", "sequential", "--model", "\(folder)/model.yaml",
+        "--initial-weights", "\(folder)/\(name)-initial.safetensors",
+        "--batch-size", "\(settings.bs)", "--steps", "\(settings.steps)",
+        "--learning-rate", "\(settings.lr)", "--momentum", "\(settings.momentum)",
+        "--weight-decay", "\(settings.weightDecay)", "--window", "\(settings.ngrads)",
+        "--damping", "\(settings.damp)", "--run-directory", run,
+      ])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+
+    let losses = try MetricsLine.read(run).compactMap(\.loss)
+    try #require(losses.count == trajectory.lossFloat64.count)
+    for (step, (loss, exact)) in zip(losses, trajectory.lossFloat64).enumerated() {
+      // Rounding to single precision, magnified along the run; the published single-precision
+      // optimizer itself is 5e-6 away.
+      #expect(abs(loss - exact) < 1e-5, "step \(step + 1)")
+    }
+
+    let trained = try SafetensorsFile(path: "\(run)/model.safetensors")
+    let exact = try SafetensorsFile(path: "\(folder)/\(name)-final-float64.safetensors")
+    #expect(trained.tensors.map(\.name).sorted() == exact.tensors.map(\.name).sorted())
+    var (difference, size) = (0.0, 0.0)
+    for tensor in exact.tensors {
+      for (a, b) in zip(try trained.doubles(tensor.name), try exact.doubles(tensor.name)) {
+        difference += (a - b) * (a - b)
+        size += b * b
+      }
+    }
+    #expect((difference / size).squareRoot() < 1e-5)
+  }
+}

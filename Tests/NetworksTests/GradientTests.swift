@@ -1,0 +1,138 @@
+import Networks
+import RandomNumbers
+import Testing
+
+/// Gradients against central differences in double precision.
+///
+/// With a step of 1e-5 the differences' own errors are about f‴·1e-10 (the step) and
+/// 1e-16·f/1e-5 = 1e-11·f (rounding), far below the bound of 1e-6 of the largest element. The
+/// fixed seeds keep every ReLU and every pool's runner-up further from its kink than the step.
+@Suite struct GradientTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let input: [Int]
+    let layers: [LayerDescription]
+  }
+
+  static let imageHead: LayerDescription = .conv2d(inputs: 2, outputs: 3, kernel: 3, padding: 1)
+
+  static let cases: [Case] = [
+    Case(
+      testDescription: "linear, twice, one without bias", input: [5],
+      layers: [.linear(inputs: 5, outputs: 4, bias: false), .linear(inputs: 4, outputs: 3)]),
+    Case(
+      testDescription: "convolution with stride and padding", input: [2, 6, 5],
+      layers: [
+        .conv2d(inputs: 2, outputs: 3, kernel: 3, stride: 2, padding: 1),
+        .conv2d(inputs: 3, outputs: 2, kernel: 2, bias: false), .flatten,
+        .linear(inputs: 2 * 2 * 2, outputs: 3),
+      ]),
+    Case(
+      testDescription: "convolution padded beyond its kernel", input: [2, 3, 3],
+      layers: [
+        imageHead, .conv2d(inputs: 3, outputs: 2, kernel: 2, stride: 3, padding: 3), .flatten,
+        .linear(inputs: 2 * 3 * 3, outputs: 3),
+      ]),
+    Case(
+      testDescription: "convolution to the outputs", input: [1, 4, 4],
+      layers: [
+        .conv2d(inputs: 1, outputs: 3, kernel: 3), .conv2d(inputs: 3, outputs: 4, kernel: 2),
+        .flatten,
+      ]),
+    Case(
+      testDescription: "max-pool side by side, with a rest", input: [2, 5, 5],
+      layers: [imageHead, .maxPool2d(kernel: 2), .flatten, .linear(inputs: 12, outputs: 3)]),
+    Case(
+      testDescription: "max-pool overlapping, padded", input: [2, 5, 6],
+      layers: [
+        imageHead, .maxPool2d(kernel: 3, stride: 2, padding: 1), .flatten,
+        .linear(inputs: 27, outputs: 3),
+      ]),
+    Case(
+      testDescription: "average-pool side by side, with a rest", input: [2, 5, 5],
+      layers: [imageHead, .averagePool2d(kernel: 2), .flatten, .linear(inputs: 12, outputs: 3)]),
+    Case(
+      testDescription: "average-pool overlapping, padded", input: [2, 5, 6],
+      layers: [
+        imageHead, .averagePool2d(kernel: 3, stride: 2, padding: 1), .flatten,
+        .linear(inputs: 27, outputs: 3),
+      ]),
+    Case(
+      testDescription: "flatten first, of channels", input: [2, 2, 3],
+      layers: [.flatten, .linear(inputs: 12, outputs: 3)]),
+    Case(
+      testDescription: "activations after activations", input: [4],
+      layers: [
+        .linear(inputs: 4, outputs: 6), .tanh, .relu, .sigmoid, .gelu, .relu,
+        .linear(inputs: 6, outputs: 3), .gelu, .gelu, .sigmoid, .tanh,
+      ]),
+    Case(
+      testDescription: "activations around flatten", input: [2, 3, 3],
+      layers: [
+        imageHead, .tanh, .flatten, .relu, .linear(inputs: 27, outputs: 3),
+      ]),
+    Case(
+      testDescription: "activations before the first parameters", input: [2, 3, 3],
+      layers: [.relu, imageHead, .gelu, .flatten, .tanh, .linear(inputs: 27, outputs: 3)]),
+    Case(
+      testDescription: "activation over a flat view of the inputs", input: [1, 3, 3],
+      layers: [.flatten, .relu, .linear(inputs: 9, outputs: 3)]),
+  ]
+
+  @Test(arguments: cases, Loss.allCases)
+  func layers(_ example: Case, loss: Loss) throws {
+    let description = try NetworkDescription(input: example.input, layers: example.layers)
+    try expectDifferences(description, loss)
+  }
+
+  @Test(arguments: [LayerDescription.relu, .tanh, .sigmoid, .gelu], Loss.allCases)
+  func activation(_ layer: LayerDescription, loss: Loss) throws {
+    try expectDifferences(
+      try NetworkDescription(
+        input: [2, 4, 4],
+        layers: [
+          Self.imageHead, layer, .flatten, .linear(inputs: 48, outputs: 5), layer,
+          .linear(inputs: 5, outputs: 3),
+        ]), loss)
+  }
+
+  @Test(arguments: Loss.allCases)
+  func builtIn(loss: Loss) throws {
+    try expectDifferences(.mlp(input: [2, 3, 3], classes: 3), loss, samples: 150)
+    try expectDifferences(.cnn(input: [2, 8, 9], classes: 3), loss, samples: 150)
+  }
+
+  /// Checks all parameters, or `samples` of each tensor.
+  func expectDifferences(
+    _ description: NetworkDescription, _ loss: Loss, samples: Int? = nil
+  ) throws {
+    let network = try ArrayNetwork<Double>(description)
+    let (inputs, labels) = network.examples(3, seed: 7)
+    var parameters = network.initialized(seed: 3)
+    let scale = 0.25
+    let gradient = network.lossAndGradient(inputs, labels, parameters, loss, scale: scale).gradient
+    var computed: [Double] = []
+    var differences: [Double] = []
+    for (index, tensor) in description.layout.tensors.enumerated() {
+      let random = CounterRandom(seed: 11, stream: UInt64(index))
+      let places = samples.map { samples in
+        (0..<samples).map {
+          tensor.range.lowerBound + random.integer(below: tensor.range.count, at: UInt64($0))
+        }
+      }
+      for place in places ?? Array(tensor.range) {
+        let step = 1e-5
+        let value = parameters[place]
+        parameters[place] = value + step
+        let above = network.evaluate(inputs, labels, parameters, loss).lossSum
+        parameters[place] = value - step
+        let below = network.evaluate(inputs, labels, parameters, loss).lossSum
+        parameters[place] = value
+        differences.append(scale * (above - below) / (2 * step))
+        computed.append(gradient[place])
+      }
+    }
+    #expect(differences.contains { $0.magnitude > 1e-3 })
+    #expect(relativeError(computed, differences) <= 1e-6)
+  }
+}

@@ -1,0 +1,216 @@
+import Foundation
+import Networks
+import RandomNumbers
+import Testing
+
+@Suite struct ModelFileTests {
+  static let small = """
+    # A small network.
+    input: [1, 8, 8]
+    layers:
+      - conv2d: {in: 1, out: 6, kernel: 3, padding: 1}
+      - relu
+      - max-pool2d: {kernel: 2}
+      - flatten
+      - linear: {in: 96, out: 10}
+    """
+
+  @Test func aModelFileIsReadAsItStands() throws {
+    let expected: [LayerDescription] = [
+      .conv2d(inputs: 1, outputs: 6, kernel: 3, padding: 1), .relu, .maxPool2d(kernel: 2),
+      .flatten, .linear(inputs: 96, outputs: 10),
+    ]
+    let description = try NetworkDescription(yaml: Self.small, file: "small.yaml")
+    #expect(description.input == [1, 8, 8])
+    #expect(description.layers == expected)
+
+    let path = FileManager.default.temporaryDirectory.appendingPathComponent(
+      "model-\(UUID().uuidString).yaml"
+    ).path
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    try Self.small.write(toFile: path, atomically: true, encoding: .utf8)
+    #expect(try NetworkDescription(contentsOfFile: path) == description)
+  }
+
+  @Test func everyLayerAndOptionIsRead() throws {
+    let yaml = """
+      layers:
+        - conv2d: {in: 2, out: 3, kernel: 3, stride: 2, padding: 2, bias: false}
+        - tanh
+        - max-pool: {kernel: 3, stride: 1, padding: 1}
+        - average-pool2d:
+            kernel: 2
+        - gelu: {}
+        - average-pool: {kernel: 2, stride: 1, padding: 1}
+        - flatten:
+        - sigmoid
+        - linear: {out: 5, in: 48, bias: false}
+        - relu
+        - linear: {in: 5, out: 2, bias: true}
+      input:
+        - 2
+        - 11
+        - 11
+      """
+    let description = try NetworkDescription(yaml: yaml, file: "all.yaml")
+    #expect(
+      description.layers == [
+        .conv2d(inputs: 2, outputs: 3, kernel: 3, stride: 2, padding: 2, bias: false), .tanh,
+        .maxPool2d(kernel: 3, stride: 1, padding: 1), .averagePool2d(kernel: 2), .gelu,
+        .averagePool2d(kernel: 2, stride: 1, padding: 1), .flatten, .sigmoid,
+        .linear(inputs: 48, outputs: 5, bias: false), .relu, .linear(inputs: 5, outputs: 2),
+      ])
+    #expect(Set(description.layers.map(\.name)) == Set(LayerDescription.names))
+  }
+
+  /// What replaces the fifth layer, and the message after `bad.yaml:8: layer 4`.
+  static let badLayers: [(String, String)] = [
+    ("linear: {in: 72, out: 10}", " (linear): expects 72 inputs, layer 3 (flatten) gives 96"),
+    ("lineal: {in: 96, out: 10}", ": unknown layer 'lineal'; known: linear, conv2d, max-pool2d, "),
+    ("linear: {in: 96}", " (linear): the key out is missing"),
+    ("linear:", " (linear): the key in is missing"),
+    ("linear: {in: 96, out: 10, biass: true}", " (linear): unknown key 'biass'; expected in, out"),
+    ("linear: {in: 96, out: ten}", " (linear): out: expected an integer, got 'ten'"),
+    ("linear: {in: 96, out: '10'}", " (linear): out: expected an integer, got '10'"),
+    ("linear: {in: 96, out: 1.5}", " (linear): out: expected an integer, got '1.5'"),
+    ("linear: {in: 96, out: [10]}", " (linear): out: expected an integer, got a list"),
+    ("linear: {in: 96, out: 99999999999999999999}", " (linear): out: expected an integer, got"),
+    ("linear: {in: 96, out: 0}", " (linear): out must be from 1 to 2147483647, got 0"),
+    ("linear: {in: 96, out: -3}", " (linear): out must be from 1 to 2147483647, got -3"),
+    ("linear: {in: 96, out: 9223372036854775807}", " (linear): out must be from 1 to 21474836"),
+    ("linear: {in: 96, out: 2000000000}", " (linear): weight of shape [2000000000, 96] makes mor"),
+    ("linear: {in: 96, out: 10, bias: 1}", " (linear): bias: expected true or false, got '1'"),
+    ("linear: [96, 10]", " (linear): expected options such as {kernel: 2}, got a list"),
+    ("relu: {kernel: 2}", " (relu): unknown key 'kernel'; expected no keys"),
+    ("[relu, tanh]", ": expected a layer such as relu or linear: {in: 96, out: 10}, got a list"),
+    ("{relu: , tanh: }", ": expected a layer such as relu or linear: {in: 96, out: 10}, got a ma"),
+    ("conv2d: {in: 1, out: 2, kernel: 3}", " (conv2d): expects [channels, height, width], laye"),
+    ("max-pool2d: {kernel: 2}", " (max-pool2d): expects [channels, height, width], layer 3 (fla"),
+  ]
+
+  @Test(arguments: badLayers)
+  func aBadLayerIsNamedWithItsLine(_ layer: String, _ message: String) {
+    let yaml = Self.small.replacingOccurrences(of: "linear: {in: 96, out: 10}", with: layer)
+    expectError(yaml, "bad.yaml:8: layer 4" + message)
+  }
+
+  /// Text of the small model, what replaces it, and the beginning of the message.
+  static let badFiles: [(String, String, String)] = [
+    ("in: 1,", "in: 2,", "bad.yaml:4: layer 0 (conv2d): expects 2 channels, the input gives 1 in"),
+    ("kernel: 3", "kernel: 11", "bad.yaml:4: layer 0 (conv2d): kernel 11 is larger than the imag"),
+    ("kernel: 3", "kernel: 0", "bad.yaml:4: layer 0 (conv2d): kernel must be from 1 to"),
+    ("kernel: 3", "kernel: 2147483647", "bad.yaml:4: layer 0 (conv2d): a window of 2147483647×"),
+    ("padding: 1", "padding: -1", "bad.yaml:4: layer 0 (conv2d): padding must be from 0 to"),
+    ("padding: 1", "padding: 2147483647", "bad.yaml:4: layer 0 (conv2d): gives [6, 4294967300, "),
+    ("padding: 1", "stride: 0", "bad.yaml:4: layer 0 (conv2d): stride must be from 1 to"),
+    ("kernel: 2", "kernel: 2, padding: 2", "bad.yaml:6: layer 2 (max-pool2d): padding 2 is more"),
+    ("  - flatten\n", "", "bad.yaml:7: layer 3 (linear): expects one dimension of 96 inputs, lay"),
+    ("[1, 8, 8]", "[1, 8, 0]", "bad.yaml:2: input must be positive sizes with a product up to"),
+    ("[1, 8, 8]", "[2000000, 2000000, 2000000]", "bad.yaml:2: input must be positive sizes with"),
+    ("[1, 8, 8]", "[]", "bad.yaml:2: input must be positive sizes with a product up to"),
+    ("[1, 8, 8]", "[1, x, 8]", "bad.yaml:2: input: expected a list of positive integers such as"),
+    ("[1, 8, 8]", "64", "bad.yaml:2: input: expected a list of positive integers such as [1, 28"),
+    ("input:", "inputs:", "bad.yaml:2: unknown key 'inputs'; expected input and layers"),
+    ("input: [1, 8, 8]\n", "", "bad.yaml:2: the key input is missing"),
+    ("layers:", "input:", "bad.yaml:2: key given twice: 'input'"),
+    ("layers:", "layers: x\nothers:", "bad.yaml:3: layers: expected a list of layers, got 'x'"),
+    ("[1, 8, 8]", "[1, 8, 8", "bad.yaml:3: is not YAML: did not find expected ',' or ']'"),
+    ("[1, 8, 8]", "\u{1}", "bad.yaml: is not YAML: control characters are not allowed"),
+    ("[1, 8, 8]", "&a [*a]", "bad.yaml: has & and * in it: YAML anchors and aliases are not rea"),
+  ]
+
+  @Test(arguments: badFiles)
+  func aBadFileIsToldWithItsLine(_ text: String, _ replacement: String, _ message: String) {
+    expectError(Self.small.replacingOccurrences(of: text, with: replacement), message)
+  }
+
+  @Test func whatIsNoModelIsTold() throws {
+    expectError("", "bad.yaml: is empty; expected the keys input and layers")
+    expectError("just words", "bad.yaml:1: expected the keys input and layers, got 'just words'")
+    expectError("- relu", "bad.yaml:1: expected the keys input and layers, got a list")
+    expectError("input: [4]\nlayers: []", "bad.yaml:2: layers is empty: a network needs at least")
+    expectError("input: [4]", "bad.yaml: the key layers is missing")
+    expectError("input: [4]\nlayers: [relu]", "bad.yaml:2: no layer has parameters")
+    expectError(
+      "input: [1, 4, 4]\nlayers:\n- conv2d: {in: 1, out: 2, kernel: 3}",
+      "bad.yaml:3: layer 0 (conv2d): gives [2, 2, 2]: the last layer must give one dimension")
+    expectError(String(repeating: "[", count: 100_000), "bad.yaml")
+    for path in ["/no/such/model.yaml", FileManager.default.temporaryDirectory.path] {
+      let error = #expect(throws: NetworkDescriptionError.self) {
+        try NetworkDescription(contentsOfFile: path)
+      }
+      #expect(error?.description.hasPrefix("\(path): cannot be read") == true)
+    }
+    let endless = #expect(throws: NetworkDescriptionError.self) {
+      try NetworkDescription(contentsOfFile: "/dev/zero")
+    }
+    #expect(endless?.description == "/dev/zero: is larger than 1048576 bytes: not a model file")
+  }
+
+  @Test func builtInModelsRefuseWhatTheyCannotRead() {
+    let flat = #expect(throws: NetworkDescriptionError.self) {
+      try NetworkDescription.cnn(input: [64], classes: 10)
+    }
+    #expect(flat?.description == "cnn expects an input [channels, height, width], got [64]")
+    let tiny = #expect(throws: NetworkDescriptionError.self) {
+      try NetworkDescription.cnn(input: [1, 3, 3], classes: 10)
+    }
+    #expect(tiny?.description.hasPrefix("layer 5 (max-pool2d): kernel 2 is larger") == true)
+    let empty = #expect(throws: NetworkDescriptionError.self) {
+      try NetworkDescription.mlp(input: [1, 8, 8], classes: 0)
+    }
+    #expect(empty?.description == "layer 5 (linear): out must be from 1 to 2147483647, got 0")
+    #expect(throws: NetworkDescriptionError.self) {
+      try NetworkDescription.mlp(input: [.max, .max, -1], classes: 3)
+    }
+  }
+
+  func expectError(_ yaml: String, _ message: String) {
+    let error = #expect(throws: NetworkDescriptionError.self) {
+      try NetworkDescription(yaml: yaml, file: "bad.yaml")
+    }
+    let description = error?.description ?? "nothing"
+    #expect(description.hasPrefix(message), "\(description)")
+    #expect(!description.contains("\n"))
+  }
+
+  /// Whatever happens to a model file, reading it ends in a model or in one line.
+  @Test func mutationsAreReadOrRefused() throws {
+    let pieces: [[UInt8]] = [
+      "-", "- ", ":", ": ", "{", "}", "[", "]", ",", "\n", "\n  - ", "  ", "\t", "'", "\"", "&a ",
+      "*a", "!!int ", "!<x>", "? ", "| ", "> ", "#", "%", "---\n", "...\n", "0", "-1", "9", "1e9",
+      "0x10", "~", "null", "true", "2147483648", "9223372036854775807", "-9223372036854775808",
+      "relu", "linear", "in", "kernel: 2", "conv2d: {in: 1, out: 1, kernel: 1}", "\u{0}", "\u{85}",
+      "é", "\u{1F642}",
+    ].map { Array($0.utf8) }
+    var refused = 0
+    for round in 0..<4000 {
+      let random = CounterRandom(seed: 42, stream: UInt64(round))
+      var index: UInt64 = 0
+      func next(_ bound: Int) -> Int {
+        index += 1
+        return random.integer(below: bound, at: index)
+      }
+      var bytes = Array(Self.small.utf8)
+      for _ in 0...next(4) where !bytes.isEmpty {
+        let place = next(bytes.count)
+        switch next(5) {
+        case 0: bytes[place] = UInt8(next(256))
+        case 1: bytes.removeSubrange(place..<min(bytes.count, place + 1 + next(12)))
+        case 2: bytes.insert(contentsOf: pieces[next(pieces.count)], at: place)
+        case 3: bytes.insert(contentsOf: bytes[place..<min(bytes.count, place + next(40))], at: 0)
+        default: bytes.removeSubrange(place...)
+        }
+      }
+      do {
+        _ = try NetworkDescription(yaml: String(decoding: bytes, as: UTF8.self), file: "f.yaml")
+      } catch {
+        refused += 1
+        #expect(error.description.hasPrefix("f.yaml:"))
+        #expect(error.problem.count < 400)
+      }
+    }
+    // Comments and in-range sizes can change without harm; most mutations do harm.
+    #expect(refused > 2000 && refused < 4000)
+  }
+}
