@@ -14,3 +14,6 @@ static inline void *mfac_in_place(void) { return MPI_IN_PLACE; }
 static inline int mfac_wait_all(int count, MPI_Request *requests) {
   return MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
 }
+static inline int mfac_test_all(int count, MPI_Request *requests, int *done) {
+  return MPI_Testall(count, requests, done, MPI_STATUSES_IGNORE);
+}

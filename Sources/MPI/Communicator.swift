@@ -1,4 +1,5 @@
 import COpenMPI
+import Glibc
 
 /// The ranks of this run and the collectives between them.
 ///
@@ -6,7 +7,11 @@ import COpenMPI
 public final class Communicator {
   public let rank: Int
   public let size: Int
+  /// Ranks that share this rank's memory.
+  public let ranksOnThisNode: Int
   let handle: MPI_Comm
+  /// Whether ranks share cores, so that one that waits had better leave its core to the others.
+  private let sharesCores: Bool
 
   /// Starts MPI, for one thread that communicates, and returns the communicator of all ranks.
   ///
@@ -29,6 +34,8 @@ public final class Communicator {
     self.rank = Int(rank)
     self.size = Int(size)
     self.handle = handle
+    ranksOnThisNode = try Self.nodeSize(handle)
+    sharesCores = ranksOnThisNode > sysconf(Int32(_SC_NPROCESSORS_ONLN))
   }
 
   /// Ends MPI; nothing may be communicated afterwards.
@@ -40,22 +47,6 @@ public final class Communicator {
   public func abort(status: Int32) -> Never {
     MPI_Abort(handle, status)
     fatalError("MPI_Abort returned")
-  }
-
-  /// How many of the ranks share this rank's memory.
-  public func ranksOnThisNode() throws -> Int {
-    var node = mfac_comm_null()
-    try MPIError.check(
-      "MPI_Comm_split_type",
-      MPI_Comm_split_type(handle, Int32(MPI_COMM_TYPE_SHARED), 0, mfac_info_null(), &node))
-    var size: Int32 = 0
-    try MPIError.check("MPI_Comm_size", MPI_Comm_size(node, &size))
-    try MPIError.check("MPI_Comm_free", MPI_Comm_free(&node))
-    return Int(size)
-  }
-
-  public func barrier() throws {
-    try MPIError.check("MPI_Barrier", MPI_Barrier(handle))
   }
 
   /// Every rank's value, in the order of the ranks.
@@ -70,12 +61,10 @@ public final class Communicator {
     let bytes = Array(text.utf8)
     let counts = try allGather(Double(bytes.count)).map { Int($0) }
     var gathered = [UInt8](repeating: 0, count: counts.reduce(0, +))
-    let layout = try Layout(counts, in: "MPI_Allgatherv")
-    try MPIError.check(
-      "MPI_Allgatherv",
-      MPI_Allgatherv(
-        bytes, layout.counts[rank], mfac_byte(), &gathered, layout.counts, layout.offsets,
-        mfac_byte(), handle))
+    let layout = try Layout(counts)
+    try gathered.withUnsafeMutableBytes {
+      try allGather(bytes, $0.baseAddress, layout, mfac_byte())
+    }
     return zip(layout.offsets, layout.counts).map { offset, count in
       String(decoding: gathered[Int(offset)..<Int(offset + count)], as: UTF8.self)
     }
@@ -94,12 +83,10 @@ public final class Communicator {
       gathered = values
       return
     }
-    let layout = try Layout(counts, in: "MPI_Allgatherv")
-    try MPIError.check(
-      "MPI_Allgatherv",
-      MPI_Allgatherv(
-        values, layout.counts[rank], mfac_double(), &gathered, layout.counts, layout.offsets,
-        mfac_double(), handle))
+    let layout = try Layout(counts)
+    try gathered.withUnsafeMutableBytes {
+      try allGather(values, $0.baseAddress, layout, mfac_double())
+    }
   }
 
   /// Completes a vector of which each rank holds its own slice, in place.
@@ -110,12 +97,8 @@ public final class Communicator {
       slices.count == size && slices.last!.upperBound == vector.count,
       "\(slices.count) slices up to \(slices.last!.upperBound) of a vector of \(vector.count)")
     guard size > 1 else { return }
-    let layout = try Layout(slices.map(\.count), in: "MPI_Allgatherv")
-    try MPIError.check(
-      "MPI_Allgatherv",
-      MPI_Allgatherv(
-        mfac_in_place(), 0, mfac_float(), vector.baseAddress, layout.counts, layout.offsets,
-        mfac_float(), handle))
+    try allGather(
+      mfac_in_place(), vector.baseAddress, try Layout(slices.map(\.count)), mfac_float())
   }
 
   /// Runs `body` on every rank; where it throws on any, throws on all, with the message of the
@@ -145,16 +128,57 @@ public final class Communicator {
         + texts[rank])
   }
 
+  private func allGather(
+    _ own: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
+    _ type: MPI_Datatype?
+  ) throws {
+    var requests: [MPI_Request?] = [mfac_request_null()]
+    try MPIError.check(
+      "MPI_Iallgatherv",
+      MPI_Iallgatherv(
+        own, layout.counts[rank], type, gathered, layout.counts, layout.offsets, type, handle,
+        &requests[0]))
+    try wait(for: &requests)
+  }
+
+  /// Waits until all requests are complete.
+  ///
+  /// MPI waits by asking over and over, which on a shared core takes the time of those it waits for:
+  /// there, this sleeps between two questions.
+  func wait(for requests: inout [MPI_Request?]) throws {
+    let count = Int32(requests.count)
+    guard sharesCores else {
+      return try MPIError.check("MPI_Waitall", mfac_wait_all(count, &requests))
+    }
+    var done: Int32 = 0
+    while true {
+      try MPIError.check("MPI_Testall", mfac_test_all(count, &requests, &done))
+      if done != 0 { return }
+      usleep(20)
+    }
+  }
+
+  private static func nodeSize(_ world: MPI_Comm) throws -> Int {
+    var node = mfac_comm_null()
+    try MPIError.check(
+      "MPI_Comm_split_type",
+      MPI_Comm_split_type(world, Int32(MPI_COMM_TYPE_SHARED), 0, mfac_info_null(), &node))
+    var size: Int32 = 0
+    try MPIError.check("MPI_Comm_size", MPI_Comm_size(node, &size))
+    try MPIError.check("MPI_Comm_free", MPI_Comm_free(&node))
+    return Int(size)
+  }
+
   /// Counts and offsets as MPI wants them.
   private struct Layout {
     var counts: [Int32] = []
     var offsets: [Int32] = []
 
-    init(_ elements: [Int], in call: StaticString) throws {
+    init(_ elements: [Int]) throws {
       var offset = 0
       for count in elements {
-        counts.append(try MPIError.count(count, in: call))
-        offsets.append(try MPIError.count(offset, in: call))
+        counts.append(try MPIError.count(count, in: "MPI_Iallgatherv"))
+        offsets.append(try MPIError.count(offset, in: "MPI_Iallgatherv"))
         offset += count
       }
     }

@@ -131,7 +131,7 @@ public final class ReduceScatter {
         requests.append(request)
       }
     }
-    try MPIError.check("MPI_Waitall", mfac_wait_all(Int32(requests.count), &requests))
+    try world.wait(for: &requests)
     for (node, part) in arriving { parts.add(node, part) }
     return UnsafeBufferPointer(parts.root)
   }

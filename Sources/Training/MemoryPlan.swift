@@ -16,7 +16,7 @@ public struct MemoryPlan: Sendable {
   /// Refuses a plan for which a node does not have the memory. Collective.
   func check(on world: Communicator) throws {
     let available = Self.availableBytes()
-    let ranksHere = try world.ranksOnThisNode()
+    let ranksHere = world.ranksOnThisNode
     try world.agree {
       guard let available, total * ranksHere > available else { return }
       throw InsufficientMemory(plan: self, ranksHere: ranksHere, available: available)

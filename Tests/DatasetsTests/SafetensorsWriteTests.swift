@@ -115,20 +115,23 @@ struct SafetensorsWriteTests {
     #expect(got.st_mode == expected.st_mode)
   }
 
-  static func write(name: String, count: Int) throws {
-    let directory = try TemporaryDirectory()
+  /// Writes two tensors where no file can be: what is wrong with them must show before.
+  static func write(name: String, count: Int) {
     let values = [Float](repeating: 0, count: count)
-    try values.withUnsafeBufferPointer {
-      try SafetensorsFile.write(
-        [("a", [2], UnsafeBufferPointer(rebasing: $0[..<2])), (name, [2, 2], $0)],
-        to: "\(directory.path)/f")
+    let message = values.withUnsafeBufferPointer { values in
+      refusal {
+        try SafetensorsFile.write(
+          [("a", [2], UnsafeBufferPointer(rebasing: values[..<2])), (name, [2, 2], values)],
+          to: "/dev/null/f")
+      }
     }
+    #expect(message == "/dev/null/f: cannot create a file in its directory: Not a directory")
   }
 
   @Test func wrongTensorsStopTheProgram() async {
-    await #expect(processExitsWith: .success) { try Self.write(name: "b", count: 4) }
-    await #expect(processExitsWith: .failure) { try Self.write(name: "a", count: 4) }
-    await #expect(processExitsWith: .failure) { try Self.write(name: "__metadata__", count: 4) }
-    await #expect(processExitsWith: .failure) { try Self.write(name: "b", count: 3) }
+    await #expect(processExitsWith: .success) { Self.write(name: "b", count: 4) }
+    await #expect(processExitsWith: .failure) { Self.write(name: "a", count: 4) }
+    await #expect(processExitsWith: .failure) { Self.write(name: "__metadata__", count: 4) }
+    await #expect(processExitsWith: .failure) { Self.write(name: "b", count: 3) }
   }
 }
