@@ -58,7 +58,6 @@ INLINE float erf_f32(float x) {
   far = far * t - 6.34846687e-1f;
   far = far * t - 1.28717512e-1f;
   far = far * t - t;
-  // The polynomial turns upwards where the error function has long been 1.
-  far = __builtin_copysignf(1.0f - exp_f32(t > 4.0f ? -87.0f : far), x);
+  far = __builtin_copysignf(1.0f - exp_f32(far), x);
   return t > 0.927734375f ? far : near;
 }

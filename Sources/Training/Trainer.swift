@@ -73,7 +73,10 @@ public final class Trainer {
       microBatches: microBatches, partition: partition, on: world)
     directory = try world.agree {
       world.rank == 0
-        ? try RunDirectory(plan.runDirectory, configuration: plan.configuration) : nil
+        ? try RunDirectory(
+          plan.runDirectory,
+          configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
+            + plan.configuration) : nil
     }
     progress = Progress(
       world.rank == 0 ? plan.progress : .none, totalSteps: plan.schedule.totalSteps,

@@ -40,6 +40,12 @@ import Testing
         .flatten,
       ]),
     Case(
+      testDescription: "convolution in several blocks of patches", input: [2, 12, 12],
+      layers: [
+        .conv2d(inputs: 2, outputs: 30, kernel: 1), .conv2d(inputs: 30, outputs: 2, kernel: 5),
+        .flatten, .linear(inputs: 128, outputs: 3),
+      ]),
+    Case(
       testDescription: "max-pool side by side, with a rest", input: [2, 5, 5],
       layers: [imageHead, .maxPool2d(kernel: 2), .flatten, .linear(inputs: 12, outputs: 3)]),
     Case(
