@@ -20,7 +20,8 @@ public final class Buffer<Element: BitwiseCopyable & ExpressibleByIntegerLiteral
   /// The elements of `range`, which must lie within the buffer.
   public subscript(range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
     precondition(
-      range.lowerBound >= 0 && range.upperBound <= count, "range \(range) outside \(count) elements")
+      range.lowerBound >= 0 && range.upperBound <= count, "range \(range) outside \(count) elements"
+    )
     return UnsafeMutableBufferPointer(start: pointer + range.lowerBound, count: range.count)
   }
 }
