@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains the default network on Fashion-MNIST for three epochs with each optimizer, the first-order
-# ones at a few learning rates, and prints what they reached:
+# Trains the default network on Fashion-MNIST for three epochs with each optimizer at three
+# learning rates, and prints what they reached:
 #
 #   [RANKS=2] Launch/compare.sh path/to/swift-mfac-train [ARGUMENT ...]
 #
@@ -24,7 +24,9 @@ while read -r name optimizer rate more; do
       'BEGIN { printf "%-30s %14s %8.2f %% %10.1f\n", n, r, 100 * a, s }'
   done
 done <<'RUNS'
+mfac mfac 5e-4
 mfac mfac 1e-3
+mfac mfac 2e-3
 sgd sgd 0.01 --momentum 0.9
 sgd sgd 0.03 --momentum 0.9
 sgd sgd 0.1 --momentum 0.9

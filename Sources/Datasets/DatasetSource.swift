@@ -34,8 +34,18 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Maps the pixels of these images onto [0, 1] when nothing else is asked for.
-  public var inputScale: Double { self == .digits ? 1.0 / 16 : 1.0 / 255 }
+  /// The largest value of a pixel; divided by it, pixels lie in [0, 1].
+  public var pixelMaximum: Int { self == .digits ? 16 : 255 }
+
+  /// Mean and standard deviation of the training part's pixels divided by `pixelMaximum`, where they
+  /// are customarily standardised; else 0 and 1.
+  public var standardization: (mean: Double, std: Double) {
+    switch self {
+    case .fashionMNIST: (0.2860, 0.3530)
+    case .mnist: (0.1307, 0.3081)
+    case .digits, .idx: (0, 1)
+    }
+  }
 
   /// Reads and checks all four files.
   ///

@@ -132,13 +132,18 @@ public final class Communicator {
     _ own: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
     _ type: MPI_Datatype?
   ) throws {
-    var requests: [MPI_Request?] = [mfac_request_null()]
-    try MPIError.check(
-      "MPI_Iallgatherv",
-      MPI_Iallgatherv(
-        own, layout.counts[rank], type, gathered, layout.counts, layout.offsets, type, handle,
-        &requests[0]))
-    try wait(for: &requests)
+    // MPI reads the counts and offsets until the exchange is complete.
+    try layout.counts.withUnsafeBufferPointer { counts in
+      try layout.offsets.withUnsafeBufferPointer { offsets in
+        var requests: [MPI_Request?] = [mfac_request_null()]
+        try MPIError.check(
+          "MPI_Iallgatherv",
+          MPI_Iallgatherv(
+            own, counts[rank], type, gathered, counts.baseAddress, offsets.baseAddress, type,
+            handle, &requests[0]))
+        try wait(for: &requests)
+      }
+    }
   }
 
   /// Waits until all requests are complete.

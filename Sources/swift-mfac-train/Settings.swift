@@ -17,27 +17,42 @@ struct DataSettings: ParsableArguments {
   var dataset = "fashion-mnist"
 
   @Option(
-    help: ArgumentHelp(
-      """
-      Factor on each pixel, a number or a fraction such as 1/255: \
-      x = (scale·pixel − mean)/std. (default: 1/16 for digits, else 1/255)
-      """))
+    help: """
+      Factor on each pixel, a number or a fraction such as 1/255: x = (scale·pixel − mean)/std. \
+      (default: 1/16 for digits, else 1/255)
+      """)
   var inputScale: Fraction?
 
-  @Option(parsing: .unconditional, help: "Subtracted from each scaled pixel.")
-  var inputMean = 0.0
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Subtracted from each scaled pixel. (default: 0.286 for fashion-mnist, 0.1307 for mnist, else \
+      0)
+      """)
+  var inputMean: Double?
 
-  @Option(parsing: .unconditional, help: "What the difference is divided by.")
-  var inputStd = 1.0
+  @Option(
+    parsing: .unconditional,
+    help: """
+      What the difference is divided by. (default: 0.353 for fashion-mnist, 0.3081 for mnist, else \
+      1)
+      """)
+  var inputStd: Double?
 
-  func validate() throws {
-    if let scale = inputScale?.value, scale > 1 {
-      throw ValidationError(
-        "--input-scale \(scale) would multiply each pixel (0 to 255): expected at most 1, such as "
-          + "1/255")
+  mutating func validate() throws {
+    let source = try checked { try DatasetSource(dataset) }
+    inputScale = inputScale ?? Fraction(argument: "1/\(source.pixelMaximum)")
+    inputMean = inputMean ?? source.standardization.mean
+    inputStd = inputStd ?? source.standardization.std
+    try require(inputScale!.value <= 1, "--input-scale", "at most 1, such as 1/255", inputScale!)
+    _ = try checked { try transform }
+  }
+
+  /// With the defaults filled in.
+  var transform: InputTransform {
+    get throws {
+      try InputTransform(scale: inputScale!.value, mean: inputMean!, std: inputStd!)
     }
-    _ = try checked { try DatasetSource(dataset) }
-    _ = try checked { try InputTransform(scale: 1, mean: inputMean, std: inputStd) }
   }
 }
 

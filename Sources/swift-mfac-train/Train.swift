@@ -61,9 +61,7 @@ struct Train: ParsableCommand {
 extension Settings {
   /// Reads the data and the model, and resolves what depends on them.
   func plan() throws -> TrainingPlan {
-    let source = try DatasetSource(data.dataset)
-    let dataset = try source.load()
-    let scale = data.inputScale?.value ?? source.inputScale
+    let dataset = try DatasetSource(data.dataset).load()
     let input = [1] + dataset.imageShape
     let network =
       switch model.model {
@@ -78,8 +76,8 @@ extension Settings {
 
     var plan = TrainingPlan(
       dataset: dataset,
-      transform: try InputTransform(scale: scale, mean: data.inputMean, std: data.inputStd),
-      network: network, optimizer: optimizer.choice, schedule: optimizer.schedule(steps: steps),
+      transform: try data.transform, network: network, optimizer: optimizer.choice,
+      schedule: optimizer.schedule(steps: steps),
       batches: batches, runDirectory: output.runDirectory ?? newRunDirectory)
     plan.microBatches = length.microBatches
     plan.loss = model.loss

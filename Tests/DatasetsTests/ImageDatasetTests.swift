@@ -50,8 +50,8 @@ struct ImageDatasetTests {
       #expect(try DatasetSource(name).description == name)
     }
     #expect(try DatasetSource("idx:a:b") == .idx(directory: "a:b"))
-    #expect(try DatasetSource("digits").inputScale == 1.0 / 16)
-    #expect(try DatasetSource("mnist").inputScale == 1.0 / 255)
+    #expect(try DatasetSource("digits").pixelMaximum == 16)
+    #expect(try DatasetSource("mnist").pixelMaximum == 255)
     for name in ["", "idx:", "idx", "Digits", "cifar10"] {
       #expect(
         refusal { _ = try DatasetSource(name) }

@@ -42,6 +42,6 @@ import Testing
     let flags = help.matches(of: /--([a-z-]+) </).map { String($0.1) }
     let keys = Set(lines.map { String($0.prefix { $0 != ":" }) })
     let unset = Set(flags).subtracting(keys)
-    #expect(unset == ["config", "epochs", "initial-weights", "input-scale"])
+    #expect(unset == ["config", "epochs", "initial-weights"])
   }
 }
