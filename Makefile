@@ -29,17 +29,17 @@ setup: ## Install the Debian packages that are missing
 
 # Shows the line before it runs it.
 define install
-line="$(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq $(1)"; \
-echo "$$line"; eval "DEBIAN_FRONTEND=noninteractive; export DEBIAN_FRONTEND; $$line >/dev/null"
+line="$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1)"; \
+echo "$$line"; eval "{ $$line; } >/dev/null"
 endef
 
-fashion-mnist:
+fashion-mnist: setup
 	@[ -e $(FASHION_MNIST) ] || { $(call install,dataset-fashion-mnist); } || true
 
 build: setup ## Build in release mode
 	@$(BUILD)
 
-train: setup fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="…" for more settings
+train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="…" for more settings
 	@if [ -e $(FASHION_MNIST) ]; then \
 	  settings="--dataset fashion-mnist"; \
 	else \
@@ -52,7 +52,7 @@ test: setup ## Run every test
 	@$(BUILD) --build-tests
 	@swift test -c release --skip-build --no-parallel
 
-compare: setup fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one table (RANKS=2)
+compare: fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one table (RANKS=2)
 	@Launch/compare.sh $(RELEASE)/swift-mfac-train
 
 data-mnist: ## Fetch MNIST by pip into data/mnist, for --dataset mnist
@@ -60,7 +60,13 @@ data-mnist: ## Fetch MNIST by pip into data/mnist, for --dataset mnist
 
 lint: ## Check the format of the sources, and who imports whom
 	@swift format lint --strict --recursive Package.swift Sources Tests
-	@$(BUILD) --build-tests
+	@$(call no-import,COpenMPI,$(filter-out Sources/MPI,$(MODULES)))
+	@$(call no-import,COpenBLAS|CKernels,$(filter-out Sources/LinearAlgebra,$(MODULES)))
+	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Datasets))
+	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Optimizers))
+
+MODULES := $(wildcard Sources/*)
+no-import = ! grep -rnE '^(@_exported )?import ($(1))$$' $(2) --include='*.swift'
 
 format: ## Format the sources
 	@swift format --in-place --recursive Package.swift Sources Tests

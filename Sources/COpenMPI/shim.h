@@ -1,6 +1,8 @@
 // Open MPI's handles are macros over casts, which Swift cannot import: inline functions give them.
 #pragma once
 #include <mpi.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 static inline MPI_Comm mfac_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Comm mfac_comm_null(void) { return MPI_COMM_NULL; }
@@ -8,6 +10,7 @@ static inline MPI_Info mfac_info_null(void) { return MPI_INFO_NULL; }
 static inline MPI_Datatype mfac_byte(void) { return MPI_BYTE; }
 static inline MPI_Datatype mfac_float(void) { return MPI_FLOAT; }
 static inline MPI_Datatype mfac_double(void) { return MPI_DOUBLE; }
+static inline MPI_Op mfac_bitwise_or(void) { return MPI_BOR; }
 static inline MPI_Request mfac_request_null(void) { return MPI_REQUEST_NULL; }
 static inline MPI_Errhandler mfac_errors_return(void) { return MPI_ERRORS_RETURN; }
 static inline void *mfac_in_place(void) { return MPI_IN_PLACE; }
@@ -16,4 +19,10 @@ static inline int mfac_wait_all(int count, MPI_Request *requests) {
 }
 static inline int mfac_test_all(int count, MPI_Request *requests, int *done) {
   return MPI_Testall(count, requests, done, MPI_STATUSES_IGNORE);
+}
+
+// The cores that this process may run on, a bit each; C libraries show their own form to GNU_SOURCE
+// alone. Bytes of the mask, or -1.
+static inline long mfac_affinity(unsigned char *mask, size_t size) {
+  return syscall(SYS_sched_getaffinity, 0, size, mask);
 }

@@ -12,25 +12,25 @@ import LinearAlgebra
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021.
-public struct DampedFisher {
+public final class DampedFisher {
   public let window: GradientWindow
   /// λ > 0.
   public let damping: Double
   /// K, shape [m, m]; rows and columns of empty slots are zero.
   public private(set) var gram: [Double]
-  private var factor: CholeskyFactor
+  private let factor: CholeskyFactor
 
   /// - Parameters:
   ///   - window: an empty window.
   ///   - damping: λ > 0.
-  public init(window: GradientWindow, damping: Double) throws {
+  public init(window: GradientWindow, damping: Double) {
     precondition(damping > 0 && damping.isFinite, "a damping of \(damping)")
     precondition(window.filled == 0, "a window that holds \(window.filled) gradients already")
     self.window = window
     self.damping = damping
     let m = window.capacity
     gram = [Double](repeating: 0, count: m * m)
-    factor = try CholeskyFactor([], stride: 0, order: 0, shift: 0)
+    factor = CholeskyFactor(capacity: m)
   }
 
   /// Puts a gradient in the place of the oldest one.
@@ -40,10 +40,11 @@ public struct DampedFisher {
   ///   - products: its products with the window and with itself, over the whole of d:
   ///     `window.partialProducts(with:inserting: true)` summed.
   /// - Returns: its slot.
-  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision.
+  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision; the gradient is in the
+  ///   window, and there is no factor to solve with before the next insertion.
   /// - Complexity: O(m³).
   @discardableResult
-  public mutating func insert(
+  public func insert(
     _ gradient: UnsafeBufferPointer<Float>, products: [Double]
   ) throws -> Int {
     precondition(
@@ -55,8 +56,7 @@ public struct DampedFisher {
       gram[other * m + slot] = product
     }
     // An empty slot's row of S is mλ on the diagonal and nothing else: it can be left out.
-    factor = try CholeskyFactor(
-      gram, stride: m, order: window.filled, shift: Double(m) * damping)
+    try factor.factor(gram, stride: m, order: window.filled, shift: Double(m) * damping)
     return slot
   }
 

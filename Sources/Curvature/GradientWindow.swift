@@ -5,8 +5,8 @@ import Sharding
 ///
 ///   G [m, d]   the window; here the columns of a slice of d, cut in cells
 ///
-/// It is stored cell by cell, each cell's rows one after another, so that neither the layout within a
-/// cell nor any product on it depends on which cells are here. The window starts as zeros: an empty
+/// It is stored cell by cell, each cell's rows one after another, so that no product on a cell depends
+/// on which others are here. The window starts as zeros: an empty
 /// slot adds nothing to a product and is not read.
 public final class GradientWindow {
   /// m.
@@ -86,12 +86,7 @@ public final class GradientWindow {
     let width = width(inserting: inserting)
     let partials = Buffer<Double>(count: cells.count * width)
     partialProducts(with: x, inserting: inserting, into: partials)
-    var tree = FixedTree<Int>(leaves: cells.count) { left, right in
-      for k in 0..<width {
-        partials.pointer[left * width + k] += partials.pointer[right * width + k]
-      }
-      return left
-    }
+    var tree = FixedTree.rows(of: partials.pointer, width: width, leaves: cells.count)
     for cell in cells.indices { tree.add(leaf: cell, cell) }
     return cells.isEmpty
       ? [Double](repeating: 0, count: width)
@@ -101,8 +96,7 @@ public final class GradientWindow {
   /// Puts this slice of a gradient in the place of the oldest one.
   ///
   /// - Returns: the slot that it took.
-  @discardableResult
-  public func replaceOldest(with x: UnsafeBufferPointer<Float>) -> Int {
+  func replaceOldest(with x: UnsafeBufferPointer<Float>) -> Int {
     check(x.count)
     let slot = oldest
     for (cell, range) in cells.enumerated() {

@@ -15,10 +15,19 @@ public struct NotPositiveDefinite: Error, CustomStringConvertible {
   }
 }
 
-/// The Cholesky factor L of a symmetric matrix `A + σI = LLᵀ`, in double precision.
-public struct CholeskyFactor {
-  public let order: Int
-  private let factor: [Double]
+/// The Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision, in memory for
+/// matrices up to a given order.
+public final class CholeskyFactor {
+  public let capacity: Int
+  /// The order of the matrix that is factored; 0 before the first, and after one that failed.
+  public private(set) var order = 0
+  private let factor: Buffer<Double>
+
+  /// - Parameter capacity: the largest order.
+  public init(capacity: Int) {
+    self.capacity = capacity
+    factor = Buffer(count: capacity * capacity)
+  }
 
   /// Factors `A + σI`.
   ///
@@ -27,28 +36,26 @@ public struct CholeskyFactor {
   ///   - shift: σ.
   /// - Throws: `NotPositiveDefinite` naming the failing leading minor.
   /// - Complexity: O(order³).
-  public init(_ matrix: [Double], stride: Int, order: Int, shift: Double) throws {
+  public func factor(_ matrix: [Double], stride: Int, order: Int, shift: Double) throws {
     precondition(
-      order <= stride && (order == 0 || matrix.count >= (order - 1) * stride + order),
+      order <= min(stride, capacity)
+        && (order == 0 || matrix.count >= (order - 1) * stride + order),
       "order \(order) of a matrix of \(matrix.count) elements, \(stride) to a row")
-    var values = [Double](unsafeUninitializedCapacity: order * order) { values, count in
-      for i in 0..<order {
-        for j in 0..<order { values[i * order + j] = matrix[i * stride + j] }
-        values[i * order + i] += shift
-      }
-      count = order * order
+    self.order = 0
+    for i in 0..<order {
+      for j in 0...i { factor.pointer[i * order + j] = matrix[i * stride + j] }
+      factor.pointer[i * order + i] += shift
     }
     var n = Int32(order)
     var lda = Int32(max(order, 1))
     var info: Int32 = 0
-    // LAPACK's lower triangle by columns is the upper one by rows: A is symmetric.
-    dpotrf_("L", &n, &values, &lda, &info)
+    // The lower triangle by rows is LAPACK's upper one by columns.
+    dpotrf_("U", &n, factor.pointer, &lda, &info)
     precondition(info >= 0, "dpotrf: argument \(-info)")
     guard info == 0 else {
       throw NotPositiveDefinite(minor: Int(info), order: order, shift: shift)
     }
     self.order = order
-    factor = values
   }
 
   /// Solves `(A + σI) x = b`.
@@ -63,7 +70,7 @@ public struct CholeskyFactor {
     var lda = Int32(max(order, 1))
     var one: Int32 = 1
     var info: Int32 = 0
-    dpotrs_("L", &n, &one, factor, &lda, &x, &lda, &info)
+    dpotrs_("U", &n, &one, factor.pointer, &lda, &x, &lda, &info)
     precondition(info == 0, "dpotrs: argument \(-info)")
     return x
   }

@@ -31,29 +31,34 @@ public struct CellSum {
     precondition(
       partials.count == cells.count * width,
       "\(partials.count) partial sums for \(cells.count) cells of \(width)")
-    guard leaves > 0 else { return [Double](repeating: 0, count: width) }
+    guard leaves > 0, width > 0 else { return [Double](repeating: 0, count: width) }
 
-    var own = tree(over: partials, width: width)
-    for (offset, cell) in cells.enumerated() { own.add(leaf: cell, offset) }
+    var own = FixedTree.rows(of: partials.baseAddress!, width: width, leaves: leaves)
+    for (row, cell) in cells.enumerated() { own.add(leaf: cell, row) }
     var sent = [Double]()
     sent.reserveCapacity(own.nodes.count * width)
-    for (_, offset) in own.nodes { sent += partials[offset * width..<(offset + 1) * width] }
+    for (_, row) in own.nodes { sent += partials[row * width..<(row + 1) * width] }
 
     var gathered = [Double](repeating: 0, count: nodes.joined().count * width)
     try world.allGather(sent, counts: nodes.map { $0.count * width }, into: &gathered)
     return gathered.withUnsafeMutableBufferPointer { gathered in
-      var all = tree(over: gathered, width: width)
-      for (offset, node) in nodes.joined().enumerated() { all.add(node, offset) }
+      var all = FixedTree.rows(of: gathered.baseAddress!, width: width, leaves: leaves)
+      for (row, node) in nodes.joined().enumerated() { all.add(node, row) }
       return Array(gathered[all.root * width..<(all.root + 1) * width])
     }
   }
+}
 
-  /// A tree whose values are rows of `storage` [.., width].
-  private func tree(over storage: UnsafeMutableBufferPointer<Double>, width: Int) -> FixedTree<Int>
-  {
-    FixedTree(leaves: leaves) { left, right in
-      for i in 0..<width { storage[left * width + i] += storage[right * width + i] }
-      return left
-    }
+extension Communicator {
+  /// The sum of one number for each of the things shared out by `shares`, in the tree over them: the
+  /// same bits on every rank, at any number of ranks. Collective.
+  ///
+  /// - Parameter own: the numbers of this rank's things, in their order.
+  public func sum(of own: [Double], over shares: Partition) throws -> Double {
+    var all = [Double](repeating: 0, count: shares.items)
+    try allGather(own, counts: (0..<shares.ranks).map { shares.range(of: $0).count }, into: &all)
+    var tree = FixedTree<Double>(leaves: shares.items, join: +)
+    for (index, value) in all.enumerated() { tree.add(leaf: index, value) }
+    return tree.root
   }
 }

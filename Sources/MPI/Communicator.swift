@@ -34,8 +34,9 @@ public final class Communicator {
     self.rank = Int(rank)
     self.size = Int(size)
     self.handle = handle
-    ranksOnThisNode = try Self.nodeSize(handle)
-    sharesCores = ranksOnThisNode > sysconf(Int32(_SC_NPROCESSORS_ONLN))
+    let node = try Self.node(handle)
+    ranksOnThisNode = node.ranks
+    sharesCores = node.ranks > node.cores
   }
 
   /// Ends MPI; nothing may be communicated afterwards.
@@ -117,15 +118,19 @@ public final class Communicator {
   /// Checks that all ranks have the same text.
   ///
   /// - Parameter what: names it, for the message.
-  /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and both texts.
+  /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and the first line in
+  ///   which it does.
   public func requireSame(_ what: String, _ text: String) throws {
     let texts = try allGather(text)
     guard let rank = texts.firstIndex(where: { $0 != texts[0] }) else { return }
+    let lines = [texts[0], texts[rank]].map { $0.split(separator: "\n") }
+    let same = zip(lines[0], lines[1]).prefix { $0 == $1 }.count
+    let differing = lines.map { same < $0.count ? "'\($0[same])'" : "no more" }
     throw AgreedError(
       rank: rank,
       description:
-        "\(what) must be the same on all ranks: rank 0 has \(texts[0]), rank \(rank) has "
-        + texts[rank])
+        "\(what) must be the same on all ranks: rank 0 has \(differing[0]), rank \(rank) "
+        + "has \(differing[1])")
   }
 
   private func allGather(
@@ -163,15 +168,25 @@ public final class Communicator {
     }
   }
 
-  private static func nodeSize(_ world: MPI_Comm) throws -> Int {
+  /// The ranks on this node, and the cores that they may use between them.
+  private static func node(_ world: MPI_Comm) throws -> (ranks: Int, cores: Int) {
     var node = mfac_comm_null()
     try MPIError.check(
       "MPI_Comm_split_type",
       MPI_Comm_split_type(world, Int32(MPI_COMM_TYPE_SHARED), 0, mfac_info_null(), &node))
+    defer { MPI_Comm_free(&node) }
     var size: Int32 = 0
     try MPIError.check("MPI_Comm_size", MPI_Comm_size(node, &size))
-    try MPIError.check("MPI_Comm_free", MPI_Comm_free(&node))
-    return Int(size)
+    var own = [UInt8](repeating: 0, count: 1024)
+    var all = own
+    guard mfac_affinity(&own, own.count) > 0 else {
+      throw MPIError(call: "sched_getaffinity", reason: String(cString: strerror(errno)))
+    }
+    try MPIError.check(
+      "MPI_Allreduce",
+      MPI_Allreduce(own, &all, Int32(own.count), mfac_byte(), mfac_bitwise_or(), node))
+    let cores = all.reduce(0) { $0 + $1.nonzeroBitCount }
+    return (Int(size), cores)
   }
 
   /// Counts and offsets as MPI wants them.

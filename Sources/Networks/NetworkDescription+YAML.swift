@@ -1,11 +1,7 @@
-import Foundation
 import Yams
 
 extension NetworkDescription {
-  /// A model file larger than this is not one.
-  private static let largestFile = 1 << 20
-
-  /// Reads a model file:
+  /// Reads the text of a model file:
   ///
   /// ```yaml
   /// input: [1, 8, 8]
@@ -17,27 +13,9 @@ extension NetworkDescription {
   ///   - linear: {in: 96, out: 10}
   /// ```
   ///
+  /// - Parameter file: its name in messages.
   /// - Throws: `NetworkDescriptionError` naming the file, and where they are known the line and the
   ///   layer.
-  public init(contentsOfFile path: String) throws(NetworkDescriptionError) {
-    let data: Data
-    do {
-      let handle = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
-      data = try handle.read(upToCount: Self.largestFile + 1) ?? Data()
-    } catch {
-      throw NetworkDescriptionError(file: path, "cannot be read: \(error.localizedDescription)")
-    }
-    guard data.count <= Self.largestFile else {
-      throw NetworkDescriptionError(
-        file: path, "is larger than \(Self.largestFile) bytes: not a model file")
-    }
-    guard let text = String(data: data, encoding: .utf8) else {
-      throw NetworkDescriptionError(file: path, "is not UTF-8 text: not a model file")
-    }
-    try self.init(yaml: text, file: path)
-  }
-
-  /// Reads a model file's text; `file` is its name in messages.
   public init(yaml: String, file: String) throws(NetworkDescriptionError) {
     var lineOfInput: Int?
     var lineOfLayers: Int?

@@ -39,10 +39,3 @@ struct GradientSlice {
     return try sum.total(of: squares.all, width: 1, on: world)[0].squareRoot()
   }
 }
-
-extension WeightDecay {
-  /// What the decoupled part leaves of a weight in a step: 1 − η·ω.
-  func remainder(learningRate: Double) -> Float {
-    if case .decoupled(let rate) = self { 1 - Float(learningRate) * rate } else { 1 }
-  }
-}

@@ -3,6 +3,22 @@ import LinearAlgebra
 import MPI
 import Sharding
 
+/// A damping so small that K + mλI is not positive definite in double precision. All ranks have the
+/// same K, and see it together.
+public struct DampingTooSmall: SharedError, CustomStringConvertible {
+  public let damping: Double
+  public let window: Int
+  public let cause: NotPositiveDefinite
+
+  public var description: String {
+    """
+    --damping \(damping) is too small for the gradients of the window (--window \(window)): with \
+    shift mλ = \(cause.shift) the leading minor \(cause.minor) of the Gram matrix of order \
+    \(cause.order) is not positive
+    """
+  }
+}
+
 /// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher matrix
 /// of the last m gradients, the newest among them.
 ///
@@ -37,17 +53,17 @@ public final class MFAC: ShardedOptimizer {
   }
 
   public let configuration: Configuration
-  private var fisher: DampedFisher
+  private let fisher: DampedFisher
   private let gradient: GradientSlice
   private let sum: CellSum
   private let partials: Buffer<Double>
   private let direction: Buffer<Float>
   private let velocity: Buffer<Float>
 
-  public init(_ configuration: Configuration, partition: CellPartition, rank: Int) throws {
+  public init(_ configuration: Configuration, partition: CellPartition, rank: Int) {
     self.configuration = configuration
     gradient = GradientSlice(partition, rank: rank)
-    fisher = try DampedFisher(
+    fisher = DampedFisher(
       window: GradientWindow(capacity: configuration.window, cells: gradient.cells),
       damping: configuration.damping)
     sum = CellSum(partition, rank: rank)
@@ -76,12 +92,42 @@ public final class MFAC: ShardedOptimizer {
     let outcome = StepOutcome(gradientNorm: products[fisher.window.oldest].squareRoot())
     guard outcome.taken else { return outcome }
 
-    let slot = try clock.time(.solve) {
-      try fisher.insert(self.gradient.slice, products: products)
-    }
+    let slot = try clock.time(.solve) { try insert(products) }
     clock.time(.direction) { fisher.direction(forSlot: slot, into: direction.all) }
     clock.time(.update) { update(&parameters, learningRate: learningRate) }
     return outcome
+  }
+
+  /// `F⁻¹x` for a vector x that is not in the window: this rank's slice of it. Collective.
+  ///
+  /// For `x = αgⱼ + y` with a gradient of the window, ask for y alone; see
+  /// `DampedFisher.inverseProduct`.
+  ///
+  /// - Parameters:
+  ///   - x: this rank's slice, shape [d/p].
+  ///   - result: this rank's slice, shape [d/p], overwritten.
+  public func inverseProduct(
+    _ x: Span<Float>, into result: inout MutableSpan<Float>, on world: Communicator
+  ) throws {
+    let width = fisher.window.width(inserting: false)
+    let used = partials[0..<gradient.cells.count * width]
+    try x.withUnsafeBufferPointer { x in
+      fisher.window.partialProducts(with: x, inserting: false, into: partials)
+      let products = try sum.total(of: used, width: width, on: world)
+      result.withUnsafeMutableBufferPointer {
+        fisher.inverseProduct(x, products: products, into: $0)
+      }
+    }
+  }
+
+  /// Puts the new gradient into the window, on all ranks alike.
+  private func insert(_ products: [Double]) throws -> Int {
+    do {
+      return try fisher.insert(gradient.slice, products: products)
+    } catch let error as NotPositiveDefinite {
+      throw DampingTooSmall(
+        damping: configuration.damping, window: configuration.window, cause: error)
+    }
   }
 
   /// The products of the new gradient with the window's and with itself.

@@ -27,35 +27,3 @@ public struct StepOutcome: Sendable {
   /// Whether the parameters were updated: not where the gradient holds an infinity or a NaN.
   public var taken: Bool { gradientNorm.isFinite }
 }
-
-/// How weights decay, at a rate ω.
-public enum WeightDecay: Sendable, Equatable {
-  /// ω·w is added to the gradient, before anything else is done with it.
-  case coupled(Float)
-  /// w ← w − η·ω·w beside the step, η the learning rate (Loshchilov and Hutter, 2019).
-  case decoupled(Float)
-}
-
-/// The parts of a training step that are timed apart.
-public enum Phase: String, CaseIterable, Sendable {
-  case data, gradient, sum, solve, direction, update
-  case reduceScatter = "reduce_scatter"
-  case gramRow = "gram_row"
-  case allGather = "all_gather"
-}
-
-/// Seconds spent in each phase.
-public struct PhaseClock: Sendable {
-  public private(set) var seconds: [Phase: Double] = [:]
-
-  public init() {}
-
-  /// Runs `body` and charges its time to `phase`.
-  public mutating func time<Result>(
-    _ phase: Phase, _ body: () throws -> Result
-  ) rethrows -> Result {
-    let start = ContinuousClock.now
-    defer { seconds[phase, default: 0] += (ContinuousClock.now - start) / .seconds(1) }
-    return try body()
-  }
-}

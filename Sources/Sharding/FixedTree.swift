@@ -79,3 +79,19 @@ extension FixedTree<Void> {
     return tree.nodes.map(\.node)
   }
 }
+
+extension FixedTree<Int> {
+  /// A sum of vectors: the values are row numbers of `storage`, whose rows are added in place, a
+  /// right one to the left one.
+  ///
+  /// - Parameters:
+  ///   - rows: shape [.., width].
+  public static func rows(
+    of storage: UnsafeMutablePointer<Double>, width: Int, leaves: Int
+  ) -> FixedTree {
+    FixedTree(leaves: leaves) { left, right in
+      for i in 0..<width { storage[left * width + i] += storage[right * width + i] }
+      return left
+    }
+  }
+}

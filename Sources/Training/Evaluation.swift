@@ -32,7 +32,7 @@ public struct Evaluation: Sendable, Equatable {
       lossSums.append(result.lossSum)
       correct.append(Double(result.correct))
     }
-    self.loss = try total(of: lossSums, over: chunks, on: world) / Double(examples.count)
-    accuracy = try total(of: correct, over: chunks, on: world) / Double(examples.count)
+    self.loss = try world.sum(of: lossSums, over: chunks) / Double(examples.count)
+    accuracy = try world.sum(of: correct, over: chunks) / Double(examples.count)
   }
 }

@@ -4,7 +4,7 @@ import Glibc
 public struct LearningRateSchedule: Sendable, Equatable {
   public enum Shape: Sendable, Equatable {
     case constant
-    /// Multiplied by `factor` after every `steps` steps.
+    /// Multiplied by `factor` after every so many steps.
     case step(every: Int, factor: Double)
     /// Half a cosine, from the full rate at the end of the warm-up to 0 after the last step.
     case cosine

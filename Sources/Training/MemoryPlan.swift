@@ -1,4 +1,3 @@
-import Glibc
 import MPI
 import Sharding
 
@@ -15,40 +14,12 @@ public struct MemoryPlan: Sendable {
 
   /// Refuses a plan for which a node does not have the memory. Collective.
   func check(on world: Communicator) throws {
-    let available = Self.availableBytes()
+    let available = availableMemory()
     let ranksHere = world.ranksOnThisNode
     try world.agree {
       guard let available, total * ranksHere > available else { return }
       throw InsufficientMemory(plan: self, ranksHere: ranksHere, available: available)
     }
-  }
-
-  /// Memory that this machine, or this process's control group, has left; `nil` where it does not say.
-  private static func availableBytes() -> Int? {
-    func number(_ path: String, after key: String = "") -> Int? {
-      guard let file = fopen(path, "r") else { return nil }
-      defer { fclose(file) }
-      var line = [CChar](repeating: 0, count: 256)
-      while fgets(&line, Int32(line.count), file) != nil {
-        let text = String(
-          decoding: line.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
-        guard text.hasPrefix(key) else { continue }
-        return Int(text.dropFirst(key.count).drop { $0 == " " }.prefix { $0.isNumber })
-      }
-      return nil
-    }
-    var limits: [Int] = []
-    if let kilobytes = number("/proc/meminfo", after: "MemAvailable:") {
-      limits.append(kilobytes * 1024)
-    }
-    let group = "/sys/fs/cgroup/memory"
-    for (limit, used) in [
-      ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
-      ("\(group)/memory.limit_in_bytes", "\(group)/memory.usage_in_bytes"),
-    ] {
-      if let limit = number(limit), let used = number(used) { limits.append(limit - used) }
-    }
-    return limits.min()
   }
 }
 
@@ -66,24 +37,4 @@ public struct InsufficientMemory: Error, CustomStringConvertible {
     (take a smaller --window, or more nodes)
     """
   }
-}
-
-/// A number of bytes for people: three digits and a binary unit.
-public func formatBytes(_ bytes: Int) -> String {
-  var value = Double(bytes)
-  for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
-    if value < 1000 || unit == "TiB" {
-      return unit == "B"
-        ? "\(bytes) B" : "\(formatNumber(value, digits: value < 10 ? 1 : 0)) \(unit)"
-    }
-    value /= 1024
-  }
-  fatalError("unreachable")
-}
-
-/// A number with a fixed count of digits behind the point.
-public func formatNumber(_ value: Double, digits: Int) -> String {
-  var text = [CChar](repeating: 0, count: 64)
-  _ = withVaList([Int32(digits), value]) { vsnprintf(&text, text.count, "%.*f", $0) }
-  return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }

@@ -9,10 +9,10 @@ public enum OptimizerChoice: Sendable, Equatable {
   case adamw(weightDecay: WeightDecay)
 
   /// The part of it that lives on a rank.
-  func make(partition: CellPartition, rank: Int) throws -> any ShardedOptimizer {
+  func make(partition: CellPartition, rank: Int) -> any ShardedOptimizer {
     switch self {
     case .mfac(let configuration):
-      try MFAC(configuration, partition: partition, rank: rank)
+      MFAC(configuration, partition: partition, rank: rank)
     case .sgd(let momentum, let weightDecay):
       SGD(momentum: momentum, weightDecay: weightDecay, partition: partition, rank: rank)
     case .adamw(let weightDecay):

@@ -26,7 +26,7 @@ public struct Progress: Sendable {
   /// output that counts.
   private static var outputIsTerminal: Bool {
     guard getenv("OMPI_COMM_WORLD_SIZE") != nil else { return isatty(1) == 1 }
-    let launcher = open("/proc/\(getppid())/fd/1", O_WRONLY | O_NOCTTY)
+    let launcher = open("/proc/\(getppid())/fd/1", O_WRONLY | O_NOCTTY | O_NONBLOCK)
     guard launcher >= 0 else { return false }
     defer { close(launcher) }
     return isatty(launcher) == 1
@@ -65,6 +65,7 @@ public struct Progress: Sendable {
 
   /// A line of its own, above the bar.
   mutating func say(_ line: String) {
+    guard style != .none else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }
     barShown = false
     print(line)
@@ -72,7 +73,7 @@ public struct Progress: Sendable {
   }
 
   private static func clock(_ seconds: Double) -> String {
-    let whole = Int(seconds.rounded())
+    let whole = Int(min(seconds, 1e9).rounded())
     return "\(whole / 60):\(whole % 60 < 10 ? "0" : "")\(whole % 60)"
   }
 }

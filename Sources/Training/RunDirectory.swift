@@ -8,35 +8,45 @@ final class RunDirectory {
   private let metrics: UnsafeMutablePointer<FILE>
   private let encoder = JSONEncoder()
 
-  var model: String { "\(path)/model.safetensors" }
-
   /// Makes the directory and starts the run's files.
   ///
   /// - Parameter configuration: the text of `config.yaml`.
   /// - Throws: `DatasetError` where the directory holds a run already, or cannot be written.
   init(_ path: String, configuration: String) throws {
     self.path = path
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw DatasetError(path, "cannot make the run's directory: \(error.localizedDescription)")
+    try Self.makeDirectories(path)
+    for name in ["config.yaml", "model.safetensors"] where access("\(path)/\(name)", F_OK) == 0 {
+      throw Self.occupied(path, by: name)
     }
-    for name in ["config.yaml", "metrics.jsonl", "model.safetensors"]
-    where FileManager.default.fileExists(atPath: "\(path)/\(name)") {
-      throw DatasetError(
-        path, "holds a run already", expected: "a directory without \(name)",
-        got: "one with it (remove it, or choose another --run-directory)")
-    }
-    var text = configuration
-    try text.withUTF8 {
-      try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml")
-    }
-    guard let metrics = fopen("\(path)/metrics.jsonl", "w") else {
-      throw DatasetError.system("\(path)/metrics.jsonl", "cannot be made")
+    // "x": of two runs that begin at once, one is refused.
+    guard let metrics = fopen("\(path)/metrics.jsonl", "wx") else {
+      throw errno == EEXIST
+        ? Self.occupied(path, by: "metrics.jsonl")
+        : DatasetError.system("\(path)/metrics.jsonl", "cannot be made")
     }
     self.metrics = metrics
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    var text = configuration
+    try text.withUTF8 {
+      try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml")
+    }
+  }
+
+  private static func occupied(_ path: String, by name: String) -> DatasetError {
+    DatasetError(
+      path, "holds a run already", expected: "a directory without \(name)",
+      got: "one with it (remove it, or choose another --run-directory)")
+  }
+
+  private static func makeDirectories(_ path: String) throws {
+    var made = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      made += "\(part)/"
+      guard mkdir(made, 0o777) == 0 || errno == EEXIST || access(made, X_OK) == 0 else {
+        throw DatasetError.system(path, "cannot make the run's directory")
+      }
+    }
   }
 
   deinit { fclose(metrics) }
@@ -45,9 +55,8 @@ final class RunDirectory {
   struct StepLine: Encodable {
     let step: Int
     let epoch: Int
-    /// `nil`, JSON's null, where it is not finite; so is the norm.
-    let loss: Double?
-    let gradientNorm: Double?
+    let loss: JSONNumber
+    let gradientNorm: JSONNumber
     let learningRate: Double
     /// Whether the step was left out, for a gradient that is not finite.
     let skipped: Bool
@@ -58,7 +67,7 @@ final class RunDirectory {
   struct EvaluationLine: Encodable {
     let step: Int
     let epoch: Int
-    let testLoss: Double?
+    let testLoss: JSONNumber
     let testAccuracy: Double
     let secondsSinceStart: Double
   }
@@ -73,7 +82,14 @@ final class RunDirectory {
   }
 }
 
-extension Double {
-  /// `nil` for an infinity or a NaN, which JSON has no form for.
-  var ifFinite: Double? { isFinite ? self : nil }
+/// A number, or null for an infinity or a NaN, which JSON has no form for.
+struct JSONNumber: Encodable {
+  let value: Double
+
+  init(_ value: Double) { self.value = value }
+
+  func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
+  }
 }

@@ -18,57 +18,59 @@ public struct NonFiniteGradients: SharedError, CustomStringConvertible {
   }
 }
 
+/// A network that training has driven beyond what single precision holds.
+public struct NonFiniteLoss: SharedError, CustomStringConvertible {
+  let model: String
+
+  public var description: String {
+    """
+    the trained network's test loss is not finite, and it was not saved: \(model) is of an earlier \
+    epoch, or does not exist (a smaller learning rate or a larger damping may help)
+    """
+  }
+}
+
 /// Trains a network on all ranks.
 public final class Trainer {
   private let plan: TrainingPlan
   private let world: Communicator
   private let network: Network<Float>
   private let parameters: Buffer<Float>
-  private let partition: CellPartition
-  private let memory: MemoryPlan
   private let step: TrainingStep
   /// On rank 0 alone.
   private let directory: RunDirectory?
   private var progress: Progress
 
-  /// Builds everything that a run needs, and says on rank 0 what is about to run. Collective.
+  /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
   /// - Throws: on all ranks together, where the plan does not fit the ranks or the memory, or the
-  ///   ranks do not agree on the data, the weights or the settings.
+  ///   ranks do not agree on the settings, the data or the weights.
   public init(_ plan: TrainingPlan, on world: Communicator) throws {
     self.plan = plan
     self.world = world
-    let batchSize = plan.batches.batchSize
+    try plan.check(on: world)
     let microBatches = Partition(of: plan.microBatches, over: world.size)
+    let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     let memory = try world.agree {
-      try Self.check(plan, ranks: world.size)
-      return MemoryPlan(
+      MemoryPlan(
         optimizer: plan.optimizer.bytes(partition: partition, rank: world.rank),
         vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank),
-        activations: try Network<Float>.bytes(
-          for: plan.network, maximumBatch: batchSize / plan.microBatches))
+        activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
     }
     try memory.check(on: world)
+    progress = Progress(
+      world.rank == 0 ? plan.progress : .none, totalSteps: plan.schedule.totalSteps,
+      samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
+    progress.say(plan.summary(partition, memory))
 
-    let network = try Network<Float>(plan.network, maximumBatch: batchSize / plan.microBatches)
-    let parameters = Buffer<Float>(count: d)
-    try world.agree {
-      guard let file = plan.initialWeights else {
-        return network.initialize(parameters.all, seed: plan.seed)
-      }
-      try network.layout.read(from: file, into: parameters.all)
-    }
-    try Self.requireSameStart(plan, parameters, on: world)
-
-    self.network = network
-    self.parameters = parameters
-    self.partition = partition
-    self.memory = memory
+    network = try Network<Float>(plan.network, maximumBatch: examples)
+    parameters = Buffer<Float>(count: d)
+    try Self.start(network, parameters, plan, on: world)
     step = TrainingStep(
       network: network, parameters: parameters,
-      optimizer: try plan.optimizer.make(partition: partition, rank: world.rank),
+      optimizer: plan.optimizer.make(partition: partition, rank: world.rank),
       examples: plan.dataset.training, transform: plan.transform, loss: plan.loss,
       microBatches: microBatches, partition: partition, on: world)
     directory = try world.agree {
@@ -78,48 +80,19 @@ public final class Trainer {
           configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
             + plan.configuration) : nil
     }
-    progress = Progress(
-      world.rank == 0 ? plan.progress : .none, totalSteps: plan.schedule.totalSteps,
-      samplesPerStep: batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
   }
 
-  private static func check(_ plan: TrainingPlan, ranks: Int) throws {
-    let (batch, parts) = (plan.batches.batchSize, plan.microBatches)
-    guard parts > 0, batch % parts == 0 else {
-      throw DatasetError(
-        "--batch-size", "cannot be cut in equal micro-batches",
-        expected: "a multiple of --micro-batches, \(parts)", got: "\(batch)")
-    }
-    guard ranks <= parts else {
-      throw DatasetError(
-        "--micro-batches", "there are more ranks than micro-batches",
-        expected: "at least \(ranks), one for each rank", got: "\(parts)")
-    }
-    let (network, data) = (plan.network, plan.dataset)
-    guard network.inputCount == data.training.imageSize else {
-      throw DatasetError(
-        "the model", "does not take the data's images",
-        expected: "an input of \(data.training.imageSize) numbers, for images of "
-          + data.imageShape.map(String.init).joined(separator: "×"),
-        got: "one of \(network.inputCount), of shape \(network.input)")
-    }
-    guard network.outputCount == data.classCount else {
-      throw DatasetError(
-        "the model", "does not tell the data's classes apart",
-        expected: "\(data.classCount) outputs, one for each class", got: "\(network.outputCount)")
-    }
-  }
-
-  private static func requireSameStart(
-    _ plan: TrainingPlan, _ parameters: Buffer<Float>, on world: Communicator
+  /// Gives the parameters their initial values, the same on all ranks. Collective.
+  private static func start(
+    _ network: Network<Float>, _ parameters: Buffer<Float>, _ plan: TrainingPlan,
+    on world: Communicator
   ) throws {
-    try world.requireSame("the BLAS core type", BLAS.coreType)
-    try world.requireSame("the run's settings", plan.configuration)
-    for (name, examples) in [("training", plan.dataset.training), ("test", plan.dataset.test)] {
-      var digest = Digest()
-      examples.pixels.withUnsafeBytes { digest.add($0) }
-      examples.labels.withUnsafeBytes { digest.add($0) }
-      try world.requireSame("the digest of the \(name) data", digest.text)
+    try world.agree {
+      if let file = plan.initialWeights {
+        try network.layout.read(from: file, into: parameters.all)
+      } else {
+        network.initialize(parameters.all, seed: plan.seed)
+      }
     }
     var digest = Digest()
     digest.add(UnsafeRawBufferPointer(parameters.all))
@@ -131,7 +104,6 @@ public final class Trainer {
   /// - Returns: the last evaluation, the same on all ranks.
   @discardableResult
   public func run() throws -> Evaluation {
-    announce()
     var batches = plan.batches
     var evaluation: Evaluation?
     var skipped = 0
@@ -141,13 +113,15 @@ public final class Trainer {
       let record = try step.take(batches.indices(step: index), learningRate: rate)
       try directory?.log(
         RunDirectory.StepLine(
-          step: index + 1, epoch: epoch, loss: record.loss.ifFinite,
-          gradientNorm: record.outcome.gradientNorm.ifFinite, learningRate: rate,
+          step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
+          gradientNorm: JSONNumber(record.outcome.gradientNorm), learningRate: rate,
           skipped: !record.outcome.taken,
           seconds: Dictionary(
             uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))
       skipped = record.outcome.taken ? 0 : skipped + 1
-      if skipped > 0 { say("step \(index + 1): the gradient is not finite; the step is left out") }
+      if skipped > 0 {
+        progress.say("step \(index + 1): the gradient is not finite; the step is left out")
+      }
       if skipped == 10, plan.onNonFinite == .stop {
         throw NonFiniteGradients(step: index + 1, skipped: skipped)
       }
@@ -157,53 +131,28 @@ public final class Trainer {
         evaluation = try evaluate(step: index + 1, epoch: epoch)
       }
     }
-    if let directory { say("The trained network is in \(directory.model).") }
-    return evaluation!
+    guard let evaluation, evaluation.loss.isFinite else { throw NonFiniteLoss(model: plan.model) }
+    progress.say("The trained network is in \(plan.model).")
+    return evaluation
   }
 
-  /// Evaluates the network, and saves it.
+  /// Evaluates the network, and saves it; one whose loss is not finite does not replace one
+  /// whose loss is.
   private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
     let evaluation = try Evaluation(
       of: network, parameters: parameters, on: plan.dataset.test, transform: plan.transform,
       loss: plan.loss, over: world)
     if let directory {
-      try network.layout.write(parameters.all, to: directory.model)
+      if evaluation.loss.isFinite { try network.layout.write(parameters.all, to: plan.model) }
       try directory.log(
         RunDirectory.EvaluationLine(
-          step: step, epoch: epoch, testLoss: evaluation.loss.ifFinite,
+          step: step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
           testAccuracy: evaluation.accuracy, secondsSinceStart: progress.seconds))
     }
-    say(
+    progress.say(
       "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), accuracy "
         + "\(formatNumber(100 * evaluation.accuracy, digits: 2)) % after step \(step), "
         + "\(formatNumber(progress.seconds, digits: 1)) s")
     return evaluation
-  }
-
-  private func announce() {
-    let data = plan.dataset
-    let optimizer =
-      switch plan.optimizer {
-      case .mfac(let mfac): "M-FAC, m = \(mfac.window) gradients, damping \(mfac.damping)"
-      case .sgd(let momentum, _): "SGD, momentum \(momentum)"
-      case .adamw: "AdamW"
-      }
-    say(
-      """
-      data       \(data.name): \(data.training.count) training and \(data.test.count) test images, \
-      \(data.imageShape.map(String.init).joined(separator: "×")), \(data.classCount) classes
-      network    d = \(network.parameterCount) parameters in \(partition.cells.count) cells of \(partition.cells.size)
-      optimizer  \(optimizer), learning rate \(plan.schedule.base)
-      batch      \(plan.batches.batchSize) in \(plan.microBatches) micro-batches, \
-      \(plan.schedule.totalSteps) steps, \(plan.batches.batchesPerEpoch) to an epoch
-      ranks      \(world.size), OpenBLAS core type \(BLAS.coreType), one thread a rank
-      memory     \(formatBytes(memory.total)) a rank, of which the optimizer \
-      \(formatBytes(memory.optimizer))
-      run        \(plan.runDirectory)
-      """)
-  }
-
-  private func say(_ line: String) {
-    if world.rank == 0, plan.progress != .none { progress.say(line) }
   }
 }

@@ -73,8 +73,8 @@ final class TrainingStep {
         }
       }
     }
-    let meanLoss = try clock.time(.sum) {
-      try total(of: lossSums, over: microBatches, on: world) / Double(batch.count)
+    let meanLoss = try clock.time(.loss) {
+      try world.sum(of: lossSums, over: microBatches) / Double(batch.count)
     }
     let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
     let slice = parameters[slices[world.rank]]
@@ -93,17 +93,4 @@ final class TrainingStep {
     examples.fill(inputs.all, with: indices, transformedBy: transform)
     examples.fill(labels.all, with: indices)
   }
-}
-
-/// The sum of one number for each of the things shared out by `shares`, in the tree over them.
-/// Collective.
-///
-/// - Parameter own: the numbers of this rank's things.
-func total(of own: [Double], over shares: Partition, on world: Communicator) throws -> Double {
-  var all = [Double](repeating: 0, count: shares.items)
-  try world.allGather(
-    own, counts: (0..<shares.ranks).map { shares.range(of: $0).count }, into: &all)
-  var tree = FixedTree<Double>(leaves: shares.items, join: +)
-  for (index, value) in all.enumerated() { tree.add(leaf: index, value) }
-  return tree.root
 }

@@ -25,8 +25,14 @@ extension ParameterLayout {
           expected: "shape \(tensor.shape)",
           got: "\(entry.shape)")
       }
+      let values = try file.floats(tensor.name)
+      if let index = values.firstIndex(where: { !$0.isFinite }) {
+        throw DatasetError(
+          path, "tensor '\(tensor.name)' is not finite in single precision",
+          got: "\(values[index]) at element \(index)")
+      }
       _ = UnsafeMutableBufferPointer(rebasing: parameters[tensor.range])
-        .update(fromContentsOf: try file.floats(tensor.name))
+        .update(fromContentsOf: values)
     }
     let known = Set(tensors.map(\.name))
     if let stranger = file.tensors.first(where: { !known.contains($0.name) }) {

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import Datasets
 import Yams
 
 /// Settings as text: the keys that a YAML file may have, and the file that a run leaves.
@@ -10,20 +10,27 @@ enum Configuration {
   ///
   /// - Throws: `ValidationError` naming the file and, where there is one, the key and its line.
   static func arguments(of path: String) throws -> [(key: String, argument: String)] {
+    let text = try checked { try TextFile.read(path) }
     let root: Node?
     do {
-      root = try Yams.compose(yaml: try String(contentsOfFile: path, encoding: .utf8))
-    } catch let error as YamlError {
-      throw ValidationError("\(path): not YAML: \(error)")
+      root = try Yams.compose(yaml: text)
+    } catch YamlError.duplicatedKeysInMapping(let keys, _) {
+      let names = keys.map { "'\($0)'" }.joined(separator: ", ")
+      throw ValidationError("\(path): \(names) stands there more than once")
+    } catch YamlError.scanner(_, let problem, let mark, _),
+      YamlError.parser(_, let problem, let mark, _),
+      YamlError.composer(_, let problem, let mark, _)
+    {
+      throw ValidationError("\(path):\(mark.line): not YAML: \(problem)")
     } catch {
-      throw ValidationError("\(path): cannot be read: \(error.localizedDescription)")
+      throw ValidationError("\(path): not YAML: \(error)")
     }
     guard let root else { return [] }
     guard case .mapping(let mapping) = root else {
       throw ValidationError("\(path): expected a mapping of settings, such as 'window: 256'")
     }
     let known = options(in: try Settings.parse([])).map(\.name)
-    return try mapping.map { key, value in
+    return try mapping.compactMap { key, value in
       let line = key.mark.map { ":\($0.line)" } ?? ""
       guard let name = key.string, known.contains(name) else {
         throw ValidationError(
@@ -33,7 +40,8 @@ enum Configuration {
       guard case .scalar(let scalar) = value else {
         throw ValidationError("\(path)\(line): '\(name)' expects one value")
       }
-      return (name, "--\(name)=\(scalar.string)")
+      // null is as good as no such line.
+      return value.null == nil ? (name, "--\(name)=\(scalar.string)") : nil
     }
   }
 

@@ -8,8 +8,12 @@ enum Launcher {
   static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error) -> Never {
     let status = command.exitCode(for: error).rawValue
     if !isFirst {
-      // A launcher ends the other ranks as soon as one has failed: let rank 0 be that one.
-      if status != EXIT_SUCCESS { sleep(3) }
+      // A launcher ends the other ranks as soon as one has failed: let rank 0 be that one. If this
+      // one is still there later, rank 0 did not fail, and the reason is this rank's own.
+      if status != EXIT_SUCCESS {
+        sleep(3)
+        complain("a rank other than 0: \(command.message(for: error))")
+      }
       _exit(status)
     }
     command.exit(withError: error)

@@ -10,6 +10,25 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
   @OptionGroup(title: "Length and order") var length: LengthSettings
   @OptionGroup(title: "Output") var output: OutputSettings
+
+  /// Checks what several settings decide together: a file's and the command line's may each be half
+  /// of it.
+  mutating func checkTogether() throws {
+    try require(
+      length.batchSize % length.microBatches == 0, "--batch-size",
+      "a multiple of --micro-batches, \(length.microBatches)", length.batchSize)
+    if let epochs = length.epochs {
+      try require(length.steps == nil, "--epochs", "no --steps beside it", epochs)
+    } else if length.steps == nil {
+      length.epochs = 3
+    }
+    if optimizer.optimizer == .adamw {
+      try require(
+        optimizer.momentum == 0, "--momentum", "0 with adamw, which has its own",
+        optimizer.momentum)
+      optimizer.weightDecayMode = .decoupled
+    }
+  }
 }
 
 struct DataSettings: ParsableArguments {
@@ -17,6 +36,7 @@ struct DataSettings: ParsableArguments {
   var dataset = "fashion-mnist"
 
   @Option(
+    parsing: .unconditional,
     help: """
       Factor on each pixel, a number or a fraction such as 1/255: x = (scale·pixel − mean)/std. \
       (default: 1/16 for digits, else 1/255)
@@ -65,6 +85,25 @@ struct ModelSettings: ParsableArguments {
 
   @Option(help: "cross-entropy, or mean-squared-error to the one-hot class.")
   var loss = Loss.crossEntropy
+
+  /// The network that `model` names.
+  ///
+  /// - Parameters:
+  ///   - input: [channels, height, width] of the data.
+  ///   - classes: of the data.
+  func network(input: [Int], classes: Int) throws -> NetworkDescription {
+    switch model {
+    case "mlp": return try NetworkDescription.mlp(input: input, classes: classes)
+    case "cnn": return try NetworkDescription.cnn(input: input, classes: classes)
+    default:
+      guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {
+        throw DatasetError(
+          "--model", "unknown network", expected: "mlp, cnn, or a model file (.yaml)",
+          got: "'\(model)'")
+      }
+      return try NetworkDescription(yaml: try TextFile.read(model), file: model)
+    }
+  }
 }
 
 struct OptimizerSettings: ParsableArguments {
@@ -101,20 +140,22 @@ struct OptimizerSettings: ParsableArguments {
   @Option(help: "How the learning rate goes after the warm-up.")
   var schedule = Schedule.constant
 
-  @Option(help: "Steps of linear warm-up.")
+  @Option(parsing: .unconditional, help: "Steps of linear warm-up.")
   var warmUpSteps = 0
 
-  @Option(help: "Steps between two drops of the step schedule.")
+  @Option(parsing: .unconditional, help: "Steps between two drops of the step schedule.")
   var dropEvery = 1000
 
-  @Option(help: "Factor of a drop.")
+  @Option(parsing: .unconditional, help: "Factor of a drop.")
   var dropFactor = 0.1
 
   @Option(help: "Gradients that are not finite: skip them, or stop after ten in a row.")
   var onNonfinite = TrainingPlan.OnNonFinite.stop
 
   func validate() throws {
-    try require(learningRate >= 0 && learningRate.isFinite, "--learning-rate", "≥ 0", learningRate)
+    try require(
+      learningRate >= 0 && Float(learningRate).isFinite, "--learning-rate",
+      "≥ 0 and finite in single precision", learningRate)
     try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
     try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0", weightDecay)
     try require((1...1_000_000).contains(window), "--window", "in 1...1000000", window)
@@ -122,42 +163,38 @@ struct OptimizerSettings: ParsableArguments {
     try require(warmUpSteps >= 0, "--warm-up-steps", "≥ 0", warmUpSteps)
     try require(dropEvery > 0, "--drop-every", "> 0", dropEvery)
     try require(dropFactor > 0 && dropFactor <= 1, "--drop-factor", "in (0, 1]", dropFactor)
-    try require(
-      momentum == 0 || optimizer != .adamw, "--momentum", "0 with adamw, which has its own",
-      momentum)
   }
 }
 
 struct LengthSettings: ParsableArguments {
-  @Option(help: "Examples in a batch, over all ranks.")
+  @Option(parsing: .unconditional, help: "Examples in a batch, over all ranks.")
   var batchSize = 128
 
-  @Option(help: "Equal parts of a batch, computed apart; at least one for each rank.")
+  @Option(
+    parsing: .unconditional,
+    help: "Equal parts of a batch, computed apart; at least one for each rank.")
   var microBatches = 8
 
-  @Option(help: "Passes over the training data. (default: 3)")
+  @Option(parsing: .unconditional, help: "Passes over the training data. (default: 3)")
   var epochs: Int?
 
-  @Option(help: "Steps, instead of epochs.")
+  @Option(parsing: .unconditional, help: "Steps, instead of epochs.")
   var steps: Int?
 
   @Option(help: "shuffled in each epoch, or sequential: in the order of the file.")
   var order = BatchOrder.Order.shuffled
 
-  @Option(help: "Of the initial weights and of the order.")
+  @Option(parsing: .unconditional, help: "Of the initial weights and of the order.")
   var seed: UInt64 = 0
 
-  mutating func validate() throws {
-    try require(batchSize > 0, "--batch-size", "> 0", batchSize)
-    try require(microBatches > 0, "--micro-batches", "> 0", microBatches)
-    try require(
-      batchSize % microBatches == 0, "--batch-size",
-      "a multiple of --micro-batches, \(microBatches)",
-      batchSize)
-    try require((epochs ?? 1) > 0, "--epochs", "> 0", epochs ?? 0)
-    try require((steps ?? 1) > 0, "--steps", "> 0", steps ?? 0)
-    try require(epochs == nil || steps == nil, "--epochs", "no --steps beside it", epochs ?? 0)
-    if epochs == nil && steps == nil { epochs = 3 }
+  func validate() throws {
+    let most = 1_000_000_000
+    for (flag, count) in [
+      ("--batch-size", batchSize), ("--micro-batches", microBatches), ("--epochs", epochs ?? 1),
+      ("--steps", steps ?? 1),
+    ] {
+      try require((1...most).contains(count), flag, "in 1...\(most)", count)
+    }
   }
 }
 
@@ -171,6 +208,10 @@ struct OutputSettings: ParsableArguments {
 
   @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")
   var progress = Progress.Style.automatic
+
+  func validate() throws {
+    try require(runDirectory != "", "--run-directory", "a path", "an empty one")
+  }
 }
 
 /// A number, or a quotient such as 1/255.

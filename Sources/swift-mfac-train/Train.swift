@@ -36,23 +36,30 @@ struct Train: ParsableCommand {
 
   /// The command line's settings, over those of the file that it names.
   private static func parsed(_ arguments: [String]) throws -> Settings {
-    let given = try parse(arguments)
-    guard let file = given.config else { return given.settings }
-    var fromFile = try Configuration.arguments(of: file)
-    do {
-      _ = try Settings.parse(fromFile.map(\.argument))
-    } catch {
-      throw ValidationError("\(file): \(Settings.message(for: error))")
+    var settings = try parse(arguments)
+    if let file = settings.config {
+      var fromFile = try Configuration.arguments(of: file)
+      do {
+        _ = try Settings.parse(fromFile.map(\.argument))
+      } catch {
+        throw ValidationError("\(file): \(Settings.message(for: error))")
+      }
+      // The length is one setting in two units: a flag in one replaces the file's in the other.
+      for (flag, key) in [("--steps", "epochs"), ("--epochs", "steps")]
+      where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
+        fromFile.removeAll { $0.key == key }
+      }
+      settings = try parse(fromFile.map(\.argument) + arguments)
     }
-    // The length is one setting in two units: a flag in one replaces the file's in the other.
-    for (flag, key) in [("--steps", "epochs"), ("--epochs", "steps")]
-    where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
-      fromFile.removeAll { $0.key == key }
-    }
-    return try parse(fromFile.map(\.argument) + arguments).settings
+    try settings.settings.checkTogether()
+    return settings.settings
   }
 
   private static func train(_ settings: Settings, on world: Communicator) throws {
+    var settings = settings
+    if settings.output.runDirectory == nil {
+      settings.output.runDirectory = try world.allGather(settings.newRunDirectory)[0]
+    }
     let plan = try world.agree { try settings.plan() }
     try Trainer(plan, on: world).run()
   }
@@ -62,13 +69,8 @@ extension Settings {
   /// Reads the data and the model, and resolves what depends on them.
   func plan() throws -> TrainingPlan {
     let dataset = try DatasetSource(data.dataset).load()
-    let input = [1] + dataset.imageShape
-    let network =
-      switch model.model {
-      case "mlp": try NetworkDescription.mlp(input: input, classes: dataset.classCount)
-      case "cnn": try NetworkDescription.cnn(input: input, classes: dataset.classCount)
-      default: try NetworkDescription(contentsOfFile: model.model)
-      }
+    let network = try model.network(
+      input: [1] + dataset.imageShape, classes: dataset.classCount)
     let batches = try BatchOrder(
       exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
       seed: length.seed)
@@ -78,7 +80,7 @@ extension Settings {
       dataset: dataset,
       transform: try data.transform, network: network, optimizer: optimizer.choice,
       schedule: optimizer.schedule(steps: steps),
-      batches: batches, runDirectory: output.runDirectory ?? newRunDirectory)
+      batches: batches, runDirectory: output.runDirectory!)
     plan.microBatches = length.microBatches
     plan.loss = model.loss
     plan.initialWeights = model.initialWeights
@@ -91,17 +93,20 @@ extension Settings {
 }
 
 extension Settings {
-  /// A directory for this run, named for what it trains and when it began.
-  private var newRunDirectory: String {
+  /// A new directory's name, for what this run trains and when it began.
+  var newRunDirectory: String {
     var now = time(nil)
     var local = tm()
     localtime_r(&now, &local)
     var text = [CChar](repeating: 0, count: 32)
     let length = strftime(&text, text.count, "%Y%m%d-%H%M%S", &local)
     let moment = String(decoding: text.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
-    let parts = [data.dataset, model.model, optimizer.optimizer.rawValue, moment]
-    // A path in a dataset's or model's name is no directory here.
-    return "runs/" + parts.joined(separator: "-").map { $0 == "/" ? "_" : String($0) }.joined()
+    let parts = [data.dataset, model.model, optimizer.optimizer.rawValue]
+    // Of a path, its last part, and not too much of that.
+    let names = parts.map { String(($0.split(separator: "/").last ?? "").suffix(40)) }
+    let name = "runs/" + (names + [moment]).joined(separator: "-")
+    let candidates = [name] + (2...100).map { "\(name)-\($0)" }
+    return candidates.first { access($0, F_OK) != 0 } ?? name
   }
 }
 

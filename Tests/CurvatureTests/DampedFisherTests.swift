@@ -11,7 +11,7 @@ import Testing
 
   /// Inserts gradients, and gives back the window's rows in the order of the slots.
   private func insert(
-    _ gradients: [[Float]], into fisher: inout DampedFisher
+    _ gradients: [[Float]], into fisher: DampedFisher
   ) throws -> (rows: [[Double]], slot: Int) {
     var rows: [[Double]] = []
     var slot = 0
@@ -36,8 +36,8 @@ import Testing
   func directionIsThatOfTheDenseMatrix(count: Int, damping: Double) throws {
     let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
     let window = GradientWindow(capacity: 4, cells: cells(7, size: 3))
-    var fisher = try DampedFisher(window: window, damping: damping)
-    let (rows, slot) = try insert((0..<count).map(samples.gradient), into: &fisher)
+    let fisher = DampedFisher(window: window, damping: damping)
+    let (rows, slot) = try insert((0..<count).map(samples.gradient), into: fisher)
     let dense = denseFisher(rows: rows, capacity: 4, damping: damping)
     for slot in [slot, 0] {
       let truth = dense.solve(rows[slot])
@@ -53,8 +53,8 @@ import Testing
   func inverseProductIsThatOfTheDenseMatrix(damping: Double) throws {
     let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
     let window = GradientWindow(capacity: 4, cells: cells(7, size: 3))
-    var fisher = try DampedFisher(window: window, damping: damping)
-    let (rows, _) = try insert((0..<5).map(samples.gradient), into: &fisher)
+    let fisher = DampedFisher(window: window, damping: damping)
+    let (rows, _) = try insert((0..<5).map(samples.gradient), into: fisher)
     let x = samples.gradient(100)
     var result = [Float](repeating: 0, count: 7)
     x.withUnsafeBufferPointer { x in
@@ -78,8 +78,8 @@ import Testing
       let window = GradientWindow(
         capacity: m,
         cells: (0..<Cells(parameterCount: d).count).map(Cells(parameterCount: d).range))
-      var fisher = try DampedFisher(window: window, damping: damping)
-      let (rows, slot) = try insert(gradients, into: &fisher)
+      let fisher = DampedFisher(window: window, damping: damping)
+      let (rows, slot) = try insert(gradients, into: fisher)
       let truth = exactDirection(rows: rows, slot: slot, capacity: m, damping: damping)
       #expect(relativeError(direction(fisher, slot: slot), to: truth) <= 2e-5)
     }
@@ -88,9 +88,9 @@ import Testing
   // Limits.
   @Test func oneGradientIsShermanMorrison() throws {
     let gradient = GradientSamples(d: 50, norm: 3, sharedMean: 0).gradient(0)
-    var fisher = try DampedFisher(
+    let fisher = DampedFisher(
       window: GradientWindow(capacity: 1, cells: cells(50, size: 16)), damping: 0.01)
-    _ = try insert([gradient], into: &fisher)
+    _ = try insert([gradient], into: fisher)
     let square = gradient.reduce(0) { $0 + Double($1) * Double($1) }
     let truth = gradient.map { Double($0) / (0.01 + square) }
     #expect(relativeError(direction(fisher, slot: 0), to: truth) < 1e-7)
@@ -98,15 +98,15 @@ import Testing
 
   @Test func largeDampingTendsToTheScaledGradient() throws {
     let samples = GradientSamples(d: 50, norm: 3, sharedMean: 0.5)
-    var fisher = try DampedFisher(
+    let fisher = DampedFisher(
       window: GradientWindow(capacity: 8, cells: cells(50, size: 16)), damping: 1e9)
-    let (rows, slot) = try insert((0..<8).map(samples.gradient), into: &fisher)
+    let (rows, slot) = try insert((0..<8).map(samples.gradient), into: fisher)
     let scaled = direction(fisher, slot: slot).map { $0 * 1e9 }
     #expect(relativeError(scaled, to: rows[slot]) < 1e-7)
   }
 
   @Test func anEmptySliceHasAnEmptyDirection() throws {
-    var fisher = try DampedFisher(window: GradientWindow(capacity: 2, cells: []), damping: 1)
+    let fisher = DampedFisher(window: GradientWindow(capacity: 2, cells: []), damping: 1)
     // The products of another rank's columns.
     let slot = try fisher.insert(UnsafeBufferPointer(start: nil, count: 0), products: [4])
     #expect(direction(fisher, slot: slot).isEmpty)
@@ -119,10 +119,10 @@ import Testing
     let d = 1000
     let samples = GradientSamples(d: d, norm: 1, sharedMean: 0.2)
     let gradients = (0..<12).map(samples.gradient)
-    var whole = try DampedFisher(
+    let whole = DampedFisher(
       window: GradientWindow(capacity: 8, cells: cells(d, size: 96)), damping: 1e-4)
     let from = 3 * 96
-    var part = try DampedFisher(
+    let part = DampedFisher(
       window: GradientWindow(capacity: 8, cells: cells(d - from, size: 96)), damping: 1e-4)
     var slot = 0
     for gradient in gradients {
@@ -137,11 +137,11 @@ import Testing
 
   // Failure: equal gradients so large that mλ is below the last place of K.
   @Test func aHopelessDampingIsNamed() throws {
-    var fisher = try DampedFisher(
+    let fisher = DampedFisher(
       window: GradientWindow(capacity: 3, cells: cells(50, size: 16)), damping: 1e-12)
     let gradient = GradientSamples(d: 50, norm: 1e6, sharedMean: 0).gradient(0)
     #expect(throws: NotPositiveDefinite.self) {
-      _ = try insert([gradient, gradient, gradient], into: &fisher)
+      _ = try insert([gradient, gradient, gradient], into: fisher)
     }
   }
 }

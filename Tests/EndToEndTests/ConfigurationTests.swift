@@ -44,4 +44,18 @@ import Testing
     let unset = Set(flags).subtracting(keys)
     #expect(unset == ["config", "epochs", "initial-weights"])
   }
+
+  @Test func aFileAndFlagsMayEachBeHalfOfASetting() throws {
+    let directory = try TemporaryDirectory()
+    let file = try directory.write(
+      "dataset: digits\nmodel: mlp\nbatch-size: 48\ninitial-weights: null\n", to: "half.yaml")
+    let outcome = try Program.train([
+      "--config", file, "--micro-batches", "6", "--steps", "2", "--run-directory",
+      directory.path("run"),
+    ])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let other = try directory.write("dataset: digits\nmicro-batches: 6\n", to: "other.yaml")
+    let refused = try Program.train(["--config", other, "--batch-size", "64"])
+    #expect(refused.status != 0 && refused.errors.contains("a multiple of --micro-batches, 6"))
+  }
 }

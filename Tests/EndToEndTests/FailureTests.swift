@@ -39,6 +39,17 @@ import Testing
     (["--model", "FILE"], "input: [63]\nlayers:\n  - linear: {in: 63, out: 10}\n", ["63", "64"]),
     (["--model", "FILE"], "input: [64]\nlayers:\n  - linear: {in: 64, out: 9}\n", ["9", "10"]),
     (["--window", "1000000"], "", ["available", "--window"]),
+    (["--batch-size", "-128"], "", ["--batch-size", "-128"]),
+    (["--epochs", "922337203685477580"], "", ["--epochs", "922337203685477580"]),
+    (["--model", "cnnn"], "", ["cnnn", "mlp, cnn"]),
+    (["--model", "/dev/zero"], "", ["/dev/zero", "regular file"]),
+    (["--run-directory", ""], "", ["--run-directory", "empty"]),
+    (
+      // More gradients than parameters: their Gram matrix is singular.
+      ["--model", "FILE", "--damping", "1e-300", "--steps", "120", "--batch-size", "8"],
+      "input: [64]\nlayers: [{linear: {in: 64, out: 1}}, {linear: {in: 1, out: 10}}]",
+      ["--damping 1e-300", "--window"]
+    ),
   ]
 
   @Test(arguments: refused.indices)
@@ -46,10 +57,11 @@ import Testing
     let (arguments, text, says) = Self.refused[index]
     let directory = try TemporaryDirectory()
     let file = try directory.write(text, to: "FILE")
-    let given =
-      ["--dataset", "digits", "--run-directory", directory.path("run")]
-      + arguments.map { $0 == "FILE" ? file : $0 }
     for ranks in [nil, 3] {
+      let run = directory.path("run-\(ranks ?? 0)")
+      let given =
+        ["--dataset", "digits", "--run-directory", run]
+        + arguments.map { $0 == "FILE" ? file : $0 }
       let outcome = try Program.train(ranks: ranks, given)
       #expect(outcome.status != 0, "\(arguments)")
       let errors = outcome.errors.replacing(file, with: "FILE")
@@ -58,8 +70,92 @@ import Testing
       for part in says { #expect(errors.contains(part), "'\(part)' in \(errors)") }
       #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")
       #expect(outcome.seconds < 20)
-      #expect(!FileManager.default.fileExists(atPath: directory.path("run")))
+      // Nothing was trained.
+      #expect(!FileManager.default.fileExists(atPath: "\(run)/model.safetensors"))
     }
+  }
+
+  /// Data and weights that are not what they should be, seen by all ranks of a real run.
+  @Test func badFilesAreRefusedInOneMessage() throws {
+    let directory = try TemporaryDirectory()
+    let digits = "\(Program.package)/Sources/CDigits"
+    let names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]
+    func data(_ name: String, _ change: (String) throws -> Void) throws -> String {
+      let folder = directory.path(name)
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      for name in names {
+        try FileManager.default.copyItem(
+          atPath: "\(digits)/\(name)-ubyte.gz", toPath: "\(folder)/\(name)-ubyte.gz")
+      }
+      try change(folder)
+      return "idx:\(folder)"
+    }
+    let truncated = try data("truncated") { folder in
+      let path = "\(folder)/train-images-idx3-ubyte.gz"
+      truncate(path, 20_000)
+    }
+    let missing = try data("missing") { folder in
+      try FileManager.default.removeItem(atPath: "\(folder)/t10k-labels-idx1-ubyte.gz")
+    }
+    let mislabelled = try data("mislabelled") { folder in
+      let path = "\(folder)/train-images-idx3-ubyte.gz"
+      try FileManager.default.removeItem(atPath: path)
+      try FileManager.default.copyItem(
+        atPath: "\(folder)/train-labels-idx1-ubyte.gz", toPath: path)
+    }
+    let weights =
+      "\(Program.package)/Tests/EndToEndTests/Trajectories/digits-mlp-initial.safetensors"
+    for (arguments, says) in [
+      (["--dataset", truncated], "train-images-idx3-ubyte.gz"),
+      (["--dataset", missing], "t10k-labels-idx1-ubyte"),
+      (["--dataset", mislabelled], "3 dimensions"),
+      (
+        ["--dataset", "digits", "--model", "mlp", "--initial-weights", weights], "tensor '1.weight'"
+      ),
+    ] {
+      let outcome = try Program.train(
+        ranks: 3, arguments + ["--run-directory", directory.path("run")])
+      #expect(outcome.status != 0)
+      #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
+      #expect(outcome.errors.contains(says), "'\(says)' in \(outcome.errors)")
+    }
+  }
+
+  /// Ranks in directories of their own, whose model files of one name differ, or are missing.
+  @Test(arguments: ["tanh", nil])
+  func ranksWithDifferentModelsDoNotTrain(layer: String?) throws {
+    let directory = try TemporaryDirectory()
+    for (rank, layer) in ["relu", layer].enumerated() {
+      try FileManager.default.createDirectory(
+        atPath: directory.path("\(rank)"), withIntermediateDirectories: true)
+      guard let layer else { continue }
+      _ = try directory.write(
+        "input: [64]\nlayers: [{linear: {in: 64, out: 10}}, \(layer)]", to: "\(rank)/model.yaml")
+    }
+    let program = """
+      cd "\(directory.root)/$OMPI_COMM_WORLD_RANK" && exec "\(Program.train)" --dataset digits \
+      --model model.yaml --steps 2 --run-directory "\(directory.path("run"))"
+      """
+    let outcome = try Program.run(
+      Program.process(ranks: 2, program: "bash", ["-c", program]))
+    #expect(outcome.status != 0)
+    #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
+    #expect(outcome.errors.contains(layer == nil ? "rank 1: model.yaml" : "the network"))
+  }
+
+  /// The memory is told before it is taken: here more than a process may have.
+  @Test func memoryIsToldBeforeItIsAllocated() throws {
+    let directory = try TemporaryDirectory()
+    let program = """
+      ulimit -v 3000000; exec "\(Program.train)" --dataset digits --model mlp --window 20000 \
+      --run-directory "\(directory.path("run"))"
+      """
+    let process = Process()
+    process.executableURL = URL(filePath: "/bin/bash")
+    process.arguments = ["-c", program]
+    let outcome = try Program.run(process)
+    #expect(outcome.status != 0)
+    #expect(outcome.output.contains("GiB a rank, of which the optimizer"))
   }
 
   @Test func moreRanksThanMicroBatchesAreRefused() throws {
@@ -113,13 +209,19 @@ import Testing
       let skipped = steps.filter { $0.skipped == true }
       #expect(skipped.count == (policy == "stop" ? 10 : 19))
       #expect(skipped.allSatisfy { $0.gradientNorm == nil })
+      // In words, not by its absence.
+      let text = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
+      #expect(text.components(separatedBy: "\"gradient_norm\":null").count - 1 == skipped.count)
       let lines = outcome.output.components(separatedBy: "is not finite; the step is left out")
       #expect(lines.count - 1 == skipped.count)
       if policy == "stop" {
         #expect(outcome.status != 0 && outcome.errors.contains("step 11"))
         #expect(outcome.errors.components(separatedBy: "Error: ").count == 2)
       } else {
-        #expect(outcome.status == 0)
+        // To the end; but what came out is not finite, and is not saved as if it were.
+        #expect(steps.count == 20)
+        #expect(outcome.status != 0 && outcome.errors.contains("test loss is not finite"))
+        #expect(!FileManager.default.fileExists(atPath: "\(run)/model.safetensors"))
       }
     }
   }
@@ -139,13 +241,17 @@ import Testing
         try? FileManager.default.removeItem(atPath: run)
       } else if let victim = Self.rank(1, runningWith: run) {
         kill(victim, SIGKILL)
+      } else {
+        process.terminate()
       }
     }
     watcher.start()
     let outcome = try Program.run(process)
     #expect(outcome.status != 0)
     #expect(outcome.seconds < 30)
-    if how == "throws" { #expect(outcome.errors.contains("rank 0: \(run)/model.safetensors")) }
+    #expect(
+      outcome.errors.contains(
+        how == "throws" ? "rank 0: \(run)/model.safetensors" : "signal 9"), "\(outcome.errors)")
   }
 
   /// The process of a rank, found by its arguments and its launcher's environment.

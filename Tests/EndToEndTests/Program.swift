@@ -14,19 +14,22 @@ struct Program {
 
   /// Beside the tests themselves.
   static let train = Bundle.main.bundleURL.appending(path: "swift-mfac-train").path
+  static let ranksCheck = Bundle.main.bundleURL.appending(path: "ranks-check").path
 
   /// Runs `swift-mfac-train`, without a launcher where `ranks` is nil.
   static func train(ranks: Int? = nil, _ arguments: [String]) throws -> Outcome {
     try run(process(ranks: ranks, arguments))
   }
 
-  static func process(ranks: Int?, _ arguments: [String]) -> Process {
+  static func process(
+    ranks: Int?, program: String = train, _ arguments: [String]
+  ) -> Process {
     let process = Process()
     if let ranks {
       process.executableURL = URL(filePath: "\(package)/Launch/local.sh")
-      process.arguments = ["-n", "\(ranks)", train] + arguments
+      process.arguments = ["-n", "\(ranks)", program] + arguments
     } else {
-      process.executableURL = URL(filePath: train)
+      process.executableURL = URL(filePath: program)
       process.arguments = arguments
     }
     return process
@@ -42,7 +45,11 @@ struct Program {
     process.standardInput = FileHandle.nullDevice
     let start = Date()
     try process.run()
+    // A hang is a failure, not a reason to wait for ever.
+    let limit = DispatchWorkItem { if process.isRunning { process.terminate() } }
+    DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: limit)
     process.waitUntilExit()
+    limit.cancel()
     return Outcome(
       status: process.terminationStatus, output: try String(contentsOfFile: out, encoding: .utf8),
       errors: try String(contentsOfFile: err, encoding: .utf8),

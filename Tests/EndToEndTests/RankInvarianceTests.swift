@@ -3,6 +3,43 @@ import Testing
 
 /// The same bytes at any number of ranks, through the real launcher.
 @Suite(.serialized) struct RankInvarianceTests {
+  /// Sums, exchanges and the sharded Fisher matrix, each held against a plain computation.
+  @Test func collectivesAreRightAndTheSame() throws {
+    var digests: Set<String> = []
+    for ranks in [nil, 1, 2, 3, 5, 8] {
+      let outcome = try Program.run(
+        Program.process(ranks: ranks, program: Program.ranksCheck, []))
+      try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.output)\(outcome.errors)")
+      digests.insert(outcome.output)
+    }
+    #expect(digests.count == 1 && digests.first!.split(separator: " ").count == 11)
+  }
+
+  /// Micro-batches that are no power of two, and more ranks than the network has cells.
+  @Test(arguments: [6, 7])
+  func unevenSharesGiveTheSameNetwork(microBatches: Int) throws {
+    let directory = try TemporaryDirectory()
+    let model = try directory.write(
+      "input: [64]\nlayers: [{linear: {in: 64, out: 1}}, tanh, {linear: {in: 1, out: 10}}]",
+      to: "model.yaml")
+    var models: Set<Data> = []
+    for ranks in [nil, 3, 5] {
+      let run = directory.path("ranks-\(ranks ?? 0)")
+      let outcome = try Program.train(
+        ranks: ranks,
+        [
+          "--dataset", "digits", "--model", model, "--micro-batches", "\(microBatches)",
+          "--batch-size", "\(6 * microBatches)", "--steps", "12", "--window", "5",
+          "--run-directory", run,
+        ])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      // d = 85 in one cell: all but one rank own nothing.
+      #expect(outcome.output.contains("d = 85 parameters in 1 cells"))
+      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+    }
+    #expect(models.count == 1)
+  }
+
   static let runs: [(String, [String])] = [
     // d = 17,226, a multiple of neither 5 nor 8, in 216 cells; every option that touches a slice.
     (

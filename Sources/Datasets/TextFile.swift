@@ -1,0 +1,21 @@
+/// A text file for people's settings: small, and UTF-8.
+public enum TextFile {
+  /// A larger file is not one.
+  public static let largest = 1 << 20
+
+  /// - Throws: `DatasetError` where there is no such file, it is no regular file, is larger than
+  ///   `largest` bytes, or is not UTF-8.
+  public static func read(_ path: String) throws(DatasetError) -> String {
+    let file = try InputFile(path)
+    guard file.count <= largest else {
+      throw DatasetError(
+        path, "too large for a settings file", expected: "at most \(largest) bytes",
+        got: "\(file.count)")
+    }
+    let bytes: [UInt8] = try file.read(0..<file.count)
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw DatasetError(path, "is not UTF-8 text")
+    }
+    return text
+  }
+}

@@ -1,0 +1,26 @@
+import Datasets
+import Testing
+
+@Suite struct TextFileTests {
+  @Test func readsUTF8() throws {
+    let directory = try TemporaryDirectory()
+    let path = try directory.write(Array("λ: 1\n".utf8), to: "text")
+    #expect(try TextFile.read(path) == "λ: 1\n")
+  }
+
+  @Test func refusesWhatIsNoSettingsFile() throws {
+    let directory = try TemporaryDirectory()
+    let large = try directory.write(
+      [UInt8](repeating: 32, count: TextFile.largest + 1), to: "large")
+    let binary = try directory.write([0xFF, 0xFE], to: "binary")
+    for (path, problem) in [
+      (large, "at most 1048576 bytes"), (binary, "is not UTF-8"),
+      ("/dev/zero", "not a regular file"),
+      ("/nowhere/settings", "cannot open"), (directory.path, "is a directory"),
+    ] {
+      let error = #expect(throws: DatasetError.self) { try TextFile.read(path) }
+      #expect(error?.description.hasPrefix("\(path): ") == true)
+      #expect(error?.description.contains(problem) == true)
+    }
+  }
+}

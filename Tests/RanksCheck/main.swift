@@ -1,0 +1,158 @@
+import Glibc
+import LinearAlgebra
+import MPI
+import Optimizers
+import RandomNumbers
+import Reference
+import Sharding
+
+// Run under mpirun by the end-to-end tests: collectives cannot run under `swift test` itself, whose
+// order is another in every process. Each check holds a collective against a plain computation, and
+// rank 0 prints digests, which must not depend on the number of ranks.
+
+func random(_ stream: UInt64, _ index: Int) -> Float {
+  Float(CounterRandom(seed: 5, stream: stream).uniform(at: UInt64(index)) - 0.5)
+}
+
+func check(_ holds: Bool, _ what: String) throws {
+  struct Wrong: Error, CustomStringConvertible { let description: String }
+  guard holds else { throw Wrong(description: "wrong: \(what)") }
+}
+
+func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let own = partition.cells(of: world.rank)
+  let partials = Buffer<Double>(count: own.count * 3)
+  func value(_ cell: Int, _ k: Int) -> Double { Double(random(UInt64(k), cell)) * 1e3 }
+  for (row, cell) in own.enumerated() {
+    for k in 0..<3 { partials.pointer[row * 3 + k] = value(cell, k) }
+  }
+  let total = try CellSum(partition, rank: world.rank).total(
+    of: partials.all, width: 3, on: world)
+  var digest: UInt64 = 0
+  for k in 0..<3 {
+    let plain = (0..<partition.cells.count).reduce(0) { $0 + value($1, k) }
+    // The order of additions, of numbers up to 500.
+    try check(abs(total[k] - plain) < 1e-9, "sum over \(partition.cells.count) cells")
+    digest = digest &* 31 &+ total[k].bitPattern
+  }
+  return digest
+}
+
+func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let shares = Partition(of: microBatches, over: world.size)
+  let reduction = ReduceScatter(of: shares, to: partition, rank: world.rank)
+  let whole = Buffer<Float>(count: d)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  var digest: UInt64 = 0
+  // Twice: what the first sum left behind must not show in the second.
+  for round in 0..<2 {
+    func value(_ microBatch: Int, _ i: Int) -> Float {
+      random(UInt64(100 + microBatch), i + round)
+    }
+    for microBatch in reduction.leaves {
+      reduction.add(microBatch: microBatch) { vector in
+        for i in 0..<d { vector[i] = value(microBatch, i) }
+      }
+    }
+    let slice = try reduction.finish(on: world)
+    _ = whole[slices[world.rank]].update(fromContentsOf: slice)
+    try world.allGather(whole.all, slices: slices)
+    for i in 0..<d {
+      let plain = (0..<microBatches).reduce(0) { $0 + Double(value($1, i)) }
+      // Single precision, of numbers up to half the count.
+      try check(abs(Double(whole.pointer[i]) - plain) < 1e-5, "micro-batch sum at \(i) of \(d)")
+      digest = digest &* 31 &+ UInt64(whole.pointer[i].bitPattern)
+    }
+  }
+  return digest
+}
+
+/// The sharded direction and inverse product against dense double precision, and a gradient that is
+/// not finite on one rank alone.
+func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let slice = partition.slice(of: world.rank)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  let (m, damping) = (5, 1e-2)
+  let mfac = MFAC(
+    MFAC.Configuration(window: m, damping: damping), partition: partition, rank: world.rank)
+  let parameters = Buffer<Float>(count: d)
+  let result = Buffer<Float>(count: d)
+  var clock = PhaseClock()
+
+  /// A step at learning rate 1 from the origin leaves minus the direction.
+  func step(_ gradient: [Float]) throws -> StepOutcome {
+    parameters.all.update(repeating: 0)
+    var own = parameters[slice].mutableSpan
+    let outcome = try mfac.step(
+      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: &clock)
+    try world.allGather(parameters.all, slices: slices)
+    return outcome
+  }
+  func inverse(_ x: [Float]) throws -> [Double] {
+    var own = result[slice].mutableSpan
+    try mfac.inverseProduct(Array(x[slice]).span, into: &own, on: world)
+    try world.allGather(result.all, slices: slices)
+    return result.all.map(Double.init)
+  }
+
+  var rows = [[Double]](repeating: [], count: m)
+  var digest: UInt64 = 0
+  for t in 0..<8 {
+    let gradient = (0..<d).map { random(UInt64(200 + t), $0) }
+    rows[t % m] = gradient.map(Double.init)
+    let outcome = try step(gradient)
+    try check(outcome.taken, "step \(t)")
+    let exact = exactDirection(
+      rows: rows.filter { !$0.isEmpty }, slot: t % m, capacity: m, damping: damping)
+    let error = relativeError(parameters.all.map { -Double($0) }, to: exact)
+    // The result is rounded to single precision.
+    try check(error < 2e-7, "direction of step \(t), error \(error)")
+    for value in parameters.all { digest = digest &* 31 &+ UInt64(value.bitPattern) }
+  }
+
+  let x = (0..<d).map { random(300, $0) }
+  let before = try inverse(x)
+  let dense = denseFisher(rows: rows, capacity: m, damping: damping).solve(x.map(Double.init))
+  let error = relativeError(before, to: dense)
+  try check(error < 1e-6, "inverse product, error \(error)")
+
+  // One NaN, in the last coordinate: on one rank's slice.
+  let outcome = try step((0..<d).map { $0 == d - 1 ? .nan : random(400, $0) })
+  try check(!outcome.taken, "a NaN was taken")
+  try check(parameters.all.allSatisfy { $0 == 0 }, "a skipped step moved the parameters")
+  try check(try inverse(x) == before, "a skipped gradient changed the window")
+  return digest
+}
+
+/// An error on one rank alone is told by all.
+func checkAgree(on world: Communicator) throws {
+  struct Alone: Error, CustomStringConvertible { let description = "alone" }
+  do {
+    try world.agree { if world.rank == world.size - 1 { throw Alone() } }
+    try check(false, "an error on the last rank was lost")
+  } catch let error as AgreedError {
+    try check(error.rank == world.size - 1, "the error of rank \(error.rank)")
+    try check(error.description.contains("alone"), "the message \(error)")
+  }
+}
+
+BLAS.useOneThread()
+let world = try Communicator.start()
+do {
+  try checkAgree(on: world)
+  var digests: [UInt64] = []
+  for d in [1, 40, 1000, 20_011] { digests.append(try checkSums(d, on: world)) }
+  for (d, microBatches) in [(1, 8), (40, 9), (1000, 13), (5003, 8)] {
+    digests.append(try checkReduceScatter(d, microBatches: microBatches, on: world))
+  }
+  // Fewer cells than ranks, and cells that no rank count divides.
+  for d in [3, 70, 411] { digests.append(try checkMFAC(d, on: world)) }
+  if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
+  try world.finish()
+} catch {
+  print("rank \(world.rank): \(error)")
+  world.abort(status: 1)
+}
