@@ -43,14 +43,14 @@ public final class CholeskyFactor {
       "order \(order) of a matrix of \(matrix.count) elements, \(stride) to a row")
     self.order = 0
     for i in 0..<order {
-      for j in 0...i { factor.pointer[i * order + j] = matrix[i * stride + j] }
+      for j in i..<order { factor.pointer[i * order + j] = matrix[i * stride + j] }
       factor.pointer[i * order + i] += shift
     }
     var n = Int32(order)
     var lda = Int32(max(order, 1))
     var info: Int32 = 0
-    // The lower triangle by rows is LAPACK's upper one by columns.
-    dpotrf_("U", &n, factor.pointer, &lda, &info)
+    // The upper triangle by rows is LAPACK's lower one by columns.
+    dpotrf_("L", &n, factor.pointer, &lda, &info)
     precondition(info >= 0, "dpotrf: argument \(-info)")
     guard info == 0 else {
       throw NotPositiveDefinite(minor: Int(info), order: order, shift: shift)
@@ -70,7 +70,7 @@ public final class CholeskyFactor {
     var lda = Int32(max(order, 1))
     var one: Int32 = 1
     var info: Int32 = 0
-    dpotrs_("U", &n, &one, factor.pointer, &lda, &x, &lda, &info)
+    dpotrs_("L", &n, &one, factor.pointer, &lda, &x, &lda, &info)
     precondition(info == 0, "dpotrs: argument \(-info)")
     return x
   }
