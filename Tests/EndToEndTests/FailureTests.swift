@@ -254,6 +254,14 @@ import Testing
         how == "throws" ? "rank 0: \(run)/model.safetensors" : "signal 9"), "\(outcome.errors)")
   }
 
+  @Test func aTrapInOneRankEndsTheJob() throws {
+    let outcome = try Program.run(
+      Program.process(ranks: 3, program: Program.ranksCheck, ["trap"]))
+    #expect(outcome.status != 0)
+    #expect(outcome.errors.contains("told to"))
+    #expect(outcome.seconds < 20)
+  }
+
   /// The process of a rank, found by its arguments and its launcher's environment.
   private static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
     let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
