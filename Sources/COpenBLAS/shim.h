@@ -2,7 +2,7 @@
 #pragma once
 #include <cblas.h>
 
-// Cholesky factorisation, solves and inverse of a symmetric positive definite matrix.
+// Cholesky factorisation and solves of a symmetric positive definite matrix.
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info);

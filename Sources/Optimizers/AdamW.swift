@@ -28,10 +28,8 @@ public final class AdamW: ShardedOptimizer {
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: inout PhaseClock
   ) throws -> StepOutcome {
-    let outcome = try clock.time(.sum) {
-      self.gradient.load(gradient, decay: weightDecay, parameters: parameters)
-      return StepOutcome(gradientNorm: try self.gradient.norm(on: world))
-    }
+    let outcome = try self.gradient.measure(
+      gradient, decay: weightDecay, parameters: parameters, on: world, clock: &clock)
     guard outcome.taken else { return outcome }
     clock.time(.update) {
       powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))

@@ -7,7 +7,7 @@ struct GradientSlice {
   let cells: [Range<Int>]
   private let values: Buffer<Float>
   private let squares: Buffer<Double>
-  private let sum: CellSum
+  let sum: CellSum
 
   init(_ partition: CellPartition, rank: Int) {
     cells = partition.cellsInSlice(of: rank)
@@ -29,13 +29,20 @@ struct GradientSlice {
     }
   }
 
-  /// Euclidean norm over the whole of d. Collective.
-  func norm(on world: Communicator) throws -> Double {
-    for (index, cell) in cells.enumerated() {
-      let piece = UnsafeBufferPointer(values[cell])
-      MixedPrecision.dots(
-        rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: squares.pointer + index)
+  /// Takes over the mean gradient, as `load` does, and tells its norm over the whole of d. Collective.
+  func measure(
+    _ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>,
+    on world: Communicator, clock: inout PhaseClock
+  ) throws -> StepOutcome {
+    try clock.time(.sum) {
+      load(gradient, decay: decay, parameters: parameters)
+      for (index, cell) in cells.enumerated() {
+        let piece = UnsafeBufferPointer(values[cell])
+        MixedPrecision.dots(
+          rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: squares.pointer + index)
+      }
+      let square = try sum.total(of: squares.all, width: 1, on: world)[0]
+      return StepOutcome(gradientNorm: square.squareRoot())
     }
-    return try sum.total(of: squares.all, width: 1, on: world)[0].squareRoot()
   }
 }

@@ -55,7 +55,6 @@ public final class MFAC: ShardedOptimizer {
   public let configuration: Configuration
   private let fisher: DampedFisher
   private let gradient: GradientSlice
-  private let sum: CellSum
   private let partials: Buffer<Double>
   private let direction: Buffer<Float>
   private let velocity: Buffer<Float>
@@ -66,7 +65,6 @@ public final class MFAC: ShardedOptimizer {
     fisher = DampedFisher(
       window: GradientWindow(capacity: configuration.window, cells: gradient.cells),
       damping: configuration.damping)
-    sum = CellSum(partition, rank: rank)
     partials = Buffer(count: gradient.cells.count * configuration.window)
     direction = Buffer(count: partition.slice(of: rank).count)
     velocity = Buffer(count: configuration.momentum > 0 ? direction.count : 0)
@@ -113,7 +111,7 @@ public final class MFAC: ShardedOptimizer {
     let used = partials[0..<gradient.cells.count * width]
     try x.withUnsafeBufferPointer { x in
       fisher.window.partialProducts(with: x, inserting: false, into: partials)
-      let products = try sum.total(of: used, width: width, on: world)
+      let products = try gradient.sum.total(of: used, width: width, on: world)
       result.withUnsafeMutableBufferPointer {
         fisher.inverseProduct(x, products: products, into: $0)
       }
@@ -141,7 +139,8 @@ public final class MFAC: ShardedOptimizer {
       fisher.window.partialProducts(with: self.gradient.slice, inserting: true, into: partials)
     }
     return try clock.time(.sum) {
-      try sum.total(of: partials[0..<self.gradient.cells.count * width], width: width, on: world)
+      try self.gradient.sum.total(
+        of: partials[0..<self.gradient.cells.count * width], width: width, on: world)
     }
   }
 

@@ -23,10 +23,8 @@ public final class SGD: ShardedOptimizer {
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: inout PhaseClock
   ) throws -> StepOutcome {
-    let outcome = try clock.time(.sum) {
-      self.gradient.load(gradient, decay: weightDecay, parameters: parameters)
-      return StepOutcome(gradientNorm: try self.gradient.norm(on: world))
-    }
+    let outcome = try self.gradient.measure(
+      gradient, decay: weightDecay, parameters: parameters, on: world, clock: &clock)
     guard outcome.taken else { return outcome }
     clock.time(.update) {
       let (g, v) = (self.gradient.slice, velocity.pointer)
