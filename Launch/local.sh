@@ -11,6 +11,10 @@ if [ "${1:-}" = -n ] && [ $# -ge 2 ]; then
   ranks=$2
   shift 2
 fi
+if ! [ "$ranks" -gt 0 ] 2>/dev/null; then
+  echo "Launch/local.sh: -n: expected a number of ranks above 0, got '$ranks'" >&2
+  exit 64
+fi
 if [ $# -eq 0 ] || ! command -v -- "$1" >/dev/null; then
   echo "usage: Launch/local.sh [-n RANKS] PROGRAM [ARGUMENT ...]" >&2
   [ $# -eq 0 ] || echo "there is no program '$1' (make build makes swift-mfac-train)" >&2
