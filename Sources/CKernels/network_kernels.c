@@ -24,7 +24,10 @@
 #define S f32
 #include "network_kernels_activations.h"
 #include "network_kernels_losses.h"
+#include "network_kernels_normalization.h"
+#include "network_kernels_sequences.h"
 #include "network_kernels_windows.h"
+#undef ROW_SUM
 #undef S
 #undef T
 
@@ -32,4 +35,6 @@
 #define S f64
 #include "network_kernels_activations.h"
 #include "network_kernels_losses.h"
+#include "network_kernels_normalization.h"
+#include "network_kernels_sequences.h"
 #include "network_kernels_windows.h"

@@ -30,8 +30,8 @@ extension Double: NetworkKernels {
   }
 
   public static func activationGradient(
-    _ activation: Activation, count: Int, kept: UnsafePointer<Double>,
-    _ dy: UnsafePointer<Double>, into dx: UnsafeMutablePointer<Double>
+    _ activation: Activation, count: Int, kept: UnsafePointer<Double>, _ dy: UnsafePointer<Double>,
+    into dx: UnsafeMutablePointer<Double>
   ) {
     ck_activation_gradient_f64(activation.code, count, kept, dy, dx)
   }
@@ -86,16 +86,23 @@ extension Double: NetworkKernels {
 
   public static func crossEntropy(
     examples: Int, classes: Int, _ x: UnsafePointer<Double>, labels: UnsafePointer<Int32>,
-    scale: Double, gradient dx: UnsafeMutablePointer<Double>
+    smoothing: Double, scale: Double, gradient dx: UnsafeMutablePointer<Double>
   ) -> Double {
-    ck_cross_entropy_f64(examples, classes, x, labels, scale, dx)
+    ck_cross_entropy_f64(examples, classes, x, labels, smoothing, scale, dx)
   }
 
   public static func squaredError(
-    examples: Int, classes: Int, _ x: UnsafePointer<Double>, labels: UnsafePointer<Int32>,
-    scale: Double, gradient dx: UnsafeMutablePointer<Double>
+    examples: Int, outputs: Int, _ x: UnsafePointer<Double>, labels: UnsafePointer<Int32>?,
+    values: UnsafePointer<Double>?, scale: Double, gradient dx: UnsafeMutablePointer<Double>
   ) -> Double {
-    ck_squared_error_f64(examples, classes, x, labels, scale, dx)
+    ck_squared_error_f64(examples, outputs, x, labels, values, scale, dx)
+  }
+
+  public static func binaryCrossEntropy(
+    examples: Int, outputs: Int, _ x: UnsafePointer<Double>, labels: UnsafePointer<Int32>?,
+    values: UnsafePointer<Double>?, scale: Double, gradient dx: UnsafeMutablePointer<Double>
+  ) -> Double {
+    ck_binary_cross_entropy_f64(examples, outputs, x, labels, values, scale, dx)
   }
 
   public static func correct(

@@ -86,16 +86,23 @@ extension Float: NetworkKernels {
 
   public static func crossEntropy(
     examples: Int, classes: Int, _ x: UnsafePointer<Float>, labels: UnsafePointer<Int32>,
-    scale: Float, gradient dx: UnsafeMutablePointer<Float>
+    smoothing: Double, scale: Float, gradient dx: UnsafeMutablePointer<Float>
   ) -> Double {
-    ck_cross_entropy_f32(examples, classes, x, labels, scale, dx)
+    ck_cross_entropy_f32(examples, classes, x, labels, smoothing, scale, dx)
   }
 
   public static func squaredError(
-    examples: Int, classes: Int, _ x: UnsafePointer<Float>, labels: UnsafePointer<Int32>,
-    scale: Float, gradient dx: UnsafeMutablePointer<Float>
+    examples: Int, outputs: Int, _ x: UnsafePointer<Float>, labels: UnsafePointer<Int32>?,
+    values: UnsafePointer<Float>?, scale: Float, gradient dx: UnsafeMutablePointer<Float>
   ) -> Double {
-    ck_squared_error_f32(examples, classes, x, labels, scale, dx)
+    ck_squared_error_f32(examples, outputs, x, labels, values, scale, dx)
+  }
+
+  public static func binaryCrossEntropy(
+    examples: Int, outputs: Int, _ x: UnsafePointer<Float>, labels: UnsafePointer<Int32>?,
+    values: UnsafePointer<Float>?, scale: Float, gradient dx: UnsafeMutablePointer<Float>
+  ) -> Double {
+    ck_binary_cross_entropy_f32(examples, outputs, x, labels, values, scale, dx)
   }
 
   public static func correct(

@@ -69,21 +69,32 @@ public protocol NetworkKernels: BitwiseCopyable {
     into dx: UnsafeMutablePointer<Self>
   )
 
-  /// The sum over the examples of `log Σ_c exp(x[c]) − x[label]`;
-  /// `dx = scale·(softmax(x) − onehot)`. Labels must lie in 0..<classes.
+  /// The sum over the examples of `log Σ_c exp(x[c]) − Σ_c q[c]·x[c]` with
+  /// `q = (1 − smoothing)·onehot + smoothing/classes`; `dx = scale·(softmax(x) − q)`. Labels must lie
+  /// in 0..<classes.
   static func crossEntropy(
     examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>,
-    scale: Self, gradient dx: UnsafeMutablePointer<Self>
+    smoothing: Double, scale: Self, gradient dx: UnsafeMutablePointer<Self>
   ) -> Double
 
-  /// The sum over the examples of `Σ_c (x[c] − onehot[c])² / classes`;
-  /// `dx = scale·2(x − onehot)/classes`.
+  /// The sum over the examples of `Σ_c (x[c] − t[c])² / outputs`; `dx = scale·2(x − t)/outputs`.
+  ///
+  /// The targets t are `values` [examples, outputs], or where there are none the unit vectors of the
+  /// labels, or the labels themselves for a single output.
   static func squaredError(
-    examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>,
-    scale: Self, gradient dx: UnsafeMutablePointer<Self>
+    examples: Int, outputs: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>?,
+    values: UnsafePointer<Self>?, scale: Self, gradient dx: UnsafeMutablePointer<Self>
   ) -> Double
 
-  /// How many examples have their largest output, of equals the first, at their label.
+  /// The sum over the examples of `Σ_c log(1 + exp(x[c])) − t[c]·x[c]` over outputs, with targets as
+  /// above; `dx = scale·(σ(x) − t)/outputs`.
+  static func binaryCrossEntropy(
+    examples: Int, outputs: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>?,
+    values: UnsafePointer<Self>?, scale: Self, gradient dx: UnsafeMutablePointer<Self>
+  ) -> Double
+
+  /// How many examples have their largest output, of equals the first, at their label; of a
+  /// single output, whose sign says 1 or 0.
   static func correct(
     examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>
   ) -> Int

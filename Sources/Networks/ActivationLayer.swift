@@ -16,12 +16,11 @@ struct ActivationLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
-    dx: UnsafeMutablePointer<Element>?
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
   ) {
-    guard let dx else { return }
+    guard let dx = places.dx else { return }
     Element.activationGradient(
       activation, count: call.examples * outputCount,
-      kept: activation.derivesFromOutput ? y : x, dy, into: dx)
+      kept: activation.derivesFromOutput ? y : x, places.dy, into: dx)
   }
 }

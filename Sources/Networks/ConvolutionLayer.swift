@@ -28,6 +28,7 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
 
   var outputCount: Int { window.positionCount * outputs }
   var outputPlace: OutputPlace { .own }
+  var canAccumulate: Bool { true }
   /// Weights in the order of patches and transposed, or their gradient; then a block of patches.
   var scratchCount: Int { 2 * weightCount + blockRows * inner }
 
@@ -55,27 +56,27 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
-    dx: UnsafeMutablePointer<Element>?
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
   ) {
     let ordered = call.scratch
     let orderedGradient = call.scratch + weightCount
-    if let dx {
+    if let dx = places.dx {
       orderWeights(call.parameters, into: ordered)
-      let count = call.examples * window.height * window.width * window.channels
-      UnsafeMutableRawPointer(dx).initializeMemory(
-        as: UInt8.self, repeating: 0, count: count * MemoryLayout<Element>.stride)
+      if !places.accumulates {
+        dx.update(
+          repeating: 0, count: call.examples * window.height * window.width * window.channels)
+      }
     }
     forEachBlock(call) { rows, patches in
       // ∂W = dyᵀ P, summed over the blocks; then dP = dy W takes the place of P.
       Element.patches(window, rows: rows, of: x, into: patches)
-      let block = dy + rows.lowerBound * outputs
+      let block = places.dy + rows.lowerBound * outputs
       Element.product(
         rows: outputs, columns: inner, inner: rows.count, alpha: 1,
         a: block, strideA: outputs, transposeA: true,
         b: patches, strideB: inner, transposeB: false,
         beta: rows.lowerBound == 0 ? 0 : 1, c: orderedGradient, strideC: inner)
-      if let dx {
+      if let dx = places.dx {
         Element.product(
           rows: rows.count, columns: inner, inner: outputs, alpha: 1,
           a: block, strideA: outputs, transposeA: false,
@@ -89,8 +90,32 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
       orderedGradient, into: gradient)
     if hasBias {
       Element.columnSums(
-        rows: call.examples * window.positionCount, columns: outputs, of: dy,
+        rows: call.examples * window.positionCount, columns: outputs, of: places.dy,
         into: gradient + weightCount)
+    }
+    if let observer = call.observer { show(observer, call, x, places.dy) }
+  }
+
+  /// Gives an observer one example after another, its patches in the order of the weights.
+  private func show(
+    _ observer: (LayerStatistics<Element>) -> Void, _ call: LayerCall<Element>,
+    _ x: UnsafePointer<Element>, _ dy: UnsafePointer<Element>
+  ) {
+    let positions = window.positionCount
+    let patches = Buffer<Element>(count: 2 * positions * inner)
+    let ordered = patches.pointer + positions * inner
+    for example in 0..<call.examples {
+      let rows = example * positions..<(example + 1) * positions
+      Element.patches(window, rows: rows, of: x, into: patches.pointer)
+      Element.transpose(
+        count: positions, rows: window.kernel * window.kernel, columns: window.channels,
+        patches.pointer, into: ordered)
+      observer(
+        LayerStatistics(
+          weight: call.weightTensor, examples: example..<example + 1, positions: positions,
+          inputs: .dense(UnsafeBufferPointer(start: ordered, count: positions * inner)),
+          outputGradients: UnsafeBufferPointer(
+            start: dy + rows.lowerBound * outputs, count: positions * outputs)))
     }
   }
 

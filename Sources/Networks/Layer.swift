@@ -4,7 +4,7 @@ import LinearAlgebra
 enum OutputPlace {
   /// In memory of its own.
   case own
-  /// Over its input, where the layer before does not need that for its own derivative.
+  /// Over its input, where nobody needs that for a derivative.
   case overInput
   /// It is its input, read with another shape: nothing is computed, forward or backward.
   case sameAsInput
@@ -14,20 +14,43 @@ enum OutputPlace {
 struct LayerCall<Element: Scalar> {
   /// Examples in this call.
   let examples: Int
-  /// The layer's own parameters, in the order of its tensors.
+  /// The layer's own parameters, in the order of its tensors, and its running statistics.
   let parameters: UnsafePointer<Element>
+  let state: UnsafePointer<Element>
+  /// In training; else the layer does what it does for predictions.
+  let training: TrainingPass<Element>?
+  /// Where the layer leaves the examples' statistics in training: the places of its state.
+  let statistics: UnsafeMutablePointer<Element>?
+  /// What is added to the output, for a layer that does that too.
+  let addend: UnsafePointer<Element>?
   /// Memory for this call alone, `scratchCount` elements: nothing is left in it.
   let scratch: UnsafeMutablePointer<Element>
-  /// What forward leaves for backward, `choiceCount` elements an example.
+  /// What forward leaves for backward: `keptCount` elements, and `choiceCount` an example.
+  let kept: UnsafeMutablePointer<Element>
   let choices: UnsafeMutablePointer<Int32>
+  /// Who wants to see inputs and output gradients of linear layers, and which layer this is to them.
+  let observer: ((LayerStatistics<Element>) -> Void)?
+  let weightTensor: Int
+}
+
+/// Where a layer's backward call finds and leaves gradients of activations.
+struct GradientPlaces<Element: Scalar> {
+  /// ∂L/∂y
+  let dy: UnsafePointer<Element>
+  /// ∂L/∂x; nil where nobody needs it. It may be `dy` where the output may be over the input.
+  let dx: UnsafeMutablePointer<Element>?
+  /// Whether dx holds the gradient from x's other uses, to which this one is added.
+  let accumulates: Bool
+  /// ∂L/∂addend, overwritten, which may be `dy`; nil where there is none.
+  let addend: UnsafeMutablePointer<Element>?
 }
 
 /// One layer, planned: sizes only, no memory.
 ///
 /// Activations are [examples, …] with an image as [height, width, channels], so that a convolution
 /// is the product of its patches [examples·positions, inputs] with its weights, as a linear layer's
-/// is of its inputs [examples, inputs]: the one pair of matrices, inputs and output gradients, from
-/// which all of a layer's statistics come.
+/// is of its inputs [examples·positions, inputs]: the one pair of matrices, inputs and output
+/// gradients, from which all of a layer's statistics come.
 protocol Layer<Element> {
   associatedtype Element: Scalar
 
@@ -36,8 +59,12 @@ protocol Layer<Element> {
   var outputPlace: OutputPlace { get }
   /// Whether `backward` reads the output, so that no later layer may write over it.
   var keepsOutput: Bool { get }
+  /// Whether `backward` can add to dx; else it always overwrites it.
+  var canAccumulate: Bool { get }
   /// Elements of scratch memory that one call needs.
   var scratchCount: Int { get }
+  /// Elements kept between forward and backward.
+  func keptCount(maximumBatch: Int) -> Int
   var choiceCount: Int { get }
 
   /// `y = f(x)`; y may be x if `outputPlace` is `overInput`.
@@ -48,17 +75,16 @@ protocol Layer<Element> {
   ///
   /// - Parameters:
   ///   - x: the input, and `y` the output, of the forward call just before.
-  ///   - dy: ∂L/∂y. Layers that are not of `own` output get the same memory as `dx`.
   ///   - gradient: ∂L/∂parameters, overwritten.
-  ///   - dx: ∂L/∂x, overwritten; nil where nobody needs it.
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
-    dx: UnsafeMutablePointer<Element>?)
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>)
 }
 
 extension Layer {
   var keepsOutput: Bool { false }
+  var canAccumulate: Bool { false }
   var scratchCount: Int { 0 }
+  func keptCount(maximumBatch: Int) -> Int { 0 }
   var choiceCount: Int { 0 }
 }

@@ -20,60 +20,79 @@ struct LayerProblem: Error {
   init(_ message: String) { self.message = message }
 }
 
-extension LayerDescription {
-  /// The shape that the layer makes of `shape`, which `giver` ("layer 3 (relu)") gives.
+extension LayerDescription.Kind {
+  /// The shape that the layer makes of `shape`, which `giver` ("layer 3 (relu)") gives. Not for
+  /// kinds made of other layers.
   ///
   /// - Throws: `LayerProblem` where the layer's own sizes are wrong or do not follow `shape`.
   func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
+    func expect(_ holds: Bool, _ expected: String) throws(LayerProblem) {
+      guard holds else { throw LayerProblem("expects \(expected), \(giver) gives \(shape)") }
+    }
     switch self {
     case .linear(let inputs, let outputs, _):
       try checkPositive(("in", inputs), ("out", outputs))
-      guard shape.count == 1 else {
+      guard shape.count <= 2 else {
         throw LayerProblem(
           "expects one dimension of \(inputs) inputs, \(giver) gives \(shape); add flatten before")
       }
-      guard shape[0] == inputs else {
-        throw LayerProblem("expects \(inputs) inputs, \(giver) gives \(shape[0])")
+      guard shape.last == inputs else {
+        throw LayerProblem("expects \(inputs) inputs, \(giver) gives \(shape.last!)")
       }
-      return [outputs]
+      return shape.dropLast() + [outputs]
     case .conv2d(let inputs, let outputs, let kernel, let stride, let padding, _):
       try checkPositive(("in", inputs), ("out", outputs))
-      guard shape.count == 3 else { throw notAnImage(shape, giver) }
+      try expect(shape.count == 3, "[channels, height, width]")
       guard shape[0] == inputs else {
         throw LayerProblem("expects \(inputs) channels, \(giver) gives \(shape[0]) in \(shape)")
       }
       return try [outputs] + windows(over: shape, giver, kernel, stride, padding)
     case .maxPool2d(let kernel, let stride, let padding),
       .averagePool2d(let kernel, let stride, let padding):
-      guard shape.count == 3 else { throw notAnImage(shape, giver) }
+      try expect(shape.count == 3, "[channels, height, width]")
       let sizes = try windows(over: shape, giver, kernel, stride, padding)
       guard padding <= kernel / 2 else {
         throw LayerProblem("padding \(padding) is more than half of kernel \(kernel)")
       }
       return [shape[0]] + sizes
-    case .flatten:
-      return [shape.reduce(1, *)]
-    case .relu, .tanh, .sigmoid, .gelu:
+    case .globalAveragePool:
+      try expect(shape.count >= 2, "[channels, height, width] or [positions, features]")
+      return [shape.count == 3 ? shape[0] : shape.last!]
+    case .flatten: return [shape.reduce(1, *)]
+    case .toSequence:
+      try expect(shape.count == 3, "[channels, height, width]")
+      return [shape[1] * shape[2], shape[0]]
+    case .activation: return shape
+    case .batchNorm(let momentum, let epsilon):
+      try expect(shape.count == 3 || shape.count == 1, "[channels, height, width] or [features]")
+      try check(epsilon > 0 && epsilon.isFinite, "epsilon must be above 0, got \(epsilon)")
+      try check((0...1).contains(momentum), "momentum must be in [0, 1], got \(momentum)")
       return shape
+    case .layerNorm(let epsilon):
+      try expect(shape.count <= 2, "[features] or [positions, features]")
+      try check(epsilon > 0 && epsilon.isFinite, "epsilon must be above 0, got \(epsilon)")
+      return shape
+    case .dropout(let probability):
+      try check(
+        probability >= 0 && probability < 1, "probability must be in [0, 1), got \(probability)")
+      return shape
+    case .embedding(let vocabulary, let width):
+      try checkPositive(("vocabulary", vocabulary), ("width", width))
+      // Tokens come as numbers of single precision, which is exact up to there.
+      try check(vocabulary <= 1 << 24, "vocabulary must be at most \(1 << 24), got \(vocabulary)")
+      try expect(shape.count == 1, "tokens [positions]")
+      return [shape[0], width]
+    case .positionEmbedding:
+      try expect(shape.count == 2, "[positions, features]")
+      return shape
+    case .attention(let heads, _):
+      try checkPositive(("heads", heads))
+      try expect(
+        shape.count == 2 && shape.last! % heads == 0,
+        "[positions, features] with features a multiple of \(heads) heads")
+      return shape
+    case .sequence, .add: preconditionFailure("\(self) is made of layers")
     }
-  }
-
-  /// The layer's tensors, weight first: name, shape, and how many inputs each output sums.
-  var parameterTensors: [(name: String, shape: [Int], fanIn: Int)] {
-    let weight: [Int]
-    let hasBias: Bool
-    switch self {
-    case .linear(let inputs, let outputs, let bias):
-      weight = [outputs, inputs]
-      hasBias = bias
-    case .conv2d(let inputs, let outputs, let kernel, _, _, let bias):
-      weight = [outputs, inputs, kernel, kernel]
-      hasBias = bias
-    default:
-      return []
-    }
-    let fanIn = weight.dropFirst().reduce(1, *)
-    return [("weight", weight, fanIn)] + (hasBias ? [("bias", [weight[0]], fanIn)] : [])
   }
 
   /// Positions of the window along height and width.
@@ -95,8 +114,8 @@ extension LayerDescription {
     return sizes
   }
 
-  private func notAnImage(_ shape: [Int], _ giver: String) -> LayerProblem {
-    LayerProblem("expects [channels, height, width], \(giver) gives \(shape)")
+  private func check(_ holds: Bool, _ message: String) throws(LayerProblem) {
+    guard holds else { throw LayerProblem(message) }
   }
 
   private func checkPositive(_ sizes: (String, Int)...) throws(LayerProblem) {

@@ -1,44 +1,164 @@
+import LinearAlgebra
+
 /// One layer as a user writes it, with the meaning and the defaults of PyTorch's.
-public enum LayerDescription: Sendable, Equatable {
-  /// y = x Wᵀ + b, x [inputs], W [outputs, inputs].
-  case linear(inputs: Int, outputs: Int, bias: Bool = true)
-  /// Cross-correlation of x [inputs, h, w] with W [outputs, inputs, kernel, kernel], zeros around.
-  case conv2d(
-    inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true)
-  /// The largest value of each window, of equals the first.
-  case maxPool2d(kernel: Int, stride: Int, padding: Int = 0)
-  /// The mean of each window, zeros around the image included.
-  case averagePool2d(kernel: Int, stride: Int, padding: Int = 0)
-  /// One dimension, in the order of the shape's indices: channel, row, column.
-  case flatten
-  case relu
-  case tanh
-  case sigmoid
-  /// x·Φ(x), exact.
-  case gelu
+///
+/// Shapes are those of one example: an image [channels, height, width], a sequence
+/// [positions, features], or [features].
+public struct LayerDescription: Sendable, Equatable {
+  /// What it computes.
+  public var kind: Kind
+  /// Its part of its tensors' names; its index in its list where nil, and nothing at all where empty.
+  public var name: String?
+  /// How the weights start, and the biases at 0; where nil as PyTorch's layer of that kind does.
+  public var initialization: Initialization?
 
-  /// Windows side by side: the stride is the kernel.
-  public static func maxPool2d(kernel: Int, padding: Int = 0) -> LayerDescription {
-    .maxPool2d(kernel: kernel, stride: kernel, padding: padding)
+  public indirect enum Kind: Sendable, Equatable {
+    /// y = x Wᵀ + b over the last dimension of x, W [outputs, inputs].
+    case linear(inputs: Int, outputs: Int, bias: Bool)
+    /// Cross-correlation of x [inputs, h, w] with W [outputs, inputs, kernel, kernel], zeros around.
+    case conv2d(inputs: Int, outputs: Int, kernel: Int, stride: Int, padding: Int, bias: Bool)
+    /// The largest value of each window, of equals the first.
+    case maxPool2d(kernel: Int, stride: Int, padding: Int)
+    /// The mean of each window, zeros around the image included.
+    case averagePool2d(kernel: Int, stride: Int, padding: Int)
+    /// The mean of each channel over an image, or of each feature over a sequence.
+    case globalAveragePool
+    /// One dimension, in the order of the shape's indices: channel, row, column.
+    case flatten
+    /// [channels, height, width] to [height·width, channels].
+    case toSequence
+    case activation(Activation)
+    /// γ (x − mean)/√(variance + ε) + β for each channel of an image, or each feature.
+    ///
+    /// In training the statistics are those of the call's examples, and running statistics follow
+    /// them: running ← (1 − momentum)·running + momentum·statistic. Otherwise the running ones.
+    case batchNorm(momentum: Double, epsilon: Double)
+    /// γ (x − mean)/√(variance + ε) + β with the statistics of the last dimension.
+    case layerNorm(epsilon: Double)
+    /// In training each element is 0 with that probability, else divided by 1 − probability.
+    case dropout(probability: Double)
+    /// Row x[s] of W [vocabulary, width] at each position s of tokens [positions].
+    case embedding(vocabulary: Int, width: Int)
+    /// x + W, W [positions, features].
+    case positionEmbedding
+    /// Multi-head self-attention over [positions, features]:
+    /// softmax(Q Kᵀ/√(features/heads)) V for each head, from a projection to Q, K and V together, and
+    /// projected again. Where causal, position s sees positions 0…s.
+    case attention(heads: Int, isCausal: Bool)
+    /// The layers one after another.
+    case sequence([LayerDescription])
+    /// body(x) + shortcut(x): a residual block; without a shortcut body(x) + x.
+    case add([LayerDescription], shortcut: LayerDescription?)
   }
 
-  /// Windows side by side: the stride is the kernel.
-  public static func averagePool2d(kernel: Int, padding: Int = 0) -> LayerDescription {
-    .averagePool2d(kernel: kernel, stride: kernel, padding: padding)
+  init(_ kind: Kind) { self.kind = kind }
+
+  /// The same layer under a name: `.conv2d(…).named("conv1")` has a tensor `conv1.weight`.
+  public func named(_ name: String) -> LayerDescription {
+    var layer = self
+    layer.name = name
+    return layer
   }
 
-  /// The layer's name in model files.
-  public var name: String {
-    switch self {
+  /// The same layer with other initial values.
+  public func initialized(_ initialization: Initialization) -> LayerDescription {
+    var layer = self
+    layer.initialization = initialization
+    return layer
+  }
+
+  /// The kind's name in model files.
+  public var kindName: String {
+    switch kind {
     case .linear: "linear"
     case .conv2d: "conv2d"
     case .maxPool2d: "max-pool2d"
     case .averagePool2d: "average-pool2d"
+    case .globalAveragePool: "global-average-pool"
     case .flatten: "flatten"
-    case .relu: "relu"
-    case .tanh: "tanh"
-    case .sigmoid: "sigmoid"
-    case .gelu: "gelu"
+    case .toSequence: "to-sequence"
+    case .activation(let activation): activation.rawValue
+    case .batchNorm: "batch-norm"
+    case .layerNorm: "layer-norm"
+    case .dropout: "dropout"
+    case .embedding: "embedding"
+    case .positionEmbedding: "position-embedding"
+    case .attention: "attention"
+    case .sequence: "sequence"
+    case .add: "add"
     }
+  }
+}
+
+extension LayerDescription {
+  public static func linear(inputs: Int, outputs: Int, bias: Bool = true) -> LayerDescription {
+    LayerDescription(.linear(inputs: inputs, outputs: outputs, bias: bias))
+  }
+
+  public static func conv2d(
+    inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true
+  ) -> LayerDescription {
+    LayerDescription(
+      .conv2d(
+        inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding,
+        bias: bias))
+  }
+
+  /// Windows side by side where there is no stride.
+  public static func maxPool2d(
+    kernel: Int, stride: Int? = nil, padding: Int = 0
+  ) -> LayerDescription {
+    LayerDescription(.maxPool2d(kernel: kernel, stride: stride ?? kernel, padding: padding))
+  }
+
+  /// Windows side by side where there is no stride.
+  public static func averagePool2d(
+    kernel: Int, stride: Int? = nil, padding: Int = 0
+  ) -> LayerDescription {
+    LayerDescription(.averagePool2d(kernel: kernel, stride: stride ?? kernel, padding: padding))
+  }
+
+  public static let globalAveragePool = LayerDescription(.globalAveragePool)
+  public static let flatten = LayerDescription(.flatten)
+  public static let toSequence = LayerDescription(.toSequence)
+  public static let relu = LayerDescription(.activation(.relu))
+  public static let tanh = LayerDescription(.activation(.tanh))
+  public static let sigmoid = LayerDescription(.activation(.sigmoid))
+  /// x·Φ(x), exact.
+  public static let gelu = LayerDescription(.activation(.gelu))
+  public static let batchNorm = batchNorm()
+  public static let layerNorm = layerNorm()
+  public static let positionEmbedding = LayerDescription(.positionEmbedding)
+
+  public static func batchNorm(
+    momentum: Double = 0.1, epsilon: Double = 1e-5
+  ) -> LayerDescription {
+    LayerDescription(.batchNorm(momentum: momentum, epsilon: epsilon))
+  }
+
+  public static func layerNorm(epsilon: Double = 1e-5) -> LayerDescription {
+    LayerDescription(.layerNorm(epsilon: epsilon))
+  }
+
+  public static func dropout(_ probability: Double) -> LayerDescription {
+    LayerDescription(.dropout(probability: probability))
+  }
+
+  public static func embedding(vocabulary: Int, width: Int) -> LayerDescription {
+    LayerDescription(.embedding(vocabulary: vocabulary, width: width))
+  }
+
+  public static func attention(heads: Int, isCausal: Bool = false) -> LayerDescription {
+    LayerDescription(.attention(heads: heads, isCausal: isCausal))
+  }
+
+  public static func sequence(_ layers: [LayerDescription]) -> LayerDescription {
+    LayerDescription(.sequence(layers))
+  }
+
+  public static func add(
+    _ body: [LayerDescription], shortcut: LayerDescription? = nil
+  ) -> LayerDescription {
+    LayerDescription(.add(body, shortcut: shortcut))
   }
 }

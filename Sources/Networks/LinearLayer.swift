@@ -1,51 +1,60 @@
 import LinearAlgebra
 
-/// y = x Wᵀ + b
+/// y = x Wᵀ + b for each row of x.
 ///
-///   x [n, in], W [out, in], b [out], y [n, out]
+///   x [n·positions, inputs], W [outputs, inputs], b [outputs], y [n·positions, outputs]
 struct LinearLayer<Element: Scalar>: Layer {
+  let positions: Int
   let inputs: Int
   let outputs: Int
   let hasBias: Bool
 
-  var outputCount: Int { outputs }
+  var outputCount: Int { positions * outputs }
   var outputPlace: OutputPlace { .own }
+  var canAccumulate: Bool { true }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
   ) {
+    let rows = call.examples * positions
     Element.product(
-      rows: call.examples, columns: outputs, inner: inputs, alpha: 1,
+      rows: rows, columns: outputs, inner: inputs, alpha: 1,
       a: x, strideA: inputs, transposeA: false,
       b: call.parameters, strideB: inputs, transposeB: true,
       beta: 0, c: y, strideC: outputs)
     if hasBias {
       Element.addBias(
-        rows: call.examples, columns: outputs, bias: call.parameters + outputs * inputs, to: y)
+        rows: rows, columns: outputs, bias: call.parameters + outputs * inputs, to: y)
     }
   }
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
-    dx: UnsafeMutablePointer<Element>?
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
   ) {
-    // ∂W = dyᵀ x, ∂b = Σ dy, dx = dy W
+    let rows = call.examples * positions
     Element.product(
-      rows: outputs, columns: inputs, inner: call.examples, alpha: 1,
-      a: dy, strideA: outputs, transposeA: true,
+      rows: outputs, columns: inputs, inner: rows, alpha: 1,
+      a: places.dy, strideA: outputs, transposeA: true,
       b: x, strideB: inputs, transposeB: false,
       beta: 0, c: gradient, strideC: inputs)
     if hasBias {
       Element.columnSums(
-        rows: call.examples, columns: outputs, of: dy, into: gradient + outputs * inputs)
+        rows: rows, columns: outputs, of: places.dy, into: gradient + outputs * inputs)
     }
-    if let dx {
+    if let observer = call.observer {
+      observer(
+        LayerStatistics(
+          weight: call.weightTensor, examples: 0..<call.examples, positions: positions,
+          inputs: .dense(UnsafeBufferPointer(start: x, count: rows * inputs)),
+          outputGradients: UnsafeBufferPointer(start: places.dy, count: rows * outputs)))
+    }
+    if let dx = places.dx {
       Element.product(
-        rows: call.examples, columns: inputs, inner: outputs, alpha: 1,
-        a: dy, strideA: outputs, transposeA: false,
+        rows: rows, columns: inputs, inner: outputs, alpha: 1,
+        a: places.dy, strideA: outputs, transposeA: false,
         b: call.parameters, strideB: inputs, transposeB: false,
-        beta: 0, c: dx, strideC: inputs)
+        beta: places.accumulates ? 1 : 0, c: dx, strideC: inputs)
     }
   }
 }

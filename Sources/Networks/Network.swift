@@ -3,24 +3,24 @@ import LinearAlgebra
 /// A network with the memory for up to `maximumBatch` examples: nothing is allocated later.
 ///
 ///   d         parameters, flat, in the order of `layout`
+///   s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
 ///   n         examples of one call, up to `maximumBatch`
-///   inputs    [n, inputCount], each example in the order of the description's shape
-///   outputs   [n, outputCount]
+///   inputs    [n, inputCount], each example in the order of the description's shape; tokens as
+///             whole numbers
+///   outputs   [n, positions, outputCount]
 ///
 /// The same call gives the same bits, whatever was called before.
 public final class Network<Element: Scalar> {
   public let description: NetworkDescription
   public let maximumBatch: Int
+  /// Sees, in each backward pass, what Kronecker-factored curvature is made of; nil costs nothing.
+  public var observer: ((LayerStatistics<Element>) -> Void)?
 
-  let plan: NetworkPlan<Element>
+  private let plan: NetworkPlan<Element>
   private let activations: Buffer<Element>
   private let choices: Buffer<Int32>
   private let scratch: Buffer<Element>
-  /// Two places for gradients of activations, which go back and forth between them.
-  private let gradients: [Buffer<Element>]
-  /// Where each step read and wrote in the latest forward pass.
-  private var reads: [UnsafePointer<Element>]
-  private var writes: [UnsafeMutablePointer<Element>]
+  private let gradients: Buffer<Element>
 
   /// - Throws: `NetworkMemoryError`; see `bytes(for:maximumBatch:)` for what will be allocated.
   public init(
@@ -35,9 +35,7 @@ public final class Network<Element: Scalar> {
     activations = Buffer(count: plan.memory.activations)
     choices = Buffer(count: plan.memory.choices)
     scratch = Buffer(count: plan.memory.scratch)
-    gradients = [Buffer(count: plan.memory.gradient), Buffer(count: plan.memory.gradient)]
-    reads = Array(repeating: UnsafePointer(activations.pointer), count: plan.steps.count)
-    writes = Array(repeating: activations.pointer, count: plan.steps.count)
+    gradients = Buffer(count: plan.memory.gradients)
   }
 
   /// Bytes that a network allocates, parameters and their gradient not counted.
@@ -49,157 +47,202 @@ public final class Network<Element: Scalar> {
   }
 
   public var layout: ParameterLayout { description.layout }
+  public var stateLayout: ParameterLayout { description.stateLayout }
 
   /// d
   public var parameterCount: Int { layout.count }
+  /// s
+  public var stateCount: Int { stateLayout.count }
   public var inputCount: Int { description.inputCount }
+  public var positions: Int { description.positions }
   public var outputCount: Int { description.outputCount }
 
-  /// The outputs (logits) of each example.
+  /// The outputs (logits) of each example, as for predictions.
   ///
   /// - Parameters:
   ///   - inputs: [n, inputCount]
   ///   - parameters: [d]
-  ///   - outputs: [n, outputCount], overwritten.
+  ///   - state: [s]
+  ///   - outputs: [n, positions, outputCount], overwritten.
+  ///   - training: where given, the outputs are those of training.
   public func forward(
     inputs: UnsafeBufferPointer<Element>, parameters: UnsafeBufferPointer<Element>,
-    outputs: UnsafeMutableBufferPointer<Element>
+    state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),
+    outputs: UnsafeMutableBufferPointer<Element>, training: TrainingPass<Element>? = nil
   ) {
-    let n = examples(inputs, parameters)
+    let pass = pass(inputs, parameters, state, training)
     precondition(
-      outputs.count == n * outputCount,
-      "outputs of \(outputs.count) elements for \(n) examples of \(outputCount)")
-    let result = forward(n, inputs, parameters)
-    if n > 0 {
-      outputs.baseAddress!.update(from: result, count: n * outputCount)
-    }
+      outputs.count == pass.examples * positions * outputCount,
+      "outputs of \(outputs.count) elements for \(pass.examples) examples")
+    guard pass.examples > 0 else { return }
+    outputs.baseAddress!.update(from: forward(pass), count: outputs.count)
   }
 
-  /// The loss summed over the examples, and the gradient of `scale` times that sum.
+  /// The loss summed over examples and positions, and the gradient of `scale` times that sum.
   ///
   /// - Parameters:
   ///   - inputs: [n, inputCount]
-  ///   - labels: [n], each from 0 to below `outputCount`.
+  ///   - targets: what each example should give.
   ///   - parameters: [d]
+  ///   - state: [s]
   ///   - gradient: [d], overwritten.
-  ///   - scale: one over the global batch, for the gradient of the batch's mean loss.
-  /// - Returns: Σ over the examples, in their order and in double precision, not scaled.
+  ///   - scale: one over the predictions of the global batch, for the gradient of its mean loss.
+  ///   - training: nil for the gradient of the network as it predicts.
+  /// - Returns: Σ over the predictions, in their order and in double precision, not scaled.
   public func lossAndGradient(
-    inputs: UnsafeBufferPointer<Element>, labels: UnsafeBufferPointer<Int32>,
-    parameters: UnsafeBufferPointer<Element>, gradient: UnsafeMutableBufferPointer<Element>,
-    loss: Loss, scale: Element
+    inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
+    parameters: UnsafeBufferPointer<Element>,
+    state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),
+    gradient: UnsafeMutableBufferPointer<Element>, loss: Loss, scale: Element,
+    training: TrainingPass<Element>? = nil
   ) -> Double {
-    let n = examples(inputs, parameters)
-    check(labels, count: n)
+    let pass = pass(inputs, parameters, state, training)
+    check(targets, examples: pass.examples)
     precondition(
       gradient.count == parameterCount,
       "gradient of \(gradient.count) elements for \(parameterCount) parameters")
-    guard n > 0 else {
+    guard pass.examples > 0 else {
       gradient.update(repeating: 0)
       return 0
     }
-    let outputs = forward(n, inputs, parameters)
-    let sum = self.loss(loss, n, outputs, labels, scale)
-    backward(n, parameters, gradient)
+    let sum = loss(
+      predictions: pass.examples * positions, outputs: outputCount, forward(pass), targets,
+      scale: scale, gradient: gradients.pointer)
+    backward(pass, gradient)
     return sum
   }
 
-  /// The loss summed over the examples, and how many of them have their largest output, of equals
-  /// the first, at their label.
+  /// The loss summed over examples and positions, and how many of these have their largest output,
+  /// of equals the first, at their label; none where the targets are values.
   public func evaluate(
-    inputs: UnsafeBufferPointer<Element>, labels: UnsafeBufferPointer<Int32>,
-    parameters: UnsafeBufferPointer<Element>, loss: Loss
+    inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
+    parameters: UnsafeBufferPointer<Element>,
+    state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0), loss: Loss
   ) -> (lossSum: Double, correct: Int) {
-    let n = examples(inputs, parameters)
-    check(labels, count: n)
-    guard n > 0 else { return (0, 0) }
-    let outputs = forward(n, inputs, parameters)
-    let sum = self.loss(loss, n, outputs, labels, 1)
-    let correct = Element.correct(
-      examples: n, classes: outputCount, outputs, labels: labels.baseAddress!)
-    return (sum, correct)
+    let pass = pass(inputs, parameters, state, nil)
+    check(targets, examples: pass.examples)
+    guard pass.examples > 0 else { return (0, 0) }
+    let outputs = forward(pass)
+    let predictions = pass.examples * positions
+    let sum = loss(
+      predictions: predictions, outputs: outputCount, outputs, targets, scale: 1,
+      gradient: gradients.pointer)
+    guard case .classes(let labels) = targets else { return (sum, 0) }
+    return (
+      sum,
+      Element.correct(
+        examples: predictions, classes: outputCount, outputs, labels: labels.baseAddress!)
+    )
+  }
+
+  /// Moves the running statistics towards those of a step:
+  /// running ← (1 − momentum)·running + momentum·statistic, with each batch-norm's momentum.
+  ///
+  /// - Parameters:
+  ///   - state: [s]
+  ///   - statistics: [s], the mean over the step's micro-batches.
+  public func update(
+    state: UnsafeMutableBufferPointer<Element>, towards statistics: UnsafeBufferPointer<Element>
+  ) {
+    precondition(
+      state.count == stateCount && statistics.count == stateCount,
+      "\(state.count) and \(statistics.count) running statistics, not \(stateCount)")
+    for (i, momentum) in description.graph.stateMomenta.enumerated() {
+      state[i] = Element((1 - momentum) * Double(state[i]) + momentum * Double(statistics[i]))
+    }
   }
 
   // MARK: Passes
 
-  private func forward(
-    _ n: Int, _ inputs: UnsafeBufferPointer<Element>, _ parameters: UnsafeBufferPointer<Element>
-  ) -> UnsafePointer<Element> {
-    guard n > 0 else { return UnsafePointer(activations.pointer) }
-    var x = inputs.baseAddress!
-    for (index, step) in plan.steps.enumerated() {
-      reads[index] = x
-      if step.layer.outputPlace == .sameAsInput { continue }
-      // Without memory of its own, a step writes over its input: memory of a step before it.
-      let y = step.output.map { activations.pointer + $0 } ?? UnsafeMutablePointer(mutating: x)
-      step.layer.forward(call(n, step, parameters), x, into: y)
-      writes[index] = y
-      x = UnsafePointer(y)
-    }
-    return x
+  /// What the layers of one call share.
+  private struct Pass {
+    let examples: Int
+    let inputs: UnsafePointer<Element>
+    let parameters: UnsafePointer<Element>
+    let state: UnsafePointer<Element>
+    let training: TrainingPass<Element>?
   }
 
-  /// From the gradient of the outputs, which the loss has left in the first of `gradients`.
-  private func backward(
-    _ n: Int, _ parameters: UnsafeBufferPointer<Element>,
-    _ gradient: UnsafeMutableBufferPointer<Element>
-  ) {
-    var here = 0
-    for index in stride(from: plan.steps.count - 1, through: plan.firstTrained, by: -1) {
-      let step = plan.steps[index]
-      if step.layer.outputPlace == .sameAsInput { continue }
-      let there = step.layer.outputPlace == .own ? 1 - here : here
-      step.layer.backward(
-        call(n, step, parameters), x: reads[index], y: UnsafePointer(writes[index]),
-        dy: UnsafePointer(gradients[here].pointer),
-        gradient: gradient.baseAddress! + (step.parameters ?? 0),
-        dx: index == plan.firstTrained ? nil : gradients[there].pointer)
-      here = there
+  private func forward(_ pass: Pass) -> UnsafePointer<Element> {
+    for (index, step) in plan.steps.enumerated() where step.layer.outputPlace != .sameAsInput {
+      let y = activations.pointer + plan.places[step.y]!
+      step.layer.forward(call(pass, index), value(step.x, pass), into: y)
+    }
+    return value(plan.places.count - 1, pass)
+  }
+
+  /// From the gradient of the outputs, which the loss has left at the beginning of `gradients`.
+  private func backward(_ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>) {
+    let places = gradients.pointer
+    for backward in plan.backward {
+      switch backward {
+      case .layer(let index, let dy, let dx, let accumulates, let addend):
+        let step = plan.steps[index]
+        step.layer.backward(
+          call(pass, index), x: value(step.x, pass), y: value(step.y, pass),
+          GradientPlaces(
+            dy: UnsafePointer(places + dy), dx: dx.map { places + $0 }, accumulates: accumulates,
+            addend: addend.map { places + $0 }),
+          gradient: gradient.baseAddress! + (step.parameters ?? 0))
+      case .add(let sum, let other, let count):
+        Element.add(
+          count: pass.examples * count, places + sum, places + other, into: places + sum)
+      case .copy(let from, let into, let count):
+        (places + into).update(from: places + from, count: pass.examples * count)
+      }
     }
   }
 
-  private func call(
-    _ n: Int, _ step: NetworkPlan<Element>.Step, _ parameters: UnsafeBufferPointer<Element>
-  ) -> LayerCall<Element> {
-    LayerCall(
-      examples: n, parameters: parameters.baseAddress! + (step.parameters ?? 0),
-      scratch: scratch.pointer, choices: choices.pointer + step.choices)
+  private func value(_ index: Int, _ pass: Pass) -> UnsafePointer<Element> {
+    plan.places[index].map { UnsafePointer(activations.pointer + $0) } ?? pass.inputs
   }
 
-  private func loss(
-    _ loss: Loss, _ n: Int, _ outputs: UnsafePointer<Element>,
-    _ labels: UnsafeBufferPointer<Int32>, _ scale: Element
-  ) -> Double {
-    switch loss {
-    case .crossEntropy:
-      Element.crossEntropy(
-        examples: n, classes: outputCount, outputs, labels: labels.baseAddress!, scale: scale,
-        gradient: gradients[0].pointer)
-    case .meanSquaredError:
-      Element.squaredError(
-        examples: n, classes: outputCount, outputs, labels: labels.baseAddress!, scale: scale,
-        gradient: gradients[0].pointer)
-    }
+  private func call(_ pass: Pass, _ index: Int) -> LayerCall<Element> {
+    let step = plan.steps[index]
+    return LayerCall(
+      examples: pass.examples, parameters: pass.parameters + (step.parameters ?? 0),
+      state: pass.state + step.state, training: pass.training,
+      statistics: pass.training?.statistics.baseAddress.map { $0 + step.state },
+      addend: step.addend.map { value($0, pass) }, scratch: scratch.pointer,
+      kept: activations.pointer + plan.kept[index], choices: choices.pointer + plan.choices[index],
+      observer: observer, weightTensor: step.weightTensor)
   }
 
   // MARK: Promises
 
-  private func examples(
-    _ inputs: UnsafeBufferPointer<Element>, _ parameters: UnsafeBufferPointer<Element>
-  ) -> Int {
+  private func pass(
+    _ inputs: UnsafeBufferPointer<Element>, _ parameters: UnsafeBufferPointer<Element>,
+    _ state: UnsafeBufferPointer<Element>, _ training: TrainingPass<Element>?
+  ) -> Pass {
     precondition(
       parameters.count == parameterCount, "\(parameters.count) parameters, not \(parameterCount)")
     precondition(
+      state.count == stateCount, "\(state.count) running statistics, not \(stateCount)")
+    precondition(
       inputs.count % inputCount == 0 && inputs.count / inputCount <= maximumBatch,
       "\(inputs.count) inputs are not up to \(maximumBatch) examples of \(inputCount)")
-    return inputs.count / inputCount
+    precondition(
+      training.map { $0.statistics.count == stateCount } ?? true,
+      "statistics for training of another count than \(stateCount)")
+    let nothing = UnsafePointer(activations.pointer)
+    return Pass(
+      examples: inputs.count / inputCount, inputs: inputs.baseAddress ?? nothing,
+      parameters: parameters.baseAddress!, state: state.baseAddress ?? nothing, training: training)
   }
 
-  private func check(_ labels: UnsafeBufferPointer<Int32>, count: Int) {
-    precondition(labels.count == count, "\(labels.count) labels for \(count) examples")
-    for label in labels {
+  private func check(_ targets: Targets<Element>, examples: Int) {
+    let predictions = examples * positions
+    switch targets {
+    case .classes(let labels):
+      precondition(labels.count == predictions, "\(labels.count) labels for \(predictions)")
+      let classes = Int32(max(outputCount, 2))
+      for label in labels {
+        precondition(label >= 0 && label < classes, "label \(label) with \(classes) classes")
+      }
+    case .values(let values):
       precondition(
-        label >= 0 && label < outputCount, "label \(label) with \(outputCount) classes")
+        values.count == predictions * outputCount,
+        "\(values.count) values for \(predictions) times \(outputCount) outputs")
     }
   }
 }

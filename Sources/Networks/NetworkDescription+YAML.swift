@@ -19,7 +19,7 @@ extension NetworkDescription {
   public init(yaml: String, file: String) throws(NetworkDescriptionError) {
     var lineOfInput: Int?
     var lineOfLayers: Int?
-    var linesOfLayers: [Int?] = []
+    var lines: [[Int]: Int] = [:]
     do throws(NetworkDescriptionError) {
       let root = try Self.root(of: yaml)
       guard case .mapping(let pairs) = root else {
@@ -41,10 +41,9 @@ extension NetworkDescription {
               file: file, line: value.mark?.line,
               "layers: expected a list of layers, got \(value.summary)")
           }
-          linesOfLayers = entries.map { $0.mark?.line }
           layers = []
           for (index, entry) in entries.enumerated() {
-            layers!.append(try LayerDescription(entry, index: index))
+            layers!.append(try LayerDescription(entry, at: [index], lines: &lines))
           }
         default:
           throw NetworkDescriptionError(
@@ -57,7 +56,7 @@ extension NetworkDescription {
       try self.init(input: input, layers: layers)
     } catch {
       // Problems of a whole layer, and of shapes, are at the line where the layer begins.
-      let layerLine = error.layer.flatMap { linesOfLayers[$0] }
+      let layerLine = lines[error.position]
       let keyLine = error.problem.hasPrefix("input") ? lineOfInput : lineOfLayers
       throw error.at(error.line ?? layerLine ?? keyLine, of: file)
     }

@@ -3,21 +3,24 @@ public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible
   /// The model file and the line in it, where the description comes from one.
   public let file: String?
   public let line: Int?
-  /// The layer's index in the list, from 0, as in the names of its tensors.
-  public let layer: Int?
-  /// The layer's name, where it has one.
+  /// The layer as in the names of its tensors: its index in the list, from 0, or its name.
+  public let layer: String?
+  /// What kind of layer it is, where that is known.
   public let layerName: String?
+  /// The layer's indices in the list of layers and in those that it is in.
+  let position: [Int]
   /// What was given and what was expected.
   public let problem: String
 
   init(
-    file: String? = nil, line: Int? = nil, layer: Int? = nil, layerName: String? = nil,
-    _ problem: String
+    file: String? = nil, line: Int? = nil, layer: String? = nil,
+    layerName: String? = nil, position: [Int] = [], _ problem: String
   ) {
     self.file = file
     self.line = line
     self.layer = layer
     self.layerName = layerName
+    self.position = position
     self.problem = problem
   }
 
@@ -32,6 +35,6 @@ public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible
   /// The same problem, at a line of a file.
   func at(_ line: Int?, of file: String) -> NetworkDescriptionError {
     NetworkDescriptionError(
-      file: file, line: line, layer: layer, layerName: layerName, problem)
+      file: file, line: line, layer: layer, layerName: layerName, position: position, problem)
   }
 }

@@ -11,40 +11,50 @@ public struct NetworkMemoryError: Error, CustomStringConvertible {
 /// Counts of elements for the largest batch, checked for overflow.
 struct NetworkMemory {
   let maximumBatch: Int
-  /// All outputs that have memory of their own.
+  /// All outputs that have memory of their own, and what layers keep.
   private(set) var activations = 0
   private(set) var choices = 0
-  /// Each of the two places between which gradients of activations go back and forth.
-  private(set) var gradient = 0
+  private(set) var gradients = 0
   private(set) var scratch = 0
 
   init(maximumBatch: Int) { self.maximumBatch = maximumBatch }
 
-  /// Makes room for an output; returns where it begins, at a multiple of 64 bytes.
+  /// Makes room for an output of `count` elements an example; returns where it begins.
   mutating func addActivation(_ count: Int) throws(NetworkMemoryError) -> Int {
-    let start = activations
-    activations = try sum(start, try sum(try product(count, maximumBatch), 15)) & ~15
-    return start
+    try Self.extend(&activations, by: try product(count, maximumBatch), self)
+  }
+
+  /// Makes room for what a layer keeps of a call; returns where it begins.
+  mutating func addKept(_ count: Int) throws(NetworkMemoryError) -> Int {
+    try Self.extend(&activations, by: count, self)
   }
 
   /// Makes room for choices; returns where they begin.
   mutating func addChoices(_ count: Int) throws(NetworkMemoryError) -> Int {
-    let start = choices
-    choices = try sum(start, try product(count, maximumBatch))
-    return start
+    try Self.extend(&choices, by: try product(count, maximumBatch), self)
   }
 
-  mutating func addGradient(_ count: Int) throws(NetworkMemoryError) {
-    gradient = max(gradient, try product(count, maximumBatch))
+  /// Makes room for gradients of `count` elements an example; returns where they begin.
+  mutating func addGradient(_ count: Int) throws(NetworkMemoryError) -> Int {
+    try Self.extend(&gradients, by: try product(count, maximumBatch), self)
   }
 
   mutating func addScratch(_ count: Int) { scratch = max(scratch, count) }
 
   /// Of all of it, for elements of `stride` bytes.
   func bytes(stride: Int) throws(NetworkMemoryError) -> Int {
-    let elements = try sum(try sum(activations, scratch), try product(gradient, 2))
+    let elements = try sum(try sum(activations, scratch), gradients)
     return try sum(
       try product(elements, stride), try product(choices, MemoryLayout<Int32>.stride))
+  }
+
+  /// Beginnings are multiples of 64 bytes.
+  private static func extend(
+    _ total: inout Int, by count: Int, _ memory: NetworkMemory
+  ) throws(NetworkMemoryError) -> Int {
+    let start = total
+    total = try memory.sum(start, try memory.sum(count, 15)) & ~15
+    return start
   }
 
   private func product(_ a: Int, _ b: Int) throws(NetworkMemoryError) -> Int {

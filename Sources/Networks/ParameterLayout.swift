@@ -1,50 +1,45 @@
-/// Where each named tensor lies in the flat vector of parameters [d].
+/// Where each named tensor lies in a flat vector: the parameters [d], or what a network keeps beside
+/// them [s].
 ///
-/// Names are those of PyTorch's `nn.Sequential`: the layer's index in the list, all layers counted,
-/// then `weight` or `bias`.
+/// A name is the names of the layers around and of the layer, and then `weight`, `bias`, …, with
+/// points between: those of PyTorch's modules of the same names.
 public struct ParameterLayout: Sendable, Equatable {
   public struct Tensor: Sendable, Equatable {
-    /// `4.weight`
+    /// `4.weight`, `layer1.0.conv1.weight`
     public let name: String
     /// [out, in] of a linear layer, [out, in, kernel, kernel] of a convolution, [out] of a bias.
     public let shape: [Int]
     /// Its elements in row-major order.
     public let range: Range<Int>
-    /// How many products each output of its layer sums.
-    public let fanIn: Int
-    /// The layer that it belongs to.
-    public let layer: Int
+    let initialValues: InitialValues
   }
 
   /// In the order of the layers; their ranges follow one another without gaps.
-  public let tensors: [Tensor]
+  public private(set) var tensors: [Tensor] = []
 
   /// d
   public var count: Int { tensors.last?.range.upperBound ?? 0 }
 
-  init(of layers: [LayerDescription]) throws(NetworkDescriptionError) {
-    var tensors: [Tensor] = []
-    var offset = 0
-    for (index, layer) in layers.enumerated() {
-      for tensor in layer.parameterTensors {
-        guard let count = boundedProduct(tensor.shape), offset + count <= largestCount else {
-          throw NetworkDescriptionError(
-            layer: index, layerName: layer.name,
-            "\(tensor.name) of shape \(tensor.shape) makes more than \(largestCount) parameters")
-        }
-        tensors.append(
-          Tensor(
-            name: "\(index).\(tensor.name)", shape: tensor.shape, range: offset..<offset + count,
-            fanIn: tensor.fanIn, layer: index))
-        offset += count
-      }
-    }
-    guard !tensors.isEmpty else {
-      throw NetworkDescriptionError("no layer has parameters: there is nothing to train")
-    }
-    self.tensors = tensors
-  }
-
   /// The tensor of that name.
   public subscript(name: String) -> Tensor? { tensors.first { $0.name == name } }
+
+  /// Adds a layer's tensors at the end; returns their indices.
+  mutating func append(
+    _ added: [LayerTensor], of path: String
+  ) throws(LayerProblem) -> Range<Int> {
+    let first = tensors.count
+    for tensor in added {
+      guard let size = boundedProduct(tensor.shape), count + size <= largestCount else {
+        throw LayerProblem(
+          "\(tensor.name) of shape \(tensor.shape) makes more than \(largestCount) parameters")
+      }
+      let name = path.isEmpty ? tensor.name : "\(path).\(tensor.name)"
+      guard self[name] == nil else { throw LayerProblem("a second tensor '\(name)'") }
+      tensors.append(
+        Tensor(
+          name: name, shape: tensor.shape, range: count..<count + size,
+          initialValues: tensor.initialValues))
+    }
+    return first..<tensors.count
+  }
 }

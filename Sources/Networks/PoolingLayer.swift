@@ -16,11 +16,11 @@ struct MaxPoolingLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
-    dx: UnsafeMutablePointer<Element>?
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
   ) {
-    guard let dx else { return }
-    Element.maxPoolGradient(window, examples: call.examples, dy, choices: call.choices, into: dx)
+    guard let dx = places.dx else { return }
+    Element.maxPoolGradient(
+      window, examples: call.examples, places.dy, choices: call.choices, into: dx)
   }
 }
 
@@ -39,10 +39,48 @@ struct AveragePoolingLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
-    dx: UnsafeMutablePointer<Element>?
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
   ) {
-    guard let dx else { return }
-    Element.averagePoolGradient(window, examples: call.examples, dy, into: dx)
+    guard let dx = places.dx else { return }
+    Element.averagePoolGradient(window, examples: call.examples, places.dy, into: dx)
   }
+}
+
+/// The mean of each feature over the positions: x [n, positions, features], y [n, features].
+struct GlobalAveragePoolingLayer<Element: Scalar>: Layer {
+  let positions: Int
+  let outputCount: Int
+
+  var outputPlace: OutputPlace { .own }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    Element.rowMeans(count: call.examples, rows: positions, columns: outputCount, of: x, into: y)
+  }
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+  ) {
+    guard let dx = places.dx else { return }
+    Element.rowMeansGradient(
+      count: call.examples, rows: positions, columns: outputCount, places.dy, into: dx)
+  }
+}
+
+/// [channels, height, width], which lies in memory as [height·width, channels], as that.
+struct ViewLayer<Element: Scalar>: Layer {
+  let outputCount: Int
+
+  var outputPlace: OutputPlace { .sameAsInput }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {}
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+  ) {}
 }

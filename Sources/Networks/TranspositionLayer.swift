@@ -17,10 +17,9 @@ struct TranspositionLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, gradient: UnsafeMutablePointer<Element>,
-    dx: UnsafeMutablePointer<Element>?
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
   ) {
-    guard let dx else { return }
-    Element.transpose(count: call.examples, rows: columns, columns: rows, dy, into: dx)
+    guard let dx = places.dx else { return }
+    Element.transpose(count: call.examples, rows: columns, columns: rows, places.dy, into: dx)
   }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Random numbers by counter: a pure function of (seed, stream, index), so that who draws a number,
 /// and in what order, never changes it.
 ///
@@ -16,11 +18,7 @@ public struct CounterRandom: Sendable {
 
   /// 64 uniform bits.
   public func bits(at index: UInt64) -> UInt64 {
-    let block = Self.philox(
-      counter: (
-        UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32),
-        UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
-      ), key: key)
+    let block = block(at: index)
     return UInt64(block.0) | UInt64(block.1) << 32
   }
 
@@ -35,6 +33,16 @@ public struct CounterRandom: Sendable {
     return Int(bits(at: index).multipliedFullWidth(by: UInt64(bound)).high)
   }
 
+  /// A number of the standard normal distribution; Box and Muller, 1958.
+  public func normal(at index: UInt64) -> Double {
+    let block = block(at: index)
+    // From (0, 1], so that the logarithm is finite.
+    let radius = (UInt64(block.0) | UInt64(block.1) << 32) >> 11
+    let angle = (UInt64(block.2) | UInt64(block.3) << 32) >> 11
+    return (-2 * log(Double(radius + 1) * 0x1p-53)).squareRoot()
+      * cos(2 * .pi * Double(angle) * 0x1p-53)
+  }
+
   /// A permutation of 0..<count (Fisher–Yates).
   public func permutation(count: Int) -> [Int] {
     var order = Array(0..<count)
@@ -42,6 +50,14 @@ public struct CounterRandom: Sendable {
       order.swapAt(i, integer(below: i + 1, at: UInt64(i)))
     }
     return order
+  }
+
+  private func block(at index: UInt64) -> (UInt32, UInt32, UInt32, UInt32) {
+    Self.philox(
+      counter: (
+        UInt32(truncatingIfNeeded: index), UInt32(truncatingIfNeeded: index >> 32),
+        UInt32(truncatingIfNeeded: stream), UInt32(truncatingIfNeeded: stream >> 32)
+      ), key: key)
   }
 
   /// Ten rounds of Philox4x32.

@@ -12,7 +12,8 @@ public struct Evaluation: Sendable, Equatable {
 
   /// Evaluates a network; the examples are shared out in fixed chunks. Collective.
   init(
-    of network: Network<Float>, parameters: Buffer<Float>, on examples: LabelledImages,
+    of network: Network<Float>, parameters: Buffer<Float>, state: Buffer<Float>,
+    on examples: LabelledImages,
     transform: InputTransform, loss: Loss, over world: Communicator
   ) throws {
     let size = network.maximumBatch
@@ -27,8 +28,9 @@ public struct Evaluation: Sendable, Equatable {
       examples.fill(inputs, with: range, transformedBy: transform)
       examples.fill(labels, with: range)
       let result = network.evaluate(
-        inputs: UnsafeBufferPointer(inputs), labels: UnsafeBufferPointer(labels),
-        parameters: UnsafeBufferPointer(parameters.all), loss: loss)
+        inputs: UnsafeBufferPointer(inputs), targets: .classes(UnsafeBufferPointer(labels)),
+        parameters: UnsafeBufferPointer(parameters.all), state: UnsafeBufferPointer(state.all),
+        loss: loss)
       lossSums.append(result.lossSum)
       correct.append(Double(result.correct))
     }

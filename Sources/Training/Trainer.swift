@@ -36,6 +36,7 @@ public final class Trainer {
   private let world: Communicator
   private let network: Network<Float>
   private let parameters: Buffer<Float>
+  private let statistics: RunningStatistics
   private let step: TrainingStep
   /// On rank 0 alone.
   private let directory: RunDirectory?
@@ -56,7 +57,9 @@ public final class Trainer {
     let memory = try world.agree {
       MemoryPlan(
         optimizer: plan.optimizer.bytes(partition: partition, rank: world.rank),
-        vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank),
+        vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
+          + RunningStatistics.bytes(
+            count: plan.network.stateLayout.count, microBatches: microBatches, on: world),
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
     }
     try memory.check(on: world)
@@ -67,9 +70,11 @@ public final class Trainer {
 
     network = try Network<Float>(plan.network, maximumBatch: examples)
     parameters = Buffer<Float>(count: d)
-    try Self.start(network, parameters, plan, on: world)
+    statistics = RunningStatistics(
+      count: network.stateCount, microBatches: microBatches, on: world)
+    try Self.start(parameters, statistics.values, plan, on: world)
     step = TrainingStep(
-      network: network, parameters: parameters,
+      network: network, parameters: parameters, statistics: statistics, seed: plan.seed,
       optimizer: plan.optimizer.make(partition: partition, rank: world.rank),
       examples: plan.dataset.training, transform: plan.transform, loss: plan.loss,
       microBatches: microBatches, partition: partition, on: world)
@@ -82,20 +87,22 @@ public final class Trainer {
     }
   }
 
-  /// Gives the parameters their initial values, the same on all ranks. Collective.
+  /// Gives the parameters and the running statistics their initial values, the same on all ranks. Collective.
   private static func start(
-    _ network: Network<Float>, _ parameters: Buffer<Float>, _ plan: TrainingPlan,
+    _ parameters: Buffer<Float>, _ state: Buffer<Float>, _ plan: TrainingPlan,
     on world: Communicator
   ) throws {
     try world.agree {
       if let file = plan.initialWeights {
-        try network.layout.read(from: file, into: parameters.all)
+        try plan.network.readWeights(from: file, into: parameters.all, state: state.all)
       } else {
-        network.initialize(parameters.all, seed: plan.seed)
+        plan.network.layout.initialize(parameters.all, seed: plan.seed)
+        plan.network.stateLayout.initialize(state.all)
       }
     }
     var digest = Digest()
     digest.add(UnsafeRawBufferPointer(parameters.all))
+    digest.add(UnsafeRawBufferPointer(state.all))
     try world.requireSame("the digest of the initial weights", digest.text)
   }
 
@@ -110,7 +117,7 @@ public final class Trainer {
     for index in 0..<plan.schedule.totalSteps {
       let epoch = index / batches.batchesPerEpoch + 1
       let rate = plan.schedule.rate(at: index)
-      let record = try step.take(batches.indices(step: index), learningRate: rate)
+      let record = try step.take(batches.indices(step: index), index: index, learningRate: rate)
       try directory?.log(
         RunDirectory.StepLine(
           step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
@@ -140,10 +147,14 @@ public final class Trainer {
   /// whose loss is.
   private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
     let evaluation = try Evaluation(
-      of: network, parameters: parameters, on: plan.dataset.test, transform: plan.transform,
+      of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
+      transform: plan.transform,
       loss: plan.loss, over: world)
     if let directory {
-      if evaluation.loss.isFinite { try network.layout.write(parameters.all, to: plan.model) }
+      if evaluation.loss.isFinite {
+        try plan.network.writeWeights(
+          parameters.all, state: statistics.values.all, to: plan.model)
+      }
       try directory.log(
         RunDirectory.EvaluationLine(
           step: step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),

@@ -20,7 +20,7 @@ public struct TrainingPlan: Sendable {
   /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor of
   /// the batch size.
   public var microBatches = 8
-  public var loss = Loss.crossEntropy
+  public var loss = Loss.crossEntropy()
   /// A safetensors file; initial weights are drawn by `seed` where there is none.
   public var initialWeights: String?
   public var seed: UInt64 = 0

@@ -25,6 +25,8 @@ final class TrainingStep {
 
   private let network: Network<Float>
   private let parameters: Buffer<Float>
+  private let statistics: RunningStatistics
+  private let seed: UInt64
   private let optimizer: any ShardedOptimizer
   private let examples: LabelledImages
   private let transform: InputTransform
@@ -37,12 +39,15 @@ final class TrainingStep {
   private let world: Communicator
 
   init(
-    network: Network<Float>, parameters: Buffer<Float>, optimizer: any ShardedOptimizer,
-    examples: LabelledImages, transform: InputTransform, loss: Loss, microBatches: Partition,
+    network: Network<Float>, parameters: Buffer<Float>, statistics: RunningStatistics, seed: UInt64,
+    optimizer: any ShardedOptimizer, examples: LabelledImages, transform: InputTransform,
+    loss: Loss, microBatches: Partition,
     partition: CellPartition, on world: Communicator
   ) {
     self.network = network
     self.parameters = parameters
+    self.statistics = statistics
+    self.seed = seed
     self.optimizer = optimizer
     self.examples = examples
     self.transform = transform
@@ -57,30 +62,43 @@ final class TrainingStep {
 
   /// Collective.
   ///
-  /// - Parameter batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
-  func take(_ batch: ArraySlice<Int>, learningRate: Double) throws -> Record {
+  /// - Parameters:
+  ///   - batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
+  ///   - index: the step's number in the run.
+  func take(_ batch: ArraySlice<Int>, index: Int, learningRate: Double) throws -> Record {
     var clock = PhaseClock()
     var lossSums: [Double] = []
+    let predictions = batch.count * network.positions
     for microBatch in reduction.leaves {
       clock.time(.data) { load(microBatch, of: batch) }
       clock.time(.gradient) {
         reduction.add(microBatch: microBatch) { gradient in
-          lossSums.append(
-            network.lossAndGradient(
-              inputs: UnsafeBufferPointer(inputs.all), labels: UnsafeBufferPointer(labels.all),
-              parameters: UnsafeBufferPointer(parameters.all), gradient: gradient, loss: loss,
-              scale: 1 / Float(batch.count)))
+          statistics.add(microBatch: microBatch) { statistics in
+            lossSums.append(
+              network.lossAndGradient(
+                inputs: UnsafeBufferPointer(inputs.all),
+                targets: .classes(UnsafeBufferPointer(labels.all)),
+                parameters: UnsafeBufferPointer(parameters.all),
+                state: UnsafeBufferPointer(self.statistics.values.all), gradient: gradient,
+                loss: loss, scale: 1 / Float(predictions),
+                training: TrainingPass(
+                  statistics: statistics, seed: seed, step: index,
+                  firstExample: microBatch * batch.count / microBatches.items)))
+          }
         }
       }
     }
     let meanLoss = try clock.time(.loss) {
-      try world.sum(of: lossSums, over: microBatches) / Double(batch.count)
+      try world.sum(of: lossSums, over: microBatches) / Double(predictions)
     }
     let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
     let slice = parameters[slices[world.rank]]
     var updated = slice.mutableSpan
     let outcome = try optimizer.step(
       gradient.span, updating: &updated, learningRate: learningRate, on: world, clock: &clock)
+    try clock.time(.allGather) {
+      try statistics.finish(updating: network, keep: outcome.taken, on: world)
+    }
     if outcome.taken {
       try clock.time(.allGather) { try world.allGather(parameters.all, slices: slices) }
     }

@@ -2,28 +2,77 @@ import Datasets
 import LinearAlgebra
 import Networks
 
-extension ParameterLayout {
-  /// Reads all tensors of this layout from a safetensors file.
+extension NetworkDescription {
+  /// Reads all parameters and running statistics from a safetensors file.
   ///
-  /// - Parameter parameters: shape [d].
+  /// PyTorch's counters of batches (`….num_batches_tracked`) are passed over.
+  ///
+  /// - Parameters:
+  ///   - parameters: [d]
+  ///   - state: [s]
   /// - Throws: `DatasetError` naming the file and the tensor that is missing, has another shape, or
   ///   has no place in the network.
-  public func read(
-    from path: String, into parameters: UnsafeMutableBufferPointer<Float>
+  public func readWeights(
+    from path: String, into parameters: UnsafeMutableBufferPointer<Float>,
+    state: UnsafeMutableBufferPointer<Float>
   ) throws(DatasetError) {
     let file = try SafetensorsFile(path: path)
+    try layout.read(from: file, path, into: parameters, known: tensorNames)
+    try stateLayout.read(from: file, path, into: state, known: tensorNames)
+    let names = Set(
+      tensorNames
+        + stateLayout.tensors.map {
+          $0.name.split(separator: ".").dropLast().joined(separator: ".") + ".num_batches_tracked"
+        })
+    if let stranger = file.tensors.first(where: { !names.contains($0.name) }) {
+      throw DatasetError(
+        path, "tensor '\(stranger.name)' has no place in the network",
+        expected: tensorNames.joined(separator: ", "))
+    }
+  }
+
+  /// Writes all parameters and running statistics to a safetensors file, which appears when it is
+  /// complete.
+  ///
+  /// - Parameters:
+  ///   - parameters: [d]
+  ///   - state: [s]
+  public func writeWeights(
+    _ parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>,
+    to path: String
+  ) throws(DatasetError) {
+    try SafetensorsFile.write(
+      layout.entries(of: parameters) + stateLayout.entries(of: state), to: path)
+  }
+
+  private var tensorNames: [String] { (layout.tensors + stateLayout.tensors).map(\.name) }
+}
+
+extension ParameterLayout {
+  fileprivate func entries(
+    of elements: UnsafeMutableBufferPointer<Float>
+  ) -> [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)] {
+    tensors.map { tensor in
+      let values = UnsafeBufferPointer(rebasing: elements[tensor.range])
+      return (name: tensor.name, shape: tensor.shape, values: values)
+    }
+  }
+
+  fileprivate func read(
+    from file: SafetensorsFile, _ path: String, into elements: UnsafeMutableBufferPointer<Float>,
+    known: [String]
+  ) throws(DatasetError) {
     for tensor in tensors {
       guard let entry = file.tensor(tensor.name) else {
         throw DatasetError(
           path, "tensor '\(tensor.name)' is missing",
-          expected: "\(tensors.map(\.name).joined(separator: ", "))",
+          expected: known.joined(separator: ", "),
           got: file.tensors.map(\.name).joined(separator: ", "))
       }
       guard entry.shape == tensor.shape else {
         throw DatasetError(
           path, "tensor '\(tensor.name)' does not fit the network",
-          expected: "shape \(tensor.shape)",
-          got: "\(entry.shape)")
+          expected: "shape \(tensor.shape)", got: "\(entry.shape)")
       }
       let values = try file.floats(tensor.name)
       if let index = values.firstIndex(where: { !$0.isFinite }) {
@@ -31,27 +80,8 @@ extension ParameterLayout {
           path, "tensor '\(tensor.name)' is not finite in single precision",
           got: "\(values[index]) at element \(index)")
       }
-      _ = UnsafeMutableBufferPointer(rebasing: parameters[tensor.range])
+      _ = UnsafeMutableBufferPointer(rebasing: elements[tensor.range])
         .update(fromContentsOf: values)
     }
-    let known = Set(tensors.map(\.name))
-    if let stranger = file.tensors.first(where: { !known.contains($0.name) }) {
-      throw DatasetError(
-        path, "tensor '\(stranger.name)' has no place in the network",
-        expected: "\(tensors.map(\.name).joined(separator: ", "))")
-    }
-  }
-
-  /// Writes all tensors of this layout to a safetensors file, which appears when it is complete.
-  ///
-  /// - Parameter parameters: shape [d].
-  public func write(
-    _ parameters: UnsafeMutableBufferPointer<Float>, to path: String
-  ) throws(DatasetError) {
-    try SafetensorsFile.write(
-      tensors.map { tensor in
-        let values = UnsafeBufferPointer(rebasing: parameters[tensor.range])
-        return (name: tensor.name, shape: tensor.shape, values: values)
-      }, to: path)
   }
 }

@@ -77,29 +77,70 @@ struct DataSettings: ParsableArguments {
 }
 
 struct ModelSettings: ParsableArguments {
-  @Option(help: "mlp, cnn, or a model file (.yaml).")
+  @Option(
+    help: """
+      mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model file (.yaml).
+      """)
   var model = "cnn"
 
   @Option(help: "Start from these weights (.safetensors) instead of drawing them.")
   var initialWeights: String?
 
-  @Option(help: "cross-entropy, or mean-squared-error to the one-hot class.")
-  var loss = Loss.crossEntropy
+  enum LossName: String, CaseIterable, ExpressibleByArgument {
+    case crossEntropy = "cross-entropy"
+    case meanSquaredError = "mean-squared-error"
+    case binaryCrossEntropy = "binary-cross-entropy"
+  }
+
+  @Option(
+    help: """
+      cross-entropy, mean-squared-error or binary-cross-entropy; the latter two to the values, or \
+      to the class as a unit vector. (default: mean-squared-error for values, else cross-entropy)
+      """)
+  var loss: LossName?
+
+  @Option(
+    parsing: .unconditional,
+    help: "ε: targets of cross-entropy are (1 − ε)·onehot + ε/classes.")
+  var labelSmoothing = 0.0
+
+  func validate() throws {
+    try require(
+      labelSmoothing >= 0 && labelSmoothing < 1, "--label-smoothing", "in [0, 1)", labelSmoothing)
+  }
+
+  var lossFunction: Loss {
+    switch loss ?? .crossEntropy {
+    case .crossEntropy: .crossEntropy(labelSmoothing: labelSmoothing)
+    case .meanSquaredError: .meanSquaredError
+    case .binaryCrossEntropy: .binaryCrossEntropy
+    }
+  }
 
   /// The network that `model` names.
   ///
   /// - Parameters:
-  ///   - input: [channels, height, width] of the data.
-  ///   - classes: of the data.
-  func network(input: [Int], classes: Int) throws -> NetworkDescription {
+  ///   - input: the shape of the data's examples.
+  ///   - outputs: classes, tokens of the vocabulary, or values of the data.
+  func network(input: [Int], outputs: Int) throws -> NetworkDescription {
     switch model {
-    case "mlp": return try NetworkDescription.mlp(input: input, classes: classes)
-    case "cnn": return try NetworkDescription.cnn(input: input, classes: classes)
+    case "mlp": return try NetworkDescription.mlp(input: input, classes: outputs)
+    case "cnn": return try NetworkDescription.cnn(input: input, classes: outputs)
+    case "resnet20", "resnet32":
+      return try NetworkDescription.resnet(
+        blocks: model == "resnet20" ? 3 : 5, input: input, classes: outputs)
+    case "wideresnet-22-2":
+      return try NetworkDescription.wideResnet(
+        blocks: 3, width: 2, input: input, classes: outputs)
+    case "vit-tiny": return try NetworkDescription.vitTiny(input: input, classes: outputs)
+    case "gpt-mini":
+      return try NetworkDescription.gptMini(vocabulary: outputs, positions: input[0])
     default:
       guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {
         throw DatasetError(
-          "--model", "unknown network", expected: "mlp, cnn, or a model file (.yaml)",
-          got: "'\(model)'")
+          "--model", "unknown network",
+          expected: "mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model "
+            + "file (.yaml)", got: "'\(model)'")
       }
       return try NetworkDescription(yaml: try TextFile.read(model), file: model)
     }
@@ -231,7 +272,6 @@ struct Fraction: ExpressibleByArgument, CustomStringConvertible {
   }
 }
 
-extension Loss: ExpressibleByArgument {}
 extension BatchOrder.Order: ExpressibleByArgument {}
 extension TrainingPlan.OnNonFinite: ExpressibleByArgument {}
 extension Progress.Style: ExpressibleByArgument {}

@@ -70,7 +70,7 @@ extension Settings {
   func plan() throws -> TrainingPlan {
     let dataset = try DatasetSource(data.dataset).load()
     let network = try model.network(
-      input: [1] + dataset.imageShape, classes: dataset.classCount)
+      input: [1] + dataset.imageShape, outputs: dataset.classCount)
     let batches = try BatchOrder(
       exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
       seed: length.seed)
@@ -82,7 +82,7 @@ extension Settings {
       schedule: optimizer.schedule(steps: steps),
       batches: batches, runDirectory: output.runDirectory!)
     plan.microBatches = length.microBatches
-    plan.loss = model.loss
+    plan.loss = model.lossFunction
     plan.initialWeights = model.initialWeights
     plan.seed = length.seed
     plan.onNonFinite = optimizer.onNonfinite

@@ -2,28 +2,48 @@ import LinearAlgebra
 import Networks
 import RandomNumbers
 
+extension Loss {
+  static let all: [Loss] = [
+    .crossEntropy(), .crossEntropy(labelSmoothing: 0.1), .meanSquaredError, .binaryCrossEntropy,
+  ]
+}
+
 /// A network called with arrays.
 struct ArrayNetwork<Element: Scalar> {
   let network: Network<Element>
+  /// Running statistics: at first those of a fresh network.
+  var state: [Element]
+  /// Whether gradients are those of training.
+  var isTraining = false
+  /// In training: the batch's place in a run, and its statistics after a call.
+  var step = 0
+  let statistics: Buffer<Element>
 
   init(_ description: NetworkDescription, maximumBatch: Int = 4) throws {
     network = try Network(description, maximumBatch: maximumBatch)
+    statistics = Buffer(count: network.stateCount)
+    state = [Element](repeating: .nan, count: network.stateCount)
+    state.withUnsafeMutableBufferPointer { network.stateLayout.initialize($0) }
   }
 
   func initialized(seed: UInt64) -> [Element] {
     var parameters = [Element](repeating: .nan, count: network.parameterCount)
-    parameters.withUnsafeMutableBufferPointer { network.initialize($0, seed: seed) }
+    parameters.withUnsafeMutableBufferPointer { network.layout.initialize($0, seed: seed) }
     return parameters
   }
 
+  private var training: TrainingPass<Element>? {
+    isTraining
+      ? TrainingPass(statistics: statistics.all, seed: 17, step: step, firstExample: 0) : nil
+  }
+
   func outputs(_ inputs: [Element], _ parameters: [Element]) -> [Element] {
-    let count = inputs.count / network.inputCount * network.outputCount
+    let count = inputs.count / network.inputCount * network.positions * network.outputCount
     var outputs = [Element](repeating: .nan, count: count)
-    inputs.withUnsafeBufferPointer { inputs in
-      parameters.withUnsafeBufferPointer { parameters in
-        outputs.withUnsafeMutableBufferPointer {
-          network.forward(inputs: inputs, parameters: parameters, outputs: $0)
-        }
+    withBuffers(inputs, parameters) { inputs, parameters, state in
+      outputs.withUnsafeMutableBufferPointer {
+        network.forward(
+          inputs: inputs, parameters: parameters, state: state, outputs: $0, training: training)
       }
     }
     return outputs
@@ -33,17 +53,22 @@ struct ArrayNetwork<Element: Scalar> {
     _ inputs: [Element], _ labels: [Int32], _ parameters: [Element], _ loss: Loss,
     scale: Element = 1
   ) -> (loss: Double, gradient: [Element]) {
+    labels.withUnsafeBufferPointer {
+      lossAndGradient(inputs, .classes($0), parameters, loss, scale: scale)
+    }
+  }
+
+  func lossAndGradient(
+    _ inputs: [Element], _ targets: Targets<Element>, _ parameters: [Element], _ loss: Loss,
+    scale: Element = 1
+  ) -> (loss: Double, gradient: [Element]) {
     // Not a number where the network leaves a place out.
     var gradient = [Element](repeating: .nan, count: network.parameterCount)
-    let sum = inputs.withUnsafeBufferPointer { inputs in
-      labels.withUnsafeBufferPointer { labels in
-        parameters.withUnsafeBufferPointer { parameters in
-          gradient.withUnsafeMutableBufferPointer {
-            network.lossAndGradient(
-              inputs: inputs, labels: labels, parameters: parameters, gradient: $0, loss: loss,
-              scale: scale)
-          }
-        }
+    let sum = withBuffers(inputs, parameters) { inputs, parameters, state in
+      gradient.withUnsafeMutableBufferPointer {
+        network.lossAndGradient(
+          inputs: inputs, targets: targets, parameters: parameters, state: state, gradient: $0,
+          loss: loss, scale: scale, training: training)
       }
     }
     return (sum, gradient)
@@ -52,25 +77,42 @@ struct ArrayNetwork<Element: Scalar> {
   func evaluate(
     _ inputs: [Element], _ labels: [Int32], _ parameters: [Element], _ loss: Loss
   ) -> (lossSum: Double, correct: Int) {
-    inputs.withUnsafeBufferPointer { inputs in
-      labels.withUnsafeBufferPointer { labels in
-        parameters.withUnsafeBufferPointer { parameters in
-          network.evaluate(inputs: inputs, labels: labels, parameters: parameters, loss: loss)
-        }
+    withBuffers(inputs, parameters) { inputs, parameters, state in
+      labels.withUnsafeBufferPointer {
+        network.evaluate(
+          inputs: inputs, targets: .classes($0), parameters: parameters, state: state, loss: loss)
       }
     }
   }
 
-  /// Inputs uniform in [−1, 1) and labels for `examples` examples.
-  func examples(_ examples: Int, seed: UInt64) -> (inputs: [Element], labels: [Int32]) {
+  /// Inputs uniform in [−1, 1), or tokens, and labels for `examples` examples.
+  func examples(
+    _ examples: Int, seed: UInt64, vocabulary: Int? = nil
+  ) -> (inputs: [Element], labels: [Int32]) {
     let random = CounterRandom(seed: seed, stream: 1)
     let labels = CounterRandom(seed: seed, stream: 2)
     return (
-      (0..<examples * network.inputCount).map { Element(2 * random.uniform(at: UInt64($0)) - 1) },
-      (0..<examples).map {
+      (0..<examples * network.inputCount).map { index in
+        vocabulary.map { Element(random.integer(below: $0, at: UInt64(index))) }
+          ?? Element(2 * random.uniform(at: UInt64(index)) - 1)
+      },
+      (0..<examples * network.positions).map {
         Int32(labels.integer(below: network.outputCount, at: UInt64($0)))
       }
     )
+  }
+
+  private func withBuffers<Result>(
+    _ inputs: [Element], _ parameters: [Element],
+    _ body: (
+      UnsafeBufferPointer<Element>, UnsafeBufferPointer<Element>, UnsafeBufferPointer<Element>
+    ) -> Result
+  ) -> Result {
+    inputs.withUnsafeBufferPointer { inputs in
+      parameters.withUnsafeBufferPointer { parameters in
+        state.withUnsafeBufferPointer { body(inputs, parameters, $0) }
+      }
+    }
   }
 }
 

@@ -42,8 +42,10 @@ import Testing
     #expect(parameters != network.initialized(seed: 6))
     let double = try ArrayNetwork<Double>(description, maximumBatch: 1)
     #expect(parameters == double.initialized(seed: 5).map { Float($0) })
-    for tensor in description.layout.tensors {
-      let bound = 1 / Double(tensor.fanIn).squareRoot()
+    let fanIns = [9, 9, 144, 144, 1568, 1568, 64, 64]
+    #expect(description.layout.tensors.count == fanIns.count)
+    for (tensor, fanIn) in zip(description.layout.tensors, fanIns) {
+      let bound = 1 / Double(fanIn).squareRoot()
       let values = parameters[tensor.range].map { Double($0) }
       #expect(values.allSatisfy { $0.magnitude <= bound * (1 + 1e-7) })
       // Of a uniform variable the mean square is bound²/3; with k values it varies by about
@@ -53,7 +55,5 @@ import Testing
       #expect((meanSquare / (bound * bound / 3) - 1).magnitude <= spread)
       #expect(Set(values).count > values.count * 9 / 10)
     }
-    let fanIns = description.layout.tensors.map(\.fanIn)
-    #expect(fanIns == [9, 9, 144, 144, 1568, 1568, 64, 64])
   }
 }

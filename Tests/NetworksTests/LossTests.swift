@@ -14,7 +14,7 @@ import Testing
   @Test func crossEntropyIsTheSumOfTheExamples() throws {
     let (network, parameters) = try identity(3)
     let inputs = [1.0, 2, 3, -1, 0, 4]
-    let result = network.evaluate(inputs, [0, 2], parameters, .crossEntropy)
+    let result = network.evaluate(inputs, [0, 2], parameters, .crossEntropy())
     let first = log(exp(1.0) + exp(2) + exp(3)) - 1
     let second = log(exp(-1.0) + exp(0) + exp(4)) - 4
     #expect((result.lossSum - (first + second)).magnitude <= 1e-14)
@@ -23,13 +23,13 @@ import Testing
 
   @Test func crossEntropyOfHugeOutputsIsFinite() throws {
     let (network, parameters) = try identity(3)
-    let result = network.lossAndGradient([1e6, 0, -1e6], [1], parameters, .crossEntropy)
+    let result = network.lossAndGradient([1e6, 0, -1e6], [1], parameters, .crossEntropy())
     #expect(result.loss == 1e6)
     // (softmax − onehot) xᵀ with softmax (1, 0, 0).
     #expect(result.gradient == [1e6, 0, -1e6, -1e6, 0, 1e6, 0, 0, 0])
     let single = try ArrayNetwork<Float>(network.network.description)
     let gradient = single.lossAndGradient(
-      [1e4, 0, -1e4], [1], parameters.map { Float($0) }, .crossEntropy)
+      [1e4, 0, -1e4], [1], parameters.map { Float($0) }, .crossEntropy())
     #expect(gradient.loss == 1e4)
     #expect(gradient.gradient == [1e4, 0, -1e4, -1e4, 0, 1e4, 0, 0, 0])
   }
@@ -47,7 +47,7 @@ import Testing
     let network = try ArrayNetwork<Double>(.mlp(input: [1, 3, 3], classes: 4))
     let (inputs, labels) = network.examples(4, seed: 2)
     let parameters = network.initialized(seed: 2)
-    for loss in Loss.allCases {
+    for loss in Loss.all {
       let whole = network.lossAndGradient(inputs, labels, parameters, loss, scale: 1)
       // An eighth: every rounding is the same.
       let part = network.lossAndGradient(inputs, labels, parameters, loss, scale: 0.125)
@@ -60,7 +60,7 @@ import Testing
   @Test func ofEqualOutputsTheFirstIsTheAnswer() throws {
     let (network, parameters) = try identity(3)
     let inputs = [1.0, 5, 5, 0, 0, 0, 2, 1, 2]
-    #expect(network.evaluate(inputs, [1, 0, 0], parameters, .crossEntropy).correct == 3)
-    #expect(network.evaluate(inputs, [2, 1, 2], parameters, .crossEntropy).correct == 0)
+    #expect(network.evaluate(inputs, [1, 0, 0], parameters, .crossEntropy()).correct == 3)
+    #expect(network.evaluate(inputs, [2, 1, 2], parameters, .crossEntropy()).correct == 0)
   }
 }

@@ -53,7 +53,97 @@ import Testing
         .averagePool2d(kernel: 2, stride: 1, padding: 1), .flatten, .sigmoid,
         .linear(inputs: 48, outputs: 5, bias: false), .relu, .linear(inputs: 5, outputs: 2),
       ])
-    #expect(Set(description.layers.map(\.name)) == Set(LayerDescription.names))
+  }
+
+  @Test func residualBlocksAndTransformersAreRead() throws {
+    let image = """
+      input: [3, 8, 8]
+      layers:
+        - conv2d: {name: stem, in: 3, out: 4, kernel: 3, padding: 1, init: kaiming-normal}
+        - batch-norm: {name: bn, momentum: 0.2, epsilon: 1e-3}
+        - add:
+            name: block
+            layers:
+              - conv2d: {name: conv, in: 4, out: 6, kernel: 3, stride: 2, padding: 1, init-scale: 2}
+              - batch-norm
+            shortcut:
+              - conv2d: {in: 4, out: 6, kernel: 1, stride: 2, bias: false}
+        - add: {layers: [{sequence: {name: '', layers: [gelu, {dropout: {probability: 0.1}}]}}]}
+        - global-average-pool
+        - linear: {in: 6, out: 2, init: normal, init-scale: 0.02}
+      """
+    #expect(
+      try NetworkDescription(yaml: image, file: "image.yaml").layers == [
+        .conv2d(inputs: 3, outputs: 4, kernel: 3, padding: 1).named("stem")
+          .initialized(.kaimingNormal),
+        .batchNorm(momentum: 0.2, epsilon: 1e-3).named("bn"),
+        .add(
+          [
+            .conv2d(inputs: 4, outputs: 6, kernel: 3, stride: 2, padding: 1).named("conv")
+              .initialized(Initialization(.uniform, scale: 2)), .batchNorm,
+          ],
+          shortcut: .sequence([
+            .conv2d(inputs: 4, outputs: 6, kernel: 1, stride: 2, bias: false)
+          ]).named("shortcut")
+        ).named("block"),
+        .add([.sequence([.gelu, .dropout(0.1)]).named("")]), .globalAveragePool,
+        .linear(inputs: 6, outputs: 2).initialized(.normal(std: 0.02)),
+      ])
+    let text = """
+      input: [16]
+      layers:
+        - embedding: {vocabulary: 256, width: 8}
+        - position-embedding: {init: normal, init-scale: 0.01}
+        - add: {layers: [layer-norm: {epsilon: 1e-6}, attention: {heads: 2, causal: true}]}
+        - linear: {in: 8, out: 256}
+      """
+    let description = try NetworkDescription(yaml: text, file: "text.yaml")
+    #expect(
+      description.layers == [
+        .embedding(vocabulary: 256, width: 8), .positionEmbedding.initialized(.normal(std: 0.01)),
+        .add([.layerNorm(epsilon: 1e-6), .attention(heads: 2, isCausal: true)]),
+        .linear(inputs: 8, outputs: 256),
+      ])
+    #expect(description.positions == 16 && description.outputCount == 256)
+  }
+
+  /// A layer within an image [4, 8, 8], and the message after the file and line.
+  static let badBlocks: [(String, String)] = [
+    ("add: {layers: [flatten]}", "layer 1 (add): adds shapes that differ: layer 1.0 (flatten) gi"),
+    ("add: {layers: []}", "layer 1 (add): has no layers"),
+    ("add: {shortcut: [relu]}", "layer 1 (add): has no layers"),
+    ("sequence: {layers: relu}", "layer 1 (sequence): layers: expected a list of layers, got 'rel"),
+    ("add: {layers: [linear: {in: 4, out: 4}]}", "layer 1.0 (linear): expects one dimension of 4"),
+    (
+      "add: {layers: [relu], shortcut: [relu, tanh: {a: 1}]}", "layer 1.0.1 (tanh): unknown key 'a'"
+    ),
+    (
+      "sequence: {name: a, layers: [batch-norm: {epsilon: 0}]}", "layer a.0 (batch-norm): epsilon m"
+    ),
+    ("batch-norm: {momentum: 2}", "layer 1 (batch-norm): momentum must be in [0, 1], got 2.0"),
+    ("dropout: {probability: 1}", "layer 1 (dropout): probability must be in [0, 1), got 1.0"),
+    ("dropout: {probability: x}", "layer 1 (dropout): probability: expected a number, got 'x'"),
+    ("layer-norm", "layer 1 (layer-norm): expects [features] or [positions, features], layer 0 (c"),
+    ("embedding: {vocabulary: 9, width: 4}", "layer 1 (embedding): expects tokens [positions], la"),
+    ("position-embedding", "layer 1 (position-embedding): expects [positions, features], layer 0"),
+    ("attention: {heads: 2}", "layer 1 (attention): expects [positions, features] with features a"),
+    ("relu: {name: a}", "layer 0 (conv2d): a second tensor '0.weight'"),
+    (
+      "conv2d: {in: 4, out: 4, kernel: 1, init: he}", "layer 1 (conv2d): init: expected one of unif"
+    ),
+  ]
+
+  @Test(arguments: badBlocks)
+  func aBadBlockIsNamedWithItsLine(_ layer: String, _ message: String) {
+    let line = layer.contains("name: a}") ? 5 : 4
+    expectError(
+      """
+      input: [4, 8, 8]
+      layers:
+        - conv2d: {in: 4, out: 4, kernel: 1}
+        - \(layer)
+        - conv2d: {in: 4, out: 4, kernel: 1, name: '0'}
+      """, "bad.yaml:\(line): \(message)")
   }
 
   /// What replaces the fifth layer, and the message after `bad.yaml:8: layer 4`.
@@ -74,7 +164,7 @@ import Testing
     ("linear: {in: 96, out: 2000000000}", " (linear): weight of shape [2000000000, 96] makes mor"),
     ("linear: {in: 96, out: 10, bias: 1}", " (linear): bias: expected true or false, got '1'"),
     ("linear: [96, 10]", " (linear): expected options such as {kernel: 2}, got a list"),
-    ("relu: {kernel: 2}", " (relu): unknown key 'kernel'; expected no keys"),
+    ("relu: {kernel: 2}", " (relu): unknown key 'kernel'; expected name"),
     ("[relu, tanh]", ": expected a layer such as relu or linear: {in: 96, out: 10}, got a list"),
     ("{relu: , tanh: }", ": expected a layer such as relu or linear: {in: 96, out: 10}, got a ma"),
     ("conv2d: {in: 1, out: 2, kernel: 3}", " (conv2d): expects [channels, height, width], laye"),

@@ -4,7 +4,7 @@ import Networks
 import Testing
 
 @Suite struct PrecisionTests {
-  @Test(arguments: Loss.allCases)
+  @Test(arguments: Loss.all)
   func singleFollowsDouble(loss: Loss) throws {
     for description in [
       try NetworkDescription.mlp(input: [1, 8, 8], classes: 10),

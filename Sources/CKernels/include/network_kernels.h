@@ -48,13 +48,60 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
   void ck_average_pool_gradient_##S(const ck_window *window, size_t examples, const T *dy,        \
                                     T *dx);                                                       \
                                                                                                   \
-  /* Σ over examples of log Σ_c exp(x[c]) − x[label], in order and in double precision;           \
-     dx = scale·(softmax(x) − onehot). */                                                         \
+  /* Of each channel: the mean over the rows, and the variance Σ (x − mean)²/rows. */             \
+  void ck_batch_statistics_##S(size_t rows, size_t channels, const T *x, double *mean,            \
+                               double *variance);                                                 \
+  /* sums[c] = Σ_r g, products[c] = Σ_r g·(x − mean[c]) with g = dy, or 0 where y is given and not \
+     positive; `masked`, if given, becomes g and may be dy. */                                    \
+  void ck_batch_gradient_sums_##S(size_t rows, size_t channels, const T *x, const T *mean,        \
+                                  const T *dy, const T *y, T *masked, double *sums,               \
+                                  double *products);                                              \
+  /* y = x·scale[c] + shift[c], plus the addend if given, at least 0 if relu. */                  \
+  void ck_channel_scale_##S(size_t rows, size_t channels, const T *scale, const T *shift,         \
+                            const T *addend, int relu, const T *x, T *y);                         \
+  /* dx = (or += ) a[c]·g + b[c]·(x − mean[c]) + shift[c] with g as above; dx may be dy. */       \
+  void ck_batch_input_gradient_##S(size_t rows, size_t channels, const T *a, const T *b,          \
+                                   const T *mean, const T *shift, const T *x, const T *dy,        \
+                                   const T *y, int accumulates, T *dx);                           \
+  /* Each row by its own statistics [rows, 2]: the mean and 1/√(variance + epsilon). */           \
+  void ck_layer_norm_##S(size_t rows, size_t width, T epsilon, const T *weight, const T *bias,    \
+                         const T *x, T *y, T *statistics);                                        \
+  void ck_layer_norm_gradient_##S(size_t rows, size_t width, const T *weight, const T *x,         \
+                                  const T *statistics, const T *dy, T *dweight, T *dbias,         \
+                                  int accumulates, T *dx);                                        \
+                                                                                                  \
+  void ck_add_##S(size_t count, const T *a, const T *b, T *sum);                                  \
+  /* y[n, c] = Σ_r x[n, r, c] / rows */                                                           \
+  void ck_row_means_##S(size_t count, size_t rows, size_t columns, const T *x, T *y);             \
+  void ck_row_means_gradient_##S(size_t count, size_t rows, size_t columns, const T *dy, T *dx);  \
+  /* y[i] = table[tokens[i]], rows of `width`; tokens are whole numbers. */                       \
+  void ck_embed_##S(size_t count, size_t width, const T *tokens, const T *table, T *y);           \
+  /* dtable[tokens[i]] += dy[i], in the order of i. */                                            \
+  void ck_embed_gradient_##S(size_t count, size_t width, const T *tokens, const T *dy,            \
+                             T *dtable);                                                          \
+  /* Each row becomes its softmax; where causal, of its first r + 1 elements, the others 0. */    \
+  void ck_softmax_##S(size_t rows, size_t columns, int causal, T *x);                             \
+  /* dx = y·(dx − Σ y·dx) for each row of softmax y. */                                           \
+  void ck_softmax_gradient_##S(size_t rows, size_t columns, const T *y, T *dx);                   \
+  /* y[i] = 0 where word first + i of (seed, stream) is below probability·2³², else               \
+     x[i]/(1 − probability); first is a multiple of 4, y may be x. Words are those of Philox4x32-10, \
+     four to a counter; Salmon, Moraes, Dror and Shaw, 2011. */                                   \
+  void ck_dropout_##S(size_t count, double probability, uint64_t seed, uint64_t stream,           \
+                      uint64_t first, const T *x, T *y);                                          \
+                                                                                                  \
+  /* Σ over examples of log Σ_c exp(x[c]) − Σ_c q[c]·x[c], in order and in double precision, with \
+     q = (1 − smoothing)·onehot + smoothing/classes; dx = scale·(softmax(x) − q). */              \
   double ck_cross_entropy_##S(size_t examples, size_t classes, const T *x,                        \
-                              const int32_t *labels, T scale, T *dx);                             \
-  /* Σ over examples of Σ_c (x[c] − onehot[c])² / classes; dx = scale·2(x − onehot)/classes. */   \
-  double ck_squared_error_##S(size_t examples, size_t classes, const T *x,                        \
-                              const int32_t *labels, T scale, T *dx);                             \
+                              const int32_t *labels, double smoothing, T scale, T *dx);           \
+  /* Σ over examples of Σ_c (x[c] − t[c])² / outputs; dx = scale·2(x − t)/outputs. The targets t  \
+     are `values` [examples, outputs], or where that is NULL the unit vectors of the labels, or the \
+     labels themselves for a single output. */                                                    \
+  double ck_squared_error_##S(size_t examples, size_t outputs, const T *x,                        \
+                              const int32_t *labels, const T *values, T scale, T *dx);            \
+  /* Σ over examples of Σ_c −log(t·σ(x) + (1 − t)(1 − σ(x))) / outputs for t of 0 and 1, and      \
+     between them by linearity; dx = scale·(σ(x) − t)/outputs. */                                 \
+  double ck_binary_cross_entropy_##S(size_t examples, size_t outputs, const T *x,                 \
+                                     const int32_t *labels, const T *values, T scale, T *dx);     \
   /* How many examples have their largest output, of equals the first, at their label. */         \
   size_t ck_correct_##S(size_t examples, size_t classes, const T *x, const int32_t *labels);
 

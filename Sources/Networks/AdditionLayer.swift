@@ -1,0 +1,19 @@
+import LinearAlgebra
+
+/// y = x + addend. Its output's gradient is that of both.
+struct AdditionLayer<Element: Scalar>: Layer {
+  let outputCount: Int
+
+  var outputPlace: OutputPlace { .overInput }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    Element.add(count: call.examples * outputCount, x, call.addend!, into: y)
+  }
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+  ) {}
+}

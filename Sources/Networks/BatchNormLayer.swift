@@ -1,0 +1,110 @@
+import LinearAlgebra
+
+/// y = γ (x − mean)/√(variance + ε) + β for each channel, then the addend is added, then ReLU is
+/// taken, where the layer does these too.
+///
+///   x, y, addend [rows, channels], rows = n·positions
+///
+/// In training mean and variance are those of the rows; else they are the running ones, and
+/// constants for the derivatives. Ioffe and Szegedy, 2015.
+struct BatchNormLayer<Element: Scalar>: Layer {
+  let positions: Int
+  let channels: Int
+  let epsilon: Double
+  let hasAddend: Bool
+  let hasReLU: Bool
+
+  var outputCount: Int { positions * channels }
+  var outputPlace: OutputPlace { .own }
+  var keepsOutput: Bool { hasReLU }
+  var canAccumulate: Bool { true }
+  /// Four numbers of the element's type for each channel, and two of double precision.
+  var scratchCount: Int {
+    4 * channels + 2 * channels * MemoryLayout<Double>.stride / MemoryLayout<Element>.stride
+  }
+  /// The mean and 1/√(variance + ε) of each channel.
+  func keptCount(maximumBatch: Int) -> Int { 2 * channels }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    let rows = call.examples * positions
+    let (mean, inverse) = (call.kept, call.kept + channels)
+    if call.training != nil {
+      withDoubles(call) { means, variances in
+        Element.batchStatistics(
+          rows: rows, channels: channels, of: x, mean: means, variance: variances)
+        let unbias = rows > 1 ? Double(rows) / Double(rows - 1) : 1
+        for c in 0..<channels {
+          mean[c] = Element(means[c])
+          inverse[c] = Element(1 / (variances[c] + epsilon).squareRoot())
+          call.statistics?[c] = Element(means[c])
+          call.statistics?[channels + c] = Element(variances[c] * unbias)
+        }
+      }
+    } else {
+      for c in 0..<channels {
+        mean[c] = call.state[c]
+        inverse[c] = Element(1 / (Double(call.state[channels + c]) + epsilon).squareRoot())
+      }
+    }
+    let (scale, shift) = (call.scratch, call.scratch + channels)
+    for c in 0..<channels {
+      let factor = Double(call.parameters[c]) * Double(inverse[c])
+      scale[c] = Element(factor)
+      shift[c] = Element(Double(call.parameters[channels + c]) - factor * Double(mean[c]))
+    }
+    Element.scaleChannels(
+      rows: rows, channels: channels, scale: scale, shift: shift,
+      addend: hasAddend ? call.addend : nil, relu: hasReLU, x, into: y)
+  }
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+  ) {
+    let rows = call.examples * positions
+    let (mean, inverse) = (call.kept, call.kept + channels)
+    // The addend's gradient is what ReLU lets through of dy; without ReLU it is dy itself.
+    let masks = hasReLU ? y : nil
+    let masked = hasReLU ? places.addend : nil
+    // dx = a·g + b·(x − mean) + shift
+    let a = call.scratch
+    let b = a + channels
+    let shift = b + channels
+    withDoubles(call) { sums, products in
+      Element.batchGradientSums(
+        rows: rows, channels: channels, x, mean: mean, places.dy, y: masks, masked: masked,
+        sums: sums, products: products)
+      for c in 0..<channels {
+        let factor = Double(call.parameters[c]) * Double(inverse[c])
+        let square = Double(inverse[c]) * Double(inverse[c])
+        gradient[c] = Element(products[c] * Double(inverse[c]))
+        gradient[channels + c] = Element(sums[c])
+        a[c] = Element(factor)
+        b[c] = call.training == nil ? 0 : Element(-factor * square * products[c] / Double(rows))
+        shift[c] = call.training == nil ? 0 : Element(-factor * sums[c] / Double(rows))
+      }
+    }
+    if let dx = places.dx {
+      Element.batchInputGradient(
+        rows: rows, channels: channels, a: a, b: b, mean: mean, shift: shift, x,
+        masked.map { UnsafePointer($0) } ?? places.dy, y: masked == nil ? masks : nil,
+        accumulates: places.accumulates, into: dx)
+    }
+    if !hasReLU, let addend = places.addend, UnsafePointer(addend) != places.dy {
+      addend.update(from: places.dy, count: rows * channels)
+    }
+  }
+
+  /// Two numbers of double precision for each channel, behind what else is in the scratch memory.
+  private func withDoubles(
+    _ call: LayerCall<Element>,
+    _ body: (UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>) -> Void
+  ) {
+    let count = 2 * channels
+    // Four times the channels of either element are a multiple of eight bytes.
+    UnsafeMutableRawPointer(call.scratch + 4 * channels)
+      .withMemoryRebound(to: Double.self, capacity: count) { body($0, $0 + channels) }
+  }
+}

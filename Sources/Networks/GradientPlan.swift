@@ -1,0 +1,151 @@
+import LinearAlgebra
+
+/// The backward pass: which steps are taken, and where the gradients of the values lie meanwhile.
+///
+/// A gradient's place is used again as soon as nobody needs it. A value that several steps read gets
+/// the sum of what these give; an addition gives both its inputs the place of its own gradient.
+struct GradientPlan<Element: Scalar> {
+  enum Step {
+    /// A layer's own backward call; `dx` and `addend` are nil where nobody needs them.
+    case layer(step: Int, dy: Int, dx: Int?, accumulates: Bool, addend: Int?)
+    /// The first place gets the sum of both.
+    case add(into: Int, Int, count: Int)
+    case copy(from: Int, into: Int, count: Int)
+  }
+
+  private(set) var steps: [Step] = []
+
+  /// A piece of memory in which gradients lie one after another.
+  private struct Slot {
+    var count: Int
+    var users = 0
+  }
+
+  private var slots: [Slot] = []
+  private var slotOfValue: [Int?]
+  private let counts: [Int]
+
+  init(_ network: NetworkSteps<Element>, _ memory: inout NetworkMemory) throws(NetworkMemoryError) {
+    counts = network.counts
+    slotOfValue = Array(repeating: nil, count: counts.count)
+    // A value's gradient is needed if there are parameters before it.
+    var isNeeded = Array(repeating: false, count: counts.count)
+    for step in network.steps {
+      isNeeded[step.y] =
+        step.parameters != nil || isNeeded[step.x] || step.addend.map { isNeeded[$0] } ?? false
+    }
+    // The loss leaves the gradient of the outputs in slot 0.
+    slotOfValue[counts.count - 1] = take(counts.last!)
+    for (index, step) in network.steps.enumerated().reversed() where isNeeded[step.y] {
+      guard let dy = slotOfValue[step.y] else {
+        preconditionFailure("no step reads value \(step.y)")
+      }
+      if step.layer.outputPlace == .sameAsInput || step.layer is AdditionLayer<Element> {
+        for input in [step.x, step.addend].compactMap({ $0 }) where isNeeded[input] {
+          share(dy, with: input)
+        }
+        release(dy)
+      } else {
+        plan(index, step, dy, isNeeded)
+      }
+    }
+    // The order of the slots is that of their places.
+    var places: [Int] = []
+    for slot in slots { places.append(try memory.addGradient(slot.count)) }
+    steps = steps.map { $0.placed(places) }
+  }
+
+  private mutating func plan(
+    _ index: Int, _ step: NetworkSteps<Element>.Step, _ dy: Int, _ isNeeded: [Bool]
+  ) {
+    var dx: Int?
+    var accumulates = false
+    // Where dx cannot be added to, it is made apart.
+    var apart: Int?
+    var givesAwayPlace = false
+    if isNeeded[step.x] {
+      if let slot = slotOfValue[step.x] {
+        dx = own(slot, of: step.x)
+        accumulates = step.layer.canAccumulate
+        if !accumulates { apart = take(counts[step.x]) }
+      } else if step.layer.outputPlace == .overInput, slots[dy].users == 1 {
+        dx = dy
+        givesAwayPlace = true
+      } else {
+        dx = take(counts[step.x])
+      }
+      slotOfValue[step.x] = dx
+    }
+    var addend: Int?
+    if let value = step.addend, isNeeded[value] {
+      precondition(slotOfValue[value] == nil, "value \(value) has a gradient already")
+      if slots[dy].users == 1, !givesAwayPlace {
+        addend = dy
+        givesAwayPlace = true
+      } else {
+        addend = take(counts[value])
+      }
+      slotOfValue[value] = addend
+    }
+    steps.append(
+      .layer(step: index, dy: dy, dx: apart ?? dx, accumulates: accumulates, addend: addend))
+    if let apart, let dx {
+      steps.append(.add(into: dx, apart, count: counts[step.x]))
+      release(apart)
+    }
+    if !givesAwayPlace { release(dy) }
+  }
+
+  /// Gives the gradient in `slot` to a value.
+  private mutating func share(_ slot: Int, with value: Int) {
+    if let present = slotOfValue[value] {
+      let sum = own(present, of: value)
+      steps.append(.add(into: sum, slot, count: counts[value]))
+    } else {
+      slotOfValue[value] = slot
+      slots[slot].users += 1
+    }
+  }
+
+  /// A slot with the value's gradient that no other value uses.
+  private mutating func own(_ slot: Int, of value: Int) -> Int {
+    guard slots[slot].users > 1 else { return slot }
+    let copy = take(counts[value])
+    steps.append(.copy(from: slot, into: copy, count: counts[value]))
+    release(slot)
+    slotOfValue[value] = copy
+    return copy
+  }
+
+  private mutating func take(_ count: Int) -> Int {
+    // The free slot that fits best, or that has to grow least.
+    let free = slots.indices.filter { slots[$0].users == 0 }.min {
+      let (a, b) = (slots[$0].count - count, slots[$1].count - count)
+      return (a < 0 ? 1 : 0, abs(a)) < (b < 0 ? 1 : 0, abs(b))
+    }
+    guard let free else {
+      slots.append(Slot(count: count, users: 1))
+      return slots.count - 1
+    }
+    slots[free] = Slot(count: max(slots[free].count, count), users: 1)
+    return free
+  }
+
+  private mutating func release(_ slot: Int) { slots[slot].users -= 1 }
+}
+
+extension GradientPlan.Step {
+  /// With places in memory instead of numbers of slots.
+  fileprivate func placed(_ places: [Int]) -> Self {
+    switch self {
+    case .layer(let step, let dy, let dx, let accumulates, let addend):
+      .layer(
+        step: step, dy: places[dy], dx: dx.map { places[$0] }, accumulates: accumulates,
+        addend: addend.map { places[$0] })
+    case .add(let slot, let other, let count):
+      .add(into: places[slot], places[other], count: count)
+    case .copy(let from, let slot, let count):
+      .copy(from: places[from], into: places[slot], count: count)
+    }
+  }
+}

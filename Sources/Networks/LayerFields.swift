@@ -1,0 +1,122 @@
+import Yams
+
+/// The options of one layer in a model file, each read once.
+struct LayerFields {
+  private let line: Int?
+  private let layer: String
+  private let name: String
+  private var unread: [(key: String, value: Node)] = []
+  private var known: [String] = []
+
+  init(
+    _ options: Node?, line: Int?, layer: String, name: String
+  ) throws(NetworkDescriptionError) {
+    self.line = line
+    self.layer = layer
+    self.name = name
+    switch options {
+    case nil: break
+    case .scalar(let scalar)? where scalar.string.isEmpty: break
+    case .mapping(let pairs)?:
+      for (key, value) in pairs {
+        guard case .scalar(let scalar) = key else {
+          throw error(key, "expected a key with a value, got \(key.summary) as the key")
+        }
+        unread.append((scalar.string, value))
+      }
+    case .some(let node):
+      throw error(node, "expected options such as {kernel: 2}, got \(node.summary)")
+    }
+  }
+
+  /// An integer; layers check its range.
+  mutating func size(_ key: String, default: Int? = nil) throws(NetworkDescriptionError) -> Int {
+    guard let node = take(key) else {
+      if let `default` { return `default` }
+      throw missing(key)
+    }
+    guard let value = node.plainText.flatMap({ Int($0) }) else {
+      throw error(node, "\(key): expected an integer, got \(node.summary)")
+    }
+    return value
+  }
+
+  mutating func flag(
+    _ key: String, default: Bool
+  ) throws(NetworkDescriptionError) -> Bool {
+    guard let node = take(key) else { return `default` }
+    guard let value = node.plainText.flatMap({ Bool($0) }) else {
+      throw error(node, "\(key): expected true or false, got \(node.summary)")
+    }
+    return value
+  }
+
+  mutating func number(
+    _ key: String, default: Double? = nil
+  ) throws(NetworkDescriptionError) -> Double {
+    guard let node = take(key) else {
+      if let `default` { return `default` }
+      throw missing(key)
+    }
+    guard let value = node.plainText.flatMap({ Double($0) }) else {
+      throw error(node, "\(key): expected a number, got \(node.summary)")
+    }
+    return value
+  }
+
+  mutating func text(_ key: String) throws(NetworkDescriptionError) -> String? {
+    guard let node = take(key) else { return nil }
+    guard case .scalar(let scalar) = node else {
+      throw error(node, "\(key): expected a word, got \(node.summary)")
+    }
+    return scalar.string
+  }
+
+  /// The list of layers under `key`, which stands within the layer at `position`.
+  mutating func layers(
+    _ key: String, at position: [Int], lines: inout [[Int]: Int]
+  ) throws(NetworkDescriptionError) -> [LayerDescription]? {
+    guard let node = take(key) else { return nil }
+    guard case .sequence(let entries) = node else {
+      throw error(node, "\(key): expected a list of layers, got \(node.summary)")
+    }
+    var layers: [LayerDescription] = []
+    for (index, entry) in entries.enumerated() {
+      layers.append(try LayerDescription(entry, at: position + [index], lines: &lines))
+    }
+    return layers
+  }
+
+  /// `init: kaiming-normal` and `init-scale: 0.5`
+  mutating func initialization() throws(NetworkDescriptionError) -> Initialization? {
+    let node = take("init")
+    let scale = try number("init-scale", default: 1)
+    guard let node else { return scale == 1 ? nil : Initialization(.uniform, scale: scale) }
+    guard let scheme = node.plainText.flatMap({ Initialization.Scheme(rawValue: $0) }) else {
+      let known = Initialization.Scheme.allCases.map(\.rawValue).joined(separator: ", ")
+      throw error(node, "init: expected one of \(known), got \(node.summary)")
+    }
+    return Initialization(scheme, scale: scale)
+  }
+
+  func checkAllRead() throws(NetworkDescriptionError) {
+    guard let (key, value) = unread.first else { return }
+    throw error(
+      value, "unknown key \(Node(key).summary); expected \(known.joined(separator: ", "))")
+  }
+
+  private mutating func take(_ key: String) -> Node? {
+    known.append(key)
+    return unread.firstIndex { $0.key == key }.map { unread.remove(at: $0).value }
+  }
+
+  private func missing(_ key: String) -> NetworkDescriptionError {
+    NetworkDescriptionError(
+      line: line, layer: layer, layerName: name, "the key \(key) is missing")
+  }
+
+  private func error(_ node: Node, _ problem: String) -> NetworkDescriptionError {
+    NetworkDescriptionError(
+      line: node.mark?.line ?? line, layer: layer, layerName: name, problem)
+  }
+}

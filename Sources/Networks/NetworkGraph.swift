@@ -1,0 +1,113 @@
+/// A network's layers as a list of operations on numbered values: what remains of a description when
+/// its sequences and branches are followed. Value 0 is the input; node i gives value i + 1.
+struct NetworkGraph: Sendable, Equatable {
+  struct Node: Sendable, Equatable {
+    enum Operation: Sendable, Equatable {
+      case layer(LayerDescription.Kind)
+      /// The sum of two values.
+      case add
+    }
+
+    let operation: Operation
+    /// The layer's name in front of its tensors'.
+    let path: String
+    let inputs: [Int]
+    /// Indices of its tensors in the layout of the parameters, and of the state.
+    let parameters: Range<Int>
+    let state: Range<Int>
+  }
+
+  private(set) var nodes: [Node] = []
+  /// Of each value.
+  private(set) var shapes: [[Int]]
+  private(set) var parameters = ParameterLayout()
+  private(set) var state = ParameterLayout()
+  /// For each element of the state, how much of it a step replaces.
+  private(set) var stateMomenta: [Double] = []
+  /// Who gives each value, for messages.
+  private var givers = ["the input"]
+
+  init(input: [Int], layers: [LayerDescription]) throws(NetworkDescriptionError) {
+    shapes = [input]
+    _ = try follow(layers, from: 0, within: "", at: [])
+  }
+
+  /// - Parameters:
+  ///   - prefix: the name of the layer that these are in.
+  ///   - position: its indices in the lists of layers around it.
+  /// - Returns: the value that the last layer gives.
+  private mutating func follow(
+    _ layers: [LayerDescription], from value: Int, within prefix: String, at position: [Int]
+  ) throws(NetworkDescriptionError) -> Int {
+    var value = value
+    for (index, layer) in layers.enumerated() {
+      let name = layer.name ?? "\(index)"
+      let path = prefix.isEmpty || name.isEmpty ? prefix + name : "\(prefix).\(name)"
+      value = try follow(layer, from: value, path, position + [index])
+    }
+    return value
+  }
+
+  private mutating func follow(
+    _ layer: LayerDescription, from value: Int, _ path: String, _ position: [Int]
+  ) throws(NetworkDescriptionError) -> Int {
+    do throws(LayerProblem) {
+      switch layer.kind {
+      case .sequence(let layers), .add(let layers, _):
+        guard !layers.isEmpty else { throw LayerProblem("has no layers") }
+      default:
+        let shape = shapes[value]
+        let output = try layer.kind.outputShape(of: shape, from: givers[value])
+        let tensors = try parameters.append(layer.parameterTensors(for: shape), of: path)
+        let states = try state.append(layer.stateTensors(for: shape), of: path)
+        if case .batchNorm(let momentum, _) = layer.kind {
+          stateMomenta += Array(repeating: momentum, count: state.count - stateMomenta.count)
+        }
+        return try append(
+          Node(
+            operation: .layer(layer.kind), path: path, inputs: [value], parameters: tensors,
+            state: states), giving: output, "layer \(path) (\(layer.kindName))")
+      }
+    } catch {
+      throw NetworkDescriptionError(
+        layer: path, layerName: layer.kindName, position: position, error.message)
+    }
+    switch layer.kind {
+    case .sequence(let layers):
+      return try follow(layers, from: value, within: path, at: position)
+    case .add(let body, let shortcut):
+      let sum = try follow(body, from: value, within: path, at: position)
+      var other = value
+      if var shortcut {
+        shortcut.name = shortcut.name ?? "shortcut"
+        other = try follow([shortcut], from: value, within: path, at: position + [-1])
+      }
+      do throws(LayerProblem) {
+        guard shapes[sum] == shapes[other] else {
+          throw LayerProblem(
+            "adds shapes that differ: \(givers[sum]) gives \(shapes[sum]), \(givers[other]) gives "
+              + "\(shapes[other])")
+        }
+        return try append(
+          Node(operation: .add, path: path, inputs: [sum, other], parameters: 0..<0, state: 0..<0),
+          giving: shapes[sum], "layer \(path) (add)")
+      } catch {
+        throw NetworkDescriptionError(
+          layer: path, layerName: layer.kindName, position: position, error.message)
+      }
+    default: preconditionFailure("\(layer.kindName) was followed above")
+    }
+  }
+
+  private mutating func append(
+    _ node: Node, giving shape: [Int], _ giver: String
+  ) throws(LayerProblem) -> Int {
+    guard boundedProduct(shape) != nil else {
+      throw LayerProblem("gives \(shape), more than \(largestCount) elements")
+    }
+    nodes.append(node)
+    shapes.append(shape)
+    givers.append(giver)
+    return nodes.count
+  }
+}

@@ -1,0 +1,74 @@
+import LinearAlgebra
+
+/// y = γ (x − mean)/√(variance + ε) + β with the statistics of each row of x [n·positions, width].
+///
+/// Ba, Kiros and Hinton, 2016.
+struct LayerNormLayer<Element: Scalar>: Layer {
+  let positions: Int
+  let width: Int
+  let epsilon: Double
+
+  var outputCount: Int { positions * width }
+  var outputPlace: OutputPlace { .own }
+  var canAccumulate: Bool { true }
+  /// The mean and 1/√(variance + ε) of each row.
+  func keptCount(maximumBatch: Int) -> Int { 2 * positions * maximumBatch }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    Element.layerNorm(
+      rows: call.examples * positions, width: width, epsilon: Element(epsilon),
+      weight: call.parameters, bias: call.parameters + width, x, into: y, statistics: call.kept)
+  }
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+  ) {
+    Element.layerNormGradient(
+      rows: call.examples * positions, width: width, weight: call.parameters, x,
+      statistics: call.kept, places.dy, weightGradient: gradient, biasGradient: gradient + width,
+      accumulates: places.accumulates, into: places.dx)
+  }
+}
+
+/// In training each element is 0 with the probability, else divided by 1 − probability.
+///
+/// Srivastava et al., 2014. What is dropped is drawn anew for backward, and so takes no memory.
+struct DropoutLayer<Element: Scalar>: Layer {
+  let probability: Double
+  let outputCount: Int
+  /// Which of the network's dropouts it is.
+  let index: Int
+
+  var outputPlace: OutputPlace { .overInput }
+
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    drop(call, x, into: y)
+  }
+
+  func backward(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+  ) {
+    if let dx = places.dx { drop(call, places.dy, into: dx) }
+  }
+
+  private func drop(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    let count = call.examples * outputCount
+    guard let training = call.training, probability > 0 else {
+      if UnsafePointer(y) != x { y.update(from: x, count: count) }
+      return
+    }
+    // Streams from 2⁶³ on are those of dropouts.
+    Element.dropout(
+      count: count, probability: probability, seed: training.seed,
+      stream: 1 << 63 | UInt64(training.step) << 20 | UInt64(index),
+      first: training.firstExample * ((outputCount + 3) & ~3), x, into: y)
+  }
+}
