@@ -12,8 +12,8 @@ public struct Evaluation: Sendable, Equatable {
 
   /// Evaluates a network; the examples are shared out in fixed chunks. Collective.
   init(
-    of network: Network<Float>, parameters: Buffer<Float>, on examples: LabelledImages,
-    transform: InputTransform, loss: Loss, over world: Communicator
+    of network: Network<Float>, parameters: Buffer<Float>, on examples: any Examples, loss: Loss,
+    over world: Communicator
   ) throws {
     let size = network.maximumBatch
     let chunks = Partition(of: (examples.count + size - 1) / size, over: world.size)
@@ -24,8 +24,9 @@ public struct Evaluation: Sendable, Equatable {
     for chunk in chunks.range(of: world.rank) {
       let range = chunk * size..<min((chunk + 1) * size, examples.count)
       let (inputs, labels) = (inputs[0..<range.count * network.inputCount], labels[0..<range.count])
-      examples.fill(inputs, with: range, transformedBy: transform)
-      examples.fill(labels, with: range)
+      let indices = Array(range)[...]
+      examples.fill(inputs: inputs, with: indices, epoch: nil)
+      examples.fill(classes: labels, with: indices)
       let result = network.evaluate(
         inputs: UnsafeBufferPointer(inputs), labels: UnsafeBufferPointer(labels),
         parameters: UnsafeBufferPointer(parameters.all), loss: loss)

@@ -71,8 +71,8 @@ public final class Trainer {
     step = TrainingStep(
       network: network, parameters: parameters,
       optimizer: plan.optimizer.make(partition: partition, rank: world.rank),
-      examples: plan.dataset.training, transform: plan.transform, loss: plan.loss,
-      microBatches: microBatches, partition: partition, on: world)
+      examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
+      partition: partition, on: world)
     directory = try world.agree {
       world.rank == 0
         ? try RunDirectory(
@@ -110,7 +110,8 @@ public final class Trainer {
     for index in 0..<plan.schedule.totalSteps {
       let epoch = index / batches.batchesPerEpoch + 1
       let rate = plan.schedule.rate(at: index)
-      let record = try step.take(batches.indices(step: index), learningRate: rate)
+      let record = try step.take(
+        batches.indices(step: index), epoch: epoch - 1, learningRate: rate)
       try directory?.log(
         RunDirectory.StepLine(
           step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
@@ -140,8 +141,7 @@ public final class Trainer {
   /// whose loss is.
   private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
     let evaluation = try Evaluation(
-      of: network, parameters: parameters, on: plan.dataset.test, transform: plan.transform,
-      loss: plan.loss, over: world)
+      of: network, parameters: parameters, on: plan.dataset.test, loss: plan.loss, over: world)
     if let directory {
       if evaluation.loss.isFinite { try network.layout.write(parameters.all, to: plan.model) }
       try directory.log(

@@ -14,10 +14,10 @@ extension TrainingPlan {
     try world.requireSame("the OpenBLAS core type", BLAS.coreType)
     try world.requireSame("the setting", configuration)
     try world.requireSame("the network", "\(network.input)\n\(network.layers)")
-    for (name, examples) in [("training", dataset.training), ("test", dataset.test)] {
+    let parts: [(String, any Examples)] = [("training", dataset.training), ("test", dataset.test)]
+    for (name, examples) in parts {
       var digest = Digest()
-      examples.pixels.withUnsafeBytes { digest.add($0) }
-      examples.labels.withUnsafeBytes { digest.add($0) }
+      examples.withBytes { digest.add($0) }
       try world.requireSame("the digest of the \(name) data", digest.text)
     }
   }
@@ -34,18 +34,23 @@ extension TrainingPlan {
         "--micro-batches", "there are more ranks than micro-batches",
         expected: "at least \(ranks), one for each rank", got: "\(parts)")
     }
-    guard network.inputCount == dataset.training.imageSize else {
+    let inputCount = dataset.training.inputCount
+    guard network.inputCount == inputCount else {
       throw DatasetError(
-        "the model", "does not take the data's images",
-        expected: "an input of \(dataset.training.imageSize) numbers, for images of "
-          + dataset.imageShape.map(String.init).joined(separator: "×"),
+        "the model", "does not take the data's \(dataset.noun)",
+        expected: "an input of \(inputCount) numbers, for \(dataset.noun) of shape "
+          + dataset.inputShape.map(String.init).joined(separator: "×"),
         got: "one of \(network.inputCount), of shape \(network.input)")
     }
-    guard network.outputCount == dataset.classCount else {
+    guard case .classes(let classes, 1) = dataset.targets else {
+      throw DatasetError(
+        "the data", "cannot be trained on yet", expected: "one class for each example",
+        got: "\(dataset.targets)")
+    }
+    guard network.outputCount == classes else {
       throw DatasetError(
         "the model", "does not tell the data's classes apart",
-        expected: "\(dataset.classCount) outputs, one for each class", got: "\(network.outputCount)"
-      )
+        expected: "\(classes) outputs, one for each class", got: "\(network.outputCount)")
     }
   }
 
@@ -57,18 +62,16 @@ extension TrainingPlan {
       case .sgd(let momentum, _): "SGD, momentum \(momentum)"
       case .adamw: "AdamW"
       }
-    let (training, test, cells) = (dataset.training, dataset.test, partition.cells)
+    let cells = partition.cells
     return """
-      data       \(dataset.name): \(training.count) training and \(test.count) test images, \
-      \(dataset.imageShape.map(String.init).joined(separator: "×")), \(dataset.classCount) classes
+      data       \(dataset.description)
       network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)
       optimizer  \(optimizer), learning rate \(schedule.base)
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank
       memory     \(formatBytes(memory.total)) a rank, of which the optimizer \
-      \(formatBytes(memory.optimizer)), beside \
-      \(formatBytes(training.pixels.count + test.pixels.count)) of images
+      \(formatBytes(memory.optimizer)), beside \(formatBytes(dataset.byteCount)) of \(dataset.noun)
       run        \(runDirectory)
       """
   }

@@ -26,8 +26,7 @@ final class TrainingStep {
   private let network: Network<Float>
   private let parameters: Buffer<Float>
   private let optimizer: any ShardedOptimizer
-  private let examples: LabelledImages
-  private let transform: InputTransform
+  private let examples: any Examples
   private let loss: Loss
   private let microBatches: Partition
   private let reduction: ReduceScatter
@@ -38,14 +37,13 @@ final class TrainingStep {
 
   init(
     network: Network<Float>, parameters: Buffer<Float>, optimizer: any ShardedOptimizer,
-    examples: LabelledImages, transform: InputTransform, loss: Loss, microBatches: Partition,
-    partition: CellPartition, on world: Communicator
+    examples: any Examples, loss: Loss, microBatches: Partition, partition: CellPartition,
+    on world: Communicator
   ) {
     self.network = network
     self.parameters = parameters
     self.optimizer = optimizer
     self.examples = examples
-    self.transform = transform
     self.loss = loss
     self.microBatches = microBatches
     reduction = ReduceScatter(of: microBatches, to: partition, rank: world.rank)
@@ -57,12 +55,14 @@ final class TrainingStep {
 
   /// Collective.
   ///
-  /// - Parameter batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
-  func take(_ batch: ArraySlice<Int>, learningRate: Double) throws -> Record {
+  /// - Parameters:
+  ///   - batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
+  ///   - epoch: from 0, for the examples' augmentation.
+  func take(_ batch: ArraySlice<Int>, epoch: Int, learningRate: Double) throws -> Record {
     var clock = PhaseClock()
     var lossSums: [Double] = []
     for microBatch in reduction.leaves {
-      clock.time(.data) { load(microBatch, of: batch) }
+      clock.time(.data) { load(microBatch, of: batch, epoch: epoch) }
       clock.time(.gradient) {
         reduction.add(microBatch: microBatch) { gradient in
           lossSums.append(
@@ -87,10 +87,10 @@ final class TrainingStep {
     return Record(loss: meanLoss, outcome: outcome, clock: clock)
   }
 
-  private func load(_ microBatch: Int, of batch: ArraySlice<Int>) {
+  private func load(_ microBatch: Int, of batch: ArraySlice<Int>, epoch: Int) {
     let range = Partition(of: batch.count, over: microBatches.items).range(of: microBatch)
     let indices = batch[batch.startIndex + range.lowerBound..<batch.startIndex + range.upperBound]
-    examples.fill(inputs.all, with: indices, transformedBy: transform)
-    examples.fill(labels.all, with: indices)
+    examples.fill(inputs: inputs.all, with: indices, epoch: epoch)
+    examples.fill(classes: labels.all, with: indices)
   }
 }
