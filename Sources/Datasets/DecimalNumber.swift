@@ -5,7 +5,7 @@
 ///
 /// Up to 2⁵³ and 10²² the parts of a decimal are exact, and one operation rounds once: W. Clinger,
 /// "How to read floating point numbers accurately", 1990. Other numbers are left to the library.
-func decimalNumber(_ text: ArraySlice<UInt8>) -> Double? {
+package func decimalNumber(_ text: ArraySlice<UInt8>) -> Double? {
   var text = text
   while let first = text.first, first == 0x20 || first == 0x09 { text.removeFirst() }
   while let last = text.last, last == 0x20 || last == 0x09 { text.removeLast() }

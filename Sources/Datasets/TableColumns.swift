@@ -5,6 +5,12 @@ public struct TableColumns: Sendable, Equatable {
     public let name: String
     public let mean: Double
     public let std: Double
+
+    public init(name: String, mean: Double, std: Double) {
+      self.name = name
+      self.mean = mean
+      self.std = std
+    }
   }
 
   /// In the order of the inputs.
