@@ -38,15 +38,10 @@ extension Dataset {
       test = testArrays.examples(
         try testArrays.readInputs(), testTargets, rows: Array(0..<testArrays.count))
     }
-    let kind =
-      switch training.targets {
-      case .classes(let count, 1): "\(count) classes"
-      case .classes(let count, let positions): "\(count) classes at \(positions) positions"
-      case .values(let count): count == 1 ? "one value" : "\(count) values"
-      }
     let shape = training.inputShape.map(String.init).joined(separator: "×")
     try self.init(
-      name: name, training: training, test: test, details: " of shape \(shape), \(kind)")
+      name: name, training: training, test: test, details: " of shape \(shape), \(training.targets)"
+    )
   }
 
   /// The two files of a part.
@@ -58,13 +53,13 @@ extension Dataset {
     init(inputs: String, targets: String) throws(DatasetError) {
       self.inputs = try NPYFile(path: inputs)
       self.targets = try NPYFile(path: targets)
+      for file in [self.inputs, self.targets] where file.count == 0 {
+        throw DatasetError(file.path, "holds nothing: its shape is \(file.shape)")
+      }
       guard self.inputs.shape[0] == self.targets.shape[0] else {
         throw DatasetError(
           inputs,
           "holds \(self.inputs.shape[0]) examples, \(targets) holds \(self.targets.shape[0])")
-      }
-      for file in [self.inputs, self.targets] where file.count == 0 {
-        throw DatasetError(file.path, "holds nothing: its shape is \(file.shape)")
       }
       guard self.targets.shape.count <= 2 else {
         throw DatasetError(

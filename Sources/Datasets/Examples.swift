@@ -1,5 +1,5 @@
 /// What a network is to say about an example.
-public enum TargetKind: Sendable, Equatable {
+public enum TargetKind: Sendable, Equatable, CustomStringConvertible {
   /// At each of `positions` (1 but for sequences) one of `count` classes.
   case classes(count: Int, positions: Int)
   /// `count` numbers.
@@ -17,6 +17,14 @@ public enum TargetKind: Sendable, Equatable {
   public var outputs: Int {
     switch self {
     case .classes(let count, _), .values(let count): count
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .classes(let count, let positions):
+      "\(count) classes" + (positions == 1 ? "" : " at \(positions) positions")
+    case .values(let count): "\(count) value\(count == 1 ? "" : "s")"
     }
   }
 }
