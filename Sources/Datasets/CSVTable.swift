@@ -87,12 +87,6 @@ struct CSVTable {
     featureNames = (0..<columns.count).filter { $0 != targetColumn }.map(columns.name)
     if options.task == .classification {
       let (classes, names) = labels.sorted()
-      guard names.count >= 2 else {
-        throw DatasetError(
-          file,
-          "\(columns.label(targetColumn)) has the same value in all rows: at least 2 classes "
-            + "are needed")
-      }
       target = .classes(classes, names: names)
     } else {
       target = .numbers(numbers)

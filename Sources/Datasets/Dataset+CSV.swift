@@ -1,7 +1,6 @@
-import Glibc
-
 extension Dataset {
-  /// Reads a table of numbers in the CSV format, gzip-compressed or not, and splits it.
+  /// Reads a table of numbers in the CSV format, gzip-compressed or not, and splits it where
+  /// `options` name no file to test on.
   ///
   /// Features, and the target of a regression, are standardised with mean and standard deviation of
   /// the training part.
@@ -10,69 +9,60 @@ extension Dataset {
   package init(
     name: String, csv path: String, options: TableOptions, split: Split
   ) throws(DatasetError) {
-    try self.init(
-      name: name, csv: try InputFile(path).readInflated(), file: path, options: options,
-      split: split)
+    func read(_ path: String) throws(DatasetError) -> CSVTable {
+      try CSVTable(try InputFile(path).readInflated(), file: path, options: options)
+    }
+    let table = try read(path)
+    if let testFile = options.testFile {
+      try self.init(
+        name: name, table, trainingRows: Array(0..<table.rowCount), test: try read(testFile))
+    } else {
+      try self.init(name: name, table, split: split)
+    }
   }
 
-  /// The same for a file's bytes in memory.
+  /// The same for a file's bytes in memory, which are split.
   package init(
     name: String, csv bytes: [UInt8], file: String, options: TableOptions, split: Split
   ) throws(DatasetError) {
-    let table = try CSVTable(bytes, file: file, options: options)
-    let rows = try split.rows(of: table.rowCount, source: file)
-    let width = table.featureNames.count
-    var inputs = [Float](repeating: 0, count: table.features.count)
-    var features: [TableColumns.Column] = []
-    for (column, name) in table.featureNames.enumerated() {
-      let feature = try TableColumns.Column(
-        name: name, values: table.features, column: column, of: width, rows: rows.training,
-        file: file)
-      try feature.standardise(table.features, column: column, of: width, into: &inputs, file: file)
-      features.append(feature)
-    }
-    let (targets, columns): (ArrayExamples.Targets, TableColumns)
-    switch table.target {
-    case .numbers(let numbers):
-      let target = try TableColumns.Column(
-        name: table.targetName, values: numbers, column: 0, of: 1, rows: rows.training, file: file)
-      var values = [Float](repeating: 0, count: numbers.count)
-      try target.standardise(numbers, column: 0, of: 1, into: &values, file: file)
-      targets = .values(values, count: 1)
-      columns = TableColumns(features: features, target: target, classNames: [])
-    case .classes(let classes, let names):
-      targets = .classes(classes, count: names.count, positions: 1)
-      columns = TableColumns(
-        features: features, target: .init(name: table.targetName, mean: 0, std: 1),
-        classNames: names)
-    }
-    func part(_ rows: [Int]) -> ArrayExamples {
-      ArrayExamples(
-        inputShape: [width], inputs: .floats(inputs), targets: targets, rows: rows, source: file)
+    try self.init(
+      name: name, try CSVTable(bytes, file: file, options: options), split: split)
+  }
+
+  private init(name: String, _ table: CSVTable, split: Split) throws(DatasetError) {
+    let rows = try split.rows(of: table.rowCount, source: table.file)
+    let columns = try TableColumns(of: table, trainingRows: rows.training)
+    let arrays = try columns.standardise(table)
+    try self.init(
+      name: name, columns, training: arrays.examples(rows.training),
+      test: arrays.examples(rows.test))
+  }
+
+  private init(
+    name: String, _ table: CSVTable, trainingRows: [Int], test: CSVTable
+  ) throws(DatasetError) {
+    let columns = try TableColumns(of: table, trainingRows: trainingRows)
+    guard test.featureNames == table.featureNames, test.targetName == table.targetName else {
+      func names(_ table: CSVTable) -> String {
+        (table.featureNames + [table.targetName]).map { "'\(printable($0))'" }
+          .joined(separator: ", ")
+      }
+      throw DatasetError(
+        test.file, "its columns are not those of \(table.file)", expected: names(table),
+        got: names(test))
     }
     try self.init(
-      name: name, training: part(rows.training), test: part(rows.test), noun: "rows",
+      name: name, columns, training: try columns.standardise(table).examples(trainingRows),
+      test: try columns.standardise(test).examples(Array(0..<test.rowCount)))
+  }
+
+  private init(
+    name: String, _ columns: TableColumns, training: ArrayExamples, test: ArrayExamples
+  ) throws(DatasetError) {
+    let width = columns.features.count
+    try self.init(
+      name: name, training: training, test: test, noun: "rows",
       details: ", \(width) feature\(width == 1 ? "" : "s"), \(columns.targetDescription)",
       columns: columns)
-  }
-}
-
-extension TableColumns {
-  /// For people: what is to be learned.
-  var targetDescription: String {
-    let name = printable(target.name)
-    guard !classNames.isEmpty else {
-      return "target '\(name)' of mean \(rounded(target.mean)) and std \(rounded(target.std))"
-    }
-    let shown = classNames.prefix(10).map(printable).joined(separator: ", ")
-    return "\(classNames.count) classes of '\(name)': \(shown)"
-      + (classNames.count > 10 ? ", …" : "")
-  }
-
-  /// Four digits of a number.
-  private func rounded(_ number: Double) -> String {
-    var text = [CChar](repeating: 0, count: 64)
-    _ = withVaList([number]) { vsnprintf(&text, text.count, "%.4g", $0) }
-    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
   }
 }

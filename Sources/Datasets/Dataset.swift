@@ -1,5 +1,5 @@
 /// Examples for training and test, checked against one another.
-public struct Dataset: Sendable {
+public struct Dataset: Sendable, CustomStringConvertible {
   /// As the user asked for it.
   public let name: String
   public let training: any Examples

@@ -46,9 +46,12 @@ public struct TableOptions: Sendable, Equatable {
   public var task = Task.regression
   /// A column's name, or its number from 1; the last column where it is nil.
   public var target: String?
+  /// Another file of the same columns to test on, instead of a split.
+  public var testFile: String?
 
-  public init(task: Task = .regression, target: String? = nil) {
+  public init(task: Task = .regression, target: String? = nil, testFile: String? = nil) {
     self.task = task
     self.target = target
+    self.testFile = testFile
   }
 }

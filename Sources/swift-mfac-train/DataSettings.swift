@@ -70,6 +70,9 @@ struct DataSettings: ParsableArguments {
     help: "The column to be learned: its name, or its number from 1. (csv; default: the last)")
   var target: String?
 
+  @Option(help: "A file of the same columns to test on, instead of a share of the rows. (csv)")
+  var testCsv: String?
+
   @Option(
     parsing: .unconditional,
     help: """
@@ -112,10 +115,15 @@ struct DataSettings: ParsableArguments {
       ])
     try refuse(unless: texts, "text and tokens", [("--context-length", contextLength)])
     try refuse(unless: source.kind == .tokens, "tokens", [("--vocabulary", vocabulary)])
-    try refuse(unless: source.kind == .table, "csv", [("--task", task), ("--target", target)])
+    try refuse(
+      unless: source.kind == .table, "csv",
+      [("--task", task), ("--target", target), ("--test-csv", testCsv)])
     try refuse(
       unless: source.isSplit, "text, tokens, csv and npy of two files",
       [("--test-fraction", testFraction)])
+    if let testFraction {
+      try require(testCsv == nil, "--test-fraction", "no --test-csv beside it", testFraction)
+    }
     if images {
       inputScale = inputScale ?? Fraction(argument: "1/\(source.pixelMaximum)")
       inputMean = inputMean ?? NumberList(source.standardization.mean)
@@ -130,7 +138,7 @@ struct DataSettings: ParsableArguments {
       try require(vocabulary != nil, "--vocabulary", "the number of tokens there are", "none")
     }
     if source.kind == .table { task = task ?? .regression }
-    if source.isSplit { testFraction = testFraction ?? 0.1 }
+    if source.isSplit, testCsv == nil { testFraction = testFraction ?? 0.1 }
   }
 
   private func refuse(
@@ -152,7 +160,8 @@ struct DataSettings: ParsableArguments {
     var options = DatasetOptions()
     if try source.kind == .images { options.images = try imageOptions(seed: seed) }
     options.sequences = SequenceOptions(contextLength: contextLength ?? 64, vocabulary: vocabulary)
-    options.table = TableOptions(task: task ?? .regression, target: target)
+    options.table = TableOptions(
+      task: task ?? .regression, target: target, testFile: testCsv)
     options.split = Split(testFraction: testFraction ?? 0.1, seed: seed)
     return options
   }

@@ -215,7 +215,7 @@ struct CSVTests {
       ),
       (
         "a,b\n1,2\n4,2.0\n", nil, .classification,
-        "column 2 'b' has the same value in all rows: at least 2 classes are needed"
+        "column 'b' has the same value in all rows: at least 2 classes are needed"
       ),
       ("a,b\n1,x\n4,\n", nil, .classification, "line 3, column 2 'b': the cell is empty"),
     ]
@@ -235,6 +235,41 @@ struct CSVTests {
       refusal { _ = try table("1e300,1\n1,2\n3,4\n", split: split) }
         == "f: column '1', row 1: too far from the others: expected a finite number after "
         + "standardisation with mean 2.0 and std 1.0, got 1e+300")
+  }
+
+  @Test func anotherFileMayBeTestedOn() throws {
+    let directory = try TemporaryDirectory()
+    let training = try directory.write(Array("x,k\n1,2\n3,1\n8,2\n".utf8), to: "training")
+    func load(_ text: String, task: TableOptions.Task = .classification) throws -> Dataset {
+      var options = DatasetOptions()
+      let test = try directory.write(Array(text.utf8), to: "test")
+      options.table = TableOptions(task: task, testFile: test)
+      return try DatasetSource("csv:\(training)").load(options)
+    }
+    let dataset = try load("x;k\n4;2.0\n-2;2\n")
+    let feature = try #require(dataset.columns).features[0]
+    // Mean 4; squares 9, 1 and 16.
+    #expect(feature.mean == 4 && feature.std == (26.0 / 3).squareRoot())
+    #expect(dataset.training.count == 3 && dataset.test.count == 2)
+    #expect(dataset.test.inputs([0, 1]) == [0, Float(-6 / feature.std)])
+    #expect(dataset.training.classes([0, 1, 2]) == [1, 0, 1])
+    #expect(dataset.test.classes([0, 1]) == [1, 1])
+    #expect(try load("x,k\n1,4\n", task: .regression).test.values([0])[0] > 0)
+    for (text, message) in [
+      (
+        "x,k\n1,3\n",
+        "column 'k' has a class that is none of the training part's: expected 1, 2, got '3'"
+      ),
+      (
+        "x,y,k\n1,1,1\n",
+        "its columns are not those of \(training): expected 'x', 'k', got 'x', 'y', 'k'"
+      ),
+      ("1,1\n", "its columns are not those of \(training): expected 'x', 'k', got '1', '2'"),
+      ("x,k\n", "has no rows below the names of its columns"),
+      ("x,k\n1,\n", "line 2, column 2 'k': the cell is empty"),
+    ] {
+      #expect(refusal { _ = try load(text) } == "\(directory.path)/test: \(message)")
+    }
   }
 
   @Test func utf16IsToldFromUTF8() {

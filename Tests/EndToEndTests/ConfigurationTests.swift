@@ -43,7 +43,9 @@ import Testing
     let keys = Set(lines.map { String($0.prefix { $0 != ":" }) })
     let unset = Set(flags).subtracting(keys)
     // Of other kinds of data.
-    let others: Set = ["context-length", "vocabulary", "task", "target", "test-fraction"]
+    let others: Set = [
+      "context-length", "vocabulary", "task", "target", "test-csv", "test-fraction",
+    ]
     #expect(unset == others.union(["config", "epochs", "initial-weights"]))
   }
 

@@ -16,6 +16,11 @@ import Testing
       ["--dataset", "npy:a,b,c,d", "--test-fraction", "0.2"],
       ["--test-fraction", "npy of two files"]
     ),
+    (
+      ["--dataset", "csv:t.csv", "--test-csv", "u.csv", "--test-fraction", "0.2"],
+      ["--test-fraction", "no --test-csv"]
+    ),
+    (["--dataset", "text:t", "--test-csv", "u.csv"], ["--test-csv", "only with csv"]),
     (["--dataset", "digits", "--test-fraction", "0.2"], ["--test-fraction", "digits"]),
     (["--dataset", "csv:t.csv", "--test-fraction", "1"], ["--test-fraction", "in (0, 1)", "1.0"]),
     (["--dataset", "tokens:t"], ["--vocabulary", "number of tokens", "none"]),
