@@ -6,7 +6,7 @@ extension Dataset {
     name: String, text path: String, contextLength: Int, testFraction: Double
   ) throws(DatasetError) {
     try self.init(
-      name: name, tokens: try InputFile(path).readInflated(), vocabulary: 256,
+      name: name, tokens: .bytes(try InputFile(path).readInflated()), vocabulary: 256,
       contextLength: contextLength, testFraction: testFraction, unit: "bytes", source: path)
   }
 
@@ -36,13 +36,14 @@ extension Dataset {
         expected: "0 to \(vocabulary - 1)", got: "\(tokens[position])")
     }
     try self.init(
-      name: name, tokens: tokens, vocabulary: vocabulary, contextLength: contextLength,
+      name: name, tokens: .words(tokens), vocabulary: vocabulary, contextLength: contextLength,
       testFraction: testFraction, unit: "tokens", source: path)
   }
 
   /// The end of the text is for test.
-  private init<Token: FixedWidthInteger & UnsignedInteger & Sendable>(
-    name: String, tokens: [Token], vocabulary: Int, contextLength: Int, testFraction: Double,
+  private init(
+    name: String, tokens: TokenSequences.Tokens, vocabulary: Int, contextLength: Int,
+    testFraction: Double,
     unit: String, source: String
   ) throws(DatasetError) {
     guard contextLength > 0 else {
@@ -51,7 +52,7 @@ extension Dataset {
     let testCount = try Split(testFraction: testFraction).testCount(
       of: tokens.count, source: source)
     let end = tokens.count - testCount
-    func part(_ name: String, _ range: Range<Int>) throws(DatasetError) -> TokenSequences<Token> {
+    func part(_ name: String, _ range: Range<Int>) throws(DatasetError) -> TokenSequences {
       try TokenSequences(
         tokens: tokens, range: range, contextLength: contextLength, vocabulary: vocabulary,
         part: name, source: source)

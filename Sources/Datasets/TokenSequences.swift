@@ -5,9 +5,22 @@
 ///
 /// Sequence i is tokens i·S to i·S + S − 1, and its classes are tokens i·S + 1 to i·S + S; there are
 /// (N − 1)/S of them, and what is left over is dropped.
-public struct TokenSequences<Token: FixedWidthInteger & UnsignedInteger & Sendable>: Examples {
+public struct TokenSequences: Examples {
+  /// In as many bytes as they need. (A type parameter would leave `fill` unspecialised.)
+  public enum Tokens: Sendable, Equatable {
+    case bytes([UInt8])
+    case words([UInt16])
+
+    public var count: Int {
+      switch self {
+      case .bytes(let bytes): bytes.count
+      case .words(let words): words.count
+      }
+    }
+  }
+
   /// Of both parts; each below `vocabulary`.
-  public let tokens: [Token]
+  public let tokens: Tokens
   /// Where this part lies in `tokens`.
   public let range: Range<Int>
   /// S
@@ -18,15 +31,20 @@ public struct TokenSequences<Token: FixedWidthInteger & UnsignedInteger & Sendab
   public let count: Int
   public var inputShape: [Int] { [contextLength] }
   public var targets: TargetKind { .classes(count: vocabulary, positions: contextLength) }
-  public var byteCount: Int { range.count * MemoryLayout<Token>.size }
+  public var byteCount: Int {
+    switch tokens {
+    case .bytes: range.count
+    case .words: range.count * 2
+    }
+  }
 
   /// - Throws: `DatasetError` when there is not one sequence in the part.
   public init(
-    tokens: [Token], range: Range<Int>, contextLength: Int, vocabulary: Int, part: String,
+    tokens: Tokens, range: Range<Int>, contextLength: Int, vocabulary: Int, part: String,
     source: String
   ) throws(DatasetError) {
     precondition(contextLength > 0, "sequences of \(contextLength) tokens")
-    precondition(tokens.indices.contains(range), "part \(range) of \(tokens.count) tokens")
+    precondition((0..<tokens.count).contains(range), "part \(range) of \(tokens.count) tokens")
     guard range.count > contextLength else {
       throw DatasetError(
         source, "its \(part) part is too short for one sequence of \(contextLength) tokens",
@@ -45,32 +63,41 @@ public struct TokenSequences<Token: FixedWidthInteger & UnsignedInteger & Sendab
     inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
   ) {
     check(inputs.count, indices, size: contextLength)
-    write(indices, after: 0) { inputs[$0] = Float($1) }
+    guard let inputs = inputs.baseAddress else { return }
+    switch tokens {
+    case .bytes(let bytes): write(bytes, indices, after: 0, to: inputs) { Float($0) }
+    case .words(let words): write(words, indices, after: 0, to: inputs) { Float($0) }
+    }
   }
 
   public func fill(classes: UnsafeMutableBufferPointer<Int32>, with indices: ArraySlice<Int>) {
     check(classes.count, indices, size: contextLength)
-    write(indices, after: 1) { classes[$0] = Int32($1) }
+    guard let classes = classes.baseAddress else { return }
+    switch tokens {
+    case .bytes(let bytes): write(bytes, indices, after: 1, to: classes) { Int32($0) }
+    case .words(let words): write(words, indices, after: 1, to: classes) { Int32($0) }
+    }
   }
 
   @inline(__always)
-  private func write(
-    _ indices: ArraySlice<Int>, after offset: Int, _ put: (_ place: Int, Token) -> Void
+  private func write<Token, Number>(
+    _ tokens: [Token], _ indices: ArraySlice<Int>, after offset: Int,
+    to numbers: UnsafeMutablePointer<Number>, _ number: (Token) -> Number
   ) {
     tokens.withUnsafeBufferPointer { tokens in
-      var place = 0
-      for index in indices {
+      for (row, index) in indices.enumerated() {
         let start = range.lowerBound + index * contextLength + offset
-        for position in start..<start + contextLength {
-          put(place, tokens[position])
-          place += 1
-        }
+        let (from, to) = (tokens.baseAddress! + start, numbers + row * contextLength)
+        for i in 0..<contextLength { to[i] = number(from[i]) }
       }
     }
   }
 
   public func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    tokens[range].withUnsafeBytes(body)
+    switch tokens {
+    case .bytes(let bytes): bytes[range].withUnsafeBytes(body)
+    case .words(let words): words[range].withUnsafeBytes(body)
+    }
   }
 }
 
