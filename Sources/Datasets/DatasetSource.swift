@@ -8,18 +8,50 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
   case mnist
   /// Four IDX files under their usual names in a directory.
   case idx(directory: String)
+  /// The binary version of CIFAR-10 in a directory.
+  case cifar10(directory: String)
+  /// The bytes of a file as a text.
+  case text(file: String)
+  /// A file of 16-bit tokens.
+  case tokens(file: String)
+  /// A table of numbers.
+  case csv(file: String)
+  /// Inputs and targets in NumPy's format; of both parts, or of training and then of test.
+  case npy(files: [String])
+
+  /// What sources of one kind have in common: the settings that they read.
+  public enum Kind: Sendable {
+    case images, text, tokens, table, arrays
+  }
 
   /// What `init(_:)` takes, for help and messages.
-  public static let usage = "fashion-mnist, digits, mnist or idx:DIR"
+  public static let usage =
+    "fashion-mnist, digits, mnist, idx:DIR, cifar10:DIR, text:FILE, tokens:FILE, csv:FILE or "
+    + "npy:INPUTS.npy,TARGETS.npy"
 
   /// - Throws: `DatasetError` listing the known names.
   public init(_ text: String) throws(DatasetError) {
-    switch text {
-    case "fashion-mnist": self = .fashionMNIST
-    case "digits": self = .digits
-    case "mnist": self = .mnist
-    case _ where text.hasPrefix("idx:") && text.utf8.count > 4:
-      self = .idx(directory: String(text.dropFirst(4)))
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+    let place = parts.count == 2 ? String(parts[1]) : ""
+    switch (String(parts[0]), place.isEmpty) {
+    case ("fashion-mnist", _) where parts.count == 1: self = .fashionMNIST
+    case ("digits", _) where parts.count == 1: self = .digits
+    case ("mnist", _) where parts.count == 1: self = .mnist
+    case ("idx", false): self = .idx(directory: place)
+    case ("cifar10", false): self = .cifar10(directory: place)
+    case ("text", false): self = .text(file: place)
+    case ("tokens", false): self = .tokens(file: place)
+    case ("csv", false): self = .csv(file: place)
+    case ("npy", false):
+      let files = place.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      guard [2, 4].contains(files.count), !files.contains("") else {
+        throw DatasetError(
+          "dataset", "npy takes two files or four",
+          expected:
+            "npy:INPUTS.npy,TARGETS.npy or npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy",
+          got: "'\(text)'")
+      }
+      self = .npy(files: files)
     default:
       throw DatasetError("dataset", "unknown source", expected: Self.usage, got: "'\(text)'")
     }
@@ -31,6 +63,30 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     case .digits: "digits"
     case .mnist: "mnist"
     case .idx(let directory): "idx:\(directory)"
+    case .cifar10(let directory): "cifar10:\(directory)"
+    case .text(let file): "text:\(file)"
+    case .tokens(let file): "tokens:\(file)"
+    case .csv(let file): "csv:\(file)"
+    case .npy(let files): "npy:\(files.joined(separator: ","))"
+    }
+  }
+
+  public var kind: Kind {
+    switch self {
+    case .fashionMNIST, .digits, .mnist, .idx, .cifar10: .images
+    case .text: .text
+    case .tokens: .tokens
+    case .csv: .table
+    case .npy: .arrays
+    }
+  }
+
+  /// Whether a part of the examples is held out for test by `Split`, since the source names none.
+  public var isSplit: Bool {
+    switch self {
+    case .text, .tokens, .csv: true
+    case .npy(let files): files.count == 2
+    default: false
     }
   }
 
@@ -38,28 +94,65 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
   public var pixelMaximum: Int { self == .digits ? 16 : 255 }
 
   /// Mean and standard deviation of the training part's pixels divided by `pixelMaximum`, where they
-  /// are customarily standardised; else 0 and 1.
-  public var standardization: (mean: Double, std: Double) {
+  /// are customarily standardised; else 0 and 1. For each channel, or one for all.
+  public var standardization: (mean: [Double], std: [Double]) {
     switch self {
-    case .fashionMNIST: (0.2860, 0.3530)
-    case .mnist: (0.1307, 0.3081)
-    case .digits, .idx: (0, 1)
+    case .fashionMNIST: ([0.2860], [0.3530])
+    case .mnist: ([0.1307], [0.3081])
+    case .cifar10: ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616])
+    default: ([0], [1])
     }
   }
 
-  /// Reads and checks all four files.
+  /// Reads and checks all files.
   ///
-  /// - Throws: `DatasetError` naming the file at fault, and how to get data that are missing.
-  public func load() throws(DatasetError) -> ImageDataset {
+  /// - Throws: `DatasetError` naming the file or option at fault, and how to get data that are
+  ///   missing.
+  public func load(_ options: DatasetOptions = DatasetOptions()) throws(DatasetError) -> Dataset {
+    let (images, sequences) = (options.images, options.sequences)
     switch self {
-    case .digits: try ImageDataset.digits(name: description)
+    case .digits:
+      return try Dataset.digits(
+        name: description, transform: try transform(images), augmentation: images.augmentation)
     case .fashionMNIST:
-      try ImageDataset(
-        name: description, directory: "/usr/share/datasets/fashion-mnist",
+      return try Dataset(
+        name: description, idx: "/usr/share/datasets/fashion-mnist",
+        transform: try transform(images), augmentation: images.augmentation,
         remedy: "apt-get install dataset-fashion-mnist")
     case .mnist:
-      try ImageDataset(name: description, directory: "data/mnist", remedy: "make data-mnist")
-    case .idx(let directory): try ImageDataset(name: description, directory: directory)
+      return try Dataset(
+        name: description, idx: "data/mnist", transform: try transform(images),
+        augmentation: images.augmentation, remedy: "make data-mnist")
+    case .idx(let directory):
+      return try Dataset(
+        name: description, idx: directory, transform: try transform(images),
+        augmentation: images.augmentation)
+    case .cifar10(let directory):
+      return try Dataset(
+        name: description, cifar10: directory, transform: try transform(images),
+        augmentation: images.augmentation)
+    case .text(let file):
+      return try Dataset(
+        name: description, text: file, contextLength: sequences.contextLength,
+        testFraction: options.split.testFraction)
+    case .tokens(let file):
+      guard let vocabulary = sequences.vocabulary else {
+        throw DatasetError("vocabulary", "tokens need it", expected: "a number above every token")
+      }
+      return try Dataset(
+        name: description, tokens: file, vocabulary: vocabulary,
+        contextLength: sequences.contextLength, testFraction: options.split.testFraction)
+    case .csv(let file):
+      return try Dataset(
+        name: description, csv: file, options: options.table, split: options.split)
+    case .npy(let files):
+      return try Dataset(name: description, npy: files, split: options.split)
     }
+  }
+
+  private func transform(_ images: ImageOptions) throws(DatasetError) -> InputTransform {
+    if let transform = images.transform { return transform }
+    let (mean, std) = standardization
+    return try InputTransform(scale: 1 / Double(pixelMaximum), mean: mean, std: std)
   }
 }

@@ -1,45 +1,80 @@
 /// What becomes of a pixel before the network sees it: `x = (pixel·scale − mean)/std`.
 ///
-/// Each of the 256 values is computed once, in double precision, and rounded once.
+/// Each of a channel's 256 values is computed once, in double precision, and rounded once.
 public struct InputTransform: Sendable, Equatable {
   public let scale: Double
-  public let mean: Double
-  public let std: Double
+  /// One for each channel, or one for all.
+  public let mean: [Double]
+  /// One for each channel, or one for all.
+  public let std: [Double]
+  // Shape [channels or 1, 256].
   private let table: [Float]
 
-  /// - Throws: `DatasetError` when a number is not finite, `scale` is 0, `std` is not positive, or
-  ///   a transformed pixel is beyond single precision.
-  public init(scale: Double, mean: Double = 0, std: Double = 1) throws(DatasetError) {
+  /// - Throws: `DatasetError` when a number is not finite, `scale` is 0, an `std` is not positive,
+  ///   there are none or several of them and another number of means, or a transformed pixel is
+  ///   beyond single precision.
+  public init(scale: Double, mean: [Double], std: [Double]) throws(DatasetError) {
     guard scale.isFinite && scale != 0 else {
       throw DatasetError("input scale", "\(scale) is not a finite number other than 0")
     }
-    guard mean.isFinite else {
+    for mean in mean where !mean.isFinite {
       throw DatasetError("input mean", "\(mean) is not a finite number")
     }
-    guard std.isFinite && std > 0 else {
+    for std in std where !(std.isFinite && std > 0) {
       throw DatasetError("input std", "\(std) is not a finite number above 0")
     }
-    table = (0...255).map { Float((Double($0) * scale - mean) / std) }
-    guard table.allSatisfy(\.isFinite) else {
+    guard let channels = Self.channels(mean.count, std.count) else {
       throw DatasetError(
-        "input transform",
-        "scale \(scale), mean \(mean) and std \(std) exceed single precision")
+        "input mean", "\(mean.count) of them do not go with \(std.count) of input std",
+        expected: "as many, or one for all channels")
+    }
+    var table: [Float] = []
+    for channel in 0..<channels {
+      let mean = mean.count == 1 ? mean[0] : mean[channel]
+      let std = std.count == 1 ? std[0] : std[channel]
+      table += (0...255).map { Float((Double($0) * scale - mean) / std) }
+      guard table.allSatisfy(\.isFinite) else {
+        throw DatasetError(
+          "input transform",
+          "scale \(scale), mean \(mean) and std \(std) exceed single precision")
+      }
     }
     self.scale = scale
     self.mean = mean
     self.std = std
+    self.table = table
+  }
+
+  /// The same for all channels.
+  public init(scale: Double, mean: Double = 0, std: Double = 1) throws(DatasetError) {
+    try self.init(scale: scale, mean: [mean], std: [std])
+  }
+
+  private static func channels(_ means: Int, _ stds: Int) -> Int? {
+    let channels = max(means, stds)
+    let fit = [means, stds].allSatisfy { $0 == 1 || $0 == channels }
+    return channels > 0 && fit ? channels : nil
   }
 
   /// The network's input for a pixel.
-  public func callAsFunction(_ pixel: UInt8) -> Float { table[Int(pixel)] }
+  public func callAsFunction(_ pixel: UInt8, channel: Int = 0) -> Float {
+    table[(table.count == 256 ? 0 : 256 * channel) + Int(pixel)]
+  }
 
-  /// Transforms as many pixels as `inputs` has room for; the counts agree.
-  func apply(to pixels: ArraySlice<UInt8>, into inputs: UnsafeMutableBufferPointer<Float>) {
-    precondition(pixels.count == inputs.count, "\(pixels.count) pixels, \(inputs.count) inputs")
-    table.withUnsafeBufferPointer { table in
-      pixels.withUnsafeBufferPointer { pixels in
-        for i in inputs.indices { inputs[i] = table[Int(pixels[i])] }
-      }
+  /// - Throws: `DatasetError` unless the numbers are one for all, or as many as `channels`.
+  func check(channels: Int) throws(DatasetError) {
+    for (name, numbers) in [("input mean", mean), ("input std", std)]
+    where numbers.count != 1 && numbers.count != channels {
+      throw DatasetError(
+        name,
+        "\(numbers.count) numbers for images of \(channels) channel\(channels == 1 ? "" : "s")",
+        expected: channels == 1 ? "one" : "\(channels), or one for all")
     }
+  }
+
+  /// Gives `body` the table of inputs for the pixels of each channel, shape [channels, 256], and
+  /// how far two channels lie apart in it.
+  func withTable(_ body: (UnsafePointer<Float>, _ stride: Int) -> Void) {
+    table.withUnsafeBufferPointer { body($0.baseAddress!, table.count == 256 ? 0 : 256) }
   }
 }

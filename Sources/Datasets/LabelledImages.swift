@@ -1,67 +1,114 @@
 /// Images of one shape and their labels: the training or the test part of a dataset.
-public struct LabelledImages: Sendable {
-  /// Shape of one image, [height, width].
-  public let imageShape: [Int]
-  /// Shape [count, height, width].
+public struct LabelledImages: Examples {
+  /// Shape of one image, [channels, height, width].
+  public let inputShape: [Int]
+  /// Shape [count, channels, height, width].
   public let pixels: [UInt8]
-  /// Shape [count].
+  /// Shape [count], each below `classCount`.
   public let labels: [UInt8]
-  let imageFile: String
-  let labelFile: String
+  public let classCount: Int
+  public let transform: InputTransform
+  /// For the epochs of training; nil for none.
+  public let augmentation: ImageAugmentation?
+  public let source: String
 
   public var count: Int { labels.count }
-  /// Pixels in one image.
-  public var imageSize: Int { pixels.count / count }
+  public var targets: TargetKind { .classes(count: classCount, positions: 1) }
+  public var byteCount: Int { pixels.count + labels.count }
 
   /// - Parameters:
-  ///   - images: shape [count, height, width].
-  ///   - labels: shape [count].
-  /// - Throws: `DatasetError` when the counts differ or there is nothing in them.
-  public init(images: IDXArray, labels: IDXArray) throws(DatasetError) {
-    precondition(images.shape.count >= 2, "images of shape \(images.shape)")
-    precondition(labels.shape.count == 1, "labels of shape \(labels.shape)")
-    guard images.shape[0] == labels.shape[0] else {
-      throw DatasetError(
-        images.file,
-        "holds \(images.shape[0]) images, \(labels.file) holds \(labels.shape[0]) labels")
-    }
-    guard !images.values.isEmpty else {
-      throw DatasetError(images.file, "holds no pixels: its shape is \(images.shape)")
-    }
-    imageShape = Array(images.shape.dropFirst())
-    pixels = images.values
-    self.labels = labels.values
-    imageFile = images.file
-    labelFile = labels.file
+  ///   - pixels: shape [count, channels, height, width], count and the sizes positive.
+  ///   - labels: shape [count], each below `classCount`.
+  ///   - source: the images' file, for messages.
+  /// - Throws: `DatasetError` when `transform` is for another number of channels.
+  public init(
+    shape: [Int], pixels: [UInt8], labels: [UInt8], classCount: Int, transform: InputTransform,
+    augmentation: ImageAugmentation? = nil, source: String
+  ) throws(DatasetError) {
+    precondition(
+      shape.count == 3 && shape.allSatisfy { $0 > 0 }
+        && pixels.count == labels.count * shape.reduce(1, *),
+      "\(pixels.count) pixels, \(labels.count) labels and images of shape \(shape)")
+    precondition(labels.allSatisfy { $0 < classCount }, "labels beyond \(classCount) classes")
+    try transform.check(channels: shape[0])
+    inputShape = shape
+    self.pixels = pixels
+    self.labels = labels
+    self.classCount = classCount
+    self.transform = transform
+    self.augmentation = augmentation
+    self.source = source
   }
 
-  /// Writes a batch of network inputs, shape [indices.count, height, width].
-  ///
-  /// - Parameter inputs: holds exactly `indices.count * imageSize` numbers.
   public func fill(
-    _ inputs: UnsafeMutableBufferPointer<Float>, with indices: some Collection<Int>,
-    transformedBy transform: InputTransform
+    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
   ) {
-    let size = imageSize
-    precondition(
-      inputs.count == indices.count * size,
-      "\(inputs.count) numbers for \(indices.count) images of \(size) pixels")
-    for (row, index) in indices.enumerated() {
-      precondition(labels.indices.contains(index), "example \(index) of \(count)")
-      transform.apply(
-        to: pixels[index * size..<(index + 1) * size],
-        into: UnsafeMutableBufferPointer(rebasing: inputs[row * size..<(row + 1) * size]))
+    let size = inputCount
+    check(inputs.count, indices, size: size)
+    guard var x = inputs.baseAddress else { return }
+    pixels.withUnsafeBufferPointer { pixels in
+      transform.withTable { table, stride in
+        for index in indices {
+          let image = pixels.baseAddress! + index * size
+          if let augmentation, let epoch {
+            let change = augmentation.change(of: index, epoch: epoch)
+            write(image, changed: change, table, stride, to: x)
+          } else {
+            write(image, table, stride, to: x)
+          }
+          x += size
+        }
+      }
     }
   }
 
-  /// Writes a batch's labels, shape [indices.count].
-  ///
-  /// - Parameter classes: holds exactly `indices.count` numbers.
-  public func fill(
-    _ classes: UnsafeMutableBufferPointer<Int32>, with indices: some Collection<Int>
+  private func write(
+    _ image: UnsafePointer<UInt8>, _ table: UnsafePointer<Float>, _ stride: Int,
+    to x: UnsafeMutablePointer<Float>
   ) {
-    precondition(
-      classes.count == indices.count, "\(classes.count) numbers for \(indices.count) labels")
+    let plane = inputShape[1] * inputShape[2]
+    for channel in 0..<inputShape[0] {
+      let values = table + channel * stride
+      for i in channel * plane..<(channel + 1) * plane { x[i] = values[Int(image[i])] }
+    }
+  }
+
+  private func write(
+    _ image: UnsafePointer<UInt8>, changed change: ImageAugmentation.Change,
+    _ table: UnsafePointer<Float>, _ stride: Int, to x: UnsafeMutablePointer<Float>
+  ) {
+    let (height, width) = (inputShape[1], inputShape[2])
+    // Columns of the original that are seen in the result; none where the frame is wider than it.
+    let seen = max(0, change.right)..<max(max(0, change.right), min(width, width + change.right))
+    for channel in 0..<inputShape[0] {
+      let values = table + channel * stride
+      for y in 0..<height {
+        let row = x + (channel * height + y) * width
+        let from = y + change.down
+        guard from >= 0, from < height, !seen.isEmpty else {
+          row.update(repeating: values[0], count: width)
+          continue
+        }
+        let original = image + (channel * height + from) * width
+        row.update(repeating: values[0], count: width)
+        if change.flipped {
+          let last = row + (width - 1 + change.right)
+          for i in seen { (last - i).pointee = values[Int(original[i])] }
+        } else {
+          let first = row - change.right
+          for i in seen { first[i] = values[Int(original[i])] }
+        }
+      }
+    }
+  }
+
+  public func fill(classes: UnsafeMutableBufferPointer<Int32>, with indices: ArraySlice<Int>) {
+    check(classes.count, indices, size: 1)
     for (row, index) in indices.enumerated() { classes[row] = Int32(labels[index]) }
+  }
+
+  public func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    pixels.withUnsafeBytes(body)
+    labels.withUnsafeBytes(body)
   }
 }

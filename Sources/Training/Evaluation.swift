@@ -4,37 +4,35 @@ import MPI
 import Networks
 import Sharding
 
-/// Mean loss and accuracy over a set of examples.
+/// Mean loss and accuracy over the examples, and over their positions, of a set.
 public struct Evaluation: Sendable, Equatable {
   public let loss: Double
-  /// In [0, 1].
-  public let accuracy: Double
+  /// In [0, 1]; nil where the targets are values.
+  public let accuracy: Double?
 
   /// Evaluates a network; the examples are shared out in fixed chunks. Collective.
   init(
     of network: Network<Float>, parameters: Buffer<Float>, state: Buffer<Float>,
-    on examples: LabelledImages,
-    transform: InputTransform, loss: Loss, over world: Communicator
+    on examples: any Examples, loss: Loss, over world: Communicator
   ) throws {
     let size = network.maximumBatch
     let chunks = Partition(of: (examples.count + size - 1) / size, over: world.size)
-    let inputs = Buffer<Float>(count: size * network.inputCount)
-    let labels = Buffer<Int32>(count: size)
+    let buffer = ExampleBuffer(examples, capacity: size)
     var lossSums: [Double] = []
     var correct: [Double] = []
     for chunk in chunks.range(of: world.rank) {
-      let range = chunk * size..<min((chunk + 1) * size, examples.count)
-      let (inputs, labels) = (inputs[0..<range.count * network.inputCount], labels[0..<range.count])
-      examples.fill(inputs, with: range, transformedBy: transform)
-      examples.fill(labels, with: range)
+      buffer.load(
+        Array(chunk * size..<min((chunk + 1) * size, examples.count))[...], epoch: nil)
       let result = network.evaluate(
-        inputs: UnsafeBufferPointer(inputs), targets: .classes(UnsafeBufferPointer(labels)),
+        inputs: buffer.inputs, targets: buffer.targets,
         parameters: UnsafeBufferPointer(parameters.all), state: UnsafeBufferPointer(state.all),
         loss: loss)
       lossSums.append(result.lossSum)
       correct.append(Double(result.correct))
     }
-    self.loss = try world.sum(of: lossSums, over: chunks) / Double(examples.count)
-    accuracy = try world.sum(of: correct, over: chunks) / Double(examples.count)
+    let predictions = Double(examples.count * network.positions)
+    self.loss = try world.sum(of: lossSums, over: chunks) / predictions
+    let share = try world.sum(of: correct, over: chunks) / predictions
+    if case .classes = examples.targets { accuracy = share } else { accuracy = nil }
   }
 }

@@ -68,7 +68,10 @@ final class RunDirectory {
     let step: Int
     let epoch: Int
     let testLoss: JSONNumber
-    let testAccuracy: Double
+    /// Of classes.
+    let testAccuracy: Double?
+    /// Of values, in the data's units.
+    let testRmse: Double?
     let secondsSinceStart: Double
   }
 

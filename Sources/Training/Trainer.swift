@@ -76,8 +76,8 @@ public final class Trainer {
     step = TrainingStep(
       network: network, parameters: parameters, statistics: statistics, seed: plan.seed,
       optimizer: plan.optimizer.make(partition: partition, rank: world.rank),
-      examples: plan.dataset.training, transform: plan.transform, loss: plan.loss,
-      microBatches: microBatches, partition: partition, on: world)
+      examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
+      partition: partition, on: world)
     directory = try world.agree {
       world.rank == 0
         ? try RunDirectory(
@@ -117,7 +117,8 @@ public final class Trainer {
     for index in 0..<plan.schedule.totalSteps {
       let epoch = index / batches.batchesPerEpoch + 1
       let rate = plan.schedule.rate(at: index)
-      let record = try step.take(batches.indices(step: index), index: index, learningRate: rate)
+      let record = try step.take(
+        batches.indices(step: index), step: index, epoch: epoch - 1, learningRate: rate)
       try directory?.log(
         RunDirectory.StepLine(
           step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
@@ -148,7 +149,6 @@ public final class Trainer {
   private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
     let evaluation = try Evaluation(
       of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
-      transform: plan.transform,
       loss: plan.loss, over: world)
     if let directory {
       if evaluation.loss.isFinite {
@@ -158,12 +158,13 @@ public final class Trainer {
       try directory.log(
         RunDirectory.EvaluationLine(
           step: step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
-          testAccuracy: evaluation.accuracy, secondsSinceStart: progress.seconds))
+          testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
+          secondsSinceStart: progress.seconds))
     }
     progress.say(
-      "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), accuracy "
-        + "\(formatNumber(100 * evaluation.accuracy, digits: 2)) % after step \(step), "
-        + "\(formatNumber(progress.seconds, digits: 1)) s")
+      "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), "
+        + plan.quality(of: evaluation)
+        + " after step \(step), \(formatNumber(progress.seconds, digits: 1)) s")
     return evaluation
   }
 }

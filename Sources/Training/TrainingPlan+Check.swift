@@ -14,10 +14,10 @@ extension TrainingPlan {
     try world.requireSame("the OpenBLAS core type", BLAS.coreType)
     try world.requireSame("the setting", configuration)
     try world.requireSame("the network", "\(network.input)\n\(network.layers)")
-    for (name, examples) in [("training", dataset.training), ("test", dataset.test)] {
+    let parts: [(String, any Examples)] = [("training", dataset.training), ("test", dataset.test)]
+    for (name, examples) in parts {
       var digest = Digest()
-      examples.pixels.withUnsafeBytes { digest.add($0) }
-      examples.labels.withUnsafeBytes { digest.add($0) }
+      examples.withBytes { digest.add($0) }
       try world.requireSame("the digest of the \(name) data", digest.text)
     }
   }
@@ -34,19 +34,70 @@ extension TrainingPlan {
         "--micro-batches", "there are more ranks than micro-batches",
         expected: "at least \(ranks), one for each rank", got: "\(parts)")
     }
-    guard network.inputCount == dataset.training.imageSize else {
+    let inputCount = dataset.training.inputCount
+    guard network.inputCount == inputCount else {
       throw DatasetError(
-        "the model", "does not take the data's images",
-        expected: "an input of \(dataset.training.imageSize) numbers, for images of "
-          + dataset.imageShape.map(String.init).joined(separator: "×"),
+        "the model", "does not take the data's \(dataset.noun)",
+        expected: "an input of \(inputCount) numbers, for \(dataset.noun) of shape "
+          + dataset.inputShape.map(String.init).joined(separator: "×"),
         got: "one of \(network.inputCount), of shape \(network.input)")
     }
-    guard network.outputCount == dataset.classCount else {
+    try checkTargets()
+  }
+
+  /// Checks that the network's outputs are what the data's targets and the loss ask for.
+  private func checkTargets() throws {
+    let targets = dataset.targets
+    guard network.positions == targets.positions else {
       throw DatasetError(
-        "the model", "does not tell the data's classes apart",
-        expected: "\(dataset.classCount) outputs, one for each class", got: "\(network.outputCount)"
-      )
+        "the model", "does not predict what the data tell", expected: "\(targets)",
+        got: "\(network.outputCount) outputs at \(network.positions) positions")
     }
+    if case .values = targets, case .crossEntropy = loss {
+      throw DatasetError(
+        "--loss", "cross-entropy is for classes", expected: "mean-squared-error for \(targets)")
+    }
+    if case .values = targets, loss == .binaryCrossEntropy {
+      try checkShares(dataset.training)
+      try checkShares(dataset.test)
+    }
+    // A single output tells two classes apart.
+    if case .classes(2, _) = targets, network.outputCount == 1, loss != .crossEntropy() { return }
+    guard network.outputCount == targets.outputs else {
+      throw DatasetError(
+        "the model", "does not have an output for each of the data's targets",
+        expected: "\(targets.outputs) outputs, for \(targets)", got: "\(network.outputCount)")
+    }
+  }
+
+  /// Binary cross-entropy is bounded below only for targets in [0, 1].
+  private func checkShares(_ examples: any Examples) throws {
+    let buffer = ExampleBuffer(examples, capacity: 1)
+    for index in 0..<examples.count {
+      buffer.load([index], epoch: nil)
+      guard case .values(let values) = buffer.targets,
+        let stranger = values.first(where: { !(0...1).contains($0) })
+      else { continue }
+      throw DatasetError(
+        examples.source, "target of example \(index) is no probability",
+        expected: "values in [0, 1] for binary-cross-entropy", got: "\(stranger)")
+    }
+  }
+
+  /// The root of the mean squared error in the data's units, where that is the loss of values.
+  func rootMeanSquaredError(_ evaluation: Evaluation) -> Double? {
+    guard case .values = dataset.targets, loss == .meanSquaredError else { return nil }
+    return evaluation.loss.squareRoot() * dataset.targetStd
+  }
+
+  /// How good the network is, for people.
+  func quality(of evaluation: Evaluation) -> String {
+    if let accuracy = evaluation.accuracy {
+      return "accuracy \(formatNumber(100 * accuracy, digits: 2)) %"
+    }
+    return rootMeanSquaredError(evaluation).map {
+      "root mean squared error \(formatNumber($0, digits: 4)) in the target's units"
+    } ?? "of values"
   }
 
   /// What is about to run, for people.
@@ -57,18 +108,16 @@ extension TrainingPlan {
       case .sgd(let momentum, _): "SGD, momentum \(momentum)"
       case .adamw: "AdamW"
       }
-    let (training, test, cells) = (dataset.training, dataset.test, partition.cells)
+    let cells = partition.cells
     return """
-      data       \(dataset.name): \(training.count) training and \(test.count) test images, \
-      \(dataset.imageShape.map(String.init).joined(separator: "×")), \(dataset.classCount) classes
+      data       \(dataset.description)
       network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)
       optimizer  \(optimizer), learning rate \(schedule.base)
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank
       memory     \(formatBytes(memory.total)) a rank, of which the optimizer \
-      \(formatBytes(memory.optimizer)), beside \
-      \(formatBytes(training.pixels.count + test.pixels.count)) of images
+      \(formatBytes(memory.optimizer)), beside \(formatBytes(dataset.byteCount)) of \(dataset.noun)
       run        \(runDirectory)
       """
   }

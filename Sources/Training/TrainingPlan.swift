@@ -11,8 +11,7 @@ public struct TrainingPlan: Sendable {
     case stop
   }
 
-  public var dataset: ImageDataset
-  public var transform: InputTransform
+  public var dataset: Dataset
   public var network: NetworkDescription
   public var optimizer: OptimizerChoice
   public var schedule: LearningRateSchedule
@@ -32,12 +31,10 @@ public struct TrainingPlan: Sendable {
   public var progress = Progress.Style.automatic
 
   public init(
-    dataset: ImageDataset, transform: InputTransform, network: NetworkDescription,
-    optimizer: OptimizerChoice, schedule: LearningRateSchedule, batches: BatchOrder,
-    runDirectory: String
+    dataset: Dataset, network: NetworkDescription, optimizer: OptimizerChoice,
+    schedule: LearningRateSchedule, batches: BatchOrder, runDirectory: String
   ) {
     self.dataset = dataset
-    self.transform = transform
     self.network = network
     self.optimizer = optimizer
     self.schedule = schedule

@@ -28,20 +28,16 @@ final class TrainingStep {
   private let statistics: RunningStatistics
   private let seed: UInt64
   private let optimizer: any ShardedOptimizer
-  private let examples: LabelledImages
-  private let transform: InputTransform
+  private let examples: ExampleBuffer
   private let loss: Loss
   private let microBatches: Partition
   private let reduction: ReduceScatter
   private let slices: [Range<Int>]
-  private let inputs: Buffer<Float>
-  private let labels: Buffer<Int32>
   private let world: Communicator
 
   init(
     network: Network<Float>, parameters: Buffer<Float>, statistics: RunningStatistics, seed: UInt64,
-    optimizer: any ShardedOptimizer, examples: LabelledImages, transform: InputTransform,
-    loss: Loss, microBatches: Partition,
+    optimizer: any ShardedOptimizer, examples: any Examples, loss: Loss, microBatches: Partition,
     partition: CellPartition, on world: Communicator
   ) {
     self.network = network
@@ -49,14 +45,11 @@ final class TrainingStep {
     self.statistics = statistics
     self.seed = seed
     self.optimizer = optimizer
-    self.examples = examples
-    self.transform = transform
+    self.examples = ExampleBuffer(examples, capacity: network.maximumBatch)
     self.loss = loss
     self.microBatches = microBatches
     reduction = ReduceScatter(of: microBatches, to: partition, rank: world.rank)
     slices = (0..<world.size).map(partition.slice(of:))
-    inputs = Buffer(count: network.maximumBatch * network.inputCount)
-    labels = Buffer(count: network.maximumBatch)
     self.world = world
   }
 
@@ -64,25 +57,26 @@ final class TrainingStep {
   ///
   /// - Parameters:
   ///   - batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
-  ///   - index: the step's number in the run.
-  func take(_ batch: ArraySlice<Int>, index: Int, learningRate: Double) throws -> Record {
+  ///   - step: the step's number in the run, and `epoch` the epoch's, both from 0.
+  func take(
+    _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double
+  ) throws -> Record {
     var clock = PhaseClock()
     var lossSums: [Double] = []
     let predictions = batch.count * network.positions
     for microBatch in reduction.leaves {
-      clock.time(.data) { load(microBatch, of: batch) }
+      clock.time(.data) { load(microBatch, of: batch, epoch: epoch) }
       clock.time(.gradient) {
         reduction.add(microBatch: microBatch) { gradient in
           statistics.add(microBatch: microBatch) { statistics in
             lossSums.append(
               network.lossAndGradient(
-                inputs: UnsafeBufferPointer(inputs.all),
-                targets: .classes(UnsafeBufferPointer(labels.all)),
+                inputs: examples.inputs, targets: examples.targets,
                 parameters: UnsafeBufferPointer(parameters.all),
                 state: UnsafeBufferPointer(self.statistics.values.all), gradient: gradient,
                 loss: loss, scale: 1 / Float(predictions),
                 training: TrainingPass(
-                  statistics: statistics, seed: seed, step: index,
+                  statistics: statistics, seed: seed, step: step,
                   firstExample: microBatch * batch.count / microBatches.items)))
           }
         }
@@ -105,10 +99,9 @@ final class TrainingStep {
     return Record(loss: meanLoss, outcome: outcome, clock: clock)
   }
 
-  private func load(_ microBatch: Int, of batch: ArraySlice<Int>) {
+  private func load(_ microBatch: Int, of batch: ArraySlice<Int>, epoch: Int) {
     let range = Partition(of: batch.count, over: microBatches.items).range(of: microBatch)
     let indices = batch[batch.startIndex + range.lowerBound..<batch.startIndex + range.upperBound]
-    examples.fill(inputs.all, with: indices, transformedBy: transform)
-    examples.fill(labels.all, with: indices)
+    examples.load(indices, epoch: epoch)
   }
 }

@@ -14,6 +14,7 @@ struct Settings: ParsableArguments {
   /// Checks what several settings decide together: a file's and the command line's may each be half
   /// of it.
   mutating func checkTogether() throws {
+    try data.resolve()
     try require(
       length.batchSize % length.microBatches == 0, "--batch-size",
       "a multiple of --micro-batches, \(length.microBatches)", length.batchSize)
@@ -27,51 +28,6 @@ struct Settings: ParsableArguments {
         optimizer.momentum == 0, "--momentum", "0 with adamw, which has its own",
         optimizer.momentum)
       optimizer.weightDecayMode = .decoupled
-    }
-  }
-}
-
-struct DataSettings: ParsableArguments {
-  @Option(help: "fashion-mnist, digits, mnist, or idx:DIR with the four IDX files, gz or not.")
-  var dataset = "fashion-mnist"
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      Factor on each pixel, a number or a fraction such as 1/255: x = (scale·pixel − mean)/std. \
-      (default: 1/16 for digits, else 1/255)
-      """)
-  var inputScale: Fraction?
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      Subtracted from each scaled pixel. (default: 0.286 for fashion-mnist, 0.1307 for mnist, else \
-      0)
-      """)
-  var inputMean: Double?
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      What the difference is divided by. (default: 0.353 for fashion-mnist, 0.3081 for mnist, else \
-      1)
-      """)
-  var inputStd: Double?
-
-  mutating func validate() throws {
-    let source = try checked { try DatasetSource(dataset) }
-    inputScale = inputScale ?? Fraction(argument: "1/\(source.pixelMaximum)")
-    inputMean = inputMean ?? source.standardization.mean
-    inputStd = inputStd ?? source.standardization.std
-    try require(inputScale!.value <= 1, "--input-scale", "at most 1, such as 1/255", inputScale!)
-    _ = try checked { try transform }
-  }
-
-  /// With the defaults filled in.
-  var transform: InputTransform {
-    get throws {
-      try InputTransform(scale: inputScale!.value, mean: inputMean!, std: inputStd!)
     }
   }
 }
@@ -109,8 +65,10 @@ struct ModelSettings: ParsableArguments {
       labelSmoothing >= 0 && labelSmoothing < 1, "--label-smoothing", "in [0, 1)", labelSmoothing)
   }
 
-  var lossFunction: Loss {
-    switch loss ?? .crossEntropy {
+  func loss(for targets: TargetKind) -> Loss {
+    var standard = LossName.crossEntropy
+    if case .values = targets { standard = .meanSquaredError }
+    return switch loss ?? standard {
     case .crossEntropy: .crossEntropy(labelSmoothing: labelSmoothing)
     case .meanSquaredError: .meanSquaredError
     case .binaryCrossEntropy: .binaryCrossEntropy
@@ -225,7 +183,8 @@ struct LengthSettings: ParsableArguments {
   @Option(help: "shuffled in each epoch, or sequential: in the order of the file.")
   var order = BatchOrder.Order.shuffled
 
-  @Option(parsing: .unconditional, help: "Of the initial weights and of the order.")
+  @Option(
+    parsing: .unconditional, help: "Of the initial weights, the order, augmentation and splits.")
   var seed: UInt64 = 0
 
   func validate() throws {
@@ -252,23 +211,6 @@ struct OutputSettings: ParsableArguments {
 
   func validate() throws {
     try require(runDirectory != "", "--run-directory", "a path", "an empty one")
-  }
-}
-
-/// A number, or a quotient such as 1/255.
-struct Fraction: ExpressibleByArgument, CustomStringConvertible {
-  let value: Double
-  let description: String
-
-  init?(argument: String) {
-    let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map { Double($0) }
-    switch (parts.count, parts.first ?? nil, parts.last ?? nil) {
-    case (1, let number?, _): value = number
-    case (2, let numerator?, let denominator?): value = numerator / denominator
-    default: return nil
-    }
-    guard value > 0, value.isFinite else { return nil }
-    description = argument
   }
 }
 

@@ -44,10 +44,12 @@ struct Train: ParsableCommand {
       } catch {
         throw ValidationError("\(file): \(Settings.message(for: error))")
       }
-      // The length is one setting in two units: a flag in one replaces the file's in the other.
-      for (flag, key) in [("--steps", "epochs"), ("--epochs", "steps")]
-      where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
-        fromFile.removeAll { $0.key == key }
+      // The length is one setting in two units: a flag in one replaces the file's in the other. And
+      // a file's defaults of one augmentation are not those of another.
+      for (flag, keys) in [
+        ("--steps", ["epochs"]), ("--epochs", ["steps"]), ("--augment", ["crop-padding", "flip"]),
+      ] where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
+        fromFile.removeAll { keys.contains($0.key) }
       }
       settings = try parse(fromFile.map(\.argument) + arguments)
     }
@@ -68,21 +70,19 @@ struct Train: ParsableCommand {
 extension Settings {
   /// Reads the data and the model, and resolves what depends on them.
   func plan() throws -> TrainingPlan {
-    let dataset = try DatasetSource(data.dataset).load()
-    let network = try model.network(
-      input: [1] + dataset.imageShape, outputs: dataset.classCount)
+    let dataset = try data.source.load(try data.options(seed: length.seed))
+    let network = try model.network(input: dataset.inputShape, outputs: dataset.targets.outputs)
     let batches = try BatchOrder(
       exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
       seed: length.seed)
     let steps = length.steps ?? length.epochs! * batches.batchesPerEpoch
 
     var plan = TrainingPlan(
-      dataset: dataset,
-      transform: try data.transform, network: network, optimizer: optimizer.choice,
-      schedule: optimizer.schedule(steps: steps),
-      batches: batches, runDirectory: output.runDirectory!)
+      dataset: dataset, network: network, optimizer: optimizer.choice,
+      schedule: optimizer.schedule(steps: steps), batches: batches,
+      runDirectory: output.runDirectory!)
     plan.microBatches = length.microBatches
-    plan.loss = model.lossFunction
+    plan.loss = model.loss(for: dataset.targets)
     plan.initialWeights = model.initialWeights
     plan.seed = length.seed
     plan.onNonFinite = optimizer.onNonfinite

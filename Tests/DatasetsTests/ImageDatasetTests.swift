@@ -6,69 +6,94 @@ struct ImageDatasetTests {
   @Test func digitsAreThePublishedOnes() throws {
     let digits = try DatasetSource("digits").load()
     #expect(digits.name == "digits")
-    #expect(digits.imageShape == [8, 8])
-    #expect(digits.classCount == 10)
-    #expect(digits.training.count == 1437)
-    #expect(digits.test.count == 360)
-    let pixels = digits.training.pixels + digits.test.pixels
+    #expect(digits.inputShape == [1, 8, 8])
+    #expect(digits.targets == .classes(count: 10, positions: 1))
+    #expect(
+      digits.description == "digits: 1437 training and 360 test images, 8×8, 10 classes")
+    let (training, test) = try images(digits)
+    let pixels = training.pixels + test.pixels
     #expect(pixels.count == 1797 * 64)
     #expect(pixels.max() == 16)
     #expect(pixels.prefix(16) == [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0])
     // NumPy 2.4 on the files; the class counts are also those of UCI's optdigits.names.
     #expect(pixels.reduce(0) { $0 + Int($1) } == 561_718)
-    let labels = digits.training.labels + digits.test.labels
+    let labels = training.labels + test.labels
     let counts = (0..<10).map { label in labels.count { $0 == label } }
     #expect(counts == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180])
-    #expect(digits.training.labels.prefix(10) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
-    #expect(digits.test.labels.prefix(10) == [2, 3, 4, 5, 6, 7, 8, 9, 0, 9])
+    #expect(training.labels.prefix(10) == [0, 1, 2, 3, 4, 5, 6, 7, 8, 9])
+    #expect(test.labels.prefix(10) == [2, 3, 4, 5, 6, 7, 8, 9, 0, 9])
   }
 
   @Test func aDirectoryHoldsTheSame() throws {
     let digits = try DatasetSource("digits").load()
     let files = try DatasetSource("idx:\(digitsDirectory)").load()
-    #expect(files.training.pixels == digits.training.pixels)
-    #expect(files.training.labels == digits.training.labels)
-    #expect(files.test.pixels == digits.test.pixels)
-    #expect(files.test.labels == digits.test.labels)
+    #expect(files.training.bytes == digits.training.bytes)
+    #expect(files.test.bytes == digits.test.bytes)
+    #expect(files.byteCount == 1797 * 65)
+    // By the defaults of their sources, which differ.
+    let pixels = try images(digits).training.pixels.prefix(64)
+    #expect(digits.training.inputs([0]) == pixels.map { Float($0) / 16 })
+    #expect(files.training.inputs([0]) == pixels.map { Float($0) / 255 })
+  }
+
+  func images(_ dataset: Dataset) throws -> (training: LabelledImages, test: LabelledImages) {
+    (
+      try #require(dataset.training as? LabelledImages),
+      try #require(dataset.test as? LabelledImages)
+    )
   }
 
   @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/share/datasets/fashion-mnist")))
   func fashionMNISTIsRead() throws {
     let fashion = try DatasetSource("fashion-mnist").load()
-    #expect(fashion.imageShape == [28, 28])
-    #expect(fashion.classCount == 10)
-    #expect(fashion.training.count == 60_000)
-    #expect(fashion.test.count == 10_000)
+    #expect(fashion.inputShape == [1, 28, 28])
+    #expect(fashion.targets == .classes(count: 10, positions: 1))
+    let (training, test) = try images(fashion)
+    #expect(training.count == 60_000)
+    #expect(test.count == 10_000)
     // NumPy 2.4 on the inflated files.
-    #expect(fashion.training.pixels.reduce(0) { $0 + Int($1) } == 3_431_114_169)
-    #expect(fashion.test.pixels.reduce(0) { $0 + Int($1) } == 573_469_082)
-    #expect(fashion.training.labels.prefix(10) == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])
+    #expect(training.pixels.reduce(0) { $0 + Int($1) } == 3_431_114_169)
+    #expect(test.pixels.reduce(0) { $0 + Int($1) } == 573_469_082)
+    #expect(training.labels.prefix(10) == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])
   }
 
   @Test func sourcesAreNamedAsTheUserTypesThem() throws {
-    for name in ["fashion-mnist", "digits", "mnist", "idx:some/where"] {
+    for name in [
+      "fashion-mnist", "digits", "mnist", "idx:some/where", "cifar10:c", "text:a b", "tokens:t",
+      "csv:c:d", "npy:x,y", "npy:a,b,c,d",
+    ] {
       #expect(try DatasetSource(name).description == name)
     }
     #expect(try DatasetSource("idx:a:b") == .idx(directory: "a:b"))
     #expect(try DatasetSource("digits").pixelMaximum == 16)
     #expect(try DatasetSource("mnist").pixelMaximum == 255)
-    for name in ["", "idx:", "idx", "Digits", "cifar10"] {
+    for name in ["", "idx:", "idx", "Digits", "cifar10", "digits:", "csv:", ":", "text"] {
       #expect(
         refusal { _ = try DatasetSource(name) }
-          == "dataset: unknown source: expected fashion-mnist, digits, mnist or idx:DIR, "
+          == "dataset: unknown source: expected fashion-mnist, digits, mnist, idx:DIR, "
+          + "cifar10:DIR, text:FILE, tokens:FILE, csv:FILE or npy:INPUTS.npy,TARGETS.npy, "
           + "got '\(name)'")
+    }
+    for name in ["npy:x", "npy:x,y,z", "npy:x,", "npy:,", "npy:a,b,c,d,e"] {
+      #expect(
+        refusal { _ = try DatasetSource(name) }
+          == "dataset: npy takes two files or four: expected npy:INPUTS.npy,TARGETS.npy or "
+          + "npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy, got '\(name)'")
     }
   }
 
   @Test func missingDataComeWithTheirRemedy() throws {
     let directory = try TemporaryDirectory()
     let missing = "\(directory.path)/none"
+    let transform = try InputTransform(scale: 1)
     #expect(
-      refusal { _ = try ImageDataset(name: "n", directory: missing, remedy: "make data") }
+      refusal {
+        _ = try Dataset(name: "n", idx: missing, transform: transform, remedy: "make data")
+      }
         == "\(missing): no such directory; to get it: make data")
     try directory.write(idxBytes(shape: [1, 1, 1], values: [0]), to: "train-images-idx3-ubyte")
     #expect(
-      refusal { _ = try ImageDataset(name: "n", directory: directory.path) }
+      refusal { _ = try Dataset(name: "n", idx: directory.path, transform: transform) }
         == "\(directory.path): no such train-labels-idx1-ubyte[.gz]")
   }
 
@@ -103,8 +128,8 @@ struct ImageDatasetTests {
       ),
       (
         "t10k-images-idx3-ubyte", idxBytes(shape: [1, 3, 1], values: [7, 8, 9]),
-        "D/t10k-images-idx3-ubyte: image shape differs from D/train-images-idx3-ubyte: "
-          + "expected [1, 3], got [3, 1]"
+        "D/t10k-images-idx3-ubyte: the shape of its images differs from "
+          + "D/train-images-idx3-ubyte: expected [1, 1, 3], got [1, 3, 1]"
       ),
       (
         "train-labels-idx1-ubyte", idxBytes(shape: [2], values: [0, 0]),
@@ -128,7 +153,7 @@ struct ImageDatasetTests {
     let directory = try directory(
       replacing: "train-labels-idx1-ubyte", with: idxBytes(shape: [2], values: [0, 255]))
     let dataset = try DatasetSource("idx:\(directory.path)").load()
-    #expect(dataset.classCount == 256)
-    #expect(dataset.imageShape == [1, 3])
+    #expect(dataset.targets == .classes(count: 256, positions: 1))
+    #expect(dataset.inputShape == [1, 1, 3])
   }
 }

@@ -2,10 +2,14 @@ import Datasets
 import Testing
 
 struct InputTransformTests {
-  let images = try! LabelledImages(
-    images: IDXArray(
-      bytes: idxBytes(shape: [3, 1, 2], values: [0, 16, 255, 8, 1, 2]), file: "i", rank: 3),
-    labels: IDXArray(bytes: idxBytes(shape: [3], values: [7, 0, 255]), file: "l", rank: 1))
+  /// Three images of two pixels in one channel.
+  func images(_ transform: InputTransform) throws -> LabelledImages {
+    try LabelledImages(
+      IDXArray(
+        bytes: idxBytes(shape: [3, 1, 2], values: [0, 16, 255, 8, 1, 2]), file: "i", rank: 3),
+      IDXArray(bytes: idxBytes(shape: [3], values: [7, 0, 255]), file: "l", rank: 1),
+      classCount: 256, transform: transform)
+  }
 
   @Test func defaultsDivideExactly() throws {
     let bytes = try InputTransform(scale: 1.0 / 255)
@@ -28,20 +32,54 @@ struct InputTransformTests {
 
   @Test func batchesAreFilledInTheOrderAskedFor() throws {
     let transform = try InputTransform(scale: 1.0 / 16, mean: 1, std: 2)
-    let indices = [2, 0, 2]
-    var inputs = [Float](repeating: .nan, count: 6)
-    inputs.withUnsafeMutableBufferPointer {
-      images.fill($0, with: indices, transformedBy: transform)
+    let images = try images(transform)
+    #expect(images.inputs([2, 0, 2]) == [-0.46875, -0.4375, -0.5, 0, -0.46875, -0.4375])
+    #expect(images.classes([2, 0, 2]) == [255, 7, 255])
+    #expect(images.inputs([]).isEmpty && images.classes([]).isEmpty)
+  }
+
+  @Test func channelsHaveNumbersOfTheirOwn() throws {
+    let (mean, std) = ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616])
+    let transform = try InputTransform(scale: 1.0 / 255, mean: mean, std: std)
+    let oneStd = try InputTransform(scale: 1.0 / 255, mean: mean, std: [0.25])
+    for (channel, (mean, std)) in zip(mean, std).enumerated() {
+      let alone = try InputTransform(scale: 1.0 / 255, mean: mean, std: std)
+      let other = try InputTransform(scale: 1.0 / 255, mean: mean, std: 0.25)
+      for pixel in 0...255 as ClosedRange<UInt8> {
+        #expect(transform(pixel, channel: channel) == alone(pixel))
+        #expect(alone(pixel, channel: channel) == alone(pixel))
+        #expect(oneStd(pixel, channel: channel) == other(pixel))
+      }
     }
-    let expected: [Float] = [-0.46875, -0.4375, -0.5, 0, -0.46875, -0.4375]
-    #expect(inputs == expected)
-    var labels = [Int32](repeating: -1, count: 3)
-    labels.withUnsafeMutableBufferPointer { images.fill($0, with: indices) }
-    #expect(labels == [255, 7, 255])
-    var none: [Float] = []
-    none.withUnsafeMutableBufferPointer {
-      images.fill($0, with: [], transformedBy: transform)
+    let pixels = (0..<12).map { UInt8($0 * 20) }
+    let image = try LabelledImages(
+      shape: [3, 2, 2], pixels: pixels, labels: [0], classCount: 2, transform: transform,
+      source: "f")
+    #expect(
+      image.inputs([0]) == (0..<12).map { transform(pixels[$0], channel: $0 / 4) })
+  }
+
+  @Test func refusesNumbersForOtherChannels() throws {
+    let two = try InputTransform(scale: 1, mean: [0, 0], std: [1, 1])
+    for (channels, message) in [
+      (3, "input mean: 2 numbers for images of 3 channels: expected 3, or one for all"),
+      (1, "input mean: 2 numbers for images of 1 channel: expected one"),
+    ] {
+      #expect(
+        refusal {
+          _ = try LabelledImages(
+            shape: [channels, 1, 1], pixels: Array(repeating: 0, count: channels), labels: [0],
+            classCount: 2, transform: two, source: "f")
+        } == message)
     }
+    #expect(
+      refusal { _ = try InputTransform(scale: 1, mean: [0, 0], std: [1, 1, 1]) }
+        == "input mean: 2 of them do not go with 3 of input std: "
+        + "expected as many, or one for all channels")
+    #expect(refusal { _ = try InputTransform(scale: 1, mean: [], std: [1]) } != nil)
+    #expect(
+      refusal { _ = try InputTransform(scale: 1, mean: [0], std: [1, 0]) }
+        == "input std: 0.0 is not a finite number above 0")
   }
 
   @Test func refusesNumbersThatMakeNoInput() {
@@ -63,11 +101,9 @@ struct InputTransformTests {
   }
 
   static func fillOneImage(numbers: Int) throws {
-    let transform = try InputTransform(scale: 1)
+    let images = try InputTransformTests().images(try InputTransform(scale: 1))
     var inputs = [Float](repeating: 0, count: numbers)
-    inputs.withUnsafeMutableBufferPointer {
-      InputTransformTests().images.fill($0, with: [0], transformedBy: transform)
-    }
+    inputs.withUnsafeMutableBufferPointer { images.fill(inputs: $0, with: [0], epoch: nil) }
   }
 
   @Test func wrongBuffersStopTheProgram() async {

@@ -1,0 +1,64 @@
+/// The columns of a CSV file, with or without names.
+struct CSVColumns {
+  let count: Int
+  private let names: [String]?
+
+  var areNamed: Bool { names != nil }
+
+  /// - Parameter first: the cells of the first line, which names the columns or is the first row.
+  init(first: [CSVScanner.Cell], _ scanner: CSVScanner, _ options: TableOptions) {
+    // Of a column of classes, a text is as good as a number.
+    let classes =
+      options.task == .classification
+      ? options.target.map { (Int($0) ?? 0) - 1 } ?? first.count - 1 : -1
+    // An empty cell is no name.
+    let hasNames = first.enumerated().contains { column, cell in
+      column != classes && !cell.range.isEmpty && scanner.number(in: cell) == nil
+    }
+    count = first.count
+    names = hasNames ? first.map(scanner.text(of:)) : nil
+  }
+
+  /// The column that is the target.
+  ///
+  /// - Parameter target: a name, or a number from 1; the last one where it is nil.
+  func target(_ target: String?, file: String) throws(DatasetError) -> Int {
+    guard let target else { return count - 1 }
+    let named = (0..<count).filter { names?[$0] == target }
+    if named.count == 1 { return named[0] }
+    guard named.isEmpty else {
+      throw DatasetError(
+        file, "\(named.count) columns are named '\(printable(target))'",
+        expected: "--target as a number from 1 to \(count)")
+    }
+    if let number = Int(target), (1...count).contains(number) { return number - 1 }
+    let known = names.map { names in
+      names.prefix(20).map { "'\(printable($0))'" }.joined(separator: ", ")
+        + (count > 20 ? ", …" : "") + ", or "
+    }
+    throw DatasetError(
+      file, "there is no column for --target",
+      expected: (known ?? "") + "a number from 1 to \(count)", got: "'\(printable(target))'")
+  }
+
+  /// A column's name; its number where it has none.
+  func name(_ column: Int) -> String { names?[column] ?? "\(column + 1)" }
+
+  /// For messages.
+  func label(_ column: Int) -> String {
+    "column \(column + 1)" + (names.map { " '\(printable($0[column]))'" } ?? "")
+  }
+}
+
+/// A text for a message: on one line, and not too much of it.
+func printable(_ text: String) -> String {
+  var printable = ""
+  for scalar in text.unicodeScalars.prefix(60) {
+    if scalar.value < 0x20 || (0x7F..<0xA0).contains(scalar.value) {
+      printable += "\\x" + String(scalar.value, radix: 16)
+    } else {
+      printable.unicodeScalars.append(scalar)
+    }
+  }
+  return text.unicodeScalars.count > 60 ? printable + "…" : printable
+}

@@ -1,0 +1,136 @@
+/// Cuts the text of a CSV file into records and their cells.
+///
+/// RFC 4180, and what is common beside it: lines that end in LF alone, a byte order mark, spaces
+/// around cells, and ';' or a tab in place of the comma.
+struct CSVScanner {
+  struct Cell {
+    /// Where its text lies, quotes and spaces around it left out.
+    let range: Range<Int>
+    let isQuoted: Bool
+  }
+
+  private static let quote = UInt8(ascii: "\"")
+  private static let newline = UInt8(ascii: "\n")
+
+  let bytes: [UInt8]
+  let file: String
+  let delimiter: UInt8
+  private var position: Int
+  private var line = 1
+
+  /// - Throws: `DatasetError` when the file is UTF-16 text.
+  init(_ bytes: [UInt8], file: String) throws(DatasetError) {
+    guard !bytes.starts(with: [0xFF, 0xFE]), !bytes.starts(with: [0xFE, 0xFF]) else {
+      throw DatasetError(file, "is UTF-16 text", expected: "UTF-8")
+    }
+    self.bytes = bytes
+    self.file = file
+    position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
+    delimiter = Self.delimiter(of: bytes[position...])
+  }
+
+  /// The one of tab, ';' and ',' that is most frequent in the first line, outside quotes.
+  private static func delimiter(of text: ArraySlice<UInt8>) -> UInt8 {
+    let candidates = [UInt8(ascii: "\t"), UInt8(ascii: ";"), UInt8(ascii: ",")]
+    var counts = [0, 0, 0]
+    var quoted = false
+    for byte in text {
+      if byte == quote { quoted.toggle() }
+      if quoted { continue }
+      if byte == newline { break }
+      if let candidate = candidates.firstIndex(of: byte) { counts[candidate] += 1 }
+    }
+    let most = counts.max()!
+    return most == 0 ? UInt8(ascii: ",") : candidates[counts.firstIndex(of: most)!]
+  }
+
+  /// The next record's cells.
+  ///
+  /// - Returns: the line, from 1, on which it begins; nil at the end of the file.
+  mutating func next(into cells: inout [Cell]) throws(DatasetError) -> Int? {
+    guard position < bytes.count else { return nil }
+    cells.removeAll(keepingCapacity: true)
+    let start = line
+    repeat { cells.append(try cell()) } while try takeDelimiter()
+    return start
+  }
+
+  /// Whether these are the cells of a line without anything but spaces.
+  func isBlank(_ cells: [Cell]) -> Bool {
+    cells.count == 1 && cells[0].range.isEmpty && !cells[0].isQuoted
+  }
+
+  private mutating func cell() throws(DatasetError) -> Cell {
+    skipSpaces()
+    guard position < bytes.count, bytes[position] == Self.quote else {
+      let start = position
+      while position < bytes.count, bytes[position] != delimiter, bytes[position] != Self.newline {
+        position += 1
+      }
+      var end = position
+      while end > start, isSpace(bytes[end - 1]) || (bytes[end - 1] == 0x0D && end == position) {
+        end -= 1
+      }
+      return Cell(range: start..<end, isQuoted: false)
+    }
+    let opening = line
+    position += 1
+    let start = position
+    while true {
+      guard position < bytes.count else {
+        throw DatasetError(file, "line \(opening): a quote that opens here is never closed")
+      }
+      let byte = bytes[position]
+      position += 1
+      if byte == Self.newline { line += 1 }
+      guard byte == Self.quote else { continue }
+      // A quote within is written twice.
+      guard position < bytes.count, bytes[position] == Self.quote else { break }
+      position += 1
+    }
+    let end = position - 1
+    skipSpaces()
+    return Cell(range: start..<end, isQuoted: true)
+  }
+
+  /// Takes what ends a cell.
+  ///
+  /// - Returns: whether another cell of the record follows.
+  private mutating func takeDelimiter() throws(DatasetError) -> Bool {
+    guard position < bytes.count else { return false }
+    if bytes[position] == delimiter {
+      position += 1
+      return true
+    }
+    if bytes[position] == 0x0D { position += 1 }
+    guard position < bytes.count else { return false }
+    guard bytes[position] == Self.newline else {
+      throw DatasetError(file, "line \(line): text follows a closing quote")
+    }
+    position += 1
+    line += 1
+    return false
+  }
+
+  private mutating func skipSpaces() {
+    while position < bytes.count, isSpace(bytes[position]) { position += 1 }
+  }
+
+  private func isSpace(_ byte: UInt8) -> Bool {
+    byte == UInt8(ascii: " ") || (byte == UInt8(ascii: "\t") && byte != delimiter)
+  }
+
+  /// A cell's text, its doubled quotes made single.
+  func text(of cell: Cell) -> String {
+    var text: [UInt8] = []
+    var position = cell.range.lowerBound
+    while position < cell.range.upperBound {
+      text.append(bytes[position])
+      position += cell.isQuoted && bytes[position] == Self.quote ? 2 : 1
+    }
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  /// A cell's number: nil where it holds anything else.
+  func number(in cell: Cell) -> Double? { decimalNumber(bytes[cell.range]) }
+}

@@ -1,0 +1,135 @@
+/// The numbers of a CSV file: a target column, and features in all others.
+///
+/// The first line names the columns if any of its cells is text; for classification, that of the
+/// target column does not count, where its place is known without names.
+struct CSVTable {
+  enum Target {
+    /// Shape [rows].
+    case numbers([Double])
+    /// Shape [rows], and the names of the classes in their order: by value where all are numbers,
+    /// else by their bytes.
+    case classes([Int32], names: [String])
+  }
+
+  let file: String
+  /// In the file's order.
+  let featureNames: [String]
+  let targetName: String
+  /// Shape [rows, features].
+  let features: [Double]
+  let target: Target
+  let rowCount: Int
+
+  /// - Throws: `DatasetError` naming the file and, where there are any, line and column at fault.
+  init(_ bytes: [UInt8], file: String, options: TableOptions) throws(DatasetError) {
+    var scanner = try CSVScanner(bytes, file: file)
+    var cells: [CSVScanner.Cell] = []
+    guard var line = try scanner.next(into: &cells), !scanner.isBlank(cells) else {
+      throw DatasetError(file, "has nothing in its first line")
+    }
+    guard cells.count >= 2 else {
+      throw DatasetError(
+        file, "has a single column",
+        expected: "features and a target, separated by ',', ';' or tabs"
+      )
+    }
+    let columns = CSVColumns(first: cells, scanner, options)
+    let targetColumn = try columns.target(options.target, file: file)
+    var features: [Double] = []
+    var labels = ClassLabels()
+    var numbers: [Double] = []
+    var rowCount = 0
+
+    /// Takes the cells of a row.
+    func add(_ cells: [CSVScanner.Cell], line: Int) throws(DatasetError) {
+      guard cells.count == columns.count else {
+        throw DatasetError(
+          file, "line \(line) has another number of cells", expected: "\(columns.count)",
+          got: "\(cells.count)")
+      }
+      for (column, cell) in cells.enumerated() {
+        guard !cell.range.isEmpty else {
+          throw DatasetError(
+            file, "line \(line), \(columns.label(column)): the cell is empty")
+        }
+        if column == targetColumn, options.task == .classification {
+          labels.append(scanner.text(of: cell), number: scanner.number(in: cell))
+          continue
+        }
+        guard let number = scanner.number(in: cell), number.isFinite else {
+          throw DatasetError(
+            file, "line \(line), \(columns.label(column))", expected: "a finite number",
+            got: "'\(printable(scanner.text(of: cell)))'")
+        }
+        if column == targetColumn { numbers.append(number) } else { features.append(number) }
+      }
+      rowCount += 1
+    }
+
+    var blank: Int?
+    if !columns.areNamed { try add(cells, line: line) }
+    while let next = try scanner.next(into: &cells) {
+      line = next
+      if scanner.isBlank(cells) {
+        blank = blank ?? line
+        continue
+      }
+      if let blank { throw DatasetError(file, "line \(blank) is blank, and rows follow it") }
+      try add(cells, line: line)
+    }
+    guard rowCount > 0 else {
+      throw DatasetError(file, "has no rows below the names of its columns")
+    }
+    self.file = file
+    self.rowCount = rowCount
+    self.features = features
+    targetName = columns.name(targetColumn)
+    featureNames = (0..<columns.count).filter { $0 != targetColumn }.map(columns.name)
+    if options.task == .classification {
+      let (classes, names) = labels.sorted()
+      target = .classes(classes, names: names)
+    } else {
+      target = .numbers(numbers)
+    }
+  }
+}
+
+/// The distinct values of a column, as they come.
+private struct ClassLabels {
+  private var labels: [Int32] = []
+  private var names: [String] = []
+  private var numbers: [Double] = []
+  private var labelOfName: [String: Int32] = [:]
+  private var areNumbers = true
+
+  /// - Parameter number: the number that the text says; nil where it says none.
+  mutating func append(_ text: String, number: Double?) {
+    if let label = labelOfName[text] {
+      labels.append(label)
+      return
+    }
+    let label = Int32(names.count)
+    labelOfName[text] = label
+    names.append(text)
+    numbers.append(number ?? .nan)
+    if !numbers.last!.isFinite { areNumbers = false }
+    labels.append(label)
+  }
+
+  /// The labels with classes in their order; texts of one number, such as 1 and 1.0, are one class.
+  func sorted() -> (classes: [Int32], names: [String]) {
+    let order = names.indices.sorted {
+      areNumbers && numbers[$0] != numbers[$1]
+        ? numbers[$0] < numbers[$1] : names[$0].utf8.lexicographicallyPrecedes(names[$1].utf8)
+    }
+    var classNames: [String] = []
+    var classOfLabel = [Int32](repeating: 0, count: names.count)
+    var last: Double?
+    for label in order {
+      if !areNumbers || last != numbers[label] { classNames.append(names[label]) }
+      last = numbers[label]
+      classOfLabel[label] = Int32(classNames.count - 1)
+    }
+    return (labels.map { classOfLabel[Int($0)] }, classNames)
+  }
+}

@@ -1,0 +1,69 @@
+import Glibc
+
+extension Dataset {
+  private static let labelCount: UInt8 = 10
+  private static let shape = [3, 32, 32]
+  /// A label, then the red, the green and the blue plane, row by row.
+  private static let recordSize = 1 + 3 * 32 * 32
+
+  /// Reads the six files of CIFAR-10's binary version, which lie in the directory or in its folder
+  /// `cifar-10-batches-bin`.
+  ///
+  /// A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009; the format is
+  /// told at www.cs.toronto.edu/~kriz/cifar.html. A file may hold any positive number of records.
+  ///
+  /// - Throws: `DatasetError` naming the file that is missing or torn, or the record whose label is
+  ///   none.
+  package init(
+    name: String, cifar10 directory: String, transform: InputTransform,
+    augmentation: ImageAugmentation? = nil
+  ) throws(DatasetError) {
+    let folders = [directory, "\(directory)/cifar-10-batches-bin"]
+    let names = (1...5).map { "data_batch_\($0).bin" } + ["test_batch.bin"]
+    let folder =
+      folders.first { folder in names.contains { access("\(folder)/\($0)", F_OK) == 0 } }
+      ?? directory
+    for file in names where access("\(folder)/\(file)", F_OK) != 0 {
+      throw DatasetError(
+        folder,
+        "no such \(access(folder, F_OK) == 0 ? file : "directory"); to get it: unpack "
+          + "cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html")
+    }
+    func read(
+      _ files: ArraySlice<String>, _ augmentation: ImageAugmentation?
+    ) throws(DatasetError) -> LabelledImages {
+      var (pixels, labels): ([UInt8], [UInt8]) = ([], [])
+      let inputs = try files.map { file throws(DatasetError) in try InputFile("\(folder)/\(file)") }
+      pixels.reserveCapacity(inputs.reduce(0) { $0 + $1.count })
+      for input in inputs { try Self.append(input, to: &pixels, &labels) }
+      return try LabelledImages(
+        shape: Self.shape, pixels: pixels, labels: labels, classCount: Int(Self.labelCount),
+        transform: transform, augmentation: augmentation, source: inputs[0].path)
+    }
+    try self.init(
+      name: name, training: try read(names[..<5], augmentation),
+      test: try read(names[5...], nil))
+  }
+
+  /// Appends the pixels and labels of a file.
+  private static func append(
+    _ file: InputFile, to pixels: inout [UInt8], _ labels: inout [UInt8]
+  ) throws(DatasetError) {
+    guard file.count > 0, file.count % recordSize == 0 else {
+      throw DatasetError(
+        file.path, "not whole records of CIFAR-10: torn, or not of the binary version",
+        expected: "a positive multiple of \(recordSize) bytes", got: "\(file.count)")
+    }
+    let bytes: [UInt8] = try file.read(0..<file.count)
+    for start in stride(from: 0, to: bytes.count, by: recordSize) {
+      guard bytes[start] < labelCount else {
+        throw DatasetError(
+          file.path,
+          "label of record \(start / recordSize) (byte \(start)) is none of CIFAR-10's",
+          expected: "0 to \(labelCount - 1)", got: "\(bytes[start])")
+      }
+      labels.append(bytes[start])
+      pixels += bytes[start + 1..<start + recordSize]
+    }
+  }
+}

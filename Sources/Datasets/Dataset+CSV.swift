@@ -1,0 +1,68 @@
+extension Dataset {
+  /// Reads a table of numbers in the CSV format, gzip-compressed or not, and splits it where
+  /// `options` name no file to test on.
+  ///
+  /// Features, and the target of a regression, are standardised with mean and standard deviation of
+  /// the training part.
+  ///
+  /// - Throws: `DatasetError` naming the file, line and column at fault.
+  package init(
+    name: String, csv path: String, options: TableOptions, split: Split
+  ) throws(DatasetError) {
+    func read(_ path: String) throws(DatasetError) -> CSVTable {
+      try CSVTable(try InputFile(path).readInflated(), file: path, options: options)
+    }
+    let table = try read(path)
+    if let testFile = options.testFile {
+      try self.init(
+        name: name, table, trainingRows: Array(0..<table.rowCount), test: try read(testFile))
+    } else {
+      try self.init(name: name, table, split: split)
+    }
+  }
+
+  /// The same for a file's bytes in memory, which are split.
+  package init(
+    name: String, csv bytes: [UInt8], file: String, options: TableOptions, split: Split
+  ) throws(DatasetError) {
+    try self.init(
+      name: name, try CSVTable(bytes, file: file, options: options), split: split)
+  }
+
+  private init(name: String, _ table: CSVTable, split: Split) throws(DatasetError) {
+    let rows = try split.rows(of: table.rowCount, source: table.file)
+    let columns = try TableColumns(of: table, trainingRows: rows.training)
+    let arrays = try columns.standardise(table)
+    try self.init(
+      name: name, columns, training: arrays.examples(rows.training),
+      test: arrays.examples(rows.test))
+  }
+
+  private init(
+    name: String, _ table: CSVTable, trainingRows: [Int], test: CSVTable
+  ) throws(DatasetError) {
+    let columns = try TableColumns(of: table, trainingRows: trainingRows)
+    guard test.featureNames == table.featureNames, test.targetName == table.targetName else {
+      func names(_ table: CSVTable) -> String {
+        (table.featureNames + [table.targetName]).map { "'\(printable($0))'" }
+          .joined(separator: ", ")
+      }
+      throw DatasetError(
+        test.file, "its columns are not those of \(table.file)", expected: names(table),
+        got: names(test))
+    }
+    try self.init(
+      name: name, columns, training: try columns.standardise(table).examples(trainingRows),
+      test: try columns.standardise(test).examples(Array(0..<test.rowCount)))
+  }
+
+  private init(
+    name: String, _ columns: TableColumns, training: ArrayExamples, test: ArrayExamples
+  ) throws(DatasetError) {
+    let width = columns.features.count
+    try self.init(
+      name: name, training: training, test: test, noun: "rows",
+      details: ", \(width) feature\(width == 1 ? "" : "s"), \(columns.targetDescription)",
+      columns: columns)
+  }
+}

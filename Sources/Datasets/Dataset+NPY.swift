@@ -1,0 +1,106 @@
+extension Dataset {
+  /// Classes are below it: more outputs than any network here has.
+  private static let largestClassCount = 1 << 24
+
+  /// Reads arrays of NumPy's: inputs and targets, split by `split`, or those of the training part
+  /// and then those of the test part.
+  ///
+  /// The first dimension counts examples. Inputs are taken as they are: nothing is scaled or
+  /// standardised. Integer targets [n] or [n, positions] are classes from 0 to the largest of the
+  /// training part (of the whole file, where it is split); float targets [n] or [n, k] are k values.
+  ///
+  /// - Parameter files: two or four paths.
+  /// - Throws: `DatasetError` naming the file and, where there is one, the element at fault.
+  package init(name: String, npy files: [String], split: Split) throws(DatasetError) {
+    precondition(files.count == 2 || files.count == 4, "\(files.count) files")
+    let trainingArrays = try Arrays(inputs: files[0], targets: files[1])
+    let targets = try trainingArrays.readTargets(classesBelow: nil)
+    let inputs = try trainingArrays.readInputs()
+    let (training, test): (ArrayExamples, ArrayExamples)
+    if files.count == 2 {
+      let rows = try split.rows(of: trainingArrays.count, source: files[0])
+      training = trainingArrays.examples(inputs, targets, rows: rows.training)
+      test = trainingArrays.examples(inputs, targets, rows: rows.test)
+    } else {
+      let testArrays = try Arrays(inputs: files[2], targets: files[3])
+      guard testArrays.targets.type.isInteger == trainingArrays.targets.type.isInteger,
+        testArrays.targets.exampleShape == trainingArrays.targets.exampleShape
+      else {
+        throw DatasetError(
+          files[3], "its targets are of another kind than those of \(files[1])",
+          expected: trainingArrays.targetKind, got: testArrays.targetKind)
+      }
+      var classCount: Int?
+      if case .classes(_, let count, _) = targets { classCount = count }
+      let testTargets = try testArrays.readTargets(classesBelow: classCount)
+      training = trainingArrays.examples(
+        inputs, targets, rows: Array(0..<trainingArrays.count))
+      test = testArrays.examples(
+        try testArrays.readInputs(), testTargets, rows: Array(0..<testArrays.count))
+    }
+    let shape = training.inputShape.map(String.init).joined(separator: "×")
+    try self.init(
+      name: name, training: training, test: test, details: " of shape \(shape), \(training.targets)"
+    )
+  }
+
+  /// The two files of a part.
+  private struct Arrays {
+    let inputs: NPYFile
+    let targets: NPYFile
+    var count: Int { inputs.shape[0] }
+
+    init(inputs: String, targets: String) throws(DatasetError) {
+      self.inputs = try NPYFile(path: inputs)
+      self.targets = try NPYFile(path: targets)
+      for file in [self.inputs, self.targets] where file.count == 0 {
+        throw DatasetError(file.path, "holds nothing: its shape is \(file.shape)")
+      }
+      guard self.inputs.shape[0] == self.targets.shape[0] else {
+        throw DatasetError(
+          inputs,
+          "holds \(self.inputs.shape[0]) examples, \(targets) holds \(self.targets.shape[0])")
+      }
+      guard self.targets.shape.count <= 2 else {
+        throw DatasetError(
+          targets, "targets have too many dimensions", expected: "[examples] or [examples, count]",
+          got: "shape \(self.targets.shape)")
+      }
+    }
+
+    /// For messages.
+    var targetKind: String {
+      "\(targets.type.isInteger ? "integers" : "floats") of shape \(targets.exampleShape) each"
+    }
+
+    func readInputs() throws(DatasetError) -> ArrayExamples.Inputs {
+      inputs.type == .uint8 ? .bytes(try inputs.bytes()) : .floats(try inputs.floats())
+    }
+
+    /// - Parameter classCount: that of the training part; nil to count them here.
+    func readTargets(
+      classesBelow classCount: Int?
+    ) throws(DatasetError) -> ArrayExamples.Targets {
+      let width = targets.exampleShape.first ?? 1
+      guard targets.type.isInteger else {
+        return .values(try targets.floats(), count: width)
+      }
+      let classes = try targets.classes(below: classCount ?? Dataset.largestClassCount)
+      let count = classCount ?? 1 + Int(classes.max() ?? 0)
+      guard count >= 2 else {
+        throw DatasetError(
+          targets.path, "every class is 0: at least 2 classes are needed")
+      }
+      return .classes(classes, count: count, positions: width)
+    }
+
+    func examples(
+      _ read: ArrayExamples.Inputs, _ targets: ArrayExamples.Targets, rows: [Int]
+    ) -> ArrayExamples {
+      // An example of a single number is a list of one.
+      let shape = inputs.exampleShape.isEmpty ? [1] : inputs.exampleShape
+      return ArrayExamples(
+        inputShape: shape, inputs: read, targets: targets, rows: rows, source: inputs.path)
+    }
+  }
+}

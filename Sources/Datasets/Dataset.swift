@@ -1,0 +1,58 @@
+/// Examples for training and test, checked against one another.
+public struct Dataset: Sendable, CustomStringConvertible {
+  /// As the user asked for it.
+  public let name: String
+  public let training: any Examples
+  public let test: any Examples
+  /// What the examples are, in the plural: "images", "sequences", "rows", …
+  public let noun: String
+  /// What people are told behind the noun, with its comma: shape, classes, units.
+  public let details: String
+  /// What the columns of a table mean; nil for all other data.
+  public let columns: TableColumns?
+
+  /// Shape of one input in either part.
+  public var inputShape: [Int] { training.inputShape }
+  public var targets: TargetKind { training.targets }
+  /// Bytes that both parts hold in memory.
+  public var byteCount: Int { training.byteCount + test.byteCount }
+
+  /// The factor that turns an error of standardised targets back into the target column's units; 1
+  /// where targets are not standardised.
+  public var targetStd: Double { columns?.target.std ?? 1 }
+
+  /// One line about the data, for people.
+  public var description: String {
+    "\(name): \(training.count) training and \(test.count) test \(noun)\(details)"
+  }
+
+  /// - Throws: `DatasetError` when a part is empty, the parts' shapes or targets differ, or there
+  ///   are fewer than 2 classes.
+  public init(
+    name: String, training: any Examples, test: any Examples, noun: String = "examples",
+    details: String, columns: TableColumns? = nil
+  ) throws(DatasetError) {
+    for (part, examples) in [("training", training), ("test", test)] where examples.count == 0 {
+      throw DatasetError(examples.source, "there are no \(part) \(noun)")
+    }
+    guard training.inputShape == test.inputShape else {
+      throw DatasetError(
+        test.source, "the shape of its \(noun) differs from \(training.source)",
+        expected: "\(training.inputShape)", got: "\(test.inputShape)")
+    }
+    guard training.targets == test.targets else {
+      throw DatasetError(
+        test.source, "its targets differ from \(training.source)",
+        expected: "\(training.targets)", got: "\(test.targets)")
+    }
+    if case .classes(let count, _) = training.targets, count < 2 {
+      throw DatasetError(training.source, "there is but one class: at least 2 are needed")
+    }
+    self.name = name
+    self.training = training
+    self.test = test
+    self.noun = noun
+    self.details = details
+    self.columns = columns
+  }
+}

@@ -1,0 +1,57 @@
+/// What the user may choose about a dataset beside its source; each kind of source reads its own.
+public struct DatasetOptions: Sendable, Equatable {
+  public var images = ImageOptions()
+  public var sequences = SequenceOptions()
+  public var table = TableOptions()
+  public var split = Split()
+
+  public init() {}
+}
+
+/// How images become inputs of a network.
+public struct ImageOptions: Sendable, Equatable {
+  /// That of the source where it is nil.
+  public var transform: InputTransform?
+  /// Of training images.
+  public var augmentation: ImageAugmentation?
+
+  public init(transform: InputTransform? = nil, augmentation: ImageAugmentation? = nil) {
+    self.transform = transform
+    self.augmentation = augmentation
+  }
+}
+
+/// How a long text is cut into examples.
+public struct SequenceOptions: Sendable, Equatable {
+  /// Tokens in a sequence.
+  public var contextLength = 64
+  /// Tokens are below it; asked for where the source does not say.
+  public var vocabulary: Int?
+
+  public init(contextLength: Int = 64, vocabulary: Int? = nil) {
+    self.contextLength = contextLength
+    self.vocabulary = vocabulary
+  }
+}
+
+/// What is to be learned from a table.
+public struct TableOptions: Sendable, Equatable {
+  public enum Task: String, CaseIterable, Sendable {
+    /// The target column's numbers.
+    case regression
+    /// The target column's distinct values, which are the classes.
+    case classification
+  }
+
+  public var task = Task.regression
+  /// A column's name, or its number from 1; the last column where it is nil.
+  public var target: String?
+  /// Another file of the same columns to test on, instead of a split.
+  public var testFile: String?
+
+  public init(task: Task = .regression, target: String? = nil, testFile: String? = nil) {
+    self.task = task
+    self.target = target
+    self.testFile = testFile
+  }
+}

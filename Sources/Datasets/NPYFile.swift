@@ -1,0 +1,172 @@
+/// An array in a file of NumPy's NPY format, open for reading.
+///
+/// The header is read and checked against the file's size when the file is opened, elements when
+/// they are asked for: what is allocated is bounded by what the file really holds.
+/// Format: NumPy's documentation, numpy.lib.format.
+struct NPYFile {
+  let path: String
+  /// At least one dimension; the first counts examples.
+  let shape: [Int]
+  let type: NPYType
+  private let input: InputFile
+  private let dataOffset: Int
+
+  /// Elements of the array.
+  var count: Int { shape.reduce(1, *) }
+  /// Shape of one example.
+  var exampleShape: [Int] { Array(shape.dropFirst()) }
+
+  /// - Throws: `DatasetError` naming the file, what was expected and what was found.
+  init(path: String) throws(DatasetError) {
+    input = try InputFile(path)
+    self.path = path
+    guard input.count >= 10 else {
+      throw DatasetError(
+        path, "too short for an NPY file", expected: "at least 10 bytes", got: "\(input.count)")
+    }
+    let start: [UInt8] = try input.read(0..<10)
+    guard start.starts(with: NPYHeader.magic) else {
+      throw DatasetError(
+        path, "not an NPY file", expected: "first bytes \(Self.hex(NPYHeader.magic[...]))",
+        got: Self.hex(start[..<6]))
+    }
+    // Version 1.0 has a length of two bytes, 2.0 and 3.0 of four.
+    let (major, minor) = (start[6], start[7])
+    guard (1...3).contains(major), minor == 0 else {
+      throw DatasetError(
+        path, "unknown version of the NPY format", expected: "1.0, 2.0 or 3.0",
+        got: "\(major).\(minor)")
+    }
+    let headerOffset = major == 1 ? 10 : 12
+    guard input.count >= headerOffset else {
+      throw DatasetError(
+        path, "too short for an NPY file", expected: "at least \(headerOffset) bytes",
+        got: "\(input.count)")
+    }
+    let size =
+      major == 1
+      ? Int(try input.read(8..<10, as: UInt16.self)[0])
+      : Int(try input.read(8..<12, as: UInt32.self)[0])
+    dataOffset = headerOffset + size
+    guard dataOffset <= input.count else {
+      throw DatasetError(
+        path, "the header ends beyond the file", expected: "at least \(dataOffset) bytes",
+        got: "\(input.count)")
+    }
+    let header = try NPYHeader(
+      try input.read(headerOffset..<dataOffset), file: path, origin: headerOffset)
+    type = header.type
+    shape = header.shape
+    guard !shape.isEmpty else {
+      throw DatasetError(
+        path, "holds a single number", expected: "an array whose first dimension is the examples")
+    }
+    let (expected, got) = (count * type.byteCount, input.count - dataOffset)
+    guard got == expected else {
+      throw DatasetError(
+        path, got < expected ? "too short" : "too long",
+        expected: "\(expected) bytes after its header (\(type.rawValue), shape \(shape))",
+        got: "\(got)")
+    }
+  }
+
+  /// The elements as bytes; `type` must be `uint8`.
+  func bytes() throws(DatasetError) -> [UInt8] {
+    precondition(type == .uint8, "elements of type \(type.rawValue) are no bytes")
+    return try input.read(dataOffset..<input.count)
+  }
+
+  /// The elements in single precision, rounded where they have more.
+  ///
+  /// - Throws: `DatasetError` naming the first element that is not finite in single precision.
+  func floats() throws(DatasetError) -> [Float] {
+    switch type {
+    case .float64: try finite { (word: UInt64) in Float(Double(bitPattern: word)) }
+    case .float32: try finite { (word: UInt32) in Float(bitPattern: word) }
+    case .uint8: try map { (word: UInt8) in Float(word) }
+    case .int8: try map { (word: Int8) in Float(word) }
+    case .uint16: try map { (word: UInt16) in Float(word) }
+    case .int16: try map { (word: Int16) in Float(word) }
+    case .uint32: try map { (word: UInt32) in Float(word) }
+    case .int32: try map { (word: Int32) in Float(word) }
+    case .uint64: try map { (word: UInt64) in Float(word) }
+    case .int64: try map { (word: Int64) in Float(word) }
+    }
+  }
+
+  /// The elements as classes; `type` must be an integer's.
+  ///
+  /// - Throws: `DatasetError` naming the first element that is negative or not below `limit`.
+  func classes(below limit: Int) throws(DatasetError) -> [Int32] {
+    switch type {
+    case .uint8: try classes(of: UInt8.self, below: limit)
+    case .int8: try classes(of: Int8.self, below: limit)
+    case .uint16: try classes(of: UInt16.self, below: limit)
+    case .int16: try classes(of: Int16.self, below: limit)
+    case .uint32: try classes(of: UInt32.self, below: limit)
+    case .int32: try classes(of: Int32.self, below: limit)
+    case .uint64: try classes(of: UInt64.self, below: limit)
+    case .int64: try classes(of: Int64.self, below: limit)
+    case .float32, .float64: preconditionFailure("\(type.rawValue) is no type of classes")
+    }
+  }
+
+  /// Where an element lies, as NumPy writes it: [3, 0].
+  func place(of element: Int) -> String {
+    var rest = element
+    let indices = shape.reversed().map { size in
+      defer { rest /= size }
+      return rest % size
+    }
+    return "[\(indices.reversed().map(String.init).joined(separator: ", "))]"
+  }
+
+  private func finite<Word: FixedWidthInteger>(
+    _ transform: (Word) -> Float
+  ) throws(DatasetError) -> [Float] {
+    let floats = try map(transform)
+    if let element = floats.firstIndex(where: { !$0.isFinite }) {
+      throw DatasetError(
+        path, "element \(place(of: element)) is not finite in single precision",
+        got: "\(floats[element])")
+    }
+    return floats
+  }
+
+  private func classes<Word: FixedWidthInteger>(
+    of word: Word.Type, below limit: Int
+  ) throws(DatasetError) -> [Int32] {
+    // −1 stands for what is none.
+    let classes = try map { (word: Word) in
+      Int(exactly: word).map { $0 >= 0 && $0 < limit ? Int32($0) : -1 } ?? -1
+    }
+    if let element = classes.firstIndex(of: -1) {
+      let start = dataOffset + element * type.byteCount
+      let word = try input.read(start..<start + type.byteCount, as: Word.self)[0]
+      throw DatasetError(
+        path, "element \(place(of: element)) is no class", expected: "0 to \(limit - 1)",
+        got: "\(word)")
+    }
+    return classes
+  }
+
+  /// All elements, read in pieces so that no second copy of them is held.
+  private func map<Word: FixedWidthInteger, Result>(
+    _ transform: (Word) -> Result
+  ) throws(DatasetError) -> [Result] {
+    let piece = 1 << 20
+    var results: [Result] = []
+    results.reserveCapacity(count)
+    var offset = dataOffset
+    while offset < input.count {
+      let end = min(offset + piece, input.count)
+      for word in try input.read(offset..<end, as: Word.self) { results.append(transform(word)) }
+      offset = end
+    }
+    return results
+  }
+
+  private static func hex(_ bytes: ArraySlice<UInt8>) -> String {
+    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+  }
+}

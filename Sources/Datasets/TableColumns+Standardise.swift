@@ -1,0 +1,108 @@
+import Glibc
+
+/// The columns of a table as inputs and targets.
+struct StandardisedTable {
+  let inputs: [Float]
+  let targets: ArrayExamples.Targets
+  let width: Int
+  let file: String
+
+  func examples(_ rows: [Int]) -> ArrayExamples {
+    ArrayExamples(
+      inputShape: [width], inputs: .floats(inputs), targets: targets, rows: rows, source: file)
+  }
+}
+
+extension TableColumns {
+  /// - Throws: `DatasetError` when a column's sums exceed double precision, or there is but one
+  ///   class.
+  init(of table: CSVTable, trainingRows: [Int]) throws(DatasetError) {
+    let width = table.featureNames.count
+    var features: [Column] = []
+    for (column, name) in table.featureNames.enumerated() {
+      features.append(
+        try Column(
+          name: name, values: table.features, column: column, of: width, rows: trainingRows,
+          file: table.file))
+    }
+    self.features = features
+    switch table.target {
+    case .numbers(let numbers):
+      target = try Column(
+        name: table.targetName, values: numbers, column: 0, of: 1, rows: trainingRows,
+        file: table.file)
+      classNames = []
+    case .classes(_, let names):
+      guard names.count >= 2 else {
+        throw DatasetError(
+          table.file,
+          "column '\(printable(table.targetName))' has the same value in all rows: "
+            + "at least 2 classes are needed")
+      }
+      target = Column(name: table.targetName, mean: 0, std: 1)
+      classNames = names
+    }
+  }
+
+  /// - Throws: `DatasetError` when a number is too far from the training part's, or a class is none
+  ///   of them.
+  func standardise(_ table: CSVTable) throws(DatasetError) -> StandardisedTable {
+    var inputs = [Float](repeating: 0, count: table.features.count)
+    for (column, feature) in features.enumerated() {
+      try feature.standardise(
+        table.features, column: column, of: features.count, into: &inputs, file: table.file)
+    }
+    let targets: ArrayExamples.Targets
+    switch table.target {
+    case .numbers(let numbers):
+      var values = [Float](repeating: 0, count: numbers.count)
+      try target.standardise(numbers, column: 0, of: 1, into: &values, file: table.file)
+      targets = .values(values, count: 1)
+    case .classes(let labels, let names):
+      let classes = try classes(names, in: table.file)
+      targets = .classes(
+        labels.map { classes[Int($0)] }, count: classNames.count, positions: 1)
+    }
+    return StandardisedTable(
+      inputs: inputs, targets: targets, width: features.count, file: table.file)
+  }
+
+  /// The class of each name, which are those of a file.
+  private func classes(_ names: [String], in file: String) throws(DatasetError) -> [Int32] {
+    let classOfName = Dictionary(uniqueKeysWithValues: zip(classNames, 0 as Int32..<Int32.max))
+    func number(_ text: String) -> Double? { decimalNumber(Array(text.utf8)[...]) }
+    return try names.map { name throws(DatasetError) in
+      if let found = classOfName[name] { return found }
+      // 1.0 is the class of 1.
+      if let value = number(name), classNames.allSatisfy({ number($0) != nil }),
+        let found = classNames.firstIndex(where: { number($0) == value })
+      {
+        return Int32(found)
+      }
+      throw DatasetError(
+        file, "column '\(printable(target.name))' has a class that is none of the training part's",
+        expected: shownNames, got: "'\(printable(name))'")
+    }
+  }
+
+  /// For people: what is to be learned.
+  var targetDescription: String {
+    let name = printable(target.name)
+    guard !classNames.isEmpty else {
+      return "target '\(name)' of mean \(rounded(target.mean)) and std \(rounded(target.std))"
+    }
+    return "\(classNames.count) classes of '\(name)': \(shownNames)"
+  }
+
+  private var shownNames: String {
+    classNames.prefix(10).map(printable).joined(separator: ", ")
+      + (classNames.count > 10 ? ", …" : "")
+  }
+
+  /// Four digits of a number.
+  private func rounded(_ number: Double) -> String {
+    var text = [CChar](repeating: 0, count: 64)
+    _ = withVaList([number]) { vsnprintf(&text, text.count, "%.4g", $0) }
+    return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+  }
+}

@@ -1,0 +1,74 @@
+/// What the columns of a table mean, and how they were standardised.
+public struct TableColumns: Sendable, Equatable {
+  /// A column whose values v became `x = (v − mean)/std`.
+  public struct Column: Sendable, Equatable {
+    public let name: String
+    public let mean: Double
+    public let std: Double
+
+    public init(name: String, mean: Double, std: Double) {
+      self.name = name
+      self.mean = mean
+      self.std = std
+    }
+  }
+
+  /// In the order of the inputs.
+  public let features: [Column]
+  /// Mean 0 and std 1 where it tells classes.
+  public let target: Column
+  /// In the order of the classes; empty for regression.
+  public let classNames: [String]
+}
+
+extension TableColumns.Column {
+  /// Mean and standard deviation of a column over the training part, which standardise it:
+  /// mean = Σv/n, std = √(Σ(v − mean)²/n), both sums in the order of `rows` and in double precision.
+  /// A constant column has its mean and std 1.
+  ///
+  /// - Parameters:
+  ///   - values: shape [all rows, columns], of which it is column `column`.
+  ///   - rows: the training part, not empty.
+  /// - Throws: `DatasetError` when the sums exceed double precision.
+  init(
+    name: String, values: [Double], column: Int, of columns: Int, rows: [Int], file: String
+  ) throws(DatasetError) {
+    let first = values[rows[0] * columns + column]
+    var sum = 0.0
+    var isConstant = true
+    for row in rows {
+      let value = values[row * columns + column]
+      sum += value
+      if value != first { isConstant = false }
+    }
+    // Rounding would leave equal values a tiny deviation.
+    let mean = isConstant ? first : sum / Double(rows.count)
+    var squares = 0.0
+    for row in rows {
+      let difference = values[row * columns + column] - mean
+      squares += difference * difference
+    }
+    let std = (squares / Double(rows.count)).squareRoot()
+    guard mean.isFinite && std.isFinite else {
+      throw DatasetError(file, "column '\(printable(name))' has numbers too large to standardise")
+    }
+    self.init(name: name, mean: mean, std: std > 0 ? std : 1)
+  }
+
+  /// The column's values as they are after standardisation, put at every `columns`-th place.
+  ///
+  /// - Throws: `DatasetError` when one exceeds single precision.
+  func standardise(
+    _ values: [Double], column: Int, of columns: Int, into floats: inout [Float], file: String
+  ) throws(DatasetError) {
+    for place in stride(from: column, to: values.count, by: columns) {
+      floats[place] = Float((values[place] - mean) / std)
+      guard floats[place].isFinite else {
+        throw DatasetError(
+          file, "column '\(printable(name))', row \(place / columns + 1): too far from the others",
+          expected: "a finite number after standardisation with mean \(mean) and std \(std)",
+          got: "\(values[place])")
+      }
+    }
+  }
+}

@@ -1,0 +1,209 @@
+import ArgumentParser
+import Datasets
+
+/// Which data, and what becomes of them. Settings that the data's kind does not know are refused;
+/// the others get their defaults.
+struct DataSettings: ParsableArguments {
+  enum Augmentation: String, CaseIterable, ExpressibleByArgument { case none, standard }
+
+  @Option(
+    help: """
+      fashion-mnist, digits, mnist, idx:DIR with four IDX files, cifar10:DIR with its binary \
+      version, text:FILE (a language model of bytes), tokens:FILE (of 16-bit tokens), csv:FILE, \
+      npy:INPUTS.npy,TARGETS.npy, or npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy.
+      """)
+  var dataset = "fashion-mnist"
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Factor on each pixel, a number or a fraction such as 1/255: x = (scale·pixel − mean)/std. \
+      (images; default: 1/16 for digits, else 1/255)
+      """)
+  var inputScale: Fraction?
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Subtracted from each scaled pixel: a number, or one for each channel as 0.49,0.48,0.45. \
+      (images; default: the usual ones of fashion-mnist, mnist and cifar10, else 0)
+      """)
+  var inputMean: NumberList?
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      What the difference is divided by, in the same form. (images; default: the usual ones of \
+      fashion-mnist, mnist and cifar10, else 1)
+      """)
+  var inputStd: NumberList?
+
+  @Option(
+    help: """
+      standard: training images are cropped at random out of a frame of zero pixels, and every \
+      second one flipped. (images; default: none)
+      """)
+  var augment: Augmentation?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Width of that frame. (images; default: 4 with --augment standard, else 0)")
+  var cropPadding: Int?
+
+  @Option(
+    help: "Whether images are flipped, true or false. (images; default: with --augment standard)")
+  var flip: Bool?
+
+  @Option(parsing: .unconditional, help: "Tokens in a sequence. (text, tokens; default: 64)")
+  var contextLength: Int?
+
+  @Option(parsing: .unconditional, help: "Number of tokens there are, at most 65536. (tokens)")
+  var vocabulary: Int?
+
+  @Option(
+    help:
+      "What is to be learned of a table: regression or classification. (csv; default: regression)"
+  )
+  var task: TableOptions.Task?
+
+  @Option(
+    help: "The column to be learned: its name, or its number from 1. (csv; default: the last)")
+  var target: String?
+
+  @Option(help: "A file of the same columns to test on, instead of a share of the rows. (csv)")
+  var testCsv: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Share of the examples to test on: the end of a text, else drawn by the seed. (text, tokens, \
+      csv, npy of two files; default: 0.1)
+      """)
+  var testFraction: Double?
+
+  func validate() throws {
+    _ = try source
+    if let inputScale {
+      try require(inputScale.value <= 1, "--input-scale", "at most 1, such as 1/255", inputScale)
+    }
+    if let cropPadding {
+      try require((0...1000).contains(cropPadding), "--crop-padding", "in 0...1000", cropPadding)
+    }
+    if let contextLength {
+      try require(
+        (1...1_000_000).contains(contextLength), "--context-length", "in 1...1000000",
+        contextLength)
+    }
+    if let vocabulary {
+      try require((2...65536).contains(vocabulary), "--vocabulary", "in 2...65536", vocabulary)
+    }
+    if let testFraction {
+      try require(
+        testFraction > 0 && testFraction < 1, "--test-fraction", "in (0, 1)", testFraction)
+    }
+  }
+
+  /// Refuses what the dataset does not know, and fills in the defaults of what it does.
+  mutating func resolve() throws {
+    let source = try source
+    let (images, texts) = (source.kind == .images, [.text, .tokens].contains(source.kind))
+    try refuse(
+      unless: images, "images",
+      [
+        ("--input-scale", inputScale), ("--input-mean", inputMean), ("--input-std", inputStd),
+        ("--augment", augment), ("--crop-padding", cropPadding), ("--flip", flip),
+      ])
+    try refuse(unless: texts, "text and tokens", [("--context-length", contextLength)])
+    try refuse(unless: source.kind == .tokens, "tokens", [("--vocabulary", vocabulary)])
+    try refuse(
+      unless: source.kind == .table, "csv",
+      [("--task", task), ("--target", target), ("--test-csv", testCsv)])
+    try refuse(
+      unless: source.isSplit, "text, tokens, csv and npy of two files",
+      [("--test-fraction", testFraction)])
+    if let testFraction {
+      try require(testCsv == nil, "--test-fraction", "no --test-csv beside it", testFraction)
+    }
+    if images {
+      inputScale = inputScale ?? Fraction(argument: "1/\(source.pixelMaximum)")
+      inputMean = inputMean ?? NumberList(source.standardization.mean)
+      inputStd = inputStd ?? NumberList(source.standardization.std)
+      augment = augment ?? Augmentation.none
+      cropPadding = cropPadding ?? (augment == .standard ? 4 : 0)
+      flip = flip ?? (augment == .standard)
+      _ = try checked { try imageOptions(seed: 0) }
+    }
+    if texts { contextLength = contextLength ?? 64 }
+    if source.kind == .tokens {
+      try require(vocabulary != nil, "--vocabulary", "the number of tokens there are", "none")
+    }
+    if source.kind == .table { task = task ?? .regression }
+    if source.isSplit, testCsv == nil { testFraction = testFraction ?? 0.1 }
+  }
+
+  private func refuse(
+    unless applies: Bool, _ data: String, _ settings: [(flag: String, value: Any?)]
+  ) throws {
+    for (flag, value) in settings where value != nil {
+      try require(applies, flag, "it only with \(data)", "it with --dataset \(dataset)")
+    }
+  }
+
+  var source: DatasetSource {
+    get throws { try checked { try DatasetSource(dataset) } }
+  }
+
+  /// With the defaults filled in.
+  ///
+  /// - Parameter seed: of the augmentation, and of the split.
+  func options(seed: UInt64) throws -> DatasetOptions {
+    var options = DatasetOptions()
+    if try source.kind == .images { options.images = try imageOptions(seed: seed) }
+    options.sequences = SequenceOptions(contextLength: contextLength ?? 64, vocabulary: vocabulary)
+    options.table = TableOptions(
+      task: task ?? .regression, target: target, testFile: testCsv)
+    options.split = Split(testFraction: testFraction ?? 0.1, seed: seed)
+    return options
+  }
+
+  private func imageOptions(seed: UInt64) throws -> ImageOptions {
+    let transform = try InputTransform(
+      scale: inputScale!.value, mean: inputMean!.values, std: inputStd!.values)
+    let augmentation = try ImageAugmentation(cropPadding: cropPadding!, flip: flip!, seed: seed)
+    let isNone = cropPadding == 0 && flip == false
+    return ImageOptions(transform: transform, augmentation: isNone ? nil : augmentation)
+  }
+}
+
+/// A number, or a quotient such as 1/255.
+struct Fraction: ExpressibleByArgument, CustomStringConvertible {
+  let value: Double
+  let description: String
+
+  init?(argument: String) {
+    let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map { Double($0) }
+    switch (parts.count, parts.first ?? nil, parts.last ?? nil) {
+    case (1, let number?, _): value = number
+    case (2, let numerator?, let denominator?): value = numerator / denominator
+    default: return nil
+    }
+    guard value > 0, value.isFinite else { return nil }
+    description = argument
+  }
+}
+
+/// Numbers with commas between them: 0.49,0.48,0.45.
+struct NumberList: ExpressibleByArgument, CustomStringConvertible {
+  let values: [Double]
+  var description: String { values.map { "\($0)" }.joined(separator: ",") }
+
+  init(_ values: [Double]) { self.values = values }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    values = parts.compactMap { Double($0) }
+    guard values.count == parts.count else { return nil }
+  }
+}
+
+extension TableOptions.Task: ExpressibleByArgument {}

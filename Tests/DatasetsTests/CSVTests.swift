@@ -1,0 +1,297 @@
+import Datasets
+import RandomNumbers
+import Testing
+
+struct CSVTests {
+  func table(
+    _ text: String, target: String? = nil, task: TableOptions.Task = .regression,
+    split: Split = Split()
+  ) throws -> Dataset {
+    try Dataset(
+      name: "t", csv: Array(text.utf8), file: "f", options: .init(task: task, target: target),
+      split: split)
+  }
+
+  /// Rows of both parts in the file's order, back in the file's units.
+  func rows(_ dataset: Dataset, split: Split = Split()) throws -> [[Double]] {
+    let columns = try #require(dataset.columns)
+    let count = dataset.training.count + dataset.test.count
+    var rows = [[Double]](repeating: [], count: count)
+    let order = CounterRandom(seed: split.seed, stream: 3 << 32).permutation(count: count)
+    let test = order.prefix(dataset.test.count).sorted()
+    let training = order.dropFirst(dataset.test.count).sorted()
+    for (part, places) in [(dataset.training, training), (dataset.test, test)] {
+      for (index, place) in places.enumerated() {
+        rows[place] = zip(part.inputs([index]), columns.features).map {
+          Double($0) * $1.std + $1.mean
+        }
+        switch part.targets {
+        case .classes: rows[place].append(Double(part.classes([index])[0]))
+        case .values:
+          rows[place].append(
+            Double(part.values([index])[0]) * columns.target.std + columns.target.mean)
+        }
+      }
+    }
+    return rows.map { $0.map { ($0 * 1e4).rounded() / 1e4 } }
+  }
+
+  @Test(arguments: [
+    "a,b,c\n1,2,3\n4,5,6\n7,8,10\n",
+    "1,2,3\r\n4,5,6\r\n7,8,10",
+    "\u{FEFF}a;b;c\r\n1;2;3\r\n4;5;6\r\n7;8;10\r\n\r\n \n",
+    "a\tb\tc\n1\t2\t3\n 4 \t5\t 6\n7\t8\t10\n\n",
+    "\"a, or so\";\"b\";\"c\"\"\n;\"\n\"1\";2;3\n4;5;6\n7;8;10",
+    "1.0e0, 2 , +3\n4,5.000,6\n.7e1,8,10\n",
+    "name,,\n1,2,3\n4,5,6\n7,8,10\n",
+  ])
+  func formsOfOneTable(text: String) throws {
+    let dataset = try table(text)
+    #expect(dataset.inputShape == [2] && dataset.targets == .values(count: 1))
+    #expect(dataset.training.count == 2 && dataset.test.count == 1)
+    #expect(try rows(dataset) == [[1, 2, 3], [4, 5, 6], [7, 8, 10]])
+  }
+
+  @Test func columnsHaveNames() throws {
+    let text = "x,\"a \"\"b\"\"\",y\n1,2,3\n4,5,7\n"
+    #expect(try #require(table(text).columns).features.map(\.name) == ["x", "a \"b\""])
+    #expect(try #require(table(text).columns).target.name == "y")
+    #expect(try #require(table("1,2\n3,4").columns).target.name == "2")
+    for target in ["a \"b\"", "2"] {
+      let dataset = try table(text, target: target)
+      #expect(try #require(dataset.columns).target.name == "a \"b\"")
+      #expect(try #require(dataset.columns).features.map(\.name) == ["x", "y"])
+      #expect(try rows(dataset) == [[1, 3, 2], [4, 7, 5]])
+    }
+    // A name wins over a number.
+    let years = "2,1,z\n10,20,5\n30,40,6\n"
+    #expect(try #require(table(years, target: "1").columns).target.mean != 10)
+    #expect(try #require(table("z\(years)", target: "1").columns).target.name == "1")
+  }
+
+  @Test func standardisationIsThatOfTheTrainingPart() throws {
+    let random = CounterRandom(seed: 3, stream: 0)
+    let numbers = (0..<300).map { random.uniform(at: $0) * 100 - 20 }
+    let text = (0..<100).map { row in
+      numbers[3 * row..<3 * row + 3].map { "\($0)" }.joined(separator: ",") + ",5\n"
+    }.joined()
+    let split = Split(testFraction: 0.25, seed: 8)
+    let dataset = try table(text, target: "2", split: split)
+    #expect(dataset.training.count == 75 && dataset.test.count == 25)
+    let order = CounterRandom(seed: 8, stream: 3 << 32).permutation(count: 100)
+    let training = order.dropFirst(25).sorted()
+    let columns = try #require(dataset.columns)
+    for (place, column, own) in [
+      (0, 0, columns.features[0]), (1, 2, columns.features[1]), (0, 1, columns.target),
+    ] {
+      let values = training.map { numbers[3 * $0 + column] }
+      let mean = values.reduce(0, +) / 75
+      let std = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 75).squareRoot()
+      #expect(own.mean == mean && own.std == std)
+      let test = order.prefix(25).sorted()
+      let expected = test.map { Float((numbers[3 * $0 + column] - mean) / std) }
+      let got =
+        column == 1
+        ? dataset.test.values(dataset.test.allIndices)
+        : dataset.test.allIndices.map { dataset.test.inputs([$0])[place] }
+      #expect(got == expected)
+    }
+    #expect(dataset.targetStd == columns.target.std)
+    // A constant column is subtracted, and divided by 1.
+    #expect(columns.features[2] == .init(name: "4", mean: 5, std: 1))
+    #expect(dataset.training.allIndices.allSatisfy { dataset.training.inputs([$0])[2] == 0 })
+    #expect(
+      dataset.description == "t: 75 training and 25 test rows, 3 features, target '2' of mean "
+        + "\(rounded(columns.target.mean)) and std \(rounded(columns.target.std))")
+  }
+
+  /// Four digits of a number between 1 and 100.
+  func rounded(_ number: Double) -> String {
+    let shift = number < 10 ? 1e3 : 1e2
+    let text = "\((number * shift).rounded() / shift)"
+    return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+  }
+
+  @Test func aConstantThatDoesNotSumExactlyIsStillConstant() throws {
+    let dataset = try table(String(repeating: "0.1,1\n", count: 99) + "0.1,2\n")
+    #expect(try #require(dataset.columns).features == [.init(name: "1", mean: 0.1, std: 1)])
+  }
+
+  @Test func aSeedDrawsItsSplit() throws {
+    let text = (0..<40).map { "\($0),\($0)\n" }.joined()
+    func tests(_ seed: UInt64) throws -> [Float] {
+      let dataset = try table(text, split: Split(testFraction: 0.25, seed: seed))
+      let columns = try #require(dataset.columns)
+      return dataset.test.values(dataset.test.allIndices).map {
+        Float((Double($0) * columns.target.std + columns.target.mean).rounded())
+      }
+    }
+    #expect(try tests(1) == tests(1))
+    let drawn = try Set((0..<20).map(tests))
+    #expect(drawn.count == 20)
+    #expect(drawn.allSatisfy { $0.count == 10 && $0 == $0.sorted() })
+    // Every row is drawn once in a while: (3/4)^20 of them never, 0.1 of 40.
+    #expect(Set(drawn.joined()).count >= 38)
+  }
+
+  @Test(arguments: [
+    // With names, without, quoted, and the target elsewhere.
+    ("x,k\n1,b\n2,a\n3,b\n4,c\n", nil), ("1,b\n2,a\n3,b\n4,c\n", nil),
+    ("1,\"b\"\n2, a\n3,b \n4,\"c\"\n", nil), ("b,1\na,2\nb,3\nc,4", "1"),
+    ("k,x\nb,1\na,2\nb,3\nc,4", "k"),
+  ])
+  func textsAreClasses(text: String, target: String?) throws {
+    let dataset = try table(text, target: target, task: .classification)
+    #expect(dataset.targets == .classes(count: 3, positions: 1))
+    #expect(try #require(dataset.columns).classNames == ["a", "b", "c"])
+    #expect(try rows(dataset) == [[1, 1], [2, 0], [3, 1], [4, 2]])
+    #expect(dataset.description.contains("1 feature, 3 classes of '"))
+    #expect(dataset.description.hasSuffix("': a, b, c"))
+    #expect(dataset.targetStd == 1)
+  }
+
+  @Test func numbersAreClassesInTheirOrder() throws {
+    let dataset = try table("1,10\n2,9\n3,-1\n4,10.0\n5,9\n", task: .classification)
+    #expect(try #require(dataset.columns).classNames == ["-1", "9", "10"])
+    #expect(try rows(dataset) == [[1, 2], [2, 1], [3, 0], [4, 2], [5, 1]])
+    // One text makes all of them texts.
+    let texts = try table("1,10\n2,9\n3,n\n", task: .classification)
+    #expect(try #require(texts.columns).classNames == ["10", "9", "n"])
+  }
+
+  @Test(arguments: [
+    ("", "has nothing in its first line"),
+    ("\n1,2\n", "has nothing in its first line"),
+    (
+      "1\n2\n",
+      "has a single column: expected features and a target, separated by ',', ';' or tabs"
+    ),
+    ("a,b\n", "has no rows below the names of its columns"),
+    ("a,b\n1,2\n", "too few examples to train and to test: expected at least 2, got 1"),
+    ("a,b\n1,2\n3\n", "line 3 has another number of cells: expected 2, got 1"),
+    ("1,2\n3,4,5\n", "line 2 has another number of cells: expected 2, got 3"),
+    ("1,2\n3,4,\n", "line 2 has another number of cells: expected 2, got 3"),
+    ("a,b\n1,2\n\n3,4\n", "line 3 is blank, and rows follow it"),
+    ("a,b\n1,2\n3,\n", "line 3, column 2 'b': the cell is empty"),
+    ("1,\n3,4\n", "line 1, column 2: the cell is empty"),
+    ("a,b\n1,2\n\"\",4\n", "line 3, column 1 'a': the cell is empty"),
+    ("a,b\n1,2\nNA,4\n", "line 3, column 1 'a': expected a finite number, got 'NA'"),
+    ("1,2\n3,1;5\n", "line 2, column 2: expected a finite number, got '1;5'"),
+    ("a,b\n1,2\n3,nan\n", "line 3, column 2 'b': expected a finite number, got 'nan'"),
+    ("nan,1\n3,2\n", "line 1, column 1: expected a finite number, got 'nan'"),
+    ("a,b\n1,-inf\n3,4\n", "line 2, column 2 'b': expected a finite number, got '-inf'"),
+    ("a,b\n1,1e999\n3,4\n", "line 2, column 2 'b': expected a finite number, got '1e999'"),
+    ("\"a\nx\",b\n1,2\n3,z\n", "line 4, column 2 'b': expected a finite number, got 'z'"),
+    ("a,b\n1,2\n3,\"4\n5,6\n", "line 3: a quote that opens here is never closed"),
+    ("a,b\n1,2\n3,\"4\"5\n", "line 3: text follows a closing quote"),
+    ("a,b\n1,2\n3,\u{1B}[31m\n", "line 3, column 2 'b': expected a finite number, got '\\x1b[31m'"),
+    ("a,b\n1,2\r3,4\n", "line 2 has another number of cells: expected 2, got 3"),
+    ("a,b\n1,2\n1e308,4\n-1e308,5\n", "column 'a' has numbers too large to standardise"),
+  ])
+  func tablesAtFault(text: String, message: String) {
+    #expect(refusal { _ = try table(text) } == "f: \(message)")
+  }
+
+  @Test func targetsAtFault() {
+    let text = "a,b,b\n1,2,3\n4,5,6\n"
+    let cases: [(text: String, target: String?, task: TableOptions.Task, message: String)] = [
+      (
+        text, "c", .regression,
+        "there is no column for --target: "
+          + "expected 'a', 'b', 'b', or a number from 1 to 3, got 'c'"
+      ),
+      (
+        text, "4", .regression,
+        "there is no column for --target: "
+          + "expected 'a', 'b', 'b', or a number from 1 to 3, got '4'"
+      ),
+      (
+        "1,2\n3,4\n", "a", .regression,
+        "there is no column for --target: expected a number from 1 to 2, got 'a'"
+      ),
+      (
+        text, "b", .regression,
+        "2 columns are named 'b': expected --target as a number from 1 to 3"
+      ),
+      (
+        "a,b\n1,2\n4,2.0\n", nil, .classification,
+        "column 'b' has the same value in all rows: at least 2 classes are needed"
+      ),
+      ("a,b\n1,x\n4,\n", nil, .classification, "line 3, column 2 'b': the cell is empty"),
+    ]
+    for (text, target, task, message) in cases {
+      #expect(
+        refusal { _ = try table(text, target: target, task: task) } == "f: \(message)")
+    }
+  }
+
+  @Test func anOutlierInTheTestPartIsRefused() throws {
+    // Row 1 of these two is the test part.
+    let split = try #require(
+      (0..<10).map { Split(seed: $0) }.first {
+        CounterRandom(seed: $0.seed, stream: 3 << 32).permutation(count: 3)[0] == 0
+      })
+    #expect(
+      refusal { _ = try table("1e300,1\n1,2\n3,4\n", split: split) }
+        == "f: column '1', row 1: too far from the others: expected a finite number after "
+        + "standardisation with mean 2.0 and std 1.0, got 1e+300")
+  }
+
+  @Test func anotherFileMayBeTestedOn() throws {
+    let directory = try TemporaryDirectory()
+    let training = try directory.write(Array("x,k\n1,2\n3,1\n8,2\n".utf8), to: "training")
+    func load(_ text: String, task: TableOptions.Task = .classification) throws -> Dataset {
+      var options = DatasetOptions()
+      let test = try directory.write(Array(text.utf8), to: "test")
+      options.table = TableOptions(task: task, testFile: test)
+      return try DatasetSource("csv:\(training)").load(options)
+    }
+    let dataset = try load("x;k\n4;2.0\n-2;2\n")
+    let feature = try #require(dataset.columns).features[0]
+    // Mean 4; squares 9, 1 and 16.
+    #expect(feature.mean == 4 && feature.std == (26.0 / 3).squareRoot())
+    #expect(dataset.training.count == 3 && dataset.test.count == 2)
+    #expect(dataset.test.inputs([0, 1]) == [0, Float(-6 / feature.std)])
+    #expect(dataset.training.classes([0, 1, 2]) == [1, 0, 1])
+    #expect(dataset.test.classes([0, 1]) == [1, 1])
+    #expect(try load("x,k\n1,4\n", task: .regression).test.values([0])[0] > 0)
+    for (text, message) in [
+      (
+        "x,k\n1,3\n",
+        "column 'k' has a class that is none of the training part's: expected 1, 2, got '3'"
+      ),
+      (
+        "x,y,k\n1,1,1\n",
+        "its columns are not those of \(training): expected 'x', 'k', got 'x', 'y', 'k'"
+      ),
+      ("1,1\n", "its columns are not those of \(training): expected 'x', 'k', got '1', '2'"),
+      ("x,k\n", "has no rows below the names of its columns"),
+      ("x,k\n1,\n", "line 2, column 2 'k': the cell is empty"),
+    ] {
+      #expect(refusal { _ = try load(text) } == "\(directory.path)/test: \(message)")
+    }
+  }
+
+  @Test func utf16IsToldFromUTF8() {
+    for mark in [[0xFF, 0xFE], [0xFE, 0xFF]] as [[UInt8]] {
+      #expect(
+        refusal {
+          _ = try Dataset(
+            name: "t", csv: mark + Array("1,2".utf8), file: "f", options: .init(), split: Split())
+        } == "f: is UTF-16 text: expected UTF-8")
+    }
+  }
+
+  @Test func filesAreInflated() throws {
+    let directory = try TemporaryDirectory()
+    let bytes = Array("a,b\n1,2\n3,5\n".utf8)
+    for (name, content) in [("plain", bytes), ("packed", gzipped(bytes))] {
+      let path = try directory.write(content, to: name)
+      #expect(try rows(DatasetSource("csv:\(path)").load()) == [[1, 2], [3, 5]])
+    }
+    let missing = "\(directory.path)/missing"
+    #expect(
+      refusal { _ = try DatasetSource("csv:\(missing)").load() }
+        == "\(missing): cannot open: No such file or directory")
+  }
+}

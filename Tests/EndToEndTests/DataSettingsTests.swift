@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+/// What the command line says about data.
+@Suite(.serialized) struct DataSettingsTests {
+  @Test(arguments: [
+    (["--dataset", "csv:t.csv", "--vocabulary", "5"], ["--vocabulary", "only with tokens"]),
+    (["--dataset", "text:t", "--input-mean", "0.5"], ["--input-mean", "only with images"]),
+    (["--dataset", "text:t", "--augment", "none"], ["--augment", "only with images"]),
+    (["--dataset", "npy:x,y", "--flip", "true"], ["--flip", "only with images"]),
+    (["--dataset", "csv:t.csv", "--crop-padding", "1"], ["--crop-padding", "only with images"]),
+    (["--dataset", "digits", "--context-length", "5"], ["--context-length", "text and tokens"]),
+    (["--dataset", "npy:x,y", "--task", "regression"], ["--task", "only with csv"]),
+    (["--dataset", "digits", "--target", "y"], ["--target", "only with csv"]),
+    (
+      ["--dataset", "npy:a,b,c,d", "--test-fraction", "0.2"],
+      ["--test-fraction", "npy of two files"]
+    ),
+    (
+      ["--dataset", "csv:t.csv", "--test-csv", "u.csv", "--test-fraction", "0.2"],
+      ["--test-fraction", "no --test-csv"]
+    ),
+    (["--dataset", "text:t", "--test-csv", "u.csv"], ["--test-csv", "only with csv"]),
+    (["--dataset", "digits", "--test-fraction", "0.2"], ["--test-fraction", "digits"]),
+    (["--dataset", "csv:t.csv", "--test-fraction", "1"], ["--test-fraction", "in (0, 1)", "1.0"]),
+    (["--dataset", "tokens:t"], ["--vocabulary", "number of tokens", "none"]),
+    (["--dataset", "tokens:t", "--vocabulary", "65537"], ["--vocabulary", "2...65536", "65537"]),
+    (["--dataset", "text:t", "--context-length", "-1"], ["--context-length", "-1"]),
+    (["--dataset", "digits", "--crop-padding", "-1"], ["--crop-padding", "-1"]),
+    (["--dataset", "digits", "--augment", "strong"], ["--augment", "strong"]),
+    (["--dataset", "digits", "--input-mean", "1,2"], ["input mean", "2"]),
+    (["--dataset", "digits", "--input-std", "1,"], ["--input-std", "1,"]),
+    (["--dataset", "digits", "--input-std", "1,0"], ["input std", "0.0"]),
+    (
+      ["--dataset", "digits", "--input-mean", "1,2,3", "--input-std", "1,1,1"],
+      ["input mean", "3 numbers", "1 channel"]
+    ),
+    (["--dataset", "npy:x"], ["npy", "two files or four"]),
+    (["--dataset", "csv:/nowhere.csv"], ["/nowhere.csv", "No such file"]),
+  ])
+  func settingsThatMakeNoSense(arguments: [String], says: [String]) throws {
+    let directory = try TemporaryDirectory()
+    let outcome = try Program.train(arguments + ["--run-directory", directory.path("run")])
+    #expect(outcome.status != 0)
+    #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
+    for part in says { #expect(outcome.errors.contains(part), "'\(part)' in \(outcome.errors)") }
+    #expect(!FileManager.default.fileExists(atPath: directory.path("run")))
+  }
+
+  @Test func augmentedRunsDoNotDependOnTheRanks() throws {
+    let directory = try TemporaryDirectory()
+    let settings = [
+      "--dataset", "digits", "--model", "mlp", "--batch-size", "48", "--steps", "60",
+      "--crop-padding", "1", "--window", "8",
+    ]
+    var models: [Data] = []
+    for (number, run) in [(nil, "standard"), (3, "standard"), (nil, "none")].enumerated() {
+      let path = directory.path("run-\(number)")
+      let outcome = try Program.train(
+        ranks: run.0, settings + ["--augment", run.1, "--run-directory", path])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      models.append(try Data(contentsOf: URL(filePath: "\(path)/model.safetensors")))
+    }
+    #expect(models[0] == models[1])
+    #expect(models[0] != models[2])
+
+    // Its own file repeats it; --augment on the command line replaces all of the file's.
+    let file = "\(directory.path("run-0"))/config.yaml"
+    for (number, flags) in [[], ["--augment", "none"]].enumerated() {
+      let path = directory.path("again-\(number)")
+      let outcome = try Program.train(["--config", file, "--run-directory", path] + flags)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let model = try Data(contentsOf: URL(filePath: "\(path)/model.safetensors"))
+      #expect((model == models[0]) == flags.isEmpty)
+    }
+    let configuration = try String(
+      contentsOfFile: "\(directory.path("again-1"))/config.yaml", encoding: .utf8)
+    for line in ["augment: none", "crop-padding: 0", "flip: false"] {
+      #expect(configuration.contains("\n\(line)\n"))
+    }
+  }
+
+  /// Three clouds of points that a line cannot part, from a file with names for classes.
+  @Test func classesOfATableAreLearned() throws {
+    let directory = try TemporaryDirectory()
+    var text = "radius;\"angle; in turns\";kind\n"
+    for row in 0..<600 {
+      let (radius, angle) = (Double(row % 30) / 10, Double(row * 7 % 100) / 100)
+      text += "\(radius);\(angle);\(radius < 1 ? "inner" : angle < 0.5 ? "left" : "right")\n"
+    }
+    let file = try directory.write(text, to: "table.csv")
+    let settings = try directory.write("task: classification\ntest-fraction: 0.2\n", to: "s.yaml")
+    let outcome = try Program.train(
+      ranks: 2,
+      [
+        "--config", settings, "--dataset", "csv:\(file)", "--model", "mlp", "--optimizer", "adamw",
+        "--learning-rate", "0.01", "--batch-size", "48", "--epochs", "12", "--run-directory",
+        directory.path("run"),
+      ])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    #expect(
+      outcome.output.contains(
+        "480 training and 120 test rows, 2 features, 3 classes of 'kind': inner, left, right"))
+    let last = try #require(try MetricsLine.read(directory.path("run")).last)
+    #expect(try #require(last.testAccuracy) > 0.9)
+  }
+}
