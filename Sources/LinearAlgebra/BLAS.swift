@@ -28,8 +28,8 @@ public enum BLAS {
   /// The core type to ask for instead of `current`, on a CPU of an x86-64 level (1 to 4; 0 where it is
   /// none); `nil` where `current` will do.
   ///
-  /// The levels are compared, not the names: OpenBLAS gives CPUs of AMD with AVX-512 the kernels made for
-  /// AVX2, which were seen at half the speed there.
+  /// Core types made for AVX2 are left alone on CPUs with AVX-512: OpenBLAS has known such a CPU by
+  /// name and chosen them.
   package static func betterCoreType(than current: String, x86Level: Int) -> String? {
     let level =
       switch current.lowercased() {
@@ -38,7 +38,7 @@ public enum BLAS {
       case "sandybridge", "bulldozer", "piledriver", "steamroller": 2
       default: 1
       }
-    guard level < x86Level else { return nil }
+    guard level < min(x86Level, 3) else { return nil }
     return [2: "Sandybridge", 3: "Haswell", 4: "SkylakeX"][x86Level]
   }
 }
