@@ -7,7 +7,8 @@ import PackageDescription
 let package = Package(
   name: "swift-mfac",
   products: [
-    .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"])
+    .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"]),
+    .executable(name: "swift-mfac-bench", targets: ["swift-mfac-bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -51,6 +52,13 @@ let package = Package(
         "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
+      ]),
+
+    .executableTarget(
+      name: "swift-mfac-bench",
+      dependencies: [
+        "LinearAlgebra", "Networks", "RandomNumbers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     // Dense double-precision truth, and the ladder of tests on it.
