@@ -9,7 +9,7 @@ struct NetworksCommand: ParsableCommand {
     commandName: "networks",
     abstract: "Forward and backward of the built-in networks on random examples, on one core.")
 
-  @Argument(help: "Networks of the table (default: all).")
+  @Argument(help: "Networks of the table, or model files (default: all of the table).")
   var names: [String] = []
 
   @Option(help: "Examples of a batch.")
@@ -33,10 +33,7 @@ struct NetworksCommand: ParsableCommand {
     for count in microBatches where count < 1 || batchSize < 1 || batchSize % count != 0 {
       throw ValidationError("\(batchSize) examples do not divide into \(count) micro-batches")
     }
-    let known = try BenchmarkNetwork.all().map(\.name)
-    for name in names where !known.contains(name) {
-      throw ValidationError("no network '\(name)'; there are \(known.joined(separator: ", "))")
-    }
+    _ = try networks()
   }
 
   func run() throws {
@@ -47,7 +44,7 @@ struct NetworksCommand: ParsableCommand {
     print("OpenBLAS core type \(BLAS.coreType), one thread, batch \(batchSize)")
     print(row("network", "micro-batches", "median ms", "minimum ms", "repetitions"))
     var lines: [String] = []
-    for network in try BenchmarkNetwork.all() where names.isEmpty || names.contains(network.name) {
+    for network in try networks() {
       for count in microBatches {
         let time = try measure(network, microBatches: count)
         let median = String(format: "%.3f", 1000 * time.median)
@@ -63,6 +60,23 @@ struct NetworksCommand: ParsableCommand {
     if let json {
       let text = "[" + lines.joined(separator: ",\n ") + "]\n"
       try text.write(toFile: json, atomically: false, encoding: .utf8)
+    }
+  }
+
+  private func networks() throws -> [BenchmarkNetwork] {
+    let known = try BenchmarkNetwork.all()
+    if names.isEmpty { return known }
+    return try names.map { name in
+      if let network = known.first(where: { $0.name == name }) { return network }
+      guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+        throw ValidationError(
+          "no network '\(name)'; there are \(known.map(\.name).joined(separator: ", ")), and model "
+            + "files (.yaml)")
+      }
+      let text = try String(contentsOfFile: name, encoding: .utf8)
+      let description = try NetworkDescription(yaml: text, file: name)
+      return BenchmarkNetwork(
+        name: name, description: description, classes: description.outputCount)
     }
   }
 

@@ -1,10 +1,11 @@
 // Loops that BLAS has no form for. Plain C with vector extensions; the compiler makes one clone
 // for each x86-64 level and the loader picks the best that the CPU has (CK_CLONES).
 //
-// Every kernel gives the same bits in every clone: no fused multiply-add is formed where it would
-// round differently, and sums run over a fixed number of lanes.
+// Every kernel but those of convolutions gives the same bits in every clone: no fused multiply-add is
+// formed where it would round differently, and sums run over a fixed number of lanes.
 #pragma once
 
+#include "convolution_kernels.h"
 #include "cpu.h"
 #include "network_kernels.h"
 #include "window_kernels.h"

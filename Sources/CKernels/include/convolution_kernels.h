@@ -1,0 +1,41 @@
+// Convolutions without patches. Images are [height, width, channels], weights in PyTorch's order
+// [outputs, channels, kernel, kernel].
+//
+// A block is 64 bytes of features, L of them. The kernels read weights packed by blocks of the
+// features that they compute: [block][place in the window][feature read][L], zeros after the last.
+// `scratch` holds an image with zeros around it; see ck_convolution_counts. Products and sums are
+// fused where the CPU can, so the bits depend on its level.
+#pragma once
+
+#include "network_kernels.h"
+
+// Elements of packed weights, of those for the adjoint, and of scratch memory.
+typedef struct {
+  size_t weights, adjoint_weights, scratch;
+} ck_convolution_sizes;
+
+ck_convolution_sizes ck_convolution_counts(const ck_window *window, size_t outputs,
+                                          size_t element_bytes);
+
+#define CK_CONVOLUTION_KERNELS(T, S)                                                            \
+  void ck_pack_weights_##S(const ck_window *window, size_t outputs, const T *weights,           \
+                           T *packed);                                                          \
+  /* The way back, for a gradient. */                                                           \
+  void ck_unpack_weights_##S(const ck_window *window, size_t outputs, const T *packed,          \
+                             T *weights);                                                       \
+  void ck_pack_adjoint_weights_##S(const ck_window *window, size_t outputs, const T *weights,   \
+                                   T *packed);                                                  \
+                                                                                                \
+  /* y = x ⋆ W + bias; no bias where it is NULL. */                                             \
+  void ck_convolve_##S(const ck_window *window, size_t outputs, size_t examples, const T *x,    \
+                       const T *packed, const T *bias, T *scratch, T *y);        \
+  /* dx = Wᵀ dy, or dx += if `accumulates`. */                                                  \
+  void ck_convolve_adjoint_##S(const ck_window *window, size_t outputs, size_t examples,        \
+                               const T *dy, const T *packed, int accumulates, T *scratch,       \
+                               T *dx);                                                          \
+  /* ∂W, packed, summed over the examples. */                                                   \
+  void ck_weight_gradient_##S(const ck_window *window, size_t outputs, size_t examples,         \
+                              const T *x, const T *dy, T *scratch, T *packed);
+
+CK_CONVOLUTION_KERNELS(float, f32)
+CK_CONVOLUTION_KERNELS(double, f64)
