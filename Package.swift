@@ -64,7 +64,9 @@ let package = Package(
     // Dense double-precision truth, and the ladder of tests on it.
     .target(name: "Reference", path: "Tests/Reference"),
     .testTarget(name: "ShardingTests", dependencies: ["Sharding"]),
-    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "Reference"]),
+    .testTarget(
+      name: "LinearAlgebraTests",
+      dependencies: ["CKernels", "LinearAlgebra", "RandomNumbers", "Reference"]),
     .testTarget(
       name: "CurvatureTests",
       dependencies: ["Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding"]),

@@ -30,7 +30,11 @@
 #define LEVEL any
 #define TARGET
 #define VECTOR_BYTES 16
+#if defined(__aarch64__)
+#define TILE 6
+#else
 #define TILE 3
+#endif
 #define TILE_OF_TWO 0
 #include "convolution_tiles.h"
 #undef LEVEL
@@ -41,25 +45,26 @@
 
 #if defined(__x86_64__)
 #define AT_LEVEL(kernel, ...)                                                \
-  int level = ck_x86_level();                                                \
   if (level >= 4) JOIN_EXPANDED(NAME(kernel), v4)(__VA_ARGS__);              \
   else if (level == 3) JOIN_EXPANDED(NAME(kernel), v3)(__VA_ARGS__);         \
   else JOIN_EXPANDED(NAME(kernel), any)(__VA_ARGS__)
 #else
-#define AT_LEVEL(kernel, ...) JOIN_EXPANDED(NAME(kernel), any)(__VA_ARGS__)
+#define AT_LEVEL(kernel, ...) \
+  (void)level;                \
+  JOIN_EXPANDED(NAME(kernel), any)(__VA_ARGS__)
 #endif
 
-void NAME(ck_convolve)(const ck_window *w, size_t outputs, size_t examples, const T *x,
+void NAME(ck_convolve)(int level, const ck_window *w, size_t outputs, size_t examples, const T *x,
                        const T *packed, const T *bias, T *scratch, T *y) {
   AT_LEVEL(convolve, w, outputs, examples, x, packed, bias, scratch, y);
 }
 
-void NAME(ck_convolve_adjoint)(const ck_window *w, size_t outputs, size_t examples, const T *dy,
+void NAME(ck_convolve_adjoint)(int level, const ck_window *w, size_t outputs, size_t examples, const T *dy,
                                const T *packed, int accumulates, T *scratch, T *dx) {
   AT_LEVEL(convolve_adjoint, w, outputs, examples, dy, packed, accumulates, scratch, dx);
 }
 
-void NAME(ck_weight_gradient)(const ck_window *w, size_t outputs, size_t examples, const T *x,
+void NAME(ck_weight_gradient)(int level, const ck_window *w, size_t outputs, size_t examples, const T *x,
                               const T *dy, T *scratch, T *packed) {
   AT_LEVEL(weight_gradient, w, outputs, examples, x, dy, scratch, packed);
 }

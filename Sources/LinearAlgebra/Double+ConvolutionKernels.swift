@@ -31,7 +31,8 @@ extension Double: ConvolutionKernels {
     scratch: UnsafeMutablePointer<Double>, into y: UnsafeMutablePointer<Double>
   ) {
     var geometry = window.geometry
-    ck_convolve_f64(&geometry, outputs, examples, x, packed, bias, scratch, y)
+    ck_convolve_f64(
+      ck_x86_level(), &geometry, outputs, examples, x, packed, bias, scratch, y)
   }
 
   public static func convolveAdjoint(
@@ -41,7 +42,8 @@ extension Double: ConvolutionKernels {
   ) {
     var geometry = window.geometry
     ck_convolve_adjoint_f64(
-      &geometry, outputs, examples, dy, packed, accumulates ? 1 : 0, scratch, dx)
+      ck_x86_level(), &geometry, outputs, examples, dy, packed, accumulates ? 1 : 0,
+      scratch, dx)
   }
 
   public static func weightGradient(
@@ -50,6 +52,7 @@ extension Double: ConvolutionKernels {
     into packed: UnsafeMutablePointer<Double>
   ) {
     var geometry = window.geometry
-    ck_weight_gradient_f64(&geometry, outputs, examples, x, dy, scratch, packed)
+    ck_weight_gradient_f64(
+      ck_x86_level(), &geometry, outputs, examples, x, dy, scratch, packed)
   }
 }

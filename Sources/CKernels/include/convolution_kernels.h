@@ -27,14 +27,14 @@ ck_convolution_sizes ck_convolution_counts(const ck_window *window, size_t outpu
                                    T *packed);                                                  \
                                                                                                 \
   /* y = x ⋆ W + bias; no bias where it is NULL. */                                             \
-  void ck_convolve_##S(const ck_window *window, size_t outputs, size_t examples, const T *x,    \
+  void ck_convolve_##S(int level, const ck_window *window, size_t outputs, size_t examples, const T *x,    \
                        const T *packed, const T *bias, T *scratch, T *y);        \
   /* dx = Wᵀ dy, or dx += if `accumulates`. */                                                  \
-  void ck_convolve_adjoint_##S(const ck_window *window, size_t outputs, size_t examples,        \
+  void ck_convolve_adjoint_##S(int level, const ck_window *window, size_t outputs, size_t examples,        \
                                const T *dy, const T *packed, int accumulates, T *scratch,       \
                                T *dx);                                                          \
   /* ∂W, packed, summed over the examples. */                                                   \
-  void ck_weight_gradient_##S(const ck_window *window, size_t outputs, size_t examples,         \
+  void ck_weight_gradient_##S(int level, const ck_window *window, size_t outputs, size_t examples,         \
                               const T *x, const T *dy, T *scratch, T *packed);
 
 CK_CONVOLUTION_KERNELS(float, f32)
