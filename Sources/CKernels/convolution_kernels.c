@@ -14,6 +14,7 @@
 #define NAME(kernel) JOIN_EXPANDED(kernel, S)
 #define LEVEL_NAME(kernel) JOIN_EXPANDED(NAME(kernel), LEVEL)
 #define BLOCK_BYTES 64
+#define CACHED_BYTES (256 << 10)
 #define LANES (BLOCK_BYTES / sizeof(T))
 
 // Lines of positions to compute, and where their windows lie.

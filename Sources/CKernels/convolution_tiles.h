@@ -212,7 +212,23 @@ static void LEVEL_NAME(convolve_adjoint)(const ck_window *w, size_t outputs, siz
   }
 }
 
-TARGET static void LEVEL_NAME(weight_gradient)(const ck_window *w, size_t outputs,
+// packed += Σ x·dy over the positions of `l`, for all places and features read.
+TARGET static void LEVEL_NAME(gradient)(const ck_lines *l, const T *x, const T *dy,
+                                        size_t dy_step, T *packed, size_t blocks) {
+  size_t largest = blocks == 2 ? TILE_OF_TWO : TILE;
+  for (size_t tap = 0; tap < l->taps; tap++, x += l->tap_step) {
+    for (size_t i = 0, part; i < l->run; i += part, packed += part * LANES) {
+      part = NEXT_PART(l->run - i, largest);
+      if (blocks == 2) {
+        switch (part) { CASES(LEVEL_NAME(gradient_tile), 2, l, x + i, dy, dy_step, packed) }
+      } else {
+        switch (part) { CASES(LEVEL_NAME(gradient_tile), 1, l, x + i, dy, dy_step, packed) }
+      }
+    }
+  }
+}
+
+static void LEVEL_NAME(weight_gradient)(const ck_window *w, size_t outputs,
                                                size_t examples, const T *x, const T *dy,
                                                T *scratch, T *packed) {
   size_t channels = w->channels, line = (w->width + 2 * w->padding) * channels;
@@ -224,6 +240,8 @@ TARGET static void LEVEL_NAME(weight_gradient)(const ck_window *w, size_t output
   };
   memset(packed, 0, round_up(outputs, LANES) * l.taps * l.run * sizeof(T));
   T *rest = scratch + (w->height + 2 * w->padding) * line;
+  // Every tile reads the image anew: so many rows at a time that it does from the cache.
+  size_t band = CACHED_BYTES / ((l.read_row + w->output_width * outputs) * sizeof(T)) + 1;
   for (size_t example = 0; example < examples; example++, dy += positions * outputs) {
     const T *image = x + example * w->height * w->width * channels;
     if (w->padding) {
@@ -243,18 +261,11 @@ TARGET static void LEVEL_NAME(weight_gradient)(const ck_window *w, size_t output
         }
         d = rest, step = LANES;
       }
-      size_t largest = blocks == 2 ? TILE_OF_TWO : TILE;
-      T *sums = packed + first * l.taps * l.run;
-      for (size_t tap = 0; tap < l.taps; tap++) {
-        for (size_t i = 0, part; i < l.run; i += part, sums += part * LANES) {
-          part = NEXT_PART(l.run - i, largest);
-          const T *from = image + tap * line + i;
-          if (blocks == 2) {
-            switch (part) { CASES(LEVEL_NAME(gradient_tile), 2, &l, from, d, step, sums) }
-          } else {
-            switch (part) { CASES(LEVEL_NAME(gradient_tile), 1, &l, from, d, step, sums) }
-          }
-        }
+      for (size_t row = 0; row < w->output_height; row += band) {
+        l.rows = w->output_height - row < band ? w->output_height - row : band;
+        LEVEL_NAME(gradient)
+        (&l, image + row * l.read_row, d + row * w->output_width * step, step,
+         packed + first * l.taps * l.run, blocks);
       }
     }
   }
