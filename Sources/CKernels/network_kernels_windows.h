@@ -29,6 +29,72 @@
   ((image) + ((top + (ptrdiff_t)(ky)) * (ptrdiff_t)(w)->width + left + (ptrdiff_t)(kx)) *    \
                  (ptrdiff_t)channels)
 
+// One patch's line, of which [from, to) is inside of the image; the rest is zeros.
+INLINE void NAME(edge)(const T *restrict line, T *restrict run, size_t from, size_t to,
+                       size_t kernel, size_t channels) {
+  if (from > to) from = to;
+  for (size_t i = 0; i < from * channels; i++) run[i] = 0;
+  for (size_t i = from * channels; i < to * channels; i++) run[i] = line[i];
+  for (size_t i = to * channels; i < kernel * channels; i++) run[i] = 0;
+}
+
+// A run of rows along one line of the output at a time, so that what is whole inside of the image
+// is copied without a question.
+INLINE void NAME(patches)(const ck_window *w, size_t first, size_t rows, const T *restrict x,
+                          T *restrict patches, size_t kernel, size_t channels) {
+  size_t run = kernel * channels, patch = kernel * run;
+  // Windows from whole_from to before whole_to do not cross the image's left and right edges.
+  size_t whole_from = (w->padding + w->stride - 1) / w->stride;
+  size_t whole_to = w->width + w->padding < kernel
+                        ? 0
+                        : (w->width + w->padding - kernel) / w->stride + 1;
+  for (size_t row = 0, length; row < rows; row += length, patches += length * patch) {
+    size_t ox_from = (first + row) % w->output_width;
+    size_t line = (first + row) / w->output_width;
+    size_t oy = line % w->output_height;
+    const T *image = x + line / w->output_height * w->height * w->width * channels;
+    length = w->output_width - ox_from;
+    if (length > rows - row) length = rows - row;
+    size_t ox_to = ox_from + length;
+    ptrdiff_t top = (ptrdiff_t)(oy * w->stride) - (ptrdiff_t)w->padding;
+    CLIP(top, w->height, top_from, top_to);
+    for (size_t ky = 0; ky < kernel; ky++) {
+      T *to_run = patches + ky * run;
+      if (ky < top_from || ky >= top_to) {
+        for (size_t i = 0; i < length; i++) memset(to_run + i * patch, 0, run * sizeof(T));
+        continue;
+      }
+      for (size_t ox = ox_from; ox < ox_to;) {
+        ptrdiff_t left = (ptrdiff_t)(ox * w->stride) - (ptrdiff_t)w->padding;
+        const T *from_run = AT(image, w, ky, 0);
+        if (ox < whole_from || ox >= whole_to) {
+          CLIP(left, w->width, from, to);
+          NAME(edge)(from_run, to_run, from, to, kernel, channels);
+          ox++, to_run += patch;
+          continue;
+        }
+        size_t end = whole_to < ox_to ? whole_to : ox_to;
+        for (; ox < end; ox++, to_run += patch, from_run += w->stride * channels) {
+          memcpy(to_run, from_run, run * sizeof(T));
+        }
+      }
+    }
+  }
+}
+
+CK_CLONES
+void NAME(ck_patches)(const ck_window *window, size_t first, size_t rows, const T *restrict x,
+                      T *restrict patches) {
+  // The run of a window's line is short in the first layer: known lengths copy without a call.
+  if (window->kernel == 3 && window->channels == 1) {
+    NAME(patches)(window, first, rows, x, patches, 3, 1);
+  } else if (window->kernel == 3 && window->channels == 3) {
+    NAME(patches)(window, first, rows, x, patches, 3, 3);
+  } else {
+    NAME(patches)(window, first, rows, x, patches, window->kernel, window->channels);
+  }
+}
+
 // Whether windows have no place in common, and whether they also leave none of the image out: then a
 // gradient is written, not added.
 #define APART(w) ((w)->stride >= (w)->kernel)

@@ -36,6 +36,14 @@ extension Double: NetworkKernels {
     ck_activation_gradient_f64(activation.code, count, kept, dy, dx)
   }
 
+  public static func patches(
+    _ window: SlidingWindow, rows: Range<Int>, of x: UnsafePointer<Double>,
+    into patches: UnsafeMutablePointer<Double>
+  ) {
+    var geometry = window.geometry
+    ck_patches_f64(&geometry, rows.lowerBound, rows.count, x, patches)
+  }
+
   public static func maxPool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Double>,
     into y: UnsafeMutablePointer<Double>, choices: UnsafeMutablePointer<Int32>

@@ -36,6 +36,14 @@ extension Float: NetworkKernels {
     ck_activation_gradient_f32(activation.code, count, kept, dy, dx)
   }
 
+  public static func patches(
+    _ window: SlidingWindow, rows: Range<Int>, of x: UnsafePointer<Float>,
+    into patches: UnsafeMutablePointer<Float>
+  ) {
+    var geometry = window.geometry
+    ck_patches_f32(&geometry, rows.lowerBound, rows.count, x, patches)
+  }
+
   public static func maxPool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>, choices: UnsafeMutablePointer<Int32>

@@ -32,6 +32,13 @@ public protocol NetworkKernels: BitwiseCopyable {
     into dx: UnsafeMutablePointer<Self>
   )
 
+  /// Rows of the patches of all examples: row (example, oy, ox) holds
+  /// `x[example, oy·stride + ky − padding, ox·stride + kx − padding, c]` in the order ky, kx, c.
+  static func patches(
+    _ window: SlidingWindow, rows: Range<Int>, of x: UnsafePointer<Self>,
+    into patches: UnsafeMutablePointer<Self>
+  )
+
   /// The largest value of each window, of equals the first, and its place `ky·kernel + kx`.
   static func maxPool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,

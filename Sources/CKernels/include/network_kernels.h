@@ -30,6 +30,10 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
   void ck_activation_gradient_##S(int activation, size_t count, const T *kept, const T *dy,       \
                                   T *dx);                                                         \
                                                                                                   \
+  /* Rows [first, first + rows) of the patches of all examples: row (example, oy, ox) holds       \
+     x[example, oy·stride + ky − padding, ox·stride + kx − padding, c] in the order ky, kx, c. */ \
+  void ck_patches_##S(const ck_window *window, size_t first, size_t rows, const T *x,             \
+                      T *patches);                                                                \
   /* Largest value of each window, of equals the first; choices[o] = ky·kernel + kx of it. */     \
   void ck_max_pool_##S(const ck_window *window, size_t examples, const T *x, T *y,                \
                        int32_t *choices);                                                         \
