@@ -60,8 +60,6 @@ ck_convolution_sizes ck_convolution_counts(const ck_window *w, size_t outputs,
   };
 }
 
-// Vectors of a CPU's level, how many positions (or features read) and blocks a tile holds in
-// registers: two blocks if it is at most TILE_OF_TWO high, which is 0 where they do not fit.
 #define T float
 #define S f32
 #include "convolution_weights.h"

@@ -5,10 +5,9 @@ import CKernels
 ///   x [examples, height, width, channels], y [examples, outputHeight, outputWidth, outputs]
 ///   W [outputs, channels, kernel, kernel], packed in the order that the kernels read
 ///
-/// Products and sums are fused where the CPU can, so that the bits depend on its kind, as those of
-/// BLAS do.
+/// The bits are the same on every CPU with a fused multiply-add.
 public protocol ConvolutionKernels: BitwiseCopyable {
-  /// `packed` from W; for `convolve`, in the order of `weightGradient`.
+  /// `packed` from W, for `convolve`, in the order of `weightGradient`.
   static func packWeights(
     _ window: SlidingWindow, outputs: Int, _ weights: UnsafePointer<Self>,
     into packed: UnsafeMutablePointer<Self>

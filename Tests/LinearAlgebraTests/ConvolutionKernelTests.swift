@@ -69,6 +69,35 @@ import Testing
       gradient: { ck_weight_gradient_f32(level, $0, $1, Self.examples, $2, $3, $4, $5) })
   }
 
+  @Test(arguments: geometries)
+  func everyCPUWithFusedMultiplyAddGivesTheSameBits(_ g: Geometry) {
+    guard ck_x86_level() > 3 else { return }
+    let window = g.window
+    let sizes = ConvolutionSizes(window, outputs: g.outputs, of: Float.self)
+    var geometry = g.geometry
+    let x = fractions(Self.examples * g.height * g.width * g.channels, stream: 1)
+    let w = fractions(g.outputs * window.patchCount, stream: 2)
+    let dy = fractions(Self.examples * window.positionCount * g.outputs, stream: 3)
+    let scratch = Guarded<Float>(count: sizes.scratch)
+    func results(_ level: Int32) -> [[UInt32]] {
+      let packed = Guarded<Float>(count: sizes.packed)
+      var y = dy
+      var dx = x
+      Float.packWeights(window, outputs: g.outputs, w, into: packed.pointer)
+      ck_convolve_f32(
+        level, &geometry, g.outputs, Self.examples, x, packed.pointer, nil, scratch.pointer, &y)
+      Float.packAdjointWeights(window, outputs: g.outputs, w, into: packed.pointer)
+      ck_convolve_adjoint_f32(
+        level, &geometry, g.outputs, Self.examples, dy, packed.pointer, 1, scratch.pointer, &dx)
+      var dw = w
+      ck_weight_gradient_f32(
+        level, &geometry, g.outputs, Self.examples, x, dy, scratch.pointer, packed.pointer)
+      Float.unpackWeights(window, outputs: g.outputs, packed.pointer, into: &dw)
+      return [y, dx, dw].map { $0.map(\.bitPattern) }
+    }
+    #expect(results(3) == results(4))
+  }
+
   typealias Window = UnsafePointer<ck_window>
 
   func check<Element: Scalar>(
@@ -170,6 +199,12 @@ import Testing
   func random(_ count: Int, stream: UInt64) -> [Double] {
     let random = CounterRandom(seed: 1, stream: stream)
     return (0..<count).map { Double(random.integer(below: 128, at: UInt64($0)) - 64) / 64 }
+  }
+
+  /// Uniform in [−1, 1), of which products are not exact.
+  func fractions(_ count: Int, stream: UInt64) -> [Float] {
+    let random = CounterRandom(seed: 1, stream: stream)
+    return (0..<count).map { Float(2 * random.uniform(at: UInt64($0)) - 1) }
   }
 
   func error<Element: Scalar>(_ a: Guarded<Element>, _ b: [Double]) -> Double {
