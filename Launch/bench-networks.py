@@ -38,7 +38,7 @@ class ResidualBlock(nn.Module):
 
 
 class Transformer(nn.Module):
-    def __init__(self, vocabulary=256, context=64, width=128, heads=4, layers=4):
+    def __init__(self, vocabulary=256, context=64, width=192, heads=6, layers=6):
         super().__init__()
         self.tokens = nn.Embedding(vocabulary, width)
         self.positions = nn.Parameter(torch.randn(context, width) * 0.02)
