@@ -57,7 +57,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "LinearAlgebra", "Networks", "RandomNumbers",
+        "Datasets", "LinearAlgebra", "Networks", "RandomNumbers",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

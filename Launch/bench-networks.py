@@ -137,8 +137,9 @@ def ours(program, name, seconds):
 
 def known(program):
     """The networks that the program has."""
-    help = subprocess.run([program, "networks", "--list"], check=True, capture_output=True, text=True)
-    return help.stdout.split()
+    listing = subprocess.run(
+        [program, "networks", "--list"], check=True, capture_output=True, text=True)
+    return listing.stdout.split()
 
 
 def main():
@@ -148,17 +149,18 @@ def main():
     parser.add_argument("program")
     parser.add_argument("networks", nargs="*")
     arguments = parser.parse_args()
+    for name in arguments.networks:
+        if name not in NETWORKS:
+            parser.error(f"no network '{name}'; there are {', '.join(NETWORKS)}")
     torch.set_num_threads(1)
     torch.set_num_interop_threads(1)
 
     print(f"ms for forward and backward of {BATCH} examples on one core, median of "
-          f"{arguments.rounds} rounds; PyTorch {torch.__version__}")
+          f"{arguments.rounds} rounds of {arguments.seconds} s each; PyTorch {torch.__version__}")
     print(f"{'network':10} {'ours 8×16':>10} {'ours 1×128':>10} {'PyTorch':>10}  "
           f"{'PyTorch as':26} {'8×16 ratio':>10} {'1×128 ratio':>11}  goal")
     have = known(arguments.program)
     for name in arguments.networks or NETWORKS:
-        if name not in NETWORKS:
-            parser.error(f"no network '{name}'; there are {', '.join(NETWORKS)}")
         formats = [False, True] if name in ("cnn", "resnet20") else [False]
         passes = {
             (micro_batches, channels_last): Pass(name, micro_batches, channels_last)
@@ -166,8 +168,8 @@ def main():
         our_times, their_times = {}, {way: [] for way in passes}
         for _ in range(arguments.rounds):
             if name in have:
-                for count, time in ours(arguments.program, name, arguments.seconds / 2).items():
-                    our_times.setdefault(count, []).append(time)
+                for count, median in ours(arguments.program, name, arguments.seconds / 2).items():
+                    our_times.setdefault(count, []).append(median)
             for way, body in passes.items():
                 their_times[way].append(1000 * seconds_each(body, arguments.seconds / len(passes)))
         medians = {way: statistics.median(times) for way, times in their_times.items()}

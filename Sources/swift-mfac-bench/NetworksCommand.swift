@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Foundation
 import LinearAlgebra
 import Networks
@@ -17,7 +18,7 @@ struct NetworksCommand: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: "In how many micro-batches the batch is computed; more than one for a column each.")
+    help: "In how many micro-batches the batch is computed, each number a line of the table.")
   var microBatches = [8, 1]
 
   @Option(help: "Seconds to measure each for.")
@@ -73,8 +74,7 @@ struct NetworksCommand: ParsableCommand {
           "no network '\(name)'; there are \(known.map(\.name).joined(separator: ", ")), and model "
             + "files (.yaml)")
       }
-      let text = try String(contentsOfFile: name, encoding: .utf8)
-      let description = try NetworkDescription(yaml: text, file: name)
+      let description = try NetworkDescription(yaml: try TextFile.read(name), file: name)
       return BenchmarkNetwork(
         name: name, description: description, classes: description.outputCount)
     }
