@@ -6,6 +6,8 @@
 #define BLOCK_VECTORS (BLOCK_BYTES / VECTOR_BYTES)
 #define LOAD(p) (*(const V *)(p))
 #define STORE(p, v) (*(V *)(p) = (v))
+// A value in every lane: a vector and a scalar make a vector, and 0 leaves the value as it is.
+#define EVERY_LANE(value) ((value) - (V){0})
 typedef T V __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
 
 // y[position] = start + Σ x·w over the window of each of `positions`.
@@ -30,7 +32,7 @@ INLINE void LEVEL_NAME(tile)(const ck_lines *l, const T *restrict x, const T *re
         weight[v] = LOAD(w + v / BLOCK_VECTORS * block + v % BLOCK_VECTORS * VECTOR_LANES);
       }
       UNROLL for (size_t p = 0; p < positions; p++) {
-        V value = x[p * step + i] - (V){0};
+        V value = EVERY_LANE(x[p * step + i]);
         UNROLL for (size_t v = 0; v < vectors; v++) sum[p][v] += value * weight[v];
       }
     }
@@ -59,7 +61,7 @@ INLINE void LEVEL_NAME(gradient_tile)(const ck_lines *l, const T *restrict x,
       V d[vectors];
       UNROLL for (size_t v = 0; v < vectors; v++) d[v] = LOAD(dy + v * VECTOR_LANES);
       UNROLL for (size_t i = 0; i < inputs; i++) {
-        V value = from[i] - (V){0};
+        V value = EVERY_LANE(from[i]);
         UNROLL for (size_t v = 0; v < vectors; v++) sum[i][v] += value * d[v];
       }
     }
@@ -276,6 +278,7 @@ static void LEVEL_NAME(weight_gradient)(const ck_window *w, size_t outputs,
 #undef BLOCK_VECTORS
 #undef LOAD
 #undef STORE
+#undef EVERY_LANE
 #undef CASE
 #undef CASES
 #undef NEXT_BLOCKS
