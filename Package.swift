@@ -7,7 +7,8 @@ import PackageDescription
 let package = Package(
   name: "swift-mfac",
   products: [
-    .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"])
+    .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"]),
+    .executable(name: "swift-mfac-bench", targets: ["swift-mfac-bench"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -53,10 +54,19 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
 
+    .executableTarget(
+      name: "swift-mfac-bench",
+      dependencies: [
+        "Datasets", "LinearAlgebra", "Networks", "RandomNumbers",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
     // Dense double-precision truth, and the ladder of tests on it.
     .target(name: "Reference", path: "Tests/Reference"),
     .testTarget(name: "ShardingTests", dependencies: ["Sharding"]),
-    .testTarget(name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "Reference"]),
+    .testTarget(
+      name: "LinearAlgebraTests",
+      dependencies: ["CKernels", "LinearAlgebra", "RandomNumbers", "Reference"]),
     .testTarget(
       name: "CurvatureTests",
       dependencies: ["Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding"]),

@@ -95,22 +95,12 @@ void NAME(ck_patches)(const ck_window *window, size_t first, size_t rows, const 
   }
 }
 
-CK_CLONES
-void NAME(ck_patches_adjoint)(const ck_window *w, size_t first, size_t rows,
-                              const T *restrict patches, T *restrict dx) {
-  size_t kernel = w->kernel, channels = w->channels, run = kernel * channels;
-  FOR_EACH_WINDOW(w, first, rows) {
-    PLACE_WINDOW(w);
-    T *image = dx + example * w->height * w->width * channels;
-    for (size_t ky = top_from; ky < top_to; ky++) {
-      const T *from_run = patches + (row * kernel + ky) * run;
-      T *to_run = AT(image, w, ky, 0);
-      OVER_CHANNELS for (size_t i = from * channels; i < to * channels; i++) {
-        to_run[i] += from_run[i];
-      }
-    }
-  }
-}
+// Whether windows have no place in common, and whether they also leave none of the image out: then a
+// gradient is written, not added.
+#define APART(w) ((w)->stride >= (w)->kernel)
+#define TILES(w)                                                                          \
+  ((w)->stride == (w)->kernel && (w)->padding == 0 && (w)->height % (w)->kernel == 0 && \
+   (w)->width % (w)->kernel == 0)
 
 // NaN counts as the largest value.
 #define TAKE_LARGER(best, at, value, place)                                  \
@@ -167,7 +157,8 @@ CK_CLONES
 void NAME(ck_max_pool_gradient)(const ck_window *w, size_t examples, const T *restrict dy,
                                 const int32_t *restrict choices, T *restrict dx) {
   size_t kernel = w->kernel, channels = w->channels;
-  memset(dx, 0, examples * w->height * w->width * channels * sizeof(T));
+  int apart = APART(w);
+  if (!TILES(w)) memset(dx, 0, examples * w->height * w->width * channels * sizeof(T));
   FOR_EACH_WINDOW(w, 0, examples * w->output_height * w->output_width) {
     PLACE_WINDOW(w);
     T *image = dx + example * w->height * w->width * channels;
@@ -177,7 +168,11 @@ void NAME(ck_max_pool_gradient)(const ck_window *w, size_t examples, const T *re
       for (size_t kx = from; kx < to; kx++) {
         T *v = AT(image, w, ky, kx);
         int32_t k = (int32_t)(ky * kernel + kx);
-        OVER_CHANNELS for (size_t c = 0; c < channels; c++) v[c] += choice[c] == k ? g[c] : 0;
+        if (apart) {
+          OVER_CHANNELS for (size_t c = 0; c < channels; c++) v[c] = choice[c] == k ? g[c] : 0;
+        } else {
+          OVER_CHANNELS for (size_t c = 0; c < channels; c++) v[c] += choice[c] == k ? g[c] : 0;
+        }
       }
     }
   }
@@ -208,7 +203,8 @@ void NAME(ck_average_pool_gradient)(const ck_window *w, size_t examples, const T
                                     T *restrict dx) {
   size_t kernel = w->kernel, channels = w->channels;
   T area = (T)(kernel * kernel);
-  memset(dx, 0, examples * w->height * w->width * channels * sizeof(T));
+  int apart = APART(w);
+  if (!TILES(w)) memset(dx, 0, examples * w->height * w->width * channels * sizeof(T));
   FOR_EACH_WINDOW(w, 0, examples * w->output_height * w->output_width) {
     PLACE_WINDOW(w);
     T *image = dx + example * w->height * w->width * channels;
@@ -216,7 +212,11 @@ void NAME(ck_average_pool_gradient)(const ck_window *w, size_t examples, const T
     for (size_t ky = top_from; ky < top_to; ky++) {
       for (size_t kx = from; kx < to; kx++) {
         T *v = AT(image, w, ky, kx);
-        OVER_CHANNELS for (size_t c = 0; c < channels; c++) v[c] += g[c] / area;
+        if (apart) {
+          OVER_CHANNELS for (size_t c = 0; c < channels; c++) v[c] = g[c] / area;
+        } else {
+          OVER_CHANNELS for (size_t c = 0; c < channels; c++) v[c] += g[c] / area;
+        }
       }
     }
   }
@@ -226,3 +226,5 @@ void NAME(ck_average_pool_gradient)(const ck_window *w, size_t examples, const T
 #undef PLACE_WINDOW
 #undef AT
 #undef TAKE_LARGER
+#undef APART
+#undef TILES

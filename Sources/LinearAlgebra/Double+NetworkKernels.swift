@@ -44,14 +44,6 @@ extension Double: NetworkKernels {
     ck_patches_f64(&geometry, rows.lowerBound, rows.count, x, patches)
   }
 
-  public static func addPatches(
-    _ window: SlidingWindow, rows: Range<Int>, _ patches: UnsafePointer<Double>,
-    to dx: UnsafeMutablePointer<Double>
-  ) {
-    var geometry = window.geometry
-    ck_patches_adjoint_f64(&geometry, rows.lowerBound, rows.count, patches, dx)
-  }
-
   public static func maxPool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Double>,
     into y: UnsafeMutablePointer<Double>, choices: UnsafeMutablePointer<Int32>

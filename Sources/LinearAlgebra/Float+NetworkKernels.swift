@@ -44,14 +44,6 @@ extension Float: NetworkKernels {
     ck_patches_f32(&geometry, rows.lowerBound, rows.count, x, patches)
   }
 
-  public static func addPatches(
-    _ window: SlidingWindow, rows: Range<Int>, _ patches: UnsafePointer<Float>,
-    to dx: UnsafeMutablePointer<Float>
-  ) {
-    var geometry = window.geometry
-    ck_patches_adjoint_f32(&geometry, rows.lowerBound, rows.count, patches, dx)
-  }
-
   public static func maxPool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>, choices: UnsafeMutablePointer<Int32>

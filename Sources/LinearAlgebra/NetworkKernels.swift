@@ -39,12 +39,6 @@ public protocol NetworkKernels: BitwiseCopyable {
     into patches: UnsafeMutablePointer<Self>
   )
 
-  /// The adjoint of `patches`: adds each element to the place in dx that it came from.
-  static func addPatches(
-    _ window: SlidingWindow, rows: Range<Int>, _ patches: UnsafePointer<Self>,
-    to dx: UnsafeMutablePointer<Self>
-  )
-
   /// The largest value of each window, of equals the first, and its place `ky·kernel + kx`.
   static func maxPool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,

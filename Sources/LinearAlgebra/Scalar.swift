@@ -1,7 +1,9 @@
 import COpenBLAS
 
 /// A scalar that BLAS has products for: `Float` for training, `Double` for checking it.
-public protocol Scalar: BinaryFloatingPoint, NetworkKernels, NormalizationKernels, Sendable {
+public protocol Scalar: BinaryFloatingPoint, NetworkKernels, ConvolutionKernels,
+  NormalizationKernels, Sendable
+{
   /// `C ← α·op(A)·op(B) + β·C`, row-major.
   ///
   /// - Parameters:

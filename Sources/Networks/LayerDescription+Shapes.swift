@@ -46,7 +46,13 @@ extension LayerDescription.Kind {
       guard shape[0] == inputs else {
         throw LayerProblem("expects \(inputs) channels, \(giver) gives \(shape[0]) in \(shape)")
       }
-      return try [outputs] + windows(over: shape, giver, kernel, stride, padding)
+      let sizes = try windows(over: shape, giver, kernel, stride, padding)
+      // It is computed from an image with the zeros around it.
+      let padded = [inputs, shape[1] + 2 * padding, shape[2] + 2 * padding]
+      guard boundedProduct(padded) != nil else {
+        throw LayerProblem("an image of \(padded), with its padding, is too large")
+      }
+      return [outputs] + sizes
     case .maxPool2d(let kernel, let stride, let padding),
       .averagePool2d(let kernel, let stride, let padding):
       try expect(shape.count == 3, "[channels, height, width]")

@@ -12,6 +12,7 @@ extension TrainingPlan {
   func check(on world: Communicator) throws {
     try world.agree { try check(ranks: world.size) }
     try world.requireSame("the OpenBLAS core type", BLAS.coreType)
+    try world.requireSame("fused multiply-add of the CPU", CPU.fusesMultiplyAdd ? "yes" : "none")
     try world.requireSame("the setting", configuration)
     try world.requireSame("the network", "\(network.input)\n\(network.layers)")
     let parts: [(String, any Examples)] = [("training", dataset.training), ("test", dataset.test)]

@@ -39,7 +39,7 @@ import Testing
     Geometry(kernel: 2, stride: 3, padding: 4), Geometry(height: 3, width: 3),
     Geometry(inputs: 20, outputs: 17, height: 9, width: 1, kernel: 3, padding: 1),
     Geometry(inputs: 1, outputs: 1, height: 2, width: 2, kernel: 4, padding: 1),
-    // More rows than one block of patches has.
+    // Lines longer than a tile of sums.
     Geometry(inputs: 30, outputs: 2, height: 40, width: 40, kernel: 5, padding: 2),
   ]
 

@@ -40,7 +40,7 @@ import Testing
         .flatten,
       ]),
     Case(
-      testDescription: "convolution in several blocks of patches", input: [2, 12, 12],
+      testDescription: "convolution in several blocks of features", input: [2, 12, 12],
       layers: [
         .conv2d(inputs: 2, outputs: 30, kernel: 1), .conv2d(inputs: 30, outputs: 2, kernel: 5),
         .flatten, .linear(inputs: 128, outputs: 3),
@@ -89,6 +89,21 @@ import Testing
   func layers(_ example: Case, loss: Loss) throws {
     let description = try NetworkDescription(input: example.input, layers: example.layers)
     try expectDifferences(description, loss)
+  }
+
+  @Test(arguments: [1, 2, 3, 5], [1, 2, 3])
+  func convolution(kernel: Int, stride: Int) throws {
+    for padding in 0...2 {
+      let positions = [7, 6].map { ($0 + 2 * padding - kernel) / stride + 1 }
+      try expectDifferences(
+        try NetworkDescription(
+          input: [2, 7, 6],
+          layers: [
+            .conv2d(inputs: 2, outputs: 9, kernel: 3, padding: 1, bias: false), .tanh,
+            .conv2d(inputs: 9, outputs: 10, kernel: kernel, stride: stride, padding: padding),
+            .flatten, .linear(inputs: 10 * positions[0] * positions[1], outputs: 3),
+          ]), .crossEntropy(), samples: 60)
+    }
   }
 
   @Test(arguments: [LayerDescription.relu, .tanh, .sigmoid, .gelu], Loss.all)

@@ -184,7 +184,7 @@ import Testing
     ("kernel: 3", "kernel: 0", "bad.yaml:4: layer 0 (conv2d): kernel must be from 1 to"),
     ("kernel: 3", "kernel: 2147483647", "bad.yaml:4: layer 0 (conv2d): a window of 2147483647×"),
     ("padding: 1", "padding: -1", "bad.yaml:4: layer 0 (conv2d): padding must be from 0 to"),
-    ("padding: 1", "padding: 2147483647", "bad.yaml:4: layer 0 (conv2d): gives [6, 4294967300, "),
+    ("padding: 1", "padding: 2147483647", "bad.yaml:4: layer 0 (conv2d): an image of [1, 4294"),
     ("padding: 1", "stride: 0", "bad.yaml:4: layer 0 (conv2d): stride must be from 1 to"),
     ("kernel: 2", "kernel: 2, padding: 2", "bad.yaml:6: layer 2 (max-pool2d): padding 2 is more"),
     ("  - flatten\n", "", "bad.yaml:7: layer 3 (linear): expects one dimension of 96 inputs, lay"),

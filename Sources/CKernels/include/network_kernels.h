@@ -34,10 +34,6 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
      x[example, oy·stride + ky − padding, ox·stride + kx − padding, c] in the order ky, kx, c. */ \
   void ck_patches_##S(const ck_window *window, size_t first, size_t rows, const T *x,             \
                       T *patches);                                                                \
-  /* The adjoint: adds each element of those rows to the place in dx that it came from. */        \
-  void ck_patches_adjoint_##S(const ck_window *window, size_t first, size_t rows,                 \
-                              const T *patches, T *dx);                                           \
-                                                                                                  \
   /* Largest value of each window, of equals the first; choices[o] = ky·kernel + kx of it. */     \
   void ck_max_pool_##S(const ck_window *window, size_t examples, const T *x, T *y,                \
                        int32_t *choices);                                                         \

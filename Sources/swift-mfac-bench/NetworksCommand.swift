@@ -1,0 +1,114 @@
+import ArgumentParser
+import Datasets
+import Foundation
+import LinearAlgebra
+import Networks
+
+/// Times forward and backward passes, loss included, as training calls them.
+struct NetworksCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "networks",
+    abstract: "Forward and backward of the built-in networks on random examples, on one core.")
+
+  @Argument(help: "Networks of the table, or model files (default: all of the table).")
+  var names: [String] = []
+
+  @Option(help: "Examples of a batch.")
+  var batchSize = 128
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "In how many micro-batches the batch is computed, each number a line of the table.")
+  var microBatches = [8, 1]
+
+  @Option(help: "Seconds to measure each for.")
+  var seconds = 1.0
+
+  @Option(help: "A file for the numbers, as JSON.")
+  var json: String?
+
+  @Flag(help: "List the networks.")
+  var list = false
+
+  func validate() throws {
+    for count in microBatches where count < 1 || batchSize < 1 || batchSize % count != 0 {
+      throw ValidationError("\(batchSize) examples do not divide into \(count) micro-batches")
+    }
+    _ = try networks()
+  }
+
+  func run() throws {
+    if list {
+      for network in try BenchmarkNetwork.all() { print(network.name) }
+      return
+    }
+    print("OpenBLAS core type \(BLAS.coreType), one thread, batch \(batchSize)")
+    print(row("network", "micro-batches", "median ms", "minimum ms", "repetitions"))
+    var lines: [String] = []
+    for network in try networks() {
+      for count in microBatches {
+        let time = try measure(network, microBatches: count)
+        let median = String(format: "%.3f", 1000 * time.median)
+        let minimum = String(format: "%.3f", 1000 * time.minimum)
+        print(row(network.name, "\(count)", median, minimum, "\(time.repetitions)"))
+        lines.append(
+          """
+          {"network":"\(network.name)","batch":\(batchSize),"micro_batches":\(count),\
+          "median_ms":\(median),"minimum_ms":\(minimum),"repetitions":\(time.repetitions)}
+          """)
+      }
+    }
+    if let json {
+      let text = "[" + lines.joined(separator: ",\n ") + "]\n"
+      try text.write(toFile: json, atomically: false, encoding: .utf8)
+    }
+  }
+
+  private func networks() throws -> [BenchmarkNetwork] {
+    let known = try BenchmarkNetwork.all()
+    if names.isEmpty { return known }
+    return try names.map { name in
+      if let network = known.first(where: { $0.name == name }) { return network }
+      guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+        throw ValidationError(
+          "no network '\(name)'; there are \(known.map(\.name).joined(separator: ", ")), and model "
+            + "files (.yaml)")
+      }
+      let description = try NetworkDescription(yaml: try TextFile.read(name), file: name)
+      return BenchmarkNetwork(name: name, description: description)
+    }
+  }
+
+  /// The time of a batch: every micro-batch once, its gradient at the place of the one before.
+  private func measure(_ benchmark: BenchmarkNetwork, microBatches: Int) throws -> Measurement {
+    let examples = batchSize / microBatches
+    let network = try Network<Float>(benchmark.description, maximumBatch: examples)
+    let parameters = Buffer<Float>(count: network.parameterCount)
+    let gradient = Buffer<Float>(count: network.parameterCount)
+    network.layout.initialize(parameters.all, seed: 0)
+    let state = Buffer<Float>(count: network.stateCount)
+    network.stateLayout.initialize(state.all)
+    let statistics = Buffer<Float>(count: network.stateCount)
+    let inputs = benchmark.randomInputs(examples: batchSize)
+    let labels = benchmark.randomLabels(examples: batchSize)
+    let inputCount = inputs.count / microBatches
+    let labelCount = labels.count / microBatches
+    return Measurement(seconds: seconds) {
+      for i in 0..<microBatches {
+        _ = network.lossAndGradient(
+          inputs: UnsafeBufferPointer(inputs[i * inputCount..<(i + 1) * inputCount]),
+          targets: .classes(UnsafeBufferPointer(labels[i * labelCount..<(i + 1) * labelCount])),
+          parameters: UnsafeBufferPointer(parameters.all), state: UnsafeBufferPointer(state.all),
+          gradient: gradient.all, loss: .crossEntropy(),
+          scale: 1 / Float(batchSize * network.positions),
+          training: TrainingPass(
+            statistics: statistics.all, seed: 0, step: 0, firstExample: i * examples))
+      }
+    }
+  }
+
+  private func row(_ name: String, _ columns: String...) -> String {
+    name.padding(toLength: 12, withPad: " ", startingAt: 0)
+      + columns.map { String(repeating: " ", count: max(14 - $0.count, 1)) + $0 }.joined()
+  }
+}
