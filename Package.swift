@@ -7,6 +7,12 @@ import PackageDescription
 let package = Package(
   name: "swift-mfac",
   products: [
+    .library(
+      name: "MFAC",
+      targets: [
+        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Sharding",
+        "Training",
+      ]),
     .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"]),
     .executable(name: "swift-mfac-bench", targets: ["swift-mfac-bench"]),
   ],
@@ -73,6 +79,9 @@ let package = Package(
     .testTarget(
       name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "RandomNumbers"]),
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "RandomNumbers"]),
+    .testTarget(
+      name: "TrainingTests", dependencies: ["Datasets", "LinearAlgebra", "Networks", "Training"],
+      exclude: ["ResNet20"]),
     .executableTarget(
       name: "ranks-check",
       dependencies: [

@@ -76,4 +76,58 @@ import Testing
     _ = try Program.train(settings + ["--seed", "1", "--run-directory", other])
     #expect(try Data(contentsOf: URL(filePath: "\(other)/model.safetensors")) != models[0])
   }
+
+  /// Batch-norm's running statistics, dropout and augmentation are of the micro-batches and examples,
+  /// not of the ranks.
+  @Test func aResidualNetworkDoesNotDependOnTheRanks() throws {
+    let directory = try TemporaryDirectory()
+    var models: Set<Data> = []
+    for ranks in [nil, 1, 2, 3, 8] {
+      let run = directory.path("ranks-\(ranks ?? 0)")
+      let outcome = try Program.train(
+        ranks: ranks,
+        [
+          "--dataset", "digits", "--augment", "standard", "--crop-padding", "1", "--model",
+          "resnet20", "--batch-size", "16", "--steps", "6", "--window", "5", "--learning-rate",
+          "0.01", "--label-smoothing", "0.1", "--run-directory", run,
+        ])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let model = try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
+      #expect(model.range(of: Data("layer3.0.downsample.1.running_var".utf8)) != nil)
+      models.insert(model)
+    }
+    #expect(models.count == 1)
+  }
+
+  /// A language model, and one of its kind with dropout.
+  @Test(arguments: ["gpt-mini", "with dropout"])
+  func aTransformerDoesNotDependOnTheRanks(model: String) throws {
+    let directory = try TemporaryDirectory()
+    let words = (0..<4000).map { "\($0 * $0 % 97)" }
+    let text = try directory.write(words.joined(separator: " "), to: "text")
+    let file = try directory.write(
+      """
+      input: [8]
+      layers:
+        - embedding: {vocabulary: 256, width: 12}
+        - position-embedding
+        - dropout: {probability: 0.1}
+        - add: {layers: [layer-norm, attention: {heads: 2, causal: true}, dropout]}
+        - linear: {in: 12, out: 256}
+      """, to: "model.yaml")
+    var models: Set<Data> = []
+    for ranks in [nil, 1, 2, 3, 8] {
+      let run = directory.path("ranks-\(ranks ?? 0)")
+      let outcome = try Program.train(
+        ranks: ranks,
+        [
+          "--dataset", "text:\(text)", "--context-length", "8", "--model",
+          model == "gpt-mini" ? model : file, "--batch-size", "16", "--steps", "4", "--window", "3",
+          "--run-directory", run,
+        ])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+    }
+    #expect(models.count == 1)
+  }
 }

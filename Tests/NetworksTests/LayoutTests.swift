@@ -56,4 +56,61 @@ import Testing
       #expect(Set(values).count > values.count * 9 / 10)
     }
   }
+
+  /// Sizes from the papers: 0.27 and 0.46 million parameters of ResNet-20 and -32 (He et al., 2016,
+  /// table 6; PyTorch's common definition has 272,474 and 466,906 with projections as shortcuts).
+  @Test func residualNetworksHaveTheirPublishedSizesAndNames() throws {
+    let shallow = try NetworkDescription.resnet(blocks: 3, input: [3, 32, 32], classes: 10)
+    #expect(shallow.layout.count == 272_474)
+    let deep = try NetworkDescription.resnet(blocks: 5, input: [3, 32, 32], classes: 10)
+    #expect(deep.layout.count == 466_906)
+    let wide = try NetworkDescription.wideResnet(
+      blocks: 3, width: 2, input: [3, 32, 32], classes: 10)
+    for name in [
+      "conv1.weight", "block1.layer.0.bn1.weight", "block2.layer.0.convShortcut.weight",
+      "block3.layer.2.conv2.weight", "bn1.bias", "fc.weight",
+    ] {
+      #expect(wide.layout[name] != nil, "\(name)")
+    }
+    #expect(wide.layout["block2.layer.1.convShortcut.weight"] == nil)
+    #expect(wide.stateLayout["block1.layer.1.bn2.running_var"]?.shape == [32])
+  }
+
+  @Test func transformersAreNamedAsInPyTorch() throws {
+    let text = try NetworkDescription.gptMini(vocabulary: 256, positions: 64)
+    #expect(text.layout["transformer.layers.5.self_attn.in_proj_weight"]?.shape == [576, 192])
+    #expect(
+      text.layout.tensors.prefix(6).map(\.name) == [
+        "embedding.weight", "position_embedding.weight", "transformer.layers.0.norm1.weight",
+        "transformer.layers.0.norm1.bias", "transformer.layers.0.self_attn.in_proj_weight",
+        "transformer.layers.0.self_attn.in_proj_bias",
+      ])
+    // 12·192² + 13·192 for each of 6 blocks, the final norm, tables and the head.
+    let block = 12 * 192 * 192 + 13 * 192
+    #expect(text.layout.count == 6 * block + 2 * 192 + (256 + 64) * 192 + 256 * 193)
+    let image = try NetworkDescription.vitTiny(input: [3, 32, 32], classes: 10)
+    #expect(image.layout["position_embedding.weight"]?.shape == [64, 192])
+  }
+
+  @Test func initialValuesHaveTheSchemesVariances() throws {
+    // Variance of each scheme for 200 inputs and 300 outputs.
+    let variances: [(Initialization, Double)] = [
+      (Initialization(.uniform), 1 / 600.0), (.normal(std: 0.02), 4e-4),
+      (.kaimingNormal, 2 / 200.0), (Initialization(.kaimingUniform), 2 / 200.0),
+      (Initialization(.xavierNormal), 2 / 500.0), (Initialization(.xavierUniform), 2 / 500.0),
+      (Initialization(.kaimingNormal, scale: 0.5), 0.5 / 200),
+    ]
+    for (initialization, variance) in variances {
+      let network = try ArrayNetwork<Double>(
+        NetworkDescription(
+          input: [200],
+          layers: [.linear(inputs: 200, outputs: 300).initialized(initialization)]))
+      let values = network.initialized(seed: 2)
+      let weights = values.prefix(60_000)
+      let square = weights.reduce(0) { $0 + $1 * $1 } / 60_000
+      // Of 60,000 normal variables the mean square varies by √(2/60,000) = 0.6 % of itself.
+      #expect((square / variance - 1).magnitude <= 0.025, "\(initialization)")
+      #expect(values.suffix(300).allSatisfy { $0 == 0 })
+    }
+  }
 }

@@ -1,0 +1,130 @@
+import LinearAlgebra
+import Networks
+import Testing
+
+/// What layers show of themselves, and what training leaves behind.
+@Suite struct StatisticsTests {
+  /// Σ over examples and positions of output gradient times input is the weight's gradient, for every
+  /// linear layer, convolution, projection and embedding.
+  @Test func inputsAndOutputGradientsMakeTheGradient() throws {
+    let image = try NetworkDescription(
+      input: [2, 6, 7],
+      layers: [
+        .conv2d(inputs: 2, outputs: 4, kernel: 3, stride: 2, padding: 1), .batchNorm, .relu,
+        .add([.conv2d(inputs: 4, outputs: 4, kernel: 1)]), .toSequence, .positionEmbedding,
+        .add([.layerNorm, .attention(heads: 2)]), .globalAveragePool,
+        .linear(inputs: 4, outputs: 3),
+      ])
+    try expectGradients(image, vocabulary: nil, weights: 5)
+    let text = try NetworkDescription(
+      input: [5],
+      layers: [
+        .embedding(vocabulary: 7, width: 6), .attention(heads: 3, isCausal: true),
+        .linear(inputs: 6, outputs: 7, bias: false),
+      ])
+    try expectGradients(text, vocabulary: 7, weights: 4)
+  }
+
+  private func expectGradients(
+    _ description: NetworkDescription, vocabulary: Int?, weights: Int
+  ) throws {
+    var network = try ArrayNetwork<Double>(description)
+    network.isTraining = true
+    let (inputs, labels) = network.examples(3, seed: 1, vocabulary: vocabulary)
+    let parameters = network.initialized(seed: 1)
+    let silent = network.lossAndGradient(inputs, labels, parameters, .crossEntropy()).gradient
+    var products: [Int: [Double]] = [:]
+    var examples: [Int: Int] = [:]
+    network.network.observer = { layer in
+      let tensor = description.layout.tensors[layer.weight]
+      let rows = layer.examples.count * layer.positions
+      let dy = layer.outputGradients
+      examples[layer.weight, default: 0] += layer.examples.count
+      var product =
+        products[layer.weight] ?? [Double](repeating: 0, count: tensor.range.count)
+      switch layer.inputs {
+      case .dense(let x):
+        let (outputs, width) = (tensor.shape[0], tensor.range.count / tensor.shape[0])
+        #expect(x.count == rows * width && dy.count == rows * outputs)
+        for row in 0..<rows {
+          for o in 0..<outputs {
+            for i in 0..<width {
+              product[o * width + i] += dy[row * outputs + o] * x[row * width + i]
+            }
+          }
+        }
+      case .tokens(let tokens):
+        let width = tensor.shape[1]
+        #expect(tokens.count == rows && dy.count == rows * width)
+        for row in 0..<rows {
+          for i in 0..<width { product[Int(tokens[row]) * width + i] += dy[row * width + i] }
+        }
+      }
+      products[layer.weight] = product
+    }
+    let gradient = network.lossAndGradient(inputs, labels, parameters, .crossEntropy()).gradient
+    #expect(gradient == silent)
+    #expect(products.count == weights)
+    for (weight, product) in products {
+      let range = description.layout.tensors[weight].range
+      #expect(relativeError(product, Array(gradient[range])) <= 1e-12)
+      #expect(examples[weight] == 3)
+    }
+  }
+
+  @Test func runningStatisticsFollowTheMicroBatches() throws {
+    let description = try NetworkDescription(
+      input: [2], layers: [.batchNorm(momentum: 0.25), .linear(inputs: 2, outputs: 2)])
+    #expect(description.stateLayout.tensors.map(\.name) == ["0.running_mean", "0.running_var"])
+    var network = try ArrayNetwork<Double>(description)
+    #expect(network.state == [0, 0, 1, 1])
+    network.isTraining = true
+    let parameters = network.initialized(seed: 0)
+    // Columns 1, 2, 6 and 0, 0, 3: means 3 and 1, variances over count − 1 of 7 and 3.
+    _ = network.lossAndGradient([1, 0, 2, 0, 6, 3], [0, 1, 0], parameters, .crossEntropy())
+    #expect(relativeError(Array(network.statistics.all), [3, 1, 7, 3]) <= 1e-15)
+    network.state.withUnsafeMutableBufferPointer {
+      network.network.update(
+        state: $0, towards: UnsafeBufferPointer(network.statistics.all))
+    }
+    #expect(relativeError(network.state, [0.75, 0.25, 2.5, 1.5]) <= 1e-15)
+  }
+
+  /// The mean is far from 0 against the spread: single precision has to keep its digits.
+  @Test func batchNormKeepsItsDigitsFarFromZero() throws {
+    let description = try NetworkDescription(
+      input: [1, 40, 40],
+      layers: [.batchNorm, .flatten, .linear(inputs: 1600, outputs: 2)])
+    var network = try ArrayNetwork<Float>(description)
+    network.isTraining = true
+    let inputs = network.examples(4, seed: 3).inputs.map { 1000 + $0 }
+    _ = network.lossAndGradient(
+      inputs, [0, 1, 0, 1], network.initialized(seed: 0), .crossEntropy())
+    let exact = inputs.map { Double($0) }
+    let mean = exact.reduce(0, +) / Double(exact.count)
+    let variance =
+      exact.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(exact.count - 1)
+    #expect(relativeError(Array(network.statistics.all), [mean, variance]) <= 1e-6)
+    #expect((Double(network.statistics.pointer[1]) / variance - 1).magnitude <= 1e-4)
+  }
+
+  @Test func dropoutIsOfTheStepAndKeepsTheMean() throws {
+    let description = try NetworkDescription(
+      input: [4000], layers: [.dropout(0.25), .linear(inputs: 4000, outputs: 1, bias: false)])
+    var network = try ArrayNetwork<Float>(description)
+    let (ones, weights) = ([Float](repeating: 1, count: 4000), [Float](repeating: 1, count: 4000))
+    #expect(network.outputs(ones, weights) == [4000])
+    network.isTraining = true
+    let kept = network.outputs(ones, weights)[0] * 0.75
+    // 3000 of 4000 remain, with a standard deviation of 27.
+    #expect((kept - 3000).magnitude <= 4 * 27.4)
+    #expect(network.outputs(ones, weights)[0] * 0.75 == kept)
+    network.step = 1
+    #expect(network.outputs(ones, weights)[0] * 0.75 != kept)
+    // The gradient of each weight is its kept input.
+    let gradient = network.lossAndGradient(ones, [0], weights, .binaryCrossEntropy).gradient
+    let share = gradient.filter { $0 != 0 }.count
+    #expect((Double(share) - 3000).magnitude <= 4 * 27.4)
+    #expect(Set(gradient).count == 2)
+  }
+}
