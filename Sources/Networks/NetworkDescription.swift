@@ -42,6 +42,9 @@ public struct NetworkDescription: Sendable, Equatable {
   /// Elements of an example.
   public var inputCount: Int { input.reduce(1, *) }
 
+  /// Where the input is embedded, it must be tokens: whole numbers from 0 to below this.
+  public var vocabulary: Int? { graph.vocabulary }
+
   /// Predictions that an example asks for: 1, or one at each position of a sequence.
   public var positions: Int { outputShape.count == 2 ? outputShape[0] : 1 }
 

@@ -32,6 +32,13 @@ struct NetworkGraph: Sendable, Equatable {
     _ = try follow(layers, from: 0, within: "", at: [])
   }
 
+  /// The tokens that embeddings of the input know, where there are any.
+  var vocabulary: Int? {
+    nodes.compactMap { node in
+      if case .layer(.embedding(let vocabulary, _)) = node.operation { vocabulary } else { nil }
+    }.min()
+  }
+
   /// - Parameters:
   ///   - prefix: the name of the layer that these are in.
   ///   - position: its indices in the lists of layers around it.
@@ -57,6 +64,9 @@ struct NetworkGraph: Sendable, Equatable {
         guard !layers.isEmpty else { throw LayerProblem("has no layers") }
       default:
         let shape = shapes[value]
+        if case .embedding = layer.kind, value != 0 {
+          throw LayerProblem("expects the tokens of the input, \(givers[value]) gives \(shape)")
+        }
         let output = try layer.kind.outputShape(of: shape, from: givers[value])
         let tensors = try parameters.append(layer.parameterTensors(for: shape), of: path)
         let states = try state.append(layer.stateTensors(for: shape), of: path)

@@ -44,6 +44,24 @@ extension TrainingPlan {
         got: "one of \(network.inputCount), of shape \(network.input)")
     }
     try checkTargets()
+    try checkTokens(dataset.training)
+    try checkTokens(dataset.test)
+  }
+
+  /// Checks that what the network embeds are tokens that it knows.
+  private func checkTokens(_ examples: any Examples) throws {
+    guard let vocabulary = network.vocabulary else { return }
+    let buffer = ExampleBuffer(examples, capacity: 1)
+    for index in 0..<examples.count {
+      buffer.load([index], epoch: nil)
+      if let stranger = buffer.inputs.first(where: {
+        !($0 >= 0 && $0 < Float(vocabulary) && $0.rounded() == $0)
+      }) {
+        throw DatasetError(
+          examples.source, "input of example \(index) is no token of the model's vocabulary",
+          expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(stranger)")
+      }
+    }
   }
 
   /// Checks that the network's outputs are what the data's targets and the loss ask for.

@@ -92,6 +92,9 @@ struct ModelSettings: ParsableArguments {
         blocks: 3, width: 2, input: input, classes: outputs)
     case "vit-tiny": return try NetworkDescription.vitTiny(input: input, classes: outputs)
     case "gpt-mini":
+      guard input.count == 1 else {
+        throw DatasetError("--model", "gpt-mini expects tokens [positions]", got: "\(input)")
+      }
       return try NetworkDescription.gptMini(vocabulary: outputs, positions: input[0])
     default:
       guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {

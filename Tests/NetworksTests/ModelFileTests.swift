@@ -124,7 +124,10 @@ import Testing
     ("dropout: {probability: 1}", "layer 1 (dropout): probability must be in [0, 1), got 1.0"),
     ("dropout: {probability: x}", "layer 1 (dropout): probability: expected a number, got 'x'"),
     ("layer-norm", "layer 1 (layer-norm): expects [features] or [positions, features], layer 0 (c"),
-    ("embedding: {vocabulary: 9, width: 4}", "layer 1 (embedding): expects tokens [positions], la"),
+    (
+      "embedding: {vocabulary: 9, width: 4}",
+      "layer 1 (embedding): expects the tokens of the input, "
+    ),
     ("position-embedding", "layer 1 (position-embedding): expects [positions, features], layer 0"),
     ("attention: {heads: 2}", "layer 1 (attention): expects [positions, features] with features a"),
     ("relu: {name: a}", "layer 0 (conv2d): a second tensor '0.weight'"),

@@ -1,0 +1,128 @@
+import Foundation
+import Testing
+
+/// Data that are damaged, or that the model and the loss cannot learn from: refused before anything is
+/// started, in one message that names the file and the place.
+@Suite(.serialized) struct DataFailureTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    /// FILE stands for a file of `data`, MODEL for a model file of `model`.
+    let arguments: [String]
+    var data = Data()
+    var model = ""
+    let says: [String]
+  }
+
+  static func text(_ text: String) -> Data { Data(text.utf8) }
+  static let table = text("a,b,y\n" + (0..<40).map { "\($0),\($0 % 7),\($0 % 3)\n" }.joined())
+  static let words = text((0..<2000).map { "\($0) " }.joined())
+
+  static let cases: [Case] = [
+    Case(
+      testDescription: "odd number of bytes of tokens",
+      arguments: ["--dataset", "tokens:FILE", "--vocabulary", "300", "--model", "gpt-mini"],
+      data: Data(repeating: 1, count: 20_001), says: ["FILE", "20001"]),
+    Case(
+      testDescription: "token outside of the vocabulary",
+      arguments: ["--dataset", "tokens:FILE", "--vocabulary", "300", "--model", "gpt-mini"],
+      data: Data(repeating: 0, count: 20_000) + [44, 1] + Data(repeating: 0, count: 20_000),
+      says: ["FILE", "300", "20000"]),
+    Case(
+      testDescription: "text shorter than a context",
+      arguments: ["--dataset", "text:FILE", "--model", "gpt-mini"], data: text("short"),
+      says: ["FILE", "64"]),
+    Case(
+      testDescription: "missing cell",
+      arguments: ["--dataset", "csv:FILE", "--model", "mlp"],
+      data: text("a,b,y\n1,2,3\n4,,6\n"), says: ["FILE", "3", "'b'"]),
+    Case(
+      testDescription: "text where numbers belong",
+      arguments: ["--dataset", "csv:FILE", "--model", "mlp"],
+      data: text("a,b,y\n1,2,3\n4,five,6\n"), says: ["FILE", "3", "'b'", "five"]),
+    Case(
+      testDescription: "no such column",
+      arguments: ["--dataset", "csv:FILE", "--target", "z", "--model", "mlp"], data: table,
+      says: ["FILE", "z", "a"]),
+    Case(
+      testDescription: "wrong number of classes",
+      arguments: ["--dataset", "csv:FILE", "--task", "classification", "--model", "MODEL"],
+      data: table, model: "input: [2]\nlayers: [{linear: {in: 2, out: 4}}]",
+      says: ["the model", "3 outputs", "got 4"]),
+    Case(
+      testDescription: "cross-entropy of numbers",
+      arguments: ["--dataset", "csv:FILE", "--loss", "cross-entropy", "--model", "mlp"],
+      data: table, says: ["--loss", "cross-entropy", "mean-squared-error"]),
+    Case(
+      testDescription: "binary cross-entropy of numbers that are no probabilities",
+      arguments: ["--dataset", "csv:FILE", "--loss", "binary-cross-entropy", "--model", "mlp"],
+      data: table, says: ["FILE", "binary-cross-entropy"]),
+    Case(
+      testDescription: "numbers embedded as tokens",
+      arguments: ["--dataset", "csv:FILE", "--model", "MODEL"], data: table,
+      model: """
+        input: [2]
+        layers: [{embedding: {vocabulary: 9, width: 2}}, flatten, {linear: {in: 4, out: 1}}]
+        """, says: ["FILE", "token", "0 to 8"]),
+    Case(
+      testDescription: "vocabulary smaller than the data's",
+      arguments: ["--dataset", "text:FILE", "--model", "MODEL"], data: words,
+      model: """
+        input: [64]
+        layers: [{embedding: {vocabulary: 40, width: 2}}, {linear: {in: 2, out: 256}}]
+        """, says: ["FILE", "token", "0 to 39"]),
+    Case(
+      testDescription: "one prediction for a sequence",
+      arguments: ["--dataset", "text:FILE", "--model", "mlp"], data: words,
+      says: ["the model", "64 positions", "1 positions"]),
+    Case(
+      testDescription: "images for a language model",
+      arguments: ["--dataset", "digits", "--model", "gpt-mini"], says: ["gpt-mini", "[1, 8, 8]"]),
+    Case(
+      testDescription: "sequences for a residual network",
+      arguments: ["--dataset", "text:FILE", "--model", "resnet20"], data: words,
+      says: ["resnet", "[64]"]),
+  ]
+
+  @Test(arguments: cases)
+  func badDataAreRefusedBeforeAnythingStarts(_ example: Case) throws {
+    let directory = try TemporaryDirectory()
+    let data = directory.path("FILE")
+    try example.data.write(to: URL(filePath: data))
+    let model = try directory.write(example.model, to: "model.yaml")
+    for ranks in [nil, 2] {
+      let run = directory.path("run")
+      let outcome = try Program.train(
+        ranks: ranks,
+        example.arguments.map {
+          $0.replacing("FILE", with: data).replacing("MODEL", with: model)
+        } + ["--batch-size", "8", "--run-directory", run])
+      #expect(outcome.status != 0)
+      let errors = outcome.errors.replacing(data, with: "FILE")
+      #expect(errors.components(separatedBy: "Error: ").count == 2, "\(errors)")
+      for part in example.says { #expect(errors.contains(part), "'\(part)' in \(errors)") }
+      #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")
+      #expect(!FileManager.default.fileExists(atPath: run))
+    }
+  }
+
+  @Test func truncatedImagesAreRefused() throws {
+    let directory = try TemporaryDirectory()
+    for name in (1...5).map({ "data_batch_\($0)" }) + ["test_batch"] {
+      try Data(
+        repeating: 1,
+        count: 3073 * (name == "test_batch" ? 4 : 16) - (name == "data_batch_3" ? 1 : 0)
+      )
+      .write(to: URL(filePath: directory.path("\(name).bin")))
+    }
+    let outcome = try Program.train(
+      ranks: 2,
+      [
+        "--dataset", "cifar10:\(directory.path(""))", "--model", "resnet20", "--batch-size", "8",
+        "--run-directory", directory.path("run"),
+      ])
+    #expect(outcome.status != 0)
+    #expect(outcome.errors.contains("data_batch_3.bin") && outcome.errors.contains("3073"))
+    #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
+    #expect(!FileManager.default.fileExists(atPath: directory.path("run")))
+  }
+}
