@@ -63,7 +63,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "Datasets", "LinearAlgebra", "Networks", "RandomNumbers",
+        "Curvature", "Datasets", "LinearAlgebra", "Networks", "RandomNumbers", "Sharding",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

@@ -34,4 +34,11 @@ public enum MixedPrecision {
     guard let start = sums.baseAddress else { return }
     ck_window_combine(rows, stride, coefficients.count, coefficients, sums.count, start)
   }
+
+  /// The sum of `x` in single precision and no particular order: as fast as memory can be read, and
+  /// there to measure that.
+  public static func streamingSum(_ x: UnsafeBufferPointer<Float>) -> Float {
+    guard let start = x.baseAddress else { return 0 }
+    return ck_streaming_sum(start, x.count)
+  }
 }
