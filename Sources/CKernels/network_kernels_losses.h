@@ -66,13 +66,13 @@ double NAME(ck_binary_cross_entropy)(size_t examples, size_t outputs, const T *x
 #undef TARGET
 
 CK_CLONES
-size_t NAME(ck_correct)(size_t examples, size_t classes, const T *x, const int32_t *labels) {
+size_t NAME(ck_correct)(size_t examples, size_t classes, const T *x, const int32_t *labels,
+                        T threshold) {
   size_t correct = 0;
   for (size_t e = 0; e < examples; e++, x += classes) {
     size_t best = 0;
     for (size_t c = 1; c < classes; c++) best = x[c] > x[best] ? c : best;
-    // A single output is the score of class 1 against class 0.
-    if (classes == 1) best = x[0] > 0;
+    if (classes == 1) best = x[0] > threshold;
     correct += (int32_t)best == labels[e];
   }
   return correct;

@@ -98,8 +98,9 @@ extension Double: NetworkKernels {
   }
 
   public static func correct(
-    examples: Int, classes: Int, _ x: UnsafePointer<Double>, labels: UnsafePointer<Int32>
+    examples: Int, classes: Int, _ x: UnsafePointer<Double>, labels: UnsafePointer<Int32>,
+    threshold: Double
   ) -> Int {
-    ck_correct_f64(examples, classes, x, labels)
+    ck_correct_f64(examples, classes, x, labels, threshold)
   }
 }

@@ -98,8 +98,9 @@ extension Float: NetworkKernels {
   }
 
   public static func correct(
-    examples: Int, classes: Int, _ x: UnsafePointer<Float>, labels: UnsafePointer<Int32>
+    examples: Int, classes: Int, _ x: UnsafePointer<Float>, labels: UnsafePointer<Int32>,
+    threshold: Float
   ) -> Int {
-    ck_correct_f32(examples, classes, x, labels)
+    ck_correct_f32(examples, classes, x, labels, threshold)
   }
 }

@@ -87,9 +87,10 @@ public protocol NetworkKernels: BitwiseCopyable {
     values: UnsafePointer<Self>?, scale: Self, gradient dx: UnsafeMutablePointer<Self>
   ) -> Double
 
-  /// How many examples have their largest output, of equals the first, at their label; of a
-  /// single output, whose sign says 1 or 0.
+  /// How many examples have their largest output, of equals the first, at their label; a
+  /// single output says 1 above the threshold, else 0.
   static func correct(
-    examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>
+    examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>,
+    threshold: Self
   ) -> Int
 }

@@ -23,7 +23,7 @@ struct BatchNormLayer<Element: Scalar>: Layer {
     4 * channels + 2 * channels * MemoryLayout<Double>.stride / MemoryLayout<Element>.stride
   }
   /// The mean and 1/√(variance + ε) of each channel.
-  func keptCount(maximumBatch: Int) -> Int { 2 * channels }
+  var keptOnce: Int { 2 * channels }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>

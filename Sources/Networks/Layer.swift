@@ -25,7 +25,8 @@ struct LayerCall<Element: Scalar> {
   let addend: UnsafePointer<Element>?
   /// Memory for this call alone, `scratchCount` elements: nothing is left in it.
   let scratch: UnsafeMutablePointer<Element>
-  /// What forward leaves for backward: `keptCount` elements, and `choiceCount` an example.
+  /// What forward leaves for backward: `keptOnce` elements and `keptCount` an example, and
+  /// `choiceCount` an example.
   let kept: UnsafeMutablePointer<Element>
   let choices: UnsafeMutablePointer<Int32>
   /// Who wants to see inputs and output gradients of linear layers, and which layer this is to them.
@@ -63,8 +64,9 @@ protocol Layer<Element> {
   var canAccumulate: Bool { get }
   /// Elements of scratch memory that one call needs.
   var scratchCount: Int { get }
-  /// Elements kept between forward and backward.
-  func keptCount(maximumBatch: Int) -> Int
+  /// Elements kept between forward and backward, for each example, and beside these.
+  var keptCount: Int { get }
+  var keptOnce: Int { get }
   var choiceCount: Int { get }
 
   /// `y = f(x)`; y may be x if `outputPlace` is `overInput`.
@@ -85,6 +87,7 @@ extension Layer {
   var keepsOutput: Bool { false }
   var canAccumulate: Bool { false }
   var scratchCount: Int { 0 }
-  func keptCount(maximumBatch: Int) -> Int { 0 }
+  var keptCount: Int { 0 }
+  var keptOnce: Int { 0 }
   var choiceCount: Int { 0 }
 }

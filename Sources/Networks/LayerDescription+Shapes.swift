@@ -96,6 +96,9 @@ extension LayerDescription.Kind {
       try expect(
         shape.count == 2 && shape.last! % heads == 0,
         "[positions, features] with features a multiple of \(heads) heads")
+      try check(
+        boundedProduct([heads, shape[0], shape[0]]) != nil,
+        "\(heads) heads over \(shape[0]) positions have more than \(largestCount) scores")
       return shape
     case .sequence, .add: preconditionFailure("\(self) is made of layers")
     }

@@ -90,8 +90,13 @@ struct LayerFields {
   /// `init: kaiming-normal` and `init-scale: 0.5`
   mutating func initialization() throws(NetworkDescriptionError) -> Initialization? {
     let node = take("init")
+    let hasScale = unread.contains { $0.key == "init-scale" }
     let scale = try number("init-scale", default: 1)
-    guard let node else { return scale == 1 ? nil : Initialization(.uniform, scale: scale) }
+    guard let node else {
+      guard hasScale else { return nil }
+      throw NetworkDescriptionError(
+        line: line, layer: layer, layerName: name, "init-scale: expected init beside it")
+    }
     guard let scheme = node.plainText.flatMap({ Initialization.Scheme(rawValue: $0) }) else {
       let known = Initialization.Scheme.allCases.map(\.rawValue).joined(separator: ", ")
       throw error(node, "init: expected one of \(known), got \(node.summary)")

@@ -113,7 +113,8 @@ public final class Network<Element: Scalar> {
   }
 
   /// The loss summed over examples and positions, and how many of these have their largest output,
-  /// of equals the first, at their label; none where the targets are values.
+  /// of equals the first, at their label; none where the targets are values. A single output is read as
+  /// the loss does: a probability's logit, or with squared errors the class itself.
   public func evaluate(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
     parameters: UnsafeBufferPointer<Element>,
@@ -131,7 +132,8 @@ public final class Network<Element: Scalar> {
     return (
       sum,
       Element.correct(
-        examples: predictions, classes: outputCount, outputs, labels: labels.baseAddress!)
+        examples: predictions, classes: outputCount, outputs, labels: labels.baseAddress!,
+        threshold: loss == .meanSquaredError ? 0.5 : 0)
     )
   }
 

@@ -45,6 +45,10 @@ public struct NetworkDescription: Sendable, Equatable {
   /// Where the input is embedded, it must be tokens: whole numbers from 0 to below this.
   public var vocabulary: Int? { graph.vocabulary }
 
+  /// The fewest elements of an example that a batch-norm takes together for one statistic; nil without
+  /// batch-norm. A statistic of a single element says nothing.
+  public var fewestNormalized: Int? { graph.fewestNormalized }
+
   /// Predictions that an example asks for: 1, or one at each position of a sequence.
   public var positions: Int { outputShape.count == 2 ? outputShape[0] : 1 }
 

@@ -39,6 +39,15 @@ struct NetworkGraph: Sendable, Equatable {
     }.min()
   }
 
+  /// The fewest elements of an example that a batch-norm takes together for one statistic.
+  var fewestNormalized: Int? {
+    nodes.compactMap { node in
+      guard case .layer(.batchNorm) = node.operation else { return nil }
+      let shape = shapes[node.inputs[0]]
+      return shape.count == 3 ? shape[1] * shape[2] : 1
+    }.min()
+  }
+
   /// - Parameters:
   ///   - prefix: the name of the layer that these are in.
   ///   - position: its indices in the lists of layers around it.
@@ -64,6 +73,9 @@ struct NetworkGraph: Sendable, Equatable {
         guard !layers.isEmpty else { throw LayerProblem("has no layers") }
       default:
         let shape = shapes[value]
+        if let scale = layer.initialization?.scale, !(scale.magnitude <= 1e30) {
+          throw LayerProblem("the scale of its initial values must be at most 1e30, got \(scale)")
+        }
         if case .embedding = layer.kind, value != 0 {
           throw LayerProblem("expects the tokens of the input, \(givers[value]) gives \(shape)")
         }

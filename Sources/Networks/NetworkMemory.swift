@@ -24,9 +24,10 @@ struct NetworkMemory {
     try Self.extend(&activations, by: try product(count, maximumBatch), self)
   }
 
-  /// Makes room for what a layer keeps of a call; returns where it begins.
-  mutating func addKept(_ count: Int) throws(NetworkMemoryError) -> Int {
-    try Self.extend(&activations, by: count, self)
+  /// Makes room for what a layer keeps of a call: `count` elements an example, and `once` beside
+  /// these; returns where it begins.
+  mutating func addKept(_ count: Int, once: Int) throws(NetworkMemoryError) -> Int {
+    try Self.extend(&activations, by: try sum(try product(count, maximumBatch), once), self)
   }
 
   /// Makes room for choices; returns where they begin.

@@ -41,7 +41,7 @@ struct NetworkPlan<Element: Scalar> {
         places.append(try memory.addActivation(step.layer.outputCount))
         isFree.append(!step.layer.keepsOutput)
       }
-      kept.append(try memory.addKept(step.layer.keptCount(maximumBatch: maximumBatch)))
+      kept.append(try memory.addKept(step.layer.keptCount, once: step.layer.keptOnce))
       choices.append(try memory.addChoices(step.layer.choiceCount))
       memory.addScratch(step.layer.scratchCount)
     }

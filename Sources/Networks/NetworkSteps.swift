@@ -94,8 +94,11 @@ struct NetworkSteps<Element: Scalar> {
     var nodes = 1
     var addend: Int?
     func next(after nodes: Int) -> NetworkGraph.Node? {
+      // The value of the latest of them, which the node after it may read or not.
       let latest = index + nodes
-      return latest < graph.nodes.count && readers[latest] == 1 ? graph.nodes[latest] : nil
+      guard latest < graph.nodes.count, readers[latest] == 1 else { return nil }
+      let node = graph.nodes[latest]
+      return node.inputs.contains(latest) ? node : nil
     }
     if let sum = next(after: nodes), sum.operation == .add, sum.inputs[0] != sum.inputs[1] {
       let other = values[sum.inputs[0] == index + 1 ? sum.inputs[1] : sum.inputs[0]]

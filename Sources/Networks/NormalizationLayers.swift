@@ -12,7 +12,7 @@ struct LayerNormLayer<Element: Scalar>: Layer {
   var outputPlace: OutputPlace { .own }
   var canAccumulate: Bool { true }
   /// The mean and 1/√(variance + ε) of each row.
-  func keptCount(maximumBatch: Int) -> Int { 2 * positions * maximumBatch }
+  var keptCount: Int { 2 * positions }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
@@ -60,15 +60,17 @@ struct DropoutLayer<Element: Scalar>: Layer {
   private func drop(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
   ) {
-    let count = call.examples * outputCount
     guard let training = call.training, probability > 0 else {
-      if UnsafePointer(y) != x { y.update(from: x, count: count) }
+      if UnsafePointer(y) != x { y.update(from: x, count: call.examples * outputCount) }
       return
     }
-    // Streams from 2⁶³ on are those of dropouts.
-    Element.dropout(
-      count: count, probability: probability, seed: training.seed,
-      stream: 1 << 63 | UInt64(training.step) << 20 | UInt64(index),
-      first: training.firstExample * ((outputCount + 3) & ~3), x, into: y)
+    for example in 0..<call.examples {
+      // Streams from 2⁶³ on are those of dropouts.
+      Element.dropout(
+        count: outputCount, probability: probability, seed: training.seed,
+        stream: 1 << 63 | UInt64(training.step) << 20 | UInt64(index),
+        first: (training.firstExample + example) * ((outputCount + 3) & ~3),
+        x + example * outputCount, into: y + example * outputCount)
+    }
   }
 }

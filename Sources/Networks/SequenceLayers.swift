@@ -35,8 +35,6 @@ struct EmbeddingLayer<Element: Scalar>: Layer {
           inputs: .tokens(UnsafeBufferPointer(start: x, count: count)),
           outputGradients: UnsafeBufferPointer(start: places.dy, count: count * width)))
     }
-    // Tokens are not to be differentiated by; it is 0 where a layer before asks.
-    places.dx?.update(repeating: 0, count: count)
   }
 }
 
@@ -84,7 +82,7 @@ struct AttentionLayer<Element: Scalar>: Layer {
   var outputPlace: OutputPlace { .own }
   var scratchCount: Int { scoreCount }
   /// The softmax [n, heads, positions, positions].
-  func keptCount(maximumBatch: Int) -> Int { maximumBatch * heads * scoreCount }
+  var keptCount: Int { heads * scoreCount }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>

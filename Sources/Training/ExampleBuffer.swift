@@ -23,6 +23,16 @@ final class ExampleBuffer {
     }
   }
 
+  /// Bytes of a buffer.
+  static func bytes(_ examples: any Examples, capacity: Int) -> Int {
+    let targets =
+      switch examples.targets {
+      case .classes(_, let positions): positions
+      case .values(let count): count
+      }
+    return 4 * capacity * (examples.inputCount + targets)
+  }
+
   /// - Parameter epoch: from 0, for augmentation; nil for the examples as they are.
   func load(_ indices: ArraySlice<Int>, epoch: Int?) {
     count = indices.count

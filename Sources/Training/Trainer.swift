@@ -59,7 +59,9 @@ public final class Trainer {
         optimizer: plan.optimizer.bytes(partition: partition, rank: world.rank),
         vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
           + RunningStatistics.bytes(
-            count: plan.network.stateLayout.count, microBatches: microBatches, on: world),
+            count: plan.network.stateLayout.count, microBatches: microBatches, on: world)
+          // One for training, and one for evaluation.
+          + 2 * ExampleBuffer.bytes(plan.dataset.training, capacity: examples),
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
     }
     try memory.check(on: world)

@@ -43,6 +43,20 @@ extension TrainingPlan {
           + dataset.inputShape.map(String.init).joined(separator: "×"),
         got: "one of \(network.inputCount), of shape \(network.input)")
     }
+    guard
+      network.input.count != dataset.inputShape.count || network.input == dataset.inputShape
+    else {
+      throw DatasetError(
+        "the model", "does not take the data's \(dataset.noun)",
+        expected: "an input of shape \(dataset.inputShape)", got: "\(network.input)")
+    }
+    if let rows = network.fewestNormalized {
+      guard batch / parts * rows > 1 else {
+        throw DatasetError(
+          "--micro-batches", "a batch-norm has no statistics of a single example",
+          expected: "at least 2 examples in a micro-batch", got: "1")
+      }
+    }
     try checkTargets()
     try checkTokens(dataset.training)
     try checkTokens(dataset.test)
@@ -69,7 +83,7 @@ extension TrainingPlan {
     let targets = dataset.targets
     guard network.positions == targets.positions else {
       throw DatasetError(
-        "the model", "does not predict what the data tell", expected: "\(targets)",
+        "the model", "is one for other data", expected: "outputs for \(targets)",
         got: "\(network.outputCount) outputs at \(network.positions) positions")
     }
     if case .values = targets, case .crossEntropy = loss {
@@ -77,11 +91,18 @@ extension TrainingPlan {
         "--loss", "cross-entropy is for classes", expected: "mean-squared-error for \(targets)")
     }
     if case .values = targets, loss == .binaryCrossEntropy {
+      guard dataset.columns == nil else {
+        throw DatasetError(
+          "--loss", "binary-cross-entropy is for probabilities, not for a standardised column",
+          expected: "mean-squared-error, or --task classification")
+      }
       try checkShares(dataset.training)
       try checkShares(dataset.test)
     }
     // A single output tells two classes apart.
-    if case .classes(2, _) = targets, network.outputCount == 1, loss != .crossEntropy() { return }
+    if case .classes(2, _) = targets, network.outputCount == 1 {
+      if case .crossEntropy = loss {} else { return }
+    }
     guard network.outputCount == targets.outputs else {
       throw DatasetError(
         "the model", "does not have an output for each of the data's targets",

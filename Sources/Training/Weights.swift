@@ -27,7 +27,7 @@ extension NetworkDescription {
     if let stranger = file.tensors.first(where: { !names.contains($0.name) }) {
       throw DatasetError(
         path, "tensor '\(stranger.name)' has no place in the network",
-        expected: tensorNames.joined(separator: ", "))
+        expected: ParameterLayout.list(tensorNames))
     }
   }
 
@@ -49,6 +49,12 @@ extension NetworkDescription {
 }
 
 extension ParameterLayout {
+  /// The first few of many names.
+  fileprivate static func list(_ names: [String]) -> String {
+    names.prefix(6).joined(separator: ", ")
+      + (names.count > 6 ? ", … (\(names.count) in all)" : "")
+  }
+
   fileprivate func entries(
     of elements: UnsafeMutableBufferPointer<Float>
   ) -> [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)] {
@@ -65,9 +71,8 @@ extension ParameterLayout {
     for tensor in tensors {
       guard let entry = file.tensor(tensor.name) else {
         throw DatasetError(
-          path, "tensor '\(tensor.name)' is missing",
-          expected: known.joined(separator: ", "),
-          got: file.tensors.map(\.name).joined(separator: ", "))
+          path, "tensor '\(tensor.name)' is missing", expected: Self.list(known),
+          got: Self.list(file.tensors.map(\.name)))
       }
       guard entry.shape == tensor.shape else {
         throw DatasetError(
@@ -78,6 +83,11 @@ extension ParameterLayout {
       if let index = values.firstIndex(where: { !$0.isFinite }) {
         throw DatasetError(
           path, "tensor '\(tensor.name)' is not finite in single precision",
+          got: "\(values[index]) at element \(index)")
+      }
+      if tensor.name.hasSuffix("running_var"), let index = values.firstIndex(where: { $0 < 0 }) {
+        throw DatasetError(
+          path, "tensor '\(tensor.name)' holds a variance below 0",
           got: "\(values[index]) at element \(index)")
       }
       _ = UnsafeMutableBufferPointer(rebasing: elements[tensor.range])

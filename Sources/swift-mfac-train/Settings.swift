@@ -65,10 +65,21 @@ struct ModelSettings: ParsableArguments {
       labelSmoothing >= 0 && labelSmoothing < 1, "--label-smoothing", "in [0, 1)", labelSmoothing)
   }
 
-  func loss(for targets: TargetKind) -> Loss {
+  /// Fills in the loss that the targets ask for.
+  mutating func resolve(for targets: TargetKind) throws {
     var standard = LossName.crossEntropy
     if case .values = targets { standard = .meanSquaredError }
-    return switch loss ?? standard {
+    loss = loss ?? standard
+    guard labelSmoothing == 0 || loss == .crossEntropy else {
+      throw DatasetError(
+        "--label-smoothing", "is of cross-entropy alone", expected: "0 with \(loss!.rawValue)",
+        got: "\(labelSmoothing)")
+    }
+  }
+
+  /// Of settings that are resolved.
+  var resolvedLoss: Loss {
+    switch loss! {
     case .crossEntropy: .crossEntropy(labelSmoothing: labelSmoothing)
     case .meanSquaredError: .meanSquaredError
     case .binaryCrossEntropy: .binaryCrossEntropy

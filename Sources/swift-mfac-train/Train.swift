@@ -69,8 +69,9 @@ struct Train: ParsableCommand {
 
 extension Settings {
   /// Reads the data and the model, and resolves what depends on them.
-  func plan() throws -> TrainingPlan {
+  mutating func plan() throws -> TrainingPlan {
     let dataset = try data.source.load(try data.options(seed: length.seed))
+    try model.resolve(for: dataset.targets)
     let network = try model.network(input: dataset.inputShape, outputs: dataset.targets.outputs)
     let batches = try BatchOrder(
       exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
@@ -82,7 +83,7 @@ extension Settings {
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.microBatches = length.microBatches
-    plan.loss = model.loss(for: dataset.targets)
+    plan.loss = model.resolvedLoss
     plan.initialWeights = model.initialWeights
     plan.seed = length.seed
     plan.onNonFinite = optimizer.onNonfinite

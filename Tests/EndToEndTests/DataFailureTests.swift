@@ -55,7 +55,43 @@ import Testing
     Case(
       testDescription: "binary cross-entropy of numbers that are no probabilities",
       arguments: ["--dataset", "csv:FILE", "--loss", "binary-cross-entropy", "--model", "mlp"],
-      data: table, says: ["FILE", "binary-cross-entropy"]),
+      data: table, says: ["--loss", "binary-cross-entropy"]),
+    Case(
+      testDescription: "smoothed labels of squared errors",
+      arguments: [
+        "--dataset", "digits", "--model", "mlp", "--loss", "mean-squared-error",
+        "--label-smoothing", "0.1",
+      ], says: ["--label-smoothing", "0.1"]),
+    Case(
+      testDescription: "smoothed cross-entropy of a single output",
+      arguments: [
+        "--dataset", "csv:FILE", "--task", "classification", "--label-smoothing", "0.1", "--model",
+        "MODEL",
+      ], data: text("a,y\n" + (0..<40).map { "\($0),\($0 % 2)\n" }.joined()),
+      model: "input: [1]\nlayers: [{linear: {in: 1, out: 1}}]",
+      says: ["the model", "2 outputs", "got 1"]),
+    Case(
+      testDescription: "batch-norm over one example",
+      arguments: ["--dataset", "csv:FILE", "--micro-batches", "8", "--model", "MODEL"], data: table,
+      model: "input: [2]\nlayers: [batch-norm, {linear: {in: 2, out: 1}}]",
+      says: ["--micro-batches", "at least 2 examples"]),
+    Case(
+      testDescription: "channels where height belongs",
+      arguments: ["--dataset", "digits", "--model", "MODEL"],
+      model: "input: [8, 8, 1]\nlayers: [flatten, {linear: {in: 64, out: 10}}]",
+      says: ["the model", "[1, 8, 8]", "[8, 8, 1]"]),
+    Case(
+      testDescription: "more scores than memory can hold",
+      arguments: ["--dataset", "digits", "--model", "MODEL"],
+      model: """
+        input: [1, 8, 8]
+        layers:
+          - conv2d: {in: 1, out: 1, kernel: 1, padding: 13000}
+          - to-sequence
+          - attention: {heads: 1}
+          - global-average-pool
+          - linear: {in: 1, out: 10}
+        """, says: ["MODEL", "layer 2 (attention)", "scores"]),
     Case(
       testDescription: "numbers embedded as tokens",
       arguments: ["--dataset", "csv:FILE", "--model", "MODEL"], data: table,
@@ -97,7 +133,7 @@ import Testing
           $0.replacing("FILE", with: data).replacing("MODEL", with: model)
         } + ["--batch-size", "8", "--run-directory", run])
       #expect(outcome.status != 0)
-      let errors = outcome.errors.replacing(data, with: "FILE")
+      let errors = outcome.errors.replacing(data, with: "FILE").replacing(model, with: "MODEL")
       #expect(errors.components(separatedBy: "Error: ").count == 2, "\(errors)")
       for part in example.says { #expect(errors.contains(part), "'\(part)' in \(errors)") }
       #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")

@@ -68,6 +68,15 @@ import Testing
           ])), .relu,
       ], features: 24),
     image(
+      "a shortcut that begins with relu, after a batch-norm",
+      [
+        .add(
+          [.conv2d(inputs: 3, outputs: 3, kernel: 3, padding: 1), .batchNorm], shortcut: .relu),
+        .add(
+          [.add([.gelu, .batchNorm])],
+          shortcut: .sequence([.relu, .conv2d(inputs: 3, outputs: 3, kernel: 1)])),
+      ], features: 60),
+    image(
       "an addend with its channels first",
       [.add([.flatten, .relu], shortcut: .sequence([.tanh, .flatten]))], features: 60),
     image(

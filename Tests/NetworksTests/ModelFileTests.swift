@@ -64,7 +64,7 @@ import Testing
         - add:
             name: block
             layers:
-              - conv2d: {name: conv, in: 4, out: 6, kernel: 3, stride: 2, padding: 1, init-scale: 2}
+              - conv2d: {name: conv, in: 4, out: 6, kernel: 3, stride: 2, padding: 1, init: uniform, init-scale: 2}
               - batch-norm
             shortcut:
               - conv2d: {in: 4, out: 6, kernel: 1, stride: 2, bias: false}
@@ -131,6 +131,14 @@ import Testing
     ("position-embedding", "layer 1 (position-embedding): expects [positions, features], layer 0"),
     ("attention: {heads: 2}", "layer 1 (attention): expects [positions, features] with features a"),
     ("relu: {name: a}", "layer 0 (conv2d): a second tensor '0.weight'"),
+    (
+      "conv2d: {in: 4, out: 4, kernel: 1, init-scale: 2}",
+      "layer 1 (conv2d): init-scale: expected in"
+    ),
+    (
+      "conv2d: {in: 4, out: 4, kernel: 1, init: normal, init-scale: nan}",
+      "layer 1 (conv2d): the scale of its initial values must be at most 1e30, got nan"
+    ),
     (
       "conv2d: {in: 4, out: 4, kernel: 1, init: he}", "layer 1 (conv2d): init: expected one of unif"
     ),

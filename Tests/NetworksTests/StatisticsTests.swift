@@ -108,6 +108,54 @@ import Testing
     #expect((Double(network.statistics.pointer[1]) / variance - 1).magnitude <= 1e-4)
   }
 
+  /// relu reads the block's input, not the batch-norm that stands before it in the list.
+  @Test func aShortcutsReLUReadsTheInput() throws {
+    let network = try ArrayNetwork<Double>(
+      NetworkDescription(
+        input: [1, 1, 3],
+        layers: [
+          .conv2d(inputs: 1, outputs: 1, kernel: 1, bias: false),
+          .add([.batchNorm], shortcut: .relu), .flatten,
+          .linear(inputs: 3, outputs: 3, bias: false),
+        ]))
+    // Weights 1, γ = 1, β = −1, and the unit matrix; running statistics 0 and 1.
+    let parameters = [1.0, 1, -1, 1, 0, 0, 0, 1, 0, 0, 0, 1]
+    let outputs = network.outputs([-2, 0.5, 3], parameters)
+    #expect(relativeError(outputs, [-3, 0, 5]) <= 1e-5)
+  }
+
+  @Test func aSingleOutputIsReadAsItsLossDoes() throws {
+    let network = try ArrayNetwork<Float>(
+      NetworkDescription(input: [1], layers: [.linear(inputs: 1, outputs: 1, bias: false)]))
+    let inputs: [Float] = [-0.2, 0.3, 0.7]
+    #expect(network.evaluate(inputs, [0, 0, 1], [1], .meanSquaredError).correct == 3)
+    #expect(network.evaluate(inputs, [0, 1, 1], [1], .binaryCrossEntropy).correct == 3)
+  }
+
+  /// What is dropped is of the example's place in the batch, however the batch is cut.
+  @Test func dropoutDoesNotDependOnTheCut() throws {
+    let description = try NetworkDescription(
+      input: [7], layers: [.dropout(0.5), .linear(inputs: 7, outputs: 1, bias: false)])
+    let network = try Network<Float>(description, maximumBatch: 4)
+    let (ones, weights) = ([Float](repeating: 1, count: 28), (0..<7).map { Float(1 << $0) })
+    func outputs(_ examples: Range<Int>) -> [Float] {
+      var outputs = [Float](repeating: 0, count: examples.count)
+      let pass = TrainingPass<Float>(
+        statistics: UnsafeMutableBufferPointer(start: nil, count: 0), seed: 3, step: 5,
+        firstExample: examples.lowerBound)
+      ones[0..<7 * examples.count].withUnsafeBufferPointer { inputs in
+        weights.withUnsafeBufferPointer { weights in
+          outputs.withUnsafeMutableBufferPointer {
+            network.forward(inputs: inputs, parameters: weights, outputs: $0, training: pass)
+          }
+        }
+      }
+      return outputs
+    }
+    #expect(outputs(0..<4) == outputs(0..<1) + outputs(1..<4))
+    #expect(Set(outputs(0..<4)).count > 1)
+  }
+
   @Test func dropoutIsOfTheStepAndKeepsTheMean() throws {
     let description = try NetworkDescription(
       input: [4000], layers: [.dropout(0.25), .linear(inputs: 4000, outputs: 1, bias: false)])

@@ -98,8 +98,10 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
      between them by linearity; dx = scale·(σ(x) − t)/outputs. */                                 \
   double ck_binary_cross_entropy_##S(size_t examples, size_t outputs, const T *x,                 \
                                      const int32_t *labels, const T *values, T scale, T *dx);     \
-  /* How many examples have their largest output, of equals the first, at their label. */         \
-  size_t ck_correct_##S(size_t examples, size_t classes, const T *x, const int32_t *labels);
+  /* How many examples have their largest output, of equals the first, at their label; a single   \
+     output says 1 above the threshold, else 0. */                                                \
+  size_t ck_correct_##S(size_t examples, size_t classes, const T *x, const int32_t *labels,       \
+                        T threshold);
 
 CK_NETWORK_KERNELS(float, f32)
 CK_NETWORK_KERNELS(double, f64)
