@@ -18,7 +18,10 @@ public final class DampedFisher {
   public let damping: Double
   /// K, shape [m, m]; rows and columns of empty slots are zero.
   public private(set) var gram: [Double]
+  /// Of S, its rows from the oldest gradient to the newest.
   private let factor: CholeskyFactor
+  /// Whether the factor is kept up from step to step; else S is factored anew in each.
+  public private(set) var isFactorMaintained = true
 
   /// - Parameters:
   ///   - window: an empty window.
@@ -30,8 +33,17 @@ public final class DampedFisher {
     self.damping = damping
     let m = window.capacity
     gram = [Double](repeating: 0, count: m * m)
-    factor = CholeskyFactor(capacity: m)
+    factor = CholeskyFactor(capacity: m, reserve: Self.reserve(m))
   }
+
+  /// Bytes of K and of the factor for a window of `capacity` gradients.
+  public static func bytes(capacity m: Int) -> Int {
+    8 * m * m + CholeskyFactor.bytes(capacity: m, reserve: reserve(m))
+  }
+
+  /// Replacements between two factorisations: seldom enough that these cost little beside the rest, at
+  /// a quarter more memory.
+  private static func reserve(_ m: Int) -> Int { max(m / 8, 8) }
 
   /// Puts a gradient in the place of the oldest one.
   ///
@@ -42,7 +54,7 @@ public final class DampedFisher {
   /// - Returns: its slot.
   /// - Throws: `NotPositiveDefinite` where λ is too small for double precision; the gradient is in the
   ///   window, and there is no factor to solve with before the next insertion.
-  /// - Complexity: O(m³).
+  /// - Complexity: O(m²), and O(m³) once in m/8 times.
   @discardableResult
   public func insert(
     _ gradient: UnsafeBufferPointer<Float>, products: [Double]
@@ -50,14 +62,58 @@ public final class DampedFisher {
     precondition(
       products.count == window.width(inserting: true), "\(products.count) products of a gradient")
     let m = window.capacity
+    let losesOldest = window.filled == m
     let slot = window.replaceOldest(with: gradient)
     for (other, product) in products.enumerated() {
       gram[slot * m + other] = product
       gram[other * m + slot] = product
     }
-    // An empty slot's row of S is mλ on the diagonal and nothing else: it can be left out.
-    try factor.factor(gram, stride: m, order: window.filled, shift: Double(m) * damping)
+    if isFactorMaintained, factor.order == window.filled - (losesOldest ? 0 : 1) {
+      if losesOldest { factor.removeFirst() }
+      if factor.hasRoom {
+        do {
+          let others = slots.dropLast()
+          try factor.append(row: others.map { products[$0] }, diagonal: products[slot] + shift)
+          if !factor.hasRoom { checkFactor() }
+          return slot
+        } catch {
+          // Rounding may have brought it there: a new factor tells.
+        }
+      }
+    }
+    // An empty slot's row of S is mλ on the diagonal and nothing else: it is left out.
+    try factor.factor(gram, stride: m, rows: slots, shift: shift)
     return slot
+  }
+
+  /// The filled slots, from the oldest gradient to the newest.
+  private var slots: [Int] {
+    let first = window.filled == window.capacity ? window.oldest : 0
+    return (0..<window.filled).map { (first + $0) % window.capacity }
+  }
+
+  /// mλ
+  private var shift: Double { Double(window.capacity) * damping }
+
+  /// Before the factor is made anew: whether it still solves as it should. The residual of a stable
+  /// solution is that of rounding S and c, some units of 1e-16·√m; where it is far above, the factor
+  /// is not kept up any more.
+  private func checkFactor() {
+    let (m, slots, c) = (window.capacity, slots, factor.solveLastUnit())
+    var residual = 0.0
+    var scale = 0.0
+    for (row, slot) in slots.enumerated() {
+      var sum = shift * c[row] - (row == slots.count - 1 ? 1 : 0)
+      var size = (shift * c[row]).magnitude
+      for (column, other) in slots.enumerated() {
+        let term = gram[slot * m + other] * c[column]
+        sum += term
+        size += term.magnitude
+      }
+      residual = max(residual, sum.magnitude)
+      scale = max(scale, size)
+    }
+    isFactorMaintained = residual <= 1e-11 * scale
   }
 
   /// Coefficients c, shape [filled], of the direction `F⁻¹gⱼ = Gᵀc` for the gradient in slot j:
@@ -66,9 +122,27 @@ public final class DampedFisher {
   /// Exact, and free of the cancellation of `(x − GᵀS⁻¹Gx)/λ` for a gradient within the window, which
   /// at small λ loses all its digits.
   public func coefficients(forSlot slot: Int) -> [Double] {
-    var unit = [Double](repeating: 0, count: window.filled)
-    unit[slot] = Double(window.capacity)
-    return factor.solve(unit)
+    let slots = slots
+    let m = Double(window.capacity)
+    let solution: [Double]
+    if slots.last == slot {
+      solution = factor.solveLastUnit()
+    } else {
+      solution = factor.solve(slots.map { $0 == slot ? 1 : 0 })
+    }
+    return inSlots(solution.map { m * $0 }, slots)
+  }
+
+  /// S⁻¹b for numbers in the order of the slots.
+  private func solve(_ b: [Double]) -> [Double] {
+    let slots = slots
+    return inSlots(factor.solve(slots.map { b[$0] }), slots)
+  }
+
+  private func inSlots(_ numbers: [Double], _ slots: [Int]) -> [Double] {
+    var ordered = [Double](repeating: 0, count: slots.count)
+    for (number, slot) in zip(numbers, slots) { ordered[slot] = number }
+    return ordered
   }
 
   /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
@@ -92,7 +166,7 @@ public final class DampedFisher {
     into result: UnsafeMutableBufferPointer<Float>
   ) {
     let scale = 1 / damping
-    window.combine(factor.solve(products)) { range, sums in
+    window.combine(solve(products)) { range, sums in
       for i in range {
         result[i] = Float((Double(x[i]) - sums[i - range.lowerBound]) * scale)
       }

@@ -1,3 +1,4 @@
+import CKernels
 import COpenBLAS
 
 /// A matrix that was to be positive definite and is not.
@@ -15,47 +16,103 @@ public struct NotPositiveDefinite: Error, CustomStringConvertible {
   }
 }
 
-/// The Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision, in memory for
-/// matrices up to a given order.
+/// The Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision, which follows A
+/// when it loses its first row and column, or gains a last one.
+///
+/// L moves through its memory from the upper left to the lower right, one place for each row lost:
+/// after `reserve` of them there is no room to gain one, and A has to be factored anew.
 public final class CholeskyFactor {
   public let capacity: Int
   /// The order of the matrix that is factored; 0 before the first, and after one that failed.
   public private(set) var order = 0
-  private let factor: Buffer<Double>
+  /// By columns, `stride` elements from one to the next.
+  private let memory: Buffer<Double>
+  private let stride: Int
+  /// Rows lost since A was factored.
+  private var start = 0
+  private var shift = 0.0
 
-  /// - Parameter capacity: the largest order.
-  public init(capacity: Int) {
+  /// - Parameters:
+  ///   - capacity: the largest order.
+  ///   - reserve: rows that can be lost and gained between two factorisations.
+  public init(capacity: Int, reserve: Int = 0) {
     self.capacity = capacity
-    factor = Buffer(count: capacity * capacity)
+    stride = capacity + reserve
+    memory = Buffer(count: stride * stride)
   }
 
-  /// Factors `A + σI`.
+  /// Bytes of a factor.
+  public static func bytes(capacity: Int, reserve: Int) -> Int {
+    (capacity + reserve) * (capacity + reserve) * MemoryLayout<Double>.stride
+  }
+
+  /// Whether a row can be gained, where the order allows it.
+  public var hasRoom: Bool { start + order < stride }
+
+  /// Factors `A + σI`, A being rows and columns `rows` of a matrix.
   ///
   /// - Parameters:
-  ///   - matrix: A, symmetric, shape [≥ order, stride]; its leading block of `order` is used.
+  ///   - matrix: symmetric, shape [.., rowStride].
+  ///   - rows: in the order of the factor; at most `capacity`.
   ///   - shift: σ.
   /// - Throws: `NotPositiveDefinite` naming the failing leading minor.
   /// - Complexity: O(order³).
-  public func factor(_ matrix: [Double], stride: Int, order: Int, shift: Double) throws {
-    precondition(
-      order <= min(stride, capacity)
-        && (order == 0 || matrix.count >= (order - 1) * stride + order),
-      "order \(order) of a matrix of \(matrix.count) elements, \(stride) to a row")
-    self.order = 0
-    for i in 0..<order {
-      for j in i..<order { factor.pointer[i * order + j] = matrix[i * stride + j] }
-      factor.pointer[i * order + i] += shift
+  public func factor(
+    _ matrix: [Double], stride rowStride: Int, rows: [Int], shift: Double
+  ) throws(NotPositiveDefinite) {
+    let order = rows.count
+    precondition(order <= capacity, "an order of \(order) in a factor of \(capacity)")
+    (self.order, start, self.shift) = (0, 0, shift)
+    for (j, column) in rows.enumerated() {
+      for i in j..<order { memory.pointer[j * stride + i] = matrix[rows[i] * rowStride + column] }
+      memory.pointer[j * stride + j] += shift
     }
     var n = Int32(order)
-    var lda = Int32(max(order, 1))
+    var lda = Int32(max(stride, 1))
     var info: Int32 = 0
-    // The upper triangle by rows is LAPACK's lower one by columns.
-    dpotrf_("L", &n, factor.pointer, &lda, &info)
+    dpotrf_("L", &n, memory.pointer, &lda, &info)
     precondition(info >= 0, "dpotrf: argument \(-info)")
     guard info == 0 else {
       throw NotPositiveDefinite(minor: Int(info), order: order, shift: shift)
     }
     self.order = order
+  }
+
+  /// The factor of A without its first row and column.
+  ///
+  /// With `A = [a, bᵀ; b, C]` and `L = [l, 0; x, M]`, `C + σI = MMᵀ + xxᵀ`: a rank-one update of M by
+  /// rotations, which is backward stable. Gill, Golub, Murray and Saunders, 1974.
+  ///
+  /// - Complexity: O(order²).
+  public func removeFirst() {
+    precondition(order > 0, "no row to remove")
+    let column = first
+    (start, order) = (start + 1, order - 1)
+    ck_rank_one_update(first, stride, order, column + 1)
+  }
+
+  /// The factor of A with a last row and column more.
+  ///
+  /// - Parameters:
+  ///   - row: the new row of A up to the diagonal, shape [order].
+  ///   - diagonal: the new row's last element, with σ.
+  /// - Throws: `NotPositiveDefinite` where the matrix is not any more; the factor stays as it was.
+  /// - Complexity: O(order²).
+  public func append(row: [Double], diagonal: Double) throws(NotPositiveDefinite) {
+    precondition(
+      hasRoom && order < capacity && row.count == order,
+      "a row of \(row.count) for an order of \(order) in a factor of \(capacity)")
+    var y = row
+    solveLower(&y, transposed: false)
+    var rest = diagonal
+    for value in y { rest -= value * value }
+    // Below that it is made of rounding alone.
+    guard rest > Double(order + 1) * diagonal.ulp else {
+      throw NotPositiveDefinite(minor: order + 1, order: order + 1, shift: shift)
+    }
+    for (j, value) in y.enumerated() { first[j * stride + order] = value }
+    first[order * stride + order] = rest.squareRoot()
+    order += 1
   }
 
   /// Solves `(A + σI) x = b`.
@@ -66,12 +123,25 @@ public final class CholeskyFactor {
   public func solve(_ b: [Double]) -> [Double] {
     precondition(b.count == order, "a right-hand side of \(b.count) for an order of \(order)")
     var x = b
-    var n = Int32(order)
-    var lda = Int32(max(order, 1))
-    var one: Int32 = 1
-    var info: Int32 = 0
-    dpotrs_("L", &n, &one, factor.pointer, &lda, &x, &lda, &info)
-    precondition(info == 0, "dpotrs: argument \(-info)")
+    solveLower(&x, transposed: false)
+    solveLower(&x, transposed: true)
     return x
+  }
+
+  /// Solves `(A + σI) x = e`, e the last unit vector, in half the time of any other.
+  public func solveLastUnit() -> [Double] {
+    var x = [Double](repeating: 0, count: order)
+    guard order > 0 else { return x }
+    x[order - 1] = 1 / first[(order - 1) * stride + order - 1]
+    solveLower(&x, transposed: true)
+    return x
+  }
+
+  private var first: UnsafeMutablePointer<Double> { memory.pointer + start * (stride + 1) }
+
+  private func solveLower(_ x: inout [Double], transposed: Bool) {
+    cblas_dtrsv(
+      CblasColMajor, CblasLower, transposed ? CblasTrans : CblasNoTrans, CblasNonUnit,
+      blasint(order), first, blasint(max(stride, 1)), &x, 1)
   }
 }

@@ -78,7 +78,8 @@ public final class MFAC: ShardedOptimizer {
     let cells = partition.cellsInSlice(of: rank)
     let slices = configuration.momentum > 0 ? 3 : 2
     return GradientWindow.bytes(capacity: m, cells: cells)
-      + 4 * slices * partition.slice(of: rank).count + 8 * (2 * m * m + m * cells.count)
+      + 4 * slices * partition.slice(of: rank).count + 8 * m * cells.count
+      + DampedFisher.bytes(capacity: m)
   }
 
   public func step(

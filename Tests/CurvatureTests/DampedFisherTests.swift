@@ -144,4 +144,35 @@ import Testing
       _ = try insert([gradient, gradient, gradient], into: fisher)
     }
   }
+
+  /// 10,000 replacements at a condition of some 3e5, where a factor itself is good to some 1e-10: the maintained one
+  /// against one made anew, relative to the solution.
+  @Test func theFactorKeepsItsDigitsOverManyReplacements() throws {
+    let (m, d) = (24, 40)
+    let samples = GradientSamples(d: d, norm: 100, sharedMean: 0.99)
+    let window = GradientWindow(capacity: m, cells: cells(d, size: 16))
+    let fisher = DampedFisher(window: window, damping: 1e-7)
+    let fresh = CholeskyFactor(capacity: m)
+    var worst = 0.0
+    for step in 0..<10_000 {
+      let (_, slot) = try insertOne(samples.gradient(step % 997), into: fisher)
+      guard step > m, step % 37 == 0 else { continue }
+      try fresh.factor(
+        fisher.gram, stride: m, rows: Array(0..<m), shift: Double(m) * fisher.damping)
+      let exact = fresh.solve((0..<m).map { $0 == slot ? Double(m) : 0 })
+      worst = max(worst, relativeError(fisher.coefficients(forSlot: slot), to: exact))
+    }
+    #expect(worst < 1e-9, "\(worst)")
+    #expect(worst > 0)
+    #expect(fisher.isFactorMaintained)
+  }
+
+  private func insertOne(
+    _ gradient: [Float], into fisher: DampedFisher
+  ) throws -> (products: [Double], slot: Int) {
+    try gradient.withUnsafeBufferPointer {
+      let products = fisher.window.products(with: $0, inserting: true)
+      return (products, try fisher.insert($0, products: products))
+    }
+  }
 }

@@ -20,7 +20,7 @@ import Testing
     }
     let b = (0..<n).map { Double($0 % 3) - 1.5 }
     let factor = CholeskyFactor(capacity: 40)
-    try factor.factor(values, stride: n + 3, order: n, shift: 0.05)
+    try factor.factor(values, stride: n + 3, rows: Array(0..<n), shift: 0.05)
     let x = factor.solve(b)
     // Condition about 40: some ten units of the last place.
     #expect(relativeError(x, to: dense.solve(b)) < 1e-13)
@@ -33,9 +33,42 @@ import Testing
   @Test func namesTheLeadingMinorThatFails() {
     let indefinite: [Double] = [4, 2, 0, 2, 1, 0, 0, 0, 5]
     #expect {
-      try CholeskyFactor(capacity: 3).factor(indefinite, stride: 3, order: 3, shift: -0.5)
+      try CholeskyFactor(capacity: 3).factor(indefinite, stride: 3, rows: [0, 1, 2], shift: -0.5)
     } throws: { error in
       (error as? NotPositiveDefinite)?.minor == 2 && "\(error)".contains("leading minor 2")
     }
+  }
+
+  /// The factor follows a matrix that loses its first row and gains a last one: against one made anew.
+  @Test func followsRowsLostAndGained() throws {
+    let n = 60
+    let values = matrix(order: n, stride: n)
+    let factor = CholeskyFactor(capacity: 9, reserve: n)
+    try factor.factor(values, stride: n, rows: [0, 1], shift: 0.05)
+    for last in 2..<n {
+      if factor.order == 9 { factor.removeFirst() }
+      let rows = Array(last - factor.order..<last)
+      try factor.append(
+        row: rows.map { values[last * n + $0] }, diagonal: values[last * n + last] + 0.05)
+      let fresh = CholeskyFactor(capacity: 9)
+      try fresh.factor(values, stride: n, rows: rows + [last], shift: 0.05)
+      let b = (0..<factor.order).map { Double($0 % 3) - 1.5 }
+      #expect(relativeError(factor.solve(b), to: fresh.solve(b)) < 1e-13)
+      let unit = (0..<factor.order).map { $0 == factor.order - 1 ? 1.0 : 0 }
+      #expect(relativeError(factor.solveLastUnit(), to: fresh.solve(unit)) < 1e-13)
+    }
+    #expect(factor.hasRoom)
+  }
+
+  @Test func aRowThatMakesItSingularIsRefusedAndForgotten() throws {
+    let factor = CholeskyFactor(capacity: 3)
+    try factor.factor([4, 2, 2, 5], stride: 2, rows: [0, 1], shift: 0)
+    let before = factor.solve([1, 2])
+    #expect(throws: NotPositiveDefinite.self) {
+      try factor.append(row: [4, 2], diagonal: 4)
+    }
+    #expect(factor.solve([1, 2]) == before)
+    try factor.append(row: [4, 2], diagonal: 4.5)
+    #expect(factor.order == 3)
   }
 }

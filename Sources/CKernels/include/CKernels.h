@@ -6,6 +6,7 @@
 // give the same bits wherever the CPU has it.
 #pragma once
 
+#include "cholesky_kernels.h"
 #include "convolution_kernels.h"
 #include "cpu.h"
 #include "network_kernels.h"
