@@ -88,10 +88,17 @@ public final class MFAC: ShardedOptimizer {
   ) throws -> StepOutcome {
     let products = try gramRow(of: gradient, parameters: parameters, on: world, clock: &clock)
     // g·g stands at the slot where g will go: every rank sees the same, before the slot is written.
-    let outcome = StepOutcome(gradientNorm: products[fisher.window.oldest].squareRoot())
+    var outcome = StepOutcome(gradientNorm: products[fisher.window.oldest].squareRoot())
     guard outcome.taken else { return outcome }
 
+    let wasMaintained = fisher.isFactorMaintained
     let slot = try clock.time(.solve) { try insert(products) }
+    if wasMaintained, !fisher.isFactorMaintained {
+      outcome.notice = """
+        the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
+        on, in O(m³) (a larger --damping would keep it)
+        """
+    }
     clock.time(.direction) { fisher.direction(forSlot: slot, into: direction.all) }
     clock.time(.update) { update(&parameters, learningRate: learningRate) }
     return outcome

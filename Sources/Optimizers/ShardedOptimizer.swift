@@ -24,6 +24,14 @@ public struct StepOutcome: Sendable {
   /// Euclidean norm of the gradient, with the coupled weight decay, over the whole of d.
   public let gradientNorm: Double
 
+  /// What the user should know, where something has changed in how steps are taken.
+  public var notice: String?
+
+  public init(gradientNorm: Double, notice: String? = nil) {
+    self.gradientNorm = gradientNorm
+    self.notice = notice
+  }
+
   /// Whether the parameters were updated: not where the gradient holds an infinity or a NaN.
   public var taken: Bool { gradientNorm.isFinite }
 }

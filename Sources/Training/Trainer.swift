@@ -129,6 +129,7 @@ public final class Trainer {
           seconds: Dictionary(
             uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))
       skipped = record.outcome.taken ? 0 : skipped + 1
+      if let notice = record.outcome.notice { progress.say("step \(index + 1): \(notice)") }
       if skipped > 0 {
         progress.say("step \(index + 1): the gradient is not finite; the step is left out")
       }

@@ -151,7 +151,7 @@ struct OptimizerSettings: ParsableArguments {
   enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine }
 
   @Option(help: "How the learning rate goes after the warm-up.")
-  var schedule = Schedule.constant
+  var schedule = Schedule.cosine
 
   @Option(parsing: .unconditional, help: "Steps of linear warm-up.")
   var warmUpSteps = 0

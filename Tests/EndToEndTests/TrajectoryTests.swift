@@ -34,7 +34,8 @@ import Testing
         "--dataset", "digits", "--order", "sequential", "--model", "\(folder)/model.yaml",
         "--initial-weights", "\(folder)/\(name)-initial.safetensors",
         "--batch-size", "\(settings.bs)", "--steps", "\(settings.steps)",
-        "--learning-rate", "\(settings.lr)", "--momentum", "\(settings.momentum)",
+        "--schedule", "constant", "--learning-rate", "\(settings.lr)", "--momentum",
+        "\(settings.momentum)",
         "--weight-decay", "\(settings.weightDecay)", "--window", "\(settings.ngrads)",
         "--damping", "\(settings.damp)", "--run-directory", run,
       ])
