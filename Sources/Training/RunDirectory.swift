@@ -15,9 +15,7 @@ final class RunDirectory {
   init(_ path: String, configuration: String) throws {
     self.path = path
     try Self.makeDirectories(path)
-    for name in ["config.yaml", "model.safetensors"] where access("\(path)/\(name)", F_OK) == 0 {
-      throw Self.occupied(path, by: name)
-    }
+    try Self.checkIsFree(path)
     // "x": of two runs that begin at once, one is refused.
     guard let metrics = fopen("\(path)/metrics.jsonl", "wx") else {
       throw errno == EEXIST
@@ -30,6 +28,14 @@ final class RunDirectory {
     var text = configuration
     try text.withUTF8 {
       try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml")
+    }
+  }
+
+  /// Refuses a directory with a run in it.
+  static func checkIsFree(_ path: String) throws {
+    for name in ["config.yaml", "metrics.jsonl", "model.safetensors"]
+    where access("\(path)/\(name)", F_OK) == 0 {
+      throw occupied(path, by: name)
     }
   }
 

@@ -50,6 +50,7 @@ public final class Trainer {
     self.plan = plan
     self.world = world
     try plan.check(on: world)
+    try world.agree { if world.rank == 0 { try RunDirectory.checkIsFree(plan.runDirectory) } }
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
