@@ -41,12 +41,7 @@ public struct ArrayExamples: Examples {
       case .bytes: 1
       case .floats: 4
       }
-    let targetCount =
-      switch targets {
-      case .classes(_, let positions): positions
-      case .values(let count): count
-      }
-    return rows.count * (inputCount * inputSize + targetCount * 4 + MemoryLayout<Int>.size)
+    return rows.count * (inputCount * inputSize + targets.numberCount * 4 + MemoryLayout<Int>.size)
   }
 
   public init(

@@ -20,6 +20,14 @@ public enum TargetKind: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
+  /// Numbers that tell it for an example: a class at each position, or the values.
+  public var numberCount: Int {
+    switch self {
+    case .classes(_, let positions): positions
+    case .values(let count): count
+    }
+  }
+
   public var description: String {
     switch self {
     case .classes(let count, let positions):

@@ -90,10 +90,11 @@ public struct IDXArray: Sendable {
     let noun = rank == 1 ? " (labels)" : rank == 3 ? " (images)" : ""
     return "\(rank) dimension\(rank == 1 ? "" : "s")\(noun)"
   }
+}
 
-  private static func hex(_ bytes: some Sequence<UInt8>) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
-  }
+/// Bytes for a message: 00 08 ff.
+func hex(_ bytes: some Sequence<UInt8>) -> String {
+  bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
 }
 
 /// The product of a shape's dimensions; nil when it does not fit an `Int`.

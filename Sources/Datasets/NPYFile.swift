@@ -27,8 +27,8 @@ struct NPYFile {
     let start: [UInt8] = try input.read(0..<10)
     guard start.starts(with: NPYHeader.magic) else {
       throw DatasetError(
-        path, "not an NPY file", expected: "first bytes \(Self.hex(NPYHeader.magic[...]))",
-        got: Self.hex(start[..<6]))
+        path, "not an NPY file", expected: "first bytes \(hex(NPYHeader.magic))",
+        got: hex(start[..<6]))
     }
     // Version 1.0 has a length of two bytes, 2.0 and 3.0 of four.
     let (major, minor) = (start[6], start[7])
@@ -164,9 +164,5 @@ struct NPYFile {
       offset = end
     }
     return results
-  }
-
-  private static func hex(_ bytes: ArraySlice<UInt8>) -> String {
-    bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
   }
 }

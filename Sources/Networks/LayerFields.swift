@@ -31,35 +31,27 @@ struct LayerFields {
 
   /// An integer; layers check its range.
   mutating func size(_ key: String, default: Int? = nil) throws(NetworkDescriptionError) -> Int {
-    guard let node = take(key) else {
-      if let `default` { return `default` }
-      throw missing(key)
-    }
-    guard let value = node.plainText.flatMap({ Int($0) }) else {
-      throw error(node, "\(key): expected an integer, got \(node.summary)")
-    }
-    return value
+    try value(key, default: `default`, "an integer") { Int($0) }
   }
 
-  mutating func flag(
-    _ key: String, default: Bool
-  ) throws(NetworkDescriptionError) -> Bool {
-    guard let node = take(key) else { return `default` }
-    guard let value = node.plainText.flatMap({ Bool($0) }) else {
-      throw error(node, "\(key): expected true or false, got \(node.summary)")
-    }
-    return value
+  mutating func flag(_ key: String, default: Bool) throws(NetworkDescriptionError) -> Bool {
+    try value(key, default: `default`, "true or false") { Bool($0) }
   }
 
-  mutating func number(
-    _ key: String, default: Double? = nil
-  ) throws(NetworkDescriptionError) -> Double {
+  mutating func number(_ key: String, default: Double) throws(NetworkDescriptionError) -> Double {
+    try value(key, default: `default`, "a number") { Double($0) }
+  }
+
+  private mutating func value<Value>(
+    _ key: String, default: Value?, _ expected: String, _ parse: (String) -> Value?
+  ) throws(NetworkDescriptionError) -> Value {
     guard let node = take(key) else {
       if let `default` { return `default` }
-      throw missing(key)
+      throw NetworkDescriptionError(
+        line: line, layer: layer, layerName: name, "the key \(key) is missing")
     }
-    guard let value = node.plainText.flatMap({ Double($0) }) else {
-      throw error(node, "\(key): expected a number, got \(node.summary)")
+    guard let value = node.plainText.flatMap(parse) else {
+      throw error(node, "\(key): expected \(expected), got \(node.summary)")
     }
     return value
   }
@@ -113,11 +105,6 @@ struct LayerFields {
   private mutating func take(_ key: String) -> Node? {
     known.append(key)
     return unread.firstIndex { $0.key == key }.map { unread.remove(at: $0).value }
-  }
-
-  private func missing(_ key: String) -> NetworkDescriptionError {
-    NetworkDescriptionError(
-      line: line, layer: layer, layerName: name, "the key \(key) is missing")
   }
 
   private func error(_ node: Node, _ problem: String) -> NetworkDescriptionError {

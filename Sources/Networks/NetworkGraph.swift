@@ -9,8 +9,6 @@ struct NetworkGraph: Sendable, Equatable {
     }
 
     let operation: Operation
-    /// The layer's name in front of its tensors'.
-    let path: String
     let inputs: [Int]
     /// Indices of its tensors in the layout of the parameters, and of the state.
     let parameters: Range<Int>
@@ -67,58 +65,58 @@ struct NetworkGraph: Sendable, Equatable {
   private mutating func follow(
     _ layer: LayerDescription, from value: Int, _ path: String, _ position: [Int]
   ) throws(NetworkDescriptionError) -> Int {
-    do throws(LayerProblem) {
-      switch layer.kind {
-      case .sequence(let layers), .add(let layers, _):
-        guard !layers.isEmpty else { throw LayerProblem("has no layers") }
-      default:
-        let shape = shapes[value]
-        if let scale = layer.initialization?.scale, !(scale.magnitude <= 1e30) {
-          throw LayerProblem("the scale of its initial values must be at most 1e30, got \(scale)")
-        }
-        if case .embedding = layer.kind, value != 0 {
-          throw LayerProblem("expects the tokens of the input, \(givers[value]) gives \(shape)")
-        }
-        let output = try layer.kind.outputShape(of: shape, from: givers[value])
-        let tensors = try parameters.append(layer.parameterTensors(for: shape), of: path)
-        let states = try state.append(layer.stateTensors(for: shape), of: path)
-        if case .batchNorm(let momentum, _) = layer.kind {
-          stateMomenta += Array(repeating: momentum, count: state.count - stateMomenta.count)
-        }
-        return try append(
-          Node(
-            operation: .layer(layer.kind), path: path, inputs: [value], parameters: tensors,
-            state: states), giving: output, "layer \(path) (\(layer.kindName))")
-      }
-    } catch {
-      throw NetworkDescriptionError(
-        layer: path, layerName: layer.kindName, position: position, error.message)
+    func located(_ problem: LayerProblem) -> NetworkDescriptionError {
+      NetworkDescriptionError(
+        layer: path, layerName: layer.kindName, position: position, problem.message)
     }
     switch layer.kind {
-    case .sequence(let layers):
-      return try follow(layers, from: value, within: path, at: position)
-    case .add(let body, let shortcut):
-      let sum = try follow(body, from: value, within: path, at: position)
+    case .sequence(let layers), .add(let layers, _):
+      guard !layers.isEmpty else { throw located(LayerProblem("has no layers")) }
+      let result = try follow(layers, from: value, within: path, at: position)
+      guard case .add(_, let shortcut) = layer.kind else { return result }
       var other = value
       if var shortcut {
         shortcut.name = shortcut.name ?? "shortcut"
         other = try follow([shortcut], from: value, within: path, at: position + [-1])
       }
-      do throws(LayerProblem) {
-        guard shapes[sum] == shapes[other] else {
-          throw LayerProblem(
-            "adds shapes that differ: \(givers[sum]) gives \(shapes[sum]), \(givers[other]) gives "
-              + "\(shapes[other])")
-        }
-        return try append(
-          Node(operation: .add, path: path, inputs: [sum, other], parameters: 0..<0, state: 0..<0),
-          giving: shapes[sum], "layer \(path) (add)")
-      } catch {
-        throw NetworkDescriptionError(
-          layer: path, layerName: layer.kindName, position: position, error.message)
-      }
-    default: preconditionFailure("\(layer.kindName) was followed above")
+      do { return try append(sumOf: result, other, path) } catch { throw located(error) }
+    default:
+      do { return try append(layer, reading: value, path) } catch { throw located(error) }
     }
+  }
+
+  private mutating func append(
+    _ layer: LayerDescription, reading value: Int, _ path: String
+  ) throws(LayerProblem) -> Int {
+    let shape = shapes[value]
+    if let scale = layer.initialization?.scale, !(scale.magnitude <= 1e30) {
+      throw LayerProblem("the scale of its initial values must be at most 1e30, got \(scale)")
+    }
+    if case .embedding = layer.kind, value != 0 {
+      throw LayerProblem("expects the tokens of the input, \(givers[value]) gives \(shape)")
+    }
+    let output = try layer.kind.outputShape(of: shape, from: givers[value])
+    let tensors = try parameters.append(layer.parameterTensors(for: shape), of: path)
+    let states = try state.append(layer.stateTensors(for: shape), of: path)
+    if case .batchNorm(let momentum, _) = layer.kind {
+      stateMomenta += Array(repeating: momentum, count: state.count - stateMomenta.count)
+    }
+    return try append(
+      Node(operation: .layer(layer.kind), inputs: [value], parameters: tensors, state: states),
+      giving: output, "layer \(path) (\(layer.kindName))")
+  }
+
+  private mutating func append(
+    sumOf value: Int, _ other: Int, _ path: String
+  ) throws(LayerProblem) -> Int {
+    guard shapes[value] == shapes[other] else {
+      throw LayerProblem(
+        "adds shapes that differ: \(givers[value]) gives \(shapes[value]), \(givers[other]) gives "
+          + "\(shapes[other])")
+    }
+    return try append(
+      Node(operation: .add, inputs: [value, other], parameters: 0..<0, state: 0..<0),
+      giving: shapes[value], "layer \(path) (add)")
   }
 
   private mutating func append(

@@ -74,12 +74,11 @@ struct NetworkSteps<Element: Scalar> {
           weightTensor: node.parameters.lowerBound + 2))
       return 1
     case .layer(let kind):
-      let x =
-        kind == .flatten || kind == .globalAveragePool || kind.readsImages
-        ? transposed(values[node.inputs[0]], shape, channelsLast: kind != .flatten)
-        : values[node.inputs[0]]
-      values.append(kind == .flatten ? x : append(layer(kind, shape), x, node: node))
-      channelsLast[values.last!] = graph.shapes[index + 1].count == 3 && channelsLast[x]
+      let input = values[node.inputs[0]]
+      let x = kind.channelsLast.map { transposed(input, shape, channelsLast: $0) } ?? input
+      let y = append(layer(kind, shape), x, node: node)
+      channelsLast[y] = graph.shapes[index + 1].count == 3 && channelsLast[x]
+      values.append(y)
       return 1
     }
   }
@@ -208,11 +207,12 @@ struct NetworkSteps<Element: Scalar> {
 }
 
 extension LayerDescription.Kind {
-  /// Whether it wants channels last.
-  fileprivate var readsImages: Bool {
+  /// Whether it wants an image's channels last, or first; nil where either will do.
+  fileprivate var channelsLast: Bool? {
     switch self {
-    case .conv2d, .maxPool2d, .averagePool2d, .toSequence: true
-    default: false
+    case .conv2d, .maxPool2d, .averagePool2d, .globalAveragePool, .toSequence: true
+    case .flatten: false
+    default: nil
     }
   }
 }

@@ -69,7 +69,7 @@ struct GlobalAveragePoolingLayer<Element: Scalar>: Layer {
   }
 }
 
-/// [channels, height, width], which lies in memory as [height·width, channels], as that.
+/// The same numbers in another shape: flat, or the positions of an image as a sequence.
 struct ViewLayer<Element: Scalar>: Layer {
   let outputCount: Int
 

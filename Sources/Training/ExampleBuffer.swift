@@ -13,35 +13,25 @@ final class ExampleBuffer {
   init(_ examples: any Examples, capacity: Int) {
     self.examples = examples
     inputMemory = Buffer(count: capacity * examples.inputCount)
-    switch examples.targets {
-    case .classes(_, let positions):
-      classMemory = Buffer(count: capacity * positions)
-      valueMemory = Buffer(count: 0)
-    case .values(let count):
-      classMemory = Buffer(count: 0)
-      valueMemory = Buffer(count: capacity * count)
-    }
+    let numbers = capacity * examples.targets.numberCount
+    var isClasses = false
+    if case .classes = examples.targets { isClasses = true }
+    classMemory = Buffer(count: isClasses ? numbers : 0)
+    valueMemory = Buffer(count: isClasses ? 0 : numbers)
   }
 
   /// Bytes of a buffer.
   static func bytes(_ examples: any Examples, capacity: Int) -> Int {
-    let targets =
-      switch examples.targets {
-      case .classes(_, let positions): positions
-      case .values(let count): count
-      }
-    return 4 * capacity * (examples.inputCount + targets)
+    4 * capacity * (examples.inputCount + examples.targets.numberCount)
   }
 
   /// - Parameter epoch: from 0, for augmentation; nil for the examples as they are.
   func load(_ indices: ArraySlice<Int>, epoch: Int?) {
     count = indices.count
     examples.fill(inputs: inputMemory[0..<inputs.count], with: indices, epoch: epoch)
-    switch examples.targets {
-    case .classes(_, let positions):
-      examples.fill(classes: classMemory[0..<count * positions], with: indices)
-    case .values(let size):
-      examples.fill(values: valueMemory[0..<count * size], with: indices)
+    switch targets {
+    case .classes: examples.fill(classes: classMemory[targetRange], with: indices)
+    case .values: examples.fill(values: valueMemory[targetRange], with: indices)
     }
   }
 
@@ -51,9 +41,10 @@ final class ExampleBuffer {
 
   var targets: Targets<Float> {
     switch examples.targets {
-    case .classes(_, let positions):
-      .classes(UnsafeBufferPointer(classMemory[0..<count * positions]))
-    case .values(let size): .values(UnsafeBufferPointer(valueMemory[0..<count * size]))
+    case .classes: .classes(UnsafeBufferPointer(classMemory[targetRange]))
+    case .values: .values(UnsafeBufferPointer(valueMemory[targetRange]))
     }
   }
+
+  private var targetRange: Range<Int> { 0..<count * examples.targets.numberCount }
 }

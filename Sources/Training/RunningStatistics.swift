@@ -37,12 +37,8 @@ final class RunningStatistics {
 
   /// Takes the micro-batches' statistics into the running ones, or drops them. Collective.
   func finish(updating network: Network<Float>, keep: Bool, on world: Communicator) throws {
-    guard values.count > 0 else {
-      _ = try reduction.finish(on: world)
-      return
-    }
     let slice = try reduction.finish(on: world)
-    guard keep else { return }
+    guard keep, values.count > 0 else { return }
     let own = mean[slices[world.rank]]
     for i in own.indices { own[i] = slice[i] / Float(microBatches) }
     try world.allGather(mean.all, slices: slices)

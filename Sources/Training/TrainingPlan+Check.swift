@@ -35,20 +35,16 @@ extension TrainingPlan {
         "--micro-batches", "there are more ranks than micro-batches",
         expected: "at least \(ranks), one for each rank", got: "\(parts)")
     }
-    let inputCount = dataset.training.inputCount
-    guard network.inputCount == inputCount else {
-      throw DatasetError(
-        "the model", "does not take the data's \(dataset.noun)",
-        expected: "an input of \(inputCount) numbers, for \(dataset.noun) of shape "
-          + dataset.inputShape.map(String.init).joined(separator: "×"),
-        got: "one of \(network.inputCount), of shape \(network.input)")
-    }
-    guard
-      network.input.count != dataset.inputShape.count || network.input == dataset.inputShape
+    // Images may come flat, but not in another order.
+    let shape = dataset.inputShape
+    guard network.inputCount == dataset.training.inputCount,
+      network.input.count != shape.count || network.input == shape
     else {
       throw DatasetError(
         "the model", "does not take the data's \(dataset.noun)",
-        expected: "an input of shape \(dataset.inputShape)", got: "\(network.input)")
+        expected: "an input of \(dataset.training.inputCount) numbers, for \(dataset.noun) of "
+          + "shape \(shape)",
+        got: "one of \(network.inputCount), of shape \(network.input)")
     }
     if let rows = network.fewestNormalized {
       guard batch / parts * rows > 1 else {
@@ -65,17 +61,26 @@ extension TrainingPlan {
   /// Checks that what the network embeds are tokens that it knows.
   private func checkTokens(_ examples: any Examples) throws {
     guard let vocabulary = network.vocabulary else { return }
+    let stranger = first(of: examples) { buffer in
+      buffer.inputs.first { !($0 >= 0 && $0 < Float(vocabulary) && $0.rounded() == $0) }
+    }
+    if let (index, number) = stranger {
+      throw DatasetError(
+        examples.source, "input of example \(index) is no token of the model's vocabulary",
+        expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(number)")
+    }
+  }
+
+  /// The first example with a number that `find` finds in it.
+  private func first(
+    of examples: any Examples, _ find: (ExampleBuffer) -> Float?
+  ) -> (index: Int, number: Float)? {
     let buffer = ExampleBuffer(examples, capacity: 1)
     for index in 0..<examples.count {
       buffer.load([index], epoch: nil)
-      if let stranger = buffer.inputs.first(where: {
-        !($0 >= 0 && $0 < Float(vocabulary) && $0.rounded() == $0)
-      }) {
-        throw DatasetError(
-          examples.source, "input of example \(index) is no token of the model's vocabulary",
-          expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(stranger)")
-      }
+      if let number = find(buffer) { return (index, number) }
     }
+    return nil
   }
 
   /// Checks that the network's outputs are what the data's targets and the loss ask for.
@@ -112,15 +117,14 @@ extension TrainingPlan {
 
   /// Binary cross-entropy is bounded below only for targets in [0, 1].
   private func checkShares(_ examples: any Examples) throws {
-    let buffer = ExampleBuffer(examples, capacity: 1)
-    for index in 0..<examples.count {
-      buffer.load([index], epoch: nil)
-      guard case .values(let values) = buffer.targets,
-        let stranger = values.first(where: { !(0...1).contains($0) })
-      else { continue }
+    let stranger = first(of: examples) { buffer in
+      guard case .values(let values) = buffer.targets else { return nil }
+      return values.first { !(0...1).contains($0) }
+    }
+    if let (index, number) = stranger {
       throw DatasetError(
         examples.source, "target of example \(index) is no probability",
-        expected: "values in [0, 1] for binary-cross-entropy", got: "\(stranger)")
+        expected: "values in [0, 1] for binary-cross-entropy", got: "\(number)")
     }
   }
 

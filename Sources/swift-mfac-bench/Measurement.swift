@@ -24,3 +24,9 @@ struct Measurement {
     return times
   }
 }
+
+/// A line of a table: a name, and columns to the right of it.
+func row(_ name: String, _ columns: [String]) -> String {
+  name.padding(toLength: 12, withPad: " ", startingAt: 0)
+    + columns.map { String(repeating: " ", count: max(14 - $0.count, 1)) + $0 }.joined()
+}

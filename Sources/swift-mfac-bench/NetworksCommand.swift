@@ -43,14 +43,14 @@ struct NetworksCommand: ParsableCommand {
       return
     }
     print("OpenBLAS core type \(BLAS.coreType), one thread, batch \(batchSize)")
-    print(row("network", "micro-batches", "median ms", "minimum ms", "repetitions"))
+    print(row("network", ["micro-batches", "median ms", "minimum ms", "repetitions"]))
     var lines: [String] = []
     for network in try networks() {
       for count in microBatches {
         let time = try measure(network, microBatches: count)
         let median = String(format: "%.3f", 1000 * time.median)
         let minimum = String(format: "%.3f", 1000 * time.minimum)
-        print(row(network.name, "\(count)", median, minimum, "\(time.repetitions)"))
+        print(row(network.name, ["\(count)", median, minimum, "\(time.repetitions)"]))
         lines.append(
           """
           {"network":"\(network.name)","batch":\(batchSize),"micro_batches":\(count),\
@@ -105,10 +105,5 @@ struct NetworksCommand: ParsableCommand {
             statistics: statistics.all, seed: 0, step: 0, firstExample: i * examples))
       }
     }
-  }
-
-  private func row(_ name: String, _ columns: String...) -> String {
-    name.padding(toLength: 12, withPad: " ", startingAt: 0)
-      + columns.map { String(repeating: " ", count: max(14 - $0.count, 1)) + $0 }.joined()
   }
 }

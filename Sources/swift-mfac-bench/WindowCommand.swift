@@ -84,24 +84,16 @@ struct WindowCommand: ParsableCommand {
       "m = \(m): \(bytes / 1_000_000) MB, streaming reads at \(format(streaming / 1e9, 1)) GB/s")
     for name in ["Gram row", "direction", "factor"] {
       let time = median(name)
-      var line = "  \(name.padding(toLength: 10, withPad: " ", startingAt: 0))"
-      line += "\(format(1000 * time, 2)) ms".leftPadded(12)
+      var columns = ["\(format(1000 * time, 2)) ms"]
       if name != "factor" {
         let rate = Double(bytes) / time
-        line += "\(format(rate / 1e9, 1)) GB/s".leftPadded(12)
-        line += "\(format(rate / streaming, 2)) of streaming".leftPadded(20)
+        columns += ["\(format(rate / 1e9, 1)) GB/s", "\(format(rate / streaming, 2)) streaming"]
       }
-      print(line)
+      print(row("  \(name)", columns))
     }
   }
 
   private func format(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)
-  }
-}
-
-extension String {
-  fileprivate func leftPadded(_ width: Int) -> String {
-    String(repeating: " ", count: max(0, width - count)) + self
   }
 }

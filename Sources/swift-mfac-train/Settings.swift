@@ -33,10 +33,10 @@ struct Settings: ParsableArguments {
 }
 
 struct ModelSettings: ParsableArguments {
-  @Option(
-    help: """
-      mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model file (.yaml).
-      """)
+  private static let models =
+    "mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model file (.yaml)"
+
+  @Option(help: "\(models).")
   var model = "cnn"
 
   @Option(help: "Start from these weights (.safetensors) instead of drawing them.")
@@ -111,8 +111,7 @@ struct ModelSettings: ParsableArguments {
       guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {
         throw DatasetError(
           "--model", "unknown network",
-          expected: "mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model "
-            + "file (.yaml)", got: "'\(model)'")
+          expected: Self.models, got: "'\(model)'")
       }
       return try NetworkDescription(yaml: try TextFile.read(model), file: model)
     }
