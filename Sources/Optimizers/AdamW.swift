@@ -26,12 +26,12 @@ public final class AdamW: ShardedOptimizer {
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock
+    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let outcome = try self.gradient.measure(
       gradient, decay: weightDecay, parameters: parameters, on: world, clock: &clock)
     guard outcome.taken else { return outcome }
-    clock.time(.update) {
+    try clock.time(.update) {
       powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))
       let step = Float(learningRate / (1 - powers.0))
       let correction = Float(1 / (1 - powers.1).squareRoot())
@@ -44,6 +44,7 @@ public final class AdamW: ShardedOptimizer {
           let root = v[i].squareRoot() * correction
           parameters[i] = remainder * parameters[i] - step * m[i] / (root + epsilon)
         }
+        try updated(cell)
       }
     }
     return outcome

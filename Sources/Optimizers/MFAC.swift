@@ -84,7 +84,7 @@ public final class MFAC: ShardedOptimizer {
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock
+    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let products = try gramRow(of: gradient, parameters: parameters, on: world, clock: &clock)
     // g·g stands at the slot where g will go: every rank sees the same, before the slot is written.
@@ -100,7 +100,9 @@ public final class MFAC: ShardedOptimizer {
         """
     }
     clock.time(.direction) { fisher.direction(forSlot: slot, into: direction.all) }
-    clock.time(.update) { update(&parameters, learningRate: learningRate) }
+    try clock.time(.update) {
+      try update(&parameters, learningRate: learningRate, updated: updated)
+    }
     return outcome
   }
 
@@ -153,7 +155,10 @@ public final class MFAC: ShardedOptimizer {
   }
 
   /// v ← μv + (1 − μ)u; w ← w − ηv.
-  private func update(_ parameters: inout MutableSpan<Float>, learningRate: Double) {
+  private func update(
+    _ parameters: inout MutableSpan<Float>, learningRate: Double,
+    updated: (Range<Int>) throws -> Void
+  ) rethrows {
     let step = Float(learningRate)
     let remainder = configuration.weightDecay.remainder(learningRate: learningRate)
     let momentum = configuration.momentum
@@ -166,6 +171,7 @@ public final class MFAC: ShardedOptimizer {
         }
       }
       for i in cell { parameters[i] = remainder * parameters[i] - step * direction.pointer[i] }
+      try updated(cell)
     }
   }
 }

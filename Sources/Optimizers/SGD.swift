@@ -21,12 +21,12 @@ public final class SGD: ShardedOptimizer {
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock
+    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let outcome = try self.gradient.measure(
       gradient, decay: weightDecay, parameters: parameters, on: world, clock: &clock)
     guard outcome.taken else { return outcome }
-    clock.time(.update) {
+    try clock.time(.update) {
       let (g, v) = (self.gradient.slice, velocity.pointer)
       let step = Float(learningRate)
       let remainder = weightDecay.remainder(learningRate: learningRate)
@@ -35,6 +35,7 @@ public final class SGD: ShardedOptimizer {
           v[i] = momentum * v[i] + g[i]
           parameters[i] = remainder * parameters[i] - step * v[i]
         }
+        try updated(cell)
       }
     }
     return outcome

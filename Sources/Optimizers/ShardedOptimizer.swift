@@ -11,11 +11,13 @@ public protocol ShardedOptimizer: AnyObject {
   ///   - parameters: this rank's slice, shape [d/p].
   ///   - learningRate: the step's.
   ///   - clock: charged with the step's phases.
+  ///   - updated: is called as runs of the slice have their new values, one after another from its
+  ///     start to its end: what is done may be sent while the rest is computed.
   /// - Returns: what the ranks saw, the same on all. Where the gradient's norm is not finite nothing
   ///   has changed on any rank.
   func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock
+    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
 }
 

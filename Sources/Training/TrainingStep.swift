@@ -89,7 +89,8 @@ final class TrainingStep {
     let slice = parameters[slices[world.rank]]
     var updated = slice.mutableSpan
     let outcome = try optimizer.step(
-      gradient.span, updating: &updated, learningRate: learningRate, on: world, clock: &clock)
+      gradient.span, updating: &updated, learningRate: learningRate, on: world, clock: &clock,
+      updated: { _ in })
     try clock.time(.allGather) {
       try statistics.finish(updating: network, keep: outcome.taken, on: world)
     }

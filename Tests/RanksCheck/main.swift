@@ -87,7 +87,8 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
     parameters.all.update(repeating: 0)
     var own = parameters[slice].mutableSpan
     let outcome = try mfac.step(
-      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: &clock)
+      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: &clock
+    ) { _ in }
     try world.allGather(parameters.all, slices: slices)
     return outcome
   }
