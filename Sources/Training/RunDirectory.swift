@@ -78,6 +78,8 @@ final class RunDirectory {
     let testAccuracy: Double?
     /// Of values, in the data's units.
     let testRmse: Double?
+    /// Without those of evaluations.
+    let trainingSeconds: Double
     let secondsSinceStart: Double
   }
 

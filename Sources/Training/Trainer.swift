@@ -41,6 +41,8 @@ public final class Trainer {
   /// On rank 0 alone.
   private let directory: RunDirectory?
   private var progress: Progress
+  /// Seconds since the start that went into evaluations.
+  private var evaluating = 0.0
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
@@ -139,7 +141,8 @@ public final class Trainer {
       }
       progress.step(
         index + 1, epoch: epoch, loss: record.loss, accuracy: evaluation?.accuracy)
-      if (index + 1) % batches.batchesPerEpoch == 0 || index + 1 == plan.schedule.totalSteps {
+      let isLast = index + 1 == plan.schedule.totalSteps
+      if (index + 1) % (plan.evaluateEvery ?? batches.batchesPerEpoch) == 0 || isLast {
         evaluation = try evaluate(step: index + 1, epoch: epoch)
       }
     }
@@ -151,6 +154,8 @@ public final class Trainer {
   /// Evaluates the network, and saves it; one whose loss is not finite does not replace one
   /// whose loss is.
   private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
+    let start = progress.seconds
+    defer { evaluating += progress.seconds - start }
     let evaluation = try Evaluation(
       of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
       loss: plan.loss, over: world)
@@ -163,7 +168,7 @@ public final class Trainer {
         RunDirectory.EvaluationLine(
           step: step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
           testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
-          secondsSinceStart: progress.seconds))
+          trainingSeconds: start - evaluating, secondsSinceStart: progress.seconds))
     }
     progress.say(
       "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), "

@@ -24,6 +24,8 @@ public struct TrainingPlan: Sendable {
   public var initialWeights: String?
   public var seed: UInt64 = 0
   public var onNonFinite = OnNonFinite.stop
+  /// Steps between two evaluations, which save the network too; nil: an epoch.
+  public var evaluateEvery: Int?
   /// Where the run's files go.
   public var runDirectory: String
   /// The settings as resolved, in YAML: the run's `config.yaml`.

@@ -193,6 +193,9 @@ struct LengthSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "Steps, instead of epochs.")
   var steps: Int?
 
+  @Option(parsing: .unconditional, help: "Steps between two evaluations. (default: an epoch)")
+  var evaluateEvery: Int?
+
   @Option(help: "shuffled in each epoch, or sequential: in the order of the file.")
   var order = BatchOrder.Order.shuffled
 
@@ -204,7 +207,7 @@ struct LengthSettings: ParsableArguments {
     let most = 1_000_000_000
     for (flag, count) in [
       ("--batch-size", batchSize), ("--micro-batches", microBatches), ("--epochs", epochs ?? 1),
-      ("--steps", steps ?? 1),
+      ("--steps", steps ?? 1), ("--evaluate-every", evaluateEvery ?? 1),
     ] {
       try require((1...most).contains(count), flag, "in 1...\(most)", count)
     }

@@ -86,6 +86,7 @@ extension Settings {
     plan.loss = model.resolvedLoss
     plan.initialWeights = model.initialWeights
     plan.seed = length.seed
+    plan.evaluateEvery = length.evaluateEvery
     plan.onNonFinite = optimizer.onNonfinite
     plan.progress = output.progress
     plan.configuration = try Configuration.text(of: self)
