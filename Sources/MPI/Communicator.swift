@@ -9,6 +9,8 @@ public final class Communicator {
   public let size: Int
   /// Ranks that share this rank's memory.
   public let ranksOnThisNode: Int
+  /// What this rank has sent since the start.
+  public private(set) var traffic = Traffic()
   let handle: MPI_Comm
   /// Whether ranks share cores, so that one that waits had better leave its core to the others.
   private let sharesCores: Bool
@@ -137,6 +139,10 @@ public final class Communicator {
     _ own: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
     _ type: MPI_Datatype?
   ) throws {
+    var width: Int32 = 0
+    try MPIError.check("MPI_Type_size", MPI_Type_size(type, &width))
+    traffic += Traffic(
+      messages: size - 1, bytes: (size - 1) * Int(layout.counts[rank]) * Int(width))
     // MPI reads the counts and offsets until the exchange is complete.
     try layout.counts.withUnsafeBufferPointer { counts in
       try layout.offsets.withUnsafeBufferPointer { offsets in
@@ -149,6 +155,31 @@ public final class Communicator {
         try wait(for: &requests)
       }
     }
+  }
+
+  /// Starts to send to `rank`; the bytes must stay as they are until the request is complete.
+  func send(_ part: UnsafeRawBufferPointer, to rank: Int, tag: Int) throws -> MPI_Request? {
+    var request = mfac_request_null()
+    let count = try MPIError.count(part.count, in: "MPI_Isend")
+    try MPIError.check(
+      "MPI_Isend",
+      MPI_Isend(
+        part.baseAddress, count, mfac_byte(), Int32(rank), Int32(tag), handle, &request))
+    traffic += Traffic(messages: 1, bytes: part.count)
+    return request
+  }
+
+  /// Starts to receive from `rank`.
+  func receive(
+    _ part: UnsafeMutableRawBufferPointer, from rank: Int, tag: Int
+  ) throws -> MPI_Request? {
+    var request = mfac_request_null()
+    let count = try MPIError.count(part.count, in: "MPI_Irecv")
+    try MPIError.check(
+      "MPI_Irecv",
+      MPI_Irecv(
+        part.baseAddress, count, mfac_byte(), Int32(rank), Int32(tag), handle, &request))
+    return request
   }
 
   /// Waits until all requests are complete.

@@ -107,13 +107,8 @@ public final class ReduceScatter {
         incoming += 1
         arriving.append((node, part))
         guard !part.isEmpty else { continue }
-        var request = mfac_request_null()
-        try MPIError.check(
-          "MPI_Irecv",
-          MPI_Irecv(
-            part.baseAddress, try MPIError.count(part.count, in: "MPI_Irecv"), mfac_float(),
-            Int32(source), Int32(index), world.handle, &request))
-        requests.append(request)
+        requests.append(
+          try world.receive(UnsafeMutableRawBufferPointer(part), from: source, tag: index))
       }
     }
     // Each rank starts with its right-hand neighbour, so that they do not all write to one at once.
@@ -121,14 +116,8 @@ public final class ReduceScatter {
       let target = (rank + step) % slices.count
       guard !slices[target].isEmpty else { continue }
       for (index, (_, vector)) in own.enumerated() {
-        var request = mfac_request_null()
-        let count = try MPIError.count(slices[target].count, in: "MPI_Isend")
-        try MPIError.check(
-          "MPI_Isend",
-          MPI_Isend(
-            vector.baseAddress! + slices[target].lowerBound, count, mfac_float(), Int32(target),
-            Int32(index), world.handle, &request))
-        requests.append(request)
+        let part = UnsafeRawBufferPointer(Vector(rebasing: vector[slices[target]]))
+        requests.append(try world.send(part, to: target, tag: index))
       }
     }
     try world.wait(for: &requests)

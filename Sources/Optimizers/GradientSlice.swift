@@ -32,7 +32,7 @@ struct GradientSlice {
   /// Takes over the mean gradient, as `load` does, and tells its norm over the whole of d. Collective.
   func measure(
     _ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>,
-    on world: Communicator, clock: inout PhaseClock
+    on world: Communicator, clock: PhaseClock
   ) throws -> StepOutcome {
     try clock.time(.sum) {
       load(gradient, decay: decay, parameters: parameters)

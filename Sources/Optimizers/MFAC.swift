@@ -84,9 +84,9 @@ public final class MFAC: ShardedOptimizer {
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
+    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
-    let products = try gramRow(of: gradient, parameters: parameters, on: world, clock: &clock)
+    let products = try gramRow(of: gradient, parameters: parameters, on: world, clock: clock)
     // g·g stands at the slot where g will go: every rank sees the same, before the slot is written.
     var outcome = StepOutcome(gradientNorm: products[fisher.window.oldest].squareRoot())
     guard outcome.taken else { return outcome }
@@ -141,7 +141,7 @@ public final class MFAC: ShardedOptimizer {
   /// The products of the new gradient with the window's and with itself.
   private func gramRow(
     of gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
-    clock: inout PhaseClock
+    clock: PhaseClock
   ) throws -> [Double] {
     let width = fisher.window.width(inserting: true)
     clock.time(.gramRow) {

@@ -61,7 +61,7 @@ final class TrainingStep {
   func take(
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double
   ) throws -> Record {
-    var clock = PhaseClock()
+    let clock = PhaseClock(on: world)
     var lossSums: [Double] = []
     let predictions = batch.count * network.positions
     for microBatch in reduction.leaves {
@@ -89,7 +89,7 @@ final class TrainingStep {
     let slice = parameters[slices[world.rank]]
     var updated = slice.mutableSpan
     let outcome = try optimizer.step(
-      gradient.span, updating: &updated, learningRate: learningRate, on: world, clock: &clock,
+      gradient.span, updating: &updated, learningRate: learningRate, on: world, clock: clock,
       updated: { _ in })
     try clock.time(.allGather) {
       try statistics.finish(updating: network, keep: outcome.taken, on: world)

@@ -80,14 +80,14 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
     MFAC.Configuration(window: m, damping: damping), partition: partition, rank: world.rank)
   let parameters = Buffer<Float>(count: d)
   let result = Buffer<Float>(count: d)
-  var clock = PhaseClock()
+  let clock = PhaseClock()
 
   /// A step at learning rate 1 from the origin leaves minus the direction.
   func step(_ gradient: [Float]) throws -> StepOutcome {
     parameters.all.update(repeating: 0)
     var own = parameters[slice].mutableSpan
     let outcome = try mfac.step(
-      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: &clock
+      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: clock
     ) { _ in }
     try world.allGather(parameters.all, slices: slices)
     return outcome
