@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Launching
 import Networks
 import Training
 
@@ -230,12 +231,3 @@ struct OutputSettings: ParsableArguments {
 extension BatchOrder.Order: ExpressibleByArgument {}
 extension TrainingPlan.OnNonFinite: ExpressibleByArgument {}
 extension Progress.Style: ExpressibleByArgument {}
-
-func require(_ holds: Bool, _ flag: String, _ expected: String, _ got: some Any) throws {
-  guard holds else { throw ValidationError("\(flag): expected \(expected), got \(got)") }
-}
-
-/// Turns an error of the library's into one of the command line's.
-func checked<Result>(_ body: () throws -> Result) throws -> Result {
-  do { return try body() } catch { throw ValidationError("\(error)") }
-}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Glibc
+import Launching
 import LinearAlgebra
 import MPI
 import Networks
