@@ -53,7 +53,7 @@ public final class MFAC: ShardedOptimizer {
   }
 
   public let configuration: Configuration
-  private let fisher: DampedFisher
+  package let fisher: DampedFisher
   private let gradient: GradientSlice
   private let partials: Buffer<Double>
   private let direction: Buffer<Float>

@@ -37,7 +37,7 @@ public final class Trainer {
   private let network: Network<Float>
   private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
-  private let step: TrainingStep
+  package let step: TrainingStep
   /// On rank 0 alone.
   private let directory: RunDirectory?
   private var progress: Progress
@@ -50,7 +50,8 @@ public final class Trainer {
     self.plan = plan
     self.world = world
     try plan.check(on: world)
-    try world.agree { if world.rank == 0 { try RunDirectory.checkIsFree(plan.runDirectory) } }
+    let keepsFiles = world.rank == 0 && plan.keepsFiles
+    try world.agree { if keepsFiles { try RunDirectory.checkIsFree(plan.runDirectory) } }
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
@@ -82,7 +83,7 @@ public final class Trainer {
       examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
       partition: partition, on: world)
     directory = try world.agree {
-      world.rank == 0
+      keepsFiles
         ? try RunDirectory(
           plan.runDirectory,
           configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"

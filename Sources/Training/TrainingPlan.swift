@@ -26,6 +26,8 @@ public struct TrainingPlan: Sendable {
   public var onNonFinite = OnNonFinite.stop
   /// Where the run's files go.
   public var runDirectory: String
+  /// Whether there are such files; a benchmark leaves none.
+  package var keepsFiles = true
   /// The settings as resolved, in YAML: the run's `config.yaml`.
   public var configuration = ""
   public var progress = Progress.Style.automatic

@@ -14,20 +14,20 @@ import Sharding
 ///
 ///   d   parameters          p   ranks
 ///   B   examples in a batch, cut in M micro-batches of B/M
-final class TrainingStep {
+package final class TrainingStep {
   /// What a step leaves behind, the same on all ranks but for the seconds.
-  struct Record {
+  package struct Record {
     /// Mean over the batch, at the parameters before the step.
-    let loss: Double
-    let outcome: StepOutcome
-    let clock: PhaseClock
+    package let loss: Double
+    package let outcome: StepOutcome
+    package let clock: PhaseClock
   }
 
   private let network: Network<Float>
   private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
   private let seed: UInt64
-  private let optimizer: any ShardedOptimizer
+  package let optimizer: any ShardedOptimizer
   private let examples: ExampleBuffer
   private let loss: Loss
   private let microBatches: Partition
@@ -58,7 +58,7 @@ final class TrainingStep {
   /// - Parameters:
   ///   - batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
   ///   - step: the step's number in the run, and `epoch` the epoch's, both from 0.
-  func take(
+  package func take(
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double
   ) throws -> Record {
     let clock = PhaseClock(on: world)
