@@ -147,8 +147,19 @@ public final class DampedFisher {
 
   /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
   public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>) {
-    window.combine(coefficients(forSlot: slot)) { range, sums in
+    self.direction(forSlot: slot, into: direction) { _ in }
+  }
+
+  /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
+  ///
+  /// - Parameter made: is called with each cell that the direction has been made of.
+  public func direction(
+    forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>,
+    made: (Range<Int>) throws -> Void
+  ) rethrows {
+    try window.combine(coefficients(forSlot: slot)) { range, sums in
       for i in range { direction[i] = Float(sums[i - range.lowerBound]) }
+      try made(range)
     }
   }
 

@@ -112,15 +112,16 @@ public final class GradientWindow {
   ///
   /// - Parameter coefficients: c, shape [filled].
   public func combine(
-    _ coefficients: [Double], _ body: (Range<Int>, UnsafeMutableBufferPointer<Double>) -> Void
-  ) {
+    _ coefficients: [Double],
+    _ body: (Range<Int>, UnsafeMutableBufferPointer<Double>) throws -> Void
+  ) rethrows {
     precondition(
       coefficients.count == filled, "\(coefficients.count) coefficients for \(filled) gradients")
     for (cell, range) in cells.enumerated() {
       let sums = sums[0..<range.count]
       MixedPrecision.combine(
         rows: row(0, of: cell), stride: stride, coefficients: coefficients, sums: sums)
-      body(range, sums)
+      try body(range, sums)
     }
   }
 

@@ -7,13 +7,13 @@ struct GradientSlice {
   let cells: [Range<Int>]
   private let values: Buffer<Float>
   private let squares: Buffer<Double>
-  let sum: CellSum
+  let sum: TreeSum
 
   init(_ partition: CellPartition, rank: Int) {
     cells = partition.cellsInSlice(of: rank)
     values = Buffer(count: partition.slice(of: rank).count)
     squares = Buffer(count: cells.count)
-    sum = CellSum(partition, rank: rank)
+    sum = TreeSum(partition, rank: rank)
   }
 
   var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }

@@ -99,9 +99,19 @@ public final class MFAC: ShardedOptimizer {
         on, in O(m³) (a larger --damping would keep it)
         """
     }
-    clock.time(.direction) { fisher.direction(forSlot: slot, into: direction.all) }
-    try clock.time(.update) {
-      try update(&parameters, learningRate: learningRate, updated: updated)
+    // Cells are updated while their direction is in the cache, several in one go.
+    var made: [Range<Int>] = []
+    try clock.time(.direction) {
+      try fisher.direction(forSlot: slot, into: direction.all) { cell in
+        made.append(cell)
+        guard cell.upperBound == direction.count || cell.upperBound - made[0].lowerBound >= 8192
+        else { return }
+        try clock.time(.update) {
+          update(made, of: &parameters, learningRate: learningRate)
+          try updated(made[0].lowerBound..<cell.upperBound)
+        }
+        made = []
+      }
     }
     return outcome
   }
@@ -156,13 +166,12 @@ public final class MFAC: ShardedOptimizer {
 
   /// v ← μv + (1 − μ)u; w ← w − ηv.
   private func update(
-    _ parameters: inout MutableSpan<Float>, learningRate: Double,
-    updated: (Range<Int>) throws -> Void
-  ) rethrows {
+    _ cells: [Range<Int>], of parameters: inout MutableSpan<Float>, learningRate: Double
+  ) {
     let step = Float(learningRate)
     let remainder = configuration.weightDecay.remainder(learningRate: learningRate)
     let momentum = configuration.momentum
-    for cell in gradient.cells {
+    for cell in cells {
       if momentum > 0 {
         let (u, v) = (direction.pointer, velocity.pointer)
         for i in cell {
@@ -171,7 +180,6 @@ public final class MFAC: ShardedOptimizer {
         }
       }
       for i in cell { parameters[i] = remainder * parameters[i] - step * direction.pointer[i] }
-      try updated(cell)
     }
   }
 }

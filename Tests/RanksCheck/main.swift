@@ -27,7 +27,7 @@ func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
   for (row, cell) in own.enumerated() {
     for k in 0..<3 { partials.pointer[row * 3 + k] = value(cell, k) }
   }
-  let total = try CellSum(partition, rank: world.rank).total(
+  let total = try TreeSum(partition, rank: world.rank).total(
     of: partials.all, width: 3, on: world)
   var digest: UInt64 = 0
   for k in 0..<3 {
@@ -42,7 +42,7 @@ func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
 func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
-  let reduction = ReduceScatter(of: shares, to: partition, rank: world.rank)
+  let reduction = ReduceScatter(of: shares, to: partition, on: world)
   let whole = Buffer<Float>(count: d)
   let slices = (0..<world.size).map(partition.slice(of:))
   var digest: UInt64 = 0
@@ -52,8 +52,11 @@ func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) thr
       random(UInt64(100 + microBatch), i + round)
     }
     for microBatch in reduction.leaves {
-      reduction.add(microBatch: microBatch) { vector in
-        for i in 0..<d { vector[i] = value(microBatch, i) }
+      let vector = try reduction.begin(microBatch: microBatch, on: world)
+      // In pieces, from its end, which no block and no slice has the size of.
+      for start in stride(from: (d - 1) / 7 * 7, through: 0, by: -7) {
+        for i in start..<min(start + 7, d) { vector[i] = value(microBatch, i) }
+        try reduction.advance(to: start, on: world)
       }
     }
     let slice = try reduction.finish(on: world)
