@@ -23,6 +23,14 @@ public final class AllGather {
     self.tag = tag
   }
 
+  /// What each rank sends to complete a vector.
+  public static func traffic(_ slices: [Range<Int>]) -> [Traffic] {
+    let others = slices.count - 1
+    return slices.map {
+      Traffic(messages: others * $0.blocks.count, bytes: 4 * others * $0.count)
+    }
+  }
+
   /// Says that this rank's slice of `vector` is made up to `end`, a coordinate of the vector, and
   /// that the others' slices may be overwritten.
   public func advance(

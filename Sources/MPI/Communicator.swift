@@ -130,8 +130,7 @@ public final class Communicator {
   ) throws {
     var width: Int32 = 0
     try MPIError.check("MPI_Type_size", MPI_Type_size(type, &width))
-    traffic += Traffic(
-      messages: size - 1, bytes: (size - 1) * Int(layout.counts[rank]) * Int(width))
+    traffic += .allGather(bytes: Int(layout.counts[rank]) * Int(width), ranks: size)
     // MPI reads the counts and offsets until the exchange is complete.
     try layout.counts.withUnsafeBufferPointer { counts in
       try layout.offsets.withUnsafeBufferPointer { offsets in

@@ -77,6 +77,19 @@ public final class ReduceScatter {
       * (vectors * partition.cells.parameterCount + foreign * partition.slice(of: rank).count)
   }
 
+  /// What each rank sends for one such sum.
+  public static func traffic(of microBatches: Partition, to partition: CellPartition) -> [Traffic] {
+    let slices = (0..<partition.ranks).map(partition.slice(of:))
+    let blocks = slices.map(\.blocks.count)
+    let allBlocks = blocks.reduce(0, +)
+    return (0..<partition.ranks).map { rank in
+      let nodes = FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
+      return Traffic(
+        messages: nodes * (allBlocks - blocks[rank]),
+        bytes: 4 * nodes * (partition.cells.parameterCount - slices[rank].count))
+    }
+  }
+
   /// The vector [d] to be filled with the next micro-batch's numbers; of the rank's last one the
   /// exchange begins, and what is complete already leaves.
   public func begin(microBatch: Int, on world: Communicator) throws -> Vector {

@@ -12,6 +12,11 @@ public struct Traffic: Sendable, Equatable {
     self.bytes = bytes
   }
 
+  /// Of one rank in MPI's own all-gather, to which it gives `bytes`.
+  static func allGather(bytes: Int, ranks: Int) -> Traffic {
+    Traffic(messages: ranks - 1, bytes: (ranks - 1) * bytes)
+  }
+
   public static func + (a: Traffic, b: Traffic) -> Traffic {
     Traffic(messages: a.messages + b.messages, bytes: a.bytes + b.bytes)
   }

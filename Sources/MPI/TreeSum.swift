@@ -19,7 +19,9 @@ public struct TreeSum {
     self.leaves = leaves
     share = shares[rank]
     nodes = shares.map { FixedTree.cover($0, of: leaves) }
-    rounds = Round.all(of: leaves, shares: shares, rank: rank)
+    rounds = Self.levels(of: leaves, shares: shares)?.map {
+      Round(within: $0, ranks: shares.count, rank: rank)
+    }
   }
 
   public init(_ shares: Partition, rank: Int) {
@@ -98,24 +100,57 @@ public struct TreeSum {
     /// Whether there are leaves on the partner's side.
     let partnerHasLeaves: Bool
 
-    /// nil where the ranks' tree is not a part of the tree over the leaves.
-    static func all(of leaves: Int, shares: [Range<Int>], rank: Int) -> [Round]? {
-      guard shares.count.nonzeroBitCount == 1 else { return nil }
-      var groups = shares
-      var rounds: [Round] = []
-      while true {
-        guard groups.allSatisfy({ FixedTree.cover($0, of: leaves).count <= 1 }) else { return nil }
-        if groups.count == 1 { return rounds }
-        let distance = shares.count / groups.count
-        let partner = rank ^ distance
-        rounds.append(
-          Round(
-            partner: partner, partnerIsLeft: partner < rank,
-            partnerHasLeaves: !groups[partner / distance].isEmpty))
-        groups = (0..<groups.count / 2).map {
-          groups[2 * $0].lowerBound..<groups[2 * $0 + 1].upperBound
-        }
+    init(within groups: [Range<Int>], ranks: Int, rank: Int) {
+      let distance = ranks / groups.count
+      partner = rank ^ distance
+      partnerIsLeft = partner < rank
+      partnerHasLeaves = !groups[partner / distance].isEmpty
+    }
+  }
+
+  /// The leaves of the groups of ranks that climb together, level by level up to all but one; nil
+  /// where the ranks' tree is not a part of the tree over the leaves.
+  private static func levels(of leaves: Int, shares: [Range<Int>]) -> [[Range<Int>]]? {
+    guard shares.count.nonzeroBitCount == 1 else { return nil }
+    var levels: [[Range<Int>]] = []
+    var groups = shares
+    while true {
+      guard groups.allSatisfy({ FixedTree.cover($0, of: leaves).count <= 1 }) else { return nil }
+      if groups.count == 1 { return levels }
+      levels.append(groups)
+      groups = (0..<groups.count / 2).map {
+        groups[2 * $0].lowerBound..<groups[2 * $0 + 1].upperBound
       }
+    }
+  }
+}
+
+extension TreeSum {
+  /// What each rank sends for one such sum.
+  public static func traffic(of shares: Partition, width: Int) -> [Traffic] {
+    traffic(of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), width: width)
+  }
+
+  /// What each rank sends for one sum over all cells.
+  public static func traffic(over partition: CellPartition, width: Int) -> [Traffic] {
+    traffic(
+      of: partition.cells.count, shares: (0..<partition.ranks).map(partition.cells(of:)),
+      width: width)
+  }
+
+  private static func traffic(of leaves: Int, shares: [Range<Int>], width: Int) -> [Traffic] {
+    let bytes = width * MemoryLayout<Double>.stride
+    let ranks = shares.count
+    guard leaves > 0, width > 0, ranks > 1 else { return shares.map { _ in Traffic() } }
+    guard let levels = levels(of: leaves, shares: shares) else {
+      return shares.map {
+        .allGather(bytes: FixedTree.cover($0, of: leaves).count * bytes, ranks: ranks)
+      }
+    }
+    return (0..<ranks).map { rank in
+      // A rank without leaves has a sum to send once its partner had one.
+      let sent = levels.filter { !$0[rank * $0.count / ranks].isEmpty }.count
+      return Traffic(messages: sent, bytes: sent * bytes)
     }
   }
 }

@@ -70,11 +70,14 @@ package final class TrainingStep {
     var losses: [Double] = []
     for microBatch in reduction.leaves {
       clock.time(.data) { load(microBatch, of: batch, epoch: epoch) }
+      let statistics = try clock.time(.reduceScatter) {
+        try self.statistics.begin(microBatch: microBatch, on: world)
+      }
       losses.append(
         try computeGradient(
           TrainingPass(
-            statistics: try statistics.begin(microBatch: microBatch, on: world), seed: seed,
-            step: step, firstExample: microBatch * batch.count / microBatches.items),
+            statistics: statistics, seed: seed, step: step,
+            firstExample: microBatch * batch.count / microBatches.items),
           microBatch: microBatch, scale: 1 / Float(predictions), clock: clock))
     }
     let loss = try clock.time(.loss) {
@@ -120,7 +123,7 @@ package final class TrainingStep {
         try clock.time(.reduceScatter) { try reduction.advance(to: start, on: world) }
       }
     }
-    try statistics.end(on: world)
+    try clock.time(.reduceScatter) { try statistics.end(on: world) }
     return sum
   }
 

@@ -131,6 +131,40 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   return digest
 }
 
+/// What exchanges are said to send is what this rank counts while they send it.
+func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let shares = Partition(of: microBatches, over: world.size)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  func counting(_ what: String, sends expected: [Traffic], _ body: () throws -> Void) throws {
+    let before = world.traffic
+    try body()
+    let sent = world.traffic - before
+    try check(
+      sent == expected[world.rank], "\(what) of \(d) sent \(sent), not \(expected[world.rank])")
+  }
+
+  let reduction = ReduceScatter(of: shares, to: partition, on: world)
+  try counting("reduce-scatter", sends: ReduceScatter.traffic(of: shares, to: partition)) {
+    for microBatch in reduction.leaves {
+      _ = try reduction.begin(microBatch: microBatch, on: world)
+      try reduction.advance(to: 0, on: world)
+    }
+    _ = try reduction.finish(on: world)
+  }
+  let vector = Buffer<Float>(count: d)
+  try counting("all-gather", sends: AllGather.traffic(slices)) {
+    try world.allGather(vector.all, slices: slices)
+  }
+  let partials = Buffer<Double>(count: partition.cells(of: world.rank).count * 5)
+  try counting("sum over cells", sends: TreeSum.traffic(over: partition, width: 5)) {
+    _ = try TreeSum(partition, rank: world.rank).total(of: partials.all, width: 5, on: world)
+  }
+  try counting("sum over micro-batches", sends: TreeSum.traffic(of: shares, width: 1)) {
+    _ = try world.sum(of: reduction.leaves.map(Double.init), over: shares)
+  }
+}
+
 /// An error on one rank alone is told by all.
 func checkAgree(on world: Communicator) throws {
   struct Alone: Error, CustomStringConvertible { let description = "alone" }
@@ -159,6 +193,10 @@ do {
   }
   // Fewer cells than ranks, and cells that no rank count divides.
   for d in [3, 70, 411] { digests.append(try checkMFAC(d, on: world)) }
+  // Fewer cells than ranks; a slice of several blocks.
+  for (d, microBatches) in [(1, 8), (1000, 13), (700_003, 9)] {
+    try checkTraffic(d, microBatches: microBatches, on: world)
+  }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {
