@@ -60,7 +60,7 @@ package struct Curves: Codable, Equatable {
       title: titles.count == 1 ? titles.first! : "Scaling", xTitle: "ranks",
       panels: [
         .init(title: "time of a step", scale: .logarithmic, format: formatSeconds),
-        .init(title: "efficiency", scale: .linear, format: formatShort),
+        .init(title: "efficiency", scale: .linear, reference: 1, format: formatShort),
       ], series: series
     ).svg
   }

@@ -51,13 +51,12 @@ package struct Problem: Codable, Hashable {
 
   /// For people, whatever the way of scaling.
   var title: String {
-    let window = window.map { ", m = \($0)" } ?? ""
-    return switch part {
-    case .step:
-      "Step of \(model!), d = \(parameters), \(optimizer.rawValue)\(window), batch \(batchSize!) in "
-        + "\(microBatches!)"
-    case .optimizer: "Optimizer alone, \(optimizer.rawValue), d = \(parameters)\(window)"
+    let optimizer = "\(optimizer.rawValue)" + (window.map { ", m = \($0)" } ?? "")
+    guard let model, let batchSize, let microBatches else {
+      return "Optimizer alone, d = \(parameters), \(optimizer)"
     }
+    return "Step of \(model.split(separator: "/").last ?? ""), d = \(parameters), \(optimizer), "
+      + "batch \(batchSize) in \(microBatches) micro-batches"
   }
 
   /// For people, beside the title.

@@ -34,7 +34,7 @@ struct StepCommand: ParsableCommand {
     let result = try StepResult(
       of: workload, steps: options.steps, batchSize: options.batchSize, on: world)
     guard world.rank == 0 else { return }
-    print(problem.title + " micro-batches")
+    print(problem.title)
     print(machine(world))
     print(row("phase", ["slowest rank", "fastest rank", "messages", "bytes"]))
     for phase in result.phases {

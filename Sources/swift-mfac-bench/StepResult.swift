@@ -31,7 +31,7 @@ package struct StepResult: Codable, Equatable {
   let samplesPerSecond: Double?
   /// Of the work that the smallest number of ranks of a sweep does in the same time, how much each
   /// rank still does; nil outside a sweep.
-  var efficiency: Double?
+  package var efficiency: Double?
 
   init(
     ranks: Int, seconds: Double, phases: [PhaseCost], messages: Int, bytes: Int, batchSize: Int?

@@ -13,7 +13,7 @@ package struct Axis {
   /// From 0 to just above the largest number.
   package static func linear(upTo largest: Double) -> Axis {
     let top = largest > 0 ? largest : 1
-    let step = roundStep(top / 5)
+    let step = roundStep(top / 6)
     let count = Int((top / step).rounded(.up))
     return Axis(
       scale: .linear, limits: 0...step * Double(count),

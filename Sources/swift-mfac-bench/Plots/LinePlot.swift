@@ -20,11 +20,17 @@ package struct LinePlot {
   package struct Panel {
     let title: String
     let scale: Axis.Scale
+    /// A number at which a line is drawn, to compare with.
+    let reference: Double?
     let format: (Double) -> String
 
-    package init(title: String, scale: Axis.Scale, format: @escaping (Double) -> String) {
+    package init(
+      title: String, scale: Axis.Scale, reference: Double? = nil,
+      format: @escaping (Double) -> String
+    ) {
       self.title = title
       self.scale = scale
+      self.reference = reference
       self.format = format
     }
   }
@@ -75,7 +81,7 @@ package struct LinePlot {
     let xAxis = Axis.logarithmic(at: series.flatMap { $0.points.joined() }.map(\.x))
     let yAxis: Axis =
       switch panel.scale {
-      case .linear: .linear(upTo: points.map(\.y).max() ?? 1)
+      case .linear: .linear(upTo: max(points.map(\.y).max() ?? 1, panel.reference ?? 0))
       case .logarithmic: .logarithmic(around: points.map(\.y))
       }
     svg.text(panel.title, at: (frame.x.lowerBound, frame.y.lowerBound - 14))
@@ -84,6 +90,11 @@ package struct LinePlot {
       svg.line(
         from: (frame.x.lowerBound, y), to: (frame.x.upperBound, y), .init(color: Palette.grid))
       svg.text(panel.format(tick), at: (frame.x.lowerBound - 8, y + 4), anchor: .end)
+    }
+    if let reference = panel.reference {
+      let y = frame.y(yAxis.place(of: reference))
+      svg.line(
+        from: (frame.x.lowerBound, y), to: (frame.x.upperBound, y), .init(color: Palette.axis))
     }
     for tick in xAxis.ticks {
       let x = frame.x(xAxis.place(of: tick))
