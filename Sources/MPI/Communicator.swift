@@ -14,7 +14,7 @@ public final class Communicator {
   let handle: MPI_Comm
   private var tags = 0
   /// Whether ranks share cores, so that one that waits had better leave its core to the others.
-  private let sharesCores: Bool
+  public let sharesCores: Bool
 
   /// Starts MPI, for one thread that communicates, and returns the communicator of all ranks.
   ///

@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 import Optimizers
 
 /// What is known of how problems scale: the contents of a JSON file that runs add to.
@@ -7,6 +8,20 @@ package struct Curves: Codable, Equatable {
     package let problem: Problem
     package fileprivate(set) var measured: [StepResult] = []
     package fileprivate(set) var predicted: [StepResult] = []
+    /// α and β of the prediction.
+    package fileprivate(set) var link: Link?
+  }
+
+  /// What a message costs.
+  package struct Link: Codable, Equatable {
+    /// α, seconds.
+    let latency: Double
+    /// β, bytes a second.
+    let bandwidth: Double
+
+    func seconds(of sent: Traffic) -> Double {
+      Double(sent.messages) * latency + Double(sent.bytes) / bandwidth
+    }
   }
 
   package private(set) var curves: [Curve] = []
@@ -24,8 +39,10 @@ package struct Curves: Codable, Equatable {
   }
 
   /// Replaces what was predicted before.
-  package mutating func set(predicted: [StepResult], of problem: Problem) {
-    curves[index(of: problem)].predicted = predicted
+  mutating func set(predicted: [StepResult], of problem: Problem, link: Link) {
+    let index = index(of: problem)
+    curves[index].predicted = predicted
+    curves[index].link = link
   }
 
   package subscript(_ problem: Problem) -> Curve? { curves.first { $0.problem == problem } }

@@ -64,7 +64,7 @@ struct PredictCommand: ParsableCommand {
       measured: try StepResult(
         of: workload, steps: options.step.steps, batchSize: problem.batchSize, on: world),
       additionSeconds: Self.additionSeconds(count: min(problem.parameters, 1 << 24)),
-      latency: latency, bandwidth: bandwidth)
+      link: Curves.Link(latency: latency, bandwidth: bandwidth))
     let results = problem.withEfficiency(
       ranks.counts.map(prediction.step(ranks:)), base: prediction.step(ranks: 1))
 
@@ -73,7 +73,7 @@ struct PredictCommand: ParsableCommand {
     print(SweepTable.header([]))
     for result in results { print(SweepTable.line(result, [])) }
     var all = curves
-    all.set(predicted: results, of: problem)
+    all.set(predicted: results, of: problem, link: prediction.link)
     try files.write(all, plot: all.plot)
   }
 

@@ -15,10 +15,7 @@ package struct Prediction {
   let measured: StepResult
   /// Of adding a coordinate of one vector to another's.
   let additionSeconds: Double
-  /// α, seconds.
-  let latency: Double
-  /// β, bytes a second.
-  let bandwidth: Double
+  let link: Curves.Link
 
   package func step(ranks p: Int) -> StepResult {
     var phases: [StepResult.PhaseCost] = []
@@ -29,7 +26,7 @@ package struct Prediction {
       let sent = traffic[phase] ?? [Traffic](repeating: Traffic(), count: p)
       let seconds = (0..<p).map { rank in
         work.seconds(of: phase, rank: rank, one: one, addition: additionSeconds)
-          + Double(sent[rank].messages) * latency + Double(sent[rank].bytes) / bandwidth
+          + link.seconds(of: sent[rank])
       }
       phases.append(
         StepResult.PhaseCost(

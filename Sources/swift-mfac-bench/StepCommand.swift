@@ -75,8 +75,9 @@ struct StepCommand: ParsableCommand {
 
 /// What the numbers were measured on, for people.
 func machine(_ world: Communicator) -> String {
-  "\(world.size) rank\(world.size == 1 ? "" : "s"), OpenBLAS core type \(BLAS.coreType), one thread "
-    + "a rank"
+  "\(world.size) rank\(world.size == 1 ? "" : "s")"
+    + (world.sharesCores ? " that share cores" : "")
+    + ", OpenBLAS core type \(BLAS.coreType), one thread a rank"
 }
 
 func milliseconds(_ seconds: Double) -> String { String(format: "%.3f ms", 1000 * seconds) }
