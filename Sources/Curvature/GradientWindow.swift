@@ -5,9 +5,8 @@ import Sharding
 ///
 ///   G [m, d]   the window; here the columns of a slice of d, cut in cells
 ///
-/// It is stored cell by cell, each cell's rows one after another, so that no product on a cell depends
-/// on which others are here. The window starts as zeros: an empty
-/// slot adds nothing to a product and is not read.
+/// It is stored cell by cell, so that no product on a cell depends on which others are here. The window
+/// starts as zeros: an empty slot adds nothing to a product and is not read.
 public final class GradientWindow {
   /// m.
   public let capacity: Int
@@ -19,7 +18,8 @@ public final class GradientWindow {
   public private(set) var oldest = 0
 
   private let storage: Buffer<Float>
-  private let stride: Int
+  /// Where each cell's rows begin.
+  private let offsets: [Int]
   private let sums: Buffer<Double>
 
   /// - Parameters:
@@ -29,21 +29,19 @@ public final class GradientWindow {
     precondition(capacity > 0, "a window of \(capacity) gradients")
     self.capacity = capacity
     self.cells = cells
-    stride = Self.stride(of: cells)
-    storage = Buffer(count: capacity * stride * cells.count)
+    var end = 0
+    offsets = cells.map { cell in
+      defer { end += InterleavedRows.elements(capacity: capacity, count: cell.count) }
+      return end
+    }
+    storage = Buffer(count: end)
     sums = Buffer(count: cells.map(\.count).max() ?? 0)
   }
 
   /// Bytes of a window of `capacity` gradients on a slice of `cells`.
   public static func bytes(capacity: Int, cells: [Range<Int>]) -> Int {
-    capacity * stride(of: cells) * cells.count * MemoryLayout<Float>.stride
-  }
-
-  /// Elements from row to row of a cell. Rows that start a power of two apart would fall in the same
-  /// sets of the cache, so a cache line is left between them.
-  private static func stride(of cells: [Range<Int>]) -> Int {
-    let longest = ((cells.map(\.count).max() ?? 0) + 15) / 16 * 16
-    return longest % 1024 == 0 && longest > 0 ? longest + 16 : longest
+    MemoryLayout<Float>.stride
+      * cells.reduce(0) { $0 + InterleavedRows.elements(capacity: capacity, count: $1.count) }
   }
 
   /// Coordinates in this slice.
@@ -67,12 +65,8 @@ public final class GradientWindow {
     for (cell, range) in cells.enumerated() {
       let piece = UnsafeBufferPointer(rebasing: x[range])
       let sums = partials.pointer + cell * width
-      MixedPrecision.dots(
-        rows: row(0, of: cell), stride: stride, rowCount: filled, x: piece, sums: sums)
-      if inserting {
-        MixedPrecision.dots(
-          rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: sums + oldest)
-      }
+      rows(of: cell).dots(filled: filled, x: piece, sums: sums)
+      if inserting { sums[oldest] = MixedPrecision.dot(piece, piece) }
     }
   }
 
@@ -100,7 +94,7 @@ public final class GradientWindow {
     check(x.count)
     let slot = oldest
     for (cell, range) in cells.enumerated() {
-      row(slot, of: cell).update(from: x.baseAddress! + range.lowerBound, count: range.count)
+      rows(of: cell).store(UnsafeBufferPointer(rebasing: x[range]), slot: slot)
     }
     filled = max(filled, slot + 1)
     oldest = (slot + 1) % capacity
@@ -118,14 +112,14 @@ public final class GradientWindow {
       coefficients.count == filled, "\(coefficients.count) coefficients for \(filled) gradients")
     for (cell, range) in cells.enumerated() {
       let sums = sums[0..<range.count]
-      MixedPrecision.combine(
-        rows: row(0, of: cell), stride: stride, coefficients: coefficients, sums: sums)
+      rows(of: cell).combine(coefficients, into: sums)
       body(range, sums)
     }
   }
 
-  private func row(_ slot: Int, of cell: Int) -> UnsafeMutablePointer<Float> {
-    storage.pointer + (cell * capacity + slot) * stride
+  private func rows(of cell: Int) -> InterleavedRows {
+    InterleavedRows(
+      at: storage.pointer + offsets[cell], capacity: capacity, count: cells[cell].count)
   }
 
   private func check(_ count: Int) {

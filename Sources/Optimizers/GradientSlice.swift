@@ -38,8 +38,7 @@ struct GradientSlice {
       load(gradient, decay: decay, parameters: parameters)
       for (index, cell) in cells.enumerated() {
         let piece = UnsafeBufferPointer(values[cell])
-        MixedPrecision.dots(
-          rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: squares.pointer + index)
+        squares.pointer[index] = MixedPrecision.dot(piece, piece)
       }
       let square = try sum.total(of: squares.all, width: 1, on: world)[0]
       return StepOutcome(gradientNorm: square.squareRoot())
