@@ -2,12 +2,14 @@
 
 #include <string.h>
 
+#include "bfloat16.h"
 #include "clones.h"
 
 #pragma clang fp contract(off)
 
 typedef float float8 __attribute__((vector_size(32)));
 typedef double double8 __attribute__((vector_size(64)));
+typedef uint32_t word8 __attribute__((vector_size(32)));
 
 // Rows of a group, and columns of a run; a group's runs follow one another, in each its rows. The last
 // group is as wide as there are slots.
@@ -52,6 +54,42 @@ typedef double double8 __attribute__((vector_size(64)));
 #define LOW8(p) FLOATS8(p)
 #define HIGH8(p) FLOATS8((p) + 8)
 #include "window_rows.h"
+
+// Eight words, each of column i in its lower half and column i + 8 in its upper one: a shift or a mask
+// makes floats of them.
+#define WORDS8(p)                                \
+  ({                                             \
+    word8 words;                                 \
+    __builtin_memcpy(&words, (p), sizeof words); \
+    words;                                       \
+  })
+#define WIDEN8(words)                            \
+  ({                                             \
+    word8 bits = (words);                        \
+    float8 eight;                                \
+    __builtin_memcpy(&eight, &bits, sizeof bits); \
+    __builtin_convertvector(eight, double8);     \
+  })
+
+static void put_words(uint16_t *p, const float *x) {
+  uint32_t words[8];
+  for (size_t i = 0; i < 8; i++) {
+    words[i] = ck_bfloat16_bits(x[i]) >> 16 | ck_bfloat16_bits(x[i + 8]);
+  }
+  memcpy(p, words, sizeof words);
+}
+
+#define NAME(operation) ck_bfloat16_rows_##operation
+#define ELEMENT uint16_t
+#define PUT16(p, x) put_words((p), (x))
+#define LOW8(p) WIDEN8(WORDS8(p) << 16)
+#define HIGH8(p) WIDEN8(WORDS8(p) & 0xffff0000u)
+#include "window_rows.h"
+
+CK_CLONES
+void ck_round_to_bfloat16(float *x, size_t count) {
+  for (size_t i = 0; i < count; i++) x[i] = ck_float_of_bits(ck_bfloat16_bits(x[i]));
+}
 
 CK_CLONES WIDE
 double ck_dot(const float *x, const float *y, size_t count) {

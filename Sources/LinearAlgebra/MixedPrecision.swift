@@ -13,6 +13,28 @@ public enum MixedPrecision {
     return ck_dot(x0, y0, x.count)
   }
 
+  /// Rounds to what rows of a type hold: to nearest, ties to even. A NaN stays one, and what is beyond
+  /// the type becomes an infinity.
+  public static func round(_ x: UnsafeMutableBufferPointer<Float>, to type: RowType) {
+    guard type == .bfloat16, let start = x.baseAddress else { return }
+    ck_round_to_bfloat16(start, x.count)
+  }
+
+  /// The columns of the numbers in `x` that are largest in magnitude, ascending; of equal ones the
+  /// first. A NaN counts as larger than all.
+  ///
+  /// - Parameters:
+  ///   - x: at most 65,536 numbers.
+  ///   - columns: as many as are asked for, at most `x.count`; overwritten.
+  public static func largest(
+    of x: UnsafeBufferPointer<Float>, columns: UnsafeMutableBufferPointer<UInt16>
+  ) {
+    precondition(
+      columns.count <= x.count && x.count <= 1 << 16, "\(columns.count) of \(x.count) numbers")
+    guard let x0 = x.baseAddress, let columns0 = columns.baseAddress else { return }
+    ck_largest(x0, x.count, columns.count, columns0)
+  }
+
   /// The sum of `x` in single precision and no particular order: as fast as memory can be read, and
   /// there to measure that.
   public static func streamingSum(_ x: UnsafeBufferPointer<Float>) -> Float {

@@ -2,7 +2,6 @@ import ArgumentParser
 import Curvature
 import Foundation
 import LinearAlgebra
-import Sharding
 
 /// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve, and
 /// the direction.
@@ -17,6 +16,16 @@ struct WindowCommand: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "m, gradients in the window; each makes a table.")
   var windows = [256, 1024]
 
+  @Option(
+    parsing: .upToNextOption,
+    help: "Of the window's numbers: float32 or bfloat16; each makes a table.")
+  var windowType = [RowType.float32]
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "Shares of the coordinates that are kept; each makes a table.")
+  var windowDensity = [1.0]
+
   @Option(help: "Steps to measure.")
   var steps = 9
 
@@ -29,71 +38,54 @@ struct WindowCommand: ParsableCommand {
     for m in windows where !(1...100_000).contains(m) {
       throw ValidationError("--windows: expected in 1...100000, got \(m)")
     }
+    for density in windowDensity where !(density > 0 && density <= 1) {
+      throw ValidationError("--window-density: expected in (0, 1], got \(density)")
+    }
   }
 
   func run() throws {
     print("d = \(parameters), one thread, OpenBLAS core type \(BLAS.coreType)")
-    for m in windows { try measure(m) }
+    var results: [WindowMeasurement] = []
+    for m in windows {
+      for density in windowDensity {
+        for type in windowType {
+          let form = WindowForm(type: type, density: density)
+          results.append(
+            try WindowMeasurement(parameters: parameters, window: m, form: form, steps: steps))
+          show(results.last!, beside: results.first { $0.window == m && $0.form == WindowForm() })
+        }
+      }
+    }
   }
 
-  private func measure(_ m: Int) throws {
-    let cells = Cells(parameterCount: parameters)
-    let fisher = DampedFisher(
-      window: GradientWindow(capacity: m, cells: (0..<cells.count).map(cells.range(of:))),
-      damping: 1e-4)
-    let direction = Buffer<Float>(count: parameters)
-    let gradient = Buffer<Float>(count: parameters)
-    var state: UInt64 = 1
-    func draw() -> UnsafeBufferPointer<Float> {
-      for i in 0..<parameters {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        gradient.pointer[i] = Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
-      }
-      return UnsafeBufferPointer(gradient.all)
-    }
-    // Random gradients are nearly orthogonal: their Gram matrix need not be computed to fill it.
-    for slot in 0..<m {
-      var products = [Double](repeating: 0, count: slot + 1)
-      products[slot] = Double(parameters) / 3
-      try fisher.insert(draw(), products: products)
-    }
-
-    let bytes = m * parameters * MemoryLayout<Float>.stride
-    let memory = Buffer<Float>(count: min(m * parameters, 1 << 28))
-    var seconds: [String: [Double]] = [:]
-    var sum: Float = 0
-    func time(_ name: String, _ body: () throws -> Void) rethrows {
-      let start = ContinuousClock.now
-      try body()
-      seconds[name, default: []].append((ContinuousClock.now - start) / .seconds(1))
-    }
-    for _ in 0..<steps {
-      let g = draw()
-      var products: [Double] = []
-      var slot = 0
-      time("streaming") { sum += MixedPrecision.streamingSum(UnsafeBufferPointer(memory.all)) }
-      time("Gram row") { products = fisher.window.products(with: g, inserting: true) }
-      try time("factor") { slot = try fisher.insert(g, products: products) }
-      time("direction") { fisher.direction(forSlot: slot, into: direction.all) }
-    }
-    precondition(sum == 0, "zeros sum to \(sum)")
-
-    func median(_ name: String) -> Double { seconds[name]!.sorted()[steps / 2] }
-    let streaming = Double(4 * memory.count) / median("streaming")
+  /// - Parameter dense: the same window in single precision, where it was measured.
+  private func show(_ result: WindowMeasurement, beside dense: WindowMeasurement?) {
+    let form = result.form
+    let density = form.isSparse ? " \(form.density)" : ""
     print(
-      "m = \(m): \(bytes / 1_000_000) MB, streaming reads at \(format(streaming / 1e9, 1)) GB/s")
-    for name in ["Gram row", "direction", "factor"] {
-      let time = median(name)
-      var columns = ["\(format(1000 * time, 2)) ms"]
-      if name != "factor" {
-        let rate = Double(bytes) / time
-        columns += ["\(format(rate / 1e9, 1)) GB/s", "\(format(rate / streaming, 2)) streaming"]
+      "m = \(result.window) \(form.type.rawValue)\(density): \(result.bytes / 1_000_000) MB, "
+        + "streaming reads at \(format(result.streaming / 1e9, 1)) GB/s")
+    func line(_ name: String, _ seconds: Double, passes: Int = 0, beside dense: Double? = nil) {
+      var columns = ["\(format(1000 * seconds, 2)) ms"]
+      if passes > 0 {
+        let rate = Double(passes * result.bytes) / seconds
+        columns += [
+          "\(format(rate / 1e9, 1)) GB/s", "\(format(rate / result.streaming, 2)) streaming",
+        ]
       }
+      if let dense { columns.append("\(format(dense / seconds, 2)) × float32") }
       print(row("  \(name)", columns))
     }
+    if form != WindowForm() { line("stage", result.stage) }
+    line("Gram row", result.gramRow, passes: 1)
+    line("direction", result.direction, passes: 1)
+    line("both", result.passes, passes: 2, beside: dense?.passes)
+    line("factor", result.factor)
   }
 
   private func format(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)
   }
 }
+
+extension RowType: ExpressibleByArgument {}

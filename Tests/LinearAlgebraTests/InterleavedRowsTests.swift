@@ -1,18 +1,32 @@
 import LinearAlgebra
+import Reference
 import Testing
 
 @Suite struct InterleavedRowsTests {
   private func value(_ i: Int) -> Float { Float((i * 7919) % 1013 - 506) / 97 }
 
+  @Test(arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
+  func rowsOfSinglePrecisionAgreeWithPlainSums(count: Int, capacity: Int) {
+    agreesWithPlainSums(count: count, capacity: capacity, type: .float32)
+  }
+
+  @Test(arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
+  func rowsOfBFloat16AgreeWithPlainSums(count: Int, capacity: Int) {
+    agreesWithPlainSums(count: count, capacity: capacity, type: .bfloat16)
+  }
+
   /// Lengths around the runs of sixteen, rows around the groups of eight, and what a window that fills
   /// up leaves unread.
-  @Test(arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func agreesWithPlainSums(count: Int, capacity: Int) {
-    let memory = Buffer<Float>(
-      count: InterleavedRows.elements(capacity: capacity, count: count))
+  private func agreesWithPlainSums(count: Int, capacity: Int, type: RowType) {
+    func stored(_ i: Int) -> Float {
+      type == .float32 ? value(i) : roundedToBFloat16(value(i))
+    }
+    let bytes = InterleavedRows.bytes(type: type, capacity: capacity, count: count)
+    let memory = Buffer<Float>(count: bytes / 4)
     // What is not filled must not be read.
     memory.all.update(repeating: .nan)
-    let rows = InterleavedRows(at: memory.pointer, capacity: capacity, count: count)
+    let rows = InterleavedRows(
+      at: memory.pointer, type: type, capacity: capacity, count: count)
     let x = Buffer<Float>(count: count)
     for i in 0..<count { x.pointer[i] = value(i + 31) }
     for filled in 0...capacity {
@@ -24,7 +38,7 @@ import Testing
       let sums = Buffer<Double>(count: filled)
       rows.dots(filled: filled, x: UnsafeBufferPointer(x.all), sums: sums.pointer)
       for k in 0..<filled {
-        #expect(sums.pointer[k] == folded((0..<count).map { value(k * count + $0) }, x.all))
+        #expect(sums.pointer[k] == folded((0..<count).map { stored(k * count + $0) }, x.all))
       }
 
       let coefficients = (0..<filled).map { Double($0) - 2.5 }
@@ -33,7 +47,7 @@ import Testing
       for i in 0..<count {
         // Added in the order of k: the same bits.
         var sum = 0.0
-        for k in 0..<filled { sum += coefficients[k] * Double(value(k * count + i)) }
+        for k in 0..<filled { sum += coefficients[k] * Double(stored(k * count + i)) }
         #expect(combined.pointer[i] == sum)
       }
     }
