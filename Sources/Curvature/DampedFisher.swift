@@ -19,7 +19,7 @@ public final class DampedFisher {
   /// K, shape [m, m]; rows and columns of empty slots are zero.
   public private(set) var gram: [Double]
   /// Of S, its rows from the oldest gradient to the newest.
-  private let factor: CholeskyFactor
+  package let factor: CholeskyFactor
   /// Whether the factor is kept up from step to step; else S is factored anew in each.
   public private(set) var isFactorMaintained = true
 
@@ -48,7 +48,7 @@ public final class DampedFisher {
   /// Puts a gradient in the place of the oldest one.
   ///
   /// - Parameters:
-  ///   - gradient: this slice of it.
+  ///   - gradient: this slice of it, as `window.stage` made it.
   ///   - products: its products with the window and with itself, over the whole of d:
   ///     `window.partialProducts(with:inserting: true)` summed.
   /// - Returns: its slot.

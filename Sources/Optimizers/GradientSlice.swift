@@ -18,6 +18,9 @@ struct GradientSlice {
 
   var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }
 
+  /// Where the gradient may be brought to another form.
+  var mutableSlice: UnsafeMutableBufferPointer<Float> { values.all }
+
   /// Takes over the mean gradient, with the coupled part of the weight decay: g = ∇ + ω·w.
   func load(_ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>) {
     precondition(
@@ -36,13 +39,17 @@ struct GradientSlice {
   ) throws -> StepOutcome {
     try clock.time(.sum) {
       load(gradient, decay: decay, parameters: parameters)
-      for (index, cell) in cells.enumerated() {
-        let piece = UnsafeBufferPointer(values[cell])
-        MixedPrecision.dots(
-          rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: squares.pointer + index)
-      }
+      writeSquares(into: squares.pointer, stride: 1)
       let square = try sum.total(of: squares.all, width: 1, on: world)[0]
       return StepOutcome(gradientNorm: square.squareRoot())
+    }
+  }
+
+  /// `g·g` of each cell alone, `stride` numbers apart.
+  func writeSquares(into squares: UnsafeMutablePointer<Double>, stride: Int) {
+    for (index, cell) in cells.enumerated() {
+      let piece = UnsafeBufferPointer(values[cell])
+      squares[index * stride] = MixedPrecision.dot(piece, piece)
     }
   }
 }

@@ -18,7 +18,8 @@ extension Problem {
   /// - Parameter statistics: s, running statistics of the network.
   package func traffic(ranks: Int, statistics: Int) -> [Phase: [Traffic]] {
     let partition = partition(ranks: ranks)
-    let width = window ?? 1
+    // A row of the Gram matrix, and the gradient's norm.
+    let width = (window ?? 0) + 1
     var traffic: [Phase: [Traffic]] = [
       .sum: TreeSum.traffic(over: partition, width: width)
     ]

@@ -1,3 +1,4 @@
+import LinearAlgebra
 import Optimizers
 import Training
 
@@ -26,6 +27,8 @@ package struct Problem: Codable, Hashable {
   let optimizer: OptimizerName
   /// m.
   let window: Int?
+  let windowType: String?
+  let windowDensity: Double?
   /// Of a step; in weak scaling, those of one rank.
   var batchSize: Int?
   var microBatches: Int?
@@ -51,12 +54,18 @@ package struct Problem: Codable, Hashable {
 
   /// For people, whatever the way of scaling.
   var title: String {
-    let optimizer = "\(optimizer.rawValue)" + (window.map { ", m = \($0)" } ?? "")
+    let optimizer = "\(optimizer.rawValue)" + windowTitle
     guard let model, let batchSize, let microBatches else {
       return "Optimizer alone, d = \(parameters), \(optimizer)"
     }
     return "Step of \(model.split(separator: "/").last ?? ""), d = \(parameters), \(optimizer), "
       + "batch \(batchSize) in \(microBatches) micro-batches"
+  }
+
+  private var windowTitle: String {
+    guard let window, let windowType, let windowDensity else { return "" }
+    return ", m = \(window)" + (windowType == RowType.float32.rawValue ? "" : " in \(windowType)")
+      + (windowDensity == 1 ? "" : ", density \(windowDensity)")
   }
 
   /// For people, beside the title.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Launching
+import LinearAlgebra
 import Networks
 import Optimizers
 import Training
@@ -23,6 +24,12 @@ struct StepOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac); it is full.")
   var window = 256
 
+  @Option(help: "Of the window's numbers: float32 or bfloat16.")
+  var windowType = RowType.float32
+
+  @Option(help: "The share of the coordinates that the window keeps, in (0, 1].")
+  var windowDensity = 1.0
+
   @Option(parsing: .unconditional, help: "Examples in a batch.")
   var batchSize = 128
 
@@ -36,6 +43,8 @@ struct StepOptions: ParsableArguments {
 
   func validate() throws {
     try require((1...100_000).contains(window), "--window", "in 1...100000", window)
+    try require(
+      windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
     let most = 1_000_000_000
     for (flag, count) in [
       ("--batch-size", batchSize), ("--micro-batches", microBatches), ("--steps", steps),
@@ -53,7 +62,10 @@ struct StepOptions: ParsableArguments {
 
   var choice: OptimizerChoice {
     switch optimizer {
-    case .mfac: .mfac(MFAC.Configuration(window: window))
+    case .mfac:
+      .mfac(
+        MFAC.Configuration(
+          window: window, windowType: windowType, windowDensity: windowDensity))
     case .sgd: .sgd(momentum: 0.9, weightDecay: .coupled(0))
     case .adamw: .adamw(weightDecay: .decoupled(0))
     }
@@ -62,15 +74,27 @@ struct StepOptions: ParsableArguments {
   /// Random gradients are independent only where there are fewer of them than coordinates.
   func checkWindow(parameters d: Int) throws {
     guard optimizer == .mfac else { return }
-    try require(window < d, "--window", "below the number of parameters, \(d)", window)
+    let kept = Int(windowDensity * Double(d))
+    try require(window < kept, "--window", "below the number of coordinates kept, \(kept)", window)
+  }
+
+  /// What the optimizer does with `parameters` of them.
+  func problem(part: Problem.Part, scaling: Problem.Scaling, parameters: Int) -> Problem {
+    let isMFAC = optimizer == .mfac
+    return Problem(
+      part: part, scaling: scaling, parameters: parameters, optimizer: optimizer,
+      window: isMFAC ? window : nil, windowType: isMFAC ? windowType.rawValue : nil,
+      windowDensity: isMFAC ? windowDensity : nil)
   }
 
   /// A step of the model.
   func problem(scaling: Problem.Scaling) throws -> Problem {
-    Problem(
-      part: .step, scaling: scaling, model: model,
-      parameters: try network.description.layout.count, optimizer: optimizer,
-      window: optimizer == .mfac ? window : nil, batchSize: batchSize, microBatches: microBatches)
+    var problem = problem(
+      part: .step, scaling: scaling, parameters: try network.description.layout.count)
+    problem.model = model
+    problem.batchSize = batchSize
+    problem.microBatches = microBatches
+    return problem
   }
 }
 
@@ -103,9 +127,7 @@ struct SweepOptions: ParsableArguments {
       switch part {
       case .step: try step.problem(scaling: scaling)
       case .optimizer:
-        Problem(
-          part: .optimizer, scaling: scaling, parameters: parameters, optimizer: step.optimizer,
-          window: step.optimizer == .mfac ? step.window : nil)
+        step.problem(part: .optimizer, scaling: scaling, parameters: parameters)
       }
     }
   }

@@ -46,7 +46,7 @@ struct Workload {
     plan.microBatches = problem.microBatches(ranks: world.size)!
     if case .values = examples.targets { plan.loss = .meanSquaredError }
     let trainer = try Trainer(plan, on: world)
-    try (trainer.step.optimizer as? MFAC)?.fillWindow(of: problem.parameters, on: world)
+    try (trainer.step.optimizer as? MFAC)?.fillWindow(on: world)
     let batch = Array(0..<batchSize)[...]
     var index = 0
     func step() throws -> PhaseClock {
@@ -70,7 +70,7 @@ struct Workload {
     }
     try memory.check(on: world)
     let optimizer = options.choice.make(partition: partition, rank: world.rank)
-    try (optimizer as? MFAC)?.fillWindow(of: d, on: world)
+    try (optimizer as? MFAC)?.fillWindow(on: world)
     let gradient = Buffer<Float>(count: slice.count)
     let parameters = Buffer<Float>(count: slice.count)
     var random = RandomGradients(rank: world.rank)
@@ -101,18 +101,19 @@ struct RandomGradients {
 }
 
 extension MFAC {
-  /// Fills the window with random gradients [d]. Their Gram matrix need not be computed, as they are
-  /// nearly orthogonal where there are fewer of them than coordinates.
-  fileprivate func fillWindow(of d: Int, on world: Communicator) throws {
+  /// Fills the window with random gradients. Their Gram matrix need not be computed, as they are nearly
+  /// orthogonal where there are fewer of them than coordinates. Collective.
+  fileprivate func fillWindow(on world: Communicator) throws {
     let gradient = Buffer<Float>(count: fisher.window.sliceCount)
     var random = RandomGradients(rank: world.rank)
+    let g = UnsafeBufferPointer(gradient.all)
     for slot in 0..<configuration.window {
       random.next(gradient.all)
+      fisher.window.stage(gradient.all)
       var products = [Double](repeating: 0, count: slot + 1)
-      products[slot] = Double(d) / 3
-      try withExtendedLifetime(gradient) {
-        _ = try fisher.insert(UnsafeBufferPointer(gradient.all), products: products)
-      }
+      products[slot] = try world.allGather(MixedPrecision.dot(g, g)).reduce(0, +)
+      try fisher.insert(g, products: products)
     }
+    withExtendedLifetime(gradient) {}
   }
 }

@@ -121,7 +121,8 @@ extension OptimizerSettings {
     case .mfac:
       .mfac(
         MFAC.Configuration(
-          window: window, damping: damping, momentum: momentum, weightDecay: decay))
+          window: window, windowType: windowType, windowDensity: windowDensity, damping: damping,
+          momentum: momentum, weightDecay: decay))
     case .sgd: .sgd(momentum: momentum, weightDecay: decay)
     case .adamw: .adamw(weightDecay: decay)
     }

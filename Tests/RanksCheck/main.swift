@@ -165,6 +165,49 @@ func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
   }
 }
 
+/// A window in another form: gradients that are left out, here between the others, leave no trace in it,
+/// nor in what it carries over.
+func checkForm(
+  _ d: Int, type: RowType, density: Double, on world: Communicator
+) throws -> UInt64 {
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let slice = partition.slice(of: world.rank)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  let configuration = MFAC.Configuration(
+    window: 3, windowType: type, windowDensity: density, damping: 1e-2)
+  let parameters = Buffer<Float>(count: d)
+  let clock = PhaseClock()
+  func train(disturbed: Bool) throws -> [UInt32] {
+    let mfac = MFAC(configuration, partition: partition, rank: world.rank)
+    parameters.all.update(repeating: 0)
+    func step(_ gradient: [Float]) throws -> StepOutcome {
+      var own = parameters[slice].mutableSpan
+      return try mfac.step(
+        Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: clock
+      ) { _ in }
+    }
+    for t in 0..<7 {
+      if disturbed {
+        // On one rank alone: not a number, and what bfloat16 rounds to an infinity.
+        for wrong in [Float.nan, type == .bfloat16 ? .greatestFiniteMagnitude : -.infinity] {
+          let outcome = try step((0..<d).map { $0 == d - 1 ? wrong : random(500, $0) })
+          try check(!outcome.taken, "\(wrong) was taken")
+        }
+      }
+      let gradient = (0..<d).map { random(UInt64(600 + t), $0) }
+      let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      let outcome = try step(gradient)
+      // That of the gradient, not of what is stored; in another order of additions.
+      try check(abs(outcome.gradientNorm - norm) < 1e-12 * norm, "norm \(outcome.gradientNorm)")
+    }
+    try world.allGather(parameters.all, slices: slices)
+    return parameters.all.map(\.bitPattern)
+  }
+  let undisturbed = try train(disturbed: false)
+  try check(try train(disturbed: true) == undisturbed, "a skipped gradient left a trace")
+  return undisturbed.reduce(0) { $0 &* 31 &+ UInt64($1) }
+}
+
 /// An error on one rank alone is told by all.
 func checkAgree(on world: Communicator) throws {
   struct Alone: Error, CustomStringConvertible { let description = "alone" }
@@ -196,6 +239,11 @@ do {
   // Fewer cells than ranks; a slice of several blocks.
   for (d, microBatches) in [(1, 8), (1000, 13), (700_003, 9)] {
     try checkTraffic(d, microBatches: microBatches, on: world)
+  }
+  for type in RowType.allCases {
+    for density in [0.02, 1] {
+      digests.append(try checkForm(5003, type: type, density: density, on: world))
+    }
   }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
