@@ -109,7 +109,7 @@ struct WindowCommand: ParsableCommand {
   }
 
   private func title(of result: WindowMeasurement) -> String {
-    let density = result.form.isSparse ? " \(result.form.density)" : ""
+    let density = result.form.isSparse ? ", density \(result.form.density)" : ""
     return "m = \(result.window) \(result.form.type.rawValue)\(density)"
   }
 
