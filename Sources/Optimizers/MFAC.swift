@@ -101,7 +101,7 @@ public final class MFAC: ShardedOptimizer {
     }
     // Cells are updated while their direction is in the cache, several in one go.
     var made: [Range<Int>] = []
-    try clock.time(.direction) {
+    try clock.time(.direction, reading: windowBytes) {
       try fisher.direction(forSlot: slot, into: direction.all) { cell in
         made.append(cell)
         guard cell.upperBound == direction.count || cell.upperBound - made[0].lowerBound >= 8192
@@ -138,6 +138,11 @@ public final class MFAC: ShardedOptimizer {
     }
   }
 
+  /// What one pass over the window reads.
+  private var windowBytes: Int {
+    GradientWindow.bytes(capacity: fisher.window.filled, cells: gradient.cells)
+  }
+
   /// Puts the new gradient into the window, on all ranks alike.
   private func insert(_ products: [Double]) throws -> Int {
     do {
@@ -154,7 +159,7 @@ public final class MFAC: ShardedOptimizer {
     clock: PhaseClock
   ) throws -> [Double] {
     let width = fisher.window.width(inserting: true)
-    clock.time(.gramRow) {
+    clock.time(.gramRow, reading: windowBytes) {
       self.gradient.load(gradient, decay: configuration.weightDecay, parameters: parameters)
       fisher.window.partialProducts(with: self.gradient.slice, inserting: true, into: partials)
     }
