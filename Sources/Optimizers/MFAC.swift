@@ -119,7 +119,7 @@ public final class MFAC: ShardedOptimizer {
     }
     // Cells are updated while their direction is in the cache, several in one go.
     var made: [Range<Int>] = []
-    try clock.time(.direction) {
+    try clock.time(.direction, reading: windowBytes) {
       try fisher.direction(forSlot: slot, into: direction.all) { cell in
         made.append(cell)
         guard cell.upperBound == direction.count || cell.upperBound - made[0].lowerBound >= 8192
@@ -156,6 +156,12 @@ public final class MFAC: ShardedOptimizer {
     }
   }
 
+  /// What one pass over the window reads.
+  private var windowBytes: Int {
+    GradientWindow.rowBytes(
+      capacity: fisher.window.filled, cells: gradient.cells, form: configuration.form)
+  }
+
   /// Puts the new gradient into the window, on all ranks alike.
   private func insert(_ products: [Double]) throws -> Int {
     do {
@@ -173,7 +179,7 @@ public final class MFAC: ShardedOptimizer {
     clock: PhaseClock
   ) throws -> (products: [Double], square: Double) {
     let width = fisher.window.width(inserting: true)
-    clock.time(.gramRow) {
+    clock.time(.gramRow, reading: windowBytes) {
       self.gradient.load(gradient, decay: configuration.weightDecay, parameters: parameters)
       self.gradient.writeSquares(into: partials.pointer + width, stride: width + 1)
       fisher.window.stage(self.gradient.mutableSlice)

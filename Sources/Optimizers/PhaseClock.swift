@@ -30,9 +30,22 @@ public final class PhaseClock {
     public var seconds = 0.0
     /// What was sent to other ranks.
     public var sent = Traffic()
+    /// What was read of the window, where that is what the phase is about.
+    public var bytesRead = 0
 
-    static func + (a: Cost, b: Cost) -> Cost {
-      Cost(calls: a.calls + b.calls, seconds: a.seconds + b.seconds, sent: a.sent + b.sent)
+    public init(
+      calls: Int = 0, seconds: Double = 0, sent: Traffic = Traffic(), bytesRead: Int = 0
+    ) {
+      self.calls = calls
+      self.seconds = seconds
+      self.sent = sent
+      self.bytesRead = bytesRead
+    }
+
+    public static func + (a: Cost, b: Cost) -> Cost {
+      Cost(
+        calls: a.calls + b.calls, seconds: a.seconds + b.seconds, sent: a.sent + b.sent,
+        bytesRead: a.bytesRead + b.bytesRead)
     }
   }
 
@@ -48,7 +61,11 @@ public final class PhaseClock {
 
   /// Runs `body` and charges its time and traffic to `phase`, but for those of phases that `body`
   /// times itself.
-  public func time<Result>(_ phase: Phase, _ body: () throws -> Result) rethrows -> Result {
+  ///
+  /// - Parameter reading: what `body` reads of the window.
+  public func time<Result>(
+    _ phase: Phase, reading bytes: Int = 0, _ body: () throws -> Result
+  ) rethrows -> Result {
     let outer = inner
     inner = Cost()
     let sent = world?.traffic ?? Traffic()
@@ -58,7 +75,8 @@ public final class PhaseClock {
         seconds: (ContinuousClock.now - start) / .seconds(1),
         sent: (world?.traffic ?? Traffic()) - sent)
       let own = Cost(
-        calls: 1, seconds: whole.seconds - inner.seconds, sent: whole.sent - inner.sent)
+        calls: 1, seconds: whole.seconds - inner.seconds, sent: whole.sent - inner.sent,
+        bytesRead: bytes)
       costs[phase] = (costs[phase] ?? Cost()) + own
       inner = outer + whole
     }

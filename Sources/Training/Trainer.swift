@@ -41,6 +41,8 @@ public final class Trainer {
   /// On rank 0 alone.
   private let directory: RunDirectory?
   private var progress: Progress
+  /// Of the whole run.
+  private let clock: PhaseClock
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
@@ -49,6 +51,7 @@ public final class Trainer {
   public init(_ plan: TrainingPlan, on world: Communicator) throws {
     self.plan = plan
     self.world = world
+    clock = PhaseClock(on: world)
     try plan.check(on: world)
     let keepsFiles = world.rank == 0 && plan.keepsFiles
     try world.agree { if keepsFiles { try RunDirectory.checkIsFree(plan.runDirectory) } }
@@ -123,6 +126,7 @@ public final class Trainer {
       let rate = plan.schedule.rate(at: index)
       let record = try step.take(
         batches.indices(step: index), step: index, epoch: epoch - 1, learningRate: rate)
+      clock.add(record.clock)
       try directory?.log(
         RunDirectory.StepLine(
           step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
@@ -144,6 +148,11 @@ public final class Trainer {
         evaluation = try evaluate(step: index + 1, epoch: epoch)
       }
     }
+    if plan.logView {
+      let view = try LogView(
+        clock, steps: plan.schedule.totalSteps, wallSeconds: progress.seconds, on: world)
+      if world.rank == 0 { print(view.text) }
+    }
     guard let evaluation, evaluation.loss.isFinite else { throw NonFiniteLoss(model: plan.model) }
     progress.say("The trained network is in \(plan.model).")
     return evaluation
@@ -152,9 +161,11 @@ public final class Trainer {
   /// Evaluates the network, and saves it; one whose loss is not finite does not replace one
   /// whose loss is.
   private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
-    let evaluation = try Evaluation(
-      of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
-      loss: plan.loss, over: world)
+    let evaluation = try clock.time(.evaluation) {
+      try Evaluation(
+        of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
+        loss: plan.loss, over: world)
+    }
     if let directory {
       if evaluation.loss.isFinite {
         try plan.network.writeWeights(

@@ -31,6 +31,8 @@ public struct TrainingPlan: Sendable {
   /// The settings as resolved, in YAML: the run's `config.yaml`.
   public var configuration = ""
   public var progress = Progress.Style.automatic
+  /// Whether rank 0 says in the end what each phase has cost.
+  public var logView = false
 
   public init(
     dataset: Dataset, network: NetworkDescription, optimizer: OptimizerChoice,

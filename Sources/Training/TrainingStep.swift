@@ -70,15 +70,17 @@ package final class TrainingStep {
     var losses: [Double] = []
     for microBatch in reduction.leaves {
       clock.time(.data) { load(microBatch, of: batch, epoch: epoch) }
-      let statistics = try clock.time(.reduceScatter) {
-        try self.statistics.begin(microBatch: microBatch, on: world)
+      let (gradient, statistics) = try clock.time(.reduceScatter) {
+        (
+          try reduction.begin(microBatch: microBatch, on: world),
+          try self.statistics.begin(microBatch: microBatch, on: world)
+        )
       }
+      let pass = TrainingPass(
+        statistics: statistics, seed: seed, step: step,
+        firstExample: microBatch * batch.count / microBatches.items)
       losses.append(
-        try computeGradient(
-          TrainingPass(
-            statistics: statistics, seed: seed, step: step,
-            firstExample: microBatch * batch.count / microBatches.items),
-          microBatch: microBatch, scale: 1 / Float(predictions), clock: clock))
+        try compute(gradient, pass, scale: 1 / Float(predictions), clock: clock))
     }
     let loss = try clock.time(.loss) {
       try lossSum.total(of: losses, on: world) / Double(predictions)
@@ -107,12 +109,10 @@ package final class TrainingStep {
 
   /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there; returns
   /// the sum of its losses.
-  private func computeGradient(
-    _ pass: TrainingPass<Float>, microBatch: Int, scale: Float, clock: PhaseClock
+  private func compute(
+    _ gradient: UnsafeMutableBufferPointer<Float>, _ pass: TrainingPass<Float>, scale: Float,
+    clock: PhaseClock
   ) throws -> Double {
-    let gradient = try clock.time(.reduceScatter) {
-      try reduction.begin(microBatch: microBatch, on: world)
-    }
     let sum = try clock.time(.gradient) {
       try network.lossAndGradient(
         inputs: examples.inputs, targets: examples.targets,

@@ -237,6 +237,9 @@ struct OutputSettings: ParsableArguments {
   @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")
   var progress = Progress.Style.automatic
 
+  @Option(help: "Whether to say in the end what each phase of the steps has cost, true or false.")
+  var logView = false
+
   func validate() throws {
     try require(runDirectory != "", "--run-directory", "a path", "an empty one")
   }

@@ -89,6 +89,7 @@ extension Settings {
     plan.seed = length.seed
     plan.onNonFinite = optimizer.onNonfinite
     plan.progress = output.progress
+    plan.logView = output.logView
     plan.configuration = try Configuration.text(of: self)
     return plan
   }

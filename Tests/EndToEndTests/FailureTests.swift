@@ -269,6 +269,14 @@ import Testing
     #expect(outcome.seconds < 20)
   }
 
+  @Test func anErrorInOneRankEndsAnExchangeThatHasBegun() throws {
+    let outcome = try Program.run(
+      Program.process(ranks: 3, program: Program.ranksCheck, ["throw"]))
+    #expect(outcome.status == 1)
+    #expect(outcome.output.contains("rank 2: wrong: told to"))
+    #expect(outcome.seconds < 20)
+  }
+
   /// The process of a rank, found by its arguments and its launcher's environment.
   private static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
     let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []

@@ -15,8 +15,12 @@ func random(_ stream: UInt64, _ index: Int) -> Float {
 }
 
 func check(_ holds: Bool, _ what: String) throws {
-  struct Wrong: Error, CustomStringConvertible { let description: String }
-  guard holds else { throw Wrong(description: "wrong: \(what)") }
+  guard holds else { throw Wrong(what) }
+}
+
+struct Wrong: Error, CustomStringConvertible {
+  let description: String
+  init(_ what: String) { description = "wrong: \(what)" }
 }
 
 func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
@@ -227,6 +231,21 @@ if CommandLine.arguments.dropFirst() == ["trap"] {
   if world.rank == world.size - 1 { fatalError("told to") }
   _ = try world.allGather(1)
 }
+if CommandLine.arguments.dropFirst() == ["throw"] {
+  // The last rank fails while the others' blocks are under way to it.
+  let partition = CellPartition(Cells(parameterCount: 100_000), over: world.size)
+  let reduction = ReduceScatter(
+    of: Partition(of: world.size, over: world.size), to: partition, on: world)
+  do {
+    _ = try reduction.begin(microBatch: world.rank, on: world)
+    try check(world.rank < world.size - 1, "told to")
+    try reduction.advance(to: 0, on: world)
+    _ = try reduction.finish(on: world)
+  } catch {
+    print("rank \(world.rank): \(error)")
+    world.abort(status: 1)
+  }
+}
 do {
   try checkAgree(on: world)
   var digests: [UInt64] = []
@@ -245,6 +264,8 @@ do {
       digests.append(try checkForm(5003, type: type, density: density, on: world))
     }
   }
+  // Slices of one block and of several.
+  for d in [4096, 1_409_024] { digests.append(try checkSteps(d, on: world)) }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {
