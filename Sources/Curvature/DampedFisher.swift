@@ -148,7 +148,8 @@ public final class DampedFisher {
   /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
   public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>) {
     window.combine(coefficients(forSlot: slot)) { range, sums in
-      for i in range { direction[i] = Float(sums[i - range.lowerBound]) }
+      let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
+      for i in 0..<range.count { piece[i] = Float(sums[i]) }
     }
   }
 
@@ -167,9 +168,9 @@ public final class DampedFisher {
   ) {
     let scale = 1 / damping
     window.combine(solve(products)) { range, sums in
-      for i in range {
-        result[i] = Float((Double(x[i]) - sums[i - range.lowerBound]) * scale)
-      }
+      let piece = UnsafeMutableBufferPointer(rebasing: result[range])
+      let own = UnsafeBufferPointer(rebasing: x[range])
+      for i in 0..<range.count { piece[i] = Float((Double(own[i]) - sums[i]) * scale) }
     }
   }
 }
