@@ -10,8 +10,9 @@ set -euo pipefail
 here=$(dirname "$0")
 bench=$1
 shift
+RANKS=$(xargs <<<"${RANKS:-}")
 cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
-if [ -z "${RANKS:-}" ]; then
+if [ -z "$RANKS" ]; then
   RANKS=1
   for ((p = 2; p <= cores; p *= 2)); do RANKS+=" $p"; done
 fi

@@ -158,7 +158,8 @@ public final class DampedFisher {
     made: (Range<Int>) throws -> Void
   ) rethrows {
     try window.combine(coefficients(forSlot: slot)) { range, sums in
-      for i in range { direction[i] = Float(sums[i - range.lowerBound]) }
+      let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
+      for i in 0..<range.count { piece[i] = Float(sums[i]) }
       try made(range)
     }
   }
@@ -178,9 +179,9 @@ public final class DampedFisher {
   ) {
     let scale = 1 / damping
     window.combine(solve(products)) { range, sums in
-      for i in range {
-        result[i] = Float((Double(x[i]) - sums[i - range.lowerBound]) * scale)
-      }
+      let piece = UnsafeMutableBufferPointer(rebasing: result[range])
+      let own = UnsafeBufferPointer(rebasing: x[range])
+      for i in 0..<range.count { piece[i] = Float((Double(own[i]) - sums[i]) * scale) }
     }
   }
 }

@@ -35,8 +35,9 @@ final class ErrorFeedback {
   /// `x`, a gradient, becomes what will be stored of it and of what was carried.
   func compress(_ x: UnsafeMutableBufferPointer<Float>) {
     for cell in cells {
-      let (sum, stored) = (pending[cell], UnsafeMutableBufferPointer(rebasing: x[cell]))
-      for i in 0..<cell.count { sum[i] = stored[i] + carried.pointer[cell.lowerBound + i] }
+      let stored = UnsafeMutableBufferPointer(rebasing: x[cell])
+      let (before, sum) = (carried[cell], pending[cell])
+      for i in 0..<cell.count { sum[i] = stored[i] + before[i] }
       let columns = columns[0..<form.entries(cell.count)]
       let values = values[0..<columns.count]
       MixedPrecision.largest(of: UnsafeBufferPointer(sum), columns: columns)

@@ -37,14 +37,14 @@ import Testing
     return result
   }
 
-  /// Cells of one coordinate among them, and a window that fills up and goes round.
+  /// Cells of one coordinate and of none, and a window that fills up and goes round.
   @Test(arguments: forms, [1, 4, 11])
   func everythingIsThatOfTheStoredRows(form: WindowForm, capacity: Int) throws {
     let d = 33
     let samples = GradientSamples(d: d, norm: 2, sharedMean: 0.3)
-    for size in [1, 16] {
+    for cells in [cells(d, size: 1), cells(d, size: 16), [0..<5, 5..<5, 5..<26, 26..<33]] {
       let fisher = DampedFisher(
-        window: GradientWindow(capacity: capacity, cells: cells(d, size: size), form: form),
+        window: GradientWindow(capacity: capacity, cells: cells, form: form),
         damping: 0.01)
       var rows: [[Double]] = []
       for step in 0..<15 {
