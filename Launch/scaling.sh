@@ -8,7 +8,7 @@
 # as --window 1024. Tables go to the terminal, JSON files and plots to OUT (runs/scaling-DATE-TIME).
 set -euo pipefail
 here=$(dirname "$0")
-bench=$1
+bench=${1:?which swift-mfac-bench}
 shift
 RANKS=$(xargs <<<"${RANKS:-}")
 cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)

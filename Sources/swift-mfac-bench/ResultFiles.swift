@@ -30,6 +30,8 @@ struct ResultFiles: ParsableArguments {
 
   /// Writes what was asked for.
   func write(_ results: some Encodable, plot drawing: @autoclosure () -> String) throws {
+    // The table stands before what may follow it on the same output.
+    fflush(nil)
     if let json {
       let encoder = JSONEncoder()
       encoder.keyEncodingStrategy = .convertToSnakeCase
@@ -41,9 +43,11 @@ struct ResultFiles: ParsableArguments {
 
   /// What an earlier run wrote to the JSON file; nil where there is none, or an empty file.
   func earlier<Results: Decodable>(_ type: Results.Type) throws -> Results? {
-    guard let json, let data = FileManager.default.contents(atPath: json), !data.isEmpty else {
-      return nil
-    }
+    var status = stat()
+    // Of a device or a pipe there is nothing to read.
+    guard let json, stat(json, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+      let data = FileManager.default.contents(atPath: json), !data.isEmpty
+    else { return nil }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {

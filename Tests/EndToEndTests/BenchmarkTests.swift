@@ -125,6 +125,10 @@ import Testing
       ["step", "--model", "mlp", "--optimizer", "sgd", "--steps", "1"],
       ["step", "--model", "mlp", "--optimizer", "adamw", "--steps", "1"],
       ["networks", "mlp", "--seconds", "0.01"],
+      [
+        "window", "--parameters", "3000", "--windows", "8", "9", "--steps", "1", "--window-type",
+        "float32", "bfloat16", "--window-density", "1", "0.1",
+      ],
     ] {
       let outcome = try run(arguments + ["--json", file, "--plot", plot])
       #expect(outcome.status == 0, "\(outcome.errors)")
