@@ -15,7 +15,7 @@ DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 --dam
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup fashion-mnist build train test compare bench-networks data-mnist lint format clean
+.PHONY: help setup fashion-mnist build train test compare bench-networks scaling data-mnist lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -57,6 +57,10 @@ compare: fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one ta
 
 bench-networks: build ## Time the networks on one core, beside PyTorch's where python3 has it
 	@Launch/bench-networks.sh $(RELEASE)/swift-mfac-bench $(ARGS)
+
+scaling: build ## Measure how steps scale on this machine, beside the prediction (RANKS="1 2 4")
+	@$(if $(filter file,$(origin RANKS)),,RANKS="$(RANKS)") \
+	  Launch/scaling.sh $(RELEASE)/swift-mfac-bench $(ARGS)
 
 data-mnist: ## Fetch MNIST by pip into data/mnist, for --dataset mnist
 	@Launch/data-mnist.sh data/mnist

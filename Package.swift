@@ -52,10 +52,13 @@ let package = Package(
       dependencies: [
         "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Sharding",
       ]),
+    .target(
+      name: "Launching",
+      dependencies: ["MPI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Training",
+        "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -63,7 +66,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "Curvature", "Datasets", "LinearAlgebra", "Networks", "RandomNumbers", "Sharding",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "RandomNumbers", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -82,13 +86,15 @@ let package = Package(
     .testTarget(
       name: "TrainingTests", dependencies: ["Datasets", "LinearAlgebra", "Networks", "Training"],
       exclude: ["ResNet20"]),
+    .testTarget(name: "BenchTests", dependencies: ["MPI", "Sharding", "swift-mfac-bench"]),
     .executableTarget(
       name: "ranks-check",
       dependencies: [
         "LinearAlgebra", "MPI", "Optimizers", "RandomNumbers", "Reference", "Sharding",
       ], path: "Tests/RanksCheck"),
     .testTarget(
-      name: "EndToEndTests", dependencies: ["Datasets", "ranks-check", "swift-mfac-train"],
+      name: "EndToEndTests",
+      dependencies: ["Datasets", "ranks-check", "swift-mfac-bench", "swift-mfac-train"],
       exclude: ["Trajectories"]),
   ]
 )

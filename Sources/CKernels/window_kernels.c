@@ -1,80 +1,104 @@
 #include "window_kernels.h"
+
+#include <string.h>
+
+#include "bfloat16.h"
 #include "clones.h"
 
 #pragma clang fp contract(off)
 
 typedef float float8 __attribute__((vector_size(32)));
 typedef double double8 __attribute__((vector_size(64)));
+typedef uint32_t word8 __attribute__((vector_size(32)));
+
+// Rows of a group, and columns of a run; a group's runs follow one another, in each its rows. The last
+// group is as wide as there are slots.
+#define GROUP 8
+#define RUN 16
+#define RUNS(count) (((count) + RUN - 1) / RUN)
+#define WIDTH(capacity, slot) \
+  ((capacity) - (slot) / GROUP * GROUP < GROUP ? (capacity) - (slot) / GROUP * GROUP : GROUP)
+
+// How far ahead memory is asked for, in bytes: hardware alone does not keep it busy.
+#define DISTANCE 8192
+#define AHEAD(r, width)                                                         \
+  for (size_t b = 0; b < (width) * RUN * sizeof *(r); b += 64)                  \
+    __builtin_prefetch((const char *)(r) + DISTANCE + b, 0, 0);
 
 // Macros, since a vector argument's calling convention differs from clone to clone.
-// LOAD8 widens the eight floats at p; FOLD8 sums the eight lanes in a fixed order.
-#define LOAD8(p)                                     \
-  ({                                                 \
-    float8 eight;                                    \
-    __builtin_memcpy(&eight, (p), sizeof eight);     \
-    __builtin_convertvector(eight, double8);         \
+#define FLOATS8(p)                               \
+  ({                                             \
+    float8 eight;                                \
+    __builtin_memcpy(&eight, (p), sizeof eight); \
+    __builtin_convertvector(eight, double8);     \
   })
+#define DOUBLES8(p)                              \
+  ({                                             \
+    double8 eight;                               \
+    __builtin_memcpy(&eight, (p), sizeof eight); \
+    eight;                                       \
+  })
+// The eight lanes, in a fixed order.
 #define FOLD8(v) \
   ((((v)[0] + (v)[4]) + ((v)[2] + (v)[6])) + (((v)[1] + (v)[5]) + ((v)[3] + (v)[7])))
+// The columns of x after its last whole run.
+#define COPY_LAST(last, x, count)                                             \
+  ((float *)memcpy((last), (x) + (count) / RUN * RUN, (count) % RUN * sizeof(float)))
 
 // Vectors of 64 bytes, where the CPU has them, are not what the compiler prefers.
 #define WIDE __attribute__((min_vector_width(512)))
 
-// How far ahead memory is asked for: hardware alone gives up at the end of every short row.
-#define AHEAD 4096
+#define NAME(operation) ck_float_rows_##operation
+#define ELEMENT float
+#define PUT16(p, x) memcpy((p), (x), RUN * sizeof(float))
+#define LOW8(p) FLOATS8(p)
+#define HIGH8(p) FLOATS8((p) + 8)
+#include "window_rows.h"
 
-CK_CLONES WIDE
-void ck_window_dots(const float *rows, size_t stride, size_t row_count, const float *x,
-                    size_t count, double *sums) {
-// A product of two floats is exact in double precision, so that fusing it with the sum changes nothing.
-#pragma clang fp contract(fast)
-  size_t body = count & ~(size_t)7;
-  // One row after another, as they lie in memory.
-  for (size_t k = 0; k < row_count; k++) {
-    const float *r = rows + k * stride;
-    double8 s = {0};
-    for (size_t i = 0; i < body; i += 8) {
-      if (i % 16 == 0) __builtin_prefetch(r + i + AHEAD, 0, 0);
-      s += LOAD8(r + i) * LOAD8(x + i);
-    }
-    double tail = 0;
-    for (size_t i = body; i < count; i++) tail += (double)r[i] * (double)x[i];
-    sums[k] = FOLD8(s) + tail;
+// Eight words, each of column i in its lower half and column i + 8 in its upper one: a shift or a mask
+// makes floats of them.
+#define WORDS8(p)                                \
+  ({                                             \
+    word8 words;                                 \
+    __builtin_memcpy(&words, (p), sizeof words); \
+    words;                                       \
+  })
+#define WIDEN8(words)                            \
+  ({                                             \
+    word8 bits = (words);                        \
+    float8 eight;                                \
+    __builtin_memcpy(&eight, &bits, sizeof bits); \
+    __builtin_convertvector(eight, double8);     \
+  })
+
+static void put_words(uint16_t *p, const float *x) {
+  uint32_t words[8];
+  for (size_t i = 0; i < 8; i++) {
+    words[i] = ck_bfloat16_bits(x[i]) >> 16 | ck_bfloat16_bits(x[i + 8]);
   }
+  memcpy(p, words, sizeof words);
+}
+
+#define NAME(operation) ck_bfloat16_rows_##operation
+#define ELEMENT uint16_t
+#define PUT16(p, x) put_words((p), (x))
+#define LOW8(p) WIDEN8(WORDS8(p) << 16)
+#define HIGH8(p) WIDEN8(WORDS8(p) & 0xffff0000u)
+#include "window_rows.h"
+
+CK_CLONES
+void ck_round_to_bfloat16(float *x, size_t count) {
+  for (size_t i = 0; i < count; i++) x[i] = ck_float_of_bits(ck_bfloat16_bits(x[i]));
 }
 
 CK_CLONES WIDE
-void ck_window_combine(const float *rows, size_t stride, size_t row_count,
-                       const double *coefficients, size_t count, double *restrict sums) {
-  for (size_t i = 0; i < count; i++) sums[i] = 0;
-  size_t k = 0, body = count & ~(size_t)15;
-  // Four rows at a time, so that the sums are loaded and stored once for the four; the next four are
-  // asked for meanwhile.
-  for (; k + 4 <= row_count; k += 4) {
-    const float *r = rows + k * stride;
-    const double *c = coefficients + k;
-    for (size_t first = 0; first < body; first += 16) {
-      for (size_t row = 4; row < 8; row++) __builtin_prefetch(r + row * stride + first, 0, 0);
-      for (size_t i = first; i < first + 16; i += 8) {
-        double8 s;
-        __builtin_memcpy(&s, sums + i, sizeof s);
-        s += c[0] * LOAD8(r + i);
-        s += c[1] * LOAD8(r + i + stride);
-        s += c[2] * LOAD8(r + i + 2 * stride);
-        s += c[3] * LOAD8(r + i + 3 * stride);
-        __builtin_memcpy(sums + i, &s, sizeof s);
-      }
-    }
-    for (size_t i = body; i < count; i++) {
-      double s = sums[i];
-      for (size_t row = 0; row < 4; row++) s += c[row] * (double)r[i + row * stride];
-      sums[i] = s;
-    }
-  }
-  for (; k < row_count; k++) {
-    const float *r = rows + k * stride;
-    for (size_t i = 0; i < count; i++) sums[i] += coefficients[k] * (double)r[i];
-  }
+double ck_dot(const float *x, const float *y, size_t count) {
+#pragma clang fp contract(fast)
+  double8 s = {0};
+  size_t i = 0;
+  for (; i + 8 <= count; i += 8) s += FLOATS8(x + i) * FLOATS8(y + i);
+  for (size_t l = 0; i < count; i++, l++) s[l] += (double)x[i] * (double)y[i];
+  return FOLD8(s);
 }
 
 CK_CLONES WIDE

@@ -8,12 +8,10 @@ static inline MPI_Comm mfac_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Comm mfac_comm_null(void) { return MPI_COMM_NULL; }
 static inline MPI_Info mfac_info_null(void) { return MPI_INFO_NULL; }
 static inline MPI_Datatype mfac_byte(void) { return MPI_BYTE; }
-static inline MPI_Datatype mfac_float(void) { return MPI_FLOAT; }
 static inline MPI_Datatype mfac_double(void) { return MPI_DOUBLE; }
 static inline MPI_Op mfac_bitwise_or(void) { return MPI_BOR; }
 static inline MPI_Request mfac_request_null(void) { return MPI_REQUEST_NULL; }
 static inline MPI_Errhandler mfac_errors_return(void) { return MPI_ERRORS_RETURN; }
-static inline void *mfac_in_place(void) { return MPI_IN_PLACE; }
 static inline int mfac_wait_all(int count, MPI_Request *requests) {
   return MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
 }

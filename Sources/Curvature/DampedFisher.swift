@@ -19,7 +19,7 @@ public final class DampedFisher {
   /// K, shape [m, m]; rows and columns of empty slots are zero.
   public private(set) var gram: [Double]
   /// Of S, its rows from the oldest gradient to the newest.
-  private let factor: CholeskyFactor
+  package let factor: CholeskyFactor
   /// Whether the factor is kept up from step to step; else S is factored anew in each.
   public private(set) var isFactorMaintained = true
 
@@ -48,7 +48,7 @@ public final class DampedFisher {
   /// Puts a gradient in the place of the oldest one.
   ///
   /// - Parameters:
-  ///   - gradient: this slice of it.
+  ///   - gradient: this slice of it, as `window.stage` made it.
   ///   - products: its products with the window and with itself, over the whole of d:
   ///     `window.partialProducts(with:inserting: true)` summed.
   /// - Returns: its slot.
@@ -147,8 +147,20 @@ public final class DampedFisher {
 
   /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
   public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>) {
-    window.combine(coefficients(forSlot: slot)) { range, sums in
-      for i in range { direction[i] = Float(sums[i - range.lowerBound]) }
+    self.direction(forSlot: slot, into: direction) { _ in }
+  }
+
+  /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
+  ///
+  /// - Parameter made: is called with each cell that the direction has been made of.
+  public func direction(
+    forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>,
+    made: (Range<Int>) throws -> Void
+  ) rethrows {
+    try window.combine(coefficients(forSlot: slot)) { range, sums in
+      let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
+      for i in 0..<range.count { piece[i] = Float(sums[i]) }
+      try made(range)
     }
   }
 
@@ -167,9 +179,9 @@ public final class DampedFisher {
   ) {
     let scale = 1 / damping
     window.combine(solve(products)) { range, sums in
-      for i in range {
-        result[i] = Float((Double(x[i]) - sums[i - range.lowerBound]) * scale)
-      }
+      let piece = UnsafeMutableBufferPointer(rebasing: result[range])
+      let own = UnsafeBufferPointer(rebasing: x[range])
+      for i in 0..<range.count { piece[i] = Float((Double(own[i]) - sums[i]) * scale) }
     }
   }
 }

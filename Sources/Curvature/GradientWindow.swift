@@ -5,74 +5,107 @@ import Sharding
 ///
 ///   G [m, d]   the window; here the columns of a slice of d, cut in cells
 ///
-/// It is stored cell by cell, each cell's rows one after another, so that no product on a cell depends
-/// on which others are here. The window starts as zeros: an empty
-/// slot adds nothing to a product and is not read.
+/// It is stored cell by cell, so that no product on a cell depends on which others are here. The window
+/// starts as zeros: an empty slot adds nothing to a product and is not read.
+///
+/// G is what is stored. Where its form is another than that of gradients, a gradient is brought to it
+/// by `stage` before its products are taken, and these are exact for it.
 public final class GradientWindow {
   /// m.
   public let capacity: Int
   /// The cells, as ranges of the slice; they lie one after another from 0.
   public let cells: [Range<Int>]
+  public let form: WindowForm
   /// Slots that hold a gradient: 0..<filled.
   public private(set) var filled = 0
   /// The slot of the oldest gradient, or the first empty one: the next to be replaced.
   public private(set) var oldest = 0
 
-  private let storage: Buffer<Float>
-  private let stride: Int
+  private let rows: [any StoredRows]
+  /// The memory of the rows: their numbers, and where they are sparse the columns of these.
+  private let storage: (values: Buffer<UInt16>, columns: Buffer<UInt16>)
+  private let feedback: ErrorFeedback?
   private let sums: Buffer<Double>
 
   /// - Parameters:
   ///   - capacity: m > 0.
   ///   - cells: this slice's cells.
-  public init(capacity: Int, cells: [Range<Int>]) {
+  public init(capacity: Int, cells: [Range<Int>], form: WindowForm = WindowForm()) {
     precondition(capacity > 0, "a window of \(capacity) gradients")
     self.capacity = capacity
     self.cells = cells
-    stride = Self.stride(of: cells)
-    storage = Buffer(count: capacity * stride * cells.count)
+    self.form = form
+    let entries = form.isSparse ? cells.map { capacity * form.entries($0.count) } : []
+    let columns = Buffer<UInt16>(count: entries.reduce(0, +))
+    let bytes = Self.rowBytes(capacity: capacity, cells: cells, form: form)
+    let values = Buffer<UInt16>(count: bytes / 2 - columns.count)
+    storage = (values, columns)
+    var value = UnsafeMutableRawPointer(values.pointer)
+    var column = columns.pointer
+    rows = cells.map { cell in
+      guard form.isSparse else {
+        defer { value += form.bytes(capacity: capacity, count: cell.count) }
+        return InterleavedRows(at: value, type: form.type, capacity: capacity, count: cell.count)
+      }
+      let entries = form.entries(cell.count)
+      defer {
+        value += capacity * entries * form.type.bytes
+        column += capacity * entries
+      }
+      return SparseRows(
+        columns: column, values: value, type: form.type, entries: entries, capacity: capacity,
+        count: cell.count)
+    }
+    feedback = form.isSparse ? ErrorFeedback(cells: cells, form: form) : nil
     sums = Buffer(count: cells.map(\.count).max() ?? 0)
   }
 
   /// Bytes of a window of `capacity` gradients on a slice of `cells`.
-  public static func bytes(capacity: Int, cells: [Range<Int>]) -> Int {
-    capacity * stride(of: cells) * cells.count * MemoryLayout<Float>.stride
+  public static func bytes(capacity: Int, cells: [Range<Int>], form: WindowForm) -> Int {
+    rowBytes(capacity: capacity, cells: cells, form: form)
+      + (form.isSparse ? ErrorFeedback.bytes(count: cells.last?.upperBound ?? 0) : 0)
   }
 
-  /// Elements from row to row of a cell. Rows that start a power of two apart would fall in the same
-  /// sets of the cache, so a cache line is left between them.
-  private static func stride(of cells: [Range<Int>]) -> Int {
-    let longest = ((cells.map(\.count).max() ?? 0) + 15) / 16 * 16
-    return longest % 1024 == 0 && longest > 0 ? longest + 16 : longest
+  /// Those of its rows alone: what a pass over a full window reads.
+  public static func rowBytes(capacity: Int, cells: [Range<Int>], form: WindowForm) -> Int {
+    cells.reduce(0) { $0 + form.bytes(capacity: capacity, count: $1.count) }
   }
 
   /// Coordinates in this slice.
   public var sliceCount: Int { cells.last?.upperBound ?? 0 }
 
+  /// Brings a gradient to the form in which it will be stored: its numbers rounded, and of a sparse
+  /// window the largest in each cell, what earlier ones left out added to it. Nothing changes in the
+  /// window before the gradient is inserted.
+  ///
+  /// - Parameter x: this slice of a gradient; overwritten.
+  public func stage(_ x: UnsafeMutableBufferPointer<Float>) {
+    check(x.count)
+    if let feedback { feedback.compress(x) } else { MixedPrecision.round(x, to: form.type) }
+  }
+
   /// `G x` from each cell alone: rows 0..<filled, and where `x` is to be inserted also `x·x` at its
   /// slot. Summed over all cells they are the new row of the Gram matrix.
   ///
   /// - Parameters:
-  ///   - x: this slice of a vector [d].
+  ///   - x: this slice of a vector [d]; where it is to be inserted, staged.
   ///   - inserting: whether `x` will replace the oldest gradient.
-  ///   - partials: shape [cells, width(inserting:)], overwritten.
+  ///   - partials: shape [cells, stride], of which the first width(inserting:) columns are
+  ///     overwritten.
+  ///   - stride: at least the width.
   public func partialProducts(
-    with x: UnsafeBufferPointer<Float>, inserting: Bool, into partials: Buffer<Double>
+    with x: UnsafeBufferPointer<Float>, inserting: Bool, into partials: Buffer<Double>, stride: Int
   ) {
     let width = width(inserting: inserting)
     check(x.count)
     precondition(
-      partials.count >= cells.count * width,
+      stride >= width && partials.count >= cells.count * stride,
       "\(partials.count) partial sums for \(cells.count) cells of \(width)")
     for (cell, range) in cells.enumerated() {
       let piece = UnsafeBufferPointer(rebasing: x[range])
-      let sums = partials.pointer + cell * width
-      MixedPrecision.dots(
-        rows: row(0, of: cell), stride: stride, rowCount: filled, x: piece, sums: sums)
-      if inserting {
-        MixedPrecision.dots(
-          rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: sums + oldest)
-      }
+      let sums = partials.pointer + cell * stride
+      rows[cell].dots(filled: filled, x: piece, sums: sums)
+      if inserting { sums[oldest] = MixedPrecision.dot(piece, piece) }
     }
   }
 
@@ -85,7 +118,7 @@ public final class GradientWindow {
   public func products(with x: UnsafeBufferPointer<Float>, inserting: Bool = false) -> [Double] {
     let width = width(inserting: inserting)
     let partials = Buffer<Double>(count: cells.count * width)
-    partialProducts(with: x, inserting: inserting, into: partials)
+    partialProducts(with: x, inserting: inserting, into: partials, stride: width)
     var tree = FixedTree.rows(of: partials.pointer, width: width, leaves: cells.count)
     for cell in cells.indices { tree.add(leaf: cell, cell) }
     return cells.isEmpty
@@ -93,15 +126,16 @@ public final class GradientWindow {
       : Array(partials[tree.root * width..<(tree.root + 1) * width])
   }
 
-  /// Puts this slice of a gradient in the place of the oldest one.
+  /// Puts this slice of a gradient, staged, in the place of the oldest one.
   ///
   /// - Returns: the slot that it took.
   func replaceOldest(with x: UnsafeBufferPointer<Float>) -> Int {
     check(x.count)
     let slot = oldest
-    for (cell, range) in cells.enumerated() {
-      row(slot, of: cell).update(from: x.baseAddress! + range.lowerBound, count: range.count)
+    for (rows, range) in zip(rows, cells) {
+      rows.store(UnsafeBufferPointer(rebasing: x[range]), slot: slot)
     }
+    feedback?.commit()
     filled = max(filled, slot + 1)
     oldest = (slot + 1) % capacity
     return slot
@@ -112,20 +146,16 @@ public final class GradientWindow {
   ///
   /// - Parameter coefficients: c, shape [filled].
   public func combine(
-    _ coefficients: [Double], _ body: (Range<Int>, UnsafeMutableBufferPointer<Double>) -> Void
-  ) {
+    _ coefficients: [Double],
+    _ body: (Range<Int>, UnsafeMutableBufferPointer<Double>) throws -> Void
+  ) rethrows {
     precondition(
       coefficients.count == filled, "\(coefficients.count) coefficients for \(filled) gradients")
-    for (cell, range) in cells.enumerated() {
+    for (rows, range) in zip(rows, cells) {
       let sums = sums[0..<range.count]
-      MixedPrecision.combine(
-        rows: row(0, of: cell), stride: stride, coefficients: coefficients, sums: sums)
-      body(range, sums)
+      rows.combine(coefficients, into: sums)
+      try body(range, sums)
     }
-  }
-
-  private func row(_ slot: Int, of cell: Int) -> UnsafeMutablePointer<Float> {
-    storage.pointer + (cell * capacity + slot) * stride
   }
 
   private func check(_ count: Int) {

@@ -1,38 +1,38 @@
 import CKernels
 
-/// Products with rows of single precision, summed in double precision. No BLAS has them.
+/// Products with numbers of single precision, summed in double precision. No BLAS has them.
 ///
 /// A product of two `Float`s is exact in double precision, so a dot product carries the errors of its
 /// sum alone. The bits are the same on every CPU.
 public enum MixedPrecision {
-  /// `sums[k] = rows[k] · x`.
-  ///
-  /// - Parameters:
-  ///   - rows: shape [rowCount, stride], of which the first `x.count` columns are read.
-  ///   - x: shape [≤ stride].
-  ///   - sums: shape [rowCount].
-  public static func dots(
-    rows: UnsafePointer<Float>, stride: Int, rowCount: Int, x: UnsafeBufferPointer<Float>,
-    sums: UnsafeMutablePointer<Double>
-  ) {
-    guard let start = x.baseAddress else {
-      for k in 0..<rowCount { sums[k] = 0 }
-      return
-    }
-    ck_window_dots(rows, stride, rowCount, start, x.count, sums)
+  /// `x · y`.
+  public static func dot(_ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>) -> Double
+  {
+    precondition(x.count == y.count, "\(x.count) numbers times \(y.count)")
+    guard let x0 = x.baseAddress, let y0 = y.baseAddress else { return 0 }
+    return ck_dot(x0, y0, x.count)
   }
 
-  /// `sums = Σ_k coefficients[k]·rows[k]`, in the order of k.
+  /// Rounds to what rows of a type hold: to nearest, ties to even. A NaN stays one, and what is beyond
+  /// the type becomes an infinity.
+  public static func round(_ x: UnsafeMutableBufferPointer<Float>, to type: RowType) {
+    guard type == .bfloat16, let start = x.baseAddress else { return }
+    ck_round_to_bfloat16(start, x.count)
+  }
+
+  /// The columns of the numbers in `x` that are largest in magnitude, ascending; of equal ones the
+  /// first. A NaN counts as larger than all.
   ///
   /// - Parameters:
-  ///   - rows: shape [coefficients.count, stride], of which the first `sums.count` columns are read.
-  ///   - sums: shape [≤ stride].
-  public static func combine(
-    rows: UnsafePointer<Float>, stride: Int, coefficients: [Double],
-    sums: UnsafeMutableBufferPointer<Double>
+  ///   - x: at most 65,536 numbers.
+  ///   - columns: as many as are asked for, at most `x.count`; overwritten.
+  public static func largest(
+    of x: UnsafeBufferPointer<Float>, columns: UnsafeMutableBufferPointer<UInt16>
   ) {
-    guard let start = sums.baseAddress else { return }
-    ck_window_combine(rows, stride, coefficients.count, coefficients, sums.count, start)
+    precondition(
+      columns.count <= x.count && x.count <= 1 << 16, "\(columns.count) of \(x.count) numbers")
+    guard let x0 = x.baseAddress, let columns0 = columns.baseAddress else { return }
+    ck_largest(x0, x.count, columns.count, columns0)
   }
 
   /// The sum of `x` in single precision and no particular order: as fast as memory can be read, and

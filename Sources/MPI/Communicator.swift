@@ -9,9 +9,12 @@ public final class Communicator {
   public let size: Int
   /// Ranks that share this rank's memory.
   public let ranksOnThisNode: Int
+  /// What this rank has sent since the start.
+  public private(set) var traffic = Traffic()
   let handle: MPI_Comm
+  private var tags = 0
   /// Whether ranks share cores, so that one that waits had better leave its core to the others.
-  private let sharesCores: Bool
+  public let sharesCores: Bool
 
   /// Starts MPI, for one thread that communicates, and returns the communicator of all ranks.
   ///
@@ -90,18 +93,6 @@ public final class Communicator {
     }
   }
 
-  /// Completes a vector of which each rank holds its own slice, in place.
-  ///
-  /// - Parameter slices: every rank's range; they lie one after another from 0 to the vector's end.
-  public func allGather(_ vector: UnsafeMutableBufferPointer<Float>, slices: [Range<Int>]) throws {
-    precondition(
-      slices.count == size && slices.last!.upperBound == vector.count,
-      "\(slices.count) slices up to \(slices.last!.upperBound) of a vector of \(vector.count)")
-    guard size > 1 else { return }
-    try allGather(
-      mfac_in_place(), vector.baseAddress, try Layout(slices.map(\.count)), mfac_float())
-  }
-
   /// Runs `body` on every rank; where it throws on any, throws on all, with the message of the
   /// lowest rank that failed.
   public func agree<Result>(_ body: () throws -> Result) throws -> Result {
@@ -137,6 +128,9 @@ public final class Communicator {
     _ own: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
     _ type: MPI_Datatype?
   ) throws {
+    var width: Int32 = 0
+    try MPIError.check("MPI_Type_size", MPI_Type_size(type, &width))
+    traffic += .allGather(bytes: Int(layout.counts[rank]) * Int(width), ranks: size)
     // MPI reads the counts and offsets until the exchange is complete.
     try layout.counts.withUnsafeBufferPointer { counts in
       try layout.offsets.withUnsafeBufferPointer { offsets in
@@ -149,6 +143,62 @@ public final class Communicator {
         try wait(for: &requests)
       }
     }
+  }
+
+  /// A tag for the messages of an exchange that others may run beside; the ranks ask for them in the
+  /// same order. 0 is for exchanges that nothing runs beside.
+  func newTag() -> Int {
+    tags += 1
+    return tags
+  }
+
+  /// Starts to send to `rank`; the bytes must stay as they are until the request is complete.
+  func send(_ part: UnsafeRawBufferPointer, to rank: Int, tag: Int) throws -> MPI_Request? {
+    var request = mfac_request_null()
+    let count = try MPIError.count(part.count, in: "MPI_Isend")
+    try MPIError.check(
+      "MPI_Isend",
+      MPI_Isend(
+        part.baseAddress, count, mfac_byte(), Int32(rank), Int32(tag), handle, &request))
+    traffic += Traffic(messages: 1, bytes: part.count)
+    return request
+  }
+
+  /// Starts to receive from `rank`.
+  func receive(
+    _ part: UnsafeMutableRawBufferPointer, from rank: Int, tag: Int
+  ) throws -> MPI_Request? {
+    var request = mfac_request_null()
+    let count = try MPIError.count(part.count, in: "MPI_Irecv")
+    try MPIError.check(
+      "MPI_Irecv",
+      MPI_Irecv(
+        part.baseAddress, count, mfac_byte(), Int32(rank), Int32(tag), handle, &request))
+    return request
+  }
+
+  /// Sends numbers to a rank and receives `count` from it; of none there is no message. Of the two
+  /// ranks alone.
+  func exchange(_ values: [Double], with rank: Int, expecting count: Int) throws -> [Double] {
+    var received = [Double](repeating: 0, count: count)
+    try values.withUnsafeBytes { values in
+      try received.withUnsafeMutableBytes { received in
+        var requests: [MPI_Request?] = []
+        if count > 0 { requests.append(try receive(received, from: rank, tag: 0)) }
+        if !values.isEmpty { requests.append(try send(values, to: rank, tag: 0)) }
+        try wait(for: &requests)
+      }
+    }
+    return received
+  }
+
+  /// Lets requests go on, and does not wait for them: MPI works only when it is called.
+  func progress(_ requests: inout [MPI_Request?]) throws {
+    guard !requests.isEmpty else { return }
+    var done: Int32 = 0
+    try MPIError.check(
+      "MPI_Testall", mfac_test_all(Int32(requests.count), &requests, &done))
+    if done != 0 { requests = [] }
   }
 
   /// Waits until all requests are complete.

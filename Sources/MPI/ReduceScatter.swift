@@ -4,10 +4,11 @@ import Sharding
 /// Sums vectors [d], one for each micro-batch, over all ranks, in the tree over the micro-batches,
 /// and leaves every rank with its slice of the sum: the same bits at any number of ranks.
 ///
-/// A rank computes a run of micro-batches (`add`, from left to right), joins what it can, and in
-/// `finish` sends each of its nodes, cut in slices, to the slices' owners.
+/// A rank computes a run of micro-batches, from left to right, and joins what it can. Of its last one
+/// it says how far it is complete, from the end of the vector to its beginning: the blocks that are
+/// leave for their owners meanwhile.
 public final class ReduceScatter {
-  private typealias Vector = UnsafeMutableBufferPointer<Float>
+  public typealias Vector = UnsafeMutableBufferPointer<Float>
 
   /// The micro-batches of this rank.
   public let leaves: Range<Int>
@@ -15,29 +16,46 @@ public final class ReduceScatter {
   private let slices: [Range<Int>]
   private let nodes: [[TreeNode]]
   private let rank: Int
+  private let tag: Int
   private let length: Int
-  private var idle: [Vector] = []
-  private var tree: FixedTree<Vector>?
   private let received: Vector
+  private var idle: [Vector] = []
+
+  /// Complete nodes, the last of them with the micro-batch that is being computed.
+  private var own: FixedTree<Vector>
+  /// Right vectors, each to be added to the left one, in this order, as far as both are complete.
+  private var joins: [(left: Vector, right: Vector)] = []
+  /// The vector that is being computed is complete from here on.
+  private var complete: Int
+  private var requests: [MPI_Request?] = []
+  /// Blocks of the last node that have not left yet, the next one last.
+  private var outgoing: [(target: Int, block: Range<Int>)] = []
 
   /// - Parameters:
   ///   - microBatches: who computes which.
   ///   - partition: who owns which slice of the sum.
-  public init(of microBatches: Partition, to partition: CellPartition, rank: Int) {
+  ///   - world: on all ranks, these objects are made in the same order.
+  public init(of microBatches: Partition, to partition: CellPartition, on world: Communicator) {
+    rank = world.rank
+    tag = world.newTag()
     leaves = microBatches.range(of: rank)
     leafCount = microBatches.items
     slices = (0..<partition.ranks).map(partition.slice(of:))
     nodes = (0..<partition.ranks).map {
       FixedTree.cover(microBatches.range(of: $0), of: microBatches.items)
     }
-    self.rank = rank
     length = partition.cells.parameterCount
     let foreign = nodes.joined().count - nodes[rank].count
     received = Self.allocate(foreign * slices[rank].count)
+    complete = length
+    own = FixedTree(leaves: 0) { left, _ in left }
+    startOver()
   }
 
   deinit {
-    for vector in idle + (tree?.nodes.map(\.value) ?? []) + [received] { vector.deallocate() }
+    for vector in idle + joins.map(\.right) + own.nodes.map(\.value) + [received] {
+      vector.deallocate()
+    }
   }
 
   /// Bytes that these sums take on a rank, at most.
@@ -59,86 +77,131 @@ public final class ReduceScatter {
       * (vectors * partition.cells.parameterCount + foreign * partition.slice(of: rank).count)
   }
 
-  /// Adds the vector [d] of the next micro-batch, which `compute` writes. Local.
-  public func add(
-    microBatch: Int, _ compute: (UnsafeMutableBufferPointer<Float>) throws -> Void
-  ) rethrows {
+  /// What each rank sends for one such sum.
+  public static func traffic(of microBatches: Partition, to partition: CellPartition) -> [Traffic] {
+    let slices = (0..<partition.ranks).map(partition.slice(of:))
+    let blocks = slices.map(\.blocks.count)
+    let allBlocks = blocks.reduce(0, +)
+    return (0..<partition.ranks).map { rank in
+      let nodes = FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
+      return Traffic(
+        messages: nodes * (allBlocks - blocks[rank]),
+        bytes: 4 * nodes * (partition.cells.parameterCount - slices[rank].count))
+    }
+  }
+
+  /// The vector [d] to be filled with the next micro-batch's numbers; of the rank's last one the
+  /// exchange begins, and what is complete already leaves.
+  public func begin(microBatch: Int, on world: Communicator) throws -> Vector {
+    precondition(joins.isEmpty && complete == length, "micro-batch \(microBatch) within another")
     let vector = idle.popLast() ?? Self.allocate(length)
-    do {
-      try compute(vector)
-    } catch {
-      idle.append(vector)
-      throw error
+    own.add(leaf: microBatch, vector)
+    if microBatch == leaves.upperBound - 1 { try beginExchange(on: world) }
+    return vector
+  }
+
+  /// Says that the numbers of the vector that is being filled are complete from `start` to its end.
+  /// After the call with 0 the vector is no longer the caller's.
+  public func advance(to start: Int, on world: Communicator) throws {
+    for (left, right) in joins { Self.add(right, to: left, start..<max(start, complete)) }
+    complete = min(start, complete)
+    while let (target, block) = outgoing.last, block.lowerBound >= complete {
+      outgoing.removeLast()
+      try send(block, of: own.nodes.last!.value, to: target, on: world)
     }
-    if tree == nil {
-      tree = FixedTree(leaves: leafCount) { [unowned self] left, right in
-        Self.add(right, to: left)
-        idle.append(right)
-        return left
-      }
+    try world.progress(&requests)
+    if start == 0 {
+      idle += joins.map(\.right)
+      joins = []
+      complete = length
     }
-    tree!.add(leaf: microBatch, vector)
   }
 
   /// This rank's slice of the sum over all micro-batches; it is overwritten by the next sum.
   /// Collective.
   public func finish(on world: Communicator) throws -> UnsafeBufferPointer<Float> {
-    let own = tree?.nodes ?? []
-    tree = nil
-    idle += own.map(\.value)
+    if leaves.isEmpty { try beginExchange(on: world) }
     precondition(
-      own.map(\.node) == nodes[rank], "rank \(rank) has the nodes \(own.map(\.node)), not its own")
+      own.nodes.map(\.node) == nodes[rank] && outgoing.isEmpty,
+      "rank \(rank) has the nodes \(own.nodes.map(\.node)), not its own, or \(outgoing.count) blocks"
+    )
+    try world.wait(for: &requests)
+    requests = []
 
     let slice = slices[rank]
-    var requests: [MPI_Request?] = []
-    var incoming = 0
     var parts = FixedTree<Vector>(leaves: leafCount) { left, right in
-      Self.add(right, to: left)
+      Self.add(right, to: left, left.indices)
       return left
     }
-    var arriving: [(TreeNode, Vector)] = []
+    var incoming = 0
     for source in 0..<nodes.count {
       for (index, node) in nodes[source].enumerated() {
-        guard source != rank else {
-          arriving.append((node, Vector(rebasing: own[index].value[slice])))
-          continue
+        if source == rank {
+          parts.add(node, Vector(rebasing: own.nodes[index].value[slice]))
+        } else {
+          parts.add(node, part(incoming))
+          incoming += 1
         }
-        let part = Vector(rebasing: received[incoming * slice.count..<(incoming + 1) * slice.count])
-        incoming += 1
-        arriving.append((node, part))
-        guard !part.isEmpty else { continue }
-        var request = mfac_request_null()
-        try MPIError.check(
-          "MPI_Irecv",
-          MPI_Irecv(
-            part.baseAddress, try MPIError.count(part.count, in: "MPI_Irecv"), mfac_float(),
-            Int32(source), Int32(index), world.handle, &request))
-        requests.append(request)
       }
     }
-    // Each rank starts with its right-hand neighbour, so that they do not all write to one at once.
-    for step in 1..<max(slices.count, 2) where slices.count > 1 {
-      let target = (rank + step) % slices.count
-      guard !slices[target].isEmpty else { continue }
-      for (index, (_, vector)) in own.enumerated() {
-        var request = mfac_request_null()
-        let count = try MPIError.count(slices[target].count, in: "MPI_Isend")
-        try MPIError.check(
-          "MPI_Isend",
-          MPI_Isend(
-            vector.baseAddress! + slices[target].lowerBound, count, mfac_float(), Int32(target),
-            Int32(index), world.handle, &request))
-        requests.append(request)
-      }
-    }
-    try world.wait(for: &requests)
-    for (node, part) in arriving { parts.add(node, part) }
+    startOver()
     return UnsafeBufferPointer(parts.root)
   }
 
-  private static func add(_ right: Vector, to left: Vector) {
+  private func startOver() {
+    idle += own.nodes.map(\.value)
+    own = FixedTree(leaves: leafCount) { [unowned self] left, right in
+      joins.append((left, right))
+      return left
+    }
+  }
+
+  /// Expects the other ranks' nodes, and sends those of this rank that are complete.
+  ///
+  /// Between two ranks messages arrive in the order in which they leave: node by node, and each from
+  /// its end to its beginning.
+  private func beginExchange(on world: Communicator) throws {
+    var incoming = 0
+    for source in 0..<nodes.count where source != rank {
+      for _ in nodes[source] {
+        for block in part(incoming).indices.blocks.reversed() {
+          requests.append(
+            try world.receive(
+              UnsafeMutableRawBufferPointer(Vector(rebasing: part(incoming)[block])),
+              from: source, tag: tag))
+        }
+        incoming += 1
+      }
+    }
+    let blocks = slices.enumerated().flatMap { target, slice in
+      slice.blocks.map { (target: target, block: $0) }
+    }
+    outgoing = blocks.filter { $0.target != rank }
+    for (_, vector) in own.nodes.dropLast() {
+      for (target, block) in outgoing.reversed() {
+        try send(block, of: vector, to: target, on: world)
+      }
+    }
+    if leaves.isEmpty { outgoing = [] }
+  }
+
+  private func send(
+    _ block: Range<Int>, of vector: Vector, to target: Int, on world: Communicator
+  ) throws {
+    requests.append(
+      try world.send(
+        UnsafeRawBufferPointer(Vector(rebasing: vector[block])), to: target, tag: tag))
+  }
+
+  /// Where the nodes of other ranks come in.
+  private func part(_ index: Int) -> Vector {
+    let count = slices[rank].count
+    return Vector(rebasing: received[index * count..<(index + 1) * count])
+  }
+
+  private static func add(_ right: Vector, to left: Vector, _ range: Range<Int>) {
     let (source, target) = (right.baseAddress!, left.baseAddress!)
-    for i in 0..<left.count { target[i] += source[i] }
+    for i in range { target[i] += source[i] }
   }
 
   private static func allocate(_ count: Int) -> Vector {

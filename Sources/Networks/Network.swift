@@ -96,6 +96,22 @@ public final class Network<Element: Scalar> {
     gradient: UnsafeMutableBufferPointer<Element>, loss: Loss, scale: Element,
     training: TrainingPass<Element>? = nil
   ) -> Double {
+    lossAndGradient(
+      inputs: inputs, targets: targets, parameters: parameters, state: state, gradient: gradient,
+      loss: loss, scale: scale, training: training
+    ) { _ in }
+  }
+
+  /// The same, which tells how far it is.
+  ///
+  /// - Parameter isFinal: is called between the backward calls of the layers, last layers first, with
+  ///   where the part of the gradient begins, up to its end, that has its values; at last with 0.
+  public func lossAndGradient(
+    inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
+    parameters: UnsafeBufferPointer<Element>, state: UnsafeBufferPointer<Element>,
+    gradient: UnsafeMutableBufferPointer<Element>, loss: Loss, scale: Element,
+    training: TrainingPass<Element>?, isFinal: (Int) throws -> Void
+  ) rethrows -> Double {
     let pass = pass(inputs, parameters, state, training)
     check(targets, examples: pass.examples)
     precondition(
@@ -103,12 +119,13 @@ public final class Network<Element: Scalar> {
       "gradient of \(gradient.count) elements for \(parameterCount) parameters")
     guard pass.examples > 0 else {
       gradient.update(repeating: 0)
+      try isFinal(0)
       return 0
     }
     let sum = loss(
       predictions: pass.examples * positions, outputs: outputCount, forward(pass), targets,
       scale: scale, gradient: gradients.pointer)
-    backward(pass, gradient)
+    try backward(pass, gradient, isFinal)
     return sum
   }
 
@@ -174,9 +191,11 @@ public final class Network<Element: Scalar> {
   }
 
   /// From the gradient of the outputs, which the loss has left at the beginning of `gradients`.
-  private func backward(_ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>) {
+  private func backward(
+    _ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>, _ isFinal: (Int) throws -> Void
+  ) rethrows {
     let places = gradients.pointer
-    for backward in plan.backward {
+    for (backward, start) in zip(plan.backward, plan.finalFrom) {
       switch backward {
       case .layer(let index, let dy, let dx, let accumulates, let addend):
         let step = plan.steps[index]
@@ -192,6 +211,7 @@ public final class Network<Element: Scalar> {
       case .copy(let from, let into, let count):
         (places + into).update(from: places + from, count: pass.examples * count)
       }
+      try isFinal(start)
     }
   }
 

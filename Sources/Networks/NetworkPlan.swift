@@ -12,6 +12,9 @@ struct NetworkPlan<Element: Scalar> {
   let choices: [Int]
   /// The steps of the backward pass, in their order.
   let backward: [GradientPlan<Element>.Step]
+  /// After each of these: where the part of the parameters' gradient begins, up to its end, that has
+  /// its values.
+  let finalFrom: [Int]
   let memory: NetworkMemory
 
   /// - Throws: `NetworkMemoryError` where the memory's size overflows.
@@ -51,6 +54,26 @@ struct NetworkPlan<Element: Scalar> {
     self.kept = kept
     self.choices = choices
     backward = gradients.steps
+    finalFrom = Self.finalFrom(backward, of: steps, parameters: description.layout.count)
     self.memory = memory
+  }
+
+  private static func finalFrom(
+    _ backward: [GradientPlan<Element>.Step], of steps: [Step], parameters: Int
+  ) -> [Int] {
+    var pending = steps.compactMap(\.parameters).sorted()
+    // Where the parameters begin that are behind all the pending ones.
+    var start = parameters
+    var done: Set<Int> = []
+    return backward.map { step in
+      if case .layer(let index, _, _, _, _) = step, let own = steps[index].parameters {
+        done.insert(own)
+      }
+      while let last = pending.last, done.contains(last) {
+        start = last
+        pending.removeLast()
+      }
+      return start
+    }
   }
 }

@@ -7,16 +7,19 @@ struct GradientSlice {
   let cells: [Range<Int>]
   private let values: Buffer<Float>
   private let squares: Buffer<Double>
-  let sum: CellSum
+  let sum: TreeSum
 
   init(_ partition: CellPartition, rank: Int) {
     cells = partition.cellsInSlice(of: rank)
     values = Buffer(count: partition.slice(of: rank).count)
     squares = Buffer(count: cells.count)
-    sum = CellSum(partition, rank: rank)
+    sum = TreeSum(partition, rank: rank)
   }
 
   var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }
+
+  /// Where the gradient may be brought to another form.
+  var mutableSlice: UnsafeMutableBufferPointer<Float> { values.all }
 
   /// Takes over the mean gradient, with the coupled part of the weight decay: g = ∇ + ω·w.
   func load(_ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>) {
@@ -32,17 +35,21 @@ struct GradientSlice {
   /// Takes over the mean gradient, as `load` does, and tells its norm over the whole of d. Collective.
   func measure(
     _ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>,
-    on world: Communicator, clock: inout PhaseClock
+    on world: Communicator, clock: PhaseClock
   ) throws -> StepOutcome {
     try clock.time(.sum) {
       load(gradient, decay: decay, parameters: parameters)
-      for (index, cell) in cells.enumerated() {
-        let piece = UnsafeBufferPointer(values[cell])
-        MixedPrecision.dots(
-          rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: squares.pointer + index)
-      }
+      writeSquares(into: squares.pointer, stride: 1)
       let square = try sum.total(of: squares.all, width: 1, on: world)[0]
       return StepOutcome(gradientNorm: square.squareRoot())
+    }
+  }
+
+  /// `g·g` of each cell alone, `stride` numbers apart.
+  func writeSquares(into squares: UnsafeMutablePointer<Double>, stride: Int) {
+    for (index, cell) in cells.enumerated() {
+      let piece = UnsafeBufferPointer(values[cell])
+      squares[index * stride] = MixedPrecision.dot(piece, piece)
     }
   }
 }

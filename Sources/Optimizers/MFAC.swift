@@ -27,7 +27,12 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
 ///   u [d/p]      this rank's slice of the direction F⁻¹g
 ///   v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
-/// What crosses the network in a step is one row of K, m numbers.
+/// What crosses the network in a step is one row of K, m numbers, and the gradient's norm.
+///
+/// In a window of another form than the gradients', g is the gradient as it is stored, and F is exact
+/// for it: rounded to bfloat16, or the largest entries of the gradient and of what earlier ones left
+/// out. Error feedback sees to it that nothing is lost. That is how Modoranu, Kalinov, Kurtic, Frantar
+/// and Alistarh ("Error Feedback Can Accurately Compress Preconditioners", 2024) precondition.
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
@@ -35,6 +40,10 @@ public final class MFAC: ShardedOptimizer {
   public struct Configuration: Sendable, Equatable {
     /// m.
     public var window: Int
+    /// Of the numbers that the window holds.
+    public var windowType: RowType
+    /// The share of the coordinates that it holds, in (0, 1].
+    public var windowDensity: Double
     /// λ.
     public var damping: Double
     /// μ in [0, 1).
@@ -42,18 +51,23 @@ public final class MFAC: ShardedOptimizer {
     public var weightDecay: WeightDecay
 
     public init(
-      window: Int = 256, damping: Double = 1e-4, momentum: Float = 0,
+      window: Int = 256, windowType: RowType = .float32, windowDensity: Double = 1,
+      damping: Double = 1e-4, momentum: Float = 0,
       weightDecay: WeightDecay = .coupled(0)
     ) {
       self.window = window
+      self.windowType = windowType
+      self.windowDensity = windowDensity
       self.damping = damping
       self.momentum = momentum
       self.weightDecay = weightDecay
     }
+
+    var form: WindowForm { WindowForm(type: windowType, density: windowDensity) }
   }
 
   public let configuration: Configuration
-  private let fisher: DampedFisher
+  package let fisher: DampedFisher
   private let gradient: GradientSlice
   private let partials: Buffer<Double>
   private let direction: Buffer<Float>
@@ -63,9 +77,10 @@ public final class MFAC: ShardedOptimizer {
     self.configuration = configuration
     gradient = GradientSlice(partition, rank: rank)
     fisher = DampedFisher(
-      window: GradientWindow(capacity: configuration.window, cells: gradient.cells),
+      window: GradientWindow(
+        capacity: configuration.window, cells: gradient.cells, form: configuration.form),
       damping: configuration.damping)
-    partials = Buffer(count: gradient.cells.count * configuration.window)
+    partials = Buffer(count: gradient.cells.count * (configuration.window + 1))
     direction = Buffer(count: partition.slice(of: rank).count)
     velocity = Buffer(count: configuration.momentum > 0 ? direction.count : 0)
   }
@@ -77,18 +92,21 @@ public final class MFAC: ShardedOptimizer {
     let m = configuration.window
     let cells = partition.cellsInSlice(of: rank)
     let slices = configuration.momentum > 0 ? 3 : 2
-    return GradientWindow.bytes(capacity: m, cells: cells)
-      + 4 * slices * partition.slice(of: rank).count + 8 * m * cells.count
+    return GradientWindow.bytes(capacity: m, cells: cells, form: configuration.form)
+      + 4 * slices * partition.slice(of: rank).count + 8 * (m + 1) * cells.count
       + DampedFisher.bytes(capacity: m)
   }
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
+    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
-    let products = try gramRow(of: gradient, parameters: parameters, on: world, clock: &clock)
-    // g·g stands at the slot where g will go: every rank sees the same, before the slot is written.
-    var outcome = StepOutcome(gradientNorm: products[fisher.window.oldest].squareRoot())
+    let (products, square) = try gramRow(
+      of: gradient, parameters: parameters, on: world, clock: clock)
+    // Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
+    // window holds.
+    let isStorable = products[fisher.window.oldest].isFinite
+    var outcome = StepOutcome(gradientNorm: isStorable ? square.squareRoot() : .infinity)
     guard outcome.taken else { return outcome }
 
     let wasMaintained = fisher.isFactorMaintained
@@ -99,9 +117,19 @@ public final class MFAC: ShardedOptimizer {
         on, in O(m³) (a larger --damping would keep it)
         """
     }
-    clock.time(.direction) { fisher.direction(forSlot: slot, into: direction.all) }
-    try clock.time(.update) {
-      try update(&parameters, learningRate: learningRate, updated: updated)
+    // Cells are updated while their direction is in the cache, several in one go.
+    var made: [Range<Int>] = []
+    try clock.time(.direction, reading: windowBytes) {
+      try fisher.direction(forSlot: slot, into: direction.all) { cell in
+        made.append(cell)
+        guard cell.upperBound == direction.count || cell.upperBound - made[0].lowerBound >= 8192
+        else { return }
+        try clock.time(.update) {
+          update(made, of: &parameters, learningRate: learningRate)
+          try updated(made[0].lowerBound..<cell.upperBound)
+        }
+        made = []
+      }
     }
     return outcome
   }
@@ -120,12 +148,18 @@ public final class MFAC: ShardedOptimizer {
     let width = fisher.window.width(inserting: false)
     let used = partials[0..<gradient.cells.count * width]
     try x.withUnsafeBufferPointer { x in
-      fisher.window.partialProducts(with: x, inserting: false, into: partials)
+      fisher.window.partialProducts(with: x, inserting: false, into: partials, stride: width)
       let products = try gradient.sum.total(of: used, width: width, on: world)
       result.withUnsafeMutableBufferPointer {
         fisher.inverseProduct(x, products: products, into: $0)
       }
     }
+  }
+
+  /// What one pass over the window reads.
+  private var windowBytes: Int {
+    GradientWindow.rowBytes(
+      capacity: fisher.window.filled, cells: gradient.cells, form: configuration.form)
   }
 
   /// Puts the new gradient into the window, on all ranks alike.
@@ -138,31 +172,35 @@ public final class MFAC: ShardedOptimizer {
     }
   }
 
-  /// The products of the new gradient with the window's and with itself.
+  /// The products of the new gradient, as it will be stored, with the window's and with itself; and the
+  /// square of its norm, of all of it.
   private func gramRow(
     of gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
-    clock: inout PhaseClock
-  ) throws -> [Double] {
+    clock: PhaseClock
+  ) throws -> (products: [Double], square: Double) {
     let width = fisher.window.width(inserting: true)
-    clock.time(.gramRow) {
+    clock.time(.gramRow, reading: windowBytes) {
       self.gradient.load(gradient, decay: configuration.weightDecay, parameters: parameters)
-      fisher.window.partialProducts(with: self.gradient.slice, inserting: true, into: partials)
+      self.gradient.writeSquares(into: partials.pointer + width, stride: width + 1)
+      fisher.window.stage(self.gradient.mutableSlice)
+      fisher.window.partialProducts(
+        with: self.gradient.slice, inserting: true, into: partials, stride: width + 1)
     }
     return try clock.time(.sum) {
-      try self.gradient.sum.total(
-        of: partials[0..<self.gradient.cells.count * width], width: width, on: world)
+      let sums = try self.gradient.sum.total(
+        of: partials[0..<self.gradient.cells.count * (width + 1)], width: width + 1, on: world)
+      return (Array(sums.dropLast()), sums[width])
     }
   }
 
   /// v ← μv + (1 − μ)u; w ← w − ηv.
   private func update(
-    _ parameters: inout MutableSpan<Float>, learningRate: Double,
-    updated: (Range<Int>) throws -> Void
-  ) rethrows {
+    _ cells: [Range<Int>], of parameters: inout MutableSpan<Float>, learningRate: Double
+  ) {
     let step = Float(learningRate)
     let remainder = configuration.weightDecay.remainder(learningRate: learningRate)
     let momentum = configuration.momentum
-    for cell in gradient.cells {
+    for cell in cells {
       if momentum > 0 {
         let (u, v) = (direction.pointer, velocity.pointer)
         for i in cell {
@@ -171,7 +209,6 @@ public final class MFAC: ShardedOptimizer {
         }
       }
       for i in cell { parameters[i] = remainder * parameters[i] - step * direction.pointer[i] }
-      try updated(cell)
     }
   }
 }

@@ -1,4 +1,6 @@
-/// The parts of a training step that are timed apart.
+import MPI
+
+/// The parts of a training step that are timed apart, and evaluation between steps, with what it saves.
 public enum Phase: String, CaseIterable, Sendable {
   /// Examples become network inputs.
   case data
@@ -18,20 +20,71 @@ public enum Phase: String, CaseIterable, Sendable {
   case update
   /// The parameters are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"
+  case evaluation
 }
 
-/// Seconds spent in each phase.
-public struct PhaseClock: Sendable {
-  public private(set) var seconds: [Phase: Double] = [:]
+/// What each phase has cost this rank.
+public final class PhaseClock {
+  public struct Cost: Sendable, Equatable {
+    public var calls = 0
+    public var seconds = 0.0
+    /// What was sent to other ranks.
+    public var sent = Traffic()
+    /// What was read of the window, where that is what the phase is about.
+    public var bytesRead = 0
 
-  public init() {}
+    public init(
+      calls: Int = 0, seconds: Double = 0, sent: Traffic = Traffic(), bytesRead: Int = 0
+    ) {
+      self.calls = calls
+      self.seconds = seconds
+      self.sent = sent
+      self.bytesRead = bytesRead
+    }
 
-  /// Runs `body` and charges its time to `phase`.
-  public mutating func time<Result>(
-    _ phase: Phase, _ body: () throws -> Result
+    public static func + (a: Cost, b: Cost) -> Cost {
+      Cost(
+        calls: a.calls + b.calls, seconds: a.seconds + b.seconds, sent: a.sent + b.sent,
+        bytesRead: a.bytesRead + b.bytesRead)
+    }
+  }
+
+  public private(set) var costs: [Phase: Cost] = [:]
+  private let world: Communicator?
+  /// Of all phases timed within the one that is running: they are not its own.
+  private var inner = Cost()
+
+  /// - Parameter world: whose traffic is counted.
+  public init(on world: Communicator? = nil) { self.world = world }
+
+  public var seconds: [Phase: Double] { costs.mapValues(\.seconds) }
+
+  /// Runs `body` and charges its time and traffic to `phase`, but for those of phases that `body`
+  /// times itself.
+  ///
+  /// - Parameter reading: what `body` reads of the window.
+  public func time<Result>(
+    _ phase: Phase, reading bytes: Int = 0, _ body: () throws -> Result
   ) rethrows -> Result {
+    let outer = inner
+    inner = Cost()
+    let sent = world?.traffic ?? Traffic()
     let start = ContinuousClock.now
-    defer { seconds[phase, default: 0] += (ContinuousClock.now - start) / .seconds(1) }
+    defer {
+      let whole = Cost(
+        seconds: (ContinuousClock.now - start) / .seconds(1),
+        sent: (world?.traffic ?? Traffic()) - sent)
+      let own = Cost(
+        calls: 1, seconds: whole.seconds - inner.seconds, sent: whole.sent - inner.sent,
+        bytesRead: bytes)
+      costs[phase] = (costs[phase] ?? Cost()) + own
+      inner = outer + whole
+    }
     return try body()
+  }
+
+  /// Adds what another clock has counted.
+  public func add(_ other: PhaseClock) {
+    costs.merge(other.costs) { $0 + $1 }
   }
 }

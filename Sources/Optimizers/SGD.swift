@@ -21,10 +21,10 @@ public final class SGD: ShardedOptimizer {
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
+    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let outcome = try self.gradient.measure(
-      gradient, decay: weightDecay, parameters: parameters, on: world, clock: &clock)
+      gradient, decay: weightDecay, parameters: parameters, on: world, clock: clock)
     guard outcome.taken else { return outcome }
     try clock.time(.update) {
       let (g, v) = (self.gradient.slice, velocity.pointer)

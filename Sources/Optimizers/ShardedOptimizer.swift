@@ -17,7 +17,7 @@ public protocol ShardedOptimizer: AnyObject {
   ///   has changed on any rank.
   func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
+    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
 }
 

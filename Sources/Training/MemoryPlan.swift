@@ -11,6 +11,12 @@ public struct MemoryPlan: Sendable {
   /// The network's activations for one micro-batch.
   public let activations: Int
 
+  package init(optimizer: Int, vectors: Int, activations: Int) {
+    self.optimizer = optimizer
+    self.vectors = vectors
+    self.activations = activations
+  }
+
   public var total: Int { Self.sum(Self.sum(optimizer, vectors), activations) }
 
   /// More than can be addressed is as good as the largest number.
@@ -26,7 +32,7 @@ public struct MemoryPlan: Sendable {
   }
 
   /// Refuses a plan for which a node does not have the memory. Collective.
-  func check(on world: Communicator) throws {
+  package func check(on world: Communicator) throws {
     let available = availableMemory()
     let ranksHere = world.ranksOnThisNode
     try world.agree {

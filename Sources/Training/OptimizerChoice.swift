@@ -9,7 +9,7 @@ public enum OptimizerChoice: Sendable, Equatable {
   case adamw(weightDecay: WeightDecay)
 
   /// The part of it that lives on a rank.
-  func make(partition: CellPartition, rank: Int) -> any ShardedOptimizer {
+  package func make(partition: CellPartition, rank: Int) -> any ShardedOptimizer {
     switch self {
     case .mfac(let configuration):
       MFAC(configuration, partition: partition, rank: rank)
@@ -21,7 +21,7 @@ public enum OptimizerChoice: Sendable, Equatable {
   }
 
   /// Bytes that it holds on a rank.
-  func bytes(partition: CellPartition, rank: Int) -> Int {
+  package func bytes(partition: CellPartition, rank: Int) -> Int {
     let slice = 4 * partition.slice(of: rank).count
     return switch self {
     case .mfac(let configuration):

@@ -12,15 +12,17 @@ final class RunningStatistics {
   let values: Buffer<Float>
   private let mean: Buffer<Float>
   private let reduction: ReduceScatter
-  private let slices: [Range<Int>]
+  private let gather: AllGather
+  private let own: Range<Int>
   private let microBatches: Int
 
   init(count: Int, microBatches: Partition, on world: Communicator) {
     values = Buffer(count: count)
     mean = Buffer(count: count)
     let partition = CellPartition(Cells(parameterCount: count), over: world.size)
-    reduction = ReduceScatter(of: microBatches, to: partition, rank: world.rank)
-    slices = (0..<world.size).map(partition.slice(of:))
+    reduction = ReduceScatter(of: microBatches, to: partition, on: world)
+    gather = AllGather((0..<world.size).map(partition.slice(of:)), on: world)
+    own = partition.slice(of: world.rank)
     self.microBatches = microBatches.items
   }
 
@@ -30,18 +32,25 @@ final class RunningStatistics {
     return 8 * count + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
   }
 
-  /// Adds the statistics [s] of the next micro-batch, which `compute` writes. Local.
-  func add(microBatch: Int, _ compute: (UnsafeMutableBufferPointer<Float>) -> Void) {
-    reduction.add(microBatch: microBatch, compute)
+  /// The statistics [s] of the next micro-batch, to be written.
+  func begin(microBatch: Int, on world: Communicator) throws -> UnsafeMutableBufferPointer<Float> {
+    try reduction.begin(microBatch: microBatch, on: world)
   }
 
-  /// Takes the micro-batches' statistics into the running ones, or drops them. Collective.
-  func finish(updating network: Network<Float>, keep: Bool, on world: Communicator) throws {
-    let slice = try reduction.finish(on: world)
-    guard keep, values.count > 0 else { return }
-    let own = mean[slices[world.rank]]
-    for i in own.indices { own[i] = slice[i] / Float(microBatches) }
-    try world.allGather(mean.all, slices: slices)
+  /// Says that they are written.
+  func end(on world: Communicator) throws { try reduction.advance(to: 0, on: world) }
+
+  /// Completes this rank's slice of the micro-batches' mean. Collective.
+  func reduce(on world: Communicator) throws {
+    let sum = try reduction.finish(on: world)
+    let own = mean[own]
+    for i in own.indices { own[i] = sum[i] / Float(microBatches) }
+  }
+
+  /// Takes the mean into the running statistics. Collective.
+  func finish(updating network: Network<Float>, on world: Communicator) throws {
+    guard values.count > 0 else { return }
+    try gather.finish(mean.all, on: world)
     network.update(state: values.all, towards: UnsafeBufferPointer(mean.all))
   }
 }

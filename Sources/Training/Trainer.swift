@@ -37,12 +37,12 @@ public final class Trainer {
   private let network: Network<Float>
   private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
-  private let step: TrainingStep
+  package let step: TrainingStep
   /// On rank 0 alone.
   private let directory: RunDirectory?
   private var progress: Progress
-  /// Seconds since the start that went into evaluations.
-  private var evaluating = 0.0
+  /// Of the whole run.
+  private let clock: PhaseClock
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
@@ -51,8 +51,10 @@ public final class Trainer {
   public init(_ plan: TrainingPlan, on world: Communicator) throws {
     self.plan = plan
     self.world = world
+    clock = PhaseClock(on: world)
     try plan.check(on: world)
-    try world.agree { if world.rank == 0 { try RunDirectory.checkIsFree(plan.runDirectory) } }
+    let keepsFiles = world.rank == 0 && plan.keepsFiles
+    try world.agree { if keepsFiles { try RunDirectory.checkIsFree(plan.runDirectory) } }
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
@@ -84,7 +86,7 @@ public final class Trainer {
       examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
       partition: partition, on: world)
     directory = try world.agree {
-      world.rank == 0
+      keepsFiles
         ? try RunDirectory(
           plan.runDirectory,
           configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
@@ -124,6 +126,7 @@ public final class Trainer {
       let rate = plan.schedule.rate(at: index)
       let record = try step.take(
         batches.indices(step: index), step: index, epoch: epoch - 1, learningRate: rate)
+      clock.add(record.clock)
       try directory?.log(
         RunDirectory.StepLine(
           step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
@@ -146,6 +149,11 @@ public final class Trainer {
         evaluation = try evaluate(step: index + 1, epoch: epoch)
       }
     }
+    if plan.logView {
+      let view = try LogView(
+        clock, steps: plan.schedule.totalSteps, wallSeconds: progress.seconds, on: world)
+      if world.rank == 0 { print(view.text) }
+    }
     guard let evaluation, evaluation.loss.isFinite else { throw NonFiniteLoss(model: plan.model) }
     progress.say("The trained network is in \(plan.model).")
     return evaluation
@@ -154,26 +162,27 @@ public final class Trainer {
   /// Evaluates the network, and saves it; one whose loss is not finite does not replace one
   /// whose loss is.
   private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
-    let start = progress.seconds
-    defer { evaluating += progress.seconds - start }
-    let evaluation = try Evaluation(
-      of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
-      loss: plan.loss, over: world)
-    if let directory {
-      if evaluation.loss.isFinite {
-        try plan.network.writeWeights(
-          parameters.all, state: statistics.values.all, to: plan.model)
+    let trainingSeconds = progress.seconds - (clock.seconds[.evaluation] ?? 0)
+    return try clock.time(.evaluation) {
+      let evaluation = try Evaluation(
+        of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
+        loss: plan.loss, over: world)
+      if let directory {
+        if evaluation.loss.isFinite {
+          try plan.network.writeWeights(
+            parameters.all, state: statistics.values.all, to: plan.model)
+        }
+        try directory.log(
+          RunDirectory.EvaluationLine(
+            step: step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
+            testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
+            trainingSeconds: trainingSeconds, secondsSinceStart: progress.seconds))
       }
-      try directory.log(
-        RunDirectory.EvaluationLine(
-          step: step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
-          testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
-          trainingSeconds: start - evaluating, secondsSinceStart: progress.seconds))
+      progress.say(
+        "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), "
+          + plan.quality(of: evaluation)
+          + " after step \(step), \(formatNumber(progress.seconds, digits: 1)) s")
+      return evaluation
     }
-    progress.say(
-      "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), "
-        + plan.quality(of: evaluation)
-        + " after step \(step), \(formatNumber(progress.seconds, digits: 1)) s")
-    return evaluation
   }
 }

@@ -148,7 +148,11 @@ extension TrainingPlan {
   func summary(_ partition: CellPartition, _ memory: MemoryPlan) -> String {
     let optimizer =
       switch optimizer {
-      case .mfac(let mfac): "M-FAC, m = \(mfac.window) gradients, damping \(mfac.damping)"
+      case .mfac(let mfac):
+        "M-FAC, m = \(mfac.window) gradients"
+          + (mfac.windowType == .float32 ? "" : " in \(mfac.windowType.rawValue)")
+          + (mfac.windowDensity == 1 ? "" : ", \(mfac.windowDensity) of each kept")
+          + ", damping \(mfac.damping)"
       case .sgd(let momentum, _): "SGD, momentum \(momentum)"
       case .adamw: "AdamW"
       }

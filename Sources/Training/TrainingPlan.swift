@@ -28,9 +28,13 @@ public struct TrainingPlan: Sendable {
   public var evaluateEvery: Int?
   /// Where the run's files go.
   public var runDirectory: String
+  /// Whether there are such files; a benchmark leaves none.
+  package var keepsFiles = true
   /// The settings as resolved, in YAML: the run's `config.yaml`.
   public var configuration = ""
   public var progress = Progress.Style.automatic
+  /// Whether rank 0 says in the end what each phase has cost.
+  public var logView = false
 
   public init(
     dataset: Dataset, network: NetworkDescription, optimizer: OptimizerChoice,

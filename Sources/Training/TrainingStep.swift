@@ -14,25 +14,27 @@ import Sharding
 ///
 ///   d   parameters          p   ranks
 ///   B   examples in a batch, cut in M micro-batches of B/M
-final class TrainingStep {
+package final class TrainingStep {
   /// What a step leaves behind, the same on all ranks but for the seconds.
-  struct Record {
+  package struct Record {
     /// Mean over the batch, at the parameters before the step.
-    let loss: Double
-    let outcome: StepOutcome
-    let clock: PhaseClock
+    package let loss: Double
+    package let outcome: StepOutcome
+    package let clock: PhaseClock
   }
 
   private let network: Network<Float>
   private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
   private let seed: UInt64
-  private let optimizer: any ShardedOptimizer
+  package let optimizer: any ShardedOptimizer
   private let examples: ExampleBuffer
   private let loss: Loss
   private let microBatches: Partition
   private let reduction: ReduceScatter
-  private let slices: [Range<Int>]
+  private let lossSum: TreeSum
+  private let gather: AllGather
+  private let own: Range<Int>
   private let world: Communicator
 
   init(
@@ -48,8 +50,10 @@ final class TrainingStep {
     self.examples = ExampleBuffer(examples, capacity: network.maximumBatch)
     self.loss = loss
     self.microBatches = microBatches
-    reduction = ReduceScatter(of: microBatches, to: partition, rank: world.rank)
-    slices = (0..<world.size).map(partition.slice(of:))
+    reduction = ReduceScatter(of: microBatches, to: partition, on: world)
+    lossSum = TreeSum(microBatches, rank: world.rank)
+    gather = AllGather((0..<world.size).map(partition.slice(of:)), on: world)
+    own = partition.slice(of: world.rank)
     self.world = world
   }
 
@@ -58,46 +62,69 @@ final class TrainingStep {
   /// - Parameters:
   ///   - batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
   ///   - step: the step's number in the run, and `epoch` the epoch's, both from 0.
-  func take(
+  package func take(
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double
   ) throws -> Record {
-    var clock = PhaseClock()
-    var lossSums: [Double] = []
+    let clock = PhaseClock(on: world)
     let predictions = batch.count * network.positions
+    var losses: [Double] = []
     for microBatch in reduction.leaves {
       clock.time(.data) { load(microBatch, of: batch, epoch: epoch) }
-      clock.time(.gradient) {
-        reduction.add(microBatch: microBatch) { gradient in
-          statistics.add(microBatch: microBatch) { statistics in
-            lossSums.append(
-              network.lossAndGradient(
-                inputs: examples.inputs, targets: examples.targets,
-                parameters: UnsafeBufferPointer(parameters.all),
-                state: UnsafeBufferPointer(self.statistics.values.all), gradient: gradient,
-                loss: loss, scale: 1 / Float(predictions),
-                training: TrainingPass(
-                  statistics: statistics, seed: seed, step: step,
-                  firstExample: microBatch * batch.count / microBatches.items)))
-          }
-        }
+      let (gradient, statistics) = try clock.time(.reduceScatter) {
+        (
+          try reduction.begin(microBatch: microBatch, on: world),
+          try self.statistics.begin(microBatch: microBatch, on: world)
+        )
+      }
+      let pass = TrainingPass(
+        statistics: statistics, seed: seed, step: step,
+        firstExample: microBatch * batch.count / microBatches.items)
+      losses.append(
+        try compute(gradient, pass, scale: 1 / Float(predictions), clock: clock))
+    }
+    let loss = try clock.time(.loss) {
+      try lossSum.total(of: losses, on: world) / Double(predictions)
+    }
+    let gradient = try clock.time(.reduceScatter) {
+      try statistics.reduce(on: world)
+      return try reduction.finish(on: world)
+    }
+    var slice = parameters[own].mutableSpan
+    let outcome = try optimizer.step(
+      gradient.span, updating: &slice, learningRate: learningRate, on: world, clock: clock
+    ) { updated in
+      guard world.size > 1 else { return }
+      try clock.time(.allGather) {
+        try gather.advance(to: own.lowerBound + updated.upperBound, of: parameters.all, on: world)
       }
     }
-    let meanLoss = try clock.time(.loss) {
-      try world.sum(of: lossSums, over: microBatches) / Double(predictions)
-    }
-    let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
-    let slice = parameters[slices[world.rank]]
-    var updated = slice.mutableSpan
-    let outcome = try optimizer.step(
-      gradient.span, updating: &updated, learningRate: learningRate, on: world, clock: &clock,
-      updated: { _ in })
-    try clock.time(.allGather) {
-      try statistics.finish(updating: network, keep: outcome.taken, on: world)
-    }
     if outcome.taken {
-      try clock.time(.allGather) { try world.allGather(parameters.all, slices: slices) }
+      try clock.time(.allGather) {
+        try statistics.finish(updating: network, on: world)
+        try gather.finish(parameters.all, on: world)
+      }
     }
-    return Record(loss: meanLoss, outcome: outcome, clock: clock)
+    return Record(loss: loss, outcome: outcome, clock: clock)
+  }
+
+  /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there; returns
+  /// the sum of its losses.
+  private func compute(
+    _ gradient: UnsafeMutableBufferPointer<Float>, _ pass: TrainingPass<Float>, scale: Float,
+    clock: PhaseClock
+  ) throws -> Double {
+    let sum = try clock.time(.gradient) {
+      try network.lossAndGradient(
+        inputs: examples.inputs, targets: examples.targets,
+        parameters: UnsafeBufferPointer(parameters.all),
+        state: UnsafeBufferPointer(statistics.values.all), gradient: gradient, loss: loss,
+        scale: scale, training: pass
+      ) { start in
+        try clock.time(.reduceScatter) { try reduction.advance(to: start, on: world) }
+      }
+    }
+    try clock.time(.reduceScatter) { try statistics.end(on: world) }
+    return sum
   }
 
   private func load(_ microBatch: Int, of batch: ArraySlice<Int>, epoch: Int) {

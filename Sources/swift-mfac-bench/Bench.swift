@@ -1,16 +1,26 @@
 import ArgumentParser
+import Launching
 import LinearAlgebra
 
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-bench",
-    abstract: "Measures the parts of a training step.",
-    subcommands: [NetworksCommand.self, WindowCommand.self])
+    abstract: "Measures the parts of a training step, and how they scale.",
+    subcommands: [
+      NetworksCommand.self, WindowCommand.self, StepCommand.self, ScalingCommand.self,
+      PredictCommand.self, LinkCommand.self,
+
+    ])
 
   static func main() {
-    BLAS.repairCoreType()
-    BLAS.useOneThread()
-    main(nil)
+    do {
+      var command = try parseAsRoot()
+      BLAS.repairCoreType()
+      BLAS.useOneThread()
+      try command.run()
+    } catch {
+      Launcher.exitBeforeStart(Self.self, error)
+    }
   }
 }

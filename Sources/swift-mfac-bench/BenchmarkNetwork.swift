@@ -1,3 +1,5 @@
+import ArgumentParser
+import Datasets
 import LinearAlgebra
 import Networks
 import RandomNumbers
@@ -17,6 +19,48 @@ struct BenchmarkNetwork {
       BenchmarkNetwork(
         name: "gpt-mini", description: try .gptMini(vocabulary: 256, positions: 64)),
     ]
+  }
+
+  /// Further networks that have a name, for examples of CIFAR-10's size.
+  private static func larger() throws -> [BenchmarkNetwork] {
+    let (input, classes) = ([3, 32, 32], 10)
+    return [
+      BenchmarkNetwork(
+        name: "resnet32", description: try .resnet(blocks: 5, input: input, classes: classes)),
+      BenchmarkNetwork(
+        name: "wideresnet-22-2",
+        description: try .wideResnet(blocks: 3, width: 2, input: input, classes: classes)),
+      BenchmarkNetwork(
+        name: "vit-tiny", description: try .vitTiny(input: input, classes: classes)),
+    ]
+  }
+
+  /// A network that has a name, or that of a model file.
+  static func named(_ name: String) throws -> BenchmarkNetwork {
+    let known = try all() + larger()
+    if let network = known.first(where: { $0.name == name }) { return network }
+    guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+      throw ValidationError(
+        "no network '\(name)'; there are \(known.map(\.name).joined(separator: ", ")), and model "
+          + "files (.yaml)")
+    }
+    let description = try NetworkDescription(yaml: try TextFile.read(name), file: name)
+    return BenchmarkNetwork(name: name, description: description)
+  }
+
+  /// Random examples, of classes or of values as the network has outputs.
+  func randomExamples(count: Int) -> ArrayExamples {
+    let (inputs, labels) = (randomInputs(examples: count), randomLabels(examples: count))
+    return withExtendedLifetime((inputs, labels)) {
+      let targets: ArrayExamples.Targets =
+        description.outputCount > 1
+        ? .classes(
+          Array(labels.all), count: description.outputCount, positions: description.positions)
+        : .values(labels.all.map(Float.init), count: 1)
+      return ArrayExamples(
+        inputShape: description.input, inputs: .floats(Array(inputs.all)), targets: targets,
+        rows: Array(0..<count), source: "random examples")
+    }
   }
 
   /// Uniform in [−1, 1), or tokens where the network begins with an embedding.

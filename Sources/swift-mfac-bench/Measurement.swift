@@ -1,16 +1,16 @@
 /// Seconds that repetitions of the same work took.
 struct Measurement {
-  private let sorted: [Double]
+  private let times: [Double]
 
   /// Repeats `body` for about `seconds`, at least three times, after a warm-up of a fifth of that.
   init(seconds: Double, _ body: () -> Void) {
     _ = Self.repeated(for: seconds / 5, atLeast: 1, body)
-    sorted = Self.repeated(for: seconds, atLeast: 3, body).sorted()
+    times = Self.repeated(for: seconds, atLeast: 3, body)
   }
 
-  var repetitions: Int { sorted.count }
-  var minimum: Double { sorted[0] }
-  var median: Double { (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2 }
+  var repetitions: Int { times.count }
+  var minimum: Double { times.min()! }
+  var median: Double { times.median }
 
   private static func repeated(
     for seconds: Double, atLeast count: Int, _ body: () -> Void
@@ -25,8 +25,15 @@ struct Measurement {
   }
 }
 
+extension [Double] {
+  var median: Double {
+    let sorted = sorted()
+    return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+  }
+}
+
 /// A line of a table: a name, and columns to the right of it.
-func row(_ name: String, _ columns: [String]) -> String {
-  name.padding(toLength: 12, withPad: " ", startingAt: 0)
-    + columns.map { String(repeating: " ", count: max(14 - $0.count, 1)) + $0 }.joined()
+func row(_ name: String, _ columns: [String], nameWidth: Int = 16, width: Int = 14) -> String {
+  name + String(repeating: " ", count: max(nameWidth - name.count, 1))
+    + columns.map { String(repeating: " ", count: max(width - $0.count, 1)) + $0 }.joined()
 }

@@ -8,7 +8,11 @@ import Networks
 struct NetworksCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "networks",
-    abstract: "Forward and backward of the built-in networks on random examples, on one core.")
+    abstract: "Forward and backward of the built-in networks on random examples, on one core.",
+    discussion: """
+      A time is that of a whole batch, loss included, its micro-batches one after the other, as training \
+      calls them. The median is over the repetitions that fit in --seconds, after a warm-up.
+      """)
 
   @Argument(help: "Networks of the table, or model files (default: all of the table).")
   var names: [String] = []
@@ -24,8 +28,7 @@ struct NetworksCommand: ParsableCommand {
   @Option(help: "Seconds to measure each for.")
   var seconds = 1.0
 
-  @Option(help: "A file for the numbers, as JSON.")
-  var json: String?
+  @OptionGroup var files: ResultFiles
 
   @Flag(help: "List the networks.")
   var list = false
@@ -44,39 +47,54 @@ struct NetworksCommand: ParsableCommand {
     }
     print("OpenBLAS core type \(BLAS.coreType), one thread, batch \(batchSize)")
     print(row("network", ["micro-batches", "median ms", "minimum ms", "repetitions"]))
-    var lines: [String] = []
+    var results: [Result] = []
     for network in try networks() {
       for count in microBatches {
         let time = try measure(network, microBatches: count)
-        let median = String(format: "%.3f", 1000 * time.median)
-        let minimum = String(format: "%.3f", 1000 * time.minimum)
-        print(row(network.name, ["\(count)", median, minimum, "\(time.repetitions)"]))
-        lines.append(
-          """
-          {"network":"\(network.name)","batch":\(batchSize),"micro_batches":\(count),\
-          "median_ms":\(median),"minimum_ms":\(minimum),"repetitions":\(time.repetitions)}
-          """)
+        let result = Result(
+          network: network.name, batch: batchSize, microBatches: count,
+          medianMs: 1000 * time.median, minimumMs: 1000 * time.minimum,
+          repetitions: time.repetitions)
+        results.append(result)
+        print(
+          row(
+            network.name,
+            [
+              "\(count)", String(format: "%.3f", result.medianMs),
+              String(format: "%.3f", result.minimumMs), "\(time.repetitions)",
+            ]))
       }
     }
-    if let json {
-      let text = "[" + lines.joined(separator: ",\n ") + "]\n"
-      try text.write(toFile: json, atomically: false, encoding: .utf8)
-    }
+    try files.write(results, plot: plot(of: results))
+  }
+
+  /// A line of the table.
+  private struct Result: Encodable {
+    let network: String
+    let batch: Int
+    let microBatches: Int
+    let medianMs: Double
+    let minimumMs: Double
+    let repetitions: Int
+  }
+
+  private func plot(of results: [Result]) -> String {
+    BarPlot(
+      title: "Forward and backward, batch \(batchSize), one core",
+      valueTitle: "median time of a batch",
+      groups: Dictionary(grouping: results, by: \.network).sorted { $0.key < $1.key }.map {
+        (
+          name: $0.key,
+          bars: $0.value.map {
+            BarPlot.Bar(name: "in \($0.microBatches)", value: $0.medianMs / 1000)
+          }
+        )
+      }, format: formatSeconds
+    ).svg
   }
 
   private func networks() throws -> [BenchmarkNetwork] {
-    let known = try BenchmarkNetwork.all()
-    if names.isEmpty { return known }
-    return try names.map { name in
-      if let network = known.first(where: { $0.name == name }) { return network }
-      guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
-        throw ValidationError(
-          "no network '\(name)'; there are \(known.map(\.name).joined(separator: ", ")), and model "
-            + "files (.yaml)")
-      }
-      let description = try NetworkDescription(yaml: try TextFile.read(name), file: name)
-      return BenchmarkNetwork(name: name, description: description)
-    }
+    names.isEmpty ? try BenchmarkNetwork.all() : try names.map(BenchmarkNetwork.named)
   }
 
   /// The time of a batch: every micro-batch once, its gradient at the place of the one before.

@@ -2,14 +2,18 @@ import ArgumentParser
 import Curvature
 import Foundation
 import LinearAlgebra
-import Sharding
 
 /// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve, and
 /// the direction.
 struct WindowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "window",
-    abstract: "The two passes over a full window of gradients, beside streaming reads.")
+    abstract: "The two passes over a full window of gradients, beside streaming reads.",
+    discussion: """
+      Milliseconds are medians over the steps, on one core; GB/s count each stored number once a pass, \
+      and the share of streaming is that of plain reads measured between the steps. Beside the two \
+      passes, stage brings a gradient to the window's form, and factor keeps the Cholesky factor.
+      """)
 
   @Option(help: "d, columns of the window.")
   var parameters = 1_000_000
@@ -17,8 +21,20 @@ struct WindowCommand: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "m, gradients in the window; each makes a table.")
   var windows = [256, 1024]
 
+  @Option(
+    parsing: .upToNextOption,
+    help: "Of the window's numbers: float32 or bfloat16; each makes a table.")
+  var windowType = [RowType.float32]
+
+  @Option(
+    parsing: .upToNextOption,
+    help: "Shares of the coordinates that are kept; each makes a table.")
+  var windowDensity = [1.0]
+
   @Option(help: "Steps to measure.")
   var steps = 9
+
+  @OptionGroup var files: ResultFiles
 
   func validate() throws {
     for (name, value) in [("--parameters", parameters), ("--steps", steps)] {
@@ -29,71 +45,101 @@ struct WindowCommand: ParsableCommand {
     for m in windows where !(1...100_000).contains(m) {
       throw ValidationError("--windows: expected in 1...100000, got \(m)")
     }
+    for density in windowDensity where !(density > 0 && density <= 1) {
+      throw ValidationError("--window-density: expected in (0, 1], got \(density)")
+    }
   }
 
   func run() throws {
     print("d = \(parameters), one thread, OpenBLAS core type \(BLAS.coreType)")
-    for m in windows { try measure(m) }
+    var results: [WindowMeasurement] = []
+    for m in windows {
+      for density in windowDensity {
+        for type in windowType {
+          let form = WindowForm(type: type, density: density)
+          results.append(
+            try WindowMeasurement(parameters: parameters, window: m, form: form, steps: steps))
+          show(results.last!, beside: results.first { $0.window == m && $0.form == WindowForm() })
+        }
+      }
+    }
+    try files.write(results.map(Report.init), plot: plot(of: results))
   }
 
-  private func measure(_ m: Int) throws {
-    let cells = Cells(parameterCount: parameters)
-    let fisher = DampedFisher(
-      window: GradientWindow(capacity: m, cells: (0..<cells.count).map(cells.range(of:))),
-      damping: 1e-4)
-    let direction = Buffer<Float>(count: parameters)
-    let gradient = Buffer<Float>(count: parameters)
-    var state: UInt64 = 1
-    func draw() -> UnsafeBufferPointer<Float> {
-      for i in 0..<parameters {
-        state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-        gradient.pointer[i] = Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
-      }
-      return UnsafeBufferPointer(gradient.all)
-    }
-    // Random gradients are nearly orthogonal: their Gram matrix need not be computed to fill it.
-    for slot in 0..<m {
-      var products = [Double](repeating: 0, count: slot + 1)
-      products[slot] = Double(parameters) / 3
-      try fisher.insert(draw(), products: products)
-    }
+  /// A table, as JSON.
+  private struct Report: Encodable {
+    let parameters: Int
+    let window: Int
+    let type: String
+    let density: Double
+    let bytes: Int
+    let streamingBytesPerSecond: Double
+    let seconds: [String: Double]
 
-    let bytes = m * parameters * MemoryLayout<Float>.stride
-    let memory = Buffer<Float>(count: min(m * parameters, 1 << 28))
-    var seconds: [String: [Double]] = [:]
-    var sum: Float = 0
-    func time(_ name: String, _ body: () throws -> Void) rethrows {
-      let start = ContinuousClock.now
-      try body()
-      seconds[name, default: []].append((ContinuousClock.now - start) / .seconds(1))
+    init(_ result: WindowMeasurement) {
+      parameters = result.parameters
+      window = result.window
+      type = result.form.type.rawValue
+      density = result.form.density
+      bytes = result.bytes
+      streamingBytesPerSecond = result.streaming
+      seconds = [
+        "stage": result.stage, "gram_row": result.gramRow, "direction": result.direction,
+        "passes": result.passes, "factor": result.factor,
+      ]
     }
-    for _ in 0..<steps {
-      let g = draw()
-      var products: [Double] = []
-      var slot = 0
-      time("streaming") { sum += MixedPrecision.streamingSum(UnsafeBufferPointer(memory.all)) }
-      time("Gram row") { products = fisher.window.products(with: g, inserting: true) }
-      try time("factor") { slot = try fisher.insert(g, products: products) }
-      time("direction") { fisher.direction(forSlot: slot, into: direction.all) }
-    }
-    precondition(sum == 0, "zeros sum to \(sum)")
+  }
 
-    func median(_ name: String) -> Double { seconds[name]!.sorted()[steps / 2] }
-    let streaming = Double(4 * memory.count) / median("streaming")
+  private func plot(of results: [WindowMeasurement]) -> String {
+    BarPlot(
+      title: "A step's work on the window, d = \(parameters), one core", valueTitle: "median time",
+      groups: results.map { result in
+        (
+          name: title(of: result),
+          bars: [
+            BarPlot.Bar(
+              name: "streaming", value: Double(result.bytes) / result.streaming),
+            BarPlot.Bar(name: "Gram row", value: result.gramRow),
+            BarPlot.Bar(name: "direction", value: result.direction),
+            BarPlot.Bar(name: "factor", value: result.factor),
+          ] + (result.form == WindowForm() ? [] : [BarPlot.Bar(name: "stage", value: result.stage)])
+        )
+      }, format: formatSeconds
+    ).svg
+  }
+
+  private func title(of result: WindowMeasurement) -> String {
+    let density = result.form.isSparse ? ", density \(result.form.density)" : ""
+    return "m = \(result.window) \(result.form.type.rawValue)\(density)"
+  }
+
+  /// - Parameter dense: the same window in single precision, where it was measured.
+  private func show(_ result: WindowMeasurement, beside dense: WindowMeasurement?) {
+    let form = result.form
     print(
-      "m = \(m): \(bytes / 1_000_000) MB, streaming reads at \(format(streaming / 1e9, 1)) GB/s")
-    for name in ["Gram row", "direction", "factor"] {
-      let time = median(name)
-      var columns = ["\(format(1000 * time, 2)) ms"]
-      if name != "factor" {
-        let rate = Double(bytes) / time
-        columns += ["\(format(rate / 1e9, 1)) GB/s", "\(format(rate / streaming, 2)) streaming"]
+      "\(title(of: result)): \(result.bytes / 1_000_000) MB, "
+        + "streaming reads at \(format(result.streaming / 1e9, 1)) GB/s")
+    func line(_ name: String, _ seconds: Double, passes: Int = 0, beside dense: Double? = nil) {
+      var columns = ["\(format(1000 * seconds, 2)) ms"]
+      if passes > 0 {
+        let rate = Double(passes * result.bytes) / seconds
+        columns += [
+          "\(format(rate / 1e9, 1)) GB/s", "\(format(rate / result.streaming, 2)) streaming",
+        ]
       }
+      if let dense { columns.append("\(format(dense / seconds, 2)) × float32") }
       print(row("  \(name)", columns))
     }
+    if form != WindowForm() { line("stage", result.stage) }
+    line("Gram row", result.gramRow, passes: 1)
+    line("direction", result.direction, passes: 1)
+    line("both", result.passes, passes: 2, beside: dense?.passes)
+    line("factor", result.factor)
   }
 
   private func format(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)
   }
 }
+
+extension RowType: ExpressibleByArgument {}

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Launching
 import Yams
 
 /// Settings as text: the keys that a YAML file may have, and the file that a run leaves.

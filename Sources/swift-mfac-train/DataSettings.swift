@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Launching
 
 /// Which data, and what becomes of them. Settings that the data's kind does not know are refused;
 /// the others get their defaults.

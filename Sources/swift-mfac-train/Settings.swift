@@ -1,5 +1,7 @@
 import ArgumentParser
 import Datasets
+import Launching
+import LinearAlgebra
 import Networks
 import Training
 
@@ -144,6 +146,17 @@ struct OptimizerSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
   var window = 256
 
+  @Option(help: "Of the window's numbers: float32, or bfloat16 in half the memory and time (mfac).")
+  var windowType = RowType.float32
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      The share of a gradient's coordinates that the window keeps, the largest ones; what it leaves \
+      out is added to the next gradient (mfac).
+      """)
+  var windowDensity = 1.0
+
   @Option(parsing: .unconditional, help: "λ, added to the Fisher matrix's diagonal (mfac).")
   var damping = 1e-4
 
@@ -171,6 +184,8 @@ struct OptimizerSettings: ParsableArguments {
     try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
     try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0", weightDecay)
     try require((1...1_000_000).contains(window), "--window", "in 1...1000000", window)
+    try require(
+      windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
     try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
     try require(warmUpSteps >= 0, "--warm-up-steps", "≥ 0", warmUpSteps)
     try require(dropEvery > 0, "--drop-every", "> 0", dropEvery)
@@ -225,20 +240,15 @@ struct OutputSettings: ParsableArguments {
   @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")
   var progress = Progress.Style.automatic
 
+  @Option(help: "Whether to say in the end what each phase of the steps has cost, true or false.")
+  var logView = false
+
   func validate() throws {
     try require(runDirectory != "", "--run-directory", "a path", "an empty one")
   }
 }
 
 extension BatchOrder.Order: ExpressibleByArgument {}
+extension RowType: ExpressibleByArgument {}
 extension TrainingPlan.OnNonFinite: ExpressibleByArgument {}
 extension Progress.Style: ExpressibleByArgument {}
-
-func require(_ holds: Bool, _ flag: String, _ expected: String, _ got: some Any) throws {
-  guard holds else { throw ValidationError("\(flag): expected \(expected), got \(got)") }
-}
-
-/// Turns an error of the library's into one of the command line's.
-func checked<Result>(_ body: () throws -> Result) throws -> Result {
-  do { return try body() } catch { throw ValidationError("\(error)") }
-}

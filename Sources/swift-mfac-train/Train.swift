@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Glibc
+import Launching
 import LinearAlgebra
 import MPI
 import Networks
@@ -89,6 +90,7 @@ extension Settings {
     plan.evaluateEvery = length.evaluateEvery
     plan.onNonFinite = optimizer.onNonfinite
     plan.progress = output.progress
+    plan.logView = output.logView
     plan.configuration = try Configuration.text(of: self)
     return plan
   }
@@ -121,7 +123,8 @@ extension OptimizerSettings {
     case .mfac:
       .mfac(
         MFAC.Configuration(
-          window: window, damping: damping, momentum: momentum, weightDecay: decay))
+          window: window, windowType: windowType, windowDensity: windowDensity, damping: damping,
+          momentum: momentum, weightDecay: decay))
     case .sgd: .sgd(momentum: momentum, weightDecay: decay)
     case .adamw: .adamw(weightDecay: decay)
     }

@@ -167,6 +167,31 @@ import Testing
     #expect(fisher.isFactorMaintained)
   }
 
+  /// A factor that has lost digits is found out, and S is factored anew from then on.
+  @Test func aFactorThatHasLostItsDigitsIsGivenUp() throws {
+    let (m, d) = (12, 40)
+    let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.3)
+    let fisher = DampedFisher(
+      window: GradientWindow(capacity: m, cells: cells(d, size: 16)), damping: 1e-3)
+    let shift = Double(m) * fisher.damping
+    for step in 0..<m { _ = try insertOne(samples.gradient(step), into: fisher) }
+    // As if rounding had moved every element in its eighth digit.
+    let off = fisher.gram.map { $0 * (1 + 1e-8) }
+    try fisher.factor.factor(off, stride: m, rows: Array(0..<m), shift: shift)
+    #expect(fisher.isFactorMaintained)
+    let fresh = CholeskyFactor(capacity: m)
+    for step in m..<4 * m {
+      let (_, slot) = try insertOne(samples.gradient(step), into: fisher)
+      // The factor has room for eight rows more than the window's: then it is looked at.
+      #expect(fisher.isFactorMaintained == (step < m + 7))
+      guard !fisher.isFactorMaintained, step > m + 7 else { continue }
+      try fresh.factor(fisher.gram, stride: m, rows: Array(0..<m), shift: shift)
+      let exact = fresh.solve((0..<m).map { $0 == slot ? Double(m) : 0 })
+      // Of the same matrix in another order of rows, condition 1e4 at most.
+      #expect(relativeError(fisher.coefficients(forSlot: slot), to: exact) < 1e-11)
+    }
+  }
+
   private func insertOne(
     _ gradient: [Float], into fisher: DampedFisher
   ) throws -> (products: [Double], slot: Int) {

@@ -10,6 +10,10 @@ import Testing
     (["--learning-rate", "fast"], "", ["fast", "--learning-rate"]),
     (["--damping", "-1"], "", ["--damping", "-1"]),
     (["--damping", "--window"], "", ["--damping", "--window"]),
+    (["--window-type", "float16"], "", ["--window-type", "float16", "bfloat16"]),
+    (["--window-density", "0"], "", ["--window-density", "in (0, 1]", "0.0"]),
+    (["--window-density", "1.5"], "", ["--window-density", "in (0, 1]", "1.5"]),
+    (["--window-density", "nan"], "", ["--window-density", "in (0, 1]", "nan"]),
     (["--momentum", "1"], "", ["--momentum", "in [0, 1)"]),
     (["--input-scale", "255"], "", ["--input-scale", "1/255"]),
     (["--batch-size", "60"], "", ["--batch-size", "multiple of --micro-batches, 8", "60"]),
@@ -262,6 +266,14 @@ import Testing
       Program.process(ranks: 3, program: Program.ranksCheck, ["trap"]))
     #expect(outcome.status != 0)
     #expect(outcome.errors.contains("told to"))
+    #expect(outcome.seconds < 20)
+  }
+
+  @Test func anErrorInOneRankEndsAnExchangeThatHasBegun() throws {
+    let outcome = try Program.run(
+      Program.process(ranks: 3, program: Program.ranksCheck, ["throw"]))
+    #expect(outcome.status == 1)
+    #expect(outcome.output.contains("rank 2: wrong: told to"))
     #expect(outcome.seconds < 20)
   }
 

@@ -15,8 +15,12 @@ func random(_ stream: UInt64, _ index: Int) -> Float {
 }
 
 func check(_ holds: Bool, _ what: String) throws {
-  struct Wrong: Error, CustomStringConvertible { let description: String }
-  guard holds else { throw Wrong(description: "wrong: \(what)") }
+  guard holds else { throw Wrong(what) }
+}
+
+struct Wrong: Error, CustomStringConvertible {
+  let description: String
+  init(_ what: String) { description = "wrong: \(what)" }
 }
 
 func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
@@ -27,7 +31,7 @@ func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
   for (row, cell) in own.enumerated() {
     for k in 0..<3 { partials.pointer[row * 3 + k] = value(cell, k) }
   }
-  let total = try CellSum(partition, rank: world.rank).total(
+  let total = try TreeSum(partition, rank: world.rank).total(
     of: partials.all, width: 3, on: world)
   var digest: UInt64 = 0
   for k in 0..<3 {
@@ -42,7 +46,7 @@ func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
 func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
-  let reduction = ReduceScatter(of: shares, to: partition, rank: world.rank)
+  let reduction = ReduceScatter(of: shares, to: partition, on: world)
   let whole = Buffer<Float>(count: d)
   let slices = (0..<world.size).map(partition.slice(of:))
   var digest: UInt64 = 0
@@ -52,8 +56,11 @@ func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) thr
       random(UInt64(100 + microBatch), i + round)
     }
     for microBatch in reduction.leaves {
-      reduction.add(microBatch: microBatch) { vector in
-        for i in 0..<d { vector[i] = value(microBatch, i) }
+      let vector = try reduction.begin(microBatch: microBatch, on: world)
+      // In pieces, from its end, which no block and no slice has the size of.
+      for start in stride(from: (d - 1) / 7 * 7, through: 0, by: -7) {
+        for i in start..<min(start + 7, d) { vector[i] = value(microBatch, i) }
+        try reduction.advance(to: start, on: world)
       }
     }
     let slice = try reduction.finish(on: world)
@@ -80,14 +87,14 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
     MFAC.Configuration(window: m, damping: damping), partition: partition, rank: world.rank)
   let parameters = Buffer<Float>(count: d)
   let result = Buffer<Float>(count: d)
-  var clock = PhaseClock()
+  let clock = PhaseClock()
 
   /// A step at learning rate 1 from the origin leaves minus the direction.
   func step(_ gradient: [Float]) throws -> StepOutcome {
     parameters.all.update(repeating: 0)
     var own = parameters[slice].mutableSpan
     let outcome = try mfac.step(
-      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: &clock
+      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: clock
     ) { _ in }
     try world.allGather(parameters.all, slices: slices)
     return outcome
@@ -128,6 +135,83 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   return digest
 }
 
+/// What exchanges are said to send is what this rank counts while they send it.
+func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let shares = Partition(of: microBatches, over: world.size)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  func counting(_ what: String, sends expected: [Traffic], _ body: () throws -> Void) throws {
+    let before = world.traffic
+    try body()
+    let sent = world.traffic - before
+    try check(
+      sent == expected[world.rank], "\(what) of \(d) sent \(sent), not \(expected[world.rank])")
+  }
+
+  let reduction = ReduceScatter(of: shares, to: partition, on: world)
+  try counting("reduce-scatter", sends: ReduceScatter.traffic(of: shares, to: partition)) {
+    for microBatch in reduction.leaves {
+      _ = try reduction.begin(microBatch: microBatch, on: world)
+      try reduction.advance(to: 0, on: world)
+    }
+    _ = try reduction.finish(on: world)
+  }
+  let vector = Buffer<Float>(count: d)
+  try counting("all-gather", sends: AllGather.traffic(slices)) {
+    try world.allGather(vector.all, slices: slices)
+  }
+  let partials = Buffer<Double>(count: partition.cells(of: world.rank).count * 5)
+  try counting("sum over cells", sends: TreeSum.traffic(over: partition, width: 5)) {
+    _ = try TreeSum(partition, rank: world.rank).total(of: partials.all, width: 5, on: world)
+  }
+  try counting("sum over micro-batches", sends: TreeSum.traffic(of: shares, width: 1)) {
+    _ = try world.sum(of: reduction.leaves.map(Double.init), over: shares)
+  }
+}
+
+/// A window in another form: gradients that are left out, here between the others, leave no trace in it,
+/// nor in what it carries over.
+func checkForm(
+  _ d: Int, type: RowType, density: Double, on world: Communicator
+) throws -> UInt64 {
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let slice = partition.slice(of: world.rank)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  let configuration = MFAC.Configuration(
+    window: 3, windowType: type, windowDensity: density, damping: 1e-2)
+  let parameters = Buffer<Float>(count: d)
+  let clock = PhaseClock()
+  func train(disturbed: Bool) throws -> [UInt32] {
+    let mfac = MFAC(configuration, partition: partition, rank: world.rank)
+    parameters.all.update(repeating: 0)
+    func step(_ gradient: [Float]) throws -> StepOutcome {
+      var own = parameters[slice].mutableSpan
+      return try mfac.step(
+        Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: clock
+      ) { _ in }
+    }
+    for t in 0..<7 {
+      if disturbed {
+        // On one rank alone: not a number, and what bfloat16 rounds to an infinity.
+        for wrong in [Float.nan, type == .bfloat16 ? .greatestFiniteMagnitude : -.infinity] {
+          let outcome = try step((0..<d).map { $0 == d - 1 ? wrong : random(500, $0) })
+          try check(!outcome.taken, "\(wrong) was taken")
+        }
+      }
+      let gradient = (0..<d).map { random(UInt64(600 + t), $0) }
+      let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      let outcome = try step(gradient)
+      // That of the gradient, not of what is stored; in another order of additions.
+      try check(abs(outcome.gradientNorm - norm) < 1e-12 * norm, "norm \(outcome.gradientNorm)")
+    }
+    try world.allGather(parameters.all, slices: slices)
+    return parameters.all.map(\.bitPattern)
+  }
+  let undisturbed = try train(disturbed: false)
+  try check(try train(disturbed: true) == undisturbed, "a skipped gradient left a trace")
+  return undisturbed.reduce(0) { $0 &* 31 &+ UInt64($1) }
+}
+
 /// An error on one rank alone is told by all.
 func checkAgree(on world: Communicator) throws {
   struct Alone: Error, CustomStringConvertible { let description = "alone" }
@@ -147,6 +231,21 @@ if CommandLine.arguments.dropFirst() == ["trap"] {
   if world.rank == world.size - 1 { fatalError("told to") }
   _ = try world.allGather(1)
 }
+if CommandLine.arguments.dropFirst() == ["throw"] {
+  // The last rank fails while the others' blocks are under way to it.
+  let partition = CellPartition(Cells(parameterCount: 100_000), over: world.size)
+  let reduction = ReduceScatter(
+    of: Partition(of: world.size, over: world.size), to: partition, on: world)
+  do {
+    _ = try reduction.begin(microBatch: world.rank, on: world)
+    try check(world.rank < world.size - 1, "told to")
+    try reduction.advance(to: 0, on: world)
+    _ = try reduction.finish(on: world)
+  } catch {
+    print("rank \(world.rank): \(error)")
+    world.abort(status: 1)
+  }
+}
 do {
   try checkAgree(on: world)
   var digests: [UInt64] = []
@@ -156,6 +255,17 @@ do {
   }
   // Fewer cells than ranks, and cells that no rank count divides.
   for d in [3, 70, 411] { digests.append(try checkMFAC(d, on: world)) }
+  // Fewer cells than ranks; a slice of several blocks.
+  for (d, microBatches) in [(1, 8), (1000, 13), (700_003, 9)] {
+    try checkTraffic(d, microBatches: microBatches, on: world)
+  }
+  for type in RowType.allCases {
+    for density in [0.02, 1] {
+      digests.append(try checkForm(5003, type: type, density: density, on: world))
+    }
+  }
+  // Slices of one block and of several.
+  for d in [4096, 1_409_024] { digests.append(try checkSteps(d, on: world)) }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {

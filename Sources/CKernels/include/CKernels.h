@@ -10,4 +10,5 @@
 #include "convolution_kernels.h"
 #include "cpu.h"
 #include "network_kernels.h"
+#include "sparse_kernels.h"
 #include "window_kernels.h"

@@ -3,9 +3,11 @@ import Glibc
 import MPI
 
 /// How the program starts, and how it ends: one message, from one rank, whatever happens.
-enum Launcher {
+package enum Launcher {
   /// Ends a program that has not started MPI, for a reason that all its ranks have: rank 0 says it.
-  static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error) -> Never {
+  package static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error)
+    -> Never
+  {
     let status = command.exitCode(for: error).rawValue
     if !isFirst {
       // A launcher ends the other ranks as soon as one has failed: let rank 0 be that one. If this
@@ -23,7 +25,7 @@ enum Launcher {
   ///
   /// An error that all ranks share is told by rank 0; any other by the rank that has it, which ends
   /// the whole job.
-  static func run(_ body: (Communicator) throws -> Void) -> Never {
+  package static func run(_ body: (Communicator) throws -> Void) -> Never {
     let world: Communicator
     do {
       world = try Communicator.start()
@@ -47,7 +49,7 @@ enum Launcher {
   }
 
   /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.
-  private static var isFirst: Bool {
+  package static var isFirst: Bool {
     for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"] {
       if let rank = getenv(name) { return String(cString: rank) == "0" }
     }

@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Measures how the optimizer alone, and a whole training step, scale on this machine, beside what
+# swift-mfac-bench predicts:
+#
+#   [RANKS="1 2 4"] [MODEL=resnet20] [OUT=DIRECTORY] Launch/scaling.sh path/to/swift-mfac-bench [ARGUMENT ...]
+#
+# RANKS: powers of two up to the number of cores by default. Further arguments go to every run, such
+# as --window 1024. Tables go to the terminal, JSON files and plots to OUT (runs/scaling-DATE-TIME).
+set -euo pipefail
+here=$(dirname "$0")
+bench=${1:?which swift-mfac-bench}
+shift
+RANKS=$(xargs <<<"${RANKS:-}")
+cores=$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)
+if [ -z "$RANKS" ]; then
+  RANKS=1
+  for ((p = 2; p <= cores; p *= 2)); do RANKS+=" $p"; done
+fi
+out=${OUT:-runs/scaling-$(date +%Y%m%d-%H%M%S)}
+mkdir -p "$out"
+
+for p in $RANKS; do
+  [ "$p" -le "$cores" ] 2>/dev/null || echo "$p ranks share $cores cores: that is no measure of scaling"
+done
+link=$("$here/local.sh" -n 2 "$bench" link)
+echo "between two ranks here: $link"
+
+for part in optimizer step; do
+  results=(--json "$out/$part.json" --plot "$out/$part.svg")
+  for scaling in strong weak; do
+    problem=(--part "$part" --scaling "$scaling" --model "${MODEL:-resnet20}" "$@")
+    # shellcheck disable=SC2086
+    "$here/local.sh" -n 1 "$bench" predict --ranks "${RANKS// /,}" $link "${problem[@]}" \
+      "${results[@]}" >"$out/$part-$scaling-predicted.txt"
+    skip=1
+    echo
+    for p in $RANKS; do
+      # All but the first run leave their headings out.
+      "$here/local.sh" -n "$p" "$bench" scaling "${problem[@]}" "${results[@]}" | tail -n "+$skip"
+      skip=4
+    done
+  done
+done
+echo
+echo "plots: $out/optimizer.svg $out/step.svg"

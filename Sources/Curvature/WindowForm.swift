@@ -1,0 +1,28 @@
+import LinearAlgebra
+
+/// The form in which a window keeps its gradients.
+public struct WindowForm: Sendable, Equatable {
+  /// Of the stored numbers.
+  public var type: RowType
+  /// The share of a cell's coordinates that are kept, those largest in magnitude, in (0, 1]. Below 1
+  /// what is left out is carried over to the next gradient.
+  public var density: Double
+
+  public init(type: RowType = .float32, density: Double = 1) {
+    precondition(density > 0 && density <= 1, "a share of \(density)")
+    self.type = type
+    self.density = density
+  }
+
+  public var isSparse: Bool { density < 1 }
+
+  /// Numbers kept of a cell of `count` coordinates: at least one, and decided by the cell alone.
+  func entries(_ count: Int) -> Int { min(count, Int((density * Double(count)).rounded(.up))) }
+
+  /// Bytes of a cell's rows.
+  func bytes(capacity: Int, count: Int) -> Int {
+    isSparse
+      ? capacity * entries(count) * (MemoryLayout<UInt16>.stride + type.bytes)
+      : InterleavedRows.bytes(type: type, capacity: capacity, count: count)
+  }
+}

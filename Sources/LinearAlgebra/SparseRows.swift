@@ -1,0 +1,75 @@
+import CKernels
+
+/// Rows of which a fixed number of entries is kept, the rest being zeros.
+public struct SparseRows: StoredRows {
+  private let columns: UnsafeMutablePointer<UInt16>
+  private let values: UnsafeMutableRawPointer
+  private let type: RowType
+  private let entries: Int
+  private let capacity: Int
+  private let count: Int
+
+  /// - Parameters:
+  ///   - columns: shape [capacity, entries].
+  ///   - values: shape [capacity, entries], of `type`.
+  ///   - type: of the values, to which `store` rounds: to nearest, ties to even.
+  ///   - entries: at most `count`.
+  ///   - capacity: slots.
+  ///   - count: columns, at most 65,536.
+  public init(
+    columns: UnsafeMutablePointer<UInt16>, values: UnsafeMutableRawPointer, type: RowType,
+    entries: Int, capacity: Int, count: Int
+  ) {
+    precondition(entries <= count && count <= 1 << 16, "\(entries) entries of \(count) columns")
+    self.columns = columns
+    self.values = values
+    self.type = type
+    self.entries = entries
+    self.capacity = capacity
+    self.count = count
+  }
+
+  /// The row of a slot becomes `x`, of which at most `entries` numbers are not 0.
+  public func store(_ x: UnsafeBufferPointer<Float>, slot: Int) {
+    precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
+    guard let x = x.baseAddress else { return }
+    let first = slot * entries
+    let found =
+      switch type {
+      case .float32:
+        ck_float_entries_store(columns + first, floats + first, entries, x, count)
+      case .bfloat16:
+        ck_bfloat16_entries_store(columns + first, halves + first, entries, x, count)
+      }
+    precondition(found <= entries, "\(found) numbers in a row of \(entries) entries")
+  }
+
+  public func dots(
+    filled: Int, x: UnsafeBufferPointer<Float>, sums: UnsafeMutablePointer<Double>
+  ) {
+    precondition(x.count == count && filled <= capacity, "\(x.count) columns, \(filled) rows")
+    guard let x = x.baseAddress else {
+      for k in 0..<filled { sums[k] = 0 }
+      return
+    }
+    switch type {
+    case .float32: ck_float_entries_dots(columns, floats, entries, filled, x, sums)
+    case .bfloat16: ck_bfloat16_entries_dots(columns, halves, entries, filled, x, sums)
+    }
+  }
+
+  public func combine(_ coefficients: [Double], into sums: UnsafeMutableBufferPointer<Double>) {
+    let filled = coefficients.count
+    precondition(sums.count == count && filled <= capacity, "\(sums.count) columns, \(filled) rows")
+    guard let sums = sums.baseAddress else { return }
+    switch type {
+    case .float32:
+      ck_float_entries_combine(columns, floats, entries, filled, coefficients, count, sums)
+    case .bfloat16:
+      ck_bfloat16_entries_combine(columns, halves, entries, filled, coefficients, count, sums)
+    }
+  }
+
+  private var floats: UnsafeMutablePointer<Float> { values.assumingMemoryBound(to: Float.self) }
+  private var halves: UnsafeMutablePointer<UInt16> { values.assumingMemoryBound(to: UInt16.self) }
+}

@@ -1,0 +1,91 @@
+import COpenMPI
+
+/// Completes a vector of which each rank makes its own slice: blocks of it leave for the other ranks
+/// as soon as they are made.
+public final class AllGather {
+  private let slices: [Range<Int>]
+  private let rank: Int
+  private let tag: Int
+  private var requests: [MPI_Request?] = []
+  /// Blocks of the own slice that have not left yet, the next one last; nil before the exchange.
+  private var outgoing: [Range<Int>]?
+
+  /// - Parameters:
+  ///   - slices: every rank's range; they lie one after another from 0 to the vector's end.
+  ///   - world: on all ranks, these objects are made in the same order.
+  public convenience init(_ slices: [Range<Int>], on world: Communicator) {
+    self.init(slices, rank: world.rank, tag: world.newTag())
+  }
+
+  fileprivate init(_ slices: [Range<Int>], rank: Int, tag: Int) {
+    self.slices = slices
+    self.rank = rank
+    self.tag = tag
+  }
+
+  /// What each rank sends to complete a vector.
+  public static func traffic(_ slices: [Range<Int>]) -> [Traffic] {
+    let others = slices.count - 1
+    return slices.map {
+      Traffic(messages: others * $0.blocks.count, bytes: 4 * others * $0.count)
+    }
+  }
+
+  /// Says that this rank's slice of `vector` is made up to `end`, a coordinate of the vector, and
+  /// that the others' slices may be overwritten.
+  public func advance(
+    to end: Int, of vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
+  ) throws {
+    try begin(vector, on: world)
+    guard let block = outgoing!.last, block.upperBound <= end else { return }
+    while let block = outgoing!.last, block.upperBound <= end {
+      outgoing!.removeLast()
+      // Each rank starts with its right-hand neighbour, so that they do not all write to one at once.
+      for step in 1..<slices.count {
+        requests.append(
+          try world.send(
+            UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: vector[block])),
+            to: (rank + step) % slices.count, tag: tag))
+      }
+    }
+    try world.progress(&requests)
+  }
+
+  /// Waits until the vector is complete. Collective.
+  public func finish(
+    _ vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
+  ) throws {
+    try advance(to: slices[rank].upperBound, of: vector, on: world)
+    try world.wait(for: &requests)
+    requests = []
+    outgoing = nil
+  }
+
+  /// Once in an exchange: expects the other ranks' slices.
+  private func begin(
+    _ vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
+  ) throws {
+    guard outgoing == nil else { return }
+    precondition(
+      slices.last!.upperBound == vector.count,
+      "slices up to \(slices.last!.upperBound) of a vector of \(vector.count)")
+    outgoing = slices.count > 1 ? slices[rank].blocks.reversed() : []
+    for source in 0..<slices.count where source != rank {
+      for block in slices[source].blocks {
+        requests.append(
+          try world.receive(
+            UnsafeMutableRawBufferPointer(
+              UnsafeMutableBufferPointer(rebasing: vector[block])), from: source, tag: tag))
+      }
+    }
+  }
+}
+
+extension Communicator {
+  /// Completes a vector of which each rank holds its own slice, in place. Collective.
+  ///
+  /// - Parameter slices: every rank's range; they lie one after another from 0 to the vector's end.
+  public func allGather(_ vector: UnsafeMutableBufferPointer<Float>, slices: [Range<Int>]) throws {
+    try AllGather(slices, rank: rank, tag: 0).finish(vector, on: self)
+  }
+}

@@ -1,0 +1,29 @@
+/// What a rank has sent to other ranks.
+///
+/// The exchanges of this module are counted message by message. Of MPI's own all-gather, which says
+/// nothing of the kind, it is assumed that a rank sends its part to each other rank, as Open MPI's
+/// non-blocking one does.
+public struct Traffic: Sendable, Equatable {
+  public var messages: Int
+  public var bytes: Int
+
+  public init(messages: Int = 0, bytes: Int = 0) {
+    self.messages = messages
+    self.bytes = bytes
+  }
+
+  /// Of one rank in MPI's own all-gather, to which it gives `bytes`.
+  static func allGather(bytes: Int, ranks: Int) -> Traffic {
+    Traffic(messages: ranks - 1, bytes: (ranks - 1) * bytes)
+  }
+
+  public static func + (a: Traffic, b: Traffic) -> Traffic {
+    Traffic(messages: a.messages + b.messages, bytes: a.bytes + b.bytes)
+  }
+
+  public static func += (a: inout Traffic, b: Traffic) { a = a + b }
+
+  public static func - (a: Traffic, b: Traffic) -> Traffic {
+    Traffic(messages: a.messages - b.messages, bytes: a.bytes - b.bytes)
+  }
+}

@@ -1,0 +1,166 @@
+import COpenMPI
+import Sharding
+
+/// Sums vectors, one for each leaf of a tree whose leaves are shared out to the ranks: the same bits
+/// on every rank, at any number of ranks.
+///
+/// Where the ranks are a power of two and each has one node of the tree, as with cells, pairs of them
+/// climb it together: a vector to another partner on each level, log₂ p in all. Otherwise each rank
+/// sends its nodes to all others, at most two for each level of the tree.
+public struct TreeSum {
+  private let share: Range<Int>
+  private let leaves: Int
+  private let nodes: [[TreeNode]]
+  private let rounds: [Round]?
+
+  /// - Parameters:
+  ///   - shares: each rank's leaves; they lie one after another from 0 to `leaves`.
+  private init(of leaves: Int, shares: [Range<Int>], rank: Int) {
+    self.leaves = leaves
+    share = shares[rank]
+    nodes = shares.map { FixedTree.cover($0, of: leaves) }
+    rounds = Self.levels(of: leaves, shares: shares)?.map {
+      Round(within: $0, ranks: shares.count, rank: rank)
+    }
+  }
+
+  public init(_ shares: Partition, rank: Int) {
+    self.init(
+      of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), rank: rank)
+  }
+
+  /// Over all cells.
+  public init(_ partition: CellPartition, rank: Int) {
+    self.init(
+      of: partition.cells.count, shares: (0..<partition.ranks).map(partition.cells(of:)),
+      rank: rank)
+  }
+
+  /// Σ over all leaves of `partials`. Collective.
+  ///
+  /// - Parameters:
+  ///   - partials: one vector for each leaf of this rank, shape [leaves of this rank, width];
+  ///     overwritten.
+  ///   - width: numbers in a vector.
+  /// - Returns: the sum, shape [width].
+  public func total(
+    of partials: UnsafeMutableBufferPointer<Double>, width: Int, on world: Communicator
+  ) throws -> [Double] {
+    precondition(
+      partials.count == share.count * width,
+      "\(partials.count) partial sums for \(share.count) leaves of \(width)")
+    guard leaves > 0, width > 0 else { return [Double](repeating: 0, count: width) }
+
+    var own = [Double]()
+    if let storage = partials.baseAddress, !share.isEmpty {
+      var tree = FixedTree.rows(of: storage, width: width, leaves: leaves)
+      for (row, leaf) in share.enumerated() { tree.add(leaf: leaf, row) }
+      for (_, row) in tree.nodes { own += partials[row * width..<(row + 1) * width] }
+    }
+    if let rounds { return try climb(rounds, from: own, width: width, on: world) }
+
+    var gathered = [Double](repeating: 0, count: nodes.joined().count * width)
+    try world.allGather(own, counts: nodes.map { $0.count * width }, into: &gathered)
+    return gathered.withUnsafeMutableBufferPointer { gathered in
+      var all = FixedTree.rows(of: gathered.baseAddress!, width: width, leaves: leaves)
+      for (row, node) in nodes.joined().enumerated() { all.add(node, row) }
+      return Array(gathered[all.root * width..<(all.root + 1) * width])
+    }
+  }
+
+  /// Σ over all leaves of one number each. Collective.
+  public func total(of numbers: [Double], on world: Communicator) throws -> Double {
+    var numbers = numbers
+    return try numbers.withUnsafeMutableBufferPointer {
+      try total(of: $0, width: 1, on: world)[0]
+    }
+  }
+
+  private func climb(
+    _ rounds: [Round], from own: [Double], width: Int, on world: Communicator
+  ) throws -> [Double] {
+    var sum = own
+    for round in rounds {
+      let other = try world.exchange(
+        sum, with: round.partner, expecting: round.partnerHasLeaves ? width : 0)
+      switch (sum.isEmpty, other.isEmpty) {
+      case (true, _): sum = other
+      case (_, true): break
+      // Both partners add the right one to the left one.
+      default: sum = zip(sum, other).map { round.partnerIsLeft ? $1 + $0 : $0 + $1 }
+      }
+    }
+    return sum
+  }
+
+  /// One level of the ranks' own tree, from this rank's side.
+  private struct Round {
+    let partner: Int
+    let partnerIsLeft: Bool
+    /// Whether there are leaves on the partner's side.
+    let partnerHasLeaves: Bool
+
+    init(within groups: [Range<Int>], ranks: Int, rank: Int) {
+      let distance = ranks / groups.count
+      partner = rank ^ distance
+      partnerIsLeft = partner < rank
+      partnerHasLeaves = !groups[partner / distance].isEmpty
+    }
+  }
+
+  /// The leaves of the groups of ranks that climb together, level by level up to all but one; nil
+  /// where the ranks' tree is not a part of the tree over the leaves.
+  private static func levels(of leaves: Int, shares: [Range<Int>]) -> [[Range<Int>]]? {
+    guard shares.count.nonzeroBitCount == 1 else { return nil }
+    var levels: [[Range<Int>]] = []
+    var groups = shares
+    while true {
+      guard groups.allSatisfy({ FixedTree.cover($0, of: leaves).count <= 1 }) else { return nil }
+      if groups.count == 1 { return levels }
+      levels.append(groups)
+      groups = (0..<groups.count / 2).map {
+        groups[2 * $0].lowerBound..<groups[2 * $0 + 1].upperBound
+      }
+    }
+  }
+}
+
+extension TreeSum {
+  /// What each rank sends for one such sum.
+  public static func traffic(of shares: Partition, width: Int) -> [Traffic] {
+    traffic(of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), width: width)
+  }
+
+  /// What each rank sends for one sum over all cells.
+  public static func traffic(over partition: CellPartition, width: Int) -> [Traffic] {
+    traffic(
+      of: partition.cells.count, shares: (0..<partition.ranks).map(partition.cells(of:)),
+      width: width)
+  }
+
+  private static func traffic(of leaves: Int, shares: [Range<Int>], width: Int) -> [Traffic] {
+    let bytes = width * MemoryLayout<Double>.stride
+    let ranks = shares.count
+    guard leaves > 0, width > 0, ranks > 1 else { return shares.map { _ in Traffic() } }
+    guard let levels = levels(of: leaves, shares: shares) else {
+      return shares.map {
+        .allGather(bytes: FixedTree.cover($0, of: leaves).count * bytes, ranks: ranks)
+      }
+    }
+    return (0..<ranks).map { rank in
+      // A rank without leaves has a sum to send once its partner had one.
+      let sent = levels.filter { !$0[rank * $0.count / ranks].isEmpty }.count
+      return Traffic(messages: sent, bytes: sent * bytes)
+    }
+  }
+}
+
+extension Communicator {
+  /// The sum of one number for each of the things shared out by `shares`, in the tree over them: the
+  /// same bits on every rank, at any number of ranks. Collective.
+  ///
+  /// - Parameter own: the numbers of this rank's things, in their order.
+  public func sum(of own: [Double], over shares: Partition) throws -> Double {
+    try TreeSum(shares, rank: rank).total(of: own, on: self)
+  }
+}

@@ -1,0 +1,52 @@
+import ArgumentParser
+import Foundation
+import Launching
+import LinearAlgebra
+import MPI
+
+/// Measures what a prediction needs to know of the network.
+struct LinkCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "link",
+    abstract: "Latency and bandwidth between two ranks, for 'predict'; run it as mpirun -n 2.",
+    discussion: """
+      Both ranks send to one another at once, as they do in training. The latency is the median time \
+      of an exchange of 64 bytes, the bandwidth that of 8 MB in the program's blocks, without the \
+      latency of their messages.
+      """)
+
+  func run() throws {
+    Launcher.run { world in
+      try world.agree {
+        guard world.size == 2 else {
+          throw ValidationError("'link' measures between 2 ranks, this run has \(world.size)")
+        }
+      }
+      let (latency, _) = try Self.exchange(floats: 16, on: world)
+      let (seconds, sent) = try Self.exchange(floats: 1 << 21, on: world)
+      let bandwidth = Double(sent.bytes) / max(seconds - Double(sent.messages) * latency, 1e-9)
+      guard world.rank == 0 else { return }
+      print(String(format: "--latency %.3g --bandwidth %.3g", latency, bandwidth))
+    }
+  }
+
+  /// Seconds of an exchange of so many numbers each way, and what a rank sends in it. Collective.
+  private static func exchange(
+    floats: Int, on world: Communicator
+  ) throws -> (seconds: Double, sent: Traffic) {
+    let vector = Buffer<Float>(count: 2 * floats)
+    let slices = [0..<floats, floats..<2 * floats]
+    let before = world.traffic
+    var times: [Double] = []
+    for _ in 0..<(floats < 1000 ? 2000 : 20) {
+      let start = ContinuousClock.now
+      try world.allGather(vector.all, slices: slices)
+      times.append((ContinuousClock.now - start) / .seconds(1))
+    }
+    let sent = world.traffic - before
+    let seconds = try world.allGather(times.median).max()!
+    return (
+      seconds, Traffic(messages: sent.messages / times.count, bytes: sent.bytes / times.count)
+    )
+  }
+}

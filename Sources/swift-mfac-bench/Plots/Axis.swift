@@ -1,0 +1,76 @@
+import Foundation
+
+/// Where numbers lie along a side of a plot.
+package struct Axis {
+  package enum Scale { case linear, logarithmic }
+
+  let scale: Scale
+  /// The numbers at the beginning and the end.
+  package let limits: ClosedRange<Double>
+  /// Numbers that are named.
+  package let ticks: [Double]
+
+  /// From 0 to just above the largest number.
+  package static func linear(upTo largest: Double) -> Axis {
+    let top = largest > 0 ? largest : 1
+    let step = roundStep(top / 6)
+    let count = Int((top / step).rounded(.up))
+    return Axis(
+      scale: .linear, limits: 0...step * Double(count),
+      ticks: (0...count).map { step * Double($0) })
+  }
+
+  /// Around positive numbers, with ticks at 1, 2 and 5 times powers of ten, or at powers alone where
+  /// these are many.
+  package static func logarithmic(around values: [Double]) -> Axis {
+    let smallest = values.min() ?? 1
+    let largest = max(values.max() ?? 1, smallest * 1.5)
+    let exponents = Int(log10(smallest).rounded(.down))...Int(log10(largest).rounded(.up))
+    let factors = exponents.count > 4 ? [1.0] : [1, 2, 5]
+    let candidates = exponents.flatMap { exponent in
+      factors.map { $0 * pow(10, Double(exponent)) }
+    }
+    // Whole ticks at both ends, but for rounding.
+    let low = candidates.last { $0 <= smallest * 1.001 } ?? smallest
+    let high = candidates.first { $0 >= largest * 0.999 } ?? largest
+    return Axis(
+      scale: .logarithmic, limits: low...high,
+      ticks: candidates.filter { $0 >= low * 0.999 && $0 <= high * 1.001 })
+  }
+
+  /// With a tick at each of the positive numbers, and some room around them.
+  package static func logarithmic(at values: [Double]) -> Axis {
+    let ticks = Set(values).sorted()
+    let (first, last) = (ticks.first ?? 1, ticks.last ?? 1)
+    let margin = max(pow(last / first, 0.05), 1.1)
+    return Axis(scale: .logarithmic, limits: first / margin...last * margin, ticks: ticks)
+  }
+
+  /// The place of a number: 0 at the beginning, 1 at the end.
+  package func place(of value: Double) -> Double {
+    let (low, high) = (limits.lowerBound, limits.upperBound)
+    return switch scale {
+    case .linear: (value - low) / (high - low)
+    case .logarithmic: log(value / low) / log(high / low)
+    }
+  }
+
+  /// 1, 2 or 5 times a power of ten, at least `step`.
+  private static func roundStep(_ step: Double) -> Double {
+    let power = pow(10, log10(step).rounded(.down))
+    return ([1, 2, 5, 10].first { $0 * power >= step * 0.999 } ?? 10) * power
+  }
+}
+
+/// A time with the unit that suits it: "20 ms".
+package func formatSeconds(_ seconds: Double) -> String {
+  guard seconds > 0 else { return "0" }
+  let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]
+  let (unit, name) = units.first { seconds >= $0.0 * 0.9995 } ?? units.last!
+  return "\(formatShort(seconds / unit)) \(name)"
+}
+
+/// A number in three digits, without zeros at its end: "0.05", "1.25", "4096".
+package func formatShort(_ value: Double) -> String {
+  value >= 100 ? String(format: "%.0f", value) : String(format: "%.3g", value)
+}

@@ -1,0 +1,112 @@
+import ArgumentParser
+import Launching
+import LinearAlgebra
+import MPI
+import Optimizers
+
+/// Predicts a scaling curve from what one rank does.
+struct PredictCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "predict",
+    abstract: "Predicts how a step scales, from one rank's measured rates.",
+    discussion: """
+      What one rank takes for a step is measured here; more ranks share it as the program would share \
+      it, cell by cell and micro-batch by micro-batch, and pay latency for each message and \
+      1/bandwidth for each byte that the program would send. Phases last as long as their slowest \
+      rank and none overlaps another, so that what the program sends while it still computes makes \
+      it faster than this; ranks that share a memory or a network link make it slower.
+
+      \(SweepTable.explanation)
+      """)
+
+  @Option(help: "Numbers of ranks, as in 1,2,3,8 or 1,2,…,4096 (doubling).")
+  var ranks: RankList
+
+  @Option(parsing: .unconditional, help: "α, seconds that a message takes whatever its size.")
+  var latency: Double
+
+  @Option(parsing: .unconditional, help: "β, bytes a second that a rank sends.")
+  var bandwidth: Double
+
+  @OptionGroup var options: SweepOptions
+  @OptionGroup var files: ResultFiles
+
+  func validate() throws {
+    try require(latency >= 0 && latency.isFinite, "--latency", "≥ 0 seconds", latency)
+    try require(bandwidth > 0 && bandwidth.isFinite, "--bandwidth", "> 0 bytes a second", bandwidth)
+    let problem = try options.problem
+    try options.step.checkWindow(parameters: problem.parameters)
+    for p in ranks.counts {
+      guard let parts = problem.microBatches(ranks: p), parts < p else { continue }
+      throw ValidationError(
+        "--micro-batches: expected at least \(p), one for each rank (or --scaling weak), got \(parts)"
+      )
+    }
+  }
+
+  func run() throws {
+    Launcher.run { world in try predict(on: world) }
+  }
+
+  private func predict(on world: Communicator) throws {
+    let problem = try options.problem
+    let curves = try world.agree {
+      guard world.size == 1 else {
+        throw ValidationError("'predict' measures on one rank, this run has \(world.size)")
+      }
+      return try files.earlier(Curves.self) ?? Curves()
+    }
+    let workload = try Workload.make(problem, options.step, on: world)
+    let prediction = Prediction(
+      problem: problem,
+      statistics: problem.part == .step
+        ? try options.step.network.description.stateLayout.count : 0,
+      measured: try StepResult(
+        of: workload, steps: options.step.steps, batchSize: problem.batchSize, on: world),
+      additionSeconds: Self.additionSeconds(count: min(problem.parameters, 1 << 24)),
+      link: Curves.Link(latency: latency, bandwidth: bandwidth))
+    let results = problem.withEfficiency(
+      ranks.counts.map(prediction.step(ranks:)), base: prediction.step(ranks: 1))
+
+    print("\(problem.title); \(problem.scalingTitle)")
+    print(machine(world))
+    print(SweepTable.header([]))
+    for result in results { print(SweepTable.line(result, [])) }
+    var all = curves
+    all.set(predicted: results, of: problem, link: prediction.link)
+    try files.write(all, plot: all.plot)
+  }
+
+  /// Of adding a coordinate of one vector to another's, of as many as a gradient has.
+  private static func additionSeconds(count: Int) -> Double {
+    let (a, b) = (Buffer<Float>(count: count), Buffer<Float>(count: count))
+    let time = Measurement(seconds: 0.1) {
+      for i in 0..<count { a.pointer[i] += b.pointer[i] }
+    }
+    return time.median / Double(count)
+  }
+}
+
+/// "1,2,3" or "1,2,…,4096".
+struct RankList: ExpressibleByArgument {
+  let counts: [Int]
+
+  init?(argument: String) {
+    var counts: [Int] = []
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
+    var doubles = false
+    for (index, part) in parts.enumerated() {
+      if ["…", "..."].contains(part), !counts.isEmpty, index + 1 < parts.count {
+        doubles = true
+        continue
+      }
+      guard let count = Int(part), (1...1_000_000).contains(count), count > counts.last ?? 0 else {
+        return nil
+      }
+      while doubles, let last = counts.last, 2 * last < count { counts.append(2 * last) }
+      doubles = false
+      counts.append(count)
+    }
+    self.counts = counts
+  }
+}

@@ -1,0 +1,87 @@
+import MPI
+import Optimizers
+import Sharding
+
+/// An α–β model of a step: what one rank does in the seconds that one rank was measured to take for
+/// it, and `messages·α + bytes/β` for what it sends.
+///
+/// The program's own functions of the number of ranks say who computes and sends what. A phase takes
+/// as long as its slowest rank, and no phase overlaps another.
+package struct Prediction {
+  let problem: Problem
+  /// s, running statistics of the network; none for the optimizer alone.
+  let statistics: Int
+  /// On one rank.
+  let measured: StepResult
+  /// Of adding a coordinate of one vector to another's.
+  let additionSeconds: Double
+  let link: Curves.Link
+
+  package func step(ranks p: Int) -> StepResult {
+    var phases: [StepResult.PhaseCost] = []
+    let traffic = problem.traffic(ranks: p, statistics: statistics)
+    let work = Work(problem, ranks: p)
+    for phase in Phase.allCases {
+      guard let one = measured[phase]?.seconds else { continue }
+      let sent = traffic[phase] ?? [Traffic](repeating: Traffic(), count: p)
+      let seconds = (0..<p).map { rank in
+        work.seconds(of: phase, rank: rank, one: one, addition: additionSeconds)
+          + link.seconds(of: sent[rank])
+      }
+      phases.append(
+        StepResult.PhaseCost(
+          phase, seconds: seconds, messages: sent.map(\.messages), bytes: sent.map(\.bytes)))
+    }
+    let whole = (0..<p).map { rank in traffic.values.reduce(Traffic()) { $0 + $1[rank] } }
+    return StepResult(
+      ranks: p, seconds: phases.reduce(0) { $0 + $1.seconds }, phases: phases,
+      messages: whole.map(\.messages).max()!, bytes: whole.map(\.bytes).max()!,
+      batchSize: problem.batchSize(ranks: p))
+  }
+
+  /// How much of the work is whose.
+  private struct Work {
+    /// Cells and coordinates of each rank, as shares of what the measured rank has.
+    private let slices: [Double]
+    private let cells: [Double]
+    private let sliceCounts: [Int]
+    private let microBatches: [Int]
+    /// Of the tree over the micro-batches.
+    private let nodes: [Int]
+    private let allNodes: Int
+    private let measuredMicroBatches: Int
+    private let parameters: Int
+
+    init(_ problem: Problem, ranks p: Int) {
+      let one = problem.parameters(ranks: 1)
+      let partition = problem.partition(ranks: p)
+      sliceCounts = (0..<p).map { partition.slice(of: $0).count }
+      slices = sliceCounts.map { Double($0) / Double(one) }
+      let oneCells = Cells(parameterCount: one).count
+      cells = (0..<p).map { Double(partition.cells(of: $0).count) / Double(oneCells) }
+      parameters = problem.parameters(ranks: p)
+      measuredMicroBatches = problem.microBatches(ranks: 1) ?? 0
+      let shares = problem.shares(ranks: p)
+      microBatches = (0..<p).map { shares?.range(of: $0).count ?? 0 }
+      nodes = (0..<p).map { rank in
+        shares.map { FixedTree.cover($0.range(of: rank), of: $0.items).count } ?? 0
+      }
+      allNodes = nodes.reduce(0, +)
+    }
+
+    /// - Parameter one: seconds that one rank took.
+    func seconds(of phase: Phase, rank: Int, one: Double, addition: Double) -> Double {
+      switch phase {
+      case .data, .gradient: return one * Double(microBatches[rank]) / Double(measuredMicroBatches)
+      case .reduceScatter:
+        // Micro-batches' gradients are added up on their rank, and then the ranks' nodes.
+        let additions =
+          (microBatches[rank] - nodes[rank]) * parameters + (allNodes - 1) * sliceCounts[rank]
+        return addition * Double(additions)
+      case .gramRow, .direction, .update: return one * slices[rank]
+      case .sum: return one * cells[rank]
+      case .loss, .solve, .allGather, .evaluation: return one
+      }
+    }
+  }
+}

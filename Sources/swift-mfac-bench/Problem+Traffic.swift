@@ -1,0 +1,39 @@
+import MPI
+import Optimizers
+import Sharding
+
+extension Problem {
+  func partition(ranks: Int) -> CellPartition {
+    CellPartition(Cells(parameterCount: parameters(ranks: ranks)), over: ranks)
+  }
+
+  /// Who computes which micro-batch; nil for the optimizer alone.
+  func shares(ranks: Int) -> Partition? {
+    microBatches(ranks: ranks).map { Partition(of: $0, over: ranks) }
+  }
+
+  /// What each rank sends in the phases of a step, in the exchanges that the program makes of as many
+  /// ranks; phases that send nothing are left out.
+  ///
+  /// - Parameter statistics: s, running statistics of the network.
+  package func traffic(ranks: Int, statistics: Int) -> [Phase: [Traffic]] {
+    let partition = partition(ranks: ranks)
+    // A row of the Gram matrix, and the gradient's norm.
+    let width = (window ?? 0) + 1
+    var traffic: [Phase: [Traffic]] = [
+      .sum: TreeSum.traffic(over: partition, width: width)
+    ]
+    guard let shares = shares(ranks: ranks) else { return traffic }
+    let running = CellPartition(Cells(parameterCount: statistics), over: ranks)
+    traffic[.loss] = TreeSum.traffic(of: shares, width: 1)
+    traffic[.reduceScatter] = zip(
+      ReduceScatter.traffic(of: shares, to: partition),
+      ReduceScatter.traffic(of: shares, to: running)
+    ).map(+)
+    traffic[.allGather] = zip(
+      AllGather.traffic((0..<ranks).map(partition.slice(of:))),
+      AllGather.traffic((0..<ranks).map(running.slice(of:)))
+    ).map(+)
+    return traffic
+  }
+}

@@ -1,0 +1,134 @@
+import ArgumentParser
+import Launching
+import LinearAlgebra
+import Networks
+import Optimizers
+import Training
+
+enum OptimizerName: String, Codable, CaseIterable, ExpressibleByArgument { case mfac, sgd, adamw }
+
+extension Problem.Part: ExpressibleByArgument {}
+extension Problem.Scaling: ExpressibleByArgument {}
+
+/// The model, its batch and its optimizer.
+struct StepOptions: ParsableArguments {
+  @Option(
+    help: """
+      mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model file (.yaml).
+      """)
+  var model = "cnn"
+
+  @Option(help: "Optimizer.")
+  var optimizer = OptimizerName.mfac
+
+  @Option(parsing: .unconditional, help: "m, gradients in the window (mfac); it is full.")
+  var window = 256
+
+  @Option(help: "Of the window's numbers: float32 or bfloat16.")
+  var windowType = RowType.float32
+
+  @Option(help: "The share of the coordinates that the window keeps, in (0, 1].")
+  var windowDensity = 1.0
+
+  @Option(parsing: .unconditional, help: "Examples in a batch.")
+  var batchSize = 128
+
+  @Option(
+    parsing: .unconditional,
+    help: "Equal parts of a batch, computed apart; one for each rank or more.")
+  var microBatches = 8
+
+  @Option(parsing: .unconditional, help: "Steps to measure, after two that are not.")
+  var steps = 9
+
+  func validate() throws {
+    try require((1...100_000).contains(window), "--window", "in 1...100000", window)
+    try require(
+      windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
+    let most = 1_000_000_000
+    for (flag, count) in [
+      ("--batch-size", batchSize), ("--micro-batches", microBatches), ("--steps", steps),
+    ] {
+      try require((1...most).contains(count), flag, "in 1...\(most)", count)
+    }
+    try require(
+      batchSize % microBatches == 0, "--batch-size",
+      "a multiple of --micro-batches, \(microBatches)",
+      batchSize)
+    _ = try network
+  }
+
+  var network: BenchmarkNetwork { get throws { try checked { try BenchmarkNetwork.named(model) } } }
+
+  var choice: OptimizerChoice {
+    switch optimizer {
+    case .mfac:
+      .mfac(
+        MFAC.Configuration(
+          window: window, windowType: windowType, windowDensity: windowDensity))
+    case .sgd: .sgd(momentum: 0.9, weightDecay: .coupled(0))
+    case .adamw: .adamw(weightDecay: .decoupled(0))
+    }
+  }
+
+  /// Random gradients are independent only where there are fewer of them than coordinates.
+  func checkWindow(parameters d: Int) throws {
+    guard optimizer == .mfac else { return }
+    let kept = Int(windowDensity * Double(d))
+    try require(window < kept, "--window", "below the number of coordinates kept, \(kept)", window)
+  }
+
+  /// What the optimizer does with `parameters` of them.
+  func problem(part: Problem.Part, scaling: Problem.Scaling, parameters: Int) -> Problem {
+    let isMFAC = optimizer == .mfac
+    return Problem(
+      part: part, scaling: scaling, parameters: parameters, optimizer: optimizer,
+      window: isMFAC ? window : nil, windowType: isMFAC ? windowType.rawValue : nil,
+      windowDensity: isMFAC ? windowDensity : nil)
+  }
+
+  /// A step of the model.
+  func problem(scaling: Problem.Scaling) throws -> Problem {
+    var problem = problem(
+      part: .step, scaling: scaling, parameters: try network.description.layout.count)
+    problem.model = model
+    problem.batchSize = batchSize
+    problem.microBatches = microBatches
+    return problem
+  }
+}
+
+/// What a sweep over numbers of ranks measures or predicts.
+struct SweepOptions: ParsableArguments {
+  @Option(
+    help: "step: a whole training step of --model; optimizer: its part alone, on --parameters.")
+  var part = Problem.Part.step
+
+  @Option(
+    help: """
+      strong: the same batch, or d, whatever the number of ranks; weak: the same on each rank, so that \
+      --batch-size and --micro-batches, or --parameters, are those of one.
+      """)
+  var scaling = Problem.Scaling.strong
+
+  @Option(parsing: .unconditional, help: "d, with --part optimizer.")
+  var parameters = 1_000_000
+
+  @OptionGroup var step: StepOptions
+
+  func validate() throws {
+    try require(
+      (1...1_000_000_000_000).contains(parameters), "--parameters", "in 1...1000000000000",
+      parameters)
+  }
+
+  var problem: Problem {
+    get throws {
+      switch part {
+      case .step: try step.problem(scaling: scaling)
+      case .optimizer:
+        step.problem(part: .optimizer, scaling: scaling, parameters: parameters)
+      }
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Datasets
+import Foundation
+import Launching
+
+/// Where results go beside the table.
+struct ResultFiles: ParsableArguments {
+  @Option(help: "A file for the numbers, as JSON.")
+  var json: String?
+
+  @Option(help: "A file for a plot, as SVG.")
+  var plot: String?
+
+  /// Refuses files that cannot be written, before anything is measured for them.
+  func validate() throws {
+    // Rank 0 writes; other ranks may run where there is no such directory.
+    guard Launcher.isFirst else { return }
+    for (flag, path) in [("--json", json), ("--plot", plot)] {
+      guard let path else { continue }
+      let isNew = access(path, F_OK) != 0
+      let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
+      guard descriptor >= 0 else {
+        throw ValidationError(
+          "\(flag): '\(path)' cannot be written: \(String(cString: strerror(errno)))")
+      }
+      close(descriptor)
+      if isNew { unlink(path) }
+    }
+  }
+
+  /// Writes what was asked for.
+  func write(_ results: some Encodable, plot drawing: @autoclosure () -> String) throws {
+    // The table stands before what may follow it on the same output.
+    fflush(nil)
+    if let json {
+      let encoder = JSONEncoder()
+      encoder.keyEncodingStrategy = .convertToSnakeCase
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      try Self.write(try encoder.encode(results) + [UInt8(ascii: "\n")], to: json)
+    }
+    if let plot { try Self.write(Data(drawing().utf8), to: plot) }
+  }
+
+  /// What an earlier run wrote to the JSON file; nil where there is none, or an empty file.
+  func earlier<Results: Decodable>(_ type: Results.Type) throws -> Results? {
+    var status = stat()
+    // Of a device or a pipe there is nothing to read.
+    guard let json, stat(json, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+      let data = FileManager.default.contents(atPath: json), !data.isEmpty
+    else { return nil }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do {
+      return try decoder.decode(type, from: data)
+    } catch {
+      throw DatasetError(
+        json, "holds something else than results to add to",
+        expected: "what 'scaling' and 'predict' write, or no such file")
+    }
+  }
+
+  /// In place: whoever has the file open sees it.
+  private static func write(_ data: Data, to path: String) throws {
+    do {
+      try data.write(to: URL(filePath: path))
+    } catch {
+      throw DatasetError(path, "cannot be written: \(error.localizedDescription)")
+    }
+  }
+}

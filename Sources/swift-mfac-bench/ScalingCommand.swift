@@ -1,0 +1,48 @@
+import ArgumentParser
+import Launching
+import LinearAlgebra
+import MPI
+
+/// Measures one point of a scaling curve.
+struct ScalingCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "scaling",
+    abstract: "A point of a scaling curve: run it under mpirun with each number of ranks.",
+    discussion: """
+      The seconds of a step are the median of its slowest rank's; efficiency is the speed-up over the \
+      smallest number of ranks in --json, as a share of how many times as many ranks there are (weak \
+      scaling: of 1; it exceeds 1 where the optimizer, which ranks share, has less to do on each). Runs \
+      add their points to the file that --json names, where 'predict' adds its \
+      line, and --plot draws all that is in there.
+
+      \(SweepTable.explanation)
+      """)
+
+  @OptionGroup var options: SweepOptions
+  @OptionGroup var files: ResultFiles
+
+  func run() throws {
+    Launcher.run { world in try measure(on: world) }
+  }
+
+  private func measure(on world: Communicator) throws {
+    let problem = try options.problem
+    var curves =
+      try world.agree { world.rank == 0 ? try files.earlier(Curves.self) : nil } ?? Curves()
+    try world.agree {
+      try options.step.checkWindow(parameters: problem.parameters(ranks: world.size))
+    }
+    let workload = try Workload.make(problem, options.step, on: world)
+    let measured = try StepResult(
+      of: workload, steps: options.step.steps, batchSize: problem.batchSize(ranks: world.size),
+      on: world)
+    guard world.rank == 0 else { return }
+    let result = curves.add(measured, to: problem)
+    let predicted = curves[problem]!.predicted.first { $0.ranks == result.ranks }?.efficiency
+    print("\(problem.title); \(problem.scalingTitle)")
+    print("OpenBLAS core type \(BLAS.coreType), one thread a rank")
+    print(SweepTable.header(["predicted"]))
+    print(SweepTable.line(result, [predicted.map(SweepTable.formatEfficiency) ?? "-"]))
+    try files.write(curves, plot: curves.plot)
+  }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import Launching
+import LinearAlgebra
+import MPI
+import Optimizers
+
+/// Times a training step by its phases.
+struct StepCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "step",
+    abstract: "A training step by phase, on random examples; under mpirun on all its ranks.",
+    discussion: """
+      A phase's seconds are its median over the steps, on the rank that took longest and on the one \
+      that took least; where ranks exchange something, they hold the waiting for the others too. \
+      Messages and bytes are what the rank that sent most has sent in a step, as the program counts \
+      them while it sends.
+      """)
+
+  @OptionGroup var options: StepOptions
+  @OptionGroup var files: ResultFiles
+
+  func validate() throws {
+    try options.checkWindow(parameters: try options.network.description.layout.count)
+  }
+
+  func run() throws {
+    Launcher.run { world in try measure(on: world) }
+  }
+
+  private func measure(on world: Communicator) throws {
+    let problem = try options.problem(scaling: .strong)
+    let workload = try Workload.make(problem, options, on: world)
+    let result = try StepResult(
+      of: workload, steps: options.steps, batchSize: options.batchSize, on: world)
+    guard world.rank == 0 else { return }
+    print(problem.title)
+    print(machine(world))
+    print(row("phase", ["slowest rank", "fastest rank", "messages", "bytes"]))
+    for phase in result.phases {
+      print(
+        row(
+          phase.phase,
+          [
+            milliseconds(phase.seconds), milliseconds(phase.fastestSeconds), "\(phase.messages)",
+            "\(phase.bytes)",
+          ]))
+    }
+    print(row("step", [milliseconds(result.seconds), "", "\(result.messages)", "\(result.bytes)"]))
+    print(String(format: "%.0f samples/s", result.samplesPerSecond!))
+    try files.write(Report(problem: problem, result: result), plot: plot(of: result, problem))
+  }
+
+  private struct Report: Encodable {
+    let problem: Problem
+    let result: StepResult
+  }
+
+  private func plot(of result: StepResult, _ problem: Problem) -> String {
+    BarPlot(
+      title: problem.title + ", \(result.ranks) rank\(result.ranks == 1 ? "" : "s")",
+      valueTitle: "time in a step, of the slowest rank (and of the fastest)",
+      groups: [
+        (
+          name: "",
+          bars: result.phases.map {
+            BarPlot.Bar(
+              name: $0.phase, value: $0.seconds, range: $0.fastestSeconds...$0.seconds)
+          }
+        )
+      ], format: formatSeconds
+    ).svg
+  }
+}
+
+/// What the numbers were measured on, for people.
+func machine(_ world: Communicator) -> String {
+  "\(world.size) rank\(world.size == 1 ? "" : "s")"
+    + (world.sharesCores ? " that share cores" : "")
+    + ", OpenBLAS core type \(BLAS.coreType), one thread a rank"
+}
+
+func milliseconds(_ seconds: Double) -> String { String(format: "%.3f ms", 1000 * seconds) }

@@ -1,0 +1,59 @@
+import Optimizers
+
+/// What one step costs with some number of ranks, measured or predicted.
+package struct StepResult: Codable, Equatable {
+  package struct PhaseCost: Codable, Equatable {
+    let phase: String
+    /// Of the rank that took longest, and of the one that took least.
+    package let seconds: Double
+    package let fastestSeconds: Double
+    /// Sent by the rank that sent most.
+    package let messages: Int
+    package let bytes: Int
+
+    init(_ phase: Phase, seconds: [Double], messages: [Int], bytes: [Int]) {
+      self.phase = phase.rawValue
+      self.seconds = seconds.max()!
+      fastestSeconds = seconds.min()!
+      self.messages = messages.max()!
+      self.bytes = bytes.max()!
+    }
+  }
+
+  package let ranks: Int
+  package let seconds: Double
+  package let phases: [PhaseCost]
+  /// Sent by the rank that sent most, in the whole step.
+  package let messages: Int
+  package let bytes: Int
+  /// Examples in a batch; nil for the optimizer alone.
+  let batchSize: Int?
+  let samplesPerSecond: Double?
+  /// Of the work that the smallest number of ranks of a sweep does in the same time, how much each
+  /// rank still does; nil outside a sweep.
+  package var efficiency: Double?
+
+  init(
+    ranks: Int, seconds: Double, phases: [PhaseCost], messages: Int, bytes: Int, batchSize: Int?
+  ) {
+    self.ranks = ranks
+    self.seconds = seconds
+    self.phases = phases
+    self.messages = messages
+    self.bytes = bytes
+    self.batchSize = batchSize
+    samplesPerSecond = batchSize.map { Double($0) / seconds }
+  }
+
+  subscript(_ phase: Phase) -> PhaseCost? { phases.first { $0.phase == phase.rawValue } }
+
+  /// Seconds of several phases, each of its slowest rank.
+  func seconds(of phases: [Phase]) -> Double { phases.reduce(0) { $0 + (self[$1]?.seconds ?? 0) } }
+}
+
+extension Phase {
+  static let computingGradients: [Phase] = [.data, .gradient]
+  static let optimizing: [Phase] = [.gramRow, .solve, .direction, .update]
+  /// With what ranks wait there for one another.
+  static let exchanging: [Phase] = [.loss, .reduceScatter, .sum, .allGather]
+}

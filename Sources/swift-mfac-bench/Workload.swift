@@ -1,0 +1,119 @@
+import Curvature
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Optimizers
+import RandomNumbers
+import Sharding
+import Training
+
+/// Steps of a problem on this run's ranks, on random data.
+struct Workload {
+  /// Makes what the next step takes, and is not measured.
+  let prepare: () -> Void
+  /// Takes the next step; collective.
+  let step: () throws -> PhaseClock
+
+  /// Builds what the problem asks for, its window full. Collective.
+  static func make(
+    _ problem: Problem, _ options: StepOptions, on world: Communicator
+  ) throws -> Workload {
+    switch problem.part {
+    case .step: try trainingStep(problem, options, on: world)
+    case .optimizer: try optimizerStep(problem, options, on: world)
+    }
+  }
+
+  /// As the program trains, but for the examples, and at learning rate 0: the numbers stay what they
+  /// are from step to step.
+  private static func trainingStep(
+    _ problem: Problem, _ options: StepOptions, on world: Communicator
+  ) throws -> Workload {
+    let network = try options.network
+    let batchSize = problem.batchSize(ranks: world.size)!
+    let examples = network.randomExamples(count: batchSize)
+    var plan = TrainingPlan(
+      dataset: try Dataset(
+        name: "random", training: examples, test: network.randomExamples(count: 1), details: ""),
+      network: network.description, optimizer: options.choice,
+      schedule: LearningRateSchedule(base: 0, shape: .constant, totalSteps: .max),
+      batches: try BatchOrder(
+        exampleCount: batchSize, batchSize: batchSize, order: .sequential, seed: 0),
+      runDirectory: "")
+    plan.keepsFiles = false
+    plan.progress = .none
+    plan.microBatches = problem.microBatches(ranks: world.size)!
+    if case .values = examples.targets { plan.loss = .meanSquaredError }
+    let trainer = try Trainer(plan, on: world)
+    try (trainer.step.optimizer as? MFAC)?.fillWindow(on: world)
+    let batch = Array(0..<batchSize)[...]
+    var index = 0
+    func step() throws -> PhaseClock {
+      defer { index += 1 }
+      return try trainer.step.take(batch, step: index, epoch: 0, learningRate: 0).clock
+    }
+    return Workload(prepare: {}, step: step)
+  }
+
+  /// A gradient's slice is there, and the slice of the parameters is updated.
+  private static func optimizerStep(
+    _ problem: Problem, _ options: StepOptions, on world: Communicator
+  ) throws -> Workload {
+    let d = problem.parameters(ranks: world.size)
+    let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+    let slice = partition.slice(of: world.rank)
+    let memory = try world.agree {
+      MemoryPlan(
+        optimizer: options.choice.bytes(partition: partition, rank: world.rank),
+        vectors: 8 * slice.count, activations: 0)
+    }
+    try memory.check(on: world)
+    let optimizer = options.choice.make(partition: partition, rank: world.rank)
+    try (optimizer as? MFAC)?.fillWindow(on: world)
+    let gradient = Buffer<Float>(count: slice.count)
+    let parameters = Buffer<Float>(count: slice.count)
+    var random = RandomGradients(rank: world.rank)
+    func step() throws -> PhaseClock {
+      let clock = PhaseClock(on: world)
+      var updated = parameters.all.mutableSpan
+      _ = try optimizer.step(
+        gradient.all.span, updating: &updated, learningRate: 0, on: world, clock: clock
+      ) { _ in }
+      return clock
+    }
+    return Workload(prepare: { random.next(gradient.all) }, step: step)
+  }
+}
+
+/// One gradient after another, drawn from [−1, 1): fast, and nearly orthogonal.
+struct RandomGradients {
+  private var state: UInt64
+
+  init(rank: Int = 0) { state = UInt64(rank + 1) &* 0x9E37_79B9_7F4A_7C15 }
+
+  mutating func next(_ gradient: UnsafeMutableBufferPointer<Float>) {
+    for i in gradient.indices {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      gradient[i] = Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
+    }
+  }
+}
+
+extension MFAC {
+  /// Fills the window with random gradients. Their Gram matrix need not be computed, as they are nearly
+  /// orthogonal where there are fewer of them than coordinates. Collective.
+  fileprivate func fillWindow(on world: Communicator) throws {
+    let gradient = Buffer<Float>(count: fisher.window.sliceCount)
+    var random = RandomGradients(rank: world.rank)
+    let g = UnsafeBufferPointer(gradient.all)
+    for slot in 0..<configuration.window {
+      random.next(gradient.all)
+      fisher.window.stage(gradient.all)
+      var products = [Double](repeating: 0, count: slot + 1)
+      products[slot] = try world.allGather(MixedPrecision.dot(g, g)).reduce(0, +)
+      try fisher.insert(g, products: products)
+    }
+    withExtendedLifetime(gradient) {}
+  }
+}

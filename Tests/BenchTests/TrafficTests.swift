@@ -1,0 +1,33 @@
+import MPI
+import Sharding
+import Testing
+
+@Suite struct TrafficTests {
+  /// Of a step, at most 2·d·4·(p−1)/p and O(m log p) bytes: gradients to their owners, parameters back,
+  /// and a row of the Gram matrix.
+  @Test(arguments: [1, 2, 4, 8, 64, 256])
+  func aStepSendsNoMoreThanPromised(ranks p: Int) {
+    let (d, m) = (1 << 20, 300)
+    let partition = CellPartition(Cells(parameterCount: d), over: p)
+    let shares = Partition(of: 512, over: p)
+    let reduce = ReduceScatter.traffic(of: shares, to: partition)
+    let gather = AllGather.traffic((0..<p).map(partition.slice(of:)))
+    let sum = TreeSum.traffic(over: partition, width: m)
+    let levels = p.trailingZeroBitCount
+    for rank in 0..<p {
+      #expect(reduce[rank].bytes + gather[rank].bytes == 2 * d * 4 / p * (p - 1))
+      #expect(sum[rank] == Traffic(messages: levels, bytes: 8 * m * levels))
+    }
+  }
+
+  /// Ranks that have no cells send what partners gave them, and nothing of the vector.
+  @Test func ranksWithoutCellsHaveLittleToSend() {
+    let partition = CellPartition(Cells(parameterCount: 40), over: 8)
+    #expect(partition.cells.count == 1)
+    let gather = AllGather.traffic((0..<8).map(partition.slice(of:)))
+    #expect(gather.map(\.bytes).filter { $0 > 0 } == [7 * 160])
+    let messages = TreeSum.traffic(over: partition, width: 3).map(\.messages)
+    // The owner on each level; its partners once they know, on the levels above.
+    #expect(messages.max() == 3 && messages.reduce(0, +) == 1 + 2 + 4)
+  }
+}

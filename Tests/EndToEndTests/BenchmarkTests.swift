@@ -1,0 +1,178 @@
+import Foundation
+import Testing
+
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
+/// `swift-mfac-bench`, as a user runs it.
+@Suite(.serialized) struct BenchmarkTests {
+  private func run(ranks: Int? = nil, _ arguments: [String]) throws -> Program.Outcome {
+    try Program.run(Program.process(ranks: ranks, program: Program.bench, arguments))
+  }
+
+  private struct Result: Decodable, Equatable {
+    struct PhaseCost: Decodable, Equatable {
+      let phase: String
+      let seconds: Double
+      let fastestSeconds: Double
+      let messages: Int
+      let bytes: Int
+    }
+    let ranks: Int
+    let seconds: Double
+    let phases: [PhaseCost]
+    let messages: Int
+    let bytes: Int
+    let efficiency: Double?
+    let samplesPerSecond: Double?
+
+    /// What it sends, phase by phase.
+    var traffic: [String: [Int]] {
+      Dictionary(uniqueKeysWithValues: phases.map { ($0.phase, [$0.messages, $0.bytes]) })
+    }
+  }
+
+  private struct Step: Decodable { let result: Result }
+
+  private struct Curves: Decodable {
+    struct Curve: Decodable {
+      let measured: [Result]
+      let predicted: [Result]
+    }
+    let curves: [Curve]
+  }
+
+  private func read<Value: Decodable>(_ type: Value.Type, _ path: String) throws -> Value {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(type, from: Data(contentsOf: URL(filePath: path)))
+  }
+
+  private func isXML(_ path: String) throws -> Bool {
+    XMLParser(data: try Data(contentsOf: URL(filePath: path))).parse()
+  }
+
+  /// Messages and bytes that are predicted are those that a run counts, in each phase, with batch-norm's
+  /// statistics and micro-batches that no number of ranks but 3 divides.
+  @Test func predictedTrafficIsCountedTraffic() throws {
+    let directory = try TemporaryDirectory()
+    let model = [
+      "--model", "resnet20", "--batch-size", "18", "--micro-batches", "9", "--window", "6",
+      "--steps", "1",
+    ]
+    let (file, plot) = (directory.path("curves.json"), directory.path("curves.svg"))
+    let predicted = try run(
+      [
+        "predict", "--ranks", "1,2,3,4,8", "--latency", "1e-6", "--bandwidth", "1e9", "--json",
+        file,
+      ]
+        + model + ["--plot", plot])
+    try #require(predicted.status == 0, "\(predicted.errors)")
+    #expect(try isXML(plot))
+    let curve = try read(Curves.self, file).curves[0]
+    #expect(curve.predicted.map(\.ranks) == [1, 2, 3, 4, 8])
+    for prediction in curve.predicted {
+      let json = directory.path("step-\(prediction.ranks).json")
+      let outcome = try run(ranks: prediction.ranks, ["step", "--json", json] + model)
+      try #require(outcome.status == 0, "\(prediction.ranks) ranks: \(outcome.errors)")
+      let counted = try read(Step.self, json).result
+      #expect(counted.traffic == prediction.traffic, "\(prediction.ranks) ranks")
+      #expect(counted.messages == prediction.messages && counted.bytes == prediction.bytes)
+      #expect((counted.bytes > 0) == (prediction.ranks > 1))
+      #expect(counted.samplesPerSecond == 18 / counted.seconds)
+      #expect(counted.phases.allSatisfy { $0.fastestSeconds <= $0.seconds })
+    }
+  }
+
+  /// The points of a sweep come together in one file, beside what was predicted.
+  @Test func aSweepIsCollected() throws {
+    let directory = try TemporaryDirectory()
+    let (file, plot) = (directory.path("curves.json"), directory.path("curves.svg"))
+    let problem = [
+      "--part", "optimizer", "--parameters", "20000", "--window", "8", "--steps", "3", "--json",
+      file, "--plot", plot,
+    ]
+    for scaling in ["strong", "weak"] {
+      let more = problem + ["--scaling", scaling]
+      let link = ["--latency", "0", "--bandwidth", "1e9"]
+      #expect(try run(["predict", "--ranks", "1,2,…,4096"] + link + more).status == 0)
+      for ranks in [2, 1] {
+        let outcome = try run(ranks: ranks, ["scaling"] + more)
+        try #require(outcome.status == 0, "\(outcome.errors)")
+        #expect(outcome.output.contains("efficiency"))
+      }
+    }
+    let curves = try read(Curves.self, file).curves
+    #expect(curves.count == 2)
+    for (curve, work) in zip(curves, [2.0, 1]) {
+      #expect(curve.predicted.map(\.ranks) == (0...12).map { 1 << $0 })
+      #expect(curve.measured.map(\.ranks) == [1, 2])
+      let seconds = curve.measured.map(\.seconds)
+      #expect(curve.measured.map(\.efficiency) == [1, seconds[0] / (work * seconds[1])])
+      #expect(curve.measured[1].traffic == curve.predicted[1].traffic)
+    }
+    // Weak: a rank's work stays, and with it a prediction without latency, but for 8·m/β a level.
+    let weak = curves[1].predicted
+    #expect(weak[8].seconds < weak[0].seconds * 1.01 + 8 * 64e-9)
+    #expect(try isXML(plot))
+  }
+
+  @Test func otherOptimizersAndTablesHaveFilesToo() throws {
+    let directory = try TemporaryDirectory()
+    let (file, plot) = (directory.path("numbers.json"), directory.path("plot.svg"))
+    for arguments in [
+      ["step", "--model", "mlp", "--optimizer", "sgd", "--steps", "1"],
+      ["step", "--model", "mlp", "--optimizer", "adamw", "--steps", "1"],
+      ["networks", "mlp", "--seconds", "0.01"],
+      [
+        "window", "--parameters", "3000", "--windows", "8", "9", "--steps", "1", "--window-type",
+        "float32", "bfloat16", "--window-density", "1", "0.1",
+      ],
+    ] {
+      let outcome = try run(arguments + ["--json", file, "--plot", plot])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      _ = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: file)))
+      #expect(try isXML(plot))
+    }
+  }
+
+  static let refused: [(arguments: [String], says: [String])] = [
+    (["step", "--model", "cnm"], ["no network 'cnm'"]),
+    (["step", "--window", "0"], ["--window", "0"]),
+    (["step", "--batch-size", "100"], ["--batch-size", "multiple", "100"]),
+    (["step", "--steps", "0"], ["--steps", "0"]),
+    (["step", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
+    (["step", "--plot", "/"], ["--plot", "directory"]),
+    (["networks", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
+    (["scaling", "--part", "all"], ["all", "--part"]),
+    (["scaling", "--part", "optimizer", "--parameters", "100"], ["--window", "100"]),
+    (["scaling", "--model", "cnn", "--json", #filePath], ["BenchmarkTests.swift"]),
+    (["predict", "--ranks", "0,1", "--latency", "0", "--bandwidth", "1"], ["0,1", "--ranks"]),
+    (["predict", "--ranks", "2,1", "--latency", "0", "--bandwidth", "1"], ["2,1", "--ranks"]),
+    (["predict", "--ranks", "1", "--latency", "-1", "--bandwidth", "1"], ["--latency", "-1"]),
+    (["predict", "--ranks", "1", "--latency", "0", "--bandwidth", "0"], ["--bandwidth", "0"]),
+    (
+      ["predict", "--ranks", "1,9", "--latency", "0", "--bandwidth", "1"], ["--micro-batches", "9"]
+    ),
+    (["link"], ["2 ranks", "1"]),
+  ]
+
+  @Test(arguments: refused)
+  func badArgumentsAreRefusedInOneLine(arguments: [String], says: [String]) throws {
+    let outcome = try run(arguments)
+    #expect(outcome.status != 0)
+    #expect(outcome.output == "")
+    let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("Error:") }
+    #expect(errors.count == 1, "\(outcome.errors)")
+    for text in says { #expect(outcome.errors.contains(text), "\(outcome.errors)") }
+    #expect(outcome.seconds < 5)
+  }
+
+  /// One message, though there are several ranks.
+  @Test func severalRanksRefuseTogether() throws {
+    let outcome = try run(ranks: 3, ["step", "--micro-batches", "2"])
+    #expect(outcome.status != 0)
+    #expect(outcome.errors.components(separatedBy: "--micro-batches").count == 2)
+  }
+}

@@ -1,0 +1,70 @@
+import LinearAlgebra
+import Reference
+import Testing
+
+@Suite struct StoredFormsTests {
+  private func rounded(_ numbers: [Float]) -> [Float] {
+    var numbers = numbers
+    numbers.withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: .bfloat16) }
+    return numbers
+  }
+
+  /// Every upper half of a `Float`, with lower halves below, at and above the middle.
+  @Test(arguments: [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] as [UInt32])
+  func roundsToTheNearerNeighbour(lower: UInt32) {
+    let numbers = (0..<1 << 16).map { Float(bitPattern: $0 << 16 | lower) }
+    for (x, result) in zip(numbers, rounded(numbers)) {
+      if x.isNaN {
+        #expect(result.isNaN)
+      } else {
+        #expect(result.bitPattern == roundedToBFloat16(x).bitPattern, "\(x)")
+      }
+      #expect(result.bitPattern & 0xffff == 0)
+    }
+  }
+
+  @Test func roundsKnownNumbers() {
+    let cases: [(Float, Float)] = [
+      (1 + 0x1p-8, 1), (1 + 0x3p-8, 1 + 0x4p-8), (-1 - 0x1p-8, -1), (1 + 0x1.1p-8, 1 + 0x1p-7),
+      (.infinity, .infinity), (-.infinity, -.infinity),
+      (.greatestFiniteMagnitude, .infinity), (0x1.fep127, 0x1.fep127),
+      (.leastNonzeroMagnitude, 0), (0x1p-133, 0x1p-133), (0x3p-134, 0x4p-134), (0x1p-134, 0),
+    ]
+    #expect(rounded(cases.map(\.0)) == cases.map(\.1))
+    #expect(rounded([-0.0])[0].sign == .minus)
+    // A NaN whose digits are all in the lower half.
+    #expect(rounded([Float(bitPattern: 0x7f80_0001)])[0].isNaN)
+  }
+
+  @Test func singlePrecisionIsLeftAlone() {
+    var numbers: [Float] = [1 + 0x1p-23, .pi]
+    let before = numbers
+    numbers.withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: .float32) }
+    #expect(numbers == before)
+  }
+
+  private func largest(_ count: Int, of x: [Float]) -> [Int] {
+    var columns = [UInt16](repeating: .max, count: count)
+    x.withUnsafeBufferPointer { x in
+      columns.withUnsafeMutableBufferPointer { MixedPrecision.largest(of: x, columns: $0) }
+    }
+    return columns.map(Int.init)
+  }
+
+  @Test(arguments: [1, 2, 17, 100, 4096])
+  func findsTheLargest(count: Int) {
+    // Few different magnitudes, so that most are tied.
+    let numbers = (0..<count).map { Float(($0 * 7919) % 23 - 11) / 8 }
+    for entries in [0, 1, 2, count / 3, count - 1, count] where entries <= count {
+      #expect(largest(entries, of: numbers) == placesOfLargest(entries, of: numbers))
+    }
+  }
+
+  @Test func tiesGoToTheFirst() {
+    #expect(largest(2, of: [1, -2, 2, 2, 0]) == [1, 2])
+    #expect(largest(2, of: [0, 0, 0]) == [0, 1])
+    #expect(largest(3, of: [-0.0, 0x1p-149, 0, -0x1p-149]) == [0, 1, 3])
+    #expect(largest(2, of: [3, .infinity, .nan, 4]) == [1, 2])
+    #expect(largest(1, of: [3, -.infinity, .nan]) == [2])
+  }
+}

@@ -1,0 +1,94 @@
+import LinearAlgebra
+import MPI
+import Optimizers
+import Sharding
+
+/// Steps as training takes them, with blocks under way while others are made: gradients of 8
+/// micro-batches, one of them not finite in the second step, and parameters.
+///
+/// - Parameter d: a multiple of 16·256, so that a power of two of ranks have slices of d/p each.
+func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let (m, microBatches) = (6, 8)
+  let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+  let shares = Partition(of: microBatches, over: world.size)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  let own = slices[world.rank]
+  let reduction = ReduceScatter(of: shares, to: partition, on: world)
+  let gather = AllGather(slices, on: world)
+  let lossSum = TreeSum(shares, rank: world.rank)
+  let mfac = MFAC(
+    MFAC.Configuration(window: m, damping: 1e-2, momentum: 0.5), partition: partition,
+    rank: world.rank)
+  let parameters = Buffer<Float>(count: d)
+  let clock = PhaseClock(on: world)
+  var digest: UInt64 = 0
+  var taken = 0
+  for step in 0..<4 {
+    let before = Array(parameters.all)
+    for microBatch in reduction.leaves {
+      let vector = try clock.time(.reduceScatter) {
+        try reduction.begin(microBatch: microBatch, on: world)
+      }
+      // A piece at a time, as layers do, whose ends are no block's and no slice's.
+      for start in stride(from: (d - 1) / 50_021 * 50_021, through: 0, by: -50_021) {
+        let piece = start..<min(start + 50_021, d)
+        for i in piece {
+          vector[i] = Float((i &* 7919 &+ microBatch &* 31 &+ step &* 17) % 1009) / 1009 - 0.5
+        }
+        if step == 1, microBatch == microBatches - 1, piece.contains(d / 2) { vector[d / 2] = .nan }
+        try clock.time(.reduceScatter) { try reduction.advance(to: start, on: world) }
+      }
+    }
+    let loss = try clock.time(.loss) {
+      try lossSum.total(of: shares.range(of: world.rank).map { 1 / Double($0 + 3) }, on: world)
+    }
+    digest = digest &* 31 &+ loss.bitPattern
+    let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
+    var slice = parameters[own].mutableSpan
+    var last = 0
+    let outcome = try mfac.step(
+      gradient.span, updating: &slice, learningRate: 0.1, on: world, clock: clock
+    ) { updated in
+      guard updated.lowerBound == last else { throw Wrong("\(updated) is updated after \(last)") }
+      last = updated.upperBound
+      try clock.time(.allGather) {
+        try gather.advance(to: own.lowerBound + last, of: parameters.all, on: world)
+      }
+    }
+    try check(outcome.taken == (step != 1), "step \(step) was taken: \(outcome.taken)")
+    if outcome.taken {
+      taken += 1
+      try check(last == own.count, "\(last) of \(own.count) parameters were updated")
+      try clock.time(.allGather) { try gather.finish(parameters.all, on: world) }
+    } else {
+      try check(last == 0 && before == Array(parameters.all), "a skipped step changed something")
+    }
+  }
+  for value in parameters.all { digest = digest &* 31 &+ UInt64(value.bitPattern) }
+  if world.size.nonzeroBitCount == 1, world.size <= microBatches {
+    try checkTraffic(clock, d: d, steps: 4, taken: taken, on: world)
+  }
+  return digest
+}
+
+/// At most 2·d·4·(p − 1)/p + O(m log p) bytes a step: a reduce-scatter and an all-gather of d, and
+/// log₂ p messages for each sum.
+private func checkTraffic(
+  _ clock: PhaseClock, d: Int, steps: Int, taken: Int, on world: Communicator
+) throws {
+  let p = world.size
+  let levels = p.trailingZeroBitCount
+  func sent(_ phase: Phase) -> Traffic { clock.costs[phase]?.sent ?? Traffic() }
+  try check(
+    sent(.reduceScatter).bytes == steps * 4 * d * (p - 1) / p, "\(sent(.reduceScatter)) reduced")
+  try check(sent(.allGather).bytes == taken * 4 * d * (p - 1) / p, "\(sent(.allGather)) gathered")
+  try check(
+    sent(.loss) == Traffic(messages: steps * levels, bytes: steps * levels * 8),
+    "\(sent(.loss)) for the loss")
+  // The row has 1 number, then 2 and again 2 after the step that was left out, and 3; the norm is
+  // another.
+  let numbers = 2 + 3 + 3 + 4
+  try check(
+    sent(.sum) == Traffic(messages: steps * levels, bytes: numbers * levels * 8),
+    "\(sent(.sum)) for the Gram row")
+}

@@ -1,0 +1,18 @@
+/// What bfloat16 holds of x: the nearer of its two neighbours there, at equal distance the even one.
+public func roundedToBFloat16(_ x: Float) -> Float {
+  guard x.isFinite else { return x }
+  // The neighbour towards zero, and the one away from it, which may be 2¹²⁸, an infinity there.
+  let near = Float(bitPattern: x.bitPattern & 0xffff_0000)
+  let far = Float(bitPattern: near.bitPattern + 0x1_0000)
+  let limit = x < 0 ? -0x1p128 : 0x1p128
+  let below = abs(Double(x) - Double(near))
+  let above = abs((far.isFinite ? Double(far) : limit) - Double(x))
+  if below != above { return below < above ? near : far }
+  return near.bitPattern >> 16 & 1 == 0 ? near : far
+}
+
+/// The places of the `count` numbers largest in magnitude, ascending; of equal ones the first.
+public func placesOfLargest(_ count: Int, of x: [Float]) -> [Int] {
+  let order = x.indices.sorted { (abs(x[$1]), $0) < (abs(x[$0]), $1) }
+  return order.prefix(count).sorted()
+}
