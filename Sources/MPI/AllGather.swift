@@ -7,8 +7,9 @@ public final class AllGather {
   private let rank: Int
   private let tag: Int
   private var requests: [MPI_Request?] = []
-  /// Blocks of the own slice that have not left yet, the next one last; nil before the exchange.
-  private var outgoing: [Range<Int>]?
+  /// Blocks of the own slice that have not left yet, the next one last.
+  private var outgoing: [Range<Int>]
+  private var isUnderWay = false
 
   /// - Parameters:
   ///   - slices: every rank's range; they lie one after another from 0 to the vector's end.
@@ -21,6 +22,16 @@ public final class AllGather {
     self.slices = slices
     self.rank = rank
     self.tag = tag
+    outgoing = Self.blocks(of: slices, rank)
+  }
+
+  private static func blocks(of slices: [Range<Int>], _ rank: Int) -> [Range<Int>] {
+    slices.count > 1 ? slices[rank].blocks.reversed() : []
+  }
+
+  /// Whether `advance` to `end` would send anything.
+  public func hasBlock(upTo end: Int) -> Bool {
+    outgoing.last.map { $0.upperBound <= end } ?? false
   }
 
   /// What each rank sends to complete a vector.
@@ -37,9 +48,8 @@ public final class AllGather {
     to end: Int, of vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
   ) throws {
     try begin(vector, on: world)
-    guard let block = outgoing!.last, block.upperBound <= end else { return }
-    while let block = outgoing!.last, block.upperBound <= end {
-      outgoing!.removeLast()
+    while let block = outgoing.last, block.upperBound <= end {
+      outgoing.removeLast()
       // Each rank starts with its right-hand neighbour, so that they do not all write to one at once.
       for step in 1..<slices.count {
         requests.append(
@@ -58,18 +68,19 @@ public final class AllGather {
     try advance(to: slices[rank].upperBound, of: vector, on: world)
     try world.wait(for: &requests)
     requests = []
-    outgoing = nil
+    outgoing = Self.blocks(of: slices, rank)
+    isUnderWay = false
   }
 
   /// Once in an exchange: expects the other ranks' slices.
   private func begin(
     _ vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
   ) throws {
-    guard outgoing == nil else { return }
+    guard !isUnderWay else { return }
+    isUnderWay = true
     precondition(
       slices.last!.upperBound == vector.count,
       "slices up to \(slices.last!.upperBound) of a vector of \(vector.count)")
-    outgoing = slices.count > 1 ? slices[rank].blocks.reversed() : []
     for source in 0..<slices.count where source != rank {
       for block in slices[source].blocks {
         requests.append(

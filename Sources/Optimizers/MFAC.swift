@@ -122,7 +122,7 @@ public final class MFAC: ShardedOptimizer {
     try clock.time(.direction, reading: windowBytes) {
       try fisher.direction(forSlot: slot, into: direction.all) { cell in
         made.append(cell)
-        guard cell.upperBound == direction.count || cell.upperBound - made[0].lowerBound >= 8192
+        guard cell.upperBound == direction.count || cell.upperBound - made[0].lowerBound >= 1 << 15
         else { return }
         try clock.time(.update) {
           update(made, of: &parameters, learningRate: learningRate)

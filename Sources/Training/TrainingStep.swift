@@ -93,10 +93,9 @@ package final class TrainingStep {
     let outcome = try optimizer.step(
       gradient.span, updating: &slice, learningRate: learningRate, on: world, clock: clock
     ) { updated in
-      guard world.size > 1 else { return }
-      try clock.time(.allGather) {
-        try gather.advance(to: own.lowerBound + updated.upperBound, of: parameters.all, on: world)
-      }
+      let end = own.lowerBound + updated.upperBound
+      guard gather.hasBlock(upTo: end) else { return }
+      try clock.time(.allGather) { try gather.advance(to: end, of: parameters.all, on: world) }
     }
     if outcome.taken {
       try clock.time(.allGather) {
