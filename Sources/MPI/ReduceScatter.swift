@@ -91,7 +91,8 @@ public final class ReduceScatter {
   }
 
   /// The vector [d] to be filled with the next micro-batch's numbers; of the rank's last one the
-  /// exchange begins, and what is complete already leaves.
+  /// exchange begins, and what is complete already leaves. From there on until `finish` nothing may
+  /// fail on one rank without ending the job.
   public func begin(microBatch: Int, on world: Communicator) throws -> Vector {
     precondition(joins.isEmpty && complete == length, "micro-batch \(microBatch) within another")
     let vector = idle.popLast() ?? Self.allocate(length)

@@ -8,6 +8,8 @@ public enum Phase: String, CaseIterable, Sendable {
   case gradient
   /// The loss is summed over the micro-batches; here a rank waits for the slowest gradient.
   case loss
+  /// Micro-batches' gradients are added up, and blocks of them leave, also between the layers of
+  /// others; in the end this rank's slice is completed.
   case reduceScatter = "reduce_scatter"
   /// This rank's part of the new Gram row.
   case gramRow = "gram_row"
@@ -18,7 +20,7 @@ public enum Phase: String, CaseIterable, Sendable {
   /// This rank's slice of Gᵀc.
   case direction
   case update
-  /// The parameters are completed; here a rank waits for the slowest update.
+  /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"
   case evaluation
 }
