@@ -1,6 +1,7 @@
 // The three operations on a cell's rows, for one element type. Included once for each, with
 //   NAME(operation)  the function's name
 //   ELEMENT          what is stored
+//   DISTANCE         how far ahead memory is asked for
 //   PUT16(p, x)      stores sixteen floats at p
 //   LOW8(p), HIGH8(p)  the first and the last eight of the sixteen at p, in double precision
 
@@ -78,6 +79,7 @@ void NAME(combine)(const ELEMENT *rows, size_t capacity, size_t row_count,
 #undef COMBINE
 #undef NAME
 #undef ELEMENT
+#undef DISTANCE
 #undef PUT16
 #undef LOW8
 #undef HIGH8
