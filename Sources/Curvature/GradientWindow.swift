@@ -18,32 +18,45 @@ public final class GradientWindow {
   /// The slot of the oldest gradient, or the first empty one: the next to be replaced.
   public private(set) var oldest = 0
 
+  /// The slot of the newest gradient, where there is one.
+  public var newest: Int { (oldest + capacity - 1) % capacity }
+
   private let storage: Buffer<Float>
-  private let stride: Int
+  /// Of each cell: elements from row to row.
+  private let strides: [Int]
+  /// Where each cell's rows begin.
+  private let starts: [Int]
   private let sums: Buffer<Double>
 
   /// - Parameters:
   ///   - capacity: m > 0.
-  ///   - cells: this slice's cells.
+  ///   - cells: this slice's cells, of any lengths.
   public init(capacity: Int, cells: [Range<Int>]) {
     precondition(capacity > 0, "a window of \(capacity) gradients")
     self.capacity = capacity
     self.cells = cells
-    stride = Self.stride(of: cells)
-    storage = Buffer(count: capacity * stride * cells.count)
+    strides = cells.map(Self.stride)
+    var starts: [Int] = []
+    var end = 0
+    for stride in strides {
+      starts.append(end)
+      end += capacity * stride
+    }
+    self.starts = starts
+    storage = Buffer(count: end)
     sums = Buffer(count: cells.map(\.count).max() ?? 0)
   }
 
   /// Bytes of a window of `capacity` gradients on a slice of `cells`.
   public static func bytes(capacity: Int, cells: [Range<Int>]) -> Int {
-    capacity * stride(of: cells) * cells.count * MemoryLayout<Float>.stride
+    capacity * cells.map(stride).reduce(0, +) * MemoryLayout<Float>.stride
   }
 
   /// Elements from row to row of a cell. Rows that start a power of two apart would fall in the same
   /// sets of the cache, so a cache line is left between them.
-  private static func stride(of cells: [Range<Int>]) -> Int {
-    let longest = ((cells.map(\.count).max() ?? 0) + 15) / 16 * 16
-    return longest % 1024 == 0 && longest > 0 ? longest + 16 : longest
+  private static func stride(of cell: Range<Int>) -> Int {
+    let length = (cell.count + 15) / 16 * 16
+    return length % 1024 == 0 && length > 0 ? length + 16 : length
   }
 
   /// Coordinates in this slice.
@@ -68,7 +81,7 @@ public final class GradientWindow {
       let piece = UnsafeBufferPointer(rebasing: x[range])
       let sums = partials.pointer + cell * width
       MixedPrecision.dots(
-        rows: row(0, of: cell), stride: stride, rowCount: filled, x: piece, sums: sums)
+        rows: row(0, of: cell), stride: strides[cell], rowCount: filled, x: piece, sums: sums)
       if inserting {
         MixedPrecision.dots(
           rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: sums + oldest)
@@ -119,13 +132,13 @@ public final class GradientWindow {
     for (cell, range) in cells.enumerated() {
       let sums = sums[0..<range.count]
       MixedPrecision.combine(
-        rows: row(0, of: cell), stride: stride, coefficients: coefficients, sums: sums)
+        rows: row(0, of: cell), stride: strides[cell], coefficients: coefficients, sums: sums)
       body(range, sums)
     }
   }
 
   private func row(_ slot: Int, of cell: Int) -> UnsafeMutablePointer<Float> {
-    storage.pointer + (cell * capacity + slot) * stride
+    storage.pointer + starts[cell] + slot * strides[cell]
   }
 
   private func check(_ count: Int) {

@@ -4,45 +4,88 @@ import Sharding
 
 /// This rank's slice of the gradient that an optimizer works with, and its norm over all ranks.
 struct GradientSlice {
-  let cells: [Range<Int>]
+  let parameters: ParameterSlice
+  private let decay: WeightDecay
+  private let clipNorm: Double?
   private let values: Buffer<Float>
-  private let squares: Buffer<Double>
+  private let products: Buffer<Double>
   let sum: CellSum
 
-  init(_ partition: CellPartition, rank: Int) {
-    cells = partition.cellsInSlice(of: rank)
-    values = Buffer(count: partition.slice(of: rank).count)
-    squares = Buffer(count: cells.count)
+  /// - Parameter clipNorm: the largest norm of the gradient over the whole of d, or nil.
+  init(
+    _ parameters: ParameterSlice, decay: WeightDecay, clipNorm: Double?, partition: CellPartition,
+    rank: Int
+  ) {
+    self.parameters = parameters
+    self.decay = decay
+    self.clipNorm = clipNorm
+    values = Buffer(count: parameters.count)
+    products = Buffer(count: parameters.cells.count)
     sum = CellSum(partition, rank: rank)
   }
 
   var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }
+  var cells: [Range<Int>] { parameters.cells }
 
-  /// Takes over the mean gradient, with the coupled part of the weight decay: g = ∇ + ω·w.
-  func load(_ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>) {
+  /// Whether loading a gradient takes its norm first.
+  var clips: Bool { clipNorm != nil }
+
+  /// Takes over the mean gradient ∇ as g = γ∇ + ω·w, with the coupled part of the weight decay; what
+  /// stays zero has none. Collective where it clips or measures.
+  ///
+  /// γ = min(1, c/(‖∇‖ + 1e-6)) where the norm is clipped at c, else 1: PyTorch's `clip_grad_norm_`.
+  ///
+  /// - Parameter measuring: whether the norm is asked for in any case.
+  /// - Returns: ‖∇‖² before clipping where it clips, else ‖g‖² where it measures, over the whole of d;
+  ///   where it is not finite, g is not to be used.
+  func load(
+    _ gradient: Span<Float>, parameters weights: borrowing MutableSpan<Float>, measuring: Bool,
+    on world: Communicator
+  ) throws -> Double? {
     precondition(
-      gradient.count == values.count && parameters.count == values.count,
-      "slices of \(gradient.count) and \(parameters.count) for \(values.count) coordinates")
-    let rate: Float = if case .coupled(let rate) = decay { rate } else { 0 }
-    for cell in cells {
-      for i in cell { values.pointer[i] = gradient[i] + rate * parameters[i] }
+      gradient.count == values.count && weights.count == values.count,
+      "slices of \(gradient.count) and \(weights.count) for \(values.count) coordinates")
+    guard let clipNorm else {
+      load(gradient, scale: 1, decay: decay, weights)
+      return measuring ? try dot(slice, slice, cells: cells, on: world) : nil
     }
+    for cell in cells {
+      for i in cell { values.pointer[i] = gradient[i] }
+    }
+    for i in parameters.zeros { values.pointer[Int(i)] = 0 }
+    let square = try dot(slice, slice, cells: cells, on: world)
+    guard square.isFinite else { return square }
+    load(
+      gradient, scale: Float(min(1, clipNorm / (square.squareRoot() + 1e-6))), decay: decay, weights
+    )
+    return square
   }
 
-  /// Takes over the mean gradient, as `load` does, and tells its norm over the whole of d. Collective.
-  func measure(
-    _ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>,
-    on world: Communicator, clock: inout PhaseClock
-  ) throws -> StepOutcome {
-    try clock.time(.sum) {
-      load(gradient, decay: decay, parameters: parameters)
-      for (index, cell) in cells.enumerated() {
-        let piece = UnsafeBufferPointer(values[cell])
-        MixedPrecision.dots(
-          rows: piece.baseAddress!, stride: 0, rowCount: 1, x: piece, sums: squares.pointer + index)
+  private func load(
+    _ gradient: Span<Float>, scale: Float, decay: WeightDecay,
+    _ weights: borrowing MutableSpan<Float>
+  ) {
+    let rates = parameters.groups.map { decay.at($0.weightDecay).addedToGradient }
+    for cell in cells.indices {
+      for piece in parameters.pieces(ofCell: cell) {
+        let rate = rates[piece.group]
+        for i in piece.range { values.pointer[i] = scale * gradient[i] + rate * weights[i] }
       }
-      let square = try sum.total(of: squares.all, width: 1, on: world)[0]
-      return StepOutcome(gradientNorm: square.squareRoot())
     }
+    for i in parameters.zeros { values.pointer[Int(i)] = 0 }
+  }
+
+  /// `x·y` over all ranks, of vectors of which this rank has `cells`. Collective.
+  func dot(
+    _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, cells: [Range<Int>],
+    on world: Communicator
+  ) throws -> Double {
+    for (index, cell) in cells.enumerated() {
+      let row = UnsafeBufferPointer(rebasing: x[cell])
+      MixedPrecision.dots(
+        rows: row.baseAddress!, stride: 0, rowCount: 1, x: UnsafeBufferPointer(rebasing: y[cell]),
+        sums: products.pointer + index)
+    }
+    return try sum.total(of: products.all, width: 1, on: world)[0]
   }
 }

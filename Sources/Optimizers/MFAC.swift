@@ -3,22 +3,6 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// A damping so small that K + mλI is not positive definite in double precision. All ranks have the
-/// same K, and see it together.
-public struct DampingTooSmall: SharedError, CustomStringConvertible {
-  public let damping: Double
-  public let window: Int
-  public let cause: NotPositiveDefinite
-
-  public var description: String {
-    """
-    --damping \(damping) is too small for the gradients of the window (--window \(window)): with \
-    shift mλ = \(cause.shift) the leading minor \(cause.minor) of the Gram matrix of order \
-    \(cause.order) is not positive
-    """
-  }
-}
-
 /// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher matrix
 /// of the last m gradients, the newest among them.
 ///
@@ -27,89 +11,111 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
 ///   u [d/p]      this rank's slice of the direction F⁻¹g
 ///   v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
-/// What crosses the network in a step is one row of K, m numbers.
+/// What crosses the network in a step is one row of K, m numbers. Parameters of groups without M-FAC
+/// and those that stay zero are not columns of the window.
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
 public final class MFAC: ShardedOptimizer {
-  public struct Configuration: Sendable, Equatable {
-    /// m.
-    public var window: Int
-    /// λ.
-    public var damping: Double
-    /// μ in [0, 1).
-    public var momentum: Float
-    public var weightDecay: WeightDecay
-
-    public init(
-      window: Int = 256, damping: Double = 1e-4, momentum: Float = 0,
-      weightDecay: WeightDecay = .coupled(0)
-    ) {
-      self.window = window
-      self.damping = damping
-      self.momentum = momentum
-      self.weightDecay = weightDecay
-    }
-  }
-
   public let configuration: Configuration
   private let fisher: DampedFisher
   private let gradient: GradientSlice
+  private let columns: WindowColumns
+  /// The window's columns of the gradient, and then of the direction; none where all are columns.
+  private let compacted: Buffer<Float>
   private let partials: Buffer<Double>
   private let direction: Buffer<Float>
   private let velocity: Buffer<Float>
+  /// The parameters before a step whose change of the loss is predicted, and then the change in them.
+  private let change: Buffer<Float>
 
-  public init(_ configuration: Configuration, partition: CellPartition, rank: Int) {
+  private var stepsTaken = 0
+  private var directionsTaken = 0
+  /// λ, before it is made relative.
+  private var damping: Double
+  /// gᵀF⁻¹g/g·g of the last direction.
+  private var curvatureScale = 0.0
+  private var predictedChange = 0.0
+
+  /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
+  public init(
+    _ configuration: Configuration, clipNorm: Double? = nil,
+    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
+  ) {
     self.configuration = configuration
-    gradient = GradientSlice(partition, rank: rank)
+    let slice = ParameterSlice(partition, rank: rank, groups: groups)
+    gradient = GradientSlice(
+      slice, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
+    columns = WindowColumns(of: slice)
     fisher = DampedFisher(
-      window: GradientWindow(capacity: configuration.window, cells: gradient.cells),
+      window: GradientWindow(capacity: configuration.window, cells: columns.cells),
       damping: configuration.damping)
-    partials = Buffer(count: gradient.cells.count * configuration.window)
-    direction = Buffer(count: partition.slice(of: rank).count)
-    velocity = Buffer(count: configuration.momentum > 0 ? direction.count : 0)
-  }
-
-  /// Bytes that the optimizer holds on a rank: the window and what is of size m² or d/p.
-  public static func bytes(
-    _ configuration: Configuration, partition: CellPartition, rank: Int
-  ) -> Int {
-    let m = configuration.window
-    let cells = partition.cellsInSlice(of: rank)
-    let slices = configuration.momentum > 0 ? 3 : 2
-    return GradientWindow.bytes(capacity: m, cells: cells)
-      + 4 * slices * partition.slice(of: rank).count + 8 * m * cells.count
-      + DampedFisher.bytes(capacity: m)
+    compacted = Buffer(count: columns.areAll ? 0 : columns.count)
+    partials = Buffer(count: slice.cells.count * configuration.window)
+    direction = Buffer(count: slice.count)
+    velocity = Buffer(count: configuration.momentum > 0 ? slice.count : 0)
+    change = Buffer(count: configuration.comparesLoss ? slice.count : 0)
+    damping = configuration.damping
   }
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: inout PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
-    let products = try gramRow(of: gradient, parameters: parameters, on: world, clock: &clock)
-    // g·g stands at the slot where g will go: every rank sees the same, before the slot is written.
-    var outcome = StepOutcome(gradientNorm: products[fisher.window.oldest].squareRoot())
-    guard outcome.taken else { return outcome }
-
-    let wasMaintained = fisher.isFactorMaintained
-    let slot = try clock.time(.solve) { try insert(products) }
-    if wasMaintained, !fisher.isFactorMaintained {
-      outcome.notice = """
-        the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
-        on, in O(m³) (a larger --damping would keep it)
-        """
+    let inserts = stepsTaken % configuration.insertEvery == 0
+    let preconditions = stepsTaken % configuration.preconditionEvery == 0
+    // Where g·g is not an entry of the Gram row, or not all of it.
+    let measures = !inserts || !columns.areAll
+    let measured = try clock.time(measures || self.gradient.clips ? .sum : .gramRow) {
+      try self.gradient.load(gradient, parameters: parameters, measuring: measures, on: world)
     }
-    clock.time(.direction) { fisher.direction(forSlot: slot, into: direction.all) }
+    if let measured, !measured.isFinite { return StepOutcome(gradientNorm: measured) }
+    let x = columns.areAll ? self.gradient.slice : gathered()
+    var products: [Double]?
+    if inserts || preconditions {
+      products = try self.products(with: x, inserting: inserts, on: world, clock: &clock)
+    }
+    // g·g stands at the slot where g will go: every rank sees the same, before the slot is written.
+    let square = inserts ? products![fisher.window.oldest] : nil
+    var outcome = StepOutcome(gradientNorm: (measured ?? square!).squareRoot())
+    guard outcome.taken, square?.isFinite ?? true else { return outcome }
+    stepsTaken += 1
+    if preconditions { directionsTaken += 1 }
+
+    try clock.time(.solve) {
+      try follow(square)
+      outcome.notice = try inserts ? insert(x, products!) : nil
+    }
+    if preconditions {
+      try takeDirection(of: x, products!, square: square, measured, on: world, clock: &clock)
+    } else {
+      clock.time(.direction) { scaleGradient() }
+    }
+    let predicts =
+      if case .levenbergMarquardt(let rule) = configuration.dampingRule.schedule {
+        preconditions && directionsTaken % rule.every == 0
+      } else { false }
     try clock.time(.update) {
+      if predicts { for i in change.all.indices { change.pointer[i] = parameters[i] } }
       try update(&parameters, learningRate: learningRate, updated: updated)
     }
+    if predicts {
+      predictedChange = try predictChange(gradient, parameters, on: world, clock: &clock)
+      outcome.predictedChange = predictedChange
+    }
+    outcome.damping = fisher.damping
     return outcome
+  }
+
+  public func adapt(toChange actual: Double) {
+    guard case .levenbergMarquardt(let rule) = configuration.dampingRule.schedule else { return }
+    damping = rule.adapted(damping, actual: actual, predicted: predictedChange)
   }
 
   /// `F⁻¹x` for a vector x that is not in the window: this rank's slice of it. Collective.
   ///
   /// For `x = αgⱼ + y` with a gradient of the window, ask for y alone; see
-  /// `DampedFisher.inverseProduct`.
+  /// `DampedFisher.inverseProduct`. Where a parameter is not a column of the window, F has λ alone.
   ///
   /// - Parameters:
   ///   - x: this rank's slice, shape [d/p].
@@ -120,58 +126,161 @@ public final class MFAC: ShardedOptimizer {
     let width = fisher.window.width(inserting: false)
     let used = partials[0..<gradient.cells.count * width]
     try x.withUnsafeBufferPointer { x in
-      fisher.window.partialProducts(with: x, inserting: false, into: partials)
+      if !columns.areAll { columns.gather(x, into: compacted.all) }
+      let own = columns.areAll ? x : UnsafeBufferPointer(compacted.all)
+      fisher.window.partialProducts(with: own, inserting: false, into: partials)
       let products = try gradient.sum.total(of: used, width: width, on: world)
-      result.withUnsafeMutableBufferPointer {
-        fisher.inverseProduct(x, products: products, into: $0)
+      result.withUnsafeMutableBufferPointer { result in
+        guard !columns.areAll else {
+          fisher.inverseProduct(x, products: products, into: result)
+          return
+        }
+        fisher.inverseProduct(own, products: products, into: compacted.all)
+        for i in x.indices { result[i] = Float(Double(x[i]) / fisher.damping) }
+        columns.scatter(own, into: result)
       }
     }
   }
 
-  /// Puts the new gradient into the window, on all ranks alike.
-  private func insert(_ products: [Double]) throws -> Int {
-    do {
-      return try fisher.insert(gradient.slice, products: products)
-    } catch let error as NotPositiveDefinite {
-      throw DampingTooSmall(
-        damping: configuration.damping, window: configuration.window, cause: error)
-    }
+  /// The window's columns of the gradient.
+  private func gathered() -> UnsafeBufferPointer<Float> {
+    columns.gather(gradient.slice, into: compacted.all)
+    return UnsafeBufferPointer(compacted.all)
   }
 
-  /// The products of the new gradient with the window's and with itself.
-  private func gramRow(
-    of gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
+  /// The products of x with the window's gradients, and where it will be inserted with itself.
+  private func products(
+    with x: UnsafeBufferPointer<Float>, inserting: Bool, on world: Communicator,
     clock: inout PhaseClock
   ) throws -> [Double] {
-    let width = fisher.window.width(inserting: true)
+    let width = fisher.window.width(inserting: inserting)
     clock.time(.gramRow) {
-      self.gradient.load(gradient, decay: configuration.weightDecay, parameters: parameters)
-      fisher.window.partialProducts(with: self.gradient.slice, inserting: true, into: partials)
+      fisher.window.partialProducts(with: x, inserting: inserting, into: partials)
     }
     return try clock.time(.sum) {
-      try self.gradient.sum.total(
-        of: partials[0..<self.gradient.cells.count * width], width: width, on: world)
+      try gradient.sum.total(
+        of: partials[0..<gradient.cells.count * width], width: width, on: world)
     }
   }
 
-  /// v ← μv + (1 − μ)u; w ← w − ηv.
+  /// Asks for this step's λ, where `square` is that of the gradient to be inserted.
+  private func follow(_ square: Double?) throws {
+    let rule = configuration.dampingRule
+    if case .levenbergMarquardt = rule.schedule {
+    } else {
+      damping = rule.damping(from: configuration.damping, at: stepsTaken - 1)
+    }
+    let scale = rule.isRelative ? fisher.meanDiagonal(inserting: square) : 1
+    // Gradients that are all zero have no scale.
+    if damping * scale > 0 { fisher.wantedDamping = damping * scale }
+    if square == nil { try named { try fisher.followDamping() } }
+  }
+
+  /// Puts the new gradient into the window, on all ranks alike; tells what has changed by it.
+  private func insert(
+    _ x: UnsafeBufferPointer<Float>, _ products: [Double]
+  ) throws -> String? {
+    let wasMaintained = fisher.isFactorMaintained
+    try named { try fisher.insert(x, products: products) }
+    guard wasMaintained, !fisher.isFactorMaintained else { return nil }
+    return """
+      the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
+      on, in O(m³) (a larger --damping would keep it)
+      """
+  }
+
+  private func named(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as NotPositiveDefinite {
+      throw DampingTooSmall(
+        damping: fisher.wantedDamping, window: configuration.window, cause: error)
+    }
+  }
+
+  /// The direction from the window: of the gradient that has just been inserted, or, where `square` is
+  /// nil, of one beside it. Parameters outside the window have their gradient for direction.
+  private func takeDirection(
+    of x: UnsafeBufferPointer<Float>, _ products: [Double], square: Double?, _ measured: Double?,
+    on world: Communicator, clock: inout PhaseClock
+  ) throws {
+    let isWhole = columns.areAll && !gradient.clips
+    let own =
+      try square
+      ?? (isWhole
+        ? measured!
+        : clock.time(.sum) { try gradient.dot(x, x, cells: columns.cells, on: world) })
+    clock.time(.direction) {
+      let target = columns.areAll ? direction.all : compacted.all
+      let curvature =
+        square == nil
+        ? fisher.direction(beside: x, products: products, square: own, into: target)
+        : fisher.direction(forSlot: fisher.window.newest, into: target)
+      if own > 0 { curvatureScale = curvature / own }
+      if !columns.areAll {
+        _ = direction.all.update(fromContentsOf: gradient.slice)
+        columns.scatter(UnsafeBufferPointer(compacted.all), into: direction.all)
+      }
+    }
+  }
+
+  /// The direction of a step that does without the window: αg, and g for parameters that never are in it.
+  private func scaleGradient() {
+    let slice = gradient.parameters
+    for cell in slice.cells.indices {
+      for piece in slice.pieces(ofCell: cell) {
+        let scale: Float = slice.groups[piece.group].usesMFAC ? Float(curvatureScale) : 1
+        for i in piece.range { direction.pointer[i] = scale * gradient.slice[i] }
+      }
+    }
+  }
+
+  /// v ← μv + (1 − μ)u, or v ← μv + g outside the window; w ← w − ηv.
   private func update(
     _ parameters: inout MutableSpan<Float>, learningRate: Double,
     updated: (Range<Int>) throws -> Void
   ) rethrows {
-    let step = Float(learningRate)
-    let remainder = configuration.weightDecay.remainder(learningRate: learningRate)
+    let slice = gradient.parameters
+    let steps = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
     let momentum = configuration.momentum
-    for cell in gradient.cells {
-      if momentum > 0 {
-        let (u, v) = (direction.pointer, velocity.pointer)
-        for i in cell {
-          v[i] = momentum * v[i] + (1 - momentum) * u[i]
-          u[i] = v[i]
+    let (u, v) = (direction.pointer, velocity.pointer)
+    for (index, cell) in slice.cells.enumerated() {
+      for piece in slice.pieces(ofCell: index) {
+        let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+        if momentum > 0 {
+          let share = slice.groups[piece.group].usesMFAC ? 1 - momentum : 1
+          for i in piece.range {
+            v[i] = momentum * v[i] + share * u[i]
+            u[i] = v[i]
+          }
         }
+        for i in piece.range { parameters[i] = remainder * parameters[i] - rate * u[i] }
       }
-      for i in cell { parameters[i] = remainder * parameters[i] - step * direction.pointer[i] }
       try updated(cell)
     }
+  }
+
+  /// `∇ᵀδ + ½ δᵀFδ`, what the quadratic model says of the loss after a change δ of the parameters, as it
+  /// was made: with momentum, weight decay and learning rate. ∇ is the loss's own gradient, neither
+  /// clipped nor with weight decay; F is the damped Fisher matrix that gave the step its direction, λ
+  /// included. Outside the window the model is linear.
+  private func predictChange(
+    _ gradient: Span<Float>, _ parameters: borrowing MutableSpan<Float>, on world: Communicator,
+    clock: inout PhaseClock
+  ) throws -> Double {
+    for i in change.all.indices { change.pointer[i] = parameters[i] - change.pointer[i] }
+    let whole = UnsafeBufferPointer(change.all)
+    let slope = try clock.time(.sum) {
+      try gradient.withUnsafeBufferPointer {
+        try self.gradient.dot($0, whole, cells: self.gradient.cells, on: world)
+      }
+    }
+    if !columns.areAll { columns.gather(whole, into: compacted.all) }
+    let own = columns.areAll ? whole : UnsafeBufferPointer(compacted.all)
+    let products = try products(with: own, inserting: false, on: world, clock: &clock)
+    let square = try clock.time(.sum) {
+      try self.gradient.dot(own, own, cells: columns.cells, on: world)
+    }
+    return slope + 0.5 * fisher.quadraticForm(products: products, square: square)
   }
 }

@@ -20,6 +20,8 @@ final class TrainingStep {
     /// Mean over the batch, at the parameters before the step.
     let loss: Double
     let outcome: StepOutcome
+    /// Actual to predicted change of the loss, where the optimizer asks.
+    var reductionRatio: Double?
     let clock: PhaseClock
   }
 
@@ -97,7 +99,40 @@ final class TrainingStep {
     if outcome.taken {
       try clock.time(.allGather) { try world.allGather(parameters.all, slices: slices) }
     }
-    return Record(loss: meanLoss, outcome: outcome, clock: clock)
+    var ratio: Double?
+    if let predicted = outcome.predictedChange {
+      let after = try lossAgain(batch, step: step, epoch: epoch, clock: &clock)
+      optimizer.adapt(toChange: after - meanLoss)
+      ratio = (after - meanLoss) / predicted
+    }
+    return Record(loss: meanLoss, outcome: outcome, reductionRatio: ratio, clock: clock)
+  }
+
+  /// The mean loss of the batch at the parameters as they are now, in the same passes: the same
+  /// examples with the same augmentation, the same dropouts, and batch-norms on the micro-batch's own
+  /// statistics, which nothing else sees. Collective.
+  private func lossAgain(
+    _ batch: ArraySlice<Int>, step: Int, epoch: Int, clock: inout PhaseClock
+  ) throws -> Double {
+    let unused = Buffer<Float>(count: network.stateCount)
+    var lossSums: [Double] = []
+    for microBatch in reduction.leaves {
+      clock.time(.data) { load(microBatch, of: batch, epoch: epoch) }
+      clock.time(.gradient) {
+        lossSums.append(
+          network.evaluate(
+            inputs: examples.inputs, targets: examples.targets,
+            parameters: UnsafeBufferPointer(parameters.all),
+            state: UnsafeBufferPointer(statistics.values.all), loss: loss,
+            training: TrainingPass(
+              statistics: unused.all, seed: seed, step: step,
+              firstExample: microBatch * batch.count / microBatches.items)
+          ).lossSum)
+      }
+    }
+    return try clock.time(.loss) {
+      try world.sum(of: lossSums, over: microBatches) / Double(batch.count * network.positions)
+    }
   }
 
   private func load(_ microBatch: Int, of batch: ArraySlice<Int>, epoch: Int) {
