@@ -182,18 +182,10 @@ public final class DampedFisher {
   }
 
   /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
-  ///
-  /// - Returns: gⱼᵀF⁻¹gⱼ, over the whole of d.
-  @discardableResult
-  public func direction(
-    forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>
-  ) -> Double {
-    let coefficients = coefficients(forSlot: slot)
-    window.combine(coefficients) { range, sums in
+  public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>) {
+    window.combine(coefficients(forSlot: slot)) { range, sums in
       for i in range { direction[i] = Float(sums[i - range.lowerBound]) }
     }
-    let row = gram[slot * window.capacity..<slot * window.capacity + coefficients.count]
-    return zip(row, coefficients).reduce(0) { $0 + $1.0 * $1.1 }
   }
 
   /// `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`, for a gradient g beside those
@@ -208,23 +200,20 @@ public final class DampedFisher {
   ///   - products: G g over the whole of d, shape [filled]: `window.partialProducts(with:inserting:
   ///     false)` summed.
   ///   - square: g·g over the whole of d.
-  /// - Returns: gᵀ(F + ggᵀ/m)⁻¹g, over the whole of d.
-  @discardableResult
+  ///   - direction: may be g itself.
   public func direction(
     beside g: UnsafeBufferPointer<Float>, products: [Double], square: Double,
     into direction: UnsafeMutableBufferPointer<Float>
-  ) -> Double {
+  ) {
     let solution = solve(products)
     let rest = square - zip(products, solution).reduce(0) { $0 + $1.0 * $1.1 }
-    // Rounding may bring a gradient within the span below that.
-    let schur = max(shift + rest, shift)
-    let scale = Double(window.capacity) / schur
+    // Rounding may bring a gradient within the span below mλ.
+    let scale = Double(window.capacity) / max(shift + rest, shift)
     window.combine(solution) { range, sums in
       for i in range {
         direction[i] = Float((Double(g[i]) - sums[i - range.lowerBound]) * scale)
       }
     }
-    return max(rest, 0) * scale
   }
 
   /// `xᵀFx = λ x·x + ‖Gx‖²/m`.

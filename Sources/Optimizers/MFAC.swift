@@ -33,8 +33,8 @@ public final class MFAC: ShardedOptimizer {
   private var directionsTaken = 0
   /// λ, before it is made relative.
   private var damping: Double
-  /// gᵀF⁻¹g/g·g of the last direction.
-  private var curvatureScale = 0.0
+  /// Of the last direction that was taken from the window.
+  private var directionNorm = 0.0
   private var predictedChange = 0.0
 
   /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
@@ -86,10 +86,17 @@ public final class MFAC: ShardedOptimizer {
       try follow(square)
       outcome.notice = try inserts ? insert(x, products!) : nil
     }
+    // Clipping measures another norm, and parameters outside the window add to it.
+    let own =
+      try square
+      ?? (columns.areAll && !self.gradient.clips
+        ? measured!
+        : clock.time(.sum) { try self.gradient.dot(x, x, cells: columns.cells, on: world) })
     if preconditions {
-      try takeDirection(of: x, products!, square: square, measured, on: world, clock: &clock)
+      try takeDirection(
+        of: x, products!, square: own, isInserted: inserts, on: world, clock: &clock)
     } else {
-      clock.time(.direction) { scaleGradient() }
+      clock.time(.direction) { scaleGradient(of: own) }
     }
     let predicts =
       if case .levenbergMarquardt(let rule) = configuration.dampingRule.schedule {
@@ -198,38 +205,39 @@ public final class MFAC: ShardedOptimizer {
     }
   }
 
-  /// The direction from the window: of the gradient that has just been inserted, or, where `square` is
-  /// nil, of one beside it. Parameters outside the window have their gradient for direction.
+  /// The direction from the window: of the gradient that has just been inserted, or of one beside it.
+  /// Parameters outside the window have their gradient for direction.
   private func takeDirection(
-    of x: UnsafeBufferPointer<Float>, _ products: [Double], square: Double?, _ measured: Double?,
+    of x: UnsafeBufferPointer<Float>, _ products: [Double], square: Double, isInserted: Bool,
     on world: Communicator, clock: inout PhaseClock
   ) throws {
-    let isWhole = columns.areAll && !gradient.clips
-    let own =
-      try square
-      ?? (isWhole
-        ? measured!
-        : clock.time(.sum) { try gradient.dot(x, x, cells: columns.cells, on: world) })
+    let own = columns.areAll ? direction.all : compacted.all
     clock.time(.direction) {
-      let target = columns.areAll ? direction.all : compacted.all
-      let curvature =
-        square == nil
-        ? fisher.direction(beside: x, products: products, square: own, into: target)
-        : fisher.direction(forSlot: fisher.window.newest, into: target)
-      if own > 0 { curvatureScale = curvature / own }
+      if isInserted {
+        fisher.direction(forSlot: fisher.window.newest, into: own)
+      } else {
+        fisher.direction(beside: x, products: products, square: square, into: own)
+      }
       if !columns.areAll {
         _ = direction.all.update(fromContentsOf: gradient.slice)
-        columns.scatter(UnsafeBufferPointer(compacted.all), into: direction.all)
+        columns.scatter(UnsafeBufferPointer(own), into: direction.all)
       }
+    }
+    guard configuration.preconditionEvery > 1 else { return }
+    let result = UnsafeBufferPointer(own)
+    directionNorm = try clock.time(.sum) {
+      try gradient.dot(result, result, cells: columns.cells, on: world).squareRoot()
     }
   }
 
-  /// The direction of a step that does without the window: αg, and g for parameters that never are in it.
-  private func scaleGradient() {
+  /// The direction of a step that does without the window: along the gradient, as long as the last one
+  /// from the window; the gradient itself for parameters that are never in it.
+  private func scaleGradient(of square: Double) {
+    let own = square > 0 ? Float(directionNorm / square.squareRoot()) : 0
     let slice = gradient.parameters
     for cell in slice.cells.indices {
       for piece in slice.pieces(ofCell: cell) {
-        let scale: Float = slice.groups[piece.group].usesMFAC ? Float(curvatureScale) : 1
+        let scale = slice.groups[piece.group].usesMFAC ? own : 1
         for i in piece.range { direction.pointer[i] = scale * gradient.slice[i] }
       }
     }

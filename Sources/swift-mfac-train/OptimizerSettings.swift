@@ -51,8 +51,8 @@ struct OptimizerSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      P: every P-th step takes its direction from the window; others go along their own gradient, \
-      scaled as the last of these (mfac).
+      P: every P-th step takes its direction from the window; others go along their own gradient, as \
+      far as the last of these (mfac).
       """)
   var preconditionEvery = 1
 
