@@ -11,6 +11,40 @@ import Testing
     (["--damping", "-1"], "", ["--damping", "-1"]),
     (["--damping", "--window"], "", ["--damping", "--window"]),
     (["--momentum", "1"], "", ["--momentum", "in [0, 1)"]),
+    (["--clip-norm", "0"], "", ["--clip-norm", "> 0"]),
+    (["--insert-every", "0"], "", ["--insert-every", "in 1..."]),
+    (["--precondition-every", "-2"], "", ["--precondition-every", "-2"]),
+    (["--damping-schedule", "linear"], "", ["--damping-schedule", "--damping-final", "linear"]),
+    (["--damping-final", "1"], "", ["--damping-final", "exponential", "got constant"]),
+    (["--damping-schedule", "cosine"], "", ["cosine", "levenberg-marquardt"]),
+    (["--damping-every", "0"], "", ["--damping-every"]),
+    (
+      ["--damping-schedule", "levenberg-marquardt", "--damping-minimum", "1"], "",
+      ["--damping", "--damping-minimum 1.0", "got 0.0001"]
+    ),
+    (["--sparse", "true"], "", ["--sparse", "--initial-weights"]),
+    (["--config", "FILE"], "groups: {match: '*'}\n", ["FILE:1", "groups", "list"]),
+    (["--config", "FILE"], "window: 5\ngroups:\n- {mfac: false}\n", ["FILE:3", "match"]),
+    (
+      ["--config", "FILE"], "groups:\n- {match: '*', learning-rates: 1}\n",
+      ["FILE:2", "learning-rates", "learning-rate, weight-decay, mfac"]
+    ),
+    (["--config", "FILE"], "groups: [{match: '*', mfac: maybe}]\n", ["FILE:1", "mfac", "maybe"]),
+    (["--config", "FILE"], "groups: [{match: '*', learning-rate: -1}]\n", ["FILE:1", "-1"]),
+    (
+      ["--config", "FILE"], "groups: [{match: 'fc.*'}]\n",
+      ["groups", "'fc.*'", "0.weight, 0.bias, 3.weight"]
+    ),
+    (
+      ["--config", "FILE"], "groups: [{match: '*'}, {match: '*.bias'}]\n",
+      ["'*.bias'", "group before it"]
+    ),
+    (["--config", "FILE"], "groups: [{match: '*', mfac: false}]\n", ["groups", "sgd"]),
+    (
+      ["--config", "FILE", "--learning-rate", "0"],
+      "groups: [{match: '*.bias', learning-rate: 1}]\n",
+      ["'*.bias'", "--learning-rate > 0"]
+    ),
     (["--input-scale", "255"], "", ["--input-scale", "1/255"]),
     (["--batch-size", "60"], "", ["--batch-size", "multiple of --micro-batches, 8", "60"]),
     (["--batch-size", "8000"], "", ["8000", "1437"]),

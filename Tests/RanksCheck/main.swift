@@ -156,6 +156,13 @@ do {
   }
   // Fewer cells than ranks, and cells that no rank count divides.
   for d in [3, 70, 411] { digests.append(try checkMFAC(d, on: world)) }
+  try checkMemory()
+  for d in [70, 1000] {
+    digests.append(try checkGroups(d, on: world))
+    digests.append(try checkMFACWithGroups(d, on: world))
+    digests.append(try checkIntervals(d, on: world))
+    digests.append(try checkDamping(d, on: world))
+  }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {
