@@ -228,7 +228,8 @@ public final class DampedFisher {
   /// `F⁻¹x = (x − GᵀS⁻¹Gx)/λ`, the inverse-Hessian-vector product, for an x outside the window: this
   /// slice of it.
   ///
-  /// For `x = αgⱼ + y` take `α·direction(forSlot: j)` and this form for y alone.
+  /// For `x = αgⱼ + y` take `α·direction(forSlot: j)` and this form for y alone. The nearer x is to the
+  /// window's span, the more digits the difference loses before 1/λ enlarges it.
   ///
   /// - Parameters:
   ///   - x: this slice.

@@ -179,7 +179,8 @@ public final class MFAC: ShardedOptimizer {
     }
     let scale = rule.isRelative ? fisher.meanDiagonal(inserting: square) : 1
     // Gradients that are all zero have no scale.
-    if damping * scale > 0 { fisher.wantedDamping = damping * scale }
+    let wanted = damping * scale
+    if wanted > 0, wanted.isFinite { fisher.wantedDamping = wanted }
     if square == nil { try named { try fisher.followDamping() } }
   }
 

@@ -19,13 +19,13 @@ struct WindowColumns {
     }
     var parameters: [Int32] = []
     var cells: [Range<Int>] = []
-    var zeros = slice.zeros[...]
+    var zero = 0
     for cell in slice.cells.indices {
       let start = parameters.count
       for piece in slice.pieces(ofCell: cell) {
         for i in piece.range {
-          if zeros.first == Int32(i) {
-            zeros.removeFirst()
+          if zero < slice.zeros.count, slice.zeros[zero] == Int32(i) {
+            zero += 1
           } else if slice.groups[piece.group].usesMFAC {
             parameters.append(Int32(i))
           }

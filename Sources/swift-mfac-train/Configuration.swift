@@ -25,7 +25,12 @@ struct Configuration {
       YamlError.parser(_, let problem, let mark, _),
       YamlError.composer(_, let problem, let mark, _)
     {
-      throw ValidationError("\(path):\(mark.line): not YAML: \(problem)")
+      // The common slip: a star begins an alias.
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+      let isStar = lines.indices.contains(mark.line - 1) && lines[mark.line - 1].contains(": *")
+      throw ValidationError(
+        "\(path):\(mark.line): not YAML: \(problem)"
+          + (isStar ? " (what begins with a star wants quotes: \"*.bias\")" : ""))
     } catch {
       throw ValidationError("\(path): not YAML: \(error)")
     }

@@ -29,6 +29,7 @@ import Testing
       ["--config", "FILE"], "groups:\n- {match: '*', learning-rates: 1}\n",
       ["FILE:2", "learning-rates", "learning-rate, weight-decay, mfac"]
     ),
+    (["--config", "FILE"], "groups:\n- {match: *.bias}\n", ["FILE:2", "not YAML", "quotes"]),
     (["--config", "FILE"], "groups: [{match: '*', mfac: maybe}]\n", ["FILE:1", "mfac", "maybe"]),
     (["--config", "FILE"], "groups: [{match: '*', learning-rate: -1}]\n", ["FILE:1", "-1"]),
     (
