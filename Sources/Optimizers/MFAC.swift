@@ -18,24 +18,24 @@ import Sharding
 /// information", 2021: the dynamic algorithm.
 public final class MFAC: ShardedOptimizer {
   public let configuration: Configuration
-  private let fisher: DampedFisher
-  private let gradient: GradientSlice
-  private let columns: WindowColumns
+  let fisher: DampedFisher
+  let gradient: GradientSlice
+  let columns: WindowColumns
   /// The window's columns of the gradient, and then of the direction; none where all are columns.
-  private let compacted: Buffer<Float>
+  let compacted: Buffer<Float>
   private let partials: Buffer<Double>
-  private let direction: Buffer<Float>
-  private let velocity: Buffer<Float>
+  let direction: Buffer<Float>
+  let velocity: Buffer<Float>
   /// The parameters before a step whose change of the loss is predicted, and then the change in them.
-  private let change: Buffer<Float>
+  let change: Buffer<Float>
 
-  private var stepsTaken = 0
+  var stepsTaken = 0
   private var directionsTaken = 0
   /// λ, before it is made relative.
-  private var damping: Double
+  var damping: Double
   /// Of the last direction that was taken from the window.
-  private var directionNorm = 0.0
-  private var predictedChange = 0.0
+  var directionNorm = 0.0
+  var predictedChange = 0.0
 
   /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
   public init(
@@ -114,11 +114,6 @@ public final class MFAC: ShardedOptimizer {
     return outcome
   }
 
-  public func adapt(toChange actual: Double) {
-    guard case .levenbergMarquardt(let rule) = configuration.dampingRule.schedule else { return }
-    damping = rule.adapted(damping, actual: actual, predicted: predictedChange)
-  }
-
   /// `F⁻¹x` for a vector x that is not in the window: this rank's slice of it. Collective.
   ///
   /// For `x = αgⱼ + y` with a gradient of the window, ask for y alone; see
@@ -156,7 +151,7 @@ public final class MFAC: ShardedOptimizer {
   }
 
   /// The products of x with the window's gradients, and where it will be inserted with itself.
-  private func products(
+  func products(
     with x: UnsafeBufferPointer<Float>, inserting: Bool, on world: Communicator,
     clock: inout PhaseClock
   ) throws -> [Double] {
@@ -168,20 +163,6 @@ public final class MFAC: ShardedOptimizer {
       try gradient.sum.total(
         of: partials[0..<gradient.cells.count * width], width: width, on: world)
     }
-  }
-
-  /// Asks for this step's λ, where `square` is that of the gradient to be inserted.
-  private func follow(_ square: Double?) throws {
-    let rule = configuration.dampingRule
-    if case .levenbergMarquardt = rule.schedule {
-    } else {
-      damping = rule.damping(from: configuration.damping, at: stepsTaken - 1)
-    }
-    let scale = rule.isRelative ? fisher.meanDiagonal(inserting: square) : 1
-    // Gradients that are all zero have no scale.
-    let wanted = damping * scale
-    if wanted > 0, wanted.isFinite { fisher.wantedDamping = wanted }
-    if square == nil { try named { try fisher.followDamping() } }
   }
 
   /// Puts the new gradient into the window, on all ranks alike; tells what has changed by it.
@@ -197,99 +178,12 @@ public final class MFAC: ShardedOptimizer {
       """
   }
 
-  private func named(_ body: () throws -> Void) throws {
+  func named(_ body: () throws -> Void) throws {
     do {
       try body()
     } catch let error as NotPositiveDefinite {
       throw DampingTooSmall(
         damping: fisher.wantedDamping, window: configuration.window, cause: error)
     }
-  }
-
-  /// The direction from the window: of the gradient that has just been inserted, or of one beside it.
-  /// Parameters outside the window have their gradient for direction.
-  private func takeDirection(
-    of x: UnsafeBufferPointer<Float>, _ products: [Double], square: Double, isInserted: Bool,
-    on world: Communicator, clock: inout PhaseClock
-  ) throws {
-    let own = columns.areAll ? direction.all : compacted.all
-    clock.time(.direction) {
-      if isInserted {
-        fisher.direction(forSlot: fisher.window.newest, into: own)
-      } else {
-        fisher.direction(beside: x, products: products, square: square, into: own)
-      }
-      if !columns.areAll {
-        _ = direction.all.update(fromContentsOf: gradient.slice)
-        columns.scatter(UnsafeBufferPointer(own), into: direction.all)
-      }
-    }
-    guard configuration.preconditionEvery > 1 else { return }
-    let result = UnsafeBufferPointer(own)
-    directionNorm = try clock.time(.sum) {
-      try gradient.dot(result, result, cells: columns.cells, on: world).squareRoot()
-    }
-  }
-
-  /// The direction of a step that does without the window: along the gradient, as long as the last one
-  /// from the window; the gradient itself for parameters that are never in it.
-  private func scaleGradient(of square: Double) {
-    let own = square > 0 ? Float(directionNorm / square.squareRoot()) : 0
-    let slice = gradient.parameters
-    for cell in slice.cells.indices {
-      for piece in slice.pieces(ofCell: cell) {
-        let scale = slice.groups[piece.group].usesMFAC ? own : 1
-        for i in piece.range { direction.pointer[i] = scale * gradient.slice[i] }
-      }
-    }
-  }
-
-  /// v ← μv + (1 − μ)u, or v ← μv + g outside the window; w ← w − ηv.
-  private func update(
-    _ parameters: inout MutableSpan<Float>, learningRate: Double,
-    updated: (Range<Int>) throws -> Void
-  ) rethrows {
-    let slice = gradient.parameters
-    let steps = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
-    let momentum = configuration.momentum
-    let (u, v) = (direction.pointer, velocity.pointer)
-    for (index, cell) in slice.cells.enumerated() {
-      for piece in slice.pieces(ofCell: index) {
-        let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
-        if momentum > 0 {
-          let share = slice.groups[piece.group].usesMFAC ? 1 - momentum : 1
-          for i in piece.range {
-            v[i] = momentum * v[i] + share * u[i]
-            u[i] = v[i]
-          }
-        }
-        for i in piece.range { parameters[i] = remainder * parameters[i] - rate * u[i] }
-      }
-      try updated(cell)
-    }
-  }
-
-  /// `∇ᵀδ + ½ δᵀFδ`, what the quadratic model says of the loss after a change δ of the parameters, as it
-  /// was made: with momentum, weight decay and learning rate. ∇ is the loss's own gradient, neither
-  /// clipped nor with weight decay; F is the damped Fisher matrix that gave the step its direction, λ
-  /// included. Outside the window the model is linear.
-  private func predictChange(
-    _ gradient: Span<Float>, _ parameters: borrowing MutableSpan<Float>, on world: Communicator,
-    clock: inout PhaseClock
-  ) throws -> Double {
-    for i in change.all.indices { change.pointer[i] = parameters[i] - change.pointer[i] }
-    let whole = UnsafeBufferPointer(change.all)
-    let slope = try clock.time(.sum) {
-      try gradient.withUnsafeBufferPointer {
-        try self.gradient.dot($0, whole, cells: self.gradient.cells, on: world)
-      }
-    }
-    if !columns.areAll { columns.gather(whole, into: compacted.all) }
-    let own = columns.areAll ? whole : UnsafeBufferPointer(compacted.all)
-    let products = try products(with: own, inserting: false, on: world, clock: &clock)
-    let square = try clock.time(.sum) {
-      try self.gradient.dot(own, own, cells: columns.cells, on: world)
-    }
-    return slope + 0.5 * fisher.quadraticForm(products: products, square: square)
   }
 }
