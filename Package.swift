@@ -58,7 +58,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Training",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -90,7 +90,7 @@ let package = Package(
     .executableTarget(
       name: "ranks-check",
       dependencies: [
-        "LinearAlgebra", "MPI", "Optimizers", "RandomNumbers", "Reference", "Sharding",
+        "Curvature", "LinearAlgebra", "MPI", "Optimizers", "RandomNumbers", "Reference", "Sharding",
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",

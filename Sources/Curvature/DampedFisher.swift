@@ -14,8 +14,14 @@ import LinearAlgebra
 /// information", 2021.
 public final class DampedFisher {
   public let window: GradientWindow
-  /// λ > 0.
-  public let damping: Double
+  /// λ > 0, of the factor.
+  public private(set) var damping: Double
+  /// The λ > 0 that is asked for. The factor takes it when S is factored anew in any case, and at once
+  /// where its own is more than a tenth off, so that a λ that drifts costs little; the very first it
+  /// takes at once too.
+  public var wantedDamping: Double {
+    didSet { precondition(wantedDamping > 0 && wantedDamping.isFinite, "damping \(wantedDamping)") }
+  }
   /// K, shape [m, m]; rows and columns of empty slots are zero.
   public private(set) var gram: [Double]
   /// Of S, its rows from the oldest gradient to the newest.
@@ -31,6 +37,7 @@ public final class DampedFisher {
     precondition(window.filled == 0, "a window that holds \(window.filled) gradients already")
     self.window = window
     self.damping = damping
+    wantedDamping = damping
     let m = window.capacity
     gram = [Double](repeating: 0, count: m * m)
     factor = CholeskyFactor(capacity: m, reserve: Self.reserve(m))
@@ -54,7 +61,7 @@ public final class DampedFisher {
   /// - Returns: its slot.
   /// - Throws: `NotPositiveDefinite` where λ is too small for double precision; the gradient is in the
   ///   window, and there is no factor to solve with before the next insertion.
-  /// - Complexity: O(m²), and O(m³) once in m/8 times.
+  /// - Complexity: O(m²), and O(m³) once in m/8 times and where λ changes.
   @discardableResult
   public func insert(
     _ gradient: UnsafeBufferPointer<Float>, products: [Double]
@@ -68,7 +75,7 @@ public final class DampedFisher {
       gram[slot * m + other] = product
       gram[other * m + slot] = product
     }
-    if isFactorMaintained, factor.order == window.filled - (losesOldest ? 0 : 1) {
+    if isFactorMaintained, !isDampingFarOff, factor.order == window.filled - (losesOldest ? 0 : 1) {
       if losesOldest { factor.removeFirst() }
       if factor.hasRoom {
         do {
@@ -81,9 +88,38 @@ public final class DampedFisher {
         }
       }
     }
-    // An empty slot's row of S is mλ on the diagonal and nothing else: it is left out.
-    try factor.factor(gram, stride: m, rows: slots, shift: shift)
+    try refactor()
     return slot
+  }
+
+  /// Follows `wantedDamping` where no gradient is inserted.
+  ///
+  /// - Throws: as `insert`.
+  public func followDamping() throws {
+    if isDampingFarOff { try refactor() }
+  }
+
+  private var isDampingFarOff: Bool {
+    max(damping / wantedDamping, wantedDamping / damping) > 1.1
+  }
+
+  /// Factors S anew, with the λ that is asked for.
+  private func refactor() throws {
+    damping = wantedDamping
+    // An empty slot's row of S is mλ on the diagonal and nothing else: it is left out.
+    try factor.factor(gram, stride: window.capacity, rows: slots, shift: shift)
+  }
+
+  /// The mean diagonal element of K/m over the gradients in the window: the scale of a relative damping.
+  ///
+  /// - Parameter square: g·g of a gradient that will take the place of the oldest, where there is one.
+  public func meanDiagonal(inserting square: Double?) -> Double {
+    let (m, count) = (window.capacity, window.width(inserting: square != nil))
+    var sum = 0.0
+    for slot in 0..<count {
+      sum += (slot == window.oldest ? square : nil) ?? gram[slot * m + slot]
+    }
+    return sum / Double(max(count, 1) * m)
   }
 
   /// The filled slots, from the oldest gradient to the newest.
@@ -164,10 +200,50 @@ public final class DampedFisher {
     }
   }
 
+  /// `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`, for a gradient g beside those
+  /// of the window: this slice of it.
+  ///
+  /// What inserting it would give in a window with room for it. s is at least mλ: without ggᵀ/m, as in
+  /// `inverseProduct`, the same vector would be longer by s/(mλ), which is large for a gradient far
+  /// from the window's span.
+  ///
+  /// - Parameters:
+  ///   - g: this slice.
+  ///   - products: G g over the whole of d, shape [filled]: `window.partialProducts(with:inserting:
+  ///     false)` summed.
+  ///   - square: g·g over the whole of d.
+  ///   - direction: may be g itself.
+  ///   - made: is called with each cell that the direction has been made of.
+  public func direction(
+    beside g: UnsafeBufferPointer<Float>, products: [Double], square: Double,
+    into direction: UnsafeMutableBufferPointer<Float>, made: (Range<Int>) throws -> Void
+  ) rethrows {
+    let solution = solve(products)
+    let rest = square - zip(products, solution).reduce(0) { $0 + $1.0 * $1.1 }
+    // Rounding may bring a gradient within the span below mλ.
+    let scale = Double(window.capacity) / max(shift + rest, shift)
+    try window.combine(solution) { range, sums in
+      for i in range {
+        direction[i] = Float((Double(g[i]) - sums[i - range.lowerBound]) * scale)
+      }
+      try made(range)
+    }
+  }
+
+  /// `xᵀFx = λ x·x + ‖Gx‖²/m`.
+  ///
+  /// - Parameters:
+  ///   - products: G x over the whole of d, shape [filled].
+  ///   - square: x·x over the whole of d.
+  public func quadraticForm(products: [Double], square: Double) -> Double {
+    damping * square + products.reduce(0) { $0 + $1 * $1 } / Double(window.capacity)
+  }
+
   /// `F⁻¹x = (x − GᵀS⁻¹Gx)/λ`, the inverse-Hessian-vector product, for an x outside the window: this
   /// slice of it.
   ///
-  /// For `x = αgⱼ + y` take `α·direction(forSlot: j)` and this form for y alone.
+  /// For `x = αgⱼ + y` take `α·direction(forSlot: j)` and this form for y alone. The nearer x is to the
+  /// window's span, the more digits the difference loses before 1/λ enlarges it.
   ///
   /// - Parameters:
   ///   - x: this slice.

@@ -21,6 +21,9 @@ public final class GradientWindow {
   /// The slot of the oldest gradient, or the first empty one: the next to be replaced.
   public private(set) var oldest = 0
 
+  /// The slot of the newest gradient, where there is one.
+  public var newest: Int { (oldest + capacity - 1) % capacity }
+
   private let rows: [any StoredRows]
   /// The memory of the rows: their numbers, and where they are sparse the columns of these.
   private let storage: (values: Buffer<UInt16>, columns: Buffer<UInt16>)
@@ -29,7 +32,7 @@ public final class GradientWindow {
 
   /// - Parameters:
   ///   - capacity: m > 0.
-  ///   - cells: this slice's cells.
+  ///   - cells: this slice's cells, of any lengths.
   public init(capacity: Int, cells: [Range<Int>], form: WindowForm = WindowForm()) {
     precondition(capacity > 0, "a window of \(capacity) gradients")
     self.capacity = capacity

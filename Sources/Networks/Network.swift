@@ -132,12 +132,15 @@ public final class Network<Element: Scalar> {
   /// The loss summed over examples and positions, and how many of these have their largest output,
   /// of equals the first, at their label; none where the targets are values. A single output is read as
   /// the loss does: a probability's logit, or with squared errors the class itself.
+  ///
+  /// - Parameter training: where given, the outputs are those of training.
   public func evaluate(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
     parameters: UnsafeBufferPointer<Element>,
-    state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0), loss: Loss
+    state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0), loss: Loss,
+    training: TrainingPass<Element>? = nil
   ) -> (lossSum: Double, correct: Int) {
-    let pass = pass(inputs, parameters, state, nil)
+    let pass = pass(inputs, parameters, state, training)
     check(targets, examples: pass.examples)
     guard pass.examples > 0 else { return (0, 0) }
     let outputs = forward(pass)

@@ -17,9 +17,15 @@ public final class AdamW: ShardedOptimizer {
   /// β₁ᵗ and β₂ᵗ.
   private var powers: (Double, Double) = (1, 1)
 
-  public init(weightDecay: WeightDecay, partition: CellPartition, rank: Int) {
+  /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
+  public init(
+    weightDecay: WeightDecay, clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
+    partition: CellPartition, rank: Int
+  ) {
     self.weightDecay = weightDecay
-    gradient = GradientSlice(partition, rank: rank)
+    gradient = GradientSlice(
+      ParameterSlice(partition, rank: rank, groups: groups), decay: weightDecay,
+      clipNorm: clipNorm, partition: partition, rank: rank)
     first = Buffer(count: partition.slice(of: rank).count)
     second = Buffer(count: first.count)
   }
@@ -29,20 +35,24 @@ public final class AdamW: ShardedOptimizer {
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let outcome = try self.gradient.measure(
-      gradient, decay: weightDecay, parameters: parameters, on: world, clock: clock)
+      gradient, parameters: parameters, on: world, clock: clock)
     guard outcome.taken else { return outcome }
     try clock.time(.update) {
       powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))
-      let step = Float(learningRate / (1 - powers.0))
       let correction = Float(1 / (1 - powers.1).squareRoot())
-      let remainder = weightDecay.remainder(learningRate: learningRate)
+      let slice = self.gradient.parameters
+      let steps = slice.steps(learningRate: learningRate, decay: weightDecay)
       let (g, m, v) = (self.gradient.slice, first.pointer, second.pointer)
-      for cell in self.gradient.cells {
-        for i in cell {
-          m[i] = beta1 * m[i] + (1 - beta1) * g[i]
-          v[i] = beta2 * v[i] + (1 - beta2) * (g[i] * g[i])
-          let root = v[i].squareRoot() * correction
-          parameters[i] = remainder * parameters[i] - step * m[i] / (root + epsilon)
+      for (index, cell) in slice.cells.enumerated() {
+        for piece in slice.pieces(ofCell: index) {
+          let step = Float(steps[piece.group].rate / (1 - powers.0))
+          let remainder = steps[piece.group].remainder
+          for i in piece.range {
+            m[i] = beta1 * m[i] + (1 - beta1) * g[i]
+            v[i] = beta2 * v[i] + (1 - beta2) * (g[i] * g[i])
+            let root = v[i].squareRoot() * correction
+            parameters[i] = remainder * parameters[i] - step * m[i] / (root + epsilon)
+          }
         }
         try updated(cell)
       }

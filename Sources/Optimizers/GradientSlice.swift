@@ -4,45 +4,102 @@ import Sharding
 
 /// This rank's slice of the gradient that an optimizer works with, and its norm over all ranks.
 struct GradientSlice {
-  let cells: [Range<Int>]
+  let parameters: ParameterSlice
+  private let decay: WeightDecay
+  private let clipNorm: Double?
   private let values: Buffer<Float>
-  private let squares: Buffer<Double>
+  private let products: Buffer<Double>
   let sum: TreeSum
 
-  init(_ partition: CellPartition, rank: Int) {
-    cells = partition.cellsInSlice(of: rank)
-    values = Buffer(count: partition.slice(of: rank).count)
-    squares = Buffer(count: cells.count)
+  /// - Parameter clipNorm: the largest norm of the gradient over the whole of d, or nil.
+  init(
+    _ parameters: ParameterSlice, decay: WeightDecay, clipNorm: Double?, partition: CellPartition,
+    rank: Int
+  ) {
+    self.parameters = parameters
+    self.decay = decay
+    self.clipNorm = clipNorm
+    values = Buffer(count: parameters.count)
+    products = Buffer(count: parameters.cells.count)
     sum = TreeSum(partition, rank: rank)
   }
 
   var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }
+  var cells: [Range<Int>] { parameters.cells }
 
   /// Where the gradient may be brought to another form.
   var mutableSlice: UnsafeMutableBufferPointer<Float> { values.all }
 
-  /// Takes over the mean gradient, with the coupled part of the weight decay: g = ∇ + ω·w.
-  func load(_ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>) {
+  /// Whether loading a gradient takes its norm first.
+  var clips: Bool { clipNorm != nil }
+
+  /// Takes over the mean gradient ∇ as g = γ∇ + ω·w, with the coupled part of the weight decay; what
+  /// stays zero has none. Collective where it clips.
+  ///
+  /// γ = min(1, c/(‖∇‖ + 1e-6)) where the norm is clipped at c, else 1: PyTorch's `clip_grad_norm_`.
+  ///
+  /// - Returns: where it clips, ‖∇‖² over the whole of d before that; where it is not finite, g is not
+  ///   to be used.
+  func load(
+    _ gradient: Span<Float>, parameters weights: borrowing MutableSpan<Float>,
+    on world: Communicator
+  ) throws -> Double? {
     precondition(
-      gradient.count == values.count && parameters.count == values.count,
-      "slices of \(gradient.count) and \(parameters.count) for \(values.count) coordinates")
-    let rate: Float = if case .coupled(let rate) = decay { rate } else { 0 }
+      gradient.count == values.count && weights.count == values.count,
+      "slices of \(gradient.count) and \(weights.count) for \(values.count) coordinates")
+    guard let clipNorm else {
+      load(gradient, scale: 1, weights)
+      return nil
+    }
     for cell in cells {
-      for i in cell { values.pointer[i] = gradient[i] + rate * parameters[i] }
+      for i in cell { values.pointer[i] = gradient[i] }
+    }
+    for i in parameters.zeros { values.pointer[Int(i)] = 0 }
+    let square = try self.square(on: world)
+    guard square.isFinite else { return square }
+    load(gradient, scale: Float(min(1, clipNorm / (square.squareRoot() + 1e-6))), weights)
+    return square
+  }
+
+  /// Takes over the mean gradient, as `load` does, and tells its norm, before clipping where it clips.
+  /// Collective.
+  func measure(
+    _ gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
+    clock: PhaseClock
+  ) throws -> StepOutcome {
+    try clock.time(.sum) {
+      let square = try load(gradient, parameters: parameters, on: world) ?? square(on: world)
+      return StepOutcome(gradientNorm: square.squareRoot())
     }
   }
 
-  /// Takes over the mean gradient, as `load` does, and tells its norm over the whole of d. Collective.
-  func measure(
-    _ gradient: Span<Float>, decay: WeightDecay, parameters: borrowing MutableSpan<Float>,
-    on world: Communicator, clock: PhaseClock
-  ) throws -> StepOutcome {
-    try clock.time(.sum) {
-      load(gradient, decay: decay, parameters: parameters)
-      writeSquares(into: squares.pointer, stride: 1)
-      let square = try sum.total(of: squares.all, width: 1, on: world)[0]
-      return StepOutcome(gradientNorm: square.squareRoot())
+  private func square(on world: Communicator) throws -> Double {
+    try dot(slice, slice, cells: cells, on: world)
+  }
+
+  private func load(
+    _ gradient: Span<Float>, scale: Float, _ weights: borrowing MutableSpan<Float>
+  ) {
+    let rates = parameters.groups.map { decay.at($0.weightDecay).addedToGradient }
+    for cell in cells.indices {
+      for piece in parameters.pieces(ofCell: cell) {
+        let rate = rates[piece.group]
+        for i in piece.range { values.pointer[i] = scale * gradient[i] + rate * weights[i] }
+      }
     }
+    for i in parameters.zeros { values.pointer[Int(i)] = 0 }
+  }
+
+  /// `x·y` over all ranks, of vectors of which this rank has `cells`. Collective.
+  func dot(
+    _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, cells: [Range<Int>],
+    on world: Communicator
+  ) throws -> Double {
+    for (index, cell) in cells.enumerated() {
+      products.pointer[index] = MixedPrecision.dot(
+        UnsafeBufferPointer(rebasing: x[cell]), UnsafeBufferPointer(rebasing: y[cell]))
+    }
+    return try sum.total(of: products.all, width: 1, on: world)[0]
   }
 
   /// `g·g` of each cell alone, `stride` numbers apart.

@@ -3,22 +3,6 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// A damping so small that K + mλI is not positive definite in double precision. All ranks have the
-/// same K, and see it together.
-public struct DampingTooSmall: SharedError, CustomStringConvertible {
-  public let damping: Double
-  public let window: Int
-  public let cause: NotPositiveDefinite
-
-  public var description: String {
-    """
-    --damping \(damping) is too small for the gradients of the window (--window \(window)): with \
-    shift mλ = \(cause.shift) the leading minor \(cause.minor) of the Gram matrix of order \
-    \(cause.order) is not positive
-    """
-  }
-}
-
 /// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher matrix
 /// of the last m gradients, the newest among them.
 ///
@@ -27,7 +11,8 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
 ///   u [d/p]      this rank's slice of the direction F⁻¹g
 ///   v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
-/// What crosses the network in a step is one row of K, m numbers, and the gradient's norm.
+/// What crosses the network in a step is one row of K, m numbers, and the gradient's norm. Parameters
+/// of groups without M-FAC and those that stay zero are not columns of the window.
 ///
 /// In a window of another form than the gradients', g is the gradient as it is stored, and F is exact
 /// for it: rounded to bfloat16, or the largest entries of the gradient and of what earlier ones left
@@ -37,107 +22,125 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
 public final class MFAC: ShardedOptimizer {
-  public struct Configuration: Sendable, Equatable {
-    /// m.
-    public var window: Int
-    /// Of the numbers that the window holds.
-    public var windowType: RowType
-    /// The share of the coordinates that it holds, in (0, 1].
-    public var windowDensity: Double
-    /// λ.
-    public var damping: Double
-    /// μ in [0, 1).
-    public var momentum: Float
-    public var weightDecay: WeightDecay
-
-    public init(
-      window: Int = 256, windowType: RowType = .float32, windowDensity: Double = 1,
-      damping: Double = 1e-4, momentum: Float = 0,
-      weightDecay: WeightDecay = .coupled(0)
-    ) {
-      self.window = window
-      self.windowType = windowType
-      self.windowDensity = windowDensity
-      self.damping = damping
-      self.momentum = momentum
-      self.weightDecay = weightDecay
-    }
-
-    var form: WindowForm { WindowForm(type: windowType, density: windowDensity) }
-  }
-
   public let configuration: Configuration
   package let fisher: DampedFisher
-  private let gradient: GradientSlice
+  let gradient: GradientSlice
+  let columns: WindowColumns
+  /// The window's columns of the gradient, and then of the direction; none where all are columns.
+  let compacted: Buffer<Float>
   private let partials: Buffer<Double>
-  private let direction: Buffer<Float>
-  private let velocity: Buffer<Float>
+  let direction: Buffer<Float>
+  let velocity: Buffer<Float>
+  /// The parameters before a step whose change of the loss is predicted, and then the change in them.
+  let change: Buffer<Float>
 
-  public init(_ configuration: Configuration, partition: CellPartition, rank: Int) {
+  var stepsTaken = 0
+  private var directionsTaken = 0
+  /// λ, before it is made relative.
+  var damping: Double
+  /// Of the last direction that was taken from the window.
+  private(set) var directionNorm = 0.0
+  var predictedChange = 0.0
+
+  /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
+  public init(
+    _ configuration: Configuration, clipNorm: Double? = nil,
+    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
+  ) {
     self.configuration = configuration
-    gradient = GradientSlice(partition, rank: rank)
+    let slice = ParameterSlice(partition, rank: rank, groups: groups)
+    gradient = GradientSlice(
+      slice, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
+    columns = WindowColumns(of: slice)
     fisher = DampedFisher(
       window: GradientWindow(
-        capacity: configuration.window, cells: gradient.cells, form: configuration.form),
+        capacity: configuration.window, cells: columns.cells, form: configuration.windowForm),
       damping: configuration.damping)
-    partials = Buffer(count: gradient.cells.count * (configuration.window + 1))
-    direction = Buffer(count: partition.slice(of: rank).count)
-    velocity = Buffer(count: configuration.momentum > 0 ? direction.count : 0)
-  }
-
-  /// Bytes that the optimizer holds on a rank: the window and what is of size m² or d/p.
-  public static func bytes(
-    _ configuration: Configuration, partition: CellPartition, rank: Int
-  ) -> Int {
-    let m = configuration.window
-    let cells = partition.cellsInSlice(of: rank)
-    let slices = configuration.momentum > 0 ? 3 : 2
-    return GradientWindow.bytes(capacity: m, cells: cells, form: configuration.form)
-      + 4 * slices * partition.slice(of: rank).count + 8 * (m + 1) * cells.count
-      + DampedFisher.bytes(capacity: m)
+    compacted = Buffer(count: columns.areAll ? 0 : columns.count)
+    partials = Buffer(count: slice.cells.count * (configuration.window + 1))
+    direction = Buffer(count: slice.count)
+    velocity = Buffer(count: configuration.momentum > 0 ? slice.count : 0)
+    change = Buffer(count: configuration.comparesLoss ? slice.count : 0)
+    damping = configuration.damping
   }
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
+    let inserts = stepsTaken % configuration.insertEvery == 0
+    let preconditions = stepsTaken % configuration.preconditionEvery == 0
+    let clipped = try clock.time(self.gradient.clips ? .sum : .gramRow) {
+      try self.gradient.load(gradient, parameters: parameters, on: world)
+    }
+    if let clipped, !clipped.isFinite { return StepOutcome(gradientNorm: clipped) }
     let (products, square) = try gramRow(
-      of: gradient, parameters: parameters, on: world, clock: clock)
+      inserting: inserts, isNeeded: inserts || preconditions, on: world, clock: clock)
     // Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
     // window holds.
-    let isStorable = products[fisher.window.oldest].isFinite
-    var outcome = StepOutcome(gradientNorm: isStorable ? square.squareRoot() : .infinity)
-    guard outcome.taken else { return outcome }
+    let stored = inserts ? products[fisher.window.oldest] : nil
+    let isStorable = stored?.isFinite ?? true
+    var outcome = StepOutcome(
+      gradientNorm: isStorable ? (clipped ?? square).squareRoot() : .infinity)
+    guard outcome.taken, square.isFinite else { return outcome }
+    stepsTaken += 1
+    if preconditions { directionsTaken += 1 }
 
-    let wasMaintained = fisher.isFactorMaintained
-    let slot = try clock.time(.solve) { try insert(products) }
-    if wasMaintained, !fisher.isFactorMaintained {
-      outcome.notice = """
-        the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
-        on, in O(m³) (a larger --damping would keep it)
-        """
+    try clock.time(.solve) {
+      try follow(stored)
+      outcome.notice = try inserts ? insert(products) : nil
     }
-    // Cells are updated while their direction is in the cache, several in one go.
-    var made: [Range<Int>] = []
-    try clock.time(.direction, reading: windowBytes) {
-      try fisher.direction(forSlot: slot, into: direction.all) { cell in
-        made.append(cell)
-        guard cell.upperBound == direction.count || cell.upperBound - made[0].lowerBound >= 1 << 15
-        else { return }
-        try clock.time(.update) {
-          update(made, of: &parameters, learningRate: learningRate)
-          try updated(made[0].lowerBound..<cell.upperBound)
+    let predicts =
+      if case .levenbergMarquardt(let rule) = configuration.dampingRule.schedule {
+        preconditions && directionsTaken % rule.every == 0
+      } else { false }
+    if predicts { for i in change.all.indices { change.pointer[i] = parameters[i] } }
+    // Of what the window sees.
+    let own =
+      try stored
+      ?? (columns.areAll
+        ? square
+        : clock.time(.sum) { try self.gradient.dot(seen, seen, cells: columns.cells, on: world) })
+
+    // Where steps between take its length, a direction is measured before it is used up.
+    let measures = preconditions && configuration.preconditionEvery > 1
+    if preconditions {
+      try clock.time(.direction, reading: windowBytes) {
+        try takeDirection(products, square: own, isInserted: inserts) { cells in
+          guard !measures else { return }
+          try clock.time(.update) {
+            try update(cells, of: &parameters, learningRate: learningRate, updated: updated)
+          }
         }
-        made = []
+      }
+    } else {
+      clock.time(.direction) { scaleGradient(of: own) }
+    }
+    if measures {
+      directionNorm = try clock.time(.sum) {
+        let own = UnsafeBufferPointer(columns.areAll ? direction.all : compacted.all)
+        return try self.gradient.dot(own, own, cells: columns.cells, on: world).squareRoot()
       }
     }
+    if measures || !preconditions {
+      try clock.time(.update) {
+        try update(
+          self.gradient.cells.indices, of: &parameters, learningRate: learningRate,
+          updated: updated)
+      }
+    }
+    if predicts {
+      predictedChange = try predictChange(gradient, parameters, on: world, clock: clock)
+      outcome.predictedChange = predictedChange
+    }
+    outcome.damping = fisher.damping
     return outcome
   }
 
   /// `F⁻¹x` for a vector x that is not in the window: this rank's slice of it. Collective.
   ///
   /// For `x = αgⱼ + y` with a gradient of the window, ask for y alone; see
-  /// `DampedFisher.inverseProduct`.
+  /// `DampedFisher.inverseProduct`. Where a parameter is not a column of the window, F has λ alone.
   ///
   /// - Parameters:
   ///   - x: this rank's slice, shape [d/p].
@@ -145,70 +148,88 @@ public final class MFAC: ShardedOptimizer {
   public func inverseProduct(
     _ x: Span<Float>, into result: inout MutableSpan<Float>, on world: Communicator
   ) throws {
-    let width = fisher.window.width(inserting: false)
-    let used = partials[0..<gradient.cells.count * width]
     try x.withUnsafeBufferPointer { x in
-      fisher.window.partialProducts(with: x, inserting: false, into: partials, stride: width)
-      let products = try gradient.sum.total(of: used, width: width, on: world)
-      result.withUnsafeMutableBufferPointer {
-        fisher.inverseProduct(x, products: products, into: $0)
+      if !columns.areAll { columns.gather(x, into: compacted.all) }
+      let own = columns.areAll ? x : UnsafeBufferPointer(compacted.all)
+      let products = try self.products(with: own, on: world, clock: PhaseClock())
+      result.withUnsafeMutableBufferPointer { result in
+        guard !columns.areAll else {
+          fisher.inverseProduct(x, products: products, into: result)
+          return
+        }
+        fisher.inverseProduct(own, products: products, into: compacted.all)
+        for i in x.indices { result[i] = Float(Double(x[i]) / fisher.damping) }
+        for cell in columns.cells.indices {
+          columns.scatter(own, ofCell: cell, into: result)
+        }
       }
     }
+  }
+
+  /// What the window sees of the gradient.
+  var seen: UnsafeBufferPointer<Float> {
+    columns.areAll ? gradient.slice : UnsafeBufferPointer(compacted.all)
   }
 
   /// What one pass over the window reads.
   private var windowBytes: Int {
     GradientWindow.rowBytes(
-      capacity: fisher.window.filled, cells: gradient.cells, form: configuration.form)
+      capacity: fisher.window.filled, cells: columns.cells, form: configuration.windowForm)
   }
 
-  /// Puts the new gradient into the window, on all ranks alike.
-  private func insert(_ products: [Double]) throws -> Int {
-    do {
-      return try fisher.insert(gradient.slice, products: products)
-    } catch let error as NotPositiveDefinite {
-      throw DampingTooSmall(
-        damping: configuration.damping, window: configuration.window, cause: error)
-    }
-  }
-
-  /// The products of the new gradient, as it will be stored, with the window's and with itself; and the
-  /// square of its norm, of all of it.
+  /// The products of the gradient with the window's, where they are needed, and where it will be
+  /// inserted, in the form in which it will be stored, also with itself; and the square of its norm, of
+  /// all of it.
   private func gramRow(
-    of gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
-    clock: PhaseClock
+    inserting: Bool, isNeeded: Bool, on world: Communicator, clock: PhaseClock
   ) throws -> (products: [Double], square: Double) {
-    let width = fisher.window.width(inserting: true)
-    clock.time(.gramRow, reading: windowBytes) {
-      self.gradient.load(gradient, decay: configuration.weightDecay, parameters: parameters)
-      self.gradient.writeSquares(into: partials.pointer + width, stride: width + 1)
-      fisher.window.stage(self.gradient.mutableSlice)
+    let width = isNeeded ? fisher.window.width(inserting: inserting) : 0
+    clock.time(.gramRow, reading: isNeeded ? windowBytes : 0) {
+      gradient.writeSquares(into: partials.pointer + width, stride: width + 1)
+      if !columns.areAll { columns.gather(gradient.slice, into: compacted.all) }
+      if inserting { fisher.window.stage(columns.areAll ? gradient.mutableSlice : compacted.all) }
+      guard isNeeded else { return }
       fisher.window.partialProducts(
-        with: self.gradient.slice, inserting: true, into: partials, stride: width + 1)
+        with: seen, inserting: inserting, into: partials, stride: width + 1)
     }
     return try clock.time(.sum) {
-      let sums = try self.gradient.sum.total(
-        of: partials[0..<self.gradient.cells.count * (width + 1)], width: width + 1, on: world)
+      let sums = try gradient.sum.total(
+        of: partials[0..<gradient.cells.count * (width + 1)], width: width + 1, on: world)
       return (Array(sums.dropLast()), sums[width])
     }
   }
 
-  /// v ← μv + (1 − μ)u; w ← w − ηv.
-  private func update(
-    _ cells: [Range<Int>], of parameters: inout MutableSpan<Float>, learningRate: Double
-  ) {
-    let step = Float(learningRate)
-    let remainder = configuration.weightDecay.remainder(learningRate: learningRate)
-    let momentum = configuration.momentum
-    for cell in cells {
-      if momentum > 0 {
-        let (u, v) = (direction.pointer, velocity.pointer)
-        for i in cell {
-          v[i] = momentum * v[i] + (1 - momentum) * u[i]
-          u[i] = v[i]
-        }
-      }
-      for i in cell { parameters[i] = remainder * parameters[i] - step * direction.pointer[i] }
+  /// The products of a vector of the window's columns with the window's gradients.
+  func products(
+    with x: UnsafeBufferPointer<Float>, on world: Communicator, clock: PhaseClock
+  ) throws -> [Double] {
+    let width = fisher.window.width(inserting: false)
+    clock.time(.gramRow, reading: windowBytes) {
+      fisher.window.partialProducts(with: x, inserting: false, into: partials, stride: width)
+    }
+    return try clock.time(.sum) {
+      try gradient.sum.total(
+        of: partials[0..<gradient.cells.count * width], width: width, on: world)
+    }
+  }
+
+  /// Puts the new gradient into the window, on all ranks alike; tells what has changed by it.
+  private func insert(_ products: [Double]) throws -> String? {
+    let wasMaintained = fisher.isFactorMaintained
+    try named { try fisher.insert(seen, products: products) }
+    guard wasMaintained, !fisher.isFactorMaintained else { return nil }
+    return """
+      the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
+      on, in O(m³) (a larger --damping would keep it)
+      """
+  }
+
+  func named(_ body: () throws -> Void) throws {
+    do {
+      try body()
+    } catch let error as NotPositiveDefinite {
+      throw DampingTooSmall(
+        damping: fisher.wantedDamping, window: configuration.window, cause: error)
     }
   }
 }

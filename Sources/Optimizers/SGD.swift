@@ -11,11 +11,18 @@ public final class SGD: ShardedOptimizer {
   private let gradient: GradientSlice
   private let velocity: Buffer<Float>
 
-  /// - Parameter momentum: μ in [0, 1).
-  public init(momentum: Float, weightDecay: WeightDecay, partition: CellPartition, rank: Int) {
+  /// - Parameters:
+  ///   - momentum: μ in [0, 1).
+  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
+  public init(
+    momentum: Float, weightDecay: WeightDecay, clipNorm: Double? = nil,
+    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
+  ) {
     self.momentum = momentum
     self.weightDecay = weightDecay
-    gradient = GradientSlice(partition, rank: rank)
+    gradient = GradientSlice(
+      ParameterSlice(partition, rank: rank, groups: groups), decay: weightDecay,
+      clipNorm: clipNorm, partition: partition, rank: rank)
     velocity = Buffer(count: partition.slice(of: rank).count)
   }
 
@@ -24,16 +31,19 @@ public final class SGD: ShardedOptimizer {
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let outcome = try self.gradient.measure(
-      gradient, decay: weightDecay, parameters: parameters, on: world, clock: clock)
+      gradient, parameters: parameters, on: world, clock: clock)
     guard outcome.taken else { return outcome }
     try clock.time(.update) {
+      let slice = self.gradient.parameters
       let (g, v) = (self.gradient.slice, velocity.pointer)
-      let step = Float(learningRate)
-      let remainder = weightDecay.remainder(learningRate: learningRate)
-      for cell in self.gradient.cells {
-        for i in cell {
-          v[i] = momentum * v[i] + g[i]
-          parameters[i] = remainder * parameters[i] - step * v[i]
+      let steps = slice.steps(learningRate: learningRate, decay: weightDecay)
+      for (index, cell) in slice.cells.enumerated() {
+        for piece in slice.pieces(ofCell: index) {
+          let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+          for i in piece.range {
+            v[i] = momentum * v[i] + g[i]
+            parameters[i] = remainder * parameters[i] - rate * v[i]
+          }
         }
         try updated(cell)
       }

@@ -19,12 +19,28 @@ public protocol ShardedOptimizer: AnyObject {
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
+
+  /// Tells how the loss on its own batch has changed by the step just taken, where the step's outcome
+  /// predicts that; the same number on all ranks.
+  func adapt(toChange actual: Double)
+}
+
+extension ShardedOptimizer {
+  public func adapt(toChange actual: Double) {}
 }
 
 /// What all ranks saw in a step.
 public struct StepOutcome: Sendable {
-  /// Euclidean norm of the gradient, with the coupled weight decay, over the whole of d.
+  /// Euclidean norm of the gradient, with the coupled weight decay, over the whole of d; where it is
+  /// clipped, before both.
   public let gradientNorm: Double
+
+  /// λ of the step, where the optimizer has one.
+  public var damping: Double?
+
+  /// The change of the loss on the step's batch that a quadratic model predicts, where the optimizer
+  /// wants to know the actual one.
+  public var predictedChange: Double?
 
   /// What the user should know, where something has changed in how steps are taken.
   public var notice: String?

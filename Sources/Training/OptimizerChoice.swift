@@ -9,23 +9,30 @@ public enum OptimizerChoice: Sendable, Equatable {
   case adamw(weightDecay: WeightDecay)
 
   /// The part of it that lives on a rank.
-  package func make(partition: CellPartition, rank: Int) -> any ShardedOptimizer {
+  package func make(
+    clipNorm: Double?, groups: ParameterGroups, partition: CellPartition, rank: Int
+  ) -> any ShardedOptimizer {
     switch self {
     case .mfac(let configuration):
-      MFAC(configuration, partition: partition, rank: rank)
+      MFAC(
+        configuration, clipNorm: clipNorm, groups: groups, partition: partition, rank: rank)
     case .sgd(let momentum, let weightDecay):
-      SGD(momentum: momentum, weightDecay: weightDecay, partition: partition, rank: rank)
+      SGD(
+        momentum: momentum, weightDecay: weightDecay, clipNorm: clipNorm, groups: groups,
+        partition: partition, rank: rank)
     case .adamw(let weightDecay):
-      AdamW(weightDecay: weightDecay, partition: partition, rank: rank)
+      AdamW(
+        weightDecay: weightDecay, clipNorm: clipNorm, groups: groups, partition: partition,
+        rank: rank)
     }
   }
 
   /// Bytes that it holds on a rank.
-  package func bytes(partition: CellPartition, rank: Int) -> Int {
+  package func bytes(groups: ParameterGroups, partition: CellPartition, rank: Int) -> Int {
     let slice = 4 * partition.slice(of: rank).count
     return switch self {
     case .mfac(let configuration):
-      MFAC.bytes(configuration, partition: partition, rank: rank)
+      MFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
     case .sgd: 2 * slice
     case .adamw: 3 * slice
     }

@@ -64,6 +64,10 @@ final class RunDirectory {
     let loss: JSONNumber
     let gradientNorm: JSONNumber
     let learningRate: Double
+    /// λ, of M-FAC.
+    let damping: Double?
+    /// Of the loss, actual to predicted, where λ follows it.
+    let reductionRatio: JSONNumber?
     /// Whether the step was left out, for a gradient that is not finite.
     let skipped: Bool
     let seconds: [String: Double]

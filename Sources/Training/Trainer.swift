@@ -59,9 +59,10 @@ public final class Trainer {
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
+    let groups = try world.agree { try plan.parameterGroups() }
     let memory = try world.agree {
       MemoryPlan(
-        optimizer: plan.optimizer.bytes(partition: partition, rank: world.rank),
+        optimizer: plan.optimizer.bytes(groups: groups, partition: partition, rank: world.rank),
         vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
           + RunningStatistics.bytes(
             count: plan.network.stateLayout.count, microBatches: microBatches, on: world)
@@ -73,7 +74,7 @@ public final class Trainer {
     progress = Progress(
       world.rank == 0 ? plan.progress : .none, totalSteps: plan.schedule.totalSteps,
       samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
-    progress.say(plan.summary(partition, memory))
+    progress.say(try plan.summary(partition, groups, memory))
 
     network = try Network<Float>(plan.network, maximumBatch: examples)
     parameters = Buffer<Float>(count: d)
@@ -82,7 +83,8 @@ public final class Trainer {
     try Self.start(parameters, statistics.values, plan, on: world)
     step = TrainingStep(
       network: network, parameters: parameters, statistics: statistics, seed: plan.seed,
-      optimizer: plan.optimizer.make(partition: partition, rank: world.rank),
+      optimizer: plan.optimizer.make(
+        clipNorm: plan.clipNorm, groups: groups, partition: partition, rank: world.rank),
       examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
       partition: partition, on: world)
     directory = try world.agree {
@@ -131,6 +133,8 @@ public final class Trainer {
         RunDirectory.StepLine(
           step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
           gradientNorm: JSONNumber(record.outcome.gradientNorm), learningRate: rate,
+          damping: record.outcome.damping,
+          reductionRatio: record.reductionRatio.map(JSONNumber.init),
           skipped: !record.outcome.taken,
           seconds: Dictionary(
             uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))

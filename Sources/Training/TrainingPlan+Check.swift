@@ -1,6 +1,7 @@
 import Datasets
 import LinearAlgebra
 import MPI
+import Optimizers
 import Sharding
 
 extension TrainingPlan {
@@ -52,6 +53,13 @@ extension TrainingPlan {
           "--micro-batches", "a batch-norm has no statistics of a single example",
           expected: "at least 2 examples in a micro-batch", got: "1")
       }
+    }
+    if case .mfac = optimizer,
+      try ruleOfTensor().allSatisfy({ $0.map { !rules[$0].usesMFAC } ?? false })
+    {
+      throw DatasetError(
+        "groups", "leave no tensor to M-FAC",
+        expected: "one without mfac: false, or --optimizer sgd")
     }
     try checkTargets()
     try checkTokens(dataset.training)
@@ -145,22 +153,29 @@ extension TrainingPlan {
   }
 
   /// What is about to run, for people.
-  func summary(_ partition: CellPartition, _ memory: MemoryPlan) -> String {
+  func summary(
+    _ partition: CellPartition, _ groups: ParameterGroups, _ memory: MemoryPlan
+  ) throws -> String {
     let optimizer =
       switch optimizer {
       case .mfac(let mfac):
         "M-FAC, m = \(mfac.window) gradients"
-          + (mfac.windowType == .float32 ? "" : " in \(mfac.windowType.rawValue)")
-          + (mfac.windowDensity == 1 ? "" : ", \(mfac.windowDensity) of each kept")
+          + (mfac.windowForm.type == .float32 ? "" : " in \(mfac.windowForm.type.rawValue)")
+          + (mfac.windowForm.density == 1 ? "" : ", \(mfac.windowForm.density) of each kept")
           + ", damping \(mfac.damping)"
       case .sgd(let momentum, _): "SGD, momentum \(momentum)"
       case .adamw: "AdamW"
       }
     let cells = partition.cells
+    let zeros = groups.zeroCount > 0 ? ", \(groups.zeroCount) of them stay zero" : ""
+    let followed = try ruleOfTensor()
+    let groupLines = rules.enumerated().map { index, rule in
+      "\ngroup      \(rule), \(followed.count { $0 == index }) of \(followed.count) tensors"
+    }.joined()
     return """
       data       \(dataset.description)
-      network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)
-      optimizer  \(optimizer), learning rate \(schedule.base)
+      network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)\(zeros)
+      optimizer  \(optimizer), learning rate \(schedule.base)\(groupLines)
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank

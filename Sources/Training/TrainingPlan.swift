@@ -16,6 +16,13 @@ public struct TrainingPlan: Sendable {
   public var optimizer: OptimizerChoice
   public var schedule: LearningRateSchedule
   public var batches: BatchOrder
+  /// Parameters treated otherwise than the rest; a tensor follows the first rule that matches it.
+  public var rules: [ParameterRule] = []
+  /// The largest norm that a gradient keeps, over all parameters, or nil.
+  public var clipNorm: Double?
+  /// Whether initial weights that are zero stay so, in tensors of two dimensions or more. M-FAC's window
+  /// then has no columns for them.
+  public var sparse = false
   /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor of
   /// the batch size.
   public var microBatches = 8

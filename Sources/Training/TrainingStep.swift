@@ -20,6 +20,8 @@ package final class TrainingStep {
     /// Mean over the batch, at the parameters before the step.
     package let loss: Double
     package let outcome: StepOutcome
+    /// Actual to predicted change of the loss, where the optimizer asks.
+    package var reductionRatio: Double?
     package let clock: PhaseClock
   }
 
@@ -103,7 +105,13 @@ package final class TrainingStep {
         try gather.finish(parameters.all, on: world)
       }
     }
-    return Record(loss: loss, outcome: outcome, clock: clock)
+    var ratio: Double?
+    if let predicted = outcome.predictedChange {
+      let change = try lossAgain(batch, step: step, epoch: epoch, clock: clock) - loss
+      optimizer.adapt(toChange: change)
+      ratio = change / predicted
+    }
+    return Record(loss: loss, outcome: outcome, reductionRatio: ratio, clock: clock)
   }
 
   /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there; returns
@@ -124,6 +132,33 @@ package final class TrainingStep {
     }
     try clock.time(.reduceScatter) { try statistics.end(on: world) }
     return sum
+  }
+
+  /// The mean loss of the batch at the parameters as they are now, in the same passes: the same
+  /// examples with the same augmentation, the same dropouts, and batch-norms on the micro-batch's own
+  /// statistics, which nothing else sees. Collective.
+  private func lossAgain(
+    _ batch: ArraySlice<Int>, step: Int, epoch: Int, clock: PhaseClock
+  ) throws -> Double {
+    let unused = Buffer<Float>(count: network.stateCount)
+    var losses: [Double] = []
+    for microBatch in reduction.leaves {
+      clock.time(.data) { load(microBatch, of: batch, epoch: epoch) }
+      clock.time(.gradient) {
+        losses.append(
+          network.evaluate(
+            inputs: examples.inputs, targets: examples.targets,
+            parameters: UnsafeBufferPointer(parameters.all),
+            state: UnsafeBufferPointer(statistics.values.all), loss: self.loss,
+            training: TrainingPass(
+              statistics: unused.all, seed: seed, step: step,
+              firstExample: microBatch * batch.count / microBatches.items)
+          ).lossSum)
+      }
+    }
+    return try clock.time(.loss) {
+      try lossSum.total(of: losses, on: world) / Double(batch.count * network.positions)
+    }
   }
 
   private func load(_ microBatch: Int, of batch: ArraySlice<Int>, epoch: Int) {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Curvature
 import Launching
 import LinearAlgebra
 import Networks
@@ -65,7 +66,7 @@ struct StepOptions: ParsableArguments {
     case .mfac:
       .mfac(
         MFAC.Configuration(
-          window: window, windowType: windowType, windowDensity: windowDensity))
+          window: window, windowForm: WindowForm(type: windowType, density: windowDensity)))
     case .sgd: .sgd(momentum: 0.9, weightDecay: .coupled(0))
     case .adamw: .adamw(weightDecay: .decoupled(0))
     }

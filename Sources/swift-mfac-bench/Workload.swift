@@ -65,11 +65,13 @@ struct Workload {
     let slice = partition.slice(of: world.rank)
     let memory = try world.agree {
       MemoryPlan(
-        optimizer: options.choice.bytes(partition: partition, rank: world.rank),
+        optimizer: options.choice.bytes(
+          groups: ParameterGroups(), partition: partition, rank: world.rank),
         vectors: 8 * slice.count, activations: 0)
     }
     try memory.check(on: world)
-    let optimizer = options.choice.make(partition: partition, rank: world.rank)
+    let optimizer = options.choice.make(
+      clipNorm: nil, groups: ParameterGroups(), partition: partition, rank: world.rank)
     try (optimizer as? MFAC)?.fillWindow(on: world)
     let gradient = Buffer<Float>(count: slice.count)
     let parameters = Buffer<Float>(count: slice.count)

@@ -1,16 +1,20 @@
 import ArgumentParser
 import Datasets
 import Launching
+import Training
 import Yams
 
 /// Settings as text: the keys that a YAML file may have, and the file that a run leaves.
 ///
 /// Both are read off the declared options, so that a flag and its key cannot drift apart.
-enum Configuration {
+struct Configuration {
   /// The flags that a YAML file stands for: `window: 64` is `--window=64`.
-  ///
+  private(set) var arguments: [(key: String, argument: String)] = []
+  /// What stands under `groups`.
+  private(set) var rules: [ParameterRule] = []
+
   /// - Throws: `ValidationError` naming the file and, where there is one, the key and its line.
-  static func arguments(of path: String) throws -> [(key: String, argument: String)] {
+  init(of path: String) throws {
     let text = try checked { try TextFile.read(path) }
     let root: Node?
     do {
@@ -22,34 +26,46 @@ enum Configuration {
       YamlError.parser(_, let problem, let mark, _),
       YamlError.composer(_, let problem, let mark, _)
     {
-      throw ValidationError("\(path):\(mark.line): not YAML: \(problem)")
+      // The common slip: a star begins an alias.
+      let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+      let isStar = lines.indices.contains(mark.line - 1) && lines[mark.line - 1].contains(": *")
+      throw ValidationError(
+        "\(path):\(mark.line): not YAML: \(problem)"
+          + (isStar ? " (what begins with a star wants quotes: \"*.bias\")" : ""))
     } catch {
       throw ValidationError("\(path): not YAML: \(error)")
     }
-    guard let root else { return [] }
+    guard let root else { return }
     guard case .mapping(let mapping) = root else {
       throw ValidationError("\(path): expected a mapping of settings, such as 'window: 256'")
     }
-    let known = options(in: try Settings.parse([])).map(\.name)
-    return try mapping.compactMap { key, value in
+    let known = Self.options(in: try Settings.parse([])).map(\.name)
+    for (key, value) in mapping {
+      if key.string == Self.groups {
+        rules = try Self.rules(in: value, of: path)
+        continue
+      }
       let line = key.mark.map { ":\($0.line)" } ?? ""
       guard let name = key.string, known.contains(name) else {
         throw ValidationError(
           "\(path)\(line): unknown key '\(key.string ?? "")', expected one of "
-            + known.sorted().joined(separator: ", "))
+            + (known + [Self.groups]).sorted().joined(separator: ", "))
       }
       guard case .scalar(let scalar) = value else {
         throw ValidationError("\(path)\(line): '\(name)' expects one value")
       }
       // null is as good as no such line.
-      return value.null == nil ? (name, "--\(name)=\(scalar.string)") : nil
+      if value.null == nil { arguments.append((name, "--\(name)=\(scalar.string)")) }
     }
   }
 
   /// The settings in YAML, in the order of the help; those without a value are left out.
   static func text(of settings: Settings) throws -> String {
-    let pairs = options(in: settings).compactMap { option in
+    var pairs = options(in: settings).compactMap { option in
       option.value.map { (Node(option.name), Node($0)) }
+    }
+    if !settings.rules.isEmpty {
+      pairs.append((Node(groups), Node(settings.rules.map(node(of:)))))
     }
     return try Yams.serialize(node: Node.mapping(Node.Mapping(pairs)))
   }

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Datasets
 import Launching
-import LinearAlgebra
 import Networks
 import Training
 
@@ -10,13 +9,23 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Data") var data: DataSettings
   @OptionGroup(title: "Model") var model: ModelSettings
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
+  @OptionGroup(title: "Damping of M-FAC") var damping: DampingSettings
   @OptionGroup(title: "Length and order") var length: LengthSettings
   @OptionGroup(title: "Output") var output: OutputSettings
+
+  /// Of a file alone: the key `groups`.
+  var rules: [ParameterRule] = []
+
+  private enum CodingKeys: CodingKey { case data, model, optimizer, damping, length, output }
 
   /// Checks what several settings decide together: a file's and the command line's may each be half
   /// of it.
   mutating func checkTogether() throws {
     try data.resolve()
+    try damping.resolve()
+    try require(
+      !optimizer.sparse || model.initialWeights != nil, "--sparse",
+      "--initial-weights with it, whose zeros stay", "none")
     try require(
       length.batchSize % length.microBatches == 0, "--batch-size",
       "a multiple of --micro-batches, \(length.microBatches)", length.batchSize)
@@ -120,79 +129,6 @@ struct ModelSettings: ParsableArguments {
   }
 }
 
-struct OptimizerSettings: ParsableArguments {
-  enum Kind: String, CaseIterable, ExpressibleByArgument { case mfac, sgd, adamw }
-  enum Decay: String, CaseIterable, ExpressibleByArgument { case coupled, decoupled }
-
-  @Option(help: "Optimizer.")
-  var optimizer = Kind.mfac
-
-  @Option(parsing: .unconditional, help: "Step size η.")
-  var learningRate = 1e-3
-
-  @Option(
-    parsing: .unconditional, help: "μ: of the direction's moving average (mfac), heavy-ball (sgd).")
-  var momentum: Float = 0
-
-  @Option(parsing: .unconditional, help: "Rate of weight decay.")
-  var weightDecay: Float = 0
-
-  @Option(
-    help: """
-      coupled: added to the gradient; decoupled: applied to the weights (adamw always).
-      """)
-  var weightDecayMode = Decay.coupled
-
-  @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
-  var window = 256
-
-  @Option(help: "Of the window's numbers: float32, or bfloat16 in half the memory and time (mfac).")
-  var windowType = RowType.float32
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      The share of a gradient's coordinates that the window keeps, the largest ones; what it leaves \
-      out is added to the next gradient (mfac).
-      """)
-  var windowDensity = 1.0
-
-  @Option(parsing: .unconditional, help: "λ, added to the Fisher matrix's diagonal (mfac).")
-  var damping = 1e-4
-
-  enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine }
-
-  @Option(help: "How the learning rate goes after the warm-up.")
-  var schedule = Schedule.cosine
-
-  @Option(parsing: .unconditional, help: "Steps of linear warm-up.")
-  var warmUpSteps = 0
-
-  @Option(parsing: .unconditional, help: "Steps between two drops of the step schedule.")
-  var dropEvery = 1000
-
-  @Option(parsing: .unconditional, help: "Factor of a drop.")
-  var dropFactor = 0.1
-
-  @Option(help: "Gradients that are not finite: skip them, or stop after ten in a row.")
-  var onNonfinite = TrainingPlan.OnNonFinite.stop
-
-  func validate() throws {
-    try require(
-      learningRate >= 0 && Float(learningRate).isFinite, "--learning-rate",
-      "≥ 0 and finite in single precision", learningRate)
-    try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
-    try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0", weightDecay)
-    try require((1...1_000_000).contains(window), "--window", "in 1...1000000", window)
-    try require(
-      windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
-    try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
-    try require(warmUpSteps >= 0, "--warm-up-steps", "≥ 0", warmUpSteps)
-    try require(dropEvery > 0, "--drop-every", "> 0", dropEvery)
-    try require(dropFactor > 0 && dropFactor <= 1, "--drop-factor", "in (0, 1]", dropFactor)
-  }
-}
-
 struct LengthSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "Examples in a batch, over all ranks.")
   var batchSize = 128
@@ -249,6 +185,5 @@ struct OutputSettings: ParsableArguments {
 }
 
 extension BatchOrder.Order: ExpressibleByArgument {}
-extension RowType: ExpressibleByArgument {}
 extension TrainingPlan.OnNonFinite: ExpressibleByArgument {}
 extension Progress.Style: ExpressibleByArgument {}

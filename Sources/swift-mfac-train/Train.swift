@@ -39,7 +39,8 @@ struct Train: ParsableCommand {
   private static func parsed(_ arguments: [String]) throws -> Settings {
     var settings = try parse(arguments)
     if let file = settings.config {
-      var fromFile = try Configuration.arguments(of: file)
+      let configuration = try Configuration(of: file)
+      var fromFile = configuration.arguments
       do {
         _ = try Settings.parse(fromFile.map(\.argument))
       } catch {
@@ -53,6 +54,7 @@ struct Train: ParsableCommand {
         fromFile.removeAll { keys.contains($0.key) }
       }
       settings = try parse(fromFile.map(\.argument) + arguments)
+      settings.settings.rules = configuration.rules
     }
     try settings.settings.checkTogether()
     return settings.settings
@@ -80,9 +82,13 @@ extension Settings {
     let steps = length.steps ?? length.epochs! * batches.batchesPerEpoch
 
     var plan = TrainingPlan(
-      dataset: dataset, network: network, optimizer: optimizer.choice,
+      dataset: dataset, network: network,
+      optimizer: optimizer.choice(damping: damping.damping, damping.rule(steps: steps)),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
+    plan.rules = rules
+    plan.clipNorm = optimizer.clipNorm
+    plan.sparse = optimizer.sparse
     plan.microBatches = length.microBatches
     plan.loss = model.resolvedLoss
     plan.initialWeights = model.initialWeights
@@ -111,33 +117,5 @@ extension Settings {
     let name = "runs/" + (names + [moment]).joined(separator: "-")
     let candidates = [name] + (2...100).map { "\(name)-\($0)" }
     return candidates.first { access($0, F_OK) != 0 } ?? name
-  }
-}
-
-extension OptimizerSettings {
-  var choice: OptimizerChoice {
-    let decay: WeightDecay =
-      weightDecayMode == .decoupled || optimizer == .adamw
-      ? .decoupled(weightDecay) : .coupled(weightDecay)
-    return switch optimizer {
-    case .mfac:
-      .mfac(
-        MFAC.Configuration(
-          window: window, windowType: windowType, windowDensity: windowDensity, damping: damping,
-          momentum: momentum, weightDecay: decay))
-    case .sgd: .sgd(momentum: momentum, weightDecay: decay)
-    case .adamw: .adamw(weightDecay: decay)
-    }
-  }
-
-  func schedule(steps: Int) -> LearningRateSchedule {
-    let shape: LearningRateSchedule.Shape =
-      switch schedule {
-      case .constant: .constant
-      case .step: .step(every: dropEvery, factor: dropFactor)
-      case .cosine: .cosine
-      }
-    return LearningRateSchedule(
-      base: learningRate, shape: shape, warmUp: warmUpSteps, totalSteps: steps)
   }
 }

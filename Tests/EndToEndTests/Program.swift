@@ -83,6 +83,8 @@ struct MetricsLine: Decodable {
   let epoch: Int
   let loss: Double?
   let gradientNorm: Double?
+  let damping: Double?
+  let reductionRatio: Double?
   let skipped: Bool?
   let testLoss: Double?
   let testAccuracy: Double?

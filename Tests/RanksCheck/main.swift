@@ -1,3 +1,4 @@
+import Curvature
 import Glibc
 import LinearAlgebra
 import MPI
@@ -178,7 +179,7 @@ func checkForm(
   let slice = partition.slice(of: world.rank)
   let slices = (0..<world.size).map(partition.slice(of:))
   let configuration = MFAC.Configuration(
-    window: 3, windowType: type, windowDensity: density, damping: 1e-2)
+    window: 3, windowForm: WindowForm(type: type, density: density), damping: 1e-2)
   let parameters = Buffer<Float>(count: d)
   let clock = PhaseClock()
   func train(disturbed: Bool) throws -> [UInt32] {
@@ -266,6 +267,13 @@ do {
   }
   // Slices of one block and of several.
   for d in [4096, 1_409_024] { digests.append(try checkSteps(d, on: world)) }
+  try checkMemory()
+  for d in [70, 1000] {
+    digests.append(try checkGroups(d, on: world))
+    digests.append(try checkMFACWithGroups(d, on: world))
+    digests.append(try checkIntervals(d, on: world))
+    digests.append(try checkDamping(d, on: world))
+  }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {

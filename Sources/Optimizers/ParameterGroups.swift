@@ -1,0 +1,59 @@
+/// How a part of the parameters is treated otherwise than the rest.
+public struct ParameterGroup: Sendable, Equatable {
+  /// Its learning rate is this many times the step's.
+  public var rateFactor: Double
+  /// In place of the optimizer's own rate of weight decay.
+  public var weightDecay: Float?
+  /// Whether M-FAC preconditions it; else it is not in the window, and takes heavy-ball steps:
+  /// v ← μv + g; w ← w − ηv. Other optimizers do not ask.
+  public var usesMFAC: Bool
+
+  public init(rateFactor: Double = 1, weightDecay: Float? = nil, usesMFAC: Bool = true) {
+    self.rateFactor = rateFactor
+    self.weightDecay = weightDecay
+    self.usesMFAC = usesMFAC
+  }
+}
+
+/// The parameters [0, d), cut into runs that are each of one group, and those that stay zero.
+public struct ParameterGroups: Sendable, Equatable {
+  public struct Run: Sendable, Equatable {
+    public let range: Range<Int>
+    /// An index into the groups.
+    public let group: Int
+
+    public init(_ range: Range<Int>, group: Int) {
+      self.range = range
+      self.group = group
+    }
+  }
+
+  public let groups: [ParameterGroup]
+  let runs: [Run]
+  /// [d], or nil where there are none.
+  let staysZero: [Bool]?
+
+  /// How many stay zero.
+  public var zeroCount: Int { staysZero?.count { $0 } ?? 0 }
+
+  /// All parameters alike.
+  public init() {
+    self.init([ParameterGroup()], runs: [Run(0..<Int.max, group: 0)])
+  }
+
+  /// - Parameters:
+  ///   - runs: one after another, from 0 to the end of the parameters.
+  ///   - staysZero: whether a parameter, which is zero, is to stay so; shape [d].
+  public init(_ groups: [ParameterGroup], runs: [Run], staysZero: [Bool]? = nil) {
+    var end = 0
+    for run in runs {
+      precondition(
+        run.range.lowerBound == end && groups.indices.contains(run.group),
+        "a run \(run.range) of group \(run.group), of \(groups.count), after one to \(end)")
+      end = run.range.upperBound
+    }
+    self.groups = groups
+    self.runs = runs
+    self.staysZero = staysZero.flatMap { $0.contains(true) ? $0 : nil }
+  }
+}

@@ -1,0 +1,78 @@
+import LinearAlgebra
+import Sharding
+
+/// What an optimizer knows of its slice [d/p] of the parameters: the cells, the pieces of them that are
+/// each of one group, and which parameters stay zero.
+struct ParameterSlice {
+  /// A run of one group within a cell.
+  struct Piece {
+    var range: Range<Int>
+    let group: Int
+  }
+
+  let count: Int
+  /// As ranges of the slice.
+  let cells: [Range<Int>]
+  let groups: [ParameterGroup]
+  private let pieces: [Piece]
+  private let piecesOfCell: [Range<Int>]
+  /// The parameters of the slice that stay zero, in their order.
+  let zeros: [Int32]
+
+  init(_ partition: CellPartition, rank: Int, groups: ParameterGroups) {
+    let slice = partition.slice(of: rank)
+    count = slice.count
+    cells = partition.cellsInSlice(of: rank)
+    self.groups = groups.groups
+    precondition(
+      groups.runs.last!.range.upperBound >= slice.upperBound
+        && groups.staysZero.map { $0.count == partition.cells.parameterCount } ?? true,
+      "groups of another number of parameters than \(partition.cells.parameterCount)")
+    var pieces: [Piece] = []
+    var piecesOfCell: [Range<Int>] = []
+    var run = 0
+    for cell in cells {
+      let first = pieces.count
+      var start = cell.lowerBound
+      while start < cell.upperBound {
+        while groups.runs[run].range.upperBound - slice.lowerBound <= start { run += 1 }
+        let end = min(cell.upperBound, groups.runs[run].range.upperBound - slice.lowerBound)
+        let group = groups.runs[run].group
+        if pieces.count > first, pieces.last!.group == group {
+          pieces[pieces.count - 1].range = pieces.last!.range.lowerBound..<end
+        } else {
+          pieces.append(Piece(range: start..<end, group: group))
+        }
+        start = end
+      }
+      piecesOfCell.append(first..<pieces.count)
+    }
+    self.pieces = pieces
+    self.piecesOfCell = piecesOfCell
+    zeros =
+      groups.staysZero.map { stays in
+        slice.filter { stays[$0] }.map { Int32($0 - slice.lowerBound) }
+      } ?? []
+  }
+
+  /// Of the cell at `index`, in their order.
+  func pieces(ofCell index: Int) -> ArraySlice<Piece> { pieces[piecesOfCell[index]] }
+
+  /// Bytes of the list of zeros.
+  var bytes: Int { MemoryLayout<Int32>.stride * zeros.count }
+
+  /// What a step of a group takes: w ← remainder·w − rate·direction.
+  struct GroupStep {
+    let rate: Double
+    let remainder: Float
+  }
+
+  /// Each group's, with its own rates.
+  func steps(learningRate: Double, decay: WeightDecay) -> [GroupStep] {
+    groups.map { group in
+      let rate = learningRate * group.rateFactor
+      return GroupStep(
+        rate: rate, remainder: decay.at(group.weightDecay).remainder(learningRate: rate))
+    }
+  }
+}

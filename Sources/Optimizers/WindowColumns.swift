@@ -1,0 +1,68 @@
+import LinearAlgebra
+
+/// The parameters of a slice that are columns of the window: all, or cell by cell some of them in their
+/// order.
+struct WindowColumns {
+  /// The cells' columns, as ranges over the columns of the slice; a cell may have none.
+  let cells: [Range<Int>]
+  /// The parameter of each column; nil where all are columns.
+  private let parameters: [Int32]?
+  /// The parameters of the slice.
+  private let sliceCount: Int
+
+  init(of slice: ParameterSlice) {
+    sliceCount = slice.count
+    guard !slice.zeros.isEmpty || slice.groups.contains(where: { !$0.usesMFAC }) else {
+      cells = slice.cells
+      parameters = nil
+      return
+    }
+    var parameters: [Int32] = []
+    var cells: [Range<Int>] = []
+    var zero = 0
+    for cell in slice.cells.indices {
+      let start = parameters.count
+      for piece in slice.pieces(ofCell: cell) {
+        for i in piece.range {
+          if zero < slice.zeros.count, slice.zeros[zero] == Int32(i) {
+            zero += 1
+          } else if slice.groups[piece.group].usesMFAC {
+            parameters.append(Int32(i))
+          }
+        }
+      }
+      cells.append(start..<parameters.count)
+    }
+    self.cells = cells
+    self.parameters = parameters
+  }
+
+  var count: Int { cells.last?.upperBound ?? 0 }
+
+  /// Whether every parameter is a column.
+  var areAll: Bool { parameters == nil }
+
+  /// Bytes of the map.
+  var bytes: Int { MemoryLayout<Int32>.stride * (parameters?.count ?? 0) }
+
+  /// `columns[k] = x[parameter of column k]`.
+  func gather(_ x: UnsafeBufferPointer<Float>, into columns: UnsafeMutableBufferPointer<Float>) {
+    check(x.count, columns.count)
+    for (k, i) in parameters!.enumerated() { columns[k] = x[Int(i)] }
+  }
+
+  /// `x[parameter of column k] = columns[k]` for the columns k of a cell; other elements of x stay.
+  func scatter(
+    _ columns: UnsafeBufferPointer<Float>, ofCell cell: Int,
+    into x: UnsafeMutableBufferPointer<Float>
+  ) {
+    check(x.count, columns.count)
+    for k in cells[cell] { x[Int(parameters![k])] = columns[k] }
+  }
+
+  private func check(_ slice: Int, _ columns: Int) {
+    precondition(
+      slice == sliceCount && columns == count,
+      "\(columns) columns of \(slice) parameters, not \(count) of \(sliceCount)")
+  }
+}

@@ -1,0 +1,107 @@
+import Datasets
+import Glibc
+import Networks
+import Optimizers
+
+/// How the tensors that a pattern names are treated otherwise than the rest.
+public struct ParameterRule: Sendable, Equatable {
+  /// For the tensors' whole names, as a shell's: `*` is any text, points included, `?` any character,
+  /// `[a-c]` one of these.
+  public var match: String
+  /// In place of the schedule's base rate; the schedule's shape is the same.
+  public var learningRate: Double?
+  /// In place of the optimizer's rate of weight decay.
+  public var weightDecay: Float?
+  /// Whether M-FAC preconditions them; else they take heavy-ball steps.
+  public var usesMFAC: Bool
+
+  public init(
+    match: String, learningRate: Double? = nil, weightDecay: Float? = nil, usesMFAC: Bool = true
+  ) {
+    self.match = match
+    self.learningRate = learningRate
+    self.weightDecay = weightDecay
+    self.usesMFAC = usesMFAC
+  }
+
+  func matches(_ name: String) -> Bool { fnmatch(match, name, 0) == 0 }
+}
+
+extension ParameterRule: CustomStringConvertible {
+  public var description: String {
+    let changes = [
+      learningRate.map { "learning rate \($0)" }, weightDecay.map { "weight decay \($0)" },
+      usesMFAC ? nil : "without M-FAC",
+    ].compactMap(\.self)
+    return "\(match): \(changes.isEmpty ? "as the rest" : changes.joined(separator: ", "))"
+  }
+}
+
+extension TrainingPlan {
+  /// For each tensor of the network the first rule that matches it, or nil.
+  ///
+  /// - Throws: `DatasetError` naming a rule that no tensor follows.
+  func ruleOfTensor() throws -> [Int?] {
+    let names = network.layout.tensors.map(\.name)
+    let followed = names.map { name in rules.firstIndex { $0.matches(name) } }
+    for (index, rule) in rules.enumerated() where !followed.contains(index) {
+      let isLate = names.contains(where: rule.matches)
+      throw DatasetError(
+        "groups",
+        isLate
+          ? "every tensor that '\(rule.match)' matches is of a group before it"
+          : "'\(rule.match)' matches no tensor of the network",
+        expected: "a pattern for some of \(names.joined(separator: ", "))")
+    }
+    return followed
+  }
+
+  /// The network's parameters in groups, for the optimizer.
+  ///
+  /// - Throws: `DatasetError` naming a rule that cannot be followed, or the initial weights.
+  func parameterGroups() throws -> ParameterGroups {
+    let base = schedule.base
+    let groups = try rules.map { rule in
+      if rule.learningRate != nil, !(base > 0) {
+        throw DatasetError(
+          "groups", "the learning rate of '\(rule.match)' follows the schedule of --learning-rate",
+          expected: "--learning-rate > 0 (0 may be the rate of a group)", got: "\(base)")
+      }
+      return ParameterGroup(
+        rateFactor: rule.learningRate.map { $0 / base } ?? 1, weightDecay: rule.weightDecay,
+        usesMFAC: rule.usesMFAC)
+    }
+    let runs = try zip(network.layout.tensors, ruleOfTensor()).map { tensor, rule in
+      ParameterGroups.Run(tensor.range, group: rule.map { $0 + 1 } ?? 0)
+    }
+    return ParameterGroups(
+      [ParameterGroup()] + groups, runs: runs, staysZero: sparse ? try zeros() : nil)
+  }
+
+  /// Whether a parameter is one that sparse training keeps at zero: an initial weight of zero in a
+  /// tensor of two dimensions or more. Biases, and scales and shifts of norms, are not pruned, and many
+  /// start at zero.
+  private func zeros() throws -> [Bool] {
+    guard let file = initialWeights else {
+      throw DatasetError(
+        "--sparse", "keeps weights that are zero at zero", expected: "--initial-weights beside it")
+    }
+    let weights = UnsafeMutableBufferPointer<Float>.allocate(capacity: network.layout.count)
+    let state = UnsafeMutableBufferPointer<Float>.allocate(capacity: network.stateLayout.count)
+    defer {
+      weights.deallocate()
+      state.deallocate()
+    }
+    try network.readWeights(from: file, into: weights, state: state)
+    var zeros = [Bool](repeating: false, count: weights.count)
+    for tensor in network.layout.tensors where tensor.shape.count > 1 {
+      for i in tensor.range { zeros[i] = weights[i] == 0 }
+    }
+    guard zeros.contains(true) else {
+      throw DatasetError(
+        "--sparse", "\(file) has no zero among the weights of two dimensions or more",
+        expected: "the weights of a network that has been pruned")
+    }
+    return zeros
+  }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import Launching
+import Optimizers
+
+struct DampingSettings: ParsableArguments {
+  enum Schedule: String, CaseIterable, ExpressibleByArgument {
+    case constant, linear, exponential
+    case levenbergMarquardt = "levenberg-marquardt"
+  }
+
+  @Option(parsing: .unconditional, help: "λ, added to the Fisher matrix's diagonal.")
+  var damping = 1e-4
+
+  @Option(
+    help: """
+      true: λ is times the mean diagonal of K/m, the mean square of the window's gradients over m.
+      """)
+  var dampingRelative = false
+
+  @Option(
+    help: """
+      How λ goes on: constant; linear or exponential, to --damping-final at the last step; or \
+      levenberg-marquardt, after the ratio of the loss's actual to its predicted decrease.
+      """)
+  var dampingSchedule = Schedule.constant
+
+  @Option(parsing: .unconditional, help: "λ of the last step (linear, exponential).")
+  var dampingFinal: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: "T, directions from one comparison to the next (levenberg-marquardt).")
+  var dampingEvery = 5
+
+  @Option(parsing: .unconditional, help: "λ stays above (levenberg-marquardt).")
+  var dampingMinimum = 1e-8
+
+  @Option(parsing: .unconditional, help: "λ stays below (levenberg-marquardt).")
+  var dampingMaximum = 1e4
+
+  func validate() throws {
+    for (flag, value) in [
+      ("--damping", damping), ("--damping-final", dampingFinal ?? 1),
+      ("--damping-minimum", dampingMinimum), ("--damping-maximum", dampingMaximum),
+    ] {
+      try require(value > 0 && value.isFinite, flag, "> 0", value)
+    }
+    try require(
+      (1...1_000_000).contains(dampingEvery), "--damping-every", "in 1...1000000", dampingEvery)
+  }
+
+  /// Checks what the damping's settings say together.
+  func resolve() throws {
+    switch dampingSchedule {
+    case .linear, .exponential:
+      try require(
+        dampingFinal != nil, "--damping-schedule",
+        "--damping-final beside \(dampingSchedule.rawValue)",
+        "none")
+    case .constant, .levenbergMarquardt:
+      try require(
+        dampingFinal == nil, "--damping-final", "--damping-schedule linear or exponential with it",
+        dampingSchedule.rawValue)
+    }
+    guard dampingSchedule == .levenbergMarquardt else { return }
+    try require(
+      dampingMinimum <= damping && damping <= dampingMaximum, "--damping",
+      "within --damping-minimum \(dampingMinimum) and --damping-maximum \(dampingMaximum)", damping)
+  }
+
+  /// - Parameter steps: of the run.
+  func rule(steps: Int) -> DampingRule {
+    let schedule: DampingRule.Schedule =
+      switch dampingSchedule {
+      case .constant: .constant
+      case .linear: .linear(final: dampingFinal!, steps: steps)
+      case .exponential: .exponential(final: dampingFinal!, steps: steps)
+      case .levenbergMarquardt:
+        .levenbergMarquardt(.init(every: dampingEvery, bounds: dampingMinimum...dampingMaximum))
+      }
+    return DampingRule(schedule, isRelative: dampingRelative)
+  }
+}

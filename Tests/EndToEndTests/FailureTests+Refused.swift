@@ -1,0 +1,89 @@
+extension FailureTests {
+  /// Runs that must be refused, and what the message must say. FILE stands for a file of the text.
+  static let refused: [(arguments: [String], file: String, says: [String])] = [
+    (["--window", "0"], "", ["--window", "0"]),
+    (["--windows", "5"], "", ["--windows"]),
+    (["--learning-rate", "fast"], "", ["fast", "--learning-rate"]),
+    (["--damping", "-1"], "", ["--damping", "-1"]),
+    (["--damping", "--window"], "", ["--damping", "--window"]),
+    (["--window-type", "float16"], "", ["--window-type", "float16", "bfloat16"]),
+    (["--window-density", "0"], "", ["--window-density", "in (0, 1]", "0.0"]),
+    (["--window-density", "1.5"], "", ["--window-density", "in (0, 1]", "1.5"]),
+    (["--window-density", "nan"], "", ["--window-density", "in (0, 1]", "nan"]),
+    (["--momentum", "1"], "", ["--momentum", "in [0, 1)"]),
+    (["--clip-norm", "0"], "", ["--clip-norm", "> 0"]),
+    (["--insert-every", "0"], "", ["--insert-every", "in 1..."]),
+    (["--precondition-every", "-2"], "", ["--precondition-every", "-2"]),
+    (["--damping-schedule", "linear"], "", ["--damping-schedule", "--damping-final", "linear"]),
+    (["--damping-final", "1"], "", ["--damping-final", "exponential", "got constant"]),
+    (["--damping-schedule", "cosine"], "", ["cosine", "levenberg-marquardt"]),
+    (["--damping-every", "0"], "", ["--damping-every"]),
+    (
+      ["--damping-schedule", "levenberg-marquardt", "--damping-minimum", "1"], "",
+      ["--damping", "--damping-minimum 1.0", "got 0.0001"]
+    ),
+    (["--sparse", "true"], "", ["--sparse", "--initial-weights"]),
+    (["--config", "FILE"], "groups: {match: '*'}\n", ["FILE:1", "groups", "list"]),
+    (["--config", "FILE"], "window: 5\ngroups:\n- {mfac: false}\n", ["FILE:3", "match"]),
+    (
+      ["--config", "FILE"], "groups:\n- {match: '*', learning-rates: 1}\n",
+      ["FILE:2", "learning-rates", "learning-rate, weight-decay, mfac"]
+    ),
+    (["--config", "FILE"], "groups:\n- {match: *.bias}\n", ["FILE:2", "not YAML", "quotes"]),
+    (["--config", "FILE"], "groups: [{match: '*', mfac: maybe}]\n", ["FILE:1", "mfac", "maybe"]),
+    (["--config", "FILE"], "groups: [{match: '*', learning-rate: -1}]\n", ["FILE:1", "-1"]),
+    (
+      ["--config", "FILE"], "groups: [{match: 'fc.*'}]\n",
+      ["groups", "'fc.*'", "0.weight, 0.bias, 3.weight"]
+    ),
+    (
+      ["--config", "FILE"], "groups: [{match: '*'}, {match: '*.bias'}]\n",
+      ["'*.bias'", "group before it"]
+    ),
+    (["--config", "FILE"], "groups: [{match: '*', mfac: false}]\n", ["groups", "sgd"]),
+    (
+      ["--config", "FILE", "--learning-rate", "0"],
+      "groups: [{match: '*.bias', learning-rate: 1}]\n",
+      ["'*.bias'", "--learning-rate > 0"]
+    ),
+    (["--input-scale", "255"], "", ["--input-scale", "1/255"]),
+    (["--batch-size", "60"], "", ["--batch-size", "multiple of --micro-batches, 8", "60"]),
+    (["--batch-size", "8000"], "", ["8000", "1437"]),
+    (["--epochs", "1", "--steps", "1"], "", ["--epochs", "--steps"]),
+    (["--dataset", "cifar11"], "", ["cifar11", "fashion-mnist"]),
+    (["--dataset", "idx:/nowhere"], "", ["/nowhere"]),
+    (["--model", "/nowhere.yaml"], "", ["/nowhere.yaml"]),
+    (["--initial-weights", "/nowhere.safetensors"], "", ["/nowhere.safetensors"]),
+    (["--initial-weights", "FILE"], "nonsense", ["FILE"]),
+    (["--config", "FILE"], "windows: 5\n", ["FILE", "windows", "window"]),
+    (["--config", "FILE"], "window: many\n", ["FILE", "many"]),
+    (["--config", "FILE"], "window: [5]\n", ["FILE", "window"]),
+    (["--config", "FILE"], "window: 5\nwindow: 6\n", ["FILE", "window"]),
+    (["--config", "FILE"], "[", ["FILE"]),
+    (["--config", "/nowhere.yaml"], "", ["/nowhere.yaml"]),
+    (
+      ["--model", "FILE"],
+      "input: [1, 8, 8]\nlayers:\n  - flatten\n  - lineal: {in: 64, out: 10}\n",
+      ["FILE", "lineal", "linear"]
+    ),
+    (
+      ["--model", "FILE"],
+      "input: [1, 8, 8]\nlayers:\n  - flatten\n  - linear: {in: 63, out: 10}\n",
+      ["FILE", "63", "64"]
+    ),
+    (["--model", "FILE"], "input: [63]\nlayers:\n  - linear: {in: 63, out: 10}\n", ["63", "64"]),
+    (["--model", "FILE"], "input: [64]\nlayers:\n  - linear: {in: 64, out: 9}\n", ["9", "10"]),
+    (["--window", "1000000"], "", ["available", "--window"]),
+    (["--batch-size", "-128"], "", ["--batch-size", "-128"]),
+    (["--epochs", "922337203685477580"], "", ["--epochs", "922337203685477580"]),
+    (["--model", "cnnn"], "", ["cnnn", "mlp, cnn"]),
+    (["--model", "/dev/zero"], "", ["/dev/zero", "regular file"]),
+    (["--run-directory", ""], "", ["--run-directory", "empty"]),
+    (
+      // More gradients than parameters: their Gram matrix is singular.
+      ["--model", "FILE", "--damping", "1e-300", "--steps", "120", "--batch-size", "8"],
+      "input: [64]\nlayers: [{linear: {in: 64, out: 1}}, {linear: {in: 1, out: 10}}]",
+      ["--damping 1e-300", "--window"]
+    ),
+  ]
+}

@@ -1,0 +1,247 @@
+import Datasets
+import Foundation
+import Testing
+
+/// Groups of parameters, weights that stay zero, damping that moves: seen from outside.
+@Suite(.serialized) struct OptimizerOptionsTests {
+  private func train(
+    _ directory: TemporaryDirectory, _ name: String, ranks: Int? = nil, _ arguments: [String]
+  ) throws -> (run: String, output: String) {
+    let run = directory.path(name)
+    let outcome = try Program.train(
+      ranks: ranks, ["--dataset", "digits", "--model", "mlp", "--run-directory", run] + arguments)
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    return (run, outcome.output)
+  }
+
+  private func tensors(_ run: String) throws -> [String: [Float]] {
+    let file = try SafetensorsFile(path: "\(run)/model.safetensors")
+    return try Dictionary(
+      uniqueKeysWithValues: file.tensors.map { ($0.name, try file.floats($0.name)) })
+  }
+
+  static let groups = """
+    groups:
+      - {match: "*.bias", learning-rate: 0.05, weight-decay: 0, mfac: false}
+      - {match: "5.*", mfac: false}
+    """
+
+  /// A pruned network: nine tenths of the first layer, a third of the last, and biases of zero.
+  private func pruned(_ directory: TemporaryDirectory) throws -> String {
+    let start = try train(directory, "dense", ["--steps", "1"])
+    let file = try SafetensorsFile(path: "\(start.run)/model.safetensors")
+    var entries: [(name: String, shape: [Int], values: [Float])] = []
+    for tensor in file.tensors {
+      var values = try file.floats(tensor.name)
+      for i in values.indices {
+        switch tensor.name {
+        case "1.weight": if i % 10 != 3 { values[i] = i % 2 == 0 ? 0 : -0.0 }
+        case "5.weight": if i % 3 == 1 { values[i] = 0 }
+        case "3.weight": break
+        default: values[i] = 0
+        }
+      }
+      entries.append((tensor.name, tensor.shape, values))
+    }
+    let path = directory.path("pruned.safetensors")
+    try write(entries[...], [], to: path)
+    return path
+  }
+
+  private func write(
+    _ entries: ArraySlice<(name: String, shape: [Int], values: [Float])>,
+    _ done: [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)], to path: String
+  ) throws {
+    guard let first = entries.first else { return try SafetensorsFile.write(done, to: path) }
+    try first.values.withUnsafeBufferPointer {
+      try write(entries.dropFirst(), done + [(first.name, first.shape, $0)], to: path)
+    }
+  }
+
+  /// Both at once, at any number of ranks: zeros stay, biases train, and the bytes are the same.
+  @Test(arguments: ["mfac", "sgd", "adamw"])
+  func groupsAndZerosDoNotDependOnTheRanks(optimizer: String) throws {
+    let directory = try TemporaryDirectory()
+    let weights = try pruned(directory)
+    let file = try directory.write(
+      "sparse: true\ninitial-weights: \(weights)\noptimizer: \(optimizer)\n"
+        + (optimizer == "adamw" ? "" : "momentum: 0.5\n") + Self.groups, to: "settings.yaml")
+    let arguments = [
+      "--config", file, "--steps", "20", "--window", "8", "--learning-rate", "0.01", "--clip-norm",
+      "0.7", "--weight-decay", "1e-3",
+    ]
+    var models: Set<Data> = []
+    for ranks in [nil, 1, 2, 3, 5, 8] {
+      let run = try train(directory, "ranks-\(ranks ?? 0)", ranks: ranks, arguments).run
+      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+    }
+    #expect(models.count == 1)
+
+    let (before, after) = (
+      try SafetensorsFile(path: weights), try tensors(directory.path("ranks-0"))
+    )
+    for (name, values) in after {
+      let start = try before.floats(name)
+      let zeros = start.indices.filter { start[$0] == 0 }
+      if name.hasSuffix("weight") {
+        #expect(zeros.allSatisfy { values[$0].bitPattern == start[$0].bitPattern }, "\(name)")
+        let rest = start.indices.filter { start[$0] != 0 }
+        #expect(rest.count { values[$0] == start[$0] } < rest.count / 2, "\(name)")
+      } else {
+        #expect(values.contains { $0 != 0 }, "\(name) did not train")
+      }
+    }
+  }
+
+  @Test func aSparseWindowTakesLessMemory() throws {
+    let directory = try TemporaryDirectory()
+    let weights = try pruned(directory)
+    func optimizer(_ name: String, _ arguments: [String]) throws -> Double {
+      let output = try train(
+        directory, name,
+        ["--steps", "1", "--window", "500", "--initial-weights", weights] + arguments
+      ).output
+      let match = try #require(try /of which the optimizer ([0-9.]+) MiB/.firstMatch(in: output))
+      return try #require(Double(match.1))
+    }
+    // 7372 of 8192 + 213 of 640 weights, of d = 17,226 columns of 500 numbers; 19·m² stays.
+    let (dense, sparse) = (try optimizer("all", []), try optimizer("kept", ["--sparse", "true"]))
+    let saved = Double(4 * 500 * (7372 + 213)) / Double(1 << 20)
+    // Rows are filled up to 16 numbers in each of the 216 small cells: at most 15·4·500 bytes more.
+    #expect(dense - sparse <= saved && dense - sparse > saved - 6.2, "\(dense) and \(sparse) MiB")
+  }
+
+  /// A run's config.yaml keeps the groups, and gives the same run again.
+  @Test func groupsAreKeptInTheRun() throws {
+    let directory = try TemporaryDirectory()
+    let file = try directory.write(Self.groups, to: "settings.yaml")
+    let first = try train(directory, "first", ["--config", file, "--steps", "9"])
+    #expect(first.output.contains("group      *.bias: learning rate 0.05, weight decay 0.0"))
+    let again = try train(
+      directory, "again", ["--config", "\(first.run)/config.yaml"])
+    let none = try train(directory, "none", ["--steps", "9"])
+    let models = try [first, again, none].map { try tensors($0.run) }
+    #expect(models[0] == models[1])
+    #expect(models[0]["3.weight"] != models[2]["3.weight"])
+  }
+
+  /// One group for all, of another rate: the run of that rate, schedule and all.
+  @Test(arguments: ["mfac", "sgd", "adamw"])
+  func aGroupFollowsTheSchedule(optimizer: String) throws {
+    let directory = try TemporaryDirectory()
+    let settings = [
+      "--optimizer", optimizer, "--steps", "12", "--warm-up-steps", "3", "--weight-decay-mode",
+      "decoupled",
+    ]
+    let file = try directory.write(
+      "groups: [{match: '[0-4]*', learning-rate: 0.02, weight-decay: 0.1}, "
+        + "{match: '*', learning-rate: 0.02, weight-decay: 0.1}]", to: "settings.yaml")
+    let group = try train(
+      directory, "group", settings + ["--config", file, "--learning-rate", "0.005"])
+    let whole = try train(
+      directory, "whole", settings + ["--learning-rate", "0.02", "--weight-decay", "0.1"])
+    #expect(try tensors(group.run) == tensors(whole.run))
+  }
+
+  /// λ goes where it is to go; the factor is at most a tenth behind.
+  @Test(arguments: ["linear", "exponential"])
+  func dampingFollowsItsSchedule(schedule: String) throws {
+    let directory = try TemporaryDirectory()
+    let run = try train(
+      directory, schedule,
+      [
+        "--steps", "41", "--window", "16", "--damping", "1e-1", "--damping-schedule", schedule,
+        "--damping-final", "1e-3",
+      ]
+    ).run
+    let dampings = try MetricsLine.read(run).compactMap(\.damping)
+    try #require(dampings.count == 41)
+    for (step, damping) in dampings.enumerated() {
+      let done = Double(step) / 40
+      let wanted = schedule == "linear" ? 0.1 - 0.099 * done : 0.1 * pow(0.01, done)
+      #expect(abs(log(damping / wanted)) < log(1.1) + 1e-9, "step \(step)")
+    }
+  }
+
+  /// The ratio is that of the loss on the step's own batch: the next step's first loss where all
+  /// batches are one; and λ does as it says.
+  @Test func levenbergMarquardtComparesTheLossOfTheBatch() throws {
+    let directory = try TemporaryDirectory()
+    let model = try directory.write(
+      "input: [64]\nlayers: [{linear: {in: 64, out: 10}}]", to: "model.yaml")
+    let run = try train(
+      directory, "run",
+      [
+        "--model", model, "--loss", "mean-squared-error", "--batch-size", "1432", "--order",
+        "sequential", "--steps", "60", "--schedule", "constant", "--learning-rate", "0.02",
+        "--damping-schedule", "levenberg-marquardt", "--damping-every", "3", "--damping", "0.1",
+        "--damping-minimum", "0.02", "--window", "30",
+      ]
+    ).run
+    let steps = try MetricsLine.read(run).filter { $0.loss != nil }
+    var compared = 0
+    var wanted = 0.1
+    for (now, next) in zip(steps, steps.dropFirst()) {
+      #expect((now.reductionRatio != nil) == (now.step % 3 == 0))
+      guard let ratio = now.reductionRatio else {
+        #expect(next.damping == now.damping)
+        continue
+      }
+      compared += 1
+      // The model predicts a decrease, without momentum and weight decay.
+      #expect((next.loss! < now.loss!) == (ratio > 0))
+      let factor = ratio > 0.75 ? 0.95 * 0.95 * 0.95 : ratio < 0.25 ? 1 / (0.95 * 0.95 * 0.95) : 1
+      wanted = max(wanted * factor, 0.02)
+      // The factor does not follow the last little way to the bound at once.
+      let error = abs(log(next.damping! / wanted))
+      #expect(error < (wanted > 0.02 ? 1e-12 : log(1.1)), "step \(next.step)")
+    }
+    #expect(compared == 19)
+    #expect(Set(steps.map { $0.damping! }).count > 3)
+  }
+
+  /// In the limit of small steps any model is right: with dropout, augmentation and batch-norms that
+  /// takes the same examples, the same dropouts and the micro-batches' own statistics.
+  @Test func theComparisonIsOfTheSamePasses() throws {
+    let directory = try TemporaryDirectory()
+    let model = try directory.write(
+      """
+      input: [1, 8, 8]
+      layers:
+        - conv2d: {in: 1, out: 8, kernel: 3, padding: 1}
+        - batch-norm
+        - tanh
+        - dropout: {probability: 0.4}
+        - flatten
+        - linear: {in: 512, out: 10}
+      """, to: "model.yaml")
+    for ranks in [nil, 3] {
+      let run = try train(
+        directory, "ranks-\(ranks ?? 0)", ranks: ranks,
+        [
+          "--model", model, "--augment", "standard", "--crop-padding", "1", "--steps", "12",
+          "--learning-rate", "1e-4", "--schedule", "constant", "--damping-schedule",
+          "levenberg-marquardt", "--damping-every", "1",
+        ]
+      ).run
+      let ratios = try MetricsLine.read(run).compactMap(\.reductionRatio)
+      #expect(ratios.count == 12)
+      // Another dropout would change the loss by a hundred times the decrease.
+      for ratio in ratios { #expect(abs(ratio - 1) < 0.05, "\(ratio)") }
+    }
+  }
+
+  /// A window of any capacity, up to thousands.
+  @Test(arguments: ["1", "3", "1000", "4096"])
+  func anyCapacityTrains(window: String) throws {
+    let directory = try TemporaryDirectory()
+    let model = try directory.write(
+      "input: [64]\nlayers: [{linear: {in: 64, out: 10}}]", to: "model.yaml")
+    let run = try train(
+      directory, "run",
+      ["--model", model, "--window", window, "--steps", "30", "--batch-size", "64"]
+    ).run
+    let losses = try MetricsLine.read(run).compactMap(\.loss)
+    #expect(losses.last! < losses.first!)
+  }
+}

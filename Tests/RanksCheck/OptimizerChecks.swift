@@ -1,0 +1,281 @@
+import LinearAlgebra
+import MPI
+import Optimizers
+import Reference
+import Sharding
+
+// Each optimizer's own step, on gradients of the test's making, against the same in plain numbers.
+
+/// An optimizer on this rank, and the whole of the parameters.
+struct Stepper {
+  let optimizer: any ShardedOptimizer
+  let parameters: Buffer<Float>
+  private let slices: [Range<Int>]
+  private let world: Communicator
+
+  init(
+    _ make: (CellPartition, Int) -> any ShardedOptimizer, _ start: [Float], on world: Communicator
+  ) {
+    let partition = CellPartition(Cells(parameterCount: start.count), over: world.size)
+    optimizer = make(partition, world.rank)
+    parameters = Buffer(count: start.count)
+    _ = parameters.all.update(fromContentsOf: start)
+    slices = (0..<world.size).map(partition.slice(of:))
+    self.world = world
+  }
+
+  /// Takes a step; gives back the change of the parameters.
+  func step(
+    _ gradient: [Float], learningRate: Double
+  ) throws -> (outcome: StepOutcome, change: [Double]) {
+    let before = parameters.all.map(Double.init)
+    let own = slices[world.rank]
+    var updated = parameters[own].mutableSpan
+    let clock = PhaseClock()
+    var told = 0
+    let outcome = try optimizer.step(
+      Array(gradient[own]).span, updating: &updated, learningRate: learningRate, on: world,
+      clock: clock
+    ) { told += $0.count }
+    try check(told == (outcome.taken ? own.count : 0), "\(told) of \(own.count) told as updated")
+    try world.allGather(parameters.all, slices: slices)
+    return (outcome, zip(parameters.all, before).map { Double($0) - $1 })
+  }
+
+  func digest(_ digest: UInt64 = 0) -> UInt64 {
+    parameters.all.reduce(digest) { $0 &* 31 &+ UInt64($1.bitPattern) }
+  }
+}
+
+func gradient(_ t: Int, _ d: Int) -> [Float] { (0..<d).map { random(UInt64(600 + t), $0) } }
+
+func start(_ d: Int) -> [Float] { (0..<d).map { random(599, $0) } }
+
+func norm(_ x: [some BinaryFloatingPoint]) -> Double {
+  x.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+}
+
+/// Runs that do not end where cells do: a third at twice the rate, a third without M-FAC and with
+/// weight decay of its own, and every fifth parameter of the last third stays zero.
+func exampleGroups(_ d: Int) -> ParameterGroups {
+  ParameterGroups(
+    [
+      ParameterGroup(), ParameterGroup(rateFactor: 2),
+      ParameterGroup(rateFactor: 0.5, weightDecay: 0.25, usesMFAC: false),
+    ],
+    runs: [
+      .init(0..<d / 3, group: 1), .init(d / 3..<2 * d / 3, group: 2),
+      .init(2 * d / 3..<d, group: 0),
+    ],
+    staysZero: (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 })
+}
+
+/// Groups and clipping in SGD and AdamW, as PyTorch's formulas in single precision.
+func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let groups = exampleGroups(d)
+  var w = start(d)
+  for i in 0..<d where i >= 2 * d / 3 && i % 5 == 0 { w[i] = 0 }
+  let (clip, decay, momentum): (Double, Float, Float) = (0.5, 0.125, 0.75)
+  let sgd = Stepper(
+    {
+      SGD(
+        momentum: momentum, weightDecay: .coupled(decay), clipNorm: clip, groups: groups,
+        partition: $0, rank: $1)
+    }, w, on: world)
+  let adamw = Stepper(
+    {
+      AdamW(
+        weightDecay: .decoupled(decay), clipNorm: clip, groups: groups, partition: $0, rank: $1)
+    }, w, on: world)
+  var v = [Float](repeating: 0, count: d)
+  for t in 0..<4 {
+    // The second one is short enough as it is.
+    let given = gradient(t, d).map { t == 1 ? $0 * 1e-3 : $0 }
+    let outcome = try sgd.step(given, learningRate: 0.25).outcome
+    let trained = (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 ? 0 : given[$0] }
+    try check(
+      abs(outcome.gradientNorm / norm(trained) - 1) < 1e-12, "norm \(outcome.gradientNorm)")
+    let scale = Float(min(1, clip / (norm(trained) + 1e-6)))
+    try check((scale < 1) == (t != 1 && norm(trained) > clip), "scale \(scale) at step \(t)")
+    for i in 0..<d where i < 2 * d / 3 || i % 5 != 0 {
+      let (rate, own): (Float, Float) =
+        i < d / 3 ? (0.5, decay) : i < 2 * d / 3 ? (0.125, 0.25) : (0.25, decay)
+      let g = scale * given[i] + own * w[i]
+      v[i] = momentum * v[i] + g
+      w[i] -= rate * v[i]
+    }
+    try check(sgd.parameters.all.elementsEqual(w), "SGD with groups at step \(t)")
+    let change = try adamw.step(given, learningRate: 0.25).change
+    // The first step of Adam is η·sign(g).
+    guard t == 0 else { continue }
+    for i in 0..<d {
+      let (rate, own): (Double, Double) =
+        i < d / 3 ? (0.5, 0.125) : i < 2 * d / 3 ? (0.125, 0.25) : (0.25, 0.125)
+      let isZero = i >= 2 * d / 3 && i % 5 == 0
+      let old = isZero ? 0 : Double(start(d)[i])
+      let expected = isZero ? 0 : -rate * (given[i] > 0 ? 1 : -1) - rate * own * old
+      // ε = 1e-8 beside the clipped gradient.
+      try check(abs(change[i] - expected) < 1e-3, "AdamW with groups at \(i): \(change[i])")
+    }
+  }
+  for i in 0..<d where i >= 2 * d / 3 && i % 5 == 0 {
+    try check(
+      sgd.parameters.pointer[i].bitPattern == 0 && adamw.parameters.pointer[i].bitPattern == 0,
+      "parameter \(i) of \(d) is zero no more")
+  }
+  return adamw.digest(sgd.digest())
+}
+
+/// M-FAC with groups: the direction of the window's columns against a dense one of these alone, and the
+/// rest bit for bit as SGD's.
+func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let (m, damping, momentum): (Int, Double, Float) = (4, 1e-2, 0.5)
+  let groups = exampleGroups(d)
+  let staysZero = (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 }
+  let columns = (0..<d).filter { ($0 < d / 3 || $0 >= 2 * d / 3) && !staysZero[$0] }
+  let origin = (0..<d).map { staysZero[$0] ? 0 : start(d)[$0] }
+  let mfac = Stepper(
+    {
+      MFAC(
+        MFAC.Configuration(window: m, damping: damping, momentum: momentum), groups: groups,
+        partition: $0, rank: $1)
+    }, origin, on: world)
+  let sgd = Stepper(
+    {
+      SGD(momentum: momentum, weightDecay: .coupled(0), groups: groups, partition: $0, rank: $1)
+    }, origin, on: world)
+  var rows = [[Double]](repeating: [], count: m)
+  var velocity = [Double](repeating: 0, count: columns.count)
+  for t in 0..<7 {
+    let given = gradient(t, d)
+    rows[t % m] = columns.map { Double(given[$0]) }
+    let w = Array(mfac.parameters.all)
+    let (outcome, change) = try mfac.step(given, learningRate: 0.25)
+    _ = try sgd.step(given, learningRate: 0.25)
+    let trained = (0..<d).map { i in
+      staysZero[i] ? 0 : (d / 3..<2 * d / 3).contains(i) ? given[i] + 0.25 * w[i] : given[i]
+    }
+    try check(abs(outcome.gradientNorm / norm(trained) - 1) < 1e-12, "norm of all groups")
+    let exact = exactDirection(
+      rows: rows.filter { !$0.isEmpty }, slot: t % m, capacity: m, damping: damping)
+    velocity = zip(velocity, exact).map { 0.5 * $0 + 0.5 * $1 }
+    let expected = zip(columns, velocity).map { -($0 < d / 3 ? 0.5 : 0.25) * $1 }
+    let error = relativeError(columns.map { change[$0] }, to: expected)
+    // Parameters and their change are rounded to single precision.
+    try check(error < 1e-5, "direction of the columns at step \(t), error \(error)")
+    for i in d / 3..<2 * d / 3 {
+      try check(
+        mfac.parameters.pointer[i] == sgd.parameters.pointer[i], "SGD's parameter \(i) at step \(t)"
+      )
+    }
+    for i in 0..<d where staysZero[i] {
+      try check(mfac.parameters.pointer[i].bitPattern == 0, "parameter \(i) is zero no more")
+    }
+    // A NaN among parameters outside the window is seen as well.
+    var broken = given
+    broken[d / 2] = .nan
+    try check(try !mfac.step(broken, learningRate: 0.25).outcome.taken, "a NaN was taken")
+  }
+  return mfac.digest()
+}
+
+/// Gradients that are not inserted, and steps without a pass over the window.
+func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let (m, damping) = (4, 1e-2)
+  var digest: UInt64 = 0
+  for (insertEvery, preconditionEvery) in [(2, 1), (1, 3), (3, 2)] {
+    var configuration = MFAC.Configuration(window: m, damping: damping)
+    (configuration.insertEvery, configuration.preconditionEvery) = (insertEvery, preconditionEvery)
+    let zero = [Float](repeating: 0, count: d)
+    var rows: [[Double]] = []
+    var length = 0.0
+    let mfac = Stepper({ MFAC(configuration, partition: $0, rank: $1) }, zero, on: world)
+    for t in 0..<14 {
+      mfac.parameters.all.update(repeating: 0)
+      let given = gradient(t, d)
+      let g = given.map(Double.init)
+      let direction = try mfac.step(given, learningRate: 1).change.map { -$0 }
+      var expected: [Double]
+      if t % insertEvery == 0 { rows = rows.suffix(m - 1) + [g] }
+      if t % preconditionEvery == 0 {
+        let beside = t % insertEvery == 0 ? rows : rows + [g]
+        expected = exactDirection(
+          rows: beside, slot: beside.count - 1, capacity: m, damping: damping)
+        length = norm(expected)
+      } else {
+        expected = g.map { $0 * length / norm(g) }
+      }
+      let error = relativeError(direction, to: expected)
+      // Rounded to single precision; a scale has an error of its own.
+      try check(
+        error < 5e-7, "step \(t) of intervals \(insertEvery), \(preconditionEvery): \(error)")
+      digest = mfac.digest(digest)
+    }
+  }
+  return digest
+}
+
+/// The predicted change of the loss, and what λ makes of the actual one.
+func checkDamping(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let (m, every) = (4, 2)
+  var configuration = MFAC.Configuration(
+    window: m, damping: 0.5, momentum: 0.5, weightDecay: .coupled(0.1))
+  configuration.dampingRule = DampingRule(
+    .levenbergMarquardt(.init(every: every, bounds: 0.3...0.6)), isRelative: true)
+  let mfac = Stepper(
+    { MFAC(configuration, clipNorm: 1, partition: $0, rank: $1) }, start(d), on: world)
+  var rows: [[Double]] = []
+  var relative = 0.5
+  // ρ of each comparison, and λ after it: a factor 0.95² and its inverse, within bounds.
+  let ratios = [1, 0.5, 0.1, 0.1, .nan, 1, 1, 1, 1, 1, 1, 1]
+  var digest: UInt64 = 0
+  for t in 0..<2 * ratios.count {
+    let given = gradient(t, d)
+    let w = mfac.parameters.all.map(Double.init)
+    let clipped = zip(given, w).map {
+      Double(Float(min(1, 1 / (norm(given) + 1e-6))) * $0 + Float(0.1) * Float($1))
+    }
+    rows = rows.suffix(m - 1) + [clipped]
+    let (outcome, change) = try mfac.step(given, learningRate: 0.5)
+    let mean = rows.reduce(0) { $0 + norm($1) * norm($1) } / Double(rows.count * m)
+    let damping = outcome.damping!
+    try check(
+      damping / (relative * mean) < 1.1 + 1e-9 && damping / (relative * mean) > 1 / 1.1 - 1e-9,
+      "damping \(damping) for \(relative) times \(mean) at step \(t)")
+    try check((outcome.predictedChange != nil) == (t % every == 1), "a prediction at step \(t)")
+    digest = digest &* 31 &+ damping.bitPattern
+    guard let predicted = outcome.predictedChange else { continue }
+    let slope = zip(given, change).reduce(0) { $0 + Double($1.0) * $1.1 }
+    let curvature = rows.reduce(damping * norm(change) * norm(change)) { sum, row in
+      let product = zip(row, change).reduce(0) { $0 + $1.0 * $1.1 }
+      return sum + product * product / Double(m)
+    }
+    let exact = slope + curvature / 2
+    // The window holds g in single precision, made by another order of roundings.
+    try check(abs(predicted / exact - 1) < 1e-4, "predicted \(predicted), exactly \(exact)")
+    let ratio = ratios[t / every]
+    mfac.optimizer.adapt(toChange: ratio * predicted)
+    guard predicted < 0 else { continue }
+    if ratio > 0.75 { relative = max(0.3, relative * 0.95 * 0.95) }
+    if !(ratio >= 0.25) { relative = min(0.6, relative / 0.95 / 0.95) }
+  }
+  try check(relative == 0.3, "\(relative) never came to its bound")
+  return digest
+}
+
+/// What a window without most of its columns takes.
+func checkMemory() throws {
+  let d = 100_003
+  let partition = CellPartition(Cells(parameterCount: d), over: 3)
+  // Nothing is kept of the first half, all of the rest: cells of very different lengths.
+  let groups = ParameterGroups(
+    [ParameterGroup()], runs: [.init(0..<d, group: 0)], staysZero: (0..<d).map { $0 < d / 2 })
+  let configuration = MFAC.Configuration(window: 512)
+  var (all, kept) = (0, 0)
+  for rank in 0..<3 {
+    all += MFAC.bytes(configuration, partition: partition, rank: rank)
+    kept += MFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
+  }
+  let window = 4 * 512 * d
+  try check(abs(all - kept - window / 2) < window / 20, "\(kept) bytes instead of \(all)")
+}
