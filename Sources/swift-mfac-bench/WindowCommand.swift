@@ -23,12 +23,12 @@ struct WindowCommand: ParsableCommand {
 
   @Option(
     parsing: .upToNextOption,
-    help: "Of the window's numbers: float32 or bfloat16; each makes a table.")
+    help: "Of the window's numbers: float32 or bfloat16; each makes a table, all held at once.")
   var windowType = [RowType.float32]
 
   @Option(
     parsing: .upToNextOption,
-    help: "Shares of the coordinates that are kept; each makes a table.")
+    help: "Shares of the coordinates that are kept; each makes a table, all held at once.")
   var windowDensity = [1.0]
 
   @Option(help: "Steps to measure.")
@@ -52,16 +52,16 @@ struct WindowCommand: ParsableCommand {
 
   func run() throws {
     print("d = \(parameters), one thread, OpenBLAS core type \(BLAS.coreType)")
+    let forms = windowDensity.flatMap { density in
+      windowType.map { WindowForm(type: $0, density: density) }
+    }
     var results: [WindowMeasurement] = []
     for m in windows {
-      for density in windowDensity {
-        for type in windowType {
-          let form = WindowForm(type: type, density: density)
-          results.append(
-            try WindowMeasurement(parameters: parameters, window: m, form: form, steps: steps))
-          show(results.last!, beside: results.first { $0.window == m && $0.form == WindowForm() })
-        }
-      }
+      let ofOne = try WindowMeasurement.measure(
+        parameters: parameters, window: m, forms: forms, steps: steps)
+      let dense = ofOne.first { $0.form == WindowForm() }
+      for result in ofOne { show(result, beside: dense) }
+      results += ofOne
     }
     try files.write(results.map(Report.init), plot: plot(of: results))
   }

@@ -47,7 +47,10 @@ import Testing
       "context-length", "vocabulary", "task", "target", "test-csv", "test-fraction",
     ]
     #expect(
-      unset == others.union(["config", "epochs", "initial-weights", "clip-norm", "damping-final"]))
+      unset
+        == others.union([
+          "config", "epochs", "initial-weights", "clip-norm", "damping-final", "evaluate-every",
+        ]))
   }
 
   @Test func aFileAndFlagsMayEachBeHalfOfASetting() throws {
