@@ -106,9 +106,10 @@ public final class ReduceScatter {
   public func advance(to start: Int, on world: Communicator) throws {
     for (left, right) in joins { Self.add(right, to: left, start..<max(start, complete)) }
     complete = min(start, complete)
-    while let (target, block) = outgoing.last, block.lowerBound >= complete {
-      outgoing.removeLast()
-      try send(block, of: own.nodes.last!.value, to: target, on: world)
+    let staying = outgoing.prefix { $0.block.lowerBound < complete }.count
+    if staying < outgoing.count {
+      try send(outgoing[staying...], of: own.nodes.last!.value, on: world)
+      outgoing.removeSubrange(staying...)
     }
     try world.progress(&requests)
     if start == 0 {
@@ -179,19 +180,26 @@ public final class ReduceScatter {
     }
     outgoing = blocks.filter { $0.target != rank }
     for (_, vector) in own.nodes.dropLast() {
-      for (target, block) in outgoing.reversed() {
-        try send(block, of: vector, to: target, on: world)
-      }
+      try send(outgoing[...], of: vector, on: world)
     }
     if leaves.isEmpty { outgoing = [] }
   }
 
+  /// To each rank from the last block to the first, and to the right-hand neighbour first, so that the
+  /// ranks do not all send to one at once.
   private func send(
-    _ block: Range<Int>, of vector: Vector, to target: Int, on world: Communicator
+    _ blocks: ArraySlice<(target: Int, block: Range<Int>)>, of vector: Vector,
+    on world: Communicator
   ) throws {
-    requests.append(
-      try world.send(
-        UnsafeRawBufferPointer(Vector(rebasing: vector[block])), to: target, tag: tag))
+    func distance(_ target: Int) -> Int { (target - rank + slices.count) % slices.count }
+    let ordered = blocks.sorted {
+      (distance($0.target), $1.block.lowerBound) < (distance($1.target), $0.block.lowerBound)
+    }
+    for (target, block) in ordered {
+      requests.append(
+        try world.send(
+          UnsafeRawBufferPointer(Vector(rebasing: vector[block])), to: target, tag: tag))
+    }
   }
 
   /// Where the nodes of other ranks come in.
