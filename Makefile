@@ -41,7 +41,7 @@ build: setup ## Build in release mode
 
 train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="…" for more settings
 	@if [ -e $(FASHION_MNIST) ]; then \
-	  settings="--dataset fashion-mnist"; \
+	  settings="--dataset fashion-mnist --clip-norm 1 --window-type bfloat16"; \
 	else \
 	  echo "Fashion-MNIST cannot be had (Debian's dataset-fashion-mnist): the embedded digits then."; \
 	  settings="$(DIGITS)"; \

@@ -58,7 +58,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Training",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
