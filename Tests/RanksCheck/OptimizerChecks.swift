@@ -215,13 +215,15 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
   return digest
 }
 
-/// The predicted change of the loss, and what λ makes of the actual one.
-func checkDamping(_ d: Int, on world: Communicator) throws -> UInt64 {
+/// The predicted change of the loss, and what λ makes of the actual one. Every second step is compared:
+/// one whose gradient has been inserted, or is beside the window.
+func checkDamping(_ d: Int, insertEvery: Int, on world: Communicator) throws -> UInt64 {
   let (m, every) = (4, 2)
   var configuration = MFAC.Configuration(
     window: m, damping: 0.5, momentum: 0.5, weightDecay: .coupled(0.1))
   configuration.dampingRule = DampingRule(
     .levenbergMarquardt(.init(every: every, bounds: 0.3...0.6)), isRelative: true)
+  configuration.insertEvery = insertEvery
   let mfac = Stepper(
     { MFAC(configuration, clipNorm: 1, partition: $0, rank: $1) }, start(d), on: world)
   var rows: [[Double]] = []
@@ -235,7 +237,8 @@ func checkDamping(_ d: Int, on world: Communicator) throws -> UInt64 {
     let clipped = zip(given, w).map {
       Double(Float(min(1, 1 / (norm(given) + 1e-6))) * $0 + Float(0.1) * Float($1))
     }
-    rows = rows.suffix(m - 1) + [clipped]
+    let isInserted = t % insertEvery == 0
+    if isInserted { rows = rows.suffix(m - 1) + [clipped] }
     let (outcome, change) = try mfac.step(given, learningRate: 0.5)
     let mean = rows.reduce(0) { $0 + norm($1) * norm($1) } / Double(rows.count * m)
     let damping = outcome.damping!
@@ -246,7 +249,9 @@ func checkDamping(_ d: Int, on world: Communicator) throws -> UInt64 {
     digest = digest &* 31 &+ damping.bitPattern
     guard let predicted = outcome.predictedChange else { continue }
     let slope = zip(given, change).reduce(0) { $0 + Double($1.0) * $1.1 }
-    let curvature = rows.reduce(damping * norm(change) * norm(change)) { sum, row in
+    let curvature = (rows + (isInserted ? [] : [clipped])).reduce(
+      damping * norm(change) * norm(change)
+    ) { sum, row in
       let product = zip(row, change).reduce(0) { $0 + $1.0 * $1.1 }
       return sum + product * product / Double(m)
     }
