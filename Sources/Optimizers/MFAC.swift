@@ -78,12 +78,12 @@ public final class MFAC: ShardedOptimizer {
     let (products, square) = try gramRow(
       inserting: inserts, isNeeded: inserts || preconditions, on: world, clock: clock)
     // Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
-    // window holds.
+    // window holds, and one with weight decay that is not finite may have been before.
     let stored = inserts ? products[fisher.window.oldest] : nil
-    let isStorable = stored?.isFinite ?? true
+    let isFinite = square.isFinite && (stored?.isFinite ?? true)
     var outcome = StepOutcome(
-      gradientNorm: isStorable ? (clipped ?? square).squareRoot() : .infinity)
-    guard outcome.taken, square.isFinite else { return outcome }
+      gradientNorm: isFinite ? (clipped ?? square).squareRoot() : .infinity)
+    guard outcome.taken else { return outcome }
     stepsTaken += 1
     if preconditions { directionsTaken += 1 }
 

@@ -265,6 +265,14 @@ func checkDamping(_ d: Int, insertEvery: Int, on world: Communicator) throws -> 
     if !(ratio >= 0.25) { relative = min(0.6, relative / 0.95 / 0.95) }
   }
   try check(relative == 0.3, "\(relative) never came to its bound")
+  // The loss's gradient is finite, and that with the weight decay is not: inserted, and beside.
+  for _ in 0..<2 {
+    _ = try mfac.step(gradient(99, d), learningRate: 0.5)
+    let last = mfac.parameters.pointer[d - 1]
+    mfac.parameters.pointer[d - 1] = .infinity
+    try check(try !mfac.step(gradient(98, d), learningRate: 0.5).outcome.taken, "an infinity")
+    mfac.parameters.pointer[d - 1] = last
+  }
   return digest
 }
 
