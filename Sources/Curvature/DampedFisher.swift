@@ -75,7 +75,9 @@ public final class DampedFisher {
       gram[slot * m + other] = product
       gram[other * m + slot] = product
     }
-    if isFactorMaintained, !isDampingFarOff, factor.order == window.filled - (losesOldest ? 0 : 1) {
+    if isFactorMaintained, !isDampingFarOff, factor.order > 0,
+      factor.order == window.filled - (losesOldest ? 0 : 1)
+    {
       if losesOldest { factor.removeFirst() }
       if factor.hasRoom {
         do {
