@@ -13,10 +13,10 @@ struct GradientSlice {
 
   /// - Parameter clipNorm: the largest norm of the gradient over the whole of d, or nil.
   init(
-    _ parameters: ParameterSlice, decay: WeightDecay, clipNorm: Double?, partition: CellPartition,
+    _ groups: ParameterGroups, decay: WeightDecay, clipNorm: Double?, partition: CellPartition,
     rank: Int
   ) {
-    self.parameters = parameters
+    parameters = ParameterSlice(partition, rank: rank, groups: groups)
     self.decay = decay
     self.clipNorm = clipNorm
     values = Buffer(count: parameters.count)

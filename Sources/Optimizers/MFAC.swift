@@ -49,9 +49,10 @@ public final class MFAC: ShardedOptimizer {
     groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
   ) {
     self.configuration = configuration
-    let slice = ParameterSlice(partition, rank: rank, groups: groups)
     gradient = GradientSlice(
-      slice, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
+      groups, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition, rank: rank
+    )
+    let slice = gradient.parameters
     columns = WindowColumns(of: slice)
     fisher = DampedFisher(
       window: GradientWindow(
