@@ -54,6 +54,13 @@ extension MFAC {
   }
 }
 
+extension MFAC.Configuration: CustomStringConvertible {
+  public var description: String {
+    "m = \(window) gradients" + (windowForm == WindowForm() ? "" : " in \(windowForm)")
+      + ", damping \(damping)"
+  }
+}
+
 /// A damping so small that K + mλI is not positive definite in double precision. All ranks have the
 /// same K, and see it together.
 public struct DampingTooSmall: SharedError, CustomStringConvertible {

@@ -106,8 +106,7 @@ struct WindowCommand: ParsableCommand {
   }
 
   private func title(of result: WindowMeasurement) -> String {
-    let density = result.form.isSparse ? ", density \(result.form.density)" : ""
-    return "m = \(result.window) \(result.form.type.rawValue)\(density)"
+    "m = \(result.window) \(result.form)"
   }
 
   /// - Parameter dense: the same window in single precision, where it was measured.
