@@ -75,7 +75,9 @@ public final class DampedFisher {
       gram[slot * m + other] = product
       gram[other * m + slot] = product
     }
-    if isFactorMaintained, !isDampingFarOff, factor.order == window.filled - (losesOldest ? 0 : 1) {
+    if isFactorMaintained, !isDampingFarOff, factor.order > 0,
+      factor.order == window.filled - (losesOldest ? 0 : 1)
+    {
       if losesOldest { factor.removeFirst() }
       if factor.hasRoom {
         do {
@@ -233,7 +235,8 @@ public final class DampedFisher {
   /// `xᵀFx = λ x·x + ‖Gx‖²/m`.
   ///
   /// - Parameters:
-  ///   - products: G x over the whole of d, shape [filled].
+  ///   - products: G x over the whole of d, shape [filled], and gᵀx for a gradient g beside the
+  ///     window's, where F is to have it too.
   ///   - square: x·x over the whole of d.
   public func quadraticForm(products: [Double], square: Double) -> Double {
     damping * square + products.reduce(0) { $0 + $1 * $1 } / Double(window.capacity)

@@ -26,3 +26,7 @@ public struct WindowForm: Sendable, Equatable {
       : InterleavedRows.bytes(type: type, capacity: capacity, count: count)
   }
 }
+
+extension WindowForm: CustomStringConvertible {
+  public var description: String { type.rawValue + (isSparse ? ", density \(density)" : "") }
+}

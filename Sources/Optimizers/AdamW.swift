@@ -24,9 +24,8 @@ public final class AdamW: ShardedOptimizer {
   ) {
     self.weightDecay = weightDecay
     gradient = GradientSlice(
-      ParameterSlice(partition, rank: rank, groups: groups), decay: weightDecay,
-      clipNorm: clipNorm, partition: partition, rank: rank)
-    first = Buffer(count: partition.slice(of: rank).count)
+      groups, decay: weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
+    first = Buffer(count: gradient.slice.count)
     second = Buffer(count: first.count)
   }
 

@@ -51,6 +51,10 @@ public struct DampingRule: Sendable, Equatable {
     self.isRelative = isRelative
   }
 
+  var levenbergMarquardt: LevenbergMarquardt? {
+    if case .levenbergMarquardt(let rule) = schedule { rule } else { nil }
+  }
+
   /// λ at a step, before it is made relative; with Levenberg–Marquardt the one it starts with.
   func damping(from first: Double, at step: Int) -> Double {
     switch schedule {

@@ -13,10 +13,10 @@ struct GradientSlice {
 
   /// - Parameter clipNorm: the largest norm of the gradient over the whole of d, or nil.
   init(
-    _ parameters: ParameterSlice, decay: WeightDecay, clipNorm: Double?, partition: CellPartition,
+    _ groups: ParameterGroups, decay: WeightDecay, clipNorm: Double?, partition: CellPartition,
     rank: Int
   ) {
-    self.parameters = parameters
+    parameters = ParameterSlice(partition, rank: rank, groups: groups)
     self.decay = decay
     self.clipNorm = clipNorm
     values = Buffer(count: parameters.count)
@@ -95,18 +95,22 @@ struct GradientSlice {
     _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, cells: [Range<Int>],
     on world: Communicator
   ) throws -> Double {
-    for (index, cell) in cells.enumerated() {
-      products.pointer[index] = MixedPrecision.dot(
-        UnsafeBufferPointer(rebasing: x[cell]), UnsafeBufferPointer(rebasing: y[cell]))
-    }
+    Self.writeDots(x, y, cells: cells, into: products.pointer, stride: 1)
     return try sum.total(of: products.all, width: 1, on: world)[0]
   }
 
   /// `g·g` of each cell alone, `stride` numbers apart.
   func writeSquares(into squares: UnsafeMutablePointer<Double>, stride: Int) {
+    Self.writeDots(slice, slice, cells: cells, into: squares, stride: stride)
+  }
+
+  private static func writeDots(
+    _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, cells: [Range<Int>],
+    into dots: UnsafeMutablePointer<Double>, stride: Int
+  ) {
     for (index, cell) in cells.enumerated() {
-      let piece = UnsafeBufferPointer(values[cell])
-      squares[index * stride] = MixedPrecision.dot(piece, piece)
+      dots[index * stride] = MixedPrecision.dot(
+        UnsafeBufferPointer(rebasing: x[cell]), UnsafeBufferPointer(rebasing: y[cell]))
     }
   }
 }

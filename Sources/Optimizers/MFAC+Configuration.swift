@@ -35,10 +35,6 @@ extension MFAC {
       self.momentum = momentum
       self.weightDecay = weightDecay
     }
-
-    var comparesLoss: Bool {
-      if case .levenbergMarquardt = dampingRule.schedule { true } else { false }
-    }
   }
 
   /// Bytes that the optimizer holds on a rank: the window and what is of size m² or d/p.
@@ -49,10 +45,19 @@ extension MFAC {
     let m = configuration.window
     let slice = ParameterSlice(partition, rank: rank, groups: groups)
     let columns = WindowColumns(of: slice)
-    let slices = 2 + (configuration.momentum > 0 ? 1 : 0) + (configuration.comparesLoss ? 1 : 0)
+    let slices =
+      2 + (configuration.momentum > 0 ? 1 : 0)
+      + (configuration.dampingRule.levenbergMarquardt == nil ? 0 : 1)
     return GradientWindow.bytes(capacity: m, cells: columns.cells, form: configuration.windowForm)
       + 4 * slices * slice.count + (columns.areAll ? 0 : 4 * columns.count) + slice.bytes
       + columns.bytes + 8 * (m + 1) * slice.cells.count + DampedFisher.bytes(capacity: m)
+  }
+}
+
+extension MFAC.Configuration: CustomStringConvertible {
+  public var description: String {
+    "m = \(window) gradients" + (windowForm == WindowForm() ? "" : " in \(windowForm)")
+      + ", damping \(damping)"
   }
 }
 

@@ -26,7 +26,8 @@ public final class MFAC: ShardedOptimizer {
   package let fisher: DampedFisher
   let gradient: GradientSlice
   let columns: WindowColumns
-  /// The window's columns of the gradient, and then of the direction; none where all are columns.
+  /// The window's columns of the gradient, then of the direction, and of the change; none where all
+  /// are columns.
   let compacted: Buffer<Float>
   private let partials: Buffer<Double>
   let direction: Buffer<Float>
@@ -48,9 +49,10 @@ public final class MFAC: ShardedOptimizer {
     groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
   ) {
     self.configuration = configuration
-    let slice = ParameterSlice(partition, rank: rank, groups: groups)
     gradient = GradientSlice(
-      slice, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
+      groups, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition, rank: rank
+    )
+    let slice = gradient.parameters
     columns = WindowColumns(of: slice)
     fisher = DampedFisher(
       window: GradientWindow(
@@ -60,7 +62,7 @@ public final class MFAC: ShardedOptimizer {
     partials = Buffer(count: slice.cells.count * (configuration.window + 1))
     direction = Buffer(count: slice.count)
     velocity = Buffer(count: configuration.momentum > 0 ? slice.count : 0)
-    change = Buffer(count: configuration.comparesLoss ? slice.count : 0)
+    change = Buffer(count: configuration.dampingRule.levenbergMarquardt == nil ? 0 : slice.count)
     damping = configuration.damping
   }
 
@@ -77,12 +79,12 @@ public final class MFAC: ShardedOptimizer {
     let (products, square) = try gramRow(
       inserting: inserts, isNeeded: inserts || preconditions, on: world, clock: clock)
     // Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
-    // window holds.
+    // window holds, and one with weight decay that is not finite may have been before.
     let stored = inserts ? products[fisher.window.oldest] : nil
-    let isStorable = stored?.isFinite ?? true
+    let isFinite = square.isFinite && (stored?.isFinite ?? true)
     var outcome = StepOutcome(
-      gradientNorm: isStorable ? (clipped ?? square).squareRoot() : .infinity)
-    guard outcome.taken, square.isFinite else { return outcome }
+      gradientNorm: isFinite ? (clipped ?? square).squareRoot() : .infinity)
+    guard outcome.taken else { return outcome }
     stepsTaken += 1
     if preconditions { directionsTaken += 1 }
 
@@ -90,10 +92,8 @@ public final class MFAC: ShardedOptimizer {
       try follow(stored)
       outcome.notice = try inserts ? insert(products) : nil
     }
-    let predicts =
-      if case .levenbergMarquardt(let rule) = configuration.dampingRule.schedule {
-        preconditions && directionsTaken % rule.every == 0
-      } else { false }
+    let rule = configuration.dampingRule.levenbergMarquardt
+    let predicts = preconditions && rule.map { directionsTaken % $0.every == 0 } ?? false
     if predicts { for i in change.all.indices { change.pointer[i] = parameters[i] } }
     // Of what the window sees.
     let own =
@@ -130,7 +130,8 @@ public final class MFAC: ShardedOptimizer {
       }
     }
     if predicts {
-      predictedChange = try predictChange(gradient, parameters, on: world, clock: clock)
+      predictedChange = try predictChange(
+        gradient, parameters, isInserted: inserts, on: world, clock: clock)
       outcome.predictedChange = predictedChange
     }
     outcome.damping = fisher.damping
@@ -149,8 +150,7 @@ public final class MFAC: ShardedOptimizer {
     _ x: Span<Float>, into result: inout MutableSpan<Float>, on world: Communicator
   ) throws {
     try x.withUnsafeBufferPointer { x in
-      if !columns.areAll { columns.gather(x, into: compacted.all) }
-      let own = columns.areAll ? x : UnsafeBufferPointer(compacted.all)
+      let own = compact(x)
       let products = try self.products(with: own, on: world, clock: PhaseClock())
       result.withUnsafeMutableBufferPointer { result in
         guard !columns.areAll else {
@@ -171,6 +171,14 @@ public final class MFAC: ShardedOptimizer {
     columns.areAll ? gradient.slice : UnsafeBufferPointer(compacted.all)
   }
 
+  /// The window's columns of a vector of the slice: the vector itself where all are columns, else in
+  /// `compacted`.
+  func compact(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+    guard !columns.areAll else { return x }
+    columns.gather(x, into: compacted.all)
+    return UnsafeBufferPointer(compacted.all)
+  }
+
   /// What one pass over the window reads.
   private var windowBytes: Int {
     GradientWindow.rowBytes(
@@ -186,7 +194,7 @@ public final class MFAC: ShardedOptimizer {
     let width = isNeeded ? fisher.window.width(inserting: inserting) : 0
     clock.time(.gramRow, reading: isNeeded ? windowBytes : 0) {
       gradient.writeSquares(into: partials.pointer + width, stride: width + 1)
-      if !columns.areAll { columns.gather(gradient.slice, into: compacted.all) }
+      _ = compact(gradient.slice)
       if inserting { fisher.window.stage(columns.areAll ? gradient.mutableSlice : compacted.all) }
       guard isNeeded else { return }
       fisher.window.partialProducts(

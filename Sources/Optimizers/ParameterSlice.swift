@@ -76,3 +76,10 @@ struct ParameterSlice {
     }
   }
 }
+
+extension ParameterGroups {
+  /// Bytes that an optimizer keeps of them on a rank: which parameters stay zero.
+  package func bytes(partition: CellPartition, rank: Int) -> Int {
+    ParameterSlice(partition, rank: rank, groups: self).bytes
+  }
+}

@@ -21,9 +21,8 @@ public final class SGD: ShardedOptimizer {
     self.momentum = momentum
     self.weightDecay = weightDecay
     gradient = GradientSlice(
-      ParameterSlice(partition, rank: rank, groups: groups), decay: weightDecay,
-      clipNorm: clipNorm, partition: partition, rank: rank)
-    velocity = Buffer(count: partition.slice(of: rank).count)
+      groups, decay: weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
+    velocity = Buffer(count: gradient.slice.count)
   }
 
   public func step(

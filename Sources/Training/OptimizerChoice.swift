@@ -33,8 +33,8 @@ public enum OptimizerChoice: Sendable, Equatable {
     return switch self {
     case .mfac(let configuration):
       MFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
-    case .sgd: 2 * slice
-    case .adamw: 3 * slice
+    case .sgd: 2 * slice + groups.bytes(partition: partition, rank: rank)
+    case .adamw: 3 * slice + groups.bytes(partition: partition, rank: rank)
     }
   }
 }

@@ -159,10 +159,7 @@ extension TrainingPlan {
     let optimizer =
       switch optimizer {
       case .mfac(let mfac):
-        "M-FAC, m = \(mfac.window) gradients"
-          + (mfac.windowForm.type == .float32 ? "" : " in \(mfac.windowForm.type.rawValue)")
-          + (mfac.windowForm.density == 1 ? "" : ", \(mfac.windowForm.density) of each kept")
-          + ", damping \(mfac.damping)"
+        "M-FAC, \(mfac)"
       case .sgd(let momentum, _): "SGD, momentum \(momentum)"
       case .adamw: "AdamW"
       }

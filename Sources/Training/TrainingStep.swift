@@ -78,9 +78,7 @@ package final class TrainingStep {
           try self.statistics.begin(microBatch: microBatch, on: world)
         )
       }
-      let pass = TrainingPass(
-        statistics: statistics, seed: seed, step: step,
-        firstExample: microBatch * batch.count / microBatches.items)
+      let pass = pass(microBatch, of: batch, step: step, statistics: statistics)
       losses.append(
         try compute(gradient, pass, scale: 1 / Float(predictions), clock: clock))
     }
@@ -150,15 +148,22 @@ package final class TrainingStep {
             inputs: examples.inputs, targets: examples.targets,
             parameters: UnsafeBufferPointer(parameters.all),
             state: UnsafeBufferPointer(statistics.values.all), loss: self.loss,
-            training: TrainingPass(
-              statistics: unused.all, seed: seed, step: step,
-              firstExample: microBatch * batch.count / microBatches.items)
+            training: pass(microBatch, of: batch, step: step, statistics: unused.all)
           ).lossSum)
       }
     }
     return try clock.time(.loss) {
       try lossSum.total(of: losses, on: world) / Double(batch.count * network.positions)
     }
+  }
+
+  private func pass(
+    _ microBatch: Int, of batch: ArraySlice<Int>, step: Int,
+    statistics: UnsafeMutableBufferPointer<Float>
+  ) -> TrainingPass<Float> {
+    TrainingPass(
+      statistics: statistics, seed: seed, step: step,
+      firstExample: microBatch * batch.count / microBatches.items)
   }
 
   private func load(_ microBatch: Int, of batch: ArraySlice<Int>, epoch: Int) {

@@ -10,7 +10,6 @@ struct Bench: ParsableCommand {
     subcommands: [
       NetworksCommand.self, WindowCommand.self, StepCommand.self, ScalingCommand.self,
       PredictCommand.self, LinkCommand.self,
-
     ])
 
   static func main() {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Curvature
 import Foundation
+import Launching
 import LinearAlgebra
 
 /// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve, and
@@ -37,16 +38,12 @@ struct WindowCommand: ParsableCommand {
   @OptionGroup var files: ResultFiles
 
   func validate() throws {
-    for (name, value) in [("--parameters", parameters), ("--steps", steps)] {
-      guard (1...1_000_000_000).contains(value) else {
-        throw ValidationError("\(name): expected in 1...1000000000, got \(value)")
-      }
+    for (flag, value) in [("--parameters", parameters), ("--steps", steps)] {
+      try require((1...1_000_000_000).contains(value), flag, "in 1...1000000000", value)
     }
-    for m in windows where !(1...100_000).contains(m) {
-      throw ValidationError("--windows: expected in 1...100000, got \(m)")
-    }
-    for density in windowDensity where !(density > 0 && density <= 1) {
-      throw ValidationError("--window-density: expected in (0, 1], got \(density)")
+    for m in windows { try require((1...100_000).contains(m), "--windows", "in 1...100000", m) }
+    for density in windowDensity {
+      try require(density > 0 && density <= 1, "--window-density", "in (0, 1]", density)
     }
   }
 
@@ -109,8 +106,7 @@ struct WindowCommand: ParsableCommand {
   }
 
   private func title(of result: WindowMeasurement) -> String {
-    let density = result.form.isSparse ? ", density \(result.form.density)" : ""
-    return "m = \(result.window) \(result.form.type.rawValue)\(density)"
+    "m = \(result.window) \(result.form)"
   }
 
   /// - Parameter dense: the same window in single precision, where it was measured.

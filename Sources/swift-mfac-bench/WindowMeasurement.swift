@@ -60,15 +60,7 @@ private final class FullWindow {
       window: GradientWindow(capacity: m, cells: ranges, form: form), damping: 1e-4)
     gradient = Buffer(count: parameters)
     direction = Buffer(count: parameters)
-    // Random gradients are nearly orthogonal: their Gram matrix need not be computed to fill it.
-    let g = UnsafeBufferPointer(gradient.all)
-    for slot in 0..<m {
-      random.next(gradient.all)
-      fisher.window.stage(gradient.all)
-      var products = [Double](repeating: 0, count: slot + 1)
-      products[slot] = MixedPrecision.dot(g, g)
-      try fisher.insert(g, products: products)
-    }
+    try fisher.fill(from: &random) { $0 }
   }
 
   /// A step of M-FAC, and a read of `memory`, which holds zeros.

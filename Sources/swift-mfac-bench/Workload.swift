@@ -102,20 +102,29 @@ struct RandomGradients {
   }
 }
 
-extension MFAC {
+extension DampedFisher {
   /// Fills the window with random gradients. Their Gram matrix need not be computed, as they are nearly
-  /// orthogonal where there are fewer of them than coordinates. Collective.
-  fileprivate func fillWindow(on world: Communicator) throws {
-    let gradient = Buffer<Float>(count: fisher.window.sliceCount)
-    var random = RandomGradients(rank: world.rank)
+  /// orthogonal where there are fewer of them than coordinates.
+  ///
+  /// - Parameter total: makes of a number of this slice that of the whole of d.
+  func fill(from random: inout RandomGradients, total: (Double) throws -> Double) throws {
+    let gradient = Buffer<Float>(count: window.sliceCount)
     let g = UnsafeBufferPointer(gradient.all)
-    for slot in 0..<configuration.window {
+    for slot in 0..<window.capacity {
       random.next(gradient.all)
-      fisher.window.stage(gradient.all)
+      window.stage(gradient.all)
       var products = [Double](repeating: 0, count: slot + 1)
-      products[slot] = try world.allGather(MixedPrecision.dot(g, g)).reduce(0, +)
-      try fisher.insert(g, products: products)
+      products[slot] = try total(MixedPrecision.dot(g, g))
+      try insert(g, products: products)
     }
     withExtendedLifetime(gradient) {}
+  }
+}
+
+extension MFAC {
+  /// Collective.
+  fileprivate func fillWindow(on world: Communicator) throws {
+    var random = RandomGradients(rank: world.rank)
+    try fisher.fill(from: &random) { try world.allGather($0).reduce(0, +) }
   }
 }

@@ -83,6 +83,14 @@ import Testing
     #expect(relativeError(direction(fisher), to: dense.solve(rows.last!)) < 1e-7)
   }
 
+  @Test(arguments: [1, 4])
+  func theFirstFactorHasTheDampingThatIsAskedFor(m: Int) throws {
+    let fisher = fisher(m, [0..<3], damping: 1)
+    fisher.wantedDamping = 1.05
+    try insert([1, 2, 3], into: fisher)
+    #expect(fisher.damping == 1.05)
+  }
+
   /// A drift is followed when the factor is made anew in any case, or is a tenth off.
   @Test func aDampingThatDriftsCostsLittle() throws {
     let samples = GradientSamples(d: 30, norm: 2, sharedMean: 0.2)

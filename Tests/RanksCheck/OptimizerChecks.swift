@@ -70,6 +70,11 @@ func exampleGroups(_ d: Int) -> ParameterGroups {
     staysZero: (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 })
 }
 
+/// Those of its parameters that are columns of the window.
+func exampleColumns(_ d: Int) -> [Int] {
+  (0..<d).filter { $0 < d / 3 || ($0 >= 2 * d / 3 && $0 % 5 != 0) }
+}
+
 /// Groups and clipping in SGD and AdamW, as PyTorch's formulas in single precision.
 func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let groups = exampleGroups(d)
@@ -132,7 +137,7 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, damping, momentum): (Int, Double, Float) = (4, 1e-2, 0.5)
   let groups = exampleGroups(d)
   let staysZero = (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 }
-  let columns = (0..<d).filter { ($0 < d / 3 || $0 >= 2 * d / 3) && !staysZero[$0] }
+  let columns = exampleColumns(d)
   let origin = (0..<d).map { staysZero[$0] ? 0 : start(d)[$0] }
   let mfac = Stepper(
     {
@@ -212,54 +217,6 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
       digest = mfac.digest(digest)
     }
   }
-  return digest
-}
-
-/// The predicted change of the loss, and what λ makes of the actual one.
-func checkDamping(_ d: Int, on world: Communicator) throws -> UInt64 {
-  let (m, every) = (4, 2)
-  var configuration = MFAC.Configuration(
-    window: m, damping: 0.5, momentum: 0.5, weightDecay: .coupled(0.1))
-  configuration.dampingRule = DampingRule(
-    .levenbergMarquardt(.init(every: every, bounds: 0.3...0.6)), isRelative: true)
-  let mfac = Stepper(
-    { MFAC(configuration, clipNorm: 1, partition: $0, rank: $1) }, start(d), on: world)
-  var rows: [[Double]] = []
-  var relative = 0.5
-  // ρ of each comparison, and λ after it: a factor 0.95² and its inverse, within bounds.
-  let ratios = [1, 0.5, 0.1, 0.1, .nan, 1, 1, 1, 1, 1, 1, 1]
-  var digest: UInt64 = 0
-  for t in 0..<2 * ratios.count {
-    let given = gradient(t, d)
-    let w = mfac.parameters.all.map(Double.init)
-    let clipped = zip(given, w).map {
-      Double(Float(min(1, 1 / (norm(given) + 1e-6))) * $0 + Float(0.1) * Float($1))
-    }
-    rows = rows.suffix(m - 1) + [clipped]
-    let (outcome, change) = try mfac.step(given, learningRate: 0.5)
-    let mean = rows.reduce(0) { $0 + norm($1) * norm($1) } / Double(rows.count * m)
-    let damping = outcome.damping!
-    try check(
-      damping / (relative * mean) < 1.1 + 1e-9 && damping / (relative * mean) > 1 / 1.1 - 1e-9,
-      "damping \(damping) for \(relative) times \(mean) at step \(t)")
-    try check((outcome.predictedChange != nil) == (t % every == 1), "a prediction at step \(t)")
-    digest = digest &* 31 &+ damping.bitPattern
-    guard let predicted = outcome.predictedChange else { continue }
-    let slope = zip(given, change).reduce(0) { $0 + Double($1.0) * $1.1 }
-    let curvature = rows.reduce(damping * norm(change) * norm(change)) { sum, row in
-      let product = zip(row, change).reduce(0) { $0 + $1.0 * $1.1 }
-      return sum + product * product / Double(m)
-    }
-    let exact = slope + curvature / 2
-    // The window holds g in single precision, made by another order of roundings.
-    try check(abs(predicted / exact - 1) < 1e-4, "predicted \(predicted), exactly \(exact)")
-    let ratio = ratios[t / every]
-    mfac.optimizer.adapt(toChange: ratio * predicted)
-    guard predicted < 0 else { continue }
-    if ratio > 0.75 { relative = max(0.3, relative * 0.95 * 0.95) }
-    if !(ratio >= 0.25) { relative = min(0.6, relative / 0.95 / 0.95) }
-  }
-  try check(relative == 0.3, "\(relative) never came to its bound")
   return digest
 }
 

@@ -272,7 +272,10 @@ do {
     digests.append(try checkGroups(d, on: world))
     digests.append(try checkMFACWithGroups(d, on: world))
     digests.append(try checkIntervals(d, on: world))
-    digests.append(try checkDamping(d, on: world))
+    for (insertEvery, grouped) in [(1, false), (2, false), (1, true), (2, true)] {
+      digests.append(
+        try checkDamping(d, insertEvery: insertEvery, grouped: grouped, on: world))
+    }
   }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
