@@ -45,6 +45,12 @@ struct Program {
     process.standardError = FileHandle(forWritingAtPath: err)
     process.standardInput = FileHandle.nullDevice
     let start = Date()
+    // A child inherits the signals that its maker blocks, and a test's thread blocks most: a run that
+    // is told to end would not hear it.
+    var (none, own) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &own)
+    defer { pthread_sigmask(SIG_SETMASK, &own, nil) }
     try process.run()
     // A hang is a failure, not a reason to wait for ever.
     let limit = DispatchWorkItem { if process.isRunning { process.terminate() } }
