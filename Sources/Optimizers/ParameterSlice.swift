@@ -18,6 +18,8 @@ struct ParameterSlice {
   private let piecesOfCell: [Range<Int>]
   /// The parameters of the slice that stay zero, in their order.
   let zeros: [Int32]
+  /// Whether some of the whole vector do, on this rank or another.
+  let hasZeros: Bool
 
   init(_ partition: CellPartition, rank: Int, groups: ParameterGroups) {
     let slice = partition.slice(of: rank)
@@ -49,6 +51,7 @@ struct ParameterSlice {
     }
     self.pieces = pieces
     self.piecesOfCell = piecesOfCell
+    hasZeros = groups.staysZero != nil
     zeros =
       groups.staysZero.map { stays in
         slice.filter { stays[$0] }.map { Int32($0 - slice.lowerBound) }

@@ -5,14 +5,14 @@ import LinearAlgebra
 struct WindowColumns {
   /// The cells' columns, as ranges over the columns of the slice; a cell may have none.
   let cells: [Range<Int>]
-  /// The parameter of each column; nil where all are columns.
+  /// The parameter of each column; nil where all are columns, on every rank.
   private let parameters: [Int32]?
   /// The parameters of the slice.
   private let sliceCount: Int
 
   init(of slice: ParameterSlice) {
     sliceCount = slice.count
-    guard !slice.zeros.isEmpty || slice.groups.contains(where: { !$0.usesMFAC }) else {
+    guard slice.hasZeros || slice.groups.contains(where: { !$0.usesMFAC }) else {
       cells = slice.cells
       parameters = nil
       return
@@ -39,7 +39,8 @@ struct WindowColumns {
 
   var count: Int { cells.last?.upperBound ?? 0 }
 
-  /// Whether every parameter is a column.
+  /// Whether every parameter is a column, in this slice and in the other ranks': they exchange sums
+  /// over the columns only where it is not so.
   var areAll: Bool { parameters == nil }
 
   /// Bytes of the map.

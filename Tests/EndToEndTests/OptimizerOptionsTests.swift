@@ -93,6 +93,19 @@ import Testing
     }
   }
 
+  /// With 8 ranks some have no zero in their slice, and take part in every sum all the same.
+  @Test func zerosOfSomeRanksAlone() throws {
+    let directory = try TemporaryDirectory()
+    let arguments = [
+      "--sparse", "true", "--initial-weights", try pruned(directory), "--steps", "8", "--window",
+      "3", "--insert-every", "2", "--precondition-every", "3",
+    ]
+    let models = try [nil, 8].map { ranks in
+      try tensors(try train(directory, "ranks-\(ranks ?? 0)", ranks: ranks, arguments).run)
+    }
+    #expect(models[0] == models[1])
+  }
+
   @Test func aSparseWindowTakesLessMemory() throws {
     let directory = try TemporaryDirectory()
     let weights = try pruned(directory)
