@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Foundation
+import Launching
 import LinearAlgebra
 import Networks
 
@@ -17,7 +18,7 @@ struct NetworksCommand: ParsableCommand {
   @Argument(help: "Networks of the table, or model files (default: all of the table).")
   var names: [String] = []
 
-  @Option(help: "Examples of a batch.")
+  @Option(parsing: .unconditional, help: "Examples of a batch.")
   var batchSize = 128
 
   @Option(
@@ -25,7 +26,7 @@ struct NetworksCommand: ParsableCommand {
     help: "In how many micro-batches the batch is computed, each number a line of the table.")
   var microBatches = [8, 1]
 
-  @Option(help: "Seconds to measure each for.")
+  @Option(parsing: .unconditional, help: "Seconds to measure each for.")
   var seconds = 1.0
 
   @OptionGroup var files: ResultFiles
@@ -34,9 +35,15 @@ struct NetworksCommand: ParsableCommand {
   var list = false
 
   func validate() throws {
-    for count in microBatches where count < 1 || batchSize < 1 || batchSize % count != 0 {
-      throw ValidationError("\(batchSize) examples do not divide into \(count) micro-batches")
+    let (most, longest) = (1_000_000_000, 1_000_000.0)
+    try require((1...most).contains(batchSize), "--batch-size", "in 1...\(most)", batchSize)
+    for count in microBatches {
+      try require(
+        count > 0 && batchSize % count == 0, "--micro-batches",
+        "a divisor of --batch-size, \(batchSize)", count)
     }
+    try require(
+      seconds > 0 && seconds <= longest, "--seconds", "in (0, \(longest)]", seconds)
     _ = try networks()
   }
 

@@ -16,7 +16,7 @@ struct WindowCommand: ParsableCommand {
       passes, stage brings a gradient to the window's form, and factor keeps the Cholesky factor.
       """)
 
-  @Option(help: "d, columns of the window.")
+  @Option(parsing: .unconditional, help: "d, columns of the window.")
   var parameters = 1_000_000
 
   @Option(parsing: .upToNextOption, help: "m, gradients in the window; each makes a table.")
@@ -32,7 +32,7 @@ struct WindowCommand: ParsableCommand {
     help: "Shares of the coordinates that are kept; each makes a table, all held at once.")
   var windowDensity = [1.0]
 
-  @Option(help: "Steps to measure.")
+  @Option(parsing: .unconditional, help: "Steps to measure.")
   var steps = 9
 
   @OptionGroup var files: ResultFiles
@@ -54,8 +54,15 @@ struct WindowCommand: ParsableCommand {
     }
     var results: [WindowMeasurement] = []
     for m in windows {
-      let ofOne = try WindowMeasurement.measure(
-        parameters: parameters, window: m, forms: forms, steps: steps)
+      let ofOne: [WindowMeasurement]
+      do {
+        ofOne = try WindowMeasurement.measure(
+          parameters: parameters, window: m, forms: forms, steps: steps)
+      } catch is NotPositiveDefinite {
+        // Random gradients are nearly orthogonal only where there are far fewer than coordinates.
+        throw ValidationError(
+          "--windows: expected far fewer gradients than --parameters, \(parameters), got \(m)")
+      }
       let dense = ofOne.first { $0.form == WindowForm() }
       for result in ofOne { show(result, beside: dense) }
       results += ofOne

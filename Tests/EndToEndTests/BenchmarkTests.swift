@@ -145,6 +145,11 @@ import Testing
     (["step", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
     (["step", "--plot", "/"], ["--plot", "directory"]),
     (["networks", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
+    (["networks", "--seconds", "nan"], ["--seconds", "nan"]),
+    (["networks", "--seconds", "-1"], ["--seconds", "-1"]),
+    (["networks", "--batch-size", "0"], ["--batch-size", "0"]),
+    (["networks", "--micro-batches", "7"], ["--micro-batches", "128", "7"]),
+    (["window", "--parameters", "-1"], ["--parameters", "-1"]),
     (["scaling", "--part", "all"], ["all", "--part"]),
     (["scaling", "--part", "optimizer", "--parameters", "100"], ["--window", "100"]),
     (["scaling", "--model", "cnn", "--json", #filePath], ["BenchmarkTests.swift"]),
@@ -167,6 +172,13 @@ import Testing
     #expect(errors.count == 1, "\(outcome.errors)")
     for text in says { #expect(outcome.errors.contains(text), "\(outcome.errors)") }
     #expect(outcome.seconds < 5)
+  }
+
+  /// The message names what can be changed here.
+  @Test func aWindowOfTooFewCoordinatesIsRefused() throws {
+    let outcome = try run(["window", "--parameters", "100", "--windows", "256"])
+    #expect(outcome.status != 0)
+    #expect(outcome.errors.contains("--windows"), "\(outcome.errors)")
   }
 
   /// One message, though there are several ranks.
