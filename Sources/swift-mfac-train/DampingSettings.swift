@@ -24,7 +24,9 @@ struct DampingSettings: ParsableArguments {
       """)
   var dampingSchedule = Schedule.constant
 
-  @Option(parsing: .unconditional, help: "λ of the last step (linear, exponential).")
+  @Option(
+    parsing: .unconditional,
+    help: "λ at the last step (linear, exponential); the λ in use may lag by a tenth.")
   var dampingFinal: Double?
 
   @Option(

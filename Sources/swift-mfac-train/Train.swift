@@ -19,7 +19,11 @@ struct Train: ParsableCommand {
       names.
       """)
 
-  @Option(help: "A YAML file of settings; flags win over it.")
+  @Option(
+    help: """
+      A YAML file of settings, over which flags win, and of 'groups:' of parameters with rates of their \
+      own.
+      """)
   var config: String?
 
   @OptionGroup var settings: Settings
