@@ -8,7 +8,7 @@ import Yams
 ///
 /// Both are read off the declared options, so that a flag and its key cannot drift apart.
 struct Configuration {
-  /// The flags that a YAML file stands for: `window: 64` is `--window=64`.
+  /// The flags that a YAML file stands for: `window: 64` is `--window=64`, `sparse: true` is `--sparse`.
   private(set) var arguments: [(key: String, argument: String)] = []
   /// What stands under `groups`.
   private(set) var rules: [ParameterRule] = []
@@ -39,23 +39,32 @@ struct Configuration {
     guard case .mapping(let mapping) = root else {
       throw ValidationError("\(path): expected a mapping of settings, such as 'window: 256'")
     }
-    let known = Self.options(in: try Settings.parse([])).map(\.name)
+    let known = Self.options(in: try Settings.parse([]))
     for (key, value) in mapping {
       if key.string == Self.groups {
         rules = try Self.rules(in: value, of: path)
         continue
       }
       let line = key.mark.map { ":\($0.line)" } ?? ""
-      guard let name = key.string, known.contains(name) else {
+      guard let name = key.string, let setting = known.first(where: { $0.name == name }) else {
         throw ValidationError(
           "\(path)\(line): unknown key '\(key.string ?? "")', expected one of "
-            + (known + [Self.groups]).sorted().joined(separator: ", "))
+            + (known.map(\.name) + [Self.groups]).sorted().joined(separator: ", "))
       }
       guard case .scalar(let scalar) = value else {
         throw ValidationError("\(path)\(line): '\(name)' expects one value")
       }
       // null is as good as no such line.
-      if value.null == nil { arguments.append((name, "--\(name)=\(scalar.string)")) }
+      guard value.null == nil else { continue }
+      if setting.isFlag {
+        guard let isOn = value.bool else {
+          throw ValidationError(
+            "\(path)\(line): '\(name)' expects true or false, got '\(scalar.string)'")
+        }
+        arguments.append((name, isOn ? "--\(name)" : "--no-\(name)"))
+      } else {
+        arguments.append((name, "--\(name)=\(scalar.string)"))
+      }
     }
   }
 
@@ -70,11 +79,13 @@ struct Configuration {
     return try Yams.serialize(node: Node.mapping(Node.Mapping(pairs)))
   }
 
+  private typealias Declared = (name: String, value: String?, isFlag: Bool)
+
   /// Every option's name and, where it has one, its value.
-  private static func options(in settings: Any) -> [(name: String, value: String?)] {
-    Mirror(reflecting: settings).children.flatMap { child -> [(name: String, value: String?)] in
+  private static func options(in settings: Any) -> [Declared] {
+    Mirror(reflecting: settings).children.flatMap { child -> [Declared] in
       if let setting = child.value as? any DeclaredSetting {
-        return [(name(of: child.label), setting.text)]
+        return [(name(of: child.label), setting.text, setting.isFlag)]
       }
       return (child.value as? any SettingGroup).map { options(in: $0.group) } ?? []
     }
@@ -89,13 +100,15 @@ struct Configuration {
   }
 }
 
-/// An `@Option`, whatever the type of its value.
+/// An `@Option` or a `@Flag`, whatever the type of its value.
 private protocol DeclaredSetting {
-  /// The value, or `nil` where there is none.
-  var text: String? { get }
+  associatedtype Value
+  var wrappedValue: Value { get }
+  var isFlag: Bool { get }
 }
 
-extension Option: DeclaredSetting {
+extension DeclaredSetting {
+  /// The value, or `nil` where there is none.
   var text: String? {
     var value: Any = wrappedValue
     let mirror = Mirror(reflecting: value)
@@ -106,6 +119,9 @@ extension Option: DeclaredSetting {
     return ((value as? any RawRepresentable)?.rawValue as? String) ?? "\(value)"
   }
 }
+
+extension Option: DeclaredSetting { var isFlag: Bool { false } }
+extension Flag: DeclaredSetting { var isFlag: Bool { true } }
 
 /// An `@OptionGroup`.
 private protocol SettingGroup {

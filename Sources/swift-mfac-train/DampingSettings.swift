@@ -11,10 +11,9 @@ struct DampingSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "λ, added to the Fisher matrix's diagonal.")
   var damping = 1e-4
 
-  @Option(
-    help: """
-      true: λ is times the mean diagonal of K/m, the mean square of the window's gradients over m.
-      """)
+  @Flag(
+    inversion: .prefixedNo,
+    help: "λ is times the mean diagonal of K/m, the mean square of the window's gradients over m.")
   var dampingRelative = false
 
   @Option(

@@ -51,8 +51,9 @@ struct DataSettings: ParsableArguments {
     help: "Width of that frame. (images; default: 4 with --augment standard, else 0)")
   var cropPadding: Int?
 
-  @Option(
-    help: "Whether images are flipped, true or false. (images; default: with --augment standard)")
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Flip half of the images. (images; default: with --augment standard)")
   var flip: Bool?
 
   @Option(parsing: .unconditional, help: "Tokens in a sequence. (text, tokens; default: 64)")

@@ -33,10 +33,11 @@ struct OptimizerSettings: ParsableArguments {
     help: "Largest norm of the gradient over all parameters: a longer one is scaled down to it.")
   var clipNorm: Double?
 
-  @Option(
+  @Flag(
+    inversion: .prefixedNo,
     help: """
-      true: initial weights that are zero, in tensors of two dimensions or more, stay zero, and \
-      M-FAC's window has no columns for them.
+      Initial weights that are zero, in tensors of two dimensions or more, stay zero, and M-FAC's \
+      window has no columns for them.
       """)
   var sparse = false
 

@@ -176,7 +176,7 @@ struct OutputSettings: ParsableArguments {
   @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")
   var progress = Progress.Style.automatic
 
-  @Option(help: "Whether to say in the end what each phase of the steps has cost, true or false.")
+  @Flag(inversion: .prefixedNo, help: "Say in the end what each phase of the steps has cost.")
   var logView = false
 
   func validate() throws {

@@ -27,19 +27,22 @@ import Testing
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let file = try directory.write(
-      "dataset: digits\nmodel: mlp\nwindow: 9\nepochs: 2\nbatch-size: 40\n", to: "settings.yaml")
+      "dataset: digits\nmodel: mlp\nwindow: 9\nepochs: 2\nbatch-size: 40\nlog-view: yes\n"
+        + "damping-relative: true\n", to: "settings.yaml")
     let outcome = try Program.train([
-      "--config", file, "--window", "4", "--steps", "3", "--run-directory", run,
+      "--config", file, "--window", "4", "--no-damping-relative", "--steps", "3", "--run-directory",
+      run,
     ])
     try #require(outcome.status == 0, "\(outcome.errors)")
     let configuration = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
     let lines = configuration.split(separator: "\n")
     #expect(lines.contains("window: 4") && lines.contains("batch-size: 40"))
+    #expect(lines.contains("log-view: true") && lines.contains("damping-relative: false"))
     #expect(lines.contains("steps: 3") && !configuration.contains("epochs"))
 
     // The help names no flag that the resolved file, or the file's rules, would not.
     let help = try Program.train(["--help"]).output
-    let flags = help.matches(of: /--([a-z-]+) </).map { String($0.1) }
+    let flags = help.matches(of: /--([a-z-]+)( <|\/--no-)/).map { String($0.1) }
     let keys = Set(lines.map { String($0.prefix { $0 != ":" }) })
     let unset = Set(flags).subtracting(keys)
     // Of other kinds of data.

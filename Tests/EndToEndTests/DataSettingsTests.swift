@@ -7,7 +7,7 @@ import Testing
     (["--dataset", "csv:t.csv", "--vocabulary", "5"], ["--vocabulary", "only with tokens"]),
     (["--dataset", "text:t", "--input-mean", "0.5"], ["--input-mean", "only with images"]),
     (["--dataset", "text:t", "--augment", "none"], ["--augment", "only with images"]),
-    (["--dataset", "npy:x,y", "--flip", "true"], ["--flip", "only with images"]),
+    (["--dataset", "npy:x,y", "--flip"], ["--flip", "only with images"]),
     (["--dataset", "csv:t.csv", "--crop-padding", "1"], ["--crop-padding", "only with images"]),
     (["--dataset", "digits", "--context-length", "5"], ["--context-length", "text and tokens"]),
     (["--dataset", "npy:x,y", "--task", "regression"], ["--task", "only with csv"]),

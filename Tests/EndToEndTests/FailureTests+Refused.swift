@@ -22,7 +22,8 @@ extension FailureTests {
       ["--damping-schedule", "levenberg-marquardt", "--damping-minimum", "1"], "",
       ["--damping", "--damping-minimum 1.0", "got 0.0001"]
     ),
-    (["--sparse", "true"], "", ["--sparse", "--initial-weights"]),
+    (["--config", "FILE"], "window: 5\nsparse: perhaps\n", ["FILE:2", "sparse", "true or false"]),
+    (["--sparse"], "", ["--sparse", "--initial-weights"]),
     (["--config", "FILE"], "groups: {match: '*'}\n", ["FILE:1", "groups", "list"]),
     (["--config", "FILE"], "window: 5\ngroups:\n- {mfac: false}\n", ["FILE:3", "match"]),
     (

@@ -19,7 +19,7 @@ import Testing
     for ranks in [nil, 2] {
       let run = directory.path("ranks-\(ranks ?? 0)")
       let outcome = try Program.train(
-        ranks: ranks, settings + ["--log-view", "true", "--run-directory", run])
+        ranks: ranks, settings + ["--log-view", "--run-directory", run])
       try #require(outcome.status == 0, "\(outcome.errors)")
       let rows = rows(outcome.output)
       // calls, s max, s min, messages, MB sent, GB/s, MB read, GB/s

@@ -97,7 +97,7 @@ import Testing
   @Test func zerosOfSomeRanksAlone() throws {
     let directory = try TemporaryDirectory()
     let arguments = [
-      "--sparse", "true", "--initial-weights", try pruned(directory), "--steps", "8", "--window",
+      "--sparse", "--initial-weights", try pruned(directory), "--steps", "8", "--window",
       "3", "--insert-every", "2", "--precondition-every", "3",
     ]
     let models = try [nil, 8].map { ranks in
@@ -119,14 +119,14 @@ import Testing
       return try #require(Double(match.1)) / (match.2 == "K" ? 1024 : 1)
     }
     // 7372 of 8192 + 213 of 640 weights, of d = 17,226 columns of 500 numbers; 19·m² stays.
-    let (dense, sparse) = (try optimizer("all", []), try optimizer("kept", ["--sparse", "true"]))
+    let (dense, sparse) = (try optimizer("all", []), try optimizer("kept", ["--sparse"]))
     let saved = Double(4 * 500 * (7372 + 213)) / Double(1 << 20)
     // Rows are filled up to 16 numbers in each of the 216 small cells: at most 15·4·500 bytes more.
     #expect(dense - sparse <= saved && dense - sparse > saved - 6.2, "\(dense) and \(sparse) MiB")
     // Other optimizers save nothing, and have to know which these are: 4 bytes each.
     let (all, listed) = (
       try optimizer("sgd", ["--optimizer", "sgd"]),
-      try optimizer("sgd-zeros", ["--optimizer", "sgd", "--sparse", "true"])
+      try optimizer("sgd-zeros", ["--optimizer", "sgd", "--sparse"])
     )
     let list = Double(4 * (7372 + 213)) / Double(1 << 20)
     #expect(abs(listed - all - list) < 2e-3, "\(all) and \(listed) MiB")

@@ -61,7 +61,7 @@ import Testing
       "mlp, M-FAC, its damping moved and its passes left out",
       [
         "--model", "mlp", "--window", "9", "--momentum", "0.5", "--damping-schedule",
-        "levenberg-marquardt", "--damping-relative", "true", "--damping", "0.1", "--damping-every",
+        "levenberg-marquardt", "--damping-relative", "--damping", "0.1", "--damping-every",
         "2", "--insert-every", "3", "--precondition-every", "2", "--clip-norm", "0.5",
       ]
     ),
