@@ -5,8 +5,8 @@ import CKernels
 public struct InterleavedRows: StoredRows {
   private let start: UnsafeMutableRawPointer
   private let type: RowType
-  private let capacity: Int
-  private let count: Int
+  public let capacity: Int
+  public let count: Int
 
   /// - Parameters:
   ///   - start: `bytes(type:capacity:count:)` of them.
@@ -25,33 +25,24 @@ public struct InterleavedRows: StoredRows {
     type.bytes * capacity * ((count + 15) / 16 * 16)
   }
 
-  public func store(_ x: UnsafeBufferPointer<Float>, slot: Int) {
-    precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
-    guard let x = x.baseAddress else { return }
+  public func storeRow(_ x: UnsafePointer<Float>, slot: Int) {
     switch type {
     case .float32: ck_float_rows_store(floats, capacity, slot, x, count)
     case .bfloat16: ck_bfloat16_rows_store(halves, capacity, slot, x, count)
     }
   }
 
-  public func dots(
-    filled: Int, x: UnsafeBufferPointer<Float>, sums: UnsafeMutablePointer<Double>
+  public func dotRows(
+    filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>
   ) {
-    precondition(x.count == count && filled <= capacity, "\(x.count) columns, \(filled) rows")
-    guard let x = x.baseAddress else {
-      for k in 0..<filled { sums[k] = 0 }
-      return
-    }
     switch type {
     case .float32: ck_float_rows_dots(floats, capacity, filled, x, count, sums)
     case .bfloat16: ck_bfloat16_rows_dots(halves, capacity, filled, x, count, sums)
     }
   }
 
-  public func combine(_ coefficients: [Double], into sums: UnsafeMutableBufferPointer<Double>) {
+  public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     let filled = coefficients.count
-    precondition(sums.count == count && filled <= capacity, "\(sums.count) columns, \(filled) rows")
-    guard let sums = sums.baseAddress else { return }
     switch type {
     case .float32: ck_float_rows_combine(floats, capacity, filled, coefficients, count, sums)
     case .bfloat16: ck_bfloat16_rows_combine(halves, capacity, filled, coefficients, count, sums)

@@ -6,8 +6,8 @@ public struct SparseRows: StoredRows {
   private let values: UnsafeMutableRawPointer
   private let type: RowType
   private let entries: Int
-  private let capacity: Int
-  private let count: Int
+  public let capacity: Int
+  public let count: Int
 
   /// - Parameters:
   ///   - columns: shape [capacity, entries].
@@ -30,9 +30,7 @@ public struct SparseRows: StoredRows {
   }
 
   /// The row of a slot becomes `x`, of which at most `entries` numbers are not 0.
-  public func store(_ x: UnsafeBufferPointer<Float>, slot: Int) {
-    precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
-    guard let x = x.baseAddress else { return }
+  public func storeRow(_ x: UnsafePointer<Float>, slot: Int) {
     let first = slot * entries
     let found =
       switch type {
@@ -44,24 +42,17 @@ public struct SparseRows: StoredRows {
     precondition(found <= entries, "\(found) numbers in a row of \(entries) entries")
   }
 
-  public func dots(
-    filled: Int, x: UnsafeBufferPointer<Float>, sums: UnsafeMutablePointer<Double>
+  public func dotRows(
+    filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>
   ) {
-    precondition(x.count == count && filled <= capacity, "\(x.count) columns, \(filled) rows")
-    guard let x = x.baseAddress else {
-      for k in 0..<filled { sums[k] = 0 }
-      return
-    }
     switch type {
     case .float32: ck_float_entries_dots(columns, floats, entries, filled, x, sums)
     case .bfloat16: ck_bfloat16_entries_dots(columns, halves, entries, filled, x, sums)
     }
   }
 
-  public func combine(_ coefficients: [Double], into sums: UnsafeMutableBufferPointer<Double>) {
+  public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     let filled = coefficients.count
-    precondition(sums.count == count && filled <= capacity, "\(sums.count) columns, \(filled) rows")
-    guard let sums = sums.baseAddress else { return }
     switch type {
     case .float32:
       ck_float_entries_combine(columns, floats, entries, filled, coefficients, count, sums)

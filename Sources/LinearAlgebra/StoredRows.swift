@@ -1,0 +1,54 @@
+/// Rows of a cell, by slots, of which the first `filled` are read.
+///
+///   R [capacity, count]
+///
+/// A view: the memory is its owner's.
+public protocol StoredRows {
+  /// Slots.
+  var capacity: Int { get }
+  /// Columns.
+  var count: Int { get }
+
+  /// `store`, `dots` and `combine` of shapes that fit, with a column at least.
+  func storeRow(_ x: UnsafePointer<Float>, slot: Int)
+  func dotRows(filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>)
+  func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>)
+}
+
+extension StoredRows {
+  /// The row of a slot becomes `x`, shape [count].
+  public func store(_ x: UnsafeBufferPointer<Float>, slot: Int) {
+    precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
+    guard let x = x.baseAddress else { return }
+    storeRow(x, slot: slot)
+  }
+
+  /// `sums = R x`, of rows 0..<filled.
+  ///
+  /// - Parameters:
+  ///   - x: shape [count].
+  ///   - sums: shape [filled].
+  public func dots(
+    filled: Int, x: UnsafeBufferPointer<Float>, sums: UnsafeMutablePointer<Double>
+  ) {
+    precondition(x.count == count && filled <= capacity, "\(x.count) columns, \(filled) rows")
+    guard let x = x.baseAddress else {
+      for k in 0..<filled { sums[k] = 0 }
+      return
+    }
+    dotRows(filled: filled, x: x, sums: sums)
+  }
+
+  /// `sums = Rᵀc`, added in the order of the rows.
+  ///
+  /// - Parameters:
+  ///   - coefficients: c, shape [filled].
+  ///   - sums: shape [count].
+  public func combine(_ coefficients: [Double], into sums: UnsafeMutableBufferPointer<Double>) {
+    precondition(
+      sums.count == count && coefficients.count <= capacity,
+      "\(sums.count) columns, \(coefficients.count) rows")
+    guard let sums = sums.baseAddress else { return }
+    combineRows(coefficients, into: sums)
+  }
+}
