@@ -200,11 +200,8 @@ public final class MFAC: ShardedOptimizer {
       fisher.window.partialProducts(
         with: seen, inserting: inserting, into: partials, stride: width + 1)
     }
-    return try clock.time(.sum) {
-      let sums = try gradient.sum.total(
-        of: partials[0..<gradient.cells.count * (width + 1)], width: width + 1, on: world)
-      return (Array(sums.dropLast()), sums[width])
-    }
+    let sums = try total(width: width + 1, on: world, clock: clock)
+    return (Array(sums.dropLast()), sums[width])
   }
 
   /// The products of a vector of the window's columns with the window's gradients.
@@ -215,7 +212,12 @@ public final class MFAC: ShardedOptimizer {
     clock.time(.gramRow, reading: windowBytes) {
       fisher.window.partialProducts(with: x, inserting: false, into: partials, stride: width)
     }
-    return try clock.time(.sum) {
+    return try total(width: width, on: world, clock: clock)
+  }
+
+  /// The sum over all cells of what stands in `partials`.
+  private func total(width: Int, on world: Communicator, clock: PhaseClock) throws -> [Double] {
+    try clock.time(.sum) {
       try gradient.sum.total(
         of: partials[0..<gradient.cells.count * width], width: width, on: world)
     }
