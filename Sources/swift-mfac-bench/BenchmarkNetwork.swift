@@ -11,38 +11,25 @@ struct BenchmarkNetwork {
 
   /// Every network of the benchmark, in the order of its table.
   static func all() throws -> [BenchmarkNetwork] {
-    [
-      BenchmarkNetwork(name: "mlp", description: try .mlp(input: [1, 28, 28], classes: 10)),
-      BenchmarkNetwork(name: "cnn", description: try .cnn(input: [1, 28, 28], classes: 10)),
-      BenchmarkNetwork(
-        name: "resnet20", description: try .resnet(blocks: 3, input: [3, 32, 32], classes: 10)),
-      BenchmarkNetwork(
-        name: "gpt-mini", description: try .gptMini(vocabulary: 256, positions: 64)),
-    ]
+    try ["mlp", "cnn", "resnet20", "gpt-mini"].map(named)
   }
 
-  /// Further networks that have a name, for examples of CIFAR-10's size.
-  private static func larger() throws -> [BenchmarkNetwork] {
-    let (input, classes) = ([3, 32, 32], 10)
-    return [
-      BenchmarkNetwork(
-        name: "resnet32", description: try .resnet(blocks: 5, input: input, classes: classes)),
-      BenchmarkNetwork(
-        name: "wideresnet-22-2",
-        description: try .wideResnet(blocks: 3, width: 2, input: input, classes: classes)),
-      BenchmarkNetwork(
-        name: "vit-tiny", description: try .vitTiny(input: input, classes: classes)),
-    ]
-  }
-
-  /// A network that has a name, or that of a model file.
+  /// A network that has a name, or that of a model file. The small ones are for Fashion-MNIST's images,
+  /// the others for CIFAR-10's, or for bytes.
   static func named(_ name: String) throws -> BenchmarkNetwork {
-    let known = try all() + larger()
-    if let network = known.first(where: { $0.name == name }) { return network }
+    let (input, outputs) =
+      switch name {
+      case "mlp", "cnn": ([1, 28, 28], 10)
+      case "gpt-mini": ([64], 256)
+      default: ([3, 32, 32], 10)
+      }
+    if let network = try NetworkDescription.builtIn(name, input: input, outputs: outputs) {
+      return BenchmarkNetwork(name: name, description: network)
+    }
     guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
       throw ValidationError(
-        "no network '\(name)'; there are \(known.map(\.name).joined(separator: ", ")), and model "
-          + "files (.yaml)")
+        "no network '\(name)'; there are "
+          + "\(NetworkDescription.builtInNames.joined(separator: ", ")), and model files (.yaml)")
     }
     let description = try NetworkDescription(yaml: try TextFile.read(name), file: name)
     return BenchmarkNetwork(name: name, description: description)

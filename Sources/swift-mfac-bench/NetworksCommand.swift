@@ -35,8 +35,8 @@ struct NetworksCommand: ParsableCommand {
   var list = false
 
   func validate() throws {
-    let (most, longest) = (1_000_000_000, 1_000_000.0)
-    try require((1...most).contains(batchSize), "--batch-size", "in 1...\(most)", batchSize)
+    let longest = 1_000_000.0
+    try require("--batch-size", in: 1...1_000_000_000, batchSize)
     for count in microBatches {
       try require(
         count > 0 && batchSize % count == 0, "--micro-batches",

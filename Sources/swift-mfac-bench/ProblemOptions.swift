@@ -14,9 +14,7 @@ extension Problem.Scaling: ExpressibleByArgument {}
 /// The model, its batch and its optimizer.
 struct StepOptions: ParsableArguments {
   @Option(
-    help: """
-      mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model file (.yaml).
-      """)
+    help: "\(NetworkDescription.builtInNames.joined(separator: ", ")), or a model file (.yaml).")
   var model = "cnn"
 
   @Option(help: "Optimizer.")
@@ -43,14 +41,13 @@ struct StepOptions: ParsableArguments {
   var steps = 9
 
   func validate() throws {
-    try require((1...100_000).contains(window), "--window", "in 1...100000", window)
+    try require("--window", in: 1...100_000, window)
     try require(
       windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
-    let most = 1_000_000_000
     for (flag, count) in [
       ("--batch-size", batchSize), ("--micro-batches", microBatches), ("--steps", steps),
     ] {
-      try require((1...most).contains(count), flag, "in 1...\(most)", count)
+      try require(flag, in: 1...1_000_000_000, count)
     }
     try require(
       batchSize % microBatches == 0, "--batch-size",
@@ -118,9 +115,7 @@ struct SweepOptions: ParsableArguments {
   @OptionGroup var step: StepOptions
 
   func validate() throws {
-    try require(
-      (1...1_000_000_000_000).contains(parameters), "--parameters", "in 1...1000000000000",
-      parameters)
+    try require("--parameters", in: 1...1_000_000_000_000, parameters)
   }
 
   var problem: Problem {

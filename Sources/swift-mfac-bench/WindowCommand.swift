@@ -39,9 +39,9 @@ struct WindowCommand: ParsableCommand {
 
   func validate() throws {
     for (flag, value) in [("--parameters", parameters), ("--steps", steps)] {
-      try require((1...1_000_000_000).contains(value), flag, "in 1...1000000000", value)
+      try require(flag, in: 1...1_000_000_000, value)
     }
-    for m in windows { try require((1...100_000).contains(m), "--windows", "in 1...100000", m) }
+    for m in windows { try require("--windows", in: 1...100_000, m) }
     for density in windowDensity {
       try require(density > 0 && density <= 1, "--window-density", "in (0, 1]", density)
     }

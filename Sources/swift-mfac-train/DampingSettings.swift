@@ -46,8 +46,7 @@ struct DampingSettings: ParsableArguments {
     ] {
       try require(value > 0 && value.isFinite, flag, "> 0", value)
     }
-    try require(
-      (1...1_000_000).contains(dampingEvery), "--damping-every", "in 1...1000000", dampingEvery)
+    try require("--damping-every", in: 1...1_000_000, dampingEvery)
   }
 
   /// Checks what the damping's settings say together.

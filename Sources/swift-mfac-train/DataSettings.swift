@@ -89,15 +89,13 @@ struct DataSettings: ParsableArguments {
       try require(inputScale.value <= 1, "--input-scale", "at most 1, such as 1/255", inputScale)
     }
     if let cropPadding {
-      try require((0...1000).contains(cropPadding), "--crop-padding", "in 0...1000", cropPadding)
+      try require("--crop-padding", in: 0...1000, cropPadding)
     }
     if let contextLength {
-      try require(
-        (1...1_000_000).contains(contextLength), "--context-length", "in 1...1000000",
-        contextLength)
+      try require("--context-length", in: 1...1_000_000, contextLength)
     }
     if let vocabulary {
-      try require((2...65536).contains(vocabulary), "--vocabulary", "in 2...65536", vocabulary)
+      try require("--vocabulary", in: 2...65536, vocabulary)
     }
     if let testFraction {
       try require(

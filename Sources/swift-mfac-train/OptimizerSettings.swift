@@ -94,7 +94,7 @@ struct OptimizerSettings: ParsableArguments {
       "≥ 0 and finite in single precision", learningRate)
     try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
     try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0", weightDecay)
-    try require((1...1_000_000).contains(window), "--window", "in 1...1000000", window)
+    try require("--window", in: 1...1_000_000, window)
     try require(
       windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
     if let clipNorm {
@@ -103,7 +103,7 @@ struct OptimizerSettings: ParsableArguments {
     for (flag, steps) in [
       ("--insert-every", insertEvery), ("--precondition-every", preconditionEvery),
     ] {
-      try require((1...1_000_000).contains(steps), flag, "in 1...1000000", steps)
+      try require(flag, in: 1...1_000_000, steps)
     }
     try require(warmUpSteps >= 0, "--warm-up-steps", "≥ 0", warmUpSteps)
     try require(dropEvery > 0, "--drop-every", "> 0", dropEvery)

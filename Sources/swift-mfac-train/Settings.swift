@@ -45,7 +45,7 @@ struct Settings: ParsableArguments {
 
 struct ModelSettings: ParsableArguments {
   private static let models =
-    "mlp, cnn, resnet20, resnet32, wideresnet-22-2, vit-tiny, gpt-mini, or a model file (.yaml)"
+    NetworkDescription.builtInNames.joined(separator: ", ") + ", or a model file (.yaml)"
 
   @Option(help: "\(models).")
   var model = "cnn"
@@ -103,29 +103,18 @@ struct ModelSettings: ParsableArguments {
   ///   - input: the shape of the data's examples.
   ///   - outputs: classes, tokens of the vocabulary, or values of the data.
   func network(input: [Int], outputs: Int) throws -> NetworkDescription {
-    switch model {
-    case "mlp": return try NetworkDescription.mlp(input: input, classes: outputs)
-    case "cnn": return try NetworkDescription.cnn(input: input, classes: outputs)
-    case "resnet20", "resnet32":
-      return try NetworkDescription.resnet(
-        blocks: model == "resnet20" ? 3 : 5, input: input, classes: outputs)
-    case "wideresnet-22-2":
-      return try NetworkDescription.wideResnet(
-        blocks: 3, width: 2, input: input, classes: outputs)
-    case "vit-tiny": return try NetworkDescription.vitTiny(input: input, classes: outputs)
-    case "gpt-mini":
-      guard input.count == 1 else {
-        throw DatasetError("--model", "gpt-mini expects tokens [positions]", got: "\(input)")
-      }
-      return try NetworkDescription.gptMini(vocabulary: outputs, positions: input[0])
-    default:
-      guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {
-        throw DatasetError(
-          "--model", "unknown network",
-          expected: Self.models, got: "'\(model)'")
-      }
-      return try NetworkDescription(yaml: try TextFile.read(model), file: model)
+    if model == "gpt-mini", input.count != 1 {
+      throw DatasetError("--model", "gpt-mini expects tokens [positions]", got: "\(input)")
     }
+    if let network = try NetworkDescription.builtIn(model, input: input, outputs: outputs) {
+      return network
+    }
+    guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {
+      throw DatasetError(
+        "--model", "unknown network",
+        expected: Self.models, got: "'\(model)'")
+    }
+    return try NetworkDescription(yaml: try TextFile.read(model), file: model)
   }
 }
 
@@ -155,12 +144,11 @@ struct LengthSettings: ParsableArguments {
   var seed: UInt64 = 0
 
   func validate() throws {
-    let most = 1_000_000_000
     for (flag, count) in [
       ("--batch-size", batchSize), ("--micro-batches", microBatches), ("--epochs", epochs ?? 1),
       ("--steps", steps ?? 1), ("--evaluate-every", evaluateEvery ?? 1),
     ] {
-      try require((1...most).contains(count), flag, "in 1...\(most)", count)
+      try require(flag, in: 1...1_000_000_000, count)
     }
   }
 }
