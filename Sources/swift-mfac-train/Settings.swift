@@ -12,11 +12,14 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Damping of M-FAC") var damping: DampingSettings
   @OptionGroup(title: "Length and order") var length: LengthSettings
   @OptionGroup(title: "Output") var output: OutputSettings
+  @OptionGroup(title: "Checkpoints and faults") var reliability: ReliabilitySettings
 
   /// Of a file alone: the key `groups`.
   var rules: [ParameterRule] = []
 
-  private enum CodingKeys: CodingKey { case data, model, optimizer, damping, length, output }
+  private enum CodingKeys: CodingKey {
+    case data, model, optimizer, damping, length, output, reliability
+  }
 
   /// Checks what several settings decide together: a file's and the command line's may each be half
   /// of it.

@@ -1,0 +1,59 @@
+import ArgumentParser
+import Launching
+
+/// What is kept of a run while it goes on, and how it ends where it cannot.
+struct ReliabilitySettings: ParsableArguments {
+  enum Answer: String, CaseIterable, ExpressibleByArgument { case yes, no }
+
+  @Option(
+    parsing: .unconditional,
+    help: "Steps between two checkpoints. (default: none but those that a signal asks for)")
+  var saveEverySteps: Int?
+
+  @Option(parsing: .unconditional, help: "Minutes between two checkpoints, beside those.")
+  var saveEveryMinutes: Double?
+
+  @Option(parsing: .unconditional, help: "Checkpoints that stay, the newest ones.")
+  var keepLast = 2
+
+  @Option(
+    help: """
+      yes or no: without the window checkpoints are small, and after a resume it fills anew (mfac).
+      """)
+  var checkpointWindow = Answer.yes
+
+  @Option(
+    help: """
+      auto: go on from the newest whole checkpoint of --run-directory, or start where there is none; a \
+      checkpoint's directory: go on from that one; never: start.
+      """)
+  var resume = "never"
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      A rank that has waited so long for others says for whom, and ends the job; 0: it waits for ever.
+      """)
+  var watchdogSeconds = 600.0
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Compare each collective operation across the ranks before it begins, to find mistakes.")
+  var checkCollectives = false
+
+  func validate() throws {
+    if let saveEverySteps {
+      try require("--save-every-steps", in: 1...1_000_000_000, saveEverySteps)
+    }
+    if let saveEveryMinutes {
+      try require(
+        saveEveryMinutes > 0 && saveEveryMinutes <= 1e6, "--save-every-minutes", "in (0, 1e6]",
+        saveEveryMinutes)
+    }
+    try require("--keep-last", in: 1...1_000_000, keepLast)
+    try require(!resume.isEmpty, "--resume", "auto, never or a checkpoint's directory", "nothing")
+    try require(
+      watchdogSeconds >= 0 && watchdogSeconds <= 1e9, "--watchdog-seconds", "in 0...1e9",
+      watchdogSeconds)
+  }
+}
