@@ -37,6 +37,10 @@ package enum Launcher {
       try body(world)
       try world.finish()
       exit(EXIT_SUCCESS)
+    } catch let code as ExitCode {
+      // All ranks end so, and have said what there is to say.
+      try? world.finish()
+      exit(code.rawValue)
     } catch let error as any SharedError {
       if world.rank == 0 { complain("\(error)") }
       // Nobody leaves before it has been said.

@@ -70,7 +70,7 @@ struct Train: ParsableCommand {
       settings.output.runDirectory = try world.allGather(settings.newRunDirectory)[0]
     }
     let plan = try world.agree { try settings.plan() }
-    try Trainer(plan, on: world).run()
+    if case .stopped(_, let status) = try Trainer(plan, on: world).run() { throw ExitCode(status) }
   }
 }
 
@@ -101,6 +101,8 @@ extension Settings {
     plan.onNonFinite = optimizer.onNonfinite
     plan.progress = output.progress
     plan.logView = output.logView
+    plan.saving = reliability.saving
+    plan.resume = reliability.beginning
     plan.configuration = try Configuration.text(of: self)
     return plan
   }
