@@ -101,7 +101,9 @@ let package = Package(
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["Datasets", "ranks-check", "swift-mfac-bench", "swift-mfac-train"],
+      dependencies: [
+        "Datasets", "Mutations", "ranks-check", "swift-mfac-bench", "swift-mfac-train",
+      ],
       exclude: ["Trajectories"]),
   ]
 )
