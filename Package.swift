@@ -102,7 +102,7 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Datasets", "Mutations", "ranks-check", "swift-mfac-bench", "swift-mfac-train",
+        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-train",
       ],
       exclude: ["Trajectories"]),
   ]
