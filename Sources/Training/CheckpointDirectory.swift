@@ -8,7 +8,7 @@ public struct CheckpointDirectory: Sendable {
   public init(ofRun directory: String) { path = "\(directory)/checkpoints" }
 
   /// Where the checkpoint of a step is.
-  func path(step: Int) -> String { "\(path)/step-\(padded(step, 8))" }
+  public func path(step: Int) -> String { "\(path)/step-\(padded(step, 8))" }
 
   /// Where it is while it is being made. A name that begins with a dot is of no checkpoint.
   func temporaryPath(step: Int) -> String {

@@ -17,7 +17,8 @@ struct Train: ParsableCommand {
       Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is the \
       same, byte for byte. Every option but --config is also a key of the YAML file that --config \
       names.
-      """)
+      """,
+    subcommands: [Inspect.self])
 
   @Option(
     help: """
@@ -29,8 +30,11 @@ struct Train: ParsableCommand {
   @OptionGroup var settings: Settings
 
   static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    // Has nothing to do with ranks.
+    if arguments.first == Inspect._commandName { return main(arguments) }
     do {
-      let settings = try parsed(Array(CommandLine.arguments.dropFirst()))
+      let settings = try parsed(arguments)
       BLAS.repairCoreType()
       BLAS.useOneThread()
       Launcher.run { world in try train(settings, on: world) }
