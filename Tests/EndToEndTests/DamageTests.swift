@@ -162,6 +162,7 @@ import Training
       let copy = try copy("ranks-\(ranks)-\(index)")
       let name = names[(3 * index + ranks) % names.count]
       try damage.act("\(path(copy, step: 24))/\(name)", "\(path(copy, step: 16))/\(name)")
+      #expect(try Program.train(["inspect", path(copy, step: 24)]).status == 1)
       let outcome = try goOn(in: copy, ranks)
       let story = "\(name) \(damage.name): \(outcome.output)\(outcome.errors)"
       #expect(outcome.status == 0, "\(story)")
@@ -169,6 +170,7 @@ import Training
       #expect((outcome.output + outcome.errors).contains("at step 16 from"), "\(story)")
       try expectSame(copy, story)
       #expect(refusal(path(copy, step: 24)) == nil, "\(story)")
+      #expect(try Program.train(["inspect", path(copy, step: 24)]).status == 0)
     }
   }
 

@@ -105,7 +105,13 @@ struct MutatedManifestTests {
 
   /// What those who read it rely on.
   static func use(_ manifest: Manifest) {
-    #expect(manifest.step >= 0 && manifest.metricsBytes >= 0)
+    // There is room for sums of them.
+    for count in [
+      manifest.step, manifest.epoch, manifest.batchInEpoch, manifest.skippedInARow,
+      manifest.metricsBytes,
+    ] {
+      #expect(count >= 0 && count < 1 << 48)
+    }
     #expect(manifest.cellCount * manifest.cellSize >= manifest.parameterCount)
     for file in manifest.files {
       #expect(file.name.hasSuffix(".safetensors") && !file.name.contains("/"))
