@@ -8,6 +8,7 @@ public struct Progress: Sendable {
   }
 
   private let style: Style
+  private let isFirst: Bool
   private let totalSteps: Int
   /// Where this process takes over, from 0.
   var firstStep = 0
@@ -17,8 +18,13 @@ public struct Progress: Sendable {
   private var drawn = ContinuousClock.now - .seconds(1)
   private var barShown = false
 
-  init(_ style: Style, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int) {
-    self.style = style == .automatic ? (Self.outputIsTerminal ? .bar : .lines) : style
+  /// - Parameter isFirst: whether this is rank 0; others say nothing.
+  init(
+    _ style: Style, isFirst: Bool, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int
+  ) {
+    let shown: Style = style == .automatic ? (Self.outputIsTerminal ? .bar : .lines) : style
+    self.style = isFirst ? shown : .none
+    self.isFirst = isFirst
     self.totalSteps = totalSteps
     self.samplesPerStep = samplesPerStep
     lineEvery = max(1, stepsPerEpoch / 4, totalSteps / 40)
@@ -76,6 +82,7 @@ public struct Progress: Sendable {
 
   /// What the user must hear, whatever the style, on rank 0's standard error.
   mutating func warn(_ line: String) {
+    guard isFirst else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }
     barShown = false
     fflush(nil)

@@ -67,7 +67,7 @@ public final class Trainer {
     clock = PhaseClock(on: world)
     let trainingData = try plan.check(on: world)
     progress = Progress(
-      world.rank == 0 ? plan.progress : .none, totalSteps: plan.schedule.totalSteps,
+      plan.progress, isFirst: world.rank == 0, totalSteps: plan.schedule.totalSteps,
       samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
     let checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
     self.checkpoints = checkpoints

@@ -213,6 +213,8 @@ import Testing
     if let message = says[how] {
       #expect(outcome.errors.contains(message), "\(outcome.errors)")
     }
+    // A launcher may be gone a moment before those that it has killed.
+    for _ in 0..<50 where Self.rank(0, runningWith: run) != nil { usleep(100_000) }
     #expect(Self.rank(0, runningWith: run) == nil)
   }
 
