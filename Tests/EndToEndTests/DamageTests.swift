@@ -25,10 +25,6 @@ import Training
     try #require(outcome.status == 0, "\(outcome.errors)")
   }
 
-  private func path(_ run: String, step: Int) -> String {
-    "\(run)/checkpoints/step-000000\(step)"
-  }
-
   private func names(_ checkpoint: String) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: checkpoint).sorted()
   }
@@ -51,9 +47,9 @@ import Training
 
   /// Bits, bytes and pieces from the first byte of the first file to the last of the last.
   @Test func noDamagedByteIsOverlooked() throws {
-    let checkpoint = path(run, step: 24)
-    let files = try names(checkpoint).map { "\(checkpoint)/\($0)" }
-    #expect(files.count == 9 && refusal(checkpoint) == nil, "\(files)")
+    let newest = checkpoint(run, 24)
+    let files = try names(newest).map { "\(newest)/\($0)" }
+    #expect(files.count == 9 && refusal(newest) == nil, "\(files)")
     let contents = try files.map { [UInt8](try Data(contentsOf: URL(filePath: $0))) }
     let size = contents.reduce(0) { $0 + $1.count }
     let count = 500
@@ -81,11 +77,11 @@ import Training
       }
       #expect(bytes != contents[file])
       try Data(bytes).write(to: URL(filePath: files[file]))
-      let refusal = refusal(checkpoint)
+      let refusal = refusal(newest)
       #expect(refusal?.hasPrefix(files[file]) == true, "case \(number): \(refusal ?? "accepted")")
       try Data(contents[file]).write(to: URL(filePath: files[file]))
     }
-    #expect(refusal(checkpoint) == nil)
+    #expect(refusal(newest) == nil)
   }
 
   /// Does damage to a checkpoint's file, given that of the checkpoint before.
@@ -139,38 +135,38 @@ import Training
 
   @Test func noMissingOrForeignFileIsOverlooked() throws {
     for (index, damage) in Self.damages.enumerated() {
-      for name in try names(path(run, step: 24)) {
+      for name in try names(checkpoint(run, 24)) {
         let copy = try copy("damage-\(index)-\(name)")
-        let file = "\(path(copy, step: 24))/\(name)"
-        try damage.act(file, "\(path(copy, step: 16))/\(name)")
-        let refusal = refusal(path(copy, step: 24))
+        let file = "\(checkpoint(copy, 24))/\(name)"
+        try damage.act(file, "\(checkpoint(copy, 16))/\(name)")
+        let refusal = refusal(checkpoint(copy, 24))
         #expect(refusal != nil, "\(name) \(damage.name)")
         try FileManager.default.removeItem(atPath: copy)
       }
     }
     // Files that were not there before are none of its own.
     let copy = try copy("more")
-    try Data("more".utf8).write(to: URL(filePath: "\(path(copy, step: 24))/more.safetensors"))
-    #expect(refusal(path(copy, step: 24)) == nil)
+    try Data("more".utf8).write(to: URL(filePath: "\(checkpoint(copy, 24))/more.safetensors"))
+    #expect(refusal(checkpoint(copy, 24)) == nil)
   }
 
   /// Damaged runs, and what comes of going on with them.
   @Test(arguments: [1, 3])
   func theCheckpointBeforeIsUsed(ranks: Int) throws {
-    let names = try names(path(run, step: 24))
+    let names = try names(checkpoint(run, 24))
     for (index, damage) in Self.damages.enumerated() where damage.name != "swapped" {
       let copy = try copy("ranks-\(ranks)-\(index)")
       let name = names[(3 * index + ranks) % names.count]
-      try damage.act("\(path(copy, step: 24))/\(name)", "\(path(copy, step: 16))/\(name)")
-      #expect(try Program.train(["inspect", path(copy, step: 24)]).status == 1)
+      try damage.act("\(checkpoint(copy, 24))/\(name)", "\(checkpoint(copy, 16))/\(name)")
+      #expect(try Program.train(["inspect", checkpoint(copy, 24)]).status == 1)
       let outcome = try goOn(in: copy, ranks)
       let story = "\(name) \(damage.name): \(outcome.output)\(outcome.errors)"
       #expect(outcome.status == 0, "\(story)")
       #expect((outcome.output + outcome.errors).contains("checkpoint of step 24"), "\(story)")
       #expect((outcome.output + outcome.errors).contains("at step 16 from"), "\(story)")
       try expectSame(copy, story)
-      #expect(refusal(path(copy, step: 24)) == nil, "\(story)")
-      #expect(try Program.train(["inspect", path(copy, step: 24)]).status == 0)
+      #expect(refusal(checkpoint(copy, 24)) == nil, "\(story)")
+      #expect(try Program.train(["inspect", checkpoint(copy, 24)]).status == 0)
     }
   }
 
@@ -178,7 +174,7 @@ import Training
   @Test(arguments: [1, 3])
   func aRunWithoutAWholeCheckpointIsRefused(ranks: Int) throws {
     let copy = try copy("none-\(ranks)")
-    for step in Self.steps { truncate("\(path(copy, step: step))/model.safetensors", 1000) }
+    for step in Self.steps { truncate("\(checkpoint(copy, step))/model.safetensors", 1000) }
     let model = try Data(contentsOf: URL(filePath: "\(copy)/model.safetensors"))
     let metrics = try Data(contentsOf: URL(filePath: "\(copy)/metrics.jsonl"))
     let outcome = try goOn(in: copy, ranks)
