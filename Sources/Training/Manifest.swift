@@ -115,6 +115,9 @@ extension Manifest {
         !entry.name.contains("/") && entry.name.hasSuffix(".safetensors") && entry.bytes >= 0,
         "a file '\(entry.name)'")
       try require(
+        (entry.cells == nil) == [Checkpoint.model, Checkpoint.curvature].contains(entry.name),
+        "cells or none in '\(entry.name)'")
+      try require(
         entry.cells.map { $0.count == 2 && 0 <= $0[0] && $0[0] < $0[1] && $0[1] <= cellCount }
           ?? true, "cells \(entry.cells ?? []) in '\(entry.name)'")
     }

@@ -2,8 +2,10 @@ import Glibc
 import Synchronization
 
 /// What signals ask of a run, from outside: any rank may be told, and all act together.
-struct Requests: OptionSet {
-  let rawValue: Int
+package struct Requests: OptionSet {
+  package let rawValue: Int
+
+  package init(rawValue: Int) { self.rawValue = rawValue }
 
   /// SIGUSR2: save, and go on.
   static let save = Requests(rawValue: 1)
@@ -25,17 +27,19 @@ struct Requests: OptionSet {
 
   private static let pending = Atomic<Int>(0)
 
-  /// From now on the signals are heard, in place of what they did.
-  static func listen() {
-    _ = take()
-    for (number, handler) in [
-      (SIGUSR2, { _ in Requests.add(.save) }), (SIGUSR1, { _ in Requests.add(.pause) }),
-      (SIGTERM, { Requests.end($0, .terminate) }), (SIGINT, { Requests.end($0, .interrupt) }),
-    ] as [(Int32, @convention(c) (Int32) -> Void)] {
-      signal(number, handler)
-    }
+  /// From now on signals that ask for a checkpoint are heard, and wait for the first step.
+  package static func listen() {
+    signal(SIGUSR2) { _ in Requests.add(.save) }
+    signal(SIGUSR1) { _ in Requests.add(.pause) }
     // A file beyond its limit is an error like that of a full disk.
     signal(SIGXFSZ, SIG_IGN)
+  }
+
+  /// From now on those that end a process are heard too. Before the first step there is nothing to save.
+  static func listenToAll() {
+    listen()
+    signal(SIGTERM) { Requests.end($0, .terminate) }
+    signal(SIGINT) { Requests.end($0, .interrupt) }
   }
 
   /// What has been asked for since the last time.

@@ -41,7 +41,8 @@ extension Trainer {
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       progress.say(
         "saved step \(step) in \(checkpoints.path(step: step)) "
-          + "(\(formatBytes(bytes)), \(formatNumber(seconds, digits: 2)) s)")
+          + "(\(formatBytes(bytes))\(leavesWindow ? " without the window" : ""), "
+          + "\(formatNumber(seconds, digits: 2)) s)")
       try world.agree {
         if world.rank == 0 {
           try checkpoints.removeAll(upTo: step, butLast: plan.saving.keepLast)
@@ -55,6 +56,10 @@ extension Trainer {
     position.saved.at = .now
     // Signals do not reach all ranks at the same step: those that this was for are answered.
     Requests.forget(.save)
+  }
+
+  private var leavesWindow: Bool {
+    if case .mfac = plan.optimizer { !plan.saving.includesWindow } else { false }
   }
 
   private var manifest: Manifest {

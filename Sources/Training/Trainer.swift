@@ -143,7 +143,7 @@ public final class Trainer {
   /// Trains to the end of the plan, or until a signal says otherwise. Collective.
   @discardableResult
   public func run() throws -> Ending {
-    if plan.keepsFiles { Requests.listen() }
+    if plan.keepsFiles { Requests.listenToAll() }
     var batches = plan.batches
     var evaluation: Evaluation?
     if position.step > 0, !position.isEvaluated { evaluation = try evaluate() }

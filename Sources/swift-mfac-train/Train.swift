@@ -37,6 +37,7 @@ struct Train: ParsableCommand {
       let settings = try parsed(arguments)
       BLAS.repairCoreType()
       BLAS.useOneThread()
+      Requests.listen()
       Launcher.run { world in try train(settings, on: world) }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
