@@ -93,6 +93,7 @@ import Training
         ("removed", { file, _ in try FileManager.default.removeItem(atPath: file) }),
         ("emptied", { file, _ in truncate(file, 0) }),
         ("cut", { file, _ in truncate(file, 200) }),
+        ("a tebibyte long", { file, _ in truncate(file, 1 << 40) }),
         (
           "a directory",
           { file, _ in
