@@ -6,6 +6,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 RANKS ?= 8
+KILLS ?= 50
+SEED ?= 1
 ARGS ?=
 RELEASE := .build/release
 BUILD := swift build -c release --explicit-target-dependency-import-check error
@@ -15,7 +17,7 @@ DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 --dam
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup fashion-mnist build train test compare bench-networks scaling data-mnist lint format clean
+.PHONY: help setup fashion-mnist build train test torture compare bench-networks scaling data-mnist lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -51,6 +53,11 @@ train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="â
 test: setup ## Run every test
 	@$(BUILD) --build-tests
 	@swift test -c release --skip-build --no-parallel
+
+torture: setup ## Kill runs at random moments, KILLS=50 times; each must end with the same bytes
+	@$(BUILD) --build-tests
+	@TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) swift test -c release --skip-build --no-parallel \
+	  --filter TortureTests
 
 compare: fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one table (RANKS=2)
 	@Launch/compare.sh $(RELEASE)/swift-mfac-train

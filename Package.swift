@@ -76,6 +76,8 @@ let package = Package(
 
     // Dense double-precision truth, and the ladder of tests on it.
     .target(name: "Reference", path: "Tests/Reference"),
+    // Spoiled files for the readers of all formats.
+    .target(name: "Mutations", dependencies: ["RandomNumbers"], path: "Tests/Mutations"),
     .testTarget(name: "ShardingTests", dependencies: ["Sharding"]),
     .testTarget(
       name: "LinearAlgebraTests",
@@ -84,10 +86,12 @@ let package = Package(
       name: "CurvatureTests",
       dependencies: ["Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding"]),
     .testTarget(
-      name: "NetworksTests", dependencies: ["Networks", "LinearAlgebra", "RandomNumbers"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "RandomNumbers"]),
+      name: "NetworksTests",
+      dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers"]),
+    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Mutations", "RandomNumbers"]),
     .testTarget(
-      name: "TrainingTests", dependencies: ["Datasets", "LinearAlgebra", "Networks", "Training"],
+      name: "TrainingTests",
+      dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Training"],
       exclude: ["ResNet20"]),
     .testTarget(name: "BenchTests", dependencies: ["MPI", "Sharding", "swift-mfac-bench"]),
     .executableTarget(
@@ -97,7 +101,9 @@ let package = Package(
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",
-      dependencies: ["Datasets", "ranks-check", "swift-mfac-bench", "swift-mfac-train"],
+      dependencies: [
+        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-train",
+      ],
       exclude: ["Trajectories"]),
   ]
 )

@@ -47,6 +47,11 @@ struct NPYFile {
       major == 1
       ? Int(try input.read(8..<10, as: UInt16.self)[0])
       : Int(try input.read(8..<12, as: UInt32.self)[0])
+    guard size <= NPYHeader.largestSize else {
+      throw DatasetError(
+        path, "its header is too long", expected: "at most \(NPYHeader.largestSize) bytes",
+        got: "\(size)")
+    }
     dataOffset = headerOffset + size
     guard dataOffset <= input.count else {
       throw DatasetError(

@@ -30,6 +30,8 @@ enum NPYType: String, CaseIterable {
 /// Format, versions 1.0 to 3.0: NumPy's documentation, numpy.lib.format.
 struct NPYHeader: Equatable {
   static let magic = [0x93] + Array("NUMPY".utf8)
+  /// The longest header in bytes that is read; NumPy itself writes a few hundred.
+  static let largestSize = 100_000_000
 
   let type: NPYType
   let shape: [Int]
@@ -117,9 +119,14 @@ private struct PythonScanner {
       throw error("expected a string in the NPY header", at: position)
     }
     let start = position + 1
-    guard let end = text[start...].firstIndex(of: quote),
-      text[start..<end].allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "\\") })
-    else { throw error("a string in the NPY header has no end", at: position) }
+    guard let end = text[start...].firstIndex(of: quote) else {
+      throw error("a string in the NPY header has no end", at: position)
+    }
+    if let place = text[start..<end].firstIndex(where: {
+      $0 < 0x20 || $0 >= 0x7F || $0 == UInt8(ascii: "\\")
+    }) {
+      throw error("a string in the NPY header is not plain ASCII", at: place)
+    }
     position = end + 1
     return String(decoding: text[start..<end], as: UTF8.self)
   }

@@ -33,7 +33,7 @@ public final class SHA256 {
   /// That of a file, read from its start to its end.
   ///
   /// - Throws: `DatasetError` where it cannot be read.
-  public static func ofFile(_ path: String) throws(DatasetError) -> (bytes: Int, digest: String) {
+  public static func ofFile(_ path: String) throws(DatasetError) -> String {
     let file = try InputFile(path)
     let digest = SHA256()
     var offset = 0
@@ -42,6 +42,6 @@ public final class SHA256 {
       piece.withUnsafeBytes { digest.add($0) }
       offset += piece.count
     }
-    return (file.count, digest.finish())
+    return digest.finish()
   }
 }

@@ -18,7 +18,8 @@ struct SafetensorsHeader {
   init(_ text: [UInt8], dataSize: Int, file: String) throws(DatasetError) {
     let origin = 8
     guard String(validating: text, as: UTF8.self) != nil else {
-      throw DatasetError(file, "the header is not valid UTF-8")
+      throw DatasetError(
+        file, "byte \(origin + Self.validPrefix(of: text)): the header is not valid UTF-8")
     }
     guard text.first == UInt8(ascii: "{") else {
       throw DatasetError(file, "byte \(origin): the header does not start with '{'")
@@ -44,6 +45,13 @@ struct SafetensorsHeader {
     self.tensors = order.map { tensors[$0] }
     self.metadata = metadata
     try checkRanges(dataSize: dataSize, file: file)
+  }
+
+  /// How many bytes come before the first that is not UTF-8.
+  private static func validPrefix(of text: [UInt8]) -> Int {
+    var (parser, bytes, count) = (Unicode.UTF8.ForwardParser(), text.makeIterator(), 0)
+    while case .valid(let scalar) = parser.parseScalar(from: &bytes) { count += scalar.count }
+    return count
   }
 
   /// The description of one tensor; `scanner` is at its opening brace.

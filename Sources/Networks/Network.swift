@@ -169,8 +169,10 @@ public final class Network<Element: Scalar> {
     precondition(
       state.count == stateCount && statistics.count == stateCount,
       "\(state.count) and \(statistics.count) running statistics, not \(stateCount)")
-    for (i, momentum) in description.graph.stateMomenta.enumerated() {
-      state[i] = Element((1 - momentum) * Double(state[i]) + momentum * Double(statistics[i]))
+    for (elements, momentum) in description.graph.stateMomenta {
+      for i in elements {
+        state[i] = Element((1 - momentum) * Double(state[i]) + momentum * Double(statistics[i]))
+      }
     }
   }
 

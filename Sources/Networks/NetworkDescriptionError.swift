@@ -29,7 +29,11 @@ public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible
     var text = ""
     if let file { text += line.map { "\(file):\($0): " } ?? "\(file): " }
     if let layer { text += layerName.map { "layer \(layer) (\($0)): " } ?? "layer \(layer): " }
-    return text + problem
+    // Names and values come from the file: in one line, whatever is in them.
+    return (text + problem).unicodeScalars.reduce(into: "") { line, scalar in
+      let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
+      line += isControl ? scalar.escaped(asASCII: true) : String(scalar)
+    }
   }
 
   /// The same problem, at a line of a file.

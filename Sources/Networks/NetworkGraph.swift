@@ -20,8 +20,6 @@ struct NetworkGraph: Sendable, Equatable {
   private(set) var shapes: [[Int]]
   private(set) var parameters = ParameterLayout()
   private(set) var state = ParameterLayout()
-  /// For each element of the state, how much of it a step replaces.
-  private(set) var stateMomenta: [Double] = []
   /// Who gives each value, for messages.
   private var givers = ["the input"]
 
@@ -35,6 +33,15 @@ struct NetworkGraph: Sendable, Equatable {
     nodes.compactMap { node in
       if case .layer(.embedding(let vocabulary, _)) = node.operation { vocabulary } else { nil }
     }.min()
+  }
+
+  /// Which elements of the state are each batch-norm's, and how much of them a step replaces.
+  var stateMomenta: [(elements: Range<Int>, momentum: Double)] {
+    nodes.compactMap { node in
+      guard case .layer(.batchNorm(let momentum, _)) = node.operation else { return nil }
+      let tensors = state.tensors[node.state]
+      return (tensors.first!.range.lowerBound..<tensors.last!.range.upperBound, momentum)
+    }
   }
 
   /// The fewest elements of an example that a batch-norm takes together for one statistic.
@@ -98,9 +105,6 @@ struct NetworkGraph: Sendable, Equatable {
     let output = try layer.kind.outputShape(of: shape, from: givers[value])
     let tensors = try parameters.append(layer.parameterTensors(for: shape), of: path)
     let states = try state.append(layer.stateTensors(for: shape), of: path)
-    if case .batchNorm(let momentum, _) = layer.kind {
-      stateMomenta += Array(repeating: momentum, count: state.count - stateMomenta.count)
-    }
     return try append(
       Node(operation: .layer(layer.kind), inputs: [value], parameters: tensors, state: states),
       giving: output, "layer \(path) (\(layer.kindName))")

@@ -16,12 +16,13 @@ public struct ParameterLayout: Sendable, Equatable {
 
   /// In the order of the layers; their ranges follow one another without gaps.
   public private(set) var tensors: [Tensor] = []
+  private var indexOfName: [String: Int] = [:]
 
   /// d
   public var count: Int { tensors.last?.range.upperBound ?? 0 }
 
   /// The tensor of that name.
-  public subscript(name: String) -> Tensor? { tensors.first { $0.name == name } }
+  public subscript(name: String) -> Tensor? { indexOfName[name].map { tensors[$0] } }
 
   /// Adds a layer's tensors at the end; returns their indices.
   mutating func append(
@@ -34,7 +35,9 @@ public struct ParameterLayout: Sendable, Equatable {
           "\(tensor.name) of shape \(tensor.shape) makes more than \(largestCount) parameters")
       }
       let name = path.isEmpty ? tensor.name : "\(path).\(tensor.name)"
-      guard self[name] == nil else { throw LayerProblem("a second tensor '\(name)'") }
+      guard indexOfName.updateValue(tensors.count, forKey: name) == nil else {
+        throw LayerProblem("a second tensor '\(name)'")
+      }
       tensors.append(
         Tensor(
           name: name, shape: tensor.shape, range: count..<count + size,

@@ -97,10 +97,14 @@ extension Manifest {
       guard holds else { throw DatasetError(file, "\(what) cannot be") }
     }
     try require(formatVersion == 1, "format_version \(formatVersion)")
-    try require(step >= 0 && skippedInARow >= 0, "step \(step)")
-    try require(metricsBytes >= 0 && seconds >= 0, "seconds or metrics_bytes below 0")
-    try require(
-      parameterCount >= 0 && parameterCount < 1 << 48, "parameter_count \(parameterCount)")
+    for (name, count) in [
+      ("step", step), ("epoch", epoch), ("batch_in_epoch", batchInEpoch),
+      ("skipped_in_a_row", skippedInARow), ("metrics_bytes", metricsBytes),
+      ("parameter_count", parameterCount),
+    ] {
+      try require((0..<1 << 48).contains(count), "\(name) \(count)")
+    }
+    try require(seconds >= 0, "seconds \(seconds)")
     let cells = Cells(parameterCount: parameterCount)
     try require(
       cellSize == cells.size && cellCount == cells.count, "\(cellCount) cells of \(cellSize)")

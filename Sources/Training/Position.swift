@@ -38,5 +38,5 @@ enum Ground {
   }
 
   /// The digest of the program.
-  static let program = (try? SHA256.ofFile("/proc/self/exe").digest) ?? "unknown"
+  static let program = (try? SHA256.ofFile("/proc/self/exe")) ?? "unknown"
 }

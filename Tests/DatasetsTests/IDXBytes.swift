@@ -1,3 +1,5 @@
+import Mutations
+
 /// An IDX file of unsigned bytes.
 func idxBytes(shape: [Int], values: [UInt8], type: UInt8 = 8) -> [UInt8] {
   [0, 0, type, UInt8(shape.count)]
@@ -18,10 +20,6 @@ func gzipped(_ bytes: [UInt8]) -> [UInt8] {
   } while start < bytes.count
   return file + littleEndian(checkSum(bytes))
     + littleEndian(UInt32(truncatingIfNeeded: bytes.count))
-}
-
-func littleEndian(_ number: some FixedWidthInteger) -> [UInt8] {
-  withUnsafeBytes(of: number.littleEndian) { Array($0) }
 }
 
 /// CRC-32.

@@ -1,4 +1,5 @@
 import Datasets
+import Mutations
 import Testing
 
 struct NPYTests {
@@ -156,6 +157,22 @@ struct NPYTests {
       (
         Array(npy("|u1", [1], [0]).prefix(40)),
         "F: the header ends beyond the file: expected at least 128 bytes, got 40"
+      ),
+      (
+        [0x93] + Array("NUMPY".utf8) + [2, 0] + littleEndian(100_000_001 as UInt32) + [123],
+        "F: its header is too long: expected at most 100000000 bytes, got 100000001"
+      ),
+      (
+        [0x93] + Array("NUMPY".utf8) + [1, 0, 7, 0] + [123, 39, 115, 0xff, 39, 58, 125],
+        "F: byte 13: a string in the NPY header is not plain ASCII"
+      ),
+      (
+        [0x93] + Array("NUMPY".utf8) + [1, 0, 3, 0] + [123, 0xff, 125],
+        "F: byte 11: expected a string in the NPY header"
+      ),
+      (
+        npy(header: "{'shape': (1,), 'shape': (1,)}", [0]),
+        "F: byte 26: the key 'shape' is unknown, or there twice"
       ),
       (
         npy("|u1", [2, 2], [0], fortran: true),

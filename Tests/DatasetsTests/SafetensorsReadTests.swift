@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Mutations
 import Testing
 
 /// A safetensors file with this header and this much data, counting up from 0.

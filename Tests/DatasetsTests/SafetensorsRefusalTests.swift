@@ -1,4 +1,5 @@
 import Datasets
+import Mutations
 import Testing
 
 struct SafetensorsRefusalTests {
@@ -37,12 +38,13 @@ struct SafetensorsRefusalTests {
       ),
       (littleEndian(0 as UInt64), "byte 8: the header does not start with '{'"),
       (
-        littleEndian(6 as UInt64) + [123, 34, 0xff, 34, 58, 125], "the header is not valid UTF-8"
+        littleEndian(6 as UInt64) + [123, 34, 0xff, 34, 58, 125],
+        "byte 10: the header is not valid UTF-8"
       ),
       // A surrogate's code point encoded as UTF-8 is none.
       (
         littleEndian(8 as UInt64) + [123, 34, 0xed, 0xa0, 0x80, 34, 58, 125],
-        "the header is not valid UTF-8"
+        "byte 10: the header is not valid UTF-8"
       ),
     ]
     for (bytes, message) in cases { #expect(try refusal(of: bytes) == message) }

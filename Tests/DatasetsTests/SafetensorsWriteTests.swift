@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Mutations
 import Testing
 
 struct SafetensorsWriteTests {

@@ -1,4 +1,5 @@
 import Datasets
+import Mutations
 import Testing
 
 struct TokenSequencesTests {

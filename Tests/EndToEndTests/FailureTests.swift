@@ -235,7 +235,7 @@ import Testing
   }
 
   /// The process of a rank, found by its arguments and its launcher's environment.
-  private static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
+  static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
     let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return processes.compactMap { pid_t($0) }.first { process in
       func text(_ name: String) -> String {

@@ -1,0 +1,134 @@
+import Datasets
+import Mutations
+import Testing
+import Training
+
+/// Spoiled manifests: each is read right or refused in words, without a trap, a hang or memory that
+/// only its numbers ask for.
+struct MutatedManifestTests {
+  /// Of a network of 1000 parameters: 8 cells of 128.
+  static let body = """
+    {
+      "batch_in_epoch" : 3,
+      "cell_count" : 8,
+      "cell_size" : 128,
+      "core_type" : "Haswell",
+      "epoch" : 1,
+      "files" : [
+        {
+          "bytes" : 352,
+          "name" : "curvature.safetensors",
+          "sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        },
+        {
+          "bytes" : 4064,
+          "name" : "model.safetensors",
+          "sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        },
+        {
+          "bytes" : 9000,
+          "cells" : [
+            0,
+            3
+          ],
+          "name" : "window-00001-of-00002.safetensors",
+          "sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        },
+        {
+          "bytes" : 12000,
+          "cells" : [
+            3,
+            8
+          ],
+          "name" : "window-00002-of-00002.safetensors",
+          "sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        }
+      ],
+      "format_version" : 1,
+      "has_window" : true,
+      "is_evaluated" : false,
+      "learning_rate" : 0.001,
+      "metrics_bytes" : 1234,
+      "network" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+      "optimizer" : {
+        "damping" : 0.0001,
+        "filled" : 5
+      },
+      "parameter_count" : 1000,
+      "program_sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+      "seconds" : 12.5,
+      "settings" : "window: 8\\n",
+      "settings_sha256" : "\(SHA256.of("window: 8\n"))",
+      "skipped_in_a_row" : 0,
+      "step" : 47,
+      "training_data" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+      "training_seconds" : 12.25
+    """
+
+  static let tokens = [
+    "\"", "{", "}", "[", "]", ":", ",", "\\", "null", "true", "false", "1e308", "1e999", "-0.0",
+    "0.5", "9223372036854775807", "9223372036854775808", "-1", "\"cells\" : [0, 16],", "\"cells\"",
+    "\"step\" : 3,", "\"files\" : [],", "\\ud800", "\\u0000", "../", "/", ".safetensors", "window-",
+    "\"extra\" : {},", "\u{e9}", "[[[[[[[[", "/* */", "//",
+  ]
+
+  /// With the digest of what stands before it.
+  static func signed(_ body: [UInt8]) -> [UInt8] {
+    let digest = SHA256()
+    body.withUnsafeBytes { digest.add($0) }
+    return body + Array(",\n  \"manifest_sha256\" : \"\(digest.finish())\"\n}\n".utf8)
+  }
+
+  @Test func spoiledManifests() async {
+    await #expect(processExitsWith: .success) {
+      limitMemory()
+      let body = Array(Self.body.utf8)
+      let whole = Self.signed(body)
+      _ = try Manifest(text: whole, file: "f")
+      let mutator = Mutator(tokens: Self.tokens, seed: 11)
+      // As a disk spoils it: the digest sees everything.
+      let found = try Tally(40_000, refusing: DatasetError.self) { number in
+        let mutant = mutator.mutant(number, of: whole)
+        if mutant != whole { try Self.use(Manifest(text: mutant, file: "f")) }
+      }
+      #expect(found.refused > 39_000, "\(found)")
+      // As another program might write it, with the digest that belongs to it.
+      let count = 80_000
+      let tally = try Tally(count, refusing: DatasetError.self) { number in
+        let mutant = mutator.mutant(count + number, of: body)
+        try Self.use(Manifest(text: Self.signed(mutant), file: "f"))
+      }
+      #expect(tally.accepted > count / 50, "\(tally)")
+      #expect(tally.refused > count / 2, "\(tally)")
+    }
+  }
+
+  /// What those who read it rely on.
+  static func use(_ manifest: Manifest) {
+    // There is room for sums of them.
+    for count in [
+      manifest.step, manifest.epoch, manifest.batchInEpoch, manifest.skippedInARow,
+      manifest.metricsBytes,
+    ] {
+      #expect(count >= 0 && count < 1 << 48)
+    }
+    #expect(manifest.cellCount * manifest.cellSize >= manifest.parameterCount)
+    for file in manifest.files {
+      #expect(file.name.hasSuffix(".safetensors") && !file.name.contains("/"))
+      #expect(file.bytes >= 0)
+      #expect(file.cells.map { $0[0] < $0[1] && $0[1] <= manifest.cellCount } ?? true)
+    }
+  }
+
+  @Test(arguments: ["[", "{\"a\":", "\"\\\\"])
+  func nestedManifests(piece: String) {
+    for depth in [400, 600, 100_000, 1_000_000] {
+      let nest = String(repeating: piece, count: depth)
+      for body in [nest, Self.body.replacing("0.001", with: nest)] {
+        #expect(throws: DatasetError.self) {
+          try Manifest(text: Self.signed(Array(body.utf8)), file: "f")
+        }
+      }
+    }
+  }
+}
