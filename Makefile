@@ -17,17 +17,23 @@ DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 --dam
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup fashion-mnist build train test torture compare bench-networks scaling data-mnist lint format clean
+.PHONY: help setup fashion-mnist build train test torture test-slurm test-hosts compare bench-networks \
+  scaling data-mnist lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
 	  while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
 
 setup: ## Install the Debian packages that are missing
-	@missing=$$(for p in $(PACKAGES); do \
-	    [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; \
-	  done | xargs); \
-	if [ -n "$$missing" ]; then $(call install,$$missing); fi
+	@$(call need,$(PACKAGES))
+
+# Installs those of the packages that are missing.
+define need
+missing=$$(for p in $(1); do \
+    [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; \
+  done | xargs); \
+if [ -n "$$missing" ]; then $(call install,$$missing); fi
+endef
 
 # Shows the line before it runs it.
 define install
@@ -58,6 +64,14 @@ torture: setup ## Kill runs at random moments, KILLS=50 times; each must end wit
 	@$(BUILD) --build-tests
 	@TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) swift test -c release --skip-build --no-parallel \
 	  --filter TortureTests
+
+test-slurm: build ## Run both Slurm scripts on a Slurm of two nodes on this machine (root)
+	@$(call need,slurm-wlm slurm-wlm-basic-plugins munge iproute2)
+	@$(SUDO) Tests/Launch/slurm.sh $(RELEASE)/swift-mfac-train
+
+test-hosts: build ## Run on two hosts in network namespaces, and cut the cables between them (root)
+	@$(call need,iproute2)
+	@$(SUDO) Tests/Launch/hosts.sh $(RELEASE)/swift-mfac-train
 
 compare: fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one table (RANKS=2)
 	@Launch/compare.sh $(RELEASE)/swift-mfac-train

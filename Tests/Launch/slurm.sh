@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# Both Slurm scripts on a cluster of two nodes on this machine:
+#
+#   Tests/Launch/slurm.sh path/to/swift-mfac-train
+#
+# Each is told to save and requeue in the midst of its training, is started again by Slurm, and has to
+# end with the bytes of one rank that was never interrupted. Needs root, and Debian's slurm-wlm.
+set -euo pipefail
+program=$(realpath "${1:?which swift-mfac-train}")
+launch=$(realpath "$(dirname "$0")/../../Launch")
+# shellcheck source=Tests/Launch/two-hosts.sh
+. "$(dirname "$0")/two-hosts.sh"
+training=(--dataset digits --batch-size 32 --epochs 60 --learning-rate 0.01 --damping 0.01 --seed 7)
+
+# The cluster: munged for all, slurmctld on n1, slurmd on both.
+export SLURM_CONF=$work/slurm.conf
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+# A rank that waits lets others have its core: this machine may be busy.
+export OMPI_MCA_mpi_yield_when_idle=1
+mkdir -p "$work"/{state,spool-n1,spool-n2,tmp-n1,tmp-n2,log}
+# cred_expire  a requeued job waits for so long before it starts again (Slurm's default: 120 s).
+# TmpFS        a directory for each node: both have the same /tmp.
+# config_overrides, task/none, linuxproc  what a node has is what is said here, and no cgroups.
+cat >"$SLURM_CONF" <<CONF
+ClusterName=two-hosts
+SlurmctldHost=n1(10.0.0.1)
+SlurmUser=root
+AuthInfo=socket=$work/munge.socket,cred_expire=5
+StateSaveLocation=$work/state
+SlurmdSpoolDir=$work/spool-%n
+SlurmctldPidFile=$work/slurmctld.pid
+SlurmdPidFile=$work/slurmd-%n.pid
+TmpFS=$work/tmp-%n
+MailProg=/bin/true
+ProctrackType=proctrack/linuxproc
+TaskPlugin=task/none
+SelectType=select/cons_tres
+SelectTypeParameters=CR_CPU
+SchedulerParameters=sched_interval=1,bf_interval=1
+SlurmdParameters=config_overrides
+NodeName=n1 NodeAddr=10.0.0.1 CPUs=$ranks
+NodeName=n2 NodeAddr=10.0.0.2 CPUs=$ranks
+PartitionName=all Nodes=ALL Default=YES
+CONF
+(umask 077 && head -c 1024 /dev/urandom >"$work/munge.key")
+munged --foreground --force --socket="$work/munge.socket" --key-file="$work/munge.key" \
+  --pid-file="$work/munged.pid" --seed-file="$work/munge.seed" --log-file="$work/log/munged" \
+  2>"$work/log/munged.err" &
+await 10 test -S "$work/munge.socket"
+"$work/on" n1 slurmctld -D >"$work/log/slurmctld" 2>&1 &
+for host in n1 n2; do "$work/on" "$host" slurmd -D -N "$host" >"$work/log/slurmd-$host" 2>&1 & done
+slurm() { timeout 20 "$work/on" n1 "$@"; }
+all_idle() { [ "$(slurm sinfo --noheader --format '%D %T')" = "2 idle" ]; }
+await 30 all_idle
+report "$(slurmctld -V): 2 nodes idle, $ranks ranks each"
+
+(cd "$work" && "$program" "${training[@]}" --run-directory "$work/alone" >"$work/log/alone" 2>&1) ||
+  fail "the uninterrupted run: $(cat "$work/log/alone")"
+report "uninterrupted, one rank, without Slurm: done"
+
+# What Slurm says of a job, such as "COMPLETED restarts 1 exit 0:0".
+state() {
+  slurm scontrol --oneliner show job "$job" |
+    sed -E 's/.*JobState=(\S+).*Restarts=([0-9]+).*ExitCode=(\S+).*/\1 restarts \2 exit \3/'
+}
+is() { [[ $(state) == $1* ]]; }
+says() { grep -q "$1" "$out"; }
+for script in slurm-srun slurm-mpirun; do
+  out=$work/$script.out
+  await 20 all_idle
+  job=$(RUN_DIRECTORY=$work/$script slurm sbatch --parsable --chdir "$work" --output "$out" --time=5 \
+    --ntasks-per-node="$ranks" "$launch/$script.sbatch" "$program" "${training[@]}")
+  logs=("$work"/log/slurm* "$out")
+  await 30 is RUNNING
+  await 30 says "^step "
+  report "$script: training"
+  slurm scancel --batch --signal=USR1 "$job"
+  await 30 is "PENDING restarts 1"
+  report "$script: $(grep -m 1 '^saved step' "$out"), requeued"
+  await 60 is "RUNNING restarts 1"
+  await 60 says '^resume  *at step'
+  report "$script: $(grep '^resume  *at' "$out")"
+  await 120 is "COMPLETED restarts 1 exit 0:0"
+  cmp "$work/alone/model.safetensors" "$work/$script/model.safetensors" || fail "other bytes"
+  report "$script: completed, with the bytes of the uninterrupted run"
+done
