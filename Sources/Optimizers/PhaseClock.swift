@@ -70,6 +70,8 @@ public final class PhaseClock {
   ) rethrows -> Result {
     let outer = inner
     inner = Cost()
+    let outerPhase = world?.place.phase
+    world?.place.phase = phase.rawValue
     let sent = world?.traffic ?? Traffic()
     let start = ContinuousClock.now
     defer {
@@ -81,6 +83,7 @@ public final class PhaseClock {
         bytesRead: bytes)
       costs[phase] = (costs[phase] ?? Cost()) + own
       inner = outer + whole
+      world?.place.phase = outerPhase
     }
     return try body()
   }

@@ -33,7 +33,10 @@ struct Train: ParsableCommand {
       let settings = try parsed(Array(CommandLine.arguments.dropFirst()))
       BLAS.repairCoreType()
       BLAS.useOneThread()
-      Launcher.run { world in try train(settings, on: world) }
+      Launcher.run(
+        watchdogSeconds: settings.reliability.watchdogSeconds,
+        checksCollectives: settings.reliability.checkCollectives
+      ) { world in try train(settings, on: world) }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }
