@@ -10,7 +10,7 @@ extension Communicator {
 
   /// Every rank's text, in the order of the ranks.
   public func allGather(_ text: String) throws -> [String] {
-    try begin("all-gather of texts", size: 0)
+    try begin("all-gather of texts")
     let bytes = Array(text.utf8)
     let counts = try allGather(Double(bytes.count)).map { Int($0) }
     var gathered = try gather(bytes, counts: counts)[...]
@@ -56,7 +56,7 @@ extension Communicator {
     let outcome = Swift.Result { try body() }
     var failure = ""
     if case .failure(let error) = outcome { failure = "\(error)" }
-    try begin("agreement", size: 0)
+    try begin("agreement")
     let failures = try allGather(failure)
     guard let rank = failures.firstIndex(where: { !$0.isEmpty }) else { return try outcome.get() }
     let everywhere = failures.allSatisfy { $0 == failures[rank] }
@@ -70,7 +70,7 @@ extension Communicator {
   /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and the first line in
   ///   which it does.
   public func requireSame(_ what: String, _ text: String) throws {
-    try begin("comparison", size: 0)
+    try begin("comparison")
     let texts = try allGather(text)
     guard let rank = texts.firstIndex(where: { $0 != texts[0] }) else { return }
     let lines = [texts[0], texts[rank]].map { $0.split(separator: "\n") }

@@ -78,7 +78,7 @@ public final class Communicator {
 
   /// Ends MPI; nothing may be communicated afterwards.
   public func finish() throws {
-    try begin("end", size: 0)
+    try begin("end")
     // The others are waited for here, where the wait is watched.
     _ = try gather([], counts: [Int](repeating: 0, count: size))
     TimeLimit.begin(

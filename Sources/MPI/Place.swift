@@ -7,8 +7,14 @@ public struct Place: CustomStringConvertible {
   /// The collective operation that was begun last.
   var operation: StaticString = "start"
 
+  /// Step and phase, where it is within them.
+  var moment: String? {
+    let parts = [step.map { "step \($0)" }, phase].compactMap { $0 }
+    return parts.isEmpty ? nil : parts.joined(separator: ", ")
+  }
+
   public var description: String {
-    [step.map { "step \($0)" }, phase ?? "\(operation)"].compactMap { $0 }.joined(separator: ", ")
+    phase == nil ? [moment, "\(operation)"].compactMap { $0 }.joined(separator: ", ") : moment!
   }
 }
 

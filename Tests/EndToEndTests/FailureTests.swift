@@ -195,7 +195,7 @@ import Testing
         while FileManager.default.fileExists(atPath: run) {
           try? FileManager.default.removeItem(atPath: run)
         }
-      } else if let victim = Self.rank(1, runningWith: run) {
+      } else if let victim = Program.rank(1, runningWith: run) {
         kill(victim, SIGKILL)
       } else {
         process.terminate()
@@ -209,35 +209,6 @@ import Testing
     if let message = says[how] {
       #expect(outcome.errors.contains(message), "\(outcome.errors)")
     }
-    #expect(Self.rank(0, runningWith: run) == nil)
-  }
-
-  @Test func aTrapInOneRankEndsTheJob() throws {
-    let outcome = try Program.run(
-      Program.process(ranks: 3, program: Program.ranksCheck, ["trap"]))
-    #expect(outcome.status != 0)
-    #expect(outcome.errors.contains("told to"))
-    #expect(outcome.seconds < 20)
-  }
-
-  @Test func anErrorInOneRankEndsAnExchangeThatHasBegun() throws {
-    let outcome = try Program.run(
-      Program.process(ranks: 3, program: Program.ranksCheck, ["throw"]))
-    #expect(outcome.status == 1)
-    #expect(outcome.output.contains("rank 2: wrong: told to"))
-    #expect(outcome.seconds < 20)
-  }
-
-  /// The process of a rank, found by its arguments and its launcher's environment.
-  private static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
-    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return processes.compactMap { pid_t($0) }.first { process in
-      func text(_ name: String) -> String {
-        let bytes = FileManager.default.contents(atPath: "/proc/\(process)/\(name)") ?? Data()
-        return String(decoding: bytes, as: UTF8.self)
-      }
-      return text("cmdline").contains("swift-mfac-train\0") && text("cmdline").contains(argument)
-        && text("environ").contains("OMPI_COMM_WORLD_RANK=\(rank)\0")
-    }
+    #expect(Program.rank(0, runningWith: run) == nil)
   }
 }
