@@ -39,7 +39,7 @@ public final class Communicator {
     // Of several ranks that wait, rank 0 is to say so.
     TimeLimit.begin(
       watchdogSeconds > 0 && !isFirst ? watchdogSeconds + 2 : watchdogSeconds,
-      saying: "waited \(watchdogSeconds) s for all ranks to start MPI")
+      saying: "waited \(Int(watchdogSeconds.rounded(.up))) s for all ranks to start MPI")
     defer { TimeLimit.end() }
     var provided: Int32 = 0
     try MPIError.check(
@@ -82,7 +82,8 @@ public final class Communicator {
     // The others are waited for here, where the wait is watched.
     _ = try gather([], counts: [Int](repeating: 0, count: size))
     TimeLimit.begin(
-      watchdogSeconds, saying: "rank \(rank) waited \(watchdogSeconds) s for MPI to end")
+      watchdogSeconds,
+      saying: "rank \(rank) waited \(Int(watchdogSeconds.rounded(.up))) s for MPI to end")
     defer { TimeLimit.end() }
     try MPIError.check("MPI_Finalize", MPI_Finalize())
   }
@@ -160,14 +161,15 @@ public final class Communicator {
   func wait(for requests: inout [MPI_Request?]) throws {
     var done: Int32 = 0
     var watchdog = Watchdog()
+    // A look costs more than a poll: there is one in a millisecond or more often, not in a short wait.
+    let interval = sharesCores ? 8 : 512
     var polls = 0
     while true {
       try MPIError.check(
         "MPI_Testall", mfac_test_all(Int32(requests.count), &requests, &done))
       if done != 0 { return }
       polls += 1
-      // A look costs more than a poll.
-      if polls % 64 == 0 { try watchdog.look(on: self) }
+      if polls % interval == 0 { try watchdog.look(on: self) }
       if sharesCores { usleep(20) }
     }
   }
