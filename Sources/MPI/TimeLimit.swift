@@ -1,12 +1,5 @@
 import Glibc
 
-/// Says why the program ends, in one line.
-package func complain(_ message: String) {
-  fflush(nil)
-  var line = "Error: \(message)\n"
-  line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
-}
-
 /// Ends this process where it is stuck in a call from which nobody can look at the clock.
 enum TimeLimit {
   /// For a signal's handler, which may not allocate anything.
