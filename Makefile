@@ -10,7 +10,7 @@ ARGS ?=
 RELEASE := .build/release
 BUILD := swift build -c release --explicit-target-dependency-import-check error
 
-PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev zlib1g-dev pkg-config
+PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
 DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 --damping 0.01
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)

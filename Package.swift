@@ -27,6 +27,8 @@ let package = Package(
     .systemLibrary(
       name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
 
     // C: loops that BLAS has no form for, and the digits embedded as data.
     .target(name: "CKernels"),
@@ -45,7 +47,7 @@ let package = Package(
     .target(
       name: "Networks",
       dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
-    .target(name: "Datasets", dependencies: ["CDigits", "CZlib", "RandomNumbers"]),
+    .target(name: "Datasets", dependencies: ["CCrypto", "CDigits", "CZlib", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Training",

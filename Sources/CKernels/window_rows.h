@@ -1,4 +1,4 @@
-// The three operations on a cell's rows, for one element type. Included once for each, with
+// The four operations on a cell's rows, for one element type. Included once for each, with
 //   NAME(operation)  the function's name
 //   ELEMENT          what is stored
 //   DISTANCE         how far ahead memory is asked for
@@ -11,6 +11,17 @@ void NAME(store)(ELEMENT *rows, size_t capacity, size_t slot, const float *x, si
   for (size_t run = 0; run < runs; run++, row += width * RUN) {
     float last[RUN] = {0};
     PUT16(row, run < count / RUN ? x + run * RUN : COPY_LAST(last, x, count));
+  }
+}
+
+void NAME(load)(const ELEMENT *rows, size_t capacity, size_t slot, float *x, size_t count) {
+  size_t runs = RUNS(count), width = WIDTH(capacity, slot);
+  const ELEMENT *row = rows + (slot / GROUP * GROUP * runs + slot % GROUP) * RUN;
+  for (size_t run = 0; run < runs; run++, row += width * RUN) {
+    double8 halves[2] = {LOW8(row), HIGH8(row)};
+    for (size_t i = 0; i < RUN && run * RUN + i < count; i++) {
+      x[run * RUN + i] = (float)halves[i / 8][i % 8];
+    }
   }
 }
 

@@ -15,7 +15,7 @@ import LinearAlgebra
 public final class DampedFisher {
   public let window: GradientWindow
   /// λ > 0, of the factor.
-  public private(set) var damping: Double
+  public internal(set) var damping: Double
   /// The λ > 0 that is asked for. The factor takes it when S is factored anew in any case, and at once
   /// where its own is more than a tenth off, so that a λ that drifts costs little; the very first it
   /// takes at once too.
@@ -23,11 +23,11 @@ public final class DampedFisher {
     didSet { precondition(wantedDamping > 0 && wantedDamping.isFinite, "damping \(wantedDamping)") }
   }
   /// K, shape [m, m]; rows and columns of empty slots are zero.
-  public private(set) var gram: [Double]
+  public internal(set) var gram: [Double]
   /// Of S, its rows from the oldest gradient to the newest.
   package let factor: CholeskyFactor
   /// Whether the factor is kept up from step to step; else S is factored anew in each.
-  public private(set) var isFactorMaintained = true
+  public internal(set) var isFactorMaintained = true
 
   /// - Parameters:
   ///   - window: an empty window.
@@ -131,7 +131,7 @@ public final class DampedFisher {
   }
 
   /// mλ
-  private var shift: Double { Double(window.capacity) * damping }
+  var shift: Double { Double(window.capacity) * damping }
 
   /// Before the factor is made anew: whether it still solves as it should. The residual of a stable
   /// solution is that of rounding S and c, some units of 1e-16·√m; where it is far above, the factor

@@ -52,6 +52,11 @@ final class ErrorFeedback {
     isPending = true
   }
 
+  /// What is carried over, of a cell.
+  func array(ofCell cell: Int) -> StoredArray {
+    carried.array("carried", cells[cell])
+  }
+
   /// The compressed gradient is taken: what it left out is carried.
   func commit() {
     precondition(isPending, "a gradient that was not staged")

@@ -161,6 +161,22 @@ public final class GradientWindow {
     }
   }
 
+  /// What a cell of the window is outside of memory.
+  public func arrays(ofCell cell: Int) -> [StoredArray] {
+    rows[cell].arrays(filled: filled) + (feedback.map { [$0.array(ofCell: cell)] } ?? [])
+  }
+
+  /// Becomes a window of another process, whose cells `arrays` then take over.
+  func resume(filled: Int, oldest: Int) throws(StoredArrayError) {
+    guard (0...capacity).contains(filled),
+      filled < capacity ? oldest == filled : (0..<capacity).contains(oldest)
+    else {
+      throw StoredArrayError(
+        "\(filled) gradients, the oldest at \(oldest), in a window of \(capacity)")
+    }
+    (self.filled, self.oldest) = (filled, oldest)
+  }
+
   private func check(_ count: Int) {
     precondition(count == sliceCount, "a slice of \(count) for a window of \(sliceCount) columns")
   }

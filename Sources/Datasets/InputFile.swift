@@ -3,15 +3,15 @@ import Glibc
 /// A regular file open for reading, whole or by ranges as they are needed.
 ///
 /// Ranges are read, not mapped: a file that shrinks meanwhile ends in an error instead of a signal.
-final class InputFile: Sendable {
-  let path: String
+package final class InputFile: Sendable {
+  package let path: String
   /// Size in bytes when the file was opened.
-  let count: Int
+  package let count: Int
   private let descriptor: Int32
 
   /// - Throws: `DatasetError` when there is no such file, it may not be read, or it is a directory
   ///   or another thing that is not a regular file.
-  init(_ path: String) throws(DatasetError) {
+  package init(_ path: String) throws(DatasetError) {
     // Without O_NONBLOCK a named pipe would hang here, before it can be refused.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .system(path, "cannot open") }
@@ -35,7 +35,8 @@ final class InputFile: Sendable {
   deinit { close(descriptor) }
 
   /// Fills `buffer` with the bytes from `offset` on.
-  func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DatasetError) {
+  package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DatasetError)
+  {
     var done = 0
     while done < buffer.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done...])
@@ -52,7 +53,7 @@ final class InputFile: Sendable {
   }
 
   /// The bytes of `range` as integers of the machine's byte order, little-endian like the files'.
-  func read<Word: FixedWidthInteger>(
+  package func read<Word: FixedWidthInteger>(
     _ range: Range<Int>, as word: Word.Type = Word.self
   ) throws(DatasetError) -> [Word] {
     let size = MemoryLayout<Word>.size

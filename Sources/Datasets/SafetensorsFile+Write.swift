@@ -14,22 +14,57 @@ extension SafetensorsFile {
   public static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
   ) throws(DatasetError) {
+    for (name, shape, values) in tensors {
+      precondition(
+        product(shape) == values.count,
+        "tensor '\(name)' of shape \(shape) with \(values.count) values")
+    }
+    let header = try header(
+      tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, file: path)
+    try header.withUnsafeBufferPointer { header throws(DatasetError) in
+      let header = [UnsafeRawBufferPointer(header)]
+      try AtomicFile.write(header + tensors.map { UnsafeRawBufferPointer($0.values) }, to: path)
+    }
+  }
+
+  /// Writes tensors in the order given, one at a time: none has to lie in memory beside the others.
+  ///
+  /// - Parameter fill: is asked for each one's bytes, by its index.
+  public static func write(
+    _ tensors: [(name: String, type: TensorType, shape: [Int])], to file: OutputFile,
+    fill: (Int, UnsafeMutableRawBufferPointer) -> Void
+  ) throws(DatasetError) {
+    let header = try header(tensors, metadata: [:], file: file.path)
+    try header.withUnsafeBufferPointer { header throws(DatasetError) in
+      try file.write(UnsafeRawBufferPointer(header))
+    }
+    let sizes = tensors.map { $0.shape.reduce($0.type.byteCount, *) }
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: sizes.max() ?? 0, alignment: 64)
+    defer { memory.deallocate() }
+    for (index, size) in sizes.enumerated() {
+      let piece = UnsafeMutableRawBufferPointer(rebasing: memory[..<size])
+      fill(index, piece)
+      try file.write(UnsafeRawBufferPointer(piece))
+    }
+  }
+
+  /// The header with its length, padded so that the data begin at a multiple of 64 bytes.
+  private static func header(
+    _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String],
+    file: String
+  ) throws(DatasetError) -> [UInt8] {
     var header: [UInt8] = Array(headerText(tensors, metadata: metadata).utf8)
     header += Array(repeating: UInt8(ascii: " "), count: (64 - (8 + header.count) % 64) % 64)
     guard header.count <= SafetensorsHeader.largestSize else {
       throw DatasetError(
-        path, "the header is too long",
+        file, "the header is too long",
         expected: "at most \(SafetensorsHeader.largestSize) bytes", got: "\(header.count)")
     }
-    let size = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) }
-    try (size + header).withUnsafeBufferPointer { start throws(DatasetError) in
-      let pieces = [UnsafeRawBufferPointer(start)]
-      try AtomicFile.write(pieces + tensors.map { UnsafeRawBufferPointer($0.values) }, to: path)
-    }
+    return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
   }
 
   private static func headerText(
-    _ tensors: [NamedTensor], metadata: [String: String]
+    _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String]
   ) -> String {
     var members: [String] = []
     if !metadata.isEmpty {
@@ -39,15 +74,13 @@ extension SafetensorsFile {
     }
     var names: Set<String> = [SafetensorsHeader.metadataKey]
     var offset = 0
-    for (name, shape, values) in tensors {
+    for (name, type, shape) in tensors {
       precondition(names.insert(name).inserted, "a second tensor '\(name)'")
-      precondition(
-        shape.allSatisfy { $0 >= 0 } && product(shape) == values.count,
-        "tensor '\(name)' of shape \(shape) with \(values.count) values")
-      let end = offset + values.count * MemoryLayout<Float>.size
+      precondition(shape.allSatisfy { $0 >= 0 }, "tensor '\(name)' of shape \(shape)")
+      let end = offset + shape.reduce(type.byteCount, *)
       let dimensions = shape.map(String.init).joined(separator: ",")
       members.append(
-        "\(quoted(name)):{\"dtype\":\"\(TensorType.float32.rawValue)\","
+        "\(quoted(name)):{\"dtype\":\"\(type.rawValue)\","
           + "\"shape\":[\(dimensions)],\"data_offsets\":[\(offset),\(end)]}")
       offset = end
     }

@@ -65,6 +65,23 @@ public final class SafetensorsFile: Sendable {
     return try words(of: tensor).map { Double(bitPattern: $0) }
   }
 
+  /// Fills memory with a tensor's bytes.
+  ///
+  /// - Throws: `DatasetError` where there is no such tensor of that type and shape.
+  public func read(
+    _ name: String, type: TensorType, shape: [Int], into memory: UnsafeMutableRawBufferPointer
+  ) throws(DatasetError) {
+    guard let tensor = tensor(name) else {
+      throw DatasetError(path, "there is no tensor '\(name)'")
+    }
+    guard tensor.dtype == type, tensor.shape == shape, tensor.range.count == memory.count else {
+      throw DatasetError(
+        path, "tensor '\(name)' is another", expected: "\(type.rawValue), shape \(shape)",
+        got: "\(tensor.dtype.rawValue), shape \(tensor.shape)")
+    }
+    try input.read(at: dataOffset + tensor.range.lowerBound, into: memory)
+  }
+
   private func floatingPointTensor(_ name: String) throws(DatasetError) -> TensorEntry {
     guard let tensor = tensor(name) else {
       throw DatasetError(path, "there is no tensor '\(name)'")

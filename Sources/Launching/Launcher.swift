@@ -49,6 +49,10 @@ package enum Launcher {
       // Messages may be under way to memory that is gone: MPI is called no more.
       sleep(3)
       _exit(EXIT_FAILURE)
+    } catch let code as ExitCode {
+      // All ranks end so, and have said what there is to say.
+      try? world.finish()
+      exit(code.rawValue)
     } catch let error as any SharedError {
       if world.rank == 0 { complain("\(error)") }
       // Nobody leaves before it has been said.

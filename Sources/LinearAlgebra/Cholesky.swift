@@ -29,7 +29,7 @@ public final class CholeskyFactor {
   private let memory: Buffer<Double>
   private let stride: Int
   /// Rows lost since A was factored.
-  private var start = 0
+  public private(set) var start = 0
   private var shift = 0.0
 
   /// - Parameters:
@@ -135,6 +135,49 @@ public final class CholeskyFactor {
     x[order - 1] = 1 / first[(order - 1) * stride + order - 1]
     solveLower(&x, transposed: true)
     return x
+  }
+
+  /// L, shape [order, order], zeros above its diagonal.
+  public var array: StoredArray {
+    let order = order
+    return StoredArray(
+      "factor", .float64, shape: [order, order],
+      save: { [self] memory in
+        for i in 0..<order {
+          for j in 0..<order {
+            memory.storeBytes(
+              of: j <= i ? first[j * stride + i] : 0, toByteOffset: 8 * (i * order + j),
+              as: Double.self)
+          }
+        }
+      },
+      restore: { [self] memory in
+        for i in 0..<order {
+          for j in 0...i {
+            let number = memory.loadUnaligned(
+              fromByteOffset: 8 * (i * order + j), as: Double.self)
+            guard number.isFinite, i != j || number > 0 else {
+              throw StoredArrayError("\(number) at row \(i), column \(j) of a Cholesky factor")
+            }
+            first[j * stride + i] = number
+          }
+        }
+      })
+  }
+
+  /// Becomes a factor of another process, whose numbers `array` then takes over.
+  ///
+  /// - Parameters:
+  ///   - order: of that.
+  ///   - start: rows that it had lost.
+  ///   - shift: σ.
+  public func resume(order: Int, start: Int, shift: Double) throws(StoredArrayError) {
+    guard (0...capacity).contains(order), (0...stride - order).contains(start) else {
+      throw StoredArrayError(
+        "a factor of order \(order) after \(start) rows lost, in room for \(capacity) and \(stride)"
+      )
+    }
+    (self.order, self.start, self.shift) = (order, start, shift)
   }
 
   private var first: UnsafeMutablePointer<Double> { memory.pointer + start * (stride + 1) }

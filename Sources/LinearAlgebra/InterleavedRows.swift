@@ -49,6 +49,53 @@ public struct InterleavedRows: StoredRows {
     }
   }
 
+  /// `rows`, shape [filled, count].
+  public func arrays(filled: Int) -> [StoredArray] {
+    let row = Buffer<Float>(count: count)
+    let element: StoredArray.Element = type == .float32 ? .float32 : .bfloat16
+    let bytes = count * type.bytes
+    return [
+      StoredArray(
+        "rows", element, shape: [filled, count],
+        save: { memory in
+          for slot in 0..<filled where count > 0 {
+            load(slot, into: row.pointer)
+            for i in 0..<count {
+              let (number, at) = (row.pointer[i].bitPattern, slot * bytes + i * type.bytes)
+              switch type {
+              case .float32: memory.storeBytes(of: number, toByteOffset: at, as: UInt32.self)
+              case .bfloat16:
+                memory.storeBytes(of: UInt16(number >> 16), toByteOffset: at, as: UInt16.self)
+              }
+            }
+          }
+        },
+        restore: { memory in
+          for slot in 0..<filled {
+            for i in 0..<count {
+              let at = slot * bytes + i * type.bytes
+              row.pointer[i] =
+                switch type {
+                case .float32: memory.loadUnaligned(fromByteOffset: at, as: Float.self)
+                case .bfloat16:
+                  Float(
+                    bitPattern: UInt32(
+                      memory.loadUnaligned(fromByteOffset: at, as: UInt16.self)) << 16)
+                }
+            }
+            store(UnsafeBufferPointer(row.all), slot: slot)
+          }
+        })
+    ]
+  }
+
+  private func load(_ slot: Int, into x: UnsafeMutablePointer<Float>) {
+    switch type {
+    case .float32: ck_float_rows_load(floats, capacity, slot, x, count)
+    case .bfloat16: ck_bfloat16_rows_load(halves, capacity, slot, x, count)
+    }
+  }
+
   private var floats: UnsafeMutablePointer<Float> { start.assumingMemoryBound(to: Float.self) }
   private var halves: UnsafeMutablePointer<UInt16> { start.assumingMemoryBound(to: UInt16.self) }
 }

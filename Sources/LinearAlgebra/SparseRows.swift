@@ -61,6 +61,24 @@ public struct SparseRows: StoredRows {
     }
   }
 
+  /// `columns` and `values`, shape [filled, entries]: those of a row's numbers that are not 0, ascending,
+  /// and then zeros.
+  public func arrays(filled: Int) -> [StoredArray] {
+    let shape = [filled, entries]
+    return [
+      StoredArray(
+        "columns", .uint16, shape: shape, at: columns,
+        check: { column in
+          if Int(column) >= count {
+            throw StoredArrayError("column \(column) in a row of \(count)")
+          }
+        }),
+      type == .float32
+        ? StoredArray("values", .float32, shape: shape, at: floats)
+        : StoredArray("values", .bfloat16, shape: shape, at: halves),
+    ]
+  }
+
   private var floats: UnsafeMutablePointer<Float> { values.assumingMemoryBound(to: Float.self) }
   private var halves: UnsafeMutablePointer<UInt16> { values.assumingMemoryBound(to: UInt16.self) }
 }

@@ -13,6 +13,9 @@ public protocol StoredRows {
   func storeRow(_ x: UnsafePointer<Float>, slot: Int)
   func dotRows(filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>)
   func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>)
+
+  /// What rows 0..<filled are outside of memory.
+  func arrays(filled: Int) -> [StoredArray]
 }
 
 extension StoredRows {

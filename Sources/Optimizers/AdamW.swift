@@ -58,4 +58,14 @@ public final class AdamW: ShardedOptimizer {
     }
     return outcome
   }
+
+  public var state: OptimizerState {
+    var state = OptimizerState(numbers: ["beta1_power": powers.0, "beta2_power": powers.1])
+    state.momentum = gradient.cells.map { [first.array("first", $0), second.array("second", $0)] }
+    return state
+  }
+
+  public func resume(_ numbers: [String: Double], hasWindow: Bool) throws {
+    powers = (try numbers.stored("beta1_power"), try numbers.stored("beta2_power"))
+  }
 }

@@ -36,11 +36,11 @@ public final class MFAC: ShardedOptimizer {
   let change: Buffer<Float>
 
   var stepsTaken = 0
-  private var directionsTaken = 0
+  var directionsTaken = 0
   /// λ, before it is made relative.
   var damping: Double
   /// Of the last direction that was taken from the window.
-  private(set) var directionNorm = 0.0
+  var directionNorm = 0.0
   var predictedChange = 0.0
 
   /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.

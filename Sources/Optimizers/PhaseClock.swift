@@ -1,6 +1,7 @@
 import MPI
 
-/// The parts of a training step that are timed apart, and evaluation between steps, with what it saves.
+/// The parts of a training step that are timed apart, and between steps evaluation, with the network that
+/// it saves, and checkpoints.
 public enum Phase: String, CaseIterable, Sendable {
   /// Examples become network inputs.
   case data
@@ -23,6 +24,8 @@ public enum Phase: String, CaseIterable, Sendable {
   /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"
   case evaluation
+  /// Checkpoints.
+  case saving
 }
 
 /// What each phase has cost this rank.

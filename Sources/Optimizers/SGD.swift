@@ -49,4 +49,12 @@ public final class SGD: ShardedOptimizer {
     }
     return outcome
   }
+
+  public var state: OptimizerState {
+    var state = OptimizerState()
+    state.momentum = gradient.cells.map { [velocity.array("velocity", $0)] }
+    return state
+  }
+
+  public func resume(_ numbers: [String: Double], hasWindow: Bool) {}
 }

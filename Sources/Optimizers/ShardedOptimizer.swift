@@ -1,3 +1,4 @@
+import LinearAlgebra
 import MPI
 
 /// An optimizer of which each rank holds the state of its own cells.
@@ -23,6 +24,32 @@ public protocol ShardedOptimizer: AnyObject {
   /// Tells how the loss on its own batch has changed by the step just taken, where the step's outcome
   /// predicts that; the same number on all ranks.
   func adapt(toChange actual: Double)
+
+  /// Between two steps, what it needs beside its settings to go on in another process.
+  var state: OptimizerState { get }
+
+  /// Becomes an optimizer of the same settings in another process, whose arrays those of `state` then
+  /// take over.
+  ///
+  /// - Parameters:
+  ///   - numbers: that one's.
+  ///   - hasWindow: whether there are its window's arrays too; else the window is empty, and fills.
+  /// - Throws: `StoredArrayError` where there could be no such optimizer.
+  func resume(_ numbers: [String: Double], hasWindow: Bool) throws
+}
+
+/// What an optimizer is between two steps.
+public struct OptimizerState {
+  /// By name, the same on every rank.
+  public var numbers: [String: Double]
+  /// Arrays that go with the window, the same on every rank.
+  public var shared: [StoredArray] = []
+  /// Of each cell of this rank its part of the window, where there is one.
+  public var window: [[StoredArray]] = []
+  /// Of each cell of this rank the moving averages.
+  public var momentum: [[StoredArray]] = []
+
+  init(numbers: [String: Double] = [:]) { self.numbers = numbers }
 }
 
 extension ShardedOptimizer {

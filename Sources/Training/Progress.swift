@@ -8,15 +8,23 @@ public struct Progress: Sendable {
   }
 
   private let style: Style
+  private let isFirst: Bool
   private let totalSteps: Int
+  /// Where this process takes over, from 0.
+  var firstStep = 0
   private let samplesPerStep: Int
   private let start = ContinuousClock.now
   private let lineEvery: Int
   private var drawn = ContinuousClock.now - .seconds(1)
   private var barShown = false
 
-  init(_ style: Style, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int) {
-    self.style = style == .automatic ? (Self.outputIsTerminal ? .bar : .lines) : style
+  /// - Parameter isFirst: whether this is rank 0; others say nothing.
+  init(
+    _ style: Style, isFirst: Bool, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int
+  ) {
+    let shown: Style = style == .automatic ? (Self.outputIsTerminal ? .bar : .lines) : style
+    self.style = isFirst ? shown : .none
+    self.isFirst = isFirst
     self.totalSteps = totalSteps
     self.samplesPerStep = samplesPerStep
     lineEvery = max(1, stepsPerEpoch / 4, totalSteps / 40)
@@ -37,7 +45,7 @@ public struct Progress: Sendable {
 
   /// After a step, counted from 1.
   mutating func step(_ step: Int, epoch: Int, loss: Double, accuracy: Double?) {
-    let rate = Double(step) / seconds
+    let rate = Double(step - firstStep) / seconds
     let samples = "\(formatNumber(rate * Double(samplesPerStep), digits: 0)) samples/s"
     let text =
       "loss \(formatNumber(loss, digits: 4))"
@@ -70,6 +78,16 @@ public struct Progress: Sendable {
     barShown = false
     print(line)
     fflush(nil)
+  }
+
+  /// What the user must hear, whatever the style, on rank 0's standard error.
+  mutating func warn(_ line: String) {
+    guard isFirst else { return }
+    if barShown { print("\r\u{1B}[K", terminator: "") }
+    barShown = false
+    fflush(nil)
+    var text = "warning: \(line)\n"
+    text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 
   private static func clock(_ seconds: Double) -> String {

@@ -4,25 +4,52 @@ import Optimizers
 
 /// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl` and `model.safetensors`.
 final class RunDirectory {
+  /// What a run finds in its directory.
+  enum Start {
+    /// None of a run's files.
+    case new
+    /// What is left of a run that came to no checkpoint.
+    case over
+    /// A run with a checkpoint, at which `metrics.jsonl` had so many bytes.
+    case from(metricsBytes: Int)
+  }
+
   let path: String
-  private let metrics: UnsafeMutablePointer<FILE>
+  private let metrics: Int32
+  /// Length of `metrics.jsonl`, of whole lines.
+  private(set) var metricsBytes = 0
+  /// Lines that could not be written yet.
+  private var pending: [UInt8] = []
   private let encoder = JSONEncoder()
 
-  /// Makes the directory and starts the run's files.
+  /// Makes the directory and starts the run's files, or goes on with them.
   ///
   /// - Parameter configuration: the text of `config.yaml`.
-  /// - Throws: `DatasetError` where the directory holds a run already, or cannot be written.
-  init(_ path: String, configuration: String) throws {
+  /// - Throws: `DatasetError` where the directory holds a run already and is to be new, where another
+  ///   run is writing there, or where it cannot be written.
+  init(_ path: String, configuration: String, start: Start) throws {
     self.path = path
     try Self.makeDirectories(path)
-    try Self.checkIsFree(path)
-    // "x": of two runs that begin at once, one is refused.
-    guard let metrics = fopen("\(path)/metrics.jsonl", "wx") else {
-      throw errno == EEXIST
-        ? Self.occupied(path, by: "metrics.jsonl")
-        : DatasetError.system("\(path)/metrics.jsonl", "cannot be made")
+    var flags = O_WRONLY | O_CREAT | O_CLOEXEC
+    if case .new = start {
+      try Self.checkIsFree(path)
+      // Of two runs that begin at once, one is refused.
+      flags |= O_EXCL
     }
-    self.metrics = metrics
+    let name = "\(path)/metrics.jsonl"
+    metrics = open(name, flags, 0o666)
+    guard metrics >= 0 else {
+      throw errno == EEXIST
+        ? Self.occupied(path, by: "metrics.jsonl") : DatasetError.system(name, "cannot be made")
+    }
+    // File systems without locks have other answers.
+    guard flock(metrics, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+      throw DatasetError(path, "another run is writing there")
+    }
+    if case .from(let bytes) = start { metricsBytes = min(bytes, Int(lseek(metrics, 0, SEEK_END))) }
+    guard ftruncate(metrics, metricsBytes) == 0 else {
+      throw DatasetError.system(name, "cannot be cut at byte \(metricsBytes)")
+    }
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     var text = configuration
@@ -42,7 +69,7 @@ final class RunDirectory {
   private static func occupied(_ path: String, by name: String) -> DatasetError {
     DatasetError(
       path, "holds a run already", expected: "a directory without \(name)",
-      got: "one with it (remove it, or choose another --run-directory)")
+      got: "one with it (--resume auto goes on with it; or choose another --run-directory)")
   }
 
   private static func makeDirectories(_ path: String) throws {
@@ -55,7 +82,7 @@ final class RunDirectory {
     }
   }
 
-  deinit { fclose(metrics) }
+  deinit { if metrics >= 0 { close(metrics) } }
 
   /// A line for a step.
   struct StepLine: Encodable {
@@ -82,19 +109,46 @@ final class RunDirectory {
     let testAccuracy: Double?
     /// Of values, in the data's units.
     let testRmse: Double?
-    /// Without those of evaluations.
+    /// Without those of evaluations and checkpoints.
     let trainingSeconds: Double
     let secondsSinceStart: Double
   }
 
   /// Appends a line to `metrics.jsonl`.
+  ///
+  /// - Throws: `DatasetError` where it cannot be written; it is kept, and goes before the next.
   func log(_ line: some Encodable) throws {
-    let text = try encoder.encode(line) + [UInt8(ascii: "\n")]
-    let written = text.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, metrics) }
-    guard written == text.count, fflush(metrics) == 0 else {
-      throw DatasetError.system("\(path)/metrics.jsonl", "cannot be written")
-    }
+    pending += try encoder.encode(line) + [UInt8(ascii: "\n")]
+    try write()
   }
+
+  /// Brings all lines to the disk.
+  func synchronize() throws {
+    try write()
+    guard fsync(metrics) == 0 else { throw failure }
+  }
+
+  private func write() throws {
+    guard !pending.isEmpty else { return }
+    var done = 0
+    while done < pending.count {
+      let written = pending[done...].withUnsafeBytes {
+        pwrite(metrics, $0.baseAddress, $0.count, metricsBytes + done)
+      }
+      if written < 0 && errno == EINTR { continue }
+      guard written >= 0 else {
+        let failure = failure
+        // Half a line is none.
+        ftruncate(metrics, metricsBytes)
+        throw failure
+      }
+      done += written
+    }
+    metricsBytes += done
+    pending = []
+  }
+
+  private var failure: DatasetError { .system("\(path)/metrics.jsonl", "cannot be written") }
 }
 
 /// A number, or null for an infinity or a NaN, which JSON has no form for.

@@ -32,17 +32,30 @@ public struct NonFiniteLoss: SharedError, CustomStringConvertible {
 
 /// Trains a network on all ranks.
 public final class Trainer {
-  private let plan: TrainingPlan
-  private let world: Communicator
+  /// How a run ends.
+  public enum Ending: Sendable, Equatable {
+    /// With the last evaluation, the same on all ranks.
+    case finished(Evaluation)
+    /// By a signal, after the step; to go on from a checkpoint. The program is to end with the status.
+    case stopped(step: Int, exitStatus: Int32)
+  }
+
+  let plan: TrainingPlan
+  let world: Communicator
   private let network: Network<Float>
-  private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
   package let step: TrainingStep
+  /// Between two steps.
+  let state: RunState
   /// On rank 0 alone.
-  private let directory: RunDirectory?
-  private var progress: Progress
-  /// Of the whole run.
-  private let clock: PhaseClock
+  let directory: RunDirectory?
+  let checkpoints: CheckpointDirectory
+  var progress: Progress
+  /// Of this process.
+  let clock: PhaseClock
+  /// Where the run is; of a checkpoint it lacks what is told at the time.
+  var position: Position
+  private var isLogComplete = true
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
@@ -52,9 +65,15 @@ public final class Trainer {
     self.plan = plan
     self.world = world
     clock = PhaseClock(on: world)
-    try plan.check(on: world)
+    let trainingData = try plan.check(on: world)
+    progress = Progress(
+      plan.progress, isFirst: world.rank == 0, totalSteps: plan.schedule.totalSteps,
+      samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
+    let checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
+    self.checkpoints = checkpoints
+    let checkpoint = try plan.checkpoint(
+      in: checkpoints, trainingData: trainingData, on: world, progress: &progress)
     let keepsFiles = world.rank == 0 && plan.keepsFiles
-    try world.agree { if keepsFiles { try RunDirectory.checkIsFree(plan.runDirectory) } }
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
@@ -71,122 +90,171 @@ public final class Trainer {
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
     }
     try memory.check(on: world)
-    progress = Progress(
-      world.rank == 0 ? plan.progress : .none, totalSteps: plan.schedule.totalSteps,
-      samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
     progress.say(try plan.summary(partition, groups, memory))
 
     network = try Network<Float>(plan.network, maximumBatch: examples)
-    parameters = Buffer<Float>(count: d)
     statistics = RunningStatistics(
       count: network.stateCount, microBatches: microBatches, on: world)
-    try Self.start(parameters, statistics.values, plan, on: world)
-    step = TrainingStep(
-      network: network, parameters: parameters, statistics: statistics, seed: plan.seed,
+    state = RunState(
+      network: plan.network, parameters: Buffer(count: d), statistics: statistics.values,
       optimizer: plan.optimizer.make(
         clipNorm: plan.clipNorm, groups: groups, partition: partition, rank: world.rank),
-      examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
-      partition: partition, on: world)
+      partition: partition, rank: world.rank)
+    try Self.start(state, plan, checkpoint, on: world)
+    position = Position(checkpoint?.manifest, trainingData: trainingData)
+    progress.firstStep = position.step
+    step = TrainingStep(
+      network: network, parameters: state.parameters, statistics: statistics, seed: plan.seed,
+      optimizer: state.optimizer, examples: plan.dataset.training, loss: plan.loss,
+      microBatches: microBatches, partition: partition, on: world)
     directory = try world.agree {
-      keepsFiles
-        ? try RunDirectory(
-          plan.runDirectory,
-          configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
-            + plan.configuration) : nil
+      guard keepsFiles else { return nil }
+      let directory = try RunDirectory(
+        plan.runDirectory,
+        configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
+          + plan.configuration, start: plan.start(checkpoint))
+      try checkpoints.removeTemporaries()
+      return directory
     }
   }
 
-  /// Gives the parameters and the running statistics their initial values, the same on all ranks. Collective.
+  /// Gives the run its state: that of a checkpoint, or at the first step, the same on all ranks.
+  /// Collective.
   private static func start(
-    _ parameters: Buffer<Float>, _ state: Buffer<Float>, _ plan: TrainingPlan,
-    on world: Communicator
+    _ state: RunState, _ plan: TrainingPlan, _ checkpoint: Checkpoint?, on world: Communicator
   ) throws {
+    let (parameters, statistics) = (state.parameters.all, state.statistics.all)
     try world.agree {
-      if let file = plan.initialWeights {
-        try plan.network.readWeights(from: file, into: parameters.all, state: state.all)
+      if let checkpoint {
+        try checkpoint.restore(state)
+      } else if let file = plan.initialWeights {
+        try plan.network.readWeights(from: file, into: parameters, state: statistics)
       } else {
-        plan.network.layout.initialize(parameters.all, seed: plan.seed)
-        plan.network.stateLayout.initialize(state.all)
+        plan.network.layout.initialize(parameters, seed: plan.seed)
+        plan.network.stateLayout.initialize(statistics)
       }
     }
     var digest = Digest()
-    digest.add(UnsafeRawBufferPointer(parameters.all))
-    digest.add(UnsafeRawBufferPointer(state.all))
-    try world.requireSame("the digest of the initial weights", digest.text)
+    digest.add(UnsafeRawBufferPointer(parameters))
+    digest.add(UnsafeRawBufferPointer(statistics))
+    try world.requireSame("the digest of the weights", digest.text)
   }
 
-  /// Trains to the end of the plan. Collective.
-  ///
-  /// - Returns: the last evaluation, the same on all ranks.
+  /// Trains to the end of the plan, or until a signal says otherwise. Collective.
   @discardableResult
-  public func run() throws -> Evaluation {
+  public func run() throws -> Ending {
+    if plan.keepsFiles { Requests.listenToAll() }
     var batches = plan.batches
     var evaluation: Evaluation?
-    var skipped = 0
-    for index in 0..<plan.schedule.totalSteps {
-      let epoch = index / batches.batchesPerEpoch + 1
-      let rate = plan.schedule.rate(at: index)
-      let record = try step.take(
-        batches.indices(step: index), step: index, epoch: epoch - 1, learningRate: rate)
-      clock.add(record.clock)
-      try directory?.log(
-        RunDirectory.StepLine(
-          step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
-          gradientNorm: JSONNumber(record.outcome.gradientNorm), learningRate: rate,
-          damping: record.outcome.damping,
-          reductionRatio: record.reductionRatio.map(JSONNumber.init),
-          skipped: !record.outcome.taken,
-          seconds: Dictionary(
-            uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))
-      skipped = record.outcome.taken ? 0 : skipped + 1
-      if let notice = record.outcome.notice { progress.say("step \(index + 1): \(notice)") }
-      if skipped > 0 {
-        progress.say("step \(index + 1): the gradient is not finite; the step is left out")
-      }
-      if skipped == 10, plan.onNonFinite == .stop {
-        throw NonFiniteGradients(step: index + 1, skipped: skipped)
-      }
-      progress.step(
-        index + 1, epoch: epoch, loss: record.loss, accuracy: evaluation?.accuracy)
-      let isLast = index + 1 == plan.schedule.totalSteps
-      if (index + 1) % (plan.evaluateEvery ?? batches.batchesPerEpoch) == 0 || isLast {
-        evaluation = try evaluate(step: index + 1, epoch: epoch)
+    if position.step > 0, !position.isEvaluated { evaluation = try evaluate() }
+    while position.step < plan.schedule.totalSteps {
+      let requests = try takeStep(&batches, accuracy: evaluation?.accuracy)
+      let stops = requests.exitStatus != nil && !isAtEnd
+      // Who is told to stop has little time.
+      position.isEvaluated = !isEvaluationDue || !stops
+      if isEvaluationDue, !stops { evaluation = try evaluate() }
+      if stops || requests.contains(.save) || isSaveDue { try save() }
+      if stops, let status = requests.exitStatus {
+        progress.say("Stopped after step \(position.step); --resume auto goes on.")
+        return .stopped(step: position.step, exitStatus: status)
       }
     }
     if plan.logView {
       let view = try LogView(
-        clock, steps: plan.schedule.totalSteps, wallSeconds: progress.seconds, on: world)
+        clock, steps: plan.schedule.totalSteps - progress.firstStep,
+        wallSeconds: progress.seconds, on: world)
       if world.rank == 0 { print(view.text) }
     }
-    guard let evaluation, evaluation.loss.isFinite else { throw NonFiniteLoss(model: plan.model) }
+    // A run that was complete when it was resumed.
+    let last = try evaluation ?? evaluate()
+    guard last.loss.isFinite else { throw NonFiniteLoss(model: plan.model) }
     progress.say("The trained network is in \(plan.model).")
-    return evaluation
+    return .finished(last)
+  }
+
+  private var isAtEnd: Bool { position.step == plan.schedule.totalSteps }
+
+  private var isEvaluationDue: Bool {
+    isAtEnd || position.step % (plan.evaluateEvery ?? plan.batches.batchesPerEpoch) == 0
+  }
+
+  /// Takes the next step, and tells of it.
+  ///
+  /// - Returns: what the ranks have been asked for.
+  private func takeStep(_ batches: inout BatchOrder, accuracy: Double?) throws -> Requests {
+    let index = position.step
+    let epoch = index / batches.batchesPerEpoch + 1
+    let rate = plan.schedule.rate(at: index)
+    let record = try step.take(
+      batches.indices(step: index), step: index, epoch: epoch - 1, learningRate: rate,
+      requests: isSaveOverdue ? .save : [])
+    position.step += 1
+    clock.add(record.clock)
+    log(
+      RunDirectory.StepLine(
+        step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
+        gradientNorm: JSONNumber(record.outcome.gradientNorm), learningRate: rate,
+        damping: record.outcome.damping,
+        reductionRatio: record.reductionRatio.map(JSONNumber.init),
+        skipped: !record.outcome.taken,
+        seconds: Dictionary(
+          uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))
+    position.skippedInARow = record.outcome.taken ? 0 : position.skippedInARow + 1
+    if let notice = record.outcome.notice { progress.say("step \(index + 1): \(notice)") }
+    if position.skippedInARow > 0 {
+      progress.say("step \(index + 1): the gradient is not finite; the step is left out")
+    }
+    if position.skippedInARow == 10, plan.onNonFinite == .stop {
+      throw NonFiniteGradients(step: index + 1, skipped: position.skippedInARow)
+    }
+    progress.step(index + 1, epoch: epoch, loss: record.loss, accuracy: accuracy)
+    return record.requests
   }
 
   /// Evaluates the network, and saves it; one whose loss is not finite does not replace one
   /// whose loss is.
-  private func evaluate(step: Int, epoch: Int) throws -> Evaluation {
-    let trainingSeconds = progress.seconds - (clock.seconds[.evaluation] ?? 0)
+  private func evaluate() throws -> Evaluation {
+    let trainingSeconds = trainingSeconds
+    let epoch = (position.step + plan.batches.batchesPerEpoch - 1) / plan.batches.batchesPerEpoch
     return try clock.time(.evaluation) {
       let evaluation = try Evaluation(
-        of: network, parameters: parameters, state: statistics.values, on: plan.dataset.test,
-        loss: plan.loss, over: world)
-      if let directory {
-        if evaluation.loss.isFinite {
+        of: network, parameters: state.parameters, state: state.statistics,
+        on: plan.dataset.test, loss: plan.loss, over: world)
+      try world.agree {
+        guard directory != nil, evaluation.loss.isFinite else { return }
+        do {
           try plan.network.writeWeights(
-            parameters.all, state: statistics.values.all, to: plan.model)
+            state.parameters.all, state: state.statistics.all, to: plan.model)
+        } catch {
+          // In the end there is nothing else to show for the run.
+          if isAtEnd { throw error }
+          progress.warn("step \(position.step): the network was not saved: \(error)")
         }
-        try directory.log(
-          RunDirectory.EvaluationLine(
-            step: step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
-            testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
-            trainingSeconds: trainingSeconds, secondsSinceStart: progress.seconds))
       }
+      if !position.isEvaluated || position.step > progress.firstStep {
+        log(
+          RunDirectory.EvaluationLine(
+            step: position.step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
+            testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
+            trainingSeconds: trainingSeconds, secondsSinceStart: seconds))
+      }
+      position.isEvaluated = true
       progress.say(
         "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), "
           + plan.quality(of: evaluation)
-          + " after step \(step), \(formatNumber(progress.seconds, digits: 1)) s")
+          + " after step \(position.step), \(formatNumber(seconds, digits: 1)) s")
       return evaluation
+    }
+  }
+
+  /// A disk that is full ends no run: lines wait for it.
+  private func log(_ line: some Encodable) {
+    do {
+      try directory?.log(line)
+      isLogComplete = true
+    } catch {
+      if isLogComplete { progress.warn("step \(position.step): \(error); its lines wait") }
+      isLogComplete = false
     }
   }
 }

@@ -10,18 +10,22 @@ extension TrainingPlan {
 
   /// Checks that the plan's parts fit one another and the ranks, and that all ranks have the same
   /// plan. Collective.
-  func check(on world: Communicator) throws {
+  ///
+  /// - Returns: a digest of the training data.
+  func check(on world: Communicator) throws -> String {
     try world.agree { try check(ranks: world.size) }
     try world.requireSame("the OpenBLAS core type", BLAS.coreType)
     try world.requireSame("fused multiply-add of the CPU", CPU.fusesMultiplyAdd ? "yes" : "none")
     try world.requireSame("the setting", configuration)
     try world.requireSame("the network", "\(network.input)\n\(network.layers)")
     let parts: [(String, any Examples)] = [("training", dataset.training), ("test", dataset.test)]
-    for (name, examples) in parts {
+    let digests = try parts.map { name, examples in
       var digest = Digest()
       examples.withBytes { digest.add($0) }
       try world.requireSame("the digest of the \(name) data", digest.text)
+      return digest.text
     }
+    return digests[0]
   }
 
   private func check(ranks: Int) throws {

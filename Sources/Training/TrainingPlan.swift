@@ -11,6 +11,28 @@ public struct TrainingPlan: Sendable {
     case stop
   }
 
+  /// When checkpoints are made, beside those that a signal asks for.
+  public struct Saving: Sendable, Equatable {
+    public var everySteps: Int?
+    public var everySeconds: Double?
+    /// How many stay, the newest ones.
+    public var keepLast = 2
+    /// Whether the optimizer's window is in them; it is most of their size, and fills anew without.
+    public var includesWindow = true
+
+    public init() {}
+  }
+
+  /// Where the run begins.
+  public enum Resume: Sendable, Equatable {
+    /// At its first step, in a directory without a run.
+    case never
+    /// At the newest checkpoint in the run's directory that is whole; where there is none, at the first step.
+    case automatic
+    /// At the checkpoint in that directory.
+    case from(String)
+  }
+
   public var dataset: Dataset
   public var network: NetworkDescription
   public var optimizer: OptimizerChoice
@@ -37,6 +59,8 @@ public struct TrainingPlan: Sendable {
   public var runDirectory: String
   /// Whether there are such files; a benchmark leaves none.
   package var keepsFiles = true
+  public var saving = Saving()
+  public var resume = Resume.never
   /// The settings as resolved, in YAML: the run's `config.yaml`.
   public var configuration = ""
   public var progress = Progress.Style.automatic

@@ -22,8 +22,13 @@ package final class TrainingStep {
     package let outcome: StepOutcome
     /// Actual to predicted change of the loss, where the optimizer asks.
     package var reductionRatio: Double?
+    /// What signals to any rank ask for.
+    let requests: Requests
     package let clock: PhaseClock
   }
+
+  /// Numbers of a micro-batch that are summed with its loss: the requests.
+  package static let lossWidth = 1 + Requests.all.count
 
   private let network: Network<Float>
   private let parameters: Buffer<Float>
@@ -67,6 +72,15 @@ package final class TrainingStep {
   package func take(
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double
   ) throws -> Record {
+    try take(batch, step: step, epoch: epoch, learningRate: learningRate, requests: [])
+  }
+
+  /// Collective.
+  ///
+  /// - Parameter requests: this rank's, beside those of signals.
+  func take(
+    _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double, requests: Requests
+  ) throws -> Record {
     let clock = PhaseClock(on: world)
     world.place.step = step + 1
     let predictions = batch.count * network.positions
@@ -83,8 +97,9 @@ package final class TrainingStep {
       losses.append(
         try compute(gradient, pass, scale: 1 / Float(predictions), clock: clock))
     }
-    let loss = try clock.time(.loss) {
-      try lossSum.total(of: losses, on: world) / Double(predictions)
+    let (loss, requests) = try clock.time(.loss) {
+      let (sum, requests) = try sum(losses, requests.union(Requests.take()))
+      return (sum / Double(predictions), requests)
     }
     let gradient = try clock.time(.reduceScatter) {
       try statistics.reduce(on: world)
@@ -110,7 +125,20 @@ package final class TrainingStep {
       optimizer.adapt(toChange: change)
       ratio = change / predicted
     }
-    return Record(loss: loss, outcome: outcome, reductionRatio: ratio, clock: clock)
+    return Record(
+      loss: loss, outcome: outcome, reductionRatio: ratio, requests: requests, clock: clock)
+  }
+
+  /// The micro-batches' losses summed, and beside them what any rank has been asked for: all know it at
+  /// the same step, for no message more.
+  private func sum(_ losses: [Double], _ requests: Requests) throws -> (Double, Requests) {
+    let asked = Requests.all.map { requests.contains($0) ? 1.0 : 0 }
+    var numbers = losses.flatMap { [$0] + asked }
+    let sums = try numbers.withUnsafeMutableBufferPointer {
+      try lossSum.total(of: $0, width: Self.lossWidth, on: world)
+    }
+    let all = zip(Requests.all, sums.dropFirst()).filter { $0.1 > 0 }.map(\.0)
+    return (sums[0], Requests(all))
   }
 
   /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there; returns

@@ -1,6 +1,7 @@
 import MPI
 import Optimizers
 import Sharding
+import Training
 
 extension Problem {
   func partition(ranks: Int) -> CellPartition {
@@ -25,7 +26,7 @@ extension Problem {
     ]
     guard let shares = shares(ranks: ranks) else { return traffic }
     let running = CellPartition(Cells(parameterCount: statistics), over: ranks)
-    traffic[.loss] = TreeSum.traffic(of: shares, width: 1)
+    traffic[.loss] = TreeSum.traffic(of: shares, width: TrainingStep.lossWidth)
     traffic[.reduceScatter] = zip(
       ReduceScatter.traffic(of: shares, to: partition),
       ReduceScatter.traffic(of: shares, to: running)

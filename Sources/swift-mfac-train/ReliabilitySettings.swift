@@ -1,5 +1,6 @@
 import ArgumentParser
 import Launching
+import Training
 
 /// What is kept of a run while it goes on, and how it ends where it cannot.
 struct ReliabilitySettings: ParsableArguments {
@@ -55,5 +56,24 @@ struct ReliabilitySettings: ParsableArguments {
     try require(
       watchdogSeconds >= 0 && watchdogSeconds <= 1e9, "--watchdog-seconds", "in 0...1e9",
       watchdogSeconds)
+  }
+}
+
+extension ReliabilitySettings {
+  var saving: TrainingPlan.Saving {
+    var saving = TrainingPlan.Saving()
+    saving.everySteps = saveEverySteps
+    saving.everySeconds = saveEveryMinutes.map { 60 * $0 }
+    saving.keepLast = keepLast
+    saving.includesWindow = checkpointWindow == .yes
+    return saving
+  }
+
+  var beginning: TrainingPlan.Resume {
+    switch resume {
+    case "never": .never
+    case "auto": .automatic
+    default: .from(resume)
+    }
   }
 }

@@ -32,6 +32,9 @@ struct Settings: ParsableArguments {
     try require(
       length.batchSize % length.microBatches == 0, "--batch-size",
       "a multiple of --micro-batches, \(length.microBatches)", length.batchSize)
+    try require(
+      reliability.resume != "auto" || output.runDirectory != nil, "--resume auto",
+      "--run-directory with it", "none")
     if let epochs = length.epochs {
       try require(length.steps == nil, "--epochs", "no --steps beside it", epochs)
     } else if length.steps == nil {

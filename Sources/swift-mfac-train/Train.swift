@@ -17,7 +17,8 @@ struct Train: ParsableCommand {
       Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is the \
       same, byte for byte. Every option but --config is also a key of the YAML file that --config \
       names.
-      """)
+      """,
+    subcommands: [Inspect.self])
 
   @Option(
     help: """
@@ -29,10 +30,14 @@ struct Train: ParsableCommand {
   @OptionGroup var settings: Settings
 
   static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    // Has nothing to do with ranks.
+    if arguments.first == Inspect._commandName { return main(arguments) }
     do {
-      let settings = try parsed(Array(CommandLine.arguments.dropFirst()))
+      let settings = try parsed(arguments)
       BLAS.repairCoreType()
       BLAS.useOneThread()
+      Requests.listen()
       Launcher.run(
         watchdogSeconds: settings.reliability.watchdogSeconds,
         checksCollectives: settings.reliability.checkCollectives
@@ -73,7 +78,7 @@ struct Train: ParsableCommand {
       settings.output.runDirectory = try world.allGather(settings.newRunDirectory)[0]
     }
     let plan = try world.agree { try settings.plan() }
-    try Trainer(plan, on: world).run()
+    if case .stopped(_, let status) = try Trainer(plan, on: world).run() { throw ExitCode(status) }
   }
 }
 
@@ -104,6 +109,8 @@ extension Settings {
     plan.onNonFinite = optimizer.onNonfinite
     plan.progress = output.progress
     plan.logView = output.logView
+    plan.saving = reliability.saving
+    plan.resume = reliability.beginning
     plan.configuration = try Configuration.text(of: self)
     return plan
   }

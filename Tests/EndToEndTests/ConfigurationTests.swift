@@ -53,6 +53,7 @@ import Testing
       unset
         == others.union([
           "config", "epochs", "initial-weights", "clip-norm", "damping-final", "evaluate-every",
+          "save-every-steps", "save-every-minutes",
         ]))
   }
 

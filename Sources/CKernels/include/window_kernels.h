@@ -11,6 +11,9 @@
 // Slot `slot` becomes x.
 void ck_float_rows_store(float *rows, size_t capacity, size_t slot, const float *x, size_t count);
 
+// x becomes slot `slot`.
+void ck_float_rows_load(const float *rows, size_t capacity, size_t slot, float *x, size_t count);
+
 // sums[k] = row k · x, k < row_count. Products of two floats are exact in double precision; the sum
 // runs in eight lanes, folded in a fixed order.
 void ck_float_rows_dots(const float *rows, size_t capacity, size_t row_count, const float *x,
@@ -24,6 +27,8 @@ void ck_float_rows_combine(const float *rows, size_t capacity, size_t row_count,
 // and i + 8 share a word.
 void ck_bfloat16_rows_store(uint16_t *rows, size_t capacity, size_t slot, const float *x,
                             size_t count);
+void ck_bfloat16_rows_load(const uint16_t *rows, size_t capacity, size_t slot, float *x,
+                           size_t count);
 void ck_bfloat16_rows_dots(const uint16_t *rows, size_t capacity, size_t row_count, const float *x,
                            size_t count, double *sums);
 void ck_bfloat16_rows_combine(const uint16_t *rows, size_t capacity, size_t row_count,

@@ -1,0 +1,47 @@
+import CCrypto
+
+/// The SHA-256 digest of bytes that come one after another (FIPS 180-4).
+public final class SHA256 {
+  private let context = EVP_MD_CTX_new()
+
+  public init() {
+    precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "no SHA-256 in libcrypto")
+  }
+
+  deinit { EVP_MD_CTX_free(context) }
+
+  public func add(_ bytes: UnsafeRawBufferPointer) {
+    precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1)
+  }
+
+  /// In hexadecimal digits; nothing may be added afterwards.
+  public func finish() -> String {
+    var digest = [UInt8](repeating: 0, count: 32)
+    precondition(EVP_DigestFinal_ex(context, &digest, nil) == 1)
+    let digits = Array("0123456789abcdef")
+    return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+  }
+
+  /// That of a text.
+  public static func of(_ text: String) -> String {
+    let digest = SHA256()
+    var text = text
+    text.withUTF8 { digest.add(UnsafeRawBufferPointer($0)) }
+    return digest.finish()
+  }
+
+  /// That of a file, read from its start to its end.
+  ///
+  /// - Throws: `DatasetError` where it cannot be read.
+  public static func ofFile(_ path: String) throws(DatasetError) -> (bytes: Int, digest: String) {
+    let file = try InputFile(path)
+    let digest = SHA256()
+    var offset = 0
+    while offset < file.count {
+      let piece: [UInt8] = try file.read(offset..<min(offset + 1 << 20, file.count))
+      piece.withUnsafeBytes { digest.add($0) }
+      offset += piece.count
+    }
+    return (file.count, digest.finish())
+  }
+}

@@ -1,0 +1,101 @@
+/// Numbers of a running computation as they are outside of memory: of a type and a shape, row-major,
+/// with a name that people read.
+///
+/// It lasts no longer than the object that gave it, whose memory it reads and writes.
+public struct StoredArray {
+  /// Named as in files of the safetensors format.
+  public enum Element: String, Sendable {
+    case float32 = "F32"
+    case bfloat16 = "BF16"
+    case uint16 = "U16"
+    case float64 = "F64"
+
+    public var bytes: Int {
+      switch self {
+      case .bfloat16, .uint16: 2
+      case .float32: 4
+      case .float64: 8
+      }
+    }
+  }
+
+  public var name: String
+  public let element: Element
+  public let shape: [Int]
+  /// Writes the numbers, `bytes` of them.
+  public let save: (UnsafeMutableRawBufferPointer) -> Void
+  /// Takes over numbers that `save` wrote, in this process or another.
+  ///
+  /// - Throws: `StoredArrayError` where they are none that there could have been.
+  public let restore: (UnsafeRawBufferPointer) throws -> Void
+
+  public init(
+    _ name: String, _ element: Element, shape: [Int],
+    save: @escaping (UnsafeMutableRawBufferPointer) -> Void,
+    restore: @escaping (UnsafeRawBufferPointer) throws -> Void
+  ) {
+    self.name = name
+    self.element = element
+    self.shape = shape
+    self.save = save
+    self.restore = restore
+  }
+
+  /// Numbers that lie in memory as they are to be stored.
+  ///
+  /// - Parameter check: throws for a number that there could not have been.
+  public init<Number: BitwiseCopyable>(
+    _ name: String, _ element: Element, shape: [Int], at numbers: UnsafeMutablePointer<Number>,
+    check: @escaping (Number) throws -> Void = { _ in }
+  ) {
+    precondition(element.bytes == MemoryLayout<Number>.size, "\(Number.self) as \(element)")
+    let memory = UnsafeMutableRawBufferPointer(
+      UnsafeMutableBufferPointer(start: numbers, count: shape.reduce(1, *)))
+    self.init(
+      name, element, shape: shape, save: { $0.copyMemory(from: UnsafeRawBufferPointer(memory)) },
+      restore: { stored in
+        for at in stride(from: 0, to: stored.count, by: MemoryLayout<Number>.size) {
+          try check(stored.loadUnaligned(fromByteOffset: at, as: Number.self))
+        }
+        memory.copyMemory(from: stored)
+      })
+  }
+
+  public var bytes: Int { shape.reduce(element.bytes, *) }
+}
+
+extension [String: Double] {
+  /// A number that stands beside stored arrays.
+  ///
+  /// - Throws: `StoredArrayError` where it is missing or not finite.
+  public func stored(_ name: String) throws(StoredArrayError) -> Double {
+    guard let number = self[name], number.isFinite else {
+      throw StoredArrayError(
+        "\(name): expected a number, got \(self[name].map { "\($0)" } ?? "none")")
+    }
+    return number
+  }
+
+  /// A whole number of at least 0.
+  public func storedCount(_ name: String) throws(StoredArrayError) -> Int {
+    let number = try stored(name)
+    guard let count = Int(exactly: number), count >= 0 else {
+      throw StoredArrayError("\(name): expected a count, got \(number)")
+    }
+    return count
+  }
+}
+
+extension Buffer<Float> {
+  /// The numbers of `range`, which must lie within the buffer.
+  public func array(_ name: String, _ range: Range<Int>) -> StoredArray {
+    StoredArray(name, .float32, shape: [range.count], at: self[range].baseAddress!)
+  }
+}
+
+/// Stored numbers that there could not have been.
+public struct StoredArrayError: Error, CustomStringConvertible {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}

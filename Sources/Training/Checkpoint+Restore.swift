@@ -1,0 +1,104 @@
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Sharding
+
+extension Checkpoint {
+  /// The newest checkpoint of a run that is whole; nil where it has none at all. Collective.
+  ///
+  /// - Parameter notice: is called on all ranks for each one that is not, with the reason.
+  /// - Throws: on all ranks together, where there are some and none is whole.
+  static func newestWhole(
+    in directory: CheckpointDirectory, on world: Communicator, notice: (String) -> Void
+  ) throws -> Checkpoint? {
+    let own = try world.agree { try world.rank == 0 ? directory.steps() : [] }
+    let steps = try world.allGather(own.map(String.init).joined(separator: " "))[0]
+      .split(separator: " ").map { Int($0)! }
+    for step in steps {
+      do {
+        return try verified(directory.path(step: step), on: world)
+      } catch let error as AgreedError {
+        notice("passing over the checkpoint of step \(step): \(error)")
+      }
+    }
+    try world.agree {
+      guard steps.isEmpty else {
+        throw DatasetError(
+          directory.path, "none of its checkpoints is whole",
+          expected: "one, or --resume never with another --run-directory", got: "\(steps.count)")
+      }
+    }
+    return nil
+  }
+
+  /// A checkpoint of which every file has been read and found whole, by one rank or another. Collective.
+  static func verified(_ path: String, on world: Communicator) throws -> Checkpoint {
+    try world.agree {
+      let checkpoint = try Checkpoint(path: path)
+      let files = checkpoint.manifest.files
+      for index in stride(from: world.rank, to: files.count, by: world.size) {
+        try checkpoint.verify(files[index])
+      }
+      return checkpoint
+    }
+  }
+
+  /// A run becomes what it was. Each rank for itself: it reads what it needs.
+  ///
+  /// - Throws: `DatasetError` naming the file, where it is of a run with other settings.
+  func restore(_ run: RunState) throws {
+    guard manifest.parameterCount == run.partition.cells.parameterCount else {
+      throw DatasetError(
+        path, "is of another network", expected: "\(run.partition.cells.parameterCount) parameters",
+        got: "\(manifest.parameterCount)")
+    }
+    try run.network.readWeights(
+      from: "\(path)/\(Self.model)", into: run.parameters.all, state: run.statistics.all)
+    do {
+      try run.optimizer.resume(manifest.optimizer, hasWindow: manifest.hasWindow)
+    } catch let error as StoredArrayError {
+      throw DatasetError("\(path)/\(Manifest.fileName)", "\(error)")
+    }
+    if manifest.hasWindow {
+      try Self.restore(run.optimizer.state.shared, from: "\(path)/\(Self.curvature)")
+    }
+    guard !run.cells.isEmpty else { return }
+    let families = run.families(hasWindow: manifest.hasWindow)
+    let stored = Set(manifest.files.filter { $0.cells != nil }.map(\.family))
+    guard stored == Set(families.map { $0.name[...] }) else {
+      throw DatasetError(
+        path, "is of an optimizer with other settings",
+        expected: Self.list(families.map(\.name)), got: Self.list(stored.map(String.init)))
+    }
+    for (family, arrays) in families {
+      for file in manifest.files where file.family == family {
+        let cells = run.cells.clamped(to: file.cells![0]..<file.cells![1])
+        guard !cells.isEmpty else { continue }
+        let own = cells.flatMap { cell in
+          arrays[cell - run.cells.lowerBound].map { $0.named(ofCell: cell) }
+        }
+        try Self.restore(own, from: path(of: file))
+      }
+    }
+  }
+
+  /// Takes over arrays from the tensors of a file that have their names.
+  private static func restore(_ arrays: [StoredArray], from path: String) throws {
+    let file = try SafetensorsFile(path: path)
+    let memory = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: arrays.map(\.bytes).max() ?? 0, alignment: 64)
+    defer { memory.deallocate() }
+    for array in arrays {
+      let piece = UnsafeMutableRawBufferPointer(rebasing: memory[..<array.bytes])
+      try file.read(array.name, type: array.type, shape: array.shape, into: piece)
+      do { try array.restore(UnsafeRawBufferPointer(piece)) } catch let error as StoredArrayError {
+        throw DatasetError(path, "tensor '\(array.name)': \(error)")
+      }
+    }
+  }
+
+  private static func list(_ families: [String]) -> String {
+    families.isEmpty ? "neither window nor momentum" : families.sorted().joined(separator: " and ")
+  }
+}

@@ -1,0 +1,142 @@
+import Datasets
+import Foundation
+import LinearAlgebra
+import MPI
+import Networks
+import Optimizers
+import Sharding
+
+/// What a run is between two steps, on this rank.
+struct RunState {
+  let network: NetworkDescription
+  let parameters: Buffer<Float>
+  let statistics: Buffer<Float>
+  let optimizer: any ShardedOptimizer
+  let partition: CellPartition
+  let rank: Int
+
+  /// Those of this rank.
+  var cells: Range<Int> { partition.cells(of: rank) }
+
+  /// The kinds of files that hold cells, and each own cell's arrays.
+  func families(hasWindow: Bool) -> [(name: String, cells: [[StoredArray]])] {
+    let state = optimizer.state
+    return [("window", hasWindow ? state.window : []), ("momentum", state.momentum)]
+      .filter { !$0.1.isEmpty }
+  }
+}
+
+extension Checkpoint {
+  /// Saves a run: a new directory appears under the step's name when it is complete and on the disk.
+  /// Collective.
+  ///
+  /// - Parameter manifest: all of it but the files.
+  /// - Returns: its bytes.
+  /// - Throws: `AgreedError` on all ranks together where any of them cannot write; nothing is left of it
+  ///   then, and the checkpoints that there were remain.
+  static func save(
+    _ manifest: Manifest, of run: RunState, in directory: CheckpointDirectory,
+    on world: Communicator
+  ) throws -> Int {
+    let isFirst = world.rank == 0
+    let temporary = directory.temporaryPath(step: manifest.step)
+    var manifest = manifest
+    do {
+      try world.agree {
+        guard isFirst else { return }
+        try directory.make()
+        try CheckpointDirectory.remove(temporary)
+        guard mkdir(temporary, 0o777) == 0 else {
+          throw DatasetError.system(temporary, "cannot be made")
+        }
+      }
+      let own = try world.agree { () throws -> String in
+        var files = try writeCells(of: run, manifest, to: temporary)
+        if isFirst { files += try writeShared(of: run, manifest, to: temporary) }
+        return String(decoding: try JSONEncoder().encode(files), as: UTF8.self)
+      }
+      let texts = try world.allGather(own)
+      try world.agree {
+        guard isFirst else { return }
+        manifest.files = try texts.flatMap {
+          try JSONDecoder().decode([Manifest.File].self, from: Data($0.utf8))
+        }.sorted { $0.name < $1.name }
+        let file = try OutputFile("\(temporary)/\(Manifest.fileName)")
+        var text = try manifest.text()
+        try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+        try file.finish()
+        try AtomicFile.synchronize(directory: temporary)
+        try directory.take(temporary, step: manifest.step)
+      }
+    } catch let error as AgreedError {
+      if isFirst { try? CheckpointDirectory.remove(temporary) }
+      throw error
+    }
+    // Files are known on rank 0 alone.
+    return Int(try world.allGather(Double(manifest.files.reduce(0) { $0 + $1.bytes }))[0])
+  }
+
+  /// Writes this rank's cells, a file of each kind where it has any.
+  private static func writeCells(
+    of run: RunState, _ manifest: Manifest, to directory: String
+  ) throws(DatasetError) -> [Manifest.File] {
+    let owners = (0..<run.partition.ranks).filter { !run.partition.cells(of: $0).isEmpty }
+    guard let index = owners.firstIndex(of: run.rank) else { return [] }
+    let cells = run.cells
+    var files: [Manifest.File] = []
+    for (family, arrays) in run.families(hasWindow: manifest.hasWindow) {
+      let named = zip(cells, arrays).flatMap { cell, arrays in
+        arrays.map { $0.named(ofCell: cell) }
+      }
+      let name = "\(family)-\(padded(index + 1, 5))-of-\(padded(owners.count, 5)).safetensors"
+      var file = try write(named, to: directory, name)
+      file.cells = [cells.lowerBound, cells.upperBound]
+      files.append(file)
+    }
+    return files
+  }
+
+  /// Writes what all ranks have alike.
+  private static func writeShared(
+    of run: RunState, _ manifest: Manifest, to directory: String
+  ) throws(DatasetError) -> [Manifest.File] {
+    var files = [
+      try write(
+        run.network.arrays(parameters: run.parameters.all, state: run.statistics.all),
+        to: directory, model)
+    ]
+    let shared = run.optimizer.state.shared
+    if manifest.hasWindow, !shared.isEmpty {
+      files.append(try write(shared, to: directory, curvature))
+    }
+    return files
+  }
+
+  private static func write(
+    _ arrays: [StoredArray], to directory: String, _ name: String
+  ) throws(DatasetError) -> Manifest.File {
+    let file = try OutputFile("\(directory)/\(name)")
+    try SafetensorsFile.write(
+      arrays.map { ($0.name, $0.type, $0.shape) }, to: file
+    ) { arrays[$0].save($1) }
+    let (bytes, digest) = try file.finish()
+    return Manifest.File(name: name, bytes: bytes, sha256: digest)
+  }
+
+}
+
+/// A number with zeros before it, so that names sort as their numbers do.
+func padded(_ number: Int, _ width: Int) -> String {
+  String(repeating: "0", count: max(width - "\(number)".count, 0)) + "\(number)"
+}
+
+extension StoredArray {
+  var type: TensorType { TensorType(rawValue: element.rawValue)! }
+
+  /// With its name in files by cells.
+  func named(ofCell cell: Int) -> StoredArray {
+    var array = self
+    array.name = "cell.\(padded(cell, 6)).\(name)"
+    return array
+  }
+}

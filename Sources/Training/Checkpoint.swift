@@ -1,0 +1,57 @@
+import Datasets
+import Sharding
+
+/// A directory with all that a run needs to go on as if it had never stopped:
+///
+///   model.safetensors                     parameters and running statistics
+///   curvature.safetensors                 of M-FAC: the Gram matrix and its factor
+///   window-0000i-of-0000n.safetensors     its window's cells, cell by cell
+///   momentum-0000i-of-0000n.safetensors   moving averages, cell by cell
+///   manifest.json                         where the run was, and the other files' digests
+///
+/// How cells are grouped into files is all that the number of ranks decides: any number of ranks reads
+/// it.
+public struct Checkpoint: Sendable {
+  static let model = "model.safetensors"
+  static let curvature = "curvature.safetensors"
+
+  public let path: String
+  public let manifest: Manifest
+
+  /// Reads the manifest; the files it names are not looked at.
+  ///
+  /// - Throws: `DatasetError` naming the file and what is wrong with it.
+  public init(path: String) throws(DatasetError) {
+    self.path = path
+    let file = try InputFile("\(path)/\(Manifest.fileName)")
+    guard file.count <= 100_000_000 else {
+      throw DatasetError(
+        file.path, "is too long for a manifest", expected: "at most 100000000 bytes",
+        got: "\(file.count)")
+    }
+    manifest = try Manifest(text: try file.read(0..<file.count), file: file.path)
+  }
+
+  func path(of file: Manifest.File) -> String { "\(path)/\(file.name)" }
+
+  /// Checks that a file is, byte for byte, the one that was written.
+  ///
+  /// - Throws: `DatasetError` naming it.
+  public func verify(_ file: Manifest.File) throws(DatasetError) {
+    let path = path(of: file)
+    let (bytes, digest) = try SHA256.ofFile(path)
+    guard bytes == file.bytes else {
+      throw DatasetError(
+        path, "is not the file that was saved", expected: "\(file.bytes) bytes", got: "\(bytes)")
+    }
+    guard digest == file.sha256 else {
+      throw DatasetError(
+        path, "is damaged", expected: "SHA-256 \(file.sha256)", got: digest)
+    }
+  }
+
+  /// Checks all files.
+  public func verify() throws(DatasetError) {
+    for file in manifest.files { try verify(file) }
+  }
+}

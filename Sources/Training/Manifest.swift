@@ -1,0 +1,129 @@
+import Datasets
+import Foundation
+import Sharding
+
+/// The record of a checkpoint: where the run was, and what its files must be. It is written last, and
+/// ends with the digest of all that stands before.
+public struct Manifest: Codable, Sendable, Equatable {
+  static let fileName = "manifest.json"
+
+  public struct File: Codable, Sendable, Equatable {
+    public let name: String
+    public let bytes: Int
+    public let sha256: String
+    /// The cells that it has tensors of, from the first to before the last number; of files by cells.
+    public var cells: [Int]?
+
+    /// The kind of tensors in it, such as `window`.
+    var family: Substring { name.prefix { $0 != "-" && $0 != "." } }
+  }
+
+  /// The form of checkpoints; there is but one so far.
+  public var formatVersion = 1
+  /// Steps taken.
+  public var step: Int
+  /// Where the data are to go on, both from 0.
+  public var epoch: Int
+  public var batchInEpoch: Int
+  /// Of the step to come.
+  public var learningRate: Double
+  /// Whether the evaluation that is due after the step has been made.
+  public var isEvaluated: Bool
+  /// Steps left out one after another, up to this one, for gradients that were not finite.
+  public var skippedInARow: Int
+  /// Seconds that the run has taken, in all, and without evaluations and checkpoints.
+  public var seconds: Double
+  public var trainingSeconds: Double
+  /// Length of `metrics.jsonl`.
+  public var metricsBytes: Int
+  public var parameterCount: Int
+  public var cellSize: Int
+  public var cellCount: Int
+  /// Whether the window is in it, where the optimizer has one.
+  public var hasWindow: Bool
+  /// The optimizer's numbers, by name.
+  public var optimizer: [String: Double]
+  /// As resolved, in YAML.
+  public var settings: String
+  public var settingsSha256: String
+  /// Digests of what the settings name.
+  public var network: String
+  public var trainingData: String
+  /// What bytes depend on beside the settings: OpenBLAS's kernels, and the program.
+  public var coreType: String
+  public var programSha256: String
+  public var files: [File]
+}
+
+extension Manifest {
+  private static let digestStart = ",\n  \"manifest_sha256\" : \""
+  private static let digestEnd = "\"\n}\n"
+
+  /// The text of the file.
+  func text() throws -> String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let body = String(decoding: try encoder.encode(self), as: UTF8.self).dropLast(2)
+    return body + Self.digestStart + SHA256.of(String(body)) + Self.digestEnd
+  }
+
+  /// - Throws: `DatasetError` naming the file, where it is not one that `text` has made.
+  package init(text bytes: [UInt8], file: String) throws(DatasetError) {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw DatasetError(file, "is not UTF-8 text")
+    }
+    let tail = Self.digestStart.utf8.count + 64 + Self.digestEnd.utf8.count
+    guard bytes.count > tail else {
+      throw DatasetError(file, "is too short for a manifest", got: "\(bytes.count) bytes")
+    }
+    let body = String(decoding: bytes.dropLast(tail), as: UTF8.self)
+    guard text == body + Self.digestStart + SHA256.of(body) + Self.digestEnd else {
+      throw DatasetError(file, "its digest is not that of its text")
+    }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do {
+      self = try decoder.decode(Self.self, from: Data("\(body)\n}".utf8))
+    } catch {
+      throw DatasetError(file, "is no manifest: \(error)")
+    }
+    try check(file)
+  }
+
+  /// Checks what is to be relied on.
+  private func check(_ file: String) throws(DatasetError) {
+    func require(_ holds: Bool, _ what: String) throws(DatasetError) {
+      guard holds else { throw DatasetError(file, "\(what) cannot be") }
+    }
+    try require(formatVersion == 1, "format_version \(formatVersion)")
+    try require(step >= 0 && skippedInARow >= 0, "step \(step)")
+    try require(metricsBytes >= 0 && seconds >= 0, "seconds or metrics_bytes below 0")
+    try require(
+      parameterCount >= 0 && parameterCount < 1 << 48, "parameter_count \(parameterCount)")
+    let cells = Cells(parameterCount: parameterCount)
+    try require(
+      cellSize == cells.size && cellCount == cells.count, "\(cellCount) cells of \(cellSize)")
+    try require(settingsSha256 == SHA256.of(settings), "settings_sha256 of other settings")
+    try require(Set(files.map(\.name)).count == files.count, "a file twice")
+    for entry in files {
+      try require(
+        !entry.name.contains("/") && entry.name.hasSuffix(".safetensors") && entry.bytes >= 0,
+        "a file '\(entry.name)'")
+      try require(
+        (entry.cells == nil) == [Checkpoint.model, Checkpoint.curvature].contains(entry.name),
+        "cells or none in '\(entry.name)'")
+      try require(
+        entry.cells.map { $0.count == 2 && 0 <= $0[0] && $0[0] < $0[1] && $0[1] <= cellCount }
+          ?? true, "cells \(entry.cells ?? []) in '\(entry.name)'")
+    }
+    for family in Set(files.filter { $0.cells != nil }.map(\.family)) {
+      var end = 0
+      for entry in files where entry.family == family {
+        try require(entry.cells?.first == end, "a gap before '\(entry.name)'")
+        end = entry.cells![1]
+      }
+      try require(end == cellCount, "\(family) of \(end) cells in place of \(cellCount)")
+    }
+  }
+}

@@ -1,0 +1,91 @@
+import Datasets
+import MPI
+
+extension Trainer {
+  /// Since the run's first step, over all processes that have worked on it.
+  var seconds: Double { position.secondsBefore + progress.seconds }
+
+  /// Without those of evaluations and checkpoints.
+  var trainingSeconds: Double {
+    let others = (clock.seconds[.evaluation] ?? 0) + (clock.seconds[.saving] ?? 0)
+    return position.trainingSecondsBefore + progress.seconds - others
+  }
+
+  /// Whether a checkpoint is due after this step, by the steps taken.
+  var isSaveDue: Bool {
+    let isPeriodic = plan.saving.everySteps != nil || plan.saving.everySeconds != nil
+    return plan.saving.everySteps.map { position.step % $0 == 0 } ?? false
+      || isPeriodic && position.step == plan.schedule.totalSteps
+  }
+
+  /// Whether one is due by the time, on rank 0, whose clock is the run's.
+  var isSaveOverdue: Bool {
+    guard world.rank == 0, let period = plan.saving.everySeconds else { return false }
+    return ContinuousClock.now - position.saved.at > .seconds(period)
+  }
+
+  /// Saves a checkpoint, where there is none of this step; where that fails, says so, and the run goes
+  /// on with those that there are. Collective.
+  func save() throws {
+    guard plan.keepsFiles, position.saved.step != position.step else { return }
+    let step = position.step
+    let start = ContinuousClock.now
+    do {
+      let bytes = try clock.time(.saving) {
+        try world.agree { try checkIsFinite() }
+        try world.agree { try directory?.synchronize() }
+        return try Checkpoint.save(
+          manifest, of: state, in: checkpoints, on: world)
+      }
+      position.saved.step = step
+      let seconds = (ContinuousClock.now - start) / .seconds(1)
+      progress.say(
+        "saved step \(step) in \(checkpoints.path(step: step)) "
+          + "(\(formatBytes(bytes))\(leavesWindow ? " without the window" : ""), "
+          + "\(formatNumber(seconds, digits: 2)) s)")
+      try world.agree {
+        if world.rank == 0 {
+          try checkpoints.removeAll(upTo: step, butLast: plan.saving.keepLast)
+        }
+      }
+    } catch let error as AgreedError {
+      progress.warn(
+        position.saved.step == step
+          ? "an older checkpoint remains: \(error)" : "step \(step) was not saved: \(error)")
+    }
+    position.saved.at = .now
+    // Signals do not reach all ranks at the same step: those that this was for are answered.
+    Requests.forget(.save)
+  }
+
+  private var leavesWindow: Bool {
+    if case .mfac = plan.optimizer { !plan.saving.includesWindow } else { false }
+  }
+
+  private var manifest: Manifest {
+    let batches = plan.batches.batchesPerEpoch
+    let optimizer = state.optimizer.state
+    return Manifest(
+      step: position.step, epoch: position.step / batches, batchInEpoch: position.step % batches,
+      learningRate: plan.schedule.rate(at: position.step), isEvaluated: position.isEvaluated,
+      skippedInARow: position.skippedInARow, seconds: seconds, trainingSeconds: trainingSeconds,
+      metricsBytes: directory?.metricsBytes ?? 0,
+      parameterCount: state.partition.cells.parameterCount, cellSize: state.partition.cells.size,
+      cellCount: state.partition.cells.count,
+      hasWindow: plan.saving.includesWindow && !optimizer.shared.isEmpty,
+      optimizer: optimizer.numbers, settings: plan.configuration,
+      settingsSha256: SHA256.of(plan.configuration), network: plan.networkDigest,
+      trainingData: position.trainingData, coreType: Ground.arithmetic,
+      programSha256: Ground.program, files: [])
+  }
+
+  /// A run that has gone beyond what single precision holds is not to replace one that has not.
+  private func checkIsFinite() throws {
+    let own = state.parameters[state.partition.slice(of: world.rank)]
+    guard own.allSatisfy({ $0.isFinite }),
+      state.statistics.all.allSatisfy({ $0.isFinite })
+    else {
+      throw DatasetError("the network", "has parameters that are not finite")
+    }
+  }
+}

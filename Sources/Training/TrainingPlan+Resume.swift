@@ -1,0 +1,144 @@
+import Datasets
+import Foundation
+import LinearAlgebra
+import MPI
+import Networks
+
+extension TrainingPlan {
+  /// The checkpoint that the run goes on from, found whole and of settings that go with the plan's; nil
+  /// for the first step. Says on rank 0 what the user should know of it. Collective.
+  func checkpoint(
+    in directory: CheckpointDirectory, trainingData: String, on world: Communicator,
+    progress: inout Progress
+  ) throws -> Checkpoint? {
+    guard keepsFiles else { return nil }
+    let checkpoint: Checkpoint?
+    switch resume {
+    case .never:
+      try world.agree { if world.rank == 0 { try RunDirectory.checkIsFree(runDirectory) } }
+      return nil
+    case .automatic:
+      checkpoint = try Checkpoint.newestWhole(in: directory, on: world) { progress.warn($0) }
+    case .from(let path):
+      checkpoint = try Checkpoint.verified(path, on: world)
+      try world.agree { if world.rank == 0 { try checkIsFree(for: checkpoint!, in: directory) } }
+    }
+    guard let checkpoint else {
+      progress.say("resume     no checkpoint in \(directory.path): from the first step")
+      return nil
+    }
+    let manifest = checkpoint.manifest
+    try world.agree { try check(checkpoint) }
+    progress.say("resume     at step \(manifest.step) from \(checkpoint.path)")
+    for difference in manifest.differences(from: configuration) {
+      progress.say("           \(difference), other than when it was saved")
+    }
+    if manifest.trainingData != trainingData {
+      progress.warn("the training data are not those that the checkpoint was trained on")
+    }
+    if !manifest.hasWindow, case .mfac = optimizer {
+      progress.say("           the window is not in it, and fills anew")
+    }
+    for (what, stored, now) in [
+      ("OpenBLAS core type", manifest.coreType, Ground.arithmetic),
+      ("build of the program", manifest.programSha256, Ground.program),
+    ] where stored != now {
+      progress.warn(
+        "the checkpoint is of another \(what) (\(stored.prefix(16)), here \(now.prefix(16))): the run "
+          + "goes on, but its bytes may differ from one that was never stopped")
+    }
+    return checkpoint
+  }
+
+  /// How the files of the run's directory go on.
+  func start(_ checkpoint: Checkpoint?) -> RunDirectory.Start {
+    guard let checkpoint else { return resume == .never ? .new : .over }
+    return isOwn(checkpoint) ? .from(metricsBytes: checkpoint.manifest.metricsBytes) : .new
+  }
+
+  var networkDigest: String { SHA256.of("\(network.input)\n\(network.layers)") }
+
+  /// Whether the checkpoint is one of the run's directory.
+  private func isOwn(_ checkpoint: Checkpoint) -> Bool {
+    func real(_ path: String) -> String {
+      URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    }
+    return real("\(checkpoint.path)/../..") == real(runDirectory)
+  }
+
+  /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another run's in one
+  /// with a run: what there is would be mixed with what comes.
+  private func checkIsFree(for checkpoint: Checkpoint, in directory: CheckpointDirectory) throws {
+    guard isOwn(checkpoint) else { return try RunDirectory.checkIsFree(runDirectory) }
+    if let newest = try directory.steps().first, newest > checkpoint.manifest.step {
+      throw DatasetError(
+        "--resume", "there are checkpoints after that of step \(checkpoint.manifest.step)",
+        expected: "another --run-directory, or those after it removed",
+        got: directory.path(step: newest))
+    }
+  }
+
+  /// Refuses a checkpoint that means something else with the plan's settings.
+  private func check(_ checkpoint: Checkpoint) throws {
+    let manifest = checkpoint.manifest
+    let fixed = ["model", "optimizer", "window", "window-type", "window-density", "sparse"]
+    for difference in manifest.differences(from: configuration)
+    where fixed.contains(difference.key) {
+      throw DatasetError(
+        checkpoint.path, "is of a run with another --\(difference.key)",
+        expected: difference.now, got: difference.stored)
+    }
+    // Of another build, it may be but the digest that differs.
+    guard manifest.network == networkDigest || manifest.programSha256 != Ground.program else {
+      throw DatasetError(
+        checkpoint.path, "is of another network", expected: "the layers of the plan")
+    }
+    guard manifest.step <= schedule.totalSteps else {
+      throw DatasetError(
+        checkpoint.path, "is beyond the end of the run",
+        expected: "at most \(schedule.totalSteps) steps",
+        got: "\(manifest.step)")
+    }
+  }
+}
+
+extension Manifest {
+  /// A setting that has another value now.
+  struct Difference: CustomStringConvertible {
+    let key: String
+    let stored: String
+    let now: String
+
+    var description: String { "--\(key) is \(now), and was \(stored)" }
+  }
+
+  /// The settings that say something else than the checkpoint's, but for those of files and of what is
+  /// shown.
+  func differences(from configuration: String) -> [Difference] {
+    let other: Set = [
+      "run-directory", "progress", "log-view", "save-every-steps", "save-every-minutes",
+      "keep-last",
+      "checkpoint-window", "resume", "watchdog-seconds", "check-collectives",
+    ]
+    let (stored, now) = (Self.values(settings), Self.values(configuration))
+    return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
+      let (a, b) = (stored[key] ?? "none", now[key] ?? "none")
+      return a == b ? nil : Difference(key: key, stored: a, now: b)
+    }
+  }
+
+  /// Of each key at the margin of a YAML text, what stands there up to the next.
+  private static func values(_ text: String) -> [String: String] {
+    var values: [String: String] = [:]
+    var key = ""
+    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+      if let colon = line.firstIndex(of: ":"), line.first?.isLetter == true {
+        key = String(line[..<colon])
+        values[key] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+      } else {
+        values[key, default: ""] += "\n\(line)"
+      }
+    }
+    return values
+  }
+}

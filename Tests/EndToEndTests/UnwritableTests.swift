@@ -1,0 +1,122 @@
+import Foundation
+import Testing
+
+/// Disks that are full, directories that cannot be written: a save fails on all ranks together, leaves
+/// nothing behind, and training goes on.
+///
+/// File systems of a test's own are mounted where nobody else sees them.
+@Suite(
+  .serialized,
+  .enabled(if: mayMount, "mounting a file system of its own is not allowed"))
+struct UnwritableTests {
+  private let settings = """
+    --dataset digits --model cnn --window 40 --steps 40 --evaluate-every 10 --save-every-steps 10 \
+    --progress lines
+    """
+
+  /// Runs a shell's commands in which `DISK` is a file system of its own, of `size`.
+  private func run(size: String, _ commands: String) throws -> Program.Outcome {
+    let directory = try TemporaryDirectory()
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/unshare")
+    process.arguments = [
+      "--mount", "bash", "-euc",
+      """
+      export DISK='\(directory.root)' TRAIN='\(Program.train)'
+      LOCAL='\(Program.package)/Launch/local.sh'
+      mount -t tmpfs -o size=\(size) none "$DISK"
+      \(commands)
+      """,
+    ]
+    return try Program.run(process)
+  }
+
+  private func launcher(_ ranks: Int?) -> String {
+    ranks.map { "$LOCAL -n \($0) $TRAIN" } ?? "$TRAIN"
+  }
+
+  @Test(arguments: [nil, 3])
+  func aFullDiskEndsNoRun(ranks: Int?) throws {
+    // A row of the window takes 54 KiB: there is room for the first checkpoint alone.
+    let outcome = try run(
+      size: "1m",
+      """
+      \(launcher(ranks)) \(settings) --run-directory $DISK/run
+      ls -A $DISK/run $DISK/run/checkpoints; $TRAIN inspect $DISK/run; wc -l $DISK/run/metrics.jsonl
+      """)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let warnings = outcome.errors.split(separator: "\n")
+    #expect(warnings.count == 3, "\(outcome.errors)")
+    for (step, warning) in zip([20, 30, 40], warnings) {
+      #expect(warning.hasPrefix("warning: step \(step) was not saved: "), "\(warning)")
+      #expect(warning.hasSuffix("cannot write: No space left on device"), "\(warning)")
+    }
+    #expect(outcome.output.contains("saved step 10 in "))
+    #expect(outcome.output.contains("model.safetensors\n"))
+    // The last good one, and nothing of the others.
+    #expect(outcome.output.contains("/run/checkpoints:\nstep-00000010\n"), "\(outcome.output)")
+    #expect(outcome.output.contains("whole: every file is the one that was saved"))
+    #expect(outcome.output.contains("44 "), "40 steps and 4 evaluations")
+  }
+
+  /// A disk that is full for a while: no line of the log is lost by it.
+  @Test func linesWaitForTheDisk() throws {
+    let outcome = try run(
+      size: "20m",
+      """
+      (while [ ! -s $DISK/run/metrics.jsonl ]; do sleep 0.01; done
+       cat /dev/zero > $DISK/filler 2>/dev/null || true; sleep 0.5; rm $DISK/filler) &
+      $TRAIN --dataset digits --model mlp --optimizer sgd --steps 30000 --evaluate-every 30000 \
+        --run-directory $DISK/run --progress none >$DISK/../out-$$ 2>&1 &
+      train=$!
+      sleep 1.5; kill -TERM $train; wait $train || echo "status $?"
+      cat $DISK/../out-$$; rm $DISK/../out-$$
+      grep -o '"step":[0-9]*' $DISK/run/metrics.jsonl | cut -d: -f2 > $DISK/steps
+      seq 1 $(wc -l < $DISK/steps) | cmp - $DISK/steps && echo "each step once"
+      """)
+    #expect(outcome.output.contains("its lines wait"), "\(outcome.output)\(outcome.errors)")
+    #expect(outcome.output.contains("status 143"))
+    #expect(outcome.output.contains("each step once"), "\(outcome.output)\(outcome.errors)")
+  }
+
+  /// Where none may write, and where one rank of three may not.
+  @Test(arguments: [nil, 3], [false, true])
+  func aReadOnlyDirectoryEndsNoRun(ranks: Int?, isOneRanks: Bool) throws {
+    guard ranks != nil || !isOneRanks else { return }
+    let readOnly =
+      "mount --bind $DISK/run/checkpoints $DISK/run/checkpoints && "
+      + "mount -o remount,ro,bind $DISK/run/checkpoints"
+    let start =
+      isOneRanks
+      ? """
+      $LOCAL -n 3 bash -c 'if [ $OMPI_COMM_WORLD_RANK = 1 ]; then
+        exec unshare --mount bash -c "\(readOnly) && exec $0 \\$*" bash "$@"
+      else exec $0 "$@"; fi' $TRAIN
+      """ : "\(readOnly); \(launcher(ranks))"
+    let outcome = try run(
+      size: "20m",
+      """
+      mkdir -p $DISK/run/checkpoints
+      \(start) \(settings) --run-directory $DISK/run
+      ls -A $DISK/run/checkpoints | wc -l; cat $DISK/run/metrics.jsonl | wc -l
+      """)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let warnings = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("warning: ") }
+    #expect(warnings.count == 4, "\(outcome.errors)")
+    for warning in warnings {
+      #expect(warning.hasSuffix("Read-only file system"), "\(warning)")
+      #expect(!isOneRanks || warning.contains("rank 1: "), "\(warning)")
+    }
+    #expect(outcome.output.hasSuffix("\n0\n44\n"), "\(outcome.output)")
+  }
+}
+
+private let mayMount: Bool = {
+  let process = Process()
+  process.executableURL = URL(filePath: "/usr/bin/unshare")
+  process.arguments = ["--mount", "mount", "-t", "tmpfs", "none", "/mnt"]
+  process.standardError = FileHandle.nullDevice
+  guard (try? process.run()) != nil else { return false }
+  process.waitUntilExit()
+  return process.terminationStatus == 0
+}()
