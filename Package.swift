@@ -97,7 +97,8 @@ let package = Package(
     .executableTarget(
       name: "ranks-check",
       dependencies: [
-        "Curvature", "LinearAlgebra", "MPI", "Optimizers", "RandomNumbers", "Reference", "Sharding",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "RandomNumbers", "Reference", "Sharding", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",

@@ -12,9 +12,6 @@ static inline MPI_Datatype mfac_double(void) { return MPI_DOUBLE; }
 static inline MPI_Op mfac_bitwise_or(void) { return MPI_BOR; }
 static inline MPI_Request mfac_request_null(void) { return MPI_REQUEST_NULL; }
 static inline MPI_Errhandler mfac_errors_return(void) { return MPI_ERRORS_RETURN; }
-static inline int mfac_wait_all(int count, MPI_Request *requests) {
-  return MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
-}
 static inline int mfac_test_all(int count, MPI_Request *requests, int *done) {
   return MPI_Testall(count, requests, done, MPI_STATUSES_IGNORE);
 }

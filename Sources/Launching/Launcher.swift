@@ -9,7 +9,7 @@ package enum Launcher {
     -> Never
   {
     let status = command.exitCode(for: error).rawValue
-    if !isFirst {
+    if !Communicator.isFirst {
       // A launcher ends the other ranks as soon as one has failed: let rank 0 be that one. If this
       // one is still there later, rank 0 did not fail, and the reason is this rank's own.
       if status != EXIT_SUCCESS {
@@ -25,10 +25,14 @@ package enum Launcher {
   ///
   /// An error that all ranks share is told by rank 0; any other by the rank that has it, which ends
   /// the whole job.
-  package static func run(_ body: (Communicator) throws -> Void) -> Never {
+  package static func run(
+    watchdogSeconds: Double = 600, checksCollectives: Bool = false,
+    _ body: (Communicator) throws -> Void
+  ) -> Never {
     let world: Communicator
     do {
-      world = try Communicator.start()
+      world = try Communicator.start(
+        watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
     } catch {
       complain("\(error)")
       exit(EXIT_FAILURE)
@@ -37,6 +41,14 @@ package enum Launcher {
       try body(world)
       try world.finish()
       exit(EXIT_SUCCESS)
+    } catch let error as CollectiveMismatch {
+      if world.rank == 0 {
+        complain("\(error)")
+        world.abort(status: EXIT_FAILURE)
+      }
+      // Messages may be under way to memory that is gone: MPI is called no more.
+      sleep(3)
+      _exit(EXIT_FAILURE)
     } catch let code as ExitCode {
       // All ranks end so, and have said what there is to say.
       try? world.finish()
@@ -50,19 +62,5 @@ package enum Launcher {
       complain(world.size > 1 ? "rank \(world.rank): \(error)" : "\(error)")
       world.abort(status: EXIT_FAILURE)
     }
-  }
-
-  /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.
-  package static var isFirst: Bool {
-    for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"] {
-      if let rank = getenv(name) { return String(cString: rank) == "0" }
-    }
-    return true
-  }
-
-  private static func complain(_ message: String) {
-    fflush(nil)
-    var line = "Error: \(message)\n"
-    line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
   }
 }

@@ -65,6 +65,7 @@ public final class AllGather {
   public func finish(
     _ vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
   ) throws {
+    try world.begin("all-gather", size: vector.count)
     try advance(to: slices[rank].upperBound, of: vector, on: world)
     try world.wait(for: &requests)
     requests = []

@@ -10,26 +10,58 @@ public final class Communicator {
   /// Ranks that share this rank's memory.
   public let ranksOnThisNode: Int
   /// What this rank has sent since the start.
-  public private(set) var traffic = Traffic()
+  public internal(set) var traffic = Traffic()
   let handle: MPI_Comm
   private var tags = 0
+  /// How long this rank waits for others before it ends the job; 0: for ever.
+  let watchdogSeconds: Double
+  /// Whether the ranks compare their collective operations.
+  let checksCollectives: Bool
+  /// Collective operations so far, where they are compared.
+  var operations = 0
+  /// Where this rank is.
+  public var place = Place()
   /// Whether ranks share cores, so that one that waits had better leave its core to the others.
   public let sharesCores: Bool
 
   /// Starts MPI, for one thread that communicates, and returns the communicator of all ranks.
   ///
   /// Without a launcher there is one rank.
-  public static func start() throws -> Communicator {
+  ///
+  /// - Parameters:
+  ///   - watchdogSeconds: how long a rank waits for others before it says for which, and ends the job;
+  ///     0: for ever. A rank that computes for longer is one of those waited for in vain.
+  ///   - checksCollectives: whether each collective operation is compared across the ranks before it
+  ///     begins, which costs a message between any two of them.
+  public static func start(
+    watchdogSeconds: Double = 600, checksCollectives: Bool = false
+  ) throws -> Communicator {
+    // Of several ranks that wait, rank 0 is to say so.
+    TimeLimit.begin(
+      watchdogSeconds > 0 && !isFirst ? watchdogSeconds + 2 : watchdogSeconds,
+      saying: "waited \(Int(watchdogSeconds.rounded(.up))) s for all ranks to start MPI")
+    defer { TimeLimit.end() }
     var provided: Int32 = 0
     try MPIError.check(
       "MPI_Init_thread", MPI_Init_thread(nil, nil, Int32(MPI_THREAD_FUNNELED), &provided))
     let world = mfac_comm_world()!
     try MPIError.check(
       "MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(world, mfac_errors_return()))
-    return try Communicator(world)
+    return try Communicator(
+      world, watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
   }
 
-  private init(_ handle: MPI_Comm) throws {
+  /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.
+  package static var isFirst: Bool {
+    for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"] {
+      if let rank = getenv(name) { return String(cString: rank) == "0" }
+    }
+    return true
+  }
+
+  private init(
+    _ handle: MPI_Comm, watchdogSeconds: Double, checksCollectives: Bool
+  ) throws {
     var rank: Int32 = 0
     var size: Int32 = 0
     try MPIError.check("MPI_Comm_rank", MPI_Comm_rank(handle, &rank))
@@ -37,6 +69,8 @@ public final class Communicator {
     self.rank = Int(rank)
     self.size = Int(size)
     self.handle = handle
+    self.watchdogSeconds = watchdogSeconds
+    self.checksCollectives = checksCollectives
     let node = try Self.node(handle)
     ranksOnThisNode = node.ranks
     sharesCores = node.ranks > node.cores
@@ -44,6 +78,13 @@ public final class Communicator {
 
   /// Ends MPI; nothing may be communicated afterwards.
   public func finish() throws {
+    try begin("end")
+    // The others are waited for here, where the wait is watched.
+    _ = try gather([], counts: [Int](repeating: 0, count: size))
+    TimeLimit.begin(
+      watchdogSeconds,
+      saying: "rank \(rank) waited \(Int(watchdogSeconds.rounded(.up))) s for MPI to end")
+    defer { TimeLimit.end() }
     try MPIError.check("MPI_Finalize", MPI_Finalize())
   }
 
@@ -51,100 +92,10 @@ public final class Communicator {
   public func abort(status: Int32) -> Never {
     // It ends the process without that.
     fflush(nil)
+    // It waits for the launcher, which may not be there any more.
+    TimeLimit.begin(10, saying: "rank \(rank): MPI did not end the job")
     MPI_Abort(handle, status)
     fatalError("MPI_Abort returned")
-  }
-
-  /// Every rank's value, in the order of the ranks.
-  public func allGather(_ value: Double) throws -> [Double] {
-    var gathered = [Double](repeating: 0, count: size)
-    try allGather([value], counts: [Int](repeating: 1, count: size), into: &gathered)
-    return gathered
-  }
-
-  /// Every rank's text, in the order of the ranks.
-  public func allGather(_ text: String) throws -> [String] {
-    let bytes = Array(text.utf8)
-    let counts = try allGather(Double(bytes.count)).map { Int($0) }
-    var gathered = [UInt8](repeating: 0, count: counts.reduce(0, +))
-    let layout = try Layout(counts)
-    try gathered.withUnsafeMutableBytes {
-      try allGather(bytes, $0.baseAddress, layout, mfac_byte())
-    }
-    return zip(layout.offsets, layout.counts).map { offset, count in
-      String(decoding: gathered[Int(offset)..<Int(offset + count)], as: UTF8.self)
-    }
-  }
-
-  /// Concatenates `counts[r]` numbers from each rank r.
-  ///
-  /// - Parameters:
-  ///   - values: this rank's part, `counts[rank]` numbers.
-  ///   - gathered: the sum of `counts` numbers.
-  public func allGather(_ values: [Double], counts: [Int], into gathered: inout [Double]) throws {
-    precondition(
-      values.count == counts[rank] && gathered.count == counts.reduce(0, +),
-      "rank \(rank) gave \(values.count) of \(counts) numbers to gather in \(gathered.count)")
-    guard size > 1 else {
-      gathered = values
-      return
-    }
-    let layout = try Layout(counts)
-    try gathered.withUnsafeMutableBytes {
-      try allGather(values, $0.baseAddress, layout, mfac_double())
-    }
-  }
-
-  /// Runs `body` on every rank; where it throws on any, throws on all, with the message of the
-  /// lowest rank that failed.
-  public func agree<Result>(_ body: () throws -> Result) throws -> Result {
-    let outcome = Swift.Result { try body() }
-    var failure = ""
-    if case .failure(let error) = outcome { failure = "\(error)" }
-    let failures = try allGather(failure)
-    guard let rank = failures.firstIndex(where: { !$0.isEmpty }) else { return try outcome.get() }
-    let everywhere = failures.allSatisfy { $0 == failures[rank] }
-    throw AgreedError(
-      rank: rank, description: everywhere ? failures[rank] : "rank \(rank): \(failures[rank])")
-  }
-
-  /// Checks that all ranks have the same text.
-  ///
-  /// - Parameter what: names it, for the message.
-  /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and the first line in
-  ///   which it does.
-  public func requireSame(_ what: String, _ text: String) throws {
-    let texts = try allGather(text)
-    guard let rank = texts.firstIndex(where: { $0 != texts[0] }) else { return }
-    let lines = [texts[0], texts[rank]].map { $0.split(separator: "\n") }
-    let same = zip(lines[0], lines[1]).prefix { $0 == $1 }.count
-    let differing = lines.map { same < $0.count ? "'\($0[same])'" : "no more" }
-    throw AgreedError(
-      rank: rank,
-      description:
-        "\(what) must be the same on all ranks: rank 0 has \(differing[0]), rank \(rank) "
-        + "has \(differing[1])")
-  }
-
-  private func allGather(
-    _ own: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
-    _ type: MPI_Datatype?
-  ) throws {
-    var width: Int32 = 0
-    try MPIError.check("MPI_Type_size", MPI_Type_size(type, &width))
-    traffic += .allGather(bytes: Int(layout.counts[rank]) * Int(width), ranks: size)
-    // MPI reads the counts and offsets until the exchange is complete.
-    try layout.counts.withUnsafeBufferPointer { counts in
-      try layout.offsets.withUnsafeBufferPointer { offsets in
-        var requests: [MPI_Request?] = [mfac_request_null()]
-        try MPIError.check(
-          "MPI_Iallgatherv",
-          MPI_Iallgatherv(
-            own, counts[rank], type, gathered, counts.baseAddress, offsets.baseAddress, type,
-            handle, &requests[0]))
-        try wait(for: &requests)
-      }
-    }
   }
 
   /// A tag for the messages of an exchange that others may run beside; the ranks ask for them in the
@@ -203,20 +154,23 @@ public final class Communicator {
     if done != 0 { requests = [] }
   }
 
-  /// Waits until all requests are complete.
+  /// Waits until all requests are complete, but not for ever.
   ///
-  /// MPI waits by asking over and over, which on a shared core takes the time of those it waits for:
-  /// there, this sleeps between two questions.
+  /// On a shared core, to ask over and over takes the time of those it waits for: there, this sleeps
+  /// between two questions.
   func wait(for requests: inout [MPI_Request?]) throws {
-    let count = Int32(requests.count)
-    guard sharesCores else {
-      return try MPIError.check("MPI_Waitall", mfac_wait_all(count, &requests))
-    }
     var done: Int32 = 0
+    var watchdog = Watchdog()
+    // A look costs more than a poll: there is one in a millisecond or more often, not in a short wait.
+    let interval = sharesCores ? 8 : 512
+    var polls = 0
     while true {
-      try MPIError.check("MPI_Testall", mfac_test_all(count, &requests, &done))
+      try MPIError.check(
+        "MPI_Testall", mfac_test_all(Int32(requests.count), &requests, &done))
       if done != 0 { return }
-      usleep(20)
+      polls += 1
+      if polls % interval == 0 { try watchdog.look(on: self) }
+      if sharesCores { usleep(20) }
     }
   }
 
@@ -239,20 +193,5 @@ public final class Communicator {
       MPI_Allreduce(own, &all, Int32(own.count), mfac_byte(), mfac_bitwise_or(), node))
     let cores = all.reduce(0) { $0 + $1.nonzeroBitCount }
     return (Int(size), cores)
-  }
-
-  /// Counts and offsets as MPI wants them.
-  private struct Layout {
-    var counts: [Int32] = []
-    var offsets: [Int32] = []
-
-    init(_ elements: [Int]) throws {
-      var offset = 0
-      for count in elements {
-        counts.append(try MPIError.count(count, in: "MPI_Iallgatherv"))
-        offsets.append(try MPIError.count(offset, in: "MPI_Iallgatherv"))
-        offset += count
-      }
-    }
   }
 }

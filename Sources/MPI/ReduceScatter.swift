@@ -122,6 +122,7 @@ public final class ReduceScatter {
   /// This rank's slice of the sum over all micro-batches; it is overwritten by the next sum.
   /// Collective.
   public func finish(on world: Communicator) throws -> UnsafeBufferPointer<Float> {
+    try world.begin("reduce-scatter", size: length)
     if leaves.isEmpty { try beginExchange(on: world) }
     precondition(
       own.nodes.map(\.node) == nodes[rank] && outgoing.isEmpty,

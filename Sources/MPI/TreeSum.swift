@@ -49,6 +49,7 @@ public struct TreeSum {
     precondition(
       partials.count == share.count * width,
       "\(partials.count) partial sums for \(share.count) leaves of \(width)")
+    try world.begin("sum", size: leaves * width)
     guard leaves > 0, width > 0 else { return [Double](repeating: 0, count: width) }
 
     var own = [Double]()

@@ -59,7 +59,10 @@ public final class PhaseClock {
   /// Of all phases timed within the one that is running: they are not its own.
   private var inner = Cost()
 
-  /// - Parameter world: whose traffic is counted.
+  /// For tests: asked on entering a phase for an error to be thrown there, where something can be.
+  package nonisolated(unsafe) static var fault: ((Phase) -> (any Error)?)?
+
+  /// - Parameter world: whose traffic is counted, and which is told the phases.
   public init(on world: Communicator? = nil) { self.world = world }
 
   public var seconds: [Phase: Double] { costs.mapValues(\.seconds) }
@@ -68,11 +71,13 @@ public final class PhaseClock {
   /// times itself.
   ///
   /// - Parameter reading: what `body` reads of the window.
-  public func time<Result>(
-    _ phase: Phase, reading bytes: Int = 0, _ body: () throws -> Result
-  ) rethrows -> Result {
+  public func time<Result, Failure>(
+    _ phase: Phase, reading bytes: Int = 0, _ body: () throws(Failure) -> Result
+  ) throws(Failure) -> Result {
     let outer = inner
     inner = Cost()
+    let outerPhase = world?.place.phase
+    world?.place.phase = phase.rawValue
     let sent = world?.traffic ?? Traffic()
     let start = ContinuousClock.now
     defer {
@@ -84,7 +89,9 @@ public final class PhaseClock {
         bytesRead: bytes)
       costs[phase] = (costs[phase] ?? Cost()) + own
       inner = outer + whole
+      world?.place.phase = outerPhase
     }
+    if let error = Self.fault?(phase) as? Failure { throw error }
     return try body()
   }
 

@@ -82,6 +82,7 @@ package final class TrainingStep {
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double, requests: Requests
   ) throws -> Record {
     let clock = PhaseClock(on: world)
+    world.place.step = step + 1
     let predictions = batch.count * network.positions
     var losses: [Double] = []
     for microBatch in reduction.leaves {

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Datasets
 import Foundation
-import Launching
+import MPI
 
 /// Where results go beside the table.
 struct ResultFiles: ParsableArguments {
@@ -14,7 +14,7 @@ struct ResultFiles: ParsableArguments {
   /// Refuses files that cannot be written, before anything is measured for them.
   func validate() throws {
     // Rank 0 writes; other ranks may run where there is no such directory.
-    guard Launcher.isFirst else { return }
+    guard Communicator.isFirst else { return }
     for (flag, path) in [("--json", json), ("--plot", plot)] {
       guard let path else { continue }
       let isNew = access(path, F_OK) != 0

@@ -38,7 +38,10 @@ struct Train: ParsableCommand {
       BLAS.repairCoreType()
       BLAS.useOneThread()
       Requests.listen()
-      Launcher.run { world in try train(settings, on: world) }
+      Launcher.run(
+        watchdogSeconds: settings.reliability.watchdogSeconds,
+        checksCollectives: settings.reliability.checkCollectives
+      ) { world in try train(settings, on: world) }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }

@@ -69,12 +69,12 @@ final class Disturber: Sendable {
       // Saves and goes on; then a rank is killed, maybe while it saves.
       guard signal(SIGUSR2, []) != nil else { return nil }
       usleep(UInt32(victim) * 7000)
-      return kill([FailureTests.rank(victim, runningWith: run)], "rank \(victim) after SIGUSR2")
+      return kill([Program.rank(victim, runningWith: run)], "rank \(victim) after SIGUSR2")
     case 5, 6:
-      let all = (0..<ranks).map { FailureTests.rank($0, runningWith: run) }
+      let all = (0..<ranks).map { Program.rank($0, runningWith: run) }
       return kill(all, "all ranks")
     case 7: return kill([Self.launcher(of: run)], "mpirun")
-    default: return kill([FailureTests.rank(victim, runningWith: run)], "rank \(victim)")
+    default: return kill([Program.rank(victim, runningWith: run)], "rank \(victim)")
     }
   }
 
@@ -92,7 +92,7 @@ final class Disturber: Sendable {
     switch moment {
     case .launch(let microseconds):
       // Not before there is somebody.
-      guard wait(until: { FailureTests.rank(self.victim, runningWith: self.run) != nil }) else {
+      guard wait(until: { Program.rank(self.victim, runningWith: self.run) != nil }) else {
         return false
       }
       usleep(UInt32(microseconds))

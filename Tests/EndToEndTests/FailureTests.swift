@@ -197,7 +197,7 @@ import Testing
         }
         sleep(1)
         process.terminate()
-      } else if let victim = Self.rank(1, runningWith: run) {
+      } else if let victim = Program.rank(1, runningWith: run) {
         kill(victim, SIGKILL)
       } else {
         process.terminate()
@@ -214,36 +214,7 @@ import Testing
       #expect(outcome.errors.contains(message), "\(outcome.errors)")
     }
     // A launcher may be gone a moment before those that it has killed.
-    for _ in 0..<50 where Self.rank(0, runningWith: run) != nil { usleep(100_000) }
-    #expect(Self.rank(0, runningWith: run) == nil)
-  }
-
-  @Test func aTrapInOneRankEndsTheJob() throws {
-    let outcome = try Program.run(
-      Program.process(ranks: 3, program: Program.ranksCheck, ["trap"]))
-    #expect(outcome.status != 0)
-    #expect(outcome.errors.contains("told to"))
-    #expect(outcome.seconds < 20)
-  }
-
-  @Test func anErrorInOneRankEndsAnExchangeThatHasBegun() throws {
-    let outcome = try Program.run(
-      Program.process(ranks: 3, program: Program.ranksCheck, ["throw"]))
-    #expect(outcome.status == 1)
-    #expect(outcome.output.contains("rank 2: wrong: told to"))
-    #expect(outcome.seconds < 20)
-  }
-
-  /// The process of a rank, found by its arguments and its launcher's environment.
-  static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
-    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return processes.compactMap { pid_t($0) }.first { process in
-      func text(_ name: String) -> String {
-        let bytes = FileManager.default.contents(atPath: "/proc/\(process)/\(name)") ?? Data()
-        return String(decoding: bytes, as: UTF8.self)
-      }
-      return text("cmdline").contains("swift-mfac-train\0") && text("cmdline").contains(argument)
-        && text("environ").contains("OMPI_COMM_WORLD_RANK=\(rank)\0")
-    }
+    for _ in 0..<50 where Program.rank(0, runningWith: run) != nil { usleep(100_000) }
+    #expect(Program.rank(0, runningWith: run) == nil)
   }
 }

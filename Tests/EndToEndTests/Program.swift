@@ -62,6 +62,32 @@ struct Program {
       errors: try String(contentsOfFile: err, encoding: .utf8),
       seconds: Date().timeIntervalSince(start))
   }
+
+  /// The process of a rank, found by its arguments and its launcher's environment.
+  static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
+    process(with: argument) {
+      $0.hasPrefix("\(train)\0") && $1.contains("OMPI_COMM_WORLD_RANK=\(rank)\0")
+    }
+  }
+
+  /// The process that ranks with such arguments are started by.
+  static func launcher(runningWith argument: String) -> pid_t? {
+    process(with: argument) { command, _ in command.hasPrefix("mpirun\0") }
+  }
+
+  private static func process(
+    with argument: String, _ isMeant: (_ command: String, _ environment: String) -> Bool
+  ) -> pid_t? {
+    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return processes.compactMap { pid_t($0) }.first { process in
+      func text(_ name: String) -> String {
+        let bytes = FileManager.default.contents(atPath: "/proc/\(process)/\(name)") ?? Data()
+        return String(decoding: bytes, as: UTF8.self)
+      }
+      let command = text("cmdline")
+      return command.contains(argument) && isMeant(command, text("environ"))
+    }
+  }
 }
 
 /// A directory that goes when the test does.

@@ -179,7 +179,7 @@ final class Torture {
   /// Ranks see by themselves that their launcher is gone: that may take them a moment.
   private func areGone(_ ranks: Int, of run: String) -> Bool {
     let deadline = Date() + 30
-    while (0..<ranks).contains(where: { FailureTests.rank($0, runningWith: run) != nil }) {
+    while (0..<ranks).contains(where: { Program.rank($0, runningWith: run) != nil }) {
       guard Date() < deadline else { return false }
       usleep(20_000)
     }

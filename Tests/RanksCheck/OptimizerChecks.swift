@@ -96,6 +96,14 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   for t in 0..<4 {
     // The second one is short enough as it is.
     let given = gradient(t, d).map { t == 1 ? $0 * 1e-3 : $0 }
+    // On one rank alone: neither parameters nor momenta know of it.
+    for wrong in [Float.nan, .infinity] {
+      let broken = given.dropLast() + [wrong]
+      for stepper in [sgd, adamw] {
+        let outcome = try stepper.step(Array(broken), learningRate: 0.25).outcome
+        try check(!outcome.taken, "\(wrong) was taken at step \(t)")
+      }
+    }
     let outcome = try sgd.step(given, learningRate: 0.25).outcome
     let trained = (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 ? 0 : given[$0] }
     try check(

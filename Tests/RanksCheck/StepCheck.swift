@@ -3,11 +3,28 @@ import MPI
 import Optimizers
 import Sharding
 
-/// Steps as training takes them, with blocks under way while others are made: gradients of 8
-/// micro-batches, one of them not finite in the second step, and parameters.
+/// Three steps as training takes them, and between them others whose gradient is not finite.
 ///
 /// - Parameter d: a multiple of 16·256, so that a power of two of ranks have slices of d/p each.
 func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
+  let digest = try takeSteps(d, wrong: [nil, (.nan, microBatch: 7), nil, nil], on: world)
+  // Wherever they are, and whatever is wrong with them: later steps are as if they had never been.
+  for wrong: [(Float, microBatch: Int)?] in [
+    [nil, nil, nil], [(.infinity, 0), nil, nil, (-.infinity, 5), (.nan, 3), nil],
+  ] {
+    try check(
+      try takeSteps(d, wrong: wrong, on: world) == digest, "a step left out has left a trace")
+  }
+  return digest
+}
+
+/// Steps with blocks under way while others are made: gradients of 8 micro-batches, and parameters.
+///
+/// - Parameter wrong: a number for each step, in one micro-batch and so on one rank alone.
+/// - Returns: the digest of the losses of steps that were taken, and of the parameters.
+private func takeSteps(
+  _ d: Int, wrong: [(Float, microBatch: Int)?], on world: Communicator
+) throws -> UInt64 {
   let (m, microBatches) = (6, 8)
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
@@ -23,7 +40,7 @@ func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
   let clock = PhaseClock(on: world)
   var digest: UInt64 = 0
   var taken = 0
-  for step in 0..<4 {
+  for wrong in wrong {
     let before = Array(parameters.all)
     for microBatch in reduction.leaves {
       let vector = try clock.time(.reduceScatter) {
@@ -33,16 +50,17 @@ func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
       for start in stride(from: (d - 1) / 50_021 * 50_021, through: 0, by: -50_021) {
         let piece = start..<min(start + 50_021, d)
         for i in piece {
-          vector[i] = Float((i &* 7919 &+ microBatch &* 31 &+ step &* 17) % 1009) / 1009 - 0.5
+          vector[i] = Float((i &* 7919 &+ microBatch &* 31 &+ taken &* 17) % 1009) / 1009 - 0.5
         }
-        if step == 1, microBatch == microBatches - 1, piece.contains(d / 2) { vector[d / 2] = .nan }
+        if let (value, place) = wrong, microBatch == place, piece.contains(d / 2) {
+          vector[d / 2] = value
+        }
         try clock.time(.reduceScatter) { try reduction.advance(to: start, on: world) }
       }
     }
     let loss = try clock.time(.loss) {
       try lossSum.total(of: shares.range(of: world.rank).map { 1 / Double($0 + 3) }, on: world)
     }
-    digest = digest &* 31 &+ loss.bitPattern
     let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
     var slice = parameters[own].mutableSpan
     var last = 0
@@ -55,8 +73,9 @@ func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
         try gather.advance(to: own.lowerBound + last, of: parameters.all, on: world)
       }
     }
-    try check(outcome.taken == (step != 1), "step \(step) was taken: \(outcome.taken)")
+    try check(outcome.taken == (wrong == nil), "a step with \(wrong, default: "nothing") wrong")
     if outcome.taken {
+      digest = digest &* 31 &+ loss.bitPattern
       taken += 1
       try check(last == own.count, "\(last) of \(own.count) parameters were updated")
       try clock.time(.allGather) { try gather.finish(parameters.all, on: world) }
@@ -65,8 +84,8 @@ func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
     }
   }
   for value in parameters.all { digest = digest &* 31 &+ UInt64(value.bitPattern) }
-  if world.size.nonzeroBitCount == 1, world.size <= microBatches {
-    try checkTraffic(clock, d: d, steps: 4, taken: taken, on: world)
+  if world.size.nonzeroBitCount == 1, world.size <= microBatches, wrong.count == 4 {
+    try checkTraffic(clock, d: d, steps: wrong.count, taken: taken, on: world)
   }
   return digest
 }

@@ -226,27 +226,10 @@ func checkAgree(on world: Communicator) throws {
 }
 
 BLAS.useOneThread()
+if let fault = CommandLine.arguments.dropFirst().first {
+  run(fault, CommandLine.arguments.dropFirst(2).first)
+}
 let world = try Communicator.start()
-if CommandLine.arguments.dropFirst() == ["trap"] {
-  // The last rank breaks; the others are in a collective, and would wait for ever.
-  if world.rank == world.size - 1 { fatalError("told to") }
-  _ = try world.allGather(1)
-}
-if CommandLine.arguments.dropFirst() == ["throw"] {
-  // The last rank fails while the others' blocks are under way to it.
-  let partition = CellPartition(Cells(parameterCount: 100_000), over: world.size)
-  let reduction = ReduceScatter(
-    of: Partition(of: world.size, over: world.size), to: partition, on: world)
-  do {
-    _ = try reduction.begin(microBatch: world.rank, on: world)
-    try check(world.rank < world.size - 1, "told to")
-    try reduction.advance(to: 0, on: world)
-    _ = try reduction.finish(on: world)
-  } catch {
-    print("rank \(world.rank): \(error)")
-    world.abort(status: 1)
-  }
-}
 do {
   try checkAgree(on: world)
   var digests: [UInt64] = []

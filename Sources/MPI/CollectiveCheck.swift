@@ -1,0 +1,33 @@
+/// Ranks that have come to different collective operations, or to one with different sizes. What they
+/// have begun to exchange will never be complete.
+public struct CollectiveMismatch: SharedError, CustomStringConvertible {
+  public let description: String
+}
+
+extension Communicator {
+  /// Says that this rank comes to a collective operation. Where these are checked, all ranks tell each
+  /// other which one, and throw together where it is not the same.
+  ///
+  /// - Parameter size: one that has to be the same on all ranks, if there is one.
+  func begin(_ operation: StaticString, size count: Int? = nil) throws {
+    place.operation = operation
+    guard checksCollectives, size > 1 else { return }
+    operations += 1
+    let header =
+      "operation \(operations): \(operation)" + (count.map { " of size \($0)" } ?? "")
+    let (length, separator) = (256, UInt8(ascii: "\n"))
+    var own = Array("\(header)\n\(place.moment ?? "")".utf8.prefix(length - 1))
+    own += [UInt8](repeating: separator, count: length - own.count)
+    let all = try gather(own, counts: [Int](repeating: length, count: size))
+    let lines = (0..<size).map {
+      all[$0 * length..<($0 + 1) * length].split(separator: separator).map {
+        String(decoding: $0, as: UTF8.self)
+      }
+    }
+    guard lines.contains(where: { $0[0] != lines[0][0] }) else { return }
+    let texts = lines.enumerated().map { ($0.offset, $0.element.joined(separator: " at ")) }
+    throw CollectiveMismatch(
+      description: "the ranks have come to different collective operations: "
+        + name(Dictionary(uniqueKeysWithValues: texts)))
+  }
+}

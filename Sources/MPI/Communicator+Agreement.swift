@@ -1,0 +1,121 @@
+import COpenMPI
+
+extension Communicator {
+  /// Every rank's value, in the order of the ranks.
+  public func allGather(_ value: Double) throws -> [Double] {
+    var gathered = [Double](repeating: 0, count: size)
+    try allGather([value], counts: [Int](repeating: 1, count: size), into: &gathered)
+    return gathered
+  }
+
+  /// Every rank's text, in the order of the ranks.
+  public func allGather(_ text: String) throws -> [String] {
+    try begin("all-gather of texts")
+    let bytes = Array(text.utf8)
+    let counts = try allGather(Double(bytes.count)).map { Int($0) }
+    var gathered = try gather(bytes, counts: counts)[...]
+    return counts.map { count in
+      defer { gathered = gathered.dropFirst(count) }
+      return String(decoding: gathered.prefix(count), as: UTF8.self)
+    }
+  }
+
+  /// Concatenates `counts[r]` bytes from each rank r.
+  func gather(_ bytes: [UInt8], counts: [Int]) throws -> [UInt8] {
+    var gathered = [UInt8](repeating: 0, count: counts.reduce(0, +))
+    let layout = try Layout(counts)
+    try gathered.withUnsafeMutableBytes {
+      try allGather(bytes, $0.baseAddress, layout, mfac_byte())
+    }
+    return gathered
+  }
+
+  /// Concatenates `counts[r]` numbers from each rank r.
+  ///
+  /// - Parameters:
+  ///   - values: this rank's part, `counts[rank]` numbers.
+  ///   - gathered: the sum of `counts` numbers.
+  public func allGather(_ values: [Double], counts: [Int], into gathered: inout [Double]) throws {
+    precondition(
+      values.count == counts[rank] && gathered.count == counts.reduce(0, +),
+      "rank \(rank) gave \(values.count) of \(counts) numbers to gather in \(gathered.count)")
+    try begin("all-gather of numbers", size: gathered.count)
+    guard size > 1 else {
+      gathered = values
+      return
+    }
+    let layout = try Layout(counts)
+    try gathered.withUnsafeMutableBytes {
+      try allGather(values, $0.baseAddress, layout, mfac_double())
+    }
+  }
+
+  /// Runs `body` on every rank; where it throws on any, throws on all, with the message of the
+  /// lowest rank that failed.
+  public func agree<Result>(_ body: () throws -> Result) throws -> Result {
+    let outcome = Swift.Result { try body() }
+    var failure = ""
+    if case .failure(let error) = outcome { failure = "\(error)" }
+    try begin("agreement")
+    let failures = try allGather(failure)
+    guard let rank = failures.firstIndex(where: { !$0.isEmpty }) else { return try outcome.get() }
+    let everywhere = failures.allSatisfy { $0 == failures[rank] }
+    throw AgreedError(
+      rank: rank, description: everywhere ? failures[rank] : "rank \(rank): \(failures[rank])")
+  }
+
+  /// Checks that all ranks have the same text.
+  ///
+  /// - Parameter what: names it, for the message.
+  /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and the first line in
+  ///   which it does.
+  public func requireSame(_ what: String, _ text: String) throws {
+    try begin("comparison")
+    let texts = try allGather(text)
+    guard let rank = texts.firstIndex(where: { $0 != texts[0] }) else { return }
+    let lines = [texts[0], texts[rank]].map { $0.split(separator: "\n") }
+    let same = zip(lines[0], lines[1]).prefix { $0 == $1 }.count
+    let differing = lines.map { same < $0.count ? "'\($0[same])'" : "no more" }
+    throw AgreedError(
+      rank: rank,
+      description:
+        "\(what) must be the same on all ranks: rank 0 has \(differing[0]), rank \(rank) "
+        + "has \(differing[1])")
+  }
+
+  private func allGather(
+    _ own: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
+    _ type: MPI_Datatype?
+  ) throws {
+    var width: Int32 = 0
+    try MPIError.check("MPI_Type_size", MPI_Type_size(type, &width))
+    traffic += .allGather(bytes: Int(layout.counts[rank]) * Int(width), ranks: size)
+    // MPI reads the counts and offsets until the exchange is complete.
+    try layout.counts.withUnsafeBufferPointer { counts in
+      try layout.offsets.withUnsafeBufferPointer { offsets in
+        var requests: [MPI_Request?] = [mfac_request_null()]
+        try MPIError.check(
+          "MPI_Iallgatherv",
+          MPI_Iallgatherv(
+            own, counts[rank], type, gathered, counts.baseAddress, offsets.baseAddress, type,
+            handle, &requests[0]))
+        try wait(for: &requests)
+      }
+    }
+  }
+
+  /// Counts and offsets as MPI wants them.
+  private struct Layout {
+    var counts: [Int32] = []
+    var offsets: [Int32] = []
+
+    init(_ elements: [Int]) throws {
+      var offset = 0
+      for count in elements {
+        counts.append(try MPIError.count(count, in: "MPI_Iallgatherv"))
+        offsets.append(try MPIError.count(offset, in: "MPI_Iallgatherv"))
+        offset += count
+      }
+    }
+  }
+}

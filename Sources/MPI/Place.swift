@@ -1,0 +1,41 @@
+/// Where a rank is in the program, for those who wait for it to be told.
+public struct Place: CustomStringConvertible {
+  /// Of the training, from 1.
+  public var step: Int?
+  /// The part of the step.
+  public var phase: String?
+  /// The collective operation that was begun last.
+  var operation: StaticString = "start"
+
+  /// Step and phase, where it is within them.
+  var moment: String? {
+    let parts = [step.map { "step \($0)" }, phase].compactMap { $0 }
+    return parts.isEmpty ? nil : parts.joined(separator: ", ")
+  }
+
+  public var description: String {
+    phase == nil ? [moment, "\(operation)"].compactMap { $0 }.joined(separator: ", ") : moment!
+  }
+}
+
+/// Ranks in a few words: `ranks 0-2, 5`.
+func name(_ ranks: [Int]) -> String {
+  var runs: [ClosedRange<Int>] = []
+  for rank in ranks.sorted() {
+    if let last = runs.last, last.upperBound == rank - 1 {
+      runs[runs.count - 1] = last.lowerBound...rank
+    } else {
+      runs.append(rank...rank)
+    }
+  }
+  return (ranks.count == 1 ? "rank " : "ranks ")
+    + runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+    .joined(separator: ", ")
+}
+
+/// What ranks say, those that say the same together: `ranks 0, 2 (step 3, sum), rank 1 (start)`.
+func name(_ texts: [Int: String]) -> String {
+  Dictionary(grouping: texts.keys) { texts[$0]! }
+    .map { (ranks: $0.value.sorted(), text: $0.key) }.sorted { $0.ranks[0] < $1.ranks[0] }
+    .map { "\(name($0.ranks)) (\($0.text))" }.joined(separator: ", ")
+}
