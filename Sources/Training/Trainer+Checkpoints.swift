@@ -43,19 +43,25 @@ extension Trainer {
         "saved step \(step) in \(checkpoints.path(step: step)) "
           + "(\(formatBytes(bytes))\(leavesWindow ? " without the window" : ""), "
           + "\(formatNumber(seconds, digits: 2)) s)")
-      try world.agree {
-        if world.rank == 0 {
-          try checkpoints.removeAll(upTo: step, butLast: plan.saving.keepLast)
-        }
-      }
+      try removeOlderCheckpoints()
     } catch let error as AgreedError {
-      progress.warn(
-        position.saved.step == step
-          ? "an older checkpoint remains: \(error)" : "step \(step) was not saved: \(error)")
+      progress.warn("step \(step) was not saved: \(error)")
     }
     position.saved.at = .now
     // Signals do not reach all ranks at the same step: those that this was for are answered.
     Requests.forget(.save)
+  }
+
+  /// Of the checkpoints up to the run's newest one, those stay that are to. Collective.
+  func removeOlderCheckpoints() throws {
+    do {
+      try world.agree {
+        guard world.rank == 0 else { return }
+        try checkpoints.removeAll(upTo: position.saved.step, butLast: plan.saving.keepLast)
+      }
+    } catch let error as AgreedError {
+      progress.warn("an older checkpoint remains: \(error)")
+    }
   }
 
   private var leavesWindow: Bool {

@@ -144,6 +144,8 @@ public final class Trainer {
   @discardableResult
   public func run() throws -> Ending {
     if plan.keepsFiles { Requests.listenToAll() }
+    // A run that was killed after a save may not have come to it.
+    if plan.keepsFiles, position.step > 0 { try removeOlderCheckpoints() }
     var batches = plan.batches
     var evaluation: Evaluation?
     if position.step > 0, !position.isEvaluated { evaluation = try evaluate() }

@@ -186,6 +186,18 @@ import Training
     #expect(try Data(contentsOf: URL(filePath: "\(copy)/metrics.jsonl")) == metrics)
   }
 
+  /// Killed after its last save, a run has one checkpoint too many.
+  @Test func anOlderCheckpointGoesAfterwards() throws {
+    let copy = try copy("older")
+    try FileManager.default.copyItem(
+      atPath: checkpoint(copy, 16), toPath: checkpoint(copy, 8))
+    let outcome = try goOn(in: copy, 2)
+    #expect(outcome.status == 0 && outcome.output.contains("at step 24 from"), "\(outcome.errors)")
+    #expect(
+      try Set(names("\(copy)/checkpoints")) == Set(Self.steps.map { "step-000000\($0)" }))
+    try expectSame(copy, outcome.output)
+  }
+
   private func goOn(in run: String, _ ranks: Int) throws -> Program.Outcome {
     try Program.train(
       ranks: ranks,
