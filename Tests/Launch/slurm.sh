@@ -3,8 +3,9 @@
 #
 #   Tests/Launch/slurm.sh path/to/swift-mfac-train
 #
-# Each is told to save and requeue in the midst of its training, is started again by Slurm, and has to
-# end with the bytes of one rank that was never interrupted. Needs root, and Debian's slurm-wlm.
+# Each is told to save and requeue in the midst of its training; and in the midst of another one node
+# dies. Each time Slurm starts it again, and it has to end with the bytes of one rank that was never
+# interrupted. Needs root, and Debian's slurm-wlm.
 set -euo pipefail
 program=$(realpath "${1:?which swift-mfac-train}")
 launch=$(realpath "$(dirname "$0")/../../Launch")
@@ -18,8 +19,9 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 # A rank that waits lets others have its core: this machine may be busy.
 export OMPI_MCA_mpi_yield_when_idle=1
 mkdir -p "$work"/{state,spool-n1,spool-n2,tmp-n1,tmp-n2,log}
-# cred_expire  a requeued job waits for so long before it starts again (Slurm's default: 120 s).
-# TmpFS        a directory for each node: both have the same /tmp.
+# cred_expire    a requeued job waits for so long before it starts again (Slurm's default: 120 s).
+# SlurmdTimeout  a node that is silent for so long is taken for dead (300 s).
+# TmpFS          a directory for each node: both have the same /tmp.
 # config_overrides, task/none, linuxproc  what a node has is what is said here, and no cgroups.
 cat >"$SLURM_CONF" <<CONF
 ClusterName=two-hosts
@@ -30,6 +32,8 @@ StateSaveLocation=$work/state
 SlurmdSpoolDir=$work/spool-%n
 SlurmctldPidFile=$work/slurmctld.pid
 SlurmdPidFile=$work/slurmd-%n.pid
+SlurmdTimeout=10
+ReturnToService=2
 TmpFS=$work/tmp-%n
 MailProg=/bin/true
 ProctrackType=proctrack/linuxproc
@@ -48,7 +52,12 @@ munged --foreground --force --socket="$work/munge.socket" --key-file="$work/mung
   2>"$work/log/munged.err" &
 await 10 test -S "$work/munge.socket"
 "$work/on" n1 slurmctld -D >"$work/log/slurmctld" 2>&1 &
-for host in n1 n2; do "$work/on" "$host" slurmd -D -N "$host" >"$work/log/slurmd-$host" 2>&1 & done
+start_node() {
+  "$work/on" "$1" slurmd -D -N "$1" >>"$work/log/slurmd-$1" 2>&1 &
+  disown
+}
+start_node n1
+start_node n2
 slurm() { timeout 20 "$work/on" n1 "$@"; }
 all_idle() { [ "$(slurm sinfo --noheader --format '%D %T')" = "2 idle" ]; }
 await 30 all_idle
@@ -65,22 +74,41 @@ state() {
 }
 is() { [[ $(state) == $1* ]]; }
 says() { grep -q "$1" "$out"; }
+down() { [[ $(slurm sinfo --noheader --nodes "$1" --format %T) == down* ]]; }
+
+# Submits a script with further arguments of the program, and waits until the job says so.
+submit() {
+  run=$work/$1-$2 out=$work/$1-$2.out logs=("$work"/log/slurm* "$work/$1-$2.out")
+  await 30 all_idle
+  job=$(RUN_DIRECTORY=$run slurm sbatch --parsable --chdir "$work" --output "$out" --time=5 \
+    --ntasks-per-node="$ranks" "$launch/$1.sbatch" "$program" "${training[@]}" "${@:4}")
+  await 60 says "$3"
+}
+completes() {
+  await 90 is "RUNNING restarts 1"
+  await 60 says '^resume  *at step'
+  report "$1: $(grep '^resume  *at' "$out")"
+  await 120 is "COMPLETED restarts 1 exit 0:0"
+  cmp "$work/alone/model.safetensors" "$run/model.safetensors" || fail "other bytes"
+  report "$1: completed, with the bytes of the uninterrupted run"
+}
+
 for script in slurm-srun slurm-mpirun; do
-  out=$work/$script.out
-  await 20 all_idle
-  job=$(RUN_DIRECTORY=$work/$script slurm sbatch --parsable --chdir "$work" --output "$out" --time=5 \
-    --ntasks-per-node="$ranks" "$launch/$script.sbatch" "$program" "${training[@]}")
-  logs=("$work"/log/slurm* "$out")
-  await 30 is RUNNING
-  await 30 says "^step "
-  report "$script: training"
+  submit $script requeue "^step "
   slurm scancel --batch --signal=USR1 "$job"
   await 30 is "PENDING restarts 1"
   report "$script: $(grep -m 1 '^saved step' "$out"), requeued"
-  await 60 is "RUNNING restarts 1"
-  await 60 says '^resume  *at step'
-  report "$script: $(grep '^resume  *at' "$out")"
-  await 120 is "COMPLETED restarts 1 exit 0:0"
-  cmp "$work/alone/model.safetensors" "$work/$script/model.safetensors" || fail "other bytes"
-  report "$script: completed, with the bytes of the uninterrupted run"
+  completes $script
+
+  submit $script node "^saved step 200" --save-every-steps 100
+  # All of n2 but the process that holds it: its slurmd, its ranks, and what starts them.
+  name=$(basename "$program")
+  pkill -KILL --ns "$(cat "$work/n2.pid")" --nslist net "slurm|orted|${name:0:15}"
+  report "$script: node n2 dies"
+  await 90 down n2
+  await 90 is "PENDING restarts 1"
+  # It comes back as after a start: with nothing in its directories.
+  rm -rf "$work"/{tmp,spool}-n2/*
+  start_node n2
+  completes $script
 done
