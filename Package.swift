@@ -10,10 +10,11 @@ let package = Package(
     .library(
       name: "MFAC",
       targets: [
-        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Sharding",
-        "Training",
+        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
+        "Sharding", "Training",
       ]),
     .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"]),
+    .executable(name: "swift-mfac-prune", targets: ["swift-mfac-prune"]),
     .executable(name: "swift-mfac-bench", targets: ["swift-mfac-bench"]),
   ],
   dependencies: [
@@ -49,6 +50,7 @@ let package = Package(
       dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
     .target(name: "Datasets", dependencies: ["CCrypto", "CDigits", "CZlib", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
+    .target(name: "Pruning", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Training",
       dependencies: [
@@ -64,6 +66,14 @@ let package = Package(
         "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
+      ]),
+
+    .executableTarget(
+      name: "swift-mfac-prune",
+      dependencies: [
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Pruning",
+        "Sharding", "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
@@ -93,6 +103,9 @@ let package = Package(
       name: "TrainingTests",
       dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Training"],
       exclude: ["ResNet20"]),
+    .testTarget(
+      name: "PruningTests",
+      dependencies: ["Curvature", "LinearAlgebra", "Pruning", "RandomNumbers", "Reference"]),
     .testTarget(name: "BenchTests", dependencies: ["MPI", "Sharding", "swift-mfac-bench"]),
     .executableTarget(
       name: "ranks-check",

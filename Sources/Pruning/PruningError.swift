@@ -1,0 +1,6 @@
+/// What cannot be pruned as asked: one line naming the setting or the tensor, and what was expected.
+public struct PruningError: Error, CustomStringConvertible {
+  public let description: String
+
+  public init(_ description: String) { self.description = description }
+}

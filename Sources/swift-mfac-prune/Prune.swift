@@ -1,0 +1,6 @@
+import ArgumentParser
+
+@main
+struct Prune: ParsableCommand {
+  static let configuration = CommandConfiguration(commandName: "swift-mfac-prune")
+}
