@@ -128,6 +128,30 @@ public final class CholeskyFactor {
     return x
   }
 
+  /// `B ← L⁻¹B`, in place.
+  ///
+  /// - Parameters:
+  ///   - b: shape [order, columns], row-major.
+  /// - Complexity: O(order²·columns), at the speed of a matrix product.
+  public func solveLower(_ b: UnsafeMutablePointer<Double>, columns: Int) {
+    guard order > 0, columns > 0 else { return }
+    // By columns L is, by rows, its transpose.
+    cblas_dtrsm(
+      CblasRowMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, blasint(order),
+      blasint(columns), 1, first, blasint(stride), b, blasint(columns))
+  }
+
+  /// `L⁻¹b`.
+  ///
+  /// - Parameter b: shape [order].
+  /// - Complexity: O(order²).
+  public func solveLower(_ b: [Double]) -> [Double] {
+    precondition(b.count == order, "a right-hand side of \(b.count) for an order of \(order)")
+    var x = b
+    solveLower(&x, transposed: false)
+    return x
+  }
+
   /// Solves `(A + σI) x = e`, e the last unit vector, in half the time of any other.
   public func solveLastUnit() -> [Double] {
     var x = [Double](repeating: 0, count: order)

@@ -8,7 +8,8 @@ import Sharding
 /// climb it together: a vector to another partner on each level, log₂ p in all. Otherwise each rank
 /// sends its nodes to all others, at most two for each level of the tree.
 public struct TreeSum {
-  private let share: Range<Int>
+  /// The leaves of this rank.
+  public let share: Range<Int>
   private let leaves: Int
   private let nodes: [[TreeNode]]
   private let rounds: [Round]?
@@ -50,14 +51,55 @@ public struct TreeSum {
       partials.count == share.count * width,
       "\(partials.count) partial sums for \(share.count) leaves of \(width)")
     try world.begin("sum", size: leaves * width)
-    guard leaves > 0, width > 0 else { return [Double](repeating: 0, count: width) }
-
     var own = [Double]()
-    if let storage = partials.baseAddress, !share.isEmpty {
+    if leaves > 0, let storage = partials.baseAddress, !share.isEmpty {
       var tree = FixedTree.rows(of: storage, width: width, leaves: leaves)
       for (row, leaf) in share.enumerated() { tree.add(leaf: leaf, row) }
       for (_, row) in tree.nodes { own += partials[row * width..<(row + 1) * width] }
     }
+    return try total(ofNodes: own, width: width, on: world)
+  }
+
+  /// Σ over all leaves of vectors that are made one after another, for such as would not all fit in
+  /// memory. Collective.
+  ///
+  /// - Parameters:
+  ///   - width: numbers in a vector.
+  ///   - make: writes the vector of a leaf of this rank, by its index; shape [width].
+  /// - Returns: the sum, shape [width].
+  public func total(
+    width: Int, on world: Communicator,
+    make: (Int, UnsafeMutableBufferPointer<Double>) throws -> Void
+  ) throws -> [Double] {
+    try world.begin("sum", size: leaves * width)
+    // At most two vectors wait on each level.
+    var idle: [UnsafeMutableBufferPointer<Double>] = []
+    defer { for vector in idle { vector.deallocate() } }
+    var joined: [UnsafeMutableBufferPointer<Double>] = []
+    var tree = FixedTree<UnsafeMutableBufferPointer<Double>>(leaves: leaves) { left, right in
+      for i in 0..<width { left[i] += right[i] }
+      joined.append(right)
+      return left
+    }
+    defer { for (_, vector) in tree.nodes { vector.deallocate() } }
+    for leaf in share {
+      let vector = idle.popLast() ?? .allocate(capacity: width)
+      do { try make(leaf, vector) } catch {
+        vector.deallocate()
+        throw error
+      }
+      tree.add(leaf: leaf, vector)
+      idle += joined
+      joined = []
+    }
+    return try total(ofNodes: tree.nodes.flatMap { Array($0.value) }, width: width, on: world)
+  }
+
+  /// - Parameter own: the vectors of this rank's nodes, one after another.
+  private func total(
+    ofNodes own: [Double], width: Int, on world: Communicator
+  ) throws -> [Double] {
+    guard leaves > 0, width > 0 else { return [Double](repeating: 0, count: width) }
     if let rounds { return try climb(rounds, from: own, width: width, on: world) }
 
     var gathered = [Double](repeating: 0, count: nodes.joined().count * width)

@@ -1,0 +1,183 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Removes weights by a quadratic model of the loss, whose gradients are shared out over the ranks by
+/// columns.
+///
+///   w [d/p]      the weights of this rank's slice
+///   G [m, d/p]   its columns of the gradients
+///   M            the removed weights, of all ranks
+///
+/// The model's matrix F = λI + (1/m) GᵀG is taken whole, as in M-FAC, or block by block of the
+/// coordinates, as in WoodFisher: then no number crosses the network but sums for the report.
+public final class BrainSurgeon {
+  /// How kept weights answer.
+  public enum Update: String, CaseIterable, Sendable {
+    /// They stay as they are.
+    case none
+    /// The sum of what the removal of each weight alone would ask for (WoodFisher and M-FAC, as
+    /// published).
+    case independent
+    /// The minimum of the model for the whole set.
+    case joint
+  }
+
+  private let rows: GradientRows
+  private let weights: Buffer<Float>
+  /// λ.
+  private let damping: Double
+  /// η.
+  private let gradientScale: Double
+  private let isBlockwise: Bool
+  private let sum: TreeSum
+
+  /// - Parameters:
+  ///   - rows: this rank's columns of the gradients.
+  ///   - blocks: who has which of all blocks; `rows` has this rank's.
+  ///   - weights: shape [d/p].
+  ///   - damping: λ > 0.
+  ///   - gradientScale: η ≥ 0, times the mean gradient; 0 for a network at its optimum.
+  ///   - isBlockwise: whether F is taken block by block.
+  public init(
+    rows: GradientRows, blocks: Partition, weights: UnsafeBufferPointer<Float>, damping: Double,
+    gradientScale: Double = 0, isBlockwise: Bool, rank: Int
+  ) {
+    precondition(
+      rows.blocks.count == blocks.range(of: rank).count && weights.count == rows.sliceCount,
+      "\(rows.blocks.count) blocks and \(weights.count) weights on rank \(rank)")
+    precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
+    self.rows = rows
+    self.weights = Buffer(count: weights.count)
+    _ = self.weights.all.update(fromContentsOf: weights)
+    self.damping = damping
+    self.gradientScale = gradientScale
+    self.isBlockwise = isBlockwise
+    sum = TreeSum(blocks, rank: rank)
+  }
+
+  /// What each weight of this rank would do alone, with `removed` removed and the others at the model's
+  /// minimum. Collective.
+  public func coordinates(
+    removing removed: [Bool], on world: Communicator
+  ) throws -> [Removal.Coordinate] {
+    var coordinates: [Removal.Coordinate] = []
+    _ = try minimum(removing: removed, on: world) { block, removal in
+      coordinates += removal.coordinates(of: rows, block: block, weights: all)
+    }
+    return coordinates
+  }
+
+  /// The weights without those that are removed, and the change of the loss that the model predicts. Collective.
+  ///
+  /// - Returns: weights, shape [d/p], and the prediction, nil where kept weights do not answer.
+  public func update(
+    _ kind: Update, removing removed: [Bool], on world: Communicator
+  ) throws -> (weights: [Float], prediction: Double?) {
+    var updated = (0..<weights.count).map { removed[$0] ? 0 : weights.pointer[$0] }
+    var prediction: Double?
+    switch kind {
+    case .none: break
+    case .joint:
+      prediction = try minimum(removing: removed, on: world) { block, removal in
+        let range = rows.blocks[block]
+        let change = Buffer<Double>(count: range.count)
+        removal.writeChange(
+          of: rows, block: block, weights: all, removed: removed, into: change.all)
+        for i in range where !removed[i] {
+          updated[i] = Float(
+            Double(weights.pointer[i]) + change.pointer[i - range.lowerBound])
+        }
+      }
+    case .independent:
+      try addIndependentUpdates(to: &updated, removing: removed, on: world)
+    }
+    return (updated, prediction)
+  }
+
+  /// Of single weights q the update is `−(w_q/[F⁻¹]_qq) F⁻¹e_q`: their sum is `−F⁻¹z`, which in the kept
+  /// weights is `GᵀS⁻¹Gz/λ`.
+  private func addIndependentUpdates(
+    to updated: inout [Float], removing removed: [Bool], on world: Communicator
+  ) throws {
+    let z = Buffer<Double>(count: weights.count)
+    let nothing = [Bool](repeating: false, count: weights.count)
+    let m = rows.count
+    func add(_ removal: Removal, _ products: [Double], _ block: Int) {
+      let t = removal.solve(products)
+      let range = rows.blocks[block]
+      let change = Buffer<Double>(count: range.count)
+      rows.combine(t, block: block, into: change.all)
+      for i in range where !removed[i] {
+        updated[i] = Float(
+          Double(weights.pointer[i]) + change.pointer[i - range.lowerBound] / damping)
+      }
+    }
+    var whole: Removal?
+    _ = try minimum(removing: nothing, on: world) { block, removal in
+      let range = rows.blocks[block]
+      let coordinates = removal.coordinates(of: rows, block: block, weights: all)
+      for (i, coordinate) in zip(range, coordinates) where removed[i] {
+        z.pointer[i] = Double(weights.pointer[i]) / coordinate.inverse
+      }
+      guard isBlockwise else {
+        whole = removal
+        return
+      }
+      var products = [Double](repeating: 0, count: m)
+      rows.writeProducts(ofBlock: block, with: UnsafeBufferPointer(z.all), into: &products)
+      add(removal, products, block)
+    }
+    guard !isBlockwise else { return }
+    let first = sum.share.lowerBound
+    let products = try sum.total(width: m, on: world) { block, sums in
+      rows.writeProducts(
+        ofBlock: block - first, with: UnsafeBufferPointer(z.all), into: sums.baseAddress!)
+    }
+    guard let whole else { return }
+    for block in rows.blocks.indices { add(whole, products, block) }
+  }
+
+  private var all: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights.all) }
+
+  /// Hands each block of this rank to `body`, with the model that it belongs to; returns the sum of the
+  /// models' minima, the same on all ranks.
+  private func minimum(
+    removing removed: [Bool], on world: Communicator, _ body: (Int, Removal) throws -> Void
+  ) throws -> Double {
+    precondition(
+      removed.count == weights.count, "\(removed.count) flags of \(weights.count) weights")
+    let width = Removal.width(count: rows.count)
+    let first = sum.share.lowerBound
+    func write(_ block: Int, _ sums: UnsafeMutableBufferPointer<Double>) {
+      Removal.writeSums(of: rows, block: block, weights: all, removed: removed, into: sums)
+    }
+    func removal(_ sums: [Double]) throws -> Removal {
+      do {
+        return try Removal(
+          sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)
+      } catch {
+        throw PruningError(
+          "--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
+      }
+    }
+    guard isBlockwise else {
+      let sums = try sum.total(width: width, on: world) { write($0 - first, $1) }
+      let removal = try world.agree { try removal(sums) }
+      for block in rows.blocks.indices { try body(block, removal) }
+      return removal.value
+    }
+    let sums = Buffer<Double>(count: width)
+    var values: [Double] = []
+    try world.agree {
+      for block in rows.blocks.indices {
+        write(block, sums.all)
+        let removal = try removal(Array(sums.all))
+        try body(block, removal)
+        values.append(removal.value)
+      }
+    }
+    return try sum.total(of: values, on: world)
+  }
+}
