@@ -111,6 +111,7 @@ let package = Package(
       name: "ranks-check",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Pruning",
         "RandomNumbers", "Reference", "Sharding", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(

@@ -260,6 +260,9 @@ do {
         try checkDamping(d, insertEvery: insertEvery, grouped: grouped, on: world))
     }
   }
+  for blockSize in [nil, 1, 30] {
+    digests.append(try checkPruning(97, blockSize: blockSize, on: world))
+  }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {
