@@ -80,6 +80,7 @@ let package = Package(
       name: "swift-mfac-bench",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Pruning",
         "RandomNumbers", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),

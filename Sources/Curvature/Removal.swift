@@ -124,8 +124,8 @@ public struct Removal {
     let (n, range) = (rows.blocks[block].count, rows.blocks[block])
     let solved = rows.doubles(ofBlock: block, columns: nil)
     factor.solveLower(solved.pointer, columns: n)
-    var squares = [Double](repeating: 0, count: n)
-    var products = [Double](repeating: 0, count: n)
+    let sums = Buffer<Double>(count: 2 * n)
+    let (squares, products) = (sums.pointer, sums.pointer + n)
     for row in 0..<count {
       let (v, scale) = (solved.pointer + row * n, y[row])
       for j in 0..<n {

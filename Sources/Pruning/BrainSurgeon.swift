@@ -40,13 +40,22 @@ public final class BrainSurgeon {
   ///   - damping: λ > 0.
   ///   - gradientScale: η ≥ 0, times the mean gradient; 0 for a network at its optimum.
   ///   - isBlockwise: whether F is taken block by block.
-  public init(
+  public convenience init(
     rows: GradientRows, blocks: Partition, weights: UnsafeBufferPointer<Float>, damping: Double,
     gradientScale: Double = 0, isBlockwise: Bool, rank: Int
   ) {
+    self.init(
+      rows: rows, sum: TreeSum(blocks, rank: rank), weights: weights, damping: damping,
+      gradientScale: gradientScale, isBlockwise: isBlockwise)
+  }
+
+  private init(
+    rows: GradientRows, sum: TreeSum, weights: UnsafeBufferPointer<Float>, damping: Double,
+    gradientScale: Double, isBlockwise: Bool
+  ) {
     precondition(
-      rows.blocks.count == blocks.range(of: rank).count && weights.count == rows.sliceCount,
-      "\(rows.blocks.count) blocks and \(weights.count) weights on rank \(rank)")
+      rows.blocks.count == sum.share.count && weights.count == rows.sliceCount,
+      "\(rows.blocks.count) blocks for \(sum.share), \(weights.count) weights")
     precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
     self.rows = rows
     self.weights = Buffer(count: weights.count)
@@ -54,7 +63,17 @@ public final class BrainSurgeon {
     self.damping = damping
     self.gradientScale = gradientScale
     self.isBlockwise = isBlockwise
-    sum = TreeSum(blocks, rank: rank)
+    self.sum = sum
+  }
+
+  /// With the matrix whole, cell by cell of the parameters.
+  public convenience init(
+    rows: GradientRows, partition: CellPartition, weights: UnsafeBufferPointer<Float>,
+    damping: Double, gradientScale: Double = 0, rank: Int
+  ) {
+    self.init(
+      rows: rows, sum: TreeSum(partition, rank: rank), weights: weights, damping: damping,
+      gradientScale: gradientScale, isBlockwise: false)
   }
 
   /// What each weight of this rank would do alone, with `removed` removed and the others at the model's

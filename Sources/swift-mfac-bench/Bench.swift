@@ -9,7 +9,7 @@ struct Bench: ParsableCommand {
     abstract: "Measures the parts of a training step, and how they scale.",
     subcommands: [
       NetworksCommand.self, WindowCommand.self, StepCommand.self, ScalingCommand.self,
-      PredictCommand.self, LinkCommand.self,
+      PredictCommand.self, LinkCommand.self, StaticCommand.self,
     ])
 
   static func main() {

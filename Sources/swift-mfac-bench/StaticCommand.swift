@@ -1,0 +1,113 @@
+import ArgumentParser
+import Curvature
+import Foundation
+import Launching
+import LinearAlgebra
+import MPI
+import Pruning
+import RandomNumbers
+import Sharding
+
+/// Times the static algorithm: scores of all weights and the joint update, over any number of ranks.
+struct StaticCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "static",
+    abstract:
+      "Saliencies of all weights and the joint update of a pruned network, beside products.",
+    discussion: """
+      Scores take m²·d multiplications and additions for the Gram matrix (half of GGᵀ), m³/6 for its \
+      factor and m²·d/2 for V = L⁻¹G; the update takes those of the kept tenth of the columns. The share of \
+      products is of those that the ranks reach with a square product of order 1024 in the same run.
+      """)
+
+  @Option(parsing: .unconditional, help: "d, weights.")
+  var parameters = 272_474
+
+  @Option(parsing: .upToNextOption, help: "m, gradients; each makes a line.")
+  var windows = [256, 1024]
+
+  @Option(parsing: .unconditional, help: "Repetitions; the median counts.")
+  var steps = 3
+
+  func validate() throws {
+    for (flag, value) in [("--parameters", parameters), ("--steps", steps)] {
+      try require(flag, in: 1...1_000_000_000, value)
+    }
+    for m in windows { try require("--windows", in: 1...100_000, m) }
+  }
+
+  func run() throws {
+    Launcher.run { world in
+      if world.rank == 0 {
+        print(
+          "d = \(parameters), \(world.size) ranks, OpenBLAS core type \(BLAS.coreType), one thread a rank"
+        )
+      }
+      for m in windows { try measure(m, on: world) }
+    }
+  }
+
+  private func measure(_ m: Int, on world: Communicator) throws {
+    let partition = CellPartition(Cells(parameterCount: parameters), over: world.size)
+    let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+    let slice = Buffer<Float>(count: rows.sliceCount)
+    for row in 0...m {
+      let random = CounterRandom(seed: 1, stream: UInt64(row))
+      for i in 0..<slice.count {
+        slice.pointer[i] = Float(
+          random.uniform(at: UInt64(partition.slice(of: world.rank).lowerBound + i)) - 0.5)
+      }
+      // The last one is the weights.
+      if row < m { rows.store(UnsafeBufferPointer(slice.all), row: row) }
+    }
+    let surgeon = BrainSurgeon(
+      rows: rows, partition: partition, weights: UnsafeBufferPointer(slice.all), damping: 1e-3,
+      rank: world.rank)
+    let nothing = [Bool](repeating: false, count: slice.count)
+    let tenth = (0..<slice.count).map { $0 % 10 != 0 }
+    var (products, scores, updates): ([Double], [Double], [Double]) = ([], [], [])
+    let factors = (0..<3).map { _ in Buffer<Double>(count: 1024 * 1024) }
+    for repetition in 0...steps {
+      let product = try time(on: world) { Self.product(factors[0], factors[1], factors[2]) }
+      // The first one brings the memory.
+      guard repetition > 0 else { continue }
+      products.append(product)
+      scores.append(
+        try time(on: world) { _ = try surgeon.coordinates(removing: nothing, on: world) })
+      updates.append(
+        try time(on: world) { _ = try surgeon.update(.joint, removing: tenth, on: world) })
+    }
+    let (d, n) = (Double(parameters), Double(m))
+    let speed = Double(world.size) * 2 * pow(1024, 3) / products.median
+    let scoreRate = (2 * n * n * d + n * n * n / 3) / scores.median
+    if world.rank == 0 {
+      print(
+        row(
+          "m = \(m)",
+          [
+            "scores \(format(scores.median, 3)) s", "\(format(scoreRate / 1e9, 1)) GFLOP/s",
+            "\(format(scoreRate / speed, 2)) of products",
+            "update \(format(updates.median, 3)) s",
+          ], nameWidth: 10, width: 22))
+    }
+  }
+
+  /// Seconds of the slowest rank.
+  private func time(on world: Communicator, _ body: () throws -> Void) throws -> Double {
+    _ = try world.allGather(0)
+    let start = ContinuousClock.now
+    try body()
+    return try world.allGather((ContinuousClock.now - start) / .seconds(1)).max()!
+  }
+
+  private static func product(_ a: Buffer<Double>, _ b: Buffer<Double>, _ c: Buffer<Double>) {
+    let n = 1024
+    Double.product(
+      rows: n, columns: n, inner: n, alpha: 1, a: a.pointer, strideA: n, transposeA: false,
+      b: b.pointer, strideB: n, transposeB: false, beta: 0, c: c.pointer, strideC: n)
+  }
+
+  private func format(_ value: Double, _ digits: Int) -> String {
+    String(format: "%.\(digits)f", value)
+  }
+}
