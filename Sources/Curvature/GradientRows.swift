@@ -11,6 +11,8 @@ public final class GradientRows {
   /// The blocks, as ranges of the slice; they lie one after another from 0.
   public let blocks: [Range<Int>]
   private let storage: Buffer<Float>
+  /// A block in double precision, while it is worked on.
+  private lazy var scratch = Buffer<Double>(count: count * (blocks.map(\.count).max() ?? 0))
 
   /// - Parameters:
   ///   - count: m > 0.
@@ -43,5 +45,22 @@ public final class GradientRows {
   public func block(_ index: Int) -> UnsafeBufferPointer<Float> {
     let range = blocks[index]
     return UnsafeBufferPointer(storage[count * range.lowerBound..<count * range.upperBound])
+  }
+
+  /// Columns of a block in double precision, shape [m, columns], row by row, in memory that the next call
+  /// overwrites; all of them where none are named.
+  func doubles(ofBlock index: Int, columns: [Int]?) -> UnsafeMutablePointer<Double> {
+    let (all, n) = (block(index).baseAddress, blocks[index].count)
+    let width = columns?.count ?? n
+    guard let all else { return scratch.pointer }
+    for row in 0..<count {
+      let (from, to) = (all + row * n, scratch.pointer + row * width)
+      if let columns, columns.count < n {
+        for (k, column) in columns.enumerated() { to[k] = Double(from[column]) }
+      } else {
+        for k in 0..<width { to[k] = Double(from[k]) }
+      }
+    }
+    return scratch.pointer
   }
 }

@@ -65,7 +65,7 @@ public struct Removal {
     let (m, range) = (rows.count, rows.blocks[block])
     let kept = range.filter { !removed[$0] }.map { $0 - range.lowerBound }
     let numbers = rows.doubles(ofBlock: block, columns: kept)
-    symmetricProduct(numbers.pointer, rows: m, columns: kept.count, into: sums.baseAddress!)
+    symmetricProduct(numbers, rows: m, columns: kept.count, into: sums.baseAddress!)
     let removedWeights = Buffer<Float>(count: range.count)
     var square = 0.0
     for i in range where removed[i] {
@@ -123,11 +123,11 @@ public struct Removal {
   ) -> [Coordinate] {
     let (n, range) = (rows.blocks[block].count, rows.blocks[block])
     let solved = rows.doubles(ofBlock: block, columns: nil)
-    factor.solveLower(solved.pointer, columns: n)
+    factor.solveLower(solved, columns: n)
     let sums = Buffer<Double>(count: 2 * n)
     let (squares, products) = (sums.pointer, sums.pointer + n)
     for row in 0..<count {
-      let (v, scale) = (solved.pointer + row * n, y[row])
+      let (v, scale) = (solved + row * n, y[row])
       for j in 0..<n {
         squares[j] += v[j] * v[j]
         products[j] += scale * v[j]
@@ -145,22 +145,6 @@ public struct Removal {
 }
 
 extension GradientRows {
-  /// Columns of a block in double precision, shape [m, columns], row-major; all where none are named.
-  func doubles(ofBlock index: Int, columns: [Int]?) -> Buffer<Double> {
-    let (all, n) = (block(index), blocks[index].count)
-    let width = columns?.count ?? n
-    let numbers = Buffer<Double>(count: count * width)
-    for row in 0..<count {
-      let (from, to) = (row * n, numbers.pointer + row * width)
-      if let columns, columns.count < n {
-        for (k, column) in columns.enumerated() { to[k] = Double(all[from + column]) }
-      } else {
-        for k in 0..<width { to[k] = Double(all[from + k]) }
-      }
-    }
-    return numbers
-  }
-
   /// `G_b x` of a block, of which x is the slice's.
   ///
   /// - Parameter products: shape [m], overwritten.
