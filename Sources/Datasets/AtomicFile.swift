@@ -2,13 +2,14 @@ import Glibc
 
 /// Writes files and directories so that a name never stands for half of one.
 public enum AtomicFile {
-  /// Writes `pieces` one after the other to a temporary file in the same directory, brings it to
-  /// the disk and renames it to `path`, replacing what was there.
+  /// Writes a temporary file in the same directory, brings it to the disk and renames it to `path`,
+  /// replacing what was there.
   ///
+  /// - Parameter fill: writes the content.
   /// - Throws: `DatasetError` with the system's reason; the temporary file is removed, and what was
   ///   under the name before remains.
   public static func write(
-    _ pieces: [UnsafeRawBufferPointer], to path: String
+    to path: String, _ fill: (OutputFile) throws(DatasetError) -> Void
   ) throws(DatasetError) {
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     let directory = slash.map { String(path[...$0]) } ?? "./"
@@ -18,7 +19,7 @@ public enum AtomicFile {
       throw named(path, error)
     }
     do throws(DatasetError) {
-      for piece in pieces { try file.write(piece) }
+      try fill(file)
       try file.finish()
       guard rename(temporary, path) == 0 else { throw .system(path, "cannot replace") }
     } catch {
@@ -28,10 +29,13 @@ public enum AtomicFile {
     try synchronize(directory: directory)
   }
 
-  /// What nobody else uses.
+  /// A name that nobody else uses.
   private static func freeName(in directory: String) -> String {
-    let names = (0..<1000).map { "\(directory).swift-mfac-\(getpid())-\($0).tmp" }
-    return names.first { access($0, F_OK) != 0 } ?? names[0]
+    for number in 0..<1000 {
+      let name = "\(directory).swift-mfac-\(getpid())-\(number).tmp"
+      if access(name, F_OK) != 0 { return name }
+    }
+    return "\(directory).swift-mfac-\(getpid()).tmp"
   }
 
   /// The user knows the file, not what it is called meanwhile.

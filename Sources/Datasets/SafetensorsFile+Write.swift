@@ -14,17 +14,22 @@ extension SafetensorsFile {
   public static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
   ) throws(DatasetError) {
+    try AtomicFile.write(to: path) { file throws(DatasetError) in
+      try write(tensors, metadata: metadata, to: file)
+    }
+  }
+
+  /// Writes single-precision tensors in the order given.
+  public static func write(
+    _ tensors: [NamedTensor], metadata: [String: String] = [:], to file: OutputFile
+  ) throws(DatasetError) {
     for (name, shape, values) in tensors {
       precondition(
         product(shape) == values.count,
         "tensor '\(name)' of shape \(shape) with \(values.count) values")
     }
-    let header = try header(
-      tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, file: path)
-    try header.withUnsafeBufferPointer { header throws(DatasetError) in
-      let header = [UnsafeRawBufferPointer(header)]
-      try AtomicFile.write(header + tensors.map { UnsafeRawBufferPointer($0.values) }, to: path)
-    }
+    try writeHeader(tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, to: file)
+    for tensor in tensors { try file.write(UnsafeRawBufferPointer(tensor.values)) }
   }
 
   /// Writes tensors in the order given, one at a time: none has to lie in memory beside the others.
@@ -34,10 +39,7 @@ extension SafetensorsFile {
     _ tensors: [(name: String, type: TensorType, shape: [Int])], to file: OutputFile,
     fill: (Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(DatasetError) {
-    let header = try header(tensors, metadata: [:], file: file.path)
-    try header.withUnsafeBufferPointer { header throws(DatasetError) in
-      try file.write(UnsafeRawBufferPointer(header))
-    }
+    try writeHeader(tensors, metadata: [:], to: file)
     let sizes = tensors.map { $0.shape.reduce($0.type.byteCount, *) }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: sizes.max() ?? 0, alignment: 64)
     defer { memory.deallocate() }
@@ -49,18 +51,21 @@ extension SafetensorsFile {
   }
 
   /// The header with its length, padded so that the data begin at a multiple of 64 bytes.
-  private static func header(
+  private static func writeHeader(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String],
-    file: String
-  ) throws(DatasetError) -> [UInt8] {
+    to file: OutputFile
+  ) throws(DatasetError) {
     var header: [UInt8] = Array(headerText(tensors, metadata: metadata).utf8)
     header += Array(repeating: UInt8(ascii: " "), count: (64 - (8 + header.count) % 64) % 64)
     guard header.count <= SafetensorsHeader.largestSize else {
       throw DatasetError(
-        file, "the header is too long",
+        file.path, "the header is too long",
         expected: "at most \(SafetensorsHeader.largestSize) bytes", got: "\(header.count)")
     }
-    return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
+    header = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
+    try header.withUnsafeBufferPointer { header throws(DatasetError) in
+      try file.write(UnsafeRawBufferPointer(header))
+    }
   }
 
   private static func headerText(

@@ -52,9 +52,8 @@ final class RunDirectory {
     }
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    var text = configuration
-    try text.withUTF8 {
-      try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml")
+    try AtomicFile.write(to: "\(path)/config.yaml") { file throws(DatasetError) in
+      try file.write(configuration)
     }
   }
 
