@@ -31,11 +31,10 @@ public enum AtomicFile {
 
   /// A name that nobody else uses.
   private static func freeName(in directory: String) -> String {
-    for number in 0..<1000 {
-      let name = "\(directory).swift-mfac-\(getpid())-\(number).tmp"
-      if access(name, F_OK) != 0 { return name }
+    func name(_ number: Int) -> String {
+      "\(directory)\(temporaryPrefix)\(getpid())-\(number)\(temporarySuffix)"
     }
-    return "\(directory).swift-mfac-\(getpid()).tmp"
+    return name((0..<1000).first { access(name($0), F_OK) != 0 } ?? 0)
   }
 
   /// The user knows the file, not what it is called meanwhile.
@@ -43,9 +42,19 @@ public enum AtomicFile {
     DatasetError(path, error.problem, expected: error.expected, got: error.got)
   }
 
+  /// Whether a file of that name is what a process that was killed has left.
+  public static func isTemporary(_ name: String) -> Bool {
+    name.hasPrefix(temporaryPrefix) && name.hasSuffix(temporarySuffix)
+  }
+
+  private static let temporaryPrefix = ".swift-mfac-"
+  private static let temporarySuffix = ".tmp"
+
   /// Brings what was made, renamed or removed in `directory` to the disk.
   public static func synchronize(directory: String) throws(DatasetError) {
     let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    // One in which files may be made, but not listed, is left to the system.
+    if descriptor < 0 && errno == EACCES { return }
     guard descriptor >= 0 else { throw .system(directory, "cannot open") }
     defer { close(descriptor) }
     // EINVAL: a file system that has nothing to do for a directory.

@@ -34,9 +34,8 @@ public final class OutputFile {
     }
   }
 
-  /// Appends a text.
-  public func write(_ text: String) throws(DatasetError) {
-    let bytes = Array(text.utf8)
+  /// Appends bytes.
+  public func write(_ bytes: [UInt8]) throws(DatasetError) {
     try bytes.withUnsafeBufferPointer { bytes throws(DatasetError) in
       try write(UnsafeRawBufferPointer(bytes))
     }

@@ -14,22 +14,34 @@ extension SafetensorsFile {
   public static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
   ) throws(DatasetError) {
+    let header = try header(tensors, metadata: metadata, file: path)
     try AtomicFile.write(to: path) { file throws(DatasetError) in
-      try write(tensors, metadata: metadata, to: file)
+      try write(header, tensors, to: file)
     }
   }
 
   /// Writes single-precision tensors in the order given.
-  public static func write(
-    _ tensors: [NamedTensor], metadata: [String: String] = [:], to file: OutputFile
+  public static func write(_ tensors: [NamedTensor], to file: OutputFile) throws(DatasetError) {
+    try write(header(tensors, metadata: [:], file: file.path), tensors, to: file)
+  }
+
+  private static func write(
+    _ header: [UInt8], _ tensors: [NamedTensor], to file: OutputFile
   ) throws(DatasetError) {
+    try file.write(header)
+    for tensor in tensors { try file.write(UnsafeRawBufferPointer(tensor.values)) }
+  }
+
+  private static func header(
+    _ tensors: [NamedTensor], metadata: [String: String], file: String
+  ) throws(DatasetError) -> [UInt8] {
     for (name, shape, values) in tensors {
       precondition(
         product(shape) == values.count,
         "tensor '\(name)' of shape \(shape) with \(values.count) values")
     }
-    try writeHeader(tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, to: file)
-    for tensor in tensors { try file.write(UnsafeRawBufferPointer(tensor.values)) }
+    return try header(
+      tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, file: file)
   }
 
   /// Writes tensors in the order given, one at a time: none has to lie in memory beside the others.
@@ -39,7 +51,7 @@ extension SafetensorsFile {
     _ tensors: [(name: String, type: TensorType, shape: [Int])], to file: OutputFile,
     fill: (Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(DatasetError) {
-    try writeHeader(tensors, metadata: [:], to: file)
+    try file.write(header(tensors, metadata: [:], file: file.path))
     let sizes = tensors.map { $0.shape.reduce($0.type.byteCount, *) }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: sizes.max() ?? 0, alignment: 64)
     defer { memory.deallocate() }
@@ -51,21 +63,18 @@ extension SafetensorsFile {
   }
 
   /// The header with its length, padded so that the data begin at a multiple of 64 bytes.
-  private static func writeHeader(
+  private static func header(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String],
-    to file: OutputFile
-  ) throws(DatasetError) {
+    file: String
+  ) throws(DatasetError) -> [UInt8] {
     var header: [UInt8] = Array(headerText(tensors, metadata: metadata).utf8)
     header += Array(repeating: UInt8(ascii: " "), count: (64 - (8 + header.count) % 64) % 64)
     guard header.count <= SafetensorsHeader.largestSize else {
       throw DatasetError(
-        file.path, "the header is too long",
+        file, "the header is too long",
         expected: "at most \(SafetensorsHeader.largestSize) bytes", got: "\(header.count)")
     }
-    header = withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
-    try header.withUnsafeBufferPointer { header throws(DatasetError) in
-      try file.write(UnsafeRawBufferPointer(header))
-    }
+    return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Array($0) } + header
   }
 
   private static func headerText(

@@ -39,7 +39,7 @@ extension Checkpoint {
           try JSONDecoder().decode([Manifest.File].self, from: Data($0.utf8))
         }.sorted { $0.name < $1.name }
         let file = try OutputFile("\(temporary)/\(Manifest.fileName)")
-        try file.write(try manifest.text())
+        try file.write(Array(try manifest.text().utf8))
         try file.finish()
         try AtomicFile.synchronize(directory: temporary)
         try directory.take(temporary, step: manifest.step)

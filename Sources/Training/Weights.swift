@@ -41,9 +41,8 @@ extension NetworkDescription {
     _ parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>,
     to path: String
   ) throws(DatasetError) {
-    try AtomicFile.write(to: path) { file throws(DatasetError) in
-      try writeWeights(parameters, state: state, to: file)
-    }
+    try SafetensorsFile.write(
+      layout.entries(of: parameters) + stateLayout.entries(of: state), to: path)
   }
 
   /// Writes the same to a file that is not known by its name yet.
