@@ -60,10 +60,10 @@ extension TrainingPlan {
 
   /// Whether the checkpoint is one of the run's directory.
   private func isOwn(_ checkpoint: Checkpoint) -> Bool {
-    func real(_ path: String) -> String {
-      URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
-    }
-    return real("\(checkpoint.path)/../..") == real(runDirectory)
+    func real(_ path: String) -> URL { URL(filePath: path).resolvingSymlinksInPath() }
+    // The checkpoint's own name may be a link to one of another run.
+    return real(checkpoint.path).deletingLastPathComponent().deletingLastPathComponent().path
+      == real(runDirectory).path
   }
 
   /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another run's in one
