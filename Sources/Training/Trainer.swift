@@ -153,7 +153,7 @@ public final class Trainer {
       let requests = try takeStep(&batches, accuracy: evaluation?.accuracy)
       let stops = requests.exitStatus != nil && !isAtEnd
       // Who is told to stop has little time.
-      position.isEvaluated = !isEvaluationDue || !stops
+      position.isEvaluated = !isEvaluationDue
       if isEvaluationDue, !stops { evaluation = try evaluate() }
       if stops || requests.contains(.save) || isSaveDue { try save() }
       if stops, let status = requests.exitStatus {
