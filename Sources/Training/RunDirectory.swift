@@ -73,6 +73,11 @@ final class RunDirectory {
     where access("\(path)/\(name)", F_OK) == 0 {
       throw occupied(path, by: name)
     }
+    // They would be taken for this run's.
+    let checkpoints = CheckpointDirectory(ofRun: path)
+    if let step = try checkpoints.steps().first {
+      throw occupied(path, by: checkpoints.path(step: step))
+    }
   }
 
   private static func occupied(_ path: String, by name: String) -> DatasetError {

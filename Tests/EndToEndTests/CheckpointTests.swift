@@ -230,6 +230,12 @@ import Testing
     }
     watcher.start()
     #expect(try Program.run(first).status == 130)
+    // Those of a run are not mixed with another's, whatever else is left of it.
+    let left = directory.path("left")
+    try FileManager.default.createDirectory(atPath: left, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: "\(run)/checkpoints", toPath: "\(left)/checkpoints")
+    let mixed = try Program.train(["--dataset", "digits", "--run-directory", left])
+    #expect(mixed.status != 0 && mixed.errors.contains("holds a run already"), "\(mixed.errors)")
     // From an older checkpoint than the newest there is no way on in the same directory.
     let steps = try names(run + "/checkpoints")
     #expect(steps.count == 2)
