@@ -1,6 +1,5 @@
 import Datasets
 import Foundation
-import LinearAlgebra
 import MPI
 import Networks
 

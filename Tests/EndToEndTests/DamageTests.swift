@@ -226,7 +226,7 @@ import Training
 
   private func expectSame(_ copy: String, _ story: String) throws {
     let models = try [run, copy].map {
-      try Data(contentsOf: URL(filePath: "\($0)/model.safetensors"))
+      try trainedNetwork(of: $0)
     }
     #expect(models[0] == models[1], "another network: \(story)")
     let losses = try [run, copy].map {

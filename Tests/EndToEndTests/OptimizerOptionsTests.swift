@@ -75,7 +75,7 @@ import Testing
     var models: Set<Data> = []
     for ranks in [nil, 1, 2, 3, 5, 8] {
       let run = try train(directory, "ranks-\(ranks ?? 0)", ranks: ranks, arguments).run
-      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      models.insert(try trainedNetwork(of: run))
     }
     #expect(models.count == 1)
 
@@ -84,7 +84,7 @@ import Testing
     let from = ["--resume", checkpoint(saved.run, 11)]
     for ranks in [nil, 5] {
       let run = try train(directory, "from-\(ranks ?? 0)", ranks: ranks, arguments + from).run
-      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      models.insert(try trainedNetwork(of: run))
     }
     #expect(models.count == 1)
     // Zeros that the checkpoint does not have.
