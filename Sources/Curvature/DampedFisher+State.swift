@@ -19,27 +19,8 @@ extension DampedFisher {
     let (m, filled) = (window.capacity, window.filled)
     return [
       StoredArray(
-        "gram", .float64, shape: [filled, filled],
-        save: { [self] memory in
-          for i in 0..<filled {
-            for j in 0..<filled {
-              memory.storeBytes(
-                of: gram[i * m + j], toByteOffset: 8 * (i * filled + j), as: Double.self)
-            }
-          }
-        },
-        restore: { [self] memory in
-          for i in 0..<filled {
-            for j in 0..<filled {
-              let number = memory.loadUnaligned(
-                fromByteOffset: 8 * (i * filled + j), as: Double.self)
-              guard number.isFinite else {
-                throw StoredArrayError("\(number) at row \(i), column \(j) of a Gram matrix")
-              }
-              gram[i * m + j] = number
-            }
-          }
-        }), factor.array,
+        "gram", order: filled, element: { [self] i, j in gram[i * m + j] },
+        restore: { [self] i, j, number in gram[i * m + j] = number }), factor.array,
     ]
   }
 

@@ -2,13 +2,14 @@ import Glibc
 
 /// Writes files and directories so that a name never stands for half of one.
 public enum AtomicFile {
-  /// Writes `pieces` one after the other to a temporary file in the same directory, brings it to
-  /// the disk and renames it to `path`, replacing what was there.
+  /// Writes a temporary file in the same directory, brings it to the disk and renames it to `path`,
+  /// replacing what was there.
   ///
+  /// - Parameter fill: writes the content.
   /// - Throws: `DatasetError` with the system's reason; the temporary file is removed, and what was
   ///   under the name before remains.
   public static func write(
-    _ pieces: [UnsafeRawBufferPointer], to path: String
+    to path: String, _ fill: (OutputFile) throws(DatasetError) -> Void
   ) throws(DatasetError) {
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     let directory = slash.map { String(path[...$0]) } ?? "./"
@@ -18,7 +19,7 @@ public enum AtomicFile {
       throw named(path, error)
     }
     do throws(DatasetError) {
-      for piece in pieces { try file.write(piece) }
+      try fill(file)
       try file.finish()
       guard rename(temporary, path) == 0 else { throw .system(path, "cannot replace") }
     } catch {
@@ -28,10 +29,12 @@ public enum AtomicFile {
     try synchronize(directory: directory)
   }
 
-  /// What nobody else uses.
+  /// A name that nobody else uses.
   private static func freeName(in directory: String) -> String {
-    let names = (0..<1000).map { "\(directory).swift-mfac-\(getpid())-\($0).tmp" }
-    return names.first { access($0, F_OK) != 0 } ?? names[0]
+    func name(_ number: Int) -> String {
+      "\(directory)\(temporaryPrefix)\(getpid())-\(number)\(temporarySuffix)"
+    }
+    return name((0..<1000).first { access(name($0), F_OK) != 0 } ?? 0)
   }
 
   /// The user knows the file, not what it is called meanwhile.
@@ -39,9 +42,19 @@ public enum AtomicFile {
     DatasetError(path, error.problem, expected: error.expected, got: error.got)
   }
 
+  /// Whether a file of that name is what a process that was killed has left.
+  public static func isTemporary(_ name: String) -> Bool {
+    name.hasPrefix(temporaryPrefix) && name.hasSuffix(temporarySuffix)
+  }
+
+  private static let temporaryPrefix = ".swift-mfac-"
+  private static let temporarySuffix = ".tmp"
+
   /// Brings what was made, renamed or removed in `directory` to the disk.
   public static func synchronize(directory: String) throws(DatasetError) {
     let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    // One in which files may be made, but not listed, is left to the system.
+    if descriptor < 0 && errno == EACCES { return }
     guard descriptor >= 0 else { throw .system(directory, "cannot open") }
     defer { close(descriptor) }
     // EINVAL: a file system that has nothing to do for a directory.

@@ -68,8 +68,10 @@ package final class InputFile: Sendable {
 }
 
 extension DatasetError {
-  /// The failure of the system call made last, in the system's words.
-  public static func system(_ path: String, _ problem: String) -> DatasetError {
-    DatasetError(path, "\(problem): \(String(cString: strerror(errno)))")
+  /// The failure of a system call, the last one unless said otherwise, in the system's words.
+  public static func system(
+    _ path: String, _ problem: String, _ number: Int32 = errno
+  ) -> DatasetError {
+    DatasetError(path, "\(problem): \(String(cString: strerror(number)))")
   }
 }

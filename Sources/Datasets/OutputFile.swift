@@ -4,23 +4,25 @@ import Glibc
 public final class OutputFile {
   public let path: String
   private let descriptor: Int32
-  private let digest = SHA256()
+  private let digest: SHA256?
   private var count = 0
   private var isOpen = true
 
+  /// - Parameter digest: is given all that is written.
   /// - Throws: `DatasetError` where there is a file of that name already, or none can be made.
-  public init(_ path: String) throws(DatasetError) {
+  public init(_ path: String, digest: SHA256? = nil) throws(DatasetError) {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .system(path, "cannot create a file in its directory") }
     self.path = path
     self.descriptor = descriptor
+    self.digest = digest
   }
 
   deinit { if isOpen { close(descriptor) } }
 
   /// Appends bytes.
   public func write(_ bytes: UnsafeRawBufferPointer) throws(DatasetError) {
-    digest.add(bytes)
+    digest?.add(bytes)
     count += bytes.count
     var rest = bytes[...]
     while !rest.isEmpty {
@@ -32,14 +34,21 @@ public final class OutputFile {
     }
   }
 
+  /// Appends bytes.
+  public func write(_ bytes: [UInt8]) throws(DatasetError) {
+    try bytes.withUnsafeBufferPointer { bytes throws(DatasetError) in
+      try write(UnsafeRawBufferPointer(bytes))
+    }
+  }
+
   /// Brings the file to the disk, and closes it.
   ///
-  /// - Returns: its size, and the SHA-256 digest of what was written.
+  /// - Returns: its size.
   @discardableResult
-  public func finish() throws(DatasetError) -> (bytes: Int, digest: String) {
+  public func finish() throws(DatasetError) -> Int {
     guard fsync(descriptor) == 0 else { throw .system(path, "cannot write to disk") }
     isOpen = false
     guard close(descriptor) == 0 else { throw .system(path, "cannot write") }
-    return (count, digest.finish())
+    return count
   }
 }

@@ -14,17 +14,34 @@ extension SafetensorsFile {
   public static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
   ) throws(DatasetError) {
+    let header = try header(tensors, metadata: metadata, file: path)
+    try AtomicFile.write(to: path) { file throws(DatasetError) in
+      try write(header, tensors, to: file)
+    }
+  }
+
+  /// Writes single-precision tensors in the order given.
+  public static func write(_ tensors: [NamedTensor], to file: OutputFile) throws(DatasetError) {
+    try write(header(tensors, metadata: [:], file: file.path), tensors, to: file)
+  }
+
+  private static func write(
+    _ header: [UInt8], _ tensors: [NamedTensor], to file: OutputFile
+  ) throws(DatasetError) {
+    try file.write(header)
+    for tensor in tensors { try file.write(UnsafeRawBufferPointer(tensor.values)) }
+  }
+
+  private static func header(
+    _ tensors: [NamedTensor], metadata: [String: String], file: String
+  ) throws(DatasetError) -> [UInt8] {
     for (name, shape, values) in tensors {
       precondition(
         product(shape) == values.count,
         "tensor '\(name)' of shape \(shape) with \(values.count) values")
     }
-    let header = try header(
-      tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, file: path)
-    try header.withUnsafeBufferPointer { header throws(DatasetError) in
-      let header = [UnsafeRawBufferPointer(header)]
-      try AtomicFile.write(header + tensors.map { UnsafeRawBufferPointer($0.values) }, to: path)
-    }
+    return try header(
+      tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, file: file)
   }
 
   /// Writes tensors in the order given, one at a time: none has to lie in memory beside the others.
@@ -34,10 +51,7 @@ extension SafetensorsFile {
     _ tensors: [(name: String, type: TensorType, shape: [Int])], to file: OutputFile,
     fill: (Int, UnsafeMutableRawBufferPointer) -> Void
   ) throws(DatasetError) {
-    let header = try header(tensors, metadata: [:], file: file.path)
-    try header.withUnsafeBufferPointer { header throws(DatasetError) in
-      try file.write(UnsafeRawBufferPointer(header))
-    }
+    try file.write(header(tensors, metadata: [:], file: file.path))
     let sizes = tensors.map { $0.shape.reduce($0.type.byteCount, *) }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: sizes.max() ?? 0, alignment: 64)
     defer { memory.deallocate() }

@@ -163,29 +163,14 @@ public final class CholeskyFactor {
 
   /// L, shape [order, order], zeros above its diagonal.
   public var array: StoredArray {
-    let order = order
-    return StoredArray(
-      "factor", .float64, shape: [order, order],
-      save: { [self] memory in
-        for i in 0..<order {
-          for j in 0..<order {
-            memory.storeBytes(
-              of: j <= i ? first[j * stride + i] : 0, toByteOffset: 8 * (i * order + j),
-              as: Double.self)
-          }
+    StoredArray(
+      "factor", order: order,
+      element: { [self] i, j in j <= i ? first[j * stride + i] : 0 },
+      restore: { [self] i, j, number in
+        guard i != j || number > 0 else {
+          throw StoredArrayError("\(number) on the diagonal of a Cholesky factor, at row \(i)")
         }
-      },
-      restore: { [self] memory in
-        for i in 0..<order {
-          for j in 0...i {
-            let number = memory.loadUnaligned(
-              fromByteOffset: 8 * (i * order + j), as: Double.self)
-            guard number.isFinite, i != j || number > 0 else {
-              throw StoredArrayError("\(number) at row \(i), column \(j) of a Cholesky factor")
-            }
-            first[j * stride + i] = number
-          }
-        }
+        if j <= i { first[j * stride + i] = number }
       })
   }
 

@@ -51,13 +51,13 @@ public struct InterleavedRows: StoredRows {
 
   /// `rows`, shape [filled, count].
   public func arrays(filled: Int) -> [StoredArray] {
-    let row = Buffer<Float>(count: count)
     let element: StoredArray.Element = type == .float32 ? .float32 : .bfloat16
     let bytes = count * type.bytes
     return [
       StoredArray(
         "rows", element, shape: [filled, count],
         save: { memory in
+          let row = Buffer<Float>(count: count)
           for slot in 0..<filled where count > 0 {
             load(slot, into: row.pointer)
             for i in 0..<count {
@@ -71,6 +71,7 @@ public struct InterleavedRows: StoredRows {
           }
         },
         restore: { memory in
+          let row = Buffer<Float>(count: count)
           for slot in 0..<filled {
             for i in 0..<count {
               let at = slot * bytes + i * type.bytes

@@ -61,6 +61,38 @@ public struct StoredArray {
       })
   }
 
+  /// A square matrix in double precision, by its elements.
+  ///
+  /// - Parameters:
+  ///   - element: of a row and a column.
+  ///   - restore: takes over an element, which is finite.
+  public init(
+    _ name: String, order: Int, element: @escaping (Int, Int) -> Double,
+    restore: @escaping (Int, Int, Double) throws -> Void
+  ) {
+    func place(_ i: Int, _ j: Int) -> Int { (i * order + j) * MemoryLayout<Double>.size }
+    self.init(
+      name, .float64, shape: [order, order],
+      save: { memory in
+        for i in 0..<order {
+          for j in 0..<order {
+            memory.storeBytes(of: element(i, j), toByteOffset: place(i, j), as: Double.self)
+          }
+        }
+      },
+      restore: { memory in
+        for i in 0..<order {
+          for j in 0..<order {
+            let number = memory.loadUnaligned(fromByteOffset: place(i, j), as: Double.self)
+            guard number.isFinite else {
+              throw StoredArrayError("\(number) at row \(i), column \(j)")
+            }
+            try restore(i, j, number)
+          }
+        }
+      })
+  }
+
   public var bytes: Int { shape.reduce(element.bytes, *) }
 }
 

@@ -20,6 +20,9 @@ extension MFAC {
     stepsTaken = try numbers.storedCount("steps_taken")
     directionsTaken = try numbers.storedCount("directions_taken")
     damping = try numbers.stored("damping")
+    guard damping > 0 else {
+      throw StoredArrayError("damping: expected a number above 0, got \(damping)")
+    }
     directionNorm = try numbers.stored("direction_norm")
     if hasWindow { try fisher.resume(numbers) }
   }

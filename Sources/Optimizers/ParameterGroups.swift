@@ -36,6 +36,11 @@ public struct ParameterGroups: Sendable, Equatable {
   /// How many stay zero.
   public var zeroCount: Int { staysZero?.count { $0 } ?? 0 }
 
+  /// The first parameter that is to stay zero and is not; of all, shape [d].
+  public func firstNonzero(of parameters: UnsafeMutableBufferPointer<Float>) -> Int? {
+    staysZero.flatMap { zeros in zeros.indices.first { zeros[$0] && parameters[$0] != 0 } }
+  }
+
   /// All parameters alike.
   public init() {
     self.init([ParameterGroup()], runs: [Run(0..<Int.max, group: 0)])

@@ -2,29 +2,6 @@ import Datasets
 import Foundation
 import LinearAlgebra
 import MPI
-import Networks
-import Optimizers
-import Sharding
-
-/// What a run is between two steps, on this rank.
-struct RunState {
-  let network: NetworkDescription
-  let parameters: Buffer<Float>
-  let statistics: Buffer<Float>
-  let optimizer: any ShardedOptimizer
-  let partition: CellPartition
-  let rank: Int
-
-  /// Those of this rank.
-  var cells: Range<Int> { partition.cells(of: rank) }
-
-  /// The kinds of files that hold cells, and each own cell's arrays.
-  func families(hasWindow: Bool) -> [(name: String, cells: [[StoredArray]])] {
-    let state = optimizer.state
-    return [("window", hasWindow ? state.window : []), ("momentum", state.momentum)]
-      .filter { !$0.1.isEmpty }
-  }
-}
 
 extension Checkpoint {
   /// Saves a run: a new directory appears under the step's name when it is complete and on the disk.
@@ -62,8 +39,7 @@ extension Checkpoint {
           try JSONDecoder().decode([Manifest.File].self, from: Data($0.utf8))
         }.sorted { $0.name < $1.name }
         let file = try OutputFile("\(temporary)/\(Manifest.fileName)")
-        var text = try manifest.text()
-        try text.withUTF8 { try file.write(UnsafeRawBufferPointer($0)) }
+        try file.write(Array(try manifest.text().utf8))
         try file.finish()
         try AtomicFile.synchronize(directory: temporary)
         try directory.take(temporary, step: manifest.step)
@@ -101,13 +77,12 @@ extension Checkpoint {
     of run: RunState, _ manifest: Manifest, to directory: String
   ) throws(DatasetError) -> [Manifest.File] {
     var files = [
-      try write(
-        run.network.arrays(parameters: run.parameters.all, state: run.statistics.all),
-        to: directory, model)
+      try write(model, to: directory) { file throws(DatasetError) in
+        try run.network.writeWeights(run.parameters.all, state: run.statistics.all, to: file)
+      }
     ]
-    let shared = run.optimizer.state.shared
-    if manifest.hasWindow, !shared.isEmpty {
-      files.append(try write(shared, to: directory, curvature))
+    if manifest.hasWindow {
+      files.append(try write(run.optimizer.state.shared, to: directory, curvature))
     }
     return files
   }
@@ -115,14 +90,22 @@ extension Checkpoint {
   private static func write(
     _ arrays: [StoredArray], to directory: String, _ name: String
   ) throws(DatasetError) -> Manifest.File {
-    let file = try OutputFile("\(directory)/\(name)")
-    try SafetensorsFile.write(
-      arrays.map { ($0.name, $0.type, $0.shape) }, to: file
-    ) { arrays[$0].save($1) }
-    let (bytes, digest) = try file.finish()
-    return Manifest.File(name: name, bytes: bytes, sha256: digest)
+    try write(name, to: directory) { file throws(DatasetError) in
+      try SafetensorsFile.write(
+        arrays.map { ($0.name, $0.type, $0.shape) }, to: file
+      ) { arrays[$0].save($1) }
+    }
   }
 
+  /// Writes a file, brings it to the disk and records it.
+  private static func write(
+    _ name: String, to directory: String, _ fill: (OutputFile) throws(DatasetError) -> Void
+  ) throws(DatasetError) -> Manifest.File {
+    let digest = SHA256()
+    let file = try OutputFile("\(directory)/\(name)", digest: digest)
+    try fill(file)
+    return Manifest.File(name: name, bytes: try file.finish(), sha256: digest.finish())
+  }
 }
 
 /// A number with zeros before it, so that names sort as their numbers do.

@@ -17,7 +17,7 @@ public struct CheckpointDirectory: Sendable {
 
   /// The steps of which there are checkpoints, whole or damaged, the newest first.
   ///
-  /// - Throws: `DatasetError` where the directory cannot be read; one that does not exist is empty.
+  /// - Throws: `DatasetError` where the directory cannot be read; where there is none, there are none.
   public func steps() throws(DatasetError) -> [Int] {
     try names().compactMap { name in
       guard name.hasPrefix("step-"), let step = Int(name.dropFirst(5)), step >= 0,
@@ -28,9 +28,8 @@ public struct CheckpointDirectory: Sendable {
   }
 
   func make() throws(DatasetError) {
-    guard mkdir(path, 0o777) == 0 || errno == EEXIST else {
-      throw .system(path, "cannot be made")
-    }
+    if mkdir(path, 0o777) == 0 { return try AtomicFile.synchronize(directory: "\(path)/..") }
+    guard errno == EEXIST else { throw .system(path, "cannot be made") }
   }
 
   /// Gives a complete checkpoint its name. One that has it already is of steps that were taken anew, and
@@ -65,15 +64,34 @@ public struct CheckpointDirectory: Sendable {
   /// Removes a directory, or nothing where there is none.
   static func remove(_ directory: String) throws(DatasetError) {
     do { try FileManager.default.removeItem(atPath: directory) } catch {
-      guard access(directory, F_OK) == 0 else { return }
-      throw .system(directory, "cannot be removed")
+      guard exists(directory) else { return }
+      throw .foundation(directory, "cannot be removed", error)
     }
   }
 
   private func names() throws(DatasetError) -> [String] {
     do { return try FileManager.default.contentsOfDirectory(atPath: path) } catch {
-      guard access(path, F_OK) == 0 else { return [] }
-      throw .system(path, "cannot be read")
+      guard Self.exists(path) else { return [] }
+      throw .foundation(path, "cannot be read", error)
     }
+  }
+
+  /// False only where there is nothing of that name: what cannot be reached for another reason may hold
+  /// all that a run has.
+  private static func exists(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0 || errno != ENOENT
+  }
+}
+
+extension DatasetError {
+  /// A failure that Foundation tells, in the system's words.
+  static func foundation(
+    _ path: String, _ problem: String, _ error: any Error
+  ) -> DatasetError {
+    guard let reason = (error as? CocoaError)?.underlying as? POSIXError else {
+      return DatasetError(path, "\(problem): \(error)")
+    }
+    return .system(path, problem, reason.code.rawValue)
   }
 }

@@ -109,7 +109,12 @@ extension Manifest {
     try require(
       cellSize == cells.size && cellCount == cells.count, "\(cellCount) cells of \(cellSize)")
     try require(settingsSha256 == SHA256.of(settings), "settings_sha256 of other settings")
-    try require(Set(files.map(\.name)).count == files.count, "a file twice")
+    let names = files.map(\.name)
+    try require(Set(names).count == names.count, "a file twice")
+    try require(names.contains(Checkpoint.model), "no \(Checkpoint.model)")
+    try require(
+      names.contains(Checkpoint.curvature) == hasWindow,
+      "has_window \(hasWindow) with these files")
     for entry in files {
       try require(
         !entry.name.contains("/") && entry.name.hasSuffix(".safetensors") && entry.bytes >= 0,
@@ -121,9 +126,10 @@ extension Manifest {
         entry.cells.map { $0.count == 2 && 0 <= $0[0] && $0[0] < $0[1] && $0[1] <= cellCount }
           ?? true, "cells \(entry.cells ?? []) in '\(entry.name)'")
     }
-    for family in Set(files.filter { $0.cells != nil }.map(\.family)) {
+    let families = Dictionary(grouping: files.filter { $0.cells != nil }, by: \.family)
+    for (family, entries) in families {
       var end = 0
-      for entry in files where entry.family == family {
+      for entry in entries {
         try require(entry.cells?.first == end, "a gap before '\(entry.name)'")
         end = entry.cells![1]
       }

@@ -1,7 +1,3 @@
-import Datasets
-import LinearAlgebra
-import Networks
-
 /// Where a run is between two steps, as its checkpoints have it.
 struct Position {
   /// Steps taken.
@@ -29,14 +25,4 @@ struct Position {
     self.trainingData = trainingData
     saved = (step, .now)
   }
-}
-
-/// What the bytes of a run depend on beside its settings.
-enum Ground {
-  static var arithmetic: String {
-    BLAS.coreType + (CPU.fusesMultiplyAdd ? "" : ", no fused multiply-add")
-  }
-
-  /// The digest of the program.
-  static let program = (try? SHA256.ofFile("/proc/self/exe")) ?? "unknown"
 }

@@ -46,16 +46,25 @@ final class RunDirectory {
     guard flock(metrics, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
       throw DatasetError(path, "another run is writing there")
     }
+    if case .new = start {} else { try removeTemporaries() }
     if case .from(let bytes) = start { metricsBytes = min(bytes, Int(lseek(metrics, 0, SEEK_END))) }
     guard ftruncate(metrics, metricsBytes) == 0 else {
       throw DatasetError.system(name, "cannot be cut at byte \(metricsBytes)")
     }
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    var text = configuration
-    try text.withUTF8 {
-      try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml")
+    try AtomicFile.write(to: "\(path)/config.yaml") { file throws(DatasetError) in
+      try file.write(Array(configuration.utf8))
     }
+  }
+
+  /// Removes what processes of the run that were killed have left.
+  private func removeTemporaries() throws(DatasetError) {
+    let names: [String]
+    do { names = try FileManager.default.contentsOfDirectory(atPath: path) } catch {
+      throw .foundation(path, "cannot be read", error)
+    }
+    for name in names where AtomicFile.isTemporary(name) { unlink("\(path)/\(name)") }
   }
 
   /// Refuses a directory with a run in it.
@@ -63,6 +72,11 @@ final class RunDirectory {
     for name in ["config.yaml", "metrics.jsonl", "model.safetensors"]
     where access("\(path)/\(name)", F_OK) == 0 {
       throw occupied(path, by: name)
+    }
+    // They would be taken for this run's.
+    let checkpoints = CheckpointDirectory(ofRun: path)
+    if let step = try checkpoints.steps().first {
+      throw occupied(path, by: checkpoints.path(step: step))
     }
   }
 
@@ -76,8 +90,13 @@ final class RunDirectory {
     var made = path.hasPrefix("/") ? "/" : ""
     for part in path.split(separator: "/") {
       made += "\(part)/"
-      guard mkdir(made, 0o777) == 0 || errno == EEXIST || access(made, X_OK) == 0 else {
-        throw DatasetError.system(path, "cannot make the run's directory")
+      if mkdir(made, 0o777) == 0 {
+        try AtomicFile.synchronize(directory: "\(made)..")
+        continue
+      }
+      let reason = errno
+      guard reason == EEXIST || access(made, X_OK) == 0 else {
+        throw DatasetError.system(path, "cannot make the run's directory", reason)
       }
     }
   }

@@ -81,8 +81,8 @@ extension Trainer {
       hasWindow: plan.saving.includesWindow && !optimizer.shared.isEmpty,
       optimizer: optimizer.numbers, settings: plan.configuration,
       settingsSha256: SHA256.of(plan.configuration), network: plan.networkDigest,
-      trainingData: position.trainingData, coreType: Ground.arithmetic,
-      programSha256: Ground.program, files: [])
+      trainingData: position.trainingData, coreType: Provenance.arithmetic,
+      programSha256: Provenance.program, files: [])
   }
 
   /// A run that has gone beyond what single precision holds is not to replace one that has not.

@@ -100,7 +100,7 @@ public final class Trainer {
       optimizer: plan.optimizer.make(
         clipNorm: plan.clipNorm, groups: groups, partition: partition, rank: world.rank),
       partition: partition, rank: world.rank)
-    try Self.start(state, plan, checkpoint, on: world)
+    try Self.start(state, plan, groups, checkpoint, on: world)
     position = Position(checkpoint?.manifest, trainingData: trainingData)
     progress.firstStep = position.step
     step = TrainingStep(
@@ -121,12 +121,19 @@ public final class Trainer {
   /// Gives the run its state: that of a checkpoint, or at the first step, the same on all ranks.
   /// Collective.
   private static func start(
-    _ state: RunState, _ plan: TrainingPlan, _ checkpoint: Checkpoint?, on world: Communicator
+    _ state: RunState, _ plan: TrainingPlan, _ groups: ParameterGroups, _ checkpoint: Checkpoint?,
+    on world: Communicator
   ) throws {
     let (parameters, statistics) = (state.parameters.all, state.statistics.all)
     try world.agree {
       if let checkpoint {
         try checkpoint.restore(state)
+        if let index = groups.firstNonzero(of: parameters) {
+          throw DatasetError(
+            checkpoint.path, "has weights where --initial-weights has zeros that are to stay",
+            expected: "the initial weights that the run began with",
+            got: "\(parameters[index]) as parameter \(index)")
+        }
       } else if let file = plan.initialWeights {
         try plan.network.readWeights(from: file, into: parameters, state: statistics)
       } else {
@@ -153,7 +160,7 @@ public final class Trainer {
       let requests = try takeStep(&batches, accuracy: evaluation?.accuracy)
       let stops = requests.exitStatus != nil && !isAtEnd
       // Who is told to stop has little time.
-      position.isEvaluated = !isEvaluationDue || !stops
+      position.isEvaluated = !isEvaluationDue
       if isEvaluationDue, !stops { evaluation = try evaluate() }
       if stops || requests.contains(.save) || isSaveDue { try save() }
       if stops, let status = requests.exitStatus {

@@ -1,6 +1,5 @@
 import Datasets
 import Foundation
-import LinearAlgebra
 import MPI
 import Networks
 
@@ -40,8 +39,8 @@ extension TrainingPlan {
       progress.say("           the window is not in it, and fills anew")
     }
     for (what, stored, now) in [
-      ("OpenBLAS core type", manifest.coreType, Ground.arithmetic),
-      ("build of the program", manifest.programSha256, Ground.program),
+      ("OpenBLAS core type", manifest.coreType, Provenance.arithmetic),
+      ("build of the program", manifest.programSha256, Provenance.program),
     ] where stored != now {
       progress.warn(
         "the checkpoint is of another \(what) (\(stored.prefix(16)), here \(now.prefix(16))): the run "
@@ -60,10 +59,10 @@ extension TrainingPlan {
 
   /// Whether the checkpoint is one of the run's directory.
   private func isOwn(_ checkpoint: Checkpoint) -> Bool {
-    func real(_ path: String) -> String {
-      URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
-    }
-    return real("\(checkpoint.path)/../..") == real(runDirectory)
+    func real(_ path: String) -> URL { URL(filePath: path).resolvingSymlinksInPath() }
+    // The checkpoint's own name may be a link to one of another run.
+    return real(checkpoint.path).deletingLastPathComponent().deletingLastPathComponent().path
+      == real(runDirectory).path
   }
 
   /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another run's in one
@@ -89,7 +88,7 @@ extension TrainingPlan {
         expected: difference.now, got: difference.stored)
     }
     // Of another build, it may be but the digest that differs.
-    guard manifest.network == networkDigest || manifest.programSha256 != Ground.program else {
+    guard manifest.network == networkDigest || manifest.programSha256 != Provenance.program else {
       throw DatasetError(
         checkpoint.path, "is of another network", expected: "the layers of the plan")
     }
@@ -99,46 +98,5 @@ extension TrainingPlan {
         expected: "at most \(schedule.totalSteps) steps",
         got: "\(manifest.step)")
     }
-  }
-}
-
-extension Manifest {
-  /// A setting that has another value now.
-  struct Difference: CustomStringConvertible {
-    let key: String
-    let stored: String
-    let now: String
-
-    var description: String { "--\(key) is \(now), and was \(stored)" }
-  }
-
-  /// The settings that say something else than the checkpoint's, but for those of files and of what is
-  /// shown.
-  func differences(from configuration: String) -> [Difference] {
-    let other: Set = [
-      "run-directory", "progress", "log-view", "save-every-steps", "save-every-minutes",
-      "keep-last",
-      "checkpoint-window", "resume", "watchdog-seconds", "check-collectives",
-    ]
-    let (stored, now) = (Self.values(settings), Self.values(configuration))
-    return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
-      let (a, b) = (stored[key] ?? "none", now[key] ?? "none")
-      return a == b ? nil : Difference(key: key, stored: a, now: b)
-    }
-  }
-
-  /// Of each key at the margin of a YAML text, what stands there up to the next.
-  private static func values(_ text: String) -> [String: String] {
-    var values: [String: String] = [:]
-    var key = ""
-    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
-      if let colon = line.firstIndex(of: ":"), line.first?.isLetter == true {
-        key = String(line[..<colon])
-        values[key] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
-      } else {
-        values[key, default: ""] += "\n\(line)"
-      }
-    }
-    return values
   }
 }

@@ -69,17 +69,9 @@ package final class TrainingStep {
   /// - Parameters:
   ///   - batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
   ///   - step: the step's number in the run, and `epoch` the epoch's, both from 0.
+  ///   - requests: this rank's, beside those of signals.
   package func take(
-    _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double
-  ) throws -> Record {
-    try take(batch, step: step, epoch: epoch, learningRate: learningRate, requests: [])
-  }
-
-  /// Collective.
-  ///
-  /// - Parameter requests: this rank's, beside those of signals.
-  func take(
-    _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double, requests: Requests
+    _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double, requests: Requests = []
   ) throws -> Record {
     let clock = PhaseClock(on: world)
     world.place.step = step + 1

@@ -45,20 +45,13 @@ extension NetworkDescription {
       layout.entries(of: parameters) + stateLayout.entries(of: state), to: path)
   }
 
-  /// All parameters and running statistics, under their names.
-  ///
-  /// - Parameters:
-  ///   - parameters: [d]
-  ///   - state: [s]
-  func arrays(
-    parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>
-  ) -> [StoredArray] {
-    [(layout, parameters), (stateLayout, state)].flatMap { layout, elements in
-      layout.tensors.map {
-        StoredArray(
-          $0.name, .float32, shape: $0.shape, at: elements.baseAddress! + $0.range.lowerBound)
-      }
-    }
+  /// Writes the same to a file that is not known by its name yet.
+  func writeWeights(
+    _ parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>,
+    to file: OutputFile
+  ) throws(DatasetError) {
+    try SafetensorsFile.write(
+      layout.entries(of: parameters) + stateLayout.entries(of: state), to: file)
   }
 
   private var tensorNames: [String] { (layout.tensors + stateLayout.tensors).map(\.name) }

@@ -52,7 +52,7 @@ import Testing
     let whole = directory.path("whole")
     let outcome = try Program.train(ranks: 3, settings + ["--run-directory", whole])
     try #require(outcome.status == 0, "\(outcome.errors)")
-    let expected = try model(whole)
+    let expected = try trainedNetwork(of: whole)
     let expectedLosses = try losses(whole)
     // Before and after the window is full, by ranks that owned these cells and others.
     for (step, ranks) in [(4, 5), (20, 2), (20, nil), (28, 8), (30, 3)] {
@@ -64,7 +64,9 @@ import Testing
       #expect(outcome.output.contains("resume     at step \(step)"))
       #expect(!outcome.output.contains("other than when it was saved"), "\(outcome.output)")
       #expect(outcome.errors == "")
-      #expect(try model(run) == expected, "\(name): from step \(step) at \(ranks ?? 0) ranks")
+      #expect(
+        try trainedNetwork(of: run) == expected, "\(name): from step \(step) at \(ranks ?? 0) ranks"
+      )
       #expect(try losses(run) == expectedLosses.filter { $0.step > step })
     }
   }
@@ -95,7 +97,7 @@ import Testing
     let outcome = try Program.train(
       ranks: 2, settings + ["--run-directory", run, "--resume", "auto"])
     #expect(outcome.status == 0 && outcome.output.contains("resume     at step"))
-    #expect(try model(run) == model(whole))
+    #expect(try trainedNetwork(of: run) == trainedNetwork(of: whole))
     // Each step once, and each evaluation.
     #expect(try losses(run) == losses(whole))
   }
@@ -163,7 +165,7 @@ import Testing
       "--save-every-steps", "10", "--keep-last", "4", "--run-directory", run,
     ]
     #expect(try Program.train(ranks: 2, settings).status == 0)
-    let expected = try model(run)
+    let expected = try trainedNetwork(of: run)
     for ranks in [nil, 3] {
       let window = try #require(names(checkpoint(run, 40)).last)
       flip(checkpoint(run, 40) + "/\(window)", at: 5000)
@@ -176,7 +178,7 @@ import Testing
       try #require(warnings.count == 2, "\(outcome.errors)")
       #expect(warnings[0].contains("step 40") && warnings[0].contains("SHA-256"))
       #expect(warnings[1].contains("step 30") && warnings[1].contains("digest"))
-      #expect(try model(run) == expected)
+      #expect(try trainedNetwork(of: run) == expected)
       // They have been made anew.
       #expect(try Program.train(["inspect", run]).status == 0)
       #expect(try names(run + "/checkpoints").count == 4)
@@ -184,7 +186,7 @@ import Testing
     for step in [10, 20, 30, 40] { flip(checkpoint(run, step) + "/manifest.json", at: 100) }
     let outcome = try Program.train(ranks: 3, settings + ["--resume", "auto"])
     #expect(outcome.status != 0 && outcome.errors.contains("none of its checkpoints is whole"))
-    #expect(try model(run) == expected && names(run + "/checkpoints").count == 4)
+    #expect(try trainedNetwork(of: run) == expected && names(run + "/checkpoints").count == 4)
   }
 
   /// Without its window a checkpoint is small; what comes of it does not depend on the ranks either.
@@ -208,10 +210,10 @@ import Testing
         settings + ["--resume", checkpoint(run, 15), "--run-directory", again])
       #expect(outcome.status == 0, "\(outcome.errors)")
       #expect(outcome.output.contains("the window is not in it, and fills anew"))
-      models.insert(try model(again))
+      models.insert(try trainedNetwork(of: again))
     }
     #expect(models.count == 1)
-    #expect(try models.first! != model(run))
+    #expect(try models.first! != trainedNetwork(of: run))
   }
 
   @Test func aDirectoryHasOneRunAtATime() throws {
@@ -230,6 +232,12 @@ import Testing
     }
     watcher.start()
     #expect(try Program.run(first).status == 130)
+    // Those of a run are not mixed with another's, whatever else is left of it.
+    let left = directory.path("left")
+    try FileManager.default.createDirectory(atPath: left, withIntermediateDirectories: true)
+    try FileManager.default.copyItem(atPath: "\(run)/checkpoints", toPath: "\(left)/checkpoints")
+    let mixed = try Program.train(["--dataset", "digits", "--run-directory", left])
+    #expect(mixed.status != 0 && mixed.errors.contains("holds a run already"), "\(mixed.errors)")
     // From an older checkpoint than the newest there is no way on in the same directory.
     let steps = try names(run + "/checkpoints")
     #expect(steps.count == 2)
@@ -242,10 +250,6 @@ import Testing
 func checkpoint(_ run: String, _ step: Int) -> String {
   let digits = "\(step)"
   return "\(run)/checkpoints/step-" + String(repeating: "0", count: 8 - digits.count) + digits
-}
-
-private func model(_ run: String) throws -> Data {
-  try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
 }
 
 private func names(_ directory: String) throws -> [String] {

@@ -87,52 +87,51 @@ import Training
   /// Does damage to a checkpoint's file, given that of the checkpoint before.
   typealias Act = @Sendable (_ file: String, _ other: String) throws -> Void
 
-  static let damages:
-    [(name: String, act: @Sendable (_ file: String, _ other: String) throws -> Void)] =
-      [
-        ("removed", { file, _ in try FileManager.default.removeItem(atPath: file) }),
-        ("emptied", { file, _ in truncate(file, 0) }),
-        ("cut", { file, _ in truncate(file, 200) }),
-        ("a tebibyte long", { file, _ in truncate(file, 1 << 40) }),
-        (
-          "a directory",
-          { file, _ in
-            try FileManager.default.removeItem(atPath: file)
-            try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: true)
-          }
-        ),
-        (
-          "of the checkpoint before",
-          { file, other in
-            try FileManager.default.removeItem(atPath: file)
-            try FileManager.default.copyItem(atPath: other, toPath: file)
-          }
-        ),
-        (
-          // With that of the checkpoint before, which is damaged then too.
-          "swapped",
-          { file, other in
-            try FileManager.default.moveItem(atPath: file, toPath: file + ".other")
-            try FileManager.default.moveItem(atPath: other, toPath: file)
-            try FileManager.default.moveItem(atPath: file + ".other", toPath: other)
-          }
-        ),
-        (
-          "a pipe",
-          { file, _ in
-            try FileManager.default.removeItem(atPath: file)
-            mkfifo(file, 0o600)
-          }
-        ),
-        (
-          "a link to nowhere",
-          { file, _ in
-            try FileManager.default.removeItem(atPath: file)
-            try FileManager.default.createSymbolicLink(
-              atPath: file, withDestinationPath: "/nowhere")
-          }
-        ),
-      ]
+  static let damages: [(name: String, act: Act)] =
+    [
+      ("removed", { file, _ in try FileManager.default.removeItem(atPath: file) }),
+      ("emptied", { file, _ in truncate(file, 0) }),
+      ("cut", { file, _ in truncate(file, 200) }),
+      ("a tebibyte long", { file, _ in truncate(file, 1 << 40) }),
+      (
+        "a directory",
+        { file, _ in
+          try FileManager.default.removeItem(atPath: file)
+          try FileManager.default.createDirectory(atPath: file, withIntermediateDirectories: true)
+        }
+      ),
+      (
+        "of the checkpoint before",
+        { file, other in
+          try FileManager.default.removeItem(atPath: file)
+          try FileManager.default.copyItem(atPath: other, toPath: file)
+        }
+      ),
+      (
+        // With that of the checkpoint before, which is damaged then too.
+        "swapped",
+        { file, other in
+          try FileManager.default.moveItem(atPath: file, toPath: file + ".other")
+          try FileManager.default.moveItem(atPath: other, toPath: file)
+          try FileManager.default.moveItem(atPath: file + ".other", toPath: other)
+        }
+      ),
+      (
+        "a pipe",
+        { file, _ in
+          try FileManager.default.removeItem(atPath: file)
+          mkfifo(file, 0o600)
+        }
+      ),
+      (
+        "a link to nowhere",
+        { file, _ in
+          try FileManager.default.removeItem(atPath: file)
+          try FileManager.default.createSymbolicLink(
+            atPath: file, withDestinationPath: "/nowhere")
+        }
+      ),
+    ]
 
   @Test func noMissingOrForeignFileIsOverlooked() throws {
     for (index, damage) in Self.damages.enumerated() {
@@ -176,25 +175,44 @@ import Training
   func aRunWithoutAWholeCheckpointIsRefused(ranks: Int) throws {
     let copy = try copy("none-\(ranks)")
     for step in Self.steps { truncate("\(checkpoint(copy, step))/model.safetensors", 1000) }
-    let model = try Data(contentsOf: URL(filePath: "\(copy)/model.safetensors"))
-    let metrics = try Data(contentsOf: URL(filePath: "\(copy)/metrics.jsonl"))
+    try expectRefused(copy, ranks, "none of its checkpoints is whole")
+  }
+
+  /// A place that cannot be reached is not one without checkpoints: it may be another time.
+  @Test(arguments: ["/nowhere", "checkpoints"])
+  func checkpointsThatCannotBeReachedAreMissed(target: String) throws {
+    let copy = try copy("unreachable")
+    try FileManager.default.removeItem(atPath: "\(copy)/checkpoints")
+    try FileManager.default.createSymbolicLink(
+      atPath: "\(copy)/checkpoints", withDestinationPath: target)
+    try expectRefused(copy, 3, "checkpoints: cannot be read: ")
+  }
+
+  private func expectRefused(_ copy: String, _ ranks: Int, _ reason: String) throws {
+    let files = ["model.safetensors", "metrics.jsonl"].map { URL(filePath: "\(copy)/\($0)") }
+    let contents = try files.map { try Data(contentsOf: $0) }
     let outcome = try goOn(in: copy, ranks)
     #expect(outcome.status != 0)
     #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
-    #expect(outcome.errors.contains("none of its checkpoints is whole"), "\(outcome.errors)")
-    #expect(try Data(contentsOf: URL(filePath: "\(copy)/model.safetensors")) == model)
-    #expect(try Data(contentsOf: URL(filePath: "\(copy)/metrics.jsonl")) == metrics)
+    #expect(outcome.errors.contains(reason), "\(outcome.errors)")
+    #expect(try files.map { try Data(contentsOf: $0) } == contents)
   }
 
-  /// Killed after its last save, a run has one checkpoint too many.
-  @Test func anOlderCheckpointGoesAfterwards() throws {
+  /// Killed after its last save, a run has one checkpoint too many; killed within others, half of them
+  /// and of other files.
+  @Test func leftoversGoAfterwards() throws {
     let copy = try copy("older")
+    let half = "\(copy)/.swift-mfac-1-0.tmp"
+    try Data("half".utf8).write(to: URL(filePath: half))
+    try FileManager.default.copyItem(
+      atPath: checkpoint(copy, 16), toPath: "\(copy)/checkpoints/.step-00000024.tmp.old")
     try FileManager.default.copyItem(
       atPath: checkpoint(copy, 16), toPath: checkpoint(copy, 8))
     let outcome = try goOn(in: copy, 2)
     #expect(outcome.status == 0 && outcome.output.contains("at step 24 from"), "\(outcome.errors)")
     #expect(
       try Set(names("\(copy)/checkpoints")) == Set(Self.steps.map { "step-000000\($0)" }))
+    #expect(!FileManager.default.fileExists(atPath: half))
     try expectSame(copy, outcome.output)
   }
 
@@ -208,7 +226,7 @@ import Training
 
   private func expectSame(_ copy: String, _ story: String) throws {
     let models = try [run, copy].map {
-      try Data(contentsOf: URL(filePath: "\($0)/model.safetensors"))
+      try trainedNetwork(of: $0)
     }
     #expect(models[0] == models[1], "another network: \(story)")
     let losses = try [run, copy].map {

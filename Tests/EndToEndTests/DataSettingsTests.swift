@@ -59,7 +59,7 @@ import Testing
       let outcome = try Program.train(
         ranks: run.0, settings + ["--augment", run.1, "--run-directory", path])
       try #require(outcome.status == 0, "\(outcome.errors)")
-      models.append(try Data(contentsOf: URL(filePath: "\(path)/model.safetensors")))
+      models.append(try trainedNetwork(of: path))
     }
     #expect(models[0] == models[1])
     #expect(models[0] != models[2])
@@ -70,7 +70,7 @@ import Testing
       let path = directory.path("again-\(number)")
       let outcome = try Program.train(["--config", file, "--run-directory", path] + flags)
       try #require(outcome.status == 0, "\(outcome.errors)")
-      let model = try Data(contentsOf: URL(filePath: "\(path)/model.safetensors"))
+      let model = try trainedNetwork(of: path)
       #expect((model == models[0]) == flags.isEmpty)
     }
     let configuration = try String(

@@ -73,7 +73,7 @@ final class Disturber: Sendable {
     case 5, 6:
       let all = (0..<ranks).map { Program.rank($0, runningWith: run) }
       return kill(all, "all ranks")
-    case 7: return kill([Self.launcher(of: run)], "mpirun")
+    case 7: return kill([Program.launcher(runningWith: run)], "mpirun")
     default: return kill([Program.rank(victim, runningWith: run)], "rank \(victim)")
     }
   }
@@ -131,15 +131,5 @@ final class Disturber: Sendable {
   static func hiddenNames(in run: String) -> [String] {
     let names = try? FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")
     return (names ?? []).filter { $0.hasPrefix(".") }
-  }
-
-  /// The run's mpirun.
-  private static func launcher(of run: String) -> pid_t? {
-    let processes = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-    return processes.compactMap { pid_t($0) }.first { process in
-      let bytes = FileManager.default.contents(atPath: "/proc/\(process)/cmdline") ?? Data()
-      let arguments = bytes.split(separator: 0).map { String(decoding: $0, as: UTF8.self) }
-      return arguments.first == "mpirun" && arguments.contains(run)
-    }
   }
 }

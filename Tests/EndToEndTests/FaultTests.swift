@@ -79,7 +79,7 @@ import Testing
           "--evaluate-every", "3", "--log-view", "--run-directory", run,
         ] + arguments)
       try #require(outcome.status == 0, "\(outcome.errors)")
-      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      models.insert(try trainedNetwork(of: run))
     }
     #expect(models.count == 1)
   }

@@ -27,15 +27,17 @@ import Testing
     """
 
   /// A pruned network: nine tenths of the first layer, a third of the last, and biases of zero.
-  private func pruned(_ directory: TemporaryDirectory) throws -> String {
-    let start = try train(directory, "dense", ["--steps", "1"])
+  ///
+  /// - Parameter other: whether the first layer keeps others.
+  private func pruned(_ directory: TemporaryDirectory, other: Bool = false) throws -> String {
+    let start = try train(directory, other ? "other-dense" : "dense", ["--steps", "1"])
     let file = try SafetensorsFile(path: "\(start.run)/model.safetensors")
     var entries: [(name: String, shape: [Int], values: [Float])] = []
     for tensor in file.tensors {
       var values = try file.floats(tensor.name)
       for i in values.indices {
         switch tensor.name {
-        case "1.weight": if i % 10 != 3 { values[i] = i % 2 == 0 ? 0 : -0.0 }
+        case "1.weight": if i % 10 != (other ? 4 : 3) { values[i] = i % 2 == 0 ? 0 : -0.0 }
         case "5.weight": if i % 3 == 1 { values[i] = 0 }
         case "3.weight": break
         default: values[i] = 0
@@ -43,7 +45,7 @@ import Testing
       }
       entries.append((tensor.name, tensor.shape, values))
     }
-    let path = directory.path("pruned.safetensors")
+    let path = directory.path("pruned-\(other).safetensors")
     try write(entries[...], [], to: path)
     return path
   }
@@ -73,9 +75,28 @@ import Testing
     var models: Set<Data> = []
     for ranks in [nil, 1, 2, 3, 5, 8] {
       let run = try train(directory, "ranks-\(ranks ?? 0)", ranks: ranks, arguments).run
-      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      models.insert(try trainedNetwork(of: run))
     }
     #expect(models.count == 1)
+
+    let saved = try train(
+      directory, "saved", ranks: 3, arguments + ["--save-every-steps", "11", "--keep-last", "9"])
+    let from = ["--resume", checkpoint(saved.run, 11)]
+    for ranks in [nil, 5] {
+      let run = try train(directory, "from-\(ranks ?? 0)", ranks: ranks, arguments + from).run
+      models.insert(try trainedNetwork(of: run))
+    }
+    #expect(models.count == 1)
+    // Zeros that the checkpoint does not have.
+    let other = try pruned(directory, other: true)
+    let refused = try Program.train(
+      ranks: 3,
+      ["--dataset", "digits", "--model", "mlp"] + arguments + from + [
+        "--initial-weights", other, "--run-directory", directory.path("refused"),
+      ])
+    #expect(refused.status != 0)
+    #expect(refused.errors.components(separatedBy: "Error: ").count == 2, "\(refused.errors)")
+    #expect(refused.errors.contains("zeros") || optimizer == "mfac", "\(refused.errors)")
 
     let (before, after) = (
       try SafetensorsFile(path: weights), try tensors(directory.path("ranks-0"))

@@ -109,6 +109,11 @@ final class TemporaryDirectory {
   }
 }
 
+/// The bytes of the network that a run leaves.
+func trainedNetwork(of run: String) throws -> Data {
+  try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
+}
+
 /// A line of `metrics.jsonl`.
 struct MetricsLine: Decodable {
   let step: Int

@@ -35,7 +35,7 @@ import Testing
       try #require(outcome.status == 0, "\(outcome.errors)")
       // d = 85 in one cell: all but one rank own nothing.
       #expect(outcome.output.contains("d = 85 parameters in 1 cells"))
-      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      models.insert(try trainedNetwork(of: run))
     }
     #expect(models.count == 1)
   }
@@ -82,7 +82,7 @@ import Testing
       let run = directory.path("ranks-\(ranks ?? 0)")
       let outcome = try Program.train(ranks: ranks, settings + ["--run-directory", run])
       try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.errors)")
-      models.append(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      models.append(try trainedNetwork(of: run))
       losses.append(
         try MetricsLine.read(run).flatMap { [$0.loss, $0.gradientNorm, $0.testLoss] })
     }
@@ -91,7 +91,7 @@ import Testing
     // It has been trained, not copied: another seed gives another network.
     let other = directory.path("seed")
     _ = try Program.train(settings + ["--seed", "1", "--run-directory", other])
-    #expect(try Data(contentsOf: URL(filePath: "\(other)/model.safetensors")) != models[0])
+    #expect(try trainedNetwork(of: other) != models[0])
   }
 
   /// Batch-norm's running statistics, dropout and augmentation are of the micro-batches and examples,
@@ -109,7 +109,7 @@ import Testing
           "0.01", "--label-smoothing", "0.1", "--run-directory", run,
         ])
       try #require(outcome.status == 0, "\(outcome.errors)")
-      let model = try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
+      let model = try trainedNetwork(of: run)
       #expect(model.range(of: Data("layer3.0.downsample.1.running_var".utf8)) != nil)
       models.insert(model)
     }
@@ -143,7 +143,7 @@ import Testing
           "--run-directory", run,
         ])
       try #require(outcome.status == 0, "\(outcome.errors)")
-      models.insert(try Data(contentsOf: URL(filePath: "\(run)/model.safetensors")))
+      models.insert(try trainedNetwork(of: run))
     }
     #expect(models.count == 1)
   }

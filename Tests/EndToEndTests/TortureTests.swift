@@ -108,7 +108,7 @@ final class Torture {
     let metrics: [[Double?]]
 
     init(of run: String) throws {
-      model = try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
+      model = try trainedNetwork(of: run)
       metrics = try MetricsLine.read(run).map {
         [Double($0.step), Double($0.epoch), $0.loss, $0.gradientNorm, $0.damping, $0.testLoss]
       }

@@ -98,7 +98,7 @@ import Testing
     _ = try Program.train(
       ["--dataset", "digits", "--model", "mlp", "--run-directory", undisturbed] + arguments)
     let models = try [run, undisturbed].map {
-      try Data(contentsOf: URL(filePath: "\($0)/model.safetensors"))
+      try trainedNetwork(of: $0)
     }
     #expect(models[0] == models[1])
   }

@@ -115,6 +115,10 @@ struct MutatedManifestTests {
       #expect(count >= 0 && count < 1 << 48)
     }
     #expect(manifest.cellCount * manifest.cellSize >= manifest.parameterCount)
+    // What is read of them has been found whole before.
+    let names = manifest.files.map(\.name)
+    #expect(names.contains("model.safetensors"))
+    #expect(names.contains("curvature.safetensors") == manifest.hasWindow)
     for file in manifest.files {
       #expect(file.name.hasSuffix(".safetensors") && !file.name.contains("/"))
       #expect(file.bytes >= 0)

@@ -1,0 +1,42 @@
+import Foundation
+
+extension Manifest {
+  /// A setting that has another value now.
+  struct Difference: CustomStringConvertible {
+    let key: String
+    let stored: String
+    let now: String
+
+    var description: String { "--\(key) is \(now), and was \(stored)" }
+  }
+
+  /// The settings that say something else than the checkpoint's, but for those of files and of what is
+  /// shown.
+  func differences(from configuration: String) -> [Difference] {
+    let other: Set = [
+      "run-directory", "progress", "log-view", "save-every-steps", "save-every-minutes",
+      "keep-last",
+      "checkpoint-window", "resume", "watchdog-seconds", "check-collectives",
+    ]
+    let (stored, now) = (Self.values(settings), Self.values(configuration))
+    return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
+      let (a, b) = (stored[key] ?? "none", now[key] ?? "none")
+      return a == b ? nil : Difference(key: key, stored: a, now: b)
+    }
+  }
+
+  /// Of each key at the margin of a YAML text, what stands there up to the next.
+  private static func values(_ text: String) -> [String: String] {
+    var values: [String: String] = [:]
+    var key = ""
+    for line in text.split(separator: "\n") where !line.hasPrefix("#") {
+      if let colon = line.firstIndex(of: ":"), line.first?.isLetter == true {
+        key = String(line[..<colon])
+        values[key] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
+      } else {
+        values[key, default: ""] += "\n\(line)"
+      }
+    }
+    return values
+  }
+}
