@@ -58,7 +58,10 @@ let package = Package(
       ]),
     .target(
       name: "Launching",
-      dependencies: ["MPI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Datasets", "MPI", "Networks",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
