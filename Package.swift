@@ -50,7 +50,8 @@ let package = Package(
       dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
     .target(name: "Datasets", dependencies: ["CCrypto", "CDigits", "CZlib", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
-    .target(name: "Pruning", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
+    .target(
+      name: "Pruning", dependencies: ["Curvature", "Datasets", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Training",
       dependencies: [
