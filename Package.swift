@@ -115,12 +115,13 @@ let package = Package(
       name: "ranks-check",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
-        "RandomNumbers", "Reference", "Sharding", "Training",
+        "Pruning", "RandomNumbers", "Reference", "Sharding", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-train",
+        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-prune",
+        "swift-mfac-train",
       ],
       exclude: ["Trajectories"]),
   ]
