@@ -50,7 +50,8 @@ let package = Package(
       dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
     .target(name: "Datasets", dependencies: ["CCrypto", "CDigits", "CZlib", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
-    .target(name: "Pruning", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
+    .target(
+      name: "Pruning", dependencies: ["Curvature", "Datasets", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Training",
       dependencies: [
@@ -58,7 +59,10 @@ let package = Package(
       ]),
     .target(
       name: "Launching",
-      dependencies: ["MPI", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Datasets", "MPI", "Networks",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
@@ -112,13 +116,13 @@ let package = Package(
       name: "ranks-check",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
-        "Pruning",
-        "RandomNumbers", "Reference", "Sharding", "Training",
+        "Pruning", "RandomNumbers", "Reference", "Sharding", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-train",
+        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-prune",
+        "swift-mfac-train",
       ],
       exclude: ["Trajectories"]),
   ]

@@ -62,4 +62,20 @@ public enum AtomicFile {
       throw .system(directory, "cannot write to disk")
     }
   }
+
+  /// Makes a directory, and those above it that are not there.
+  public static func makeDirectories(_ path: String) throws(DatasetError) {
+    var made = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      made += "\(part)/"
+      if mkdir(made, 0o777) == 0 {
+        try synchronize(directory: "\(made)..")
+        continue
+      }
+      let reason = errno
+      guard reason == EEXIST || access(made, X_OK) == 0 else {
+        throw .system(path, "cannot make the directory", reason)
+      }
+    }
+  }
 }

@@ -44,6 +44,26 @@ extension SafetensorsFile {
       tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, file: file)
   }
 
+  /// Writes tensors of one byte an element in the order given.
+  ///
+  /// The file appears under its name only when it is complete and on the disk.
+  ///
+  /// - Throws: `DatasetError` with the system's reason; what was under the name before remains.
+  public static func write(
+    _ tensors: [(name: String, type: TensorType, shape: [Int], bytes: [UInt8])], to path: String
+  ) throws(DatasetError) {
+    for (name, type, shape, bytes) in tensors {
+      precondition(
+        type.byteCount == 1 && product(shape) == bytes.count,
+        "tensor '\(name)' of shape \(shape) with \(bytes.count) bytes")
+    }
+    var file = try header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: [:], file: path)
+    for tensor in tensors { file += tensor.bytes }
+    try file.withUnsafeBufferPointer { file throws(DatasetError) in
+      try AtomicFile.write([UnsafeRawBufferPointer(file)], to: path)
+    }
+  }
+
   /// Writes tensors in the order given, one at a time: none has to lie in memory beside the others.
   ///
   /// - Parameter fill: is asked for each one's bytes, by its index.

@@ -21,6 +21,13 @@ extension Communicator {
   }
 
   /// Concatenates `counts[r]` bytes from each rank r.
+  public func allGather(_ bytes: [UInt8], counts: [Int]) throws -> [UInt8] {
+    precondition(
+      bytes.count == counts[rank], "rank \(rank) gave \(bytes.count) of \(counts[rank]) bytes")
+    try begin("all-gather of bytes", size: counts.reduce(0, +))
+    return try gather(bytes, counts: counts)
+  }
+
   func gather(_ bytes: [UInt8], counts: [Int]) throws -> [UInt8] {
     var gathered = [UInt8](repeating: 0, count: counts.reduce(0, +))
     let layout = try Layout(counts)

@@ -14,7 +14,7 @@ func formatBytes(_ bytes: Int) -> String {
 }
 
 /// A number with a fixed count of digits behind the point.
-func formatNumber(_ value: Double, digits: Int) -> String {
+package func formatNumber(_ value: Double, digits: Int) -> String {
   guard value.isFinite else { return value.isNaN ? "nan" : "\(value)" }
   var text = [CChar](repeating: 0, count: 512)
   _ = withVaList([Int32(digits), value]) { vsnprintf(&text, text.count, "%.*f", $0) }

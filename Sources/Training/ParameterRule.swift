@@ -24,7 +24,7 @@ public struct ParameterRule: Sendable, Equatable {
     self.usesMFAC = usesMFAC
   }
 
-  func matches(_ name: String) -> Bool { fnmatch(match, name, 0) == 0 }
+  package func matches(_ name: String) -> Bool { fnmatch(match, name, 0) == 0 }
 }
 
 extension ParameterRule: CustomStringConvertible {

@@ -29,7 +29,7 @@ final class RunDirectory {
   ///   run is writing there, or where it cannot be written.
   init(_ path: String, configuration: String, start: Start) throws {
     self.path = path
-    try Self.makeDirectories(path)
+    try AtomicFile.makeDirectories(path)
     var flags = O_WRONLY | O_CREAT | O_CLOEXEC
     if case .new = start {
       try Self.checkIsFree(path)
@@ -84,21 +84,6 @@ final class RunDirectory {
     DatasetError(
       path, "holds a run already", expected: "a directory without \(name)",
       got: "one with it (--resume auto goes on with it; or choose another --run-directory)")
-  }
-
-  private static func makeDirectories(_ path: String) throws {
-    var made = path.hasPrefix("/") ? "/" : ""
-    for part in path.split(separator: "/") {
-      made += "\(part)/"
-      if mkdir(made, 0o777) == 0 {
-        try AtomicFile.synchronize(directory: "\(made)..")
-        continue
-      }
-      let reason = errno
-      guard reason == EEXIST || access(made, X_OK) == 0 else {
-        throw DatasetError.system(path, "cannot make the run's directory", reason)
-      }
-    }
   }
 
   deinit { if metrics >= 0 { close(metrics) } }
@@ -171,12 +156,12 @@ final class RunDirectory {
 }
 
 /// A number, or null for an infinity or a NaN, which JSON has no form for.
-struct JSONNumber: Encodable {
-  let value: Double
+package struct JSONNumber: Encodable {
+  package let value: Double
 
-  init(_ value: Double) { self.value = value }
+  package init(_ value: Double) { self.value = value }
 
-  func encode(to encoder: any Encoder) throws {
+  package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
   }

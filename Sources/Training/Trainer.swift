@@ -141,10 +141,7 @@ public final class Trainer {
         plan.network.stateLayout.initialize(statistics)
       }
     }
-    var digest = Digest()
-    digest.add(UnsafeRawBufferPointer(parameters))
-    digest.add(UnsafeRawBufferPointer(statistics))
-    try world.requireSame("the digest of the weights", digest.text)
+    try world.requireSame(parameters: parameters, state: statistics)
   }
 
   /// Trains to the end of the plan, or until a signal says otherwise. Collective.

@@ -1,13 +1,13 @@
 import ArgumentParser
 import Datasets
 import Launching
-import Networks
 import Training
 
 /// Everything that can be set on the command line or, under the same names, in a YAML file.
 struct Settings: ParsableArguments {
   @OptionGroup(title: "Data") var data: DataSettings
   @OptionGroup(title: "Model") var model: ModelSettings
+  @OptionGroup(title: "Model") var start: StartSettings
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
   @OptionGroup(title: "Damping of M-FAC") var damping: DampingSettings
   @OptionGroup(title: "Length and order") var length: LengthSettings
@@ -18,7 +18,7 @@ struct Settings: ParsableArguments {
   var rules: [ParameterRule] = []
 
   private enum CodingKeys: CodingKey {
-    case data, model, optimizer, damping, length, output, reliability
+    case data, model, start, optimizer, damping, length, output, reliability
   }
 
   /// Checks what several settings decide together: a file's and the command line's may each be half
@@ -27,7 +27,7 @@ struct Settings: ParsableArguments {
     try data.resolve()
     try damping.resolve()
     try require(
-      !optimizer.sparse || model.initialWeights != nil, "--sparse",
+      !optimizer.sparse || start.initialWeights != nil, "--sparse",
       "--initial-weights with it, whose zeros stay", "none")
     try require(
       length.batchSize % length.microBatches == 0, "--batch-size",
@@ -49,79 +49,9 @@ struct Settings: ParsableArguments {
   }
 }
 
-struct ModelSettings: ParsableArguments {
-  private static let models =
-    NetworkDescription.builtInNames.joined(separator: ", ") + ", or a model file (.yaml)"
-
-  @Option(help: "\(models).")
-  var model = "cnn"
-
+struct StartSettings: ParsableArguments {
   @Option(help: "Start from these weights (.safetensors) instead of drawing them.")
   var initialWeights: String?
-
-  enum LossName: String, CaseIterable, ExpressibleByArgument {
-    case crossEntropy = "cross-entropy"
-    case meanSquaredError = "mean-squared-error"
-    case binaryCrossEntropy = "binary-cross-entropy"
-  }
-
-  @Option(
-    help: """
-      cross-entropy, mean-squared-error or binary-cross-entropy; the latter two to the values, or \
-      to the class as a unit vector. (default: mean-squared-error for values, else cross-entropy)
-      """)
-  var loss: LossName?
-
-  @Option(
-    parsing: .unconditional,
-    help: "ε: targets of cross-entropy are (1 − ε)·onehot + ε/classes.")
-  var labelSmoothing = 0.0
-
-  func validate() throws {
-    try require(
-      labelSmoothing >= 0 && labelSmoothing < 1, "--label-smoothing", "in [0, 1)", labelSmoothing)
-  }
-
-  /// Fills in the loss that the targets ask for.
-  mutating func resolve(for targets: TargetKind) throws {
-    var standard = LossName.crossEntropy
-    if case .values = targets { standard = .meanSquaredError }
-    loss = loss ?? standard
-    guard labelSmoothing == 0 || loss == .crossEntropy else {
-      throw DatasetError(
-        "--label-smoothing", "is of cross-entropy alone", expected: "0 with \(loss!.rawValue)",
-        got: "\(labelSmoothing)")
-    }
-  }
-
-  /// Of settings that are resolved.
-  var resolvedLoss: Loss {
-    switch loss! {
-    case .crossEntropy: .crossEntropy(labelSmoothing: labelSmoothing)
-    case .meanSquaredError: .meanSquaredError
-    case .binaryCrossEntropy: .binaryCrossEntropy
-    }
-  }
-
-  /// The network that `model` names.
-  ///
-  /// - Parameters:
-  ///   - input: the shape of the data's examples.
-  ///   - outputs: classes, tokens of the vocabulary, or values of the data.
-  func network(input: [Int], outputs: Int) throws -> NetworkDescription {
-    if model == "gpt-mini", input.count != 1 {
-      throw DatasetError("--model", "gpt-mini expects tokens [positions]", got: "\(input)")
-    }
-    if let network = try NetworkDescription.builtIn(model, input: input, outputs: outputs) {
-      return network
-    }
-    guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {
-      throw DatasetError(
-        "--model", "unknown network",
-        expected: Self.models, got: "'\(model)'")
-    }
-    return try NetworkDescription(yaml: try TextFile.read(model), file: model)
-  }
 }
 
 struct LengthSettings: ParsableArguments {

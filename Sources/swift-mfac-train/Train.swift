@@ -103,7 +103,7 @@ extension Settings {
     plan.sparse = optimizer.sparse
     plan.microBatches = length.microBatches
     plan.loss = model.resolvedLoss
-    plan.initialWeights = model.initialWeights
+    plan.initialWeights = start.initialWeights
     plan.seed = length.seed
     plan.evaluateEvery = length.evaluateEvery
     plan.onNonFinite = optimizer.onNonfinite

@@ -251,6 +251,7 @@ do {
   // Slices of one block and of several.
   for d in [4096, 1_409_024] { digests.append(try checkSteps(d, on: world)) }
   try checkMemory()
+  digests.append(try checkSelection(on: world))
   for d in [70, 1000] {
     digests.append(try checkGroups(d, on: world))
     digests.append(try checkMFACWithGroups(d, on: world))

@@ -1,11 +1,10 @@
 import ArgumentParser
 import Datasets
-import Launching
 
 /// Which data, and what becomes of them. Settings that the data's kind does not know are refused;
 /// the others get their defaults.
-struct DataSettings: ParsableArguments {
-  enum Augmentation: String, CaseIterable, ExpressibleByArgument { case none, standard }
+package struct DataSettings: ParsableArguments {
+  package enum Augmentation: String, CaseIterable, ExpressibleByArgument { case none, standard }
 
   @Option(
     help: """
@@ -13,7 +12,7 @@ struct DataSettings: ParsableArguments {
       version, text:FILE (a language model of bytes), tokens:FILE (of 16-bit tokens), csv:FILE, \
       npy:INPUTS.npy,TARGETS.npy, or npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy.
       """)
-  var dataset = "fashion-mnist"
+  package var dataset = "fashion-mnist"
 
   @Option(
     parsing: .unconditional,
@@ -21,7 +20,7 @@ struct DataSettings: ParsableArguments {
       Factor on each pixel, a number or a fraction such as 1/255: x = (scale·pixel − mean)/std. \
       (images; default: 1/16 for digits, else 1/255)
       """)
-  var inputScale: Fraction?
+  package var inputScale: Fraction?
 
   @Option(
     parsing: .unconditional,
@@ -29,7 +28,7 @@ struct DataSettings: ParsableArguments {
       Subtracted from each scaled pixel: a number, or one for each channel as 0.49,0.48,0.45. \
       (images; default: the usual ones of fashion-mnist, mnist and cifar10, else 0)
       """)
-  var inputMean: NumberList?
+  package var inputMean: NumberList?
 
   @Option(
     parsing: .unconditional,
@@ -37,43 +36,43 @@ struct DataSettings: ParsableArguments {
       What the difference is divided by, in the same form. (images; default: the usual ones of \
       fashion-mnist, mnist and cifar10, else 1)
       """)
-  var inputStd: NumberList?
+  package var inputStd: NumberList?
 
   @Option(
     help: """
       standard: training images are cropped at random out of a frame of zero pixels, and every \
       second one flipped. (images; default: none)
       """)
-  var augment: Augmentation?
+  package var augment: Augmentation?
 
   @Option(
     parsing: .unconditional,
     help: "Width of that frame. (images; default: 4 with --augment standard, else 0)")
-  var cropPadding: Int?
+  package var cropPadding: Int?
 
   @Flag(
     inversion: .prefixedNo,
     help: "Flip half of the images. (images; default: with --augment standard)")
-  var flip: Bool?
+  package var flip: Bool?
 
   @Option(parsing: .unconditional, help: "Tokens in a sequence. (text, tokens; default: 64)")
-  var contextLength: Int?
+  package var contextLength: Int?
 
   @Option(parsing: .unconditional, help: "Number of tokens there are, at most 65536. (tokens)")
-  var vocabulary: Int?
+  package var vocabulary: Int?
 
   @Option(
     help:
       "What is to be learned of a table: regression or classification. (csv; default: regression)"
   )
-  var task: TableOptions.Task?
+  package var task: TableOptions.Task?
 
   @Option(
     help: "The column to be learned: its name, or its number from 1. (csv; default: the last)")
-  var target: String?
+  package var target: String?
 
   @Option(help: "A file of the same columns to test on, instead of a share of the rows. (csv)")
-  var testCsv: String?
+  package var testCsv: String?
 
   @Option(
     parsing: .unconditional,
@@ -81,9 +80,11 @@ struct DataSettings: ParsableArguments {
       Share of the examples to test on: the end of a text, else drawn by the seed. (text, tokens, \
       csv, npy of two files; default: 0.1)
       """)
-  var testFraction: Double?
+  package var testFraction: Double?
 
-  func validate() throws {
+  package init() {}
+
+  package func validate() throws {
     _ = try source
     if let inputScale {
       try require(inputScale.value <= 1, "--input-scale", "at most 1, such as 1/255", inputScale)
@@ -104,7 +105,7 @@ struct DataSettings: ParsableArguments {
   }
 
   /// Refuses what the dataset does not know, and fills in the defaults of what it does.
-  mutating func resolve() throws {
+  package mutating func resolve() throws {
     let source = try source
     let (images, texts) = (source.kind == .images, [.text, .tokens].contains(source.kind))
     try refuse(
@@ -149,14 +150,14 @@ struct DataSettings: ParsableArguments {
     }
   }
 
-  var source: DatasetSource {
+  package var source: DatasetSource {
     get throws { try checked { try DatasetSource(dataset) } }
   }
 
   /// With the defaults filled in.
   ///
   /// - Parameter seed: of the augmentation, and of the split.
-  func options(seed: UInt64) throws -> DatasetOptions {
+  package func options(seed: UInt64) throws -> DatasetOptions {
     var options = DatasetOptions()
     if try source.kind == .images { options.images = try imageOptions(seed: seed) }
     options.sequences = SequenceOptions(contextLength: contextLength ?? 64, vocabulary: vocabulary)
@@ -176,11 +177,11 @@ struct DataSettings: ParsableArguments {
 }
 
 /// A number, or a quotient such as 1/255.
-struct Fraction: ExpressibleByArgument, CustomStringConvertible {
-  let value: Double
-  let description: String
+package struct Fraction: ExpressibleByArgument, CustomStringConvertible {
+  package let value: Double
+  package let description: String
 
-  init?(argument: String) {
+  package init?(argument: String) {
     let parts = argument.split(separator: "/", omittingEmptySubsequences: false).map { Double($0) }
     switch (parts.count, parts.first ?? nil, parts.last ?? nil) {
     case (1, let number?, _): value = number
@@ -193,13 +194,13 @@ struct Fraction: ExpressibleByArgument, CustomStringConvertible {
 }
 
 /// Numbers with commas between them: 0.49,0.48,0.45.
-struct NumberList: ExpressibleByArgument, CustomStringConvertible {
-  let values: [Double]
-  var description: String { values.map { "\($0)" }.joined(separator: ",") }
+package struct NumberList: ExpressibleByArgument, CustomStringConvertible {
+  package let values: [Double]
+  package var description: String { values.map { "\($0)" }.joined(separator: ",") }
 
-  init(_ values: [Double]) { self.values = values }
+  package init(_ values: [Double]) { self.values = values }
 
-  init?(argument: String) {
+  package init?(argument: String) {
     let parts = argument.split(separator: ",", omittingEmptySubsequences: false)
     values = parts.compactMap { Double($0) }
     guard values.count == parts.count else { return nil }

@@ -1,0 +1,75 @@
+/// Which weights of a tensor are removed together, or instead of one another.
+///
+/// Weights are counted along the dimensions of a tensor [outputs, inputs, …]: those of a convolution
+/// at each position of its kernel apart.
+public enum Pattern: Sendable, Equatable, CustomStringConvertible {
+  /// Each for itself.
+  case unstructured
+  /// Blocks of `rows` outputs by `columns` inputs, whole ones.
+  case blocks(rows: Int, columns: Int)
+  /// Of `count` consecutive inputs each, `kept` stay.
+  case consecutive(kept: Int, of: Int)
+
+  /// - Parameter text: `unstructured`, `1x4` for blocks, or `2:4` for 2 of each 4 consecutive ones.
+  public init?(_ text: String) {
+    func numbers(_ separator: Character) -> (Int, Int)? {
+      let parts = text.split(separator: separator, omittingEmptySubsequences: false).map { Int($0) }
+      guard parts.count == 2, let first = parts[0], let second = parts[1], first > 0, second > 0,
+        first <= 4096, second <= 4096
+      else { return nil }
+      return (first, second)
+    }
+    if text == "unstructured" {
+      self = .unstructured
+    } else if let (rows, columns) = numbers("x"), rows * columns > 1 {
+      self = .blocks(rows: rows, columns: columns)
+    } else if let (kept, count) = numbers(":"), kept < count {
+      self = .consecutive(kept: kept, of: count)
+    } else {
+      return nil
+    }
+  }
+
+  public var description: String {
+    switch self {
+    case .unstructured: "unstructured"
+    case .blocks(let rows, let columns): "\(rows)x\(columns)"
+    case .consecutive(let kept, let count): "\(kept):\(count)"
+    }
+  }
+
+  /// The sparsity that the pattern alone decides.
+  public var sparsity: Double? {
+    guard case .consecutive(let kept, let count) = self else { return nil }
+    return Double(count - kept) / Double(count)
+  }
+
+  /// Outputs and inputs of a block.
+  var block: (rows: Int, columns: Int) {
+    switch self {
+    case .unstructured: (1, 1)
+    case .blocks(let rows, let columns): (rows, columns)
+    case .consecutive(_, let count): (1, count)
+    }
+  }
+
+  /// Weights of a block.
+  var blockSize: Int { block.rows * block.columns }
+
+  /// - Throws: `PruningError` where the tensor cannot be cut into whole blocks.
+  func check(_ tensor: WeightTensor) throws(PruningError) {
+    guard self != .unstructured else { return }
+    let shape = tensor.shape
+    guard shape.count >= 2 else {
+      throw PruningError(
+        "tensor '\(tensor.name)': the pattern \(self) is for two dimensions or more: expected it "
+          + "excluded, got shape \(shape)")
+    }
+    guard shape[0] % block.rows == 0, shape[1] % block.columns == 0 else {
+      throw PruningError(
+        "tensor '\(tensor.name)' cannot be cut into the blocks of the pattern \(self): expected a "
+          + "multiple of \(block.rows) outputs and of \(block.columns) inputs, or it excluded, got "
+          + "shape \(shape)")
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import MPI
+import Sharding
+
+/// Which weights go: those of the least saliency, exactly as many as asked for, of equal ones the first.
+public struct Selection: Sendable {
+  /// Which weights compete with one another.
+  public enum Scope: Sendable, Equatable {
+    /// All that are prunable.
+    case global
+    /// Those of a tensor; each gets the same sparsity.
+    case uniform
+    /// Those of a tensor; those named get a sparsity of their own, the others the same one, such that
+    /// the sparsity in all is the one asked for.
+    case perTensor([String: Double])
+  }
+
+  /// All tensors of the vector [d], in its order.
+  public let tensors: [WeightTensor]
+  public let scope: Scope
+  public let pattern: Pattern
+  /// No tensor gets a higher sparsity.
+  public let maximumTensorSparsity: Double
+
+  /// - Parameter maximumTensorSparsity: in (0, 1].
+  /// - Throws: `PruningError` where nothing is prunable, or the pattern does not fit a tensor.
+  public init(
+    of tensors: [WeightTensor], scope: Scope = .global, pattern: Pattern = .unstructured,
+    maximumTensorSparsity: Double = 1
+  ) throws(PruningError) {
+    self.tensors = tensors
+    self.scope = scope
+    self.pattern = pattern
+    self.maximumTensorSparsity = maximumTensorSparsity
+    for tensor in tensors where tensor.isPrunable { try pattern.check(tensor) }
+    if let sparsity = pattern.sparsity, sparsity > maximumTensorSparsity {
+      throw PruningError(
+        "the pattern \(pattern) gives each tensor a sparsity of \(sparsity): expected at most "
+          + "\(maximumTensorSparsity)")
+    }
+    guard prunableCount > 0 else {
+      throw PruningError("no weight is prunable: expected a tensor that --exclude leaves")
+    }
+  }
+
+  public var prunable: [WeightTensor] { tensors.filter(\.isPrunable) }
+
+  /// Weights that may be removed.
+  public var prunableCount: Int { prunable.reduce(0) { $0 + $1.range.count } }
+
+  /// A mask that removes `sparsity` of the prunable weights, rounded to a whole number of the pattern's
+  /// blocks. Collective.
+  ///
+  /// - Parameters:
+  ///   - sparsity: in [0, 1); that of the pattern, where it has one.
+  ///   - saliencies: one for each coordinate of this rank's slice; of blocks their members' are added.
+  ///   - previous: what it has removed stays removed, and counts.
+  /// - Throws: on all ranks together, where a saliency is not finite, or where the scope, the pattern or
+  ///   the previous mask cannot be followed.
+  public func mask(
+    removing sparsity: Double, bySaliency saliencies: UnsafeBufferPointer<Double>,
+    after previous: Mask, partition: CellPartition, on world: Communicator
+  ) throws -> Mask {
+    let slice = previous.slice
+    precondition(
+      saliencies.count == slice.count && slice == partition.slice(of: world.rank),
+      "\(saliencies.count) saliencies for \(slice) of \(partition.slice(of: world.rank))")
+    try world.agree { try check(saliencies, in: slice) }
+    var scores = Array(saliencies)
+    for i in scores.indices where !previous.isKept[i] { scores[i] = -.infinity }
+    let blocks = try Blocks(
+      of: tensors, in: pattern, scores: scores, partition: partition, on: world)
+    let mask: Mask
+    if case .consecutive(let kept, _) = pattern {
+      mask = blocks.mask(keeping: kept)
+    } else {
+      let counts = try world.agree { try self.counts(for: sparsity) }
+      mask = blocks.mask(upTo: try boundaries(of: blocks, counts, on: world))
+    }
+    try world.agree { try check(previous, leaves: mask) }
+    return mask
+  }
+
+  /// For each prunable tensor, the last of its blocks that goes.
+  private func boundaries(
+    of blocks: Blocks, _ counts: Counts, on world: Communicator
+  ) throws -> [Boundary?] {
+    switch counts {
+    case .ofTensors(let counts):
+      return try counts.enumerated().map { index, count in
+        try blocks.boundary(after: count, of: index, on: world)
+      }
+    case .inAll(let count):
+      // Blocks beyond what their tensor may lose do not compete.
+      let limits = try prunable.enumerated().map { index, tensor -> Boundary? in
+        let largest = largestCount(of: tensor)
+        return largest == tensor.range.count / pattern.blockSize
+          ? .all : try blocks.boundary(after: largest, of: index, on: world)
+      }
+      let boundary = try blocks.boundary(after: count, upTo: limits, on: world)
+      return limits.map { limit in
+        guard let limit, let boundary else { return nil }
+        return min(limit, boundary)
+      }
+    }
+  }
+
+  // MARK: How many
+
+  /// Numbers of blocks to remove.
+  enum Counts: Equatable {
+    case inAll(Int)
+    case ofTensors([Int])
+  }
+
+  /// How many blocks a sparsity removes.
+  ///
+  /// - Throws: `PruningError` where the tensors cannot have it.
+  func counts(for sparsity: Double) throws(PruningError) -> Counts {
+    let sizes = prunable.map { $0.range.count / pattern.blockSize }
+    let all = sizes.reduce(0, +)
+    let total = Int((sparsity * Double(all)).rounded())
+    let largest = prunable.map(largestCount(of:))
+    let counts: Counts
+    switch scope {
+    case .global: counts = .inAll(total)
+    case .uniform: counts = .ofTensors(Self.share(total, over: sizes))
+    case .perTensor(let named):
+      let fixed = zip(prunable, sizes).map { tensor, size in
+        named[tensor.name].map { Int(($0 * Double(size)).rounded()) }
+      }
+      let rest = total - fixed.reduce(0) { $0 + ($1 ?? 0) }
+      let restSizes = zip(sizes, fixed).map { $1 == nil ? $0 : 0 }
+      guard rest >= 0, rest <= restSizes.reduce(0, +) else {
+        throw PruningError(
+          "a sparsity of \(sparsity) removes \(total * pattern.blockSize) weights: expected "
+            + "sparsities of single tensors that leave between 0 and "
+            + "\(restSizes.reduce(0, +) * pattern.blockSize) of them to the other tensors, got "
+            + "\(rest * pattern.blockSize)")
+      }
+      let shared = Self.share(rest, over: restSizes)
+      counts = .ofTensors(zip(fixed, shared).map { $0 ?? $1 })
+    }
+    if case .inAll = counts, largest.reduce(0, +) < total {
+      throw PruningError(
+        "a sparsity of \(sparsity) removes \(total * pattern.blockSize) weights: expected at most "
+          + "\(largest.reduce(0, +) * pattern.blockSize), all that a largest sparsity of "
+          + "\(maximumTensorSparsity) in each tensor allows")
+    }
+    if case .ofTensors(let counts) = counts,
+      let index = counts.indices.first(where: { counts[$0] > largest[$0] })
+    {
+      throw PruningError(
+        "a sparsity of \(sparsity) removes \(counts[index] * pattern.blockSize) weights of "
+          + "'\(prunable[index].name)': expected at most \(largest[index] * pattern.blockSize), for "
+          + "a largest sparsity of \(maximumTensorSparsity)")
+    }
+    return counts
+  }
+
+  /// Blocks that a tensor may lose.
+  private func largestCount(of tensor: WeightTensor) -> Int {
+    let size = tensor.range.count / pattern.blockSize
+    return Int((maximumTensorSparsity * Double(size)).rounded(.down))
+  }
+
+  /// `total` shared out in proportion to `sizes`: each share rounded down, and what is left given one
+  /// by one to the largest remainders, of equal ones to the first.
+  static func share(_ total: Int, over sizes: [Int]) -> [Int] {
+    let all = sizes.reduce(0, +)
+    guard all > 0 else { return sizes.map { _ in 0 } }
+    let products = sizes.map { total.multipliedFullWidth(by: $0) }
+    let parts = products.map { all.dividingFullWidth($0) }
+    var shares = parts.map(\.quotient)
+    let left = total - shares.reduce(0, +)
+    let byRemainder = parts.indices.sorted {
+      (parts[$1].remainder, $0) < (parts[$0].remainder, $1)
+    }
+    for index in byRemainder.prefix(left) { shares[index] += 1 }
+    return shares
+  }
+
+  // MARK: Checks
+
+  private func check(
+    _ saliencies: UnsafeBufferPointer<Double>, in slice: Range<Int>
+  ) throws(PruningError) {
+    for tensor in prunable {
+      for i in tensor.range.clamped(to: slice) where !saliencies[i - slice.lowerBound].isFinite {
+        throw PruningError(
+          "the saliency of element \(i - tensor.range.lowerBound) of '\(tensor.name)' is not finite: "
+            + "got \(saliencies[i - slice.lowerBound])")
+      }
+    }
+  }
+
+  /// Checks that all that was removed still is.
+  private func check(_ previous: Mask, leaves mask: Mask) throws(PruningError) {
+    let slice = mask.slice
+    for i in slice where mask.isKept[i - slice.lowerBound] && !previous.isKept[i - slice.lowerBound]
+    {
+      let tensor = tensors.first { $0.range.contains(i) }!
+      throw PruningError(
+        "the mask that was there removes more of '\(tensor.name)' than the sparsity, scope and pattern "
+          + "asked for do: expected a higher sparsity, or another mask")
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Datasets
+import Networks
+
+extension NetworkDescription {
+  /// Checks that the network takes the data's inputs, and gives what its targets and the loss ask for.
+  ///
+  /// - Throws: `DatasetError` naming the model, the setting or the example at fault.
+  package func check(against dataset: Dataset, loss: Loss) throws {
+    // Images may come flat, but not in another order.
+    let shape = dataset.inputShape
+    guard inputCount == dataset.training.inputCount,
+      input.count != shape.count || input == shape
+    else {
+      throw DatasetError(
+        "the model", "does not take the data's \(dataset.noun)",
+        expected: "an input of \(dataset.training.inputCount) numbers, for \(dataset.noun) of "
+          + "shape \(shape)",
+        got: "one of \(inputCount), of shape \(input)")
+    }
+    try checkTargets(dataset, loss)
+    try checkTokens(dataset.training)
+    try checkTokens(dataset.test)
+  }
+
+  /// Checks that what the network embeds are tokens that it knows.
+  private func checkTokens(_ examples: any Examples) throws {
+    guard let vocabulary else { return }
+    let stranger = first(of: examples) { buffer in
+      buffer.inputs.first { !($0 >= 0 && $0 < Float(vocabulary) && $0.rounded() == $0) }
+    }
+    if let (index, number) = stranger {
+      throw DatasetError(
+        examples.source, "input of example \(index) is no token of the model's vocabulary",
+        expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(number)")
+    }
+  }
+
+  /// The first example with a number that `find` finds in it.
+  private func first(
+    of examples: any Examples, _ find: (ExampleBuffer) -> Float?
+  ) -> (index: Int, number: Float)? {
+    let buffer = ExampleBuffer(examples, capacity: 1)
+    for index in 0..<examples.count {
+      buffer.load([index], epoch: nil)
+      if let number = find(buffer) { return (index, number) }
+    }
+    return nil
+  }
+
+  /// Checks that the network's outputs are what the data's targets and the loss ask for.
+  private func checkTargets(_ dataset: Dataset, _ loss: Loss) throws {
+    let targets = dataset.targets
+    guard positions == targets.positions else {
+      throw DatasetError(
+        "the model", "is one for other data", expected: "outputs for \(targets)",
+        got: "\(outputCount) outputs at \(positions) positions")
+    }
+    if case .values = targets, case .crossEntropy = loss {
+      throw DatasetError(
+        "--loss", "cross-entropy is for classes", expected: "mean-squared-error for \(targets)")
+    }
+    if case .values = targets, loss == .binaryCrossEntropy {
+      guard dataset.columns == nil else {
+        throw DatasetError(
+          "--loss", "binary-cross-entropy is for probabilities, not for a standardised column",
+          expected: "mean-squared-error, or --task classification")
+      }
+      try checkShares(dataset.training)
+      try checkShares(dataset.test)
+    }
+    // A single output tells two classes apart.
+    if case .classes(2, _) = targets, outputCount == 1 {
+      if case .crossEntropy = loss {} else { return }
+    }
+    guard outputCount == targets.outputs else {
+      throw DatasetError(
+        "the model", "does not have an output for each of the data's targets",
+        expected: "\(targets.outputs) outputs, for \(targets)", got: "\(outputCount)")
+    }
+  }
+
+  /// Binary cross-entropy is bounded below only for targets in [0, 1].
+  private func checkShares(_ examples: any Examples) throws {
+    let stranger = first(of: examples) { buffer in
+      guard case .values(let values) = buffer.targets else { return nil }
+      return values.first { !(0...1).contains($0) }
+    }
+    if let (index, number) = stranger {
+      throw DatasetError(
+        examples.source, "target of example \(index) is no probability",
+        expected: "values in [0, 1] for binary-cross-entropy", got: "\(number)")
+    }
+  }
+}

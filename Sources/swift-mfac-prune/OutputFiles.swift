@@ -1,0 +1,34 @@
+import Datasets
+import Foundation
+import Training
+
+/// The files of a pruned network, in a directory.
+struct OutputFiles {
+  private let directory: String
+
+  init(_ directory: String) { self.directory = directory }
+
+  var model: String { "\(directory)/model.safetensors" }
+  var masks: String { "\(directory)/masks.safetensors" }
+  var report: String { "\(directory)/report.json" }
+
+  /// Refuses to replace what is there.
+  static func checkAreFree(in directories: [String]) throws {
+    for files in directories.map(OutputFiles.init) {
+      for file in [files.model, files.masks, files.report] where access(file, F_OK) == 0 {
+        throw DatasetError("--output", "\(file) is there already", expected: "another directory")
+      }
+    }
+  }
+
+  func makeDirectory() throws { try AtomicFile.makeDirectories(directory) }
+
+  /// Writes the report; it appears when it is complete.
+  func write(_ report: Report) throws {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let text = try encoder.encode(report) + [UInt8(ascii: "\n")]
+    try text.withUnsafeBytes { try AtomicFile.write([$0], to: self.report) }
+  }
+}

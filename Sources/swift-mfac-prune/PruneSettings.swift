@@ -1,0 +1,80 @@
+import ArgumentParser
+import Datasets
+import Launching
+import Networks
+import Pruning
+import Training
+
+/// Everything that can be set.
+struct PruneSettings: ParsableArguments {
+  @OptionGroup(title: "Data") var data: DataSettings
+  @OptionGroup(title: "Model") var model: ModelSettings
+  @OptionGroup(title: "Weights") var weights: WeightSettings
+  @OptionGroup(title: "Selection") var selection: SelectionSettings
+  @OptionGroup(title: "Output") var output: OutputSettings
+}
+
+struct WeightSettings: ParsableArguments {
+  @Option(help: "The weights to prune (.safetensors).")
+  var weights: String
+
+  @Option(
+    help: """
+      A masks.safetensors of earlier pruning: what it has removed is zero, stays so, and counts.
+      """)
+  var masks: String?
+
+  @Option(
+    parsing: .singleValue,
+    help: """
+      Prune the tensors whose names match this pattern, such as '*.weight'; may be repeated. \
+      (default: all of two dimensions or more)
+      """)
+  var include: [String] = []
+
+  @Option(
+    parsing: .singleValue,
+    help: "Leave those as they are whose names match this pattern; may be repeated.")
+  var exclude: [String] = []
+
+  @Option(parsing: .unconditional, help: "Of the split into training and test examples.")
+  var seed: UInt64 = 0
+
+  /// The network's tensors, those of them prunable that the patterns say.
+  ///
+  /// - Throws: `PruningError` naming a pattern that no tensor matches.
+  func tensors(of layout: ParameterLayout) throws -> [WeightTensor] {
+    for (flag, patterns) in [("--include", include), ("--exclude", exclude)] {
+      for pattern in patterns
+      where !layout.tensors.contains(where: { Self.matches($0.name, [pattern]) }) {
+        throw PruningError(
+          "\(flag): '\(pattern)' matches no tensor of the network: expected a pattern for some of "
+            + layout.tensors.map(\.name).joined(separator: ", "))
+      }
+    }
+    return layout.tensors.map { tensor in
+      let isIncluded =
+        include.isEmpty ? tensor.shape.count > 1 : Self.matches(tensor.name, include)
+      return WeightTensor(
+        name: tensor.name, shape: tensor.shape, range: tensor.range,
+        isPrunable: isIncluded && !Self.matches(tensor.name, exclude))
+    }
+  }
+
+  private static func matches(_ name: String, _ patterns: [String]) -> Bool {
+    patterns.contains { ParameterRule(match: $0).matches(name) }
+  }
+}
+
+struct OutputSettings: ParsableArguments {
+  @Option(
+    help: """
+      A directory for model.safetensors, masks.safetensors and report.json; with --sweep, those of \
+      each sparsity in one of its own, as sparsity-0.9.
+      """)
+  var output: String
+
+  func validate() throws {
+    try require(!output.isEmpty, "--output", "a path", "an empty one")
+  }
+}

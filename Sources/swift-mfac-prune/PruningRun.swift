@@ -1,0 +1,161 @@
+import Datasets
+import Foundation
+import LinearAlgebra
+import MPI
+import Networks
+import Pruning
+import Sharding
+import Training
+
+/// The journey of a pruned network: its weights, what each is worth, the mask, the weights that are
+/// left, how good they are, and the files.
+struct PruningRun {
+  private let settings: PruneSettings
+  private let world: Communicator
+  private let dataset: Dataset
+  private let description: NetworkDescription
+  private let loss: Loss
+  private let network: Network<Float>
+  /// [d], as read, and [s].
+  private let weights: Buffer<Float>
+  private let state: Buffer<Float>
+  private let partition: CellPartition
+  private let selection: Selection
+  /// What was removed before.
+  private let mask: Mask
+  private let clock = ContinuousClock()
+
+  /// Reads and checks all that is needed. Collective.
+  init(_ settings: PruneSettings, on world: Communicator) throws {
+    self.settings = settings
+    self.world = world
+    try world.requireSameArithmetic()
+    try world.requireSame(
+      "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
+    var model = settings.model
+    (dataset, description) = try world.agree {
+      let dataset = try settings.data.source.load(
+        try settings.data.options(seed: settings.weights.seed))
+      try model.resolve(for: dataset.targets)
+      let network = try model.network(
+        input: dataset.inputShape, outputs: dataset.targets.outputs)
+      try network.check(against: dataset, loss: model.resolvedLoss)
+      return (dataset, network)
+    }
+    loss = model.resolvedLoss
+    _ = try dataset.requireSame(on: world)
+    let (dataset, description) = (dataset, description)
+
+    let weights = Buffer<Float>(count: description.layout.count)
+    let state = Buffer<Float>(count: description.stateLayout.count)
+    let partition = CellPartition(Cells(parameterCount: weights.count), over: world.size)
+    let slice = partition.slice(of: world.rank)
+    (selection, mask) = try world.agree {
+      try description.readWeights(
+        from: settings.weights.weights, into: weights.all, state: state.all)
+      let tensors = try settings.weights.tensors(of: description.layout)
+      let selection = try settings.selection.selection(of: tensors)
+      let mask = try settings.weights.masks.map {
+        try Mask(reading: $0, of: tensors, slice: slice)
+      }
+      return (selection, mask ?? Mask(slice: slice))
+    }
+    try world.requireSame(parameters: weights.all, state: state.all)
+    (self.weights, self.state, self.partition) = (weights, state, partition)
+    // The chunks of an evaluation: fixed, so that its sums are.
+    network = try Network<Float>(description, maximumBatch: min(64, dataset.test.count))
+    let directories = Self.directories(of: settings)
+    try world.agree {
+      if world.rank == 0 {
+        try OutputFiles.checkAreFree(in: [settings.output.output] + directories)
+      }
+    }
+    mask.apply(to: weights[slice])
+    try world.allGather(weights.all, slices: slices)
+  }
+
+  private var slices: [Range<Int>] { (0..<world.size).map(partition.slice(of:)) }
+
+  /// Of each sparsity's files.
+  private static func directories(of settings: PruneSettings) -> [String] {
+    settings.selection.sparsities.map {
+      settings.selection.sweep == nil
+        ? settings.output.output : "\(settings.output.output)/sparsity-\($0)"
+    }
+  }
+
+  /// Prunes to each sparsity, and says how good the networks are. Collective.
+  func run() throws {
+    let method = MagnitudePruning()
+    var report = Report(
+      settings, dataset: dataset, selection: selection, dense: try quality(of: weights))
+    say(report.heading(ranks: world.size))
+    say(report.tableHead)
+    for (sparsity, directory) in zip(
+      settings.selection.sparsities, Self.directories(of: settings))
+    {
+      let result = try prune(to: sparsity, by: method, into: directory)
+      report.results.append(result)
+      say(report.line(of: result))
+    }
+    say(report.tensorTable)
+    try world.agree { [report] in
+      if world.rank == 0 {
+        try OutputFiles(settings.output.output).write(report)
+      }
+    }
+    say("The report is in \(OutputFiles(settings.output.output).report).")
+  }
+
+  private func prune(
+    to sparsity: Double, by method: some PruningMethod, into directory: String
+  ) throws -> Report.Result {
+    let slice = mask.slice
+    let pruned = Buffer<Float>(count: weights.count)
+    _ = pruned.all.update(fromContentsOf: weights.all)
+    var seconds = Report.Seconds()
+
+    let selected = try time(&seconds.selection) {
+      let saliencies = try method.saliencies(
+        of: UnsafeBufferPointer(pruned[slice]), under: mask, on: world)
+      return try saliencies.withUnsafeBufferPointer {
+        try selection.mask(
+          removing: sparsity, bySaliency: $0, after: mask, partition: partition, on: world)
+      }
+    }
+    let kept = try selected.keptCounts(of: selection.tensors, on: world)
+    try time(&seconds.removal) {
+      try method.remove(by: selected, from: pruned[slice], on: world)
+      try world.allGather(pruned.all, slices: slices)
+    }
+    let after = try time(&seconds.evaluation) { try quality(of: pruned) }
+    let files = OutputFiles(directory)
+    try world.agree {
+      guard world.rank == 0 else { return }
+      try files.makeDirectory()
+      try description.writeWeights(pruned.all, state: state.all, to: files.model)
+    }
+    try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
+    return Report.Result(
+      requested: sparsity, tensors: selection.tensors, kept: kept, quality: after,
+      seconds: seconds, files: files)
+  }
+
+  private func quality(of parameters: Buffer<Float>) throws -> Report.Quality {
+    let evaluation = try Evaluation(
+      of: network, parameters: parameters, state: state, on: dataset.test, loss: loss, over: world)
+    return Report.Quality(loss: JSONNumber(evaluation.loss), accuracy: evaluation.accuracy)
+  }
+
+  private func time<Value>(_ seconds: inout Double, _ body: () throws -> Value) throws -> Value {
+    let start = clock.now
+    defer { seconds += (clock.now - start) / .seconds(1) }
+    return try body()
+  }
+
+  private func say(_ text: String) {
+    guard world.rank == 0 else { return }
+    print(text)
+    fflush(nil)
+  }
+}

@@ -1,0 +1,141 @@
+import ArgumentParser
+import Launching
+import Pruning
+import Training
+
+/// How many weights go, and which.
+struct SelectionSettings: ParsableArguments {
+  enum Method: String, CaseIterable, ExpressibleByArgument {
+    case magnitude
+  }
+
+  enum ScopeName: String, CaseIterable, ExpressibleByArgument {
+    case global, uniform
+    case perTensor = "per-tensor"
+  }
+
+  @Option(help: "What is removed: magnitude, the smallest weights.")
+  var method = Method.magnitude
+
+  @Option(
+    parsing: .unconditional, help: "Share of the prunable weights that is removed, in [0, 1).")
+  var sparsity: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Several sparsities, increasing, each from the weights as they were: 0.5,0.9,0.98.")
+  var sweep: NumberList?
+
+  @Option(
+    help: """
+      Which weights compete: global, all of them; uniform, those of a tensor, with the same sparsity \
+      in each; per-tensor, likewise, with those of --tensor-sparsity.
+      """)
+  var scope = ScopeName.global
+
+  @Option(
+    parsing: .singleValue,
+    help: """
+      PATTERN=SPARSITY, of the tensors whose names match; may be repeated, the first that matches \
+      counts. The other tensors share what is left of the sparsity in all. (per-tensor)
+      """)
+  var tensorSparsity: [TensorSparsity] = []
+
+  @Option(
+    parsing: .unconditional, help: "No tensor loses a larger share of its weights than this.")
+  var maxTensorSparsity = 1.0
+
+  @Option(
+    help: """
+      unstructured; 2:4, of each 4 consecutive inputs of an output 2 are kept; or 1x4, 4x1 and the \
+      like, blocks of outputs by inputs.
+      """)
+  var pattern = Pattern.unstructured
+
+  func validate() throws {
+    if let given = pattern.sparsity {
+      for (flag, value) in [
+        ("--sparsity", sparsity.map { "\($0)" }), ("--sweep", sweep?.description),
+      ] where value != nil {
+        try require(
+          false, flag, "none with --pattern \(pattern), whose sparsity is \(given)", value!)
+      }
+      try require(
+        scope == .global, "--scope", "none with --pattern \(pattern)", scope.rawValue)
+    } else {
+      try require(
+        (sparsity == nil) != (sweep == nil), "--sparsity", "it, or --sweep",
+        sparsity == nil ? "neither" : "both")
+    }
+    if let sparsity {
+      try require((0..<1).contains(sparsity), "--sparsity", "in [0, 1)", sparsity)
+    }
+    if let sweep {
+      let values = sweep.values
+      try require(
+        values.allSatisfy((0..<1).contains) && zip(values, values.dropFirst()).allSatisfy(<),
+        "--sweep", "increasing sparsities in [0, 1)", sweep)
+    }
+    try require(
+      maxTensorSparsity > 0 && maxTensorSparsity <= 1, "--max-tensor-sparsity", "in (0, 1]",
+      maxTensorSparsity)
+    try require(
+      tensorSparsity.isEmpty == (scope != .perTensor), "--tensor-sparsity",
+      scope == .perTensor ? "it with --scope per-tensor" : "it with --scope per-tensor alone",
+      tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
+  }
+
+  /// Those to prune to, one after another.
+  var sparsities: [Double] {
+    pattern.sparsity.map { [$0] } ?? sparsity.map { [$0] } ?? sweep!.values
+  }
+
+  /// - Throws: `PruningError` where the tensors cannot be pruned so.
+  func selection(of tensors: [WeightTensor]) throws -> Selection {
+    try Selection(
+      of: tensors, scope: try scope(for: tensors.filter(\.isPrunable)), pattern: pattern,
+      maximumTensorSparsity: maxTensorSparsity)
+  }
+
+  private func scope(for tensors: [WeightTensor]) throws -> Selection.Scope {
+    switch scope {
+    case .global: return .global
+    case .uniform: return .uniform
+    case .perTensor:
+      func rule(of tensor: WeightTensor) -> Int? {
+        tensorSparsity.firstIndex { ParameterRule(match: $0.pattern).matches(tensor.name) }
+      }
+      let followed = tensors.map(rule(of:))
+      for (index, rule) in tensorSparsity.enumerated() where !followed.contains(index) {
+        throw PruningError(
+          "--tensor-sparsity: no prunable tensor follows '\(rule)': expected a pattern for some of "
+            + tensors.map(\.name).joined(separator: ", ") + " that none before it matches")
+      }
+      return .perTensor(
+        Dictionary(
+          uniqueKeysWithValues: zip(tensors, followed).compactMap { tensor, rule in
+            rule.map { (tensor.name, tensorSparsity[$0].sparsity) }
+          }))
+    }
+  }
+}
+
+/// The sparsity of the tensors that a pattern names: `*.weight=0.8`.
+struct TensorSparsity: ExpressibleByArgument, CustomStringConvertible {
+  let pattern: String
+  let sparsity: Double
+  var description: String { "\(pattern)=\(sparsity)" }
+
+  init?(argument: String) {
+    guard let equals = argument.lastIndex(of: "="), equals > argument.startIndex,
+      let sparsity = Double(argument[argument.index(after: equals)...]), (0..<1).contains(sparsity)
+    else { return nil }
+    pattern = String(argument[..<equals])
+    self.sparsity = sparsity
+  }
+}
+
+extension Pattern: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+  public var defaultValueDescription: String { description }
+}

@@ -1,0 +1,332 @@
+import Datasets
+import Foundation
+import Testing
+
+/// The pruning program, seen from outside, on small networks that have been trained on the digits.
+@Suite(.serialized) struct PruneTests {
+  private let directory = try! TemporaryDirectory()
+
+  /// The weights of a network that has been trained a little.
+  private func trained(_ model: String) throws -> String {
+    let run = directory.path("dense-\(model)")
+    if !FileManager.default.fileExists(atPath: run) {
+      let outcome = try Program.train([
+        "--dataset", "digits", "--model", model, "--epochs", "4", "--batch-size", "32",
+        "--optimizer", "sgd", "--momentum", "0.9", "--learning-rate", "0.05", "--run-directory",
+        run,
+      ])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+    }
+    return "\(run)/model.safetensors"
+  }
+
+  private func prune(
+    ranks: Int? = nil, _ model: String, to name: String, _ arguments: [String]
+  ) throws -> (output: String, text: String) {
+    let output = directory.path(name)
+    let outcome = try Program.run(
+      Program.process(
+        ranks: ranks, program: Program.prune,
+        [
+          "--dataset", "digits", "--model", model, "--weights", try trained(model), "--output",
+          output,
+        ] + arguments))
+    try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.errors)")
+    return (output, outcome.output)
+  }
+
+  private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
+
+  /// A tensor of a mask file.
+  private func mask(_ file: SafetensorsFile, _ name: String) throws -> [UInt8] {
+    let entry = try #require(file.tensor(name))
+    var values = [UInt8](repeating: 0, count: entry.count)
+    try values.withUnsafeMutableBytes {
+      try file.read(name, type: .bool, shape: entry.shape, into: $0)
+    }
+    return values
+  }
+
+  private struct Report: Decodable {
+    struct Quality: Decodable {
+      let loss: Double
+      let accuracy: Double
+    }
+    struct Tensor: Decodable {
+      let name: String
+      let isPrunable: Bool
+      let weights: Int
+      let kept: Int
+      let sparsity: Double
+    }
+    struct Result: Decodable {
+      let sparsity: Double
+      let removed: Int
+      let kept: Int
+      let quality: Quality
+      let tensors: [Tensor]
+    }
+    let parameters: Int
+    let prunable: Int
+    let dense: Quality
+    let results: [Result]
+
+    static func read(_ directory: String) throws -> Report {
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      return try decoder.decode(
+        Report.self, from: Data(contentsOf: URL(filePath: "\(directory)/report.json")))
+    }
+  }
+
+  /// The smallest weights are zero, as many as asked for, and all others are as they were.
+  @Test func theSmallestWeightsGo() throws {
+    let (output, text) = try prune("mlp", to: "pruned", ["--sparsity", "0.777"])
+    let dense = try SafetensorsFile(path: try trained("mlp"))
+    let pruned = try SafetensorsFile(path: "\(output)/model.safetensors")
+    let masks = try SafetensorsFile(path: "\(output)/masks.safetensors")
+    #expect(masks.tensors.map(\.name) == ["1.weight", "3.weight", "5.weight"])
+    #expect(pruned.tensors.map(\.name) == dense.tensors.map(\.name))
+    var (removed, kept): ([Float], [Float]) = ([], [])
+    for tensor in dense.tensors {
+      let (before, after) = (try dense.floats(tensor.name), try pruned.floats(tensor.name))
+      guard tensor.name.hasSuffix("weight") else {
+        #expect(before == after, "\(tensor.name)")
+        continue
+      }
+      for (i, isKept) in try mask(masks, tensor.name).enumerated() {
+        #expect(after[i].bitPattern == (isKept == 1 ? before[i].bitPattern : 0))
+        if isKept == 1 { kept.append(abs(before[i])) } else { removed.append(abs(before[i])) }
+      }
+    }
+    let prunable = removed.count + kept.count
+    #expect(removed.count == Int((0.777 * Double(prunable)).rounded()))
+    #expect(removed.max()! <= kept.min()!)
+
+    let report = try Report.read(output)
+    let result = report.results[0]
+    #expect(report.prunable == prunable && result.removed == removed.count)
+    #expect(result.kept == kept.count)
+    #expect(result.sparsity == Double(removed.count) / Double(prunable))
+    #expect(result.tensors.filter(\.isPrunable).reduce(0) { $0 + $1.kept } == kept.count)
+    #expect(report.parameters == result.tensors.reduce(0) { $0 + $1.weights })
+    // A network that has learned something, and lost some of it.
+    #expect(report.dense.accuracy > 0.8 && result.quality.accuracy < report.dense.accuracy)
+    #expect(result.quality.loss > report.dense.loss)
+    #expect(text.contains(String(format: "%.2f %%", 100 * result.quality.accuracy)))
+  }
+
+  static let settings: [(model: String, arguments: [String])] = [
+    ("mlp", ["--sparsity", "0.9"]),
+    ("mlp", ["--sparsity", "0.8", "--scope", "uniform"]),
+    ("mlp", ["--sparsity", "0.7", "--max-tensor-sparsity", "0.75"]),
+    ("mlp", ["--pattern", "2:4"]),
+    ("mlp", ["--sparsity", "0.5", "--pattern", "2x4"]),
+    ("cnn", ["--sparsity", "0.6", "--pattern", "4x1", "--exclude", "9.*"]),
+    ("cnn", ["--pattern", "1:4", "--exclude", "0.weight"]),
+  ]
+
+  @Test(arguments: settings.indices)
+  func theBytesDoNotDependOnTheRanks(index: Int) throws {
+    let (model, arguments) = Self.settings[index]
+    var files: Set<[Data]> = []
+    for ranks in [nil, 1, 2, 3, 8] {
+      let (output, _) = try prune(ranks: ranks, model, to: "ranks-\(ranks ?? 0)", arguments)
+      files.insert(
+        [
+          try bytes("\(output)/model.safetensors"), try bytes("\(output)/masks.safetensors"),
+        ])
+    }
+    #expect(files.count == 1, "\(arguments)")
+  }
+
+  /// Each tensor its own share, the others what is left, and in all what was asked for.
+  @Test func tensorsHaveSparsitiesOfTheirOwn() throws {
+    let (output, _) = try prune(
+      "mlp", to: "own",
+      [
+        "--sparsity", "0.6", "--scope", "per-tensor", "--tensor-sparsity", "5.*=0.25",
+        "--tensor-sparsity", "[35].weight=0.5", "--include", "*.weight", "--include", "1.bias",
+      ])
+    let result = try Report.read(output).results[0]
+    let tensors = Dictionary(uniqueKeysWithValues: result.tensors.map { ($0.name, $0) })
+    #expect(
+      tensors.values.filter(\.isPrunable).map(\.name).sorted()
+        == ["1.bias", "1.weight", "3.weight", "5.weight"])
+    #expect(tensors["5.weight"]!.sparsity == 0.25 && tensors["3.weight"]!.sparsity == 0.5)
+    #expect(result.removed == Int((0.6 * Double(result.removed + result.kept)).rounded()))
+    // The same in both, to a weight.
+    let (weight, bias) = (tensors["1.weight"]!, tensors["1.bias"]!)
+    #expect(abs(weight.sparsity - bias.sparsity) < 1 / Double(bias.weights))
+  }
+
+  /// A mask that is read keeps what it removed removed, and the sparsity is that of both.
+  @Test func masksAreReadBack() throws {
+    let first = try prune("mlp", to: "first", ["--sparsity", "0.79", "--scope", "uniform"]).output
+    let masks = "\(first)/masks.safetensors"
+    let second = try prune("mlp", to: "second", ["--sparsity", "0.8", "--masks", masks]).output
+    let (before, after) = (
+      try SafetensorsFile(path: masks), try SafetensorsFile(path: "\(second)/masks.safetensors")
+    )
+    for tensor in before.tensors {
+      let pairs = zip(try mask(before, tensor.name), try mask(after, tensor.name))
+      #expect(pairs.allSatisfy { $0 >= $1 }, "\(tensor.name)")
+    }
+    let result = try Report.read(second).results[0]
+    #expect(result.removed == Int((0.8 * Double(result.kept + result.removed)).rounded()))
+    #expect(
+      try bytes("\(second)/masks.safetensors")
+        != bytes(
+          "\(try prune("mlp", to: "alone", ["--sparsity", "0.8"]).output)/masks.safetensors"))
+  }
+
+  /// A sweep makes the networks that single runs make, and one report.
+  @Test func aSweepIsSeveralRuns() throws {
+    let output = try prune("mlp", to: "sweep", ["--sweep", "0,0.5,0.95"]).output
+    let results = try Report.read(output).results
+    #expect(results.map(\.removed).first == 0 && results.count == 3)
+    #expect(results[0].quality.loss == (try Report.read(output)).dense.loss)
+    for sparsity in ["0.5", "0.95"] {
+      let single = try prune("mlp", to: "single-\(sparsity)", ["--sparsity", sparsity]).output
+      for name in ["model.safetensors", "masks.safetensors"] {
+        #expect(
+          try bytes("\(single)/\(name)") == bytes("\(output)/sparsity-\(sparsity)/\(name)"))
+      }
+    }
+    #expect(
+      try bytes("\(output)/sparsity-0.0/model.safetensors") == bytes(try trained("mlp")))
+  }
+
+  /// What must be refused, and what the message must say. WEIGHTS and MASKS stand for those of another
+  /// network.
+  static let refused: [(arguments: [String], says: [String])] = [
+    ([], ["--sparsity", "--sweep", "neither"]),
+    (["--sparsity", "0.5", "--sweep", "0.5"], ["--sparsity", "both"]),
+    (["--sparsity", "1"], ["--sparsity", "in [0, 1)", "1.0"]),
+    (["--sparsity", "-0.1"], ["--sparsity", "in [0, 1)", "-0.1"]),
+    (["--sparsity", "nan"], ["--sparsity", "in [0, 1)", "nan"]),
+    (["--sweep", "0.9,0.5"], ["--sweep", "increasing", "0.9,0.5"]),
+    (["--sweep", "0.9,1"], ["--sweep", "[0, 1)", "0.9,1.0"]),
+    (["--sweep", "0.9,much"], ["--sweep", "0.9,much"]),
+    (["--sparsity", "0.5", "--method", "random"], ["--method", "random", "magnitude"]),
+    (["--sparsity", "0.5", "--scope", "local"], ["--scope", "local", "global"]),
+    (["--sparsity", "0.5", "--pattern", "4:2"], ["--pattern", "4:2"]),
+    (["--sparsity", "0.5", "--pattern", "2:4"], ["--sparsity", "none with --pattern 2:4", "0.5"]),
+    (["--pattern", "2:4", "--scope", "uniform"], ["--scope", "--pattern 2:4", "uniform"]),
+    (
+      ["--pattern", "2:4", "--max-tensor-sparsity", "0.4"],
+      ["pattern 2:4", "sparsity of 0.5", "at most 0.4"]
+    ),
+    (
+      ["--sparsity", "0.5", "--pattern", "1x5"],
+      ["'1.weight'", "pattern 1x5", "multiple of 1 outputs and of 5 inputs", "[128, 64]"]
+    ),
+    (
+      ["--sparsity", "0.5", "--pattern", "1x4", "--include", "1.*"],
+      ["'1.bias'", "pattern 1x4", "two dimensions", "[128]"]
+    ),
+    (["--sparsity", "0.5", "--max-tensor-sparsity", "0"], ["--max-tensor-sparsity", "(0, 1]"]),
+    (
+      ["--sparsity", "0.5", "--max-tensor-sparsity", "0.4"],
+      ["sparsity of 0.5", "8512 weights", "at most", "0.4"]
+    ),
+    (
+      ["--sparsity", "0.5", "--scope", "uniform", "--max-tensor-sparsity", "0.4"],
+      ["sparsity of 0.5", "'1.weight'", "at most", "0.4"]
+    ),
+    (["--sparsity", "0.5", "--scope", "per-tensor"], ["--tensor-sparsity", "per-tensor", "none"]),
+    (["--sparsity", "0.5", "--tensor-sparsity", "1.*=0.5"], ["--tensor-sparsity", "1.*=0.5"]),
+    (
+      ["--sparsity", "0.5", "--scope", "per-tensor", "--tensor-sparsity", "1.*=1.5"],
+      ["--tensor-sparsity", "1.*=1.5"]
+    ),
+    (
+      ["--sparsity", "0.5", "--scope", "per-tensor", "--tensor-sparsity", "7.*=0.5"],
+      ["--tensor-sparsity", "7.*=0.5", "1.weight, 3.weight, 5.weight"]
+    ),
+    (
+      ["--sparsity", "0.1", "--scope", "per-tensor", "--tensor-sparsity", "1.*=0.9"],
+      ["sparsity of 0.1", "single tensors", "got -"]
+    ),
+    (["--sparsity", "0.5", "--include", "fc*"], ["--include", "'fc*'", "1.weight, 1.bias"]),
+    (["--sparsity", "0.5", "--exclude", "fc*"], ["--exclude", "'fc*'", "1.weight, 1.bias"]),
+    (["--sparsity", "0.5", "--exclude", "*"], ["no weight is prunable"]),
+    (["--sparsity", "0.5", "--masks", "MASKS"], ["MASKS", "another model", "'0.weight'"]),
+    (["--sparsity", "0.5", "--masks", "WEIGHTS"], ["WEIGHTS", "'0.weight'"]),
+    (["--sparsity", "0.5", "--masks", "/nowhere"], ["/nowhere"]),
+    (["--sparsity", "0.5", "--weights", "WEIGHTS"], ["WEIGHTS", "1.weight"]),
+    (["--sparsity", "0.5", "--weights", "/nowhere"], ["/nowhere"]),
+    (["--sparsity", "0.5", "--model", "cnnn"], ["--model", "cnnn"]),
+    (["--sparsity", "0.5", "--dataset", "fashion"], ["dataset", "got 'fashion'"]),
+    (["--sparsity", "0.5", "--loss", "mean"], ["--loss", "mean"]),
+    (["--sparsity", "0.5", "--output", ""], ["--output", "empty"]),
+  ]
+
+  @Test func badInputIsRefusedInOneMessage() throws {
+    let weights = try trained("mlp")
+    let other = try trained("cnn")
+    let masks = "\(try prune("cnn", to: "other", ["--sparsity", "0.5"]).output)/masks.safetensors"
+    for (index, (arguments, says)) in Self.refused.enumerated() {
+      for ranks in [nil, 3] {
+        let output = directory.path("refused-\(index)-\(ranks ?? 0)")
+        let given =
+          ["--dataset", "digits", "--model", "mlp", "--weights", weights, "--output", output]
+          + arguments.map { ["WEIGHTS": other, "MASKS": masks][$0] ?? $0 }
+        let outcome = try Program.run(
+          Program.process(ranks: ranks, program: Program.prune, given))
+        let errors = outcome.errors.replacing(other, with: "WEIGHTS").replacing(
+          masks, with: "MASKS")
+        #expect(outcome.status != 0, "\(arguments)")
+        #expect(
+          errors.components(separatedBy: "Error: ").count == 2, "\(arguments): \(errors)")
+        for part in says { #expect(errors.contains(part), "'\(part)' in \(errors)") }
+        #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")
+        #expect(!FileManager.default.fileExists(atPath: output), "\(arguments)")
+      }
+    }
+  }
+
+  /// Masks that are none, masks that remove too much, and files that would be replaced.
+  @Test func whatDoesNotGoTogetherIsRefused() throws {
+    let (output, _) = try prune("mlp", to: "once", ["--sparsity", "0.5"])
+    let masks = "\(output)/masks.safetensors"
+    let wrong = directory.path("wrong.safetensors")
+    let file = try SafetensorsFile(path: masks)
+    func write(_ change: (String, inout [UInt8]) -> Bool) throws {
+      try SafetensorsFile.write(
+        try file.tensors.compactMap { entry in
+          var values = try mask(file, entry.name)
+          return change(entry.name, &values) ? (entry.name, .uint8, entry.shape, values) : nil
+        }, to: wrong)
+    }
+    func refusal(_ arguments: [String]) throws -> String {
+      let outcome = try Program.run(
+        Program.process(
+          ranks: 2, program: Program.prune,
+          ["--dataset", "digits", "--model", "mlp", "--weights", try trained("mlp")] + arguments))
+      #expect(outcome.status != 0)
+      #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
+      return outcome.errors
+    }
+    let new = ["--sparsity", "0.6", "--output", directory.path("none")]
+    try write { _, values in
+      values[5] = 2
+      return true
+    }
+    #expect(try refusal(new + ["--masks", wrong]).contains("0 or 1, got 2 at element 5"))
+    try write { name, _ in name != "3.weight" }
+    #expect(try refusal(new + ["--masks", wrong]).contains("no mask of '3.weight'"))
+    let less = ["--sparsity", "0.4", "--output", directory.path("none"), "--masks", masks]
+    #expect(try refusal(less).contains("the mask that was there removes more of '"))
+    #expect(!FileManager.default.fileExists(atPath: directory.path("none")))
+
+    let before = try bytes("\(output)/model.safetensors")
+    #expect(
+      try refusal(["--sparsity", "0.6", "--output", output]).contains(
+        "\(output)/model.safetensors is there already"))
+    #expect(try bytes("\(output)/model.safetensors") == before)
+    // Masks of 0 and 1 in another type are masks.
+    try write { _, _ in true }
+    _ = try prune("mlp", to: "again", ["--sparsity", "0.6", "--masks", wrong])
+  }
+}

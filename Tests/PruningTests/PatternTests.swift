@@ -1,0 +1,37 @@
+import Pruning
+import Testing
+
+struct PatternTests {
+  @Test func patternsAreReadAsTheyAreWritten() {
+    for text in ["unstructured", "1x4", "4x1", "16x16", "2:4", "1:2", "4:8"] {
+      #expect(Pattern(text)?.description == text)
+    }
+    for text in ["", "1x1", "0x4", "4", "x4", "1x", "1x4x1", "4:4", "4:2", "0:4", "-1:4", "2:4:8"] {
+      #expect(Pattern(text) == nil, "\(text)")
+    }
+  }
+
+  @Test func consecutiveOnesDecideTheSparsity() {
+    #expect(Pattern("2:4")?.sparsity == 0.5)
+    #expect(Pattern("1:4")?.sparsity == 0.75)
+    #expect(Pattern("1x4")?.sparsity == nil && Pattern.unstructured.sparsity == nil)
+  }
+
+  private func tensor(_ shape: [Int], isPrunable: Bool = true) -> WeightTensor {
+    WeightTensor(
+      name: "w", shape: shape, range: 0..<shape.reduce(1, *), isPrunable: isPrunable)
+  }
+
+  @Test func tensorsAreCutIntoWholeBlocks() throws {
+    let pattern = try #require(Pattern("2x4"))
+    _ = try Selection(of: [tensor([6, 8, 3, 3])], pattern: pattern)
+    for shape in [[5, 8], [6, 7], [8]] {
+      #expect(throws: PruningError.self) {
+        try Selection(of: [tensor(shape)], pattern: pattern)
+      }
+      // What is not pruned may have any shape.
+      _ = try Selection(of: [tensor([2, 4]), tensor(shape, isPrunable: false)], pattern: pattern)
+    }
+    #expect(throws: PruningError.self) { try Selection(of: [tensor([4], isPrunable: false)]) }
+  }
+}

@@ -1,0 +1,194 @@
+import MPI
+import Pruning
+import RandomNumbers
+import Sharding
+
+/// A convolution, a linear layer and what goes with them, in cells that cut blocks: d = 2756.
+private let tensors: [WeightTensor] = {
+  let shapes: [(String, [Int])] = [
+    ("conv", [12, 8, 3, 3]), ("shift", [12]), ("linear", [40, 36]), ("scale", [40]),
+    ("head", [10, 40]),
+  ]
+  var start = 0
+  return shapes.map { name, shape in
+    defer { start += shape.reduce(1, *) }
+    return WeightTensor(
+      name: name, shape: shape, range: start..<start + shape.reduce(1, *),
+      isPrunable: shape.count > 1)
+  }
+}()
+
+/// A block as it is plainly found.
+private struct PlainBlock {
+  let tensor: Int
+  let members: [Int]
+  let score: Double
+
+  static func all(
+    of tensors: [WeightTensor] = tensors, rows: Int, columns: Int, scores: [Double]
+  ) -> [PlainBlock] {
+    tensors.enumerated().filter(\.element.isPrunable).flatMap { index, tensor in
+      let (outputs, inputs) = (tensor.shape[0], tensor.shape[1])
+      let inner = tensor.range.count / outputs / inputs
+      var blocks: [PlainBlock] = []
+      for o in stride(from: 0, to: outputs, by: rows) {
+        for i in stride(from: 0, to: inputs, by: columns) {
+          for x in 0..<inner {
+            let members = (0..<rows).flatMap { r in
+              (0..<columns).map { c in
+                tensor.range.lowerBound + ((o + r) * inputs + i + c) * inner + x
+              }
+            }
+            blocks.append(
+              PlainBlock(
+                tensor: index, members: members, score: members.reduce(0) { $0 + scores[$1] }))
+          }
+        }
+      }
+      return blocks
+    }
+  }
+
+  /// From the least score on, of equal ones by the first member.
+  static func sorted(_ blocks: [PlainBlock]) -> [PlainBlock] {
+    blocks.sorted { ($0.score, $0.members[0]) < ($1.score, $1.members[0]) }
+  }
+}
+
+/// Scores with many ties, also between blocks, some below zero, and zeros of both signs.
+private func scores(_ stream: UInt64) -> [Double] {
+  (0..<tensors.last!.range.upperBound).map {
+    let value = (Double(random(stream, $0)) * 40).rounded()
+    return value == 0 && $0 % 2 == 0 ? -0.0 : value
+  }
+}
+
+private func mask(
+  _ selection: Selection, _ sparsity: Double, _ scores: [Double], after previous: [Bool],
+  on world: Communicator
+) throws -> [Bool] {
+  let partition = CellPartition(
+    Cells(parameterCount: tensors.last!.range.upperBound), over: world.size)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  let slice = slices[world.rank]
+  let mask = try Array(scores[slice]).withUnsafeBufferPointer {
+    try selection.mask(
+      removing: sparsity, bySaliency: $0,
+      after: Mask(slice: slice, isKept: Array(previous[slice])), partition: partition, on: world)
+  }
+  let bytes = try world.allGather(mask.isKept.map { $0 ? 1 : 0 }, counts: slices.map(\.count))
+  let kept = bytes.map { $0 == 1 }
+  try check(
+    try mask.keptCounts(of: tensors, on: world) == tensors.map { $0.range.count { kept[$0] } },
+    "counts of kept weights")
+  return kept
+}
+
+/// Masks over ranks against a plain sort.
+func checkSelection(on world: Communicator) throws -> UInt64 {
+  let d = tensors.last!.range.upperBound
+  let allKept = [Bool](repeating: true, count: d)
+  var digest: UInt64 = 0
+  func compare(_ kept: [Bool], without blocks: [PlainBlock], _ what: String) throws {
+    var plain = allKept
+    for coordinate in blocks.flatMap(\.members) { plain[coordinate] = false }
+    try check(kept == plain, what)
+    for (i, isKept) in kept.enumerated() { digest = digest &* 31 &+ (isKept ? UInt64(i) : 7) }
+  }
+  for (index, pattern) in ["unstructured", "1x4", "2x1", "2x4", "1x2"].enumerated() {
+    let pattern = Pattern(pattern)!
+    let (rows, columns) = [(1, 1), (1, 4), (2, 1), (2, 4), (1, 2)][index]
+    let scores = scores(UInt64(900 + index))
+    let blocks = PlainBlock.all(rows: rows, columns: columns, scores: scores)
+    let sorted = PlainBlock.sorted(blocks)
+    let size = rows * columns
+    for sparsity in [0, 0.001, 0.3, 0.5, 0.77, 0.999] {
+      let count = Int((sparsity * Double(blocks.count)).rounded())
+      let global = try mask(
+        try Selection(of: tensors, pattern: pattern), sparsity, scores, after: allKept, on: world)
+      try compare(global, without: Array(sorted.prefix(count)), "global \(pattern) \(sparsity)")
+
+      // The same number, each tensor within one block of its share.
+      let uniform = try mask(
+        try Selection(of: tensors, scope: .uniform, pattern: pattern), sparsity, scores,
+        after: allKept, on: world)
+      try check(uniform.count { !$0 } == count * size, "number of uniform \(pattern) \(sparsity)")
+      var removed: [PlainBlock] = []
+      for (index, tensor) in tensors.enumerated() where tensor.isPrunable {
+        let own = tensor.range.count { !uniform[$0] }
+        try check(
+          abs(Double(own) - sparsity * Double(tensor.range.count)) < Double(size),
+          "share of \(tensor.name), \(pattern) \(sparsity)")
+        removed += sorted.filter { $0.tensor == index }.prefix(own / size)
+      }
+      try compare(uniform, without: removed, "uniform \(pattern) \(sparsity)")
+
+      // What a tensor may not lose, others do.
+      guard sparsity < 0.8 else { continue }
+      var left = tensors.map { Int((0.8 * Double($0.range.count / size)).rounded(.down)) }
+      let allowed = sorted.filter { block in
+        left[block.tensor] -= 1
+        return left[block.tensor] >= 0
+      }
+      let limited = try mask(
+        try Selection(of: tensors, pattern: pattern, maximumTensorSparsity: 0.8), sparsity, scores,
+        after: allKept, on: world)
+      try compare(
+        limited, without: Array(allowed.prefix(count)), "limited \(pattern) \(sparsity)")
+    }
+  }
+  try checkOtherPatterns(after: allKept, compare, on: world)
+  try checkPrevious(after: allKept, on: world)
+  return digest
+}
+
+/// Some of each few inputs, and blocks that span several slices.
+private func checkOtherPatterns(
+  after allKept: [Bool], _ compare: ([Bool], [PlainBlock], String) throws -> Void,
+  on world: Communicator
+) throws {
+  let scores = scores(950)
+  for (kept, count) in [(2, 4), (1, 4), (1, 2)] {
+    let single = PlainBlock.all(rows: 1, columns: count, scores: scores).flatMap { block in
+      block.members.map { PlainBlock(tensor: 0, members: [$0], score: scores[$0]) }
+        .sorted { ($0.score, $0.members[0]) < ($1.score, $1.members[0]) }.dropLast(kept)
+    }
+    let selection = try Selection(of: tensors, pattern: Pattern("\(kept):\(count)")!)
+    try compare(
+      try mask(selection, 0, scores, after: allKept, on: world), single, "\(kept):\(count)")
+  }
+  // Two halves of the convolution: each lies on up to four of eight ranks.
+  let convolution = tensors.map {
+    WeightTensor(
+      name: $0.name, shape: $0.shape, range: $0.range, isPrunable: $0.name == "conv")
+  }
+  let large = PlainBlock.all(of: convolution, rows: 12, columns: 4, scores: scores)
+  try compare(
+    try mask(
+      try Selection(of: convolution, pattern: Pattern("12x4")!), 0.5, scores, after: allKept,
+      on: world), Array(PlainBlock.sorted(large).prefix(large.count / 2)), "12x4")
+}
+
+/// What was removed stays so; where it cannot, or a saliency is no number on one rank alone, all ranks
+/// say so.
+private func checkPrevious(after allKept: [Bool], on world: Communicator) throws {
+  let scores = scores(960)
+  let selection = try Selection(of: tensors)
+  let first = try mask(selection, 0.4, scores.map { -$0 }, after: allKept, on: world)
+  let second = try mask(selection, 0.6, scores, after: first, on: world)
+  try check(zip(first, second).allSatisfy { $0 || !$1 }, "a removed weight came back")
+  try check(
+    second.count { !$0 } == Int((0.6 * Double(selection.prunableCount)).rounded()),
+    "number after another mask")
+  for (what, sparsity, wrong) in [("mask that was there", 0.2, 0), ("not finite", 0.7, Double.nan)]
+  {
+    var scores = scores
+    scores[tensors[4].range.upperBound - 1] += wrong
+    do {
+      _ = try mask(selection, sparsity, scores, after: first, on: world)
+      try check(false, "\(what) was taken")
+    } catch let error as AgreedError {
+      try check(error.description.contains(what), "the message \(error)")
+    }
+  }
+}
