@@ -243,6 +243,10 @@ do {
   for (d, microBatches) in [(1, 8), (1000, 13), (700_003, 9)] {
     try checkTraffic(d, microBatches: microBatches, on: world)
   }
+  // Slices of several blocks, and fewer columns than ranks.
+  for d in [3, 5003, 700_003] {
+    for emptyFirst in [false, true] { try checkRowExchange(d, emptyFirst: emptyFirst, on: world) }
+  }
   for type in RowType.allCases {
     for density in [0.02, 1] {
       digests.append(try checkForm(5003, type: type, density: density, on: world))
