@@ -10,20 +10,29 @@ public enum AtomicFile {
   public static func write(
     _ pieces: [UnsafeRawBufferPointer], to path: String
   ) throws(DatasetError) {
+    try write(to: path) { file throws(DatasetError) in
+      for piece in pieces { try file.write(piece) }
+    }
+  }
+
+  /// The same of what `body` writes.
+  public static func write(
+    to path: String, _ body: (OutputFile) throws(DatasetError) -> Void
+  ) throws(DatasetError) {
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     let directory = slash.map { String(path[...$0]) } ?? "./"
     let temporary = freeName(in: directory)
     let file: OutputFile
     do throws(DatasetError) { file = try OutputFile(temporary) } catch {
-      throw named(path, error)
+      throw error.naming(path, insteadOf: temporary)
     }
     do throws(DatasetError) {
-      for piece in pieces { try file.write(piece) }
+      try body(file)
       try file.finish()
       guard rename(temporary, path) == 0 else { throw .system(path, "cannot replace") }
     } catch {
       unlink(temporary)
-      throw named(path, error)
+      throw error.naming(path, insteadOf: temporary)
     }
     try synchronize(directory: directory)
   }
@@ -32,11 +41,6 @@ public enum AtomicFile {
   private static func freeName(in directory: String) -> String {
     let names = (0..<1000).map { "\(directory).swift-mfac-\(getpid())-\($0).tmp" }
     return names.first { access($0, F_OK) != 0 } ?? names[0]
-  }
-
-  /// The user knows the file, not what it is called meanwhile.
-  private static func named(_ path: String, _ error: DatasetError) -> DatasetError {
-    DatasetError(path, error.problem, expected: error.expected, got: error.got)
   }
 
   /// Brings what was made, renamed or removed in `directory` to the disk.
@@ -48,5 +52,13 @@ public enum AtomicFile {
     guard fsync(descriptor) == 0 || errno == EINVAL else {
       throw .system(directory, "cannot write to disk")
     }
+  }
+}
+
+extension DatasetError {
+  /// The user knows the file, not what it is called meanwhile.
+  fileprivate func naming(_ path: String, insteadOf temporary: String) -> DatasetError {
+    subject == temporary
+      ? DatasetError(path, problem, expected: expected, got: got) : self
   }
 }

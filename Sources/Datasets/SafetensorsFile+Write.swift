@@ -31,10 +31,11 @@ extension SafetensorsFile {
   ///
   /// - Parameter fill: is asked for each one's bytes, by its index.
   public static func write(
-    _ tensors: [(name: String, type: TensorType, shape: [Int])], to file: OutputFile,
-    fill: (Int, UnsafeMutableRawBufferPointer) -> Void
+    _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String] = [:],
+    to file: OutputFile,
+    fill: (Int, UnsafeMutableRawBufferPointer) throws(DatasetError) -> Void
   ) throws(DatasetError) {
-    let header = try header(tensors, metadata: [:], file: file.path)
+    let header = try header(tensors, metadata: metadata, file: file.path)
     try header.withUnsafeBufferPointer { header throws(DatasetError) in
       try file.write(UnsafeRawBufferPointer(header))
     }
@@ -43,7 +44,7 @@ extension SafetensorsFile {
     defer { memory.deallocate() }
     for (index, size) in sizes.enumerated() {
       let piece = UnsafeMutableRawBufferPointer(rebasing: memory[..<size])
-      fill(index, piece)
+      try fill(index, piece)
       try file.write(UnsafeRawBufferPointer(piece))
     }
   }
