@@ -11,7 +11,7 @@ public struct Evaluation: Sendable, Equatable {
   public let accuracy: Double?
 
   /// Evaluates a network; the examples are shared out in fixed chunks. Collective.
-  init(
+  package init(
     of network: Network<Float>, parameters: Buffer<Float>, state: Buffer<Float>,
     on examples: any Examples, loss: Loss, over world: Communicator
   ) throws {

@@ -141,7 +141,7 @@ struct NPYTests {
     #expect(other.test.bytes != dataset.test.bytes)
   }
 
-  static let types3 = "|u1, |i1, <u2, <i2, <u4, <i4, <u8, <i8, <f4, <f8"
+  static let types3 = "|u1, |i1, <u2, <i2, <u4, <i4, <u8, <i8, <f2, <f4, <f8"
 
   @Test(
     arguments: [
