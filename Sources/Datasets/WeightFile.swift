@@ -66,8 +66,8 @@ public struct WeightFile: Sendable {
   /// Writes a file of the same tensors, types, shapes and text about it, with `weights` in the place of
   /// those that were read. It appears when it is complete.
   ///
-  /// An element whose weight is still the `Float` that was read keeps its bits, in F64 too. What is not
-  /// in the vector is copied.
+  /// An element whose weight is still the `Float` that was read keeps its bits, in F64 too, but for a
+  /// weight of 0, which is written as 0. What is not in the vector is copied.
   ///
   /// - Parameter weights: shape [d].
   /// - Throws: `DatasetError` with the system's reason, or naming the tensor whose type cannot hold a
@@ -114,8 +114,11 @@ extension TensorType {
         rebasing: present[..<min(piece, values.count - start)])
       let place = numbers.baseAddress! + start * byteCount
       convert(UnsafeRawPointer(place), into: part)
-      for i in part.indices where part[i].bitPattern != values[start + i].bitPattern {
-        store(values[start + i], at: place + i * byteCount)
+      for i in part.indices {
+        let value = values[start + i]
+        // A pruned weight is 0, also where an F64 is so small that it was read as 0.
+        guard value == 0 || part[i].bitPattern != value.bitPattern else { continue }
+        store(value, at: place + i * byteCount)
       }
       convert(UnsafeRawPointer(place), into: part)
       if let element = UnsafeBufferPointer(part).firstNonFinite { return start + element }
