@@ -19,7 +19,7 @@ public struct GradientFile: Sendable {
   private let parts: [Part]
 
   /// Columns that lie side by side in the file.
-  fileprivate struct Part: Sendable {
+  private struct Part: Sendable {
     let input: InputFile
     let type: TensorType
     /// Where its first column's first row begins.
@@ -137,37 +137,29 @@ public struct GradientFile: Sendable {
     return tensor.dtype
   }
 
-  /// Reads some columns of some rows, in single precision.
+  /// Reads some columns of a row, in single precision.
   ///
-  /// - Parameter numbers: shape [rows.count, columns.count].
+  /// - Parameter numbers: shape [columns.count].
   /// - Throws: `DatasetError` naming the tensor and the row of a number that is not finite.
   public func read(
-    rows: Range<Int>, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Float>
+    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Float>
   ) throws(DatasetError) {
     precondition(
-      rows.lowerBound >= 0 && rows.upperBound <= rowCount && columns.lowerBound >= 0
-        && columns.upperBound <= columnCount && numbers.count == rows.count * columns.count,
-      "rows \(rows), columns \(columns) of [\(rowCount), \(columnCount)] in \(numbers.count) places"
-    )
-    // Rows of small tensors lie close to one another: one call for several.
-    let several = UnsafeMutableBufferPointer<Float>.allocate(capacity: 1 << 14)
-    defer { several.deallocate() }
+      row >= 0 && row < rowCount && columns.lowerBound >= 0 && columns.upperBound <= columnCount
+        && numbers.count == columns.count,
+      "row \(row), columns \(columns) of [\(rowCount), \(columnCount)] in \(numbers.count) places")
     for part in parts {
       let own = part.columns.clamped(to: columns)
       guard !own.isEmpty else { continue }
-      let step = own.count == part.stride ? max(1, several.count / own.count) : 1
-      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
-        let some = first..<min(first + step, rows.upperBound)
-        let places = some.map { row in
-          let start = (row - rows.lowerBound) * columns.count + own.lowerBound - columns.lowerBound
-          return UnsafeMutableBufferPointer(rebasing: numbers[start..<start + own.count])
-        }
-        try part.read(own, row: first, into: places, through: several)
-        for (row, place) in zip(some, places) {
-          guard let element = UnsafeBufferPointer(place).firstNonFinite else { continue }
-          throw notFinite(place[element], row: row, column: own.lowerBound + element)
-        }
-      }
+      let place = own.lowerBound - columns.lowerBound
+      try part.input.read(
+        at: part.offset
+          + (row * part.stride + own.lowerBound - part.columns.lowerBound) * part.type.byteCount,
+        type: part.type,
+        into: UnsafeMutableBufferPointer(rebasing: numbers[place..<place + own.count]))
+    }
+    if let element = UnsafeBufferPointer(numbers).firstNonFinite {
+      throw notFinite(numbers[element], row: row, column: columns.lowerBound + element)
     }
   }
 
@@ -183,35 +175,11 @@ public struct GradientFile: Sendable {
     of columns: Range<Int>, rows: Range<Int>,
     _ body: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
-    let step = min(max(1, (1 << 20) / max(columns.count, 1)), max(rows.count, 1))
-    let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: step * columns.count)
+    let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: columns.count)
     defer { numbers.deallocate() }
-    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: step) {
-      let some = first..<min(first + step, rows.upperBound)
-      let part = UnsafeMutableBufferPointer(rebasing: numbers[..<(some.count * columns.count)])
-      try read(rows: some, columns: columns, into: part)
-      for row in some {
-        let start = (row - first) * columns.count
-        try body(row, UnsafeBufferPointer(rebasing: part[start..<start + columns.count]))
-      }
-    }
-  }
-}
-
-extension GradientFile.Part {
-  /// Reads columns of as many rows from `row` on as there are places, of several rows all of them.
-  fileprivate func read(
-    _ own: Range<Int>, row: Int, into places: [UnsafeMutableBufferPointer<Float>],
-    through several: UnsafeMutableBufferPointer<Float>
-  ) throws(DatasetError) {
-    let start = offset + (row * stride + own.lowerBound - columns.lowerBound) * type.byteCount
-    if places.count == 1 { return try input.read(at: start, type: type, into: places[0]) }
-    try input.read(
-      at: start, type: type,
-      into: UnsafeMutableBufferPointer(rebasing: several[..<(places.count * own.count)]))
-    for (index, place) in places.enumerated() {
-      _ = place.update(
-        fromContentsOf: several[index * own.count..<(index + 1) * own.count])
+    for row in rows {
+      try read(row: row, columns: columns, into: numbers)
+      try body(row, UnsafeBufferPointer(numbers))
     }
   }
 }
