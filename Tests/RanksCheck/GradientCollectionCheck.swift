@@ -11,12 +11,7 @@ import Training
 func checkGradientCollection(
   examplesPerRow b: Int, rows: Range<Int>, on world: Communicator
 ) throws -> UInt64 {
-  let description = try NetworkDescription(
-    yaml: """
-      input: [1, 8, 8]
-      layers: [{conv2d: {in: 1, out: 4, kernel: 3}}, batch-norm, relu, flatten,
-        dropout: {probability: 0.5}, {linear: {in: 144, out: 10}}]
-      """, file: "check")
+  let description = try smallNetwork()
   let examples = try DatasetSource.digits.load().training
   let loss = Loss.crossEntropy()
   let d = description.layout.count
@@ -100,6 +95,50 @@ func checkGradientCollection(
     try check(stored <= wrong - rows.lowerBound, "\(stored) rows were stored")
   }
   return digest &* 31 &+ mean.bitPattern
+}
+
+/// What cannot be collected is refused on all ranks, before anything is computed.
+func checkGradientRefusals(on world: Communicator) throws {
+  let description = try smallNetwork()
+  let examples = try DatasetSource.digits.load().training
+  let slices = (0..<world.size).map(
+    CellPartition(Cells(parameterCount: description.layout.count), over: world.size).slice(of:))
+  func message(_ body: () throws -> Void) throws -> String {
+    do { try body() } catch { return "\(error)" }
+    throw Wrong("it was not refused")
+  }
+  for b in [-1, 0, examples.count + 1] {
+    let message = try message {
+      _ = try GradientCollection(
+        of: description, loss: .crossEntropy(), on: examples, examplesPerRow: b, seed: 0,
+        slices: slices, over: world)
+    }
+    try check(
+      message
+        == "--gradient-batch: a row of gradients is a mean over examples: expected 1 to "
+        + "\(examples.count), the examples of \(examples.source), got \(b)", message)
+  }
+  let plans = try [0, 1 << 60].map {
+    try GradientCollection.memory(
+      of: description, on: examples, examplesPerRow: 40, slices: slices, rank: world.rank, kept: $0)
+  }
+  try plans[0].check(on: world)
+  // Two rows, and 32 examples of 64 numbers and a class.
+  try check(
+    plans[0].vectors == 8 * description.layout.count + 4 * 32 * 65
+      + RowExchange.bytes(slices, rank: world.rank), "\(plans[0])")
+  let refusal = try message { try plans[1].check(on: world) }
+  try check(refusal.contains("of which the gradients "), refusal)
+  try check(refusal.contains("(fewer --gradients, or more nodes take less)"), refusal)
+}
+
+private func smallNetwork() throws -> NetworkDescription {
+  try NetworkDescription(
+    yaml: """
+      input: [1, 8, 8]
+      layers: [{conv2d: {in: 1, out: 4, kernel: 3}}, batch-norm, relu, flatten,
+        dropout: {probability: 0.5}, {linear: {in: 144, out: 10}}]
+      """, file: "check")
 }
 
 /// With an infinite input.

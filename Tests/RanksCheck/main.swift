@@ -247,6 +247,7 @@ do {
   for d in [3, 5003, 700_003] {
     for emptyFirst in [false, true] { try checkRowExchange(d, emptyFirst: emptyFirst, on: world) }
   }
+  try checkGradientRefusals(on: world)
   // Past the end of a permutation, and in more rounds than one at any number of ranks.
   for (b, rows) in [(1, 0..<19), (5, 3..<7), (40, 30..<39)] {
     digests.append(try checkGradientCollection(examplesPerRow: b, rows: rows, on: world))
