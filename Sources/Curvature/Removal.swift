@@ -162,6 +162,16 @@ extension GradientRows {
     }
   }
 
+  /// `Σ_k G_ki²` for the columns i of a block.
+  public func squareSums(ofBlock index: Int) -> [Double] {
+    let (all, n) = (block(index), blocks[index].count)
+    var sums = [Double](repeating: 0, count: n)
+    for row in 0..<count {
+      for k in 0..<n { sums[k] += Double(all[row * n + k]) * Double(all[row * n + k]) }
+    }
+    return sums
+  }
+
   /// `G_bᵀc` of a block, added in the order of the rows.
   ///
   /// - Parameters:

@@ -16,7 +16,7 @@ public enum AtomicFile {
     let temporary = freeName(in: directory)
     let file: OutputFile
     do throws(DatasetError) { file = try OutputFile(temporary) } catch {
-      throw named(path, error)
+      throw error.naming(path, insteadOf: temporary)
     }
     do throws(DatasetError) {
       try fill(file)
@@ -24,7 +24,7 @@ public enum AtomicFile {
       guard rename(temporary, path) == 0 else { throw .system(path, "cannot replace") }
     } catch {
       unlink(temporary)
-      throw named(path, error)
+      throw error.naming(path, insteadOf: temporary)
     }
     try synchronize(directory: directory)
   }
@@ -35,11 +35,6 @@ public enum AtomicFile {
       "\(directory)\(temporaryPrefix)\(getpid())-\(number)\(temporarySuffix)"
     }
     return name((0..<1000).first { access(name($0), F_OK) != 0 } ?? 0)
-  }
-
-  /// The user knows the file, not what it is called meanwhile.
-  private static func named(_ path: String, _ error: DatasetError) -> DatasetError {
-    DatasetError(path, error.problem, expected: error.expected, got: error.got)
   }
 
   /// Whether a file of that name is what a process that was killed has left.
@@ -77,5 +72,13 @@ public enum AtomicFile {
         throw .system(path, "cannot make the directory", reason)
       }
     }
+  }
+}
+
+extension DatasetError {
+  /// The user knows the file, not what it is called meanwhile.
+  fileprivate func naming(_ path: String, insteadOf temporary: String) -> DatasetError {
+    subject == temporary
+      ? DatasetError(path, problem, expected: expected, got: got) : self
   }
 }

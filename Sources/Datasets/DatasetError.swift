@@ -14,6 +14,12 @@ public struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible 
     self.got = got
   }
 
+  /// The first few of many names, for a message.
+  package static func list(_ names: [String]) -> String {
+    names.prefix(6).joined(separator: ", ")
+      + (names.count > 6 ? ", … (\(names.count) in all)" : "")
+  }
+
   public var description: String {
     var comparison: [String] = []
     if let expected { comparison.append("expected \(expected)") }

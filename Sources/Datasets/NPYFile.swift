@@ -8,8 +8,9 @@ struct NPYFile {
   /// At least one dimension; the first counts examples.
   let shape: [Int]
   let type: NPYType
-  private let input: InputFile
-  private let dataOffset: Int
+  let input: InputFile
+  /// Where the elements begin in the file.
+  let dataOffset: Int
 
   /// Elements of the array.
   var count: Int { shape.reduce(1, *) }
@@ -87,6 +88,7 @@ struct NPYFile {
   func floats() throws(DatasetError) -> [Float] {
     switch type {
     case .float64: try finite { (word: UInt64) in Float(Double(bitPattern: word)) }
+    case .float16: try finite { (word: UInt16) in Float(Float16(bitPattern: word)) }
     case .float32: try finite { (word: UInt32) in Float(bitPattern: word) }
     case .uint8: try map { (word: UInt8) in Float(word) }
     case .int8: try map { (word: Int8) in Float(word) }
@@ -112,7 +114,8 @@ struct NPYFile {
     case .int32: try classes(of: Int32.self, below: limit)
     case .uint64: try classes(of: UInt64.self, below: limit)
     case .int64: try classes(of: Int64.self, below: limit)
-    case .float32, .float64: preconditionFailure("\(type.rawValue) is no type of classes")
+    case .float16, .float32, .float64:
+      preconditionFailure("\(type.rawValue) is no type of classes")
     }
   }
 

@@ -8,6 +8,7 @@ enum NPYType: String, CaseIterable {
   case int32 = "<i4"
   case uint64 = "<u8"
   case int64 = "<i8"
+  case float16 = "<f2"
   case float32 = "<f4"
   case float64 = "<f8"
 
@@ -15,13 +16,23 @@ enum NPYType: String, CaseIterable {
   var byteCount: Int {
     switch self {
     case .uint8, .int8: 1
-    case .uint16, .int16: 2
+    case .uint16, .int16, .float16: 2
     case .uint32, .int32, .float32: 4
     case .uint64, .int64, .float64: 8
     }
   }
 
-  var isInteger: Bool { self != .float32 && self != .float64 }
+  var isInteger: Bool { floatingPoint == nil }
+
+  /// The same type in safetensors files, of numbers with a point.
+  var floatingPoint: TensorType? {
+    switch self {
+    case .float16: .float16
+    case .float32: .float32
+    case .float64: .float64
+    default: nil
+    }
+  }
 }
 
 /// The header of an NPY file: a Python dictionary of the element's type, the order and the shape.

@@ -57,10 +57,10 @@ extension SafetensorsFile {
         type.byteCount == 1 && product(shape) == bytes.count,
         "tensor '\(name)' of shape \(shape) with \(bytes.count) bytes")
     }
-    var file = try header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: [:], file: path)
-    for tensor in tensors { file += tensor.bytes }
-    try file.withUnsafeBufferPointer { file throws(DatasetError) in
-      try AtomicFile.write([UnsafeRawBufferPointer(file)], to: path)
+    let header = try header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: [:], file: path)
+    try AtomicFile.write(to: path) { file throws(DatasetError) in
+      try file.write(header)
+      for tensor in tensors { try file.write(tensor.bytes) }
     }
   }
 
@@ -68,16 +68,17 @@ extension SafetensorsFile {
   ///
   /// - Parameter fill: is asked for each one's bytes, by its index.
   public static func write(
-    _ tensors: [(name: String, type: TensorType, shape: [Int])], to file: OutputFile,
-    fill: (Int, UnsafeMutableRawBufferPointer) -> Void
+    _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String] = [:],
+    to file: OutputFile,
+    fill: (Int, UnsafeMutableRawBufferPointer) throws(DatasetError) -> Void
   ) throws(DatasetError) {
-    try file.write(header(tensors, metadata: [:], file: file.path))
+    try file.write(header(tensors, metadata: metadata, file: file.path))
     let sizes = tensors.map { $0.shape.reduce($0.type.byteCount, *) }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: sizes.max() ?? 0, alignment: 64)
     defer { memory.deallocate() }
     for (index, size) in sizes.enumerated() {
       let piece = UnsafeMutableRawBufferPointer(rebasing: memory[..<size])
-      fill(index, piece)
+      try fill(index, piece)
       try file.write(UnsafeRawBufferPointer(piece))
     }
   }

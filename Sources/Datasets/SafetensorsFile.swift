@@ -7,8 +7,9 @@ public final class SafetensorsFile: Sendable {
   public let tensors: [TensorEntry]
   /// Text that the writer left about the file.
   public let metadata: [String: String]
-  private let input: InputFile
-  private let dataOffset: Int
+  let input: InputFile
+  /// Where the data begin in the file.
+  let dataOffset: Int
   private let indexOfName: [String: Int]
 
   /// - Throws: `DatasetError` naming the file and the byte or tensor at fault.
@@ -86,9 +87,9 @@ public final class SafetensorsFile: Sendable {
     guard let tensor = tensor(name) else {
       throw DatasetError(path, "there is no tensor '\(name)'")
     }
-    guard [.float16, .bfloat16, .float32, .float64].contains(tensor.dtype) else {
+    guard tensor.dtype.isFloatingPoint else {
       throw DatasetError(
-        path, "tensor '\(name)' has another type", expected: "F16, BF16, F32 or F64",
+        path, "tensor '\(name)' has another type", expected: TensorType.floatingPointNames,
         got: tensor.dtype.rawValue)
     }
     return tensor

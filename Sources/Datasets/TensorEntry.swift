@@ -18,6 +18,17 @@ public enum TensorType: String, CaseIterable, Sendable {
   case float64 = "F64"
   case complex64 = "C64"
 
+  /// Whether elements are read as `Float`.
+  public var isFloatingPoint: Bool {
+    switch self {
+    case .float16, .bfloat16, .float32, .float64: true
+    default: false
+    }
+  }
+
+  /// The types of which that is so, for messages.
+  static let floatingPointNames = "F16, BF16, F32 or F64"
+
   /// Size of one element.
   public var byteCount: Int {
     switch self {

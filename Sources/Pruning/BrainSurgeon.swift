@@ -34,28 +34,19 @@ public final class BrainSurgeon {
   private let sum: TreeSum
 
   /// - Parameters:
-  ///   - rows: this rank's columns of the gradients.
-  ///   - blocks: who has which of all blocks; `rows` has this rank's.
+  ///   - rows: this rank's columns of the gradients, cell by cell.
+  ///   - partition: the cells, and who has which; block by block, a cell is a block.
   ///   - weights: shape [d/p].
   ///   - damping: λ > 0.
   ///   - gradientScale: η ≥ 0, times the mean gradient; 0 for a network at its optimum.
   ///   - isBlockwise: whether F is taken block by block.
-  public convenience init(
-    rows: GradientRows, blocks: Partition, weights: UnsafeBufferPointer<Float>, damping: Double,
-    gradientScale: Double = 0, isBlockwise: Bool, rank: Int
-  ) {
-    self.init(
-      rows: rows, sum: TreeSum(blocks, rank: rank), weights: weights, damping: damping,
-      gradientScale: gradientScale, isBlockwise: isBlockwise)
-  }
-
-  private init(
-    rows: GradientRows, sum: TreeSum, weights: UnsafeBufferPointer<Float>, damping: Double,
-    gradientScale: Double, isBlockwise: Bool
+  public init(
+    rows: GradientRows, partition: CellPartition, weights: UnsafeBufferPointer<Float>,
+    damping: Double, gradientScale: Double = 0, isBlockwise: Bool = false, rank: Int
   ) {
     precondition(
-      rows.blocks.count == sum.share.count && weights.count == rows.sliceCount,
-      "\(rows.blocks.count) blocks for \(sum.share), \(weights.count) weights")
+      rows.blocks == partition.cellsInSlice(of: rank) && weights.count == rows.sliceCount,
+      "\(rows.blocks.count) blocks and \(weights.count) weights on rank \(rank)")
     precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
     self.rows = rows
     self.weights = Buffer(count: weights.count)
@@ -63,17 +54,7 @@ public final class BrainSurgeon {
     self.damping = damping
     self.gradientScale = gradientScale
     self.isBlockwise = isBlockwise
-    self.sum = sum
-  }
-
-  /// With the matrix whole, cell by cell of the parameters.
-  public convenience init(
-    rows: GradientRows, partition: CellPartition, weights: UnsafeBufferPointer<Float>,
-    damping: Double, gradientScale: Double = 0, rank: Int
-  ) {
-    self.init(
-      rows: rows, sum: TreeSum(partition, rank: rank), weights: weights, damping: damping,
-      gradientScale: gradientScale, isBlockwise: false)
+    sum = TreeSum(partition, rank: rank)
   }
 
   /// What each weight of this rank would do alone, with `removed` removed and the others at the model's

@@ -15,9 +15,10 @@ public protocol PruningMethod {
   /// Makes the removed weights zero, and moves those that stay to make up for them. Collective.
   ///
   /// - Parameter weights: this rank's slice.
+  /// - Returns: the change of the loss that the method predicts, the same on all ranks, where it does.
   func remove(
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
-  ) throws
+  ) throws -> Double?
 }
 
 /// Judges a weight by its square: what the loss would lose if its Hessian were a multiple of the
@@ -34,7 +35,8 @@ public struct MagnitudePruning: PruningMethod {
 
   public func remove(
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
-  ) {
+  ) -> Double? {
     mask.apply(to: weights)
+    return nil
   }
 }

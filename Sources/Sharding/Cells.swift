@@ -5,7 +5,8 @@
 public struct Cells: Sendable, Equatable {
   /// d.
   public let parameterCount: Int
-  /// Coordinates in a cell; the last one may hold fewer. A multiple of 16: 64 bytes of `Float`.
+  /// Coordinates in a cell; the last one may hold fewer. Where d alone decides, a multiple of 16: 64 bytes
+  /// of `Float`.
   public let size: Int
   /// Leaves of the tree over the cells, a power of two; the last leaves may have no coordinates.
   public let leaves: Int
@@ -20,6 +21,15 @@ public struct Cells: Sendable, Equatable {
     parameterCount = d
     self.leaves = leaves
     size = max(16, ((d + leaves - 1) / leaves + 15) / 16 * 16)
+  }
+
+  /// Cells of a given size.
+  public init(parameterCount d: Int, size: Int) {
+    precondition(d >= 0 && size > 0, "a vector of \(d) parameters in cells of \(size)")
+    let count = (d + size - 1) / size
+    parameterCount = d
+    self.size = size
+    leaves = 1 << (Int.bitWidth - max(count - 1, 0).leadingZeroBitCount)
   }
 
   /// Cells that hold coordinates.

@@ -3,21 +3,48 @@ import Sharding
 
 /// What a run holds in memory on a rank, known before it is allocated.
 public struct MemoryPlan: Sendable {
-  /// The optimizer: m·d/p of window and its m×m side, or momenta.
-  public let optimizer: Int
+  /// What fills most of it.
+  enum Holder: String {
+    case optimizer = "the optimizer"
+    case gradients = "the gradients"
+
+    /// What takes less.
+    var remedy: String {
+      switch self {
+      case .optimizer: "a smaller --window, more --micro-batches, or more nodes take less"
+      case .gradients: "fewer --gradients, or more nodes take less"
+      }
+    }
+  }
+
+  let holder: Holder
+  /// The optimizer's, m·d/p of window and its m×m side, or momenta; or m·d/p of gradients and what is
+  /// made of them.
+  public let state: Int
   /// The parameters [d] and the micro-batches' gradients, a few times [d], and a micro-batch of
   /// examples.
   public let vectors: Int
   /// The network's activations for one micro-batch.
   public let activations: Int
 
+  /// Of training.
   package init(optimizer: Int, vectors: Int, activations: Int) {
-    self.optimizer = optimizer
+    self.init(.optimizer, optimizer, vectors: vectors, activations: activations)
+  }
+
+  /// Of pruning, and of questions to a Fisher matrix.
+  package init(gradients: Int, vectors: Int, activations: Int) {
+    self.init(.gradients, gradients, vectors: vectors, activations: activations)
+  }
+
+  private init(_ holder: Holder, _ state: Int, vectors: Int, activations: Int) {
+    self.holder = holder
+    self.state = state
     self.vectors = vectors
     self.activations = activations
   }
 
-  public var total: Int { Self.sum(Self.sum(optimizer, vectors), activations) }
+  public var total: Int { Self.sum(Self.sum(state, vectors), activations) }
 
   /// More than can be addressed is as good as the largest number.
   private static func sum(_ a: Int, _ b: Int) -> Int {
@@ -50,10 +77,10 @@ public struct InsufficientMemory: Error, CustomStringConvertible {
 
   public var description: String {
     """
-    this run needs \(formatBytes(plan.total)) on a rank, of which the optimizer \
-    \(formatBytes(plan.optimizer)) and activations \(formatBytes(plan.activations)); with \(ranksHere) on this node that is \
-    \(formatBytes(plan.total(ranks: ranksHere))), and \(formatBytes(available)) are available \
-    (a smaller --window, more --micro-batches, or more nodes take less)
+    this run needs \(formatBytes(plan.total)) on a rank, of which \(plan.holder.rawValue) \
+    \(formatBytes(plan.state)) and activations \(formatBytes(plan.activations)); with \(ranksHere) \
+    on this node that is \(formatBytes(plan.total(ranks: ranksHere))), and \
+    \(formatBytes(available)) are available (\(plan.holder.remedy))
     """
   }
 }

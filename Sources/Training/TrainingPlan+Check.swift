@@ -90,7 +90,7 @@ extension TrainingPlan {
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank
       memory     \(formatBytes(memory.total)) a rank, of which the optimizer \
-      \(formatBytes(memory.optimizer)), beside \(formatBytes(dataset.byteCount)) of \(dataset.noun)
+      \(formatBytes(memory.state)), beside \(formatBytes(dataset.byteCount)) of \(dataset.noun)
       run        \(runDirectory)
       """
   }

@@ -27,7 +27,7 @@ extension NetworkDescription {
     if let stranger = file.tensors.first(where: { !names.contains($0.name) }) {
       throw DatasetError(
         path, "tensor '\(stranger.name)' has no place in the network",
-        expected: ParameterLayout.list(tensorNames))
+        expected: DatasetError.list(tensorNames))
     }
   }
 
@@ -58,12 +58,6 @@ extension NetworkDescription {
 }
 
 extension ParameterLayout {
-  /// The first few of many names.
-  fileprivate static func list(_ names: [String]) -> String {
-    names.prefix(6).joined(separator: ", ")
-      + (names.count > 6 ? ", … (\(names.count) in all)" : "")
-  }
-
   fileprivate func entries(
     of elements: UnsafeMutableBufferPointer<Float>
   ) -> [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)] {
@@ -80,8 +74,8 @@ extension ParameterLayout {
     for tensor in tensors {
       guard let entry = file.tensor(tensor.name) else {
         throw DatasetError(
-          path, "tensor '\(tensor.name)' is missing", expected: Self.list(known),
-          got: Self.list(file.tensors.map(\.name)))
+          path, "tensor '\(tensor.name)' is missing", expected: DatasetError.list(known),
+          got: DatasetError.list(file.tensors.map(\.name)))
       }
       guard entry.shape == tensor.shape else {
         throw DatasetError(

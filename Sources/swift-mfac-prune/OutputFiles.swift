@@ -29,6 +29,8 @@ struct OutputFiles {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     let text = try encoder.encode(report) + [UInt8(ascii: "\n")]
-    try text.withUnsafeBytes { try AtomicFile.write([$0], to: self.report) }
+    try AtomicFile.write(to: self.report) { file throws(DatasetError) in
+      try file.write(Array(text))
+    }
   }
 }

@@ -3,6 +3,7 @@ import Datasets
 import Launching
 import Networks
 import Pruning
+import Sharding
 import Training
 
 /// Everything that can be set.
@@ -11,6 +12,7 @@ struct PruneSettings: ParsableArguments {
   @OptionGroup(title: "Model") var model: ModelSettings
   @OptionGroup(title: "Weights") var weights: WeightSettings
   @OptionGroup(title: "Selection") var selection: SelectionSettings
+  @OptionGroup(title: "Fisher matrix (all methods but magnitude)") var fisher: FisherSettings
   @OptionGroup(title: "Output") var output: OutputSettings
 }
 
@@ -76,5 +78,14 @@ struct OutputSettings: ParsableArguments {
 
   func validate() throws {
     try require(!output.isEmpty, "--output", "a path", "an empty one")
+  }
+}
+
+extension PruneSettings {
+  /// How the weights are cut: block by block where the matrix is, else as ever.
+  func cells(of count: Int) -> Cells {
+    selection.method == .woodfisher
+      ? Cells(parameterCount: count, size: min(fisher.blockSize, max(count, 1)))
+      : Cells(parameterCount: count)
   }
 }

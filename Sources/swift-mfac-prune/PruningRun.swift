@@ -1,3 +1,4 @@
+import Curvature
 import Datasets
 import Foundation
 import LinearAlgebra
@@ -48,7 +49,7 @@ struct PruningRun {
 
     let weights = Buffer<Float>(count: description.layout.count)
     let state = Buffer<Float>(count: description.stateLayout.count)
-    let partition = CellPartition(Cells(parameterCount: weights.count), over: world.size)
+    let partition = CellPartition(settings.cells(of: weights.count), over: world.size)
     let slice = partition.slice(of: world.rank)
     (selection, mask) = try world.agree {
       try description.readWeights(
@@ -86,10 +87,14 @@ struct PruningRun {
 
   /// Prunes to each sparsity, and says how good the networks are. Collective.
   func run() throws {
-    let method = MagnitudePruning()
+    let (method, gradientSeconds) = try makeMethod()
     var report = Report(
       settings, dataset: dataset, selection: selection, dense: try quality(of: weights))
     say(report.heading(ranks: world.size))
+    if let gradientSeconds {
+      say(
+        "\(settings.fisher.gradients) gradients in \(formatNumber(gradientSeconds, digits: 2)) s\n")
+    }
     say(report.tableHead)
     for (sparsity, directory) in zip(
       settings.selection.sparsities, Self.directories(of: settings))
@@ -108,7 +113,7 @@ struct PruningRun {
   }
 
   private func prune(
-    to sparsity: Double, by method: some PruningMethod, into directory: String
+    to sparsity: Double, by method: any PruningMethod, into directory: String
   ) throws -> Report.Result {
     let slice = mask.slice
     let pruned = Buffer<Float>(count: weights.count)
@@ -124,9 +129,10 @@ struct PruningRun {
       }
     }
     let kept = try selected.keptCounts(of: selection.tensors, on: world)
-    try time(&seconds.removal) {
-      try method.remove(by: selected, from: pruned[slice], on: world)
+    let prediction = try time(&seconds.removal) {
+      let prediction = try method.remove(by: selected, from: pruned[slice], on: world)
       try world.allGather(pruned.all, slices: slices)
+      return prediction
     }
     let after = try time(&seconds.evaluation) { try quality(of: pruned) }
     let files = OutputFiles(directory)
@@ -137,8 +143,45 @@ struct PruningRun {
     }
     try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
     return Report.Result(
-      requested: sparsity, tensors: selection.tensors, kept: kept, quality: after,
+      requested: sparsity, tensors: selection.tensors, kept: kept, prediction: prediction,
+      quality: after,
       seconds: seconds, files: files)
+  }
+
+  /// The method that is asked for, with the gradients that it needs of the weights as they are, and the
+  /// seconds that these took. Collective.
+  private func makeMethod() throws -> (any PruningMethod, gradientSeconds: Double?) {
+    let (name, fisher) = (settings.selection.method, settings.fisher)
+    guard name != .magnitude else { return (MagnitudePruning(), nil) }
+    let own = partition.cellsInSlice(of: world.rank)
+    let slices = slices
+    try GradientCollection.memory(
+      of: description, on: dataset.training, examplesPerRow: fisher.gradientBatch,
+      slices: slices, rank: world.rank,
+      kept: GradientRows.bytes(count: fisher.gradients, sliceCount: slices[world.rank].count)
+    ).check(on: world)
+    var seconds = 0.0
+    let rows = try time(&seconds) {
+      let collection = try world.agree {
+        try GradientCollection(
+          of: description, loss: loss, on: dataset.training,
+          examplesPerRow: fisher.gradientBatch, seed: settings.weights.seed, slices: slices,
+          over: world)
+      }
+      let rows = GradientRows(count: fisher.gradients, blocks: own)
+      _ = try collection.collect(
+        rows: 0..<fisher.gradients, parameters: UnsafeBufferPointer(weights.all),
+        state: UnsafeBufferPointer(state.all), over: world
+      ) { row, slice in rows.store(slice, row: row) }
+      return rows
+    }
+    if name == .diagonal { return (DiagonalPruning(rows: rows, damping: fisher.damping), seconds) }
+    return (
+      FisherPruning(
+        rows: rows, partition: partition, damping: fisher.damping,
+        gradientScale: fisher.gradientScale, isBlockwise: name == .woodfisher,
+        answer: fisher.update, rank: world.rank), seconds
+    )
   }
 
   private func quality(of parameters: Buffer<Float>) throws -> Report.Quality {

@@ -44,6 +44,8 @@ struct Report: Encodable {
     let removed: Int
     /// Of the prunable ones.
     let kept: Int
+    /// Of the training loss, by the method's model; none where it makes none.
+    let predictedChange: Double?
     let quality: Quality
     let seconds: Seconds
     let tensors: [Tensor]
@@ -51,7 +53,8 @@ struct Report: Encodable {
     let masks: String
 
     init(
-      requested: Double, tensors: [WeightTensor], kept counts: [Int], quality: Quality,
+      requested: Double, tensors: [WeightTensor], kept counts: [Int], prediction: Double?,
+      quality: Quality,
       seconds: Seconds, files: OutputFiles
     ) {
       requestedSparsity = requested
@@ -60,6 +63,7 @@ struct Report: Encodable {
       kept = prunable.reduce(0) { $0 + $1.kept }
       removed = prunable.reduce(0) { $0 + $1.weights } - kept
       sparsity = Double(removed) / Double(kept + removed)
+      predictedChange = prediction
       self.quality = quality
       self.seconds = seconds
       model = files.model

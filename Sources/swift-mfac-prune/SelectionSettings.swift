@@ -6,7 +6,7 @@ import Training
 /// How many weights go, and which.
 struct SelectionSettings: ParsableArguments {
   enum Method: String, CaseIterable, ExpressibleByArgument {
-    case magnitude
+    case magnitude, diagonal, woodfisher, mfac
   }
 
   enum ScopeName: String, CaseIterable, ExpressibleByArgument {
@@ -14,7 +14,11 @@ struct SelectionSettings: ParsableArguments {
     case perTensor = "per-tensor"
   }
 
-  @Option(help: "What is removed: magnitude, the smallest weights.")
+  @Option(
+    help: """
+      What is removed: magnitude, the smallest weights; diagonal, those of the least w²F_ii/2; \
+      woodfisher, of the least w²/(2[F⁻¹]_ii), F block by block; mfac, the same with F whole.
+      """)
   var method = Method.magnitude
 
   @Option(

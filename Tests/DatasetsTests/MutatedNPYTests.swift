@@ -58,7 +58,7 @@ struct MutatedNPYTests {
   /// A file of three examples, most with something about its header that is not so.
   private static func file(_ number: Int, _ mutator: Mutator) -> (bytes: [UInt8], isSound: Bool) {
     var draws = Draws(seed: 10, stream: number)
-    let types = ["|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f4", "<f8"]
+    let types = ["|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8"]
     var (type, order) = (types.pick(&draws)!, "False")
     var shape = [3] + (0..<draws.next(below: 3)).map { _ in 1 + draws.next(below: 3) }
     var size = shape.reduce(Int(type.suffix(1))!, *)
@@ -71,7 +71,7 @@ struct MutatedNPYTests {
       case 1: headerChange = draws.next(below: 2) == 0 ? draws.next(below: 9) - 4 : draws.edge()
       case 2: spoilsText = true
       case 3: shape[draws.next(below: shape.count)] = draws.edge()
-      case 4: type = (types + ["<f2", ">i4", "|O", "<u16", "=u1", "u1"]).pick(&draws)!
+      case 4: type = (types + [">f2", ">i4", "|O", "<u16", "=u1", "u1"]).pick(&draws)!
       case 5: version = UInt8(draws.next(below: 256))
       default: order = draws.next(below: 2) == 0 ? "True" : "true"
       }

@@ -56,6 +56,7 @@ struct NPYTests {
     ("<i4", data([0, 1, 2, -7, 5, 6] as [Int32]), [0, 1, 2, -7, 5, 6]),
     ("<u8", data([0, 1, 2, .max, 5, 6] as [UInt64]), [0, 1, 2, 0x1p64, 5, 6]),
     ("<i8", data([0, 1, 2, .min, 5, 6] as [Int64]), [0, 1, 2, -0x1p63, 5, 6]),
+    ("<f2", bytes([0, 1, 2, -1.5, 5, 0x1p-24]), [0, 1, 2, -1.5, 5, 0x1p-24]),
     ("<f4", data([0, 1, 2, -1.5, 5, 0x1p-149] as [Float]), [0, 1, 2, -1.5, 5, 0x1p-149]),
     ("<f8", data([0, 1, 2, 0.1, 5, 1e38] as [Double]), [0, 1, 2, 0.1, 5, 1e38]),
   ]
@@ -141,7 +142,7 @@ struct NPYTests {
     #expect(other.test.bytes != dataset.test.bytes)
   }
 
-  static let types3 = "|u1, |i1, <u2, <i2, <u4, <i4, <u8, <i8, <f4, <f8"
+  static let types3 = "|u1, |i1, <u2, <i2, <u4, <i4, <u8, <i8, <f2, <f4, <f8"
 
   @Test(
     arguments: [
@@ -179,7 +180,7 @@ struct NPYTests {
         "F: is stored in Fortran order: expected C order: numpy.ascontiguousarray(array)"
       ),
       (npy(">f4", [2], [0]), "F: unsupported element type: expected \(types3), got '>f4'"),
-      (npy("<f2", [2], [0]), "F: unsupported element type: expected \(types3), got '<f2'"),
+      (npy(">f2", [2], [0]), "F: unsupported element type: expected \(types3), got '>f2'"),
       (npy("|O", [2], [0]), "F: unsupported element type: expected \(types3), got '|O'"),
       (
         npy(header: "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", [0]),

@@ -12,15 +12,10 @@ func checkPruning(_ d: Int, blockSize: Int?, on world: Communicator) throws -> U
   let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
   let weights = (0..<d).map { random(100, $0) }
   let removed = (0..<d).map { random(200, $0) < -1.0 / 6 }
-  let all = stride(from: 0, to: d, by: width).map { $0..<min($0 + width, d) }
-  let shares = Partition(of: all.count, over: world.size)
-  let own = Array(all[shares.range(of: world.rank)])
-  let slice = (own.first?.lowerBound ?? 0)..<(own.last?.upperBound ?? 0)
-
-  let rows = GradientRows(
-    count: m,
-    blocks: own.map { $0.lowerBound - slice.lowerBound..<$0.upperBound - slice.lowerBound }
-  )
+  let cells = Cells(parameterCount: d, size: width)
+  let partition = CellPartition(cells, over: world.size)
+  let slice = partition.slice(of: world.rank)
+  let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
   for (row, gradient) in gradients.enumerated() {
     gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
   }
@@ -28,11 +23,11 @@ func checkPruning(_ d: Int, blockSize: Int?, on world: Communicator) throws -> U
   for gradientScale in [0, 0.5] {
     let surgeon = weights[slice].withUnsafeBufferPointer {
       BrainSurgeon(
-        rows: rows, blocks: shares, weights: $0, damping: damping, gradientScale: gradientScale,
-        isBlockwise: blockSize != nil, rank: world.rank)
+        rows: rows, partition: partition, weights: $0, damping: damping,
+        gradientScale: gradientScale, isBlockwise: blockSize != nil, rank: world.rank)
     }
     // The truth, of each block or of the whole.
-    let parts = blockSize == nil ? [0..<d] : all
+    let parts = blockSize == nil ? [0..<d] : (0..<cells.count).map(cells.range(of:))
     let models = parts.map { part in
       DenseRemoval(
         rows: gradients.map { $0[part].map(Double.init) }, weights: weights[part].map(Double.init),
@@ -71,9 +66,7 @@ func checkPruning(_ d: Int, blockSize: Int?, on world: Communicator) throws -> U
       var bits = [Double](repeating: 0, count: d)
       try world.allGather(
         update.map(Double.init),
-        counts: (0..<world.size).map { rank in
-          all[shares.range(of: rank)].reduce(0) { $0 + $1.count }
-        }, into: &bits)
+        counts: (0..<world.size).map { partition.slice(of: $0).count }, into: &bits)
       for number in bits { digest = digest &* 31 &+ number.bitPattern }
     }
     digest = digest &* 31 &+ joint.prediction!.bitPattern

@@ -243,6 +243,15 @@ do {
   for (d, microBatches) in [(1, 8), (1000, 13), (700_003, 9)] {
     try checkTraffic(d, microBatches: microBatches, on: world)
   }
+  // Slices of several blocks, and fewer columns than ranks.
+  for d in [3, 5003, 700_003] {
+    for emptyFirst in [false, true] { try checkRowExchange(d, emptyFirst: emptyFirst, on: world) }
+  }
+  try checkGradientRefusals(on: world)
+  // Past the end of a permutation, and in more rounds than one at any number of ranks.
+  for (b, rows) in [(1, 0..<19), (5, 3..<7), (40, 30..<39)] {
+    digests.append(try checkGradientCollection(examplesPerRow: b, rows: rows, on: world))
+  }
   for type in RowType.allCases {
     for density in [0.02, 1] {
       digests.append(try checkForm(5003, type: type, density: density, on: world))

@@ -1,0 +1,185 @@
+/// Gradients of a model from any framework: rows G [m, d], whose columns are the weights of a
+/// `WeightFile`.
+///
+/// In a safetensors file each tensor has its gradients under its own name, shape [m, …shape]; those of
+/// tensors that are not asked for may be there too. Or an NPY file's array, or a safetensors file's
+/// only tensor under any other name, is [m, d], its columns in the order of the weight file's data: of
+/// the weights that are asked for, or of all floating-point tensors in it.
+///
+/// Ranges are read as they are asked for, of each row the columns alone that are: every number goes to
+/// a place of its own in any case, and a file that shrinks meanwhile ends in an error, where mapped
+/// memory would end in a signal.
+public struct GradientFile: Sendable {
+  public let path: String
+  /// m
+  public let rowCount: Int
+  /// d
+  public let columnCount: Int
+  private let tensors: [WeightFile.Tensor]
+  private let parts: [Part]
+
+  /// Columns that lie side by side in the file.
+  private struct Part: Sendable {
+    let input: InputFile
+    let type: TensorType
+    /// Where its first column's first row begins.
+    let offset: Int
+    /// Elements from one row to the next.
+    let stride: Int
+    /// In the vector [d].
+    let columns: Range<Int>
+  }
+
+  /// - Throws: `DatasetError` naming the file, and the tensor whose name, shape or type does not fit
+  ///   the weights.
+  public init(path: String, of weights: WeightFile) throws(DatasetError) {
+    self.path = path
+    columnCount = weights.count
+    tensors = weights.tensors
+    if path.hasSuffix(".npy") {
+      let array = try NPYFile(path: path)
+      guard let type = array.type.floatingPoint else {
+        throw DatasetError(
+          path, "holds no floating-point numbers", expected: "<f2, <f4 or <f8",
+          got: array.type.rawValue)
+      }
+      (rowCount, parts) = try Self.parts(
+        of: weights, array: array.shape, type, "the array", array.input, offset: array.dataOffset)
+    } else {
+      let file = try SafetensorsFile(path: path)
+      if file.tensors.count == 1, weights.file.tensor(file.tensors[0].name) == nil {
+        let tensor = file.tensors[0]
+        (rowCount, parts) = try Self.parts(
+          of: weights, array: tensor.shape, try Self.floatingPoint(tensor, path),
+          "tensor '\(tensor.name)'", file.input, offset: file.dataOffset)
+      } else {
+        (rowCount, parts) = try Self.parts(of: weights, in: file)
+      }
+    }
+    guard rowCount > 0 else { throw DatasetError(path, "holds no gradients: its rows are 0") }
+  }
+
+  /// From a tensor for each one of the weights.
+  private static func parts(
+    of weights: WeightFile, in file: SafetensorsFile
+  ) throws(DatasetError) -> (rows: Int, [Part]) {
+    if let stranger = file.tensors.first(where: { weights.file.tensor($0.name) == nil }) {
+      throw DatasetError(
+        file.path, "tensor '\(stranger.name)' is none of \(weights.path)",
+        expected: DatasetError.list(weights.tensors.map(\.name)))
+    }
+    var rows: Int?
+    var parts: [Part] = []
+    for tensor in weights.tensors {
+      guard let entry = file.tensor(tensor.name) else {
+        throw DatasetError(
+          file.path, "tensor '\(tensor.name)' of \(weights.path) has no gradients",
+          expected: DatasetError.list(weights.tensors.map(\.name)),
+          got: DatasetError.list(file.tensors.map(\.name)))
+      }
+      guard !entry.shape.isEmpty, Array(entry.shape.dropFirst()) == tensor.shape,
+        rows == nil || rows == entry.shape[0]
+      else {
+        let shape = ([rows.map(String.init) ?? "rows"] + tensor.shape.map(String.init))
+        throw DatasetError(
+          file.path, "the gradients of tensor '\(tensor.name)' do not fit",
+          expected: "shape [\(shape.joined(separator: ", "))]", got: "\(entry.shape)")
+      }
+      rows = entry.shape[0]
+      parts.append(
+        Part(
+          input: file.input, type: try floatingPoint(entry, file.path),
+          offset: file.dataOffset + entry.range.lowerBound, stride: tensor.range.count,
+          columns: tensor.range))
+    }
+    return (rows!, parts)
+  }
+
+  /// From one array for all of the weights.
+  private static func parts(
+    of weights: WeightFile, array shape: [Int], _ type: TensorType, _ name: String,
+    _ input: InputFile, offset: Int
+  ) throws(DatasetError) -> (rows: Int, [Part]) {
+    let all = weights.entries.filter(\.dtype.isFloatingPoint)
+    let allCount = all.reduce(0) { $0 + $1.count }
+    guard shape.count == 2, shape[1] == weights.count || shape[1] == allCount else {
+      let alternative = allCount == weights.count ? "" : ", or [rows, \(allCount)] with all others"
+      throw DatasetError(
+        input.path, "\(name) does not fit the weights of \(weights.path)",
+        expected: "shape [rows, \(weights.count)] for \(weights.tensors.count) tensors"
+          + alternative, got: "\(shape)")
+    }
+    func part(_ columns: Range<Int>, from first: Int) -> Part {
+      Part(
+        input: input, type: type, offset: offset + first * type.byteCount,
+        stride: shape[1], columns: columns)
+    }
+    if shape[1] == weights.count { return (shape[0], [part(0..<weights.count, from: 0)]) }
+    var parts: [Part] = []
+    var first = 0
+    for entry in all {
+      if let tensor = weights.tensors.first(where: { $0.name == entry.name }) {
+        parts.append(part(tensor.range, from: first))
+      }
+      first += entry.count
+    }
+    return (shape[0], parts)
+  }
+
+  private static func floatingPoint(
+    _ tensor: TensorEntry, _ path: String
+  ) throws(DatasetError) -> TensorType {
+    guard tensor.dtype.isFloatingPoint else {
+      throw DatasetError(
+        path, "the gradients of tensor '\(tensor.name)' are of another type",
+        expected: TensorType.floatingPointNames, got: tensor.dtype.rawValue)
+    }
+    return tensor.dtype
+  }
+
+  /// Reads some columns of a row, in single precision.
+  ///
+  /// - Parameter numbers: shape [columns.count].
+  /// - Throws: `DatasetError` naming the tensor and the row of a number that is not finite.
+  public func read(
+    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Float>
+  ) throws(DatasetError) {
+    precondition(
+      row >= 0 && row < rowCount && columns.lowerBound >= 0 && columns.upperBound <= columnCount
+        && numbers.count == columns.count,
+      "row \(row), columns \(columns) of [\(rowCount), \(columnCount)] in \(numbers.count) places")
+    for part in parts {
+      let own = part.columns.clamped(to: columns)
+      guard !own.isEmpty else { continue }
+      let place = own.lowerBound - columns.lowerBound
+      try part.input.read(
+        at: part.offset
+          + (row * part.stride + own.lowerBound - part.columns.lowerBound) * part.type.byteCount,
+        type: part.type,
+        into: UnsafeMutableBufferPointer(rebasing: numbers[place..<place + own.count]))
+    }
+    if let element = UnsafeBufferPointer(numbers).firstNonFinite {
+      throw notFinite(numbers[element], row: row, column: columns.lowerBound + element)
+    }
+  }
+
+  private func notFinite(_ number: Float, row: Int, column: Int) -> DatasetError {
+    let tensor = tensors.first { $0.range.contains(column) }!
+    return DatasetError(
+      path, "tensor '\(tensor.name)', row \(row): a gradient is not finite in single precision",
+      got: "\(number) at element \(column - tensor.range.lowerBound)")
+  }
+
+  /// Gives these columns of each of `rows` to `body`, in turn.
+  public func forEachRow(
+    of columns: Range<Int>, rows: Range<Int>,
+    _ body: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: columns.count)
+    defer { numbers.deallocate() }
+    for row in rows {
+      try read(row: row, columns: columns, into: numbers)
+      try body(row, UnsafeBufferPointer(numbers))
+    }
+  }
+}

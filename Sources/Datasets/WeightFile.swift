@@ -1,0 +1,128 @@
+/// The weights of a model from any framework: a vector [d] of those of a safetensors file's tensors that
+/// are asked for, and all that it takes to write the same file with others in their place.
+///
+///   d   elements of these tensors, one tensor after the other in the order of the file's data
+///
+/// Files written by PyTorch hold their tensors sorted by type and then by name, not in the order of
+/// the model's layers.
+public struct WeightFile: Sendable {
+  public struct Tensor: Equatable, Sendable {
+    public let name: String
+    public let shape: [Int]
+    public let type: TensorType
+    /// Its elements in the vector, in row-major order.
+    public let range: Range<Int>
+  }
+
+  public var path: String { file.path }
+  public let tensors: [Tensor]
+  let file: SafetensorsFile
+
+  /// d
+  public var count: Int { tensors.last?.range.upperBound ?? 0 }
+  /// Every tensor of the file, those without a place in the vector too.
+  public var entries: [TensorEntry] { file.tensors }
+
+  /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64; the others, and
+  ///   those that it declines, have no place in the vector.
+  /// - Throws: `DatasetError` naming the file and what is wrong with it, or where no tensor is left.
+  public init(
+    path: String, isIncluded: (TensorEntry) -> Bool = { _ in true }
+  ) throws(DatasetError) {
+    file = try SafetensorsFile(path: path)
+    var tensors: [Tensor] = []
+    var count = 0
+    for entry in file.tensors where entry.dtype.isFloatingPoint && isIncluded(entry) {
+      tensors.append(
+        Tensor(
+          name: entry.name, shape: entry.shape, type: entry.dtype,
+          range: count..<count + entry.count))
+      count += entry.count
+    }
+    guard count > 0 else {
+      throw DatasetError(
+        path, "holds no weights of type \(TensorType.floatingPointNames) that are asked for",
+        got: DatasetError.list(file.tensors.map { "\($0.name) (\($0.dtype.rawValue))" }))
+    }
+    self.tensors = tensors
+  }
+
+  /// Fills `weights`, shape [d]; F64 is rounded, all others are exact.
+  ///
+  /// - Throws: `DatasetError` naming the tensor with a weight that is not finite in single precision.
+  public func read(into weights: UnsafeMutableBufferPointer<Float>) throws(DatasetError) {
+    precondition(weights.count == count, "\(weights.count) places for \(count) weights")
+    for tensor in tensors {
+      let values = UnsafeMutableBufferPointer(rebasing: weights[tensor.range])
+      try file.input.read(at: offset(of: tensor), type: tensor.type, into: values)
+      if let element = UnsafeBufferPointer(values).firstNonFinite {
+        throw DatasetError(
+          path, "tensor '\(tensor.name)' is not finite in single precision",
+          got: "\(values[element]) at element \(element)")
+      }
+    }
+  }
+
+  /// Writes a file of the same tensors, types, shapes and text about it, with `weights` in the place of
+  /// those that were read. It appears when it is complete.
+  ///
+  /// An element whose weight is still the `Float` that was read keeps its bits, in F64 too, but for a
+  /// weight of 0, which is written as 0. What is not in the vector is copied.
+  ///
+  /// - Parameter weights: shape [d].
+  /// - Throws: `DatasetError` with the system's reason, or naming the tensor whose type cannot hold a
+  ///   weight.
+  public func write(
+    _ weights: UnsafeBufferPointer<Float>, to path: String
+  ) throws(DatasetError) {
+    precondition(weights.count == count, "\(weights.count) of \(count) weights")
+    let tensorOfName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
+    try AtomicFile.write(to: path) { output throws(DatasetError) in
+      try SafetensorsFile.write(
+        file.tensors.map { ($0.name, $0.dtype, $0.shape) }, metadata: file.metadata, to: output
+      ) { index, memory throws(DatasetError) in
+        let entry = file.tensors[index]
+        try file.input.read(at: file.dataOffset + entry.range.lowerBound, into: memory)
+        guard let tensor = tensorOfName[entry.name] else { return }
+        let values = UnsafeBufferPointer(rebasing: weights[tensor.range])
+        if let element = tensor.type.replace(memory, by: values) {
+          throw DatasetError(
+            path, "tensor '\(tensor.name)' cannot hold a weight as \(tensor.type.rawValue)",
+            got: "\(values[element]) at element \(element)")
+        }
+      }
+    }
+  }
+
+  private func offset(of tensor: Tensor) -> Int {
+    file.dataOffset + file.tensor(tensor.name)!.range.lowerBound
+  }
+}
+
+extension TensorType {
+  /// Stores those of `values` that differ from what is there.
+  ///
+  /// - Returns: the first element that is not finite in this type; nil where all are.
+  fileprivate func replace(
+    _ numbers: UnsafeMutableRawBufferPointer, by values: UnsafeBufferPointer<Float>
+  ) -> Int? {
+    let piece = 1 << 13
+    let present = UnsafeMutableBufferPointer<Float>.allocate(capacity: piece)
+    defer { present.deallocate() }
+    for start in stride(from: 0, to: values.count, by: piece) {
+      let part = UnsafeMutableBufferPointer(
+        rebasing: present[..<min(piece, values.count - start)])
+      let place = numbers.baseAddress! + start * byteCount
+      convert(UnsafeRawPointer(place), into: part)
+      for i in part.indices {
+        let value = values[start + i]
+        // A pruned weight is 0, also where an F64 is so small that it was read as 0.
+        guard value == 0 || part[i].bitPattern != value.bitPattern else { continue }
+        store(value, at: place + i * byteCount)
+      }
+      convert(UnsafeRawPointer(place), into: part)
+      if let element = UnsafeBufferPointer(part).firstNonFinite { return start + element }
+    }
+    return nil
+  }
+}

@@ -1,0 +1,96 @@
+import COpenMPI
+
+/// Cuts rows [d], of which each rank has made one, into the slices of their owners: afterwards every
+/// rank has its own slice of each row.
+///
+/// Numbers are moved and nothing is added, so that the bits are those that were made.
+public final class RowExchange {
+  private let slices: [Range<Int>]
+  private let rank: Int
+  private let tag: Int
+  /// This rank's slice of the other ranks' rows, in the order of the ranks.
+  private let received: UnsafeMutableBufferPointer<Float>
+
+  /// - Parameters:
+  ///   - slices: every rank's range, some of them may be empty; they lie one after another from 0 to d.
+  ///   - world: on all ranks, these objects are made in the same order.
+  public init(_ slices: [Range<Int>], on world: Communicator) {
+    precondition(slices.count == world.size, "\(slices.count) slices for \(world.size) ranks")
+    self.slices = slices
+    rank = world.rank
+    tag = world.newTag()
+    received = .allocate(capacity: (slices.count - 1) * slices[rank].count)
+    received.initialize(repeating: 0)
+  }
+
+  deinit { received.deallocate() }
+
+  /// Bytes that these exchanges take on a rank.
+  public static func bytes(_ slices: [Range<Int>], rank: Int) -> Int {
+    4 * (slices.count - 1) * slices[rank].count
+  }
+
+  /// What each rank sends in one exchange.
+  ///
+  /// - Parameter rows: how many ranks, from the first one on, have a row.
+  public static func traffic(_ slices: [Range<Int>], rows: Int) -> [Traffic] {
+    let blocks = slices.map(\.blocks.count)
+    let d = slices.last!.upperBound
+    return slices.indices.map { rank in
+      guard rank < rows else { return Traffic() }
+      return Traffic(
+        messages: blocks.reduce(0, +) - blocks[rank], bytes: 4 * (d - slices[rank].count))
+    }
+  }
+
+  /// Collective.
+  ///
+  /// - Parameters:
+  ///   - row: this rank's, shape [d]; nil from rank `rows` on.
+  ///   - rows: how many ranks, from the first one on, have a row; the same on all ranks.
+  ///   - receive: is given this rank's slice of the row of each of these ranks, in their order; it lasts
+  ///     for the call.
+  public func exchange(
+    _ row: UnsafeBufferPointer<Float>?, rows: Int, on world: Communicator,
+    receive: (_ source: Int, _ part: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    let d = slices.last!.upperBound
+    precondition(
+      rows <= slices.count && (row != nil) == (rank < rows) && row.map { $0.count == d } ?? true,
+      "rank \(rank) has a row of \(row?.count ?? 0), with \(rows) rows of \(d)")
+    try world.begin("exchange of rows", size: rows * d)
+    var requests: [MPI_Request?] = []
+    for source in 0..<rows where source != rank {
+      let part = part(of: source)
+      for block in part.indices.blocks {
+        requests.append(
+          try world.receive(
+            UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[block])),
+            from: source, tag: tag))
+      }
+    }
+    if let row {
+      // Each rank starts with its right-hand neighbour, so that they do not all write to one at once.
+      for step in 1..<slices.count {
+        let target = (rank + step) % slices.count
+        for block in slices[target].blocks {
+          requests.append(
+            try world.send(
+              UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: row[block])), to: target,
+              tag: tag))
+        }
+      }
+    }
+    try world.wait(for: &requests)
+    for source in 0..<rows {
+      let own = row.map { UnsafeBufferPointer(rebasing: $0[slices[rank]]) }
+      try receive(source, source == rank ? own! : UnsafeBufferPointer(part(of: source)))
+    }
+  }
+
+  private func part(of source: Int) -> UnsafeMutableBufferPointer<Float> {
+    let count = slices[rank].count
+    let place = source < rank ? source : source - 1
+    return UnsafeMutableBufferPointer(rebasing: received[place * count..<(place + 1) * count])
+  }
+}

@@ -1,0 +1,157 @@
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Sharding
+
+/// Collects gradients of a network as it predicts, for an empirical Fisher matrix: batch-norms on their
+/// running statistics, nothing dropped or augmented. Each of p ranks computes whole rows, and gets its
+/// columns of all.
+///
+///   row r of G [.., d]   the mean gradient over the b examples of batch r, and their positions
+///
+/// Batch r is that of step r of a `BatchOrder`: consecutive runs of one permutation by the seed, and
+/// past its end, what is left over dropped, of another one. So any number of rows can be had of any
+/// number of examples, as from the loops over a shuffled data loader in the published programs; rows
+/// share no example as long as they are of one permutation: rows from a multiple of `rowsPerEpoch` up
+/// to the next.
+///
+/// Singh and Alistarh, WoodFisher, 2020; Frantar, Kurtic and Alistarh, M-FAC, 2021.
+public final class GradientCollection {
+  /// Examples that the network is given at once.
+  private static let largestChunk = 32
+
+  /// Rows until an example is used again.
+  public let rowsPerEpoch: Int
+  private let network: Network<Float>
+  private let loss: Loss
+  private let source: String
+  private var batches: BatchOrder
+  private let chunk: ExampleBuffer
+  private let exchange: RowExchange
+  private let row: Buffer<Float>
+  private let part: Buffer<Float>
+
+  /// Collective.
+  ///
+  /// - Parameters:
+  ///   - examplesPerRow: b.
+  ///   - slices: the columns that each rank gets, one after another from 0 to d; some may be empty.
+  /// - Throws: `DatasetError` where there are fewer than b examples; `NetworkMemoryError`.
+  public init(
+    of network: NetworkDescription, loss: Loss, on examples: any Examples, examplesPerRow: Int,
+    seed: UInt64, slices: [Range<Int>], over world: Communicator
+  ) throws {
+    guard (1...examples.count).contains(examplesPerRow) else {
+      throw DatasetError(
+        "--gradient-batch", "a row of gradients is a mean over examples",
+        expected: "1 to \(examples.count), the examples of \(examples.source)",
+        got: "\(examplesPerRow)")
+    }
+    let capacity = min(examplesPerRow, Self.largestChunk)
+    batches = try BatchOrder(
+      exampleCount: examples.count, batchSize: examplesPerRow, order: .shuffled, seed: seed)
+    rowsPerEpoch = batches.batchesPerEpoch
+    self.network = try Network(network, maximumBatch: capacity)
+    self.loss = loss
+    source = examples.source
+    chunk = ExampleBuffer(examples, capacity: capacity)
+    exchange = RowExchange(slices, on: world)
+    row = Buffer(count: network.layout.count)
+    part = Buffer(count: examplesPerRow > capacity ? network.layout.count : 0)
+  }
+
+  /// What a collection takes on a rank, beside what the caller keeps of it and the parameters.
+  ///
+  /// - Parameter kept: bytes that the caller keeps: the rows' columns, and what it makes of them.
+  /// - Throws: `NetworkMemoryError` where that cannot be counted.
+  public static func memory(
+    of network: NetworkDescription, on examples: any Examples, examplesPerRow: Int,
+    slices: [Range<Int>], rank: Int, kept: Int
+  ) throws -> MemoryPlan {
+    let capacity = min(examplesPerRow, largestChunk)
+    let vectors = examplesPerRow > capacity ? 2 : 1
+    return MemoryPlan(
+      gradients: kept,
+      vectors: 4 * vectors * network.layout.count + RowExchange.bytes(slices, rank: rank)
+        + ExampleBuffer.bytes(examples, capacity: capacity),
+      activations: try Network<Float>.bytes(for: network, maximumBatch: capacity))
+  }
+
+  /// Computes rows, and gives this rank its columns of each in turn. Collective.
+  ///
+  /// - Parameters:
+  ///   - rows: any; others than those of before are of other examples, see above.
+  ///   - parameters: [d], the same on all ranks, like `state`, the running statistics [s].
+  ///   - store: is given a row's number and its columns of this rank; it lasts for the call.
+  /// - Returns: the mean loss over all the rows' predictions, the same bits at any number of ranks.
+  /// - Throws: `NonFiniteRow` on all ranks together; the rows before may have been stored.
+  public func collect(
+    rows: Range<Int>, parameters: UnsafeBufferPointer<Float>,
+    state: UnsafeBufferPointer<Float>, over world: Communicator,
+    store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws -> Double {
+    precondition(!rows.isEmpty && rows.lowerBound >= 0, "rows \(rows)")
+    let phase = world.place.phase
+    defer { world.place.phase = phase }
+    var losses = FixedTree<Double>(leaves: rows.count) { $0 + $1 }
+    for first in stride(from: rows.lowerBound, to: rows.upperBound, by: world.size) {
+      world.place.phase = "row \(first) of the gradients"
+      let count = min(world.size, rows.upperBound - first)
+      var own: [Double] = []
+      if world.rank < count {
+        let loss = compute(row: first + world.rank, parameters, state)
+        // A row and its loss are refused alike.
+        own = [UnsafeBufferPointer(row.all).firstNonFinite == nil ? loss : .nan]
+      }
+      var sums = [Double](repeating: 0, count: count)
+      try world.allGather(
+        own, counts: (0..<world.size).map { $0 < count ? 1 : 0 }, into: &sums)
+      if let wrong = sums.firstIndex(where: { !$0.isFinite }) {
+        throw NonFiniteRow(
+          row: first + wrong, examples: Array(batches.indices(step: first + wrong)), source: source)
+      }
+      for (rank, sum) in sums.enumerated() {
+        losses.add(leaf: first - rows.lowerBound + rank, sum)
+      }
+      try exchange.exchange(
+        own.isEmpty ? nil : UnsafeBufferPointer(row.all), rows: count, on: world
+      ) { try store(first + $0, $1) }
+    }
+    return losses.root / Double(rows.count * batches.batchSize * network.positions)
+  }
+
+  /// Makes `row` this row; returns the sum of its losses.
+  private func compute(
+    row index: Int, _ parameters: UnsafeBufferPointer<Float>, _ state: UnsafeBufferPointer<Float>
+  ) -> Double {
+    let batch = batches.indices(step: index)
+    let scale = 1 / Float(batch.count * network.positions)
+    var sum = 0.0
+    for start in stride(from: batch.startIndex, to: batch.endIndex, by: Self.largestChunk) {
+      chunk.load(batch[start..<min(start + Self.largestChunk, batch.endIndex)], epoch: nil)
+      let gradient = start == batch.startIndex ? row : part
+      sum += network.lossAndGradient(
+        inputs: chunk.inputs, targets: chunk.targets, parameters: parameters, state: state,
+        gradient: gradient.all, loss: loss, scale: scale)
+      guard start > batch.startIndex else { continue }
+      let (total, next) = (row.pointer, part.pointer)
+      for i in 0..<row.count { total[i] += next[i] }
+    }
+    return sum
+  }
+}
+
+/// A row of gradients of which no Fisher matrix can be made.
+public struct NonFiniteRow: SharedError, CustomStringConvertible {
+  let row: Int
+  let examples: [Int]
+  let source: String
+
+  public var description: String {
+    """
+    row \(row) of the gradients, or its loss, is not finite: of the examples \
+    \(DatasetError.list(examples.map(String.init))) of \(source)
+    """
+  }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Launching
+import Pruning
+
+/// The empirical Fisher matrix F = λI + (1/m) GᵀG, and what is done with it.
+struct FisherSettings: ParsableArguments {
+  @Option(parsing: .unconditional, help: "m, rows of G.")
+  var gradients = 1000
+
+  @Option(parsing: .unconditional, help: "b: a row is the mean gradient of so many examples.")
+  var gradientBatch = 1
+
+  @Option(parsing: .unconditional, help: "λ.")
+  var damping = 1e-5
+
+  @Option(parsing: .unconditional, help: "Weights of a block, one after another. (woodfisher)")
+  var blockSize = 2000
+
+  @Option(
+    help: """
+      How the weights that stay answer: joint, by the minimum of the model for all that go; \
+      independent, by the sum of the answers to each alone, as published; none. (woodfisher, mfac)
+      """)
+  var update = BrainSurgeon.Update.joint
+
+  @Option(
+    parsing: .unconditional,
+    help: "η, times the mean gradient in the model, where the network is not at its optimum.")
+  var gradientScale = 0.0
+
+  func validate() throws {
+    try require("--gradients", in: 1...1_000_000, gradients)
+    try require("--gradient-batch", in: 1...1_000_000_000, gradientBatch)
+    try require("--block-size", in: 1...1_000_000_000, blockSize)
+    try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
+    try require(
+      gradientScale >= 0 && gradientScale.isFinite, "--gradient-scale", "≥ 0", gradientScale)
+    try require(
+      gradientScale == 0 || update == .joint, "--gradient-scale",
+      "0 with --update \(update.rawValue)",
+      gradientScale)
+  }
+}
+
+extension BrainSurgeon.Update: ExpressibleByArgument {}

@@ -1,0 +1,229 @@
+import Datasets
+import Foundation
+import Mutations
+import Testing
+
+struct GradientFileTests {
+  let directory: TemporaryDirectory
+  let weights: WeightFile
+
+  /// Columns 0..<3 of 'a', 3..<10,003 of 'big' and the last one of 'z'; 'excluded' lies between.
+  init() throws {
+    directory = try TemporaryDirectory()
+    let zeros = [UInt8](repeating: 0, count: 4 * 10_000)
+    let path = try directory.write(
+      [
+        ("a", .float32, [3], Array(zeros.prefix(12))),
+        ("excluded", .float32, [2], Array(zeros.prefix(8))),
+        ("big", .float32, [100, 100], zeros), ("n", .int64, [], Array(zeros.prefix(8))),
+        ("z", .float16, [1, 1], [0, 0]),
+      ], to: "w")
+    weights = try WeightFile(path: path) { $0.name != "excluded" }
+  }
+
+  /// What all types hold exactly: row, and column with those that are excluded.
+  static func value(_ row: Int, _ column: Int) -> Float {
+    Float((row * 37 + column) % 251) - 125
+  }
+
+  /// Rows of a tensor whose first column is `first`.
+  static func data(_ type: TensorType, rows: Int, _ columns: Range<Int>) -> [UInt8] {
+    (0..<rows).flatMap { row in
+      columns.flatMap { column -> [UInt8] in
+        let x = value(row, column)
+        switch type {
+        case .float16: return littleEndian(Float16(x).bitPattern)
+        case .bfloat16: return littleEndian(UInt16(x.bitPattern >> 16))
+        case .float64: return littleEndian(Double(x).bitPattern)
+        default: return littleEndian(x.bitPattern)
+        }
+      }
+    }
+  }
+
+  /// Gradients by tensors, in another order than the weights.
+  func tensors(_ type: TensorType, rows: Int) -> [TestTensor] {
+    [
+      ("z", type, [rows, 1, 1], Self.data(type, rows: rows, 10_005..<10_006)),
+      ("big", type, [rows, 100, 100], Self.data(type, rows: rows, 5..<10_005)),
+      ("excluded", type, [rows, 2], Self.data(type, rows: rows, 3..<5)),
+      ("a", type, [rows, 3], Self.data(type, rows: rows, 0..<3)),
+    ]
+  }
+
+  /// Every row of any columns is what was written.
+  func check(_ path: String, rows: Int, shift: Int = 2) throws {
+    let file = try GradientFile(path: path, of: weights)
+    #expect(file.rowCount == rows && file.columnCount == 10_004)
+    let cases = [
+      0..<10_004, 0..<0, 2..<4, 0..<3, 1..<2, 3..<10_003, 4000..<10_004, 10_003..<10_004,
+    ]
+    for columns in cases {
+      var next = 1
+      try file.forEachRow(of: columns, rows: 1..<rows) { row, slice in
+        #expect(row == next)
+        next += 1
+        let expected = columns.map { Self.value(row, $0 < 3 ? $0 : $0 + shift) }
+        #expect(Array(slice) == expected, "row \(row) of columns \(columns)")
+      }
+      #expect(next == rows)
+    }
+  }
+
+  @Test(arguments: [TensorType.float16, .bfloat16, .float32, .float64])
+  func columnsOfTensors(_ type: TensorType) throws {
+    try check(directory.write(tensors(type, rows: 5), to: "g"), rows: 5)
+    try check(directory.write(tensors(type, rows: 2).reversed(), to: "g"), rows: 2)
+  }
+
+  @Test(arguments: [("<f2", TensorType.float16), ("<f4", .float32), ("<f8", .float64)])
+  func columnsOfAnArray(_ descr: String, _ type: TensorType) throws {
+    let all = Self.data(type, rows: 9, 0..<10_006)
+    try check(
+      directory.write(NPYTests.npy(descr, [9, 10_006], all), to: "g.npy"), rows: 9)
+    try check(directory.write([("G", type, [9, 10_006], all)], to: "g"), rows: 9)
+    let included = Self.data(type, rows: 9, 0..<10_004)
+    try check(
+      directory.write(NPYTests.npy(descr, [9, 10_004], included), to: "g.npy"), rows: 9, shift: 0)
+    try check(directory.write([("G", type, [9, 10_004], included)], to: "g"), rows: 9, shift: 0)
+  }
+
+  func refusal(_ path: String) -> String? {
+    DatasetsTests.refusal {
+      let file = try GradientFile(path: path, of: weights)
+      try file.forEachRow(of: 0..<file.columnCount, rows: 0..<file.rowCount) { _, _ in }
+    }?.replacingOccurrences(of: path, with: "G").replacingOccurrences(of: weights.path, with: "W")
+  }
+
+  func refusal(rows: Int = 2, _ change: (inout [TestTensor]) -> Void) throws -> String? {
+    var tensors = tensors(.float32, rows: rows)
+    change(&tensors)
+    return try refusal(directory.write(tensors, to: "g"))
+  }
+
+  @Test func gradientsThatDoNotFit() throws {
+    #expect(try refusal { _ in } == nil)
+    #expect(try refusal { $0.remove(at: 2) } == nil)
+    #expect(
+      try refusal { $0[0].name = "y" }
+        == "G: tensor 'y' is none of W: expected a, big, z")
+    #expect(
+      try refusal { $0.remove(at: 1) }
+        == "G: tensor 'big' of W has no gradients: expected a, big, z, got z, excluded, a")
+    #expect(
+      try refusal { $0[1].shape = [2, 10_000] }
+        == "G: the gradients of tensor 'big' do not fit: expected shape [2, 100, 100], "
+        + "got [2, 10000]")
+    #expect(
+      try refusal {
+        $0[3].shape = [3, 3]
+        $0[3].bytes += $0[3].bytes.prefix(12)
+      }
+        == "G: the gradients of tensor 'big' do not fit: expected shape [3, 100, 100], "
+        + "got [2, 100, 100]")
+    #expect(
+      try refusal {
+        $0[3].shape = []
+        $0[3].bytes = [0, 0, 0, 0]
+      }
+        == "G: the gradients of tensor 'a' do not fit: expected shape [rows, 3], got []")
+    #expect(
+      try refusal { $0[3].type = .int32 }
+        == "G: the gradients of tensor 'a' are of another type: "
+        + "expected F16, BF16, F32 or F64, got I32")
+    #expect(try refusal(rows: 0) { _ in } == "G: holds no gradients: its rows are 0")
+  }
+
+  @Test func arraysThatDoNotFit() throws {
+    func refusal(_ descr: String, _ shape: [Int]) throws -> String? {
+      let size = shape.reduce(Int(descr.suffix(1))!, *)
+      return try self.refusal(
+        directory.write(
+          NPYTests.npy(descr, shape, Array(repeating: 0, count: size)), to: "g.npy"))
+    }
+    let expected = "expected shape [rows, 10004] for 3 tensors, or [rows, 10006] with all others"
+    for shape in [[2, 10_005], [10_004], [10_004, 2], [2, 10_004, 1]] {
+      #expect(
+        try refusal("<f4", shape) == "G: the array does not fit the weights of W: \(expected), "
+          + "got \(shape)")
+    }
+    #expect(try refusal("<f4", [0, 10_004]) == "G: holds no gradients: its rows are 0")
+    #expect(
+      try refusal("<i4", [2, 10_004])
+        == "G: holds no floating-point numbers: expected <f2, <f4 or <f8, got <i4")
+    #expect(
+      try self.refusal(
+        directory.write([("G", .float32, [1, 3], NPYTests.data([1, 2, 3] as [Float]))], to: "g"))
+        == "G: tensor 'G' does not fit the weights of W: \(expected), got [1, 3]")
+    // A tensor of a weight's name is that weight's.
+    #expect(
+      try self.refusal(
+        directory.write([("a", .float32, [1, 3], NPYTests.data([1, 2, 3] as [Float]))], to: "g"))
+        == "G: tensor 'big' of W has no gradients: expected a, big, z, got a")
+  }
+
+  @Test func gradientsThatAreNotFinite() throws {
+    for (element, number) in [(4321, Float.nan), (0, .infinity), (9999, -.infinity)] {
+      let message = try refusal(rows: 5) {
+        $0[1].bytes.replaceSubrange(
+          4 * (30_000 + element)..<4 * (30_000 + element + 1), with: littleEndian(number.bitPattern)
+        )
+      }
+      #expect(
+        message == "G: tensor 'big', row 3: a gradient is not finite in single precision: "
+          + "got \(number) at element \(element)")
+    }
+    // Nothing is said of tensors that are not asked for.
+    #expect(
+      try refusal { $0[2].bytes = NPYTests.data([.nan, .nan, .nan, .nan] as [Float]) } == nil)
+    var array = Self.data(.float64, rows: 2, 0..<10_004)
+    array.replaceSubrange(8 * 20_007..<8 * 20_008, with: littleEndian(1e39.bitPattern))
+    #expect(
+      try refusal(directory.write(NPYTests.npy("<f8", [2, 10_004], array), to: "g.npy"))
+        == "G: tensor 'z', row 1: a gradient is not finite in single precision: "
+        + "got inf at element 0")
+  }
+
+  @Test func aFileThatShrinksIsRefused() throws {
+    let path = try directory.write(tensors(.float32, rows: 3), to: "g")
+    let file = try GradientFile(path: path, of: weights)
+    let size = try contents(of: path).count
+    #expect(truncate(path, size - 4) == 0)
+    let message = DatasetsTests.refusal {
+      try file.forEachRow(of: 0..<10_004, rows: 0..<3) { _, _ in }
+    }
+    #expect(message == "\(path): ends early: expected \(size) bytes, got \(size - 4) bytes")
+  }
+
+  /// Spoiled files of gradients are read right or refused in words.
+  @Test func spoiledBytes() async {
+    await #expect(processExitsWith: .success) {
+      limitMemory()
+      let directory = try TemporaryDirectory()
+      let weights = try WeightFile(
+        path: directory.write(
+          [("a", .float32, [2], NPYTests.data([1, 2] as [Float])), ("b", .float16, [], [0, 0])],
+          to: "w"))
+      let memory = MemoryFile()
+      let original = try contents(
+        of: directory.write(
+          [
+            ("a", .float32, [2, 2], NPYTests.data([1, 2, 3, 4] as [Float])),
+            ("b", .bfloat16, [2], brainBytes([1, 2])),
+          ], to: "g"))
+      let mutator = Mutator(tokens: MutatedSafetensorsTests.tokens + ["2,", "\"F16\""], seed: 12)
+      let count = 40_000
+      let tally = try Tally(count, refusing: DatasetError.self) { number in
+        memory.hold(mutator.mutant(number, of: original))
+        let file = try GradientFile(path: memory.path, of: weights)
+        var rows = 0
+        try file.forEachRow(of: 1..<3, rows: 0..<file.rowCount) { _, slice in
+          #expect(slice.count == 2 && slice.allSatisfy(\.isFinite))
+          rows += 1
+        }
+        #expect(rows == file.rowCount)
+      }
+      #expect(tally.accepted > count / 100 && tally.refused > count / 2, "\(tally)")
+    }
+  }
+}

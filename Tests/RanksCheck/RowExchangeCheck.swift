@@ -1,0 +1,39 @@
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Rounds with rows of all ranks, of some and of none; each number says where it came from.
+func checkRowExchange(_ d: Int, emptyFirst: Bool, on world: Communicator) throws {
+  let p = world.size
+  let partition = CellPartition(Cells(parameterCount: d), over: p)
+  // The first rank may have nothing at all.
+  let slices = (0..<p).map {
+    !emptyFirst || p == 1
+      ? partition.slice(of: $0)
+      : $0 == 0 ? 0..<0 : d * ($0 - 1) / (p - 1)..<d * $0 / (p - 1)
+  }
+  let own = slices[world.rank]
+  let exchange = RowExchange(slices, on: world)
+  try check(
+    RowExchange.bytes(slices, rank: world.rank) == 4 * (p - 1) * own.count, "bytes of an exchange")
+  func value(_ round: Int, _ source: Int, _ i: Int) -> Float {
+    random(UInt64(700 + 10 * round + source), i)
+  }
+  for (round, rows) in [p, 1, p / 2, 0, p].enumerated() {
+    let row = (0..<d).map { value(round, world.rank, $0) }
+    let before = world.traffic
+    var sources: [Int] = []
+    try row.withUnsafeBufferPointer { row in
+      try exchange.exchange(world.rank < rows ? row : nil, rows: rows, on: world) { source, part in
+        sources.append(source)
+        try check(
+          part.elementsEqual(own.lazy.map { value(round, source, $0) }),
+          "slice of rank \(source)'s row of \(d) in round \(round)")
+      }
+    }
+    try check(sources == Array(0..<rows), "rows of the ranks \(sources), not of \(rows)")
+    let sent = world.traffic - before
+    let expected = RowExchange.traffic(slices, rows: rows)[world.rank]
+    try check(sent == expected, "an exchange of rows sent \(sent), not \(expected)")
+  }
+}
