@@ -124,6 +124,35 @@ import Testing
     ("mlp", ["--sparsity", "0.5", "--pattern", "2x4"]),
     ("cnn", ["--sparsity", "0.6", "--pattern", "4x1", "--exclude", "9.*"]),
     ("cnn", ["--pattern", "1:4", "--exclude", "0.weight"]),
+    ("cnn", ["--sparsity", "0.8", "--method", "mfac", "--gradients", "50"]),
+    (
+      "mlp",
+      [
+        "--pattern", "2:4", "--method", "mfac", "--gradients", "20", "--gradient-batch", "40",
+        "--gradient-scale", "0.1", "--damping", "1e-3",
+      ]
+    ),
+    (
+      "mlp",
+      [
+        "--sparsity", "0.7", "--method", "mfac", "--update", "independent", "--gradients", "33",
+        "--damping", "0.01",
+      ]
+    ),
+    (
+      "mlp",
+      [
+        "--sparsity", "0.8", "--method", "woodfisher", "--block-size", "300", "--gradients", "40",
+      ]
+    ),
+    (
+      "mlp",
+      [
+        "--sparsity", "0.8", "--method", "woodfisher", "--block-size", "1000000", "--gradients",
+        "10", "--update", "independent",
+      ]
+    ),
+    ("mlp", ["--sparsity", "0.8", "--method", "diagonal", "--gradients", "60"]),
   ]
 
   @Test(arguments: settings.indices)
@@ -138,6 +167,25 @@ import Testing
         ])
     }
     #expect(files.count == 1, "\(arguments)")
+  }
+
+  /// What gradients tell is worth having: the loss after pruning, from the least to the most of it.
+  @Test func gradientsHelp() throws {
+    var losses: [String: Double] = [:]
+    for (name, arguments) in [
+      ("magnitude", []), ("none", ["--method", "mfac", "--update", "none"]),
+      ("joint", ["--method", "mfac"]),
+      ("blocks", ["--method", "woodfisher", "--block-size", "500"]),
+    ] {
+      let (output, text) = try prune(
+        ranks: 2, "mlp", to: name,
+        ["--sparsity", "0.9", "--gradients", "400", "--damping", "1e-4"] + arguments)
+      losses[name] = try Report.read(output).results[0].quality.loss
+      #expect(text.contains("400 gradients in") == (name != "magnitude"))
+    }
+    #expect(losses["none"]! < losses["magnitude"]!, "\(losses)")
+    #expect(losses["joint"]! < losses["none"]!, "\(losses)")
+    #expect(losses["blocks"]! < losses["magnitude"]!, "\(losses)")
   }
 
   /// Each tensor its own share, the others what is left, and in all what was asked for.
@@ -203,6 +251,20 @@ import Testing
     ([], ["--sparsity", "--sweep", "neither"]),
     (["--sparsity", "0.5", "--sweep", "0.5"], ["--sparsity", "both"]),
     (["--sparsity", "1"], ["--sparsity", "in [0, 1)", "1.0"]),
+    (["--sparsity", "0.5", "--damping", "0"], ["--damping", "> 0", "0.0"]),
+    (["--sparsity", "0.5", "--gradients", "0"], ["--gradients", "in 1...", "0"]),
+    (
+      ["--sparsity", "0.5", "--method", "mfac", "--gradient-batch", "5000"],
+      ["--gradient-batch", "1 to 1437", "5000"]
+    ),
+    (
+      ["--sparsity", "0.5", "--gradient-scale", "1", "--update", "independent"],
+      ["--gradient-scale", "--update independent"]
+    ),
+    (
+      ["--sparsity", "0.5", "--method", "mfac", "--gradients", "30", "--damping", "1e-300"],
+      ["--damping 1e-300 is too small", "30 gradients"]
+    ),
     (["--sparsity", "-0.1"], ["--sparsity", "in [0, 1)", "-0.1"]),
     (["--sparsity", "nan"], ["--sparsity", "in [0, 1)", "nan"]),
     (["--sweep", "0.9,0.5"], ["--sweep", "increasing", "0.9,0.5"]),
