@@ -260,6 +260,7 @@ import Testing
     (["--sparsity", "0.5", "--dataset", "fashion"], ["dataset", "got 'fashion'"]),
     (["--sparsity", "0.5", "--loss", "mean"], ["--loss", "mean"]),
     (["--sparsity", "0.5", "--output", ""], ["--output", "empty"]),
+    (["--sparsity", "0.5", "--output", "WEIGHTS/x"], ["--output", "WEIGHTS/x", "directory"]),
   ]
 
   @Test func badInputIsRefusedInOneMessage() throws {
@@ -271,7 +272,9 @@ import Testing
         let output = directory.path("refused-\(index)-\(ranks ?? 0)")
         let given =
           ["--dataset", "digits", "--model", "mlp", "--weights", weights, "--output", output]
-          + arguments.map { ["WEIGHTS": other, "MASKS": masks][$0] ?? $0 }
+          + arguments.map {
+            $0.replacing("WEIGHTS", with: other).replacing("MASKS", with: masks)
+          }
         let outcome = try Program.run(
           Program.process(ranks: ranks, program: Program.prune, given))
         let errors = outcome.errors.replacing(other, with: "WEIGHTS").replacing(
