@@ -32,6 +32,7 @@ struct Blocks {
     for bands in bands {
       let start = firsts.count
       bands.forEachBlock(touching: slice) { [scores = self.scores] first in
+        // From +0 on, no sum is −0.
         let sum = bands.members.reduce(0) { $0 + scores[first + $1] }
         firsts.append(first)
         keys.append(Boundary.key(of: sum))

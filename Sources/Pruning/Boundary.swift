@@ -42,10 +42,9 @@ struct Boundary: Comparable {
     self.init(key: key, index: Int(try Self.number(ties, of: tied, on: world).number))
   }
 
-  /// An integer that is ordered as the number is; of both zeros it is the same.
+  /// An integer that is ordered as the number is; the number is not −0.
   static func key(of number: Double) -> UInt64 {
-    // -0 + 0 = 0
-    let bits = (number + 0).bitPattern
+    let bits = number.bitPattern
     return bits >> 63 == 0 ? bits | 1 << 63 : ~bits
   }
 

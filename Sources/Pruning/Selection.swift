@@ -107,15 +107,20 @@ public struct Selection: Sendable {
   // MARK: How many
 
   /// Numbers of blocks to remove.
-  enum Counts: Equatable {
+  private enum Counts {
     case inAll(Int)
     case ofTensors([Int])
+  }
+
+  /// - Throws: `PruningError` where the tensors cannot have that sparsity.
+  public func check(_ sparsity: Double) throws(PruningError) {
+    if pattern.sparsity == nil { _ = try counts(for: sparsity) }
   }
 
   /// How many blocks a sparsity removes.
   ///
   /// - Throws: `PruningError` where the tensors cannot have it.
-  func counts(for sparsity: Double) throws(PruningError) -> Counts {
+  private func counts(for sparsity: Double) throws(PruningError) -> Counts {
     let sizes = prunable.map { $0.range.count / pattern.blockSize }
     let all = sizes.reduce(0, +)
     let total = Int((sparsity * Double(all)).rounded())
@@ -165,7 +170,7 @@ public struct Selection: Sendable {
 
   /// `total` shared out in proportion to `sizes`: each share rounded down, and what is left given one
   /// by one to the largest remainders, of equal ones to the first.
-  static func share(_ total: Int, over sizes: [Int]) -> [Int] {
+  private static func share(_ total: Int, over sizes: [Int]) -> [Int] {
     let all = sizes.reduce(0, +)
     guard all > 0 else { return sizes.map { _ in 0 } }
     let products = sizes.map { total.multipliedFullWidth(by: $0) }

@@ -12,8 +12,16 @@ struct OutputFiles {
   var masks: String { "\(directory)/masks.safetensors" }
   var report: String { "\(directory)/report.json" }
 
-  /// Refuses to replace what is there.
+  /// Refuses to replace what is there, and directories that cannot be made.
   static func checkAreFree(in directories: [String]) throws {
+    var existing = directories[0].hasPrefix("/") ? "/" : "."
+    for part in directories[0].split(separator: "/") {
+      guard access("\(existing)/\(part)", F_OK) == 0 else { break }
+      existing += "/\(part)"
+    }
+    guard access("\(existing)/.", W_OK | X_OK) == 0 else {
+      throw DatasetError.system("--output", "'\(directories[0])' cannot be made")
+    }
     for files in directories.map(OutputFiles.init) {
       for file in [files.model, files.masks, files.report] where access(file, F_OK) == 0 {
         throw DatasetError("--output", "\(file) is there already", expected: "another directory")

@@ -56,6 +56,7 @@ struct PruningRun {
         from: settings.weights.weights, into: weights.all, state: state.all)
       let tensors = try settings.weights.tensors(of: description.layout)
       let selection = try settings.selection.selection(of: tensors)
+      try settings.selection.sparsities.forEach(selection.check)
       let mask = try settings.weights.masks.map {
         try Mask(reading: $0, of: tensors, slice: slice)
       }
