@@ -24,7 +24,7 @@ public enum AtomicFile {
     let temporary = freeName(in: directory)
     let file: OutputFile
     do throws(DatasetError) { file = try OutputFile(temporary) } catch {
-      throw error.naming(path, insteadOf: temporary)
+      throw named(path, insteadOf: temporary, error)
     }
     do throws(DatasetError) {
       try body(file)
@@ -32,9 +32,17 @@ public enum AtomicFile {
       guard rename(temporary, path) == 0 else { throw .system(path, "cannot replace") }
     } catch {
       unlink(temporary)
-      throw error.naming(path, insteadOf: temporary)
+      throw named(path, insteadOf: temporary, error)
     }
     try synchronize(directory: directory)
+  }
+
+  /// The user knows the file, not what it is called meanwhile.
+  private static func named(
+    _ path: String, insteadOf temporary: String, _ error: DatasetError
+  ) -> DatasetError {
+    error.subject == temporary
+      ? DatasetError(path, error.problem, expected: error.expected, got: error.got) : error
   }
 
   /// What nobody else uses.
@@ -52,13 +60,5 @@ public enum AtomicFile {
     guard fsync(descriptor) == 0 || errno == EINVAL else {
       throw .system(directory, "cannot write to disk")
     }
-  }
-}
-
-extension DatasetError {
-  /// The user knows the file, not what it is called meanwhile.
-  fileprivate func naming(_ path: String, insteadOf temporary: String) -> DatasetError {
-    subject == temporary
-      ? DatasetError(path, problem, expected: expected, got: got) : self
   }
 }

@@ -18,7 +18,14 @@ extension TrainingPlan {
     try world.requireSame("fused multiply-add of the CPU", CPU.fusesMultiplyAdd ? "yes" : "none")
     try world.requireSame("the setting", configuration)
     try world.requireSame("the network", "\(network.input)\n\(network.layers)")
-    return try dataset.requireSame(on: world)
+    let parts: [(String, any Examples)] = [("training", dataset.training), ("test", dataset.test)]
+    let digests = try parts.map { name, examples in
+      var digest = Digest()
+      examples.withBytes { digest.add($0) }
+      try world.requireSame("the digest of the \(name) data", digest.text)
+      return digest.text
+    }
+    return digests[0]
   }
 
   private func check(ranks: Int) throws {
@@ -33,7 +40,17 @@ extension TrainingPlan {
         "--micro-batches", "there are more ranks than micro-batches",
         expected: "at least \(ranks), one for each rank", got: "\(parts)")
     }
-    try network.check(fits: dataset, loss: loss)
+    // Images may come flat, but not in another order.
+    let shape = dataset.inputShape
+    guard network.inputCount == dataset.training.inputCount,
+      network.input.count != shape.count || network.input == shape
+    else {
+      throw DatasetError(
+        "the model", "does not take the data's \(dataset.noun)",
+        expected: "an input of \(dataset.training.inputCount) numbers, for \(dataset.noun) of "
+          + "shape \(shape)",
+        got: "one of \(network.inputCount), of shape \(network.input)")
+    }
     if let rows = network.fewestNormalized {
       guard batch / parts * rows > 1 else {
         throw DatasetError(
@@ -47,6 +64,79 @@ extension TrainingPlan {
       throw DatasetError(
         "groups", "leave no tensor to M-FAC",
         expected: "one without mfac: false, or --optimizer sgd")
+    }
+    try checkTargets()
+    try checkTokens(dataset.training)
+    try checkTokens(dataset.test)
+  }
+
+  /// Checks that what the network embeds are tokens that it knows.
+  private func checkTokens(_ examples: any Examples) throws {
+    guard let vocabulary = network.vocabulary else { return }
+    let stranger = first(of: examples) { buffer in
+      buffer.inputs.first { !($0 >= 0 && $0 < Float(vocabulary) && $0.rounded() == $0) }
+    }
+    if let (index, number) = stranger {
+      throw DatasetError(
+        examples.source, "input of example \(index) is no token of the model's vocabulary",
+        expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(number)")
+    }
+  }
+
+  /// The first example with a number that `find` finds in it.
+  private func first(
+    of examples: any Examples, _ find: (ExampleBuffer) -> Float?
+  ) -> (index: Int, number: Float)? {
+    let buffer = ExampleBuffer(examples, capacity: 1)
+    for index in 0..<examples.count {
+      buffer.load([index], epoch: nil)
+      if let number = find(buffer) { return (index, number) }
+    }
+    return nil
+  }
+
+  /// Checks that the network's outputs are what the data's targets and the loss ask for.
+  private func checkTargets() throws {
+    let targets = dataset.targets
+    guard network.positions == targets.positions else {
+      throw DatasetError(
+        "the model", "is one for other data", expected: "outputs for \(targets)",
+        got: "\(network.outputCount) outputs at \(network.positions) positions")
+    }
+    if case .values = targets, case .crossEntropy = loss {
+      throw DatasetError(
+        "--loss", "cross-entropy is for classes", expected: "mean-squared-error for \(targets)")
+    }
+    if case .values = targets, loss == .binaryCrossEntropy {
+      guard dataset.columns == nil else {
+        throw DatasetError(
+          "--loss", "binary-cross-entropy is for probabilities, not for a standardised column",
+          expected: "mean-squared-error, or --task classification")
+      }
+      try checkShares(dataset.training)
+      try checkShares(dataset.test)
+    }
+    // A single output tells two classes apart.
+    if case .classes(2, _) = targets, network.outputCount == 1 {
+      if case .crossEntropy = loss {} else { return }
+    }
+    guard network.outputCount == targets.outputs else {
+      throw DatasetError(
+        "the model", "does not have an output for each of the data's targets",
+        expected: "\(targets.outputs) outputs, for \(targets)", got: "\(network.outputCount)")
+    }
+  }
+
+  /// Binary cross-entropy is bounded below only for targets in [0, 1].
+  private func checkShares(_ examples: any Examples) throws {
+    let stranger = first(of: examples) { buffer in
+      guard case .values(let values) = buffer.targets else { return nil }
+      return values.first { !(0...1).contains($0) }
+    }
+    if let (index, number) = stranger {
+      throw DatasetError(
+        examples.source, "target of example \(index) is no probability",
+        expected: "values in [0, 1] for binary-cross-entropy", got: "\(number)")
     }
   }
 
