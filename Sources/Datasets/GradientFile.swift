@@ -73,7 +73,8 @@ public struct GradientFile: Sendable {
     for tensor in weights.tensors {
       guard let entry = file.tensor(tensor.name) else {
         throw DatasetError(
-          file.path, "tensor '\(tensor.name)' of \(weights.path) has no gradients",
+          file.path,
+          "tensor '\(tensor.name)' of \(weights.path) has no gradients (--exclude leaves it as it is)",
           expected: DatasetError.list(weights.tensors.map(\.name)),
           got: DatasetError.list(file.tensors.map(\.name)))
       }

@@ -109,7 +109,8 @@ struct GradientFileTests {
         == "G: tensor 'y' is none of W: expected a, big, z")
     #expect(
       try refusal { $0.remove(at: 1) }
-        == "G: tensor 'big' of W has no gradients: expected a, big, z, got z, excluded, a")
+        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): expected a, big, z, got z, excluded, a"
+    )
     #expect(
       try refusal { $0[1].shape = [2, 10_000] }
         == "G: the gradients of tensor 'big' do not fit: expected shape [2, 100, 100], "
@@ -159,7 +160,8 @@ struct GradientFileTests {
     #expect(
       try self.refusal(
         directory.write([("a", .float32, [1, 3], NPYTests.data([1, 2, 3] as [Float]))], to: "g"))
-        == "G: tensor 'big' of W has no gradients: expected a, big, z, got a")
+        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): expected a, big, z, got a"
+    )
   }
 
   @Test func gradientsThatAreNotFinite() throws {
