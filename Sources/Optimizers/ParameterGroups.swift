@@ -36,6 +36,13 @@ public struct ParameterGroups: Sendable, Equatable {
   /// How many stay zero.
   public var zeroCount: Int { staysZero?.count { $0 } ?? 0 }
 
+  /// Where a parameter that is to stay zero is not; nil where all are.
+  ///
+  /// - Parameter parameters: [d]
+  public func firstNonzero(in parameters: UnsafeMutableBufferPointer<Float>) -> Int? {
+    staysZero?.indices.first { staysZero![$0] && parameters[$0] != 0 }
+  }
+
   /// All parameters alike.
   public init() {
     self.init([ParameterGroup()], runs: [Run(0..<Int.max, group: 0)])

@@ -100,7 +100,7 @@ public final class Trainer {
       optimizer: plan.optimizer.make(
         clipNorm: plan.clipNorm, groups: groups, partition: partition, rank: world.rank),
       partition: partition, rank: world.rank)
-    try Self.start(state, plan, checkpoint, on: world)
+    try Self.start(state, plan, groups, checkpoint, on: world)
     position = Position(checkpoint?.manifest, trainingData: trainingData)
     progress.firstStep = position.step
     step = TrainingStep(
@@ -121,12 +121,19 @@ public final class Trainer {
   /// Gives the run its state: that of a checkpoint, or at the first step, the same on all ranks.
   /// Collective.
   private static func start(
-    _ state: RunState, _ plan: TrainingPlan, _ checkpoint: Checkpoint?, on world: Communicator
+    _ state: RunState, _ plan: TrainingPlan, _ groups: ParameterGroups, _ checkpoint: Checkpoint?,
+    on world: Communicator
   ) throws {
     let (parameters, statistics) = (state.parameters.all, state.statistics.all)
     try world.agree {
       if let checkpoint {
         try checkpoint.restore(state)
+        if let index = groups.firstNonzero(in: parameters) {
+          throw DatasetError(
+            checkpoint.path, "is of a network with other zeros",
+            expected: "0 for parameter \(index), as in \(plan.initialWeights ?? "")",
+            got: "\(parameters[index])")
+        }
       } else if let file = plan.initialWeights {
         try plan.network.readWeights(from: file, into: parameters, state: statistics)
       } else {

@@ -60,10 +60,13 @@ extension TrainingPlan {
 
   /// Whether the checkpoint is one of the run's directory.
   private func isOwn(_ checkpoint: Checkpoint) -> Bool {
-    func real(_ path: String) -> String {
-      URL(filePath: path).standardizedFileURL.resolvingSymlinksInPath().path
+    func real(_ path: String) -> String? {
+      guard let name = realpath(path, nil) else { return nil }
+      defer { free(name) }
+      return String(cString: name)
     }
-    return real("\(checkpoint.path)/../..") == real(runDirectory)
+    let own = real(CheckpointDirectory(ofRun: runDirectory).path)
+    return own != nil && real("\(checkpoint.path)/..") == own
   }
 
   /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another run's in one
@@ -84,6 +87,8 @@ extension TrainingPlan {
     let fixed = ["model", "optimizer", "window", "window-type", "window-density", "sparse"]
     for difference in manifest.differences(from: configuration)
     where fixed.contains(difference.key) {
+      // A model file may be elsewhere now.
+      if difference.key == "model", manifest.network == networkDigest { continue }
       throw DatasetError(
         checkpoint.path, "is of a run with another --\(difference.key)",
         expected: difference.now, got: difference.stored)
@@ -91,7 +96,8 @@ extension TrainingPlan {
     // Of another build, it may be but the digest that differs.
     guard manifest.network == networkDigest || manifest.programSha256 != Ground.program else {
       throw DatasetError(
-        checkpoint.path, "is of another network", expected: "the layers of the plan")
+        checkpoint.path, "is of another network",
+        expected: "the inputs and layers that --dataset and --model give now")
     }
     guard manifest.step <= schedule.totalSteps else {
       throw DatasetError(
