@@ -30,7 +30,7 @@ final class RunDirectory {
   init(_ path: String, configuration: String, start: Start) throws {
     self.path = path
     try Self.makeDirectories(path)
-    var flags = O_WRONLY | O_CREAT | O_CLOEXEC
+    var flags = O_RDWR | O_CREAT | O_CLOEXEC
     if case .new = start {
       try Self.checkIsFree(path)
       // Of two runs that begin at once, one is refused.
@@ -46,7 +46,7 @@ final class RunDirectory {
     guard flock(metrics, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
       throw DatasetError(path, "another run is writing there")
     }
-    if case .from(let bytes) = start { metricsBytes = min(bytes, Int(lseek(metrics, 0, SEEK_END))) }
+    if case .from(let bytes) = start { metricsBytes = endOfLines(within: bytes) }
     guard ftruncate(metrics, metricsBytes) == 0 else {
       throw DatasetError.system(name, "cannot be cut at byte \(metricsBytes)")
     }
@@ -56,6 +56,14 @@ final class RunDirectory {
     try text.withUTF8 {
       try AtomicFile.write([UnsafeRawBufferPointer($0)], to: "\(path)/config.yaml")
     }
+  }
+
+  /// The end of the last whole line of `metrics.jsonl` in its first bytes. Somebody may have cut it.
+  private func endOfLines(within bytes: Int) -> Int {
+    var end = min(bytes, Int(lseek(metrics, 0, SEEK_END)))
+    var last: UInt8 = 0
+    while end > 0, pread(metrics, &last, 1, end - 1) == 1, last != UInt8(ascii: "\n") { end -= 1 }
+    return end
   }
 
   /// Refuses a directory with a run in it.

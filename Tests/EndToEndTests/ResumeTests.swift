@@ -68,4 +68,24 @@ import Testing
       #expect(outcome.errors.components(separatedBy: "Error: ").count == 2)
     }
   }
+
+  /// Whoever cuts the log loses what was cut, and no more.
+  @Test func aLogThatWasCutGoesOnInWholeLines() throws {
+    let directory = try TemporaryDirectory()
+    let run = directory.path("run")
+    let settings = [
+      "--dataset", "digits", "--model", "mlp", "--window", "5", "--save-every-steps", "6",
+      "--run-directory", run,
+    ]
+    #expect(try Program.train(settings + ["--steps", "6"]).status == 0)
+    let lines = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
+      .split(separator: "\n")
+    #expect(truncate("\(run)/metrics.jsonl", lines[0].utf8.count + 20) == 0)
+    let outcome = try Program.train(ranks: 2, settings + ["--steps", "9", "--resume", "auto"])
+    #expect(outcome.status == 0)
+    #expect(outcome.errors.contains("metrics.jsonl: lines of earlier steps are missing"))
+    #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+    #expect(
+      try MetricsLine.read(run).filter { $0.loss != nil }.map(\.step) == [1, 7, 8, 9])
+  }
 }
