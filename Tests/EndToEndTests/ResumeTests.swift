@@ -64,7 +64,7 @@ import Testing
       #expect(
         outcome.errors.contains(
           "has weights where --initial-weights has zeros that are to stay: expected the initial "
-            + "weights that the run began with, got 0.01"),
+            + "weights that the run began with, got 0.0"),
         "\(outcome.errors)")
       #expect(outcome.errors.components(separatedBy: "Error: ").count == 2)
     }
