@@ -26,7 +26,8 @@ extension Checkpoint {
       guard steps.isEmpty else {
         throw DatasetError(
           directory.path, "none of its checkpoints is whole",
-          expected: "one, or --resume never with another --run-directory", got: "\(steps.count)")
+          expected: "one, or --resume never with another --run-directory",
+          got: "\(steps.count) damaged")
       }
     }
     return nil

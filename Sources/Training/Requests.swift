@@ -11,7 +11,7 @@ package struct Requests: OptionSet {
   static let save = Requests(rawValue: 1)
   /// SIGUSR1: save and stop, to go on later; schedulers send it before they end a job.
   static let pause = Requests(rawValue: 2)
-  /// SIGTERM, SIGINT: save and end.
+  /// SIGTERM, SIGHUP, SIGINT: save and end.
   static let terminate = Requests(rawValue: 4)
   static let interrupt = Requests(rawValue: 8)
 
@@ -40,6 +40,12 @@ package struct Requests: OptionSet {
     listen()
     signal(SIGTERM) { Requests.end($0, .terminate) }
     signal(SIGINT) { Requests.end($0, .interrupt) }
+    // A launcher that is told to end may read no more: who is just telling it something is to go on.
+    siginterrupt(SIGTERM, 1)
+    siginterrupt(SIGINT, 1)
+    // The terminal has gone; under nohup that is no reason to end.
+    let before = signal(SIGHUP) { Requests.end($0, .terminate) }
+    if unsafeBitCast(before, to: Int.self) == 1 { signal(SIGHUP, SIG_IGN) }
   }
 
   /// What has been asked for since the last time.

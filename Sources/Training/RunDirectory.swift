@@ -30,7 +30,7 @@ final class RunDirectory {
   init(_ path: String, configuration: String, start: Start) throws {
     self.path = path
     try AtomicFile.makeDirectories(path)
-    var flags = O_WRONLY | O_CREAT | O_CLOEXEC
+    var flags = O_RDWR | O_CREAT | O_CLOEXEC
     if case .new = start {
       try Self.checkIsFree(path)
       // Of two runs that begin at once, one is refused.
@@ -47,7 +47,7 @@ final class RunDirectory {
       throw DatasetError(path, "another run is writing there")
     }
     if case .new = start {} else { try removeTemporaries() }
-    if case .from(let bytes) = start { metricsBytes = min(bytes, Int(lseek(metrics, 0, SEEK_END))) }
+    if case .from(let bytes) = start { metricsBytes = endOfLines(within: bytes) }
     guard ftruncate(metrics, metricsBytes) == 0 else {
       throw DatasetError.system(name, "cannot be cut at byte \(metricsBytes)")
     }
@@ -65,6 +65,14 @@ final class RunDirectory {
       throw .foundation(path, "cannot be read", error)
     }
     for name in names where AtomicFile.isTemporary(name) { unlink("\(path)/\(name)") }
+  }
+
+  /// The end of the last whole line of `metrics.jsonl` in its first bytes. Somebody may have cut it.
+  private func endOfLines(within bytes: Int) -> Int {
+    var end = min(bytes, Int(lseek(metrics, 0, SEEK_END)))
+    var last: UInt8 = 0
+    while end > 0, pread(metrics, &last, 1, end - 1) == 1, last != UInt8(ascii: "\n") { end -= 1 }
+    return end
   }
 
   /// Refuses a directory with a run in it.

@@ -116,6 +116,12 @@ public final class Trainer {
       try checkpoints.removeTemporaries()
       return directory
     }
+    if let directory, case .from(let bytes) = plan.start(checkpoint), directory.metricsBytes < bytes
+    {
+      progress.warn(
+        "\(plan.runDirectory)/metrics.jsonl: lines of earlier steps are missing: expected \(bytes) "
+          + "bytes up to the checkpoint, got \(directory.metricsBytes) in whole lines")
+    }
   }
 
   /// Gives the run its state: that of a checkpoint, or at the first step, the same on all ranks.

@@ -59,10 +59,13 @@ extension TrainingPlan {
 
   /// Whether the checkpoint is one of the run's directory.
   private func isOwn(_ checkpoint: Checkpoint) -> Bool {
-    func real(_ path: String) -> URL { URL(filePath: path).resolvingSymlinksInPath() }
-    // The checkpoint's own name may be a link to one of another run.
-    return real(checkpoint.path).deletingLastPathComponent().deletingLastPathComponent().path
-      == real(runDirectory).path
+    func real(_ path: String) -> String? {
+      guard let name = realpath(path, nil) else { return nil }
+      defer { free(name) }
+      return String(cString: name)
+    }
+    let own = real(CheckpointDirectory(ofRun: runDirectory).path)
+    return own != nil && real("\(checkpoint.path)/..") == own
   }
 
   /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another run's in one
@@ -83,6 +86,8 @@ extension TrainingPlan {
     let fixed = ["model", "optimizer", "window", "window-type", "window-density", "sparse"]
     for difference in manifest.differences(from: configuration)
     where fixed.contains(difference.key) {
+      // A model file may be elsewhere now.
+      if difference.key == "model", manifest.network == networkDigest { continue }
       throw DatasetError(
         checkpoint.path, "is of a run with another --\(difference.key)",
         expected: difference.now, got: difference.stored)
@@ -90,12 +95,13 @@ extension TrainingPlan {
     // Of another build, it may be but the digest that differs.
     guard manifest.network == networkDigest || manifest.programSha256 != Provenance.program else {
       throw DatasetError(
-        checkpoint.path, "is of another network", expected: "the layers of the plan")
+        checkpoint.path, "is of another network",
+        expected: "the inputs and layers that --dataset and --model give now")
     }
     guard manifest.step <= schedule.totalSteps else {
       throw DatasetError(
         checkpoint.path, "is beyond the end of the run",
-        expected: "at most \(schedule.totalSteps) steps",
+        expected: "at most the \(schedule.totalSteps) steps that --steps or --epochs make",
         got: "\(manifest.step)")
     }
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Glibc
 import Launching
 import Training
 
@@ -52,7 +53,6 @@ struct ReliabilitySettings: ParsableArguments {
         saveEveryMinutes)
     }
     try require("--keep-last", in: 1...1_000_000, keepLast)
-    try require(!resume.isEmpty, "--resume", "auto, never or a checkpoint's directory", "nothing")
     try require(
       watchdogSeconds >= 0 && watchdogSeconds <= 1e9, "--watchdog-seconds", "in 0...1e9",
       watchdogSeconds)
@@ -60,6 +60,13 @@ struct ReliabilitySettings: ParsableArguments {
 }
 
 extension ReliabilitySettings {
+  /// Checks what a flag may have replaced.
+  func resolve() throws {
+    try require(
+      ["auto", "never"].contains(resume) || access("\(resume)/manifest.json", F_OK) == 0,
+      "--resume", "auto, never or a checkpoint's directory", resume.isEmpty ? "nothing" : resume)
+  }
+
   var saving: TrainingPlan.Saving {
     var saving = TrainingPlan.Saving()
     saving.everySteps = saveEverySteps

@@ -26,6 +26,7 @@ struct Settings: ParsableArguments {
   mutating func checkTogether() throws {
     try data.resolve()
     try damping.resolve()
+    try reliability.resolve()
     try require(
       !optimizer.sparse || start.initialWeights != nil, "--sparse",
       "--initial-weights with it, whose zeros stay", "none")

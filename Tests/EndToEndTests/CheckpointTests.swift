@@ -117,7 +117,10 @@ import Testing
       (["--model", "cnn"], "another --model: expected cnn, got mlp"),
       (["--optimizer", "sgd"], "another --optimizer: expected sgd, got mfac"),
       (["--momentum", "0"], "other settings: expected window, got momentum and window"),
-      (["--steps", "9"], "beyond the end of the run: expected at most 9 steps, got 10"),
+      (
+        ["--steps", "9"],
+        "beyond the end of the run: expected at most the 9 steps that --steps or --epochs make"
+      ),
     ] {
       for ranks in [nil, 3] {
         let run = directory.path("refused")
