@@ -88,7 +88,7 @@ struct PruningRun {
 
   /// Prunes to each sparsity, and says how good the networks are. Collective.
   func run() throws {
-    let (method, gradientSeconds) = try makeMethod()
+    let (method, gradientSeconds) = try makeMethod(for: weights, stage: 0)
     var report = Report(
       settings, dataset: dataset, selection: selection, dense: try quality(of: weights))
     say(report.heading(ranks: world.size))
@@ -120,21 +120,35 @@ struct PruningRun {
     let pruned = Buffer<Float>(count: weights.count)
     _ = pruned.all.update(fromContentsOf: weights.all)
     var seconds = Report.Seconds()
-
-    let selected = try time(&seconds.selection) {
-      let saliencies = try method.saliencies(
-        of: UnsafeBufferPointer(pruned[slice]), under: mask, on: world)
-      return try saliencies.withUnsafeBufferPointer {
-        try selection.mask(
-          removing: sparsity, bySaliency: $0, after: mask, partition: partition, on: world)
+    var (method, selected) = (method, mask)
+    var prediction: Double?
+    let stages = settings.selection.stages
+    for stage in 0..<stages {
+      if stage > 0 {
+        let (next, gradientSeconds) = try makeMethod(for: pruned, stage: stage)
+        method = next
+        seconds.gradients += gradientSeconds ?? 0
       }
+      try time(&seconds.selection) {
+        for part in 1...settings.selection.parts {
+          let done = Double(stage) + Double(part) / Double(settings.selection.parts)
+          let saliencies = try method.saliencies(
+            of: UnsafeBufferPointer(pruned[slice]), under: selected, on: world)
+          selected = try saliencies.withUnsafeBufferPointer {
+            try selection.mask(
+              removing: Self.sparsity(on: done / Double(stages), of: sparsity), bySaliency: $0,
+              after: selected, partition: partition, on: world)
+          }
+        }
+      }
+      let change = try time(&seconds.removal) {
+        let change = try method.remove(by: selected, from: pruned[slice], on: world)
+        try world.allGather(pruned.all, slices: slices)
+        return change
+      }
+      prediction = change.map { (prediction ?? 0) + $0 }
     }
     let kept = try selected.keptCounts(of: selection.tensors, on: world)
-    let prediction = try time(&seconds.removal) {
-      let prediction = try method.remove(by: selected, from: pruned[slice], on: world)
-      try world.allGather(pruned.all, slices: slices)
-      return prediction
-    }
     let after = try time(&seconds.evaluation) { try quality(of: pruned) }
     let files = OutputFiles(directory)
     try world.agree {
@@ -149,9 +163,16 @@ struct PruningRun {
       seconds: seconds, files: files)
   }
 
-  /// The method that is asked for, with the gradients that it needs of the weights as they are, and the
-  /// seconds that these took. Collective.
-  private func makeMethod() throws -> (any PruningMethod, gradientSeconds: Double?) {
+  /// The sparsity after a share of the way to `sparsity`: densities go down by equal factors.
+  private static func sparsity(on share: Double, of sparsity: Double) -> Double {
+    share < 1 ? 1 - pow(1 - sparsity, share) : sparsity
+  }
+
+  /// The method that is asked for, with the gradients that it needs of some weights, and the seconds that
+  /// these took; of each stage's other examples, while there are such. Collective.
+  private func makeMethod(
+    for weights: Buffer<Float>, stage: Int
+  ) throws -> (any PruningMethod, gradientSeconds: Double?) {
     let (name, fisher) = (settings.selection.method, settings.fisher)
     guard name != .magnitude else { return (MagnitudePruning(), nil) }
     let own = partition.cellsInSlice(of: world.rank)
@@ -159,7 +180,9 @@ struct PruningRun {
     try GradientCollection.memory(
       of: description, on: dataset.training, examplesPerRow: fisher.gradientBatch,
       slices: slices, rank: world.rank,
+      // Those of the first stage stay for the next sparsity.
       kept: GradientRows.bytes(count: fisher.gradients, sliceCount: slices[world.rank].count)
+        * min(settings.selection.stages, 2)
     ).check(on: world)
     var seconds = 0.0
     let rows = try time(&seconds) {
@@ -171,9 +194,10 @@ struct PruningRun {
       }
       let rows = GradientRows(count: fisher.gradients, blocks: own)
       _ = try collection.collect(
-        rows: 0..<fisher.gradients, parameters: UnsafeBufferPointer(weights.all),
+        rows: stage * fisher.gradients..<(stage + 1) * fisher.gradients,
+        parameters: UnsafeBufferPointer(weights.all),
         state: UnsafeBufferPointer(state.all), over: world
-      ) { row, slice in rows.store(slice, row: row) }
+      ) { row, slice in rows.store(slice, row: row - stage * fisher.gradients) }
       return rows
     }
     if name == .diagonal { return (DiagonalPruning(rows: rows, damping: fisher.damping), seconds) }

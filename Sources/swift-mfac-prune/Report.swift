@@ -13,6 +13,8 @@ struct Report: Encodable {
   }
 
   struct Seconds: Encodable {
+    /// Of stages after the first.
+    var gradients = 0.0
     var selection = 0.0
     var removal = 0.0
     var evaluation = 0.0
@@ -120,7 +122,10 @@ extension Report {
     let seconds = result.seconds
     return Self.row(
       [formatNumber(result.sparsity, digits: 4), "\(result.kept)"] + Self.cells(of: result.quality)
-        + [formatNumber(seconds.selection + seconds.removal + seconds.evaluation, digits: 2)])
+        + [
+          formatNumber(
+            seconds.gradients + seconds.selection + seconds.removal + seconds.evaluation, digits: 2)
+        ])
   }
 
   /// The sparsity of each tensor.

@@ -56,7 +56,34 @@ struct SelectionSettings: ParsableArguments {
       """)
   var pattern = Pattern.unstructured
 
+  @Option(
+    parsing: .unconditional,
+    help: """
+      K: the sparsity is reached in so many stages, with gradients of the network as each has left it.
+      """)
+  var stages = 1
+
+  enum Choice: String, CaseIterable, ExpressibleByArgument {
+    case topK = "top-k"
+    case greedy
+  }
+
+  @Option(
+    help: """
+      top-k: all weights that go are judged once; greedy: in --greedy-steps parts, each judged with \
+      those before it gone and the others at the minimum of the model.
+      """)
+  var select = Choice.topK
+
+  @Option(parsing: .unconditional, help: "Parts in which greedy selection goes, in each stage.")
+  var greedySteps = 16
+
   func validate() throws {
+    try require("--stages", in: 1...10_000, stages)
+    try require("--greedy-steps", in: 1...10_000, greedySteps)
+    try require(
+      pattern.sparsity == nil || (stages == 1 && select == .topK), "--pattern",
+      "one without a sparsity of its own with --stages or --select greedy", pattern)
     if let given = pattern.sparsity {
       for (flag, value) in [
         ("--sparsity", sparsity.map { "\($0)" }), ("--sweep", sweep?.description),
@@ -88,6 +115,9 @@ struct SelectionSettings: ParsableArguments {
       scope == .perTensor ? "it with --scope per-tensor" : "it with --scope per-tensor alone",
       tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
   }
+
+  /// Parts in which a stage's weights are selected.
+  var parts: Int { select == .greedy ? greedySteps : 1 }
 
   /// Those to prune to, one after another.
   var sparsities: [Double] {

@@ -6,6 +6,8 @@ extension PruneTests {
     (["--sparsity", "0.5", "--sweep", "0.5"], ["--sparsity", "both"]),
     (["--sparsity", "1"], ["--sparsity", "in [0, 1)", "1.0"]),
     (["--sparsity", "0.5", "--damping", "0"], ["--damping", "> 0", "0.0"]),
+    (["--sparsity", "0.5", "--stages", "0"], ["--stages", "in 1...", "0"]),
+    (["--pattern", "2:4", "--stages", "2"], ["--pattern", "--stages", "2:4"]),
     (["--sparsity", "0.5", "--gradients", "0"], ["--gradients", "in 1...", "0"]),
     (
       ["--sparsity", "0.5", "--method", "mfac", "--gradient-batch", "5000"],

@@ -153,6 +153,13 @@ import Testing
       ]
     ),
     ("mlp", ["--sparsity", "0.8", "--method", "diagonal", "--gradients", "60"]),
+    (
+      "mlp",
+      [
+        "--sparsity", "0.9", "--method", "mfac", "--select", "greedy", "--greedy-steps", "3",
+        "--stages", "3", "--gradients", "30",
+      ]
+    ),
   ]
 
   @Test(arguments: settings.indices)
@@ -175,6 +182,8 @@ import Testing
     for (name, arguments) in [
       ("magnitude", []), ("none", ["--method", "mfac", "--update", "none"]),
       ("joint", ["--method", "mfac"]),
+      ("greedy", ["--method", "mfac", "--select", "greedy", "--greedy-steps", "8"]),
+      ("staged", ["--method", "mfac", "--stages", "6"]),
       ("blocks", ["--method", "woodfisher", "--block-size", "500"]),
     ] {
       let (output, text) = try prune(
@@ -185,6 +194,8 @@ import Testing
     }
     #expect(losses["none"]! < losses["magnitude"]!, "\(losses)")
     #expect(losses["joint"]! < losses["none"]!, "\(losses)")
+    #expect(losses["greedy"]! < losses["joint"]!, "\(losses)")
+    #expect(losses["staged"]! < losses["greedy"]!, "\(losses)")
     #expect(losses["blocks"]! < losses["magnitude"]!, "\(losses)")
   }
 
