@@ -188,12 +188,11 @@ import Testing
     ] {
       let (output, text) = try prune(
         ranks: 2, "mlp", to: name,
-        ["--sparsity", "0.9", "--gradients", "400", "--damping", "1e-4"] + arguments)
+        ["--sparsity", "0.97", "--gradients", "400", "--damping", "1e-4"] + arguments)
       losses[name] = try Report.read(output).results[0].quality.loss
       #expect(text.contains("400 gradients in") == (name != "magnitude"))
     }
-    #expect(losses["none"]! < losses["magnitude"]!, "\(losses)")
-    #expect(losses["joint"]! < losses["none"]!, "\(losses)")
+    #expect(losses["joint"]! < min(losses["none"]!, losses["magnitude"]!), "\(losses)")
     #expect(losses["greedy"]! < losses["joint"]!, "\(losses)")
     #expect(losses["staged"]! < losses["greedy"]!, "\(losses)")
     #expect(losses["blocks"]! < losses["magnitude"]!, "\(losses)")
