@@ -24,8 +24,10 @@ public final class GradientRows {
     storage = Buffer(count: count * (blocks.last?.upperBound ?? 0))
   }
 
-  /// Bytes of `count` rows of a slice.
-  public static func bytes(count: Int, sliceCount: Int) -> Int { 4 * count * sliceCount }
+  /// Bytes of `count` rows of a slice, and of a block of them that is worked on.
+  public static func bytes(count: Int, blocks: [Range<Int>]) -> Int {
+    count * (4 * (blocks.last?.upperBound ?? 0) + 8 * (blocks.map(\.count).max() ?? 0))
+  }
 
   /// Coordinates in this slice.
   public var sliceCount: Int { blocks.last?.upperBound ?? 0 }

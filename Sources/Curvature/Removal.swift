@@ -66,6 +66,10 @@ public struct Removal {
     let kept = range.filter { !removed[$0] }.map { $0 - range.lowerBound }
     let numbers = rows.doubles(ofBlock: block, columns: kept)
     symmetricProduct(numbers, rows: m, columns: kept.count, into: sums.baseAddress!)
+    guard kept.count < range.count else {
+      for i in m * m..<width(count: m) { sums[i] = 0 }
+      return
+    }
     let removedWeights = Buffer<Float>(count: range.count)
     var square = 0.0
     for i in range where removed[i] {

@@ -57,6 +57,14 @@ public final class BrainSurgeon {
     sum = TreeSum(partition, rank: rank)
   }
 
+  /// Bytes that it takes on a rank beside the rows, at most: sums of m×m numbers, of which two may wait
+  /// on each level of the tree, and what is known of each coordinate.
+  public static func bytes(count m: Int, partition: CellPartition, rank: Int) -> Int {
+    let levels = partition.cells.leaves.trailingZeroBitCount
+    return 8 * (2 * levels + 4) * Removal.width(count: m)
+      + (MemoryLayout<Removal.Coordinate>.stride + 32) * partition.slice(of: rank).count
+  }
+
   /// What each weight of this rank would do alone, with `removed` removed and the others at the model's
   /// minimum. Collective.
   public func coordinates(

@@ -34,7 +34,7 @@ extension Manifest {
         key = String(line[..<colon])
         values[key] = line[line.index(after: colon)...].trimmingCharacters(in: .whitespaces)
       } else {
-        values[key, default: ""] += "\n\(line)"
+        values[key, default: ""] += " " + line.trimmingCharacters(in: .whitespaces)
       }
     }
     return values

@@ -181,8 +181,9 @@ struct PruningRun {
       of: description, on: dataset.training, examplesPerRow: fisher.gradientBatch,
       slices: slices, rank: world.rank,
       // Those of the first stage stay for the next sparsity.
-      kept: GradientRows.bytes(count: fisher.gradients, sliceCount: slices[world.rank].count)
+      kept: GradientRows.bytes(count: fisher.gradients, blocks: own)
         * min(settings.selection.stages, 2)
+        + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
     ).check(on: world)
     var seconds = 0.0
     let rows = try time(&seconds) {
