@@ -77,7 +77,8 @@ public final class BrainSurgeon {
     return coordinates
   }
 
-  /// The weights without those that are removed, and the change of the loss that the model predicts. Collective.
+  /// The weights without those that are removed, and the change of the loss that the model predicts.
+  /// Collective.
   ///
   /// - Returns: weights, shape [d/p], and the prediction, nil where kept weights do not answer.
   public func update(
@@ -112,8 +113,7 @@ public final class BrainSurgeon {
     let z = Buffer<Double>(count: weights.count)
     let nothing = [Bool](repeating: false, count: weights.count)
     let m = rows.count
-    func add(_ removal: Removal, _ products: [Double], _ block: Int) {
-      let t = removal.solve(products)
+    func add(_ t: [Double], _ block: Int) {
       let range = rows.blocks[block]
       let change = Buffer<Double>(count: range.count)
       rows.combine(t, block: block, into: change.all)
@@ -135,7 +135,7 @@ public final class BrainSurgeon {
       }
       var products = [Double](repeating: 0, count: m)
       rows.writeProducts(ofBlock: block, with: UnsafeBufferPointer(z.all), into: &products)
-      add(removal, products, block)
+      add(removal.solve(products), block)
     }
     guard !isBlockwise else { return }
     let first = sum.share.lowerBound
@@ -143,8 +143,8 @@ public final class BrainSurgeon {
       rows.writeProducts(
         ofBlock: block - first, with: UnsafeBufferPointer(z.all), into: sums.baseAddress!)
     }
-    guard let whole else { return }
-    for block in rows.blocks.indices { add(whole, products, block) }
+    guard let t = whole?.solve(products) else { return }
+    for block in rows.blocks.indices { add(t, block) }
   }
 
   private var all: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights.all) }
