@@ -48,13 +48,12 @@ public final class SafetensorsFile: Sendable {
   /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or F64.
   public func floats(_ name: String) throws(DatasetError) -> [Float] {
     let tensor = try floatingPointTensor(name)
-    switch tensor.dtype {
-    case .float64: return try words(of: tensor).map { Float(Double(bitPattern: $0)) }
-    case .float32: return try words(of: tensor).map { Float(bitPattern: $0) }
-    case .bfloat16:
-      return try words(of: tensor).map { (word: UInt16) in Float(bitPattern: UInt32(word) << 16) }
-    default: return try words(of: tensor).map { Float(Float16(bitPattern: $0)) }
+    var values = [Float](repeating: 0, count: tensor.count)
+    try values.withUnsafeMutableBufferPointer { values throws(DatasetError) in
+      try input.read(
+        at: dataOffset + tensor.range.lowerBound, type: tensor.dtype, into: values)
     }
+    return values
   }
 
   /// A tensor's values in row-major order, exactly.
@@ -63,7 +62,9 @@ public final class SafetensorsFile: Sendable {
   public func doubles(_ name: String) throws(DatasetError) -> [Double] {
     let tensor = try floatingPointTensor(name)
     guard tensor.dtype == .float64 else { return try floats(name).map(Double.init) }
-    return try words(of: tensor).map { Double(bitPattern: $0) }
+    let start = dataOffset + tensor.range.lowerBound
+    let words: [UInt64] = try input.read(start..<start + tensor.range.count)
+    return words.map { Double(bitPattern: $0) }
   }
 
   /// Fills memory with a tensor's bytes.
@@ -93,12 +94,5 @@ public final class SafetensorsFile: Sendable {
         got: tensor.dtype.rawValue)
     }
     return tensor
-  }
-
-  private func words<Word: FixedWidthInteger>(
-    of tensor: TensorEntry
-  ) throws(DatasetError) -> [Word] {
-    let start = dataOffset + tensor.range.lowerBound
-    return try input.read(start..<start + tensor.range.count)
   }
 }
