@@ -1,8 +1,8 @@
 import Glibc
 
-/// Says why the program ends, in one line.
-package func complain(_ message: String) {
+/// Says on standard error, in one line, why the program ends, or what else must be known of it.
+package func complain(_ message: String, as kind: String = "Error") {
   fflush(nil)
-  var line = "Error: \(message)\n"
+  var line = "\(kind): \(message)\n"
   line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

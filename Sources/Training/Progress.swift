@@ -1,4 +1,5 @@
 import Glibc
+import MPI
 
 /// What rank 0 tells on standard output while a run goes on: a bar that redraws itself on a terminal,
 /// plain lines elsewhere.
@@ -85,9 +86,7 @@ public struct Progress: Sendable {
     guard isFirst else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }
     barShown = false
-    fflush(nil)
-    var text = "warning: \(line)\n"
-    text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    complain(line, as: "warning")
   }
 
   private static func clock(_ seconds: Double) -> String {

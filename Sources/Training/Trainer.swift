@@ -107,17 +107,17 @@ public final class Trainer {
       network: network, parameters: state.parameters, statistics: statistics, seed: plan.seed,
       optimizer: state.optimizer, examples: plan.dataset.training, loss: plan.loss,
       microBatches: microBatches, partition: partition, on: world)
+    let start = plan.start(checkpoint)
     directory = try world.agree {
       guard keepsFiles else { return nil }
       let directory = try RunDirectory(
         plan.runDirectory,
         configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
-          + plan.configuration, start: plan.start(checkpoint))
+          + plan.configuration, start: start)
       try checkpoints.removeTemporaries()
       return directory
     }
-    if let directory, case .from(let bytes) = plan.start(checkpoint), directory.metricsBytes < bytes
-    {
+    if let directory, case .from(let bytes) = start, directory.metricsBytes < bytes {
       progress.warn(
         "\(plan.runDirectory)/metrics.jsonl: lines of earlier steps are missing: expected \(bytes) "
           + "bytes up to the checkpoint, got \(directory.metricsBytes) in whole lines")
