@@ -21,9 +21,13 @@ struct PruningRun {
   private let weights: Buffer<Float>
   private let state: Buffer<Float>
   private let partition: CellPartition
+  /// Every rank's.
+  private let slices: [Range<Int>]
   private let selection: Selection
   /// What was removed before.
   private let mask: Mask
+  /// Of gradients, where the method needs them.
+  private let collection: GradientCollection?
   private let clock = ContinuousClock()
 
   /// Reads and checks all that is needed. Collective.
@@ -72,11 +76,37 @@ struct PruningRun {
         try OutputFiles.checkAreFree(in: [settings.output.output] + directories)
       }
     }
+    let slices = (0..<world.size).map(partition.slice(of:))
+    self.slices = slices
+    collection = try Self.collection(
+      settings, of: description, loss, dataset.training, partition, slices, on: world)
     mask.apply(to: weights[slice])
     try world.allGather(weights.all, slices: slices)
   }
 
-  private var slices: [Range<Int>] { (0..<world.size).map(partition.slice(of:)) }
+  /// Tells whether there is the memory for the gradients, and what comes of them, before it is taken.
+  private static func collection(
+    _ settings: PruneSettings, of network: NetworkDescription, _ loss: Loss,
+    _ examples: any Examples, _ partition: CellPartition, _ slices: [Range<Int>],
+    on world: Communicator
+  ) throws -> GradientCollection? {
+    guard settings.selection.method != .magnitude else { return nil }
+    let fisher = settings.fisher
+    try GradientCollection.memory(
+      of: network, on: examples, examplesPerRow: fisher.gradientBatch, slices: slices,
+      rank: world.rank,
+      // Those of the first stage stay for the next sparsity, any other's until the next are there.
+      kept: GradientRows.bytes(
+        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
+        * min(settings.selection.stages, 3)
+        + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
+    ).check(on: world)
+    return try world.agree {
+      try GradientCollection(
+        of: network, loss: loss, on: examples, examplesPerRow: fisher.gradientBatch,
+        seed: settings.weights.seed, slices: slices, over: world)
+    }
+  }
 
   /// Of each sparsity's files.
   private static func directories(of settings: PruneSettings) -> [String] {
@@ -174,26 +204,11 @@ struct PruningRun {
     for weights: Buffer<Float>, stage: Int
   ) throws -> (any PruningMethod, gradientSeconds: Double?) {
     let (name, fisher) = (settings.selection.method, settings.fisher)
-    guard name != .magnitude else { return (MagnitudePruning(), nil) }
-    let own = partition.cellsInSlice(of: world.rank)
-    let slices = slices
-    try GradientCollection.memory(
-      of: description, on: dataset.training, examplesPerRow: fisher.gradientBatch,
-      slices: slices, rank: world.rank,
-      // Those of the first stage stay for the next sparsity.
-      kept: GradientRows.bytes(count: fisher.gradients, blocks: own)
-        * min(settings.selection.stages, 2)
-        + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
-    ).check(on: world)
+    guard let collection else { return (MagnitudePruning(), nil) }
     var seconds = 0.0
     let rows = try time(&seconds) {
-      let collection = try world.agree {
-        try GradientCollection(
-          of: description, loss: loss, on: dataset.training,
-          examplesPerRow: fisher.gradientBatch, seed: settings.weights.seed, slices: slices,
-          over: world)
-      }
-      let rows = GradientRows(count: fisher.gradients, blocks: own)
+      let rows = GradientRows(
+        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
       _ = try collection.collect(
         rows: stage * fisher.gradients..<(stage + 1) * fisher.gradients,
         parameters: UnsafeBufferPointer(weights.all),
