@@ -6,3 +6,5 @@
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info);
+// Inverse of a triangle.
+void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda, int *info);

@@ -11,6 +11,10 @@ import LinearAlgebra
 /// system of order m. For a coordinate i, kept or removed, `β̃ᵢ = wᵢ + gᵢᵀ S_R⁻¹ v` and `sᵢ = gᵢᵀ S_R⁻¹ gᵢ`
 /// give the exact change of that minimum when i alone changes sides.
 ///
+/// A block of n < m coordinates that is a model of its own is solved by its matrix of order n instead.
+/// S_R is always formed of the kept columns: to subtract those of M from a stored K would leave its
+/// rounding, ulp(K), where mλ has to show, and save at most half of the product.
+///
 /// Optimal Brain Surgeon (Hassibi and Stork, 1993) for sets of any size, with the matrix of WoodFisher
 /// (Singh and Alistarh, 2020) and M-FAC (Frantar, Kurtic and Alistarh, 2021).
 public struct Removal {
@@ -20,11 +24,21 @@ public struct Removal {
   public let damping: Double
   /// The minimum of q.
   public let value: Double
-  private let factor: CholeskyFactor
-  /// y = L⁻¹v with S_R = LLᵀ.
-  private let y: [Double]
-  /// t = S_R⁻¹v.
-  private let t: [Double]
+  private let solution: Solution
+
+  private enum Solution {
+    case gram(Gram)
+    case block(BlockMinimum)
+  }
+
+  private struct Gram {
+    /// Of S_R = LLᵀ.
+    let factor: CholeskyFactor
+    /// L⁻¹v.
+    let y: [Double]
+    /// t = S_R⁻¹v.
+    let t: [Double]
+  }
 
   /// Numbers of a block's part of the sums over all coordinates: `G_R G_Rᵀ`, u and ‖w_M‖².
   public static func width(count m: Int) -> Int { m * m + m + 1 }
@@ -41,13 +55,46 @@ public struct Removal {
     precondition(sums.count == Self.width(count: m), "\(sums.count) sums of \(m) gradients")
     count = m
     self.damping = damping
-    factor = CholeskyFactor(capacity: m)
+    let factor = CholeskyFactor(capacity: m)
     try factor.factor(sums, stride: m, rows: Array(0..<m), shift: Double(m) * damping)
     let v = sums[m * m..<m * m + m].map { $0 - gradientScale }
-    y = factor.solveLower(v)
-    t = factor.solve(v)
+    let y = factor.solveLower(v)
+    solution = .gram(Gram(factor: factor, y: y, t: factor.solve(v)))
     let square = y.reduce(0) { $0 + $1 * $1 }
     value = damping / 2 * (sums[m * m + m] + square) - gradientScale * gradientScale / 2
+  }
+
+  /// The model of a block alone, by the smaller of the two matrices.
+  ///
+  /// - Parameters:
+  ///   - block: an index into the blocks of `rows`.
+  ///   - rows: G.
+  ///   - weights: w of the slice.
+  ///   - removed: of the slice, whether a coordinate is in M.
+  ///   - damping: λ > 0.
+  ///   - gradientScale: η.
+  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision.
+  /// - Complexity: O(k²(n + m)) with k the smaller of n and m.
+  public init(
+    ofBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Float>,
+    removed: [Bool], damping: Double, gradientScale: Double
+  ) throws(NotPositiveDefinite) {
+    guard rows.blocks[block].count < rows.count else {
+      let sums = Buffer<Double>(count: Self.width(count: rows.count))
+      Self.writeSums(of: rows, block: block, weights: weights, removed: removed, into: sums.all)
+      try self.init(
+        sums: Array(sums.all), count: rows.count, damping: damping, gradientScale: gradientScale)
+      return
+    }
+    let minimum = try BlockMinimum(
+      of: rows, block: block, weights: weights, removed: removed, damping: damping,
+      gradientScale: gradientScale)
+    self.init(
+      count: rows.count, damping: damping, value: minimum.value, solution: .block(minimum))
+  }
+
+  private init(count: Int, damping: Double, value: Double, solution: Solution) {
+    (self.count, self.damping, self.value, self.solution) = (count, damping, value, solution)
   }
 
   /// A block's part of the sums.
@@ -93,7 +140,10 @@ public struct Removal {
     into change: UnsafeMutableBufferPointer<Double>
   ) {
     let range = rows.blocks[block]
-    rows.combine(t, block: block, into: change)
+    switch solution {
+    case .gram(let gram): rows.combine(gram.t, block: block, into: change)
+    case .block(let minimum): _ = change.update(fromContentsOf: minimum.change)
+    }
     for i in range where removed[i] { change[i - range.lowerBound] = -Double(weights[i]) }
   }
 
@@ -125,13 +175,18 @@ public struct Removal {
   public func coordinates(
     of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>
   ) -> [Coordinate] {
+    let gram: Gram
+    switch solution {
+    case .gram(let whole): gram = whole
+    case .block(let minimum): return minimum.coordinates()
+    }
     let (n, range) = (rows.blocks[block].count, rows.blocks[block])
     let solved = rows.doubles(ofBlock: block, columns: nil)
-    factor.solveLower(solved, columns: n)
+    gram.factor.solveLower(solved, columns: n)
     let sums = Buffer<Double>(count: 2 * n)
     let (squares, products) = (sums.pointer, sums.pointer + n)
     for row in 0..<count {
-      let (v, scale) = (solved + row * n, y[row])
+      let (v, scale) = (solved + row * n, gram.y[row])
       for j in 0..<n {
         squares[j] += v[j] * v[j]
         products[j] += scale * v[j]
@@ -145,50 +200,30 @@ public struct Removal {
   }
 
   /// `S_R⁻¹b`, shapes [m].
-  public func solve(_ b: [Double]) -> [Double] { factor.solve(b) }
-}
-
-extension GradientRows {
-  /// `G_b x` of a block, of which x is the slice's.
-  ///
-  /// - Parameter products: shape [m], overwritten.
-  public func writeProducts(
-    ofBlock index: Int, with x: UnsafeBufferPointer<Double>,
-    into products: UnsafeMutablePointer<Double>
-  ) {
-    let (all, range) = (block(index), blocks[index])
-    for row in 0..<count {
-      var sum = 0.0
-      for k in 0..<range.count {
-        sum += Double(all[row * range.count + k]) * x[range.lowerBound + k]
-      }
-      products[row] = sum
+  public func solve(_ b: [Double]) -> [Double] {
+    guard case .gram(let gram) = solution else {
+      preconditionFailure("S_R of a model that is solved by a block's own matrix")
     }
+    return gram.factor.solve(b)
   }
 
-  /// `Σ_k G_ki²` for the columns i of a block.
-  public func squareSums(ofBlock index: Int) -> [Double] {
-    let (all, n) = (block(index), blocks[index].count)
-    var sums = [Double](repeating: 0, count: n)
-    for row in 0..<count {
-      for k in 0..<n { sums[k] += Double(all[row * n + k]) * Double(all[row * n + k]) }
-    }
-    return sums
-  }
-
-  /// `G_bᵀc` of a block, added in the order of the rows.
+  /// `F⁻¹x` of a block whose model this is, with nothing removed.
   ///
   /// - Parameters:
-  ///   - coefficients: c, shape [m].
-  ///   - sums: shape [width of the block], overwritten.
-  public func combine(
-    _ coefficients: [Double], block index: Int, into sums: UnsafeMutableBufferPointer<Double>
+  ///   - x: of the slice.
+  ///   - product: shape [width of the block], overwritten.
+  public func writeInverseProduct(
+    of rows: GradientRows, block: Int, with x: UnsafeBufferPointer<Double>,
+    into product: UnsafeMutableBufferPointer<Double>
   ) {
-    let (all, n) = (block(index), blocks[index].count)
-    sums.update(repeating: 0)
-    for row in 0..<count {
-      let (start, c) = (row * n, coefficients[row])
-      for k in 0..<n { sums[k] += c * Double(all[start + k]) }
+    let own = UnsafeBufferPointer(rebasing: x[rows.blocks[block]])
+    switch solution {
+    case .block(let minimum): _ = product.update(fromContentsOf: minimum.inverseProduct(own))
+    case .gram(let gram):
+      var products = [Double](repeating: 0, count: count)
+      rows.writeProducts(ofBlock: block, with: x, into: &products)
+      rows.combine(gram.factor.solve(products), block: block, into: product)
+      for k in own.indices { product[k] = (own[k] - product[k]) / damping }
     }
   }
 }

@@ -112,16 +112,6 @@ public final class BrainSurgeon {
   ) throws {
     let z = Buffer<Double>(count: weights.count)
     let nothing = [Bool](repeating: false, count: weights.count)
-    let m = rows.count
-    func add(_ t: [Double], _ block: Int) {
-      let range = rows.blocks[block]
-      let change = Buffer<Double>(count: range.count)
-      rows.combine(t, block: block, into: change.all)
-      for i in range where !removed[i] {
-        updated[i] = Float(
-          Double(weights.pointer[i]) + change.pointer[i - range.lowerBound] / damping)
-      }
-    }
     var whole: Removal?
     _ = try minimum(removing: nothing, on: world) { block, removal in
       let range = rows.blocks[block]
@@ -133,18 +123,28 @@ public final class BrainSurgeon {
         whole = removal
         return
       }
-      var products = [Double](repeating: 0, count: m)
-      rows.writeProducts(ofBlock: block, with: UnsafeBufferPointer(z.all), into: &products)
-      add(removal.solve(products), block)
+      let change = Buffer<Double>(count: range.count)
+      removal.writeInverseProduct(
+        of: rows, block: block, with: UnsafeBufferPointer(z.all), into: change.all)
+      for i in range where !removed[i] {
+        updated[i] = Float(Double(weights.pointer[i]) - change.pointer[i - range.lowerBound])
+      }
     }
     guard !isBlockwise else { return }
     let first = sum.share.lowerBound
-    let products = try sum.total(width: m, on: world) { block, sums in
+    let products = try sum.total(width: rows.count, on: world) { block, sums in
       rows.writeProducts(
         ofBlock: block - first, with: UnsafeBufferPointer(z.all), into: sums.baseAddress!)
     }
     guard let t = whole?.solve(products) else { return }
-    for block in rows.blocks.indices { add(t, block) }
+    for (block, range) in rows.blocks.enumerated() {
+      let change = Buffer<Double>(count: range.count)
+      rows.combine(t, block: block, into: change.all)
+      for i in range where !removed[i] {
+        updated[i] = Float(
+          Double(weights.pointer[i]) + change.pointer[i - range.lowerBound] / damping)
+      }
+    }
   }
 
   private var all: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights.all) }
@@ -156,32 +156,33 @@ public final class BrainSurgeon {
   ) throws -> Double {
     precondition(
       removed.count == weights.count, "\(removed.count) flags of \(weights.count) weights")
-    let width = Removal.width(count: rows.count)
-    let first = sum.share.lowerBound
-    func write(_ block: Int, _ sums: UnsafeMutableBufferPointer<Double>) {
-      Removal.writeSums(of: rows, block: block, weights: all, removed: removed, into: sums)
-    }
-    func removal(_ sums: [Double]) throws -> Removal {
-      do {
-        return try Removal(
-          sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)
-      } catch {
-        throw PruningError(
-          "--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
-      }
+    func tooSmall(_ error: NotPositiveDefinite) -> PruningError {
+      PruningError("--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
     }
     guard isBlockwise else {
-      let sums = try sum.total(width: width, on: world) { write($0 - first, $1) }
-      let removal = try world.agree { try removal(sums) }
+      let (first, m) = (sum.share.lowerBound, rows.count)
+      let sums = try sum.total(width: Removal.width(count: m), on: world) {
+        Removal.writeSums(
+          of: rows, block: $0 - first, weights: all, removed: removed, into: $1)
+      }
+      let removal = try world.agree {
+        do {
+          return try Removal(
+            sums: sums, count: m, damping: damping, gradientScale: gradientScale)
+        } catch let error as NotPositiveDefinite { throw tooSmall(error) }
+      }
       for block in rows.blocks.indices { try body(block, removal) }
       return removal.value
     }
-    let sums = Buffer<Double>(count: width)
     var values: [Double] = []
     try world.agree {
       for block in rows.blocks.indices {
-        write(block, sums.all)
-        let removal = try removal(Array(sums.all))
+        let removal: Removal
+        do {
+          removal = try Removal(
+            ofBlock: block, of: rows, weights: all, removed: removed, damping: damping,
+            gradientScale: gradientScale)
+        } catch let error as NotPositiveDefinite { throw tooSmall(error) }
         try body(block, removal)
         values.append(removal.value)
       }

@@ -1,0 +1,124 @@
+import LinearAlgebra
+
+/// The minimum of a block's model by its own matrix, for a block of fewer coordinates than there are
+/// gradients.
+///
+///   F [n, n]   λI + (1/m) GᵀG, G [m, n] the block's columns
+///   M, R       the block's coordinates that are removed, δ_M = −w_M, and those that are kept
+///   g [n]      (η/m) Gᵀ1
+///
+/// `δ_R = F_RR⁻¹ (F_RM w_M − g_R)`. The slope left in a removed coordinate, `g_M + (Fδ)_M`, is `−λβ̃`, and
+/// the Schur complement `F_jj − F_jR F_RR⁻¹ F_Rj` is `λ(1 + s)`, in the letters of `Removal`.
+struct BlockMinimum {
+  /// The minimum.
+  let value: Double
+  /// δ, shape [n].
+  let change: [Double]
+  /// β̃, shape [n].
+  private let weights: [Double]
+  private let damping: Double
+  /// (1/m) GᵀG, shape [n, n].
+  private let matrix: [Double]
+  private let kept: [Int]
+  private let gone: [Int]
+  /// Of F_RR.
+  private let factor: CholeskyFactor
+
+  init(
+    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>, removed: [Bool],
+    damping: Double, gradientScale: Double
+  ) throws(NotPositiveDefinite) {
+    let (m, range) = (rows.count, rows.blocks[block])
+    let n = range.count
+    let w = range.map { Double(weights[$0]) }
+    kept = (0..<n).filter { !removed[range.lowerBound + $0] }
+    gone = (0..<n).filter { removed[range.lowerBound + $0] }
+    matrix = Self.matrix(of: rows, block: block)
+    self.damping = damping
+    factor = CholeskyFactor(capacity: kept.count)
+    try factor.factor(matrix, stride: n, rows: kept, shift: damping)
+
+    var gradient = [Double](repeating: 0, count: n)
+    if gradientScale > 0 {
+      let scale = [Double](repeating: gradientScale / Double(m), count: m)
+      gradient.withUnsafeMutableBufferPointer { rows.combine(scale, block: block, into: $0) }
+    }
+    var change = [Double](repeating: 0, count: n)
+    for i in gone { change[i] = -w[i] }
+    let forced = Self.product(matrix, change, rows: kept)
+    let answer = factor.solve(zip(kept, forced).map { -gradient[$0] - $1 })
+    for (i, number) in zip(kept, answer) { change[i] = number }
+    var final = zip(w, change).map { $0 + $1 }
+    var value = zip(gradient, change).reduce(0) { $0 + $1.0 * $1.1 }
+    for (j, number) in zip(gone, Self.product(matrix, change, rows: gone)) {
+      let slope = gradient[j] + number - damping * w[j]
+      final[j] = -slope / damping
+      value -= w[j] * slope
+    }
+    self.value = value / 2
+    self.change = change
+    self.weights = final
+  }
+
+  /// Its lower triangle as a product, mirrored.
+  private static func matrix(of rows: GradientRows, block: Int) -> [Double] {
+    let (m, n) = (rows.count, rows.blocks[block].count)
+    let numbers = rows.doubles(ofBlock: block, columns: nil)
+    return [Double](unsafeUninitializedCapacity: n * n) { matrix, count in
+      symmetricProduct(
+        numbers, rows: m, columns: n, transposed: true, into: matrix.baseAddress!)
+      for i in 0..<n {
+        for j in 0...i {
+          let element = matrix[i * n + j] / Double(m)
+          matrix[i * n + j] = element
+          matrix[j * n + i] = element
+        }
+      }
+      count = n * n
+    }
+  }
+
+  /// Some rows of a symmetric matrix times x.
+  private static func product(_ matrix: [Double], _ x: [Double], rows: [Int]) -> [Double] {
+    let n = x.count
+    return matrix.withUnsafeBufferPointer { matrix in
+      rows.map { row in
+        var sum = 0.0
+        for k in 0..<n { sum += matrix[row * n + k] * x[k] }
+        return sum
+      }
+    }
+  }
+
+  /// - Complexity: O(n³).
+  func coordinates() -> [Removal.Coordinate] {
+    let n = weights.count
+    var leverages = [Double](repeating: 0, count: n)
+    for (i, inverse) in zip(kept, factor.inverseDiagonal()) { leverages[i] = 1 - damping * inverse }
+    // L⁻¹F_RM.
+    let solved = Buffer<Double>(count: kept.count * gone.count)
+    for (row, i) in kept.enumerated() {
+      for (column, j) in gone.enumerated() {
+        solved.pointer[row * gone.count + column] = matrix[i * n + j]
+      }
+    }
+    factor.solveLower(solved.pointer, columns: gone.count)
+    for (column, j) in gone.enumerated() {
+      var rest = matrix[j * n + j]
+      for row in kept.indices {
+        let number = solved.pointer[row * gone.count + column]
+        rest -= number * number
+      }
+      leverages[j] = max(rest, 0) / damping
+    }
+    return zip(weights, leverages).map {
+      Removal.Coordinate(weight: $0, leverage: $1, damping: damping)
+    }
+  }
+
+  /// `F⁻¹x`, where nothing is removed.
+  func inverseProduct(_ x: UnsafeBufferPointer<Double>) -> [Double] {
+    precondition(gone.isEmpty, "an inverse of \(kept.count) coordinates of \(weights.count)")
+    return factor.solve(Array(x))
+  }
+}
