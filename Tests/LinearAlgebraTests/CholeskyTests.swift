@@ -56,6 +56,12 @@ import Testing
       #expect(relativeError(factor.solve(b), to: fresh.solve(b)) < 1e-13)
       let unit = (0..<factor.order).map { $0 == factor.order - 1 ? 1.0 : 0 }
       #expect(relativeError(factor.solveLastUnit(), to: fresh.solve(unit)) < 1e-13)
+      // L⁻¹ follows, of two right-hand sides side by side.
+      var two: [Double] = b.flatMap { [$0, 1.0] }
+      factor.solveLower(&two, columns: 2)
+      #expect(relativeError(b.indices.map { two[2 * $0] }, to: fresh.solveLower(b)) < 1e-13)
+      let diagonal = b.indices.map { i in fresh.solve(b.indices.map { $0 == i ? 1 : 0 })[i] }
+      #expect(relativeError(factor.inverseDiagonal(), to: diagonal) < 1e-13)
     }
     #expect(factor.hasRoom)
   }

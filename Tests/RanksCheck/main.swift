@@ -273,6 +273,8 @@ do {
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
   }
+  // The whole matrix, and blocks of fewer and of more weights than gradients.
+  for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {

@@ -1,0 +1,48 @@
+/// `F⁻¹` [d, d] of `F = λI + (1/m) GᵀG` by rows one after another, from `λ⁻¹I`:
+/// `F⁻¹ₙ₊₁ = F⁻¹ₙ − F⁻¹ₙ g gᵀ F⁻¹ₙ /(m + gᵀ F⁻¹ₙ g)`, which WoodFisher runs on each block of the coordinates.
+///
+/// Singh and Alistarh, WoodFisher, 2020.
+public func woodFisherInverse(rows: [[Double]], damping: Double) -> DenseMatrix {
+  let (d, m) = (rows[0].count, Double(rows.count))
+  var inverse = DenseMatrix(rows: d, columns: d) { $0 == $1 ? 1 / damping : 0 }
+  for g in rows {
+    let v = inverse * g
+    let scale = m + zip(g, v).reduce(0) { $0 + $1.0 * $1.1 }
+    for i in 0..<d {
+      for j in 0..<d { inverse[i, j] -= v[i] * v[j] / scale }
+    }
+  }
+  return inverse
+}
+
+/// `F⁻¹` of the same matrix as M-FAC's static algorithm has it, without a matrix [d, d]:
+/// `F⁻¹x = λ⁻¹x − Σ_k v_k (v_kᵀx)/(m + g_kᵀv_k)`, where `v_k` is that sum over the rows before k, of `g_k`.
+///
+/// Frantar, Kurtic and Alistarh, M-FAC, 2021.
+public struct MFACRecursion {
+  private let damping: Double
+  private var terms: [(v: [Double], scale: Double)] = []
+
+  public init(rows: [[Double]], damping: Double) {
+    self.damping = damping
+    for g in rows {
+      let v = inverseProduct(g)
+      terms.append((v, Double(rows.count) + zip(g, v).reduce(0) { $0 + $1.0 * $1.1 }))
+    }
+  }
+
+  /// `F⁻¹x`, shapes [d].
+  public func inverseProduct(_ x: [Double]) -> [Double] {
+    var product = x.map { $0 / damping }
+    for (v, scale) in terms {
+      let c = zip(v, x).reduce(0) { $0 + $1.0 * $1.1 } / scale
+      for i in x.indices { product[i] -= c * v[i] }
+    }
+    return product
+  }
+
+  /// `[F⁻¹]ᵢᵢ`.
+  public func diagonal(_ i: Int) -> Double {
+    terms.reduce(1 / damping) { $0 - $1.v[i] * $1.v[i] / $1.scale }
+  }
+}
