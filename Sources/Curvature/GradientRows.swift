@@ -4,30 +4,64 @@ import LinearAlgebra
 ///
 ///   G [m, d]   here the columns of a slice of d, cut in blocks
 ///
-/// Stored block by block, in a block row by row, so that products run over whole blocks.
+/// Stored block by block, in a block row by row, so that products run over whole blocks: in memory, or
+/// in pages of a file, of which those of a block or two are in this process's memory at a time.
 public final class GradientRows {
   /// m.
   public let count: Int
   /// The blocks, as ranges of the slice; they lie one after another from 0.
   public let blocks: [Range<Int>]
-  private let storage: Buffer<Float>
+  private let storage: Storage
+  /// The block whose pages were asked for last.
+  private var current: Int?
   /// A block in double precision, while it is worked on.
-  private lazy var scratch = Buffer<Double>(count: count * (blocks.map(\.count).max() ?? 0))
+  private lazy var scratch = Buffer<Double>(count: Self.widest(blocks) * count)
+
+  private enum Storage {
+    case memory(Buffer<Float>)
+    case pages(PagedBuffer<Float>)
+  }
 
   /// - Parameters:
   ///   - count: m > 0.
   ///   - blocks: of any lengths.
-  public init(count: Int, blocks: [Range<Int>]) {
-    precondition(count > 0, "\(count) gradients")
-    self.count = count
-    self.blocks = blocks
-    storage = Buffer(count: count * (blocks.last?.upperBound ?? 0))
+  public convenience init(count: Int, blocks: [Range<Int>]) {
+    self.init(
+      count: count, blocks: blocks,
+      storage: .memory(Buffer(count: count * (blocks.last?.upperBound ?? 0))))
   }
 
-  /// Bytes of `count` rows of a slice, and of a block of them that is worked on.
-  public static func bytes(count: Int, blocks: [Range<Int>]) -> Int {
-    count * (4 * (blocks.last?.upperBound ?? 0) + 8 * (blocks.map(\.count).max() ?? 0))
+  /// - Parameters:
+  ///   - count: m > 0.
+  ///   - blocks: of any lengths.
+  ///   - directory: where the file of pages is made; in memory where there is none.
+  /// - Throws: where the directory has not the room.
+  public convenience init(
+    count: Int, blocks: [Range<Int>], pagedIn directory: String?
+  ) throws(PageFileError) {
+    guard let directory else {
+      self.init(count: count, blocks: blocks)
+      return
+    }
+    self.init(
+      count: count, blocks: blocks,
+      storage: .pages(
+        try PagedBuffer(count: count * (blocks.last?.upperBound ?? 0), in: directory)))
   }
+
+  private init(count: Int, blocks: [Range<Int>], storage: Storage) {
+    precondition(count > 0, "\(count) gradients")
+    (self.count, self.blocks, self.storage) = (count, blocks, storage)
+  }
+
+  /// Bytes of memory of `count` rows of a slice, and of a block of them that is worked on; of pages,
+  /// those of the block and the next.
+  public static func bytes(count: Int, blocks: [Range<Int>], isPaged: Bool = false) -> Int {
+    let stored = isPaged ? 2 * widest(blocks) : blocks.last?.upperBound ?? 0
+    return count * (4 * stored + 8 * widest(blocks))
+  }
+
+  private static func widest(_ blocks: [Range<Int>]) -> Int { blocks.map(\.count).max() ?? 0 }
 
   /// Coordinates in this slice.
   public var sliceCount: Int { blocks.last?.upperBound ?? 0 }
@@ -37,16 +71,39 @@ public final class GradientRows {
     precondition(
       x.count == sliceCount && row < count,
       "row \(row) of \(x.count) columns among \(count) of \(sliceCount)")
+    guard let x0 = x.baseAddress else { return }
     for range in blocks {
-      let start = count * range.lowerBound + row * range.count
-      _ = storage[start..<start + range.count].update(fromContentsOf: x[range])
+      (numbers + count * range.lowerBound + row * range.count).update(
+        from: x0 + range.lowerBound, count: range.count)
     }
+    if case .pages(let pages) = storage { pages.release(0..<pages.count) }
   }
 
   /// The numbers of a block, shape [m, width], row by row.
   public func block(_ index: Int) -> UnsafeBufferPointer<Float> {
+    bring(index)
     let range = blocks[index]
-    return UnsafeBufferPointer(storage[count * range.lowerBound..<count * range.upperBound])
+    return UnsafeBufferPointer(
+      start: numbers + count * range.lowerBound, count: count * range.count)
+  }
+
+  private var numbers: UnsafeMutablePointer<Float> {
+    switch storage {
+    case .memory(let buffer): buffer.pointer
+    case .pages(let buffer): buffer.pointer
+    }
+  }
+
+  /// Has the pages of a block and of the next one read, and lets those of the one before it go.
+  private func bring(_ index: Int) {
+    guard case .pages(let pages) = storage, index != current else { return }
+    func place(_ block: Int) -> Range<Int> {
+      count * blocks[block].lowerBound..<count * blocks[block].upperBound
+    }
+    if let current { pages.release(place(current)) }
+    if index + 1 < blocks.count { pages.prefetch(place(index + 1)) }
+    pages.populate(place(index))
+    current = index
   }
 
   /// Columns of a block in double precision, shape [m, columns], row by row, in memory that the next call

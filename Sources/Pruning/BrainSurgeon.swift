@@ -61,7 +61,7 @@ public final class BrainSurgeon {
   /// on each level of the tree, and what is known of each coordinate.
   public static func bytes(count m: Int, partition: CellPartition, rank: Int) -> Int {
     let levels = partition.cells.leaves.trailingZeroBitCount
-    return 8 * (2 * levels + 4) * Removal.width(count: m)
+    return 8 * (2 * levels + 5) * Removal.width(count: m)
       + (MemoryLayout<Removal.Coordinate>.stride + 32) * partition.slice(of: rank).count
   }
 

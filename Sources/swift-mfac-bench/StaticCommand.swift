@@ -20,36 +20,43 @@ struct StaticCommand: ParsableCommand {
       products is of those that the ranks reach with a square product of order 1024 in the same run.
       """)
 
-  @Option(parsing: .unconditional, help: "d, weights.")
-  var parameters = 272_474
+  @Option(parsing: .upToNextOption, help: "d, weights.")
+  var parameters = [272_474, 1_000_000]
 
-  @Option(parsing: .upToNextOption, help: "m, gradients; each makes a line.")
+  @Option(parsing: .upToNextOption, help: "m, gradients; each d and m make a line.")
   var windows = [256, 1024]
+
+  @Option(help: "A directory for files of gradients, in place of memory.")
+  var pageDirectory: String?
 
   @Option(parsing: .unconditional, help: "Repetitions; the median counts.")
   var steps = 3
 
   func validate() throws {
-    for (flag, value) in [("--parameters", parameters), ("--steps", steps)] {
-      try require(flag, in: 1...1_000_000_000, value)
-    }
+    try require("--steps", in: 1...1_000_000_000, steps)
+    for d in parameters { try require("--parameters", in: 1...1_000_000_000, d) }
     for m in windows { try require("--windows", in: 1...100_000, m) }
   }
 
   func run() throws {
     Launcher.run { world in
       if world.rank == 0 {
+        let place = pageDirectory.map { ", pages in \($0)" } ?? ""
         print(
-          "d = \(parameters), \(world.size) ranks, OpenBLAS core type \(BLAS.coreType), one thread a rank"
-        )
+          "\(world.size) ranks, OpenBLAS core type \(BLAS.coreType), one thread a rank\(place)")
       }
-      for m in windows { try measure(m, on: world) }
+      for d in parameters {
+        for m in windows { try measure(d, m, on: world) }
+      }
     }
   }
 
-  private func measure(_ m: Int, on world: Communicator) throws {
+  private func measure(_ parameters: Int, _ m: Int, on world: Communicator) throws {
     let partition = CellPartition(Cells(parameterCount: parameters), over: world.size)
-    let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+    let rows = try world.agree {
+      try GradientRows(
+        count: m, blocks: partition.cellsInSlice(of: world.rank), pagedIn: pageDirectory)
+    }
     let slice = Buffer<Float>(count: rows.sliceCount)
     for row in 0...m {
       let random = CounterRandom(seed: 1, stream: UInt64(row))
@@ -80,16 +87,25 @@ struct StaticCommand: ParsableCommand {
     let (d, n) = (Double(parameters), Double(m))
     let speed = Double(world.size) * 2 * pow(1024, 3) / products.median
     let scoreRate = (2 * n * n * d + n * n * n / 3) / scores.median
+    let peak = try world.allGather(Self.peakMemory).max()!
     if world.rank == 0 {
       print(
         row(
-          "m = \(m)",
+          "d = \(parameters), m = \(m)",
           [
             "scores \(format(scores.median, 3)) s", "\(format(scoreRate / 1e9, 1)) GFLOP/s",
             "\(format(scoreRate / speed, 2)) of products",
             "update \(format(updates.median, 3)) s",
-          ], nameWidth: 10, width: 22))
+            "peak so far \(format(peak / 1e9, 2)) GB",
+          ], nameWidth: 22, width: 20))
     }
+  }
+
+  /// The most bytes that this process has had in memory.
+  private static var peakMemory: Double {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return 1024 * Double(usage.ru_maxrss)
   }
 
   /// Seconds of the slowest rank.

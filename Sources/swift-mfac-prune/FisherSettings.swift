@@ -10,6 +10,13 @@ struct FisherSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "b: a row is the mean gradient of so many examples.")
   var gradientBatch = 1
 
+  @Option(
+    help: """
+      A directory on a local disk for files of G, for more than there is memory; each rank makes one, \
+      which is gone when it ends. The result is the same.
+      """)
+  var pageDirectory: String?
+
   @Option(parsing: .unconditional, help: "λ.")
   var damping = 1e-5
 
@@ -31,6 +38,7 @@ struct FisherSettings: ParsableArguments {
   func validate() throws {
     try require("--gradients", in: 1...1_000_000, gradients)
     try require("--gradient-batch", in: 1...1_000_000_000, gradientBatch)
+    try require(pageDirectory != "", "--page-directory", "a path", "an empty one")
     try require("--block-size", in: 1...1_000_000_000, blockSize)
     try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
     try require(

@@ -97,7 +97,8 @@ struct PruningRun {
       rank: world.rank,
       // Those of the first stage stay for the next sparsity, any other's until the next are there.
       kept: GradientRows.bytes(
-        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
+        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank),
+        isPaged: fisher.pageDirectory != nil)
         * min(settings.selection.stages, 3)
         + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
     ).check(on: world)
@@ -123,8 +124,10 @@ struct PruningRun {
       settings, dataset: dataset, selection: selection, dense: try quality(of: weights))
     say(report.heading(ranks: world.size))
     if let gradientSeconds {
+      let place = settings.fisher.pageDirectory.map { ", in pages in \($0)" } ?? ""
       say(
-        "\(settings.fisher.gradients) gradients in \(formatNumber(gradientSeconds, digits: 2)) s\n")
+        "\(settings.fisher.gradients) gradients in \(formatNumber(gradientSeconds, digits: 2)) s"
+          + place + "\n")
     }
     say(report.tableHead)
     for (sparsity, directory) in zip(
@@ -207,8 +210,11 @@ struct PruningRun {
     guard let collection else { return (MagnitudePruning(), nil) }
     var seconds = 0.0
     let rows = try time(&seconds) {
-      let rows = GradientRows(
-        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
+      let rows = try world.agree {
+        try GradientRows(
+          count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank),
+          pagedIn: fisher.pageDirectory)
+      }
       _ = try collection.collect(
         rows: stage * fisher.gradients..<(stage + 1) * fisher.gradients,
         parameters: UnsafeBufferPointer(weights.all),
