@@ -1,7 +1,10 @@
 import MPI
 import Sharding
 
-/// Which weights go: those of the least saliency, exactly as many as asked for, of equal ones the first.
+/// Which weights go: those of the least saliency, of equal ones the first.
+///
+/// Exactly as many as asked for: of n weights the least number that is not below `sparsity`·n, counted
+/// by the decimal number that the sparsity is written as.
 public struct Selection: Sendable {
   /// Which weights compete with one another.
   public enum Scope: Sendable, Equatable {
@@ -47,8 +50,8 @@ public struct Selection: Sendable {
   /// Weights that may be removed.
   public var prunableCount: Int { prunable.reduce(0) { $0 + $1.range.count } }
 
-  /// A mask that removes `sparsity` of the prunable weights, rounded to a whole number of the pattern's
-  /// blocks. Collective.
+  /// A mask that removes `sparsity` of the prunable weights, rounded up to a whole number of the
+  /// pattern's blocks. Collective.
   ///
   /// - Parameters:
   ///   - sparsity: in [0, 1); that of the pattern, where it has one.
@@ -123,7 +126,7 @@ public struct Selection: Sendable {
   private func counts(for sparsity: Double) throws(PruningError) -> Counts {
     let sizes = prunable.map { $0.range.count / pattern.blockSize }
     let all = sizes.reduce(0, +)
-    let total = Int((sparsity * Double(all)).rounded())
+    let total = Share(sparsity).roundedUp(of: all)
     let largest = prunable.map(largestCount(of:))
     let counts: Counts
     switch scope {
@@ -131,7 +134,7 @@ public struct Selection: Sendable {
     case .uniform: counts = .ofTensors(Self.share(total, over: sizes))
     case .perTensor(let named):
       let fixed = zip(prunable, sizes).map { tensor, size in
-        named[tensor.name].map { Int(($0 * Double(size)).rounded()) }
+        named[tensor.name].map { Share($0).roundedUp(of: size) }
       }
       let rest = total - fixed.reduce(0) { $0 + ($1 ?? 0) }
       let restSizes = zip(sizes, fixed).map { $1 == nil ? $0 : 0 }
@@ -165,7 +168,7 @@ public struct Selection: Sendable {
   /// Blocks that a tensor may lose.
   private func largestCount(of tensor: WeightTensor) -> Int {
     let size = tensor.range.count / pattern.blockSize
-    return Int((maximumTensorSparsity * Double(size)).rounded(.down))
+    return Share(maximumTensorSparsity).roundedDown(of: size)
   }
 
   /// `total` shared out in proportion to `sizes`: each share rounded down, and what is left given one

@@ -63,6 +63,11 @@ private func scores(_ stream: UInt64) -> [Double] {
   }
 }
 
+/// The least whole number that is not below a share of thousandths.
+private func removedCount(_ share: Double, of count: Int) -> Int {
+  (Int((1000 * share).rounded()) * count + 999) / 1000
+}
+
 private func mask(
   _ selection: Selection, _ sparsity: Double, _ scores: [Double], after previous: [Bool],
   on world: Communicator
@@ -103,7 +108,7 @@ func checkSelection(on world: Communicator) throws -> UInt64 {
     let sorted = PlainBlock.sorted(blocks)
     let size = rows * columns
     for sparsity in [0, 0.001, 0.3, 0.5, 0.77, 0.999] {
-      let count = Int((sparsity * Double(blocks.count)).rounded())
+      let count = removedCount(sparsity, of: blocks.count)
       let global = try mask(
         try Selection(of: tensors, pattern: pattern), sparsity, scores, after: allKept, on: world)
       try compare(global, without: Array(sorted.prefix(count)), "global \(pattern) \(sparsity)")
@@ -178,7 +183,7 @@ private func checkPrevious(after allKept: [Bool], on world: Communicator) throws
   let second = try mask(selection, 0.6, scores, after: first, on: world)
   try check(zip(first, second).allSatisfy { $0 || !$1 }, "a removed weight came back")
   try check(
-    second.count { !$0 } == Int((0.6 * Double(selection.prunableCount)).rounded()),
+    second.count { !$0 } == removedCount(0.6, of: selection.prunableCount),
     "number after another mask")
   for (what, sparsity, wrong) in [("mask that was there", 0.2, 0), ("not finite", 0.7, Double.nan)]
   {
