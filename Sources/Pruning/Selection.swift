@@ -96,7 +96,7 @@ public struct Selection: Sendable {
       // Blocks beyond what their tensor may lose do not compete.
       let limits = try prunable.enumerated().map { index, tensor -> Boundary? in
         let largest = largestCount(of: tensor)
-        return largest == tensor.range.count / pattern.blockSize
+        return largest == tensor.range.count
           ? .all : try blocks.boundary(after: largest, of: index, on: world)
       }
       let boundary = try blocks.boundary(after: count, upTo: limits, on: world)
@@ -109,7 +109,7 @@ public struct Selection: Sendable {
 
   // MARK: How many
 
-  /// Numbers of blocks to remove.
+  /// Numbers of weights to remove, and as many more as make the last block whole.
   private enum Counts {
     case inAll(Int)
     case ofTensors([Int])
@@ -120,55 +120,63 @@ public struct Selection: Sendable {
     if pattern.sparsity == nil { _ = try counts(for: sparsity) }
   }
 
-  /// How many blocks a sparsity removes.
+  /// How many weights a sparsity removes.
   ///
   /// - Throws: `PruningError` where the tensors cannot have it.
   private func counts(for sparsity: Double) throws(PruningError) -> Counts {
-    let sizes = prunable.map { $0.range.count / pattern.blockSize }
-    let all = sizes.reduce(0, +)
-    let total = Share(sparsity).roundedUp(of: all)
+    // What is shared out: blocks where all are of one size, else weights.
+    let unit = pattern.blockSize ?? 1
+    let sizes = prunable.map { $0.range.count / unit }
+    let total = Share(sparsity).roundedUp(of: sizes.reduce(0, +))
     let largest = prunable.map(largestCount(of:))
-    let counts: Counts
+    let counts: [Int]
     switch scope {
-    case .global: counts = .inAll(total)
-    case .uniform: counts = .ofTensors(Self.share(total, over: sizes))
+    case .global:
+      guard total * unit <= largest.reduce(0, +) else {
+        throw PruningError(
+          "a sparsity of \(sparsity) removes \(total * unit) weights: expected at most "
+            + "\(largest.reduce(0, +)), all that a largest sparsity of \(maximumTensorSparsity) in "
+            + "each tensor allows")
+      }
+      return .inAll(total * unit)
+    case .uniform: counts = Self.share(total, over: sizes)
     case .perTensor(let named):
-      let fixed = zip(prunable, sizes).map { tensor, size in
-        named[tensor.name].map { Share($0).roundedUp(of: size) }
+      let fixed = prunable.map { tensor in
+        named[tensor.name].map { removedCount($0, of: tensor) / unit }
       }
       let rest = total - fixed.reduce(0) { $0 + ($1 ?? 0) }
       let restSizes = zip(sizes, fixed).map { $1 == nil ? $0 : 0 }
       guard rest >= 0, rest <= restSizes.reduce(0, +) else {
         throw PruningError(
-          "a sparsity of \(sparsity) removes \(total * pattern.blockSize) weights: expected "
-            + "sparsities of single tensors that leave between 0 and "
-            + "\(restSizes.reduce(0, +) * pattern.blockSize) of them to the other tensors, got "
-            + "\(rest * pattern.blockSize)")
+          "a sparsity of \(sparsity) removes \(total * unit) weights: expected sparsities of single "
+            + "tensors that leave between 0 and \(restSizes.reduce(0, +) * unit) of them to the other "
+            + "tensors, got \(rest * unit)")
       }
-      let shared = Self.share(rest, over: restSizes)
-      counts = .ofTensors(zip(fixed, shared).map { $0 ?? $1 })
+      counts = zip(fixed, Self.share(rest, over: restSizes)).map { $0 ?? $1 }
     }
-    if case .inAll = counts, largest.reduce(0, +) < total {
+    let whole = zip(prunable, counts).map { tensor, count in
+      let size = pattern.blockSize(in: tensor)
+      return (count * unit + size - 1) / size * size
+    }
+    if let index = whole.indices.first(where: { whole[$0] > largest[$0] }) {
       throw PruningError(
-        "a sparsity of \(sparsity) removes \(total * pattern.blockSize) weights: expected at most "
-          + "\(largest.reduce(0, +) * pattern.blockSize), all that a largest sparsity of "
-          + "\(maximumTensorSparsity) in each tensor allows")
+        "a sparsity of \(sparsity) removes \(whole[index]) weights of '\(prunable[index].name)': "
+          + "expected at most \(largest[index]), for a largest sparsity of \(maximumTensorSparsity)"
+      )
     }
-    if case .ofTensors(let counts) = counts,
-      let index = counts.indices.first(where: { counts[$0] > largest[$0] })
-    {
-      throw PruningError(
-        "a sparsity of \(sparsity) removes \(counts[index] * pattern.blockSize) weights of "
-          + "'\(prunable[index].name)': expected at most \(largest[index] * pattern.blockSize), for "
-          + "a largest sparsity of \(maximumTensorSparsity)")
-    }
-    return counts
+    return .ofTensors(whole)
   }
 
-  /// Blocks that a tensor may lose.
+  /// The weights of a share of a tensor's blocks.
+  private func removedCount(_ share: Double, of tensor: WeightTensor) -> Int {
+    let size = pattern.blockSize(in: tensor)
+    return Share(share).roundedUp(of: tensor.range.count / size) * size
+  }
+
+  /// Weights that a tensor may lose.
   private func largestCount(of tensor: WeightTensor) -> Int {
-    let size = tensor.range.count / pattern.blockSize
-    return Share(maximumTensorSparsity).roundedDown(of: size)
+    let size = pattern.blockSize(in: tensor)
+    return Share(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
   }
 
   /// `total` shared out in proportion to `sizes`: each share rounded down, and what is left given one

@@ -51,8 +51,9 @@ struct SelectionSettings: ParsableArguments {
 
   @Option(
     help: """
-      unstructured; 2:4, of each 4 consecutive inputs of an output 2 are kept; or 1x4, 4x1 and the \
-      like, blocks of outputs by inputs.
+      unstructured; 2:4, of each 4 consecutive inputs of an output 2 are kept; 1x4, 4x1 and the \
+      like, blocks of outputs by inputs; or channels, all weights of an output (--exclude the last \
+      layer, whose outputs are the network's).
       """)
   var pattern = Pattern.unstructured
 

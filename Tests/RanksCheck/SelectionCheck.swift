@@ -49,6 +49,19 @@ private struct PlainBlock {
     }
   }
 
+  /// Scored by the mean of their members.
+  static func channels(scores: [Double]) -> [PlainBlock] {
+    tensors.enumerated().filter(\.element.isPrunable).flatMap { index, tensor in
+      let size = tensor.range.count / tensor.shape[0]
+      return stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: size).map {
+        let members = Array($0..<$0 + size)
+        return PlainBlock(
+          tensor: index, members: members,
+          score: members.reduce(0) { $0 + scores[$1] } / Double(size))
+      }
+    }
+  }
+
   /// From the least score on, of equal ones by the first member.
   static func sorted(_ blocks: [PlainBlock]) -> [PlainBlock] {
     blocks.sorted { ($0.score, $0.members[0]) < ($1.score, $1.members[0]) }
@@ -162,6 +175,7 @@ private func checkOtherPatterns(
     try compare(
       try mask(selection, 0, scores, after: allKept, on: world), single, "\(kept):\(count)")
   }
+  try checkChannels(scores, after: allKept, compare, on: world)
   // Two halves of the convolution: each lies on up to four of eight ranks.
   let convolution = tensors.map {
     WeightTensor(
@@ -172,6 +186,44 @@ private func checkOtherPatterns(
     try mask(
       try Selection(of: convolution, pattern: Pattern("12x4")!), 0.5, scores, after: allKept,
       on: world), Array(PlainBlock.sorted(large).prefix(large.count / 2)), "12x4")
+}
+
+/// Whole outputs of three sizes, by what each of their weights is worth, the last one taken whole.
+private func checkChannels(
+  _ scores: [Double], after allKept: [Bool],
+  _ compare: ([Bool], [PlainBlock], String) throws -> Void, on world: Communicator
+) throws {
+  let channels = PlainBlock.channels(scores: scores)
+  let d = tensors.filter(\.isPrunable).reduce(0) { $0 + $1.range.count }
+  let pattern = Pattern("channels")!
+  for sparsity in [0, 0.001, 0.37, 0.8, 0.999] {
+    func first(_ channels: [PlainBlock], _ count: Int) -> [PlainBlock] {
+      var left = count
+      return Array(
+        PlainBlock.sorted(channels).prefix { channel in
+          defer { left -= channel.members.count }
+          return left > 0
+        })
+    }
+    try compare(
+      try mask(
+        try Selection(of: tensors, pattern: pattern), sparsity, scores, after: allKept, on: world),
+      first(channels, removedCount(sparsity, of: d)), "global channels \(sparsity)")
+    // At least its share, but not another channel.
+    let uniform = try mask(
+      try Selection(of: tensors, scope: .uniform, pattern: pattern), sparsity, scores,
+      after: allKept, on: world)
+    var removed: [PlainBlock] = []
+    for (index, tensor) in tensors.enumerated() where tensor.isPrunable {
+      let own = tensor.range.count { !uniform[$0] }
+      let beyond = Double(own) - sparsity * Double(tensor.range.count)
+      try check(
+        beyond > -1 && beyond < Double(tensor.range.count / tensor.shape[0]),
+        "channels of \(tensor.name), \(sparsity)")
+      removed += first(channels.filter { $0.tensor == index }, own)
+    }
+    try compare(uniform, removed, "uniform channels \(sparsity)")
+  }
 }
 
 /// What was removed stays so; where it cannot, or a saliency is no number on one rank alone, all ranks
