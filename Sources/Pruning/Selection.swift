@@ -17,28 +17,46 @@ public struct Selection: Sendable {
     case perTensor([String: Double])
   }
 
+  /// What a saliency is divided by.
+  public enum Weighing: String, CaseIterable, Sendable {
+    case none
+    /// The weight's multiply-adds for an example, so that for the same loss more of them are saved
+    /// (WoodFisher; Singh and Alistarh, 2020).
+    case flops
+  }
+
   /// All tensors of the vector [d], in its order.
   public let tensors: [WeightTensor]
   public let scope: Scope
   public let pattern: Pattern
+  public let weighing: Weighing
   /// No tensor gets a higher sparsity.
   public let maximumTensorSparsity: Double
 
   /// - Parameter maximumTensorSparsity: in (0, 1].
-  /// - Throws: `PruningError` where nothing is prunable, or the pattern does not fit a tensor.
+  /// - Throws: `PruningError` where nothing is prunable, the pattern does not fit a tensor, or a tensor's
+  ///   multiply-adds are asked for and not known.
   public init(
     of tensors: [WeightTensor], scope: Scope = .global, pattern: Pattern = .unstructured,
-    maximumTensorSparsity: Double = 1
+    weighing: Weighing = .none, maximumTensorSparsity: Double = 1
   ) throws(PruningError) {
     self.tensors = tensors
     self.scope = scope
     self.pattern = pattern
+    self.weighing = weighing
     self.maximumTensorSparsity = maximumTensorSparsity
     for tensor in tensors where tensor.isPrunable { try pattern.check(tensor) }
     if let sparsity = pattern.sparsity, sparsity > maximumTensorSparsity {
       throw PruningError(
         "the pattern \(pattern) gives each tensor a sparsity of \(sparsity): expected at most "
           + "\(maximumTensorSparsity)")
+    }
+    if weighing == .flops,
+      let tensor = tensors.first(where: { $0.isPrunable && $0.multiplyAdds == 0 })
+    {
+      throw PruningError(
+        "tensor '\(tensor.name)' cannot be weighed by its multiply-adds: expected a --model whose "
+          + "linear, convolution or attention layer has it, or it excluded")
     }
     guard prunableCount > 0 else {
       throw PruningError("no weight is prunable: expected a tensor that --exclude leaves")
@@ -69,6 +87,13 @@ public struct Selection: Sendable {
       "\(saliencies.count) saliencies for \(slice) of \(partition.slice(of: world.rank))")
     try world.agree { try check(saliencies, in: slice) }
     var scores = Array(saliencies)
+    if weighing == .flops {
+      for tensor in prunable {
+        for i in tensor.range.clamped(to: slice) {
+          scores[i - slice.lowerBound] /= Double(tensor.multiplyAdds)
+        }
+      }
+    }
     for i in scores.indices where !previous.isKept[i] { scores[i] = -.infinity }
     let blocks = try Blocks(
       of: tensors, in: pattern, scores: scores, partition: partition, on: world)

@@ -64,6 +64,13 @@ struct SelectionSettings: ParsableArguments {
       """)
   var stages = 1
 
+  @Option(
+    help: """
+      flops: weights compete by their saliency for each multiply-add of an example that they take, those \
+      of a convolution one at each position.
+      """)
+  var weigh = Selection.Weighing.none
+
   enum Choice: String, CaseIterable, ExpressibleByArgument {
     case topK = "top-k"
     case greedy
@@ -117,6 +124,17 @@ struct SelectionSettings: ParsableArguments {
       tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
   }
 
+  /// For people, by the options' names.
+  var described: [String: String] {
+    var settings = [
+      "scope": scope.rawValue, "pattern": "\(pattern)", "weigh": weigh.rawValue,
+      "stages": "\(stages)", "max-tensor-sparsity": "\(maxTensorSparsity)",
+      "select": select.rawValue,
+    ]
+    if select == .greedy { settings["greedy-steps"] = "\(greedySteps)" }
+    return settings
+  }
+
   /// Parts in which a stage's weights are selected.
   var parts: Int { select == .greedy ? greedySteps : 1 }
 
@@ -129,7 +147,7 @@ struct SelectionSettings: ParsableArguments {
   func selection(of tensors: [WeightTensor]) throws -> Selection {
     try Selection(
       of: tensors, scope: try scope(for: tensors.filter(\.isPrunable)), pattern: pattern,
-      maximumTensorSparsity: maxTensorSparsity)
+      weighing: weigh, maximumTensorSparsity: maxTensorSparsity)
   }
 
   private func scope(for tensors: [WeightTensor]) throws -> Selection.Scope {
@@ -169,6 +187,8 @@ struct TensorSparsity: ExpressibleByArgument, CustomStringConvertible {
     self.sparsity = sparsity
   }
 }
+
+extension Selection.Weighing: ExpressibleByArgument {}
 
 extension Pattern: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

@@ -31,6 +31,18 @@ struct PatternTests {
     #expect(Pattern.channels.sparsity == nil)
   }
 
+  @Test func multiplyAddsMustBeKnownOfWhatIsPruned() throws {
+    func tensor(_ multiplyAdds: Int, isPrunable: Bool = true) -> WeightTensor {
+      WeightTensor(
+        name: "w", shape: [4], range: 0..<4, isPrunable: isPrunable, multiplyAdds: multiplyAdds)
+    }
+    _ = try Selection(of: [tensor(2), tensor(0, isPrunable: false)], weighing: .flops)
+    #expect(throws: PruningError.self) {
+      try Selection(of: [tensor(2), tensor(0)], weighing: .flops)
+    }
+    _ = try Selection(of: [tensor(0)], weighing: .none)
+  }
+
   @Test func tensorsAreCutIntoWholeBlocks() throws {
     let pattern = try #require(Pattern("2x4"))
     _ = try Selection(of: [tensor([6, 8, 3, 3])], pattern: pattern)

@@ -14,7 +14,7 @@ private let tensors: [WeightTensor] = {
     defer { start += shape.reduce(1, *) }
     return WeightTensor(
       name: name, shape: shape, range: start..<start + shape.reduce(1, *),
-      isPrunable: shape.count > 1)
+      isPrunable: shape.count > 1, multiplyAdds: name == "conv" ? 49 : 3)
   }
 }()
 
@@ -175,6 +175,14 @@ private func checkOtherPatterns(
     try compare(
       try mask(selection, 0, scores, after: allKept, on: world), single, "\(kept):\(count)")
   }
+  let weighed = scores.enumerated().map { i, score in
+    score / (i < tensors[0].range.upperBound ? 49 : 3)
+  }
+  let single = PlainBlock.sorted(PlainBlock.all(rows: 1, columns: 1, scores: weighed))
+  try compare(
+    try mask(
+      try Selection(of: tensors, weighing: .flops), 0.6, scores, after: allKept, on: world),
+    Array(single.prefix(removedCount(0.6, of: single.count))), "weighed")
   try checkChannels(scores, after: allKept, compare, on: world)
   // Two halves of the convolution: each lies on up to four of eight ranks.
   let convolution = tensors.map {
