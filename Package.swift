@@ -63,6 +63,7 @@ let package = Package(
         "Datasets", "MPI", "Networks",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .target(name: "Plots"),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
@@ -75,7 +76,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Pruning",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Plots",
+        "Pruning",
         "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -84,8 +86,7 @@ let package = Package(
       name: "swift-mfac-bench",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
-        "Pruning",
-        "RandomNumbers", "Sharding", "Training",
+        "Plots", "Pruning", "RandomNumbers", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -112,6 +113,7 @@ let package = Package(
       name: "PruningTests",
       dependencies: ["Curvature", "LinearAlgebra", "Pruning", "RandomNumbers", "Reference"]),
     .testTarget(name: "BenchTests", dependencies: ["MPI", "Sharding", "swift-mfac-bench"]),
+    .testTarget(name: "PlotsTests", dependencies: ["Plots"]),
     .executableTarget(
       name: "ranks-check",
       dependencies: [

@@ -12,12 +12,9 @@ struct BlockBands {
   let members: [Int]
 
   init(of tensor: WeightTensor, in pattern: Pattern) {
-    let isPlain = pattern == .unstructured
-    let (rows, columns) = pattern.block
+    let (rows, columns, row, inner) = pattern.blocks(in: tensor)
     range = tensor.range
-    let inner = isPlain ? 1 : tensor.shape[2...].reduce(1, *)
     self.inner = inner
-    let row = isPlain ? 1 : tensor.shape[1] * inner
     self.columns = columns
     length = rows == 1 ? columns * inner : rows * row
     members = (0..<rows).flatMap { output in

@@ -11,7 +11,8 @@ struct Blocks {
   private let bands: [BlockBands]
   /// A block's first coordinate, tensor by tensor in their order.
   private var firsts: [Int] = []
-  /// The order of the blocks' scores, each the sum of its members'.
+  /// The order of the blocks' scores, each the sum of its members'; where blocks are of different sizes,
+  /// that sum for each of its weights.
   private var keys: [UInt64] = []
   /// For each tensor, which of them are its own.
   private var ofTensor: [Range<Int>] = []
@@ -35,35 +36,36 @@ struct Blocks {
         // From +0 on, no sum is −0.
         let sum = bands.members.reduce(0) { $0 + scores[first + $1] }
         firsts.append(first)
-        keys.append(Boundary.key(of: sum))
+        keys.append(
+          Boundary.key(of: pattern.blockSize == nil ? sum / Double(bands.members.count) : sum))
       }
       ofTensor.append(start..<firsts.count)
     }
   }
 
-  /// The boundary after `count` blocks of a tensor. Collective.
+  /// The boundary after the first blocks of a tensor that have `count` weights. Collective.
   func boundary(after count: Int, of tensor: Int, on world: Communicator) throws -> Boundary? {
-    try boundary(after: count, among: ofTensor[tensor].filter(isCounted), on: world)
+    try Boundary(after: count, of: numbers(of: tensor, upTo: .all), on: world)
   }
 
-  /// The boundary after `count` blocks of all tensors, none of them beyond its tensor's limit.
-  /// Collective.
+  /// The boundary after the first blocks of all tensors that have `count` weights, none of them beyond
+  /// its tensor's limit. Collective.
   func boundary(
     after count: Int, upTo limits: [Boundary?], on world: Communicator
   ) throws -> Boundary? {
-    let eligible = zip(ofTensor, limits).flatMap { blocks, limit in
-      blocks.filter { isCounted($0) && (limit?.takes(keys[$0], at: firsts[$0]) ?? false) }
-    }
-    return try boundary(after: count, among: eligible, on: world)
+    try Boundary(
+      after: count,
+      of: limits.enumerated().flatMap { tensor, limit in numbers(of: tensor, upTo: limit) },
+      on: world)
   }
 
-  private func isCounted(_ block: Int) -> Bool { slice.contains(firsts[block]) }
-
-  private func boundary(
-    after count: Int, among blocks: [Int], on world: Communicator
-  ) throws -> Boundary? {
-    try Boundary(
-      after: count, of: blocks.map { keys[$0] }, at: blocks.map { firsts[$0] }, on: world)
+  /// What this rank counts of a tensor, up to a limit.
+  private func numbers(
+    of tensor: Int, upTo limit: Boundary?
+  ) -> [(key: UInt64, index: Int, weights: Int)] {
+    ofTensor[tensor].filter { block in
+      slice.contains(firsts[block]) && (limit?.takes(keys[block], at: firsts[block]) ?? false)
+    }.map { (keys[$0], firsts[$0], bands[tensor].members.count) }
   }
 
   /// Removes the blocks up to their tensor's boundary.

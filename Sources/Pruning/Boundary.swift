@@ -3,9 +3,10 @@ import Sharding
 
 /// The last of the least numbers, of which each rank holds some: those up to it are taken.
 ///
-/// In the order of the numbers, and of equal ones in the order of their indices. It is found digit by
-/// digit, from the highest: in each round the ranks sum how many of the numbers that are still in
-/// question have which digit. No rank sees another's numbers.
+/// Each number stands for a number of weights. In the order of the numbers, and of equal ones in the
+/// order of their indices. It is found digit by
+/// digit, from the highest: in each round the ranks sum how many weights those
+/// numbers that are still in question stand for that have which digit. No rank sees another's numbers.
 struct Boundary: Comparable {
   private let key: UInt64
   private let index: Int
@@ -24,22 +25,26 @@ struct Boundary: Comparable {
 
   func takes(_ key: UInt64, at index: Int) -> Bool { (key, index) <= (self.key, self.index) }
 
-  /// The boundary after `count` of all ranks' numbers; nil where that is none of them. Collective.
+  /// The boundary after the first numbers that stand for `count` weights or more; nil where `count` is 0.
+  /// Collective.
   ///
   /// - Parameters:
-  ///   - count: at most as many as there are.
-  ///   - keys: this rank's; see `key(of:)`.
-  ///   - indices: theirs, none of them twice on all ranks.
-  init?(after count: Int, of keys: [UInt64], at indices: [Int], on world: Communicator) throws {
+  ///   - count: at most as many as there are on all ranks.
+  ///   - numbers: this rank's; the key of each, see `key(of:)`, its index, none of them twice on all
+  ///     ranks, and its weights.
+  init?(
+    after count: Int, of numbers: [(key: UInt64, index: Int, weights: Int)], on world: Communicator
+  ) throws {
     guard count > 0 else { return nil }
-    let (key, below, equal) = try Self.number(count, of: keys, on: world)
+    let (key, below, equal) = try Self.number(
+      at: count, of: numbers.map { ($0.key, $0.weights) }, on: world)
     let ties = count - below
     guard ties < equal else {
       self.init(key: key, index: .max)
       return
     }
-    let tied = zip(keys, indices).filter { $0.0 == key }.map { UInt64($0.1) }
-    self.init(key: key, index: Int(try Self.number(ties, of: tied, on: world).number))
+    let tied = numbers.filter { $0.key == key }.map { (UInt64($0.index), $0.weights) }
+    self.init(key: key, index: Int(try Self.number(at: ties, of: tied, on: world).number))
   }
 
   /// An integer that is ordered as the number is; the number is not −0.
@@ -48,10 +53,10 @@ struct Boundary: Comparable {
     return bits >> 63 == 0 ? bits | 1 << 63 : ~bits
   }
 
-  /// The `place`-th least of all ranks' numbers, counted from 1, how many are less, and how many are
-  /// equal to it. Collective.
+  /// The number with the `place`-th weight, counted from 1 on in the order of all ranks' numbers, and the
+  /// weights of those that are less, and of those that are equal to it. Collective.
   private static func number(
-    _ place: Int, of numbers: [UInt64], on world: Communicator
+    at place: Int, of numbers: [(number: UInt64, weights: Int)], on world: Communicator
   ) throws -> (number: UInt64, below: Int, equal: Int) {
     let sum = TreeSum(Partition(of: world.size, over: world.size), rank: world.rank)
     var inQuestion = numbers
@@ -60,7 +65,7 @@ struct Boundary: Comparable {
       // The first digit has 9 bits, the others 11.
       func digit(_ number: UInt64) -> Int { Int(number >> shift & 0x7FF) }
       var histogram = [Double](repeating: 0, count: 2048)
-      for number in inQuestion { histogram[digit(number)] += 1 }
+      for (number, weights) in inQuestion { histogram[digit(number)] += Double(weights) }
       // Counts: exact in any order.
       let counts = try histogram.withUnsafeMutableBufferPointer {
         try sum.total(of: $0, width: $0.count, on: world)
@@ -69,11 +74,11 @@ struct Boundary: Comparable {
       while below + Int(counts[found]) < place {
         below += Int(counts[found])
         found += 1
-        precondition(found < counts.count, "number \(place) of \(below)")
+        precondition(found < counts.count, "weight \(place) of \(below)")
       }
       number |= UInt64(found) << shift
       equal = Int(counts[found])
-      inQuestion.removeAll { digit($0) != found }
+      inQuestion.removeAll { digit($0.number) != found }
     }
     return (number, below, equal)
   }

@@ -13,18 +13,23 @@ extension Mask {
     of tensors: [WeightTensor], slices: [Range<Int>], to path: String, on world: Communicator
   ) throws {
     let tensors = tensors.filter(\.isPrunable)
-    var masks: [[UInt8]] = []
-    for tensor in tensors {
-      let parts = slices.map { tensor.range.clamped(to: $0).count }
-      let own = tensor.range.clamped(to: slice)
-      masks.append(
-        try world.allGather(
-          own.map { isKept[$0 - slice.lowerBound] ? 1 : 0 }, counts: parts))
-    }
+    let masks = try gathered(of: tensors, slices: slices, on: world)
     try world.agree {
       guard world.rank == 0 else { return }
       try SafetensorsFile.write(
         zip(tensors, masks).map { ($0.name, .bool, $0.shape, $1) }, to: path)
+    }
+  }
+
+  /// The masks of whole tensors: 1 for a weight that is kept. Collective.
+  func gathered(
+    of tensors: [WeightTensor], slices: [Range<Int>], on world: Communicator
+  ) throws -> [[UInt8]] {
+    try tensors.map { tensor in
+      let parts = slices.map { tensor.range.clamped(to: $0).count }
+      let own = tensor.range.clamped(to: slice)
+      return try world.allGather(
+        own.map { isKept[$0 - slice.lowerBound] ? 1 : 0 }, counts: parts)
     }
   }
 

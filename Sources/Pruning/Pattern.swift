@@ -9,8 +9,11 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
   case blocks(rows: Int, columns: Int)
   /// Of `count` consecutive inputs each, `kept` stay.
   case consecutive(kept: Int, of: Int)
+  /// All weights of an output: a row, or a filter of a convolution.
+  case channels
 
-  /// - Parameter text: `unstructured`, `1x4` for blocks, or `2:4` for 2 of each 4 consecutive ones.
+  /// - Parameter text: `unstructured`, `1x4` for blocks, `2:4` for 2 of each 4 consecutive ones, or
+  ///   `channels`.
   public init?(_ text: String) {
     func numbers(_ separator: Character) -> (Int, Int)? {
       let parts = text.split(separator: separator, omittingEmptySubsequences: false).map { Int($0) }
@@ -21,6 +24,8 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
     }
     if text == "unstructured" {
       self = .unstructured
+    } else if text == "channels" {
+      self = .channels
     } else if let (rows, columns) = numbers("x"), rows * columns > 1 {
       self = .blocks(rows: rows, columns: columns)
     } else if let (kept, count) = numbers(":"), kept < count {
@@ -35,6 +40,7 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
     case .unstructured: "unstructured"
     case .blocks(let rows, let columns): "\(rows)x\(columns)"
     case .consecutive(let kept, let count): "\(kept):\(count)"
+    case .channels: "channels"
     }
   }
 
@@ -44,17 +50,33 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
     return Double(count - kept) / Double(count)
   }
 
-  /// Outputs and inputs of a block.
-  var block: (rows: Int, columns: Int) {
+  /// Outputs and inputs of a block; nil where tensors have blocks of different sizes.
+  private var block: (rows: Int, columns: Int)? {
     switch self {
     case .unstructured: (1, 1)
     case .blocks(let rows, let columns): (rows, columns)
     case .consecutive(_, let count): (1, count)
+    case .channels: nil
     }
   }
 
-  /// Weights of a block.
-  var blockSize: Int { block.rows * block.columns }
+  /// Weights that every block has; nil where tensors have blocks of different sizes.
+  var blockSize: Int? { block.map { $0.rows * $0.columns } }
+
+  /// Weights of a tensor's block.
+  func blockSize(in tensor: WeightTensor) -> Int {
+    blockSize ?? tensor.range.count / tensor.shape[0]
+  }
+
+  /// A tensor as a matrix of `inner` interleaved columns for each input, and its blocks.
+  func blocks(
+    in tensor: WeightTensor
+  ) -> (rows: Int, columns: Int, row: Int, inner: Int) {
+    guard self != .unstructured else { return (1, 1, 1, 1) }
+    let row = tensor.range.count / tensor.shape[0]
+    guard let block else { return (1, row, row, 1) }
+    return (block.rows, block.columns, row, row / tensor.shape[1])
+  }
 
   /// - Throws: `PruningError` where the tensor cannot be cut into whole blocks.
   func check(_ tensor: WeightTensor) throws(PruningError) {
@@ -65,6 +87,7 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
         "tensor '\(tensor.name)': the pattern \(self) is for two dimensions or more: expected it "
           + "excluded, got shape \(shape)")
     }
+    guard let block else { return }
     guard shape[0] % block.rows == 0, shape[1] % block.columns == 0 else {
       throw PruningError(
         "tensor '\(tensor.name)' cannot be cut into the blocks of the pattern \(self): expected a "

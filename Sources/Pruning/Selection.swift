@@ -1,7 +1,10 @@
 import MPI
 import Sharding
 
-/// Which weights go: those of the least saliency, exactly as many as asked for, of equal ones the first.
+/// Which weights go: those of the least saliency, of equal ones the first.
+///
+/// Exactly as many as asked for: of n weights the least number that is not below `sparsity`·n, counted
+/// by the decimal number that the sparsity is written as.
 public struct Selection: Sendable {
   /// Which weights compete with one another.
   public enum Scope: Sendable, Equatable {
@@ -14,28 +17,46 @@ public struct Selection: Sendable {
     case perTensor([String: Double])
   }
 
+  /// What a saliency is divided by.
+  public enum Weighing: String, CaseIterable, Sendable {
+    case none
+    /// The weight's multiply-adds for an example, so that for the same loss more of them are saved
+    /// (WoodFisher; Singh and Alistarh, 2020).
+    case flops
+  }
+
   /// All tensors of the vector [d], in its order.
   public let tensors: [WeightTensor]
   public let scope: Scope
   public let pattern: Pattern
+  public let weighing: Weighing
   /// No tensor gets a higher sparsity.
   public let maximumTensorSparsity: Double
 
   /// - Parameter maximumTensorSparsity: in (0, 1].
-  /// - Throws: `PruningError` where nothing is prunable, or the pattern does not fit a tensor.
+  /// - Throws: `PruningError` where nothing is prunable, the pattern does not fit a tensor, or a tensor's
+  ///   multiply-adds are asked for and not known.
   public init(
     of tensors: [WeightTensor], scope: Scope = .global, pattern: Pattern = .unstructured,
-    maximumTensorSparsity: Double = 1
+    weighing: Weighing = .none, maximumTensorSparsity: Double = 1
   ) throws(PruningError) {
     self.tensors = tensors
     self.scope = scope
     self.pattern = pattern
+    self.weighing = weighing
     self.maximumTensorSparsity = maximumTensorSparsity
     for tensor in tensors where tensor.isPrunable { try pattern.check(tensor) }
     if let sparsity = pattern.sparsity, sparsity > maximumTensorSparsity {
       throw PruningError(
         "the pattern \(pattern) gives each tensor a sparsity of \(sparsity): expected at most "
           + "\(maximumTensorSparsity)")
+    }
+    if weighing == .flops,
+      let tensor = tensors.first(where: { $0.isPrunable && $0.multiplyAdds == 0 })
+    {
+      throw PruningError(
+        "tensor '\(tensor.name)' cannot be weighed by its multiply-adds: expected a --model whose "
+          + "linear, convolution or attention layer has it, or it excluded")
     }
     guard prunableCount > 0 else {
       throw PruningError("no weight is prunable: expected a tensor that --exclude leaves")
@@ -47,8 +68,8 @@ public struct Selection: Sendable {
   /// Weights that may be removed.
   public var prunableCount: Int { prunable.reduce(0) { $0 + $1.range.count } }
 
-  /// A mask that removes `sparsity` of the prunable weights, rounded to a whole number of the pattern's
-  /// blocks. Collective.
+  /// A mask that removes `sparsity` of the prunable weights, rounded up to a whole number of the
+  /// pattern's blocks. Collective.
   ///
   /// - Parameters:
   ///   - sparsity: in [0, 1); that of the pattern, where it has one.
@@ -66,6 +87,13 @@ public struct Selection: Sendable {
       "\(saliencies.count) saliencies for \(slice) of \(partition.slice(of: world.rank))")
     try world.agree { try check(saliencies, in: slice) }
     var scores = Array(saliencies)
+    if weighing == .flops {
+      for tensor in prunable {
+        for i in tensor.range.clamped(to: slice) {
+          scores[i - slice.lowerBound] /= Double(tensor.multiplyAdds)
+        }
+      }
+    }
     for i in scores.indices where !previous.isKept[i] { scores[i] = -.infinity }
     let blocks = try Blocks(
       of: tensors, in: pattern, scores: scores, partition: partition, on: world)
@@ -93,7 +121,7 @@ public struct Selection: Sendable {
       // Blocks beyond what their tensor may lose do not compete.
       let limits = try prunable.enumerated().map { index, tensor -> Boundary? in
         let largest = largestCount(of: tensor)
-        return largest == tensor.range.count / pattern.blockSize
+        return largest == tensor.range.count
           ? .all : try blocks.boundary(after: largest, of: index, on: world)
       }
       let boundary = try blocks.boundary(after: count, upTo: limits, on: world)
@@ -106,7 +134,7 @@ public struct Selection: Sendable {
 
   // MARK: How many
 
-  /// Numbers of blocks to remove.
+  /// Numbers of weights to remove, and as many more as make the last block whole.
   private enum Counts {
     case inAll(Int)
     case ofTensors([Int])
@@ -117,55 +145,63 @@ public struct Selection: Sendable {
     if pattern.sparsity == nil { _ = try counts(for: sparsity) }
   }
 
-  /// How many blocks a sparsity removes.
+  /// How many weights a sparsity removes.
   ///
   /// - Throws: `PruningError` where the tensors cannot have it.
   private func counts(for sparsity: Double) throws(PruningError) -> Counts {
-    let sizes = prunable.map { $0.range.count / pattern.blockSize }
-    let all = sizes.reduce(0, +)
-    let total = Int((sparsity * Double(all)).rounded())
+    // What is shared out: blocks where all are of one size, else weights.
+    let unit = pattern.blockSize ?? 1
+    let sizes = prunable.map { $0.range.count / unit }
+    let total = Share(sparsity).roundedUp(of: sizes.reduce(0, +))
     let largest = prunable.map(largestCount(of:))
-    let counts: Counts
+    let counts: [Int]
     switch scope {
-    case .global: counts = .inAll(total)
-    case .uniform: counts = .ofTensors(Self.share(total, over: sizes))
+    case .global:
+      guard total * unit <= largest.reduce(0, +) else {
+        throw PruningError(
+          "a sparsity of \(sparsity) removes \(total * unit) weights: expected at most "
+            + "\(largest.reduce(0, +)), all that a largest sparsity of \(maximumTensorSparsity) in "
+            + "each tensor allows")
+      }
+      return .inAll(total * unit)
+    case .uniform: counts = Self.share(total, over: sizes)
     case .perTensor(let named):
-      let fixed = zip(prunable, sizes).map { tensor, size in
-        named[tensor.name].map { Int(($0 * Double(size)).rounded()) }
+      let fixed = prunable.map { tensor in
+        named[tensor.name].map { removedCount($0, of: tensor) / unit }
       }
       let rest = total - fixed.reduce(0) { $0 + ($1 ?? 0) }
       let restSizes = zip(sizes, fixed).map { $1 == nil ? $0 : 0 }
       guard rest >= 0, rest <= restSizes.reduce(0, +) else {
         throw PruningError(
-          "a sparsity of \(sparsity) removes \(total * pattern.blockSize) weights: expected "
-            + "sparsities of single tensors that leave between 0 and "
-            + "\(restSizes.reduce(0, +) * pattern.blockSize) of them to the other tensors, got "
-            + "\(rest * pattern.blockSize)")
+          "a sparsity of \(sparsity) removes \(total * unit) weights: expected sparsities of single "
+            + "tensors that leave between 0 and \(restSizes.reduce(0, +) * unit) of them to the other "
+            + "tensors, got \(rest * unit)")
       }
-      let shared = Self.share(rest, over: restSizes)
-      counts = .ofTensors(zip(fixed, shared).map { $0 ?? $1 })
+      counts = zip(fixed, Self.share(rest, over: restSizes)).map { $0 ?? $1 }
     }
-    if case .inAll = counts, largest.reduce(0, +) < total {
+    let whole = zip(prunable, counts).map { tensor, count in
+      let size = pattern.blockSize(in: tensor)
+      return (count * unit + size - 1) / size * size
+    }
+    if let index = whole.indices.first(where: { whole[$0] > largest[$0] }) {
       throw PruningError(
-        "a sparsity of \(sparsity) removes \(total * pattern.blockSize) weights: expected at most "
-          + "\(largest.reduce(0, +) * pattern.blockSize), all that a largest sparsity of "
-          + "\(maximumTensorSparsity) in each tensor allows")
+        "a sparsity of \(sparsity) removes \(whole[index]) weights of '\(prunable[index].name)': "
+          + "expected at most \(largest[index]), for a largest sparsity of \(maximumTensorSparsity)"
+      )
     }
-    if case .ofTensors(let counts) = counts,
-      let index = counts.indices.first(where: { counts[$0] > largest[$0] })
-    {
-      throw PruningError(
-        "a sparsity of \(sparsity) removes \(counts[index] * pattern.blockSize) weights of "
-          + "'\(prunable[index].name)': expected at most \(largest[index] * pattern.blockSize), for "
-          + "a largest sparsity of \(maximumTensorSparsity)")
-    }
-    return counts
+    return .ofTensors(whole)
   }
 
-  /// Blocks that a tensor may lose.
+  /// The weights of a share of a tensor's blocks.
+  private func removedCount(_ share: Double, of tensor: WeightTensor) -> Int {
+    let size = pattern.blockSize(in: tensor)
+    return Share(share).roundedUp(of: tensor.range.count / size) * size
+  }
+
+  /// Weights that a tensor may lose.
   private func largestCount(of tensor: WeightTensor) -> Int {
-    let size = tensor.range.count / pattern.blockSize
-    return Int((maximumTensorSparsity * Double(size)).rounded(.down))
+    let size = pattern.blockSize(in: tensor)
+    return Share(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
   }
 
   /// `total` shared out in proportion to `sizes`: each share rounded down, and what is left given one

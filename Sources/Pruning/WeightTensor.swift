@@ -7,13 +7,19 @@ public struct WeightTensor: Sendable, Equatable {
   public let range: Range<Int>
   /// Whether its weights may be removed.
   public let isPrunable: Bool
+  /// Products with inputs that each of its weights is in, for an example; 0 where there are none, or where
+  /// that is not known.
+  public let multiplyAdds: Int
 
-  public init(name: String, shape: [Int], range: Range<Int>, isPrunable: Bool) {
+  public init(
+    name: String, shape: [Int], range: Range<Int>, isPrunable: Bool, multiplyAdds: Int = 0
+  ) {
     precondition(
       shape.reduce(1, *) == range.count, "'\(name)' of shape \(shape) at \(range)")
     self.name = name
     self.shape = shape
     self.range = range
     self.isPrunable = isPrunable
+    self.multiplyAdds = multiplyAdds
   }
 }

@@ -58,9 +58,10 @@ extension NetworkDescription {
 }
 
 extension ParameterLayout {
-  fileprivate func entries(
+  /// The tensors of a vector, as safetensors files are written from them.
+  public func entries(
     of elements: UnsafeMutableBufferPointer<Float>
-  ) -> [(name: String, shape: [Int], values: UnsafeBufferPointer<Float>)] {
+  ) -> [SafetensorsFile.NamedTensor] {
     tensors.map { tensor in
       let values = UnsafeBufferPointer(rebasing: elements[tensor.range])
       return (name: tensor.name, shape: tensor.shape, values: values)

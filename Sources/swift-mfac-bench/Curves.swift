@@ -1,6 +1,7 @@
 import Foundation
 import MPI
 import Optimizers
+import Plots
 
 /// What is known of how problems scale: the contents of a JSON file that runs add to.
 package struct Curves: Codable, Equatable {

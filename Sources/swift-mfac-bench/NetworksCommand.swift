@@ -4,6 +4,7 @@ import Foundation
 import Launching
 import LinearAlgebra
 import Networks
+import Plots
 
 /// Times forward and backward passes, loss included, as training calls them.
 struct NetworksCommand: ParsableCommand {

@@ -4,6 +4,7 @@ import Launching
 import LinearAlgebra
 import MPI
 import Optimizers
+import Plots
 
 /// Times a training step by its phases.
 struct StepCommand: ParsableCommand {

@@ -3,6 +3,7 @@ import Curvature
 import Foundation
 import Launching
 import LinearAlgebra
+import Plots
 
 /// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve, and
 /// the direction.

@@ -48,6 +48,19 @@ struct FisherSettings: ParsableArguments {
       "0 with --update \(update.rawValue)",
       gradientScale)
   }
+
+  /// For people, by the options' names.
+  func described(for method: SelectionSettings.Method) -> [String: String] {
+    var settings = [
+      "gradients": "\(gradients)", "gradient-batch": "\(gradientBatch)", "damping": "\(damping)",
+    ]
+    if method != .diagonal {
+      settings["update"] = update.rawValue
+      settings["gradient-scale"] = "\(gradientScale)"
+    }
+    if method == .woodfisher { settings["block-size"] = "\(blockSize)" }
+    return settings
+  }
 }
 
 extension BrainSurgeon.Update: ExpressibleByArgument {}

@@ -10,7 +10,9 @@ struct OutputFiles {
 
   var model: String { "\(directory)/model.safetensors" }
   var masks: String { "\(directory)/masks.safetensors" }
+  var sparse: String { "\(directory)/sparse.safetensors" }
   var report: String { "\(directory)/report.json" }
+  var curve: String { "\(directory)/curve.svg" }
 
   /// Refuses to replace what is there, and directories that cannot be made.
   static func checkAreFree(in directories: [String]) throws {
@@ -23,13 +25,24 @@ struct OutputFiles {
       throw DatasetError.system("--output", "'\(directories[0])' cannot be made")
     }
     for files in directories.map(OutputFiles.init) {
-      for file in [files.model, files.masks, files.report] where access(file, F_OK) == 0 {
+      for file in [files.model, files.masks, files.sparse, files.report, files.curve]
+      where access(file, F_OK) == 0 {
         throw DatasetError("--output", "\(file) is there already", expected: "another directory")
       }
     }
   }
 
   func makeDirectory() throws { try AtomicFile.makeDirectories(directory) }
+
+  /// Of each of the files that there are.
+  func bytes() -> Report.Bytes {
+    func size(_ path: String) -> Int? {
+      var status = stat()
+      return stat(path, &status) == 0 ? Int(status.st_size) : nil
+    }
+    return Report.Bytes(
+      model: size(model) ?? 0, masks: size(masks) ?? 0, sparse: size(sparse))
+  }
 
   /// Writes the report; it appears when it is complete.
   func write(_ report: Report) throws {

@@ -14,11 +14,15 @@ struct Prune: ParsableCommand {
     discussion: """
       Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-prune …': the pruned network is the \
       same, byte for byte. Loss and accuracy are of the test part of the data.
-      """)
+      """,
+    subcommands: [Plot.self])
 
   @OptionGroup var settings: PruneSettings
 
   static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    // Has nothing to do with ranks, nor with what pruning asks for.
+    if arguments.first == Plot._commandName { return Plot.main(Array(arguments.dropFirst())) }
     do {
       var settings = try parse().settings
       try settings.data.resolve()

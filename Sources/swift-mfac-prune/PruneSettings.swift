@@ -45,7 +45,8 @@ struct WeightSettings: ParsableArguments {
   /// The network's tensors, those of them prunable that the patterns say.
   ///
   /// - Throws: `PruningError` naming a pattern that no tensor matches.
-  func tensors(of layout: ParameterLayout) throws -> [WeightTensor] {
+  func tensors(of network: NetworkDescription) throws -> [WeightTensor] {
+    let layout = network.layout
     for (flag, patterns) in [("--include", include), ("--exclude", exclude)] {
       for pattern in patterns
       where !layout.tensors.contains(where: { Self.matches($0.name, [pattern]) }) {
@@ -54,12 +55,12 @@ struct WeightSettings: ParsableArguments {
             + layout.tensors.map(\.name).joined(separator: ", "))
       }
     }
-    return layout.tensors.map { tensor in
+    return zip(layout.tensors, network.multiplyAddsPerWeight).map { tensor, multiplyAdds in
       let isIncluded =
         include.isEmpty ? tensor.shape.count > 1 : Self.matches(tensor.name, include)
       return WeightTensor(
         name: tensor.name, shape: tensor.shape, range: tensor.range,
-        isPrunable: isIncluded && !Self.matches(tensor.name, exclude))
+        isPrunable: isIncluded && !Self.matches(tensor.name, exclude), multiplyAdds: multiplyAdds)
     }
   }
 
@@ -72,9 +73,16 @@ struct OutputSettings: ParsableArguments {
   @Option(
     help: """
       A directory for model.safetensors, masks.safetensors and report.json; with --sweep, those of \
-      each sparsity in one of its own, as sparsity-0.9.
+      each sparsity in one of its own, as sparsity-0.9, and curve.svg.
       """)
   var output: String
+
+  @Flag(
+    help: """
+      Also write sparse.safetensors: of each pruned tensor its kept weights in compressed rows, as \
+      NAME.values, NAME.columns, NAME.offsets and NAME.shape; the other tensors as they are.
+      """)
+  var sparseOutput = false
 
   func validate() throws {
     try require(!output.isEmpty, "--output", "a path", "an empty one")

@@ -58,9 +58,13 @@ struct PruningRun {
     (selection, mask) = try world.agree {
       try description.readWeights(
         from: settings.weights.weights, into: weights.all, state: state.all)
-      let tensors = try settings.weights.tensors(of: description.layout)
+      let tensors = try settings.weights.tensors(of: description)
       let selection = try settings.selection.selection(of: tensors)
       try settings.selection.sparsities.forEach(selection.check)
+      if settings.output.sparseOutput {
+        try Mask.checkSparseNames(
+          of: tensors, others: description.stateLayout.tensors.map(\.name))
+      }
       let mask = try settings.weights.masks.map {
         try Mask(reading: $0, of: tensors, slice: slice)
       }
@@ -137,10 +141,14 @@ struct PruningRun {
       report.results.append(result)
       say(report.line(of: result))
     }
-    say(report.tensorTable)
+    say(report.tables)
     try world.agree { [report] in
       if world.rank == 0 {
-        try OutputFiles(settings.output.output).write(report)
+        let files = OutputFiles(settings.output.output)
+        try files.write(report)
+        if settings.selection.sweep != nil {
+          try Curves(ofReports: [files.report]).write(to: files.curve)
+        }
       }
     }
     say("The report is in \(OutputFiles(settings.output.output).report).")
@@ -190,6 +198,12 @@ struct PruningRun {
       try description.writeWeights(pruned.all, state: state.all, to: files.model)
     }
     try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
+    if settings.output.sparseOutput {
+      try selected.writeSparse(
+        of: selection.tensors, weights: UnsafeBufferPointer(pruned.all),
+        others: description.stateLayout.entries(of: state.all), slices: slices, to: files.sparse,
+        on: world)
+    }
     return Report.Result(
       requested: sparsity, tensors: selection.tensors, kept: kept, prediction: prediction,
       quality: after,

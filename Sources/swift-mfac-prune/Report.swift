@@ -20,6 +20,14 @@ struct Report: Encodable {
     var evaluation = 0.0
   }
 
+  /// Of the files of a pruned network, where the rank that writes them has them.
+  struct Bytes: Encodable {
+    let model: Int
+    let masks: Int
+    /// None where it was not asked for.
+    let sparse: Int?
+  }
+
   struct Tensor: Encodable {
     let name: String
     let shape: [Int]
@@ -28,6 +36,8 @@ struct Report: Encodable {
     let kept: Int
     /// Removed over all.
     let sparsity: Double
+    /// Of an example, those of each of its weights; none where there is no network.
+    let multiplyAddsPerWeight: Int
 
     init(_ tensor: WeightTensor, kept: Int) {
       name = tensor.name
@@ -36,6 +46,7 @@ struct Report: Encodable {
       weights = tensor.range.count
       self.kept = kept
       sparsity = Double(weights - kept) / Double(weights)
+      multiplyAddsPerWeight = tensor.multiplyAdds
     }
   }
 
@@ -48,11 +59,16 @@ struct Report: Encodable {
     let kept: Int
     /// Of the training loss, by the method's model; none where it makes none.
     let predictedChange: Double?
+    /// Of an example, with the weights that are kept.
+    let multiplyAdds: Int
     let quality: Quality
     let seconds: Seconds
     let tensors: [Tensor]
     let model: String
     let masks: String
+    /// None where it was not asked for.
+    let sparse: String?
+    let bytes: Bytes
 
     init(
       requested: Double, tensors: [WeightTensor], kept counts: [Int], prediction: Double?,
@@ -66,10 +82,13 @@ struct Report: Encodable {
       removed = prunable.reduce(0) { $0 + $1.weights } - kept
       sparsity = Double(removed) / Double(kept + removed)
       predictedChange = prediction
+      multiplyAdds = self.tensors.reduce(0) { $0 + $1.kept * $1.multiplyAddsPerWeight }
       self.quality = quality
       self.seconds = seconds
       model = files.model
       masks = files.masks
+      bytes = files.bytes()
+      sparse = bytes.sparse == nil ? nil : files.sparse
     }
   }
 
@@ -79,8 +98,13 @@ struct Report: Encodable {
   let method: String
   let scope: String
   let pattern: String
+  /// What else decides the outcome, by the options' names: what plots tell curves apart by.
+  let settings: [String: String]
   let parameters: Int
   let prunable: Int
+  /// Of an example: products of weights with what they meet; nothing else is counted.
+  let multiplyAdds: Int
+  let weigh: String
   let dense: Quality
   var results: [Result] = []
 
@@ -93,8 +117,16 @@ struct Report: Encodable {
     method = settings.selection.method.rawValue
     scope = settings.selection.scope.rawValue
     pattern = "\(selection.pattern)"
+    self.settings = settings.selection.described.merging(
+      settings.selection.method == .magnitude
+        ? [:]
+        : settings.fisher.described(
+          for: settings.selection.method)
+    ) { $1 }
     parameters = selection.tensors.reduce(0) { $0 + $1.range.count }
     prunable = selection.prunableCount
+    multiplyAdds = selection.tensors.reduce(0) { $0 + $1.range.count * $1.multiplyAdds }
+    weigh = selection.weighing.rawValue
     self.dense = dense
   }
 }
@@ -128,20 +160,34 @@ extension Report {
         ])
   }
 
-  /// The sparsity of each tensor.
-  var tensorTable: String {
-    let width = results[0].tensors.map(\.name.count).max()!
-    func line(_ name: String, _ cells: [String]) -> String {
-      name + String(repeating: " ", count: max(width - name.count, 0)) + Self.row(cells)
+  /// The sparsity of each tensor, what an example takes, and how large the files are.
+  var tables: String {
+    let head = results.map { formatNumber($0.sparsity, digits: 4) }
+    let tensors = results[0].tensors.enumerated().filter(\.element.isPrunable).map {
+      index, tensor in
+      [tensor.name, "\(tensor.weights)"]
+        + results.map { formatNumber($0.tensors[index].sparsity, digits: 4) }
     }
-    let head = line("", ["weights"] + results.map { formatNumber($0.sparsity, digits: 4) })
-    let lines = results[0].tensors.enumerated().filter(\.element.isPrunable).map { index, tensor in
-      line(
-        tensor.name,
-        ["\(tensor.weights)"]
-          + results.map { formatNumber($0.tensors[index].sparsity, digits: 4) })
+    func line(
+      _ name: String, before: String = "", _ value: (Result) -> Int?
+    ) -> [String] {
+      [name, before] + results.map { value($0).map { "\($0)" } ?? "" }
     }
-    return "\n" + ([head] + lines).joined(separator: "\n") + "\n"
+    var costs: [[String]] = []
+    if multiplyAdds > 0 {
+      costs.append(line("multiply-adds", before: "\(multiplyAdds)", \.multiplyAdds))
+    }
+    costs += [line("model bytes", \.bytes.model), line("masks bytes", \.bytes.masks)]
+    if results[0].bytes.sparse != nil { costs.append(line("sparse bytes", \.bytes.sparse)) }
+    let width = (tensors + costs).map(\.[0].count).max()!
+    func table(_ lines: [[String]]) -> String {
+      lines.map { line in
+        line[0] + String(repeating: " ", count: width - line[0].count)
+          + Self.row(Array(line.dropFirst()))
+      }.joined(separator: "\n")
+    }
+    return
+      "\n\(table([["", "weights"] + head] + tensors))\n\n\(table([["", "before"] + head] + costs))\n"
   }
 
   private static func cells(of quality: Quality) -> [String] {

@@ -51,8 +51,9 @@ struct SelectionSettings: ParsableArguments {
 
   @Option(
     help: """
-      unstructured; 2:4, of each 4 consecutive inputs of an output 2 are kept; or 1x4, 4x1 and the \
-      like, blocks of outputs by inputs.
+      unstructured; 2:4, of each 4 consecutive inputs of an output 2 are kept; 1x4, 4x1 and the \
+      like, blocks of outputs by inputs; or channels, all weights of an output (--exclude the last \
+      layer, whose outputs are the network's).
       """)
   var pattern = Pattern.unstructured
 
@@ -62,6 +63,13 @@ struct SelectionSettings: ParsableArguments {
       K: the sparsity is reached in so many stages, with gradients of the network as each has left it.
       """)
   var stages = 1
+
+  @Option(
+    help: """
+      flops: weights compete by their saliency for each multiply-add of an example that they take, those \
+      of a convolution one at each position.
+      """)
+  var weigh = Selection.Weighing.none
 
   enum Choice: String, CaseIterable, ExpressibleByArgument {
     case topK = "top-k"
@@ -116,6 +124,17 @@ struct SelectionSettings: ParsableArguments {
       tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
   }
 
+  /// For people, by the options' names.
+  var described: [String: String] {
+    var settings = [
+      "scope": scope.rawValue, "pattern": "\(pattern)", "weigh": weigh.rawValue,
+      "stages": "\(stages)", "max-tensor-sparsity": "\(maxTensorSparsity)",
+      "select": select.rawValue,
+    ]
+    if select == .greedy { settings["greedy-steps"] = "\(greedySteps)" }
+    return settings
+  }
+
   /// Parts in which a stage's weights are selected.
   var parts: Int { select == .greedy ? greedySteps : 1 }
 
@@ -128,7 +147,7 @@ struct SelectionSettings: ParsableArguments {
   func selection(of tensors: [WeightTensor]) throws -> Selection {
     try Selection(
       of: tensors, scope: try scope(for: tensors.filter(\.isPrunable)), pattern: pattern,
-      maximumTensorSparsity: maxTensorSparsity)
+      weighing: weigh, maximumTensorSparsity: maxTensorSparsity)
   }
 
   private func scope(for tensors: [WeightTensor]) throws -> Selection.Scope {
@@ -168,6 +187,8 @@ struct TensorSparsity: ExpressibleByArgument, CustomStringConvertible {
     self.sparsity = sparsity
   }
 }
+
+extension Selection.Weighing: ExpressibleByArgument {}
 
 extension Pattern: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

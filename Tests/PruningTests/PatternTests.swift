@@ -3,10 +3,12 @@ import Testing
 
 struct PatternTests {
   @Test func patternsAreReadAsTheyAreWritten() {
-    for text in ["unstructured", "1x4", "4x1", "16x16", "2:4", "1:2", "4:8"] {
+    for text in ["unstructured", "1x4", "4x1", "16x16", "2:4", "1:2", "4:8", "channels"] {
       #expect(Pattern(text)?.description == text)
     }
-    for text in ["", "1x1", "0x4", "4", "x4", "1x", "1x4x1", "4:4", "4:2", "0:4", "-1:4", "2:4:8"] {
+    for text in [
+      "", "1x1", "0x4", "4", "x4", "1x", "1x4x1", "channel", "4:4", "4:2", "0:4", "-1:4", "2:4:8",
+    ] {
       #expect(Pattern(text) == nil, "\(text)")
     }
   }
@@ -20,6 +22,25 @@ struct PatternTests {
   private func tensor(_ shape: [Int], isPrunable: Bool = true) -> WeightTensor {
     WeightTensor(
       name: "w", shape: shape, range: 0..<shape.reduce(1, *), isPrunable: isPrunable)
+  }
+
+  /// Of any sizes, and of as many dimensions as there are.
+  @Test func channelsAreOfTwoDimensionsOrMore() throws {
+    _ = try Selection(of: [tensor([5, 7]), tensor([3, 1, 2, 2])], pattern: .channels)
+    #expect(throws: PruningError.self) { try Selection(of: [tensor([8])], pattern: .channels) }
+    #expect(Pattern.channels.sparsity == nil)
+  }
+
+  @Test func multiplyAddsMustBeKnownOfWhatIsPruned() throws {
+    func tensor(_ multiplyAdds: Int, isPrunable: Bool = true) -> WeightTensor {
+      WeightTensor(
+        name: "w", shape: [4], range: 0..<4, isPrunable: isPrunable, multiplyAdds: multiplyAdds)
+    }
+    _ = try Selection(of: [tensor(2), tensor(0, isPrunable: false)], weighing: .flops)
+    #expect(throws: PruningError.self) {
+      try Selection(of: [tensor(2), tensor(0)], weighing: .flops)
+    }
+    _ = try Selection(of: [tensor(0)], weighing: .none)
   }
 
   @Test func tensorsAreCutIntoWholeBlocks() throws {

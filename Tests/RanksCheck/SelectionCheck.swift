@@ -14,7 +14,7 @@ private let tensors: [WeightTensor] = {
     defer { start += shape.reduce(1, *) }
     return WeightTensor(
       name: name, shape: shape, range: start..<start + shape.reduce(1, *),
-      isPrunable: shape.count > 1)
+      isPrunable: shape.count > 1, multiplyAdds: name == "conv" ? 49 : 3)
   }
 }()
 
@@ -49,6 +49,19 @@ private struct PlainBlock {
     }
   }
 
+  /// Scored by the mean of their members.
+  static func channels(scores: [Double]) -> [PlainBlock] {
+    tensors.enumerated().filter(\.element.isPrunable).flatMap { index, tensor in
+      let size = tensor.range.count / tensor.shape[0]
+      return stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: size).map {
+        let members = Array($0..<$0 + size)
+        return PlainBlock(
+          tensor: index, members: members,
+          score: members.reduce(0) { $0 + scores[$1] } / Double(size))
+      }
+    }
+  }
+
   /// From the least score on, of equal ones by the first member.
   static func sorted(_ blocks: [PlainBlock]) -> [PlainBlock] {
     blocks.sorted { ($0.score, $0.members[0]) < ($1.score, $1.members[0]) }
@@ -61,6 +74,11 @@ private func scores(_ stream: UInt64) -> [Double] {
     let value = (Double(random(stream, $0)) * 40).rounded()
     return value == 0 && $0 % 2 == 0 ? -0.0 : value
   }
+}
+
+/// The least whole number that is not below a share of thousandths.
+private func removedCount(_ share: Double, of count: Int) -> Int {
+  (Int((1000 * share).rounded()) * count + 999) / 1000
 }
 
 private func mask(
@@ -103,7 +121,7 @@ func checkSelection(on world: Communicator) throws -> UInt64 {
     let sorted = PlainBlock.sorted(blocks)
     let size = rows * columns
     for sparsity in [0, 0.001, 0.3, 0.5, 0.77, 0.999] {
-      let count = Int((sparsity * Double(blocks.count)).rounded())
+      let count = removedCount(sparsity, of: blocks.count)
       let global = try mask(
         try Selection(of: tensors, pattern: pattern), sparsity, scores, after: allKept, on: world)
       try compare(global, without: Array(sorted.prefix(count)), "global \(pattern) \(sparsity)")
@@ -157,6 +175,15 @@ private func checkOtherPatterns(
     try compare(
       try mask(selection, 0, scores, after: allKept, on: world), single, "\(kept):\(count)")
   }
+  let weighed = scores.enumerated().map { i, score in
+    score / (i < tensors[0].range.upperBound ? 49 : 3)
+  }
+  let single = PlainBlock.sorted(PlainBlock.all(rows: 1, columns: 1, scores: weighed))
+  try compare(
+    try mask(
+      try Selection(of: tensors, weighing: .flops), 0.6, scores, after: allKept, on: world),
+    Array(single.prefix(removedCount(0.6, of: single.count))), "weighed")
+  try checkChannels(scores, after: allKept, compare, on: world)
   // Two halves of the convolution: each lies on up to four of eight ranks.
   let convolution = tensors.map {
     WeightTensor(
@@ -169,6 +196,44 @@ private func checkOtherPatterns(
       on: world), Array(PlainBlock.sorted(large).prefix(large.count / 2)), "12x4")
 }
 
+/// Whole outputs of three sizes, by what each of their weights is worth, the last one taken whole.
+private func checkChannels(
+  _ scores: [Double], after allKept: [Bool],
+  _ compare: ([Bool], [PlainBlock], String) throws -> Void, on world: Communicator
+) throws {
+  let channels = PlainBlock.channels(scores: scores)
+  let d = tensors.filter(\.isPrunable).reduce(0) { $0 + $1.range.count }
+  let pattern = Pattern("channels")!
+  for sparsity in [0, 0.001, 0.37, 0.8, 0.999] {
+    func first(_ channels: [PlainBlock], _ count: Int) -> [PlainBlock] {
+      var left = count
+      return Array(
+        PlainBlock.sorted(channels).prefix { channel in
+          defer { left -= channel.members.count }
+          return left > 0
+        })
+    }
+    try compare(
+      try mask(
+        try Selection(of: tensors, pattern: pattern), sparsity, scores, after: allKept, on: world),
+      first(channels, removedCount(sparsity, of: d)), "global channels \(sparsity)")
+    // At least its share, but not another channel.
+    let uniform = try mask(
+      try Selection(of: tensors, scope: .uniform, pattern: pattern), sparsity, scores,
+      after: allKept, on: world)
+    var removed: [PlainBlock] = []
+    for (index, tensor) in tensors.enumerated() where tensor.isPrunable {
+      let own = tensor.range.count { !uniform[$0] }
+      let beyond = Double(own) - sparsity * Double(tensor.range.count)
+      try check(
+        beyond > -1 && beyond < Double(tensor.range.count / tensor.shape[0]),
+        "channels of \(tensor.name), \(sparsity)")
+      removed += first(channels.filter { $0.tensor == index }, own)
+    }
+    try compare(uniform, removed, "uniform channels \(sparsity)")
+  }
+}
+
 /// What was removed stays so; where it cannot, or a saliency is no number on one rank alone, all ranks
 /// say so.
 private func checkPrevious(after allKept: [Bool], on world: Communicator) throws {
@@ -178,7 +243,7 @@ private func checkPrevious(after allKept: [Bool], on world: Communicator) throws
   let second = try mask(selection, 0.6, scores, after: first, on: world)
   try check(zip(first, second).allSatisfy { $0 || !$1 }, "a removed weight came back")
   try check(
-    second.count { !$0 } == Int((0.6 * Double(selection.prunableCount)).rounded()),
+    second.count { !$0 } == removedCount(0.6, of: selection.prunableCount),
     "number after another mask")
   for (what, sparsity, wrong) in [("mask that was there", 0.2, 0), ("not finite", 0.7, Double.nan)]
   {

@@ -1,6 +1,6 @@
 import Foundation
+import Plots
 import Testing
-import swift_mfac_bench
 
 #if canImport(FoundationXML)
   import FoundationXML
@@ -115,6 +115,10 @@ import swift_mfac_bench
     #expect(Axis.linear(upTo: 0.93).ticks.last! == 1)
     #expect(Axis.linear(upTo: 82).limits == 0...100)
     #expect(Axis.logarithmic(around: [0.011, 0.08]).limits == 0.01...0.1)
+    #expect(Axis.linear(around: [32.25, 93.97]).limits == 20...100)
+    #expect(Axis.linear(around: [0.25, 0.75]).limits == 0.2...0.8)
+    #expect(Axis.linear(around: [93.97]).ticks.count == 2)
+    #expect(Axis.linear(around: []).limits == 0...1)
     let axis = Axis.logarithmic(around: [1e-6, 2])
     #expect(axis.ticks.count == 8 && axis.place(of: axis.limits.upperBound) == 1)
   }

@@ -2,14 +2,14 @@
 package struct LinePlot {
   package struct Series {
     let name: String
-    /// The same for what belongs together.
-    let color: Int
-    /// Dashed, without marks: what was computed and not measured.
+    /// The same for what belongs together; none for what the others are held against.
+    let color: Int?
+    /// Dashed, without marks: what was not measured at its points.
     let isComputed: Bool
     /// One list of points for each panel.
     let points: [[(x: Double, y: Double)]]
 
-    package init(name: String, color: Int, isComputed: Bool, points: [[(x: Double, y: Double)]]) {
+    package init(name: String, color: Int?, isComputed: Bool, points: [[(x: Double, y: Double)]]) {
       self.name = name
       self.color = color
       self.isComputed = isComputed
@@ -20,16 +20,19 @@ package struct LinePlot {
   package struct Panel {
     let title: String
     let scale: Axis.Scale
+    /// Whether a linear scale begins there, or near the smallest number.
+    let beginsAtZero: Bool
     /// A number at which a line is drawn, to compare with.
     let reference: Double?
     let format: (Double) -> String
 
     package init(
-      title: String, scale: Axis.Scale, reference: Double? = nil,
+      title: String, scale: Axis.Scale, beginsAtZero: Bool = true, reference: Double? = nil,
       format: @escaping (Double) -> String
     ) {
       self.title = title
       self.scale = scale
+      self.beginsAtZero = beginsAtZero
       self.reference = reference
       self.format = format
     }
@@ -37,12 +40,18 @@ package struct LinePlot {
 
   private let title: String
   private let xTitle: String
+  private let xFormat: (Double) -> String
   private let panels: [Panel]
   private let series: [Series]
 
-  package init(title: String, xTitle: String, panels: [Panel], series: [Series]) {
+  /// - Parameter xFormat: how the points' places are named.
+  package init(
+    title: String, xTitle: String, xFormat: @escaping (Double) -> String = formatShort,
+    panels: [Panel], series: [Series]
+  ) {
     self.title = title
     self.xTitle = xTitle
+    self.xFormat = xFormat
     self.panels = panels
     self.series = series
   }
@@ -81,6 +90,7 @@ package struct LinePlot {
     let xAxis = Axis.logarithmic(at: series.flatMap { $0.points.joined() }.map(\.x))
     let yAxis: Axis =
       switch panel.scale {
+      case .linear where !panel.beginsAtZero: .linear(around: points.map(\.y))
       case .linear: .linear(upTo: max(points.map(\.y).max() ?? 1, panel.reference ?? 0))
       case .logarithmic: .logarithmic(around: points.map(\.y))
       }
@@ -101,7 +111,7 @@ package struct LinePlot {
       svg.line(
         from: (x, frame.y.upperBound), to: (x, frame.y.upperBound + 5), .init(color: Palette.axis))
     }
-    for (x, name) in Self.named(xAxis, in: frame) {
+    for (x, name) in named(xAxis, in: frame) {
       svg.text(name, at: (x, frame.y.upperBound + 20), anchor: .middle)
     }
     svg.text(
@@ -123,11 +133,11 @@ package struct LinePlot {
   }
 
   /// The ticks whose names fit beside one another, from the last to the first.
-  private static func named(_ axis: Axis, in frame: Frame) -> [(x: Double, name: String)] {
+  private func named(_ axis: Axis, in frame: Frame) -> [(x: Double, name: String)] {
     var free = Double.infinity
     var named: [(Double, String)] = []
     for tick in axis.ticks.reversed() {
-      let (x, name) = (frame.x(axis.place(of: tick)), formatShort(tick))
+      let (x, name) = (frame.x(axis.place(of: tick)), xFormat(tick))
       let half = SVG.width(of: name) / 2
       guard x + half + 4 <= free else { continue }
       free = x - half
@@ -155,8 +165,10 @@ package struct LinePlot {
 
 extension LinePlot.Series {
   fileprivate var stroke: SVG.Stroke {
-    SVG.Stroke(
-      color: Palette.series[color % Palette.series.count], width: 2, dashes: isComputed ? "6 4" : ""
-    )
+    guard let color else { return SVG.Stroke(color: Palette.axis, width: 1.5, dashes: "6 4") }
+    // Where the colours begin anew, the lines differ.
+    let dashes = isComputed ? "6 4" : color < Palette.series.count ? "" : "2 3"
+    return SVG.Stroke(
+      color: Palette.series[color % Palette.series.count], width: 2, dashes: dashes)
   }
 }

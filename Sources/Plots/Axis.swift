@@ -20,6 +20,19 @@ package struct Axis {
       ticks: (0...count).map { step * Double($0) })
   }
 
+  /// From just below the smallest number to just above the largest.
+  package static func linear(around values: [Double]) -> Axis {
+    let (smallest, largest) = (values.min() ?? 0, values.max() ?? 1)
+    let span = largest > smallest ? largest - smallest : max(smallest.magnitude, 1)
+    let step = roundStep(span / 6)
+    // Whole ticks at both ends, but for rounding.
+    let first = Int((smallest / step + 1e-6).rounded(.down))
+    let last = max(Int((largest / step - 1e-6).rounded(.up)), first + 1)
+    return Axis(
+      scale: .linear, limits: step * Double(first)...step * Double(last),
+      ticks: (first...last).map { step * Double($0) })
+  }
+
   /// Around positive numbers, with ticks at 1, 2 and 5 times powers of ten, or at powers alone where
   /// these are many.
   package static func logarithmic(around values: [Double]) -> Axis {

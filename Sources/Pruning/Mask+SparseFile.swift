@@ -1,0 +1,159 @@
+import Datasets
+import MPI
+
+/// A file of compressed rows is of the safetensors format. A tensor that may be pruned is taken as a
+/// matrix [rows, columns] of its first dimension by all others, [1, n] where it has but one, and four
+/// tensors stand for it:
+///
+///   NAME.values [k]           F32, the kept weights, row by row
+///   NAME.columns [k]          the column of each
+///   NAME.offsets [rows + 1]   where a row begins among them, and their number k
+///   NAME.shape                I64, that of the tensor
+///
+/// Columns and offsets are of the smallest of U8, U16, U32 and U64 that holds them. All other tensors are
+/// as they are. With PyTorch, of each name:
+///
+///     t = safetensors.torch.load_file("sparse.safetensors")
+///     shape, offsets = t[name + ".shape"].tolist(), t[name + ".offsets"].long()
+///     size = (len(offsets) - 1, math.prod(shape) // (len(offsets) - 1))
+///     columns, values = t[name + ".columns"].long(), t[name + ".values"]
+///     matrix = torch.sparse_csr_tensor(offsets, columns, values, size)
+///
+/// and `matrix.to_dense().reshape(shape)` is the tensor.
+extension Mask {
+  /// Writes the kept weights of all ranks in compressed rows; the file appears when it is complete.
+  /// Collective.
+  ///
+  /// - Parameters:
+  ///   - tensors: of the vector [d], in its order.
+  ///   - weights: shape [d], the same on all ranks; zero where they are removed.
+  ///   - others: tensors that are no weights.
+  ///   - slices: every rank's.
+  public func writeSparse(
+    of tensors: [WeightTensor], weights: UnsafeBufferPointer<Float>,
+    others: [SafetensorsFile.NamedTensor], slices: [Range<Int>], to path: String,
+    on world: Communicator
+  ) throws {
+    let pruned = tensors.filter(\.isPrunable)
+    let masks = try gathered(of: pruned, slices: slices, on: world)
+    try world.agree {
+      guard world.rank == 0 else { return }
+      var parts = tensors.filter { !$0.isPrunable }.map { tensor in
+        Part(
+          name: tensor.name, shape: tensor.shape,
+          values: UnsafeBufferPointer(rebasing: weights[tensor.range]))
+      }
+      parts += others.map { Part(name: $0.name, shape: $0.shape, values: $0.values) }
+      for (tensor, mask) in zip(pruned, masks) {
+        parts += Part.compressed(
+          tensor, mask, UnsafeBufferPointer(rebasing: weights[tensor.range]))
+      }
+      // Wide elements first: each lies at a multiple of its size, as readers without copies need.
+      let order = parts.indices.sorted {
+        (parts[$1].type.byteCount, $0) < (parts[$0].type.byteCount, $1)
+      }
+      parts = order.map { parts[$0] }
+      try AtomicFile.write(to: path) { file throws(DatasetError) in
+        try SafetensorsFile.write(parts.map { ($0.name, $0.type, $0.shape) }, to: file) {
+          index, memory in parts[index].fill(memory)
+        }
+      }
+    }
+  }
+
+  /// - Throws: `PruningError` where the names of two tensors of the file would be the same.
+  public static func checkSparseNames(
+    of tensors: [WeightTensor], others: [String]
+  ) throws(PruningError) {
+    var names: Set<String> = []
+    for name in tensors.flatMap({ $0.isPrunable ? Part.names(of: $0) : [$0.name] }) + others
+    where !names.insert(name).inserted {
+      throw PruningError(
+        "--sparse-output: there would be two tensors '\(name)': expected weights without one of that "
+          + "name, or the tensor that it is a part of excluded")
+    }
+  }
+}
+
+/// A tensor of the file.
+private struct Part {
+  let name: String
+  let type: TensorType
+  let shape: [Int]
+  /// Writes its elements.
+  let fill: (UnsafeMutableRawBufferPointer) -> Void
+
+  init(
+    name: String, type: TensorType, shape: [Int],
+    fill: @escaping (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    self.name = name
+    self.type = type
+    self.shape = shape
+    self.fill = fill
+  }
+
+  init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
+    self.init(name: name, type: .float32, shape: shape) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(values))
+    }
+  }
+
+  static func names(of tensor: WeightTensor) -> [String] {
+    ["values", "columns", "offsets", "shape"].map { "\(tensor.name).\($0)" }
+  }
+
+  /// - Parameters:
+  ///   - mask: 1 for each weight that is kept.
+  ///   - weights: those of the tensor.
+  static func compressed(
+    _ tensor: WeightTensor, _ mask: [UInt8], _ weights: UnsafeBufferPointer<Float>
+  ) -> [Part] {
+    let rows = tensor.shape.count > 1 ? tensor.shape[0] : 1
+    let columns = rows > 0 ? mask.count / rows : 0
+    var offsets = [0]
+    for row in 0..<rows {
+      let kept = mask[row * columns..<(row + 1) * columns].count { $0 == 1 }
+      offsets.append(offsets[row] + kept)
+    }
+    let count = offsets[rows]
+    let names = names(of: tensor)
+    return [
+      Part(name: names[0], type: .float32, shape: [count]) { memory in
+        let values = memory.assumingMemoryBound(to: Float.self)
+        var next = 0
+        for (weight, isKept) in zip(weights, mask) where isKept == 1 {
+          values[next] = weight
+          next += 1
+        }
+      },
+      integers(names[1], count: count, upTo: columns - 1) {
+        mask.indices.lazy.filter { mask[$0] == 1 }.map { $0 % columns }
+      },
+      integers(names[2], count: offsets.count, upTo: count) { offsets },
+      Part(name: names[3], type: .int64, shape: [tensor.shape.count]) {
+        $0.copyBytes(from: tensor.shape.flatMap { withUnsafeBytes(of: Int64($0), Array.init) })
+      },
+    ]
+  }
+
+  /// Whole numbers of the smallest type that holds the largest of them.
+  private static func integers<Numbers: Sequence<Int>>(
+    _ name: String, count: Int, upTo largest: Int, _ numbers: @escaping () -> Numbers
+  ) -> Part {
+    func part<Number: FixedWidthInteger>(_ type: TensorType, _: Number.Type) -> Part {
+      Part(name: name, type: type, shape: [count]) { memory in
+        for (index, number) in numbers().enumerated() {
+          memory.storeBytes(
+            of: Number(number).littleEndian, toByteOffset: index * type.byteCount, as: Number.self)
+        }
+      }
+    }
+    return switch largest {
+    case ..<(1 << 8): part(.uint8, UInt8.self)
+    case ..<(1 << 16): part(.uint16, UInt16.self)
+    case ..<(1 << 32): part(.uint32, UInt32.self)
+    default: part(.uint64, UInt64.self)
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import Datasets
+import Foundation
+import Plots
+import Training
+
+/// What reports say of accuracy, or loss, over sparsity.
+struct Curves {
+  /// What is read of a report.
+  private struct Contents: Decodable {
+    struct Quality: Decodable {
+      let loss: Double?
+      let accuracy: Double?
+    }
+    struct Result: Decodable {
+      let sparsity: Double
+      let quality: Quality
+    }
+    let data: String
+    let network: String
+    let method: String
+    let settings: [String: String]
+    let dense: Quality
+    let results: [Result]
+
+    /// Those that keep some weights: others have no place.
+    var keeping: [Result] { results.filter { $0.sparsity < 1 } }
+
+    var title: String {
+      let file = network.split(separator: "/").last.map(String.init) ?? network
+      return "\(file), \(data.split(separator: ":").first ?? "")"
+    }
+  }
+
+  private let reports: [(path: String, contents: Contents)]
+  private let isOfAccuracy: Bool
+
+  /// - Throws: `DatasetError` naming the file that is no report, or that has no accuracy where others do.
+  init(ofReports paths: [String]) throws {
+    reports = try paths.map { path in
+      guard let data = FileManager.default.contents(atPath: path) else {
+        throw DatasetError.system(path, "cannot be read")
+      }
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      do {
+        return (path, try decoder.decode(Contents.self, from: data))
+      } catch {
+        throw DatasetError(
+          path, "is no report of pruning", expected: "a report.json of swift-mfac-prune")
+      }
+    }
+    isOfAccuracy = reports[0].contents.dense.accuracy != nil
+    for (path, contents) in reports where (contents.dense.accuracy != nil) != isOfAccuracy {
+      throw DatasetError(
+        path, isOfAccuracy ? "has no accuracy" : "has an accuracy",
+        expected: "reports of one kind, as \(paths[0])")
+    }
+  }
+
+  /// Writes the plot; it appears when it is complete.
+  func write(to path: String) throws {
+    try AtomicFile.write(to: path) { file throws(DatasetError) in
+      try file.write(Array(plot.svg.utf8))
+    }
+  }
+
+  private var plot: LinePlot {
+    let names = names
+    var series = reports.enumerated().map { index, report in
+      LinePlot.Series(
+        name: names[index], color: index, isComputed: false,
+        points: [
+          report.contents.keeping.compactMap { result in
+            value(of: result.quality).map { (Self.place(of: result.sparsity), $0) }
+          }.sorted { $0.x < $1.x }
+        ])
+    }
+    // As wide as the curves are.
+    let places = reports.flatMap { $0.contents.keeping.map { Self.place(of: $0.sparsity) } }
+    let dense = reports.compactMap { value(of: $0.contents.dense) }
+    for value in Set(dense).sorted(by: >) {
+      series.append(
+        LinePlot.Series(
+          name: "before pruning, \(format(value, digits: isOfAccuracy ? 2 : 4))", color: nil,
+          isComputed: true,
+          points: [[(places.min() ?? 1, value), (places.max() ?? 1, value)]]))
+    }
+    let networks = Set(reports.map(\.contents.title))
+    return LinePlot(
+      title: networks.count == 1 ? networks.first! : "Pruned networks", xTitle: "sparsity",
+      xFormat: { "\((10_000 * (1 - 1 / $0)).rounded() / 10_000)" },
+      panels: [
+        .init(
+          title: isOfAccuracy ? "accuracy" : "loss", scale: .linear, beginsAtZero: false,
+          format: { isOfAccuracy ? "\(formatShort($0)) %" : formatShort($0) })
+      ], series: series)
+  }
+
+  /// All weights over those that are kept: where few are left, each step counts more.
+  private static func place(of sparsity: Double) -> Double { 1 / (1 - sparsity) }
+
+  /// In percent, where it is accuracy.
+  private func value(of quality: Contents.Quality) -> Double? {
+    isOfAccuracy ? quality.accuracy.map { 100 * $0 } : quality.loss
+  }
+
+  private func format(_ value: Double, digits: Int) -> String {
+    formatNumber(value, digits: digits) + (isOfAccuracy ? " %" : "")
+  }
+
+  /// For the legend: the method of each, and what else not all have the same; files where that is nothing.
+  private var names: [String] {
+    let all = reports.map(\.contents.settings)
+    let differing = Set(all.flatMap(\.keys)).filter { key in
+      // Only some methods have some settings.
+      Set(all.compactMap { $0[key] }).count > 1
+    }.sorted()
+    let networks = Set(reports.map(\.contents.title))
+    let names = reports.map { report in
+      let contents = report.contents
+      let settings = differing.compactMap { key in contents.settings[key].map { "\(key) \($0)" } }
+      return ([contents.method] + settings + (networks.count > 1 ? [contents.title] : []))
+        .joined(separator: ", ")
+    }
+    return zip(names, reports).map { name, report in
+      names.count { $0 == name } > 1 ? "\(name), \(report.path)" : name
+    }
+  }
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import Launching
+
+struct Plot: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    _superCommandName: Prune._commandName,
+    abstract: "Draws the curves of several reports in one plot.",
+    discussion: """
+      Accuracy over sparsity, or loss where there is none. The legend tells methods apart, and what \
+      else of their settings differs.
+      """)
+
+  @Argument(help: "The report.json files of --sweep, or of single sparsities.")
+  var reports: [String]
+
+  @Option(help: "The file for the plot, as SVG; it is replaced.")
+  var output: String
+
+  func validate() throws { try require(!output.isEmpty, "--output", "a path", "an empty one") }
+
+  func run() throws { try Curves(ofReports: reports).write(to: output) }
+}

@@ -1,0 +1,275 @@
+import Datasets
+import Foundation
+import Testing
+
+/// What the pruning program writes beside the network and its masks, and what it tells of them.
+@Suite(.serialized) struct PruneOutputTests {
+  private let directory = try! TemporaryDirectory()
+
+  /// The weights of a network that has been trained a little.
+  private func trained(_ model: String) throws -> String {
+    let run = directory.path("dense-\(model.split(separator: "/").last!)")
+    if !FileManager.default.fileExists(atPath: run) {
+      let outcome = try Program.train([
+        "--dataset", "digits", "--model", model, "--epochs", "1", "--optimizer", "sgd",
+        "--learning-rate", "0.05", "--run-directory", run,
+      ])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+    }
+    return "\(run)/model.safetensors"
+  }
+
+  private func prune(
+    ranks: Int? = nil, _ model: String, to name: String, _ arguments: [String]
+  ) throws -> (output: String, text: String, status: Int32, errors: String) {
+    let output = directory.path(name)
+    let outcome = try Program.run(
+      Program.process(
+        ranks: ranks, program: Program.prune,
+        [
+          "--dataset", "digits", "--model", model, "--weights", try trained(model), "--output",
+          output,
+        ] + arguments))
+    return (output, outcome.output, outcome.status, outcome.errors)
+  }
+
+  private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
+
+  private struct Report: Decodable {
+    struct Tensor: Decodable {
+      let name: String
+      let kept: Int
+      let sparsity: Double
+      let multiplyAddsPerWeight: Int
+    }
+    struct Bytes: Decodable {
+      let model: Int
+      let masks: Int
+      let sparse: Int?
+    }
+    struct Result: Decodable {
+      let sparsity: Double
+      let removed: Int
+      let multiplyAdds: Int
+      let tensors: [Tensor]
+      let bytes: Bytes
+    }
+    let prunable: Int
+    let multiplyAdds: Int
+    let results: [Result]
+
+    static func read(_ directory: String) throws -> Report {
+      let decoder = JSONDecoder()
+      decoder.keyDecodingStrategy = .convertFromSnakeCase
+      return try decoder.decode(
+        Report.self, from: Data(contentsOf: URL(filePath: "\(directory)/report.json")))
+    }
+  }
+
+  /// Whole numbers of an unsigned type, or of I64.
+  private func integers(_ file: SafetensorsFile, _ name: String) throws -> [Int] {
+    let entry = try #require(file.tensor(name))
+    var memory = [UInt8](repeating: 0, count: entry.range.count)
+    try memory.withUnsafeMutableBytes {
+      try file.read(name, type: entry.dtype, shape: entry.shape, into: $0)
+    }
+    let width = entry.dtype.byteCount
+    return (0..<entry.count).map { index in
+      (0..<width).reversed().reduce(0) { $0 << 8 | Int(memory[index * width + $1]) }
+    }
+  }
+
+  /// A network with everything that a file may hold: biases, statistics, rows of more than 256 inputs and
+  /// a tensor of one dimension among those that are pruned.
+  private func model() throws -> String {
+    let path = directory.path("net.yaml")
+    try """
+    input: [1, 8, 8]
+    layers:
+      - conv2d: {in: 1, out: 12, kernel: 3, padding: 1}
+      - batch-norm
+      - relu
+      - flatten
+      - linear: {in: 768, out: 20}
+      - relu
+      - linear: {in: 20, out: 10, bias: false}
+    """.write(toFile: path, atomically: true, encoding: .utf8)
+    return path
+  }
+
+  @Test func compressedRowsAreTheNetwork() throws {
+    let arguments = [
+      "--sparsity", "0.9", "--include", "*.weight", "--include", "4.bias", "--exclude", "1.*",
+      "--sparse-output",
+    ]
+    var files: Set<Data> = []
+    let model = try model()
+    for ranks in [nil, 1, 2, 3, 8] {
+      let (output, _, status, errors) = try prune(
+        ranks: ranks, model, to: "sparse-\(ranks ?? 0)", arguments)
+      try #require(status == 0, "\(errors)")
+      files.insert(try bytes("\(output)/sparse.safetensors"))
+    }
+    #expect(files.count == 1)
+
+    let output = directory.path("sparse-0")
+    let pruned = try SafetensorsFile(path: "\(output)/model.safetensors")
+    let sparse = try SafetensorsFile(path: "\(output)/sparse.safetensors")
+    let report = try Report.read(output)
+    var types: Set<TensorType> = []
+    for tensor in pruned.tensors {
+      let dense = try pruned.floats(tensor.name)
+      guard sparse.tensor(tensor.name) == nil else {
+        #expect(tensor.name == "0.bias" || tensor.name.hasPrefix("1."), "\(tensor.name)")
+        #expect(try sparse.floats(tensor.name).map(\.bitPattern) == dense.map(\.bitPattern))
+        continue
+      }
+      #expect(try integers(sparse, "\(tensor.name).shape") == tensor.shape)
+      let offsets = try integers(sparse, "\(tensor.name).offsets")
+      let columns = try integers(sparse, "\(tensor.name).columns")
+      let values = try sparse.floats("\(tensor.name).values")
+      types.insert(try #require(sparse.tensor("\(tensor.name).columns")).dtype)
+      let rows = offsets.count - 1
+      #expect(rows == (tensor.shape.count > 1 ? tensor.shape[0] : 1))
+      var rebuilt = [Float](repeating: 0, count: tensor.count)
+      for row in 0..<rows {
+        for k in offsets[row]..<offsets[row + 1] {
+          rebuilt[row * tensor.count / rows + columns[k]] = values[k]
+        }
+      }
+      #expect(rebuilt.map(\.bitPattern) == dense.map(\.bitPattern), "\(tensor.name)")
+      let kept = try #require(report.results[0].tensors.first { $0.name == tensor.name }).kept
+      #expect(values.count == kept && columns.count == kept && offsets[rows] == kept)
+    }
+    // The smallest that hold 768 columns, and 9.
+    #expect(types == [.uint16, .uint8])
+    // Each where readers that copy nothing find it.
+    for tensor in sparse.tensors {
+      #expect(tensor.range.lowerBound % tensor.dtype.byteCount == 0, "\(tensor.name)")
+    }
+    let sizes = report.results[0].bytes
+    for (name, size) in [
+      ("model", sizes.model), ("masks", sizes.masks), ("sparse", sizes.sparse ?? 0),
+    ] {
+      #expect(try bytes("\(output)/\(name).safetensors").count == size, "\(name)")
+    }
+    #expect(sizes.sparse! < sizes.model / 3)
+  }
+
+  /// Without the flag there is no such file, and the report says none.
+  @Test func compressedRowsAreWrittenWhereAskedFor() throws {
+    let (output, text, status, errors) = try prune("mlp", to: "plain", ["--sparsity", "0.5"])
+    try #require(status == 0, "\(errors)")
+    #expect(!FileManager.default.fileExists(atPath: "\(output)/sparse.safetensors"))
+    #expect(try Report.read(output).results[0].bytes.sparse == nil)
+    #expect(text.contains("masks bytes") && !text.contains("sparse bytes"))
+  }
+
+  private func plot(_ arguments: [String]) throws -> (status: Int32, errors: String) {
+    let outcome = try Program.run(
+      Program.process(ranks: nil, program: Program.prune, ["plot"] + arguments))
+    return (outcome.status, outcome.errors)
+  }
+
+  /// A sweep draws its curve, and several reports are told apart by what differs between them.
+  @Test func curvesAreDrawn() throws {
+    var reports: [String] = []
+    for (name, arguments) in [
+      ("plain", []), ("staged", ["--method", "mfac", "--stages", "2"]),
+      ("single", ["--method", "mfac"]),
+    ] {
+      let (output, _, status, errors) = try prune(
+        ranks: 2, "mlp", to: "curve-\(name)",
+        ["--sweep", "0.5,0.9,0.98", "--gradients", "20"] + arguments)
+      try #require(status == 0, "\(errors)")
+      reports.append("\(output)/report.json")
+      let curve = try String(contentsOfFile: "\(output)/curve.svg", encoding: .utf8)
+      // The marks of three points, and that of the legend.
+      #expect(curve.components(separatedBy: "<circle").count == 5)
+      for text in [">accuracy<", ">sparsity<", ">0.98<", ">mlp, digits<", ">before pruning, "] {
+        #expect(curve.contains(text), "\(text)")
+      }
+    }
+    let file = directory.path("all.svg")
+    for _ in 0..<2 {
+      let (status, errors) = try plot(reports + ["--output", file])
+      try #require(status == 0, "\(errors)")
+    }
+    let all = try String(contentsOfFile: file, encoding: .utf8)
+    for name in ["magnitude, stages 1", "mfac, stages 2", "mfac, stages 1"] {
+      #expect(all.contains(">\(name)<"), "\(name)")
+    }
+    // The same settings twice: the files tell.
+    _ = try plot([reports[0], reports[0], "--output", file])
+    #expect(
+      try String(contentsOfFile: file, encoding: .utf8).contains(">magnitude, \(reports[0])<"))
+
+    // No curve of one sparsity, and none of what is no report.
+    let (output, _, _, _) = try prune("mlp", to: "one", ["--sparsity", "0.5"])
+    #expect(!FileManager.default.fileExists(atPath: "\(output)/curve.svg"))
+    for (arguments, says) in [
+      ([directory.path("nothing.json")], "nothing.json"), ([file], "is no report of pruning"),
+      ([], "<reports>"),
+    ] {
+      let (status, errors) = try plot(arguments + ["--output", directory.path("none.svg")])
+      #expect(status != 0 && errors.contains(says), "\(errors)")
+      #expect(!FileManager.default.fileExists(atPath: directory.path("none.svg")))
+    }
+  }
+
+  /// Whole filters and rows; the sparsity is the least that they reach.
+  @Test func channelsAreRemovedWhole() throws {
+    let (output, text, status, errors) = try prune(
+      "cnn", to: "channels",
+      [
+        "--sparsity", "0.5", "--pattern", "channels", "--exclude", "9.weight", "--method", "mfac",
+        "--gradients", "50",
+      ])
+    try #require(status == 0, "\(errors)")
+    let file = try SafetensorsFile(path: "\(output)/model.safetensors")
+    var removed: [Int] = []
+    for tensor in file.tensors where tensor.shape.count > 1 && tensor.name != "9.weight" {
+      let values = try file.floats(tensor.name)
+      let size = values.count / tensor.shape[0]
+      for start in stride(from: 0, to: values.count, by: size) {
+        let zeros = values[start..<start + size].count { $0 == 0 }
+        #expect(zeros == 0 || zeros == size, "\(tensor.name), output \(start / size)")
+        if zeros == size { removed.append(size) }
+      }
+    }
+    let report = try Report.read(output)
+    let count = removed.reduce(0, +)
+    #expect(report.results[0].removed == count && 2 * count >= report.prunable)
+    // Without one of them it would be less than asked for.
+    #expect(2 * (count - removed.max()!) < report.prunable)
+    #expect(text.contains("channels"))
+  }
+
+  /// Convolutions cost more than their share of the weights: weighed, more of them goes.
+  @Test func multiplyAddsWeigh() throws {
+    var results: [String: Report.Result] = [:]
+    for weigh in ["none", "flops"] {
+      let (output, text, status, errors) = try prune(
+        "cnn", to: "weigh-\(weigh)", ["--sparsity", "0.7", "--weigh", weigh])
+      try #require(status == 0, "\(errors)")
+      let report = try Report.read(output)
+      let result = report.results[0]
+      results[weigh] = result
+      // Of images of 8×8: both convolutions before their pools.
+      #expect(result.tensors.prefix(3).map(\.multiplyAddsPerWeight) == [64, 0, 16])
+      #expect(report.multiplyAdds == 144 * 64 + 4608 * 16 + 128 * 64 + 640)
+      #expect(
+        result.multiplyAdds == result.tensors.reduce(0) { $0 + $1.kept * $1.multiplyAddsPerWeight })
+      #expect(text.contains("multiply-adds") && text.contains("\(result.multiplyAdds)"))
+    }
+    #expect(results["none"]!.removed == results["flops"]!.removed)
+    #expect(2 * results["flops"]!.multiplyAdds < results["none"]!.multiplyAdds, "\(results)")
+
+    let (output, _, status, errors) = try prune(
+      ranks: 2, "cnn", to: "refused",
+      ["--sparsity", "0.7", "--weigh", "flops", "--include", "*.weight", "--include", "0.bias"])
+    #expect(status != 0 && errors.components(separatedBy: "Error: ").count == 2)
+    #expect(errors.contains("'0.bias'") && errors.contains("multiply-adds"), "\(errors)")
+    #expect(!FileManager.default.fileExists(atPath: output))
+  }
+}

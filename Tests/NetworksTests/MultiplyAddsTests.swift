@@ -1,0 +1,59 @@
+import Networks
+import Testing
+
+@Suite struct MultiplyAddsTests {
+  private func counts(_ network: NetworkDescription) -> [String: Int] {
+    Dictionary(
+      uniqueKeysWithValues: zip(network.layout.tensors.map(\.name), network.multiplyAddsPerWeight))
+  }
+
+  private func total(_ network: NetworkDescription) -> Int {
+    zip(network.layout.tensors, network.multiplyAddsPerWeight).reduce(0) {
+      $0 + $1.0.range.count * $1.1
+    }
+  }
+
+  /// Convolutions over 28×28 and 14×14 positions, and two linear layers.
+  @Test func convolutionsUseTheirWeightsAtEachPosition() throws {
+    let network = try NetworkDescription.cnn(input: [1, 28, 28], classes: 10)
+    let counts = counts(network)
+    #expect(counts["0.weight"] == 784 && counts["3.weight"] == 196)
+    #expect(counts["7.weight"] == 1 && counts["9.weight"] == 1 && counts["0.bias"] == 0)
+    #expect(total(network) == 144 * 784 + 4608 * 196 + 64 * 1568 + 640)
+  }
+
+  /// A stride of 2 and no padding: (9 − 3)/2 + 1 = 4 positions each way; shortcuts and norms.
+  @Test func stridesAndBranchesAreFollowed() throws {
+    let network = try NetworkDescription(
+      input: [2, 9, 9],
+      layers: [
+        .conv2d(inputs: 2, outputs: 3, kernel: 3, stride: 2, bias: false), .batchNorm,
+        .add([.conv2d(inputs: 3, outputs: 3, kernel: 1)], shortcut: .batchNorm),
+        .globalAveragePool, .linear(inputs: 3, outputs: 5),
+      ])
+    let counts = counts(network)
+    #expect(counts["0.weight"] == 16 && counts["2.0.weight"] == 16 && counts["4.weight"] == 1)
+    #expect(counts.values.filter { $0 == 0 }.count == counts.count - 3)
+  }
+
+  @Test func sequencesUseTheirWeightsAtEachPosition() throws {
+    let network = try NetworkDescription(
+      input: [7],
+      layers: [
+        .embedding(vocabulary: 11, width: 4), .positionEmbedding, .attention(heads: 2),
+        .linear(inputs: 4, outputs: 3),
+      ])
+    let counts = counts(network)
+    #expect(counts["2.in_proj_weight"] == 7 && counts["2.out_proj.weight"] == 7)
+    #expect(counts["3.weight"] == 7 && counts["0.weight"] == 0 && counts["1.weight"] == 0)
+    #expect(counts["2.in_proj_bias"] == 0)
+  }
+
+  /// By stage: 16 channels over 32×32, 32 over 16×16, 64 over 8×8; two shortcuts of 1×1.
+  @Test func residualNetworks() throws {
+    let network = try NetworkDescription.resnet(blocks: 3, input: [3, 32, 32], classes: 10)
+    let block = 16 * 16 * 9 * 1024
+    #expect(total(network) == 27 * 16 * 1024 + 6 * block + 11 * block + 2 * 16 * 32 * 256 + 640)
+    #expect(total(network) == 40_813_184)
+  }
+}
