@@ -19,8 +19,8 @@ package struct TrainedModelSettings: ParsableArguments {
     // A default looks the same as its value given: only the command line tells.
     let given = Set(CommandLine.arguments.map { String($0.prefix { $0 != "=" }) })
     let groups: [Any] = [data, model]
-    let flags = groups.flatMap { Mirror(reflecting: $0).children.map { flagName(of: $0.label) } }
-    for flag in flags.flatMap({ [$0, "no-\($0)"] }) + ["gradient-batch", "seed"]
+    let names = groups.flatMap(declaredOptions(in:)).map(\.name)
+    for flag in names.flatMap({ [$0, "no-\($0)"] }) + ["gradient-batch", "seed"]
     where given.contains("--\(flag)") {
       try require(
         false, "--\(flag)", "it only with a number of --gradients, of --model and --dataset",

@@ -13,7 +13,9 @@ struct OutputFiles {
   var report: String { "\(directory)/report.json" }
 
   /// Refuses to replace what is there, and directories that cannot be made.
-  static func checkAreFree(in directories: [String]) throws {
+  ///
+  /// - Parameter isOwn: of a file that is there, whether it is the one that would be written.
+  static func checkAreFree(in directories: [String], isOwn: (String) throws -> Bool) throws {
     var existing = directories[0].hasPrefix("/") ? "/" : "."
     for part in directories[0].split(separator: "/") {
       guard access("\(existing)/\(part)", F_OK) == 0 else { break }
@@ -23,7 +25,8 @@ struct OutputFiles {
       throw DatasetError.system("--output", "'\(directories[0])' cannot be made")
     }
     for files in directories.map(OutputFiles.init) {
-      for file in [files.model, files.masks, files.report] where access(file, F_OK) == 0 {
+      for file in [files.model, files.masks, files.report]
+      where try access(file, F_OK) == 0 && !isOwn(file) {
         throw DatasetError("--output", "\(file) is there already", expected: "another directory")
       }
     }

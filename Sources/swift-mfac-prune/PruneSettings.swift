@@ -23,9 +23,12 @@ struct PruneSettings: ParsableArguments {
         "none")
     case .file(let path):
       try require(
-        selection.stages == 1, "--stages",
-        "1 with --gradients \(path), which are those of the weights as they are", selection.stages)
+        selection.stages == 1 || output.state != nil, "--stages",
+        "1 or --state with --gradients \(path), which are those of the weights as they are",
+        selection.stages)
     }
+    try require(
+      output.state == nil || selection.sparsity != nil, "--state", "--sparsity with it", "none")
   }
 }
 
@@ -88,12 +91,27 @@ struct OutputSettings: ParsableArguments {
       """)
   var output: String
 
+  @Option(
+    help: """
+      A directory in which each of --stages is left when it is done; the same call goes on from there. \
+      With a file of --gradients a call makes one stage, for the next wants gradients of the weights \
+      that it leaves.
+      """)
+  var state: String?
+
   func validate() throws {
+    try require(state != "", "--state", "a path", "an empty one")
     try require(!output.isEmpty, "--output", "a path", "an empty one")
   }
 }
 
 extension PruneSettings {
+  /// Whether a stage can only begin with a call of its own.
+  var waitsForGradients: Bool {
+    guard case .file = source.files.gradients else { return false }
+    return selection.method != .magnitude
+  }
+
   /// How the weights are cut: block by block where the matrix is, else as ever.
   func cells(of count: Int) -> Cells {
     selection.method == .woodfisher

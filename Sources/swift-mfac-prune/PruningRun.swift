@@ -24,6 +24,8 @@ struct PruningRun {
   private let mask: Mask
   /// Where the method needs them.
   private let gradients: (any GradientSource)?
+  /// The stages that are done, where they are kept.
+  private let stages: StageDirectory?
   private let clock = ContinuousClock()
 
   /// Reads and checks all that is needed. Collective.
@@ -33,9 +35,12 @@ struct PruningRun {
     try world.requireSameArithmetic()
     try world.requireSame(
       "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
+    let stages = try settings.output.state.map { try StageDirectory($0, settings, on: world) }
+    self.stages = stages
     let tensors = settings.tensors
     model = try settings.source.load(
-      isRequired: { tensors.isPrunable($0.name, shape: $0.shape) }, on: world)
+      weights: stages?.weights, isRequired: { tensors.isPrunable($0.name, shape: $0.shape) },
+      on: world)
     let model = model
     let partition = CellPartition(settings.cells(of: model.count), over: world.size)
     let slice = partition.slice(of: world.rank)
@@ -43,7 +48,8 @@ struct PruningRun {
       let tensors = try settings.tensors.tensors(of: model)
       let selection = try settings.selection.selection(of: tensors)
       try settings.selection.sparsities.forEach(selection.check)
-      let mask = try settings.tensors.masks.map {
+      let masks = stages.map(\.masksToBeginWith) ?? settings.tensors.masks
+      let mask = try masks.map {
         try Mask(reading: $0, of: tensors, slice: slice)
       }
       return (selection, mask ?? Mask(slice: slice))
@@ -52,20 +58,22 @@ struct PruningRun {
     let directories = Self.directories(of: settings)
     try world.agree {
       if world.rank == 0 {
-        try OutputFiles.checkAreFree(in: [settings.output.output] + directories)
+        try OutputFiles.checkAreFree(in: [settings.output.output] + directories) {
+          try stages?.hasWritten($0) ?? false
+        }
       }
     }
     let slices = (0..<world.size).map(partition.slice(of:))
     self.slices = slices
     gradients =
-      settings.selection.method == .magnitude
+      settings.selection.method == .magnitude || stages?.done == settings.selection.stages
       ? nil
       : try model.gradients(
         slices: slices,
         kept: { count in
           // Those of the first stage stay for the next sparsity, any other's until the next are there.
           GradientRows.bytes(count: count, blocks: partition.cellsInSlice(of: world.rank))
-            * min(settings.selection.stages, 3)
+            * (settings.waitsForGradients ? 1 : min(settings.selection.stages, 3))
             + BrainSurgeon.bytes(count: count, partition: partition, rank: world.rank)
         }, on: world)
     mask.apply(to: model.weights[slice])
@@ -82,9 +90,13 @@ struct PruningRun {
 
   /// Prunes to each sparsity, and says how good the networks are. Collective.
   func run() throws {
-    let (method, gradientSeconds) = try makeMethod(for: weights, stage: 0)
+    let done = stages?.done ?? 0
+    let (method, gradientSeconds) =
+      done < settings.selection.stages
+      ? try makeMethod(for: weights, stage: done) : (MagnitudePruning(), nil)
     var report = Report(
-      settings, model: model, selection: selection, dense: try quality(of: weights))
+      settings, model: model, selection: selection,
+      dense: try done == 0 ? quality(of: weights) : stages!.state.dense)
     say(report.heading(ranks: world.size))
     if let gradients, let gradientSeconds {
       say(
@@ -94,7 +106,9 @@ struct PruningRun {
     for (sparsity, directory) in zip(
       settings.selection.sparsities, Self.directories(of: settings))
     {
-      let result = try prune(to: sparsity, by: method, into: directory)
+      guard
+        let result = try prune(to: sparsity, by: method, dense: report.dense, into: directory)
+      else { return }
       report.results.append(result)
       say(report.line(of: result))
     }
@@ -107,18 +121,21 @@ struct PruningRun {
     say("The report is in \(OutputFiles(settings.output.output).report).")
   }
 
+  /// - Returns: nil where the stage to come wants gradients of the one that has been saved.
   private func prune(
-    to sparsity: Double, by method: any PruningMethod, into directory: String
-  ) throws -> Report.Result {
+    to sparsity: Double, by method: any PruningMethod, dense: Report.Quality?,
+    into directory: String
+  ) throws -> Report.Result? {
     let slice = mask.slice
     let pruned = Buffer<Float>(count: weights.count)
     _ = pruned.all.update(fromContentsOf: weights.all)
-    var seconds = Report.Seconds()
+    var seconds = stages?.state.seconds ?? Report.Seconds()
     var (method, selected) = (method, mask)
-    var prediction: Double?
-    let stages = settings.selection.stages
-    for stage in 0..<stages {
-      if stage > 0 {
+    var prediction = stages?.state.prediction
+    let count = settings.selection.stages
+    let first = stages?.done ?? 0
+    for stage in first..<count {
+      if stage > first {
         let (next, gradientSeconds) = try makeMethod(for: pruned, stage: stage)
         method = next
         seconds.gradients += gradientSeconds ?? 0
@@ -130,7 +147,7 @@ struct PruningRun {
             of: UnsafeBufferPointer(pruned[slice]), under: selected, on: world)
           selected = try saliencies.withUnsafeBufferPointer {
             try selection.mask(
-              removing: Self.sparsity(on: done / Double(stages), of: sparsity), bySaliency: $0,
+              removing: Self.sparsity(on: done / Double(count), of: sparsity), bySaliency: $0,
               after: selected, partition: partition, on: world)
           }
         }
@@ -141,6 +158,18 @@ struct PruningRun {
         return change
       }
       prediction = change.map { (prediction ?? 0) + $0 }
+      guard let stages else { continue }
+      try stages.save(
+        pruned, of: model, selected, of: selection.tensors, slices: slices, dense: dense,
+        prediction: prediction, seconds: seconds, on: world)
+      let reached = Self.sparsity(on: Double(stages.done) / Double(count), of: sparsity)
+      say(
+        "stage \(stages.done) of \(count) is done: sparsity \(formatNumber(reached, digits: 4)), "
+          + "in \(stages.path)/stage-\(stages.done)")
+      guard stages.done == count || !settings.waitsForGradients else {
+        say("Now give gradients of \(stages.weights!), in a call that is else the same.")
+        return nil
+      }
     }
     let kept = try selected.keptCounts(of: selection.tensors, on: world)
     let after = try time(&seconds.evaluation) { try quality(of: pruned) }
@@ -163,7 +192,7 @@ struct PruningRun {
   }
 
   /// The method that is asked for, with the gradients that it needs of some weights, and the seconds that
-  /// these took; of each stage's other examples, while there are such. Collective.
+  /// these took; a network's are of other examples in each stage, while there are such. Collective.
   private func makeMethod(
     for weights: Buffer<Float>, stage: Int
   ) throws -> (any PruningMethod, gradientSeconds: Double?) {
@@ -172,9 +201,10 @@ struct PruningRun {
     var seconds = 0.0
     let rows = try time(&seconds) {
       let count = gradients.rowCount
+      let first = settings.waitsForGradients ? 0 : stage * count
       let rows = GradientRows(count: count, blocks: partition.cellsInSlice(of: world.rank))
-      try gradients.collect(rows: stage * count..<(stage + 1) * count, at: weights, over: world) {
-        rows.store($1, row: $0 - stage * count)
+      try gradients.collect(rows: first..<first + count, at: weights, over: world) {
+        rows.store($1, row: $0 - first)
       }
       return rows
     }

@@ -5,14 +5,14 @@ import Training
 /// What was pruned, and what it cost.
 struct Report: Encodable {
   /// Of a network on the test part.
-  struct Quality: Encodable {
+  struct Quality: Codable {
     /// Null where it is not finite.
     let loss: JSONNumber
     /// In [0, 1]; none where the targets are values.
     let accuracy: Double?
   }
 
-  struct Seconds: Encodable {
+  struct Seconds: Codable {
     /// Of stages after the first.
     var gradients = 0.0
     var selection = 0.0
