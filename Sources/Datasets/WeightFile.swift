@@ -12,6 +12,13 @@ public struct WeightFile: Sendable {
     public let type: TensorType
     /// Its elements in the vector, in row-major order.
     public let range: Range<Int>
+
+    public init(name: String, shape: [Int], type: TensorType, range: Range<Int>) {
+      self.name = name
+      self.shape = shape
+      self.type = type
+      self.range = range
+    }
   }
 
   public var path: String { file.path }
@@ -22,6 +29,17 @@ public struct WeightFile: Sendable {
   public var count: Int { tensors.last?.range.upperBound ?? 0 }
   /// Every tensor of the file, those without a place in the vector too.
   public var entries: [TensorEntry] { file.tensors }
+
+  /// The tensors without a place in the vector.
+  public var others: [TensorContent] {
+    let names = Set(tensors.map(\.name))
+    return file.tensors.filter { !names.contains($0.name) }.map { entry in
+      TensorContent(name: entry.name, type: entry.dtype, shape: entry.shape) {
+        memory throws(DatasetError) in
+        try file.input.read(at: file.dataOffset + entry.range.lowerBound, into: memory)
+      }
+    }
+  }
 
   /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64; the others, and
   ///   those that it declines, have no place in the vector.

@@ -31,7 +31,7 @@ extension Mask {
   ///   - slices: every rank's.
   public func writeSparse(
     of tensors: [WeightTensor], weights: UnsafeBufferPointer<Float>,
-    others: [SafetensorsFile.NamedTensor], slices: [Range<Int>], to path: String,
+    others: [TensorContent], slices: [Range<Int>], to path: String,
     on world: Communicator
   ) throws {
     let pruned = tensors.filter(\.isPrunable)
@@ -39,13 +39,13 @@ extension Mask {
     try world.agree {
       guard world.rank == 0 else { return }
       var parts = tensors.filter { !$0.isPrunable }.map { tensor in
-        Part(
+        TensorContent(
           name: tensor.name, shape: tensor.shape,
           values: UnsafeBufferPointer(rebasing: weights[tensor.range]))
       }
-      parts += others.map { Part(name: $0.name, shape: $0.shape, values: $0.values) }
+      parts += others
       for (tensor, mask) in zip(pruned, masks) {
-        parts += Part.compressed(
+        parts += TensorContent.compressed(
           tensor, mask, UnsafeBufferPointer(rebasing: weights[tensor.range]))
       }
       // Wide elements first: each lies at a multiple of its size, as readers without copies need.
@@ -55,7 +55,7 @@ extension Mask {
       parts = order.map { parts[$0] }
       try AtomicFile.write(to: path) { file throws(DatasetError) in
         try SafetensorsFile.write(parts.map { ($0.name, $0.type, $0.shape) }, to: file) {
-          index, memory in parts[index].fill(memory)
+          index, memory throws(DatasetError) in try parts[index].fill(memory)
         }
       }
     }
@@ -66,7 +66,8 @@ extension Mask {
     of tensors: [WeightTensor], others: [String]
   ) throws(PruningError) {
     var names: Set<String> = []
-    for name in tensors.flatMap({ $0.isPrunable ? Part.names(of: $0) : [$0.name] }) + others
+    for name in tensors.flatMap({ $0.isPrunable ? TensorContent.names(of: $0) : [$0.name] })
+      + others
     where !names.insert(name).inserted {
       throw PruningError(
         "--sparse-output: there would be two tensors '\(name)': expected weights without one of that "
@@ -75,40 +76,17 @@ extension Mask {
   }
 }
 
-/// A tensor of the file.
-private struct Part {
-  let name: String
-  let type: TensorType
-  let shape: [Int]
-  /// Writes its elements.
-  let fill: (UnsafeMutableRawBufferPointer) -> Void
-
-  init(
-    name: String, type: TensorType, shape: [Int],
-    fill: @escaping (UnsafeMutableRawBufferPointer) -> Void
-  ) {
-    self.name = name
-    self.type = type
-    self.shape = shape
-    self.fill = fill
-  }
-
-  init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
-    self.init(name: name, type: .float32, shape: shape) {
-      $0.copyMemory(from: UnsafeRawBufferPointer(values))
-    }
-  }
-
-  static func names(of tensor: WeightTensor) -> [String] {
+extension TensorContent {
+  fileprivate static func names(of tensor: WeightTensor) -> [String] {
     ["values", "columns", "offsets", "shape"].map { "\(tensor.name).\($0)" }
   }
 
   /// - Parameters:
   ///   - mask: 1 for each weight that is kept.
   ///   - weights: those of the tensor.
-  static func compressed(
+  fileprivate static func compressed(
     _ tensor: WeightTensor, _ mask: [UInt8], _ weights: UnsafeBufferPointer<Float>
-  ) -> [Part] {
+  ) -> [TensorContent] {
     let rows = tensor.shape.count > 1 ? tensor.shape[0] : 1
     let columns = rows > 0 ? mask.count / rows : 0
     var offsets = [0]
@@ -119,7 +97,7 @@ private struct Part {
     let count = offsets[rows]
     let names = names(of: tensor)
     return [
-      Part(name: names[0], type: .float32, shape: [count]) { memory in
+      TensorContent(name: names[0], type: .float32, shape: [count]) { memory in
         let values = memory.assumingMemoryBound(to: Float.self)
         var next = 0
         for (weight, isKept) in zip(weights, mask) where isKept == 1 {
@@ -131,7 +109,7 @@ private struct Part {
         mask.indices.lazy.filter { mask[$0] == 1 }.map { $0 % columns }
       },
       integers(names[2], count: offsets.count, upTo: count) { offsets },
-      Part(name: names[3], type: .int64, shape: [tensor.shape.count]) {
+      TensorContent(name: names[3], type: .int64, shape: [tensor.shape.count]) {
         $0.copyBytes(from: tensor.shape.flatMap { withUnsafeBytes(of: Int64($0), Array.init) })
       },
     ]
@@ -140,9 +118,9 @@ private struct Part {
   /// Whole numbers of the smallest type that holds the largest of them.
   private static func integers<Numbers: Sequence<Int>>(
     _ name: String, count: Int, upTo largest: Int, _ numbers: @escaping () -> Numbers
-  ) -> Part {
-    func part<Number: FixedWidthInteger>(_ type: TensorType, _: Number.Type) -> Part {
-      Part(name: name, type: type, shape: [count]) { memory in
+  ) -> TensorContent {
+    func part<Number: FixedWidthInteger>(_ type: TensorType, _: Number.Type) -> TensorContent {
+      TensorContent(name: name, type: type, shape: [count]) { memory in
         for (index, number) in numbers().enumerated() {
           memory.storeBytes(
             of: Number(number).littleEndian, toByteOffset: index * type.byteCount, as: Number.self)

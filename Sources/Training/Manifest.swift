@@ -1,5 +1,4 @@
 import Datasets
-import Foundation
 import Sharding
 
 /// The record of a checkpoint: where the run was, and what its files must be. It is written last, and
@@ -56,38 +55,14 @@ public struct Manifest: Codable, Sendable, Equatable {
 }
 
 extension Manifest {
-  private static let digestStart = ",\n  \"manifest_sha256\" : \""
-  private static let digestEnd = "\"\n}\n"
+  private static let digestKey = "manifest_sha256"
 
   /// The text of the file.
-  func text() throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let body = String(decoding: try encoder.encode(self), as: UTF8.self).dropLast(2)
-    return body + Self.digestStart + SHA256.of(String(body)) + Self.digestEnd
-  }
+  func text() throws -> String { try SealedJSON.text(of: self, digest: Self.digestKey) }
 
   /// - Throws: `DatasetError` naming the file, where it is not one that `text` has made.
   package init(text bytes: [UInt8], file: String) throws(DatasetError) {
-    guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw DatasetError(file, "is not UTF-8 text")
-    }
-    let tail = Self.digestStart.utf8.count + 64 + Self.digestEnd.utf8.count
-    guard bytes.count > tail else {
-      throw DatasetError(file, "is too short for a manifest", got: "\(bytes.count) bytes")
-    }
-    let body = String(decoding: bytes.dropLast(tail), as: UTF8.self)
-    guard text == body + Self.digestStart + SHA256.of(body) + Self.digestEnd else {
-      throw DatasetError(file, "its digest is not that of its text")
-    }
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    do {
-      self = try decoder.decode(Self.self, from: Data("\(body)\n}".utf8))
-    } catch {
-      throw DatasetError(file, "is no manifest: \(error)")
-    }
+    self = try SealedJSON.record(Self.self, from: bytes, file: file, digest: Self.digestKey)
     try check(file)
   }
 

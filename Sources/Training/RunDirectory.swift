@@ -164,7 +164,7 @@ final class RunDirectory {
 }
 
 /// A number, or null for an infinity or a NaN, which JSON has no form for.
-package struct JSONNumber: Encodable {
+package struct JSONNumber: Codable {
   package let value: Double
 
   package init(_ value: Double) { self.value = value }
@@ -172,5 +172,10 @@ package struct JSONNumber: Encodable {
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    value = container.decodeNil() ? .nan : try container.decode(Double.self)
   }
 }

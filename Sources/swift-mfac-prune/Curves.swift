@@ -3,8 +3,14 @@ import Foundation
 import Plots
 import Training
 
-/// What reports say of accuracy, or loss, over sparsity.
+/// What reports say of accuracy over sparsity, or of loss, or of its predicted change.
 struct Curves {
+  /// What the curves are of: the first that the reports have.
+  private enum Kind {
+    case accuracy, loss
+    case prediction
+  }
+
   /// What is read of a report.
   private struct Contents: Decodable {
     struct Quality: Decodable {
@@ -13,17 +19,20 @@ struct Curves {
     }
     struct Result: Decodable {
       let sparsity: Double
-      let quality: Quality
+      let quality: Quality?
+      let predictedChange: Double?
     }
     let data: String
     let network: String
     let method: String
     let settings: [String: String]
-    let dense: Quality
+    let dense: Quality?
     let results: [Result]
 
     /// Those that keep some weights: others have no place.
     var keeping: [Result] { results.filter { $0.sparsity < 1 } }
+
+    var kind: Kind { dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction }
 
     var title: String {
       let file = network.split(separator: "/").last.map(String.init) ?? network
@@ -32,9 +41,9 @@ struct Curves {
   }
 
   private let reports: [(path: String, contents: Contents)]
-  private let isOfAccuracy: Bool
+  private let kind: Kind
 
-  /// - Throws: `DatasetError` naming the file that is no report, or that has no accuracy where others do.
+  /// - Throws: `DatasetError` naming the file that is no report, or one of another kind.
   init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
       guard let data = FileManager.default.contents(atPath: path) else {
@@ -49,11 +58,11 @@ struct Curves {
           path, "is no report of pruning", expected: "a report.json of swift-mfac-prune")
       }
     }
-    isOfAccuracy = reports[0].contents.dense.accuracy != nil
-    for (path, contents) in reports where (contents.dense.accuracy != nil) != isOfAccuracy {
+    kind = reports[0].contents.kind
+    for (path, contents) in reports where contents.kind != kind {
       throw DatasetError(
-        path, isOfAccuracy ? "has no accuracy" : "has an accuracy",
-        expected: "reports of one kind, as \(paths[0])")
+        path, "is of another kind than \(paths[0])", expected: "reports of \(kind)",
+        got: "one of \(contents.kind)")
     }
   }
 
@@ -71,7 +80,7 @@ struct Curves {
         name: names[index], color: index, isComputed: false,
         points: [
           report.contents.keeping.compactMap { result in
-            value(of: result.quality).map { (Self.place(of: result.sparsity), $0) }
+            value(of: result).map { (Self.place(of: result.sparsity), $0) }
           }.sorted { $0.x < $1.x }
         ])
     }
@@ -81,7 +90,7 @@ struct Curves {
     for value in Set(dense).sorted(by: >) {
       series.append(
         LinePlot.Series(
-          name: "before pruning, \(format(value, digits: isOfAccuracy ? 2 : 4))", color: nil,
+          name: "before pruning, \(format(value, digits: kind == .accuracy ? 2 : 4))", color: nil,
           isComputed: true,
           points: [[(places.min() ?? 1, value), (places.max() ?? 1, value)]]))
     }
@@ -91,8 +100,9 @@ struct Curves {
       xFormat: { "\((10_000 * (1 - 1 / $0)).rounded() / 10_000)" },
       panels: [
         .init(
-          title: isOfAccuracy ? "accuracy" : "loss", scale: .linear, beginsAtZero: false,
-          format: { isOfAccuracy ? "\(formatShort($0)) %" : formatShort($0) })
+          title: kind == .prediction ? "predicted change of the loss" : "\(kind)", scale: .linear,
+          beginsAtZero: false,
+          format: { kind == .accuracy ? "\(formatShort($0)) %" : formatShort($0) })
       ], series: series)
   }
 
@@ -100,12 +110,16 @@ struct Curves {
   private static func place(of sparsity: Double) -> Double { 1 / (1 - sparsity) }
 
   /// In percent, where it is accuracy.
-  private func value(of quality: Contents.Quality) -> Double? {
-    isOfAccuracy ? quality.accuracy.map { 100 * $0 } : quality.loss
+  private func value(of quality: Contents.Quality?) -> Double? {
+    kind == .accuracy ? quality?.accuracy.map { 100 * $0 } : quality?.loss
+  }
+
+  private func value(of result: Contents.Result) -> Double? {
+    kind == .prediction ? result.predictedChange : value(of: result.quality)
   }
 
   private func format(_ value: Double, digits: Int) -> String {
-    formatNumber(value, digits: digits) + (isOfAccuracy ? " %" : "")
+    formatNumber(value, digits: digits) + (kind == .accuracy ? " %" : "")
   }
 
   /// For the legend: the method of each, and what else not all have the same; files where that is nothing.

@@ -4,12 +4,6 @@ import Pruning
 
 /// The empirical Fisher matrix F = λI + (1/m) GᵀG, and what is done with it.
 struct FisherSettings: ParsableArguments {
-  @Option(parsing: .unconditional, help: "m, rows of G.")
-  var gradients = 1000
-
-  @Option(parsing: .unconditional, help: "b: a row is the mean gradient of so many examples.")
-  var gradientBatch = 1
-
   @Option(
     help: """
       A directory on a local disk for files of G, for more than there is memory; each rank makes one, \
@@ -36,8 +30,6 @@ struct FisherSettings: ParsableArguments {
   var gradientScale = 0.0
 
   func validate() throws {
-    try require("--gradients", in: 1...1_000_000, gradients)
-    try require("--gradient-batch", in: 1...1_000_000_000, gradientBatch)
     try require(pageDirectory != "", "--page-directory", "a path", "an empty one")
     try require("--block-size", in: 1...1_000_000_000, blockSize)
     try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
@@ -51,9 +43,7 @@ struct FisherSettings: ParsableArguments {
 
   /// For people, by the options' names.
   func described(for method: SelectionSettings.Method) -> [String: String] {
-    var settings = [
-      "gradients": "\(gradients)", "gradient-batch": "\(gradientBatch)", "damping": "\(damping)",
-    ]
+    var settings = ["damping": "\(damping)"]
     if method != .diagonal {
       settings["update"] = update.rawValue
       settings["gradient-scale"] = "\(gradientScale)"

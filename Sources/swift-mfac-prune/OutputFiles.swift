@@ -15,7 +15,9 @@ struct OutputFiles {
   var curve: String { "\(directory)/curve.svg" }
 
   /// Refuses to replace what is there, and directories that cannot be made.
-  static func checkAreFree(in directories: [String]) throws {
+  ///
+  /// - Parameter isOwn: of a file that is there, whether it is the one that would be written.
+  static func checkAreFree(in directories: [String], isOwn: (String) throws -> Bool) throws {
     var existing = directories[0].hasPrefix("/") ? "/" : "."
     for part in directories[0].split(separator: "/") {
       guard access("\(existing)/\(part)", F_OK) == 0 else { break }
@@ -26,7 +28,7 @@ struct OutputFiles {
     }
     for files in directories.map(OutputFiles.init) {
       for file in [files.model, files.masks, files.sparse, files.report, files.curve]
-      where access(file, F_OK) == 0 {
+      where try access(file, F_OK) == 0 && !isOwn(file) {
         throw DatasetError("--output", "\(file) is there already", expected: "another directory")
       }
     }

@@ -25,7 +25,7 @@ struct Prune: ParsableCommand {
     if arguments.first == Plot._commandName { return Plot.main(Array(arguments.dropFirst())) }
     do {
       var settings = try parse().settings
-      try settings.data.resolve()
+      try settings.source.resolve()
       BLAS.repairCoreType()
       BLAS.useOneThread()
       Launcher.run { [settings] world in try PruningRun(settings, on: world).run() }

@@ -13,21 +13,19 @@ import Training
 struct PruningRun {
   private let settings: PruneSettings
   private let world: Communicator
-  private let dataset: Dataset
-  private let description: NetworkDescription
-  private let loss: Loss
-  private let network: Network<Float>
-  /// [d], as read, and [s].
-  private let weights: Buffer<Float>
-  private let state: Buffer<Float>
+  private let model: any TrainedModel
+  /// [d], as read, under the mask.
+  private var weights: Buffer<Float> { model.weights }
   private let partition: CellPartition
   /// Every rank's.
   private let slices: [Range<Int>]
   private let selection: Selection
   /// What was removed before.
   private let mask: Mask
-  /// Of gradients, where the method needs them.
-  private let collection: GradientCollection?
+  /// Where the method needs them.
+  private let gradients: (any GradientSource)?
+  /// The stages that are done, where they are kept.
+  private let stages: StageDirectory?
   private let clock = ContinuousClock()
 
   /// Reads and checks all that is needed. Collective.
@@ -37,80 +35,54 @@ struct PruningRun {
     try world.requireSameArithmetic()
     try world.requireSame(
       "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
-    var model = settings.model
-    (dataset, description) = try world.agree {
-      let dataset = try settings.data.source.load(
-        try settings.data.options(seed: settings.weights.seed))
-      try model.resolve(for: dataset.targets)
-      let network = try model.network(
-        input: dataset.inputShape, outputs: dataset.targets.outputs)
-      try network.check(against: dataset, loss: model.resolvedLoss)
-      return (dataset, network)
-    }
-    loss = model.resolvedLoss
-    _ = try dataset.requireSame(on: world)
-    let (dataset, description) = (dataset, description)
-
-    let weights = Buffer<Float>(count: description.layout.count)
-    let state = Buffer<Float>(count: description.stateLayout.count)
-    let partition = CellPartition(settings.cells(of: weights.count), over: world.size)
+    let stages = try settings.output.state.map { try StageDirectory($0, settings, on: world) }
+    self.stages = stages
+    let tensors = settings.tensors
+    model = try settings.source.load(
+      weights: stages?.weights, isRequired: { tensors.isPrunable($0.name, shape: $0.shape) },
+      on: world)
+    let model = model
+    let partition = CellPartition(settings.cells(of: model.count), over: world.size)
     let slice = partition.slice(of: world.rank)
     (selection, mask) = try world.agree {
-      try description.readWeights(
-        from: settings.weights.weights, into: weights.all, state: state.all)
-      let tensors = try settings.weights.tensors(of: description)
+      let tensors = try settings.tensors.tensors(of: model)
       let selection = try settings.selection.selection(of: tensors)
       try settings.selection.sparsities.forEach(selection.check)
       if settings.output.sparseOutput {
-        try Mask.checkSparseNames(
-          of: tensors, others: description.stateLayout.tensors.map(\.name))
+        try Mask.checkSparseNames(of: tensors, others: model.others.map(\.name))
       }
-      let mask = try settings.weights.masks.map {
+      let masks = stages.map(\.masksToBeginWith) ?? settings.tensors.masks
+      let mask = try masks.map {
         try Mask(reading: $0, of: tensors, slice: slice)
       }
       return (selection, mask ?? Mask(slice: slice))
     }
-    try world.requireSame(parameters: weights.all, state: state.all)
-    (self.weights, self.state, self.partition) = (weights, state, partition)
-    // The chunks of an evaluation: fixed, so that its sums are.
-    network = try Network<Float>(description, maximumBatch: min(64, dataset.test.count))
+    self.partition = partition
     let directories = Self.directories(of: settings)
     try world.agree {
       if world.rank == 0 {
-        try OutputFiles.checkAreFree(in: [settings.output.output] + directories)
+        try OutputFiles.checkAreFree(in: [settings.output.output] + directories) {
+          try stages?.hasWritten($0) ?? false
+        }
       }
     }
     let slices = (0..<world.size).map(partition.slice(of:))
     self.slices = slices
-    collection = try Self.collection(
-      settings, of: description, loss, dataset.training, partition, slices, on: world)
-    mask.apply(to: weights[slice])
-    try world.allGather(weights.all, slices: slices)
-  }
-
-  /// Tells whether there is the memory for the gradients, and what comes of them, before it is taken.
-  private static func collection(
-    _ settings: PruneSettings, of network: NetworkDescription, _ loss: Loss,
-    _ examples: any Examples, _ partition: CellPartition, _ slices: [Range<Int>],
-    on world: Communicator
-  ) throws -> GradientCollection? {
-    guard settings.selection.method != .magnitude else { return nil }
-    let fisher = settings.fisher
-    try GradientCollection.memory(
-      of: network, on: examples, examplesPerRow: fisher.gradientBatch, slices: slices,
-      rank: world.rank,
-      // Those of the first stage stay for the next sparsity, any other's until the next are there.
-      kept: GradientRows.bytes(
-        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank),
-        isPaged: fisher.pageDirectory != nil)
-        * min(settings.selection.stages, 3)
-        + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
-    ).check(on: world)
-    return try world.agree {
-      try GradientCollection(
-        of: network, loss: loss, on: examples, examplesPerRow: fisher.gradientBatch,
-        seed: settings.weights.seed, slices: slices, over: world)
-    }
+    gradients =
+      settings.selection.method == .magnitude || stages?.done == settings.selection.stages
+      ? nil
+      : try model.gradients(
+        slices: slices,
+        kept: { count in
+          // Those of the first stage stay for the next sparsity, any other's until the next are there.
+          GradientRows.bytes(
+            count: count, blocks: partition.cellsInSlice(of: world.rank),
+            isPaged: settings.fisher.pageDirectory != nil)
+            * (settings.waitsForGradients ? 1 : min(settings.selection.stages, 3))
+            + BrainSurgeon.bytes(count: count, partition: partition, rank: world.rank)
+        }, on: world)
+    mask.apply(to: model.weights[slice])
+    try world.allGather(model.weights.all, slices: slices)
   }
 
   /// Of each sparsity's files.
@@ -123,21 +95,27 @@ struct PruningRun {
 
   /// Prunes to each sparsity, and says how good the networks are. Collective.
   func run() throws {
-    let (method, gradientSeconds) = try makeMethod(for: weights, stage: 0)
+    let done = stages?.done ?? 0
+    let (method, gradientSeconds) =
+      done < settings.selection.stages
+      ? try makeMethod(for: weights, stage: done) : (MagnitudePruning(), nil)
     var report = Report(
-      settings, dataset: dataset, selection: selection, dense: try quality(of: weights))
+      settings, model: model, selection: selection,
+      dense: try done == 0 ? quality(of: weights) : stages!.state.dense)
     say(report.heading(ranks: world.size))
-    if let gradientSeconds {
+    if let gradients, let gradientSeconds {
       let place = settings.fisher.pageDirectory.map { ", in pages in \($0)" } ?? ""
       say(
-        "\(settings.fisher.gradients) gradients in \(formatNumber(gradientSeconds, digits: 2)) s"
+        "\(gradients.rowCount) gradients in \(formatNumber(gradientSeconds, digits: 2)) s"
           + place + "\n")
     }
     say(report.tableHead)
     for (sparsity, directory) in zip(
       settings.selection.sparsities, Self.directories(of: settings))
     {
-      let result = try prune(to: sparsity, by: method, into: directory)
+      guard
+        let result = try prune(to: sparsity, by: method, dense: report.dense, into: directory)
+      else { return }
       report.results.append(result)
       say(report.line(of: result))
     }
@@ -154,18 +132,21 @@ struct PruningRun {
     say("The report is in \(OutputFiles(settings.output.output).report).")
   }
 
+  /// - Returns: nil where the stage to come wants gradients of the one that has been saved.
   private func prune(
-    to sparsity: Double, by method: any PruningMethod, into directory: String
-  ) throws -> Report.Result {
+    to sparsity: Double, by method: any PruningMethod, dense: Report.Quality?,
+    into directory: String
+  ) throws -> Report.Result? {
     let slice = mask.slice
     let pruned = Buffer<Float>(count: weights.count)
     _ = pruned.all.update(fromContentsOf: weights.all)
-    var seconds = Report.Seconds()
+    var seconds = stages?.state.seconds ?? Report.Seconds()
     var (method, selected) = (method, mask)
-    var prediction: Double?
-    let stages = settings.selection.stages
-    for stage in 0..<stages {
-      if stage > 0 {
+    var prediction = stages?.state.prediction
+    let count = settings.selection.stages
+    let first = stages?.done ?? 0
+    for stage in first..<count {
+      if stage > first {
         let (next, gradientSeconds) = try makeMethod(for: pruned, stage: stage)
         method = next
         seconds.gradients += gradientSeconds ?? 0
@@ -177,7 +158,7 @@ struct PruningRun {
             of: UnsafeBufferPointer(pruned[slice]), under: selected, on: world)
           selected = try saliencies.withUnsafeBufferPointer {
             try selection.mask(
-              removing: Self.sparsity(on: done / Double(stages), of: sparsity), bySaliency: $0,
+              removing: Self.sparsity(on: done / Double(count), of: sparsity), bySaliency: $0,
               after: selected, partition: partition, on: world)
           }
         }
@@ -188,6 +169,18 @@ struct PruningRun {
         return change
       }
       prediction = change.map { (prediction ?? 0) + $0 }
+      guard let stages else { continue }
+      try stages.save(
+        pruned, of: model, selected, of: selection.tensors, slices: slices, dense: dense,
+        prediction: prediction, seconds: seconds, on: world)
+      let reached = Self.sparsity(on: Double(stages.done) / Double(count), of: sparsity)
+      say(
+        "stage \(stages.done) of \(count) is done: sparsity \(formatNumber(reached, digits: 4)), "
+          + "in \(stages.path)/stage-\(stages.done)")
+      guard stages.done == count || !settings.waitsForGradients else {
+        say("Now give gradients of \(stages.weights!), in a call that is else the same.")
+        return nil
+      }
     }
     let kept = try selected.keptCounts(of: selection.tensors, on: world)
     let after = try time(&seconds.evaluation) { try quality(of: pruned) }
@@ -195,19 +188,18 @@ struct PruningRun {
     try world.agree {
       guard world.rank == 0 else { return }
       try files.makeDirectory()
-      try description.writeWeights(pruned.all, state: state.all, to: files.model)
+      try model.write(pruned, to: files.model)
     }
     try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
     if settings.output.sparseOutput {
       try selected.writeSparse(
         of: selection.tensors, weights: UnsafeBufferPointer(pruned.all),
-        others: description.stateLayout.entries(of: state.all), slices: slices, to: files.sparse,
-        on: world)
+        others: model.others, slices: slices, to: files.sparse, on: world)
     }
     return Report.Result(
       requested: sparsity, tensors: selection.tensors, kept: kept, prediction: prediction,
-      quality: after,
-      seconds: seconds, files: files)
+      hasNetwork: model.multiplyAddsPerWeight != nil, quality: after, seconds: seconds, files: files
+    )
   }
 
   /// The sparsity after a share of the way to `sparsity`: densities go down by equal factors.
@@ -216,24 +208,24 @@ struct PruningRun {
   }
 
   /// The method that is asked for, with the gradients that it needs of some weights, and the seconds that
-  /// these took; of each stage's other examples, while there are such. Collective.
+  /// these took; a network's are of other examples in each stage, while there are such. Collective.
   private func makeMethod(
     for weights: Buffer<Float>, stage: Int
   ) throws -> (any PruningMethod, gradientSeconds: Double?) {
     let (name, fisher) = (settings.selection.method, settings.fisher)
-    guard let collection else { return (MagnitudePruning(), nil) }
+    guard let gradients else { return (MagnitudePruning(), nil) }
     var seconds = 0.0
     let rows = try time(&seconds) {
+      let count = gradients.rowCount
+      let first = settings.waitsForGradients ? 0 : stage * count
       let rows = try world.agree {
         try GradientRows(
-          count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank),
+          count: count, blocks: partition.cellsInSlice(of: world.rank),
           pagedIn: fisher.pageDirectory)
       }
-      _ = try collection.collect(
-        rows: stage * fisher.gradients..<(stage + 1) * fisher.gradients,
-        parameters: UnsafeBufferPointer(weights.all),
-        state: UnsafeBufferPointer(state.all), over: world
-      ) { row, slice in rows.store(slice, row: row - stage * fisher.gradients) }
+      try gradients.collect(rows: first..<first + count, at: weights, over: world) {
+        rows.store($1, row: $0 - first)
+      }
       return rows
     }
     if name == .diagonal { return (DiagonalPruning(rows: rows, damping: fisher.damping), seconds) }
@@ -245,10 +237,11 @@ struct PruningRun {
     )
   }
 
-  private func quality(of parameters: Buffer<Float>) throws -> Report.Quality {
-    let evaluation = try Evaluation(
-      of: network, parameters: parameters, state: state, on: dataset.test, loss: loss, over: world)
-    return Report.Quality(loss: JSONNumber(evaluation.loss), accuracy: evaluation.accuracy)
+  /// None of a model that this package cannot compute.
+  private func quality(of parameters: Buffer<Float>) throws -> Report.Quality? {
+    try model.evaluation(of: parameters, on: world).map {
+      Report.Quality(loss: JSONNumber($0.loss), accuracy: $0.accuracy)
+    }
   }
 
   private func time<Value>(_ seconds: inout Double, _ body: () throws -> Value) throws -> Value {

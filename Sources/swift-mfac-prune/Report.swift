@@ -5,14 +5,14 @@ import Training
 /// What was pruned, and what it cost.
 struct Report: Encodable {
   /// Of a network on the test part.
-  struct Quality: Encodable {
+  struct Quality: Codable {
     /// Null where it is not finite.
     let loss: JSONNumber
     /// In [0, 1]; none where the targets are values.
     let accuracy: Double?
   }
 
-  struct Seconds: Encodable {
+  struct Seconds: Codable {
     /// Of stages after the first.
     var gradients = 0.0
     var selection = 0.0
@@ -36,7 +36,7 @@ struct Report: Encodable {
     let kept: Int
     /// Removed over all.
     let sparsity: Double
-    /// Of an example, those of each of its weights; none where there is no network.
+    /// Of an example, those of each of its weights; 0 where there is no network.
     let multiplyAddsPerWeight: Int
 
     init(_ tensor: WeightTensor, kept: Int) {
@@ -59,9 +59,10 @@ struct Report: Encodable {
     let kept: Int
     /// Of the training loss, by the method's model; none where it makes none.
     let predictedChange: Double?
-    /// Of an example, with the weights that are kept.
-    let multiplyAdds: Int
-    let quality: Quality
+    /// Of an example, with the weights that are kept; none where there is no network.
+    let multiplyAdds: Int?
+    /// None of a model that this package cannot compute.
+    let quality: Quality?
     let seconds: Seconds
     let tensors: [Tensor]
     let model: String
@@ -72,8 +73,7 @@ struct Report: Encodable {
 
     init(
       requested: Double, tensors: [WeightTensor], kept counts: [Int], prediction: Double?,
-      quality: Quality,
-      seconds: Seconds, files: OutputFiles
+      hasNetwork: Bool, quality: Quality?, seconds: Seconds, files: OutputFiles
     ) {
       requestedSparsity = requested
       self.tensors = zip(tensors, counts).map { Tensor($0, kept: $1) }
@@ -82,7 +82,8 @@ struct Report: Encodable {
       removed = prunable.reduce(0) { $0 + $1.weights } - kept
       sparsity = Double(removed) / Double(kept + removed)
       predictedChange = prediction
-      multiplyAdds = self.tensors.reduce(0) { $0 + $1.kept * $1.multiplyAddsPerWeight }
+      multiplyAdds =
+        hasNetwork ? self.tensors.reduce(0) { $0 + $1.kept * $1.multiplyAddsPerWeight } : nil
       self.quality = quality
       self.seconds = seconds
       model = files.model
@@ -102,30 +103,35 @@ struct Report: Encodable {
   let settings: [String: String]
   let parameters: Int
   let prunable: Int
-  /// Of an example: products of weights with what they meet; nothing else is counted.
-  let multiplyAdds: Int
+  /// Of an example: products of weights with what they meet; nothing else is counted. None where there is
+  /// no network.
+  let multiplyAdds: Int?
   let weigh: String
-  let dense: Quality
+  let dense: Quality?
   var results: [Result] = []
 
   init(
-    _ settings: PruneSettings, dataset: Dataset, selection: Selection, dense: Quality
+    _ settings: PruneSettings, model: any TrainedModel, selection: Selection, dense: Quality?
   ) {
-    data = dataset.description
-    network = settings.model.model
-    weights = settings.weights.weights
+    data = model.data
+    network = model.name
+    weights = settings.source.files.weights
     method = settings.selection.method.rawValue
     scope = settings.selection.scope.rawValue
     pattern = "\(selection.pattern)"
-    self.settings = settings.selection.described.merging(
-      settings.selection.method == .magnitude
-        ? [:]
-        : settings.fisher.described(
-          for: settings.selection.method)
-    ) { $1 }
+    let (selected, files) = (settings.selection, settings.source.files)
+    var described = selected.described
+    if selected.method != .magnitude {
+      described["gradients"] = "\(files.gradients)"
+      described["gradient-batch"] = "\(files.gradientBatch)"
+      described.merge(settings.fisher.described(for: selected.method)) { $1 }
+    }
+    self.settings = described
     parameters = selection.tensors.reduce(0) { $0 + $1.range.count }
     prunable = selection.prunableCount
-    multiplyAdds = selection.tensors.reduce(0) { $0 + $1.range.count * $1.multiplyAdds }
+    multiplyAdds = model.multiplyAddsPerWeight.map { perWeight in
+      zip(model.tensors, perWeight).reduce(0) { $0 + $1.0.range.count * $1.1 }
+    }
     weigh = selection.weighing.rawValue
     self.dense = dense
   }
@@ -146,14 +152,17 @@ extension Report {
 
   /// The table's names, and its line of the weights as they were.
   var tableHead: String {
-    Self.row(["sparsity", "kept", "loss", "accuracy", "seconds"]) + "\n"
-      + Self.row(["before", "\(prunable)"] + Self.cells(of: dense) + [""])
+    let quality = dense == nil ? ["predicted"] : ["loss", "accuracy"]
+    return Self.row(["sparsity", "kept"] + quality + ["seconds"]) + "\n"
+      + Self.row(["before", "\(prunable)"] + (dense.map(Self.cells(of:)) ?? ["0"]) + [""])
   }
 
   func line(of result: Result) -> String {
     let seconds = result.seconds
     return Self.row(
-      [formatNumber(result.sparsity, digits: 4), "\(result.kept)"] + Self.cells(of: result.quality)
+      [formatNumber(result.sparsity, digits: 4), "\(result.kept)"]
+        + (result.quality.map(Self.cells(of:))
+          ?? [result.predictedChange.map { formatNumber($0, digits: 6) } ?? "none"])
         + [
           formatNumber(
             seconds.gradients + seconds.selection + seconds.removal + seconds.evaluation, digits: 2)
@@ -174,7 +183,7 @@ extension Report {
       [name, before] + results.map { value($0).map { "\($0)" } ?? "" }
     }
     var costs: [[String]] = []
-    if multiplyAdds > 0 {
+    if let multiplyAdds {
       costs.append(line("multiply-adds", before: "\(multiplyAdds)", \.multiplyAdds))
     }
     costs += [line("model bytes", \.bytes.model), line("masks bytes", \.bytes.masks)]

@@ -39,7 +39,7 @@ struct Configuration {
     guard case .mapping(let mapping) = root else {
       throw ValidationError("\(path): expected a mapping of settings, such as 'window: 256'")
     }
-    let known = Self.options(in: try Settings.parse([]))
+    let known = declaredOptions(in: try Settings.parse([]))
     for (key, value) in mapping {
       if key.string == Self.groups {
         rules = try Self.rules(in: value, of: path)
@@ -70,7 +70,7 @@ struct Configuration {
 
   /// The settings in YAML, in the order of the help; those without a value are left out.
   static func text(of settings: Settings) throws -> String {
-    var pairs = options(in: settings).compactMap { option in
+    var pairs = declaredOptions(in: settings).compactMap { option in
       option.value.map { (Node(option.name), Node($0)) }
     }
     if !settings.rules.isEmpty {
@@ -78,56 +78,4 @@ struct Configuration {
     }
     return try Yams.serialize(node: Node.mapping(Node.Mapping(pairs)))
   }
-
-  private typealias Declared = (name: String, value: String?, isFlag: Bool)
-
-  /// Every option's name and, where it has one, its value.
-  private static func options(in settings: Any) -> [Declared] {
-    Mirror(reflecting: settings).children.flatMap { child -> [Declared] in
-      if let setting = child.value as? any DeclaredSetting {
-        return [(name(of: child.label), setting.text, setting.isFlag)]
-      }
-      return (child.value as? any SettingGroup).map { options(in: $0.group) } ?? []
-    }
-  }
-
-  /// `_learningRate` is declared by the property wrapper of `learningRate` and set by
-  /// `--learning-rate`.
-  private static func name(of label: String?) -> String {
-    (label ?? "").drop { $0 == "_" }.reduce(into: "") { name, letter in
-      name += letter.isUppercase ? "-\(letter.lowercased())" : String(letter)
-    }
-  }
-}
-
-/// An `@Option` or a `@Flag`, whatever the type of its value.
-private protocol DeclaredSetting {
-  associatedtype Value
-  var wrappedValue: Value { get }
-  var isFlag: Bool { get }
-}
-
-extension DeclaredSetting {
-  /// The value, or `nil` where there is none.
-  var text: String? {
-    var value: Any = wrappedValue
-    let mirror = Mirror(reflecting: value)
-    if mirror.displayStyle == .optional {
-      guard let wrapped = mirror.children.first?.value else { return nil }
-      value = wrapped
-    }
-    return ((value as? any RawRepresentable)?.rawValue as? String) ?? "\(value)"
-  }
-}
-
-extension Option: DeclaredSetting { var isFlag: Bool { false } }
-extension Flag: DeclaredSetting { var isFlag: Bool { true } }
-
-/// An `@OptionGroup`.
-private protocol SettingGroup {
-  var group: Any { get }
-}
-
-extension OptionGroup: SettingGroup {
-  var group: Any { wrappedValue }
 }

@@ -225,6 +225,9 @@ func checkAgree(on world: Communicator) throws {
   }
 }
 
+if CommandLine.arguments.dropFirst().first == "gradients" {
+  writeGradients(Array(CommandLine.arguments.dropFirst(2)))
+}
 BLAS.useOneThread()
 if let fault = CommandLine.arguments.dropFirst().first {
   run(fault, CommandLine.arguments.dropFirst(2).first)

@@ -1,0 +1,22 @@
+/// A tensor of a file that is to be written, and how its elements come to be.
+public struct TensorContent {
+  public let name: String
+  public let type: TensorType
+  public let shape: [Int]
+  /// Writes its elements in row-major order.
+  public let fill: (UnsafeMutableRawBufferPointer) throws(DatasetError) -> Void
+
+  public init(
+    name: String, type: TensorType, shape: [Int],
+    fill: @escaping (UnsafeMutableRawBufferPointer) throws(DatasetError) -> Void
+  ) {
+    (self.name, self.type, self.shape, self.fill) = (name, type, shape, fill)
+  }
+
+  /// - Parameter values: of single precision; they are there for as long as this is.
+  public init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
+    self.init(name: name, type: .float32, shape: shape) { memory throws(DatasetError) in
+      memory.copyMemory(from: UnsafeRawBufferPointer(values))
+    }
+  }
+}

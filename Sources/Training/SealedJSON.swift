@@ -1,0 +1,44 @@
+import Datasets
+import Foundation
+
+/// Records in JSON that end with the digest of all that stands before, so that damage shows.
+package enum SealedJSON {
+  /// The text of a file.
+  ///
+  /// - Parameter key: names the digest.
+  package static func text(of record: some Encodable, digest key: String) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    let body = String(decoding: try encoder.encode(record), as: UTF8.self).dropLast(2)
+    return body + tail(of: String(body), key)
+  }
+
+  /// - Throws: `DatasetError` naming the file, where it is not one that `text` has made of such a record.
+  package static func record<Record: Decodable>(
+    _ type: Record.Type, from bytes: [UInt8], file: String, digest key: String
+  ) throws(DatasetError) -> Record {
+    guard let text = String(validating: bytes, as: UTF8.self) else {
+      throw DatasetError(file, "is not UTF-8 text")
+    }
+    let tailCount = tail(of: "", key).utf8.count
+    guard bytes.count > tailCount else {
+      throw DatasetError(file, "is too short for a record", got: "\(bytes.count) bytes")
+    }
+    let body = String(decoding: bytes.dropLast(tailCount), as: UTF8.self)
+    guard text == body + tail(of: body, key) else {
+      throw DatasetError(file, "its digest is not that of its text")
+    }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do {
+      return try decoder.decode(type, from: Data("\(body)\n}".utf8))
+    } catch {
+      throw DatasetError(file, "is not the record that is expected: \(error)")
+    }
+  }
+
+  private static func tail(of body: String, _ key: String) -> String {
+    ",\n  \"\(key)\" : \"\(SHA256.of(body))\"\n}\n"
+  }
+}

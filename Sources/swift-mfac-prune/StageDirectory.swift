@@ -1,0 +1,224 @@
+import Datasets
+import Foundation
+import Launching
+import LinearAlgebra
+import MPI
+import Pruning
+import Training
+
+/// What is known of a stage of pruning that is done, beside its weights and masks.
+struct StageRecord: Codable {
+  var formatVersion = 1
+  /// From 1.
+  var stage: Int
+  /// By flag, as resolved.
+  var settings: [String: String]
+  /// The digests of the weights and masks that the first stage began with.
+  var weights: String
+  var masks: String?
+  /// The digests of the files of gradients so far.
+  var gradients: [String]
+  /// Before pruning.
+  var dense: Report.Quality?
+  /// Of all stages so far.
+  var prediction: Double?
+  var seconds = Report.Seconds()
+  /// The digests of this stage's files.
+  var files: [String: String] = [:]
+}
+
+/// The stages of a pruning that are done, in a directory from which a later call goes on.
+///
+/// `stage-2` holds `model.safetensors`, `masks.safetensors` and `state.json`, the record of the stage. It
+/// appears under that name when all of them are complete and on the disk, so that a call that is killed
+/// leaves one stage or the next.
+final class StageDirectory {
+  static let (model, masks, record) = ("model.safetensors", "masks.safetensors", "state.json")
+  private static let digestKey = "state_sha256"
+
+  let path: String
+  /// Of the newest stage; before the first, of what it begins with.
+  private(set) var state: StageRecord
+  private let settings: PruneSettings
+  /// Of a file of gradients that is given.
+  private let gradients: String?
+  private var lock: Int32 = -1
+
+  /// Stages that are done.
+  var done: Int { state.stage }
+
+  /// Opens the directory, and checks that its newest stage is whole, and one of this pruning. Collective.
+  ///
+  /// - Throws: on all ranks together, a `DatasetError` naming the directory or file, and what differs.
+  init(_ path: String, _ settings: PruneSettings, on world: Communicator) throws {
+    self.path = path
+    self.settings = settings
+    let files = settings.source.files
+    let isFirst = world.rank == 0
+    gradients = try world.agree {
+      guard isFirst, case .file(let file) = files.gradients else { return nil }
+      return try SHA256.ofFile(file)
+    }
+    state = StageRecord(
+      stage: 0, settings: Self.compared(settings), weights: "", masks: nil, gradients: [])
+    let text = try world.agree {
+      guard isFirst else { return "" }
+      state.weights = try SHA256.ofFile(files.weights)
+      state.masks = try settings.tensors.masks.map(SHA256.ofFile)
+      if access(path, F_OK) == 0 { try takeLock() }
+      if let stage = try newest() { state = try checked(stage) }
+      return try SealedJSON.text(of: state, digest: Self.digestKey)
+    }
+    state = try SealedJSON.record(
+      StageRecord.self, from: Array(try world.allGather(text)[0].utf8), file: path,
+      digest: Self.digestKey)
+  }
+
+  deinit { if lock >= 0 { close(lock) } }
+
+  /// Where a file of a stage is.
+  func path(_ file: String, stage: Int) -> String { "\(path)/stage-\(stage)/\(file)" }
+
+  /// The newest stage's weights, or nil before the first.
+  var weights: String? { done > 0 ? path(Self.model, stage: done) : nil }
+
+  /// The newest stage's masks, or those that the first is to begin with.
+  var masksToBeginWith: String? {
+    done > 0 ? path(Self.masks, stage: done) : settings.tensors.masks
+  }
+
+  /// Saves a stage. Collective.
+  func save(
+    _ weights: Buffer<Float>, of model: any TrainedModel, _ mask: Mask, of tensors: [WeightTensor],
+    slices: [Range<Int>], dense: Report.Quality?, prediction: Double?, seconds: Report.Seconds,
+    on world: Communicator
+  ) throws {
+    state.stage += 1
+    state.dense = dense
+    (state.prediction, state.seconds) = (prediction, seconds)
+    if let gradients { state.gradients.append(gradients) }
+    let isFirst = world.rank == 0
+    let temporary = "\(path)/.stage-\(done).tmp"
+    do {
+      try world.agree {
+        guard isFirst else { return }
+        try AtomicFile.makeDirectories(path)
+        if lock < 0 { try takeLock() }
+        try remove(temporary)
+        try AtomicFile.makeDirectories(temporary)
+        try model.write(weights, to: "\(temporary)/\(Self.model)")
+      }
+      try mask.write(of: tensors, slices: slices, to: "\(temporary)/\(Self.masks)", on: world)
+      try world.agree {
+        guard isFirst else { return }
+        for name in [Self.model, Self.masks] {
+          state.files[name] = try SHA256.ofFile("\(temporary)/\(name)")
+        }
+        let text = try SealedJSON.text(of: state, digest: Self.digestKey)
+        try AtomicFile.write(to: "\(temporary)/\(Self.record)") { file throws(DatasetError) in
+          try file.write(Array(text.utf8))
+        }
+        guard rename(temporary, "\(path)/stage-\(done)") == 0 else {
+          throw DatasetError.system("\(path)/stage-\(done)", "cannot be renamed from \(temporary)")
+        }
+        try AtomicFile.synchronize(directory: path)
+      }
+    } catch {
+      if isFirst { try? remove(temporary) }
+      throw error
+    }
+  }
+
+  /// Whether a file is one that this pruning has written: a call that was killed may have left it.
+  func hasWritten(_ file: String) throws -> Bool {
+    state.files.values.contains(try SHA256.ofFile(file))
+  }
+
+  // MARK: Checks, on rank 0
+
+  /// The settings that all calls must have in common: all but where files are.
+  private static func compared(_ settings: PruneSettings) -> [String: String] {
+    var compared: [String: String] = [:]
+    for option in declaredOptions(in: settings) {
+      compared[option.name] = option.value
+    }
+    for name in ["weights", "masks", "output", "state"] { compared[name] = nil }
+    if case .file = settings.source.files.gradients { compared["gradients"] = "FILE" }
+    return compared
+  }
+
+  /// Two calls at once would do the same stage.
+  private func takeLock() throws(DatasetError) {
+    lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard lock >= 0 else { throw .system(path, "cannot open the directory") }
+    // File systems without locks have other answers.
+    guard flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
+      throw DatasetError(path, "another call is working there")
+    }
+  }
+
+  private func newest() throws(DatasetError) -> Int? {
+    guard access(path, F_OK) == 0 else { return nil }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: path).compactMap { name in
+        name.hasPrefix("stage-") ? Int(name.dropFirst(6)) : nil
+      }.max()
+    } catch {
+      throw DatasetError(path, "cannot be read: \(error)")
+    }
+  }
+
+  /// The record of a stage that is whole, and of a pruning of the same settings.
+  private func checked(_ stage: Int) throws(DatasetError) -> StageRecord {
+    let directory = "\(path)/stage-\(stage)"
+    let remedy = "(without \(directory), pruning goes on with the stage before it)"
+    let found: StageRecord
+    do throws(DatasetError) {
+      let file = "\(directory)/\(Self.record)"
+      found = try SealedJSON.record(
+        StageRecord.self, from: try Self.contents(of: file), file: file, digest: Self.digestKey)
+      for (name, digest) in found.files where try SHA256.ofFile("\(directory)/\(name)") != digest {
+        throw DatasetError("\(directory)/\(name)", "is not the file that was written there")
+      }
+      guard found.stage == stage, found.formatVersion == 1 else {
+        throw DatasetError(file, "is of another stage, or of another version of this program")
+      }
+    } catch {
+      throw DatasetError(error.subject, "\(error.problem) \(remedy)", got: error.got)
+    }
+    for flag in Set(found.settings.keys).union(state.settings.keys).sorted() {
+      let (before, now) = (found.settings[flag], state.settings[flag])
+      guard before == now else {
+        throw DatasetError(
+          directory, "was made with other settings", expected: "--\(flag) \(before ?? "not set")",
+          got: "\(now ?? "not set")")
+      }
+    }
+    let files = settings.source.files
+    for (flag, path, before, now) in [
+      ("--weights", files.weights, found.weights, state.weights),
+      ("--masks", settings.tensors.masks ?? "none", found.masks, state.masks),
+    ] where before != now {
+      throw DatasetError(
+        directory, "the first stage began with other \(flag)",
+        expected: before.map { "a file of SHA-256 \($0)" } ?? "none",
+        got: "\(path)" + (now.map { " of \($0)" } ?? ""))
+    }
+    if case .file(let file) = files.gradients, let gradients,
+      let used = found.gradients.firstIndex(of: gradients), stage < settings.selection.stages
+    {
+      throw DatasetError(
+        file, "stage \(used + 1) was made with these gradients",
+        expected: "those of \(self.path(Self.model, stage: stage))")
+    }
+    return found
+  }
+
+  private static func contents(of path: String) throws(DatasetError) -> [UInt8] {
+    Array(try TextFile.read(path).utf8)
+  }
+
+  private func remove(_ directory: String) throws {
+    if access(directory, F_OK) == 0 { try FileManager.default.removeItem(atPath: directory) }
+  }
+}
