@@ -273,6 +273,7 @@ do {
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
   }
+  for (d, m) in [(97, 7), (30, 41)] { digests.append(try checkInverseFisher(d, m: m, on: world)) }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {
