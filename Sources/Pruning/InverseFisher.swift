@@ -59,6 +59,21 @@ public final class InverseFisher {
     gram = Array(sums[..<(m * m)])
   }
 
+  /// Bytes that it takes on a rank beside the rows, at most: sums of m×m numbers, of which two may wait
+  /// on each level of the tree, the factor, and what an eigendecomposition takes.
+  public static func bytes(count m: Int, partition: CellPartition) -> Int {
+    let levels = partition.cells.leaves.trailingZeroBitCount
+    return 8 * (2 * levels + 5) * Removal.width(count: m) + SymmetricEigen.bytes(order: m)
+  }
+
+  /// The m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order; those that rounding
+  /// has brought below 0 are 0.
+  public func eigenvalues() -> [Double] {
+    SymmetricEigen(gram[...], order: rows.count).values.reversed().map {
+      max($0 / Double(rows.count), 0)
+    }
+  }
+
   /// `Gx`, shape [m], the same on all ranks. Collective.
   public func products(with x: UnsafeBufferPointer<Double>) throws -> [Double] {
     let first = sum.share.lowerBound
