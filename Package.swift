@@ -60,7 +60,7 @@ let package = Package(
     .target(
       name: "Launching",
       dependencies: [
-        "Datasets", "MPI", "Networks",
+        "Datasets", "MPI", "Networks", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(

@@ -12,6 +12,13 @@ public struct WeightFile: Sendable {
     public let type: TensorType
     /// Its elements in the vector, in row-major order.
     public let range: Range<Int>
+
+    public init(name: String, shape: [Int], type: TensorType, range: Range<Int>) {
+      self.name = name
+      self.shape = shape
+      self.type = type
+      self.range = range
+    }
   }
 
   public var path: String { file.path }

@@ -14,3 +14,11 @@ package func require(_ flag: String, in range: ClosedRange<Int>, _ got: Int) thr
 package func checked<Result>(_ body: () throws -> Result) throws -> Result {
   do { return try body() } catch { throw ValidationError("\(error)") }
 }
+
+/// An option's flag, without its dashes, from the label that a mirror of its group shows: `_learningRate`
+/// is declared by the property wrapper of `learningRate` and set by `--learning-rate`.
+package func flagName(of label: String?) -> String {
+  (label ?? "").drop { $0 == "_" }.reduce(into: "") { name, letter in
+    name += letter.isUppercase ? "-\(letter.lowercased())" : String(letter)
+  }
+}

@@ -4,12 +4,6 @@ import Pruning
 
 /// The empirical Fisher matrix F = λI + (1/m) GᵀG, and what is done with it.
 struct FisherSettings: ParsableArguments {
-  @Option(parsing: .unconditional, help: "m, rows of G.")
-  var gradients = 1000
-
-  @Option(parsing: .unconditional, help: "b: a row is the mean gradient of so many examples.")
-  var gradientBatch = 1
-
   @Option(parsing: .unconditional, help: "λ.")
   var damping = 1e-5
 
@@ -29,8 +23,6 @@ struct FisherSettings: ParsableArguments {
   var gradientScale = 0.0
 
   func validate() throws {
-    try require("--gradients", in: 1...1_000_000, gradients)
-    try require("--gradient-batch", in: 1...1_000_000_000, gradientBatch)
     try require("--block-size", in: 1...1_000_000_000, blockSize)
     try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
     try require(

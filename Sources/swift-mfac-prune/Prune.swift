@@ -21,7 +21,7 @@ struct Prune: ParsableCommand {
   static func main() {
     do {
       var settings = try parse().settings
-      try settings.data.resolve()
+      try settings.source.resolve()
       BLAS.repairCoreType()
       BLAS.useOneThread()
       Launcher.run { [settings] world in try PruningRun(settings, on: world).run() }

@@ -8,18 +8,29 @@ import Training
 
 /// Everything that can be set.
 struct PruneSettings: ParsableArguments {
-  @OptionGroup(title: "Data") var data: DataSettings
-  @OptionGroup(title: "Model") var model: ModelSettings
-  @OptionGroup(title: "Weights") var weights: WeightSettings
+  @OptionGroup var source: TrainedModelSettings
+  @OptionGroup(title: "Tensors") var tensors: TensorSettings
   @OptionGroup(title: "Selection") var selection: SelectionSettings
   @OptionGroup(title: "Fisher matrix (all methods but magnitude)") var fisher: FisherSettings
   @OptionGroup(title: "Output") var output: OutputSettings
+
+  func validate() throws {
+    switch source.files.gradients {
+    case .count: break
+    case .absent:
+      try require(
+        selection.method == .magnitude, "--gradients", "some with --method \(selection.method)",
+        "none")
+    case .file(let path):
+      try require(
+        selection.stages == 1, "--stages",
+        "1 with --gradients \(path), which are those of the weights as they are", selection.stages)
+    }
+  }
 }
 
-struct WeightSettings: ParsableArguments {
-  @Option(help: "The weights to prune (.safetensors).")
-  var weights: String
-
+/// Which tensors are pruned.
+struct TensorSettings: ParsableArguments {
   @Option(
     help: """
       A masks.safetensors of earlier pruning: what it has removed is zero, stays so, and counts.
@@ -36,31 +47,32 @@ struct WeightSettings: ParsableArguments {
 
   @Option(
     parsing: .singleValue,
-    help: "Leave those as they are whose names match this pattern; may be repeated.")
+    help: "Prune none of those whose names match this pattern; may be repeated.")
   var exclude: [String] = []
 
-  @Option(parsing: .unconditional, help: "Of the split into training and test examples.")
-  var seed: UInt64 = 0
-
-  /// The network's tensors, those of them prunable that the patterns say.
+  /// The model's tensors, those of them prunable that the patterns say.
   ///
   /// - Throws: `PruningError` naming a pattern that no tensor matches.
-  func tensors(of layout: ParameterLayout) throws -> [WeightTensor] {
+  func tensors(of model: any TrainedModel) throws -> [WeightTensor] {
+    let names = model.tensors.map(\.name)
     for (flag, patterns) in [("--include", include), ("--exclude", exclude)] {
       for pattern in patterns
-      where !layout.tensors.contains(where: { Self.matches($0.name, [pattern]) }) {
+      where !(names + model.others).contains(where: { Self.matches($0, [pattern]) }) {
         throw PruningError(
           "\(flag): '\(pattern)' matches no tensor of the network: expected a pattern for some of "
-            + layout.tensors.map(\.name).joined(separator: ", "))
+            + names.joined(separator: ", "))
       }
     }
-    return layout.tensors.map { tensor in
-      let isIncluded =
-        include.isEmpty ? tensor.shape.count > 1 : Self.matches(tensor.name, include)
-      return WeightTensor(
+    return model.tensors.map { tensor in
+      WeightTensor(
         name: tensor.name, shape: tensor.shape, range: tensor.range,
-        isPrunable: isIncluded && !Self.matches(tensor.name, exclude))
+        isPrunable: isPrunable(tensor.name, shape: tensor.shape))
     }
+  }
+
+  func isPrunable(_ name: String, shape: [Int]) -> Bool {
+    let isIncluded = include.isEmpty ? shape.count > 1 : Self.matches(name, include)
+    return isIncluded && !Self.matches(name, exclude)
   }
 
   private static func matches(_ name: String, _ patterns: [String]) -> Bool {

@@ -13,21 +13,17 @@ import Training
 struct PruningRun {
   private let settings: PruneSettings
   private let world: Communicator
-  private let dataset: Dataset
-  private let description: NetworkDescription
-  private let loss: Loss
-  private let network: Network<Float>
-  /// [d], as read, and [s].
-  private let weights: Buffer<Float>
-  private let state: Buffer<Float>
+  private let model: any TrainedModel
+  /// [d], as read, under the mask.
+  private var weights: Buffer<Float> { model.weights }
   private let partition: CellPartition
   /// Every rank's.
   private let slices: [Range<Int>]
   private let selection: Selection
   /// What was removed before.
   private let mask: Mask
-  /// Of gradients, where the method needs them.
-  private let collection: GradientCollection?
+  /// Where the method needs them.
+  private let gradients: (any GradientSource)?
   private let clock = ContinuousClock()
 
   /// Reads and checks all that is needed. Collective.
@@ -37,39 +33,22 @@ struct PruningRun {
     try world.requireSameArithmetic()
     try world.requireSame(
       "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
-    var model = settings.model
-    (dataset, description) = try world.agree {
-      let dataset = try settings.data.source.load(
-        try settings.data.options(seed: settings.weights.seed))
-      try model.resolve(for: dataset.targets)
-      let network = try model.network(
-        input: dataset.inputShape, outputs: dataset.targets.outputs)
-      try network.check(against: dataset, loss: model.resolvedLoss)
-      return (dataset, network)
-    }
-    loss = model.resolvedLoss
-    _ = try dataset.requireSame(on: world)
-    let (dataset, description) = (dataset, description)
-
-    let weights = Buffer<Float>(count: description.layout.count)
-    let state = Buffer<Float>(count: description.stateLayout.count)
-    let partition = CellPartition(settings.cells(of: weights.count), over: world.size)
+    let tensors = settings.tensors
+    model = try settings.source.load(
+      isRequired: { tensors.isPrunable($0.name, shape: $0.shape) }, on: world)
+    let model = model
+    let partition = CellPartition(settings.cells(of: model.count), over: world.size)
     let slice = partition.slice(of: world.rank)
     (selection, mask) = try world.agree {
-      try description.readWeights(
-        from: settings.weights.weights, into: weights.all, state: state.all)
-      let tensors = try settings.weights.tensors(of: description.layout)
+      let tensors = try settings.tensors.tensors(of: model)
       let selection = try settings.selection.selection(of: tensors)
       try settings.selection.sparsities.forEach(selection.check)
-      let mask = try settings.weights.masks.map {
+      let mask = try settings.tensors.masks.map {
         try Mask(reading: $0, of: tensors, slice: slice)
       }
       return (selection, mask ?? Mask(slice: slice))
     }
-    try world.requireSame(parameters: weights.all, state: state.all)
-    (self.weights, self.state, self.partition) = (weights, state, partition)
-    // The chunks of an evaluation: fixed, so that its sums are.
-    network = try Network<Float>(description, maximumBatch: min(64, dataset.test.count))
+    self.partition = partition
     let directories = Self.directories(of: settings)
     try world.agree {
       if world.rank == 0 {
@@ -78,34 +57,19 @@ struct PruningRun {
     }
     let slices = (0..<world.size).map(partition.slice(of:))
     self.slices = slices
-    collection = try Self.collection(
-      settings, of: description, loss, dataset.training, partition, slices, on: world)
-    mask.apply(to: weights[slice])
-    try world.allGather(weights.all, slices: slices)
-  }
-
-  /// Tells whether there is the memory for the gradients, and what comes of them, before it is taken.
-  private static func collection(
-    _ settings: PruneSettings, of network: NetworkDescription, _ loss: Loss,
-    _ examples: any Examples, _ partition: CellPartition, _ slices: [Range<Int>],
-    on world: Communicator
-  ) throws -> GradientCollection? {
-    guard settings.selection.method != .magnitude else { return nil }
-    let fisher = settings.fisher
-    try GradientCollection.memory(
-      of: network, on: examples, examplesPerRow: fisher.gradientBatch, slices: slices,
-      rank: world.rank,
-      // Those of the first stage stay for the next sparsity, any other's until the next are there.
-      kept: GradientRows.bytes(
-        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
-        * min(settings.selection.stages, 3)
-        + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
-    ).check(on: world)
-    return try world.agree {
-      try GradientCollection(
-        of: network, loss: loss, on: examples, examplesPerRow: fisher.gradientBatch,
-        seed: settings.weights.seed, slices: slices, over: world)
-    }
+    gradients =
+      settings.selection.method == .magnitude
+      ? nil
+      : try model.gradients(
+        slices: slices,
+        kept: { count in
+          // Those of the first stage stay for the next sparsity, any other's until the next are there.
+          GradientRows.bytes(count: count, blocks: partition.cellsInSlice(of: world.rank))
+            * min(settings.selection.stages, 3)
+            + BrainSurgeon.bytes(count: count, partition: partition, rank: world.rank)
+        }, on: world)
+    mask.apply(to: model.weights[slice])
+    try world.allGather(model.weights.all, slices: slices)
   }
 
   /// Of each sparsity's files.
@@ -120,11 +84,11 @@ struct PruningRun {
   func run() throws {
     let (method, gradientSeconds) = try makeMethod(for: weights, stage: 0)
     var report = Report(
-      settings, dataset: dataset, selection: selection, dense: try quality(of: weights))
+      settings, model: model, selection: selection, dense: try quality(of: weights))
     say(report.heading(ranks: world.size))
-    if let gradientSeconds {
+    if let gradients, let gradientSeconds {
       say(
-        "\(settings.fisher.gradients) gradients in \(formatNumber(gradientSeconds, digits: 2)) s\n")
+        "\(gradients.rowCount) gradients in \(formatNumber(gradientSeconds, digits: 2)) s\n")
     }
     say(report.tableHead)
     for (sparsity, directory) in zip(
@@ -184,7 +148,7 @@ struct PruningRun {
     try world.agree {
       guard world.rank == 0 else { return }
       try files.makeDirectory()
-      try description.writeWeights(pruned.all, state: state.all, to: files.model)
+      try model.write(pruned, to: files.model)
     }
     try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
     return Report.Result(
@@ -204,16 +168,14 @@ struct PruningRun {
     for weights: Buffer<Float>, stage: Int
   ) throws -> (any PruningMethod, gradientSeconds: Double?) {
     let (name, fisher) = (settings.selection.method, settings.fisher)
-    guard let collection else { return (MagnitudePruning(), nil) }
+    guard let gradients else { return (MagnitudePruning(), nil) }
     var seconds = 0.0
     let rows = try time(&seconds) {
-      let rows = GradientRows(
-        count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
-      _ = try collection.collect(
-        rows: stage * fisher.gradients..<(stage + 1) * fisher.gradients,
-        parameters: UnsafeBufferPointer(weights.all),
-        state: UnsafeBufferPointer(state.all), over: world
-      ) { row, slice in rows.store(slice, row: row - stage * fisher.gradients) }
+      let count = gradients.rowCount
+      let rows = GradientRows(count: count, blocks: partition.cellsInSlice(of: world.rank))
+      try gradients.collect(rows: stage * count..<(stage + 1) * count, at: weights, over: world) {
+        rows.store($1, row: $0 - stage * count)
+      }
       return rows
     }
     if name == .diagonal { return (DiagonalPruning(rows: rows, damping: fisher.damping), seconds) }
@@ -225,10 +187,11 @@ struct PruningRun {
     )
   }
 
-  private func quality(of parameters: Buffer<Float>) throws -> Report.Quality {
-    let evaluation = try Evaluation(
-      of: network, parameters: parameters, state: state, on: dataset.test, loss: loss, over: world)
-    return Report.Quality(loss: JSONNumber(evaluation.loss), accuracy: evaluation.accuracy)
+  /// None of a model that this package cannot compute.
+  private func quality(of parameters: Buffer<Float>) throws -> Report.Quality? {
+    try model.evaluation(of: parameters, on: world).map {
+      Report.Quality(loss: JSONNumber($0.loss), accuracy: $0.accuracy)
+    }
   }
 
   private func time<Value>(_ seconds: inout Double, _ body: () throws -> Value) throws -> Value {

@@ -48,7 +48,8 @@ struct Report: Encodable {
     let kept: Int
     /// Of the training loss, by the method's model; none where it makes none.
     let predictedChange: Double?
-    let quality: Quality
+    /// None of a model that this package cannot compute.
+    let quality: Quality?
     let seconds: Seconds
     let tensors: [Tensor]
     let model: String
@@ -56,7 +57,7 @@ struct Report: Encodable {
 
     init(
       requested: Double, tensors: [WeightTensor], kept counts: [Int], prediction: Double?,
-      quality: Quality,
+      quality: Quality?,
       seconds: Seconds, files: OutputFiles
     ) {
       requestedSparsity = requested
@@ -81,15 +82,15 @@ struct Report: Encodable {
   let pattern: String
   let parameters: Int
   let prunable: Int
-  let dense: Quality
+  let dense: Quality?
   var results: [Result] = []
 
   init(
-    _ settings: PruneSettings, dataset: Dataset, selection: Selection, dense: Quality
+    _ settings: PruneSettings, model: any TrainedModel, selection: Selection, dense: Quality?
   ) {
-    data = dataset.description
-    network = settings.model.model
-    weights = settings.weights.weights
+    data = model.data
+    network = model.name
+    weights = settings.source.files.weights
     method = settings.selection.method.rawValue
     scope = settings.selection.scope.rawValue
     pattern = "\(selection.pattern)"
@@ -114,14 +115,17 @@ extension Report {
 
   /// The table's names, and its line of the weights as they were.
   var tableHead: String {
-    Self.row(["sparsity", "kept", "loss", "accuracy", "seconds"]) + "\n"
-      + Self.row(["before", "\(prunable)"] + Self.cells(of: dense) + [""])
+    let quality = dense == nil ? ["predicted"] : ["loss", "accuracy"]
+    return Self.row(["sparsity", "kept"] + quality + ["seconds"]) + "\n"
+      + Self.row(["before", "\(prunable)"] + (dense.map(Self.cells(of:)) ?? ["0"]) + [""])
   }
 
   func line(of result: Result) -> String {
     let seconds = result.seconds
     return Self.row(
-      [formatNumber(result.sparsity, digits: 4), "\(result.kept)"] + Self.cells(of: result.quality)
+      [formatNumber(result.sparsity, digits: 4), "\(result.kept)"]
+        + (result.quality.map(Self.cells(of:))
+          ?? [result.predictedChange.map { formatNumber($0, digits: 6) } ?? "none"])
         + [
           formatNumber(
             seconds.gradients + seconds.selection + seconds.removal + seconds.evaluation, digits: 2)

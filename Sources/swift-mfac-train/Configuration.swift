@@ -85,17 +85,9 @@ struct Configuration {
   private static func options(in settings: Any) -> [Declared] {
     Mirror(reflecting: settings).children.flatMap { child -> [Declared] in
       if let setting = child.value as? any DeclaredSetting {
-        return [(name(of: child.label), setting.text, setting.isFlag)]
+        return [(flagName(of: child.label), setting.text, setting.isFlag)]
       }
       return (child.value as? any SettingGroup).map { options(in: $0.group) } ?? []
-    }
-  }
-
-  /// `_learningRate` is declared by the property wrapper of `learningRate` and set by
-  /// `--learning-rate`.
-  private static func name(of label: String?) -> String {
-    (label ?? "").drop { $0 == "_" }.reduce(into: "") { name, letter in
-      name += letter.isUppercase ? "-\(letter.lowercased())" : String(letter)
     }
   }
 }

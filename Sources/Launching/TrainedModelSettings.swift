@@ -1,0 +1,120 @@
+import ArgumentParser
+import Datasets
+import MPI
+import Networks
+import Training
+
+/// What a program works on: a network that this package computes, and its data; or the files of any
+/// framework's weights and gradients.
+package struct TrainedModelSettings: ParsableArguments {
+  @OptionGroup(title: "Data") package var data: DataSettings
+  @OptionGroup(title: "Model") package var model: ModelSettings
+  @OptionGroup(title: "Weights and gradients") package var files: GradientSettings
+
+  package init() {}
+
+  /// Refuses what a foreign model does not have, or fills in the defaults of a network's data.
+  package mutating func resolve() throws {
+    if case .count = files.gradients { return try data.resolve() }
+    // A default looks the same as its value given: only the command line tells.
+    let given = Set(CommandLine.arguments.map { String($0.prefix { $0 != "=" }) })
+    let groups: [Any] = [data, model]
+    let flags = groups.flatMap { Mirror(reflecting: $0).children.map { flagName(of: $0.label) } }
+    for flag in flags.flatMap({ [$0, "no-\($0)"] }) + ["gradient-batch", "seed"]
+    where given.contains("--\(flag)") {
+      try require(
+        false, "--\(flag)", "it only with a number of --gradients, of --model and --dataset",
+        "it with --gradients \(files.gradients)")
+    }
+  }
+
+  /// Reads the model and its data. Collective.
+  ///
+  /// - Parameters:
+  ///   - weights: instead of those of `--weights`.
+  ///   - isRequired: of a foreign model, whether a tensor without gradients is to be refused.
+  package func load(
+    weights: String? = nil, isRequired: (TensorEntry) -> Bool = { _ in false },
+    on world: Communicator
+  ) throws -> any TrainedModel {
+    let weights = weights ?? files.weights
+    let rowCount: Int
+    switch files.gradients {
+    case .absent:
+      return try ForeignModel(weights: weights, gradients: nil, isRequired: isRequired, on: world)
+    case .file(let path):
+      return try ForeignModel(weights: weights, gradients: path, isRequired: isRequired, on: world)
+    case .count(let count): rowCount = count
+    }
+    var model = model
+    let (dataset, network) = try world.agree {
+      let dataset = try data.source.load(try data.options(seed: files.seed))
+      try model.resolve(for: dataset.targets)
+      let network = try model.network(input: dataset.inputShape, outputs: dataset.targets.outputs)
+      try network.check(against: dataset, loss: model.resolvedLoss)
+      return (dataset, network)
+    }
+    return try TrainedNetwork(
+      network, name: model.model, weights: weights, dataset: dataset, loss: model.resolvedLoss,
+      rowCount: rowCount, examplesPerRow: files.gradientBatch, seed: files.seed, on: world)
+  }
+}
+
+package struct GradientSettings: ParsableArguments {
+  @Option(help: "The weights (.safetensors): of --model, or with a file of gradients of any other.")
+  package var weights: String
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      m, rows of G, which the model makes of the data; or a file of them, of a model from any framework: \
+      .safetensors of a tensor [m, …shape] for each one of the weights, or .npy or .safetensors of one \
+      array [m, d], its columns in the order of the weights' file; or none, of such a model.
+      """)
+  package var gradients = Gradients.count(1000)
+
+  @Option(
+    parsing: .unconditional,
+    help: "b: a row is the mean gradient of so many examples.")
+  package var gradientBatch = 1
+
+  @Option(
+    parsing: .unconditional,
+    help: "Of the order of the examples, and of their split into training and test examples.")
+  package var seed: UInt64 = 0
+
+  package init() {}
+
+  package func validate() throws {
+    if case .count(let count) = gradients { try require("--gradients", in: 1...1_000_000, count) }
+    try require("--gradient-batch", in: 1...1_000_000_000, gradientBatch)
+  }
+}
+
+/// Where gradients come from.
+package enum Gradients: ExpressibleByArgument, CustomStringConvertible {
+  /// So many of an own network.
+  case count(Int)
+  case file(String)
+  case absent
+
+  package init?(argument: String) {
+    if let count = Int(argument) {
+      self = .count(count)
+    } else if argument.hasSuffix(".safetensors") || argument.hasSuffix(".npy") {
+      self = .file(argument)
+    } else if argument == "none" {
+      self = .absent
+    } else {
+      return nil
+    }
+  }
+
+  package var description: String {
+    switch self {
+    case .count(let count): "\(count)"
+    case .file(let path): path
+    case .absent: "none"
+    }
+  }
+}

@@ -1,0 +1,102 @@
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+
+/// A network that this package computes, with data for its gradients.
+public final class TrainedNetwork: TrainedModel {
+  public let name: String
+  public let description: NetworkDescription
+  public let dataset: Dataset
+  public let loss: Loss
+  public let tensors: [WeightFile.Tensor]
+  public let weights: Buffer<Float>
+  /// The running statistics [s].
+  public let state: Buffer<Float>
+  private let rowCount: Int
+  private let examplesPerRow: Int
+  private let seed: UInt64
+  /// For evaluation; its chunks are fixed, so that the sums over them are.
+  private let network: Network<Float>
+
+  public var data: String { "\(dataset)" }
+  public var others: [String] { [] }
+
+  /// Reads the weights, and checks that all ranks have read the same. Collective.
+  ///
+  /// - Parameters:
+  ///   - path: a safetensors file.
+  ///   - dataset: that the network has been checked against.
+  ///   - rowCount: m.
+  ///   - examplesPerRow: b: a row is the mean gradient of so many examples.
+  ///   - seed: of their order.
+  public init(
+    _ description: NetworkDescription, name: String, weights path: String, dataset: Dataset,
+    loss: Loss, rowCount: Int, examplesPerRow: Int, seed: UInt64, on world: Communicator
+  ) throws {
+    _ = try dataset.requireSame(on: world)
+    let weights = Buffer<Float>(count: description.layout.count)
+    let state = Buffer<Float>(count: description.stateLayout.count)
+    try world.agree {
+      try description.readWeights(from: path, into: weights.all, state: state.all)
+    }
+    try world.requireSame(parameters: weights.all, state: state.all)
+    network = try Network<Float>(description, maximumBatch: min(64, dataset.test.count))
+    tensors = description.layout.tensors.map {
+      WeightFile.Tensor(name: $0.name, shape: $0.shape, type: .float32, range: $0.range)
+    }
+    (self.weights, self.state) = (weights, state)
+    (self.description, self.name, self.dataset, self.loss) = (description, name, dataset, loss)
+    (self.rowCount, self.examplesPerRow, self.seed) = (rowCount, examplesPerRow, seed)
+  }
+
+  public func gradients(
+    slices: [Range<Int>], kept: (_ rowCount: Int) -> Int, on world: Communicator
+  ) throws -> any GradientSource {
+    try gradients(of: dataset.training, rowCount: rowCount, slices: slices, kept: kept, on: world)
+  }
+
+  /// Prepares to collect gradients of other examples than the training part's. Collective.
+  public func gradients(
+    of examples: any Examples, rowCount: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
+    on world: Communicator
+  ) throws -> any GradientSource {
+    try GradientCollection.memory(
+      of: description, on: examples, examplesPerRow: examplesPerRow, slices: slices,
+      rank: world.rank, kept: kept(rowCount)
+    ).check(on: world)
+    return try world.agree {
+      NetworkGradients(
+        rowCount: rowCount,
+        collection: try GradientCollection(
+          of: description, loss: loss, on: examples, examplesPerRow: examplesPerRow, seed: seed,
+          slices: slices, over: world), state: state)
+    }
+  }
+
+  public func evaluation(
+    of weights: Buffer<Float>, on world: Communicator
+  ) throws -> Evaluation? {
+    try Evaluation(
+      of: network, parameters: weights, state: state, on: dataset.test, loss: loss, over: world)
+  }
+
+  public func write(_ weights: Buffer<Float>, to path: String) throws {
+    try description.writeWeights(weights.all, state: state.all, to: path)
+  }
+}
+
+private struct NetworkGradients: GradientSource {
+  let rowCount: Int
+  let collection: GradientCollection
+  let state: Buffer<Float>
+
+  func collect(
+    rows: Range<Int>, at weights: Buffer<Float>, over world: Communicator,
+    store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    _ = try collection.collect(
+      rows: rows, parameters: UnsafeBufferPointer(weights.all),
+      state: UnsafeBufferPointer(state.all), over: world, store: store)
+  }
+}
