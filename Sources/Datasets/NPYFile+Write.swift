@@ -6,13 +6,15 @@ extension NPYFile {
   ///   - shape: of any dimensions.
   /// - Throws: `DatasetError` with the system's reason; what was under the name before remains.
   public static func write(
-    _ values: UnsafeBufferPointer<Double>, shape: [Int], to path: String
+    _ values: [Double], shape: [Int], to path: String
   ) throws(DatasetError) {
     precondition(
       product(shape) == values.count, "an array of shape \(shape) with \(values.count) values")
     try AtomicFile.write(to: path) { file throws(DatasetError) in
       try file.write(NPYHeader.bytes(type: .float64, shape: shape))
-      try file.write(UnsafeRawBufferPointer(values))
+      try values.withUnsafeBufferPointer { values throws(DatasetError) in
+        try file.write(UnsafeRawBufferPointer(values))
+      }
     }
   }
 }

@@ -10,25 +10,28 @@ import Training
 /// The matrix of a model, and where its answers go.
 struct QueriedFisher {
   let model: any TrainedModel
-  let inverse: InverseFisher
   /// Every rank's.
   let slices: [Range<Int>]
   let world: Communicator
+  /// m.
+  let rowCount: Int
   private let settings: QuerySettings
 
   private let partition: CellPartition
+  private let gradients: any GradientSource
 
   /// This rank's.
   var slice: Range<Int> { slices[world.rank] }
 
-  /// Reads the model, and collects its gradients. Collective.
+  /// Reads the model, and checks that there is the memory for its gradients. Collective.
   init(_ settings: QuerySettings, on world: Communicator) throws {
     self.settings = settings
     self.world = world
     try world.requireSameArithmetic()
     try world.requireSame(
       "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
-    model = try settings.source.load(on: world)
+    let model = try settings.source.load(on: world)
+    self.model = model
     let partition = CellPartition(Cells(parameterCount: model.count), over: world.size)
     let slices = (0..<world.size).map(partition.slice(of:))
     (self.partition, self.slices) = (partition, slices)
@@ -36,7 +39,7 @@ struct QueriedFisher {
     try world.agree {
       if world.rank == 0, let output = settings.output { try Self.checkIsFree(output) }
     }
-    let source = try model.gradients(
+    gradients = try model.gradients(
       slices: slices,
       kept: { count in
         GradientRows.bytes(count: count, blocks: blocks)
@@ -44,21 +47,27 @@ struct QueriedFisher {
           // A vector, and the answer of all ranks' slices.
           + 8 * 3 * model.count
       }, on: world)
-    let rows = GradientRows(count: source.rowCount, blocks: blocks)
-    try source.collect(
-      rows: 0..<source.rowCount, at: model.weights, over: world
-    ) { row, slice in rows.store(slice, row: row) }
-    inverse = try InverseFisher(
-      rows: rows, partition: partition, damping: settings.damping, on: world)
+    rowCount = gradients.rowCount
     say(
       """
       data       \(model.data)
       network    \(model.name), d = \(model.count) parameters
       weights    \(settings.source.files.weights)
-      matrix     \(source.rowCount) gradients, λ = \(settings.damping)
+      matrix     \(rowCount) gradients, λ = \(settings.damping)
       ranks      \(world.size)
 
       """)
+  }
+
+  /// Collects the gradients. Collective.
+  func inverse() throws -> InverseFisher {
+    let rows = GradientRows(
+      count: rowCount, blocks: partition.cellsInSlice(of: world.rank))
+    try gradients.collect(rows: 0..<rowCount, at: model.weights, over: world) { row, slice in
+      rows.store(slice, row: row)
+    }
+    return try InverseFisher(
+      rows: rows, partition: partition, damping: settings.damping, on: world)
   }
 
   private static func checkIsFree(_ output: String) throws(DatasetError) {
@@ -79,16 +88,13 @@ struct QueriedFisher {
     }
   }
 
-  /// Gives to `body` the gradient of the loss of each of some test examples. Collective.
-  ///
-  /// - Parameter body: is given the example's number, and this rank's slice.
-  func forEachTestGradient(
-    of examples: Range<Int>, _ body: (_ example: Int, _ slice: [Double]) throws -> Void
-  ) throws {
+  /// Prepares to collect the gradient of the loss of each of some test examples. Collective.
+  func testGradients(of examples: Range<Int>) throws -> any GradientSource {
     let source = try world.agree {
       guard let network = model as? TrainedNetwork else {
         throw DatasetError(
-          "--test-examples", "a file of gradients has none", expected: "--vectors FILE", got: "it")
+          "--test-examples", "are of a network and its data", expected: "--vectors FILE",
+          got: "\(examples.count) with a file of gradients")
       }
       let test = network.dataset.test
       guard examples.upperBound <= test.count else {
@@ -98,17 +104,18 @@ struct QueriedFisher {
       }
       return (network, test)
     }
-    let gradients = try source.0.gradients(
+    return try source.0.gradients(
       of: source.1, order: .sequential, rowCount: examples.count, examplesPerRow: 1,
       slices: slices, kept: { _ in 0 }, on: world)
-    // Each is asked for its influence before the next, which takes messages of its own.
-    for example in examples {
-      var own: [Double] = []
-      try gradients.collect(
-        rows: example..<example + 1, at: model.weights, over: world
-      ) { _, slice in own = slice.map(Double.init) }
-      try body(example, own)
-    }
+  }
+
+  /// This rank's slice of a row.
+  func slice(ofRow row: Int, of gradients: any GradientSource) throws -> [Double] {
+    var own: [Double] = []
+    try gradients.collect(
+      rows: row..<row + 1, at: model.weights, over: world
+    ) { _, slice in own = slice.map(Double.init) }
+    return own
   }
 
   /// Σ of numbers of this rank's coordinates, over all ranks'. Collective.
@@ -131,17 +138,15 @@ struct QueriedFisher {
   func write(vectors: [[Double]], count: Int?) throws {
     guard let output = settings.output else { return }
     let d = model.count
-    let whole = Buffer<Double>(count: world.rank == 0 ? vectors.count * d : 0)
-    for (index, own) in vectors.enumerated() {
+    var whole: [Double] = []
+    for own in vectors {
       var vector = [Double](repeating: 0, count: d)
       try world.allGather(own, counts: slices.map(\.count), into: &vector)
-      if world.rank == 0 {
-        _ = whole[index * d..<(index + 1) * d].update(fromContentsOf: vector)
-      }
+      if world.rank == 0 { whole += vector }
     }
     let leading = count.map { [$0] } ?? []
     guard output.hasSuffix(".safetensors") else {
-      return try write(whole, shape: leading + [d], as: "")
+      return try write(array: whole, shape: leading + [d])
     }
     let tensors = model.tensors.map { ($0.name, TensorType.float64, leading + $0.shape) }
     try finish(output) { file throws(DatasetError) in
@@ -150,7 +155,7 @@ struct QueriedFisher {
         let numbers = memory.bindMemory(to: Double.self)
         for vector in 0..<vectors.count {
           for i in range {
-            numbers[vector * range.count + i - range.lowerBound] = whole.pointer[vector * d + i]
+            numbers[vector * range.count + i - range.lowerBound] = whole[vector * d + i]
           }
         }
       }
@@ -158,24 +163,33 @@ struct QueriedFisher {
   }
 
   /// Writes numbers that all ranks have, as an array, in a safetensors file under a name. Collective.
-  func write(_ numbers: [Double], shape: [Int], as name: String) throws {
-    let buffer = Buffer<Double>(count: numbers.count)
-    _ = buffer.all.update(fromContentsOf: numbers)
-    try write(buffer, shape: shape, as: name)
-  }
-
-  private func write(_ numbers: Buffer<Double>, shape: [Int], as name: String) throws {
+  ///
+  /// - Parameter examples: in a safetensors file alone, those of each row.
+  func write(
+    _ numbers: [Double], shape: [Int], as name: String, examples: [[Int]]? = nil
+  ) throws {
     guard let output = settings.output else { return }
-    guard output.hasSuffix(".npy") else {
-      return try finish(output) { file throws(DatasetError) in
-        try SafetensorsFile.write([(name, .float64, shape)], to: file) { _, memory in
-          memory.copyMemory(from: UnsafeRawBufferPointer(numbers.all))
+    guard output.hasSuffix(".safetensors") else { return try write(array: numbers, shape: shape) }
+    var tensors: [(String, TensorType, [Int])] = [(name, .float64, shape)]
+    if let examples {
+      tensors.append(("examples", .int64, [examples.count, examples.first?.count ?? 0]))
+    }
+    try finish(output) { file throws(DatasetError) in
+      try SafetensorsFile.write(tensors, to: file) { index, memory in
+        if index == 0 {
+          numbers.withUnsafeBytes { memory.copyMemory(from: $0) }
+        } else {
+          examples!.flatMap { $0.map(Int64.init) }.withUnsafeBytes { memory.copyMemory(from: $0) }
         }
       }
     }
+  }
+
+  private func write(array numbers: [Double], shape: [Int]) throws {
+    guard let output = settings.output else { return }
     try world.agree {
       guard world.rank == 0 else { return }
-      try NPYFile.write(UnsafeBufferPointer(numbers.all), shape: shape, to: output)
+      try NPYFile.write(numbers, shape: shape, to: output)
     }
     say("The answer is in \(output).")
   }

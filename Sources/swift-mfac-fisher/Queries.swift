@@ -1,4 +1,5 @@
 import ArgumentParser
+import Datasets
 import Launching
 import Training
 
@@ -15,10 +16,11 @@ struct Product: Query {
 
   func answer(_ fisher: QueriedFisher) throws {
     let file = try fisher.vectors(vectors)
+    let inverse = try fisher.inverse()
     var products: [[Double]] = []
     for row in 0..<file.count {
       let x = try fisher.world.agree { try file.slice(fisher.slice, ofVector: row) }
-      products.append(try x.withUnsafeBufferPointer { try fisher.inverse.apply(to: $0) })
+      products.append(try x.withUnsafeBufferPointer { try inverse.apply(to: $0) })
       let value = try fisher.sum(zip(x, products[row]).map(*))
       fisher.say("vector \(row): xᵀF⁻¹x = \(value)")
     }
@@ -33,7 +35,7 @@ struct Diagonal: Query {
   @OptionGroup var settings: QuerySettings
 
   func answer(_ fisher: QueriedFisher) throws {
-    let diagonal = fisher.inverse.diagonal()
+    let diagonal = try fisher.inverse().diagonal()
     let trace = try fisher.sum(diagonal)
     fisher.say("trace of F⁻¹ \(trace), of which the mean \(trace / Double(fisher.model.count))")
     try fisher.write(vectors: [diagonal], count: nil)
@@ -58,7 +60,7 @@ struct Element: Query {
     let pairs = try fisher.world.agree {
       try at.map { try Coordinate.pair($0, of: fisher.model) }
     }
-    let elements = try fisher.inverse.elements(pairs)
+    let elements = try fisher.inverse().elements(pairs)
     for (place, element) in zip(at, elements) { fisher.say("\(place) \(element)") }
     try fisher.write(elements, shape: [elements.count], as: "elements")
   }
@@ -70,7 +72,8 @@ struct Influence: Query {
     discussion: """
       A row's score is what a small step of descent on its examples, preconditioned by F⁻¹, would take \
       away from the test loss, per unit of the step: Koh and Liang, 2017, with the sign turned. Writes \
-      [k, m] for k test gradients.
+      [k, m] for k test gradients; into .safetensors also 'examples' [m, b], the training examples of \
+      each row, counted from 0. (--model)
       """)
 
   @OptionGroup var settings: QuerySettings
@@ -79,7 +82,8 @@ struct Influence: Query {
   var vectors: String?
 
   @Option(
-    help: "Or the first and last of some examples of the test part, counted from 0, as 0-9. (--model)")
+    help:
+      "Or the first and last of some examples of the test part, counted from 0, as 0-9. (--model)")
   var testExamples: IndexRange?
 
   @Option(parsing: .unconditional, help: "How many of the highest and lowest scores are printed.")
@@ -94,32 +98,35 @@ struct Influence: Query {
 
   func answer(_ fisher: QueriedFisher) throws {
     var scores: [Double] = []
-    func add(_ x: [Double], _ name: String) throws {
-      let own = try x.withUnsafeBufferPointer { try fisher.inverse.influence(on: $0) }
-      fisher.say("\(name): \(highest(of: own))")
+    let examples = try fisher.world.agree {
+      try (fisher.model as? TrainedNetwork)?.examples(ofRows: 0..<fisher.rowCount)
+    }
+    let file = try vectors.map(fisher.vectors)
+    let tests = try testExamples.map { try fisher.testGradients(of: $0.range) }
+    let inverse = try fisher.inverse()
+    for row in testExamples?.range ?? 0..<file!.count {
+      let x =
+        try file.map { file in
+          try fisher.world.agree { try file.slice(fisher.slice, ofVector: row) }
+        }
+        ?? fisher.slice(ofRow: row, of: tests!)
+      let own = try x.withUnsafeBufferPointer { try inverse.influence(on: $0) }
+      fisher.say("\(file == nil ? "test example" : "vector") \(row): \(highest(of: own, examples))")
       scores += own
     }
-    var count = 0
-    if let vectors {
-      let file = try fisher.vectors(vectors)
-      count = file.count
-      for row in 0..<count {
-        try add(
-          try fisher.world.agree { try file.slice(fisher.slice, ofVector: row) }, "vector \(row)")
-      }
-    } else if let testExamples {
-      count = testExamples.range.count
-      try fisher.forEachTestGradient(of: testExamples.range) { try add($1, "test example \($0)") }
-    }
     try fisher.write(
-      scores, shape: [count, scores.count / count], as: "scores")
+      scores, shape: [scores.count / fisher.rowCount, fisher.rowCount], as: "scores",
+      examples: examples)
   }
 
   /// The rows of the highest and the lowest scores.
-  private func highest(of scores: [Double]) -> String {
+  private func highest(of scores: [Double], _ examples: [[Int]]?) -> String {
     let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
     func list(_ rows: some Sequence<Int>) -> String {
-      rows.map { "row \($0) \(formatNumber(scores[$0], digits: 4))" }.joined(separator: ", ")
+      rows.map { row in
+        let of = examples.map { " (of \(DatasetError.list($0[row].map(String.init))))" } ?? ""
+        return "row \(row)\(of) \(formatNumber(scores[row], digits: 4))"
+      }.joined(separator: ", ")
     }
     let half = min(top, order.count)
     return "highest \(list(order.prefix(half))); lowest \(list(order.reversed().prefix(half)))"
@@ -134,7 +141,7 @@ struct Spectrum: Query {
   @OptionGroup var settings: QuerySettings
 
   func answer(_ fisher: QueriedFisher) throws {
-    let values = fisher.inverse.eigenvalues()
+    let values = try fisher.inverse().eigenvalues()
     let (sum, squares) = values.reduce((0, 0)) { ($0.0 + $1, $0.1 + $1 * $1) }
     let damping = settings.damping
     // With fewer gradients than weights the others are λ.

@@ -7,9 +7,7 @@ struct NPYWriteTests {
   @Test func bytesAreNumPys() throws {
     let directory = try TemporaryDirectory()
     let path = "\(directory.path)/a.npy"
-    try [1, -2.5, 0, .infinity, 1e-300, 3].withUnsafeBufferPointer {
-      try NPYFile.write($0, shape: [2, 3], to: path)
-    }
+    try NPYFile.write([1, -2.5, 0, .infinity, 1e-300, 3], shape: [2, 3], to: path)
     let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
     // numpy.save of NumPy 2 has a comma less, which its reader does not ask for.
     let text = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3,), }"
@@ -17,8 +15,8 @@ struct NPYWriteTests {
     #expect(Array(bytes.prefix(header.count)) == header)
     #expect(bytes.count == 128 + 6 * 8 && bytes[127] == UInt8(ascii: "\n"))
     #expect(bytes[header.count..<127].allSatisfy { $0 == UInt8(ascii: " ") })
-    let values = bytes[128...].withUnsafeBytes {
-      (0..<6).map { i in $0.loadUnaligned(fromByteOffset: 8 * i, as: Double.self) }
+    let values = bytes[128...].withUnsafeBytes { bytes in
+      (0..<6).map { i in bytes.loadUnaligned(fromByteOffset: 8 * i, as: Double.self) }
     }
     #expect(values == [1, -2.5, 0, .infinity, 1e-300, 3])
   }
@@ -28,7 +26,7 @@ struct NPYWriteTests {
     let directory = try TemporaryDirectory()
     let path = "\(directory.path)/a.npy"
     let values = [Double](repeating: 1, count: shape.reduce(1, *))
-    try values.withUnsafeBufferPointer { try NPYFile.write($0, shape: shape, to: path) }
+    try NPYFile.write(values, shape: shape, to: path)
     let size = try Data(contentsOf: URL(fileURLWithPath: path)).count
     #expect(size == 128 + 8 * values.count)
   }
