@@ -61,7 +61,8 @@ public final class TrainedNetwork: TrainedModel {
   /// Prepares to collect gradients of other examples than the training part's. Collective.
   public func gradients(
     of examples: any Examples, order: BatchOrder.Order = .shuffled, rowCount: Int,
-    examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int, on world: Communicator
+    examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
+    on world: Communicator
   ) throws -> any GradientSource {
     try GradientCollection.memory(
       of: description, on: examples, examplesPerRow: examplesPerRow, slices: slices,
