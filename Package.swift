@@ -15,6 +15,7 @@ let package = Package(
       ]),
     .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"]),
     .executable(name: "swift-mfac-prune", targets: ["swift-mfac-prune"]),
+    .executable(name: "swift-mfac-fisher", targets: ["swift-mfac-fisher"]),
     .executable(name: "swift-mfac-bench", targets: ["swift-mfac-bench"]),
   ],
   dependencies: [
@@ -83,6 +84,14 @@ let package = Package(
       ]),
 
     .executableTarget(
+      name: "swift-mfac-fisher",
+      dependencies: [
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Pruning", "Sharding",
+        "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
@@ -123,7 +132,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-prune",
+        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-fisher",
+        "swift-mfac-prune",
         "swift-mfac-train",
       ],
       exclude: ["Trajectories"]),

@@ -8,3 +8,7 @@ void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, c
              double *b, const int *ldb, int *info);
 // Inverse of a triangle.
 void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda, int *info);
+
+// All eigenvalues and eigenvectors of a symmetric matrix, by divide and conquer.
+void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,
+             double *work, const int *lwork, int *iwork, const int *liwork, int *info);

@@ -3,7 +3,7 @@
 /// The header is read and checked against the file's size when the file is opened, elements when
 /// they are asked for: what is allocated is bounded by what the file really holds.
 /// Format: NumPy's documentation, numpy.lib.format.
-struct NPYFile {
+public struct NPYFile {
   let path: String
   /// At least one dimension; the first counts examples.
   let shape: [Int]

@@ -34,22 +34,18 @@ public final class GradientCollection {
   /// Collective.
   ///
   /// - Parameters:
+  ///   - order: of the examples.
   ///   - examplesPerRow: b.
   ///   - slices: the columns that each rank gets, one after another from 0 to d; some may be empty.
   /// - Throws: `DatasetError` where there are fewer than b examples; `NetworkMemoryError`.
   public init(
-    of network: NetworkDescription, loss: Loss, on examples: any Examples, examplesPerRow: Int,
-    seed: UInt64, slices: [Range<Int>], over world: Communicator
+    of network: NetworkDescription, loss: Loss, on examples: any Examples,
+    order: BatchOrder.Order = .shuffled, examplesPerRow: Int, seed: UInt64, slices: [Range<Int>],
+    over world: Communicator
   ) throws {
-    guard (1...examples.count).contains(examplesPerRow) else {
-      throw DatasetError(
-        "--gradient-batch", "a row of gradients is a mean over examples",
-        expected: "1 to \(examples.count), the examples of \(examples.source)",
-        got: "\(examplesPerRow)")
-    }
     let capacity = min(examplesPerRow, Self.largestChunk)
-    batches = try BatchOrder(
-      exampleCount: examples.count, batchSize: examplesPerRow, order: .shuffled, seed: seed)
+    batches = try Self.batches(
+      of: examples, order: order, examplesPerRow: examplesPerRow, seed: seed)
     rowsPerEpoch = batches.batchesPerEpoch
     self.network = try Network(network, maximumBatch: capacity)
     self.loss = loss
@@ -58,6 +54,21 @@ public final class GradientCollection {
     exchange = RowExchange(slices, on: world)
     row = Buffer(count: network.layout.count)
     part = Buffer(count: examplesPerRow > capacity ? network.layout.count : 0)
+  }
+
+  /// Which examples make which row.
+  static func batches(
+    of examples: any Examples, order: BatchOrder.Order = .shuffled, examplesPerRow: Int,
+    seed: UInt64
+  ) throws(DatasetError) -> BatchOrder {
+    guard (1...examples.count).contains(examplesPerRow) else {
+      throw DatasetError(
+        "--gradient-batch", "a row of gradients is a mean over examples",
+        expected: "1 to \(examples.count), the examples of \(examples.source)",
+        got: "\(examplesPerRow)")
+    }
+    return try BatchOrder(
+      exampleCount: examples.count, batchSize: examplesPerRow, order: order, seed: seed)
   }
 
   /// What a collection takes on a rank, beside what the caller keeps of it and the parameters.

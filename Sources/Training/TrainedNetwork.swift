@@ -58,12 +58,15 @@ public final class TrainedNetwork: TrainedModel {
   public func gradients(
     slices: [Range<Int>], kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> any GradientSource {
-    try gradients(of: dataset.training, rowCount: rowCount, slices: slices, kept: kept, on: world)
+    try gradients(
+      of: dataset.training, rowCount: rowCount, examplesPerRow: examplesPerRow, slices: slices,
+      kept: kept, on: world)
   }
 
   /// Prepares to collect gradients of other examples than the training part's. Collective.
   public func gradients(
-    of examples: any Examples, rowCount: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
+    of examples: any Examples, order: BatchOrder.Order = .shuffled, rowCount: Int,
+    examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
     on world: Communicator
   ) throws -> any GradientSource {
     try GradientCollection.memory(
@@ -74,9 +77,16 @@ public final class TrainedNetwork: TrainedModel {
       NetworkGradients(
         rowCount: rowCount,
         collection: try GradientCollection(
-          of: description, loss: loss, on: examples, examplesPerRow: examplesPerRow, seed: seed,
-          slices: slices, over: world), state: state)
+          of: description, loss: loss, on: examples, order: order, examplesPerRow: examplesPerRow,
+          seed: seed, slices: slices, over: world), state: state)
     }
+  }
+
+  /// The training examples of each of some rows of gradients, counted from 0.
+  public func examples(ofRows rows: Range<Int>) throws(DatasetError) -> [[Int]] {
+    var batches = try GradientCollection.batches(
+      of: dataset.training, examplesPerRow: examplesPerRow, seed: seed)
+    return rows.map { Array(batches.indices(step: $0)) }
   }
 
   public func evaluation(

@@ -15,6 +15,7 @@ struct Program {
   /// Beside the tests themselves.
   static let train = Bundle.main.bundleURL.appending(path: "swift-mfac-train").path
   static let prune = Bundle.main.bundleURL.appending(path: "swift-mfac-prune").path
+  static let fisher = Bundle.main.bundleURL.appending(path: "swift-mfac-fisher").path
   static let bench = Bundle.main.bundleURL.appending(path: "swift-mfac-bench").path
   static let ranksCheck = Bundle.main.bundleURL.appending(path: "ranks-check").path
 

@@ -278,6 +278,7 @@ do {
   }
   // The whole matrix, and blocks of fewer and of more weights than gradients.
   for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }
+  for (d, m) in [(97, 7), (30, 41)] { digests.append(try checkInverseFisher(d, m: m, on: world)) }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {

@@ -1,0 +1,35 @@
+extension NPYFile {
+  /// Writes an array of `<f8` in C order, as NumPy's `save` does; the file appears when it is complete.
+  ///
+  /// - Parameters:
+  ///   - values: in row-major order.
+  ///   - shape: of any dimensions.
+  /// - Throws: `DatasetError` with the system's reason; what was under the name before remains.
+  public static func write(
+    _ values: [Double], shape: [Int], to path: String
+  ) throws(DatasetError) {
+    precondition(
+      product(shape) == values.count, "an array of shape \(shape) with \(values.count) values")
+    try AtomicFile.write(to: path) { file throws(DatasetError) in
+      try file.write(NPYHeader.bytes(type: .float64, shape: shape))
+      try values.withUnsafeBufferPointer { values throws(DatasetError) in
+        try file.write(UnsafeRawBufferPointer(values))
+      }
+    }
+  }
+}
+
+extension NPYHeader {
+  /// A header of version 1.0 with all that comes before it, padded so that the elements begin at a
+  /// multiple of 64 bytes.
+  fileprivate static func bytes(type: NPYType, shape: [Int]) -> [UInt8] {
+    let sizes = shape.map { "\($0)," }.joined(separator: " ")
+    let text = Array(
+      "{'descr': '\(type.rawValue)', 'fortran_order': False, 'shape': (\(sizes)), }".utf8)
+    // The magic, two bytes of version, two of the length, and the end of the line.
+    let padding = (64 - (magic.count + 4 + text.count + 1) % 64) % 64
+    let length = UInt16(text.count + padding + 1).littleEndian
+    return magic + [1, 0] + withUnsafeBytes(of: length) { Array($0) } + text
+      + [UInt8](repeating: UInt8(ascii: " "), count: padding) + [UInt8(ascii: "\n")]
+  }
+}

@@ -1,0 +1,73 @@
+import COpenBLAS
+
+/// The eigenvalues and eigenvectors of a symmetric matrix, `A = Q diag(e) Qᵀ`, in double precision.
+public final class SymmetricEigen {
+  /// e, in increasing order.
+  public let values: [Double]
+  /// Qᵀ, row by row: an eigenvector each.
+  private let vectors: Buffer<Double>
+  private var order: Int { values.count }
+
+  /// - Parameters:
+  ///   - matrix: shape [order, order], of which the lower triangle is read; finite.
+  /// - Complexity: O(order³).
+  public init(_ matrix: ArraySlice<Double>, order: Int) {
+    precondition(
+      matrix.count == order * order, "a matrix of \(matrix.count) numbers for an order of \(order)")
+    vectors = Buffer(count: order * order)
+    _ = vectors.all.update(fromContentsOf: matrix)
+    var values = [Double](repeating: 0, count: order)
+    guard order > 0 else {
+      self.values = values
+      return
+    }
+    var n = Int32(order)
+    var (size, integerSize) = (Int32(1 + 6 * order + 2 * order * order), Int32(3 + 5 * order))
+    let work = Buffer<Double>(count: Int(size))
+    let integers = Buffer<Int32>(count: Int(integerSize))
+    var info: Int32 = 0
+    // The lower triangle by rows is the upper one by columns.
+    dsyevd_(
+      "V", "U", &n, vectors.pointer, &n, &values, work.pointer, &size, integers.pointer,
+      &integerSize, &info)
+    precondition(info == 0, "dsyevd: \(info)")
+    self.values = values
+  }
+
+  /// Bytes of one, and of what making it takes.
+  public static func bytes(order: Int) -> Int { 8 * (3 * order * order + 9 * order) }
+
+  /// `Qᵀx`, shapes [order].
+  public func rotate(_ x: [Double]) -> [Double] {
+    multiply(x, transposed: false)
+  }
+
+  /// `Qx`, shapes [order].
+  public func rotateBack(_ x: [Double]) -> [Double] {
+    multiply(x, transposed: true)
+  }
+
+  private func multiply(_ x: [Double], transposed: Bool) -> [Double] {
+    precondition(x.count == order, "a vector of \(x.count) for an order of \(order)")
+    var y = [Double](repeating: 0, count: order)
+    guard order > 0 else { return y }
+    cblas_dgemv(
+      CblasRowMajor, transposed ? CblasTrans : CblasNoTrans, blasint(order), blasint(order), 1,
+      vectors.pointer, blasint(order), x, 1, 0, &y, 1)
+    return y
+  }
+
+  /// `QᵀB`.
+  ///
+  /// - Parameters:
+  ///   - b: shape [order, columns], row-major.
+  ///   - result: of the same shape, overwritten.
+  public func rotate(
+    _ b: UnsafePointer<Double>, columns: Int, into result: UnsafeMutablePointer<Double>
+  ) {
+    guard order > 0, columns > 0 else { return }
+    cblas_dgemm(
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(order), blasint(columns), blasint(order),
+      1, vectors.pointer, blasint(order), b, blasint(columns), 0, result, blasint(columns))
+  }
+}

@@ -1,0 +1,65 @@
+import ArgumentParser
+import Launching
+import LinearAlgebra
+import MPI
+
+@main
+struct Fisher: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "swift-mfac-fisher",
+    abstract: "Asks the inverse of a damped empirical Fisher matrix, sharded over MPI ranks.",
+    discussion: """
+      F = λI + (1/m) GᵀG is of m gradients of a trained network, or of a file of them from any \
+      framework. Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-fisher diagonal …': what it \
+      writes is the same, byte for byte, in double precision.
+      """,
+    subcommands: [
+      Product.self, Diagonal.self, Element.self, Influence.self, Spectrum.self,
+    ])
+
+  static func main() {
+    do {
+      guard var query = try parseAsRoot() as? any Query else { throw CleanExit.helpRequest(self) }
+      try query.settings.source.resolve()
+      BLAS.repairCoreType()
+      BLAS.useOneThread()
+      Launcher.run { [query] world in
+        try query.answer(QueriedFisher(query.settings, on: world))
+      }
+    } catch {
+      Launcher.exitBeforeStart(Self.self, error)
+    }
+  }
+}
+
+/// A question to the matrix.
+protocol Query: ParsableCommand {
+  var settings: QuerySettings { get set }
+
+  /// Collective.
+  func answer(_ fisher: QueriedFisher) throws
+}
+
+/// What all questions have.
+struct QuerySettings: ParsableArguments {
+  @OptionGroup var source: TrainedModelSettings
+
+  @Option(parsing: .unconditional, help: "λ.")
+  var damping = 1e-5
+
+  @Option(
+    help: """
+      A file for the answer: .npy; or .safetensors, in tensors named as the weights where it has their \
+      shape. (default: none)
+      """)
+  var output: String?
+
+  func validate() throws {
+    try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
+    if let output {
+      try require(
+        output.hasSuffix(".npy") || output.hasSuffix(".safetensors"), "--output",
+        "a name that ends in .npy or .safetensors", output)
+    }
+  }
+}

@@ -1,0 +1,206 @@
+import Curvature
+import Datasets
+import Foundation
+import LinearAlgebra
+import MPI
+import Pruning
+import Sharding
+import Training
+
+/// The matrix of a model, and where its answers go.
+struct QueriedFisher {
+  let model: any TrainedModel
+  /// Every rank's.
+  let slices: [Range<Int>]
+  let world: Communicator
+  /// m.
+  let rowCount: Int
+  private let settings: QuerySettings
+
+  private let partition: CellPartition
+  private let gradients: any GradientSource
+
+  /// This rank's.
+  var slice: Range<Int> { slices[world.rank] }
+
+  /// Reads the model, and checks that there is the memory for its gradients. Collective.
+  init(_ settings: QuerySettings, on world: Communicator) throws {
+    self.settings = settings
+    self.world = world
+    try world.requireSameArithmetic()
+    try world.requireSame(
+      "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
+    let model = try settings.source.load(on: world)
+    self.model = model
+    let partition = CellPartition(Cells(parameterCount: model.count), over: world.size)
+    let slices = (0..<world.size).map(partition.slice(of:))
+    (self.partition, self.slices) = (partition, slices)
+    let blocks = partition.cellsInSlice(of: world.rank)
+    try world.agree {
+      if world.rank == 0, let output = settings.output { try Self.checkIsFree(output) }
+    }
+    gradients = try model.gradients(
+      slices: slices,
+      kept: { count in
+        GradientRows.bytes(count: count, blocks: blocks)
+          + InverseFisher.bytes(count: count, partition: partition)
+          // A vector, and the answer of all ranks' slices.
+          + 8 * 3 * model.count
+      }, on: world)
+    rowCount = gradients.rowCount
+    say(
+      """
+      data       \(model.data)
+      network    \(model.name), d = \(model.count) parameters
+      weights    \(settings.source.files.weights)
+      matrix     \(rowCount) gradients, λ = \(settings.damping)
+      ranks      \(world.size)
+
+      """)
+  }
+
+  /// Collects the gradients. Collective.
+  func inverse() throws -> InverseFisher {
+    let rows = GradientRows(
+      count: rowCount, blocks: partition.cellsInSlice(of: world.rank))
+    try gradients.collect(rows: 0..<rowCount, at: model.weights, over: world) { row, slice in
+      rows.store(slice, row: row)
+    }
+    return try InverseFisher(
+      rows: rows, partition: partition, damping: settings.damping, on: world)
+  }
+
+  private static func checkIsFree(_ output: String) throws(DatasetError) {
+    let slash = output.lastIndex(of: "/")
+    let directory = slash.map { String(output[...$0]) } ?? "./"
+    guard access(directory, W_OK | X_OK) == 0 else {
+      throw .system("--output", "'\(output)' cannot be made")
+    }
+    guard access(output, F_OK) != 0 else {
+      throw DatasetError("--output", "\(output) is there already", expected: "another name")
+    }
+  }
+
+  /// The vectors of a file of this model's weights. Collective.
+  func vectors(_ path: String) throws -> VectorFile {
+    try world.agree {
+      try VectorFile(path, of: model, weights: settings.source.files.weights)
+    }
+  }
+
+  /// Prepares to collect the gradient of the loss of each of some test examples. Collective.
+  func testGradients(of examples: Range<Int>) throws -> any GradientSource {
+    let source = try world.agree {
+      guard let network = model as? TrainedNetwork else {
+        throw DatasetError(
+          "--test-examples", "are of a network and its data", expected: "--vectors FILE",
+          got: "\(examples.count) with a file of gradients")
+      }
+      let test = network.dataset.test
+      guard examples.upperBound <= test.count else {
+        throw DatasetError(
+          "--test-examples", "there are not as many in the test part",
+          expected: "0 to \(test.count - 1)", got: "\(examples.upperBound - 1)")
+      }
+      return (network, test)
+    }
+    return try source.0.gradients(
+      of: source.1, order: .sequential, rowCount: examples.count, examplesPerRow: 1,
+      slices: slices, kept: { _ in 0 }, on: world)
+  }
+
+  /// This rank's slice of a row.
+  func slice(ofRow row: Int, of gradients: any GradientSource) throws -> [Double] {
+    var own: [Double] = []
+    try gradients.collect(
+      rows: row..<row + 1, at: model.weights, over: world
+    ) { _, slice in own = slice.map(Double.init) }
+    return own
+  }
+
+  /// Σ of numbers of this rank's coordinates, over all ranks'. Collective.
+  func sum(_ own: [Double]) throws -> Double {
+    let parts = partition.cellsInSlice(of: world.rank).map { cell in
+      own[cell].reduce(0, +)
+    }
+    return try TreeSum(partition, rank: world.rank).total(of: parts, on: world)
+  }
+
+  func say(_ text: String) {
+    guard world.rank == 0 else { return }
+    print(text)
+    fflush(nil)
+  }
+
+  /// Writes vectors of the weights, of each this rank's slice. Collective.
+  ///
+  /// - Parameter count: k, vectors in [k, d]; nil for one of [d].
+  func write(vectors: [[Double]], count: Int?) throws {
+    guard let output = settings.output else { return }
+    let d = model.count
+    var whole: [Double] = []
+    for own in vectors {
+      var vector = [Double](repeating: 0, count: d)
+      try world.allGather(own, counts: slices.map(\.count), into: &vector)
+      if world.rank == 0 { whole += vector }
+    }
+    let leading = count.map { [$0] } ?? []
+    guard output.hasSuffix(".safetensors") else {
+      return try write(array: whole, shape: leading + [d])
+    }
+    let tensors = model.tensors.map { ($0.name, TensorType.float64, leading + $0.shape) }
+    try finish(output) { file throws(DatasetError) in
+      try SafetensorsFile.write(tensors, to: file) { index, memory in
+        let range = model.tensors[index].range
+        let numbers = memory.bindMemory(to: Double.self)
+        for vector in 0..<vectors.count {
+          for i in range {
+            numbers[vector * range.count + i - range.lowerBound] = whole[vector * d + i]
+          }
+        }
+      }
+    }
+  }
+
+  /// Writes numbers that all ranks have, as an array, in a safetensors file under a name. Collective.
+  ///
+  /// - Parameter examples: in a safetensors file alone, those of each row.
+  func write(
+    _ numbers: [Double], shape: [Int], as name: String, examples: [[Int]]? = nil
+  ) throws {
+    guard let output = settings.output else { return }
+    guard output.hasSuffix(".safetensors") else { return try write(array: numbers, shape: shape) }
+    var tensors: [(String, TensorType, [Int])] = [(name, .float64, shape)]
+    if let examples {
+      tensors.append(("examples", .int64, [examples.count, examples.first?.count ?? 0]))
+    }
+    try finish(output) { file throws(DatasetError) in
+      try SafetensorsFile.write(tensors, to: file) { index, memory in
+        if index == 0 {
+          numbers.withUnsafeBytes { memory.copyMemory(from: $0) }
+        } else {
+          examples!.flatMap { $0.map(Int64.init) }.withUnsafeBytes { memory.copyMemory(from: $0) }
+        }
+      }
+    }
+  }
+
+  private func write(array numbers: [Double], shape: [Int]) throws {
+    guard let output = settings.output else { return }
+    try world.agree {
+      guard world.rank == 0 else { return }
+      try NPYFile.write(numbers, shape: shape, to: output)
+    }
+    say("The answer is in \(output).")
+  }
+
+  private func finish(
+    _ output: String, _ fill: (OutputFile) throws(DatasetError) -> Void
+  ) throws {
+    try world.agree {
+      guard world.rank == 0 else { return }
+      try AtomicFile.write(to: output, fill)
+    }
+    say("The answer is in \(output).")
+  }
+}

@@ -1,0 +1,162 @@
+import ArgumentParser
+import Datasets
+import Launching
+import Training
+
+struct Product: Query {
+  static let configuration = CommandConfiguration(
+    commandName: "ihvp",
+    abstract: "F⁻¹x, the inverse-Hessian-vector product, for each vector x of a file.",
+    discussion: "Writes [k, d] for k vectors.")
+
+  @OptionGroup var settings: QuerySettings
+
+  @Option(help: "The vectors, in a file of the form that gradients have (.safetensors, .npy).")
+  var vectors: String
+
+  func answer(_ fisher: QueriedFisher) throws {
+    let file = try fisher.vectors(vectors)
+    let inverse = try fisher.inverse()
+    var products: [[Double]] = []
+    for row in 0..<file.count {
+      let x = try fisher.world.agree { try file.slice(fisher.slice, ofVector: row) }
+      products.append(try x.withUnsafeBufferPointer { try inverse.apply(to: $0) })
+      let value = try fisher.sum(zip(x, products[row]).map(*))
+      fisher.say("vector \(row): xᵀF⁻¹x = \(value)")
+    }
+    try fisher.write(vectors: products, count: file.count)
+  }
+}
+
+struct Diagonal: Query {
+  static let configuration = CommandConfiguration(
+    abstract: "The diagonal of F⁻¹.", discussion: "Writes [d].")
+
+  @OptionGroup var settings: QuerySettings
+
+  func answer(_ fisher: QueriedFisher) throws {
+    let diagonal = try fisher.inverse().diagonal()
+    let trace = try fisher.sum(diagonal)
+    fisher.say("trace of F⁻¹ \(trace), of which the mean \(trace / Double(fisher.model.count))")
+    try fisher.write(vectors: [diagonal], count: nil)
+  }
+}
+
+struct Element: Query {
+  static let configuration = CommandConfiguration(
+    abstract: "Elements of F⁻¹.", discussion: "Writes as many numbers as are asked for.")
+
+  @OptionGroup var settings: QuerySettings
+
+  @Option(
+    parsing: .singleValue,
+    help: """
+      ROW:COLUMN, each a place in the vector of the weights, or in a tensor, as \
+      '0.weight[3,17]:2.weight[0,5]'; may be repeated.
+      """)
+  var at: [String]
+
+  func answer(_ fisher: QueriedFisher) throws {
+    let pairs = try fisher.world.agree {
+      try at.map { try Coordinate.pair($0, of: fisher.model) }
+    }
+    let elements = try fisher.inverse().elements(pairs)
+    for (place, element) in zip(at, elements) { fisher.say("\(place) \(element)") }
+    try fisher.write(elements, shape: [elements.count], as: "elements")
+  }
+}
+
+struct Influence: Query {
+  static let configuration = CommandConfiguration(
+    abstract: "GF⁻¹x: scores of the rows, which are training examples, on test gradients x.",
+    discussion: """
+      A row's score is what a small step of descent on its examples, preconditioned by F⁻¹, would take \
+      away from the test loss, per unit of the step: Koh and Liang, 2017, with the sign turned. Writes \
+      [k, m] for k test gradients; into .safetensors also 'examples' [m, b], the training examples of \
+      each row, counted from 0. (--model)
+      """)
+
+  @OptionGroup var settings: QuerySettings
+
+  @Option(help: "The test gradients, in a file of the form that gradients have.")
+  var vectors: String?
+
+  @Option(
+    help:
+      "Or the first and last of some examples of the test part, counted from 0, as 0-9. (--model)")
+  var testExamples: IndexRange?
+
+  @Option(parsing: .unconditional, help: "How many of the highest and lowest scores are printed.")
+  var top = 5
+
+  func validate() throws {
+    try require(
+      (vectors == nil) != (testExamples == nil), "--vectors", "it, or --test-examples",
+      vectors == nil ? "neither" : "both")
+    try require("--top", in: 0...1000, top)
+  }
+
+  func answer(_ fisher: QueriedFisher) throws {
+    var scores: [Double] = []
+    let examples = try fisher.world.agree {
+      try (fisher.model as? TrainedNetwork)?.examples(ofRows: 0..<fisher.rowCount)
+    }
+    let file = try vectors.map(fisher.vectors)
+    let tests = try testExamples.map { try fisher.testGradients(of: $0.range) }
+    let inverse = try fisher.inverse()
+    for row in testExamples?.range ?? 0..<file!.count {
+      let x =
+        try file.map { file in
+          try fisher.world.agree { try file.slice(fisher.slice, ofVector: row) }
+        }
+        ?? fisher.slice(ofRow: row, of: tests!)
+      let own = try x.withUnsafeBufferPointer { try inverse.influence(on: $0) }
+      fisher.say("\(file == nil ? "test example" : "vector") \(row): \(highest(of: own, examples))")
+      scores += own
+    }
+    try fisher.write(
+      scores, shape: [scores.count / fisher.rowCount, fisher.rowCount], as: "scores",
+      examples: examples)
+  }
+
+  /// The rows of the highest and the lowest scores.
+  private func highest(of scores: [Double], _ examples: [[Int]]?) -> String {
+    let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
+    func list(_ rows: some Sequence<Int>) -> String {
+      rows.map { row in
+        let of = examples.map { " (of \(DatasetError.list($0[row].map(String.init))))" } ?? ""
+        return "row \(row)\(of) \(formatNumber(scores[row], digits: 4))"
+      }.joined(separator: ", ")
+    }
+    let half = min(top, order.count)
+    return "highest \(list(order.prefix(half))); lowest \(list(order.reversed().prefix(half)))"
+  }
+}
+
+struct Spectrum: Query {
+  static let configuration = CommandConfiguration(
+    abstract: "The eigenvalues of (1/m) GᵀG that may differ from 0.",
+    discussion: "Writes [m], in decreasing order; those of F are larger by λ, all others λ.")
+
+  @OptionGroup var settings: QuerySettings
+
+  func answer(_ fisher: QueriedFisher) throws {
+    let values = try fisher.inverse().eigenvalues()
+    let (sum, squares) = values.reduce((0, 0)) { ($0.0 + $1, $0.1 + $1 * $1) }
+    let damping = settings.damping
+    // With fewer gradients than weights the others are λ.
+    let least = values.count < fisher.model.count ? 0 : values[fisher.model.count - 1]
+    let effective = values.reduce(0) { $0 + $1 / ($1 + damping) }
+    fisher.say(
+      """
+      largest             \(values[0])
+      median              \(values[values.count / 2])
+      smallest            \(values[values.count - 1])
+      trace               \(sum)
+      (Σμ)²/Σμ²           \(squares > 0 ? sum * sum / squares : 0)
+      Σ μ/(μ + λ)         \(effective)
+      condition of F      \((values[0] + damping) / (least + damping))
+      """)
+    try fisher.write(values, shape: [values.count], as: "eigenvalues")
+  }
+}

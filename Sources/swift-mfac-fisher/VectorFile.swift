@@ -1,0 +1,42 @@
+import Datasets
+import MPI
+import Training
+
+/// Vectors [k, d] of a model's weights, in a file of the form that gradients have.
+struct VectorFile {
+  /// k.
+  let count: Int
+  private let file: GradientFile
+  /// For each of the model's tensors, where it is in the file's vector.
+  private let starts: [Int]
+  private let tensors: [WeightFile.Tensor]
+
+  /// - Parameter weights: the model's file.
+  /// - Throws: `DatasetError` naming the file, and the tensor that does not fit.
+  init(_ path: String, of model: any TrainedModel, weights: String) throws(DatasetError) {
+    let names = Set(model.tensors.map(\.name))
+    let weights = try WeightFile(path: weights) { names.contains($0.name) }
+    file = try GradientFile(path: path, of: weights)
+    count = file.rowCount
+    tensors = model.tensors
+    starts = tensors.map { tensor in
+      weights.tensors.first { $0.name == tensor.name }!.range.lowerBound
+    }
+  }
+
+  /// Part of a vector, in the order of the model's.
+  func slice(_ slice: Range<Int>, ofVector row: Int) throws(DatasetError) -> [Double] {
+    var numbers: [Double] = []
+    for (tensor, start) in zip(tensors, starts) {
+      let own = tensor.range.clamped(to: slice)
+      guard !own.isEmpty else { continue }
+      let first = start + own.lowerBound - tensor.range.lowerBound
+      var part = [Float](repeating: 0, count: own.count)
+      try part.withUnsafeMutableBufferPointer { part throws(DatasetError) in
+        try file.read(row: row, columns: first..<first + own.count, into: part)
+      }
+      numbers += part.map(Double.init)
+    }
+    return numbers
+  }
+}

@@ -1,0 +1,148 @@
+import Datasets
+import Foundation
+import Testing
+
+/// The program that asks the inverse Fisher matrix, seen from outside.
+@Suite(.serialized) struct FisherTests {
+  private let directory = try! TemporaryDirectory()
+  private static let damping = 0.25
+  /// Exact in single precision.
+  private static let gradient: [Float] = [1, -2, 0.5, 3, 0, -0.25]
+  private static let vectors: [[Float]] = [[1, 0, 0, 0, 0, 0], gradient, [0, 1, 1, -1, 2, 4]]
+
+  /// Weights 'b' [2], 'a' [2, 2] and gradients of one row, and vectors.
+  private func writeFiles() throws {
+    func write(_ tensors: [(String, [Int], [Float])], _ name: String) throws {
+      let values = tensors.map { tensor in
+        let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: tensor.2.count)
+        _ = buffer.initialize(fromContentsOf: tensor.2)
+        return buffer
+      }
+      defer { for buffer in values { buffer.deallocate() } }
+      try SafetensorsFile.write(
+        zip(tensors, values).map { ($0.0, $0.1, UnsafeBufferPointer($1)) },
+        to: directory.path(name))
+    }
+    try write([("b", [2], [1, 2]), ("a", [2, 2], [3, 4, 5, 6])], "w.safetensors")
+    // In another order than the weights.
+    func rows(_ rows: [[Float]]) -> [(String, [Int], [Float])] {
+      [
+        ("a", [rows.count, 2, 2], rows.flatMap { $0[2...] }),
+        ("b", [rows.count, 2], rows.flatMap { $0[..<2] }),
+      ]
+    }
+    try write(rows([Self.gradient]), "g.safetensors")
+    try write(rows(Self.vectors), "v.safetensors")
+  }
+
+  private func ask(ranks: Int? = nil, _ arguments: [String]) throws -> Program.Outcome {
+    try Program.run(Program.process(ranks: ranks, program: Program.fisher, arguments))
+  }
+
+  private func foreign(_ query: String, _ arguments: [String]) throws -> Program.Outcome {
+    try ask(
+      [
+        query, "--weights", directory.path("w.safetensors"), "--gradients",
+        directory.path("g.safetensors"), "--damping", "\(Self.damping)",
+      ] + arguments)
+  }
+
+  /// With one gradient g, `F⁻¹x = (x − g(gᵀx)/(λ + ‖g‖²))/λ`.
+  @Test func answersAreThoseOfTheClosedForm() throws {
+    try writeFiles()
+    let g = Self.gradient.map(Double.init)
+    let total = Self.damping + g.reduce(0) { $0 + $1 * $1 }
+    func inverse(_ x: [Double]) -> [Double] {
+      let product = zip(g, x).reduce(0) { $0 + $1.0 * $1.1 }
+      return zip(g, x).map { ($1 - $0 * product / total) / Self.damping }
+    }
+    let expected = Self.vectors.map { inverse($0.map(Double.init)) }
+
+    func answer(_ query: String, _ name: String, _ arguments: [String]) throws -> SafetensorsFile {
+      let path = directory.path("\(name).safetensors")
+      let outcome = try foreign(query, arguments + ["--output", path])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try SafetensorsFile(path: path)
+    }
+    func near(_ a: [Double], _ b: [Double]) -> Bool {
+      a.count == b.count && zip(a, b).allSatisfy { abs($0 - $1) < 1e-12 }
+    }
+    let products = try answer("ihvp", "ihvp", ["--vectors", directory.path("v.safetensors")])
+    #expect(products.tensor("a")?.shape == [3, 2, 2] && products.tensor("b")?.shape == [3, 2])
+    #expect(near(try products.doubles("b"), expected.flatMap { $0[..<2] }))
+    #expect(near(try products.doubles("a"), expected.flatMap { $0[2...] }))
+
+    let units = (0..<6).map { i in inverse((0..<6).map { $0 == i ? 1 : 0 }) }
+    let diagonal = try answer("diagonal", "diagonal", [])
+    #expect(near(try diagonal.doubles("b"), [units[0][0], units[1][1]]))
+    #expect(near(try diagonal.doubles("a"), (2..<6).map { units[$0][$0] }))
+
+    let elements = try answer("element", "element", ["--at", "0:3", "--at", "b[1]:a[1,1]"])
+    #expect(near(try elements.doubles("elements"), [units[0][3], units[1][5]]))
+
+    let scores = try answer(
+      "influence", "influence", ["--vectors", directory.path("v.safetensors")])
+    #expect(scores.tensor("scores")?.shape == [3, 1])
+    #expect(
+      near(
+        try scores.doubles("scores"),
+        expected.map { zip($0, g).reduce(0) { $0 + $1.0 * $1.1 } }))
+
+    let spectrum = try answer("spectrum", "spectrum", [])
+    #expect(near(try spectrum.doubles("eigenvalues"), [total - Self.damping]))
+
+    // For NumPy: a header of 128 bytes, then the same numbers in the order of the weights.
+    let path = directory.path("d.npy")
+    #expect(try foreign("diagonal", ["--output", path]).status == 0)
+    let bytes = try Data(contentsOf: URL(filePath: path))
+    let numbers = bytes.dropFirst(128).withUnsafeBytes { bytes in
+      (0..<6).map { bytes.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self) }
+    }
+    #expect(near(numbers, (0..<6).map { units[$0][$0] }))
+  }
+
+  @Test func anOwnNetworksExamplesAreScored() throws {
+    let run = directory.path("run")
+    let outcome = try Program.train([
+      "--dataset", "digits", "--model", "mlp", "--epochs", "1", "--run-directory", run,
+    ])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let arguments = [
+      "influence", "--dataset", "digits", "--model", "mlp", "--weights", "\(run)/model.safetensors",
+      "--gradients", "30", "--gradient-batch", "2", "--damping", "1e-3", "--test-examples", "3-4",
+    ]
+    var files: [Data] = []
+    for ranks in [nil, 1, 3] {
+      let path = directory.path("scores-\(ranks ?? 0).safetensors")
+      let outcome = try ask(ranks: ranks, arguments + ["--output", path])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains("test example 3: highest row "))
+      files.append(try Data(contentsOf: URL(filePath: path)))
+    }
+    #expect(files[0] == files[1] && files[0] == files[2])
+    let file = try SafetensorsFile(path: directory.path("scores-0.safetensors"))
+    #expect(file.tensor("scores")?.shape == [2, 30])
+    #expect(file.tensor("examples")?.shape == [30, 2])
+  }
+
+  @Test func whatCannotBeAnsweredIsRefused() throws {
+    try writeFiles()
+    for (query, arguments, message) in [
+      ("ihvp", ["--vectors", directory.path("w.safetensors")], "tensor 'b' do not fit"),
+      (
+        "element", ["--at", "6:0"], "no place in the vector of the weights: expected 0 to 5, got 6"
+      ),
+      ("element", ["--at", "a[0,2]:0"], "no place in tensor 'a': expected one within its shape"),
+      ("element", ["--at", "c[0]:0"], "unknown tensor: expected b, a, got 'c'"),
+      ("element", ["--at", "4"], "no element: expected ROW:COLUMN, got '4'"),
+      ("influence", [], "--vectors: expected it, or --test-examples, got neither"),
+      ("influence", ["--test-examples", "0-1"], "are of a network and its data"),
+      ("diagonal", ["--damping", "0"], "--damping: expected > 0, got 0.0"),
+      ("diagonal", ["--output", "x.txt"], "a name that ends in .npy or .safetensors"),
+      ("diagonal", ["--output", directory.path("w.safetensors")], "is there already"),
+    ] {
+      let outcome = try foreign(query, arguments)
+      #expect(outcome.status != 0 && outcome.errors.contains(message), "\(outcome.errors)")
+    }
+  }
+}
