@@ -137,6 +137,20 @@ import Testing
     }
   }
 
+  /// 102 MB of gradients: in memory, and in pages.
+  @Test func pagesTakeTheMemoryOfAFewBlocks() throws {
+    let directory = try TemporaryDirectory()
+    func peak(_ arguments: [String]) throws -> Double {
+      let outcome = try run(
+        ["static", "--parameters", "100000", "--windows", "256", "--steps", "1"] + arguments)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let end = try #require(outcome.output.components(separatedBy: "peak so far ").last)
+      return try #require(Double(end.prefix { $0 != " " }))
+    }
+    let (inMemory, inPages) = (try peak([]), try peak(["--page-directory", directory.path("")]))
+    #expect(inPages <= inMemory - 0.08, "\(inPages) GB in pages, \(inMemory) in memory")
+  }
+
   static let refused: [(arguments: [String], says: [String])] = [
     (["step", "--model", "cnm"], ["no network 'cnm'"]),
     (["step", "--window", "0"], ["--window", "0"]),
@@ -161,6 +175,8 @@ import Testing
       ["predict", "--ranks", "1,9", "--latency", "0", "--bandwidth", "1"], ["--micro-batches", "9"]
     ),
     (["link"], ["2 ranks", "1"]),
+    (["static", "--windows", "0"], ["--windows", "0"]),
+    (["static", "--parameters", "5", "0"], ["--parameters", "0"]),
   ]
 
   @Test(arguments: refused)
