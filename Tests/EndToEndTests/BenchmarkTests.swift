@@ -137,6 +137,22 @@ import Testing
     }
   }
 
+  /// A line for each d and m, and beside several ranks one alone.
+  @Test func staticWorkIsTimedAtEverySize() throws {
+    for ranks in [1, 3] {
+      let outcome = try run(
+        ranks: ranks,
+        ["static", "--parameters", "70", "3000", "--windows", "3", "20", "--steps", "1"])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let lines = outcome.output.split(separator: "\n").filter { $0.contains("of products") }
+      #expect(
+        zip(lines, ["70, m = 3 ", "70, m = 20 ", "3000, m = 3 ", "3000, m = 20 "]).allSatisfy {
+          $0.hasPrefix("d = \($1)")
+        } && lines.count == 4, "\(outcome.output)")
+      #expect(lines.allSatisfy { $0.contains("× one rank") == (ranks > 1) })
+    }
+  }
+
   /// 102 MB of gradients: in memory, and in pages.
   @Test func pagesTakeTheMemoryOfAFewBlocks() throws {
     let directory = try TemporaryDirectory()
