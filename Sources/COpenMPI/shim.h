@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 static inline MPI_Comm mfac_comm_world(void) { return MPI_COMM_WORLD; }
+static inline MPI_Comm mfac_comm_self(void) { return MPI_COMM_SELF; }
 static inline MPI_Comm mfac_comm_null(void) { return MPI_COMM_NULL; }
 static inline MPI_Info mfac_info_null(void) { return MPI_INFO_NULL; }
 static inline MPI_Datatype mfac_byte(void) { return MPI_BYTE; }

@@ -51,6 +51,12 @@ public final class Communicator {
       world, watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
   }
 
+  /// This rank by itself. Not collective.
+  package func alone() throws -> Communicator {
+    try Communicator(
+      mfac_comm_self(), watchdogSeconds: watchdogSeconds, checksCollectives: false)
+  }
+
   /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.
   package static var isFirst: Bool {
     for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"] {

@@ -137,6 +137,36 @@ import Testing
     }
   }
 
+  /// A line for each d and m, and beside several ranks one alone.
+  @Test func staticWorkIsTimedAtEverySize() throws {
+    for ranks in [1, 3] {
+      let outcome = try run(
+        ranks: ranks,
+        ["static", "--parameters", "70", "3000", "--windows", "3", "20", "--steps", "1"])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let lines = outcome.output.split(separator: "\n").filter { $0.contains("of products") }
+      #expect(
+        zip(lines, ["70, m = 3 ", "70, m = 20 ", "3000, m = 3 ", "3000, m = 20 "]).allSatisfy {
+          $0.hasPrefix("d = \($1)")
+        } && lines.count == 4, "\(outcome.output)")
+      #expect(lines.allSatisfy { $0.contains("× one rank") == (ranks > 1) })
+    }
+  }
+
+  /// 102 MB of gradients: in memory, and in pages.
+  @Test func pagesTakeTheMemoryOfAFewBlocks() throws {
+    let directory = try TemporaryDirectory()
+    func peak(_ arguments: [String]) throws -> Double {
+      let outcome = try run(
+        ["static", "--parameters", "100000", "--windows", "256", "--steps", "1"] + arguments)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      let end = try #require(outcome.output.components(separatedBy: "peak so far ").last)
+      return try #require(Double(end.prefix { $0 != " " }))
+    }
+    let (inMemory, inPages) = (try peak([]), try peak(["--page-directory", directory.path("")]))
+    #expect(inPages <= inMemory - 0.08, "\(inPages) GB in pages, \(inMemory) in memory")
+  }
+
   static let refused: [(arguments: [String], says: [String])] = [
     (["step", "--model", "cnm"], ["no network 'cnm'"]),
     (["step", "--window", "0"], ["--window", "0"]),
@@ -161,6 +191,8 @@ import Testing
       ["predict", "--ranks", "1,9", "--latency", "0", "--bandwidth", "1"], ["--micro-batches", "9"]
     ),
     (["link"], ["2 ranks", "1"]),
+    (["static", "--windows", "0"], ["--windows", "0"]),
+    (["static", "--parameters", "5", "0"], ["--parameters", "0"]),
   ]
 
   @Test(arguments: refused)

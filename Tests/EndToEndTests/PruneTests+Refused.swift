@@ -22,6 +22,10 @@ extension PruneTests {
       ["--sparsity", "0.5", "--method", "mfac", "--gradients", "1500", "--damping", "1e-300"],
       ["--damping 1e-300 is too small", "1500 gradients"]
     ),
+    (
+      ["--sparsity", "0.5", "--method", "mfac", "--page-directory", "/nowhere"],
+      ["--page-directory /nowhere: No such file or directory"]
+    ),
     (["--sparsity", "-0.1"], ["--sparsity", "in [0, 1)", "-0.1"]),
     (["--sparsity", "nan"], ["--sparsity", "in [0, 1)", "nan"]),
     (["--sweep", "0.9,0.5"], ["--sweep", "increasing", "0.9,0.5"]),

@@ -4,7 +4,7 @@ import Testing
 
 /// The pruning program, seen from outside, on small networks that have been trained on the digits.
 @Suite(.serialized) struct PruneTests {
-  private let directory = try! TemporaryDirectory()
+  let directory = try! TemporaryDirectory()
 
   /// The weights of a network that has been trained a little.
   private func trained(_ model: String) throws -> String {
@@ -20,7 +20,7 @@ import Testing
     return "\(run)/model.safetensors"
   }
 
-  private func prune(
+  func prune(
     ranks: Int? = nil, _ model: String, to name: String, _ arguments: [String]
   ) throws -> (output: String, text: String) {
     let output = directory.path(name)
@@ -35,7 +35,7 @@ import Testing
     return (output, outcome.output)
   }
 
-  private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
+  func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
   /// The least whole number that is not below a share of thousandths.
   private func removedCount(_ share: Double, of count: Int) -> Int {

@@ -1,0 +1,29 @@
+import Foundation
+import Testing
+
+extension PruneTests {
+  /// Gradients in files give what those in memory give, and leave no file.
+  @Test(arguments: [
+    ["--method", "mfac", "--stages", "2"], ["--method", "woodfisher", "--block-size", "300"],
+    ["--method", "woodfisher", "--block-size", "20", "--update", "independent"],
+    ["--method", "diagonal"],
+  ])
+  func pagesGiveTheSameBytes(arguments: [String]) throws {
+    let pages = directory.path("pages")
+    try FileManager.default.createDirectory(atPath: pages, withIntermediateDirectories: true)
+    let common = ["--sparsity", "0.8", "--gradients", "40"] + arguments
+    var files: Set<[Data]> = []
+    for (name, ranks, more) in [
+      ("memory", nil, []), ("pages", nil, ["--page-directory", pages]),
+      ("pages-3", 3, ["--page-directory", pages]),
+    ] as [(String, Int?, [String])] {
+      let (output, text) = try prune(
+        ranks: ranks, "mlp", to: "\(name)-\(arguments.joined())", common + more)
+      #expect(text.contains("in pages in \(pages)") == !more.isEmpty)
+      files.insert(
+        [try bytes("\(output)/model.safetensors"), try bytes("\(output)/masks.safetensors")])
+    }
+    #expect(files.count == 1)
+    #expect(try FileManager.default.contentsOfDirectory(atPath: pages).isEmpty)
+  }
+}
