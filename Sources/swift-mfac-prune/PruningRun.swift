@@ -53,7 +53,9 @@ struct PruningRun {
 
     let weights = Buffer<Float>(count: description.layout.count)
     let state = Buffer<Float>(count: description.stateLayout.count)
-    let partition = CellPartition(settings.cells(of: weights.count), over: world.size)
+    let cells = settings.cells(
+      of: weights.count, tensors: description.layout.tensors.map(\.range.lowerBound))
+    let partition = CellPartition(cells, over: world.size)
     let slice = partition.slice(of: world.rank)
     (selection, mask) = try world.agree {
       try description.readWeights(

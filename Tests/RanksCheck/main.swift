@@ -272,6 +272,8 @@ do {
   }
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
+    digests.append(
+      try checkPruning(97, blockSize: blockSize, restartingAt: [0, 7, 50], on: world))
   }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
