@@ -14,8 +14,19 @@ struct FisherSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "λ.")
   var damping = 1e-5
 
-  @Option(parsing: .unconditional, help: "Weights of a block, one after another. (woodfisher)")
+  enum BlockScope: String, CaseIterable, ExpressibleByArgument {
+    case tensor, all
+  }
+
+  @Option(
+    parsing: .unconditional, help: "Weights of a block, one after another, at most. (woodfisher)")
   var blockSize = 2000
+
+  @Option(
+    help: """
+      tensor: a block is of one tensor, as published; all: blocks are cut from all weights. (woodfisher)
+      """)
+  var blockScope = BlockScope.tensor
 
   @Option(
     help: """
@@ -48,7 +59,10 @@ struct FisherSettings: ParsableArguments {
       settings["update"] = update.rawValue
       settings["gradient-scale"] = "\(gradientScale)"
     }
-    if method == .woodfisher { settings["block-size"] = "\(blockSize)" }
+    if method == .woodfisher {
+      settings["block-size"] = "\(blockSize)"
+      settings["block-scope"] = blockScope.rawValue
+    }
     return settings
   }
 }

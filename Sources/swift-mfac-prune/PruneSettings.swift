@@ -120,9 +120,12 @@ extension PruneSettings {
   }
 
   /// How the weights are cut: block by block where the matrix is, else as ever.
-  func cells(of count: Int) -> Cells {
-    selection.method == .woodfisher
-      ? Cells(parameterCount: count, size: min(fisher.blockSize, max(count, 1)))
-      : Cells(parameterCount: count)
+  ///
+  /// - Parameter tensors: where each begins; the first at 0.
+  func cells(of count: Int, tensors: [Int]) -> Cells {
+    guard selection.method == .woodfisher else { return Cells(parameterCount: count) }
+    return Cells(
+      parameterCount: count, size: fisher.blockSize,
+      restartingAt: fisher.blockScope == .tensor ? tensors : [0])
   }
 }

@@ -42,7 +42,8 @@ struct PruningRun {
       weights: stages?.weights, isRequired: { tensors.isPrunable($0.name, shape: $0.shape) },
       on: world)
     let model = model
-    let partition = CellPartition(settings.cells(of: model.count), over: world.size)
+    let cells = settings.cells(of: model.count, tensors: model.tensors.map(\.range.lowerBound))
+    let partition = CellPartition(cells, over: world.size)
     let slice = partition.slice(of: world.rank)
     (selection, mask) = try world.agree {
       let tensors = try settings.tensors.tensors(of: model)

@@ -154,7 +154,7 @@ import Testing
       "mlp",
       [
         "--sparsity", "0.8", "--method", "woodfisher", "--block-size", "1000000", "--gradients",
-        "10", "--update", "independent",
+        "10", "--update", "independent", "--block-scope", "all",
       ]
     ),
     ("mlp", ["--sparsity", "0.8", "--method", "diagonal", "--gradients", "60"]),

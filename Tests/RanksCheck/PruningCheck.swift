@@ -6,13 +6,17 @@ import Sharding
 
 /// Removal of a third of d weights by m gradients, with all updates, held against dense matrices.
 ///
-/// - Parameter blockSize: where F is taken block by block; else it is taken whole, from blocks of 13.
-func checkPruning(_ d: Int, blockSize: Int?, on world: Communicator) throws -> UInt64 {
+/// - Parameters:
+///   - blockSize: where F is taken block by block; else it is taken whole, from blocks of 13.
+///   - restarts: where blocks begin anew.
+func checkPruning(
+  _ d: Int, blockSize: Int?, restartingAt restarts: [Int] = [0], on world: Communicator
+) throws -> UInt64 {
   let (m, damping, width) = (7, 0.01, blockSize ?? 13)
   let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
   let weights = (0..<d).map { random(100, $0) }
   let removed = (0..<d).map { random(200, $0) < -1.0 / 6 }
-  let cells = Cells(parameterCount: d, size: width)
+  let cells = Cells(parameterCount: d, size: width, restartingAt: restarts)
   let partition = CellPartition(cells, over: world.size)
   let slice = partition.slice(of: world.rank)
   let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))

@@ -275,6 +275,8 @@ do {
   }
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
+    digests.append(
+      try checkPruning(97, blockSize: blockSize, restartingAt: [0, 7, 50], on: world))
   }
   // The whole matrix, and blocks of fewer and of more weights than gradients.
   for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }

@@ -37,6 +37,26 @@ import Testing
     #expect(next == d)
   }
 
+  /// Blocks within tensors, of which some are as long as a block, shorter, or empty.
+  @Test func cellsBeginAnewWhereTheyAreTold() {
+    let cells = Cells(parameterCount: 40, size: 10, restartingAt: [0, 4, 14, 14, 39])
+    let ranges = (0..<cells.count).map(cells.range(of:))
+    #expect(ranges == [0..<4, 4..<14, 14..<24, 24..<34, 34..<39, 39..<40])
+    #expect(cells.leaves == 8 && cells.range(of: 6) == 40..<40 && cells.range(of: 8).isEmpty)
+    for ranks in [1, 2, 3, 5, 8, 11] {
+      let partition = CellPartition(cells, over: ranks)
+      let slices = (0..<ranks).map(partition.slice(of:))
+      #expect(slices.first?.lowerBound == 0 && slices.last?.upperBound == 40)
+      #expect(zip(slices, slices.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+      #expect(slices.allSatisfy { $0.isEmpty || ranges.map(\.lowerBound).contains($0.lowerBound) })
+    }
+    // Without a restart they are the cells of that size.
+    let plain = Cells(parameterCount: 40, size: 7)
+    let same = Cells(parameterCount: 40, size: 7, restartingAt: [0])
+    #expect(same.count == plain.count && same.leaves == plain.leaves)
+    #expect((0...8).allSatisfy { same.range(of: $0) == plain.range(of: $0) })
+  }
+
   @Test func aPowerOfTwoOfRanksIsBalanced() {
     let partition = CellPartition(Cells(parameterCount: 105_866), over: 8)
     let counts = (0..<8).map { partition.slice(of: $0).count }
