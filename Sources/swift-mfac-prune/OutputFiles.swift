@@ -14,18 +14,23 @@ struct OutputFiles {
   var report: String { "\(directory)/report.json" }
   var curve: String { "\(directory)/curve.svg" }
 
-  /// Refuses to replace what is there, and directories that cannot be made.
-  ///
-  /// - Parameter isOwn: of a file that is there, whether it is the one that would be written.
-  static func checkAreFree(in directories: [String], isOwn: (String) throws -> Bool) throws {
-    var existing = directories[0].hasPrefix("/") ? "/" : "."
-    for part in directories[0].split(separator: "/") {
+  /// Refuses a directory that cannot be made.
+  static func checkCanBeMade(_ directory: String, flag: String) throws(DatasetError) {
+    var existing = directory.hasPrefix("/") ? "/" : "."
+    for part in directory.split(separator: "/") {
       guard access("\(existing)/\(part)", F_OK) == 0 else { break }
       existing += "/\(part)"
     }
     guard access("\(existing)/.", W_OK | X_OK) == 0 else {
-      throw DatasetError.system("--output", "'\(directories[0])' cannot be made")
+      throw .system(flag, "'\(directory)' cannot be made")
     }
+  }
+
+  /// Refuses to replace what is there, and directories that cannot be made.
+  ///
+  /// - Parameter isOwn: of a file that is there, whether it is the one that would be written.
+  static func checkAreFree(in directories: [String], isOwn: (String) throws -> Bool) throws {
+    try checkCanBeMade(directories[0], flag: "--output")
     for files in directories.map(OutputFiles.init) {
       for file in [files.model, files.masks, files.sparse, files.report, files.curve]
       where try access(file, F_OK) == 0 && !isOwn(file) {

@@ -65,6 +65,7 @@ final class StageDirectory {
       guard isFirst else { return "" }
       state.weights = try SHA256.ofFile(files.weights)
       state.masks = try settings.tensors.masks.map(SHA256.ofFile)
+      try OutputFiles.checkCanBeMade(path, flag: "--state")
       if access(path, F_OK) == 0 { try takeLock() }
       if let stage = try newest() { state = try checked(stage) }
       return try SealedJSON.text(of: state, digest: Self.digestKey)

@@ -228,4 +228,49 @@ struct GradientFileTests {
       #expect(tally.accepted > count / 100 && tally.refused > count / 2, "\(tally)")
     }
   }
+
+  /// The weights are those that a file has gradients of: by their names, or by how many columns it has.
+  @Test func weightsOfWhichThereAreGradients() throws {
+    let zeros = [UInt8](repeating: 0, count: 80)
+    func tensors(_ types: [TensorType]) throws -> String {
+      let shapes = [[2, 3], [4], [4], [2], []]
+      let names = ["fc.weight", "norm.running_mean", "norm.running_var", "fc.bias", "norm.count"]
+      return try directory.write(
+        zip(zip(names, types), shapes).map {
+          ($0.0, $0.1, $1, Array(zeros.prefix($1.reduce($0.1.byteCount, *))))
+        }, to: "model")
+    }
+    let path = try tensors([.float32, .float32, .float32, .float16, .int64])
+    func names(_ gradients: String, requiring required: String? = nil) throws -> [String] {
+      try WeightFile(path: path, withGradientsIn: gradients) { $0.name == required }
+        .tensors.map(\.name)
+    }
+    let named = try directory.write(
+      [("fc.bias", .float32, [2, 2], Array(zeros.prefix(16)))], to: "g")
+    #expect(try names(named) == ["fc.bias"])
+    #expect(try names(named, requiring: "fc.weight") == ["fc.weight", "fc.bias"])
+    for (columns, expected) in [
+      (16, ["fc.weight", "norm.running_mean", "norm.running_var", "fc.bias"]),
+      (8, ["fc.weight", "fc.bias"]), (9, ["fc.weight", "fc.bias"]),
+    ] {
+      let data = Array(zeros.prefix(4 * columns))
+      let array = try directory.write(NPYTests.npy("<f4", [1, columns], data), to: "g.npy")
+      #expect(try names(array) == expected)
+      #expect(
+        try names(directory.write([("G", .float32, [1, columns], data)], to: "G")) == expected)
+      #expect(
+        DatasetsTests.refusal {
+          let weights = try WeightFile(path: path, withGradientsIn: array) { _ in false }
+          _ = try GradientFile(path: array, of: weights)
+        }?.contains("shape [rows, 8] for 2 tensors, or [rows, 16] with all others, got [1, 9]")
+          == (columns == 9 ? true : nil))
+    }
+    let eight = try tensors([.float8E4M3, .float32, .float32, .float16, .int64])
+    #expect(
+      DatasetsTests.refusal {
+        _ = try WeightFile(path: eight, withGradientsIn: named) { $0.shape.count > 1 }
+      }
+        == "\(eight): the weights 'fc.weight' are of another type (--exclude leaves them as they are): "
+        + "expected F16, BF16, F32 or F64, got F8_E4M3")
+  }
 }

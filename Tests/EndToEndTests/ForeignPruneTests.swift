@@ -4,7 +4,7 @@ import Testing
 
 /// The pruning program on files of weights and gradients, and its stages that are kept in a directory.
 @Suite(.serialized) struct ForeignPruneTests {
-  private let directory = try! TemporaryDirectory()
+  let directory = try! TemporaryDirectory()
   private static let model = """
     input: [1, 8, 8]
     layers:
@@ -17,10 +17,10 @@ import Testing
       - relu
       - linear: {in: 20, out: 10}
     """
-  private static let method = ["--method", "mfac", "--damping", "1e-3", "--sparsity", "0.9"]
+  static let method = ["--method", "mfac", "--damping", "1e-3", "--sparsity", "0.9"]
 
   /// A network that has been trained a little: its model file and its weights.
-  private func trained() throws -> (model: String, weights: String) {
+  func trained() throws -> (model: String, weights: String) {
     let model = try directory.write(Self.model, to: "model.yaml")
     let run = directory.path("dense")
     if !FileManager.default.fileExists(atPath: run) {
@@ -35,7 +35,7 @@ import Testing
   }
 
   /// A file of gradients of the network with some weights.
-  private func gradients(
+  func gradients(
     of weights: String, rows: Range<Int> = 0..<40, to name: String
   ) throws -> String {
     let path = directory.path(name)
@@ -49,12 +49,12 @@ import Testing
     return path
   }
 
-  private func run(ranks: Int? = nil, _ arguments: [String]) throws -> Program.Outcome {
+  func run(ranks: Int? = nil, _ arguments: [String]) throws -> Program.Outcome {
     try Program.run(Program.process(ranks: ranks, program: Program.prune, arguments))
   }
 
   /// The weights and masks that a run leaves.
-  private func prune(
+  func prune(
     ranks: Int? = nil, _ arguments: [String], to name: String
   ) throws -> [Data] {
     let outcome = try run(ranks: ranks, arguments + ["--output", directory.path(name)])
@@ -62,13 +62,13 @@ import Testing
     return try files(name)
   }
 
-  private func files(_ name: String) throws -> [Data] {
+  func files(_ name: String) throws -> [Data] {
     try ["model", "masks"].map { try bytes("\(directory.path(name))/\($0).safetensors") }
   }
 
-  private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
+  func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
-  private func own(_ arguments: [String]) throws -> [String] {
+  func own(_ arguments: [String]) throws -> [String] {
     let (model, weights) = try trained()
     return ["--dataset", "digits", "--model", model, "--weights", weights, "--gradients", "40"]
       + Self.method + arguments
@@ -179,7 +179,7 @@ import Testing
         _ = values.initialize(from: tensor.values)
         return (tensor.name, tensor.shape, UnsafeBufferPointer(values))
       }
-      defer { buffers.forEach { $0.2.deallocate() } }
+      defer { for buffer in buffers { buffer.2.deallocate() } }
       try SafetensorsFile.write(buffers, to: directory.path(name))
       return directory.path(name)
     }
