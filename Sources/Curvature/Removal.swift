@@ -20,9 +20,9 @@ public struct Removal {
   public let damping: Double
   /// The minimum of q.
   public let value: Double
-  private let factor: CholeskyFactor
+  let factor: CholeskyFactor
   /// y = L⁻¹v with S_R = LLᵀ.
-  private let y: [Double]
+  let y: [Double]
   /// t = S_R⁻¹v.
   private let t: [Double]
 

@@ -63,6 +63,16 @@ public struct Selection: Sendable {
     }
   }
 
+  /// Weights that go together as one, of any number: of the vector [d], one after another.
+  public var groups: [Range<Int>] {
+    guard pattern == .channels else { return [] }
+    return prunable.flatMap { tensor in
+      let size = pattern.blockSize(in: tensor)
+      return stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: size)
+        .map { $0..<$0 + size }
+    }
+  }
+
   public var prunable: [WeightTensor] { tensors.filter(\.isPrunable) }
 
   /// Weights that may be removed.

@@ -85,7 +85,8 @@ struct PruningRun {
     let slices = (0..<world.size).map(partition.slice(of:))
     self.slices = slices
     collection = try Self.collection(
-      settings, of: description, loss, dataset.training, partition, slices, on: world)
+      settings, of: description, loss, dataset.training, selection.groups, partition, slices,
+      on: world)
     mask.apply(to: weights[slice])
     try world.allGather(weights.all, slices: slices)
   }
@@ -93,7 +94,8 @@ struct PruningRun {
   /// Tells whether there is the memory for the gradients, and what comes of them, before it is taken.
   private static func collection(
     _ settings: PruneSettings, of network: NetworkDescription, _ loss: Loss,
-    _ examples: any Examples, _ partition: CellPartition, _ slices: [Range<Int>],
+    _ examples: any Examples, _ groups: [Range<Int>], _ partition: CellPartition,
+    _ slices: [Range<Int>],
     on world: Communicator
   ) throws -> GradientCollection? {
     guard settings.selection.method != .magnitude else { return nil }
@@ -106,6 +108,8 @@ struct PruningRun {
         count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
         * min(settings.selection.stages, 3)
         + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
+        + (groups.isEmpty
+          ? 0 : BrainSurgeon.groupBytes(count: fisher.gradients, groups: groups))
     ).check(on: world)
     return try world.agree {
       try GradientCollection(
@@ -237,7 +241,7 @@ struct PruningRun {
       FisherPruning(
         rows: rows, partition: partition, damping: fisher.damping,
         gradientScale: fisher.gradientScale, isBlockwise: name == .woodfisher,
-        answer: fisher.update, rank: world.rank), seconds
+        answer: fisher.update, groups: selection.groups, rank: world.rank), seconds
     )
   }
 
