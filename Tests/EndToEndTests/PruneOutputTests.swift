@@ -277,6 +277,16 @@ import Testing
     #expect(results["none"]!.removed == results["flops"]!.removed)
     #expect(2 * results["flops"]!.multiplyAdds < results["none"]!.multiplyAdds, "\(results)")
 
+    // A share of them, to one weight of a convolution.
+    let (shared, _, sharedStatus, sharedErrors) = try prune(
+      ranks: 2, "cnn", to: "shared",
+      ["--sparsity", "0.7", "--weigh", "flops", "--sparsity-of", "flops"])
+    try #require(sharedStatus == 0, "\(sharedErrors)")
+    let report = try Report.read(shared)
+    let removed = report.multiplyAdds - report.results[0].multiplyAdds
+    let beyond = 10 * removed - 7 * report.multiplyAdds
+    #expect(beyond >= 0 && beyond < 10 * 64, "\(removed) of \(report.multiplyAdds)")
+
     let (output, _, status, errors) = try prune(
       ranks: 2, "cnn", to: "refused",
       ["--sparsity", "0.7", "--weigh", "flops", "--include", "*.weight", "--include", "0.bias"])

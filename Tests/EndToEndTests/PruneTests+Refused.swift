@@ -80,6 +80,10 @@ extension PruneTests {
     (["--sparsity", "0.5", "--loss", "mean"], ["--loss", "mean"]),
     (["--sparsity", "0.5", "--output", ""], ["--output", "empty"]),
     (["--sparsity", "0.5", "--weigh", "bytes"], ["--weigh", "bytes"]),
+    (
+      ["--sparsity", "0.5", "--sparsity-of", "flops", "--scope", "uniform"],
+      ["--sparsity-of", "uniform", "flops"]
+    ),
     (["--sparsity", "0.5", "--block-scope", "layer"], ["--block-scope", "layer"]),
     (["--sparsity", "0.5", "--pattern", "rows"], ["--pattern", "rows"]),
     (["--sparsity", "0.5", "--pattern", "channels", "--include", "*"], ["channels", "'1.bias'"]),
