@@ -31,13 +31,20 @@ public struct Removal {
     case block(BlockMinimum)
   }
 
-  private struct Gram {
+  struct Gram {
     /// Of S_R = LLᵀ.
     let factor: CholeskyFactor
     /// L⁻¹v.
     let y: [Double]
     /// t = S_R⁻¹v.
     let t: [Double]
+  }
+
+  var gram: Gram {
+    guard case .gram(let gram) = solution else {
+      preconditionFailure("S_R of a model that is solved by a block's own matrix")
+    }
+    return gram
   }
 
   /// Numbers of a block's part of the sums over all coordinates: `G_R G_Rᵀ`, u and ‖w_M‖².
@@ -201,10 +208,7 @@ public struct Removal {
 
   /// `S_R⁻¹b`, shapes [m].
   public func solve(_ b: [Double]) -> [Double] {
-    guard case .gram(let gram) = solution else {
-      preconditionFailure("S_R of a model that is solved by a block's own matrix")
-    }
-    return gram.factor.solve(b)
+    gram.factor.solve(b)
   }
 
   /// `F⁻¹x` of a block whose model this is, with nothing removed.

@@ -45,27 +45,31 @@ struct Blocks {
 
   /// The boundary after the first blocks of a tensor that have `count` weights. Collective.
   func boundary(after count: Int, of tensor: Int, on world: Communicator) throws -> Boundary? {
-    try Boundary(after: count, of: numbers(of: tensor, upTo: .all), on: world)
+    try Boundary(after: count, of: numbers(of: tensor, upTo: .all, cost: 1), on: world)
   }
 
-  /// The boundary after the first blocks of all tensors that have `count` weights, none of them beyond
-  /// its tensor's limit. Collective.
+  /// The boundary after the first blocks of all tensors that cost `count`, none of them beyond its
+  /// tensor's limit. Collective.
+  ///
+  /// - Parameter costs: of a weight of each tensor.
   func boundary(
-    after count: Int, upTo limits: [Boundary?], on world: Communicator
+    after count: Int, costs: [Int], upTo limits: [Boundary?], on world: Communicator
   ) throws -> Boundary? {
     try Boundary(
       after: count,
-      of: limits.enumerated().flatMap { tensor, limit in numbers(of: tensor, upTo: limit) },
+      of: limits.enumerated().flatMap { tensor, limit in
+        numbers(of: tensor, upTo: limit, cost: costs[tensor])
+      },
       on: world)
   }
 
   /// What this rank counts of a tensor, up to a limit.
   private func numbers(
-    of tensor: Int, upTo limit: Boundary?
+    of tensor: Int, upTo limit: Boundary?, cost: Int
   ) -> [(key: UInt64, index: Int, weights: Int)] {
     ofTensor[tensor].filter { block in
       slice.contains(firsts[block]) && (limit?.takes(keys[block], at: firsts[block]) ?? false)
-    }.map { (keys[$0], firsts[$0], bands[tensor].members.count) }
+    }.map { (keys[$0], firsts[$0], bands[tensor].members.count * cost) }
   }
 
   /// Removes the blocks up to their tensor's boundary.

@@ -24,13 +24,13 @@ public final class BrainSurgeon {
     case joint
   }
 
-  private let rows: GradientRows
-  private let weights: Buffer<Float>
+  let rows: GradientRows
+  let weights: Buffer<Float>
   /// λ.
-  private let damping: Double
+  let damping: Double
   /// η.
   private let gradientScale: Double
-  private let isBlockwise: Bool
+  let isBlockwise: Bool
   private let sum: TreeSum
 
   /// - Parameters:
@@ -151,7 +151,7 @@ public final class BrainSurgeon {
 
   /// Hands each block of this rank to `body`, with the model that it belongs to; returns the sum of the
   /// models' minima, the same on all ranks.
-  private func minimum(
+  func minimum(
     removing removed: [Bool], on world: Communicator, _ body: (Int, Removal) throws -> Void
   ) throws -> Double {
     precondition(

@@ -12,6 +12,7 @@ public struct FisherPruning: PruningMethod {
   private let gradientScale: Double
   private let isBlockwise: Bool
   private let answer: BrainSurgeon.Update
+  private let groups: [Range<Int>]
   private let rank: Int
 
   /// - Parameters:
@@ -20,9 +21,11 @@ public struct FisherPruning: PruningMethod {
   ///   - damping: λ > 0.
   ///   - gradientScale: η ≥ 0.
   ///   - isBlockwise: whether the model is taken block by block.
+  ///   - groups: of the vector [d]; their weights go together, and are judged so where the model is taken
+  ///     whole: the first of them has the saliency of all, the others have none.
   public init(
     rows: GradientRows, partition: CellPartition, damping: Double, gradientScale: Double,
-    isBlockwise: Bool, answer: BrainSurgeon.Update, rank: Int
+    isBlockwise: Bool, answer: BrainSurgeon.Update, groups: [Range<Int>] = [], rank: Int
   ) {
     self.rows = rows
     self.partition = partition
@@ -30,6 +33,7 @@ public struct FisherPruning: PruningMethod {
     self.gradientScale = gradientScale
     self.isBlockwise = isBlockwise
     self.answer = answer
+    self.groups = groups
     self.rank = rank
   }
 
@@ -42,7 +46,13 @@ public struct FisherPruning: PruningMethod {
   public func saliencies(
     of weights: UnsafeBufferPointer<Float>, under mask: Mask, on world: Communicator
   ) throws -> [Double] {
-    try surgeon(weights).coordinates(removing: mask.isKept.map { !$0 }, on: world).map(\.cost)
+    if !isBlockwise, !groups.isEmpty {
+      return try surgeon(weights).costs(
+        ofGroups: groups, removing: mask.isKept.map { !$0 },
+        slices: (0..<partition.ranks).map(partition.slice(of:)), on: world)
+    }
+    return try surgeon(weights).coordinates(removing: mask.isKept.map { !$0 }, on: world).map(
+      \.cost)
   }
 
   public func remove(

@@ -25,11 +25,20 @@ public struct Selection: Sendable {
     case flops
   }
 
+  /// What a sparsity is a share of.
+  public enum Budget: String, CaseIterable, Sendable {
+    case weights
+    /// The multiply-adds of an example with the prunable weights: the last weight that goes brings the
+    /// sparsity to what is asked for or just above it.
+    case flops
+  }
+
   /// All tensors of the vector [d], in its order.
   public let tensors: [WeightTensor]
   public let scope: Scope
   public let pattern: Pattern
   public let weighing: Weighing
+  public let budget: Budget
   /// No tensor gets a higher sparsity.
   public let maximumTensorSparsity: Double
 
@@ -38,12 +47,13 @@ public struct Selection: Sendable {
   ///   multiply-adds are asked for and not known.
   public init(
     of tensors: [WeightTensor], scope: Scope = .global, pattern: Pattern = .unstructured,
-    weighing: Weighing = .none, maximumTensorSparsity: Double = 1
+    weighing: Weighing = .none, budget: Budget = .weights, maximumTensorSparsity: Double = 1
   ) throws(PruningError) {
     self.tensors = tensors
     self.scope = scope
     self.pattern = pattern
     self.weighing = weighing
+    self.budget = budget
     self.maximumTensorSparsity = maximumTensorSparsity
     for tensor in tensors where tensor.isPrunable { try pattern.check(tensor) }
     if let sparsity = pattern.sparsity, sparsity > maximumTensorSparsity {
@@ -51,7 +61,12 @@ public struct Selection: Sendable {
         "the pattern \(pattern) gives each tensor a sparsity of \(sparsity): expected at most "
           + "\(maximumTensorSparsity)")
     }
-    if weighing == .flops,
+    guard budget == .weights || (scope == .global && pattern.sparsity == nil) else {
+      throw PruningError(
+        "a sparsity of multiply-adds is one of all tensors together: expected the global scope, and a "
+          + "pattern without a sparsity of its own")
+    }
+    if weighing == .flops || budget == .flops,
       let tensor = tensors.first(where: { $0.isPrunable && $0.multiplyAdds == 0 })
     {
       throw PruningError(
@@ -60,6 +75,16 @@ public struct Selection: Sendable {
     }
     guard prunableCount > 0 else {
       throw PruningError("no weight is prunable: expected a tensor that --exclude leaves")
+    }
+  }
+
+  /// Weights that go together as one, of any number: of the vector [d], one after another.
+  public var groups: [Range<Int>] {
+    guard pattern == .channels else { return [] }
+    return prunable.flatMap { tensor in
+      let size = pattern.blockSize(in: tensor)
+      return stride(from: tensor.range.lowerBound, to: tensor.range.upperBound, by: size)
+        .map { $0..<$0 + size }
     }
   }
 
@@ -124,7 +149,8 @@ public struct Selection: Sendable {
         return largest == tensor.range.count
           ? .all : try blocks.boundary(after: largest, of: index, on: world)
       }
-      let boundary = try blocks.boundary(after: count, upTo: limits, on: world)
+      let boundary = try blocks.boundary(
+        after: count, costs: prunable.map(cost(of:)), upTo: limits, on: world)
       return limits.map { limit in
         guard let limit, let boundary else { return nil }
         return min(limit, boundary)
@@ -134,7 +160,7 @@ public struct Selection: Sendable {
 
   // MARK: How many
 
-  /// Numbers of weights to remove, and as many more as make the last block whole.
+  /// Numbers of weights to remove, in all what they cost, and as many more as make the last block whole.
   private enum Counts {
     case inAll(Int)
     case ofTensors([Int])
@@ -156,6 +182,17 @@ public struct Selection: Sendable {
     let largest = prunable.map(largestCount(of:))
     let counts: [Int]
     switch scope {
+    case .global where budget == .flops:
+      let costs = prunable.map(cost(of:))
+      let total = Share(sparsity).roundedUp(
+        of: zip(prunable, costs).reduce(0) { $0 + $1.0.range.count * $1.1 })
+      let most = zip(largest, costs).reduce(0) { $0 + $1.0 * $1.1 }
+      guard total <= most else {
+        throw PruningError(
+          "a sparsity of \(sparsity) removes \(total) multiply-adds: expected at most \(most), all "
+            + "that a largest sparsity of \(maximumTensorSparsity) in each tensor allows")
+      }
+      return .inAll(total)
     case .global:
       guard total * unit <= largest.reduce(0, +) else {
         throw PruningError(
@@ -190,6 +227,11 @@ public struct Selection: Sendable {
       )
     }
     return .ofTensors(whole)
+  }
+
+  /// What removing a weight of a tensor counts.
+  private func cost(of tensor: WeightTensor) -> Int {
+    budget == .flops ? tensor.multiplyAdds : 1
   }
 
   /// The weights of a share of a tensor's blocks.

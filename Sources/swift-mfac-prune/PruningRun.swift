@@ -69,6 +69,7 @@ struct PruningRun {
     }
     let slices = (0..<world.size).map(partition.slice(of:))
     self.slices = slices
+    let groups = selection.groups
     gradients =
       settings.selection.method == .magnitude || stages?.done == settings.selection.stages
       ? nil
@@ -81,6 +82,7 @@ struct PruningRun {
             isPaged: settings.fisher.pageDirectory != nil)
             * (settings.waitsForGradients ? 1 : min(settings.selection.stages, 3))
             + BrainSurgeon.bytes(count: count, partition: partition, rank: world.rank)
+            + BrainSurgeon.groupBytes(count: count, groups: groups)
         }, on: world)
     mask.apply(to: model.weights[slice])
     try world.allGather(model.weights.all, slices: slices)
@@ -234,7 +236,7 @@ struct PruningRun {
       FisherPruning(
         rows: rows, partition: partition, damping: fisher.damping,
         gradientScale: fisher.gradientScale, isBlockwise: name == .woodfisher,
-        answer: fisher.update, rank: world.rank), seconds
+        answer: fisher.update, groups: selection.groups, rank: world.rank), seconds
     )
   }
 

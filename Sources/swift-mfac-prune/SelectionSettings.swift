@@ -66,8 +66,16 @@ struct SelectionSettings: ParsableArguments {
 
   @Option(
     help: """
+      What --sparsity and --sweep are shares of: weights, the prunable ones; flops, the multiply-adds of \
+      an example with them.
+      """)
+  var sparsityOf = Selection.Budget.weights
+
+  @Option(
+    help: """
       flops: weights compete by their saliency for each multiply-add of an example that they take, those \
-      of a convolution one at each position.
+      of a convolution one at each position. Best with --sparsity-of flops: of a share of the weights \
+      alone, convolutions may lose all of theirs.
       """)
   var weigh = Selection.Weighing.none
 
@@ -106,6 +114,9 @@ struct SelectionSettings: ParsableArguments {
         (sparsity == nil) != (sweep == nil), "--sparsity", "it, or --sweep",
         sparsity == nil ? "neither" : "both")
     }
+    try require(
+      sparsityOf == .weights || (scope == .global && pattern.sparsity == nil), "--sparsity-of",
+      "weights with --scope \(scope.rawValue) and --pattern \(pattern)", sparsityOf.rawValue)
     if let sparsity {
       try require((0..<1).contains(sparsity), "--sparsity", "in [0, 1)", sparsity)
     }
@@ -128,6 +139,7 @@ struct SelectionSettings: ParsableArguments {
   var described: [String: String] {
     var settings = [
       "scope": scope.rawValue, "pattern": "\(pattern)", "weigh": weigh.rawValue,
+      "sparsity-of": sparsityOf.rawValue,
       "stages": "\(stages)", "max-tensor-sparsity": "\(maxTensorSparsity)",
       "select": select.rawValue,
     ]
@@ -147,7 +159,7 @@ struct SelectionSettings: ParsableArguments {
   func selection(of tensors: [WeightTensor]) throws -> Selection {
     try Selection(
       of: tensors, scope: try scope(for: tensors.filter(\.isPrunable)), pattern: pattern,
-      weighing: weigh, maximumTensorSparsity: maxTensorSparsity)
+      weighing: weigh, budget: sparsityOf, maximumTensorSparsity: maxTensorSparsity)
   }
 
   private func scope(for tensors: [WeightTensor]) throws -> Selection.Scope {
@@ -189,6 +201,7 @@ struct TensorSparsity: ExpressibleByArgument, CustomStringConvertible {
 }
 
 extension Selection.Weighing: ExpressibleByArgument {}
+extension Selection.Budget: ExpressibleByArgument {}
 
 extension Pattern: ExpressibleByArgument {
   public init?(argument: String) { self.init(argument) }

@@ -219,13 +219,26 @@ import Testing
 
   /// Whole filters and rows; the sparsity is the least that they reach.
   @Test func channelsAreRemovedWhole() throws {
-    let (output, text, status, errors) = try prune(
-      "cnn", to: "channels",
-      [
-        "--sparsity", "0.5", "--pattern", "channels", "--exclude", "9.weight", "--method", "mfac",
-        "--gradients", "50",
-      ])
-    try #require(status == 0, "\(errors)")
+    var files: Set<Data> = []
+    for (ranks, arguments) in [
+      (nil, []), (1, []), (2, []), (3, []), (8, []), (2, ["--weigh", "flops"]),
+    ] as [(Int?, [String])] {
+      let (output, text, status, errors) = try prune(
+        ranks: ranks, "cnn", to: "channels-\(ranks ?? 0)\(arguments.joined())",
+        [
+          "--sparsity", "0.5", "--pattern", "channels", "--exclude", "9.weight", "--method", "mfac",
+          "--gradients", "50",
+        ] + arguments)
+      try #require(status == 0, "\(errors)")
+      #expect(text.contains("channels"))
+      try checkChannels(in: output)
+      files.insert(try bytes("\(output)/model.safetensors"))
+    }
+    // Weighed, others go.
+    #expect(files.count == 2)
+  }
+
+  private func checkChannels(in output: String) throws {
     let file = try SafetensorsFile(path: "\(output)/model.safetensors")
     var removed: [Int] = []
     for tensor in file.tensors where tensor.shape.count > 1 && tensor.name != "9.weight" {
@@ -242,7 +255,6 @@ import Testing
     #expect(report.results[0].removed == count && 2 * count >= report.prunable)
     // Without one of them it would be less than asked for.
     #expect(2 * (count - removed.max()!) < report.prunable)
-    #expect(text.contains("channels"))
   }
 
   /// Convolutions cost more than their share of the weights: weighed, more of them goes.
@@ -264,6 +276,16 @@ import Testing
     }
     #expect(results["none"]!.removed == results["flops"]!.removed)
     #expect(2 * results["flops"]!.multiplyAdds < results["none"]!.multiplyAdds, "\(results)")
+
+    // A share of them, to one weight of a convolution.
+    let (shared, _, sharedStatus, sharedErrors) = try prune(
+      ranks: 2, "cnn", to: "shared",
+      ["--sparsity", "0.7", "--weigh", "flops", "--sparsity-of", "flops"])
+    try #require(sharedStatus == 0, "\(sharedErrors)")
+    let report = try Report.read(shared)
+    let removed = report.multiplyAdds - report.results[0].multiplyAdds
+    let beyond = 10 * removed - 7 * report.multiplyAdds
+    #expect(beyond >= 0 && beyond < 10 * 64, "\(removed) of \(report.multiplyAdds)")
 
     let (output, _, status, errors) = try prune(
       ranks: 2, "cnn", to: "refused",

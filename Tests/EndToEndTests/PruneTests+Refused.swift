@@ -83,6 +83,17 @@ extension PruneTests {
     (["--sparsity", "0.5", "--dataset", "fashion"], ["dataset", "got 'fashion'"]),
     (["--sparsity", "0.5", "--loss", "mean"], ["--loss", "mean"]),
     (["--sparsity", "0.5", "--output", ""], ["--output", "empty"]),
+    (["--sparsity", "0.5", "--weigh", "bytes"], ["--weigh", "bytes"]),
+    (
+      ["--sparsity", "0.5", "--sparsity-of", "flops", "--scope", "uniform"],
+      ["--sparsity-of", "uniform", "flops"]
+    ),
+    (["--sparsity", "0.5", "--block-scope", "layer"], ["--block-scope", "layer"]),
+    (["--sparsity", "0.5", "--pattern", "rows"], ["--pattern", "rows"]),
+    (["--sparsity", "0.5", "--pattern", "channels", "--include", "*"], ["channels", "'1.bias'"]),
+    (
+      ["--sparsity", "0.5", "--weigh", "flops", "--include", "*"], ["'1.bias'", "multiply-adds"]
+    ),
     (["--sparsity", "0.5", "--output", "WEIGHTS/x"], ["--output", "WEIGHTS/x", "directory"]),
   ]
 }

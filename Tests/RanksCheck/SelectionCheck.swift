@@ -183,6 +183,17 @@ private func checkOtherPatterns(
     try mask(
       try Selection(of: tensors, weighing: .flops), 0.6, scores, after: allKept, on: world),
     Array(single.prefix(removedCount(0.6, of: single.count))), "weighed")
+  func cost(_ block: PlainBlock) -> Int { tensors[block.tensor].multiplyAdds }
+  var left = removedCount(0.6, of: single.reduce(0) { $0 + cost($1) })
+  try compare(
+    try mask(
+      try Selection(of: tensors, weighing: .flops, budget: .flops), 0.6, scores, after: allKept,
+      on: world),
+    Array(
+      single.prefix { block in
+        defer { left -= cost(block) }
+        return left > 0
+      }), "share of multiply-adds")
   try checkChannels(scores, after: allKept, compare, on: world)
   // Two halves of the convolution: each lies on up to four of eight ranks.
   let convolution = tensors.map {

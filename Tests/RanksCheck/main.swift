@@ -273,6 +273,7 @@ do {
         try checkDamping(d, insertEvery: insertEvery, grouped: grouped, on: world))
     }
   }
+  digests.append(try checkGroupCosts(on: world))
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
     digests.append(

@@ -1,0 +1,72 @@
+import LinearAlgebra
+
+extension Removal {
+  /// What the removal of kept coordinates Q, all together, adds to the minimum of the model:
+  /// `½ β̃_Qᵀ ([F_R⁻¹]_QQ)⁻¹ β̃_Q = (λ/2) β̃_Qᵀ (I − VᵀV)⁻¹ β̃_Q` with `V = L⁻¹G_Q`.
+  ///
+  /// Exact, by the smaller of two matrices: that of order n, or, as `(I − VᵀV)⁻¹ = I + Vᵀ(I − VVᵀ)⁻¹V`,
+  /// one of order m.
+  ///
+  /// - Parameters:
+  ///   - gradients: shape [n, m], the column of G for each coordinate.
+  ///   - weights: shape [n].
+  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision.
+  /// - Complexity: O(m²n), and O(k²(m + n)) with k the smaller of m and n.
+  public func cost(
+    ofGroup gradients: [Double], weights: [Double]
+  ) throws(NotPositiveDefinite) -> Double {
+    let (m, n) = (count, weights.count)
+    precondition(gradients.count == m * n, "\(gradients.count) numbers of \(n) columns of \(m)")
+    let rows = Buffer<Double>(count: m * n)
+    for row in 0..<m {
+      for k in 0..<n { rows.pointer[row * n + k] = gradients[k * m + row] }
+    }
+    gram.factor.solveLower(rows.pointer, columns: n)
+    var own = weights
+    for row in 0..<m {
+      for k in 0..<n { own[k] += gram.y[row] * rows.pointer[row * n + k] }
+    }
+    let order = min(m, n)
+    let square = Buffer<Double>(count: order * order)
+    let right: [Double]
+    if n <= m {
+      let columns = Buffer<Double>(count: m * n)
+      for row in 0..<m {
+        for k in 0..<n { columns.pointer[k * m + row] = rows.pointer[row * n + k] }
+      }
+      symmetricProduct(columns.pointer, rows: n, columns: m, into: square.pointer)
+      right = own
+    } else {
+      symmetricProduct(rows.pointer, rows: m, columns: n, into: square.pointer)
+      right = (0..<m).map { row in
+        (0..<n).reduce(0) { $0 + rows.pointer[row * n + $1] * own[$1] }
+      }
+    }
+    let rest = CholeskyFactor(capacity: order)
+    try rest.factor(square.all.map { -$0 }, stride: order, rows: Array(0..<order), shift: 1)
+    let part = rest.solveLower(right).reduce(0) { $0 + $1 * $1 }
+    return damping / 2 * (n <= m ? part : part + own.reduce(0) { $0 + $1 * $1 })
+  }
+
+  /// Bytes that it takes.
+  public static func groupBytes(count m: Int, group n: Int) -> Int {
+    8 * (4 * m * n + 3 * min(m, n) * min(m, n))
+  }
+}
+
+extension GradientRows {
+  /// The columns of G at coordinates of the slice, one after another, m numbers each.
+  public func columns(_ coordinates: Range<Int>) -> [Double] {
+    var columns: [Double] = []
+    columns.reserveCapacity(coordinates.count * count)
+    for (index, range) in blocks.enumerated() where range.overlaps(coordinates) {
+      let all = block(index)
+      for coordinate in range.clamped(to: coordinates) {
+        for row in 0..<count {
+          columns.append(Double(all[row * range.count + coordinate - range.lowerBound]))
+        }
+      }
+    }
+    return columns
+  }
+}

@@ -1,0 +1,51 @@
+import Curvature
+import MPI
+import Pruning
+import Reference
+import Sharding
+
+/// The costs of groups that are removed whole, of fewer and of more weights than there are gradients, on one
+/// rank and across several, held against dense matrices.
+func checkGroupCosts(on world: Communicator) throws -> UInt64 {
+  let (d, m, damping) = (97, 7, 0.01)
+  // Some coordinates are of no group.
+  let groups = [0..<4, 4..<9, 12..<19, 19..<59, 59..<60, 60..<97]
+  let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
+  let weights = (0..<d).map { random(100, $0) }
+  let partition = CellPartition(Cells(parameterCount: d, size: 13), over: world.size)
+  let slices = (0..<world.size).map(partition.slice(of:))
+  let slice = slices[world.rank]
+  let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+  for (row, gradient) in gradients.enumerated() {
+    gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
+  }
+  var digest: UInt64 = 0
+  for (gradientScale, share) in [(0.0, -0.5), (0.5, -0.5), (0, -1.0 / 6), (0.5, 0.2)] {
+    // The first group goes whole.
+    let removed = (0..<d).map { random(200, $0) < Float(share) || (share > 0 && $0 < 4) }
+    let model = DenseRemoval(
+      rows: gradients.map { $0.map(Double.init) }, weights: weights.map(Double.init),
+      damping: damping, gradientScale: gradientScale)
+    let before = model.value(model.change(removing: removed))
+    let surgeon = weights[slice].withUnsafeBufferPointer {
+      BrainSurgeon(
+        rows: rows, partition: partition, weights: $0, damping: damping,
+        gradientScale: gradientScale, rank: world.rank)
+    }
+    let own = try surgeon.costs(
+      ofGroups: groups, removing: Array(removed[slice]), slices: slices, on: world)
+    var costs = [Double](repeating: 0, count: d)
+    try world.allGather(own, counts: slices.map(\.count), into: &costs)
+    for (i, cost) in costs.enumerated() {
+      var without = removed
+      if let group = groups.first(where: { $0.lowerBound == i }) {
+        for member in group { without[member] = true }
+      }
+      // Zero where no group begins, or where nothing of it is left.
+      let exact = model.value(model.change(removing: without)) - before
+      try check((cost - exact).magnitude < 1e-9, "cost at \(i): \(cost) for \(exact)")
+      digest = digest &* 31 &+ cost.bitPattern
+    }
+  }
+  return digest
+}
