@@ -28,12 +28,14 @@ struct OutputFiles {
 
   /// Refuses to replace what is there, and directories that cannot be made.
   ///
-  /// - Parameter isOwn: of a file that is there, whether it is the one that would be written.
-  static func checkAreFree(in directories: [String], isOwn: (String) throws -> Bool) throws {
+  /// - Parameter isUnfinished: whether a directory holds what a call that goes on has begun to write.
+  static func checkAreFree(
+    in directories: [String], isUnfinished: (OutputFiles) throws -> Bool
+  ) throws {
     try checkCanBeMade(directories[0], flag: "--output")
-    for files in directories.map(OutputFiles.init) {
+    for files in try directories.map(OutputFiles.init).filter({ try !isUnfinished($0) }) {
       for file in [files.model, files.masks, files.sparse, files.report, files.curve]
-      where try access(file, F_OK) == 0 && !isOwn(file) {
+      where access(file, F_OK) == 0 {
         throw DatasetError("--output", "\(file) is there already", expected: "another directory")
       }
     }

@@ -63,7 +63,7 @@ struct PruningRun {
     try world.agree {
       if world.rank == 0 {
         try OutputFiles.checkAreFree(in: [settings.output.output] + directories) {
-          try stages?.hasWritten($0) ?? false
+          try stages?.hasBegun($0) ?? false
         }
       }
     }

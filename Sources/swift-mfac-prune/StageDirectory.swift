@@ -130,20 +130,24 @@ final class StageDirectory {
     }
   }
 
-  /// Whether a file is one that this pruning has written: a call that was killed may have left it.
-  func hasWritten(_ file: String) throws -> Bool {
-    state.files.values.contains(try SHA256.ofFile(file))
+  /// Whether a directory holds the newest stage's model without a report: a call that was killed while it
+  /// wrote may have left it so.
+  func hasBegun(_ output: OutputFiles) throws -> Bool {
+    guard access(output.model, F_OK) == 0, access(output.report, F_OK) != 0 else { return false }
+    return try SHA256.ofFile(output.model) == state.files[Self.model]
   }
 
   // MARK: Checks, on rank 0
 
-  /// The settings that all calls must have in common: all but where files are.
+  /// The settings that all calls must have in common: all but where files are, and which.
   private static func compared(_ settings: PruneSettings) -> [String: String] {
     var compared: [String: String] = [:]
     for option in declaredOptions(in: settings) {
       compared[option.name] = option.value
     }
-    for name in ["weights", "masks", "output", "state"] { compared[name] = nil }
+    for name in ["weights", "masks", "output", "sparse-output", "state", "page-directory"] {
+      compared[name] = nil
+    }
     if case .file = settings.source.files.gradients { compared["gradients"] = "FILE" }
     return compared
   }

@@ -36,7 +36,7 @@ extension ForeignPruneTests {
         of: current, rows: index * 40..<(index + 1) * 40, to: "g\(index).safetensors")
       call =
         ["--weights", weights, "--gradients", file, "--output", directory.path("by-files")]
-        + Self.method + stages(3, in: "state")
+        + Self.method + stages(3, in: "state") + (index > 0 ? ["--sparse-output"] : [])
       let outcome = try run(ranks: ranks, call)
       try #require(outcome.status == 0, "\(outcome.errors)")
       current = stage(index + 1, of: "state") + "/model.safetensors"
