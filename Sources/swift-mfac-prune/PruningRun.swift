@@ -28,6 +28,8 @@ struct PruningRun {
   private let mask: Mask
   /// Of gradients, where the method needs them.
   private let collection: GradientCollection?
+  /// Says which candidate is the best, where there are several.
+  private let judge: HeldOutExamples?
   private let clock = ContinuousClock()
 
   /// Reads and checks all that is needed. Collective.
@@ -49,7 +51,7 @@ struct PruningRun {
     }
     loss = model.resolvedLoss
     _ = try dataset.requireSame(on: world)
-    let (dataset, description) = (dataset, description)
+    let (dataset, description, loss) = (dataset, description, loss)
 
     let weights = Buffer<Float>(count: description.layout.count)
     let state = Buffer<Float>(count: description.stateLayout.count)
@@ -78,8 +80,20 @@ struct PruningRun {
     }
     let slices = (0..<world.size).map(partition.slice(of:))
     self.slices = slices
+    let (heldOut, training) = try world.agree {
+      ExampleSubset.split(
+        dataset.training,
+        holdingOut: try settings.fisher.heldOutCount(of: dataset.training.count),
+        seed: settings.weights.seed)
+    }
+    judge = try world.agree {
+      heldOut.count == 0
+        ? nil
+        : try HeldOutExamples(
+          heldOut, network: description, loss: loss, state: state, slices: slices)
+    }
     collection = try Self.collection(
-      settings, of: description, loss, dataset.training, partition, slices, on: world)
+      settings, of: description, loss, training, partition, slices, on: world)
     mask.apply(to: weights[slice])
     try world.allGather(weights.all, slices: slices)
   }
@@ -99,7 +113,9 @@ struct PruningRun {
       kept: GradientRows.bytes(
         count: fisher.gradients, blocks: partition.cellsInSlice(of: world.rank))
         * min(settings.selection.stages, 3)
-        + BrainSurgeon.bytes(count: fisher.gradients, partition: partition, rank: world.rank)
+        + BrainSurgeon.bytes(
+          count: fisher.gradients, models: fisher.candidates.models.count, partition: partition,
+          rank: world.rank)
     ).check(on: world)
     return try world.agree {
       try GradientCollection(
@@ -151,32 +167,26 @@ struct PruningRun {
     _ = pruned.all.update(fromContentsOf: weights.all)
     var seconds = Report.Seconds()
     var (method, selected) = (method, mask)
-    var prediction: Double?
-    let stages = settings.selection.stages
-    for stage in 0..<stages {
+    var stages: [Report.Stage] = []
+    for stage in 0..<settings.selection.stages {
       if stage > 0 {
         let (next, gradientSeconds) = try makeMethod(for: pruned, stage: stage)
         method = next
         seconds.gradients += gradientSeconds ?? 0
       }
-      try time(&seconds.selection) {
-        for part in 1...settings.selection.parts {
-          let done = Double(stage) + Double(part) / Double(settings.selection.parts)
-          let saliencies = try method.saliencies(
-            of: UnsafeBufferPointer(pruned[slice]), under: selected, on: world)
-          selected = try saliencies.withUnsafeBufferPointer {
-            try selection.mask(
-              removing: Self.sparsity(on: done / Double(stages), of: sparsity), bySaliency: $0,
-              after: selected, partition: partition, on: world)
-          }
-        }
-      }
-      let change = try time(&seconds.removal) {
-        let change = try method.remove(by: selected, from: pruned[slice], on: world)
-        try world.allGather(pruned.all, slices: slices)
-        return change
-      }
-      prediction = change.map { (prediction ?? 0) + $0 }
+      let path = MaskPath(
+        selection, partition: partition,
+        sparsities: settings.selection.sparsities(ofStage: stage, to: sparsity))
+      let before = Array(pruned[slice])
+      let outcome = try method.prune(pruned[slice], after: selected, by: path, on: world)
+      try world.allGather(pruned.all, slices: slices)
+      selected = outcome.mask
+      seconds.add(outcome.seconds)
+      stages.append(
+        Report.Stage(
+          outcome, sparsity: path.sparsities.last!,
+          change: try selected.relativeChange(
+            from: before, to: UnsafeBufferPointer(pruned[slice]), partition: partition, on: world)))
     }
     let kept = try selected.keptCounts(of: selection.tensors, on: world)
     let after = try time(&seconds.evaluation) { try quality(of: pruned) }
@@ -188,14 +198,8 @@ struct PruningRun {
     }
     try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
     return Report.Result(
-      requested: sparsity, tensors: selection.tensors, kept: kept, prediction: prediction,
-      quality: after,
+      requested: sparsity, tensors: selection.tensors, kept: kept, stages: stages, quality: after,
       seconds: seconds, files: files)
-  }
-
-  /// The sparsity after a share of the way to `sparsity`: densities go down by equal factors.
-  private static func sparsity(on share: Double, of sparsity: Double) -> Double {
-    share < 1 ? 1 - pow(1 - sparsity, share) : sparsity
   }
 
   /// The method that is asked for, with the gradients that it needs of some weights, and the seconds that
@@ -216,12 +220,13 @@ struct PruningRun {
       ) { row, slice in rows.store(slice, row: row - stage * fisher.gradients) }
       return rows
     }
-    if name == .diagonal { return (DiagonalPruning(rows: rows, damping: fisher.damping), seconds) }
+    if name == .diagonal {
+      return (DiagonalPruning(rows: rows, damping: fisher.damping.values[0]), seconds)
+    }
     return (
       FisherPruning(
-        rows: rows, partition: partition, damping: fisher.damping,
-        gradientScale: fisher.gradientScale, isBlockwise: name == .woodfisher,
-        answer: fisher.update, rank: world.rank), seconds
+        rows: rows, partition: partition, candidates: fisher.candidates, judge: judge,
+        isBlockwise: name == .woodfisher, answer: fisher.update, rank: world.rank), seconds
     )
   }
 

@@ -17,6 +17,8 @@ struct Report: Encodable {
     var gradients = 0.0
     var selection = 0.0
     var removal = 0.0
+    /// Of candidates, by held-out examples.
+    var judging = 0.0
     var evaluation = 0.0
   }
 
@@ -46,18 +48,18 @@ struct Report: Encodable {
     let removed: Int
     /// Of the prunable ones.
     let kept: Int
-    /// Of the training loss, by the method's model; none where it makes none.
+    /// The sum of the stages'.
     let predictedChange: Double?
     let quality: Quality
     let seconds: Seconds
+    let stages: [Stage]
     let tensors: [Tensor]
     let model: String
     let masks: String
 
     init(
-      requested: Double, tensors: [WeightTensor], kept counts: [Int], prediction: Double?,
-      quality: Quality,
-      seconds: Seconds, files: OutputFiles
+      requested: Double, tensors: [WeightTensor], kept counts: [Int], stages: [Stage],
+      quality: Quality, seconds: Seconds, files: OutputFiles
     ) {
       requestedSparsity = requested
       self.tensors = zip(tensors, counts).map { Tensor($0, kept: $1) }
@@ -65,7 +67,9 @@ struct Report: Encodable {
       kept = prunable.reduce(0) { $0 + $1.kept }
       removed = prunable.reduce(0) { $0 + $1.weights } - kept
       sparsity = Double(removed) / Double(kept + removed)
-      predictedChange = prediction
+      let predictions = stages.compactMap(\.predictedChange)
+      predictedChange = predictions.isEmpty ? nil : predictions.reduce(0, +)
+      self.stages = stages
       self.quality = quality
       self.seconds = seconds
       model = files.model
@@ -114,8 +118,8 @@ extension Report {
 
   /// The table's names, and its line of the weights as they were.
   var tableHead: String {
-    Self.row(["sparsity", "kept", "loss", "accuracy", "seconds"]) + "\n"
-      + Self.row(["before", "\(prunable)"] + Self.cells(of: dense) + [""])
+    Self.row(["sparsity", "kept", "loss", "accuracy", "change", "seconds"]) + "\n"
+      + Self.row(["before", "\(prunable)"] + Self.cells(of: dense))
   }
 
   func line(of result: Result) -> String {
@@ -123,9 +127,11 @@ extension Report {
     return Self.row(
       [formatNumber(result.sparsity, digits: 4), "\(result.kept)"] + Self.cells(of: result.quality)
         + [
+          formatNumber(result.stages.last!.relativeChange.value, digits: 4),
           formatNumber(
-            seconds.gradients + seconds.selection + seconds.removal + seconds.evaluation, digits: 2)
-        ])
+            seconds.gradients + seconds.selection + seconds.removal + seconds.judging
+              + seconds.evaluation, digits: 2),
+        ]) + (result.stages.last!.choice ?? "")
   }
 
   /// The sparsity of each tensor.

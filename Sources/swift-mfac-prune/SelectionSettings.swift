@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Launching
 import Pruning
 import Training
@@ -116,8 +117,15 @@ struct SelectionSettings: ParsableArguments {
       tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
   }
 
-  /// Parts in which a stage's weights are selected.
-  var parts: Int { select == .greedy ? greedySteps : 1 }
+  /// The sparsities of the parts in which a stage's weights are selected, on the way to `sparsity`:
+  /// densities go down by equal factors.
+  func sparsities(ofStage stage: Int, to sparsity: Double) -> [Double] {
+    let parts = select == .greedy ? greedySteps : 1
+    return (1...parts).map { part in
+      let share = (Double(stage) + Double(part) / Double(parts)) / Double(stages)
+      return share < 1 ? 1 - pow(1 - sparsity, share) : sparsity
+    }
+  }
 
   /// Those to prune to, one after another.
   var sparsities: [Double] {
