@@ -145,18 +145,23 @@ public final class BrainSurgeon {
   ) throws -> Double {
     try solve(removing: removed, on: world) { sums in
       inspect?(sums)
-      do {
-        return try Removal(
-          sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)
-      } catch {
-        throw PruningError(
-          "--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
-      }
+      return try removal(sums)
     } values: {
       [$0.value]
     } body: {
       try body($0, $1)
     }[0]
+  }
+
+  /// The model of sums over all its coordinates.
+  func removal(_ sums: [Double]) throws -> Removal {
+    do {
+      return try Removal(
+        sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)
+    } catch {
+      throw PruningError(
+        "--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
+    }
   }
 
   /// Solves what is to be solved of each model, from its sums over all coordinates, and hands each block

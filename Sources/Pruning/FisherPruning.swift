@@ -83,8 +83,14 @@ public struct FisherPruning: PruningMethod {
     let trial = Buffer<Float>(count: weights.count)
     for (index, model) in candidates.models.enumerated() {
       let mask = try seconds.time(\.selection) {
-        try path.mask(
+        let mask = try path.mask(
           by: with(model), of: own, after: previous, saliencies: saliencies?[index], on: world)
+        switch path.improvement {
+        case .none: return mask
+        case .exchange:
+          return try MaskExchange(surgeon(own, model), path, after: previous, on: world)
+            .improved(mask)
+        }
       }
       if candidates.count == 1, candidates.steps == [1] {
         let removed = try seconds.time(\.removal) {

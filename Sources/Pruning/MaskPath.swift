@@ -7,12 +7,27 @@ public struct MaskPath: Sendable {
   public let partition: CellPartition
   /// One after another: at each, the weights that go are judged with those before them gone.
   public let sparsities: [Double]
+  public let improvement: Improvement
 
-  public init(_ selection: Selection, partition: CellPartition, sparsities: [Double]) {
+  /// What becomes of the mask at the last sparsity, where the method has a model of the whole loss.
+  public enum Improvement: Sendable {
+    case none
+    /// Removed weights are exchanged for kept ones while the model's minimum falls.
+    case exchange
+  }
+
+  public init(
+    _ selection: Selection, partition: CellPartition, sparsities: [Double],
+    improvement: Improvement = .none
+  ) {
     precondition(!sparsities.isEmpty, "no sparsity")
+    precondition(
+      improvement == .none || selection.pattern == .unstructured,
+      "\(improvement) in the pattern \(selection.pattern)")
     self.selection = selection
     self.partition = partition
     self.sparsities = sparsities
+    self.improvement = improvement
   }
 
   /// The mask that a method comes to. Collective.

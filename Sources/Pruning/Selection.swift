@@ -163,7 +163,7 @@ public struct Selection: Sendable {
   }
 
   /// Blocks that a tensor may lose.
-  private func largestCount(of tensor: WeightTensor) -> Int {
+  func largestCount(of tensor: WeightTensor) -> Int {
     let size = tensor.range.count / pattern.blockSize
     return Int((maximumTensorSparsity * Double(size)).rounded(.down))
   }

@@ -176,7 +176,8 @@ struct PruningRun {
       }
       let path = MaskPath(
         selection, partition: partition,
-        sparsities: settings.selection.sparsities(ofStage: stage, to: sparsity))
+        sparsities: settings.selection.sparsities(ofStage: stage, to: sparsity),
+        improvement: settings.selection.improvement)
       let before = Array(pruned[slice])
       let outcome = try method.prune(pruned[slice], after: selected, by: path, on: world)
       try world.allGather(pruned.all, slices: slices)

@@ -66,25 +66,40 @@ struct SelectionSettings: ParsableArguments {
 
   enum Choice: String, CaseIterable, ExpressibleByArgument {
     case topK = "top-k"
-    case greedy
+    case greedy, exchange
   }
 
   @Option(
     help: """
       top-k: all weights that go are judged once; greedy: in --greedy-steps parts, each judged with \
-      those before it gone and the others at the minimum of the model.
+      those before it gone and the others at the minimum of the model; exchange: after those parts, \
+      removed weights are exchanged for others while the model's minimum falls (mfac).
       """)
   var select = Choice.topK
 
-  @Option(parsing: .unconditional, help: "Parts in which greedy selection goes, in each stage.")
-  var greedySteps = 16
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Parts in which selection goes, in each stage. (default: 16 with greedy, 1 with exchange)
+      """)
+  var greedySteps: Int?
 
   func validate() throws {
     try require("--stages", in: 1...10_000, stages)
-    try require("--greedy-steps", in: 1...10_000, greedySteps)
+    if let greedySteps {
+      try require("--greedy-steps", in: 1...10_000, greedySteps)
+      try require(
+        select != .topK, "--greedy-steps", "it with --select greedy or exchange", greedySteps)
+    }
+    try require(
+      select != .exchange || method == .mfac, "--select", "exchange with --method mfac alone",
+      "--method \(method.rawValue)")
+    try require(
+      select != .exchange || pattern == .unstructured, "--select",
+      "exchange with --pattern unstructured alone", "--pattern \(pattern)")
     try require(
       pattern.sparsity == nil || (stages == 1 && select == .topK), "--pattern",
-      "one without a sparsity of its own with --stages or --select greedy", pattern)
+      "one without a sparsity of its own with --stages or --select \(select.rawValue)", pattern)
     if let given = pattern.sparsity {
       for (flag, value) in [
         ("--sparsity", sparsity.map { "\($0)" }), ("--sweep", sweep?.description),
@@ -117,10 +132,12 @@ struct SelectionSettings: ParsableArguments {
       tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
   }
 
+  var improvement: MaskPath.Improvement { select == .exchange ? .exchange : .none }
+
   /// The sparsities of the parts in which a stage's weights are selected, on the way to `sparsity`:
   /// densities go down by equal factors.
   func sparsities(ofStage stage: Int, to sparsity: Double) -> [Double] {
-    let parts = select == .greedy ? greedySteps : 1
+    let parts = greedySteps ?? (select == .greedy ? 16 : 1)
     return (1...parts).map { part in
       let share = (Double(stage) + Double(part) / Double(parts)) / Double(stages)
       return share < 1 ? 1 - pow(1 - sparsity, share) : sparsity

@@ -3,6 +3,7 @@ import Glibc
 import LinearAlgebra
 import MPI
 import Optimizers
+import Pruning
 import RandomNumbers
 import Reference
 import Sharding
@@ -272,6 +273,10 @@ do {
   }
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
+  }
+  for (scope, largest) in [(Selection.Scope.global, 1), (.global, 0.65), (.uniform, 1)] {
+    digests.append(
+      try checkMaskSearch(120, scope: scope, maximumTensorSparsity: largest, on: world))
   }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
