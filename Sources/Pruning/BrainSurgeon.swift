@@ -29,7 +29,7 @@ public final class BrainSurgeon {
   /// λ.
   let damping: Double
   /// η.
-  private let gradientScale: Double
+  let gradientScale: Double
   let isBlockwise: Bool
   let sum: TreeSum
 

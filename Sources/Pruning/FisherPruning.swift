@@ -90,6 +90,9 @@ public struct FisherPruning: PruningMethod {
         case .exchange:
           return try MaskExchange(surgeon(own, model), path, after: previous, on: world)
             .improved(mask)
+        case .thresholding:
+          return try MaskThresholding(surgeon(own, model), path, after: previous, on: world)
+            .improved(mask)
         }
       }
       if candidates.count == 1, candidates.steps == [1] {

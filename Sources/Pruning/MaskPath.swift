@@ -14,6 +14,8 @@ public struct MaskPath: Sendable {
     case none
     /// Removed weights are exchanged for kept ones while the model's minimum falls.
     case exchange
+    /// Iterative hard thresholding.
+    case thresholding
   }
 
   public init(

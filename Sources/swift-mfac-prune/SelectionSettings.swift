@@ -66,21 +66,22 @@ struct SelectionSettings: ParsableArguments {
 
   enum Choice: String, CaseIterable, ExpressibleByArgument {
     case topK = "top-k"
-    case greedy, exchange
+    case greedy, exchange, iht
   }
 
   @Option(
     help: """
       top-k: all weights that go are judged once; greedy: in --greedy-steps parts, each judged with \
       those before it gone and the others at the minimum of the model; exchange: after those parts, \
-      removed weights are exchanged for others while the model's minimum falls (mfac).
+      removed weights are exchanged for others while the model's minimum falls; iht: likewise by \
+      iterative hard thresholding (both mfac).
       """)
   var select = Choice.topK
 
   @Option(
     parsing: .unconditional,
     help: """
-      Parts in which selection goes, in each stage. (default: 16 with greedy, 1 with exchange)
+      Parts in which selection goes, in each stage. (default: 16 with greedy, else 1)
       """)
   var greedySteps: Int?
 
@@ -89,14 +90,16 @@ struct SelectionSettings: ParsableArguments {
     if let greedySteps {
       try require("--greedy-steps", in: 1...10_000, greedySteps)
       try require(
-        select != .topK, "--greedy-steps", "it with --select greedy or exchange", greedySteps)
+        select != .topK, "--greedy-steps", "it with --select greedy, exchange or iht", greedySteps)
     }
-    try require(
-      select != .exchange || method == .mfac, "--select", "exchange with --method mfac alone",
-      "--method \(method.rawValue)")
-    try require(
-      select != .exchange || pattern == .unstructured, "--select",
-      "exchange with --pattern unstructured alone", "--pattern \(pattern)")
+    if improvement != .none {
+      try require(
+        method == .mfac, "--select", "\(select.rawValue) with --method mfac alone",
+        "--method \(method.rawValue)")
+      try require(
+        pattern == .unstructured, "--select",
+        "\(select.rawValue) with --pattern unstructured alone", "--pattern \(pattern)")
+    }
     try require(
       pattern.sparsity == nil || (stages == 1 && select == .topK), "--pattern",
       "one without a sparsity of its own with --stages or --select \(select.rawValue)", pattern)
@@ -132,7 +135,13 @@ struct SelectionSettings: ParsableArguments {
       tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
   }
 
-  var improvement: MaskPath.Improvement { select == .exchange ? .exchange : .none }
+  var improvement: MaskPath.Improvement {
+    switch select {
+    case .topK, .greedy: .none
+    case .exchange: .exchange
+    case .iht: .thresholding
+    }
+  }
 
   /// The sparsities of the parts in which a stage's weights are selected, on the way to `sparsity`:
   /// densities go down by equal factors.

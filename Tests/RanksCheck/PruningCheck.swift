@@ -76,7 +76,7 @@ func checkPruning(_ d: Int, blockSize: Int?, on world: Communicator) throws -> U
   return digest
 }
 
-/// Masks by exchange, and candidates that are judged, of d weights with m gradients: their model's minimum
+/// Masks by exchange and thresholding, and candidates that are judged, of d weights with m gradients: their model's minimum
 /// against dense matrices, and the same bits at any number of ranks.
 func checkMaskSearch(
   _ d: Int, scope: Selection.Scope, maximumTensorSparsity: Double, on world: Communicator
@@ -141,7 +141,7 @@ func checkMaskSearch(
   let several = ModelCandidates(
     dampings: [damping, 0.1, 1], gradientScales: [0, 0.2], steps: [0.5, 1])
   for (improvement, candidates) in [
-    (.none, one), (.exchange, one), (.none, several), (.exchange, several),
+    (.none, one), (.exchange, one), (.thresholding, one), (.none, several), (.exchange, several),
   ] as [(MaskPath.Improvement, ModelCandidates)] {
     let method = FisherPruning(
       rows: rows, partition: partition, candidates: candidates, judge: judge, isBlockwise: false,
@@ -167,7 +167,7 @@ func checkMaskSearch(
     digest = digest &* 31 &+ (stage.removed.prediction ?? 0).bitPattern
     digest = digest &* 31 &+ (stage.removed.condition ?? 0).bitPattern
   }
-  try check(values[1] <= values[0], "exchange went from \(values[0]) to \(values[1])")
+  for value in values[1...2] { try check(value <= values[0], "from \(values[0]) to \(value)") }
   return digest
 }
 

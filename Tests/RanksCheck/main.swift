@@ -274,9 +274,12 @@ do {
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
   }
-  for (scope, largest) in [(Selection.Scope.global, 1), (.global, 0.65), (.uniform, 1)] {
+  // Enough weights for many exchanges at a time.
+  for (d, scope, largest) in [
+    (700, Selection.Scope.global, 1), (120, .global, 0.65), (120, .uniform, 1),
+  ] {
     digests.append(
-      try checkMaskSearch(120, scope: scope, maximumTensorSparsity: largest, on: world))
+      try checkMaskSearch(d, scope: scope, maximumTensorSparsity: largest, on: world))
   }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
