@@ -56,7 +56,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Sharding",
+        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
+        "Sharding",
       ]),
     .target(
       name: "Launching",

@@ -53,14 +53,43 @@ public final class RemovalSpectrum {
     zip(forced, ones).map { $0 - gradientScale * $1 }
   }
 
-  /// The minimum of the model, and t [m] of the change of the kept weights, `δ_R = G_Rᵀt`.
-  public func minimum(of model: Model) -> (value: Double, coefficients: [Double]) {
+  /// t [m] of the change of the kept weights at the model's minimum, `δ_R = G_Rᵀt`.
+  public func coefficients(of model: Model) -> [Double] {
     let (right, inverses) = (right(model.gradientScale), inverses(model.damping))
-    let scaled = zip(right, inverses).map { $0 * $1 }
-    let quadratic = zip(right, scaled).reduce(0) { $0 + $1.0 * $1.1 }
-    let value =
-      model.damping / 2 * (square + quadratic) - model.gradientScale * model.gradientScale / 2
-    return (value, eigen.rotateBack(scaled))
+    return eigen.rotateBack(zip(right, inverses).map { $0 * $1 })
+  }
+
+  /// The model's value where M is removed and the kept weights have gone a step τ of the way to the
+  /// minimum, `q* + (1 − τ)²(q(δ_M) − q*)`.
+  public func value(of model: Model, step: Double) -> Double {
+    let (eta, right, inverses) = (
+      model.gradientScale, right(model.gradientScale), inverses(model.damping)
+    )
+    var (quadratic, forcedSquare, forcedMean) = (0.0, 0.0, 0.0)
+    for k in 0..<count {
+      quadratic += right[k] * right[k] * inverses[k]
+      forcedSquare += forced[k] * forced[k]
+      forcedMean += forced[k] * ones[k]
+    }
+    let minimum = model.damping / 2 * (square + quadratic) - eta * eta / 2
+    let masked =
+      model.damping / 2 * square + (forcedSquare / 2 - eta * forcedMean) / Double(count)
+    return minimum + (1 - step) * (1 - step) * (masked - minimum)
+  }
+
+  /// The condition of S_R, its largest eigenvalue over its least.
+  public func condition(_ damping: Double) -> Double {
+    Self.condition(of: eigen.values, damping: damping)
+  }
+
+  /// That of one λ, from the eigenvalues alone.
+  public static func condition(sums: [Double], count m: Int, damping: Double) -> Double {
+    condition(of: SymmetricEigen.values(of: sums[..<(m * m)], order: m), damping: damping)
+  }
+
+  private static func condition(of eigenvalues: [Double], damping: Double) -> Double {
+    let shift = Double(eigenvalues.count) * damping
+    return (max(eigenvalues.last!, 0) + shift) / (max(eigenvalues.first!, 0) + shift)
   }
 
   /// - Returns: for each model, for each coordinate of a block, in their order.

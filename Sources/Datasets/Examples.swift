@@ -64,11 +64,16 @@ public protocol Examples: Sendable {
   /// Writes values, shape [indices.count, count]; `targets` must be values.
   func fill(values: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>)
 
+  /// The index by which messages name an example: that of the source.
+  func indexInSource(_ index: Int) -> Int
+
   /// Gives all data to `body`, piece by piece, so that ranks can compare their digests.
   func withBytes(_ body: (UnsafeRawBufferPointer) -> Void)
 }
 
 extension Examples {
+  public func indexInSource(_ index: Int) -> Int { index }
+
   /// Numbers in one input.
   public var inputCount: Int { inputShape.reduce(1, *) }
 

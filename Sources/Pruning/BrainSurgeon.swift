@@ -29,9 +29,9 @@ public final class BrainSurgeon {
   /// λ.
   let damping: Double
   /// η.
-  private let gradientScale: Double
+  let gradientScale: Double
   let isBlockwise: Bool
-  private let sum: TreeSum
+  let sum: TreeSum
 
   /// - Parameters:
   ///   - rows: this rank's columns of the gradients, cell by cell.
@@ -59,10 +59,19 @@ public final class BrainSurgeon {
 
   /// Bytes that it takes on a rank beside the rows, at most: sums of m×m numbers, of which two may wait
   /// on each level of the tree, and what is known of each coordinate.
-  public static func bytes(count m: Int, partition: CellPartition, rank: Int) -> Int {
+  ///
+  /// - Parameter models: how many it is asked about at once.
+  public static func bytes(
+    count m: Int, models: Int = 1, partition: CellPartition, rank: Int
+  ) -> Int {
     let levels = partition.cells.leaves.trailingZeroBitCount
+    let blocks = partition.cellsInSlice(of: rank)
     return 8 * (2 * levels + 5) * Removal.width(count: m)
       + (MemoryLayout<Removal.Coordinate>.stride + 32) * partition.slice(of: rank).count
+      + (models == 1
+        ? 0
+        : 12 * models * partition.slice(of: rank).count
+          + RemovalSpectrum.bytes(count: m, width: blocks.map(\.count).max() ?? 0))
   }
 
   /// What each weight of this rank would do alone, with `removed` removed and the others at the model's
@@ -80,113 +89,128 @@ public final class BrainSurgeon {
   /// The weights without those that are removed, and the change of the loss that the model predicts.
   /// Collective.
   ///
-  /// - Returns: weights, shape [d/p], and the prediction, nil where kept weights do not answer.
+  /// - Parameter measuresCondition: whether the condition of S_R is asked for.
+  /// - Returns: weights, shape [d/p]; the prediction, nil where kept weights do not answer; and the
+  ///   condition, its largest eigenvalue over its least, of a joint update by the whole matrix.
   public func update(
-    _ kind: Update, removing removed: [Bool], on world: Communicator
-  ) throws -> (weights: [Float], prediction: Double?) {
-    var updated = (0..<weights.count).map { removed[$0] ? 0 : weights.pointer[$0] }
-    var prediction: Double?
+    _ kind: Update, removing removed: [Bool], measuresCondition: Bool = false,
+    on world: Communicator
+  ) throws -> (weights: [Float], prediction: Double?, condition: Double?) {
+    var updated = masked(by: removed)
+    var (prediction, condition): (Double?, Double?)
     switch kind {
     case .none: break
     case .joint:
-      prediction = try minimum(removing: removed, on: world) { block, removal in
-        let range = rows.blocks[block]
-        let change = Buffer<Double>(count: range.count)
+      let measured: ([Double]) -> Void = { [rows, damping] sums in
+        condition = RemovalSpectrum.condition(sums: sums, count: rows.count, damping: damping)
+      }
+      prediction = try minimum(
+        removing: removed, on: world, inspecting: measuresCondition && !isBlockwise ? measured : nil
+      ) { block, removal in
+        let change = Buffer<Double>(count: rows.blocks[block].count)
         removal.writeChange(
           of: rows, block: block, weights: all, removed: removed, into: change.all)
-        for i in range where !removed[i] {
-          updated[i] = Float(
-            Double(weights.pointer[i]) + change.pointer[i - range.lowerBound])
-        }
+        add(change.all, ofBlock: block, to: &updated, removing: removed)
       }
     case .independent:
       try addIndependentUpdates(to: &updated, removing: removed, on: world)
     }
-    return (updated, prediction)
+    return (updated, prediction, condition)
   }
 
-  /// Of single weights q the update is `−(w_q/[F⁻¹]_qq) F⁻¹e_q`: their sum is `−F⁻¹z`, which in the kept
-  /// weights is `GᵀS⁻¹Gz/λ`.
-  private func addIndependentUpdates(
-    to updated: inout [Float], removing removed: [Bool], on world: Communicator
-  ) throws {
-    let z = Buffer<Double>(count: weights.count)
-    let nothing = [Bool](repeating: false, count: weights.count)
-    var whole: Removal?
-    _ = try minimum(removing: nothing, on: world) { block, removal in
-      let range = rows.blocks[block]
-      let coordinates = removal.coordinates(of: rows, block: block, weights: all)
-      for (i, coordinate) in zip(range, coordinates) where removed[i] {
-        z.pointer[i] = Double(weights.pointer[i]) / coordinate.inverse
-      }
-      guard isBlockwise else {
-        whole = removal
-        return
-      }
-      let change = Buffer<Double>(count: range.count)
-      removal.writeInverseProduct(
-        of: rows, block: block, with: UnsafeBufferPointer(z.all), into: change.all)
-      for i in range where !removed[i] {
-        updated[i] = Float(Double(weights.pointer[i]) - change.pointer[i - range.lowerBound])
-      }
-    }
-    guard !isBlockwise else { return }
-    let first = sum.share.lowerBound
-    let products = try sum.total(width: rows.count, on: world) { block, sums in
-      rows.writeProducts(
-        ofBlock: block - first, with: UnsafeBufferPointer(z.all), into: sums.baseAddress!)
-    }
-    guard let t = whole?.solve(products) else { return }
-    for (block, range) in rows.blocks.enumerated() {
-      let change = Buffer<Double>(count: range.count)
-      rows.combine(t, block: block, into: change.all)
-      for i in range where !removed[i] {
-        updated[i] = Float(
-          Double(weights.pointer[i]) + change.pointer[i - range.lowerBound] / damping)
-      }
+  /// The kept weights of a block become those of before and a change of them.
+  func add(
+    _ change: UnsafeMutableBufferPointer<Double>, ofBlock block: Int, to updated: inout [Float],
+    removing removed: [Bool]
+  ) {
+    let range = rows.blocks[block]
+    for i in range where !removed[i] {
+      updated[i] = Float(Double(weights.pointer[i]) + change[i - range.lowerBound])
     }
   }
 
-  private var all: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights.all) }
+  /// The weights, zero where they are removed.
+  func masked(by removed: [Bool]) -> [Float] {
+    (0..<weights.count).map { removed[$0] ? 0 : weights.pointer[$0] }
+  }
+
+  var all: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights.all) }
 
   /// Hands each block of this rank to `body`, with the model that it belongs to; returns the sum of the
   /// models' minima, the same on all ranks.
   func minimum(
-    removing removed: [Bool], on world: Communicator, _ body: (Int, Removal) throws -> Void
+    removing removed: [Bool], on world: Communicator,
+    inspecting inspect: (([Double]) -> Void)? = nil,
+    _ body: (Int, Removal) throws -> Void
   ) throws -> Double {
+    try solve(removing: removed, on: world) { sums in
+      inspect?(sums)
+      return try removal(sums)
+    } ofBlock: { block in
+      try named {
+        try Removal(
+          ofBlock: block, of: rows, weights: all, removed: removed, damping: damping,
+          gradientScale: gradientScale)
+      }
+    } values: {
+      [$0.value]
+    } body: {
+      try body($0, $1)
+    }[0]
+  }
+
+  /// The model of sums over all its coordinates.
+  func removal(_ sums: [Double]) throws -> Removal {
+    try named {
+      try Removal(
+        sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)
+    }
+  }
+
+  private func named(_ removal: () throws -> Removal) throws -> Removal {
+    do { return try removal() } catch let error as NotPositiveDefinite {
+      throw PruningError(
+        "--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
+    }
+  }
+
+  /// Solves what is to be solved of each model, and hands each block of this rank to `body` with the
+  /// solution of its model. Collective.
+  ///
+  /// - Parameters:
+  ///   - solution: of the whole model, from its sums over all coordinates.
+  ///   - ofBlock: of a block's own.
+  ///   - values: numbers of a solution, as many of each.
+  /// - Returns: their sums over all models, the same on all ranks.
+  func solve<Solution>(
+    removing removed: [Bool], on world: Communicator, _ solution: ([Double]) throws -> Solution,
+    ofBlock blockSolution: (Int) throws -> Solution, values: (Solution) -> [Double],
+    body: (Int, Solution) throws -> Void
+  ) throws -> [Double] {
     precondition(
       removed.count == weights.count, "\(removed.count) flags of \(weights.count) weights")
-    func tooSmall(_ error: NotPositiveDefinite) -> PruningError {
-      PruningError("--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
-    }
     guard isBlockwise else {
-      let (first, m) = (sum.share.lowerBound, rows.count)
-      let sums = try sum.total(width: Removal.width(count: m), on: world) {
+      let first = sum.share.lowerBound
+      let sums = try sum.total(width: Removal.width(count: rows.count), on: world) {
         Removal.writeSums(
           of: rows, block: $0 - first, weights: all, removed: removed, into: $1)
       }
-      let removal = try world.agree {
-        do {
-          return try Removal(
-            sums: sums, count: m, damping: damping, gradientScale: gradientScale)
-        } catch let error as NotPositiveDefinite { throw tooSmall(error) }
-      }
-      for block in rows.blocks.indices { try body(block, removal) }
-      return removal.value
+      let solution = try world.agree { try solution(sums) }
+      for block in rows.blocks.indices { try body(block, solution) }
+      return values(solution)
     }
-    var values: [Double] = []
+    var parts: [[Double]] = []
     try world.agree {
       for block in rows.blocks.indices {
-        let removal: Removal
-        do {
-          removal = try Removal(
-            ofBlock: block, of: rows, weights: all, removed: removed, damping: damping,
-            gradientScale: gradientScale)
-        } catch let error as NotPositiveDefinite { throw tooSmall(error) }
-        try body(block, removal)
-        values.append(removal.value)
+        let solution = try blockSolution(block)
+        try body(block, solution)
+        parts.append(values(solution))
       }
     }
-    return try sum.total(of: values, on: world)
+    let count = Int(try world.allGather(Double(parts.first?.count ?? 0)).max()!)
+    var joined = parts.flatMap { $0 }
+    return try joined.withUnsafeMutableBufferPointer {
+      try sum.total(of: $0, width: count, on: world)
+    }
   }
 }

@@ -5,11 +5,14 @@ import Sharding
 
 /// Judges a weight by what a quadratic model of the loss says of its removal, and lets the weights that
 /// stay answer: WoodFisher and M-FAC, with updates for single weights or for all that go together.
+///
+/// Of several candidates it takes the one of the least held-out loss, of equal ones the first: a mask by
+/// each λ and η, and of each mask the updates by all λ, η and τ.
 public struct FisherPruning: PruningMethod {
   private let rows: GradientRows
   private let partition: CellPartition
-  private let damping: Double
-  private let gradientScale: Double
+  private let candidates: ModelCandidates
+  private let judge: (any HeldOutJudge)?
   private let isBlockwise: Bool
   private let answer: BrainSurgeon.Update
   private let groups: [Range<Int>]
@@ -18,81 +21,154 @@ public struct FisherPruning: PruningMethod {
   /// - Parameters:
   ///   - rows: this rank's columns of the gradients.
   ///   - partition: the cells, and who has which; block by block, a cell is a block.
-  ///   - damping: λ > 0.
-  ///   - gradientScale: η ≥ 0.
+  ///   - judge: needed where there are several candidates.
   ///   - isBlockwise: whether the model is taken block by block.
   ///   - groups: of the vector [d]; their weights go together, and are judged so where the model is taken
   ///     whole: the first of them has the saliency of all, the others have none.
   public init(
-    rows: GradientRows, partition: CellPartition, damping: Double, gradientScale: Double,
-    isBlockwise: Bool, answer: BrainSurgeon.Update, groups: [Range<Int>] = [], rank: Int
+    rows: GradientRows, partition: CellPartition, candidates: ModelCandidates,
+    judge: (any HeldOutJudge)? = nil, isBlockwise: Bool, answer: BrainSurgeon.Update,
+    groups: [Range<Int>] = [], rank: Int
   ) {
+    precondition(candidates.count == 1 || judge != nil, "\(candidates.count) candidates, no judge")
     self.rows = rows
     self.partition = partition
-    self.damping = damping
-    self.gradientScale = gradientScale
+    self.candidates = candidates
+    self.judge = judge
     self.isBlockwise = isBlockwise
     self.answer = answer
     self.groups = groups
     self.rank = rank
   }
 
-  private func surgeon(_ weights: UnsafeBufferPointer<Float>) -> BrainSurgeon {
+  private func surgeon(
+    _ weights: UnsafeBufferPointer<Float>, _ model: BrainSurgeon.Model
+  ) -> BrainSurgeon {
     BrainSurgeon(
-      rows: rows, partition: partition, weights: weights, damping: damping,
-      gradientScale: gradientScale, isBlockwise: isBlockwise, rank: rank)
+      rows: rows, partition: partition, weights: weights, damping: model.damping,
+      gradientScale: model.gradientScale, isBlockwise: isBlockwise, rank: rank)
   }
+
+  /// By the first candidate.
+  private var judgesGroups: Bool { !isBlockwise && !groups.isEmpty }
 
   public func saliencies(
     of weights: UnsafeBufferPointer<Float>, under mask: Mask, on world: Communicator
   ) throws -> [Double] {
-    if !isBlockwise, !groups.isEmpty {
-      return try surgeon(weights).costs(
-        ofGroups: groups, removing: mask.isKept.map { !$0 },
-        slices: (0..<partition.ranks).map(partition.slice(of:)), on: world)
+    let surgeon = surgeon(weights, candidates.models[0])
+    guard judgesGroups else {
+      return try surgeon.coordinates(removing: mask.isRemoved, on: world).map(\.cost)
     }
-    return try surgeon(weights).coordinates(removing: mask.isKept.map { !$0 }, on: world).map(
-      \.cost)
+    return try surgeon.costs(
+      ofGroups: groups, removing: mask.isRemoved,
+      slices: (0..<partition.ranks).map(partition.slice(of:)), on: world)
   }
 
+  /// By the first candidate, at a step of 1.
   public func remove(
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
-  ) throws -> Double? {
-    let (updated, prediction) = try surgeon(UnsafeBufferPointer(weights)).update(
-      answer, removing: mask.isKept.map { !$0 }, on: world)
+  ) throws -> Removed {
+    let (updated, prediction, condition) = try surgeon(
+      UnsafeBufferPointer(weights), candidates.models[0]
+    ).update(answer, removing: mask.isRemoved, measuresCondition: true, on: world)
     _ = weights.update(fromContentsOf: updated)
-    return prediction
-  }
-}
-
-/// Judges a weight by `w²F_ii/2`, F the diagonal of the damped empirical Fisher matrix alone: Optimal
-/// Brain Damage (LeCun, Denker and Solla, 1990). The others stay as they are.
-public struct DiagonalPruning: PruningMethod {
-  private let rows: GradientRows
-  private let damping: Double
-
-  /// - Parameters:
-  ///   - rows: this rank's columns of the gradients.
-  ///   - damping: λ > 0.
-  public init(rows: GradientRows, damping: Double) {
-    self.rows = rows
-    self.damping = damping
+    return Removed(prediction: prediction, condition: condition)
   }
 
-  public func saliencies(
-    of weights: UnsafeBufferPointer<Float>, under mask: Mask, on world: Communicator
-  ) -> [Double] {
-    var saliencies: [Double] = []
-    for block in rows.blocks.indices { saliencies += rows.squareSums(ofBlock: block) }
-    return zip(saliencies, weights).map { sum, weight in
-      Double(weight) * Double(weight) * (damping + sum / Double(rows.count)) / 2
+  public func prune(
+    _ weights: UnsafeMutableBufferPointer<Float>, after previous: Mask, by path: MaskPath,
+    on world: Communicator
+  ) throws -> PrunedStage {
+    let own = UnsafeBufferPointer(weights)
+    var seconds = StageSeconds()
+    // All judge the same weights first.
+    let saliencies =
+      candidates.models.count == 1 || judgesGroups
+      ? nil
+      : try seconds.time(\.selection) {
+        try surgeon(own, candidates.models[0]).costs(
+          removing: previous.isRemoved, for: candidates.models, on: world)
+      }
+    var trials: [HeldOutChoice.Candidate] = []
+    var best: (trial: Int, mask: Mask, weights: Buffer<Float>, removed: Removed)?
+    let trial = Buffer<Float>(count: weights.count)
+    for (index, model) in candidates.models.enumerated() {
+      let mask = try seconds.time(\.selection) {
+        let mask = try path.mask(
+          by: with(model), of: own, after: previous, saliencies: saliencies?[index], on: world)
+        switch path.improvement {
+        case .none: return mask
+        case .exchange:
+          return try MaskExchange(surgeon(own, model), path, after: previous, on: world)
+            .improved(mask)
+        case .thresholding:
+          return try MaskThresholding(surgeon(own, model), path, after: previous, on: world)
+            .improved(mask)
+        }
+      }
+      if candidates.count == 1, candidates.steps == [1] {
+        let removed = try seconds.time(\.removal) {
+          try remove(by: mask, from: weights, on: world)
+        }
+        return PrunedStage(mask: mask, removed: removed, choice: nil, seconds: seconds)
+      }
+      let updates = try seconds.time(\.removal) { try self.updates(of: own, by: mask, on: world) }
+      for (update, (weights, predictions, condition)) in zip(candidates.models, updates) {
+        for (place, step) in candidates.steps.enumerated() {
+          mask.step(step, from: own, to: weights, into: trial.all)
+          let loss = try seconds.time(\.judging) {
+            try judge?.loss(of: UnsafeBufferPointer(trial.all), on: world) ?? 0
+          }
+          let candidate = HeldOutChoice.Candidate(
+            mask: model, update: update, step: step, loss: loss)
+          if best.map({ loss < trials[$0.trial].loss }) ?? loss.isFinite {
+            let copy = Buffer<Float>(count: trial.count)
+            _ = copy.all.update(fromContentsOf: trial.all)
+            best = (
+              trials.count, mask, copy,
+              Removed(prediction: predictions?[place], condition: condition)
+            )
+          }
+          trials.append(candidate)
+        }
+      }
     }
+    guard let best else {
+      throw PruningError(
+        "no candidate leaves the network a finite held-out loss: expected larger --damping, or smaller "
+          + "--gradient-scale or --step")
+    }
+    _ = weights.update(fromContentsOf: best.weights.all)
+    return PrunedStage(
+      mask: best.mask, removed: best.removed,
+      choice: judge == nil ? nil : HeldOutChoice(candidates: trials, chosen: best.trial),
+      seconds: seconds)
   }
 
-  public func remove(
-    by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
-  ) -> Double? {
-    mask.apply(to: weights)
-    return nil
+  private typealias Update = (weights: [Float], predictions: [Double]?, condition: Double?)
+
+  /// What each model makes of the weights by one mask.
+  private func updates(
+    of weights: UnsafeBufferPointer<Float>, by mask: Mask, on world: Communicator
+  ) throws -> [Update] {
+    guard answer == .joint else {
+      return try candidates.models.map {
+        let weights = try surgeon(weights, $0).update(answer, removing: mask.isRemoved, on: world)
+          .weights
+        return (weights, nil, nil)
+      }
+    }
+    return try surgeon(weights, candidates.models[0]).jointUpdates(
+      removing: mask.isRemoved, for: candidates.models, steps: candidates.steps, on: world
+    ).map { ($0.weights, $0.predictions, $0.condition) }
+  }
+
+  /// The same with one of the candidates.
+  private func with(_ model: BrainSurgeon.Model) -> FisherPruning {
+    FisherPruning(
+      rows: rows, partition: partition,
+      candidates: ModelCandidates(
+        dampings: [model.damping], gradientScales: [model.gradientScale]),
+      isBlockwise: isBlockwise, answer: answer, groups: groups, rank: rank)
   }
 }

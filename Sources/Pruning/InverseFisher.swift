@@ -111,7 +111,10 @@ public final class InverseFisher {
     let own = coordinates.filter(slices[world.rank].contains)
     var columns = [Double](repeating: 0, count: m * coordinates.count)
     try world.allGather(
-      own.flatMap { rows.column($0 - slices[world.rank].lowerBound) },
+      own.flatMap { coordinate in
+        let i = coordinate - slices[world.rank].lowerBound
+        return rows.columns(i..<i + 1)
+      },
       counts: slices.map { slice in m * coordinates.filter(slice.contains).count },
       into: &columns)
     func column(_ coordinate: Int) -> ArraySlice<Double> {
@@ -130,14 +133,5 @@ public final class InverseFisher {
   /// their sign. Collective.
   public func influence(on x: UnsafeBufferPointer<Double>) throws -> [Double] {
     model.solve(try products(with: x)).map { Double(rows.count) * $0 }
-  }
-}
-
-extension GradientRows {
-  /// Column i of the slice, shape [m].
-  fileprivate func column(_ i: Int) -> [Double] {
-    let index = blocks.firstIndex { $0.contains(i) }!
-    let (all, range) = (block(index), blocks[index])
-    return (0..<count).map { Double(all[$0 * range.count + i - range.lowerBound]) }
   }
 }

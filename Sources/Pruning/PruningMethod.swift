@@ -1,4 +1,5 @@
 import MPI
+import Sharding
 
 /// How weights are judged, and what becomes of those that stay.
 public protocol PruningMethod {
@@ -15,10 +16,55 @@ public protocol PruningMethod {
   /// Makes the removed weights zero, and moves those that stay to make up for them. Collective.
   ///
   /// - Parameter weights: this rank's slice.
-  /// - Returns: the change of the loss that the method predicts, the same on all ranks, where it does.
   func remove(
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
-  ) throws -> Double?
+  ) throws -> Removed
+
+  /// Finds a mask, and removes by it. Collective.
+  ///
+  /// - Parameters:
+  ///   - weights: this rank's slice.
+  ///   - previous: what it has removed stays removed.
+  func prune(
+    _ weights: UnsafeMutableBufferPointer<Float>, after previous: Mask, by path: MaskPath,
+    on world: Communicator
+  ) throws -> PrunedStage
+}
+
+/// What a method says of a removal, the same on all ranks.
+public struct Removed: Sendable {
+  /// The change of the loss that it predicts, where it does.
+  public var prediction: Double?
+  /// Of the system that it has solved, its largest eigenvalue over its least.
+  public var condition: Double?
+
+  public init(prediction: Double? = nil, condition: Double? = nil) {
+    self.prediction = prediction
+    self.condition = condition
+  }
+}
+
+/// What came of a stage of pruning.
+public struct PrunedStage: Sendable {
+  public let mask: Mask
+  public let removed: Removed
+  /// By which the candidates were judged, where there were several.
+  public let choice: HeldOutChoice?
+  public let seconds: StageSeconds
+}
+
+extension PruningMethod {
+  public func prune(
+    _ weights: UnsafeMutableBufferPointer<Float>, after previous: Mask, by path: MaskPath,
+    on world: Communicator
+  ) throws -> PrunedStage {
+    var seconds = StageSeconds()
+    let mask = try seconds.time(\.selection) {
+      try path.mask(by: self, of: UnsafeBufferPointer(weights), after: previous, on: world)
+    }
+    let removed = try seconds.time(\.removal) { try remove(by: mask, from: weights, on: world) }
+    return PrunedStage(mask: mask, removed: removed, choice: nil, seconds: seconds)
+  }
 }
 
 /// Judges a weight by its square: what the loss would lose if its Hessian were a multiple of the
@@ -35,8 +81,8 @@ public struct MagnitudePruning: PruningMethod {
 
   public func remove(
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
-  ) -> Double? {
+  ) -> Removed {
     mask.apply(to: weights)
-    return nil
+    return Removed()
   }
 }

@@ -241,7 +241,7 @@ public struct Selection: Sendable {
   }
 
   /// Weights that a tensor may lose.
-  private func largestCount(of tensor: WeightTensor) -> Int {
+  func largestCount(of tensor: WeightTensor) -> Int {
     let size = pattern.blockSize(in: tensor)
     return Share(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
   }

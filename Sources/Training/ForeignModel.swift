@@ -1,6 +1,9 @@
 import Datasets
 import LinearAlgebra
+import Curvature
 import MPI
+import Pruning
+import Sharding
 
 /// A model from any framework: a file of its weights, and one of gradients that its framework has made.
 public final class ForeignModel: TrainedModel {
@@ -43,20 +46,41 @@ public final class ForeignModel: TrainedModel {
     self.weights = weights
   }
 
+  /// The last rows are those that are held out.
   public func gradients(
-    slices: [Range<Int>], kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> any GradientSource {
+    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int,
+    kept: (_ rowCount: Int) -> Int, on world: Communicator
+  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
+    let slice = partition.slice(of: world.rank)
     let file = try world.agree {
       guard let gradientFile else {
         throw DatasetError("--gradients", "there are none", expected: "a file of them", got: "none")
       }
       return gradientFile
     }
+    let judging = try world.agree { try heldOut(file.rowCount) }
+    let (rowCount, blocks) = (
+      file.rowCount - judging, partition.cellsInSlice(of: world.rank)
+    )
     try MemoryPlan(
-      gradients: kept(file.rowCount), vectors: 4 * (count + slices[world.rank].count),
-      activations: 0
+      gradients: kept(rowCount)
+        + (judging > 0 ? GradientRows.bytes(count: judging, blocks: blocks) : 0),
+      vectors: 4 * (count + slice.count), activations: 0
     ).check(on: world)
-    return FileGradients(file: file, columns: slices[world.rank])
+    let source = FileGradients(file: file, rowCount: rowCount, columns: slice)
+    guard judging > 0 else { return (source, nil) }
+    let rows = GradientRows(count: judging, blocks: blocks)
+    try world.agree {
+      try file.forEachRow(of: slice, rows: rowCount..<file.rowCount) {
+        rows.store($1, row: $0 - rowCount)
+      }
+    }
+    return (
+      source,
+      HeldOutRows(
+        rows: rows, weights: UnsafeBufferPointer(weights[slice]), partition: partition,
+        rank: world.rank)
+    )
   }
 
   public func evaluation(of weights: Buffer<Float>, on world: Communicator) -> Evaluation? { nil }
@@ -68,9 +92,8 @@ public final class ForeignModel: TrainedModel {
 
 private struct FileGradients: GradientSource {
   let file: GradientFile
+  let rowCount: Int
   let columns: Range<Int>
-
-  var rowCount: Int { file.rowCount }
 
   func collect(
     rows: Range<Int>, at weights: Buffer<Float>, over world: Communicator,

@@ -24,7 +24,7 @@ public final class GradientCollection {
   public let rowsPerEpoch: Int
   private let network: Network<Float>
   private let loss: Loss
-  private let source: String
+  private let examples: any Examples
   private var batches: BatchOrder
   private let chunk: ExampleBuffer
   private let exchange: RowExchange
@@ -49,7 +49,7 @@ public final class GradientCollection {
     rowsPerEpoch = batches.batchesPerEpoch
     self.network = try Network(network, maximumBatch: capacity)
     self.loss = loss
-    source = examples.source
+    self.examples = examples
     chunk = ExampleBuffer(examples, capacity: capacity)
     exchange = RowExchange(slices, on: world)
     row = Buffer(count: network.layout.count)
@@ -119,7 +119,9 @@ public final class GradientCollection {
         own, counts: (0..<world.size).map { $0 < count ? 1 : 0 }, into: &sums)
       if let wrong = sums.firstIndex(where: { !$0.isFinite }) {
         throw NonFiniteRow(
-          row: first + wrong, examples: Array(batches.indices(step: first + wrong)), source: source)
+          row: first + wrong,
+          examples: batches.indices(step: first + wrong).map(examples.indexInSource),
+          source: examples.source)
       }
       for (rank, sum) in sums.enumerated() {
         losses.add(leaf: first - rows.lowerBound + rank, sum)

@@ -1,6 +1,8 @@
 import Datasets
 import LinearAlgebra
 import MPI
+import Pruning
+import Sharding
 
 /// A trained model that is pruned, or asked about its curvature: its weights, and gradients of its loss.
 public protocol TrainedModel {
@@ -21,11 +23,14 @@ public protocol TrainedModel {
   /// Prepares to collect rows of gradients; checks that there is the memory for them. Collective.
   ///
   /// - Parameters:
-  ///   - slices: the columns that each rank gets, one after another from 0 to d; some may be empty.
+  ///   - partition: the columns that each rank gets.
+  ///   - heldOut: of so many examples or rows how many are held out to judge by; 0 for none.
   ///   - kept: bytes that this rank will keep of m rows, and of what it makes of them.
+  /// - Returns: the rows, of other examples than those that are held out, and who judges by these.
   func gradients(
-    slices: [Range<Int>], kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> any GradientSource
+    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int,
+    kept: (_ rowCount: Int) -> Int, on world: Communicator
+  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?)
 
   /// Loss and accuracy on the test part of its data, with these weights; nil where there are none.
   /// Collective.
@@ -38,6 +43,13 @@ public protocol TrainedModel {
 extension TrainedModel {
   /// d
   public var count: Int { weights.count }
+
+  /// Prepares to collect rows of gradients of all examples. Collective.
+  public func gradients(
+    of partition: CellPartition, kept: (_ rowCount: Int) -> Int, on world: Communicator
+  ) throws -> any GradientSource {
+    try gradients(of: partition, holdingOut: { _ in 0 }, kept: kept, on: world).source
+  }
 }
 
 /// Rows of gradients, whose columns are those of a vector of weights.

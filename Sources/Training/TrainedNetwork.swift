@@ -2,6 +2,8 @@ import Datasets
 import LinearAlgebra
 import MPI
 import Networks
+import Pruning
+import Sharding
 
 /// A network that this package computes, with data for its gradients.
 public final class TrainedNetwork: TrainedModel {
@@ -56,11 +58,22 @@ public final class TrainedNetwork: TrainedModel {
   }
 
   public func gradients(
-    slices: [Range<Int>], kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> any GradientSource {
-    try gradients(
-      of: dataset.training, rowCount: rowCount, examplesPerRow: examplesPerRow, slices: slices,
-      kept: kept, on: world)
+    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int,
+    kept: (_ rowCount: Int) -> Int, on world: Communicator
+  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
+    let slices = (0..<world.size).map(partition.slice(of:))
+    let count = try world.agree { try heldOut(dataset.training.count) }
+    let (judging, rest) = ExampleSubset.split(dataset.training, holdingOut: count, seed: seed)
+    let source = try gradients(
+      of: count == 0 ? dataset.training : rest, rowCount: rowCount, examplesPerRow: examplesPerRow,
+      slices: slices, kept: kept, on: world)
+    let judge = try world.agree {
+      try count == 0
+        ? nil
+        : HeldOutExamples(
+          judging, network: description, loss: loss, state: state, slices: slices)
+    }
+    return (source, judge)
   }
 
   /// Prepares to collect gradients of other examples than the training part's. Collective.

@@ -40,7 +40,7 @@ struct QueriedFisher {
       if world.rank == 0, let output = settings.output { try Self.checkIsFree(output) }
     }
     gradients = try model.gradients(
-      slices: slices,
+      of: partition,
       kept: { count in
         GradientRows.bytes(count: count, blocks: blocks)
           + InverseFisher.bytes(count: count, partition: partition)

@@ -11,8 +11,10 @@ struct FisherSettings: ParsableArguments {
       """)
   var pageDirectory: String?
 
-  @Option(parsing: .unconditional, help: "λ.")
-  var damping = 1e-5
+  @Option(
+    parsing: .unconditional,
+    help: "λ; of several, 1e-5,1e-4,…, the best on held-out examples, in each stage.")
+  var damping = NumberList([1e-5])
 
   enum BlockScope: String, CaseIterable, ExpressibleByArgument {
     case tensor, all
@@ -37,19 +39,64 @@ struct FisherSettings: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "η, times the mean gradient in the model, where the network is not at its optimum.")
-  var gradientScale = 0.0
+    help: """
+      η, times the mean gradient in the model, where the network is not at its optimum; of several the \
+      best on held-out examples. (joint updates)
+      """)
+  var gradientScale = NumberList([0])
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      τ in [0, 1]: the weights that stay go that far on the way to what the update makes of them; of \
+      several the best on held-out examples.
+      """)
+  var step = NumberList([1])
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Training examples that are held out to judge candidates, no gradient is of them. (default: a \
+      tenth of them, at most 5000, where --damping, --gradient-scale or --step has several values)
+      """)
+  var heldOut: Int?
 
   func validate() throws {
     try require(pageDirectory != "", "--page-directory", "a path", "an empty one")
     try require("--block-size", in: 1...1_000_000_000, blockSize)
-    try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
     try require(
-      gradientScale >= 0 && gradientScale.isFinite, "--gradient-scale", "≥ 0", gradientScale)
+      !damping.values.isEmpty && damping.values.allSatisfy { $0 > 0 && $0.isFinite }, "--damping",
+      "> 0", damping)
     try require(
-      gradientScale == 0 || update == .joint, "--gradient-scale",
-      "0 with --update \(update.rawValue)",
+      gradientScale.values.allSatisfy { $0 >= 0 && $0.isFinite }, "--gradient-scale", "≥ 0",
       gradientScale)
+    try require(
+      gradientScale.values == [0] || update == .joint, "--gradient-scale",
+      "0 with --update \(update.rawValue)", gradientScale)
+    try require(step.values.allSatisfy((0...1).contains), "--step", "in [0, 1]", step)
+    if let heldOut {
+      try require("--held-out", in: 1...1_000_000_000, heldOut)
+      try require(
+        candidates.count > 1, "--held-out",
+        "it with several values of --damping, --gradient-scale or --step", heldOut)
+    }
+  }
+
+  var candidates: ModelCandidates {
+    ModelCandidates(
+      dampings: damping.values, gradientScales: gradientScale.values, steps: step.values)
+  }
+
+  /// Examples that judge the candidates, of `count` training examples.
+  func heldOutCount(of count: Int) throws(PruningError) -> Int {
+    guard candidates.count > 1 else { return 0 }
+    let heldOut = heldOut ?? min(5000, max(count / 10, 1))
+    guard heldOut < count else {
+      throw PruningError(
+        "--held-out \(heldOut): expected less than the \(count) training examples, of which the others "
+          + "are for gradients")
+    }
+    return heldOut
   }
 
   /// For people, by the options' names.

@@ -24,6 +24,8 @@ struct PruningRun {
   private let mask: Mask
   /// Where the method needs them.
   private let gradients: (any GradientSource)?
+  /// Says which candidate is the best, where there are several.
+  private let judge: (any HeldOutJudge)?
   /// The stages that are done, where they are kept.
   private let stages: StageDirectory?
   private let clock = ContinuousClock()
@@ -70,20 +72,24 @@ struct PruningRun {
     let slices = (0..<world.size).map(partition.slice(of:))
     self.slices = slices
     let groups = selection.groups
-    gradients =
-      settings.selection.method == .magnitude || stages?.done == settings.selection.stages
-      ? nil
-      : try model.gradients(
-        slices: slices,
+    let isNeeded =
+      settings.selection.method != .magnitude && stages?.done != settings.selection.stages
+    let collected = try isNeeded
+      ? model.gradients(
+        of: partition, holdingOut: settings.fisher.heldOutCount,
         kept: { count in
           // Those of the first stage stay for the next sparsity, any other's until the next are there.
           GradientRows.bytes(
             count: count, blocks: partition.cellsInSlice(of: world.rank),
             isPaged: settings.fisher.pageDirectory != nil)
             * (settings.waitsForGradients ? 1 : min(settings.selection.stages, 3))
-            + BrainSurgeon.bytes(count: count, partition: partition, rank: world.rank)
+            + BrainSurgeon.bytes(
+              count: count, models: settings.fisher.candidates.models.count, partition: partition,
+              rank: world.rank)
             + BrainSurgeon.groupBytes(count: count, groups: groups)
         }, on: world)
+      : nil
+    (gradients, judge) = (collected?.source, collected?.judge)
     mask.apply(to: model.weights[slice])
     try world.allGather(model.weights.all, slices: slices)
   }
@@ -145,7 +151,7 @@ struct PruningRun {
     _ = pruned.all.update(fromContentsOf: weights.all)
     var seconds = stages?.state.seconds ?? Report.Seconds()
     var (method, selected) = (method, mask)
-    var prediction = stages?.state.prediction
+    var results = stages?.state.stages ?? []
     let count = settings.selection.stages
     let first = stages?.done ?? 0
     for stage in first..<count {
@@ -154,31 +160,27 @@ struct PruningRun {
         method = next
         seconds.gradients += gradientSeconds ?? 0
       }
-      try time(&seconds.selection) {
-        for part in 1...settings.selection.parts {
-          let done = Double(stage) + Double(part) / Double(settings.selection.parts)
-          let saliencies = try method.saliencies(
-            of: UnsafeBufferPointer(pruned[slice]), under: selected, on: world)
-          selected = try saliencies.withUnsafeBufferPointer {
-            try selection.mask(
-              removing: Self.sparsity(on: done / Double(count), of: sparsity), bySaliency: $0,
-              after: selected, partition: partition, on: world)
-          }
-        }
-      }
-      let change = try time(&seconds.removal) {
-        let change = try method.remove(by: selected, from: pruned[slice], on: world)
-        try world.allGather(pruned.all, slices: slices)
-        return change
-      }
-      prediction = change.map { (prediction ?? 0) + $0 }
+      let path = MaskPath(
+        selection, partition: partition,
+        sparsities: settings.selection.sparsities(ofStage: stage, to: sparsity),
+        improvement: settings.selection.improvement)
+      let before = Array(pruned[slice])
+      let outcome = try method.prune(pruned[slice], after: selected, by: path, on: world)
+      try world.allGather(pruned.all, slices: slices)
+      selected = outcome.mask
+      seconds.add(outcome.seconds)
+      results.append(
+        Report.Stage(
+          outcome, sparsity: path.sparsities.last!,
+          change: try selected.relativeChange(
+            from: before, to: UnsafeBufferPointer(pruned[slice]), partition: partition, on: world)))
       guard let stages else { continue }
       try stages.save(
         pruned, of: model, selected, of: selection.tensors, slices: slices, dense: dense,
-        prediction: prediction, seconds: seconds, on: world)
-      let reached = Self.sparsity(on: Double(stages.done) / Double(count), of: sparsity)
+        stages: results, seconds: seconds, on: world)
       say(
-        "stage \(stages.done) of \(count) is done: sparsity \(formatNumber(reached, digits: 4)), "
+        "stage \(stages.done) of \(count) is done: sparsity "
+          + "\(formatNumber(path.sparsities.last!, digits: 4)), "
           + "in \(stages.path)/stage-\(stages.done)")
       guard stages.done == count || !settings.waitsForGradients else {
         say("Now give gradients of \(stages.weights!), in a call that is else the same.")
@@ -200,14 +202,9 @@ struct PruningRun {
         others: model.others, slices: slices, to: files.sparse, on: world)
     }
     return Report.Result(
-      requested: sparsity, tensors: selection.tensors, kept: kept, prediction: prediction,
+      requested: sparsity, tensors: selection.tensors, kept: kept, stages: results,
       hasNetwork: model.multiplyAddsPerWeight != nil, quality: after, seconds: seconds, files: files
     )
-  }
-
-  /// The sparsity after a share of the way to `sparsity`: densities go down by equal factors.
-  private static func sparsity(on share: Double, of sparsity: Double) -> Double {
-    share < 1 ? 1 - pow(1 - sparsity, share) : sparsity
   }
 
   /// The method that is asked for, with the gradients that it needs of some weights, and the seconds that
@@ -231,12 +228,13 @@ struct PruningRun {
       }
       return rows
     }
-    if name == .diagonal { return (DiagonalPruning(rows: rows, damping: fisher.damping), seconds) }
+    if name == .diagonal {
+      return (DiagonalPruning(rows: rows, damping: fisher.damping.values[0]), seconds)
+    }
     return (
       FisherPruning(
-        rows: rows, partition: partition, damping: fisher.damping,
-        gradientScale: fisher.gradientScale, isBlockwise: name == .woodfisher,
-        answer: fisher.update, groups: selection.groups, rank: world.rank), seconds
+        rows: rows, partition: partition, candidates: fisher.candidates, judge: judge,
+        isBlockwise: name == .woodfisher, answer: fisher.update, groups: selection.groups, rank: world.rank), seconds
     )
   }
 

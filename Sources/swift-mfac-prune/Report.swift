@@ -17,6 +17,8 @@ struct Report: Encodable {
     var gradients = 0.0
     var selection = 0.0
     var removal = 0.0
+    /// Of candidates, by held-out examples.
+    var judging = 0.0
     var evaluation = 0.0
   }
 
@@ -57,13 +59,14 @@ struct Report: Encodable {
     let removed: Int
     /// Of the prunable ones.
     let kept: Int
-    /// Of the training loss, by the method's model; none where it makes none.
+    /// The sum of the stages'.
     let predictedChange: Double?
     /// Of an example, with the weights that are kept; none where there is no network.
     let multiplyAdds: Int?
     /// None of a model that this package cannot compute.
     let quality: Quality?
     let seconds: Seconds
+    let stages: [Stage]
     let tensors: [Tensor]
     let model: String
     let masks: String
@@ -72,7 +75,7 @@ struct Report: Encodable {
     let bytes: Bytes
 
     init(
-      requested: Double, tensors: [WeightTensor], kept counts: [Int], prediction: Double?,
+      requested: Double, tensors: [WeightTensor], kept counts: [Int], stages: [Stage],
       hasNetwork: Bool, quality: Quality?, seconds: Seconds, files: OutputFiles
     ) {
       requestedSparsity = requested
@@ -81,7 +84,9 @@ struct Report: Encodable {
       kept = prunable.reduce(0) { $0 + $1.kept }
       removed = prunable.reduce(0) { $0 + $1.weights } - kept
       sparsity = Double(removed) / Double(kept + removed)
-      predictedChange = prediction
+      let predictions = stages.compactMap(\.predictedChange)
+      predictedChange = predictions.isEmpty ? nil : predictions.reduce(0, +)
+      self.stages = stages
       multiplyAdds =
         hasNetwork ? self.tensors.reduce(0) { $0 + $1.kept * $1.multiplyAddsPerWeight } : nil
       self.quality = quality
@@ -153,8 +158,8 @@ extension Report {
   /// The table's names, and its line of the weights as they were.
   var tableHead: String {
     let quality = dense == nil ? ["predicted"] : ["loss", "accuracy"]
-    return Self.row(["sparsity", "kept"] + quality + ["seconds"]) + "\n"
-      + Self.row(["before", "\(prunable)"] + (dense.map(Self.cells(of:)) ?? ["0"]) + [""])
+    return Self.row(["sparsity", "kept"] + quality + ["change", "seconds"]) + "\n"
+      + Self.row(["before", "\(prunable)"] + (dense.map(Self.cells(of:)) ?? ["0"]))
   }
 
   func line(of result: Result) -> String {
@@ -164,9 +169,11 @@ extension Report {
         + (result.quality.map(Self.cells(of:))
           ?? [result.predictedChange.map { formatNumber($0, digits: 6) } ?? "none"])
         + [
+          formatNumber(result.stages.last!.relativeChange.value, digits: 4),
           formatNumber(
-            seconds.gradients + seconds.selection + seconds.removal + seconds.evaluation, digits: 2)
-        ])
+            seconds.gradients + seconds.selection + seconds.removal + seconds.judging
+              + seconds.evaluation, digits: 2),
+        ]) + (result.stages.last!.choice ?? "")
   }
 
   /// The sparsity of each tensor, what an example takes, and how large the files are.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Launching
 import Pruning
 import Training
@@ -81,25 +82,47 @@ struct SelectionSettings: ParsableArguments {
 
   enum Choice: String, CaseIterable, ExpressibleByArgument {
     case topK = "top-k"
-    case greedy
+    case greedy, exchange, iht
   }
 
   @Option(
     help: """
       top-k: all weights that go are judged once; greedy: in --greedy-steps parts, each judged with \
-      those before it gone and the others at the minimum of the model.
+      those before it gone and the others at the minimum of the model; exchange: after those parts, \
+      removed weights are exchanged for others while the model's minimum falls; iht: likewise by \
+      iterative hard thresholding (both mfac).
       """)
   var select = Choice.topK
 
-  @Option(parsing: .unconditional, help: "Parts in which greedy selection goes, in each stage.")
-  var greedySteps = 16
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Parts in which selection goes, in each stage. (default: 16 with greedy, else 1)
+      """)
+  var greedySteps: Int?
 
   func validate() throws {
     try require("--stages", in: 1...10_000, stages)
-    try require("--greedy-steps", in: 1...10_000, greedySteps)
+    if let greedySteps {
+      try require("--greedy-steps", in: 1...10_000, greedySteps)
+      try require(
+        select != .topK, "--greedy-steps", "it with --select greedy, exchange or iht", greedySteps)
+    }
+    if improvement != .none {
+      try require(
+        method == .mfac, "--select", "\(select.rawValue) with --method mfac alone",
+        "--method \(method.rawValue)")
+      try require(
+        pattern == .unstructured, "--select",
+        "\(select.rawValue) with --pattern unstructured alone", "--pattern \(pattern)")
+      for (flag, value) in [("--weigh", weigh.rawValue), ("--sparsity-of", sparsityOf.rawValue)]
+      where value == "flops" {
+        try require(false, "--select", "\(select.rawValue) without \(flag) flops", "both")
+      }
+    }
     try require(
       pattern.sparsity == nil || (stages == 1 && select == .topK), "--pattern",
-      "one without a sparsity of its own with --stages or --select greedy", pattern)
+      "one without a sparsity of its own with --stages or --select \(select.rawValue)", pattern)
     if let given = pattern.sparsity {
       for (flag, value) in [
         ("--sparsity", sparsity.map { "\($0)" }), ("--sweep", sweep?.description),
@@ -143,12 +166,29 @@ struct SelectionSettings: ParsableArguments {
       "stages": "\(stages)", "max-tensor-sparsity": "\(maxTensorSparsity)",
       "select": select.rawValue,
     ]
-    if select == .greedy { settings["greedy-steps"] = "\(greedySteps)" }
+    if select != .topK { settings["greedy-steps"] = "\(parts)" }
     return settings
   }
 
+  var improvement: MaskPath.Improvement {
+    switch select {
+    case .topK, .greedy: .none
+    case .exchange: .exchange
+    case .iht: .thresholding
+    }
+  }
+
   /// Parts in which a stage's weights are selected.
-  var parts: Int { select == .greedy ? greedySteps : 1 }
+  private var parts: Int { greedySteps ?? (select == .greedy ? 16 : 1) }
+
+  /// The sparsities of the parts in which a stage's weights are selected, on the way to `sparsity`:
+  /// densities go down by equal factors.
+  func sparsities(ofStage stage: Int, to sparsity: Double) -> [Double] {
+    (1...parts).map { part in
+      let share = (Double(stage) + Double(part) / Double(parts)) / Double(stages)
+      return share < 1 ? 1 - pow(1 - sparsity, share) : sparsity
+    }
+  }
 
   /// Those to prune to, one after another.
   var sparsities: [Double] {

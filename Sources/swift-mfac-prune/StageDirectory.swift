@@ -20,8 +20,8 @@ struct StageRecord: Codable {
   var gradients: [String]
   /// Before pruning.
   var dense: Report.Quality?
-  /// Of all stages so far.
-  var prediction: Double?
+  /// All so far.
+  var stages: [Report.Stage] = []
   var seconds = Report.Seconds()
   /// The digests of this stage's files.
   var files: [String: String] = [:]
@@ -91,12 +91,12 @@ final class StageDirectory {
   /// Saves a stage. Collective.
   func save(
     _ weights: Buffer<Float>, of model: any TrainedModel, _ mask: Mask, of tensors: [WeightTensor],
-    slices: [Range<Int>], dense: Report.Quality?, prediction: Double?, seconds: Report.Seconds,
+    slices: [Range<Int>], dense: Report.Quality?, stages: [Report.Stage], seconds: Report.Seconds,
     on world: Communicator
   ) throws {
     state.stage += 1
     state.dense = dense
-    (state.prediction, state.seconds) = (prediction, seconds)
+    (state.stages, state.seconds) = (stages, seconds)
     if let gradients { state.gradients.append(gradients) }
     let isFirst = world.rank == 0
     let temporary = "\(path)/.stage-\(done).tmp"

@@ -46,7 +46,7 @@ struct RemovalSpectrumTests {
         rows: gradients.map { $0.map(Double.init) }, weights: weights.map(Double.init),
         damping: model.damping, gradientScale: model.gradientScale)
       let expected = dense.change(removing: removed)
-      let (value, coefficients) = spectrum.minimum(of: model)
+      let coefficients = spectrum.coefficients(of: model)
       let change = Buffer<Double>(count: d)
       for (block, range) in rows.blocks.enumerated() {
         rows.combine(coefficients, block: block, into: change[range])
@@ -57,8 +57,11 @@ struct RemovalSpectrumTests {
       for (i, number) in change.all.enumerated() {
         #expect((number - expected[i]).magnitude <= accuracy, "\(model) \(i)")
       }
-      let exact = dense.value(expected)
-      #expect((value - exact).magnitude <= accuracy * max(exact.magnitude, 1), "\(model)")
+      for step in [0, 0.3, 1] {
+        let value = spectrum.value(of: model, step: step)
+        let exact = dense.value(expected.enumerated().map { removed[$0] ? $1 : step * $1 })
+        #expect((value - exact).magnitude <= accuracy * max(exact.magnitude, 1), "\(model)")
+      }
       let kept = (0..<d).filter { !removed[$0] }
       let own = DenseMatrix(rows: kept.count, columns: kept.count) {
         dense.fisher[kept[$0], kept[$1]]

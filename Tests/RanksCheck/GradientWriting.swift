@@ -22,7 +22,8 @@ func writeGradients(_ arguments: [String]) -> Never {
       description, name: "", weights: arguments[1], dataset: dataset, loss: .crossEntropy(),
       rowCount: count, examplesPerRow: 1, seed: 0, on: world)
     var rows: [Float] = []
-    try model.gradients(slices: [0..<model.count], kept: { _ in 0 }, on: world).collect(
+    let partition = CellPartition(Cells(parameterCount: model.count), over: 1)
+    try model.gradients(of: partition, kept: { _ in 0 }, on: world).collect(
       rows: first..<first + count, at: model.weights, over: world
     ) { rows += $1 }
     let output = arguments[4]

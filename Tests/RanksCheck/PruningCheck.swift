@@ -1,4 +1,6 @@
 import Curvature
+import Foundation
+import LinearAlgebra
 import MPI
 import Pruning
 import Reference
@@ -76,4 +78,112 @@ func checkPruning(
     digest = digest &* 31 &+ joint.prediction!.bitPattern
   }
   return digest
+}
+
+/// Masks by exchange and thresholding, and candidates that are judged, of d weights with m gradients: their model's minimum
+/// against dense matrices, and the same bits at any number of ranks.
+func checkMaskSearch(
+  _ d: Int, scope: Selection.Scope, maximumTensorSparsity: Double, on world: Communicator
+) throws -> UInt64 {
+  let (m, damping, sparsity) = (9, 0.01, 0.6)
+  // What they share makes the weights interact.
+  let gradients = (0..<m).map { row in
+    (0..<d).map { random(UInt64(row), $0) + 2 * random(300, row) * random(301, $0) }
+  }
+  let weights = (0..<d).map { random(100, $0) }
+  let partition = CellPartition(Cells(parameterCount: d, size: 13), over: world.size)
+  let slice = partition.slice(of: world.rank)
+  let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+  for (row, gradient) in gradients.enumerated() {
+    gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
+  }
+  let cuts = [0, d / 3, d / 2, d]
+  let tensors = zip(cuts, cuts.dropFirst()).map { start, end in
+    WeightTensor(
+      name: "\(start)", shape: [end - start], range: start..<end, isPrunable: start != cuts[1])
+  }
+  let selection = try Selection(
+    of: tensors, scope: scope, maximumTensorSparsity: maximumTensorSparsity)
+  // One weight is gone before.
+  let before = Mask(slice: slice, isKept: slice.map { $0 != 4 })
+  let truth = DenseRemoval(
+    rows: gradients.map { $0.map(Double.init) }, weights: weights.map(Double.init),
+    damping: damping, gradientScale: 0)
+  /// All ranks' numbers.
+  func gather(_ own: [Double]) throws -> [Double] {
+    var all = [Double](repeating: 0, count: d)
+    try world.allGather(
+      own, counts: (0..<world.size).map { partition.slice(of: $0).count }, into: &all)
+    return all
+  }
+  func value(_ mask: Mask) throws -> Double {
+    let removed = try gather(mask.isKept.map { $0 ? 0 : 1 }).map { $0 == 1 }
+    for tensor in tensors {
+      let count = tensor.range.count { removed[$0] }
+      try check(tensor.isPrunable || count == 0, "tensor \(tensor.name) lost \(count)")
+      try check(
+        Double(count) <= maximumTensorSparsity * Double(tensor.range.count),
+        "tensor \(tensor.name) lost \(count)")
+      if scope == .uniform, tensor.isPrunable {
+        try check(
+          (Double(count) - sparsity * Double(tensor.range.count)).magnitude <= 1,
+          "tensor \(tensor.name) lost \(count)")
+      }
+    }
+    try check(removed[4], "a weight came back")
+    let count = removed.count { $0 }
+    try check(
+      count == Int((sparsity * Double(selection.prunableCount)).rounded()), "\(count) removed")
+    return truth.value(truth.change(removing: removed))
+  }
+
+  var digest: UInt64 = 0
+  var values: [Double] = []
+  /// Nearness to the weights: any judge is good.
+  let judge = Nearness(weights: Array(weights[slice]), partition: partition)
+  let one = ModelCandidates(dampings: [damping])
+  let several = ModelCandidates(
+    dampings: [damping, 0.1, 1], gradientScales: [0, 0.2], steps: [0.5, 1])
+  for (improvement, candidates) in [
+    (.none, one), (.exchange, one), (.thresholding, one), (.none, several), (.exchange, several),
+  ] as [(MaskPath.Improvement, ModelCandidates)] {
+    let method = FisherPruning(
+      rows: rows, partition: partition, candidates: candidates, judge: judge, isBlockwise: false,
+      answer: .joint, rank: world.rank)
+    let path = MaskPath(
+      selection, partition: partition, sparsities: [0.4, sparsity], improvement: improvement)
+    let pruned = Buffer<Float>(count: slice.count)
+    _ = pruned.all.update(fromContentsOf: weights[slice])
+    before.apply(to: pruned.all)
+    let stage = try method.prune(pruned.all, after: before, by: path, on: world)
+    values.append(try value(stage.mask))
+    if let choice = stage.choice {
+      let losses = choice.candidates.map(\.loss)
+      try check(losses.count == 72, "\(losses.count) candidates")
+      try check(choice.chosen == losses.firstIndex(of: losses.min()!), "another was chosen")
+      let loss = try judge.loss(of: UnsafeBufferPointer(pruned.all), on: world)
+      try check(loss == losses[choice.chosen], "\(loss) for \(losses[choice.chosen])")
+      for loss in losses { digest = digest &* 31 &+ loss.bitPattern }
+    }
+    for number in try gather(pruned.all.map(Double.init)) {
+      digest = digest &* 31 &+ number.bitPattern
+    }
+    digest = digest &* 31 &+ (stage.removed.prediction ?? 0).bitPattern
+    digest = digest &* 31 &+ (stage.removed.condition ?? 0).bitPattern
+  }
+  for value in values[1...2] { try check(value <= values[0], "from \(values[0]) to \(value)") }
+  return digest
+}
+
+/// Judges weights by their distance to others.
+private struct Nearness: HeldOutJudge {
+  let weights: [Float]
+  let partition: CellPartition
+
+  func loss(of other: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double {
+    let sums = partition.cellsInSlice(of: world.rank).map { range in
+      range.reduce(0) { $0 + pow(Double(weights[$1]) - Double(other[$1]), 2) }
+    }
+    return try TreeSum(partition, rank: world.rank).total(of: sums, on: world)
+  }
 }

@@ -3,6 +3,7 @@ import Glibc
 import LinearAlgebra
 import MPI
 import Optimizers
+import Pruning
 import RandomNumbers
 import Reference
 import Sharding
@@ -282,6 +283,13 @@ do {
   // The whole matrix, and blocks of fewer and of more weights than gradients.
   for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }
   for (d, m) in [(97, 7), (30, 41)] { digests.append(try checkInverseFisher(d, m: m, on: world)) }
+  // Enough weights for many exchanges at a time.
+  for (d, scope, largest) in [
+    (700, Selection.Scope.global, 1), (120, .global, 0.65), (120, .uniform, 1),
+  ] {
+    digests.append(
+      try checkMaskSearch(d, scope: scope, maximumTensorSparsity: largest, on: world))
+  }
   if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
   try world.finish()
 } catch {

@@ -1,0 +1,44 @@
+import Curvature
+import LinearAlgebra
+import MPI
+
+extension BrainSurgeon {
+  /// Of single weights q the update is `−(w_q/[F⁻¹]_qq) F⁻¹e_q`: their sum is `−F⁻¹z`, which in the kept
+  /// weights is `GᵀS⁻¹Gz/λ`.
+  func addIndependentUpdates(
+    to updated: inout [Float], removing removed: [Bool], on world: Communicator
+  ) throws {
+    let z = Buffer<Double>(count: weights.count)
+    let nothing = [Bool](repeating: false, count: weights.count)
+    var whole: Removal?
+    _ = try minimum(removing: nothing, on: world) { block, removal in
+      let range = rows.blocks[block]
+      let coordinates = removal.coordinates(of: rows, block: block, weights: all)
+      for (i, coordinate) in zip(range, coordinates) where removed[i] {
+        z.pointer[i] = Double(weights.pointer[i]) / coordinate.inverse
+      }
+      guard isBlockwise else {
+        whole = removal
+        return
+      }
+      let change = Buffer<Double>(count: range.count)
+      removal.writeInverseProduct(
+        of: rows, block: block, with: UnsafeBufferPointer(z.all), into: change.all)
+      for i in change.all.indices { change.pointer[i] = -change.pointer[i] }
+      add(change.all, ofBlock: block, to: &updated, removing: removed)
+    }
+    guard !isBlockwise else { return }
+    let first = sum.share.lowerBound
+    let products = try sum.total(width: rows.count, on: world) { block, sums in
+      rows.writeProducts(
+        ofBlock: block - first, with: UnsafeBufferPointer(z.all), into: sums.baseAddress!)
+    }
+    guard let t = whole?.solve(products) else { return }
+    for (block, range) in rows.blocks.enumerated() {
+      let change = Buffer<Double>(count: range.count)
+      rows.combine(t, block: block, into: change.all)
+      for i in change.all.indices { change.pointer[i] /= damping }
+      add(change.all, ofBlock: block, to: &updated, removing: removed)
+    }
+  }
+}

@@ -1,0 +1,230 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Improves a mask by exchanging removed weights for kept ones while the minimum of the model falls.
+///
+/// First many at a time, each side judged by what it would do alone: where the exact minimum does not
+/// fall, half as many. Then pair by pair, exactly, among the weights that cost and gain the most likely
+/// ones. The numbers of removed weights, and of each tensor's where the scope says them, stay.
+struct MaskExchange {
+  /// Weights of each side that are looked at pair by pair.
+  static let pairCandidates = 128
+  /// Minima that are computed, at most.
+  static let largestCount = 60
+
+  private let surgeon: BrainSurgeon
+  private let path: MaskPath
+  /// What it has removed stays removed.
+  private let previous: Mask
+  private let world: Communicator
+  private var slice: Range<Int> { previous.slice }
+
+  /// - Parameter surgeon: of a model of the whole matrix.
+  init(_ surgeon: BrainSurgeon, _ path: MaskPath, after previous: Mask, on world: Communicator) {
+    precondition(!surgeon.isBlockwise, "exchanges in a model of blocks")
+    self.surgeon = surgeon
+    self.path = path
+    self.previous = previous
+    self.world = world
+  }
+
+  /// A mask at which the model has been solved.
+  private struct Solved {
+    let mask: Mask
+    let removal: Removal
+    /// Of this rank's slice.
+    let coordinates: [Removal.Coordinate]
+    /// The order of what removal costs, or keeping gains, least first; nil where a weight may not change
+    /// sides. Alike for both sides, so that the least k are the best to remove.
+    let marginals: [Double?]
+  }
+
+  private func solved(_ mask: Mask) throws -> Solved {
+    let (removal, coordinates) = try surgeon.solved(removing: mask.isRemoved, on: world)
+    var marginals = [Double?](repeating: nil, count: slice.count)
+    for tensor in path.selection.prunable {
+      for i in tensor.range.clamped(to: slice).map({ $0 - slice.lowerBound })
+      where previous.isKept[i] {
+        marginals[i] = mask.isKept[i] ? coordinates[i].cost : coordinates[i].gain
+      }
+    }
+    return Solved(mask: mask, removal: removal, coordinates: coordinates, marginals: marginals)
+  }
+
+  /// The improved mask, of the same sparsity. Collective.
+  func improved(_ mask: Mask) throws -> Mask {
+    var current = try solved(mask)
+    var solutions = 1
+    var isPairwise = false
+    let sides = try count(current)
+    // As many as would replace a quarter of the smaller side.
+    var size = min(sides.kept, sides.removed) / 4
+    while solutions < Self.largestCount {
+      if size < Self.pairCandidates / 4 { isPairwise = true }
+      let next =
+        isPairwise ? try exchangedPairs(current, sides) : try exchanged(size, of: current, sides)
+      guard let next else {
+        if isPairwise { break }
+        isPairwise = true
+        continue
+      }
+      let trial = try solved(next)
+      solutions += 1
+      if trial.removal.value < current.removal.value - leastGain(current) {
+        current = trial
+      } else if isPairwise {
+        break
+      } else {
+        size /= 2
+      }
+    }
+    return current.mask
+  }
+
+  /// Above the rounding of a minimum.
+  private func leastGain(_ solved: Solved) -> Double { 1e-12 * solved.removal.value.magnitude }
+
+  /// Weights of each side that may change it, on all ranks.
+  private func count(_ solved: Solved) throws -> (kept: Int, removed: Int) {
+    var own = [0.0, 0]
+    for (marginal, isKept) in zip(solved.marginals, solved.mask.isKept) where marginal != nil {
+      own[isKept ? 0 : 1] += 1
+    }
+    // Counts: exact in any order.
+    let all = try own.withUnsafeMutableBufferPointer {
+      try TreeSum(Partition(of: world.size, over: world.size), rank: world.rank)
+        .total(of: $0, width: 2, on: world)
+    }
+    return (Int(all[0]), Int(all[1]))
+  }
+
+  /// This rank's coordinates of the `size` kept weights of the least cost and removed ones of the largest
+  /// gain, in their order.
+  private func best(
+    _ size: Int, of solved: Solved, _ sides: (kept: Int, removed: Int)
+  ) throws -> [Int] {
+    var chosen: [Int] = []
+    for isKept in [true, false] {
+      let own = slice.indices.filter {
+        solved.mask.isKept[$0 - slice.lowerBound] == isKept
+          && solved.marginals[$0 - slice.lowerBound] != nil
+      }
+      let keys = own.map { i in
+        let marginal = solved.marginals[i - slice.lowerBound]!
+        // From 0 on, no difference is −0.
+        return Boundary.key(of: isKept ? 0 + marginal : 0 - marginal)
+      }
+      let boundary = try Boundary(
+        after: min(size, isKept ? sides.kept : sides.removed), of: zip(keys, own).map { ($0, $1, 1) }, on: world)
+      guard let boundary else { continue }
+      chosen += zip(own, keys).filter { boundary.takes($1, at: $0) }.map(\.0)
+    }
+    return chosen.sorted()
+  }
+
+  /// The mask with up to `size` of each side exchanged, each by what it would do alone; nil where that
+  /// changes nothing.
+  private func exchanged(
+    _ size: Int, of solved: Solved, _ sides: (kept: Int, removed: Int)
+  ) throws -> Mask? {
+    // All others stay on their side.
+    var scores = solved.mask.isKept.map {
+      $0 ? Double.greatestFiniteMagnitude : -Double.greatestFiniteMagnitude
+    }
+    for i in try best(size, of: solved, sides) {
+      scores[i - slice.lowerBound] = solved.marginals[i - slice.lowerBound]!
+    }
+    let mask = try scores.withUnsafeBufferPointer {
+      try path.selection.mask(
+        removing: path.sparsities.last!, bySaliency: $0, after: previous,
+        partition: path.partition, on: world)
+    }
+    let changes = zip(mask.isKept, solved.mask.isKept).contains { $0 != $1 }
+    return try world.allGather(changes ? 1 : 0).contains(1) ? mask : nil
+  }
+
+  /// The mask with pairs exchanged, each exactly by what those before it leave; nil where none gains.
+  private func exchangedPairs(
+    _ solved: Solved, _ sides: (kept: Int, removed: Int)
+  ) throws -> Mask? {
+    let own = try best(Self.pairCandidates, of: solved, sides)
+    let m = surgeon.rows.count
+    // A row for each: coordinate, side, β̃, column of G.
+    let width = m + 3
+    var numbers: [Double] = []
+    for i in own {
+      let local = i - slice.lowerBound
+      numbers += [Double(i), solved.mask.isKept[local] ? 1 : 0, solved.coordinates[local].weight]
+      numbers += surgeon.rows.columns(local..<local + 1)
+    }
+    let counts = try world.allGather(Double(own.count)).map { Int($0) * width }
+    var all = [Double](repeating: 0, count: counts.reduce(0, +))
+    try world.allGather(numbers, counts: counts, into: &all)
+
+    let n = all.count / width
+    let columns = (0..<n).map { Array(all[$0 * width + 3..<($0 + 1) * width]) }
+    let solutions = columns.map(solved.removal.solve)
+    var leverages = [Double](repeating: 0, count: n * n)
+    for i in 0..<n {
+      for j in 0...i {
+        var sum = 0.0
+        for row in 0..<m { sum += columns[i][row] * solutions[j][row] }
+        (leverages[i * n + j], leverages[j * n + i]) = (sum, sum)
+      }
+    }
+    let coordinates = (0..<n).map { Int(all[$0 * width]) }
+    let tensors = coordinates.map { coordinate in
+      path.selection.tensors.firstIndex { $0.range.contains(coordinate) }!
+    }
+    var room = try removable(solved.mask)
+    var pairs = PairExchanges(
+      isKept: (0..<n).map { all[$0 * width + 1] == 1 },
+      weights: (0..<n).map { all[$0 * width + 2] },
+      leverages: leverages, damping: surgeon.damping)
+    let before = pairs.isKept
+    pairs.descend(least: leastGain(solved)) { i, j in
+      tensors[i] == tensors[j] || (path.selection.scope == .global && room[tensors[i]] > 0)
+    } made: { i, j in
+      room[tensors[i]] -= 1
+      room[tensors[j]] += 1
+    }
+    guard pairs.isKept != before else { return nil }
+    var mask = solved.mask
+    for (place, coordinate) in coordinates.enumerated() where slice.contains(coordinate) {
+      mask.isKept[coordinate - slice.lowerBound] = pairs.isKept[place]
+    }
+    return mask
+  }
+
+  /// How many more weights each tensor may lose.
+  private func removable(_ mask: Mask) throws -> [Int] {
+    let selection = path.selection
+    let kept = try mask.keptCounts(of: selection.tensors, on: world)
+    return zip(selection.tensors, kept).map { tensor, kept in
+      selection.largestCount(of: tensor) - (tensor.range.count - kept)
+    }
+  }
+}
+
+extension BrainSurgeon {
+  /// The minimum with `removed` removed, of the whole matrix, and what each weight of this rank would do
+  /// alone. Collective.
+  func solved(
+    removing removed: [Bool], on world: Communicator
+  ) throws -> (Removal, [Removal.Coordinate]) {
+    var (solution, coordinates): (Removal?, [Removal.Coordinate]) = (nil, [])
+    _ = try solve(removing: removed, on: world) { sums in
+      solution = try removal(sums)
+      return solution!
+    } ofBlock: { _ -> Removal in
+      preconditionFailure("the minimum of a matrix that is taken block by block")
+    } values: { _ in
+      []
+    } body: { block, removal in
+      coordinates += removal.coordinates(of: rows, block: block, weights: all)
+    }
+    return (solution!, coordinates)
+  }
+}

@@ -1,0 +1,56 @@
+import MPI
+import Sharding
+
+/// How a mask comes about in a stage of pruning.
+public struct MaskPath: Sendable {
+  public let selection: Selection
+  public let partition: CellPartition
+  /// One after another: at each, the weights that go are judged with those before them gone.
+  public let sparsities: [Double]
+  public let improvement: Improvement
+
+  /// What becomes of the mask at the last sparsity, where the method has a model of the whole loss.
+  public enum Improvement: Sendable {
+    case none
+    /// Removed weights are exchanged for kept ones while the model's minimum falls.
+    case exchange
+    /// Iterative hard thresholding.
+    case thresholding
+  }
+
+  public init(
+    _ selection: Selection, partition: CellPartition, sparsities: [Double],
+    improvement: Improvement = .none
+  ) {
+    precondition(!sparsities.isEmpty, "no sparsity")
+    precondition(
+      improvement == .none || selection.pattern == .unstructured,
+      "\(improvement) in the pattern \(selection.pattern)")
+    self.selection = selection
+    self.partition = partition
+    self.sparsities = sparsities
+    self.improvement = improvement
+  }
+
+  /// The mask that a method comes to. Collective.
+  ///
+  /// - Parameters:
+  ///   - weights: this rank's slice.
+  ///   - previous: what it has removed stays removed.
+  ///   - saliencies: the method's of these weights, where they are known.
+  public func mask(
+    by method: any PruningMethod, of weights: UnsafeBufferPointer<Float>, after previous: Mask,
+    saliencies first: [Double]? = nil, on world: Communicator
+  ) throws -> Mask {
+    var mask = previous
+    for (index, sparsity) in sparsities.enumerated() {
+      let saliencies =
+        try (index == 0 ? first : nil) ?? method.saliencies(of: weights, under: mask, on: world)
+      mask = try saliencies.withUnsafeBufferPointer {
+        try selection.mask(
+          removing: sparsity, bySaliency: $0, after: mask, partition: partition, on: world)
+      }
+    }
+    return mask
+  }
+}

@@ -1,0 +1,35 @@
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Pruning
+
+/// Judges weights by the network's loss on training examples that no gradient is of.
+struct HeldOutExamples: HeldOutJudge {
+  private let examples: ExampleSubset
+  private let network: Network<Float>
+  private let loss: Loss
+  /// [s], and all ranks' weights [d].
+  private let (state, parameters): (Buffer<Float>, Buffer<Float>)
+  private let slices: [Range<Int>]
+
+  init(
+    _ examples: ExampleSubset, network: NetworkDescription, loss: Loss, state: Buffer<Float>,
+    slices: [Range<Int>]
+  ) throws {
+    self.examples = examples
+    self.network = try Network(network, maximumBatch: min(64, examples.count))
+    self.loss = loss
+    self.state = state
+    parameters = Buffer(count: network.layout.count)
+    self.slices = slices
+  }
+
+  func loss(of weights: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double {
+    _ = parameters[slices[world.rank]].update(fromContentsOf: weights)
+    try world.allGather(parameters.all, slices: slices)
+    return try Evaluation(
+      of: network, parameters: parameters, state: state, on: examples, loss: loss, over: world
+    ).loss
+  }
+}
