@@ -14,6 +14,18 @@ struct PruneSettings: ParsableArguments {
   @OptionGroup(title: "Selection") var selection: SelectionSettings
   @OptionGroup(title: "Fisher matrix (all methods but magnitude)") var fisher: FisherSettings
   @OptionGroup(title: "Output") var output: OutputSettings
+
+  func validate() throws {
+    let method = selection.method
+    guard method != .mfac, method != .woodfisher else { return }
+    for (flag, list) in [
+      ("--damping", fisher.damping), ("--gradient-scale", fisher.gradientScale),
+      ("--step", fisher.step),
+    ] {
+      try require(
+        list.values.count == 1, flag, "one value with --method \(method.rawValue)", list)
+    }
+  }
 }
 
 struct WeightSettings: ParsableArguments {
