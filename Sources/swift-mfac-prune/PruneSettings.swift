@@ -28,6 +28,15 @@ struct PruneSettings: ParsableArguments {
     }
     try require(
       output.state == nil || selection.sparsity != nil, "--state", "--sparsity with it", "none")
+    let method = selection.method
+    guard method != .mfac, method != .woodfisher else { return }
+    for (flag, list) in [
+      ("--damping", fisher.damping), ("--gradient-scale", fisher.gradientScale),
+      ("--step", fisher.step),
+    ] {
+      try require(
+        list.values.count == 1, flag, "one value with --method \(method.rawValue)", list)
+    }
   }
 }
 

@@ -17,6 +17,29 @@ extension PruneTests {
       ["--sparsity", "0.5", "--gradient-scale", "1", "--update", "independent"],
       ["--gradient-scale", "--update independent"]
     ),
+    (["--sparsity", "0.5", "--method", "mfac", "--damping", "1e-4,0"], ["--damping", "> 0"]),
+    (
+      ["--sparsity", "0.5", "--method", "diagonal", "--damping", "1e-4,1e-3"],
+      ["--damping", "one value with --method diagonal"]
+    ),
+    (["--sparsity", "0.5", "--method", "mfac", "--step", "0.5,1.5"], ["--step", "in [0, 1]"]),
+    (
+      ["--sparsity", "0.5", "--method", "mfac", "--held-out", "100"],
+      ["--held-out", "several values"]
+    ),
+    (
+      ["--sparsity", "0.5", "--method", "mfac", "--step", "0.5,1", "--held-out", "1437"],
+      ["--held-out 1437", "less than the 1437 training examples"]
+    ),
+    (
+      ["--sparsity", "0.5", "--method", "woodfisher", "--select", "exchange"],
+      ["--select", "--method mfac", "woodfisher"]
+    ),
+    (
+      ["--sparsity", "0.5", "--method", "mfac", "--select", "iht", "--pattern", "1x4"],
+      ["--select", "unstructured", "1x4"]
+    ),
+    (["--sparsity", "0.5", "--greedy-steps", "4"], ["--greedy-steps", "--select greedy"]),
     // More rows than examples: some are equal.
     (
       ["--sparsity", "0.5", "--method", "mfac", "--gradients", "1500", "--damping", "1e-300"],

@@ -4,6 +4,7 @@ import Launching
 import LinearAlgebra
 import MPI
 import Networks
+import Sharding
 import Training
 
 /// Writes rows of gradients of a network on the digits, as another framework would: `.safetensors` of a

@@ -1,5 +1,4 @@
 import Curvature
-import Foundation
 import LinearAlgebra
 import MPI
 import Pruning
@@ -139,8 +138,16 @@ func checkMaskSearch(
 
   var digest: UInt64 = 0
   var values: [Double] = []
-  /// Nearness to the weights: any judge is good.
-  let judge = Nearness(weights: Array(weights[slice]), partition: partition)
+  // Five rows that no candidate sees.
+  let others = (0..<5).map { row in (0..<d).map { random(UInt64(400 + row), $0) } }
+  let otherRows = GradientRows(count: 5, blocks: partition.cellsInSlice(of: world.rank))
+  for (row, gradient) in others.enumerated() {
+    gradient[slice].withUnsafeBufferPointer { otherRows.store($0, row: row) }
+  }
+  let judge = weights[slice].withUnsafeBufferPointer {
+    HeldOutRows(
+      rows: otherRows, weights: $0, gradientScale: 0.5, partition: partition, rank: world.rank)
+  }
   let one = ModelCandidates(dampings: [damping])
   let several = ModelCandidates(
     dampings: [damping, 0.1, 1], gradientScales: [0, 0.2], steps: [0.5, 1])
@@ -163,6 +170,12 @@ func checkMaskSearch(
       try check(choice.chosen == losses.firstIndex(of: losses.min()!), "another was chosen")
       let loss = try judge.loss(of: UnsafeBufferPointer(pruned.all), on: world)
       try check(loss == losses[choice.chosen], "\(loss) for \(losses[choice.chosen])")
+      let model = DenseRemoval(
+        rows: others.map { $0.map(Double.init) }, weights: weights.map(Double.init), damping: 0,
+        gradientScale: 0.5)
+      let exact = model.value(
+        zip(try gather(pruned.all.map(Double.init)), weights).map { $0 - Double($1) })
+      try check((loss - exact).magnitude < 1e-9 * max(exact.magnitude, 1), "\(loss) for \(exact)")
       for loss in losses { digest = digest &* 31 &+ loss.bitPattern }
     }
     for number in try gather(pruned.all.map(Double.init)) {
@@ -173,17 +186,4 @@ func checkMaskSearch(
   }
   for value in values[1...2] { try check(value <= values[0], "from \(values[0]) to \(value)") }
   return digest
-}
-
-/// Judges weights by their distance to others.
-private struct Nearness: HeldOutJudge {
-  let weights: [Float]
-  let partition: CellPartition
-
-  func loss(of other: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double {
-    let sums = partition.cellsInSlice(of: world.rank).map { range in
-      range.reduce(0) { $0 + pow(Double(weights[$1]) - Double(other[$1]), 2) }
-    }
-    return try TreeSum(partition, rank: world.rank).total(of: sums, on: world)
-  }
 }

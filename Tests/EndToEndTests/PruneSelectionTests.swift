@@ -1,0 +1,111 @@
+import Datasets
+import Foundation
+import Testing
+
+/// What goes beyond the least saliencies of one model: candidates that are judged on held-out examples,
+/// and masks that are improved.
+@Suite(.serialized) struct PruneSelectionTests {
+  private let directory = try! TemporaryDirectory()
+
+  private struct Report: Decodable {
+    struct Candidate: Decodable, Equatable {
+      let damping: Double
+      let gradientScale: Double
+      let step: Double
+      let heldOutLoss: Double
+    }
+    struct Stage: Decodable {
+      let sparsity: Double
+      let relativeChange: Double
+      let condition: Double
+      let predictedChange: Double
+      let chosen: Candidate?
+      let candidates: [Candidate]?
+    }
+    struct Result: Decodable {
+      let removed: Int
+      let stages: [Stage]
+    }
+    let results: [Result]
+  }
+
+  /// The weights of a network that has been trained a little.
+  private func trained() throws -> String {
+    let run = directory.path("dense")
+    if !FileManager.default.fileExists(atPath: run) {
+      let outcome = try Program.train([
+        "--dataset", "digits", "--model", "mlp", "--epochs", "3", "--batch-size", "32",
+        "--optimizer", "sgd", "--momentum", "0.9", "--learning-rate", "0.05", "--run-directory",
+        run,
+      ])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+    }
+    return "\(run)/model.safetensors"
+  }
+
+  /// The bytes of weights and masks, and the report.
+  private func prune(
+    ranks: Int?, to name: String, _ arguments: [String]
+  ) throws -> (files: [Data], report: Report) {
+    let output = directory.path(name)
+    let outcome = try Program.run(
+      Program.process(
+        ranks: ranks, program: Program.prune,
+        [
+          "--dataset", "digits", "--model", "mlp", "--weights", try trained(), "--output", output,
+          "--method", "mfac", "--gradients", "60",
+        ] + arguments))
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    func bytes(_ file: String) throws -> Data {
+      try Data(contentsOf: URL(filePath: "\(output)/\(file)"))
+    }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return (
+      [try bytes("model.safetensors"), try bytes("masks.safetensors")],
+      try decoder.decode(Report.self, from: try bytes("report.json"))
+    )
+  }
+
+  /// Each stage takes the candidate of the least held-out loss, at any number of ranks the same.
+  @Test func candidatesAreJudged() throws {
+    let arguments = [
+      "--sparsity", "0.9", "--stages", "2", "--damping", "1e-4,1e-2", "--gradient-scale",
+      "0,0.1,1000", "--step", "0.5,1", "--held-out", "150", "--gradient-batch", "5",
+    ]
+    var files: Set<[Data]> = []
+    for ranks in [nil, 2, 3] {
+      let (bytes, report) = try prune(ranks: ranks, to: "judged-\(ranks ?? 0)", arguments)
+      files.insert(bytes)
+      for stage in report.results[0].stages {
+        let (candidates, chosen) = (try #require(stage.candidates), try #require(stage.chosen))
+        // A mask by each λ and η, and of each all λ, η and τ.
+        #expect(candidates.count == 6 * 12)
+        let least = try #require(candidates.map(\.heldOutLoss).min())
+        #expect(chosen == candidates.first { $0.heldOutLoss == least })
+        #expect(candidates.map(\.heldOutLoss).max()! > 2 * least)
+        #expect(chosen.gradientScale < 1000)
+        #expect(stage.condition > 1 && stage.relativeChange > 0)
+      }
+      #expect(report.results[0].stages.map(\.sparsity).last == 0.9)
+    }
+    #expect(files.count == 1)
+  }
+
+  /// The model's minimum falls, with the same gradients and as many weights removed; at any number of
+  /// ranks the same.
+  @Test(arguments: ["exchange", "iht"]) func masksAreImproved(select: String) throws {
+    let arguments = ["--sparsity", "0.9", "--damping", "1e-3"]
+    let first = try prune(ranks: nil, to: "top-k", arguments).report.results[0]
+    var files: Set<[Data]> = []
+    for ranks in [nil, 2, 3] {
+      let (bytes, report) = try prune(
+        ranks: ranks, to: "\(select)-\(ranks ?? 0)", arguments + ["--select", select])
+      files.insert(bytes)
+      let result = report.results[0]
+      #expect(result.removed == first.removed)
+      #expect(result.stages[0].predictedChange < first.stages[0].predictedChange, "\(select)")
+    }
+    #expect(files.count == 1)
+  }
+}
