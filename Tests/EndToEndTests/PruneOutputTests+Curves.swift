@@ -1,0 +1,65 @@
+import Foundation
+import Testing
+
+extension PruneOutputTests {
+  private func plot(_ arguments: [String]) throws -> (status: Int32, errors: String) {
+    let outcome = try Program.run(
+      Program.process(ranks: nil, program: Program.prune, ["plot"] + arguments))
+    return (outcome.status, outcome.errors)
+  }
+
+  /// A sweep draws its curve, and several reports are told apart by what differs between them.
+  @Test func curvesAreDrawn() throws {
+    var reports: [String] = []
+    for (name, arguments) in [
+      ("plain", []), ("staged", ["--method", "mfac", "--stages", "2"]),
+      ("single", ["--method", "mfac"]),
+    ] {
+      let (output, _, status, errors) = try prune(
+        ranks: 2, "mlp", to: "curve-\(name)",
+        ["--sweep", "0.5,0.9,0.98", "--gradients", "20"] + arguments)
+      try #require(status == 0, "\(errors)")
+      reports.append("\(output)/report.json")
+      let curve = try String(contentsOfFile: "\(output)/curve.svg", encoding: .utf8)
+      // The marks of three points, and that of the legend.
+      #expect(curve.components(separatedBy: "<circle").count == 5)
+      for text in [">accuracy<", ">sparsity<", ">0.98<", ">mlp, digits<", ">before pruning, "] {
+        #expect(curve.contains(text), "\(text)")
+      }
+    }
+    let file = directory.path("all.svg")
+    for _ in 0..<2 {
+      let (status, errors) = try plot(reports + ["--output", file])
+      try #require(status == 0, "\(errors)")
+    }
+    let all = try String(contentsOfFile: file, encoding: .utf8)
+    for name in ["magnitude, stages 1", "mfac, stages 2", "mfac, stages 1"] {
+      #expect(all.contains(">\(name)<"), "\(name)")
+    }
+    // The same settings twice: the files tell.
+    _ = try plot([reports[0], reports[0], "--output", file])
+    #expect(
+      try String(contentsOfFile: file, encoding: .utf8).contains(">magnitude, \(reports[0])<"))
+
+    // Where nothing is classified, the loss is drawn, and not beside accuracies.
+    let losses = try directory.write(
+      try String(contentsOfFile: reports[1], encoding: .utf8)
+        .replacing("\"accuracy\"", with: "\"other\""), to: "losses.json")
+    _ = try plot([losses, "--output", file])
+    #expect(try String(contentsOfFile: file, encoding: .utf8).contains(">loss<"))
+    let (mixed, mixedErrors) = try plot([losses, reports[0], "--output", file])
+    #expect(mixed != 0 && mixedErrors.contains("\(reports[0]): has an accuracy"))
+
+    // No curve of one sparsity, and none of what is no report.
+    let (output, _, _, _) = try prune("mlp", to: "one", ["--sparsity", "0.5"])
+    #expect(!FileManager.default.fileExists(atPath: "\(output)/curve.svg"))
+    for (arguments, says) in [
+      ([directory.path("nothing.json")], "nothing.json"), ([file], "is no report of pruning"),
+      ([], "<reports>"),
+    ] {
+      let (status, errors) = try plot(arguments + ["--output", directory.path("none.svg")])
+      #expect(status != 0 && errors.contains(says), "\(errors)")
+      #expect(!FileManager.default.fileExists(atPath: directory.path("none.svg")))
+    }
+  }
+}
