@@ -55,7 +55,8 @@ let package = Package(
     .target(
       name: "Training",
       dependencies: [
-        "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Sharding",
+        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
+        "RandomNumbers", "Sharding",
       ]),
     .target(
       name: "Launching",
@@ -67,7 +68,7 @@ let package = Package(
       name: "swift-mfac-train",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
-        "Training",
+        "Pruning", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -106,7 +107,7 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Mutations", "RandomNumbers"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Training"],
+      dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Pruning", "Training"],
       exclude: ["ResNet20"]),
     .testTarget(
       name: "PruningTests",

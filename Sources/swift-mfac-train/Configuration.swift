@@ -51,8 +51,18 @@ struct Configuration {
           "\(path)\(line): unknown key '\(key.string ?? "")', expected one of "
             + (known.map(\.name) + [Self.groups]).sorted().joined(separator: ", "))
       }
+      if setting.isList, case .sequence(let entries) = value {
+        arguments += try entries.map { entry in
+          guard let text = entry.string else {
+            throw ValidationError("\(path)\(line): '\(name)' expects one value in each entry")
+          }
+          return (name, "--\(name)=\(text)")
+        }
+        continue
+      }
       guard case .scalar(let scalar) = value else {
-        throw ValidationError("\(path)\(line): '\(name)' expects one value")
+        throw ValidationError(
+          "\(path)\(line): '\(name)' expects one value\(setting.isList ? ", or a list" : "")")
       }
       // null is as good as no such line.
       guard value.null == nil else { continue }
@@ -71,7 +81,11 @@ struct Configuration {
   /// The settings in YAML, in the order of the help; those without a value are left out.
   static func text(of settings: Settings) throws -> String {
     var pairs = options(in: settings).compactMap { option in
-      option.value.map { (Node(option.name), Node($0)) }
+      option.value.map { value in
+        guard option.isList else { return (Node(option.name), Node(value[0])) }
+        let entries = value.map { Node($0, .implicit, .doubleQuoted) }
+        return (Node(option.name), Node(entries, .implicit, .flow))
+      }
     }
     if !settings.rules.isEmpty {
       pairs.append((Node(groups), Node(settings.rules.map(node(of:)))))
@@ -79,13 +93,14 @@ struct Configuration {
     return try Yams.serialize(node: Node.mapping(Node.Mapping(pairs)))
   }
 
-  private typealias Declared = (name: String, value: String?, isFlag: Bool)
+  /// The values of a list, and one of any other option.
+  private typealias Declared = (name: String, value: [String]?, isFlag: Bool, isList: Bool)
 
   /// Every option's name and, where it has one, its value.
   private static func options(in settings: Any) -> [Declared] {
     Mirror(reflecting: settings).children.flatMap { child -> [Declared] in
       if let setting = child.value as? any DeclaredSetting {
-        return [(name(of: child.label), setting.text, setting.isFlag)]
+        return [(name(of: child.label), setting.texts, setting.isFlag, setting.isList)]
       }
       return (child.value as? any SettingGroup).map { options(in: $0.group) } ?? []
     }
@@ -108,15 +123,18 @@ private protocol DeclaredSetting {
 }
 
 extension DeclaredSetting {
-  /// The value, or `nil` where there is none.
-  var text: String? {
+  var isList: Bool { wrappedValue is [String] }
+
+  /// The value, or those of a list; `nil` where there is none.
+  var texts: [String]? {
+    if let list = wrappedValue as? [String] { return list.isEmpty ? nil : list }
     var value: Any = wrappedValue
     let mirror = Mirror(reflecting: value)
     if mirror.displayStyle == .optional {
       guard let wrapped = mirror.children.first?.value else { return nil }
       value = wrapped
     }
-    return ((value as? any RawRepresentable)?.rawValue as? String) ?? "\(value)"
+    return [((value as? any RawRepresentable)?.rawValue as? String) ?? "\(value)"]
   }
 }
 

@@ -111,10 +111,10 @@ private func checkStoredForms(
         var sums = [Double](repeating: 0, count: 9)
         for cell in fisher.window.cells.indices {
           var unit = [Double](repeating: 0, count: 3)
-          let rows = try (0..<3).map { slot in
+          let rows = (0..<3).map { slot in
             unit = unit.indices.map { $0 == slot ? 1 : 0 }
             var row: [Double] = []
-            try fisher.window.combine(unit) { range, numbers in
+            fisher.window.combine(unit) { range, numbers in
               if range == fisher.window.cells[cell] { row = Array(numbers) }
             }
             return row
