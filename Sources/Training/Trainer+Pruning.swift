@@ -64,7 +64,8 @@ extension TrainingPlan {
       maximumTensorSparsity: pruning.maximumTensorSparsity)
     switch pruning.kind {
     case .gradual(let schedule, let last):
-      for event in 0..<pruning.times.count {
+      // The last one is what was asked for: it is checked first.
+      for event in (0..<pruning.times.count).reversed() {
         let sparsity = schedule.sparsity(
           ofEvent: event, of: pruning.times.count, from: first, to: last)
         guard sparsity >= first else {
