@@ -104,23 +104,22 @@ final class Pruner {
     let rows = try collect(event: event, parameters: parameters, state: state)
     let method = method(rows)
     let weights = parameters[slice]
-    var saliencies = try method.saliencies(
+    let saliencies = try method.saliencies(
       of: UnsafeBufferPointer(weights), under: before, on: world)
-    // What has gone goes first; a saliency is not negative.
-    for i in saliencies.indices where !before.isKept[i] { saliencies[i] = -1 }
 
     let after: Mask
     var prediction: Double?
     switch pruning.kind {
     case .gradual:
-      let scope = pruning.scope == .global ? Selection.Scope.global : .uniform
+      let sparsity = sparsity(ofEvent: event)!
       after = try select(
-        sparsity(ofEvent: event)!, scope, upTo: pruning.maximumTensorSparsity, by: saliencies)
+        sparsity, scope(masks, removing: sparsity), upTo: pruning.maximumTensorSparsity,
+        by: saliencies, after: before)
       prediction = try method.remove(by: after, from: weights, on: world)
     case .dynamic(let regrowth, _):
       let share = regrowth.share(ofEvent: event, of: pruning.times.count)
       let (sparsity, scope) = target(masks, dropping: share)
-      let dropped = try select(sparsity, scope, by: saliencies)
+      let dropped = try select(sparsity, scope, by: saliencies, after: before)
       var scores = try scores(
         for: regrowth.criterion, step: step, weights: UnsafeBufferPointer(weights), dropped, rows)
       for i in scores.indices {
@@ -151,6 +150,21 @@ final class Pruner {
     CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
   }
 
+  /// How a sparsity is shared out, where no tensor gets back what it has lost.
+  private func scope(_ masks: Masks, removing sparsity: Double) -> Selection.Scope {
+    guard pruning.scope == .uniform else { return .global }
+    let prunable = tensors.filter(\.isPrunable)
+    let sizes = prunable.map(\.range.count)
+    let counts = PruningPlan.shares(
+      of: Int((sparsity * Double(sizes.reduce(0, +))).rounded()), over: sizes,
+      from: prunable.map { tensor in tensor.range.count { !masks.mask.isKept[$0] } })
+    return .perTensor(
+      Dictionary(
+        uniqueKeysWithValues: prunable.indices.map {
+          (prunable[$0].name, Double(counts[$0]) / Double(sizes[$0]))
+        }))
+  }
+
   /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared out:
   /// a tensor that competes with none keeps its number.
   private func target(
@@ -174,17 +188,18 @@ final class Pruner {
   }
 
   /// Removes the weights of the least scores of this rank's slice and the others', as many as the sparsity
-  /// says. Collective.
+  /// says, beside those that `previous` removes, which count. Collective.
   private func select(
-    _ sparsity: Double, _ scope: Selection.Scope, upTo largest: Double = 1, by scores: [Double]
+    _ sparsity: Double, _ scope: Selection.Scope, upTo largest: Double = 1, by scores: [Double],
+    after previous: Mask? = nil
   ) throws -> Mask {
     let selection = try world.agree {
       try Selection(of: tensors, scope: scope, maximumTensorSparsity: largest)
     }
     return try scores.withUnsafeBufferPointer {
       try selection.mask(
-        removing: sparsity, bySaliency: $0, after: Mask(slice: slice), partition: partition,
-        on: world)
+        removing: sparsity, bySaliency: $0, after: previous ?? Mask(slice: slice),
+        partition: partition, on: world)
     }
   }
 

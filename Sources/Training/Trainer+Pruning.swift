@@ -126,10 +126,13 @@ extension TrainingPlan {
     guard let pruning else { return text }
     let steps = pruning.times.steps
     let times =
-      "\(steps.count) times, after steps "
-      + (steps.count > 3
-        ? "\(steps[0]), \(steps[1]), … \(steps.last!)"
-        : steps.map(String.init).joined(separator: ", "))
+      switch steps.count {
+      case 1: "once, after step \(steps[0])"
+      case 2, 3:
+        "\(steps.count) times, after steps "
+          + steps.map(String.init).joined(separator: ", ")
+      default: "\(steps.count) times, after steps \(steps[0]), \(steps[1]), … \(steps.last!)"
+      }
     switch pruning.kind {
     case .gradual(let schedule, let last):
       let name =
@@ -142,8 +145,8 @@ extension TrainingPlan {
         "\npruning    to a sparsity of \(last), \(name), by \(pruning.method.rawValue), \(times)"
     case .dynamic(let regrowth, _):
       text +=
-        "\npruning    \(regrowth.share)\(regrowth.decays ? ", falling," : "") of the kept weights dropped "
-        + "by \(pruning.method.rawValue), as many regrown by \(regrowth.criterion.rawValue), \(times)"
+        "\npruning    of the kept weights \(regrowth.share)\(regrowth.decays ? ", falling," : "") dropped "
+        + "by \(pruning.method.rawValue) and as many regrown by \(regrowth.criterion.rawValue), \(times)"
     }
     return text
   }
