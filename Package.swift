@@ -57,7 +57,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
-        "Sharding",
+        "RandomNumbers", "Sharding",
       ]),
     .target(
       name: "Launching",
@@ -70,7 +70,7 @@ let package = Package(
       name: "swift-mfac-train",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
-        "Training",
+        "Pruning", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -117,7 +117,7 @@ let package = Package(
     .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Mutations", "RandomNumbers"]),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Training"],
+      dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Pruning", "Training"],
       exclude: ["ResNet20"]),
     .testTarget(
       name: "PruningTests",

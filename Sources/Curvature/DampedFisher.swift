@@ -13,7 +13,7 @@ import LinearAlgebra
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021.
 public final class DampedFisher {
-  public let window: GradientWindow
+  public private(set) var window: GradientWindow
   /// λ > 0, of the factor.
   public internal(set) var damping: Double
   /// The λ > 0 that is asked for. The factor takes it when S is factored anew in any case, and at once
@@ -110,6 +110,28 @@ public final class DampedFisher {
     damping = wantedDamping
     // An empty slot's row of S is mλ on the diagonal and nothing else: it is left out.
     try factor.factor(gram, stride: window.capacity, rows: slots, shift: shift)
+  }
+
+  /// Goes on with a window of the same gradients in other columns; the factor is made anew.
+  ///
+  /// - Parameter products: GGᵀ of the filled slots over the whole of d, shape [filled, filled]: its
+  ///   lower triangle.
+  /// - Throws: as `insert`.
+  public func adopt(_ window: GradientWindow, products: [Double]) throws {
+    let (m, filled) = (window.capacity, window.filled)
+    precondition(
+      m == self.window.capacity && filled == self.window.filled
+        && window.oldest == self.window.oldest
+        && products.count == filled * filled,
+      "\(products.count) products of a window of \(filled) gradients")
+    self.window = window
+    for i in 0..<filled {
+      for j in 0...i {
+        gram[i * m + j] = products[i * filled + j]
+        gram[j * m + i] = products[i * filled + j]
+      }
+    }
+    if filled > 0 { try refactor() }
   }
 
   /// The mean diagonal element of K/m over the gradients in the window: the scale of a relative damping.

@@ -53,6 +53,9 @@ final class ErrorFeedback {
   }
 
   /// What is carried over, of a cell.
+  func carried(ofCell cell: Int) -> UnsafeMutableBufferPointer<Float> { carried[cells[cell]] }
+
+  /// The same as it is outside of memory.
   func array(ofCell cell: Int) -> StoredArray {
     carried.array("carried", cells[cell])
   }

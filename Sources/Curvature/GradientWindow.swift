@@ -17,17 +17,17 @@ public final class GradientWindow {
   public let cells: [Range<Int>]
   public let form: WindowForm
   /// Slots that hold a gradient: 0..<filled.
-  public private(set) var filled = 0
+  public internal(set) var filled = 0
   /// The slot of the oldest gradient, or the first empty one: the next to be replaced.
-  public private(set) var oldest = 0
+  public internal(set) var oldest = 0
 
   /// The slot of the newest gradient, where there is one.
   public var newest: Int { (oldest + capacity - 1) % capacity }
 
-  private let rows: [any StoredRows]
+  let rows: [any StoredRows]
   /// The memory of the rows: their numbers, and where they are sparse the columns of these.
   private let storage: (values: Buffer<UInt16>, columns: Buffer<UInt16>)
-  private let feedback: ErrorFeedback?
+  let feedback: ErrorFeedback?
   private let sums: Buffer<Double>
 
   /// - Parameters:

@@ -1,14 +1,14 @@
 import ArgumentParser
 
 /// What is declared as an `@Option` or a `@Flag`: its flag without the dashes and, where it has one, its
-/// value.
-package typealias DeclaredOption = (name: String, value: String?, isFlag: Bool)
+/// value; the values of a list.
+package typealias DeclaredOption = (name: String, value: [String]?, isFlag: Bool, isList: Bool)
 
 /// Every option of a group and of the groups in it, in the order of the help.
 package func declaredOptions(in settings: Any) -> [DeclaredOption] {
   Mirror(reflecting: settings).children.flatMap { child -> [DeclaredOption] in
     if let setting = child.value as? any DeclaredSetting {
-      return [(flagName(of: child.label), setting.text, setting.isFlag)]
+      return [(flagName(of: child.label), setting.texts, setting.isFlag, setting.isList)]
     }
     return (child.value as? any SettingGroup).map { declaredOptions(in: $0.group) } ?? []
   }
@@ -29,15 +29,18 @@ private protocol DeclaredSetting {
 }
 
 extension DeclaredSetting {
-  /// The value, or `nil` where there is none.
-  var text: String? {
+  var isList: Bool { wrappedValue is [String] }
+
+  /// The value, or those of a list; `nil` where there is none.
+  var texts: [String]? {
+    if let list = wrappedValue as? [String] { return list.isEmpty ? nil : list }
     var value: Any = wrappedValue
     let mirror = Mirror(reflecting: value)
     if mirror.displayStyle == .optional {
       guard let wrapped = mirror.children.first?.value else { return nil }
       value = wrapped
     }
-    return ((value as? any RawRepresentable)?.rawValue as? String) ?? "\(value)"
+    return [((value as? any RawRepresentable)?.rawValue as? String) ?? "\(value)"]
   }
 }
 

@@ -59,7 +59,7 @@ public struct InterleavedRows: StoredRows {
         save: { memory in
           let row = Buffer<Float>(count: count)
           for slot in 0..<filled where count > 0 {
-            load(slot, into: row.pointer)
+            loadRow(slot, into: row.pointer)
             for i in 0..<count {
               let (number, at) = (row.pointer[i].bitPattern, slot * bytes + i * type.bytes)
               switch type {
@@ -90,7 +90,7 @@ public struct InterleavedRows: StoredRows {
     ]
   }
 
-  private func load(_ slot: Int, into x: UnsafeMutablePointer<Float>) {
+  public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Float>) {
     switch type {
     case .float32: ck_float_rows_load(floats, capacity, slot, x, count)
     case .bfloat16: ck_bfloat16_rows_load(halves, capacity, slot, x, count)

@@ -42,6 +42,19 @@ public struct SparseRows: StoredRows {
     precondition(found <= entries, "\(found) numbers in a row of \(entries) entries")
   }
 
+  public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Float>) {
+    for i in 0..<count { x[i] = 0 }
+    // Behind a row's numbers there are zeros, in column 0.
+    for entry in slot * entries..<(slot + 1) * entries {
+      let number =
+        switch type {
+        case .float32: floats[entry]
+        case .bfloat16: Float(bitPattern: UInt32(halves[entry]) << 16)
+        }
+      x[Int(columns[entry])] += number
+    }
+  }
+
   public func dotRows(
     filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>
   ) {

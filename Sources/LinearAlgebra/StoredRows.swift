@@ -9,8 +9,9 @@ public protocol StoredRows {
   /// Columns.
   var count: Int { get }
 
-  /// `store`, `dots` and `combine` of shapes that fit, with a column at least.
+  /// `store`, `load`, `dots` and `combine` of shapes that fit, with a column at least.
   func storeRow(_ x: UnsafePointer<Float>, slot: Int)
+  func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Float>)
   func dotRows(filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>)
   func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>)
 
@@ -24,6 +25,13 @@ extension StoredRows {
     precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
     guard let x = x.baseAddress else { return }
     storeRow(x, slot: slot)
+  }
+
+  /// `x`, shape [count], becomes the row of a slot, as it is stored.
+  public func load(_ slot: Int, into x: UnsafeMutableBufferPointer<Float>) {
+    precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
+    guard let x = x.baseAddress else { return }
+    loadRow(slot, into: x)
   }
 
   /// `sums = R x`, of rows 0..<filled.

@@ -11,7 +11,7 @@ public final class AdamW: ShardedOptimizer {
   private let beta2: Float = 0.999
   private let epsilon: Float = 1e-8
   private let weightDecay: WeightDecay
-  private let gradient: GradientSlice
+  private var gradient: GradientSlice
   private let first: Buffer<Float>
   private let second: Buffer<Float>
   /// β₁ᵗ and β₂ᵗ.
@@ -57,6 +57,13 @@ public final class AdamW: ShardedOptimizer {
       }
     }
     return outcome
+  }
+
+  public func adopt(
+    _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
+  ) {
+    gradient.adopt(groups, partition, rank: world.rank)
+    for moment in [first, second] { gradient.parameters.clearZeros(of: moment.all) }
   }
 
   public var state: OptimizerState {

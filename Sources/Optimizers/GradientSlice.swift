@@ -4,7 +4,7 @@ import Sharding
 
 /// This rank's slice of the gradient that an optimizer works with, and its norm over all ranks.
 struct GradientSlice {
-  let parameters: ParameterSlice
+  private(set) var parameters: ParameterSlice
   private let decay: WeightDecay
   private let clipNorm: Double?
   private let values: Buffer<Float>
@@ -22,6 +22,11 @@ struct GradientSlice {
     values = Buffer(count: parameters.count)
     products = Buffer(count: parameters.cells.count)
     sum = TreeSum(partition, rank: rank)
+  }
+
+  /// Goes on with other parameters that stay zero.
+  mutating func adopt(_ groups: ParameterGroups, _ partition: CellPartition, rank: Int) {
+    parameters = ParameterSlice(partition, rank: rank, groups: groups)
   }
 
   var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }
@@ -54,7 +59,7 @@ struct GradientSlice {
     for cell in cells {
       for i in cell { values.pointer[i] = gradient[i] }
     }
-    for i in parameters.zeros { values.pointer[Int(i)] = 0 }
+    parameters.clearZeros(of: values.all)
     let square = try self.square(on: world)
     guard square.isFinite else { return square }
     load(gradient, scale: Float(min(1, clipNorm / (square.squareRoot() + 1e-6))), weights)
@@ -87,7 +92,7 @@ struct GradientSlice {
         for i in piece.range { values.pointer[i] = scale * gradient[i] + rate * weights[i] }
       }
     }
-    for i in parameters.zeros { values.pointer[Int(i)] = 0 }
+    parameters.clearZeros(of: values.all)
   }
 
   /// `x·y` over all ranks, of vectors of which this rank has `cells`. Collective.

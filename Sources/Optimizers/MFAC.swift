@@ -24,11 +24,11 @@ import Sharding
 public final class MFAC: ShardedOptimizer {
   public let configuration: Configuration
   package let fisher: DampedFisher
-  let gradient: GradientSlice
-  let columns: WindowColumns
+  private(set) var gradient: GradientSlice
+  private(set) var columns: WindowColumns
   /// The window's columns of the gradient, then of the direction, and of the change; none where all
   /// are columns.
-  let compacted: Buffer<Float>
+  private(set) var compacted: Buffer<Float>
   private let partials: Buffer<Double>
   let direction: Buffer<Float>
   let velocity: Buffer<Float>
@@ -136,6 +136,25 @@ public final class MFAC: ShardedOptimizer {
     }
     outcome.damping = fisher.damping
     return outcome
+  }
+
+  /// The window loses the columns of parameters that stay zero from now on, and has columns of zeros for
+  /// those that no longer do; K is made anew of what it then holds.
+  public func adopt(
+    _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
+  ) throws {
+    gradient.adopt(groups, partition, rank: world.rank)
+    if velocity.count > 0 { gradient.parameters.clearZeros(of: velocity.all) }
+    let before = columns
+    columns = WindowColumns(of: gradient.parameters)
+    compacted = Buffer(count: columns.areAll ? 0 : columns.count)
+    let window = GradientWindow(
+      fisher.window, cells: columns.cells, columns: columns.places(in: before))
+    let first = gradient.sum.share.lowerBound
+    let products = try gradient.sum.total(width: window.filled * window.filled, on: world) {
+      window.writeProducts(ofCell: $0 - first, into: $1)
+    }
+    try named { try fisher.adopt(window, products: products) }
   }
 
   /// `F⁻¹x` for a vector x that is not in the window: this rank's slice of it. Collective.

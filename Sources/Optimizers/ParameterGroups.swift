@@ -61,4 +61,9 @@ public struct ParameterGroups: Sendable, Equatable {
     self.runs = runs
     self.staysZero = staysZero.flatMap { $0.contains(true) ? $0 : nil }
   }
+
+  /// The same, but for the parameters that stay zero; shape [d].
+  public func keepingZero(_ staysZero: [Bool]) -> ParameterGroups {
+    ParameterGroups(groups, runs: runs, staysZero: staysZero)
+  }
 }

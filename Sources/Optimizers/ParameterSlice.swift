@@ -61,6 +61,11 @@ struct ParameterSlice {
   /// Of the cell at `index`, in their order.
   func pieces(ofCell index: Int) -> ArraySlice<Piece> { pieces[piecesOfCell[index]] }
 
+  /// Makes the elements of a vector of the slice zero that stay so.
+  func clearZeros(of x: UnsafeMutableBufferPointer<Float>) {
+    for i in zeros { x[Int(i)] = 0 }
+  }
+
   /// Bytes of the list of zeros.
   var bytes: Int { MemoryLayout<Int32>.stride * zeros.count }
 

@@ -23,6 +23,8 @@ public enum Phase: String, CaseIterable, Sendable {
   case update
   /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"
+  /// Weights are removed, or taken back, between two steps.
+  case pruning
   case evaluation
   /// Checkpoints.
   case saving

@@ -8,7 +8,7 @@ import Sharding
 public final class SGD: ShardedOptimizer {
   private let momentum: Float
   private let weightDecay: WeightDecay
-  private let gradient: GradientSlice
+  private var gradient: GradientSlice
   private let velocity: Buffer<Float>
 
   /// - Parameters:
@@ -48,6 +48,13 @@ public final class SGD: ShardedOptimizer {
       }
     }
     return outcome
+  }
+
+  public func adopt(
+    _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
+  ) {
+    gradient.adopt(groups, partition, rank: world.rank)
+    gradient.parameters.clearZeros(of: velocity.all)
   }
 
   public var state: OptimizerState {

@@ -1,5 +1,6 @@
 import LinearAlgebra
 import MPI
+import Sharding
 
 /// An optimizer of which each rank holds the state of its own cells.
 ///
@@ -24,6 +25,16 @@ public protocol ShardedOptimizer: AnyObject {
   /// Tells how the loss on its own batch has changed by the step just taken, where the step's outcome
   /// predicts that; the same number on all ranks.
   func adapt(toChange actual: Double)
+
+  /// Goes on with other parameters that stay zero: what has been gathered of these is forgotten, and of
+  /// those that no longer do it begins with zeros. Collective, between two steps.
+  ///
+  /// - Parameters:
+  ///   - groups: as they were, but for the parameters that stay zero.
+  ///   - partition: as it was.
+  func adopt(
+    _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
+  ) throws
 
   /// Between two steps, what it needs beside its settings to go on in another process.
   var state: OptimizerState { get }

@@ -46,6 +46,20 @@ struct WindowColumns {
   /// Bytes of the map.
   var bytes: Int { MemoryLayout<Int32>.stride * (parameters?.count ?? 0) }
 
+  /// Of each column the one that it was among others of the same slice; −1 where it was none.
+  func places(in others: WindowColumns) -> [Int32] {
+    var (places, place) = ([Int32](), 0)
+    for k in 0..<count {
+      let parameter = parameter(of: k)
+      while place < others.count, others.parameter(of: place) < parameter { place += 1 }
+      let isThere = place < others.count && others.parameter(of: place) == parameter
+      places.append(isThere ? Int32(place) : -1)
+    }
+    return places
+  }
+
+  private func parameter(of column: Int) -> Int32 { parameters?[column] ?? Int32(column) }
+
   /// `columns[k] = x[parameter of column k]`.
   func gather(_ x: UnsafeBufferPointer<Float>, into columns: UnsafeMutableBufferPointer<Float>) {
     check(x.count, columns.count)

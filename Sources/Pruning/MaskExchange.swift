@@ -117,7 +117,8 @@ struct MaskExchange {
         return Boundary.key(of: isKept ? 0 + marginal : 0 - marginal)
       }
       let boundary = try Boundary(
-        after: min(size, isKept ? sides.kept : sides.removed), of: zip(keys, own).map { ($0, $1, 1) }, on: world)
+        after: min(size, isKept ? sides.kept : sides.removed),
+        of: zip(keys, own).map { ($0, $1, 1) }, on: world)
       guard let boundary else { continue }
       chosen += zip(own, keys).filter { boundary.takes($1, at: $0) }.map(\.0)
     }

@@ -84,6 +84,9 @@ extension Checkpoint {
     if manifest.hasWindow {
       files.append(try write(run.optimizer.state.shared, to: directory, curvature))
     }
+    if let masks = run.masks {
+      files.append(try write(Masks.fileName, to: directory, masks.write(to:)))
+    }
     return files
   }
 

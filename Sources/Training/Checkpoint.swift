@@ -7,6 +7,7 @@ import Sharding
 ///   curvature.safetensors                 of M-FAC: the Gram matrix and its factor
 ///   window-0000i-of-0000n.safetensors     its window's cells, cell by cell
 ///   momentum-0000i-of-0000n.safetensors   moving averages, cell by cell
+///   masks.safetensors                     of sparse training: which weights are kept
 ///   manifest.json                         where the run was, and the other files' digests
 ///
 /// How cells are grouped into files is all that the number of ranks decides: any number of ranks reads
@@ -14,6 +15,8 @@ import Sharding
 public struct Checkpoint: Sendable {
   static let model = "model.safetensors"
   static let curvature = "curvature.safetensors"
+  /// Those that are not by cells.
+  static let whole = [model, curvature, Masks.fileName]
 
   public let path: String
   public let manifest: Manifest

@@ -1,6 +1,6 @@
+import Curvature
 import Datasets
 import LinearAlgebra
-import Curvature
 import MPI
 import Pruning
 import Sharding

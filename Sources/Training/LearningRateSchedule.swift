@@ -8,6 +8,8 @@ public struct LearningRateSchedule: Sendable, Equatable {
     case step(every: Int, factor: Double)
     /// Half a cosine, from the full rate at the end of the warm-up to 0 after the last step.
     case cosine
+    /// A line between the same.
+    case linear
   }
 
   public let base: Double
@@ -15,6 +17,8 @@ public struct LearningRateSchedule: Sendable, Equatable {
   /// Step t of the warm-up takes (t + 1)/warmUp of the rate.
   public let warmUp: Int
   public let totalSteps: Int
+  /// Steps at which the shape begins anew, ascending: of each cycle it reaches its end at the next.
+  public var restarts: [Int] = []
 
   public init(base: Double, shape: Shape, warmUp: Int = 0, totalSteps: Int) {
     self.base = base
@@ -26,12 +30,15 @@ public struct LearningRateSchedule: Sendable, Equatable {
   /// - Parameter step: from 0.
   public func rate(at step: Int) -> Double {
     if step < warmUp { return base * Double(step + 1) / Double(warmUp) }
+    let start = restarts.last { $0 <= step } ?? 0
+    let end = restarts.first { $0 > step } ?? totalSteps
+    let first = max(start, warmUp)
+    let done = Double(step - first) / Double(max(end - first, 1))
     switch shape {
     case .constant: return base
-    case .step(let every, let factor): return base * pow(factor, Double(step / every))
-    case .cosine:
-      let done = Double(step - warmUp) / Double(max(totalSteps - warmUp, 1))
-      return base * 0.5 * (1 + cos(.pi * done))
+    case .step(let every, let factor): return base * pow(factor, Double((step - start) / every))
+    case .cosine: return base * 0.5 * (1 + cos(.pi * done))
+    case .linear: return base * (1 - done)
     }
   }
 }

@@ -40,6 +40,8 @@ public struct Manifest: Codable, Sendable, Equatable {
   public var cellCount: Int
   /// Whether the window is in it, where the optimizer has one.
   public var hasWindow: Bool
+  /// That of the masks with which the run began, where it has masks.
+  public var initialSparsity: Double?
   /// The optimizer's numbers, by name.
   public var optimizer: [String: Double]
   /// As resolved, in YAML.
@@ -80,6 +82,9 @@ extension Manifest {
       try require((0..<1 << 48).contains(count), "\(name) \(count)")
     }
     try require(seconds >= 0, "seconds \(seconds)")
+    try require(
+      initialSparsity.map { (0...1).contains($0) } ?? true,
+      "initial_sparsity \(initialSparsity ?? 0)")
     let cells = Cells(parameterCount: parameterCount)
     try require(
       cellSize == cells.size && cellCount == cells.count, "\(cellCount) cells of \(cellSize)")
@@ -88,6 +93,9 @@ extension Manifest {
     try require(Set(names).count == names.count, "a file twice")
     try require(names.contains(Checkpoint.model), "no \(Checkpoint.model)")
     try require(
+      names.contains(Masks.fileName) == (initialSparsity != nil),
+      "an initial_sparsity without \(Masks.fileName), or the reverse,")
+    try require(
       names.contains(Checkpoint.curvature) == hasWindow,
       "has_window \(hasWindow) with these files")
     for entry in files {
@@ -95,7 +103,7 @@ extension Manifest {
         !entry.name.contains("/") && entry.name.hasSuffix(".safetensors") && entry.bytes >= 0,
         "a file '\(entry.name)'")
       try require(
-        (entry.cells == nil) == [Checkpoint.model, Checkpoint.curvature].contains(entry.name),
+        (entry.cells == nil) == Checkpoint.whole.contains(entry.name),
         "cells or none in '\(entry.name)'")
       try require(
         entry.cells.map { $0.count == 2 && 0 <= $0[0] && $0[0] < $0[1] && $0[1] <= cellCount }

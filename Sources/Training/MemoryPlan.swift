@@ -44,6 +44,13 @@ public struct MemoryPlan: Sendable {
     self.activations = activations
   }
 
+  /// With what another takes at the same time.
+  static func += (plan: inout MemoryPlan, other: MemoryPlan) {
+    plan = MemoryPlan(
+      plan.holder, sum(plan.state, other.state), vectors: sum(plan.vectors, other.vectors),
+      activations: sum(plan.activations, other.activations))
+  }
+
   public var total: Int { Self.sum(Self.sum(state, vectors), activations) }
 
   /// More than can be addressed is as good as the largest number.

@@ -58,8 +58,9 @@ extension TrainingPlan {
 
   /// The network's parameters in groups, for the optimizer.
   ///
-  /// - Throws: `DatasetError` naming a rule that cannot be followed, or the initial weights.
-  func parameterGroups() throws -> ParameterGroups {
+  /// - Parameter staysZero: whether a parameter does; shape [d].
+  /// - Throws: `DatasetError` naming a rule that cannot be followed.
+  func parameterGroups(staysZero: [Bool]?) throws -> ParameterGroups {
     let base = schedule.base
     let groups = try rules.map { rule in
       if rule.learningRate != nil, !(base > 0) {
@@ -75,33 +76,6 @@ extension TrainingPlan {
       ParameterGroups.Run(tensor.range, group: rule.map { $0 + 1 } ?? 0)
     }
     return ParameterGroups(
-      [ParameterGroup()] + groups, runs: runs, staysZero: sparse ? try zeros() : nil)
-  }
-
-  /// Whether a parameter is one that sparse training keeps at zero: an initial weight of zero in a
-  /// tensor of two dimensions or more. Biases, and scales and shifts of norms, are not pruned, and many
-  /// start at zero.
-  private func zeros() throws -> [Bool] {
-    guard let file = initialWeights else {
-      throw DatasetError(
-        "--sparse", "keeps weights that are zero at zero", expected: "--initial-weights beside it")
-    }
-    let weights = UnsafeMutableBufferPointer<Float>.allocate(capacity: network.layout.count)
-    let state = UnsafeMutableBufferPointer<Float>.allocate(capacity: network.stateLayout.count)
-    defer {
-      weights.deallocate()
-      state.deallocate()
-    }
-    try network.readWeights(from: file, into: weights, state: state)
-    var zeros = [Bool](repeating: false, count: weights.count)
-    for tensor in network.layout.tensors where tensor.shape.count > 1 {
-      for i in tensor.range { zeros[i] = weights[i] == 0 }
-    }
-    guard zeros.contains(true) else {
-      throw DatasetError(
-        "--sparse", "\(file) has no zero among the weights of two dimensions or more",
-        expected: "the weights of a network that has been pruned")
-    }
-    return zeros
+      [ParameterGroup()] + groups, runs: runs, staysZero: staysZero)
   }
 }

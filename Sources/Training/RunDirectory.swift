@@ -2,7 +2,8 @@ import Datasets
 import Foundation
 import Optimizers
 
-/// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl` and `model.safetensors`.
+/// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `model.safetensors`,
+/// and where weights are removed `masks.safetensors`.
 final class RunDirectory {
   /// What a run finds in its directory.
   enum Start {
@@ -77,7 +78,7 @@ final class RunDirectory {
 
   /// Refuses a directory with a run in it.
   static func checkIsFree(_ path: String) throws {
-    for name in ["config.yaml", "metrics.jsonl", "model.safetensors"]
+    for name in ["config.yaml", "metrics.jsonl", "model.safetensors", Masks.fileName]
     where access("\(path)/\(name)", F_OK) == 0 {
       throw occupied(path, by: name)
     }
@@ -103,6 +104,8 @@ final class RunDirectory {
     let loss: JSONNumber
     let gradientNorm: JSONNumber
     let learningRate: Double
+    /// Of the prunable weights, the share that is removed, where there are masks.
+    let sparsity: Double?
     /// λ, of M-FAC.
     let damping: Double?
     /// Of the loss, actual to predicted, where λ follows it.
@@ -110,6 +113,19 @@ final class RunDirectory {
     /// Whether the step was left out, for a gradient that is not finite.
     let skipped: Bool
     let seconds: [String: Double]
+  }
+
+  /// A line for weights that go, after so many steps.
+  struct PruningLine: Encodable {
+    let step: Int
+    let epoch: Int
+    let sparsity: Double
+    let kept: Int
+    let removed: Int
+    let regrown: Int
+    /// Of the loss by the removal, where the method predicts it.
+    let predictedChange: JSONNumber?
+    let pruningSeconds: Double
   }
 
   /// A line for an evaluation.

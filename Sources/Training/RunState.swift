@@ -9,6 +9,7 @@ struct RunState {
   let parameters: Buffer<Float>
   let statistics: Buffer<Float>
   let optimizer: any ShardedOptimizer
+  var masks: Masks?
   let partition: CellPartition
   let rank: Int
 

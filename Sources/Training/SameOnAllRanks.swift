@@ -24,6 +24,15 @@ extension Communicator {
   }
 }
 
+extension Communicator {
+  /// Checks that all ranks have the same masks. Collective.
+  func requireSame(_ masks: Masks) throws {
+    var digest = Digest()
+    masks.mask.isKept.withUnsafeBytes { digest.add($0) }
+    try requireSame("the digest of the masks", digest.text)
+  }
+}
+
 extension Dataset {
   /// Checks that all ranks hold the same examples. Collective.
   ///

@@ -79,6 +79,7 @@ extension Trainer {
       parameterCount: state.partition.cells.parameterCount, cellSize: state.partition.cells.size,
       cellCount: state.partition.cells.count,
       hasWindow: plan.saving.includesWindow && !optimizer.shared.isEmpty,
+      initialSparsity: initialSparsity,
       optimizer: optimizer.numbers, settings: plan.configuration,
       settingsSha256: SHA256.of(plan.configuration), network: plan.networkDigest,
       trainingData: position.trainingData, coreType: Provenance.arithmetic,

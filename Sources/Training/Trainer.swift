@@ -46,7 +46,11 @@ public final class Trainer {
   private let statistics: RunningStatistics
   package let step: TrainingStep
   /// Between two steps.
-  let state: RunState
+  var state: RunState
+  var groups: ParameterGroups
+  let pruner: Pruner?
+  /// That of the masks with which the run began.
+  let initialSparsity: Double?
   /// On rank 0 alone.
   let directory: RunDirectory?
   let checkpoints: CheckpointDirectory
@@ -55,6 +59,8 @@ public final class Trainer {
   let clock: PhaseClock
   /// Where the run is; of a checkpoint it lacks what is told at the time.
   var position: Position
+  /// Of the masks as they are.
+  var sparsity: Double?
   private var isLogComplete = true
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
@@ -78,9 +84,17 @@ public final class Trainer {
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
-    let groups = try world.agree { try plan.parameterGroups() }
+    var masks = try world.agree { try plan.masks(checkpoint) }
+    let pruner = try plan.pruner(masks, checkpoint, on: world)
+    if checkpoint == nil, masks != nil { try pruner?.drawMask(&masks!) }
+    if let masks { try world.requireSame(masks) }
+    (self.pruner, initialSparsity) = (
+      pruner, checkpoint.map(\.manifest.initialSparsity) ?? masks?.sparsity
+    )
+    let groups = try world.agree { try plan.parameterGroups(staysZero: masks?.removed) }
+    self.groups = groups
     let memory = try world.agree {
-      MemoryPlan(
+      var memory = MemoryPlan(
         optimizer: plan.optimizer.bytes(groups: groups, partition: partition, rank: world.rank),
         vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
           + RunningStatistics.bytes(
@@ -88,9 +102,11 @@ public final class Trainer {
           // One for training, and one for evaluation.
           + 2 * ExampleBuffer.bytes(plan.dataset.training, capacity: examples),
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
+      if masks != nil { memory += try plan.pruningMemory(groups, partition, on: world) }
+      return memory
     }
     try memory.check(on: world)
-    progress.say(try plan.summary(partition, groups, memory))
+    progress.say(try plan.summary(partition, groups, masks, memory))
 
     network = try Network<Float>(plan.network, maximumBatch: examples)
     statistics = RunningStatistics(
@@ -99,8 +115,9 @@ public final class Trainer {
       network: plan.network, parameters: Buffer(count: d), statistics: statistics.values,
       optimizer: plan.optimizer.make(
         clipNorm: plan.clipNorm, groups: groups, partition: partition, rank: world.rank),
-      partition: partition, rank: world.rank)
+      masks: masks, partition: partition, rank: world.rank)
     try Self.start(state, plan, groups, checkpoint, on: world)
+    sparsity = masks?.sparsity
     position = Position(checkpoint?.manifest, trainingData: trainingData)
     progress.firstStep = position.step
     step = TrainingStep(
@@ -136,8 +153,7 @@ public final class Trainer {
         try checkpoint.restore(state)
         if let index = groups.firstNonzero(of: parameters) {
           throw DatasetError(
-            checkpoint.path, "has weights where --initial-weights has zeros that are to stay",
-            expected: "the initial weights that the run began with",
+            checkpoint.path, "has weights that its own masks remove", expected: "0",
             got: "\(parameters[index]) as parameter \(index)")
         }
       } else if let file = plan.initialWeights {
@@ -146,6 +162,7 @@ public final class Trainer {
         plan.network.layout.initialize(parameters, seed: plan.seed)
         plan.network.stateLayout.initialize(statistics)
       }
+      if checkpoint == nil { state.masks?.mask.apply(to: parameters) }
     }
     try world.requireSame(parameters: parameters, state: statistics)
   }
@@ -160,6 +177,7 @@ public final class Trainer {
     var evaluation: Evaluation?
     if position.step > 0, !position.isEvaluated { evaluation = try evaluate() }
     while position.step < plan.schedule.totalSteps {
+      try pruneIfDue()
       let requests = try takeStep(&batches, accuracy: evaluation?.accuracy)
       let stops = requests.exitStatus != nil && !isAtEnd
       // Who is told to stop has little time.
@@ -206,7 +224,7 @@ public final class Trainer {
       RunDirectory.StepLine(
         step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
         gradientNorm: JSONNumber(record.outcome.gradientNorm), learningRate: rate,
-        damping: record.outcome.damping,
+        sparsity: sparsity, damping: record.outcome.damping,
         reductionRatio: record.reductionRatio.map(JSONNumber.init),
         skipped: !record.outcome.taken,
         seconds: Dictionary(
@@ -237,6 +255,7 @@ public final class Trainer {
         do {
           try plan.network.writeWeights(
             state.parameters.all, state: state.statistics.all, to: plan.model)
+          try state.masks?.write(to: plan.masksOfModel)
         } catch {
           // In the end there is nothing else to show for the run.
           if isAtEnd { throw error }
@@ -260,7 +279,7 @@ public final class Trainer {
   }
 
   /// A disk that is full ends no run: lines wait for it.
-  private func log(_ line: some Encodable) {
+  func log(_ line: some Encodable) {
     do {
       try directory?.log(line)
       isLogComplete = true

@@ -67,7 +67,7 @@ extension TrainingPlan {
 
   /// What is about to run, for people.
   func summary(
-    _ partition: CellPartition, _ groups: ParameterGroups, _ memory: MemoryPlan
+    _ partition: CellPartition, _ groups: ParameterGroups, _ masks: Masks?, _ memory: MemoryPlan
   ) throws -> String {
     let optimizer =
       switch optimizer {
@@ -85,7 +85,7 @@ extension TrainingPlan {
     return """
       data       \(dataset.description)
       network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)\(zeros)
-      optimizer  \(optimizer), learning rate \(schedule.base)\(groupLines)
+      optimizer  \(optimizer), learning rate \(schedule.base)\(groupLines)\(pruningSummary(masks))
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank

@@ -98,6 +98,14 @@ extension TrainingPlan {
         checkpoint.path, "is of another network",
         expected: "the inputs and layers that --dataset and --model give now")
     }
+    guard (manifest.initialSparsity != nil) == hasMasks else {
+      throw DatasetError(
+        checkpoint.path,
+        hasMasks
+          ? "is of a run without masks" : "is of a run with masks: --masks, --sparsity or --regrow",
+        expected: hasMasks ? "one with them" : "one without, or these settings",
+        got: hasMasks ? "none" : Masks.fileName)
+    }
     guard manifest.step <= schedule.totalSteps else {
       throw DatasetError(
         checkpoint.path, "is beyond the end of the run",

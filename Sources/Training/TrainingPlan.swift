@@ -42,9 +42,13 @@ public struct TrainingPlan: Sendable {
   public var rules: [ParameterRule] = []
   /// The largest norm that a gradient keeps, over all parameters, or nil.
   public var clipNorm: Double?
-  /// Whether initial weights that are zero stay so, in tensors of two dimensions or more. M-FAC's window
-  /// then has no columns for them.
+  /// Whether initial weights that are zero are taken for removed, in tensors of two dimensions or more.
+  /// M-FAC's window has no columns for what is removed.
   public var sparse = false
+  /// A file of masks: the weights that it removes are zero and stay so.
+  public var masks: String?
+  /// How weights are removed meanwhile.
+  public var pruning: PruningPlan?
   /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor of
   /// the batch size.
   public var microBatches = 8

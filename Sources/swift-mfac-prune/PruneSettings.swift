@@ -65,31 +65,10 @@ struct TensorSettings: ParsableArguments {
   ///
   /// - Throws: `PruningError` naming a pattern that no tensor matches.
   func tensors(of model: any TrainedModel) throws -> [WeightTensor] {
-    let names = model.tensors.map(\.name)
-    for (flag, patterns) in [("--include", include), ("--exclude", exclude)] {
-      for pattern in patterns
-      where !(names + model.others.map(\.name)).contains(where: { Self.matches($0, [pattern]) }) {
-        throw PruningError(
-          "\(flag): '\(pattern)' matches no tensor of the network: expected a pattern for some of "
-            + names.joined(separator: ", "))
-      }
-    }
-    return model.tensors.enumerated().map { index, tensor in
-      WeightTensor(
-        name: tensor.name, shape: tensor.shape, range: tensor.range,
-        isPrunable: isPrunable(tensor.name, shape: tensor.shape),
-        multiplyAdds: model.multiplyAddsPerWeight?[index] ?? 0)
-    }
+    try choice.tensors(of: model)
   }
 
-  func isPrunable(_ name: String, shape: [Int]) -> Bool {
-    let isIncluded = include.isEmpty ? shape.count > 1 : Self.matches(name, include)
-    return isIncluded && !Self.matches(name, exclude)
-  }
-
-  private static func matches(_ name: String, _ patterns: [String]) -> Bool {
-    patterns.contains { ParameterRule(match: $0).matches(name) }
-  }
+  var choice: TensorChoice { TensorChoice(include: include, exclude: exclude) }
 }
 
 struct OutputSettings: ParsableArguments {

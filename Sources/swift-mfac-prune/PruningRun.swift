@@ -39,7 +39,7 @@ struct PruningRun {
       "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
     let stages = try settings.output.state.map { try StageDirectory($0, settings, on: world) }
     self.stages = stages
-    let tensors = settings.tensors
+    let tensors = settings.tensors.choice
     model = try settings.source.load(
       weights: stages?.weights, isRequired: { tensors.isPrunable($0.name, shape: $0.shape) },
       on: world)
@@ -74,7 +74,8 @@ struct PruningRun {
     let groups = selection.groups
     let isNeeded =
       settings.selection.method != .magnitude && stages?.done != settings.selection.stages
-    let collected = try isNeeded
+    let collected =
+      try isNeeded
       ? model.gradients(
         of: partition, holdingOut: settings.fisher.heldOutCount,
         kept: { count in
@@ -234,7 +235,8 @@ struct PruningRun {
     return (
       FisherPruning(
         rows: rows, partition: partition, candidates: fisher.candidates, judge: judge,
-        isBlockwise: name == .woodfisher, answer: fisher.update, groups: selection.groups, rank: world.rank), seconds
+        isBlockwise: name == .woodfisher, answer: fisher.update, groups: selection.groups,
+        rank: world.rank), seconds
     )
   }
 

@@ -143,7 +143,7 @@ final class StageDirectory {
   private static func compared(_ settings: PruneSettings) -> [String: String] {
     var compared: [String: String] = [:]
     for option in declaredOptions(in: settings) {
-      compared[option.name] = option.value
+      compared[option.name] = option.value?.joined(separator: " ")
     }
     for name in ["weights", "masks", "output", "sparse-output", "state", "page-directory"] {
       compared[name] = nil

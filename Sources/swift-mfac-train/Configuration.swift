@@ -51,8 +51,18 @@ struct Configuration {
           "\(path)\(line): unknown key '\(key.string ?? "")', expected one of "
             + (known.map(\.name) + [Self.groups]).sorted().joined(separator: ", "))
       }
+      if setting.isList, case .sequence(let entries) = value {
+        arguments += try entries.map { entry in
+          guard let text = entry.string else {
+            throw ValidationError("\(path)\(line): '\(name)' expects one value in each entry")
+          }
+          return (name, "--\(name)=\(text)")
+        }
+        continue
+      }
       guard case .scalar(let scalar) = value else {
-        throw ValidationError("\(path)\(line): '\(name)' expects one value")
+        throw ValidationError(
+          "\(path)\(line): '\(name)' expects one value\(setting.isList ? ", or a list" : "")")
       }
       // null is as good as no such line.
       guard value.null == nil else { continue }
@@ -71,7 +81,11 @@ struct Configuration {
   /// The settings in YAML, in the order of the help; those without a value are left out.
   static func text(of settings: Settings) throws -> String {
     var pairs = declaredOptions(in: settings).compactMap { option in
-      option.value.map { (Node(option.name), Node($0)) }
+      option.value.map { value in
+        guard option.isList else { return (Node(option.name), Node(value[0])) }
+        let entries = value.map { Node($0, .implicit, .doubleQuoted) }
+        return (Node(option.name), Node(entries, .implicit, .flow))
+      }
     }
     if !settings.rules.isEmpty {
       pairs.append((Node(groups), Node(settings.rules.map(node(of:)))))

@@ -36,8 +36,8 @@ struct OptimizerSettings: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
     help: """
-      Initial weights that are zero, in tensors of two dimensions or more, stay zero, and M-FAC's \
-      window has no columns for them.
+      Initial weights that are zero, in tensors of two dimensions or more, count as removed, as with \
+      --masks.
       """)
   var sparse = false
 
@@ -71,7 +71,7 @@ struct OptimizerSettings: ParsableArguments {
       """)
   var preconditionEvery = 1
 
-  enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine }
+  enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine, linear }
 
   @Option(help: "How the learning rate goes after the warm-up.")
   var schedule = Schedule.cosine
@@ -136,6 +136,7 @@ extension OptimizerSettings {
       case .constant: .constant
       case .step: .step(every: dropEvery, factor: dropFactor)
       case .cosine: .cosine
+      case .linear: .linear
       }
     return LearningRateSchedule(
       base: learningRate, shape: shape, warmUp: warmUpSteps, totalSteps: steps)

@@ -10,6 +10,7 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Model") var start: StartSettings
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
   @OptionGroup(title: "Damping of M-FAC") var damping: DampingSettings
+  @OptionGroup(title: "Pruning") var pruning: PruningSettings
   @OptionGroup(title: "Length and order") var length: LengthSettings
   @OptionGroup(title: "Output") var output: OutputSettings
   @OptionGroup(title: "Checkpoints and faults") var reliability: ReliabilitySettings
@@ -18,7 +19,7 @@ struct Settings: ParsableArguments {
   var rules: [ParameterRule] = []
 
   private enum CodingKeys: CodingKey {
-    case data, model, start, optimizer, damping, length, output, reliability
+    case data, model, start, optimizer, damping, pruning, length, output, reliability
   }
 
   /// Checks what several settings decide together: a file's and the command line's may each be half
@@ -26,6 +27,7 @@ struct Settings: ParsableArguments {
   mutating func checkTogether() throws {
     try data.resolve()
     try damping.resolve()
+    try pruning.resolve(sparse: optimizer.sparse)
     try reliability.resolve()
     try require(
       !optimizer.sparse || start.initialWeights != nil, "--sparse",

@@ -58,10 +58,11 @@ struct Train: ParsableCommand {
       } catch {
         throw ValidationError("\(file): \(Settings.message(for: error))")
       }
-      // The length is one setting in two units: a flag in one replaces the file's in the other. And
-      // a file's defaults of one augmentation are not those of another.
+      // The length is one setting in two units: a flag in one replaces the file's in the other. A
+      // file's defaults of one augmentation are not those of another, nor its patterns beside others.
       for (flag, keys) in [
         ("--steps", ["epochs"]), ("--epochs", ["steps"]), ("--augment", ["crop-padding", "flip"]),
+        ("--include", ["include"]), ("--exclude", ["exclude"]),
       ] where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
         fromFile.removeAll { keys.contains($0.key) }
       }
@@ -101,6 +102,9 @@ extension Settings {
     plan.rules = rules
     plan.clipNorm = optimizer.clipNorm
     plan.sparse = optimizer.sparse
+    plan.masks = pruning.masks
+    plan.pruning = try pruning.plan(steps: steps, stepsPerEpoch: batches.batchesPerEpoch)
+    if pruning.cycle, let pruning = plan.pruning { plan.schedule.restarts = pruning.times.steps }
     plan.microBatches = length.microBatches
     plan.loss = model.resolvedLoss
     plan.initialWeights = start.initialWeights

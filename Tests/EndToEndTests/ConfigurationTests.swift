@@ -53,7 +53,9 @@ import Testing
       unset
         == others.union([
           "config", "epochs", "initial-weights", "clip-norm", "damping-final", "evaluate-every",
-          "save-every-steps", "save-every-minutes",
+          "save-every-steps", "save-every-minutes", "masks", "sparsity", "prune-schedule",
+          "prune-begin", "prune-end", "prune-every", "include", "exclude", "scope", "regrow",
+          "regrow-share", "regrow-decay",
         ]))
   }
 

@@ -24,6 +24,69 @@ extension FailureTests {
     ),
     (["--config", "FILE"], "window: 5\nsparse: perhaps\n", ["FILE:2", "sparse", "true or false"]),
     (["--sparse"], "", ["--sparse", "--initial-weights"]),
+    (["--sparsity", "1"], "", ["--sparsity", "in [0, 1)", "1.0"]),
+    (["--sparsity", "nan"], "", ["--sparsity", "in [0, 1)", "nan"]),
+    (["--prune-begin", "5"], "", ["--prune-begin", "--sparsity or --regrow with it", "5"]),
+    (["--cycle"], "", ["--cycle", "--sparsity without --regrow"]),
+    (["--regrow", "random"], "", ["--regrow random", "--sparsity, or masks", "neither"]),
+    (["--regrow", "often"], "", ["--regrow", "often", "random", "marginal"]),
+    (
+      ["--sparsity", "0.5", "--regrow", "random", "--prune-schedule", "cubic"], "",
+      ["--prune-schedule", "no --regrow", "cubic"]
+    ),
+    (
+      ["--sparsity", "0.5", "--regrow", "random", "--cycle"], "",
+      ["--cycle", "--sparsity without --regrow"]
+    ),
+    (
+      ["--sparsity", "0.5", "--regrow", "random", "--regrow-share", "0"], "",
+      ["--regrow-share", "in (0, 1)", "0.0"]
+    ),
+    (["--sparsity", "0.5", "--regrow-share", "0.2"], "", ["--regrow-share", "--regrow with it"]),
+    (["--prune-schedule", "0.5,0.4"], "", ["--prune-schedule", "increasing", "0.5,0.4"]),
+    (["--prune-schedule", "0.5,1"], "", ["--prune-schedule", "[0, 1)", "0.5,1.0"]),
+    (["--prune-schedule", "often"], "", ["--prune-schedule", "often"]),
+    (
+      ["--prune-schedule", "0.5,0.8", "--sparsity", "0.9"], "",
+      ["--sparsity", "the last of --prune-schedule, 0.8", "0.9"]
+    ),
+    (
+      ["--prune-schedule", "0.5", "--prune-end", "9"], "", ["--prune-end", "none with a list", "9"]
+    ),
+    (["--sparsity", "0.5", "--prune-every", "0"], "", ["--prune-every", "in 1...", "0"]),
+    (["--sparsity", "0.5", "--prune-every", "2weeks"], "", ["--prune-every", "2weeks"]),
+    (
+      ["--sparsity", "0.5", "--steps", "50", "--prune-begin", "40", "--prune-end", "30"], "",
+      ["--prune-begin", "at most --prune-end, step 30", "step 40"]
+    ),
+    (
+      ["--sparsity", "0.5", "--steps", "50", "--prune-end", "50", "--prune-every", "10"], "",
+      ["--prune-end", "before its last, 50", "50"]
+    ),
+    (
+      [
+        "--sparsity", "0.5", "--steps", "50", "--prune-every", "10", "--scope", "uniform",
+        "--max-tensor-sparsity", "0.4",
+      ], "", ["sparsity of 0.5", "'0.weight'", "at most", "0.4"]
+    ),
+    (
+      ["--sparsity", "0.5", "--steps", "50", "--prune-every", "10", "--include", "fc.*"], "",
+      ["--include", "'fc.*'", "0.weight"]
+    ),
+    (
+      [
+        "--sparsity", "0.5", "--steps", "50", "--prune-every", "10", "--prune-method", "mfac",
+        "--prune-gradient-batch", "5000",
+      ], "", ["--prune-gradient-batch", "1 to 1437", "5000"]
+    ),
+    (["--sparsity", "0.5", "--prune-damping", "0"], "", ["--prune-damping", "> 0", "0.0"]),
+    (["--masks", "/nowhere.safetensors"], "", ["/nowhere.safetensors"]),
+    (["--masks", "FILE"], "nonsense", ["FILE"]),
+    (
+      ["--masks", "FILE", "--sparse", "--initial-weights", "w.safetensors"], "",
+      ["--masks", "no --sparse"]
+    ),
+    (["--config", "FILE"], "include: {a: b}\n", ["FILE:1", "include", "one value, or a list"]),
     (["--config", "FILE"], "groups: {match: '*'}\n", ["FILE:1", "groups", "list"]),
     (["--config", "FILE"], "window: 5\ngroups:\n- {mfac: false}\n", ["FILE:3", "match"]),
     (

@@ -269,6 +269,7 @@ do {
     digests.append(try checkGroups(d, on: world))
     digests.append(try checkMFACWithGroups(d, on: world))
     digests.append(try checkIntervals(d, on: world))
+    digests.append(try checkMasks(d, on: world))
     for (insertEvery, grouped) in [(1, false), (2, false), (1, true), (2, true)] {
       digests.append(
         try checkDamping(d, insertEvery: insertEvery, grouped: grouped, on: world))

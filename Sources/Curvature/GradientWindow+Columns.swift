@@ -1,0 +1,72 @@
+import LinearAlgebra
+
+extension GradientWindow {
+  /// A window of the same gradients in other columns.
+  ///
+  /// Where it is sparse and a row has more numbers in a cell than the new one keeps, the largest stay.
+  ///
+  /// - Parameters:
+  ///   - other: of as many cells.
+  ///   - cells: the new columns.
+  ///   - columns: of each new column the one of `other` in the same cell that it is, or −1 for one of
+  ///     zeros.
+  public convenience init(_ other: GradientWindow, cells: [Range<Int>], columns: [Int32]) {
+    precondition(
+      cells.count == other.cells.count && columns.count == cells.last?.upperBound ?? 0,
+      "\(columns.count) columns in \(cells.count) cells, of \(other.cells.count)")
+    self.init(capacity: other.capacity, cells: cells, form: other.form)
+    (filled, oldest) = (other.filled, other.oldest)
+    let before = Buffer<Float>(count: other.cells.map(\.count).max() ?? 0)
+    let after = Buffer<Float>(count: cells.map(\.count).max() ?? 0)
+    for (cell, range) in cells.enumerated() {
+      let from = other.cells[cell]
+      let (old, new) = (before[0..<from.count], after[0..<range.count])
+      func move() {
+        for (i, column) in columns[range].enumerated() {
+          new[i] = column < 0 ? 0 : old[Int(column) - from.lowerBound]
+        }
+      }
+      for slot in 0..<filled {
+        other.rows[cell].load(slot, into: old)
+        move()
+        if form.isSparse { form.keepLargest(of: new) }
+        rows[cell].store(UnsafeBufferPointer(new), slot: slot)
+      }
+      if let feedback, let others = other.feedback {
+        _ = old.update(fromContentsOf: others.carried(ofCell: cell))
+        move()
+        _ = feedback.carried(ofCell: cell).update(fromContentsOf: new)
+      }
+    }
+  }
+
+  /// A cell's part of `GGᵀ`, of the filled slots: the lower triangle, shape [filled, filled]; what lies
+  /// above it is not to be used.
+  public func writeProducts(
+    ofCell cell: Int, into products: UnsafeMutableBufferPointer<Double>
+  ) {
+    let count = cells[cell].count
+    let row = Buffer<Float>(count: count)
+    let numbers = Buffer<Double>(count: filled * count)
+    for slot in 0..<filled {
+      rows[cell].load(slot, into: row.all)
+      for i in 0..<count { numbers.pointer[slot * count + i] = Double(row.pointer[i]) }
+    }
+    products.update(repeating: 0)
+    guard filled > 0, count > 0 else { return }
+    symmetricProduct(
+      numbers.pointer, rows: filled, columns: count, into: products.baseAddress!)
+  }
+}
+
+extension WindowForm {
+  /// Makes all numbers of a cell zero but the largest, as many as are kept of it.
+  fileprivate func keepLargest(of x: UnsafeMutableBufferPointer<Float>) {
+    let columns = Buffer<UInt16>(count: entries(x.count))
+    MixedPrecision.largest(of: UnsafeBufferPointer(x), columns: columns.all)
+    var next = 0
+    for i in x.indices {
+      if next < columns.count, Int(columns.pointer[next]) == i { next += 1 } else { x[i] = 0 }
+    }
+  }
+}

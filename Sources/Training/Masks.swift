@@ -1,0 +1,113 @@
+import Datasets
+import LinearAlgebra
+import Networks
+import Pruning
+
+/// Which weights of a run are removed: the same on all ranks.
+struct Masks {
+  static let fileName = "masks.safetensors"
+
+  /// All of the network; those prunable that have a mask.
+  let tensors: [WeightTensor]
+  /// Of the whole vector [d].
+  var mask: Mask
+
+  /// Nothing is removed.
+  init(of tensors: [WeightTensor]) {
+    self.tensors = tensors
+    mask = Mask(slice: 0..<(tensors.last?.range.upperBound ?? 0))
+  }
+
+  /// Those of a file.
+  init(reading path: String, of tensors: [WeightTensor]) throws(DatasetError) {
+    self.tensors = tensors
+    mask = try Mask(
+      reading: path, of: tensors, slice: 0..<(tensors.last?.range.upperBound ?? 0))
+    for tensor in tensors where !tensor.isPrunable {
+      guard tensor.range.allSatisfy({ mask.isKept[$0] }) else {
+        throw DatasetError(
+          path, "it removes weights of '\(tensor.name)', which is not to be pruned",
+          expected: "a mask of "
+            + DatasetError.list(tensors.filter(\.isPrunable).map(\.name)))
+      }
+    }
+  }
+
+  /// Whether a parameter is removed; shape [d].
+  var removed: [Bool] { mask.isKept.map { !$0 } }
+
+  /// Prunable weights, and those of them that are removed.
+  var counts: (all: Int, removed: Int) {
+    tensors.filter(\.isPrunable).reduce((0, 0)) { sums, tensor in
+      (sums.0 + tensor.range.count, sums.1 + tensor.range.count { !mask.isKept[$0] })
+    }
+  }
+
+  /// Of the prunable weights.
+  var sparsity: Double { Double(counts.removed) / Double(max(counts.all, 1)) }
+
+  func write(to path: String) throws(DatasetError) {
+    try AtomicFile.write(to: path) { file throws(DatasetError) in try write(to: file) }
+  }
+
+  /// Writes a file that is not known by its name yet; see `Mask.write`.
+  func write(to file: OutputFile) throws(DatasetError) {
+    let tensors = tensors.filter(\.isPrunable)
+    try SafetensorsFile.write(tensors.map { ($0.name, .bool, $0.shape) }, to: file) {
+      index, bytes in
+      for (byte, i) in tensors[index].range.enumerated() { bytes[byte] = mask.isKept[i] ? 1 : 0 }
+    }
+  }
+}
+
+extension TrainingPlan {
+  /// Whether some weights are, or will be, removed.
+  var hasMasks: Bool { sparse || masks != nil || pruning != nil }
+
+  /// The masks that the run begins with, or goes on with; nil where it has none.
+  ///
+  /// - Throws: `DatasetError` or `PruningError` where they cannot be had.
+  func masks(_ checkpoint: Checkpoint?) throws -> Masks? {
+    guard hasMasks else { return nil }
+    let file = checkpoint.map { "\($0.path)/\(Masks.fileName)" } ?? masks
+    guard let file else {
+      let masks = Masks(of: try (pruning?.tensors ?? TensorChoice()).tensors(of: network.layout))
+      return sparse ? try zeros(masks) : masks
+    }
+    if let pruning {
+      return try Masks(reading: file, of: try pruning.tensors.tensors(of: network.layout))
+    }
+    // What has no mask in it is kept whole.
+    let names = Set(try SafetensorsFile(path: file).tensors.map(\.name))
+    return try Masks(
+      reading: file,
+      of: network.layout.tensors.map {
+        WeightTensor(
+          name: $0.name, shape: $0.shape, range: $0.range, isPrunable: names.contains($0.name))
+      })
+  }
+
+  /// The masks of `--sparse`, which removes initial weights that are zero in tensors of two dimensions or
+  /// more. Biases, and scales and shifts of norms, are not pruned, and many start at zero.
+  private func zeros(_ masks: Masks) throws -> Masks {
+    guard let file = initialWeights else {
+      throw DatasetError(
+        "--sparse", "keeps weights that are zero at zero", expected: "--initial-weights beside it")
+    }
+    let weights = Buffer<Float>(count: network.layout.count)
+    let state = Buffer<Float>(count: network.stateLayout.count)
+    try network.readWeights(from: file, into: weights.all, state: state.all)
+    var isKept = masks.mask.isKept
+    for tensor in masks.tensors where tensor.isPrunable {
+      for i in tensor.range { isKept[i] = weights.pointer[i] != 0 }
+    }
+    guard isKept.contains(false) else {
+      throw DatasetError(
+        "--sparse", "\(file) has no zero among the weights of two dimensions or more",
+        expected: "the weights of a network that has been pruned")
+    }
+    var masks = masks
+    masks.mask = Mask(slice: masks.mask.slice, isKept: isKept)
+    return masks
+  }
+}

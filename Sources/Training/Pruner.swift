@@ -1,0 +1,274 @@
+import Curvature
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Pruning
+import RandomNumbers
+import Sharding
+
+/// Carries out a run's pruning plan between its steps.
+final class Pruner {
+  /// What an event has done.
+  struct Outcome {
+    /// Weights that were removed, and that came back.
+    let removed: Int
+    let regrown: Int
+    /// The change of the loss that the method predicts for the removal, where it does.
+    let prediction: Double?
+  }
+
+  let pruning: PruningPlan
+  private let plan: TrainingPlan
+  private let tensors: [WeightTensor]
+  private let world: Communicator
+  /// Of events: block by block where the Fisher matrix is.
+  private let partition: CellPartition
+  private let slices: [Range<Int>]
+  /// s₀, of the masks before the first event.
+  private let initialSparsity: Double
+  private var collection: GradientCollection?
+
+  /// - Parameters:
+  ///   - masks: of the run's beginning, also where it goes on later.
+  init(
+    _ plan: TrainingPlan, _ pruning: PruningPlan, of tensors: [WeightTensor],
+    initialSparsity: Double, on world: Communicator
+  ) {
+    self.plan = plan
+    self.pruning = pruning
+    self.tensors = tensors
+    self.initialSparsity = initialSparsity
+    self.world = world
+    partition = Self.partition(plan, pruning, ranks: world.size)
+    slices = (0..<world.size).map(partition.slice(of:))
+  }
+
+  private static func partition(
+    _ plan: TrainingPlan, _ pruning: PruningPlan, ranks: Int
+  ) -> CellPartition {
+    let d = plan.network.layout.count
+    return CellPartition(
+      pruning.method == .woodfisher
+        ? Cells(parameterCount: d, size: min(pruning.gradients.blockSize, max(d, 1)))
+        : Cells(parameterCount: d), over: ranks)
+  }
+
+  /// What an event takes on a rank beside the run: scores and masks, gradients, and what is made of them.
+  static func memory(
+    _ plan: TrainingPlan, _ pruning: PruningPlan, on world: Communicator
+  ) throws -> MemoryPlan {
+    let partition = partition(plan, pruning, ranks: world.size)
+    let slices = (0..<world.size).map(partition.slice(of:))
+    let scores = 48 * slices[world.rank].count + 2 * plan.network.layout.count
+    guard pruning.takesGradients else {
+      return MemoryPlan(gradients: scores, vectors: 0, activations: 0)
+    }
+    let m = pruning.gradients.count
+    return try GradientCollection.memory(
+      of: plan.network, on: plan.dataset.training,
+      examplesPerRow: pruning.gradients.examplesPerRow, slices: slices, rank: world.rank,
+      kept: scores
+        + GradientRows.bytes(count: m, blocks: partition.cellsInSlice(of: world.rank))
+        + BrainSurgeon.bytes(count: m, partition: partition, rank: world.rank))
+  }
+
+  /// The sparsity that is to be after an event; nil where it stays.
+  func sparsity(ofEvent event: Int) -> Double? {
+    guard case .gradual(let schedule, let last) = pruning.kind else { return nil }
+    return schedule.sparsity(
+      ofEvent: event, of: pruning.times.count, from: initialSparsity, to: last)
+  }
+
+  /// Draws the weights that go before the first step, where the plan begins with a sparsity. Collective.
+  func drawMask(_ masks: inout Masks) throws {
+    guard case .dynamic(_, let sparsity?) = pruning.kind else { return }
+    let random = random(step: 0)
+    let scores = slice.map { random.uniform(at: UInt64($0)) }
+    let scope = pruning.scope == .global ? Selection.Scope.global : .uniform
+    masks.mask = try whole(
+      try select(sparsity, scope, upTo: pruning.maximumTensorSparsity, by: scores))
+  }
+
+  /// Removes weights, and takes others back, where the plan says so. Collective.
+  ///
+  /// - Parameters:
+  ///   - event: from 0.
+  ///   - step: steps taken.
+  ///   - parameters: [d]; those that are removed become zero, and others may answer.
+  func prune(
+    event: Int, step: Int, parameters: Buffer<Float>, state: Buffer<Float>, masks: inout Masks
+  ) throws -> Outcome {
+    let before = Mask(slice: slice, isKept: Array(masks.mask.isKept[slice]))
+    let removedBefore = masks.counts.removed
+    let rows = try collect(event: event, parameters: parameters, state: state)
+    let method = method(rows)
+    let weights = parameters[slice]
+    let saliencies = try method.saliencies(
+      of: UnsafeBufferPointer(weights), under: before, on: world)
+
+    let after: Mask
+    var prediction: Double?
+    switch pruning.kind {
+    case .gradual:
+      let sparsity = sparsity(ofEvent: event)!
+      after = try select(
+        sparsity, scope(masks, removing: sparsity), upTo: pruning.maximumTensorSparsity,
+        by: saliencies, after: before)
+      prediction = try method.remove(by: after, from: weights, on: world).prediction
+    case .dynamic(let regrowth, _):
+      let share = regrowth.share(ofEvent: event, of: pruning.times.count)
+      let (sparsity, scope) = target(masks, dropping: share)
+      let dropped = try select(sparsity, scope, by: saliencies, after: before)
+      var scores = try scores(
+        for: regrowth.criterion, step: step, weights: UnsafeBufferPointer(weights), dropped, rows)
+      for i in scores.indices {
+        // What has just been dropped comes back only where nothing else is left.
+        if dropped.isKept[i] {
+          scores[i] = .greatestFiniteMagnitude
+        } else if before.isKept[i] {
+          scores[i] = -1
+        }
+      }
+      prediction = try method.remove(by: dropped, from: weights, on: world).prediction
+      let (final, finalScope) = target(masks, dropping: 0)
+      after = try select(final, finalScope, by: scores)
+    }
+    try world.allGather(parameters.all, slices: slices)
+    let old = masks.mask
+    masks.mask = try whole(after)
+    let regrown = zip(old.isKept, masks.mask.isKept).count { !$0 && $1 }
+    return Outcome(
+      removed: masks.counts.removed - removedBefore + regrown, regrown: regrown,
+      prediction: prediction)
+  }
+
+  private var slice: Range<Int> { slices[world.rank] }
+
+  /// Of the numbers of an event. Others have streams up to 3·2³².
+  private func random(step: Int) -> CounterRandom {
+    CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
+  }
+
+  /// How a sparsity is shared out, where no tensor gets back what it has lost.
+  private func scope(_ masks: Masks, removing sparsity: Double) -> Selection.Scope {
+    guard pruning.scope == .uniform else { return .global }
+    let prunable = tensors.filter(\.isPrunable)
+    let sizes = prunable.map(\.range.count)
+    let counts = PruningPlan.shares(
+      of: Int((sparsity * Double(sizes.reduce(0, +))).rounded()), over: sizes,
+      from: prunable.map { tensor in tensor.range.count { !masks.mask.isKept[$0] } })
+    return .perTensor(
+      Dictionary(
+        uniqueKeysWithValues: prunable.indices.map {
+          (prunable[$0].name, Double(counts[$0]) / Double(sizes[$0]))
+        }))
+  }
+
+  /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared out:
+  /// a tensor that competes with none keeps its number.
+  private func target(
+    _ masks: Masks, dropping share: Double
+  ) -> (sparsity: Double, scope: Selection.Scope) {
+    var (all, removed) = (0, 0)
+    var ofTensor: [String: Double] = [:]
+    for tensor in tensors where tensor.isPrunable {
+      let kept = tensor.range.count { masks.mask.isKept[$0] }
+      let count = tensor.range.count - kept + Int((share * Double(kept)).rounded())
+      ofTensor[tensor.name] = Double(count) / Double(tensor.range.count)
+      all += tensor.range.count
+      removed += count
+    }
+    guard pruning.scope == .global else {
+      return (Double(removed) / Double(all), .perTensor(ofTensor))
+    }
+    let counts = masks.counts
+    let dropped = Int((share * Double(counts.all - counts.removed)).rounded())
+    return (Double(counts.removed + dropped) / Double(counts.all), .global)
+  }
+
+  /// Removes the weights of the least scores of this rank's slice and the others', as many as the sparsity
+  /// says, beside those that `previous` removes, which count. Collective.
+  private func select(
+    _ sparsity: Double, _ scope: Selection.Scope, upTo largest: Double = 1, by scores: [Double],
+    after previous: Mask? = nil
+  ) throws -> Mask {
+    let selection = try world.agree {
+      try Selection(of: tensors, scope: scope, maximumTensorSparsity: largest)
+    }
+    return try scores.withUnsafeBufferPointer {
+      try selection.mask(
+        removing: sparsity, bySaliency: $0, after: previous ?? Mask(slice: slice),
+        partition: partition, on: world)
+    }
+  }
+
+  /// The masks of all slices. Collective.
+  private func whole(_ mask: Mask) throws -> Mask {
+    let all = try world.allGather(
+      mask.isKept.map { $0 ? 1 : 0 as UInt8 }, counts: slices.map(\.count))
+    return Mask(slice: 0..<all.count, isKept: all.map { $0 == 1 })
+  }
+
+  /// The event's gradients, of other examples than the last one's, where it takes some. Collective.
+  private func collect(
+    event: Int, parameters: Buffer<Float>, state: Buffer<Float>
+  ) throws -> GradientRows? {
+    guard pruning.takesGradients else { return nil }
+    let m = pruning.gradients.count
+    let collection = try collection ?? makeCollection()
+    self.collection = collection
+    let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+    _ = try collection.collect(
+      rows: event * m..<(event + 1) * m, parameters: UnsafeBufferPointer(parameters.all),
+      state: UnsafeBufferPointer(state.all), over: world
+    ) { row, slice in rows.store(slice, row: row - event * m) }
+    return rows
+  }
+
+  private func makeCollection() throws -> GradientCollection {
+    try world.agree {
+      try GradientCollection(
+        of: plan.network, loss: plan.loss, on: plan.dataset.training,
+        examplesPerRow: pruning.gradients.examplesPerRow, seed: plan.seed, slices: slices,
+        over: world)
+    }
+  }
+
+  private func method(_ rows: GradientRows?) -> any PruningMethod {
+    guard let rows, pruning.method != .magnitude else { return MagnitudePruning() }
+    let gradients = pruning.gradients
+    if pruning.method == .diagonal {
+      return DiagonalPruning(rows: rows, damping: gradients.damping)
+    }
+    return FisherPruning(
+      rows: rows, partition: partition, candidates: ModelCandidates(dampings: [gradients.damping]),
+      isBlockwise: pruning.method == .woodfisher, answer: gradients.answer, rank: world.rank)
+  }
+
+  /// What speaks for each weight of this rank's slice to come back, once `dropped` is removed; not
+  /// negative. Collective.
+  private func scores(
+    for criterion: PruningPlan.Regrowth.Criterion, step: Int, weights: UnsafeBufferPointer<Float>,
+    _ dropped: Mask, _ rows: GradientRows?
+  ) throws -> [Double] {
+    switch criterion {
+    case .random:
+      let random = random(step: step)
+      return slice.map { random.uniform(at: UInt64($0)) }
+    case .gradient:
+      let rows = rows!
+      let sums = Buffer<Double>(count: slice.count)
+      let mean = [Double](repeating: 1 / Double(rows.count), count: rows.count)
+      for (block, range) in rows.blocks.enumerated() {
+        rows.combine(mean, block: block, into: sums[range])
+      }
+      return sums.all.map(abs)
+    case .marginal:
+      return try BrainSurgeon(
+        rows: rows!, partition: partition, weights: weights, damping: pruning.gradients.damping,
+        gradientScale: 1, isBlockwise: pruning.method == .woodfisher, rank: world.rank
+      ).coordinates(removing: dropped.isKept.map { !$0 }, on: world).map(\.gain)
+    }
+  }
+}

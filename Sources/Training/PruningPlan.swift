@@ -1,0 +1,164 @@
+import Foundation
+import Pruning
+
+/// How a run removes weights while it trains: more and more of them, or always as many, but others.
+public struct PruningPlan: Sendable, Equatable {
+  /// When: after `begin` steps, and then every so many, `count` times.
+  public struct Times: Sendable, Equatable {
+    public var begin: Int
+    public var every: Int
+    public var count: Int
+
+    public init(begin: Int, every: Int, count: Int) {
+      precondition(
+        begin >= 0 && every > 0 && count > 0, "\(count) times from \(begin) by \(every)")
+      self.begin = begin
+      self.every = every
+      self.count = count
+    }
+
+    public var steps: [Int] { (0..<count).map { begin + $0 * every } }
+
+    /// The event, from 0, that comes after so many steps; nil where none does.
+    public func event(after step: Int) -> Int? {
+      let (event, rest) = (step - begin).quotientAndRemainder(dividingBy: every)
+      return step >= begin && rest == 0 && event < count ? event : nil
+    }
+  }
+
+  /// The sparsities s₁ … s_n of n events, from s₀ to s_n.
+  public enum Schedule: Sendable, Equatable {
+    /// s_k = s_n − (s_n − s₀)(1 − k/n)³; Zhu and Gupta, 2017.
+    case cubic
+    /// 1 − s_k = (1 − s₀)·((1 − s_n)/(1 − s₀))^(k/n): densities go down by equal factors.
+    case geometric
+    /// These.
+    case list([Double])
+
+    /// - Parameters:
+    ///   - event: k − 1.
+    ///   - count: n.
+    ///   - first: s₀, before the first event.
+    ///   - last: s_n, reached exactly.
+    public func sparsity(ofEvent event: Int, of count: Int, from first: Double, to last: Double)
+      -> Double
+    {
+      let done = Double(event + 1) / Double(count)
+      switch self {
+      case .list(let sparsities): return sparsities[event]
+      case _ where event + 1 == count: return last
+      case .cubic: return last - (last - first) * pow(1 - done, 3)
+      case .geometric: return 1 - (1 - first) * pow((1 - last) / (1 - first), done)
+      }
+    }
+  }
+
+  /// What a weight is judged by, and with it how those that stay answer.
+  public enum Method: String, CaseIterable, Sendable {
+    case magnitude, diagonal, woodfisher, mfac
+  }
+
+  /// How weights come back at each event, as many as are dropped.
+  public struct Regrowth: Sendable, Equatable {
+    public enum Criterion: String, CaseIterable, Sendable {
+      /// Any: SET (Mocanu and others, 2018).
+      case random
+      /// Those of the largest gradient: RigL (Evci and others, 2020).
+      case gradient
+      /// Those that the quadratic model of the loss gains most by, each with all others adjusting:
+      /// `Removal.Coordinate.gain`, with the mean gradient in the model.
+      case marginal
+    }
+
+    public var criterion: Criterion
+    /// α, of the kept weights, dropped at the first event.
+    public var share: Double
+    /// Whether the share falls along half a cosine, α/2·(1 + cos(πk/n)) at event k from 0, or stays.
+    public var decays: Bool
+
+    public init(criterion: Criterion, share: Double = 0.3, decays: Bool = true) {
+      self.criterion = criterion
+      self.share = share
+      self.decays = decays
+    }
+
+    public func share(ofEvent event: Int, of count: Int) -> Double {
+      decays ? share / 2 * (1 + cos(.pi * Double(event) / Double(count))) : share
+    }
+  }
+
+  public enum Kind: Sendable, Equatable {
+    /// Up to a sparsity, from that of the masks that there are.
+    case gradual(Schedule, to: Double)
+    /// A sparsity that stays; nil for that of the masks that there are. Else the first weights that go are
+    /// drawn.
+    case dynamic(Regrowth, sparsity: Double?)
+  }
+
+  /// Gradients that are collected at an event, where something asks for them.
+  public struct Gradients: Sendable, Equatable {
+    /// m.
+    public var count = 256
+    /// Each row is the mean gradient of so many examples.
+    public var examplesPerRow = 16
+    /// λ.
+    public var damping = 1e-5
+    /// Weights of a block of `woodfisher`.
+    public var blockSize = 2000
+    public var answer = BrainSurgeon.Update.joint
+
+    public init() {}
+  }
+
+  public enum Scope: String, CaseIterable, Sendable {
+    /// All prunable weights compete.
+    case global
+    /// Those of a tensor do; each keeps the same share of its weights.
+    case uniform
+  }
+
+  public var kind: Kind
+  public var times: Times
+  public var method = Method.magnitude
+  public var tensors = TensorChoice()
+  public var scope = Scope.global
+  public var maximumTensorSparsity = 1.0
+  public var gradients = Gradients()
+
+  public init(_ kind: Kind, times: Times) {
+    self.kind = kind
+    self.times = times
+  }
+
+  /// `total` shared out in proportion to `sizes`, where no share is below `previous`, whose sum is at most
+  /// the total: rounded down, and what is left, or too much, taken where it is farthest from proportion.
+  package static func shares(of total: Int, over sizes: [Int], from previous: [Int]) -> [Int] {
+    let all = sizes.reduce(0, +)
+    guard all > 0 else { return previous }
+    let parts = sizes.map { Double(total) * Double($0) / Double(all) }
+    var shares = zip(parts, previous).map { max(Int($0), $1) }
+    func byDeficit() -> [Int] {
+      sizes.indices.sorted {
+        (parts[$1] - Double(shares[$1]), $0) < (parts[$0] - Double(shares[$0]), $1)
+      }
+    }
+    var left = total - shares.reduce(0, +)
+    while left != 0 {
+      let changed =
+        left > 0
+        ? byDeficit().filter { shares[$0] < sizes[$0] }.prefix(left)
+        : byDeficit().reversed().filter { shares[$0] > previous[$0] }.prefix(-left)
+      precondition(!changed.isEmpty, "\(total) of \(all) shared out from \(previous)")
+      for index in changed { shares[index] += left.signum() }
+      left -= left.signum() * changed.count
+    }
+    return shares
+  }
+
+  /// Whether an event collects gradients.
+  var takesGradients: Bool {
+    if method != .magnitude { return true }
+    if case .dynamic(let regrowth, _) = kind { return regrowth.criterion != .random }
+    return false
+  }
+}

@@ -1,0 +1,153 @@
+import Curvature
+import Datasets
+import LinearAlgebra
+import MPI
+import Optimizers
+import Pruning
+import Sharding
+
+extension Trainer {
+  /// Removes weights before the next step, or takes others back, where the plan says so: parameters and
+  /// all that the optimizer has gathered follow. Collective.
+  func pruneIfDue() throws {
+    guard let pruner, let event = pruner.pruning.times.event(after: position.step) else { return }
+    let start = ContinuousClock.now
+    let step = position.step
+    let outcome = try clock.time(.pruning) {
+      world.place.step = step
+      let outcome = try pruner.prune(
+        event: event, step: step, parameters: state.parameters, state: state.statistics,
+        masks: &state.masks!)
+      groups = groups.keepingZero(state.masks!.removed)
+      try state.optimizer.adopt(groups, partition: state.partition, on: world)
+      return outcome
+    }
+    let (all, removed) = state.masks!.counts
+    sparsity = state.masks!.sparsity
+    log(
+      RunDirectory.PruningLine(
+        step: step, epoch: step / plan.batches.batchesPerEpoch + 1, sparsity: sparsity!,
+        kept: all - removed, removed: outcome.removed, regrown: outcome.regrown,
+        predictedChange: outcome.prediction.map(JSONNumber.init),
+        pruningSeconds: (ContinuousClock.now - start) / .seconds(1)))
+    let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) taken back" : ""
+    progress.say(
+      "after step \(step): \(outcome.removed) weights removed\(regrown), \(all - removed) of \(all) "
+        + "are left: sparsity \(formatNumber(sparsity!, digits: 4))")
+  }
+}
+
+extension TrainingPlan {
+  /// Where the masks of the trained network go.
+  var masksOfModel: String { "\(runDirectory)/\(Masks.fileName)" }
+
+  /// What carries out the plan's pruning, checked against its masks; nil where it has none. Collective.
+  func pruner(
+    _ masks: Masks?, _ checkpoint: Checkpoint?, on world: Communicator
+  ) throws -> Pruner? {
+    guard let pruning, let masks else { return nil }
+    let first = checkpoint?.manifest.initialSparsity ?? masks.sparsity
+    try world.agree { try check(pruning, masks, from: first) }
+    return Pruner(
+      self, pruning, of: masks.tensors, initialSparsity: first, on: world)
+  }
+
+  private func check(_ pruning: PruningPlan, _ masks: Masks, from first: Double) throws {
+    let last = pruning.times.steps.last!
+    guard last < schedule.totalSteps else {
+      throw DatasetError(
+        "--prune-end", "the last event comes after step \(last)",
+        expected: "a step of the run before its last, \(schedule.totalSteps)", got: "\(last)")
+    }
+    let selection = try Selection(
+      of: masks.tensors, scope: pruning.scope == .global ? .global : .uniform,
+      maximumTensorSparsity: pruning.maximumTensorSparsity)
+    switch pruning.kind {
+    case .gradual(let schedule, let last):
+      // The last one is what was asked for: it is checked first.
+      for event in (0..<pruning.times.count).reversed() {
+        let sparsity = schedule.sparsity(
+          ofEvent: event, of: pruning.times.count, from: first, to: last)
+        guard sparsity >= first else {
+          throw DatasetError(
+            "--sparsity", "the masks that the run begins with remove more",
+            expected: "at least \(first)", got: "\(sparsity)")
+        }
+        try selection.check(sparsity)
+      }
+    case .dynamic(_, let sparsity):
+      if let sparsity { try selection.check(sparsity) }
+      guard sparsity ?? first > 0 else {
+        throw DatasetError(
+          "--regrow", "the masks remove nothing that could come back",
+          expected: "--sparsity > 0, or masks that do", got: "\(first)")
+      }
+    }
+    if pruning.takesGradients {
+      let count = dataset.training.count
+      guard pruning.gradients.examplesPerRow <= count else {
+        throw DatasetError(
+          "--prune-gradient-batch", "a row of gradients is a mean over examples",
+          expected: "1 to \(count)", got: "\(pruning.gradients.examplesPerRow)")
+      }
+    }
+  }
+
+  /// What masks, and the events in which they change, take beside the run: an optimizer's window is there
+  /// twice while it loses columns.
+  func pruningMemory(
+    _ groups: ParameterGroups, _ partition: CellPartition, on world: Communicator
+  ) throws -> MemoryPlan {
+    let d = network.layout.count
+    // What is kept, and what stays zero.
+    var memory = MemoryPlan(optimizer: 0, vectors: 2 * d, activations: 0)
+    guard let pruning else { return memory }
+    memory += try Pruner.memory(self, pruning, on: world)
+    if case .mfac(let mfac) = optimizer {
+      let levels = partition.cells.leaves.trailingZeroBitCount
+      memory += MemoryPlan(
+        optimizer: optimizer.bytes(groups: groups, partition: partition, rank: world.rank)
+          + 8 * (2 * levels + 2) * mfac.window * mfac.window, vectors: 0, activations: 0)
+    } else {
+      // The list of those that stay zero.
+      memory += MemoryPlan(
+        optimizer: 4 * partition.slice(of: world.rank).count, vectors: 0, activations: 0)
+    }
+    return memory
+  }
+
+  /// What is removed, and when more is, for people; empty where nothing is.
+  func pruningSummary(_ masks: Masks?) -> String {
+    guard let masks else { return "" }
+    let (all, removed) = masks.counts
+    var text =
+      "\nmasks      \(removed) of \(all) weights removed in "
+      + "\(masks.tensors.count(where: \.isPrunable)) tensors"
+    guard let pruning else { return text }
+    let steps = pruning.times.steps
+    let times =
+      switch steps.count {
+      case 1: "once, after step \(steps[0])"
+      case 2, 3:
+        "\(steps.count) times, after steps "
+          + steps.map(String.init).joined(separator: ", ")
+      default: "\(steps.count) times, after steps \(steps[0]), \(steps[1]), … \(steps.last!)"
+      }
+    switch pruning.kind {
+    case .gradual(let schedule, let last):
+      let name =
+        switch schedule {
+        case .cubic: "cubic"
+        case .geometric: "geometric"
+        case .list(let sparsities): sparsities.map { "\($0)" }.joined(separator: ", ")
+        }
+      text +=
+        "\npruning    to a sparsity of \(last), \(name), by \(pruning.method.rawValue), \(times)"
+    case .dynamic(let regrowth, _):
+      text +=
+        "\npruning    of the kept weights \(regrowth.share)\(regrowth.decays ? ", falling," : "") dropped "
+        + "by \(pruning.method.rawValue) and as many regrown by \(regrowth.criterion.rawValue), \(times)"
+    }
+    return text
+  }
+}

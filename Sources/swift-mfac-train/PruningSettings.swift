@@ -1,0 +1,291 @@
+import ArgumentParser
+import Launching
+import Pruning
+import Training
+
+/// Masks, and how they change while the run goes on.
+struct PruningSettings: ParsableArguments {
+  @Option(
+    help: """
+      A masks.safetensors of pruning: what it removes is zero and stays so; with --sparsity or --regrow \
+      the masks to begin with.
+      """)
+  var masks: String?
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Share of the prunable weights that is removed in the end, in [0, 1); with --regrow, from the start.
+      """)
+  var sparsity: Double?
+
+  @Option(
+    help: """
+      cubic, geometric, or increasing sparsities such as 0.5,0.8,0.9, one for each event. (default: cubic)
+      """)
+  var pruneSchedule: PruneSchedule?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Steps, or as 2epochs, before the first event. (default: --prune-every)")
+  var pruneBegin: RunLength?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Steps, or epochs, after which there is no event. (default: three quarters of the run)")
+  var pruneEnd: RunLength?
+
+  @Option(
+    parsing: .unconditional, help: "Steps, or epochs, between two events. (default: 100)")
+  var pruneEvery: RunLength?
+
+  @Option(
+    help: """
+      What is removed: magnitude, the smallest weights; diagonal, those of the least w²F_ii/2; \
+      woodfisher, of the least w²/(2[F⁻¹]_ii), F block by block; mfac, the same with F whole.
+      """)
+  var pruneMethod = PruningPlan.Method.magnitude
+
+  @Option(
+    parsing: .singleValue,
+    help: """
+      Prune the tensors whose names match this pattern, such as '*.weight'; may be repeated. \
+      (default: all of two dimensions or more)
+      """)
+  var include: [String] = []
+
+  @Option(
+    parsing: .singleValue,
+    help: "Leave those as they are whose names match this pattern; may be repeated.")
+  var exclude: [String] = []
+
+  @Option(
+    help: """
+      Which weights compete: global, all of them; uniform, those of a tensor, with the same sparsity in \
+      each. (default: uniform with --regrow, else global)
+      """)
+  var scope: PruningPlan.Scope?
+
+  @Option(
+    parsing: .unconditional,
+    help: "No tensor loses a larger share of its weights than this, where sparsity grows.")
+  var maxTensorSparsity = 1.0
+
+  @Option(
+    help: """
+      The sparsity stays; at each event some of the kept weights are dropped, and as many removed ones \
+      come back: random ones, those of the largest gradient, or those that a quadratic model of the loss \
+      gains most by (marginal).
+      """)
+  var regrow: PruningPlan.Regrowth.Criterion?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Share of the kept weights that an event drops, in (0, 1). (--regrow; default: 0.3)")
+  var regrowShare: Double?
+
+  enum Decay: String, CaseIterable, ExpressibleByArgument { case cosine, constant }
+
+  @Option(
+    help: "How that share goes on: cosine, to 0 at the end; constant. (--regrow; default: cosine)")
+  var regrowDecay: Decay?
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "The learning rate's schedule begins anew at each event, and ends at the next.")
+  var cycle = false
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      m, gradients of an event's Fisher matrix. (all but --prune-method magnitude; --regrow gradient, \
+      marginal)
+      """)
+  var pruneGradients = PruningPlan.Gradients().count
+
+  @Option(
+    parsing: .unconditional, help: "Each of them is the mean gradient of so many examples.")
+  var pruneGradientBatch = PruningPlan.Gradients().examplesPerRow
+
+  @Option(parsing: .unconditional, help: "λ of that matrix.")
+  var pruneDamping = PruningPlan.Gradients().damping
+
+  @Option(parsing: .unconditional, help: "Weights of a block, one after another. (woodfisher)")
+  var pruneBlockSize = PruningPlan.Gradients().blockSize
+
+  @Option(
+    help: "How the weights that stay answer: joint, independent or none. (woodfisher, mfac)")
+  var pruneUpdate = PruningPlan.Gradients().answer
+
+  func validate() throws {
+    if let sparsity {
+      try require((0..<1).contains(sparsity), "--sparsity", "in [0, 1)", sparsity)
+    }
+    if case .list(let sparsities) = pruneSchedule?.schedule {
+      try require(
+        sparsities.allSatisfy((0..<1).contains)
+          && zip(sparsities, sparsities.dropFirst()).allSatisfy(<),
+        "--prune-schedule", "increasing sparsities in [0, 1)", pruneSchedule!)
+    }
+    for (flag, length, least) in [
+      ("--prune-begin", pruneBegin, 0), ("--prune-end", pruneEnd, 0),
+      ("--prune-every", pruneEvery, 1),
+    ] {
+      if let length { try require(flag, in: least...1_000_000_000, length.count) }
+    }
+    try require(
+      maxTensorSparsity > 0 && maxTensorSparsity <= 1, "--max-tensor-sparsity", "in (0, 1]",
+      maxTensorSparsity)
+    if let regrowShare {
+      try require(regrowShare > 0 && regrowShare < 1, "--regrow-share", "in (0, 1)", regrowShare)
+    }
+    try require("--prune-gradients", in: 1...1_000_000, pruneGradients)
+    try require("--prune-gradient-batch", in: 1...1_000_000_000, pruneGradientBatch)
+    try require("--prune-block-size", in: 1...1_000_000_000, pruneBlockSize)
+    try require(
+      pruneDamping > 0 && pruneDamping.isFinite, "--prune-damping", "> 0", pruneDamping)
+  }
+}
+
+extension PruningSettings {
+  /// Checks what several of them decide together, and fills in what is left open.
+  ///
+  /// - Parameter sparse: whether initial zeros are masks.
+  mutating func resolve(sparse: Bool) throws {
+    try require(
+      masks == nil || !sparse, "--masks", "no --sparse beside it, whose masks are initial zeros",
+      masks ?? "")
+    let isGrowing = regrow == nil && (sparsity != nil || pruneSchedule != nil)
+    let given: [(String, String?, Bool, String)] = [
+      ("--prune-schedule", pruneSchedule?.description, regrow == nil, "no --regrow beside it"),
+      (
+        "--prune-begin", pruneBegin?.description, isGrowing || regrow != nil,
+        "--sparsity or --regrow"
+      ),
+      ("--prune-end", pruneEnd?.description, isGrowing || regrow != nil, "--sparsity or --regrow"),
+      (
+        "--prune-every", pruneEvery?.description, isGrowing || regrow != nil,
+        "--sparsity or --regrow"
+      ),
+      ("--regrow-share", regrowShare.map { "\($0)" }, regrow != nil, "--regrow"),
+      ("--regrow-decay", regrowDecay?.rawValue, regrow != nil, "--regrow"),
+      ("--cycle", cycle ? "it" : nil, isGrowing, "--sparsity without --regrow"),
+    ]
+    for (flag, value, holds, expected) in given where value != nil {
+      try require(holds, flag, expected.hasPrefix("no ") ? expected : "\(expected) with it", value!)
+    }
+    if let regrow {
+      let hasMasks = masks != nil || sparse
+      try require(
+        (sparsity == nil) == hasMasks, "--regrow \(regrow.rawValue)",
+        "--sparsity, or masks that have one", hasMasks ? "both" : "neither")
+      regrowShare = regrowShare ?? 0.3
+      regrowDecay = regrowDecay ?? .cosine
+      scope = scope ?? .uniform
+    } else if isGrowing {
+      if case .list(let sparsities) = pruneSchedule?.schedule {
+        try require(
+          sparsity == nil || sparsity == sparsities.last, "--sparsity",
+          "the last of --prune-schedule, \(sparsities.last!)", sparsity ?? 0)
+        try require(
+          pruneEnd == nil, "--prune-end", "none with a list, which ends with its last",
+          pruneEnd?.description ?? "")
+        sparsity = sparsities.last
+      }
+      pruneSchedule = pruneSchedule ?? PruneSchedule(.cubic)
+      scope = scope ?? .global
+    }
+  }
+
+  /// - Parameters:
+  ///   - steps: of the run.
+  ///   - stepsPerEpoch: of the data.
+  /// - Throws: where the times do not fit one another.
+  func plan(steps: Int, stepsPerEpoch: Int) throws -> PruningPlan? {
+    guard regrow != nil || sparsity != nil else { return nil }
+    let every = (pruneEvery ?? RunLength(count: 100)).steps(stepsPerEpoch)
+    let begin = pruneBegin?.steps(stepsPerEpoch) ?? every
+    let end = pruneEnd?.steps(stepsPerEpoch) ?? 3 * steps / 4
+    let kind: PruningPlan.Kind
+    var count = 0
+    if let regrow {
+      kind = .dynamic(
+        PruningPlan.Regrowth(
+          criterion: regrow, share: regrowShare!, decays: regrowDecay == .cosine),
+        sparsity: sparsity)
+    } else {
+      kind = .gradual(pruneSchedule!.schedule, to: sparsity!)
+      if case .list(let sparsities) = pruneSchedule!.schedule { count = sparsities.count }
+    }
+    if count == 0 {
+      try require(
+        begin <= end, "--prune-begin", "at most --prune-end, step \(end)", "step \(begin)")
+      count = (end - begin) / every + 1
+    }
+    var plan = PruningPlan(
+      kind, times: PruningPlan.Times(begin: begin, every: every, count: count))
+    plan.method = pruneMethod
+    plan.tensors = TensorChoice(include: include, exclude: exclude)
+    plan.scope = scope!
+    plan.maximumTensorSparsity = maxTensorSparsity
+    plan.gradients.count = pruneGradients
+    plan.gradients.examplesPerRow = pruneGradientBatch
+    plan.gradients.damping = pruneDamping
+    plan.gradients.blockSize = pruneBlockSize
+    plan.gradients.answer = pruneUpdate
+    return plan
+  }
+}
+
+/// A number of steps, or of epochs: `200`, `3epochs`.
+struct RunLength: ExpressibleByArgument, CustomStringConvertible {
+  let count: Int
+  let isEpochs: Bool
+
+  init(count: Int) {
+    self.count = count
+    isEpochs = false
+  }
+
+  init?(argument: String) {
+    let digits = argument.prefix { $0.isASCII && $0.isNumber }
+    guard let count = Int(digits),
+      ["", "epoch", "epochs"].contains(argument.dropFirst(digits.count))
+    else { return nil }
+    self.count = count
+    isEpochs = digits.count < argument.count
+  }
+
+  var description: String { isEpochs ? "\(count)epochs" : "\(count)" }
+
+  func steps(_ stepsPerEpoch: Int) -> Int { isEpochs ? count * stepsPerEpoch : count }
+}
+
+struct PruneSchedule: ExpressibleByArgument, CustomStringConvertible {
+  let schedule: PruningPlan.Schedule
+
+  init(_ schedule: PruningPlan.Schedule) { self.schedule = schedule }
+
+  init?(argument: String) {
+    switch argument {
+    case "cubic": schedule = .cubic
+    case "geometric": schedule = .geometric
+    default:
+      guard let list = NumberList(argument: argument), !list.values.isEmpty else { return nil }
+      schedule = .list(list.values)
+    }
+  }
+
+  var description: String {
+    switch schedule {
+    case .cubic: "cubic"
+    case .geometric: "geometric"
+    case .list(let sparsities): NumberList(sparsities).description
+    }
+  }
+}
+
+extension PruningPlan.Method: ExpressibleByArgument {}
+extension PruningPlan.Scope: ExpressibleByArgument {}
+extension PruningPlan.Regrowth.Criterion: ExpressibleByArgument {}
+extension BrainSurgeon.Update: ExpressibleByArgument {}

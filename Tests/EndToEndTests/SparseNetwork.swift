@@ -1,0 +1,80 @@
+import Datasets
+import Foundation
+import Testing
+
+extension TemporaryDirectory {
+  /// A run on the digits in a directory of its own, which must come to its end.
+  func train(
+    _ name: String, ranks: Int? = nil, _ arguments: [String]
+  ) throws -> (run: String, output: String) {
+    let run = self.path(name)
+    let outcome = try Program.train(
+      ranks: ranks,
+      ["--dataset", "digits", "--batch-size", "48", "--run-directory", run] + arguments)
+    try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.errors)")
+    return (run, outcome.output)
+  }
+}
+
+/// A line of `metrics.jsonl` for an event.
+struct PruningEvent: Decodable {
+  let step: Int
+  let sparsity: Double
+  let kept: Int
+  let removed: Int
+  let regrown: Int
+  let predictedChange: Double?
+
+  static func read(_ run: String) throws -> [PruningEvent] {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
+      .split(separator: "\n").compactMap {
+        try? decoder.decode(PruningEvent.self, from: Data($0.utf8))
+      }
+  }
+}
+
+/// A directory's weights and masks, by tensor, and the momenta of a checkpoint in the order of both.
+struct SparseNetwork {
+  var weights: [(name: String, values: [Float])] = []
+  var kept: [String: [Bool]] = [:]
+  var momenta: [String: [Float]] = [:]
+
+  init(_ directory: String) throws {
+    let file = try SafetensorsFile(path: "\(directory)/model.safetensors")
+    for tensor in file.tensors { weights.append((tensor.name, try file.floats(tensor.name))) }
+    let masks = try SafetensorsFile(path: "\(directory)/masks.safetensors")
+    for tensor in masks.tensors {
+      var values = [UInt8](repeating: 0, count: tensor.count)
+      try values.withUnsafeMutableBytes {
+        try masks.read(tensor.name, type: .bool, shape: tensor.shape, into: $0)
+      }
+      kept[tensor.name] = values.map { $0 == 1 }
+    }
+    let path = "\(directory)/momentum-00001-of-00001.safetensors"
+    guard FileManager.default.fileExists(atPath: path) else { return }
+    let cells = try SafetensorsFile(path: path)
+    for tensor in cells.tensors.sorted(by: { $0.name < $1.name }) {
+      let name = String(tensor.name.split(separator: ".").last!)
+      momenta[name, default: []] += try cells.floats(tensor.name)
+    }
+  }
+
+  /// Whether all that masks remove is zero, in the weights and in each momentum.
+  func checkZeros() {
+    var start = 0
+    for (name, values) in weights {
+      for (i, isKept) in (kept[name] ?? []).enumerated() where !isKept {
+        #expect(values[i].bitPattern == 0, "\(name) \(i): \(values[i])")
+        for (momentum, numbers) in momenta {
+          #expect(numbers[start + i] == 0, "\(momentum) of \(name) \(i): \(numbers[start + i])")
+        }
+      }
+      start += values.count
+    }
+  }
+
+  var removed: Int { kept.values.joined().count { !$0 } }
+  var all: Int { kept.values.joined().count }
+}
