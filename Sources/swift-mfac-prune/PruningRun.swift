@@ -86,12 +86,12 @@ struct PruningRun {
         holdingOut: try settings.fisher.heldOutCount(of: dataset.training.count),
         seed: settings.weights.seed)
     }
-    judge = try world.agree {
+    judge =
       heldOut.count == 0
-        ? nil
-        : try HeldOutExamples(
-          heldOut, network: description, loss: loss, state: state, slices: slices)
-    }
+      ? nil
+      : HeldOutExamples(
+        heldOut, network: network, loss: loss, state: state, parameterCount: weights.count,
+        slices: slices)
     collection = try Self.collection(
       settings, of: description, loss, training, partition, slices, on: world)
     mask.apply(to: weights[slice])
@@ -116,6 +116,8 @@ struct PruningRun {
         + BrainSurgeon.bytes(
           count: fisher.gradients, models: fisher.candidates.models.count, partition: partition,
           rank: world.rank)
+        // Those that are judged.
+        + (fisher.candidates.count > 1 ? 4 * network.layout.count : 0)
     ).check(on: world)
     return try world.agree {
       try GradientCollection(
