@@ -89,22 +89,11 @@ public struct FisherPruning: PruningMethod {
         try surgeon(own, candidates.models[0]).costs(
           removing: previous.isRemoved, for: candidates.models, on: world)
       }
-    var trials: [HeldOutChoice.Candidate] = []
-    var best: (trial: Int, mask: Mask, weights: Buffer<Float>, removed: Removed)?
-    let trial = Buffer<Float>(count: weights.count)
+    var trials = HeldOutTrials(of: own, by: judge)
     for (index, model) in candidates.models.enumerated() {
       let mask = try seconds.time(\.selection) {
-        let mask = try path.mask(
+        try path.mask(
           by: with(model), of: own, after: previous, saliencies: saliencies?[index], on: world)
-        switch path.improvement {
-        case .none: return mask
-        case .exchange:
-          return try MaskExchange(surgeon(own, model), path, after: previous, on: world)
-            .improved(mask)
-        case .thresholding:
-          return try MaskThresholding(surgeon(own, model), path, after: previous, on: world)
-            .improved(mask)
-        }
       }
       if candidates.count == 1, candidates.steps == [1] {
         let removed = try seconds.time(\.removal) {
@@ -113,36 +102,40 @@ public struct FisherPruning: PruningMethod {
         return PrunedStage(mask: mask, removed: removed, choice: nil, seconds: seconds)
       }
       let updates = try seconds.time(\.removal) { try self.updates(of: own, by: mask, on: world) }
-      for (update, (weights, predictions, condition)) in zip(candidates.models, updates) {
-        for (place, step) in candidates.steps.enumerated() {
-          mask.step(step, from: own, to: weights, into: trial.all)
-          let loss = try seconds.time(\.judging) {
-            try judge?.loss(of: UnsafeBufferPointer(trial.all), on: world) ?? 0
+      try seconds.time(\.judging) {
+        for (update, result) in zip(candidates.models, updates) {
+          for (place, step) in candidates.steps.enumerated() {
+            try trials.add(
+              (model, update, step), under: mask, to: result.weights,
+              Removed(prediction: result.predictions?[place], condition: result.condition),
+              on: world)
           }
-          let candidate = HeldOutChoice.Candidate(
-            mask: model, update: update, step: step, loss: loss)
-          if best.map({ loss < trials[$0.trial].loss }) ?? loss.isFinite {
-            let copy = Buffer<Float>(count: trial.count)
-            _ = copy.all.update(fromContentsOf: trial.all)
-            best = (
-              trials.count, mask, copy,
-              Removed(prediction: predictions?[place], condition: condition)
-            )
-          }
-          trials.append(candidate)
         }
       }
     }
-    guard let best else {
+    guard let best = trials.best else {
       throw PruningError(
         "no candidate leaves the network a finite held-out loss: expected larger --damping, or smaller "
           + "--gradient-scale or --step")
     }
-    _ = weights.update(fromContentsOf: best.weights.all)
+    _ = weights.update(fromContentsOf: best.weights)
     return PrunedStage(
-      mask: best.mask, removed: best.removed,
-      choice: judge == nil ? nil : HeldOutChoice(candidates: trials, chosen: best.trial),
-      seconds: seconds)
+      mask: best.mask, removed: best.removed, choice: trials.choice, seconds: seconds)
+  }
+
+  /// The mask by the first candidate, improved as the path says.
+  public func improved(
+    _ mask: Mask, of weights: UnsafeBufferPointer<Float>, after previous: Mask, by path: MaskPath,
+    on world: Communicator
+  ) throws -> Mask {
+    let surgeon = surgeon(weights, candidates.models[0])
+    return switch path.improvement {
+    case .none: mask
+    case .exchange:
+      try MaskExchange(surgeon, path, after: previous, on: world).improved(mask)
+    case .thresholding:
+      try MaskThresholding(surgeon, path, after: previous, on: world).improved(mask)
+    }
   }
 
   private typealias Update = (weights: [Float], predictions: [Double]?, condition: Double?)

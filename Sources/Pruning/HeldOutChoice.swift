@@ -1,3 +1,4 @@
+import LinearAlgebra
 import MPI
 
 /// Says how good pruned weights are, by what their pruning has not seen: candidates are chosen by it.
@@ -26,23 +27,41 @@ public struct HeldOutChoice: Sendable {
   public let chosen: Int
 }
 
-/// The λ, η and τ that are chosen among.
-public struct ModelCandidates: Sendable {
-  public let models: [BrainSurgeon.Model]
-  public let steps: [Double]
+/// Tries candidates one after another and keeps the best, of equal ones the first.
+struct HeldOutTrials {
+  private let start: UnsafeBufferPointer<Float>
+  private let judge: (any HeldOutJudge)?
+  private let trial: Buffer<Float>
+  private var candidates: [HeldOutChoice.Candidate] = []
+  private(set) var best: (index: Int, mask: Mask, weights: [Float], removed: Removed)?
 
   /// - Parameters:
-  ///   - dampings: λ > 0.
-  ///   - gradientScales: η ≥ 0.
-  ///   - steps: τ in [0, 1].
-  public init(dampings: [Double], gradientScales: [Double] = [0], steps: [Double] = [1]) {
-    precondition(!dampings.isEmpty && !gradientScales.isEmpty && !steps.isEmpty, "no candidate")
-    models = dampings.flatMap { damping in
-      gradientScales.map { BrainSurgeon.Model(damping: damping, gradientScale: $0) }
-    }
-    self.steps = steps
+  ///   - start: the weights that candidates go from; they stay there for the trials.
+  ///   - judge: may be left out for a single candidate.
+  init(of start: UnsafeBufferPointer<Float>, by judge: (any HeldOutJudge)?) {
+    self.start = start
+    self.judge = judge
+    trial = Buffer(count: start.count)
   }
 
-  /// Of one mask.
-  public var count: Int { models.count * steps.count }
+  /// Judges a step τ on the way from the masked weights `to` those of an update. Collective.
+  mutating func add(
+    _ candidate: (mask: BrainSurgeon.Model, update: BrainSurgeon.Model, step: Double),
+    under mask: Mask, to updated: [Float], _ removed: Removed, on world: Communicator
+  ) throws {
+    mask.step(candidate.step, from: start, to: updated, into: trial.all)
+    let loss = try judge?.loss(of: UnsafeBufferPointer(trial.all), on: world) ?? 0
+    if best.map({ loss < candidates[$0.index].loss }) ?? loss.isFinite {
+      best = (candidates.count, mask, Array(trial.all), removed)
+    }
+    candidates.append(
+      HeldOutChoice.Candidate(
+        mask: candidate.mask, update: candidate.update, step: candidate.step, loss: loss))
+  }
+
+  /// None where nothing was judged.
+  var choice: HeldOutChoice? {
+    guard judge != nil, let best else { return nil }
+    return HeldOutChoice(candidates: candidates, chosen: best.index)
+  }
 }

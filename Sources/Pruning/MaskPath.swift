@@ -51,6 +51,6 @@ public struct MaskPath: Sendable {
           removing: sparsity, bySaliency: $0, after: mask, partition: partition, on: world)
       }
     }
-    return mask
+    return try method.improved(mask, of: weights, after: previous, by: self, on: world)
   }
 }

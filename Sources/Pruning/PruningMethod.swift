@@ -20,6 +20,16 @@ public protocol PruningMethod {
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
   ) throws -> Removed
 
+  /// A mask of the same sparsity, improved as the path says. Collective.
+  ///
+  /// - Parameters:
+  ///   - weights: this rank's slice.
+  ///   - previous: what it has removed stays removed.
+  func improved(
+    _ mask: Mask, of weights: UnsafeBufferPointer<Float>, after previous: Mask, by path: MaskPath,
+    on world: Communicator
+  ) throws -> Mask
+
   /// Finds a mask, and removes by it. Collective.
   ///
   /// - Parameters:
@@ -54,6 +64,14 @@ public struct PrunedStage: Sendable {
 }
 
 extension PruningMethod {
+  public func improved(
+    _ mask: Mask, of weights: UnsafeBufferPointer<Float>, after previous: Mask, by path: MaskPath,
+    on world: Communicator
+  ) throws -> Mask {
+    precondition(path.improvement == .none, "\(path.improvement) by \(Self.self)")
+    return mask
+  }
+
   public func prune(
     _ weights: UnsafeMutableBufferPointer<Float>, after previous: Mask, by path: MaskPath,
     on world: Communicator

@@ -14,14 +14,14 @@ struct HeldOutExamples: HeldOutJudge {
   private let slices: [Range<Int>]
 
   init(
-    _ examples: ExampleSubset, network: NetworkDescription, loss: Loss, state: Buffer<Float>,
-    slices: [Range<Int>]
-  ) throws {
+    _ examples: ExampleSubset, network: Network<Float>, loss: Loss, state: Buffer<Float>,
+    parameterCount: Int, slices: [Range<Int>]
+  ) {
     self.examples = examples
-    self.network = try Network(network, maximumBatch: min(64, examples.count))
+    self.network = network
     self.loss = loss
     self.state = state
-    parameters = Buffer(count: network.layout.count)
+    parameters = Buffer(count: parameterCount)
     self.slices = slices
   }
 

@@ -67,12 +67,12 @@ public final class TrainedNetwork: TrainedModel {
     let source = try gradients(
       of: count == 0 ? dataset.training : rest, rowCount: rowCount, examplesPerRow: examplesPerRow,
       slices: slices, kept: kept, on: world)
-    let judge = try world.agree {
-      try count == 0
-        ? nil
-        : HeldOutExamples(
-          judging, network: description, loss: loss, state: state, slices: slices)
-    }
+    let judge =
+      count == 0
+      ? nil
+      : HeldOutExamples(
+        judging, network: network, loss: loss, state: state, parameterCount: self.count,
+        slices: slices)
     return (source, judge)
   }
 

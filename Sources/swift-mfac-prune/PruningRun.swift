@@ -88,6 +88,8 @@ struct PruningRun {
               count: count, models: settings.fisher.candidates.models.count, partition: partition,
               rank: world.rank)
             + BrainSurgeon.groupBytes(count: count, groups: groups)
+            // Those that are judged.
+            + (settings.fisher.candidates.count > 1 ? 4 * model.count : 0)
         }, on: world)
       : nil
     (gradients, judge) = (collected?.source, collected?.judge)
