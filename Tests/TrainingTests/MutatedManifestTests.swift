@@ -21,6 +21,11 @@ struct MutatedManifestTests {
           "sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
         },
         {
+          "bytes" : 1160,
+          "name" : "masks.safetensors",
+          "sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        },
+        {
           "bytes" : 4064,
           "name" : "model.safetensors",
           "sha256" : "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -46,6 +51,7 @@ struct MutatedManifestTests {
       ],
       "format_version" : 1,
       "has_window" : true,
+      "initial_sparsity" : 0.5,
       "is_evaluated" : false,
       "learning_rate" : 0.001,
       "metrics_bytes" : 1234,
@@ -119,6 +125,8 @@ struct MutatedManifestTests {
     let names = manifest.files.map(\.name)
     #expect(names.contains("model.safetensors"))
     #expect(names.contains("curvature.safetensors") == manifest.hasWindow)
+    #expect(names.contains("masks.safetensors") == (manifest.initialSparsity != nil))
+    #expect(manifest.initialSparsity.map { (0...1).contains($0) } ?? true)
     for file in manifest.files {
       #expect(file.name.hasSuffix(".safetensors") && !file.name.contains("/"))
       #expect(file.bytes >= 0)
