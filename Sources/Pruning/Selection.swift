@@ -126,7 +126,10 @@ public struct Selection: Sendable {
     if case .consecutive(let kept, _) = pattern {
       mask = blocks.mask(keeping: kept)
     } else {
-      let counts = try world.agree { try self.counts(for: sparsity) }
+      let kept = try previous.keptCounts(of: prunable, on: world)
+      let counts = try world.agree {
+        try self.counts(for: sparsity, after: zip(prunable, kept).map { $0.range.count - $1 })
+      }
       mask = blocks.mask(upTo: try boundaries(of: blocks, counts, on: world))
     }
     try world.agree { try check(previous, leaves: mask) }
@@ -168,18 +171,25 @@ public struct Selection: Sendable {
 
   /// - Throws: `PruningError` where the tensors cannot have that sparsity.
   public func check(_ sparsity: Double) throws(PruningError) {
-    if pattern.sparsity == nil { _ = try counts(for: sparsity) }
+    if pattern.sparsity == nil {
+      _ = try counts(for: sparsity, after: prunable.map { _ in 0 })
+    }
   }
 
   /// How many weights a sparsity removes.
   ///
+  /// - Parameter previous: those of each prunable tensor that are removed already.
   /// - Throws: `PruningError` where the tensors cannot have it.
-  private func counts(for sparsity: Double) throws(PruningError) -> Counts {
+  private func counts(
+    for sparsity: Double, after previous: [Int]
+  ) throws(PruningError) -> Counts {
     // What is shared out: blocks where all are of one size, else weights.
     let unit = pattern.blockSize ?? 1
     let sizes = prunable.map { $0.range.count / unit }
     let total = Share(sparsity).roundedUp(of: sizes.reduce(0, +))
     let largest = prunable.map(largestCount(of:))
+    // A block that has lost some of its weights goes whole.
+    let least = previous.map { ($0 + unit - 1) / unit }
     let counts: [Int]
     switch scope {
     case .global where budget == .flops:
@@ -201,7 +211,7 @@ public struct Selection: Sendable {
             + "each tensor allows")
       }
       return .inAll(total * unit)
-    case .uniform: counts = Self.share(total, over: sizes)
+    case .uniform: counts = Self.shares(of: total, over: sizes, from: least)
     case .perTensor(let named):
       let fixed = prunable.map { tensor in
         named[tensor.name].map { removedCount($0, of: tensor) / unit }
@@ -214,7 +224,8 @@ public struct Selection: Sendable {
             + "tensors that leave between 0 and \(restSizes.reduce(0, +) * unit) of them to the other "
             + "tensors, got \(rest * unit)")
       }
-      counts = zip(fixed, Self.share(rest, over: restSizes)).map { $0 ?? $1 }
+      let restLeast = zip(least, fixed).map { $1 == nil ? $0 : 0 }
+      counts = zip(fixed, Self.shares(of: rest, over: restSizes, from: restLeast)).map { $0 ?? $1 }
     }
     let whole = zip(prunable, counts).map { tensor, count in
       let size = pattern.blockSize(in: tensor)
@@ -246,19 +257,29 @@ public struct Selection: Sendable {
     return Share(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
   }
 
-  /// `total` shared out in proportion to `sizes`: each share rounded down, and what is left given one
-  /// by one to the largest remainders, of equal ones to the first.
-  private static func share(_ total: Int, over sizes: [Int]) -> [Int] {
-    let all = sizes.reduce(0, +)
+  /// `total` shared out in proportion to `sizes`, where no share is below `previous`, if these sum up to
+  /// the total at most: rounded down, and what is left, or too much, taken one by one where it is farthest
+  /// from proportion, of equal ones from the first.
+  ///
+  /// Rounding by the largest remainders alone would now and then take a weight back as the total grows.
+  package static func shares(of total: Int, over sizes: [Int], from previous: [Int]) -> [Int] {
+    let all = Int128(sizes.reduce(0, +))
     guard all > 0 else { return sizes.map { _ in 0 } }
-    let products = sizes.map { total.multipliedFullWidth(by: $0) }
-    let parts = products.map { all.dividingFullWidth($0) }
-    var shares = parts.map(\.quotient)
-    let left = total - shares.reduce(0, +)
-    let byRemainder = parts.indices.sorted {
-      (parts[$1].remainder, $0) < (parts[$0].remainder, $1)
+    let least = previous.reduce(0, +) <= total ? previous : sizes.map { _ in 0 }
+    let parts = sizes.map { Int128(total) * Int128($0) }
+    var shares = zip(parts, least).map { max(Int($0 / all), $1) }
+    var left = total - shares.reduce(0, +)
+    while left != 0 {
+      let deficits = zip(parts, shares).map { $0 - Int128($1) * all }
+      let order = sizes.indices.sorted { (deficits[$1], $0) < (deficits[$0], $1) }
+      let changed =
+        left > 0
+        ? order.filter { shares[$0] < sizes[$0] }.prefix(left)
+        : order.reversed().filter { shares[$0] > least[$0] }.prefix(-left)
+      precondition(!changed.isEmpty, "\(total) of \(all) shared out from \(previous)")
+      for index in changed { shares[index] += left.signum() }
+      left -= left.signum() * changed.count
     }
-    for index in byRemainder.prefix(left) { shares[index] += 1 }
     return shares
   }
 

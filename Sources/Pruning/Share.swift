@@ -2,7 +2,8 @@
 ///
 /// The nearest `Double` to 0.8 lies above it: in floating point a whole number of things may come out
 /// just above or below itself, and one thing too many or too few would be taken. The shortest decimal
-/// that stands for the `Double` is what was typed, and counts by it are exact.
+/// that stands for the `Double` is what was typed, and counts by it are exact; so is the count of a share
+/// that is the quotient of two counts.
 package struct Share {
   private let numerator: UInt128
   private let denominator: UInt128
@@ -21,17 +22,18 @@ package struct Share {
   }
 
   /// The least whole number that is not below the share of `count`.
-  package func roundedUp(of count: Int) -> Int {
-    let (quotient, remainder) = parts(of: count)
-    return remainder == 0 ? quotient : quotient + 1
-  }
+  package func roundedUp(of count: Int) -> Int { parts(of: count).up }
 
   /// The largest whole number that is not above the share of `count`.
-  package func roundedDown(of count: Int) -> Int { parts(of: count).quotient }
+  package func roundedDown(of count: Int) -> Int { parts(of: count).down }
 
-  private func parts(of count: Int) -> (quotient: Int, remainder: UInt128) {
+  /// Both are the whole number that the share is within the rounding of a quotient of counts.
+  private func parts(of count: Int) -> (down: Int, up: Int) {
     let (quotient, remainder) = (numerator * UInt128(count)).quotientAndRemainder(
       dividingBy: denominator)
-    return (Int(quotient), remainder)
+    let fraction = Double(remainder) / Double(denominator)
+    let rounding = min(Double(count) * .ulpOfOne, 1e-3)
+    let down = Int(quotient) + (fraction >= 1 - rounding ? 1 : 0)
+    return (down, fraction > rounding && fraction < 1 - rounding ? down + 1 : down)
   }
 }

@@ -85,7 +85,6 @@ final class Pruner {
     guard case .dynamic(_, let sparsity?) = pruning.kind else { return }
     let random = random(step: 0)
     let scores = slice.map { random.uniform(at: UInt64($0)) }
-    let scope = pruning.scope == .global ? Selection.Scope.global : .uniform
     masks.mask = try whole(
       try select(sparsity, scope, upTo: pruning.maximumTensorSparsity, by: scores))
   }
@@ -113,7 +112,7 @@ final class Pruner {
     case .gradual:
       let sparsity = sparsity(ofEvent: event)!
       after = try select(
-        sparsity, scope(masks, removing: sparsity), upTo: pruning.maximumTensorSparsity,
+        sparsity, scope, upTo: pruning.maximumTensorSparsity,
         by: saliencies, after: before)
       prediction = try method.remove(by: after, from: weights, on: world).prediction
     case .dynamic(let regrowth, _):
@@ -144,25 +143,11 @@ final class Pruner {
   }
 
   private var slice: Range<Int> { slices[world.rank] }
+  private var scope: Selection.Scope { pruning.scope == .global ? .global : .uniform }
 
   /// Of the numbers of an event. Others have streams up to 3·2³².
   private func random(step: Int) -> CounterRandom {
     CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
-  }
-
-  /// How a sparsity is shared out, where no tensor gets back what it has lost.
-  private func scope(_ masks: Masks, removing sparsity: Double) -> Selection.Scope {
-    guard pruning.scope == .uniform else { return .global }
-    let prunable = tensors.filter(\.isPrunable)
-    let sizes = prunable.map(\.range.count)
-    let counts = PruningPlan.shares(
-      of: Int((sparsity * Double(sizes.reduce(0, +))).rounded()), over: sizes,
-      from: prunable.map { tensor in tensor.range.count { !masks.mask.isKept[$0] } })
-    return .perTensor(
-      Dictionary(
-        uniqueKeysWithValues: prunable.indices.map {
-          (prunable[$0].name, Double(counts[$0]) / Double(sizes[$0]))
-        }))
   }
 
   /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared out:

@@ -130,31 +130,6 @@ public struct PruningPlan: Sendable, Equatable {
     self.times = times
   }
 
-  /// `total` shared out in proportion to `sizes`, where no share is below `previous`, whose sum is at most
-  /// the total: rounded down, and what is left, or too much, taken where it is farthest from proportion.
-  package static func shares(of total: Int, over sizes: [Int], from previous: [Int]) -> [Int] {
-    let all = sizes.reduce(0, +)
-    guard all > 0 else { return previous }
-    let parts = sizes.map { Double(total) * Double($0) / Double(all) }
-    var shares = zip(parts, previous).map { max(Int($0), $1) }
-    func byDeficit() -> [Int] {
-      sizes.indices.sorted {
-        (parts[$1] - Double(shares[$1]), $0) < (parts[$0] - Double(shares[$0]), $1)
-      }
-    }
-    var left = total - shares.reduce(0, +)
-    while left != 0 {
-      let changed =
-        left > 0
-        ? byDeficit().filter { shares[$0] < sizes[$0] }.prefix(left)
-        : byDeficit().reversed().filter { shares[$0] > previous[$0] }.prefix(-left)
-      precondition(!changed.isEmpty, "\(total) of \(all) shared out from \(previous)")
-      for index in changed { shares[index] += left.signum() }
-      left -= left.signum() * changed.count
-    }
-    return shares
-  }
-
   /// Whether an event collects gradients.
   var takesGradients: Bool {
     if method != .magnitude { return true }

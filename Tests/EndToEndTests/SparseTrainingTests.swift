@@ -110,7 +110,7 @@ import Testing
     for (k, event) in events.enumerated() {
       let left = 1 - Double(k + 1) / 5
       let sparsity = 0.8765 * (1 - left * left * left)
-      #expect(event.kept == all - Int((sparsity * Double(all)).rounded()))
+      #expect(event.kept == all - Int((sparsity * Double(all)).rounded(.up)))
       #expect(event.sparsity == Double(all - event.kept) / Double(all))
       let before = try SparseNetwork(checkpoint(run, event.step))
       let after = try SparseNetwork(checkpoint(run, event.step + 1))
@@ -127,7 +127,7 @@ import Testing
       #expect(gone.count == event.removed && event.regrown == 0)
       #expect(gone.max()! <= left_.min()!)
     }
-    #expect(try SparseNetwork(run).removed == Int((0.8765 * Double(all)).rounded()))
+    #expect(try SparseNetwork(run).removed == Int((0.8765 * Double(all)).rounded(.up)))
   }
 
   /// As many come back as go, in each tensor; of the smallest weights, in place of which others begin at
@@ -150,7 +150,7 @@ import Testing
         let share = 0.25 / 2 * (1 + cos(Double.pi * Double(k) / 3))
         let before = try SparseNetwork(checkpoint(run, event.step))
         let after = try SparseNetwork(checkpoint(run, event.step + 1))
-        #expect(before.removed == Int((0.8 * Double(before.all)).rounded()))
+        #expect(before.removed == Int((0.8 * Double(before.all)).rounded(.up)))
         #expect(after.removed == before.removed && event.removed == event.regrown)
         after.checkZeros()
         var regrown = 0

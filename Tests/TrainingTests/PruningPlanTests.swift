@@ -37,27 +37,6 @@ struct PruningPlanTests {
       (0..<3).map { list.sparsity(ofEvent: $0, of: 3, from: 0, to: 0.875) } == [0.25, 0.5, 0.875])
   }
 
-  /// To the weight, near to proportion, and none ever gets back what it has lost: rounding by the largest
-  /// remainders alone would take one back now and then.
-  @Test func shares() {
-    let sizes = [144, 2304, 27, 640, 5, 36864, 512]
-    let all = sizes.reduce(0, +)
-    var previous = sizes.map { _ in 0 }
-    for total in stride(from: 0, through: all, by: 1) {
-      let shares = PruningPlan.shares(of: total, over: sizes, from: previous)
-      #expect(shares.reduce(0, +) == total)
-      for (share, (size, before)) in zip(shares, zip(sizes, previous)) {
-        #expect(share >= before && share <= size)
-        #expect(abs(Double(share) - Double(total) * Double(size) / Double(all)) < 1.5)
-      }
-      previous = shares
-    }
-    // From masks that are far from proportion.
-    #expect(PruningPlan.shares(of: 100, over: [100, 100], from: [80, 0]) == [80, 20])
-    #expect(PruningPlan.shares(of: 190, over: [100, 100], from: [80, 0]) == [95, 95])
-    #expect(PruningPlan.shares(of: 80, over: [100, 100], from: [80, 0]) == [80, 0])
-  }
-
   @Test func times() {
     let times = PruningPlan.Times(begin: 5, every: 3, count: 4)
     #expect(times.steps == [5, 8, 11, 14])
