@@ -31,10 +31,15 @@ func availableMemory() -> Int? {
   return limits.min()
 }
 
+/// The most bytes that this program has had in memory; `getrusage` would count those of who started it.
+package func peakMemory() -> Int {
+  1024 * (number(in: "/proc/self/status", after: "VmHWM:") ?? 0)
+}
+
 /// The first number of the first line that begins with `key`.
 private func number(in path: String, after key: String = "") -> Int? {
   lines(of: path).first { $0.hasPrefix(key) }.flatMap { line in
-    Int(line.dropFirst(key.count).drop { $0 == " " }.prefix { $0.isNumber })
+    Int(line.dropFirst(key.count).drop(while: \.isWhitespace).prefix(while: \.isNumber))
   }
 }
 

@@ -7,6 +7,7 @@ import MPI
 import Pruning
 import RandomNumbers
 import Sharding
+import Training
 
 /// Times the static algorithm: scores of all weights and the joint update, over any number of ranks.
 struct StaticCommand: ParsableCommand {
@@ -79,7 +80,7 @@ struct StaticCommand: ParsableCommand {
     let (d, n) = (Double(parameters), Double(m))
     let speed = Double(world.size) * 2 * pow(1024, 3) / products.median
     let scoreRate = (2 * n * n * d + n * n * n / 3) / scores.median
-    let peak = try world.allGather(Self.peakMemory).max()!
+    let peak = try world.allGather(Double(peakMemory())).max()!
     if world.rank == 0 {
       print(
         row(
@@ -94,13 +95,6 @@ struct StaticCommand: ParsableCommand {
               ? [] : ["scores \(format(single.median / scores.median, 2)) × one rank"]),
           nameWidth: 22, width: 20))
     }
-  }
-
-  /// The most bytes that this process has had in memory.
-  private static var peakMemory: Double {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return 1024 * Double(usage.ru_maxrss)
   }
 
   /// Seconds of the slowest rank.

@@ -48,7 +48,7 @@ extension PruneOutputTests {
     _ = try plot([losses, "--output", file])
     #expect(try String(contentsOfFile: file, encoding: .utf8).contains(">loss<"))
     let (mixed, mixedErrors) = try plot([losses, reports[0], "--output", file])
-    #expect(mixed != 0 && mixedErrors.contains("\(reports[0]): has an accuracy"))
+    #expect(mixed != 0 && mixedErrors.contains("\(reports[0]): is of another kind than"))
 
     // No curve of one sparsity, and none of what is no report.
     let (output, _, _, _) = try prune("mlp", to: "one", ["--sparsity", "0.5"])
