@@ -66,6 +66,12 @@ struct Curves {
     }
   }
 
+  /// Whether no report has a number to draw: magnitudes of a model that cannot be computed here say nothing
+  /// of its loss.
+  var isEmpty: Bool {
+    reports.allSatisfy { $0.contents.keeping.allSatisfy { value(of: $0) == nil } }
+  }
+
   /// Writes the plot; it appears when it is complete.
   func write(to path: String) throws {
     try AtomicFile.write(to: path) { file throws(DatasetError) in

@@ -18,5 +18,10 @@ struct Plot: ParsableCommand {
 
   func validate() throws { try require(!output.isEmpty, "--output", "a path", "an empty one") }
 
-  func run() throws { try Curves(ofReports: reports).write(to: output) }
+  func run() throws {
+    let curves = try Curves(ofReports: reports)
+    try require(
+      !curves.isEmpty, "reports", "some of accuracies, losses or predicted changes of it", "none")
+    try curves.write(to: output)
+  }
 }

@@ -75,7 +75,8 @@ struct OutputSettings: ParsableArguments {
   @Option(
     help: """
       A directory for model.safetensors, masks.safetensors and report.json; with --sweep, those of \
-      each sparsity in one of its own, as sparsity-0.9, and curve.svg.
+      each sparsity in one of its own, as sparsity-0.9, and curve.svg where the loss is known or \
+      predicted.
       """)
   var output: String
 

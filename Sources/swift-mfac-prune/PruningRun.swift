@@ -22,6 +22,8 @@ struct PruningRun {
   private let selection: Selection
   /// What was removed before.
   private let mask: Mask
+  /// Of the masks that the first stage begins with.
+  private let initialSparsity: Double
   /// Where the method needs them.
   private let gradients: (any GradientSource)?
   /// Says which candidate is the best, where there are several.
@@ -47,18 +49,29 @@ struct PruningRun {
     let cells = settings.cells(of: model.count, tensors: model.tensors.map(\.range.lowerBound))
     let partition = CellPartition(cells, over: world.size)
     let slice = partition.slice(of: world.rank)
-    (selection, mask) = try world.agree {
+    let (selection, first, mask) = try world.agree {
       let tensors = try settings.tensors.tensors(of: model)
       let selection = try settings.selection.selection(of: tensors)
-      try settings.selection.sparsities.forEach(selection.check)
       if settings.output.sparseOutput {
         try Mask.checkSparseNames(of: tensors, others: model.others.map(\.name))
       }
-      let masks = stages.map(\.masksToBeginWith) ?? settings.tensors.masks
-      let mask = try masks.map {
-        try Mask(reading: $0, of: tensors, slice: slice)
+      func mask(_ path: String?) throws -> Mask {
+        try path.map { try Mask(reading: $0, of: tensors, slice: slice) } ?? Mask(slice: slice)
       }
-      return (selection, mask ?? Mask(slice: slice))
+      return (selection, try mask(settings.tensors.masks), try stages?.masks.map(mask))
+    }
+    self.selection = selection
+    self.mask = mask ?? first
+    let initialSparsity = try selection.sparsity(of: first, on: world)
+    self.initialSparsity = initialSparsity
+    try world.agree { [selection] in
+      for sparsity in settings.selection.sparsities {
+        // The last one is what was asked for: it is checked first.
+        for stage in (0..<settings.selection.stages).reversed() {
+          try settings.selection.sparsities(ofStage: stage, from: initialSparsity, to: sparsity)
+            .reversed().forEach(selection.check)
+        }
+      }
     }
     self.partition = partition
     let directories = Self.directories(of: settings)
@@ -93,7 +106,7 @@ struct PruningRun {
         }, on: world)
       : nil
     (gradients, judge) = (collected?.source, collected?.judge)
-    mask.apply(to: model.weights[slice])
+    self.mask.apply(to: model.weights[slice])
     try world.allGather(model.weights.all, slices: slices)
   }
 
@@ -137,7 +150,8 @@ struct PruningRun {
         let files = OutputFiles(settings.output.output)
         try files.write(report)
         if settings.selection.sweep != nil {
-          try Curves(ofReports: [files.report]).write(to: files.curve)
+          let curves = try Curves(ofReports: [files.report])
+          if !curves.isEmpty { try curves.write(to: files.curve) }
         }
       }
     }
@@ -165,7 +179,8 @@ struct PruningRun {
       }
       let path = MaskPath(
         selection, partition: partition,
-        sparsities: settings.selection.sparsities(ofStage: stage, to: sparsity),
+        sparsities: settings.selection.sparsities(
+          ofStage: stage, from: initialSparsity, to: sparsity),
         improvement: settings.selection.improvement)
       let before = Array(pruned[slice])
       let outcome = try method.prune(pruned[slice], after: selected, by: path, on: world)

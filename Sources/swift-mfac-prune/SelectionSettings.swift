@@ -181,12 +181,16 @@ struct SelectionSettings: ParsableArguments {
   /// Parts in which a stage's weights are selected.
   private var parts: Int { greedySteps ?? (select == .greedy ? 16 : 1) }
 
-  /// The sparsities of the parts in which a stage's weights are selected, on the way to `sparsity`:
-  /// densities go down by equal factors.
-  func sparsities(ofStage stage: Int, to sparsity: Double) -> [Double] {
-    (1...parts).map { part in
-      let share = (Double(stage) + Double(part) / Double(parts)) / Double(stages)
-      return share < 1 ? 1 - pow(1 - sparsity, share) : sparsity
+  /// The sparsities of the parts in which a stage's weights are selected, on the way to `last`: densities
+  /// go down by equal factors.
+  ///
+  /// - Parameter first: of the masks that pruning begins with.
+  func sparsities(ofStage stage: Int, from first: Double, to last: Double) -> [Double] {
+    (stage * parts..<(stage + 1) * parts).map {
+      first < last
+        ? PruningPlan.Schedule.geometric.sparsity(
+          ofEvent: $0, of: stages * parts, from: first, to: last)
+        : last
     }
   }
 

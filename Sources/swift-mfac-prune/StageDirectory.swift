@@ -83,10 +83,8 @@ final class StageDirectory {
   /// The newest stage's weights, or nil before the first.
   var weights: String? { done > 0 ? path(Self.model, stage: done) : nil }
 
-  /// The newest stage's masks, or those that the first is to begin with.
-  var masksToBeginWith: String? {
-    done > 0 ? path(Self.masks, stage: done) : settings.tensors.masks
-  }
+  /// The newest stage's masks, or nil before the first.
+  var masks: String? { done > 0 ? path(Self.masks, stage: done) : nil }
 
   /// Saves a stage. Collective.
   func save(

@@ -108,4 +108,19 @@ import Testing
     }
     #expect(files.count == 1)
   }
+
+  /// Stages and parts of them begin where the masks that were there end.
+  @Test(arguments: [["--stages", "2"], ["--select", "greedy", "--greedy-steps", "2"]])
+  func stagesGoOnFromMasks(path: [String]) throws {
+    let name = path[1]
+    _ = try prune(ranks: nil, to: "half-\(name)", ["--sparsity", "0.5"])
+    let result = try prune(
+      ranks: 2, to: "more-\(name)",
+      ["--sparsity", "0.9", "--masks", directory.path("half-\(name)/masks.safetensors")] + path
+    ).report.results[0]
+    // Densities by equal factors, from 0.5 to 0.1.
+    let stages = result.stages.map(\.sparsity)
+    #expect(stages.last == 0.9)
+    #expect(stages.count == 1 || abs(stages[0] - (1 - (0.5 * 0.1).squareRoot())) < 1e-2)
+  }
 }
