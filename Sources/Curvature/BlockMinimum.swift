@@ -12,6 +12,8 @@ import LinearAlgebra
 struct BlockMinimum {
   /// The minimum.
   let value: Double
+  /// The model's value where M is removed and nothing answers.
+  let maskedValue: Double
   /// δ, shape [n].
   let change: [Double]
   /// β̃, shape [n].
@@ -24,16 +26,17 @@ struct BlockMinimum {
   /// Of F_RR.
   private let factor: CholeskyFactor
 
+  /// - Parameter matrix: `matrix(of:block:)`.
   init(
-    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>, removed: [Bool],
-    damping: Double, gradientScale: Double
+    of rows: GradientRows, block: Int, matrix: [Double], weights: UnsafeBufferPointer<Float>,
+    removed: [Bool], damping: Double, gradientScale: Double
   ) throws(NotPositiveDefinite) {
     let (m, range) = (rows.count, rows.blocks[block])
     let n = range.count
     let w = range.map { Double(weights[$0]) }
     kept = (0..<n).filter { !removed[range.lowerBound + $0] }
     gone = (0..<n).filter { removed[range.lowerBound + $0] }
-    matrix = Self.matrix(of: rows, block: block)
+    self.matrix = matrix
     self.damping = damping
     factor = CholeskyFactor(capacity: kept.count)
     try factor.factor(matrix, stride: n, rows: kept, shift: damping)
@@ -45,6 +48,11 @@ struct BlockMinimum {
     }
     var change = [Double](repeating: 0, count: n)
     for i in gone { change[i] = -w[i] }
+    var maskedValue = 0.0
+    for (j, number) in zip(gone, Self.product(matrix, change, rows: gone)) {
+      maskedValue += change[j] * (gradient[j] + (number + damping * change[j]) / 2)
+    }
+    self.maskedValue = maskedValue
     let forced = Self.product(matrix, change, rows: kept)
     let answer = factor.solve(zip(kept, forced).map { -gradient[$0] - $1 })
     for (i, number) in zip(kept, answer) { change[i] = number }
@@ -60,8 +68,8 @@ struct BlockMinimum {
     self.weights = final
   }
 
-  /// Its lower triangle as a product, mirrored.
-  private static func matrix(of rows: GradientRows, block: Int) -> [Double] {
+  /// `(1/m) GᵀG` of a block, shape [n, n]: its lower triangle as a product, mirrored.
+  static func matrix(of rows: GradientRows, block: Int) -> [Double] {
     let (m, n) = (rows.count, rows.blocks[block].count)
     let numbers = rows.doubles(ofBlock: block, columns: nil)
     return [Double](unsafeUninitializedCapacity: n * n) { matrix, count in

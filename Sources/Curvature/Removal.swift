@@ -24,6 +24,8 @@ public struct Removal {
   public let damping: Double
   /// The minimum of q.
   public let value: Double
+  /// q(δ_M): its value where nothing answers.
+  private let maskedValue: Double
   private let solution: Solution
 
   private enum Solution {
@@ -69,6 +71,10 @@ public struct Removal {
     solution = .gram(Gram(factor: factor, y: y, t: factor.solve(v)))
     let square = y.reduce(0) { $0 + $1 * $1 }
     value = damping / 2 * (sums[m * m + m] + square) - gradientScale * gradientScale / 2
+    let u = sums[m * m..<m * m + m]
+    maskedValue =
+      damping / 2 * sums[m * m + m]
+      + u.reduce(0) { $0 + ($1 / 2 - gradientScale) * $1 } / Double(m)
   }
 
   /// The model of a block alone, by the smaller of the two matrices.
@@ -93,15 +99,40 @@ public struct Removal {
         sums: Array(sums.all), count: rows.count, damping: damping, gradientScale: gradientScale)
       return
     }
-    let minimum = try BlockMinimum(
-      of: rows, block: block, weights: weights, removed: removed, damping: damping,
-      gradientScale: gradientScale)
-    self.init(
-      count: rows.count, damping: damping, value: minimum.value, solution: .block(minimum))
+    self = try Self.models(
+      [RemovalSpectrum.Model(damping: damping, gradientScale: gradientScale)], ofBlock: block,
+      of: rows, weights: weights, removed: removed)[0]
   }
 
-  private init(count: Int, damping: Double, value: Double, solution: Solution) {
-    (self.count, self.damping, self.value, self.solution) = (count, damping, value, solution)
+  /// Several models of a block of n < m coordinates alone, of which the matrix is made once.
+  ///
+  /// - Throws: `NotPositiveDefinite` where a λ is too small for double precision.
+  /// - Complexity: O(n²m), and O(n³) for each model.
+  public static func models(
+    _ models: [RemovalSpectrum.Model], ofBlock block: Int, of rows: GradientRows,
+    weights: UnsafeBufferPointer<Float>, removed: [Bool]
+  ) throws(NotPositiveDefinite) -> [Removal] {
+    let matrix = BlockMinimum.matrix(of: rows, block: block)
+    var removals: [Removal] = []
+    for model in models {
+      let minimum = try BlockMinimum(
+        of: rows, block: block, matrix: matrix, weights: weights, removed: removed,
+        damping: model.damping, gradientScale: model.gradientScale)
+      removals.append(Removal(minimum, count: rows.count, damping: model.damping))
+    }
+    return removals
+  }
+
+  private init(_ minimum: BlockMinimum, count: Int, damping: Double) {
+    (self.count, self.damping) = (count, damping)
+    (value, maskedValue) = (minimum.value, minimum.maskedValue)
+    solution = .block(minimum)
+  }
+
+  /// q where M is removed and the kept weights have gone a step τ of the way to the minimum,
+  /// `q* + (1 − τ)²(q(δ_M) − q*)`.
+  public func value(step: Double) -> Double {
+    value + (1 - step) * (1 - step) * (maskedValue - value)
   }
 
   /// A block's part of the sums.

@@ -56,7 +56,7 @@ extension BrainSurgeon {
           costs[group.lowerBound - slice.lowerBound] = try model.cost(
             ofGroup: columns, weights: weights)
         } catch {
-          throw PruningError("--damping \(damping) is too small for groups of weights: \(error)")
+          throw PruningError("λ \(damping) is too small for groups of weights: \(error)")
         }
       }
     }

@@ -14,8 +14,14 @@ extension BrainSurgeon {
     removing removed: [Bool], for models: [Model], on world: Communicator
   ) throws -> [[Double]] {
     var costs = models.map { _ in [Double]() }
-    _ = try spectra(removing: removed, for: models, steps: [], on: world) { block, spectrum in
-      let coordinates = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
+    _ = try minima(removing: removed, for: models, steps: [], on: world) { block, minima in
+      let coordinates =
+        switch minima {
+        case .spectrum(let spectrum):
+          spectrum.coordinates(of: rows, block: block, weights: all, for: models)
+        case .each(let removals):
+          removals.map { $0.coordinates(of: rows, block: block, weights: all) }
+        }
       for (index, coordinates) in coordinates.enumerated() {
         costs[index] += coordinates.map(\.cost)
       }
@@ -41,13 +47,19 @@ extension BrainSurgeon {
   ) throws -> [JointUpdate] {
     var updated = models.map { _ in masked(by: removed) }
     var conditions: [Double?] = models.map { _ in nil }
-    let predictions = try spectra(
+    let predictions = try minima(
       removing: removed, for: models, steps: steps, on: world
-    ) { block, spectrum in
-      if !isBlockwise { conditions = models.map { spectrum.condition($0.damping) } }
+    ) { block, minima in
       let change = Buffer<Double>(count: rows.blocks[block].count)
       for (index, model) in models.enumerated() {
-        rows.combine(spectrum.coefficients(of: model), block: block, into: change.all)
+        switch minima {
+        case .spectrum(let spectrum):
+          if !isBlockwise { conditions[index] = spectrum.condition(model.damping) }
+          rows.combine(spectrum.coefficients(of: model), block: block, into: change.all)
+        case .each(let removals):
+          removals[index].writeChange(
+            of: rows, block: block, weights: all, removed: removed, into: change.all)
+        }
         add(change.all, ofBlock: block, to: &updated[index], removing: removed)
       }
     }
@@ -59,21 +71,40 @@ extension BrainSurgeon {
     }
   }
 
+  /// Of several models.
+  private enum Minima {
+    case spectrum(RemovalSpectrum)
+    /// One for each, of a block of fewer coordinates than there are gradients.
+    case each([Removal])
+  }
+
   /// Returns the models' values at each step, model by model.
-  private func spectra(
+  private func minima(
     removing removed: [Bool], for models: [Model], steps: [Double], on world: Communicator,
-    _ body: (Int, RemovalSpectrum) throws -> Void
+    _ body: (Int, Minima) throws -> Void
   ) throws -> [Double] {
     try solve(removing: removed, on: world) { sums in
-      RemovalSpectrum(sums: sums, count: rows.count)
+      .spectrum(RemovalSpectrum(sums: sums, count: rows.count))
     } ofBlock: { block in
+      guard rows.blocks[block].count >= rows.count else {
+        return .each(
+          try named(models.map(\.damping).min()!) {
+            try Removal.models(
+              models, ofBlock: block, of: rows, weights: all, removed: removed)
+          })
+      }
       let sums = Buffer<Double>(count: Removal.width(count: rows.count))
       Removal.writeSums(of: rows, block: block, weights: all, removed: removed, into: sums.all)
-      return RemovalSpectrum(sums: Array(sums.all), count: rows.count)
-    } values: { spectrum in
-      models.flatMap { model in steps.map { spectrum.value(of: model, step: $0) } }
-    } body: { block, spectrum in
-      try body(block, spectrum)
+      return .spectrum(RemovalSpectrum(sums: Array(sums.all), count: rows.count))
+    } values: { minima in
+      switch minima {
+      case .spectrum(let spectrum):
+        models.flatMap { model in steps.map { spectrum.value(of: model, step: $0) } }
+      case .each(let removals):
+        removals.flatMap { removal in steps.map { removal.value(step: $0) } }
+      }
+    } body: { block, minima in
+      try body(block, minima)
     }
   }
 }

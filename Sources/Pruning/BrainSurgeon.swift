@@ -147,7 +147,7 @@ public final class BrainSurgeon {
       inspect?(sums)
       return try removal(sums)
     } ofBlock: { block in
-      try named {
+      try named(damping) {
         try Removal(
           ofBlock: block, of: rows, weights: all, removed: removed, damping: damping,
           gradientScale: gradientScale)
@@ -161,16 +161,19 @@ public final class BrainSurgeon {
 
   /// The model of sums over all its coordinates.
   func removal(_ sums: [Double]) throws -> Removal {
-    try named {
+    try named(damping) {
       try Removal(
         sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)
     }
   }
 
-  private func named(_ removal: () throws -> Removal) throws -> Removal {
-    do { return try removal() } catch let error as NotPositiveDefinite {
-      throw PruningError(
-        "--damping \(damping) is too small for these \(rows.count) gradients: \(error)")
+  /// What is solved with λ, or with several of which this is the least.
+  func named<Solution>(
+    _ damping: Double, _ solution: () throws -> Solution
+  ) throws -> Solution {
+    do { return try solution() } catch let error as NotPositiveDefinite {
+      // Programs have options of different names for it.
+      throw PruningError("λ \(damping) is too small for these \(rows.count) gradients: \(error)")
     }
   }
 

@@ -101,10 +101,16 @@ public struct FisherPruning: PruningMethod {
         }
         return PrunedStage(mask: mask, removed: removed, choice: nil, seconds: seconds)
       }
-      let updates = try seconds.time(\.removal) { try self.updates(of: own, by: mask, on: world) }
+      // Where kept weights stay as they are, all updates and steps are one.
+      let updating =
+        answer == .none
+        ? ModelCandidates(model, step: candidates.steps[0]) : candidates
+      let updates = try seconds.time(\.removal) {
+        try self.updates(by: updating, of: own, under: mask, on: world)
+      }
       try seconds.time(\.judging) {
-        for (update, result) in zip(candidates.models, updates) {
-          for (place, step) in candidates.steps.enumerated() {
+        for (update, result) in zip(updating.models, updates) {
+          for (place, step) in updating.steps.enumerated() {
             try trials.add(
               (model, update, step), under: mask, to: result.weights,
               Removed(prediction: result.predictions?[place], condition: result.condition),
@@ -142,7 +148,8 @@ public struct FisherPruning: PruningMethod {
 
   /// What each model makes of the weights by one mask.
   private func updates(
-    of weights: UnsafeBufferPointer<Float>, by mask: Mask, on world: Communicator
+    by candidates: ModelCandidates, of weights: UnsafeBufferPointer<Float>, under mask: Mask,
+    on world: Communicator
   ) throws -> [Update] {
     guard answer == .joint else {
       return try candidates.models.map {
@@ -159,9 +166,7 @@ public struct FisherPruning: PruningMethod {
   /// The same with one of the candidates.
   private func with(_ model: BrainSurgeon.Model) -> FisherPruning {
     FisherPruning(
-      rows: rows, partition: partition,
-      candidates: ModelCandidates(
-        dampings: [model.damping], gradientScales: [model.gradientScale]),
+      rows: rows, partition: partition, candidates: ModelCandidates(model),
       isBlockwise: isBlockwise, answer: answer, groups: groups, rank: rank)
   }
 }

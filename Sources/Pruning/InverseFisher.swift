@@ -53,7 +53,7 @@ public final class InverseFisher {
       do {
         return try Removal(sums: sums, count: m, damping: damping, gradientScale: 0)
       } catch {
-        throw PruningError("--damping \(damping) is too small for these \(m) gradients: \(error)")
+        throw PruningError("λ \(damping) is too small for these \(m) gradients: \(error)")
       }
     }
     gram = Array(sums[..<(m * m)])

@@ -15,6 +15,11 @@ public struct ModelCandidates: Sendable {
     self.steps = steps
   }
 
+  /// One alone.
+  init(_ model: BrainSurgeon.Model, step: Double = 1) {
+    (models, steps) = ([model], [step])
+  }
+
   /// Of one mask.
   public var count: Int { models.count * steps.count }
 }

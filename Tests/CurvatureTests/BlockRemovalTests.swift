@@ -24,6 +24,15 @@ struct BlockRemovalTests {
     #expect(relativeError(problem.change(block), to: expected) <= 1e-10)
     #expect((block.value - value).magnitude <= 1e-10 * max(value.magnitude, 1e-3))
     #expect((block.value - gram.value).magnitude <= 1e-10 * max(value.magnitude, 1e-3))
+    for step in [0, 0.3, 1] {
+      let exact = problem.dense.value(
+        expected.enumerated().map { problem.removed[$0] ? $1 : step * $1 })
+      for own in [block, gram] {
+        #expect(
+          (own.value(step: step) - exact).magnitude <= 1e-10 * max(exact.magnitude, 1e-3), "\(step)"
+        )
+      }
+    }
     let pairs = zip(problem.coordinates(block), problem.coordinates(gram))
     for (i, (own, other)) in pairs.enumerated() {
       // β̃ has the change's rounding over λ; costs and gains are relative to the whole.
