@@ -3,10 +3,10 @@ import Sharding
 
 /// The last of the least numbers, of which each rank holds some: those up to it are taken.
 ///
-/// Each number stands for a number of weights, or of what these cost. In the order of the numbers, and of equal ones in the
-/// order of their indices. It is found digit by
-/// digit, from the highest: in each round the ranks sum how many weights those
-/// numbers that are still in question stand for that have which digit. No rank sees another's numbers.
+/// Each number stands for a number of weights, or of what these cost. They are in the order of the
+/// numbers, equal ones in that of their indices. The last is found digit by digit, from the highest: in
+/// each round the ranks sum how many weights those numbers that are still in question stand for that have
+/// which digit. No rank sees another's numbers.
 struct Boundary: Comparable {
   private let key: UInt64
   private let index: Int

@@ -57,21 +57,29 @@ public final class BrainSurgeon {
     sum = TreeSum(partition, rank: rank)
   }
 
-  /// Bytes that it takes on a rank beside the rows, at most: sums of m×m numbers, of which two may wait
-  /// on each level of the tree, and what is known of each coordinate.
+  /// Bytes that it takes on a rank beside the rows, at most: systems of equations, and what is known of
+  /// each coordinate.
   ///
-  /// - Parameter models: how many it is asked about at once.
+  /// - Parameters:
+  ///   - models: how many it is asked about at once.
+  ///   - isBlockwise: a block's systems are of the order of its width or of m, the smaller of them; of the
+  ///     whole matrix two sums of m×m numbers may wait on each level of the tree.
   public static func bytes(
-    count m: Int, models: Int = 1, partition: CellPartition, rank: Int
+    count m: Int, models: Int = 1, isBlockwise: Bool, partition: CellPartition, rank: Int
   ) -> Int {
     let levels = partition.cells.leaves.trailingZeroBitCount
-    let blocks = partition.cellsInSlice(of: rank)
-    return 8 * (2 * levels + 5) * Removal.width(count: m)
-      + (MemoryLayout<Removal.Coordinate>.stride + 32) * partition.slice(of: rank).count
-      + (models == 1
-        ? 0
-        : 12 * models * partition.slice(of: rank).count
-          + RemovalSpectrum.bytes(count: m, width: blocks.map(\.count).max() ?? 0))
+    let width = partition.cellsInSlice(of: rank).map(\.count).max() ?? 0
+    let systems =
+      isBlockwise
+      ? (models + 4) * Removal.width(count: min(m, width))
+      : (2 * levels + 5) * Removal.width(count: m)
+    let ofModels =
+      models == 1
+      ? 0
+      : 12 * models * partition.slice(of: rank).count
+        + (isBlockwise && width < m ? 0 : RemovalSpectrum.bytes(count: m, width: width))
+    return 8 * systems
+      + (MemoryLayout<Removal.Coordinate>.stride + 32) * partition.slice(of: rank).count + ofModels
   }
 
   /// What each weight of this rank would do alone, with `removed` removed and the others at the model's

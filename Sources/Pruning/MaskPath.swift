@@ -1,3 +1,4 @@
+import Curvature
 import MPI
 import Sharding
 
@@ -16,6 +17,18 @@ public struct MaskPath: Sendable {
     case exchange
     /// Iterative hard thresholding.
     case thresholding
+
+    /// Bytes that it takes on a rank beside the method, of m gradients and a slice of `count` weights: two
+    /// masks with what is known of each coordinate at their minima, or with its weight and slope.
+    public func bytes(gradients m: Int, count: Int) -> Int {
+      switch self {
+      case .none: 0
+      case .exchange:
+        8 * (2 * Removal.width(count: m) + 6 * MaskExchange.pairCandidates * (m + 3))
+          + 2 * (MemoryLayout<Removal.Coordinate>.stride + 32) * count
+      case .thresholding: 64 * count
+      }
+    }
   }
 
   public init(

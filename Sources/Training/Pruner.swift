@@ -47,11 +47,14 @@ final class Pruner {
   private static func partition(
     _ plan: TrainingPlan, _ pruning: PruningPlan, ranks: Int
   ) -> CellPartition {
-    let d = plan.network.layout.count
+    let layout = plan.network.layout
+    // A block is of one tensor, as published.
     return CellPartition(
       pruning.method == .woodfisher
-        ? Cells(parameterCount: d, size: min(pruning.gradients.blockSize, max(d, 1)))
-        : Cells(parameterCount: d), over: ranks)
+        ? Cells(
+          parameterCount: layout.count, size: pruning.gradients.blockSize,
+          restartingAt: layout.tensors.map(\.range.lowerBound))
+        : Cells(parameterCount: layout.count), over: ranks)
   }
 
   /// What an event takes on a rank beside the run: scores and masks, gradients, and what is made of them.
@@ -70,7 +73,9 @@ final class Pruner {
       examplesPerRow: pruning.gradients.examplesPerRow, slices: slices, rank: world.rank,
       kept: scores
         + GradientRows.bytes(count: m, blocks: partition.cellsInSlice(of: world.rank))
-        + BrainSurgeon.bytes(count: m, partition: partition, rank: world.rank))
+        + BrainSurgeon.bytes(
+          count: m, isBlockwise: pruning.method == .woodfisher, partition: partition,
+          rank: world.rank))
   }
 
   /// The sparsity that is to be after an event; nil where it stays.

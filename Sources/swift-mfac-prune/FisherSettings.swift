@@ -13,7 +13,7 @@ struct FisherSettings: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "λ; of several, 1e-5,1e-4,…, the best on held-out examples, in each stage.")
+    help: "λ; of several, 1e-5,1e-4,…, the best on held-out examples or rows, in each stage.")
   var damping = NumberList([1e-5])
 
   enum BlockScope: String, CaseIterable, ExpressibleByArgument {
@@ -41,7 +41,7 @@ struct FisherSettings: ParsableArguments {
     parsing: .unconditional,
     help: """
       η, times the mean gradient in the model, where the network is not at its optimum; of several the \
-      best on held-out examples. (joint updates)
+      best on held-out examples or rows. (joint updates)
       """)
   var gradientScale = NumberList([0])
 
@@ -49,15 +49,16 @@ struct FisherSettings: ParsableArguments {
     parsing: .unconditional,
     help: """
       τ in [0, 1]: the weights that stay go that far on the way to what the update makes of them; of \
-      several the best on held-out examples.
+      several the best on held-out examples or rows.
       """)
   var step = NumberList([1])
 
   @Option(
     parsing: .unconditional,
     help: """
-      Training examples that are held out to judge candidates, no gradient is of them. (default: a \
-      tenth of them, at most 5000, where --damping, --gradient-scale or --step has several values)
+      Training examples that are held out to judge candidates, no gradient is of them; the last rows of \
+      a file of --gradients. (default: a tenth of them, at most 5000, where --damping, \
+      --gradient-scale or --step has several values)
       """)
   var heldOut: Int?
 
@@ -87,14 +88,14 @@ struct FisherSettings: ParsableArguments {
       dampings: damping.values, gradientScales: gradientScale.values, steps: step.values)
   }
 
-  /// Examples that judge the candidates, of `count` training examples.
+  /// Examples that judge the candidates, of `count` training examples, or rows of a file of gradients.
   func heldOutCount(of count: Int) throws(PruningError) -> Int {
     guard candidates.count > 1 else { return 0 }
     let heldOut = heldOut ?? min(5000, max(count / 10, 1))
     guard heldOut < count else {
       throw PruningError(
-        "--held-out \(heldOut): expected less than the \(count) training examples, of which the others "
-          + "are for gradients")
+        "--held-out \(heldOut): expected less than the \(count) training examples, or rows of a file of "
+          + "gradients, of which the others are for the Fisher matrix")
     }
     return heldOut
   }
@@ -105,6 +106,8 @@ struct FisherSettings: ParsableArguments {
     if method != .diagonal {
       settings["update"] = update.rawValue
       settings["gradient-scale"] = "\(gradientScale)"
+      settings["step"] = "\(step)"
+      settings["held-out"] = heldOut.map { "\($0)" }
     }
     if method == .woodfisher {
       settings["block-size"] = "\(blockSize)"

@@ -98,8 +98,10 @@ struct PruningRun {
             isPaged: settings.fisher.pageDirectory != nil)
             * (settings.waitsForGradients ? 1 : min(settings.selection.stages, 3))
             + BrainSurgeon.bytes(
-              count: count, models: settings.fisher.candidates.models.count, partition: partition,
+              count: count, models: settings.fisher.candidates.models.count,
+              isBlockwise: settings.selection.method == .woodfisher, partition: partition,
               rank: world.rank)
+            + settings.selection.improvement.bytes(gradients: count, count: slice.count)
             + BrainSurgeon.groupBytes(count: count, groups: groups)
             // Those that are judged.
             + (settings.fisher.candidates.count > 1 ? 4 * model.count : 0)

@@ -110,7 +110,7 @@ struct PruningSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "λ of that matrix.")
   var pruneDamping = PruningPlan.Gradients().damping
 
-  @Option(parsing: .unconditional, help: "Weights of a block, one after another. (woodfisher)")
+  @Option(parsing: .unconditional, help: "Weights of a block, of one tensor, at most. (woodfisher)")
   var pruneBlockSize = PruningPlan.Gradients().blockSize
 
   @Option(
