@@ -48,27 +48,9 @@ struct TensorSettings: ParsableArguments {
       """)
   var masks: String?
 
-  @Option(
-    parsing: .singleValue,
-    help: """
-      Prune the tensors whose names match this pattern, such as '*.weight'; may be repeated. \
-      (default: all of two dimensions or more)
-      """)
-  var include: [String] = []
+  @OptionGroup var patterns: TensorPatterns
 
-  @Option(
-    parsing: .singleValue,
-    help: "Prune none of those whose names match this pattern; may be repeated.")
-  var exclude: [String] = []
-
-  /// The model's tensors, those of them prunable that the patterns say.
-  ///
-  /// - Throws: `PruningError` naming a pattern that no tensor matches.
-  func tensors(of model: any TrainedModel) throws -> [WeightTensor] {
-    try choice.tensors(of: model)
-  }
-
-  var choice: TensorChoice { TensorChoice(include: include, exclude: exclude) }
+  var choice: TensorChoice { patterns.choice }
 }
 
 struct OutputSettings: ParsableArguments {

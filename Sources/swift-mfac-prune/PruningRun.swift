@@ -50,7 +50,7 @@ struct PruningRun {
     let partition = CellPartition(cells, over: world.size)
     let slice = partition.slice(of: world.rank)
     let (selection, first, mask) = try world.agree {
-      let tensors = try settings.tensors.tensors(of: model)
+      let tensors = try settings.tensors.choice.tensors(of: model)
       let selection = try settings.selection.selection(of: tensors)
       if settings.output.sparseOutput {
         try Mask.checkSparseNames(of: tensors, others: model.others.map(\.name))

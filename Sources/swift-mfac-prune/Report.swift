@@ -128,7 +128,9 @@ struct Report: Encodable {
     var described = selected.described
     if selected.method != .magnitude {
       described["gradients"] = "\(files.gradients)"
-      described["gradient-batch"] = "\(files.gradientBatch)"
+      if case .count = files.gradients {
+        described["gradient-batch"] = "\(files.gradientBatch)"
+      }
       described.merge(settings.fisher.described(for: selected.method)) { $1 }
     }
     self.settings = described

@@ -167,6 +167,9 @@ struct SelectionSettings: ParsableArguments {
       "select": select.rawValue,
     ]
     if select != .topK { settings["greedy-steps"] = "\(parts)" }
+    if scope == .perTensor {
+      settings["tensor-sparsity"] = tensorSparsity.map(\.description).joined(separator: " ")
+    }
     return settings
   }
 

@@ -46,18 +46,7 @@ struct PruningSettings: ParsableArguments {
       """)
   var pruneMethod = PruningPlan.Method.magnitude
 
-  @Option(
-    parsing: .singleValue,
-    help: """
-      Prune the tensors whose names match this pattern, such as '*.weight'; may be repeated. \
-      (default: all of two dimensions or more)
-      """)
-  var include: [String] = []
-
-  @Option(
-    parsing: .singleValue,
-    help: "Leave those as they are whose names match this pattern; may be repeated.")
-  var exclude: [String] = []
+  @OptionGroup var patterns: TensorPatterns
 
   @Option(
     help: """
@@ -225,7 +214,7 @@ extension PruningSettings {
     var plan = PruningPlan(
       kind, times: PruningPlan.Times(begin: begin, every: every, count: count))
     plan.method = pruneMethod
-    plan.tensors = TensorChoice(include: include, exclude: exclude)
+    plan.tensors = patterns.choice
     plan.scope = scope!
     plan.maximumTensorSparsity = maxTensorSparsity
     plan.gradients.count = pruneGradients

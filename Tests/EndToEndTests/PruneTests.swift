@@ -7,7 +7,7 @@ import Testing
   let directory = try! TemporaryDirectory()
 
   /// The weights of a network that has been trained a little.
-  private func trained(_ model: String) throws -> String {
+  func trained(_ model: String) throws -> String {
     let run = directory.path("dense-\(model)")
     if !FileManager.default.fileExists(atPath: run) {
       let outcome = try Program.train([
@@ -43,7 +43,7 @@ import Testing
   }
 
   /// A tensor of a mask file.
-  private func mask(_ file: SafetensorsFile, _ name: String) throws -> [UInt8] {
+  func mask(_ file: SafetensorsFile, _ name: String) throws -> [UInt8] {
     let entry = try #require(file.tensor(name))
     var values = [UInt8](repeating: 0, count: entry.count)
     try values.withUnsafeMutableBytes {
@@ -258,75 +258,5 @@ import Testing
     }
     #expect(
       try bytes("\(output)/sparsity-0.0/model.safetensors") == bytes(try trained("mlp")))
-  }
-
-  @Test func badInputIsRefusedInOneMessage() throws {
-    let weights = try trained("mlp")
-    let other = try trained("cnn")
-    let masks = "\(try prune("cnn", to: "other", ["--sparsity", "0.5"]).output)/masks.safetensors"
-    for (index, (arguments, says)) in Self.refused.enumerated() {
-      for ranks in [nil, 3] {
-        let output = directory.path("refused-\(index)-\(ranks ?? 0)")
-        let given =
-          ["--dataset", "digits", "--model", "mlp", "--weights", weights, "--output", output]
-          + arguments.map {
-            $0.replacing("WEIGHTS", with: other).replacing("MASKS", with: masks)
-          }
-        let outcome = try Program.run(
-          Program.process(ranks: ranks, program: Program.prune, given))
-        let errors = outcome.errors.replacing(other, with: "WEIGHTS").replacing(
-          masks, with: "MASKS")
-        #expect(outcome.status != 0, "\(arguments)")
-        #expect(
-          errors.components(separatedBy: "Error: ").count == 2, "\(arguments): \(errors)")
-        for part in says { #expect(errors.contains(part), "'\(part)' in \(errors)") }
-        #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")
-        #expect(!FileManager.default.fileExists(atPath: output), "\(arguments)")
-      }
-    }
-  }
-
-  /// Masks that are none, masks that remove too much, and files that would be replaced.
-  @Test func whatDoesNotGoTogetherIsRefused() throws {
-    let (output, _) = try prune("mlp", to: "once", ["--sparsity", "0.5"])
-    let masks = "\(output)/masks.safetensors"
-    let wrong = directory.path("wrong.safetensors")
-    let file = try SafetensorsFile(path: masks)
-    func write(_ change: (String, inout [UInt8]) -> Bool) throws {
-      try SafetensorsFile.write(
-        try file.tensors.compactMap { entry in
-          var values = try mask(file, entry.name)
-          return change(entry.name, &values) ? (entry.name, .uint8, entry.shape, values) : nil
-        }, to: wrong)
-    }
-    func refusal(_ arguments: [String]) throws -> String {
-      let outcome = try Program.run(
-        Program.process(
-          ranks: 2, program: Program.prune,
-          ["--dataset", "digits", "--model", "mlp", "--weights", try trained("mlp")] + arguments))
-      #expect(outcome.status != 0)
-      #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
-      return outcome.errors
-    }
-    let new = ["--sparsity", "0.6", "--output", directory.path("none")]
-    try write { _, values in
-      values[5] = 2
-      return true
-    }
-    #expect(try refusal(new + ["--masks", wrong]).contains("0 or 1, got 2 at element 5"))
-    try write { name, _ in name != "3.weight" }
-    #expect(try refusal(new + ["--masks", wrong]).contains("no mask of '3.weight'"))
-    let less = ["--sparsity", "0.4", "--output", directory.path("none"), "--masks", masks]
-    #expect(try refusal(less).contains("the mask that was there removes more of '"))
-    #expect(!FileManager.default.fileExists(atPath: directory.path("none")))
-
-    let before = try bytes("\(output)/model.safetensors")
-    #expect(
-      try refusal(["--sparsity", "0.6", "--output", output]).contains(
-        "\(output)/model.safetensors is there already"))
-    #expect(try bytes("\(output)/model.safetensors") == before)
-    // Masks of 0 and 1 in another type are masks.
-    try write { _, _ in true }
-    _ = try prune("mlp", to: "again", ["--sparsity", "0.6", "--masks", wrong])
   }
 }
