@@ -93,6 +93,7 @@ struct PruningRun {
       try isNeeded
       ? model.gradients(
         of: partition, holdingOut: settings.fisher.heldOutCount,
+        pagedIn: settings.fisher.pageDirectory,
         kept: { count in
           // Those of the first stage stay for the next sparsity, any other's until the next are there.
           GradientRows.bytes(
