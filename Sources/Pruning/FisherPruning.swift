@@ -81,25 +81,23 @@ public struct FisherPruning: PruningMethod {
   ) throws -> PrunedStage {
     let own = UnsafeBufferPointer(weights)
     var seconds = StageSeconds()
-    // All judge the same weights first.
     let saliencies =
-      candidates.models.count == 1 || judgesGroups
-      ? nil
-      : try seconds.time(\.selection) {
-        try surgeon(own, candidates.models[0]).costs(
-          removing: previous.isRemoved, for: candidates.models, on: world)
+      try path.saliencies
+      ?? seconds.time(\.selection) {
+        try self.saliencies(byEach: candidates.models, of: own, under: previous, on: world)
       }
     var trials = HeldOutTrials(of: own, by: judge)
     for (index, model) in candidates.models.enumerated() {
       let mask = try seconds.time(\.selection) {
         try path.mask(
-          by: with(model), of: own, after: previous, saliencies: saliencies?[index], on: world)
+          by: with(model), of: own, after: previous, saliencies: saliencies[index], on: world)
       }
       if candidates.count == 1, candidates.steps == [1] {
         let removed = try seconds.time(\.removal) {
           try remove(by: mask, from: weights, on: world)
         }
-        return PrunedStage(mask: mask, removed: removed, choice: nil, seconds: seconds)
+        return PrunedStage(
+          mask: mask, removed: removed, choice: nil, seconds: seconds, saliencies: saliencies)
       }
       // Where kept weights stay as they are, all updates and steps are one.
       let updating =
@@ -126,7 +124,19 @@ public struct FisherPruning: PruningMethod {
     }
     _ = weights.update(fromContentsOf: best.weights)
     return PrunedStage(
-      mask: best.mask, removed: best.removed, choice: trials.choice, seconds: seconds)
+      mask: best.mask, removed: best.removed, choice: trials.choice, seconds: seconds,
+      saliencies: saliencies)
+  }
+
+  /// All candidates judge the same weights first.
+  private func saliencies(
+    byEach models: [BrainSurgeon.Model], of weights: UnsafeBufferPointer<Float>, under mask: Mask,
+    on world: Communicator
+  ) throws -> [[Double]] {
+    guard models.count > 1, !judgesGroups else {
+      return try models.map { try with($0).saliencies(of: weights, under: mask, on: world) }
+    }
+    return try surgeon(weights, models[0]).costs(removing: mask.isRemoved, for: models, on: world)
   }
 
   /// The mask by the first candidate, improved as the path says.

@@ -9,6 +9,9 @@ public struct MaskPath: Sendable {
   /// One after another: at each, the weights that go are judged with those before them gone.
   public let sparsities: [Double]
   public let improvement: Improvement
+  /// Of the first part, by each of a method's candidates, where they are known: paths of a sweep begin
+  /// with the same.
+  public let saliencies: [[Double]]?
 
   /// What becomes of the mask at the last sparsity, where the method has a model of the whole loss.
   public enum Improvement: Sendable {
@@ -33,7 +36,7 @@ public struct MaskPath: Sendable {
 
   public init(
     _ selection: Selection, partition: CellPartition, sparsities: [Double],
-    improvement: Improvement = .none
+    improvement: Improvement = .none, saliencies: [[Double]]? = nil
   ) {
     precondition(!sparsities.isEmpty, "no sparsity")
     precondition(
@@ -43,6 +46,7 @@ public struct MaskPath: Sendable {
     self.partition = partition
     self.sparsities = sparsities
     self.improvement = improvement
+    self.saliencies = saliencies
   }
 
   /// The mask that a method comes to. Collective.
@@ -50,15 +54,15 @@ public struct MaskPath: Sendable {
   /// - Parameters:
   ///   - weights: this rank's slice.
   ///   - previous: what it has removed stays removed.
-  ///   - saliencies: the method's of these weights, where they are known.
+  ///   - saliencies: the method's of these weights.
   public func mask(
     by method: any PruningMethod, of weights: UnsafeBufferPointer<Float>, after previous: Mask,
-    saliencies first: [Double]? = nil, on world: Communicator
+    saliencies first: [Double], on world: Communicator
   ) throws -> Mask {
     var mask = previous
     for (index, sparsity) in sparsities.enumerated() {
       let saliencies =
-        try (index == 0 ? first : nil) ?? method.saliencies(of: weights, under: mask, on: world)
+        index == 0 ? first : try method.saliencies(of: weights, under: mask, on: world)
       mask = try saliencies.withUnsafeBufferPointer {
         try selection.mask(
           removing: sparsity, bySaliency: $0, after: mask, partition: partition, on: world)

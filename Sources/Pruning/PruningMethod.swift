@@ -61,6 +61,8 @@ public struct PrunedStage: Sendable {
   /// By which the candidates were judged, where there were several.
   public let choice: HeldOutChoice?
   public let seconds: StageSeconds
+  /// By each candidate, of the weights that the stage began with.
+  public let saliencies: [[Double]]
 }
 
 extension PruningMethod {
@@ -77,11 +79,16 @@ extension PruningMethod {
     on world: Communicator
   ) throws -> PrunedStage {
     var seconds = StageSeconds()
+    let own = UnsafeBufferPointer(weights)
+    let saliencies =
+      try path.saliencies
+      ?? seconds.time(\.selection) { [try self.saliencies(of: own, under: previous, on: world)] }
     let mask = try seconds.time(\.selection) {
-      try path.mask(by: self, of: UnsafeBufferPointer(weights), after: previous, on: world)
+      try path.mask(by: self, of: own, after: previous, saliencies: saliencies[0], on: world)
     }
     let removed = try seconds.time(\.removal) { try remove(by: mask, from: weights, on: world) }
-    return PrunedStage(mask: mask, removed: removed, choice: nil, seconds: seconds)
+    return PrunedStage(
+      mask: mask, removed: removed, choice: nil, seconds: seconds, saliencies: saliencies)
   }
 }
 

@@ -48,7 +48,7 @@ public final class ForeignModel: TrainedModel {
 
   /// The last rows are those that are held out.
   public func gradients(
-    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int,
+    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
     let slice = partition.slice(of: world.rank)
@@ -64,16 +64,18 @@ public final class ForeignModel: TrainedModel {
     )
     try MemoryPlan(
       gradients: kept(rowCount)
-        + (judging > 0 ? GradientRows.bytes(count: judging, blocks: blocks) : 0),
+        + (judging > 0
+          ? GradientRows.bytes(count: judging, blocks: blocks, isPaged: pages != nil) : 0),
       vectors: 4 * (count + slice.count), activations: 0
     ).check(on: world)
     let source = FileGradients(file: file, rowCount: rowCount, columns: slice)
     guard judging > 0 else { return (source, nil) }
-    let rows = GradientRows(count: judging, blocks: blocks)
-    try world.agree {
+    let rows = try world.agree {
+      let rows = try GradientRows(count: judging, blocks: blocks, pagedIn: pages)
       try file.forEachRow(of: slice, rows: rowCount..<file.rowCount) {
         rows.store($1, row: $0 - rowCount)
       }
+      return rows
     }
     return (
       source,

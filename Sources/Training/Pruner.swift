@@ -48,13 +48,10 @@ final class Pruner {
     _ plan: TrainingPlan, _ pruning: PruningPlan, ranks: Int
   ) -> CellPartition {
     let layout = plan.network.layout
-    // A block is of one tensor, as published.
     return CellPartition(
-      pruning.method == .woodfisher
-        ? Cells(
-          parameterCount: layout.count, size: pruning.gradients.blockSize,
-          restartingAt: layout.tensors.map(\.range.lowerBound))
-        : Cells(parameterCount: layout.count), over: ranks)
+      pruning.method.cells(
+        of: layout.count, blockSize: pruning.gradients.blockSize,
+        tensors: layout.tensors.map(\.range.lowerBound)), over: ranks)
   }
 
   /// What an event takes on a rank beside the run: scores and masks, gradients, and what is made of them.
@@ -106,7 +103,10 @@ final class Pruner {
     let before = Mask(slice: slice, isKept: Array(masks.mask.isKept[slice]))
     let removedBefore = masks.counts.removed
     let rows = try collect(event: event, parameters: parameters, state: state)
-    let method = method(rows)
+    let method = pruning.method.pruning(
+      by: rows, partition: partition,
+      candidates: ModelCandidates(dampings: [pruning.gradients.damping]),
+      answer: pruning.gradients.answer, rank: world.rank)
     let weights = parameters[slice]
     let saliencies = try method.saliencies(
       of: UnsafeBufferPointer(weights), under: before, on: world)
@@ -150,9 +150,9 @@ final class Pruner {
   private var slice: Range<Int> { slices[world.rank] }
   private var scope: Selection.Scope { pruning.scope == .global ? .global : .uniform }
 
-  /// Of the numbers of an event. Others have streams up to 3·2³².
+  /// Of the numbers of an event. Others have streams up to 4·2³².
   private func random(step: Int) -> CounterRandom {
-    CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
+    CounterRandom(seed: plan.seed, stream: 5 << 32 | UInt64(step))
   }
 
   /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared out:
@@ -223,17 +223,6 @@ final class Pruner {
         examplesPerRow: pruning.gradients.examplesPerRow, seed: plan.seed, slices: slices,
         over: world)
     }
-  }
-
-  private func method(_ rows: GradientRows?) -> any PruningMethod {
-    guard let rows, pruning.method != .magnitude else { return MagnitudePruning() }
-    let gradients = pruning.gradients
-    if pruning.method == .diagonal {
-      return DiagonalPruning(rows: rows, damping: gradients.damping)
-    }
-    return FisherPruning(
-      rows: rows, partition: partition, candidates: ModelCandidates(dampings: [gradients.damping]),
-      isBlockwise: pruning.method == .woodfisher, answer: gradients.answer, rank: world.rank)
   }
 
   /// What speaks for each weight of this rank's slice to come back, once `dropped` is removed; not

@@ -53,11 +53,6 @@ public struct PruningPlan: Sendable, Equatable {
     }
   }
 
-  /// What a weight is judged by, and with it how those that stay answer.
-  public enum Method: String, CaseIterable, Sendable {
-    case magnitude, diagonal, woodfisher, mfac
-  }
-
   /// How weights come back at each event, as many as are dropped.
   public struct Regrowth: Sendable, Equatable {
     public enum Criterion: String, CaseIterable, Sendable {

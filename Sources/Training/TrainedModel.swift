@@ -25,10 +25,11 @@ public protocol TrainedModel {
   /// - Parameters:
   ///   - partition: the columns that each rank gets.
   ///   - heldOut: of so many examples or rows how many are held out to judge by; 0 for none.
+  ///   - pages: a directory for rows that are held out; in memory where there is none.
   ///   - kept: bytes that this rank will keep of m rows, and of what it makes of them.
   /// - Returns: the rows, of other examples than those that are held out, and who judges by these.
   func gradients(
-    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int,
+    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?)
 
@@ -48,7 +49,7 @@ extension TrainedModel {
   public func gradients(
     of partition: CellPartition, kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> any GradientSource {
-    try gradients(of: partition, holdingOut: { _ in 0 }, kept: kept, on: world).source
+    try gradients(of: partition, holdingOut: { _ in 0 }, pagedIn: nil, kept: kept, on: world).source
   }
 }
 

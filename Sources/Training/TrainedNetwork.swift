@@ -58,7 +58,7 @@ public final class TrainedNetwork: TrainedModel {
   }
 
   public func gradients(
-    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int,
+    of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
     let slices = (0..<world.size).map(partition.slice(of:))

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Launching
 import Pruning
+import Training
 
 /// The empirical Fisher matrix F = λI + (1/m) GᵀG, and what is done with it.
 struct FisherSettings: ParsableArguments {
@@ -101,7 +102,7 @@ struct FisherSettings: ParsableArguments {
   }
 
   /// For people, by the options' names.
-  func described(for method: SelectionSettings.Method) -> [String: String] {
+  func described(for method: PruningPlan.Method) -> [String: String] {
     var settings = ["damping": "\(damping)"]
     if method != .diagonal {
       settings["update"] = update.rawValue

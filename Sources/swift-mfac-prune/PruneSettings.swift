@@ -2,7 +2,6 @@ import ArgumentParser
 import Datasets
 import Launching
 import Pruning
-import Sharding
 import Training
 
 /// Everything that can be set.
@@ -88,15 +87,5 @@ extension PruneSettings {
   var waitsForGradients: Bool {
     guard case .file = source.files.gradients else { return false }
     return selection.method != .magnitude
-  }
-
-  /// How the weights are cut: block by block where the matrix is, else as ever.
-  ///
-  /// - Parameter tensors: where each begins; the first at 0.
-  func cells(of count: Int, tensors: [Int]) -> Cells {
-    guard selection.method == .woodfisher else { return Cells(parameterCount: count) }
-    return Cells(
-      parameterCount: count, size: fisher.blockSize,
-      restartingAt: fisher.blockScope == .tensor ? tensors : [0])
   }
 }

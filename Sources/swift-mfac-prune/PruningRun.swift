@@ -46,7 +46,9 @@ struct PruningRun {
       weights: stages?.weights, isRequired: { tensors.isPrunable($0.name, shape: $0.shape) },
       on: world)
     let model = model
-    let cells = settings.cells(of: model.count, tensors: model.tensors.map(\.range.lowerBound))
+    let cells = settings.selection.method.cells(
+      of: model.count, blockSize: settings.fisher.blockSize,
+      tensors: settings.fisher.blockScope == .all ? [0] : model.tensors.map(\.range.lowerBound))
     let partition = CellPartition(cells, over: world.size)
     let slice = partition.slice(of: world.rank)
     let (selection, first, mask) = try world.agree {
@@ -91,6 +93,7 @@ struct PruningRun {
       try isNeeded
       ? model.gradients(
         of: partition, holdingOut: settings.fisher.heldOutCount,
+        pagedIn: settings.fisher.pageDirectory,
         kept: { count in
           // Those of the first stage stay for the next sparsity, any other's until the next are there.
           GradientRows.bytes(
@@ -137,11 +140,13 @@ struct PruningRun {
           + place + "\n")
     }
     say(report.tableHead)
+    var saliencies: [[Double]]?
     for (sparsity, directory) in zip(
       settings.selection.sparsities, Self.directories(of: settings))
     {
       guard
-        let result = try prune(to: sparsity, by: method, dense: report.dense, into: directory)
+        let result = try prune(
+          to: sparsity, by: method, &saliencies, dense: report.dense, into: directory)
       else { return }
       report.results.append(result)
       say(report.line(of: result))
@@ -160,10 +165,11 @@ struct PruningRun {
     say("The report is in \(OutputFiles(settings.output.output).report).")
   }
 
+  /// - Parameter saliencies: of the weights as they were; nil before the first sparsity.
   /// - Returns: nil where the stage to come wants gradients of the one that has been saved.
   private func prune(
-    to sparsity: Double, by method: any PruningMethod, dense: Report.Quality?,
-    into directory: String
+    to sparsity: Double, by method: any PruningMethod, _ saliencies: inout [[Double]]?,
+    dense: Report.Quality?, into directory: String
   ) throws -> Report.Result? {
     let slice = mask.slice
     let pruned = Buffer<Float>(count: weights.count)
@@ -183,11 +189,13 @@ struct PruningRun {
         selection, partition: partition,
         sparsities: settings.selection.sparsities(
           ofStage: stage, from: initialSparsity, to: sparsity),
-        improvement: settings.selection.improvement)
+        improvement: settings.selection.improvement,
+        saliencies: stage == first ? saliencies : nil)
       let before = Array(pruned[slice])
       let outcome = try method.prune(pruned[slice], after: selected, by: path, on: world)
       try world.allGather(pruned.all, slices: slices)
       selected = outcome.mask
+      if stage == first { saliencies = outcome.saliencies }
       seconds.add(outcome.seconds)
       results.append(
         Report.Stage(
@@ -232,7 +240,7 @@ struct PruningRun {
   private func makeMethod(
     for weights: Buffer<Float>, stage: Int
   ) throws -> (any PruningMethod, gradientSeconds: Double?) {
-    let (name, fisher) = (settings.selection.method, settings.fisher)
+    let fisher = settings.fisher
     guard let gradients else { return (MagnitudePruning(), nil) }
     var seconds = 0.0
     let rows = try time(&seconds) {
@@ -248,14 +256,10 @@ struct PruningRun {
       }
       return rows
     }
-    if name == .diagonal {
-      return (DiagonalPruning(rows: rows, damping: fisher.damping.values[0]), seconds)
-    }
     return (
-      FisherPruning(
-        rows: rows, partition: partition, candidates: fisher.candidates, judge: judge,
-        isBlockwise: name == .woodfisher, answer: fisher.update, groups: selection.groups,
-        rank: world.rank), seconds
+      settings.selection.method.pruning(
+        by: rows, partition: partition, candidates: fisher.candidates, judge: judge,
+        answer: fisher.update, groups: selection.groups, rank: world.rank), seconds
     )
   }
 

@@ -6,10 +6,6 @@ import Training
 
 /// How many weights go, and which.
 struct SelectionSettings: ParsableArguments {
-  enum Method: String, CaseIterable, ExpressibleByArgument {
-    case magnitude, diagonal, woodfisher, mfac
-  }
-
   enum ScopeName: String, CaseIterable, ExpressibleByArgument {
     case global, uniform
     case perTensor = "per-tensor"
@@ -20,7 +16,7 @@ struct SelectionSettings: ParsableArguments {
       What is removed: magnitude, the smallest weights; diagonal, those of the least w²F_ii/2; \
       woodfisher, of the least w²/(2[F⁻¹]_ii), F block by block; mfac, the same with F whole.
       """)
-  var method = Method.magnitude
+  var method = PruningPlan.Method.magnitude
 
   @Option(
     parsing: .unconditional, help: "Share of the prunable weights that is removed, in [0, 1).")
@@ -247,6 +243,7 @@ struct TensorSparsity: ExpressibleByArgument, CustomStringConvertible {
   }
 }
 
+extension PruningPlan.Method: ExpressibleByArgument {}
 extension Selection.Weighing: ExpressibleByArgument {}
 extension Selection.Budget: ExpressibleByArgument {}
 

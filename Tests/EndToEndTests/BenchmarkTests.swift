@@ -43,12 +43,6 @@ import Testing
     let curves: [Curve]
   }
 
-  private func read<Value: Decodable>(_ type: Value.Type, _ path: String) throws -> Value {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try decoder.decode(type, from: Data(contentsOf: URL(filePath: path)))
-  }
-
   private func isXML(_ path: String) throws -> Bool {
     XMLParser(data: try Data(contentsOf: URL(filePath: path))).parse()
   }
@@ -70,13 +64,13 @@ import Testing
         + model + ["--plot", plot])
     try #require(predicted.status == 0, "\(predicted.errors)")
     #expect(try isXML(plot))
-    let curve = try read(Curves.self, file).curves[0]
+    let curve = try Program.record(Curves.self, in: file).curves[0]
     #expect(curve.predicted.map(\.ranks) == [1, 2, 3, 4, 8])
     for prediction in curve.predicted {
       let json = directory.path("step-\(prediction.ranks).json")
       let outcome = try run(ranks: prediction.ranks, ["step", "--json", json] + model)
       try #require(outcome.status == 0, "\(prediction.ranks) ranks: \(outcome.errors)")
-      let counted = try read(Step.self, json).result
+      let counted = try Program.record(Step.self, in: json).result
       #expect(counted.traffic == prediction.traffic, "\(prediction.ranks) ranks")
       #expect(counted.messages == prediction.messages && counted.bytes == prediction.bytes)
       #expect((counted.bytes > 0) == (prediction.ranks > 1))
@@ -103,7 +97,7 @@ import Testing
         #expect(outcome.output.contains("efficiency"))
       }
     }
-    let curves = try read(Curves.self, file).curves
+    let curves = try Program.record(Curves.self, in: file).curves
     #expect(curves.count == 2)
     for (curve, work) in zip(curves, [2.0, 1]) {
       #expect(curve.predicted.map(\.ranks) == (0...12).map { 1 << $0 })

@@ -19,6 +19,15 @@ struct Program {
   static let bench = Bundle.main.bundleURL.appending(path: "swift-mfac-bench").path
   static let ranksCheck = Bundle.main.bundleURL.appending(path: "ranks-check").path
 
+  /// What a program has written as JSON.
+  static func record<Record: Decodable>(
+    _ type: Record.Type = Record.self, in path: String
+  ) throws -> Record {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(type, from: Data(contentsOf: URL(filePath: path)))
+  }
+
   /// Runs `swift-mfac-train`, without a launcher where `ranks` is nil.
   static func train(ranks: Int? = nil, _ arguments: [String]) throws -> Outcome {
     try run(process(ranks: ranks, arguments))

@@ -77,10 +77,7 @@ import Testing
     let results: [Result]
 
     static func read(_ directory: String) throws -> Report {
-      let decoder = JSONDecoder()
-      decoder.keyDecodingStrategy = .convertFromSnakeCase
-      return try decoder.decode(
-        Report.self, from: Data(contentsOf: URL(filePath: "\(directory)/report.json")))
+      try Program.record(in: "\(directory)/report.json")
     }
   }
 

@@ -21,10 +21,7 @@ import Testing
   @Test(arguments: ["digits-mlp", "digits-mlp-nomomentum"], [nil, 3])
   func followsTheExactAlgorithm(name: String, ranks: Int?) throws {
     let folder = "\(Program.package)/Tests/EndToEndTests/Trajectories"
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    let trajectory = try decoder.decode(
-      Trajectory.self, from: Data(contentsOf: URL(filePath: "\(folder)/\(name).json")))
+    let trajectory = try Program.record(Trajectory.self, in: "\(folder)/\(name).json")
     let settings = trajectory.settings
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
