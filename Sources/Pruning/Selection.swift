@@ -90,6 +90,14 @@ public struct Selection: Sendable {
 
   public var prunable: [WeightTensor] { tensors.filter(\.isPrunable) }
 
+  /// The share of the budget that a mask removes. Collective.
+  public func sparsity(of mask: Mask, on world: Communicator) throws -> Double {
+    let kept = try mask.keptCounts(of: prunable, on: world)
+    let costs = prunable.map(cost(of:))
+    let all = zip(prunable, costs).reduce(0) { $0 + $1.0.range.count * $1.1 }
+    return 1 - Double(zip(kept, costs).reduce(0) { $0 + $1.0 * $1.1 }) / Double(all)
+  }
+
   /// Weights that may be removed.
   public var prunableCount: Int { prunable.reduce(0) { $0 + $1.range.count } }
 
@@ -202,7 +210,12 @@ public struct Selection: Sendable {
           "a sparsity of \(sparsity) removes \(total) multiply-adds: expected at most \(most), all "
             + "that a largest sparsity of \(maximumTensorSparsity) in each tensor allows")
       }
-      return .inAll(total)
+      return .inAll(
+        Self.total(
+          total, after: previous,
+          costs: zip(prunable, costs).map {
+            (pattern.blockSize(in: $0) * $1, $1)
+          }))
     case .global:
       guard total * unit <= largest.reduce(0, +) else {
         throw PruningError(
@@ -210,7 +223,9 @@ public struct Selection: Sendable {
             + "\(largest.reduce(0, +)), all that a largest sparsity of \(maximumTensorSparsity) in "
             + "each tensor allows")
       }
-      return .inAll(total * unit)
+      return .inAll(
+        Self.total(
+          total * unit, after: previous, costs: prunable.map { (pattern.blockSize(in: $0), 1) }))
     case .uniform: counts = Self.shares(of: total, over: sizes, from: least)
     case .perTensor(let named):
       let fixed = prunable.map { tensor in
@@ -238,6 +253,19 @@ public struct Selection: Sendable {
       )
     }
     return .ofTensors(whole)
+  }
+
+  /// What is to be removed in all, where `previous` weights of each tensor are: no less than these cost,
+  /// if the last block of theirs may have brought them beyond `total`.
+  ///
+  /// - Parameter costs: of a block of each tensor, and of a weight.
+  private static func total(
+    _ total: Int, after previous: [Int], costs: [(block: Int, weight: Int)]
+  ) -> Int {
+    let removed = zip(previous, costs).filter { $0.0 > 0 }
+    let cost = removed.reduce(0) { $0 + $1.0 * $1.1.weight }
+    let last = removed.map(\.1.block).max() ?? 0
+    return cost > total && cost - last < total ? cost : total
   }
 
   /// What removing a weight of a tensor counts.
@@ -303,6 +331,11 @@ public struct Selection: Sendable {
     for i in slice where mask.isKept[i - slice.lowerBound] && !previous.isKept[i - slice.lowerBound]
     {
       let tensor = tensors.first { $0.range.contains(i) }!
+      guard tensor.isPrunable else {
+        throw PruningError(
+          "the mask that was there removes some of '\(tensor.name)', which is not to be pruned: expected "
+            + "it included, or another mask")
+      }
       throw PruningError(
         "the mask that was there removes more of '\(tensor.name)' than the sparsity, scope and pattern "
           + "asked for do: expected a higher sparsity, or another mask")

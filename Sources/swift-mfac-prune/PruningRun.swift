@@ -22,6 +22,8 @@ struct PruningRun {
   private let selection: Selection
   /// What was removed before.
   private let mask: Mask
+  /// The share that --masks had removed before the first stage.
+  private let start: Double
   /// Where the method needs them.
   private let gradients: (any GradientSource)?
   /// Says which candidate is the best, where there are several.
@@ -47,19 +49,22 @@ struct PruningRun {
     let cells = settings.cells(of: model.count, tensors: model.tensors.map(\.range.lowerBound))
     let partition = CellPartition(cells, over: world.size)
     let slice = partition.slice(of: world.rank)
-    (selection, mask) = try world.agree {
+    let masks: (first: Mask, newest: Mask)
+    (selection, masks) = try world.agree {
       let tensors = try settings.tensors.tensors(of: model)
       let selection = try settings.selection.selection(of: tensors)
       try settings.selection.sparsities.forEach(selection.check)
       if settings.output.sparseOutput {
         try Mask.checkSparseNames(of: tensors, others: model.others.map(\.name))
       }
-      let masks = stages.map(\.masksToBeginWith) ?? settings.tensors.masks
-      let mask = try masks.map {
-        try Mask(reading: $0, of: tensors, slice: slice)
+      func mask(_ path: String?) throws -> Mask {
+        try path.map { try Mask(reading: $0, of: tensors, slice: slice) } ?? Mask(slice: slice)
       }
-      return (selection, mask ?? Mask(slice: slice))
+      let first = try mask(settings.tensors.masks)
+      return (selection, (first, try stages.map { try mask($0.masksToBeginWith) } ?? first))
     }
+    mask = masks.newest
+    start = try selection.sparsity(of: masks.first, on: world)
     self.partition = partition
     let directories = Self.directories(of: settings)
     try world.agree {
@@ -115,6 +120,7 @@ struct PruningRun {
       settings, model: model, selection: selection,
       dense: try done == 0 ? quality(of: weights) : stages!.state.dense)
     say(report.heading(ranks: world.size))
+    report.gradientSeconds = gradientSeconds
     if let gradients, let gradientSeconds {
       let place = settings.fisher.pageDirectory.map { ", in pages in \($0)" } ?? ""
       say(
@@ -165,7 +171,7 @@ struct PruningRun {
       }
       let path = MaskPath(
         selection, partition: partition,
-        sparsities: settings.selection.sparsities(ofStage: stage, to: sparsity),
+        sparsities: settings.selection.sparsities(ofStage: stage, from: start, to: sparsity),
         improvement: settings.selection.improvement)
       let before = Array(pruned[slice])
       let outcome = try method.prune(pruned[slice], after: selected, by: path, on: world)

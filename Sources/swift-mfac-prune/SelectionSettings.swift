@@ -181,12 +181,15 @@ struct SelectionSettings: ParsableArguments {
   /// Parts in which a stage's weights are selected.
   private var parts: Int { greedySteps ?? (select == .greedy ? 16 : 1) }
 
-  /// The sparsities of the parts in which a stage's weights are selected, on the way to `sparsity`:
-  /// densities go down by equal factors.
-  func sparsities(ofStage stage: Int, to sparsity: Double) -> [Double] {
+  /// The sparsities of the parts in which a stage's weights are selected, on the way from that of the
+  /// mask that was there to `sparsity`: densities go down by equal factors.
+  func sparsities(
+    ofStage stage: Int, from start: Double, to sparsity: Double
+  ) -> [Double] {
     (1...parts).map { part in
       let share = (Double(stage) + Double(part) / Double(parts)) / Double(stages)
-      return share < 1 ? 1 - pow(1 - sparsity, share) : sparsity
+      return share < 1
+        ? min(sparsity, 1 - pow(1 - start, 1 - share) * pow(1 - sparsity, share)) : sparsity
     }
   }
 

@@ -108,4 +108,28 @@ import Testing
     }
     #expect(files.count == 1)
   }
+
+  /// The way in parts begins where the masks that are given are.
+  @Test(arguments: [["--select", "greedy"], ["--stages", "2"]])
+  func masksAreGoneOnFrom(choice: [String]) throws {
+    _ = try prune(ranks: nil, to: "half", ["--sparsity", "0.9"])
+    let (_, report) = try prune(
+      ranks: 2, to: "more",
+      ["--sparsity", "0.96", "--masks", directory.path("half/masks.safetensors")] + choice)
+    let stages = report.results[0].stages
+    #expect(stages.last!.sparsity == 0.96)
+    // Halfway between the densities 0.1 and 0.04.
+    if stages.count == 2 { #expect(abs(stages[0].sparsity - (1 - 0.1 * 0.4.squareRoot())) < 1e-4) }
+  }
+
+  /// A channel may bring the multiply-adds that go beyond what the next part asks for.
+  @Test func partsMayRemoveMoreThanTheNextAsksFor() throws {
+    let (_, report) = try prune(
+      ranks: nil, to: "channels",
+      [
+        "--sparsity", "0.6", "--pattern", "channels", "--exclude", "5.*", "--sparsity-of", "flops",
+        "--select", "greedy", "--greedy-steps", "300",
+      ])
+    #expect(report.results[0].removed > 0)
+  }
 }
