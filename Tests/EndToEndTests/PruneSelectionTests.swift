@@ -121,15 +121,4 @@ import Testing
     // Halfway between the densities 0.1 and 0.04.
     if stages.count == 2 { #expect(abs(stages[0].sparsity - (1 - 0.1 * 0.4.squareRoot())) < 1e-4) }
   }
-
-  /// A channel may bring the multiply-adds that go beyond what the next part asks for.
-  @Test func partsMayRemoveMoreThanTheNextAsksFor() throws {
-    let (_, report) = try prune(
-      ranks: nil, to: "channels",
-      [
-        "--sparsity", "0.6", "--pattern", "channels", "--exclude", "5.*", "--sparsity-of", "flops",
-        "--select", "greedy", "--greedy-steps", "300",
-      ])
-    #expect(report.results[0].removed > 0)
-  }
 }
