@@ -41,7 +41,10 @@ extension Selection {
           "a sparsity of \(sparsity) removes \(total) multiply-adds: expected at most \(most), all "
             + "that a largest sparsity of \(maximumTensorSparsity) in each tensor allows")
       }
-      return .inAll(total)
+      return .inAll(
+        Self.total(
+          total, after: previous,
+          costs: zip(prunable, costs).map { (pattern.blockSize(in: $0) * $1, $1) }))
     case .global:
       guard total * unit <= largest.reduce(0, +) else {
         throw PruningError(
@@ -49,7 +52,9 @@ extension Selection {
             + "\(largest.reduce(0, +)), all that a largest sparsity of \(maximumTensorSparsity) in "
             + "each tensor allows")
       }
-      return .inAll(total * unit)
+      return .inAll(
+        Self.total(
+          total * unit, after: previous, costs: prunable.map { (pattern.blockSize(in: $0), 1) }))
     case .uniform: counts = Self.shares(of: total, over: sizes, from: least)
     case .perTensor(let named):
       let fixed = prunable.map { tensor in
@@ -77,6 +82,19 @@ extension Selection {
       )
     }
     return .ofTensors(whole)
+  }
+
+  /// What is to be removed in all, where `previous` weights of each tensor are: no less than these cost,
+  /// if the last block of theirs may have brought them beyond `total`.
+  ///
+  /// - Parameter costs: of a block of each tensor, and of a weight.
+  private static func total(
+    _ total: Int, after previous: [Int], costs: [(block: Int, weight: Int)]
+  ) -> Int {
+    let removed = zip(previous, costs).filter { $0.0 > 0 }
+    let cost = removed.reduce(0) { $0 + $1.0 * $1.1.weight }
+    let last = removed.map(\.1.block).max() ?? 0
+    return cost > total && cost - last < total ? cost : total
   }
 
   /// What removing a weight of a tensor counts.

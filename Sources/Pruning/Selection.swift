@@ -181,6 +181,11 @@ public struct Selection: Sendable {
     for i in slice where mask.isKept[i - slice.lowerBound] && !previous.isKept[i - slice.lowerBound]
     {
       let tensor = tensors.first { $0.range.contains(i) }!
+      guard tensor.isPrunable else {
+        throw PruningError(
+          "the mask that was there removes some of '\(tensor.name)', which is not to be pruned: expected "
+            + "it included, or another mask")
+      }
       throw PruningError(
         "the mask that was there removes more of '\(tensor.name)' than the sparsity, scope and pattern "
           + "asked for do: expected a higher sparsity, or another mask")

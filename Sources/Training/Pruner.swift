@@ -150,9 +150,9 @@ final class Pruner {
   private var slice: Range<Int> { slices[world.rank] }
   private var scope: Selection.Scope { pruning.scope == .global ? .global : .uniform }
 
-  /// Of the numbers of an event. Others have streams up to 4·2³².
+  /// Of the numbers of an event. Others that training draws have streams up to 3·2³².
   private func random(step: Int) -> CounterRandom {
-    CounterRandom(seed: plan.seed, stream: 5 << 32 | UInt64(step))
+    CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
   }
 
   /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared out:

@@ -19,7 +19,8 @@ struct Fisher: ParsableCommand {
 
   static func main() {
     do {
-      guard var query = try parseAsRoot() as? any Query else { throw CleanExit.helpRequest(self) }
+      var command = try parseAsRoot()
+      guard var query = command as? any Query else { return try command.run() }
       try query.settings.source.resolve()
       BLAS.repairCoreType()
       BLAS.useOneThread()

@@ -23,6 +23,12 @@ struct Prune: ParsableCommand {
     let arguments = Array(CommandLine.arguments.dropFirst())
     // Has nothing to do with ranks, nor with what pruning asks for.
     if arguments.first == Plot._commandName { return Plot.main(Array(arguments.dropFirst())) }
+    if arguments.first == "help" {
+      if arguments.dropFirst().first == Plot._commandName {
+        Plot.exit(withError: CleanExit.helpRequest())
+      }
+      exit(withError: CleanExit.helpRequest(self))
+    }
     do {
       var settings = try parse().settings
       try settings.source.resolve()

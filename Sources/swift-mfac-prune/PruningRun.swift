@@ -133,6 +133,7 @@ struct PruningRun {
       settings, model: model, selection: selection,
       dense: try done == 0 ? quality(of: weights) : stages!.state.dense)
     say(report.heading(ranks: world.size))
+    report.gradientSeconds = gradientSeconds
     if let gradients, let gradientSeconds {
       let place = settings.fisher.pageDirectory.map { ", in pages in \($0)" } ?? ""
       say(
@@ -218,16 +219,22 @@ struct PruningRun {
     let kept = try selected.keptCounts(of: selection.tensors, on: world)
     let after = try time(&seconds.evaluation) { try quality(of: pruned) }
     let files = OutputFiles(directory)
-    try world.agree {
-      guard world.rank == 0 else { return }
-      try files.makeDirectory()
-      try model.write(pruned, to: files.model)
-    }
-    try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
-    if settings.output.sparseOutput {
-      try selected.writeSparse(
-        of: selection.tensors, weights: UnsafeBufferPointer(pruned.all),
-        others: model.others, slices: slices, to: files.sparse, on: world)
+    do {
+      try world.agree {
+        guard world.rank == 0 else { return }
+        try files.makeDirectory()
+        try model.write(pruned, to: files.model)
+      }
+      try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
+      if settings.output.sparseOutput {
+        try selected.writeSparse(
+          of: selection.tensors, weights: UnsafeBufferPointer(pruned.all),
+          others: model.others, slices: slices, to: files.sparse, on: world)
+      }
+    } catch {
+      // Half a result is none.
+      if world.rank == 0 { for file in [files.model, files.masks, files.sparse] { unlink(file) } }
+      throw error
     }
     return Report.Result(
       requested: sparsity, tensors: selection.tensors, kept: kept, stages: results,

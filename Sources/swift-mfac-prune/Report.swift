@@ -113,6 +113,8 @@ struct Report: Encodable {
   let multiplyAdds: Int?
   let weigh: String
   let dense: Quality?
+  /// Of the first stage's gradients, which all results share; none where it needs none.
+  var gradientSeconds: Double?
   var results: [Result] = []
 
   init(

@@ -129,6 +129,19 @@ import Testing
     }
   }
 
+  @Test func subcommandsTellTheirOptions() throws {
+    for (program, command, option) in [
+      (Program.fisher, "element", "--at"), (Program.prune, "plot", "<reports>"),
+    ] {
+      for arguments in [["help", command], [command, "--help"]] {
+        let outcome = try Program.run(
+          Program.process(ranks: nil, program: program, arguments))
+        #expect(outcome.status == 0)
+        #expect(outcome.output.contains("  \(option)"), "\(outcome.output)")
+      }
+    }
+  }
+
   @Test func anOlderRunIsNotOverwritten() throws {
     let directory = try TemporaryDirectory()
     let arguments = [

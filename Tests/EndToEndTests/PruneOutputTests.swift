@@ -239,4 +239,16 @@ import Testing
     #expect(errors.contains("'0.bias'") && errors.contains("multiply-adds"), "\(errors)")
     #expect(!FileManager.default.fileExists(atPath: output))
   }
+
+  /// A filter may bring the multiply-adds that are gone beyond what the next stage asks for.
+  @Test func stagesMayRemoveMoreThanTheNextAsksFor() throws {
+    let (output, _, status, errors) = try prune(
+      "cnn", to: "overshot",
+      ["--sparsity", "0.6", "--pattern", "channels", "--sparsity-of", "flops", "--stages", "300"])
+    try #require(status == 0, "\(errors)")
+    let report = try Report.read(output)
+    let removed = report.multiplyAdds - report.results[0].multiplyAdds
+    let beyond = 10 * removed - 6 * report.multiplyAdds
+    #expect(beyond >= 0 && beyond < 10 * 144 * 16, "\(removed) of \(report.multiplyAdds)")
+  }
 }

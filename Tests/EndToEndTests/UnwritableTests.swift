@@ -31,6 +31,25 @@ struct UnwritableTests {
     return try Program.run(process)
   }
 
+  /// There is room for the model, and not for its masks.
+  @Test func aFullDiskLeavesNoHalfOfAPrunedNetwork() throws {
+    let directory = try TemporaryDirectory()
+    let trained = directory.path("trained")
+    let outcome = try Program.train([
+      "--dataset", "digits", "--model", "mlp", "--steps", "2", "--run-directory", trained,
+    ])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let pruned = try run(
+      size: "84k",
+      """
+      $LOCAL -n 2 \(Program.prune) --dataset digits --model mlp \\
+        --weights \(trained)/model.safetensors --sparsity 0.5 --output $DISK/pruned || true
+      ls -A $DISK/pruned | wc -l
+      """)
+    #expect(pruned.errors.contains("pruned/masks.safetensors: cannot write: No space left"))
+    #expect(pruned.output.hasSuffix("\n0\n"), "\(pruned.output)")
+  }
+
   private func launcher(_ ranks: Int?) -> String {
     ranks.map { "$LOCAL -n \($0) $TRAIN" } ?? "$TRAIN"
   }
