@@ -28,11 +28,8 @@ extension BrainSurgeon {
       add(change.all, ofBlock: block, to: &updated, removing: removed)
     }
     guard !isBlockwise else { return }
-    let first = sum.share.lowerBound
-    let products = try sum.total(width: rows.count, on: world) { block, sums in
-      rows.writeProducts(
-        ofBlock: block - first, with: UnsafeBufferPointer(z.all), into: sums.baseAddress!)
-    }
+    let products = try rows.products(
+      with: UnsafeBufferPointer(z.all), over: sum, on: world)
     guard let t = whole?.solve(products) else { return }
     for (block, range) in rows.blocks.enumerated() {
       let change = Buffer<Double>(count: range.count)

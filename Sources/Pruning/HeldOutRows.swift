@@ -31,11 +31,8 @@ public struct HeldOutRows: HeldOutJudge {
   public func loss(of weights: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double
   {
     let change = zip(weights, self.weights).map { Double($0) - Double($1) }
-    let first = sum.share.lowerBound
-    let products = try change.withUnsafeBufferPointer { change in
-      try sum.total(width: rows.count, on: world) { block, sums in
-        rows.writeProducts(ofBlock: block - first, with: change, into: sums.baseAddress!)
-      }
+    let products = try change.withUnsafeBufferPointer {
+      try rows.products(with: $0, over: sum, on: world)
     }
     return products.reduce(0) { $0 + (gradientScale + $1 / 2) * $1 } / Double(rows.count)
   }

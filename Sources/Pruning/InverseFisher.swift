@@ -74,17 +74,9 @@ public final class InverseFisher {
     }
   }
 
-  /// `Gx`, shape [m], the same on all ranks. Collective.
-  public func products(with x: UnsafeBufferPointer<Double>) throws -> [Double] {
-    let first = sum.share.lowerBound
-    return try sum.total(width: rows.count, on: world) { cell, sums in
-      rows.writeProducts(ofBlock: cell - first, with: x, into: sums.baseAddress!)
-    }
-  }
-
   /// `F⁻¹x`. Collective.
   public func apply(to x: UnsafeBufferPointer<Double>) throws -> [Double] {
-    let t = model.solve(try products(with: x))
+    let t = model.solve(try rows.products(with: x, over: sum, on: world))
     let solution = Buffer<Double>(count: x.count)
     for block in rows.blocks.indices {
       let range = rows.blocks[block]
@@ -132,6 +124,6 @@ public final class InverseFisher {
   /// small step on each row's examples would take away from the test loss. Koh and Liang, 2017, without
   /// their sign. Collective.
   public func influence(on x: UnsafeBufferPointer<Double>) throws -> [Double] {
-    model.solve(try products(with: x)).map { Double(rows.count) * $0 }
+    model.solve(try rows.products(with: x, over: sum, on: world)).map { Double(rows.count) * $0 }
   }
 }

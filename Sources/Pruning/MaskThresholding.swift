@@ -73,7 +73,10 @@ struct MaskThresholding {
     let change = point.weights.indices.map {
       Double(point.weights[$0]) - Double(surgeon.weights.pointer[$0])
     }
-    let coefficients = try products(with: change).map { ($0 + surgeon.gradientScale) / m }
+    let products = try change.withUnsafeBufferPointer {
+      try rows.products(with: $0, over: surgeon.sum, on: world)
+    }
+    let coefficients = products.map { ($0 + surgeon.gradientScale) / m }
     var gradient: [Double] = []
     for (block, range) in rows.blocks.enumerated() {
       let part = Buffer<Double>(count: range.count)
@@ -93,16 +96,6 @@ struct MaskThresholding {
       try path.selection.mask(
         removing: path.sparsities.last!, bySaliency: $0, after: previous,
         partition: path.partition, on: world)
-    }
-  }
-
-  /// Gx, over all ranks.
-  private func products(with x: [Double]) throws -> [Double] {
-    let first = surgeon.sum.share.lowerBound
-    return try x.withUnsafeBufferPointer { x in
-      try surgeon.sum.total(width: rows.count, on: world) { block, sums in
-        rows.writeProducts(ofBlock: block - first, with: x, into: sums.baseAddress!)
-      }
     }
   }
 }
