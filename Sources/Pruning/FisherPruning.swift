@@ -68,9 +68,18 @@ public struct FisherPruning: PruningMethod {
   public func remove(
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, on world: Communicator
   ) throws -> Removed {
+    try remove(by: mask, from: weights, measuresCondition: false, on: world)
+  }
+
+  /// - Parameter measuresCondition: whether it is told, at the cost of the system's eigenvalues.
+  private func remove(
+    by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, measuresCondition: Bool,
+    on world: Communicator
+  ) throws -> Removed {
     let (updated, prediction, condition) = try surgeon(
       UnsafeBufferPointer(weights), candidates.models[0]
-    ).update(answer, removing: mask.isRemoved, measuresCondition: true, on: world)
+    ).update(
+      answer, removing: mask.isRemoved, measuresCondition: measuresCondition, on: world)
     _ = weights.update(fromContentsOf: updated)
     return Removed(prediction: prediction, condition: condition)
   }
@@ -94,7 +103,7 @@ public struct FisherPruning: PruningMethod {
       }
       if candidates.count == 1, candidates.steps == [1] {
         let removed = try seconds.time(\.removal) {
-          try remove(by: mask, from: weights, on: world)
+          try remove(by: mask, from: weights, measuresCondition: true, on: world)
         }
         return PrunedStage(
           mask: mask, removed: removed, choice: nil, seconds: seconds, saliencies: saliencies)

@@ -45,7 +45,7 @@ public protocol PruningMethod {
 public struct Removed: Sendable {
   /// The change of the loss that it predicts, where it does.
   public var prediction: Double?
-  /// Of the system that it has solved, its largest eigenvalue over its least.
+  /// Of the system that it has solved, its largest eigenvalue over its least, where it was measured.
   public var condition: Double?
 
   public init(prediction: Double? = nil, condition: Double? = nil) {
