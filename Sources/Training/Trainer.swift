@@ -96,7 +96,8 @@ public final class Trainer {
     let memory = try world.agree {
       var memory = MemoryPlan(
         optimizer: plan.optimizer.bytes(groups: groups, partition: partition, rank: world.rank),
-        vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
+        vectors: 4 * d
+          + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
           + RunningStatistics.bytes(
             count: plan.network.stateLayout.count, microBatches: microBatches, on: world)
           // One for training, and one for evaluation.

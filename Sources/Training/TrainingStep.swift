@@ -57,9 +57,9 @@ package final class TrainingStep {
     self.examples = ExampleBuffer(examples, capacity: network.maximumBatch)
     self.loss = loss
     self.microBatches = microBatches
-    reduction = ReduceScatter(of: microBatches, to: partition, on: world)
+    reduction = ReduceScatter(of: microBatches, to: partition.slices, on: world)
     lossSum = TreeSum(microBatches, rank: world.rank)
-    gather = AllGather((0..<world.size).map(partition.slice(of:)), on: world)
+    gather = AllGather(partition.slices, on: world)
     own = partition.slice(of: world.rank)
     self.world = world
   }
