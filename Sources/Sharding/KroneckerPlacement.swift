@@ -7,31 +7,22 @@
 /// With one group, all ranks hold all inverses and nothing but gradients crosses the network between
 /// two inversions; with a group for each rank, every inverse is held once.
 ///
-/// Layers go to groups and factors to ranks by their cost, n³, the largest first, each to whoever has
-/// least.
+/// Layers go to groups and factors to ranks by what an inversion costs, the largest first, each to
+/// whoever has least.
 ///
 /// Pauloski and others, "KAISA: An adaptive second-order optimizer framework for deep neural
 /// networks", 2021: the share F of the ranks that work on a layer.
 public struct KroneckerPlacement: Sendable, Equatable {
-  /// One of a layer's factors, n×n.
-  public enum Factor: Sendable, Equatable {
-    /// Symmetric; of its triangle n(n + 1)/2 numbers are exchanged.
-    case dense(Int)
-    case diagonal(Int)
+  /// One of a layer's factors.
+  public struct Factor: Sendable, Equatable {
+    /// Numbers that are exchanged: n(n + 1)/2 of a triangle, n of a diagonal.
+    public let count: Int
+    /// Of its inversion: n³ of a matrix n×n, n of a diagonal.
+    public let cost: Int
 
-    /// Numbers that are exchanged.
-    public var count: Int {
-      switch self {
-      case .dense(let n): n * (n + 1) / 2
-      case .diagonal(let n): n
-      }
-    }
-
-    var cost: Int {
-      switch self {
-      case .dense(let n): n * n * n
-      case .diagonal(let n): n
-      }
+    public init(count: Int, cost: Int) {
+      self.count = count
+      self.cost = cost
     }
   }
 

@@ -3,10 +3,14 @@ import Testing
 
 @Suite struct KroneckerPlacementTests {
   private let layers: [[KroneckerPlacement.Factor]] = [
-    [.dense(28), .dense(16)], [.dense(145), .dense(16)], [.dense(289), .dense(32)],
-    [.diagonal(256), .dense(192)], [.dense(577), .dense(64)], [.dense(577), .dense(64)],
-    [.dense(65), .dense(10)], [.diagonal(32)],
+    [dense(28), dense(16)], [dense(145), dense(16)], [dense(289), dense(32)],
+    [.init(count: 256, cost: 256), dense(192)], [dense(577), dense(64)], [dense(577), dense(64)],
+    [dense(65), dense(10)], [.init(count: 32, cost: 32)],
   ]
+
+  private static func dense(_ n: Int) -> KroneckerPlacement.Factor {
+    .init(count: n * (n + 1) / 2, cost: n * n * n)
+  }
 
   @Test(arguments: [1, 2, 3, 5, 8, 64], [0.001, 0.25, 0.5, 1])
   func everyFactorHasAnOwnerAmongItsLayersWorkers(ranks p: Int, share: Double) {
@@ -40,12 +44,12 @@ import Testing
   }
 
   @Test func costIsBalanced() {
-    let equal = (0..<12).map { _ in [KroneckerPlacement.Factor.dense(100), .dense(10)] }
+    let equal = (0..<12).map { _ in [Self.dense(100), Self.dense(10)] }
     let placement = KroneckerPlacement(of: equal, over: 4, workerShare: 0.25)
     #expect(
       (0..<4).map { rank in placement.workers.count { $0 == rank..<rank + 1 } } == [3, 3, 3, 3])
     // The two factors of one layer go to two ranks, where two work on it.
-    let pair = KroneckerPlacement(of: [[.dense(100), .dense(90)]], over: 2, workerShare: 1)
+    let pair = KroneckerPlacement(of: [[Self.dense(100), Self.dense(90)]], over: 2, workerShare: 1)
     #expect(pair.owners == [[0, 1]])
   }
 }

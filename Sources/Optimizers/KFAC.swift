@@ -1,0 +1,202 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Kronecker-factored approximate curvature: steps along `(B ⊗ A + λI)⁻¹ ∇` of each layer, A the second
+/// moment of its inputs and B that of the gradients of its outputs, both moving averages.
+///
+///   φ [f]      the packed factors of all layers, those of one owner together
+///   u [d/p]    this rank's slice of the direction
+///   v [d/p]    momentum: v ← μv + (1 − μ)u
+///
+/// Micro-batches' factors are summed in the tree over the micro-batches and left with their owners, who
+/// invert them and give the inverses to the layer's workers. In each step the workers of a layer are sent
+/// the slices of its gradient, and send each rank its slice of the direction. Whoever does a layer's work
+/// does it whole, by the same calls, so that the bits do not depend on the number of ranks.
+///
+/// Parameters that belong to no layer have their gradient for direction.
+///
+/// Martens and Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature",
+/// 2015; the placement is that of KAISA (Pauloski and others, 2021).
+public final class KFAC: ShardedOptimizer {
+  public let configuration: Configuration
+  public let layers: [Layer]
+  let placement: KroneckerPlacement
+  let rank: Int
+  private(set) var gradient: GradientSlice
+  let slices: [Range<Int>]
+  /// Sums over micro-batches, to the owners.
+  let factorSums: ReduceScatter
+  /// Where every rank keeps all factors.
+  let factorGather: AllGather?
+  let allSums: Buffer<Float>
+  /// The newest factors' sums over the batch, until a step takes them in.
+  var pendingSums: UnsafeBufferPointer<Float>?
+  /// Of each layer and factor that this rank keeps.
+  var averages: [[FactorAverage<Float>?]]
+  /// Of each layer that this rank works on.
+  var inverses: [KroneckerInverse<Float>?]
+  let inverseExchange: RangeExchange
+  private let gradientExchange: RangeExchange
+  private let directionExchange: RangeExchange
+  /// Of the layers that this rank works on, shape [d]: gradients, then directions.
+  private let whole: Buffer<Float>
+  private let matrices: (v: Buffer<Float>, u: Buffer<Float>)
+  let direction: Buffer<Float>
+  let stepping: DirectionStep
+
+  var stepsTaken = 0
+  var stepsSinceFactors = 0
+  /// λ of the step, and of the factors' last inversion.
+  var damping: Double
+  var isInverted = false
+  /// Of each layer's averages at the last inversion.
+  var traces: [(a: Double, b: Double)]
+
+  /// Collective.
+  ///
+  /// - Parameters:
+  ///   - layers: one behind another in the parameters; those without curvature belong to none.
+  ///   - microBatches: who computes which.
+  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
+  /// - Throws: `KroneckerError` where solver and form of the damping do not go together.
+  public init(
+    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
+    clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
+    partition: CellPartition, on world: Communicator
+  ) throws {
+    self.configuration = configuration
+    self.layers = layers
+    rank = world.rank
+    slices = partition.slices
+    gradient = GradientSlice(
+      groups, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition,
+      rank: rank)
+    let placement = Self.placement(of: layers, configuration, ranks: world.size)
+    self.placement = placement
+    factorSums = ReduceScatter(of: microBatches, to: placement.slices, on: world)
+    factorGather =
+      configuration.keepsAllFactors ? AllGather(placement.slices, on: world) : nil
+    allSums = Buffer(
+      count: configuration.keepsAllFactors ? placement.slices.last!.upperBound : 0)
+    averages = layers.indices.map { layer in
+      layers[layer].factors.enumerated().map { factor, shape in
+        configuration.keepsAllFactors || placement.owners[layer][factor] == world.rank
+          ? FactorAverage(shape) : nil
+      }
+    }
+    inverses = try layers.indices.map { layer in
+      guard placement.workers[layer].contains(world.rank) else { return nil }
+      let isBlock = layers[layer].isBlock
+      return try KroneckerInverse(
+        layers[layer].shape, solver: isBlock ? .eigen : configuration.solver,
+        form: isBlock ? .exact : configuration.dampingForm)
+    }
+    inverseExchange = RangeExchange(
+      Self.inverseMoves(layers, configuration, placement), on: world)
+    gradientExchange = RangeExchange(
+      Self.gradientMoves(layers, placement, slices), on: world)
+    directionExchange = RangeExchange(
+      Self.directionMoves(layers, placement, slices), on: world)
+    whole = Buffer(count: layers.isEmpty ? 0 : partition.cells.parameterCount)
+    let largest = layers.indices.lazy.filter { placement.workers[$0].contains(world.rank) }
+      .map { layers[$0].parameters.count }.max() ?? 0
+    matrices = (Buffer(count: largest), Buffer(count: largest))
+    direction = Buffer(count: gradient.parameters.count)
+    stepping = DirectionStep(
+      momentum: configuration.momentum, weightDecay: configuration.weightDecay,
+      count: gradient.parameters.count)
+    damping = configuration.damping
+    traces = layers.map { _ in (0, 0) }
+  }
+
+  public func step(
+    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
+    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+  ) throws -> StepOutcome {
+    var outcome = try self.gradient.measure(
+      gradient, parameters: parameters, on: world, clock: clock)
+    guard outcome.taken, try takeFactors(on: world, clock: clock) else {
+      pendingSums = nil
+      return StepOutcome(gradientNorm: .infinity)
+    }
+    let damping = configuration.dampingRule.damping(from: self.damping, at: stepsTaken)
+    if !isInverted || stepsTaken % configuration.inverseEvery == 0 {
+      try invert(damping: damping, on: world, clock: clock)
+    }
+    stepsTaken += 1
+    try precondition(damping: damping, on: world, clock: clock)
+    let scale = try clipScale(learningRate: learningRate, on: world, clock: clock)
+    try clock.time(.update) {
+      if scale < 1 { for i in direction.all.indices { direction.pointer[i] *= scale } }
+      try stepping.update(
+        self.gradient.cells.indices, of: &parameters, self.gradient.parameters,
+        along: direction.pointer, learningRate: learningRate, updated: updated)
+    }
+    outcome.damping = damping
+    return outcome
+  }
+
+  /// This rank's slice of the direction: layer by layer by those that work on it.
+  private func precondition(
+    damping: Double, on world: Communicator, clock: PhaseClock
+  ) throws {
+    let own = slices[rank].lowerBound
+    let slice = gradient.mutableSlice
+    func part(_ range: Range<Int>, of slice: UnsafeMutableBufferPointer<Float>)
+      -> UnsafeMutableBufferPointer<Float>
+    {
+      UnsafeMutableBufferPointer(
+        rebasing: slice[range.lowerBound - own..<range.upperBound - own])
+    }
+    _ = direction.all.update(fromContentsOf: slice)
+    try clock.time(.exchange) {
+      try gradientExchange.exchange(
+        from: { UnsafeBufferPointer(part($0, of: slice)) }, into: { self.whole[$0] }, on: world)
+    }
+    clock.time(.direction) {
+      for (layer, inverse) in zip(layers, inverses) {
+        guard let inverse else { continue }
+        inverse.damping(damping)
+        let values = whole.pointer + layer.parameters.lowerBound
+        layer.shape.gather(values, into: matrices.v.pointer)
+        inverse.apply(matrices.v.pointer, into: matrices.u.pointer)
+        layer.shape.scatter(matrices.u.pointer, into: values)
+      }
+    }
+    try clock.time(.exchange) {
+      try directionExchange.exchange(
+        from: { UnsafeBufferPointer(self.whole[$0]) },
+        into: { part($0, of: self.direction.all) }, on: world)
+    }
+    gradient.parameters.clearZeros(of: direction.all)
+  }
+
+  /// ν = min(1, √(κ/(η² Σ u·g))) over all ranks.
+  ///
+  /// The Kullback–Leibler divergence of the model's distribution from that after a step −ηu is about
+  /// ½ η² uᵀFu ≈ ½ η² u·g; Ba, Grosse and Martens, 2017, bound its trust region by that.
+  private func clipScale(
+    learningRate: Double, on world: Communicator, clock: PhaseClock
+  ) throws -> Float {
+    guard let bound = configuration.klClip else { return 1 }
+    let product = try clock.time(.sum) {
+      try gradient.dot(
+        gradient.slice, UnsafeBufferPointer(direction.all), cells: gradient.cells, on: world)
+    }
+    let change = learningRate * learningRate * product
+    return change > bound ? Float((bound / change).squareRoot()) : 1
+  }
+
+  public func adapt(toChange actual: Double) {}
+
+  public func adopt(
+    _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
+  ) {
+    gradient.adopt(groups, partition, rank: world.rank)
+    if stepping.velocity.count > 0 {
+      gradient.parameters.clearZeros(of: stepping.velocity.all)
+    }
+  }
+}
