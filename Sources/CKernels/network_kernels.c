@@ -23,6 +23,7 @@
 #define T float
 #define S f32
 #include "network_kernels_activations.h"
+#include "network_kernels_curvature.h"
 #include "network_kernels_losses.h"
 #include "network_kernels_normalization.h"
 #include "network_kernels_sequences.h"
@@ -34,6 +35,7 @@
 #define T double
 #define S f64
 #include "network_kernels_activations.h"
+#include "network_kernels_curvature.h"
 #include "network_kernels_losses.h"
 #include "network_kernels_normalization.h"
 #include "network_kernels_sequences.h"

@@ -7,11 +7,12 @@ public struct NotPositiveDefinite: Error, CustomStringConvertible {
   public let minor: Int
   public let order: Int
   public let shift: Double
+  public var precision = "double"
 
   public var description: String {
     """
-    a matrix of order \(order), shifted by \(shift), is not positive definite in double precision: \
-    leading minor \(minor) is not positive (a larger damping makes it so)
+    a matrix of order \(order), shifted by \(shift), is not positive definite in \(precision) \
+    precision: leading minor \(minor) is not positive (a larger damping makes it so)
     """
   }
 }

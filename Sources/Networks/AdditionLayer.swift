@@ -14,6 +14,6 @@ struct AdditionLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {}
 }

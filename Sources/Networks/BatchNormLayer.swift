@@ -17,6 +17,7 @@ struct BatchNormLayer<Element: Scalar>: Layer {
   var outputCount: Int { positions * channels }
   var outputPlace: OutputPlace { .own }
   var keepsOutput: Bool { hasReLU }
+  var exampleGradientCount: Int { 2 * channels }
   var canAccumulate: Bool { true }
   /// Four numbers of the element's type for each channel, and two of double precision.
   var scratchCount: Int {
@@ -61,7 +62,7 @@ struct BatchNormLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
     let rows = call.examples * positions
     let (mean, inverse) = (call.kept, call.kept + channels)
@@ -79,8 +80,8 @@ struct BatchNormLayer<Element: Scalar>: Layer {
       for c in 0..<channels {
         let factor = Double(call.parameters[c]) * Double(inverse[c])
         let square = Double(inverse[c]) * Double(inverse[c])
-        gradient[c] = Element(products[c] * Double(inverse[c]))
-        gradient[channels + c] = Element(sums[c])
+        gradient?[c] = Element(products[c] * Double(inverse[c]))
+        gradient?[channels + c] = Element(sums[c])
         a[c] = Element(factor)
         b[c] = call.training == nil ? 0 : Element(-factor * square * products[c] / Double(rows))
         shift[c] = call.training == nil ? 0 : Element(-factor * sums[c] / Double(rows))
@@ -94,6 +95,25 @@ struct BatchNormLayer<Element: Scalar>: Layer {
     }
     if !hasReLU, let addend = places.addend, UnsafePointer(addend) != places.dy {
       addend.update(from: places.dy, count: rows * channels)
+    }
+  }
+
+  func exampleGradients(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>
+  ) {
+    let (mean, inverse) = (call.kept, call.kept + channels)
+    withDoubles(call) { sums, products in
+      for example in 0..<call.examples {
+        let (rows, gradient) = (example * outputCount, gradients + example * 2 * channels)
+        Element.batchGradientSums(
+          rows: positions, channels: channels, x + rows, mean: mean, dy + rows,
+          y: hasReLU ? y + rows : nil, masked: nil, sums: sums, products: products)
+        for c in 0..<channels {
+          gradient[c] = Element(products[c] * Double(inverse[c]))
+          gradient[channels + c] = Element(sums[c])
+        }
+      }
     }
   }
 

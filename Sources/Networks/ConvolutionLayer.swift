@@ -37,18 +37,20 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
     let packed = call.scratch
     let scratch = call.scratch + sizes.packed
-    Element.weightGradient(
-      window, outputs: outputs, examples: call.examples, x, places.dy, scratch: scratch,
-      into: packed)
-    Element.unpackWeights(window, outputs: outputs, packed, into: gradient)
-    if hasBias {
-      Element.columnSums(
-        rows: call.examples * window.positionCount, columns: outputs, of: places.dy,
-        into: gradient + weightCount)
+    if let gradient {
+      Element.weightGradient(
+        window, outputs: outputs, examples: call.examples, x, places.dy, scratch: scratch,
+        into: packed)
+      Element.unpackWeights(window, outputs: outputs, packed, into: gradient)
+      if hasBias {
+        Element.columnSums(
+          rows: call.examples * window.positionCount, columns: outputs, of: places.dy,
+          into: gradient + weightCount)
+      }
     }
     if let dx = places.dx {
       Element.packAdjointWeights(window, outputs: outputs, call.parameters, into: packed)
@@ -56,29 +58,11 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
         window, outputs: outputs, examples: call.examples, places.dy, packed: packed,
         accumulates: places.accumulates, scratch: scratch, into: dx)
     }
-    if let observer = call.observer { show(observer, call, x, places.dy) }
   }
 
-  /// Gives an observer one example after another, its patches in the order of the weights.
-  private func show(
-    _ observer: (LayerStatistics<Element>) -> Void, _ call: LayerCall<Element>,
-    _ x: UnsafePointer<Element>, _ dy: UnsafePointer<Element>
-  ) {
-    let positions = window.positionCount
-    let patches = Buffer<Element>(count: 2 * positions * window.patchCount)
-    let ordered = patches.pointer + positions * window.patchCount
-    for example in 0..<call.examples {
-      let rows = example * positions..<(example + 1) * positions
-      Element.patches(window, rows: rows, of: x, into: patches.pointer)
-      Element.transpose(
-        count: positions, rows: window.kernel * window.kernel, columns: window.channels,
-        patches.pointer, into: ordered)
-      observer(
-        LayerStatistics(
-          weight: call.weightTensor, examples: example..<example + 1, positions: positions,
-          inputs: .dense(UnsafeBufferPointer(start: ordered, count: positions * window.patchCount)),
-          outputGradients: UnsafeBufferPointer(
-            start: dy + rows.lowerBound * outputs, count: positions * outputs)))
-    }
+  func sharedInputs(
+    _ x: UnsafePointer<Element>
+  ) -> (inputs: LayerInputs<Element>, positions: Int)? {
+    (.images(x, window), window.positionCount)
   }
 }

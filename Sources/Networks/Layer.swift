@@ -29,9 +29,6 @@ struct LayerCall<Element: Scalar> {
   /// `choiceCount` an example.
   let kept: UnsafeMutablePointer<Element>
   let choices: UnsafeMutablePointer<Int32>
-  /// Who wants to see inputs and output gradients of linear layers, and which layer this is to them.
-  let observer: ((LayerStatistics<Element>) -> Void)?
-  let weightTensor: Int
 }
 
 /// Where a layer's backward call finds and leaves gradients of activations.
@@ -77,10 +74,24 @@ protocol Layer<Element> {
   ///
   /// - Parameters:
   ///   - x: the input, and `y` the output, of the forward call just before.
-  ///   - gradient: ∂L/∂parameters, overwritten.
+  ///   - gradient: ∂L/∂parameters, overwritten; nil where nobody needs it.
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>)
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?)
+
+  /// The rows that multiply the weight, and how many positions of an example share it; nil for a layer
+  /// without such a weight.
+  func sharedInputs(
+    _ x: UnsafePointer<Element>
+  ) -> (inputs: LayerInputs<Element>, positions: Int)?
+
+  /// Parameters that `exampleGradients` gives the gradient of; 0 for a layer that has none.
+  var exampleGradientCount: Int { get }
+
+  /// ∂L/∂parameters of each example, [examples, exampleGradientCount], before `backward`.
+  func exampleGradients(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>)
 }
 
 extension Layer {
@@ -90,4 +101,14 @@ extension Layer {
   var keptCount: Int { 0 }
   var keptOnce: Int { 0 }
   var choiceCount: Int { 0 }
+  var exampleGradientCount: Int { 0 }
+
+  func sharedInputs(
+    _ x: UnsafePointer<Element>
+  ) -> (inputs: LayerInputs<Element>, positions: Int)? { nil }
+
+  func exampleGradients(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>
+  ) {}
 }

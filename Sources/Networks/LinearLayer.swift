@@ -30,24 +30,19 @@ struct LinearLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
     let rows = call.examples * positions
-    Element.product(
-      rows: outputs, columns: inputs, inner: rows, alpha: 1,
-      a: places.dy, strideA: outputs, transposeA: true,
-      b: x, strideB: inputs, transposeB: false,
-      beta: 0, c: gradient, strideC: inputs)
-    if hasBias {
-      Element.columnSums(
-        rows: rows, columns: outputs, of: places.dy, into: gradient + outputs * inputs)
-    }
-    if let observer = call.observer {
-      observer(
-        LayerStatistics(
-          weight: call.weightTensor, examples: 0..<call.examples, positions: positions,
-          inputs: .dense(UnsafeBufferPointer(start: x, count: rows * inputs)),
-          outputGradients: UnsafeBufferPointer(start: places.dy, count: rows * outputs)))
+    if let gradient {
+      Element.product(
+        rows: outputs, columns: inputs, inner: rows, alpha: 1,
+        a: places.dy, strideA: outputs, transposeA: true,
+        b: x, strideB: inputs, transposeB: false,
+        beta: 0, c: gradient, strideC: inputs)
+      if hasBias {
+        Element.columnSums(
+          rows: rows, columns: outputs, of: places.dy, into: gradient + outputs * inputs)
+      }
     }
     if let dx = places.dx {
       Element.product(
@@ -56,5 +51,11 @@ struct LinearLayer<Element: Scalar>: Layer {
         b: call.parameters, strideB: inputs, transposeB: false,
         beta: places.accumulates ? 1 : 0, c: dx, strideC: inputs)
     }
+  }
+
+  func sharedInputs(
+    _ x: UnsafePointer<Element>
+  ) -> (inputs: LayerInputs<Element>, positions: Int)? {
+    (.dense(x, width: inputs), positions)
   }
 }

@@ -15,12 +15,19 @@ public final class Network<Element: Scalar> {
   public let maximumBatch: Int
   /// Sees, in each backward pass, what Kronecker-factored curvature is made of; nil costs nothing.
   public var observer: ((LayerStatistics<Element>) -> Void)?
+  /// The same for the normalisation layers.
+  public var normalizationObserver: ((NormalizationStatistics<Element>) -> Void)?
 
-  private let plan: NetworkPlan<Element>
+  let plan: NetworkPlan<Element>
   private let activations: Buffer<Element>
   private let choices: Buffer<Int32>
   private let scratch: Buffer<Element>
-  private let gradients: Buffer<Element>
+  let gradients: Buffer<Element>
+  /// Of the layers that have these, for as many examples as fit in a batch; made when asked for.
+  lazy var exampleGradients = Buffer<Element>(
+    count: maximumBatch * (plan.steps.map(\.layer.exampleGradientCount).max() ?? 0))
+  /// Whose activations are in memory.
+  private(set) var latest: Pass?
 
   /// - Throws: `NetworkMemoryError`; see `bytes(for:maximumBatch:)` for what will be allocated.
   public init(
@@ -179,7 +186,7 @@ public final class Network<Element: Scalar> {
   // MARK: Passes
 
   /// What the layers of one call share.
-  private struct Pass {
+  struct Pass {
     let examples: Int
     let inputs: UnsafePointer<Element>
     let parameters: UnsafePointer<Element>
@@ -187,29 +194,39 @@ public final class Network<Element: Scalar> {
     let training: TrainingPass<Element>?
   }
 
-  private func forward(_ pass: Pass) -> UnsafePointer<Element> {
+  func forward(_ pass: Pass) -> UnsafePointer<Element> {
     for (index, step) in plan.steps.enumerated() where step.layer.outputPlace != .sameAsInput {
       let y = activations.pointer + plan.places[step.y]!
       step.layer.forward(call(pass, index), value(step.x, pass), into: y)
     }
-    return value(plan.places.count - 1, pass)
+    latest = pass
+    return outputs(of: pass)
   }
 
-  /// From the gradient of the outputs, which the loss has left at the beginning of `gradients`.
-  private func backward(
-    _ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>, _ isFinal: (Int) throws -> Void
+  func outputs(of pass: Pass) -> UnsafePointer<Element> { value(plan.places.count - 1, pass) }
+
+  /// From the gradient of the outputs, which has been left at the beginning of `gradients`; of the
+  /// activations nothing changes.
+  ///
+  /// - Parameters:
+  ///   - gradient: nil where nobody needs that of the parameters.
+  ///   - column: for observers.
+  func backward(
+    _ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>?, column: Int = 0,
+    _ isFinal: (Int) throws -> Void
   ) rethrows {
     let places = gradients.pointer
     for (backward, start) in zip(plan.backward, plan.finalFrom) {
       switch backward {
       case .layer(let index, let dy, let dx, let accumulates, let addend):
         let step = plan.steps[index]
+        show(index, pass, dy: UnsafePointer(places + dy), column)
         step.layer.backward(
           call(pass, index), x: value(step.x, pass), y: value(step.y, pass),
           GradientPlaces(
             dy: UnsafePointer(places + dy), dx: dx.map { places + $0 }, accumulates: accumulates,
             addend: addend.map { places + $0 }),
-          gradient: gradient.baseAddress! + (step.parameters ?? 0))
+          gradient: gradient.map { $0.baseAddress! + (step.parameters ?? 0) })
       case .add(let sum, let other, let count):
         Element.add(
           count: pass.examples * count, places + sum, places + other, into: places + sum)
@@ -220,24 +237,23 @@ public final class Network<Element: Scalar> {
     }
   }
 
-  private func value(_ index: Int, _ pass: Pass) -> UnsafePointer<Element> {
+  func value(_ index: Int, _ pass: Pass) -> UnsafePointer<Element> {
     plan.places[index].map { UnsafePointer(activations.pointer + $0) } ?? pass.inputs
   }
 
-  private func call(_ pass: Pass, _ index: Int) -> LayerCall<Element> {
+  func call(_ pass: Pass, _ index: Int) -> LayerCall<Element> {
     let step = plan.steps[index]
     return LayerCall(
       examples: pass.examples, parameters: pass.parameters + (step.parameters ?? 0),
       state: pass.state + step.state, training: pass.training,
       statistics: pass.training?.statistics.baseAddress.map { $0 + step.state },
       addend: step.addend.map { value($0, pass) }, scratch: scratch.pointer,
-      kept: activations.pointer + plan.kept[index], choices: choices.pointer + plan.choices[index],
-      observer: observer, weightTensor: step.weightTensor)
+      kept: activations.pointer + plan.kept[index], choices: choices.pointer + plan.choices[index])
   }
 
   // MARK: Promises
 
-  private func pass(
+  func pass(
     _ inputs: UnsafeBufferPointer<Element>, _ parameters: UnsafeBufferPointer<Element>,
     _ state: UnsafeBufferPointer<Element>, _ training: TrainingPass<Element>?
   ) -> Pass {

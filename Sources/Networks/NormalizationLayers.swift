@@ -13,6 +13,9 @@ struct LayerNormLayer<Element: Scalar>: Layer {
   var canAccumulate: Bool { true }
   /// The mean and 1/√(variance + ε) of each row.
   var keptCount: Int { 2 * positions }
+  /// The parameters' gradient where nobody needs it.
+  var scratchCount: Int { 2 * width }
+  var exampleGradientCount: Int { 2 * width }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
@@ -24,12 +27,26 @@ struct LayerNormLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
+    let gradient = gradient ?? call.scratch
     Element.layerNormGradient(
       rows: call.examples * positions, width: width, weight: call.parameters, x,
       statistics: call.kept, places.dy, weightGradient: gradient, biasGradient: gradient + width,
       accumulates: places.accumulates, into: places.dx)
+  }
+
+  func exampleGradients(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>
+  ) {
+    for example in 0..<call.examples {
+      let (rows, gradient) = (example * outputCount, gradients + example * 2 * width)
+      Element.layerNormGradient(
+        rows: positions, width: width, weight: call.parameters, x + rows,
+        statistics: call.kept + example * 2 * positions, dy + rows, weightGradient: gradient,
+        biasGradient: gradient + width, accumulates: false, into: nil)
+    }
   }
 }
 
@@ -52,7 +69,7 @@ struct DropoutLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
     if let dx = places.dx { drop(call, places.dy, into: dx) }
   }

@@ -23,18 +23,18 @@ struct EmbeddingLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
+    guard let gradient else { return }
     let count = call.examples * positions
     gradient.update(repeating: 0, count: vocabulary * width)
     Element.embedGradient(count: count, width: width, tokens: x, places.dy, addingTo: gradient)
-    if let observer = call.observer {
-      observer(
-        LayerStatistics(
-          weight: call.weightTensor, examples: 0..<call.examples, positions: positions,
-          inputs: .tokens(UnsafeBufferPointer(start: x, count: count)),
-          outputGradients: UnsafeBufferPointer(start: places.dy, count: count * width)))
-    }
+  }
+
+  func sharedInputs(
+    _ x: UnsafePointer<Element>
+  ) -> (inputs: LayerInputs<Element>, positions: Int)? {
+    (.tokens(x, vocabulary: vocabulary), positions)
   }
 }
 
@@ -53,9 +53,11 @@ struct PositionEmbeddingLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
-    Element.columnSums(rows: call.examples, columns: outputCount, of: places.dy, into: gradient)
+    if let gradient {
+      Element.columnSums(rows: call.examples, columns: outputCount, of: places.dy, into: gradient)
+    }
     if let dx = places.dx, UnsafePointer(dx) != places.dy {
       dx.update(from: places.dy, count: call.examples * outputCount)
     }
@@ -104,7 +106,7 @@ struct AttentionLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
     guard let dx = places.dx else { return }
     forEachHead(call) { input, output, scores in

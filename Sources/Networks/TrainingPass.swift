@@ -29,30 +29,3 @@ public struct TrainingPass<Element: Scalar> {
     self.firstExample = firstExample
   }
 }
-
-/// The two matrices of a linear layer, a convolution, a projection of attention or an embedding, from
-/// which Kronecker-factored curvature is made: the weight's gradient is the sum over examples and
-/// positions of output gradient times input.
-///
-///   N examples, S positions that share the weight: 1 for a plain linear layer, of a sequence, of a
-///   convolution's windows
-///
-/// Martens and Grosse, 2015; with the shared axis S kept, Eschenhagen et al., 2023.
-public struct LayerStatistics<Element: Scalar> {
-  public enum Inputs {
-    /// X [N, S, inputs], the inputs in the order of the weight's second to last dimensions.
-    case dense(UnsafeBufferPointer<Element>)
-    /// Tokens [N, S], standing for unit vectors.
-    case tokens(UnsafeBufferPointer<Element>)
-  }
-
-  /// The weight's index in the layout's tensors.
-  public let weight: Int
-  /// Which examples of the call these are. A convolution gives them in several pieces.
-  public let examples: Range<Int>
-  /// S
-  public let positions: Int
-  public let inputs: Inputs
-  /// ∂L/∂Y [N, S, outputs]
-  public let outputGradients: UnsafeBufferPointer<Element>
-}

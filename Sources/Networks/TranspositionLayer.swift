@@ -17,7 +17,7 @@ struct TranspositionLayer<Element: Scalar>: Layer {
 
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>
+    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
   ) {
     guard let dx = places.dx else { return }
     Element.transpose(count: call.examples, rows: columns, columns: rows, places.dy, into: dx)

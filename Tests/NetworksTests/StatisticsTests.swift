@@ -37,25 +37,32 @@ import Testing
     var examples: [Int: Int] = [:]
     network.network.observer = { layer in
       let tensor = description.layout.tensors[layer.weight]
-      let rows = layer.examples.count * layer.positions
+      let rows = layer.examples * layer.positions
       let dy = layer.outputGradients
-      examples[layer.weight, default: 0] += layer.examples.count
+      examples[layer.weight, default: 0] += layer.examples
       var product =
         products[layer.weight] ?? [Double](repeating: 0, count: tensor.range.count)
-      switch layer.inputs {
-      case .dense(let x):
+      func add(_ x: UnsafePointer<Double>, places: [Int32]?) {
         let (outputs, width) = (tensor.shape[0], tensor.range.count / tensor.shape[0])
-        #expect(x.count == rows * width && dy.count == rows * outputs)
+        #expect(layer.inputs.width == width && dy.count == rows * outputs)
         for row in 0..<rows {
           for o in 0..<outputs {
             for i in 0..<width {
-              product[o * width + i] += dy[row * outputs + o] * x[row * width + i]
+              let place = places.map { Int($0[i]) } ?? i
+              product[o * width + i] += dy[row * outputs + o] * x[row * width + place]
             }
           }
         }
-      case .tokens(let tokens):
+      }
+      switch layer.inputs {
+      case .dense(let x, _): add(x, places: nil)
+      case .images(let x, let window):
+        let patches = Buffer<Double>(count: rows * window.patchCount)
+        Double.patches(window, rows: 0..<rows, of: x, into: patches.pointer)
+        add(patches.pointer, places: window.patchPlaces)
+      case .tokens(let tokens, let vocabulary):
         let width = tensor.shape[1]
-        #expect(tokens.count == rows && dy.count == rows * width)
+        #expect(vocabulary == tensor.shape[0] && dy.count == rows * width)
         for row in 0..<rows {
           for i in 0..<width { product[Int(tokens[row]) * width + i] += dy[row * width + i] }
         }

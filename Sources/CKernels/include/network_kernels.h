@@ -103,5 +103,23 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
   size_t ck_correct_##S(size_t examples, size_t classes, const T *x, const int32_t *labels,       \
                         T threshold);
 
+#define CK_CURVATURE_KERNELS(T, S)                                                                \
+  /* y[example] = the sum of the patches of all positions, in the order ky, kx, c; `scratch` holds \
+     kernel·channels. */                                                                          \
+  void ck_patch_sums_##S(const ck_window *window, size_t examples, const T *x, T *scratch, T *y); \
+  /* y[r, c] = scale[r]·x[r, c] */                                                                \
+  void ck_scale_rows_##S(size_t rows, size_t columns, const T *scale, const T *x, T *y);          \
+  /* x[r, c] /= (row_values[r] + row_shift)·(column_values[c] + column_shift) + damping */        \
+  void ck_divide_by_outer_##S(size_t rows, size_t columns, const T *row_values, T row_shift,      \
+                              const T *column_values, T column_shift, T damping, T *x);           \
+  /* The lower triangle by rows of a symmetric matrix of which that triangle is read; row i is that \
+     of matrix[places[i]], or i where places is NULL. */                                          \
+  void ck_pack_lower_##S(size_t order, const T *matrix, size_t stride, const int32_t *places,     \
+                         T *packed);                                                              \
+  /* Both triangles of scale times the packed matrix. */                                          \
+  void ck_unpack_lower_##S(size_t order, const T *packed, T scale, T *matrix);
+
 CK_NETWORK_KERNELS(float, f32)
 CK_NETWORK_KERNELS(double, f64)
+CK_CURVATURE_KERNELS(float, f32)
+CK_CURVATURE_KERNELS(double, f64)

@@ -1,0 +1,63 @@
+import LinearAlgebra
+
+/// Conjugate gradients for `A x = b`, A symmetric and positive definite, of which only products are
+/// known. Hestenes and Stiefel, 1952.
+///
+/// Every rank that runs it on the same numbers gets the same bits; only the product may communicate.
+public struct ConjugateGradients: Sendable {
+  /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖, or after so many products.
+  public var tolerance: Double
+  public var iterations: Int
+
+  public init(tolerance: Double, iterations: Int) {
+    precondition(tolerance >= 0 && iterations > 0, "\(tolerance), \(iterations) iterations")
+    self.tolerance = tolerance
+    self.iterations = iterations
+  }
+
+  public struct Outcome: Sendable {
+    public let iterations: Int
+    /// ‖r‖/‖b‖ of the residual that the iteration carries along; 0 where b is 0.
+    public let residual: Double
+  }
+
+  /// - Parameters:
+  ///   - b: [count]
+  ///   - x: [count], the solution; where it begins: zeros, or the last solution for a warm start.
+  ///   - product: `y = A x` from its first argument into the second.
+  public func solve<Element: Scalar>(
+    count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,
+    product: (UnsafePointer<Element>, UnsafeMutablePointer<Element>) throws -> Void
+  ) rethrows -> Outcome {
+    let goal = Element.dot(count: count, b, b).squareRoot()
+    guard goal > 0 else {
+      x.update(repeating: 0, count: count)
+      return Outcome(iterations: 0, residual: 0)
+    }
+    let (residual, direction) = (Buffer<Element>(count: count), Buffer<Element>(count: count))
+    let image = Buffer<Element>(count: count)
+    let (r, p, q) = (residual.pointer, direction.pointer, image.pointer)
+    r.update(from: b, count: count)
+    if Element.dot(count: count, x, x) > 0 {
+      try product(x, q)
+      Element.combine(count: count, alpha: -1, q, beta: 1, into: r)
+    }
+    p.update(from: r, count: count)
+    var square = Element.dot(count: count, r, r)
+    var done = 0
+    while done < iterations, square.squareRoot() > tolerance * goal {
+      try product(p, q)
+      let curvature = Element.dot(count: count, p, q)
+      // By rounding alone, or with no numbers.
+      guard curvature > 0 else { break }
+      let step = Element(square / curvature)
+      Element.combine(count: count, alpha: step, p, beta: 1, into: x)
+      Element.combine(count: count, alpha: -step, q, beta: 1, into: r)
+      let next = Element.dot(count: count, r, r)
+      Element.combine(count: count, alpha: 1, r, beta: Element(next / square), into: p)
+      square = next
+      done += 1
+    }
+    return Outcome(iterations: done, residual: square.squareRoot() / goal)
+  }
+}

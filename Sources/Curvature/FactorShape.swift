@@ -1,0 +1,103 @@
+/// A symmetric factor of a curvature matrix: a Kronecker factor, or a normalisation layer's block.
+public struct FactorShape: Sendable, Equatable {
+  public enum Form: Sendable {
+    case dense
+    /// Of unit vectors that do not meet: tokens, each position by itself; or what is kept of a block.
+    case diagonal
+    /// The unit matrix, of which nothing is stored.
+    case unit
+  }
+
+  /// Its rows.
+  public let order: Int
+  public let form: Form
+
+  public init(order: Int, form: Form = .dense) {
+    self.order = order
+    self.form = form
+  }
+
+  /// Numbers that make it up: the lower triangle by rows, element (i, j ≤ i) at i(i + 1)/2 + j; or the
+  /// diagonal.
+  public var packedCount: Int {
+    switch form {
+    case .dense: order * (order + 1) / 2
+    case .diagonal: order
+    case .unit: 0
+    }
+  }
+}
+
+/// What becomes of the axis that shares a layer's weight: S positions of an example.
+///
+/// Eschenhagen, Immer, Turner, Schneider and Hennig, "Kronecker-factored approximate curvature for
+/// modern neural network architectures", arXiv 2311.00636.
+public enum SharedAxis: String, Sendable, CaseIterable {
+  /// Each position counts as an example; exact for deep linear networks whose every position has its
+  /// own loss.
+  case expand
+  /// Inputs and gradients are summed over the positions first; exact for deep linear networks that
+  /// sum or average the positions before the loss.
+  case reduce
+}
+
+/// The sizes of a layer's Kronecker factors: the curvature of its matrix V [d_out, d_in + bias],
+/// row-major, is B ⊗ A.
+///
+///   x [N, S, d_in], a 1 appended for a bias     g [N, S, d_out], by column c of ▲
+///
+///   expand  A = R Σₙ Σₛ x xᵀ              B = 1/(N S) Σₙ Σₛ Σ_c g gᵀ
+///   reduce  A = R Σₙ (Σₛ x)(Σₛ x)ᵀ        B = 1/(N S²) Σₙ Σ_c (Σₛ g)(Σₛ g)ᵀ
+///
+/// with R the loss's reduction factor and N the examples of the *global* batch. Martens and Grosse,
+/// 2015; for convolutions Grosse and Martens, 2016.
+public struct KroneckerShape: Sendable, Equatable {
+  /// d_in
+  public let inputs: Int
+  public let hasBias: Bool
+  /// d_out
+  public let outputs: Int
+  /// S
+  public let positions: Int
+  public let axis: SharedAxis
+  /// A [d_in + bias]
+  public let a: FactorShape
+  /// B [d_out]
+  public let b: FactorShape
+  /// Whether the layer's matrix is [d_in, d_out], a table of embeddings, and its curvature A ⊗ B.
+  public let isTable: Bool
+
+  /// - Parameter isForwardOnly: B is the unit matrix.
+  public init(
+    inputs: Int, hasBias: Bool, outputs: Int, positions: Int, axis: SharedAxis,
+    isTable: Bool = false, isForwardOnly: Bool = false
+  ) {
+    precondition(!(isTable && hasBias), "a table of embeddings with a bias")
+    self.inputs = inputs
+    self.hasBias = hasBias
+    self.outputs = outputs
+    self.positions = positions
+    self.axis = axis
+    self.isTable = isTable
+    a = FactorShape(
+      order: inputs + (hasBias ? 1 : 0), form: isTable && axis == .expand ? .diagonal : .dense)
+    b = FactorShape(order: outputs, form: isForwardOnly ? .unit : .dense)
+  }
+
+  /// Of parameters whose gradients' products are taken as they are, without factors: A is their block
+  /// R Σ v vᵀ [order], or its diagonal, and B the unit matrix of order 1.
+  public init(blockOf order: Int, isDiagonal: Bool) {
+    (inputs, hasBias, outputs, positions, axis, isTable) = (order, false, 1, 1, .expand, false)
+    a = FactorShape(order: order, form: isDiagonal ? .diagonal : .dense)
+    b = FactorShape(order: 1, form: .unit)
+  }
+
+  /// What makes A of the sums over the global batch.
+  public func scaleOfA(reductionFactor: Double) -> Double { reductionFactor }
+
+  /// What makes B of the sums over the global batch, of N examples. With `reduce` those are sums of
+  /// products of means over the positions, and S² is in them.
+  public func scaleOfB(examples: Int) -> Double {
+    1 / Double(axis == .expand ? examples * positions : examples)
+  }
+}

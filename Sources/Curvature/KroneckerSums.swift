@@ -1,0 +1,185 @@
+import LinearAlgebra
+
+/// The sums over a micro-batch of which a layer's Kronecker factors are made, as packed triangles: not
+/// scaled yet, so that the sums of micro-batches can be added, in a fixed tree, whoever made them.
+public final class KroneckerSums<Element: Scalar> {
+  public let shape: KroneckerShape
+  private let workspace: FactorWorkspace<Element>
+  private let outputs: FactorSums<Element>
+
+  public init(_ shape: KroneckerShape, workspace: FactorWorkspace<Element>) {
+    self.shape = shape
+    self.workspace = workspace
+    outputs = FactorSums(shape.b)
+  }
+
+  /// The packed sum for A: Σ x xᵀ over examples and positions, or Σₙ (Σₛ x)(Σₛ x)ᵀ.
+  ///
+  /// - Parameters:
+  ///   - inputs: of `examples` examples, up to the workspace's largest number.
+  ///   - packed: [shape.a.packedCount], overwritten.
+  public func sumInputs(
+    _ inputs: LayerInputs<Element>, examples: Int, into packed: UnsafeMutablePointer<Element>
+  ) {
+    precondition(
+      inputs.width == shape.inputs && examples <= workspace.examples,
+      "\(examples) examples of \(inputs.width) inputs for \(workspace.examples) of \(shape.inputs)")
+    let rows = workspace.rows.pointer
+    let reduces = shape.axis == .reduce
+    switch inputs {
+    case .dense(let x, _) where reduces:
+      Element.rowMeans(
+        count: examples, rows: shape.positions, columns: shape.inputs, of: x, into: rows)
+      let square = Double(shape.positions * shape.positions)
+      pack(gram(rows, examples, factor: square), one: 1, factor: square, into: packed)
+    case .dense(let x, _):
+      pack(
+        gram(x, examples * shape.positions, factor: 1), one: 1, factor: 1, into: packed)
+    case .images(let x, let window) where reduces:
+      patchSums(x, window, examples)
+      pack(
+        gram(rows, examples, factor: 1), one: Double(shape.positions), factor: 1,
+        places: window.patchPlaces, into: packed)
+    case .images(let x, let window):
+      let count = examples * shape.positions
+      addPatches(x, window, count)
+      if shape.hasBias {
+        patchSums(x, window, examples)
+        columnSums(rows, examples)
+      }
+      pack(count, one: 1, factor: 1, places: window.patchPlaces, into: packed)
+    case .tokens(let tokens, _):
+      sum(tokens, examples, into: packed)
+    }
+  }
+
+  /// Adds to the sum for B: Σ g gᵀ over examples and positions, or Σₙ of the products of g's means
+  /// over the positions.
+  ///
+  /// - Parameters:
+  ///   - gradients: g [N, S, d_out] for a vector ▲.
+  ///   - scale: what g is to be multiplied by, where it was divided by something.
+  public func addOutputGradients(
+    _ gradients: UnsafePointer<Element>, examples: Int, scale: Double = 1
+  ) {
+    guard shape.b.form != .unit else { return }
+    switch shape.axis {
+    case .expand:
+      outputs.add(gradients, count: examples * shape.positions, factor: scale * scale)
+    case .reduce:
+      Element.rowMeans(
+        count: examples, rows: shape.positions, columns: shape.outputs, of: gradients,
+        into: workspace.rows.pointer)
+      outputs.add(workspace.rows.pointer, count: examples, factor: scale * scale)
+    }
+  }
+
+  /// The packed sum for B of all vectors since the last one, [shape.b.packedCount].
+  public func finishOutputs(into packed: UnsafeMutablePointer<Element>) {
+    outputs.finish(into: packed)
+  }
+
+  // MARK: Inputs
+
+  /// Leaves `factor`·MᵀM in the workspace, and its rows' sum where there is a bias; returns the rows.
+  private func gram(_ m: UnsafePointer<Element>, _ rows: Int, factor: Double) -> Int {
+    Element.addGram(
+      rows: rows, columns: shape.inputs, alpha: Element(factor), m, beta: 0,
+      to: workspace.matrix.pointer)
+    if shape.hasBias { columnSums(m, rows) }
+    return rows
+  }
+
+  private func columnSums(_ m: UnsafePointer<Element>, _ rows: Int) {
+    Element.columnSums(
+      rows: rows, columns: shape.inputs, of: m, into: workspace.sums.pointer)
+  }
+
+  private func patchSums(_ x: UnsafePointer<Element>, _ window: SlidingWindow, _ examples: Int) {
+    Element.patchSums(
+      window, examples: examples, of: x, scratch: workspace.sums.pointer,
+      into: workspace.rows.pointer)
+  }
+
+  /// PᵀP over all patches P, so many rows at a time as stay in the cache.
+  private func addPatches(_ x: UnsafePointer<Element>, _ window: SlidingWindow, _ count: Int) {
+    let step = FactorWorkspace<Element>.patchRows(width: shape.inputs)
+    for start in stride(from: 0, to: count, by: step) {
+      let range = start..<min(start + step, count)
+      Element.patches(window, rows: range, of: x, into: workspace.rows.pointer)
+      Element.addGram(
+        rows: range.count, columns: shape.inputs, alpha: 1, workspace.rows.pointer,
+        beta: start == 0 ? 0 : 1, to: workspace.matrix.pointer)
+    }
+  }
+
+  /// The workspace's matrix, and for a bias the row (one·factor·sums, one²·factor·rows).
+  private func pack(
+    _ rows: Int, one: Double, factor: Double, places: [Int32]? = nil,
+    into packed: UnsafeMutablePointer<Element>
+  ) {
+    let width = shape.inputs
+    if let places {
+      places.withUnsafeBufferPointer {
+        Element.packLower(
+          order: width, workspace.matrix.pointer, stride: width, places: $0.baseAddress,
+          into: packed)
+      }
+    } else {
+      Element.packLower(
+        order: width, workspace.matrix.pointer, stride: width, places: nil, into: packed)
+    }
+    guard shape.hasBias else { return }
+    let row = packed + width * (width + 1) / 2
+    for i in 0..<width {
+      let place = places.map { Int($0[i]) } ?? i
+      row[i] = Element(one * factor) * workspace.sums.pointer[place]
+    }
+    row[width] = Element(one * one * factor * Double(rows))
+  }
+
+  /// Of tokens, how often each is there; with `reduce` the products of its counts in each example.
+  private func sum(
+    _ tokens: UnsafePointer<Element>, _ examples: Int, into packed: UnsafeMutablePointer<Element>
+  ) {
+    if shape.a.form == .diagonal {
+      packed.update(repeating: 0, count: shape.inputs)
+      for i in 0..<examples * shape.positions { packed[Int(tokens[i])] += 1 }
+      return
+    }
+    let counts = workspace.rows.pointer
+    counts.update(repeating: 0, count: examples * shape.inputs)
+    for i in 0..<examples * shape.positions {
+      counts[i / shape.positions * shape.inputs + Int(tokens[i])] += 1
+    }
+    pack(gram(counts, examples, factor: 1), one: 1, factor: 1, into: packed)
+  }
+}
+
+/// Memory that the layers' sums take turns with.
+public final class FactorWorkspace<Element: Scalar> {
+  let examples: Int
+  let matrix: Buffer<Element>
+  let rows: Buffer<Element>
+  let sums: Buffer<Element>
+
+  /// - Parameter examples: the most of a call.
+  public init(for shapes: [KroneckerShape], examples: Int) {
+    self.examples = examples
+    let widths = shapes.map(\.inputs)
+    let dense = shapes.filter { $0.a.form == .dense }
+    matrix = Buffer(count: dense.map { $0.inputs * $0.inputs }.max() ?? 0)
+    rows = Buffer(
+      count: shapes.map {
+        max(
+          ($0.a.form == .dense ? $0.inputs : 0) * max(examples, Self.patchRows(width: $0.inputs)),
+          $0.outputs * examples)
+      }.max() ?? 0)
+    sums = Buffer(count: widths.max() ?? 0)
+  }
+
+  /// Patches of `width` elements that are made before they are multiplied: about 1 MB of them.
+  static func patchRows(width: Int) -> Int {
+    max(64, (1 << 20) / (MemoryLayout<Element>.stride * width))
+  }
+}

@@ -1,0 +1,34 @@
+/// The loops of Kronecker factors that BLAS has no form for, for single and double precision.
+public protocol CurvatureKernels: BitwiseCopyable {
+  /// Of each example the sum of its patches over all positions, in the order ky, kx, c, shape
+  /// [examples, patchCount], without a patch being formed; `scratch` holds kernel·channels.
+  static func patchSums(
+    _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,
+    scratch: UnsafeMutablePointer<Self>, into y: UnsafeMutablePointer<Self>
+  )
+
+  /// `y[r, c] = scale[r]·x[r, c]`; y may be x.
+  static func scaleRows(
+    rows rowCount: Int, columns columnCount: Int, scale: UnsafePointer<Self>,
+    _ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>
+  )
+
+  /// `x[r, c] /= (rowValues[r] + rowShift)·(columnValues[c] + columnShift) + damping`.
+  static func divideByOuter(
+    rows rowCount: Int, columns columnCount: Int, rowValues: UnsafePointer<Self>, rowShift: Self,
+    columnValues: UnsafePointer<Self>, columnShift: Self, damping: Self,
+    _ x: UnsafeMutablePointer<Self>
+  )
+
+  /// The lower triangle, by rows, of a symmetric matrix [order, stride] of which that triangle is
+  /// read: `packed[i(i + 1)/2 + j] = matrix[places[i], places[j]]`, the places themselves where nil.
+  static func packLower(
+    order: Int, _ matrix: UnsafePointer<Self>, stride: Int, places: UnsafePointer<Int32>?,
+    into packed: UnsafeMutablePointer<Self>
+  )
+
+  /// Both triangles of `scale` times a packed matrix, shape [order, order].
+  static func unpackLower(
+    order: Int, _ packed: UnsafePointer<Self>, scale: Self, into matrix: UnsafeMutablePointer<Self>
+  )
+}

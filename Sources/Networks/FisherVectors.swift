@@ -1,0 +1,149 @@
+import LinearAlgebra
+import RandomNumbers
+
+/// The vectors ▲ of a Fisher matrix for the outputs of one call.
+///
+///   n examples, P predictions of each, z [n, P, outputs] the outputs, ▲ of the same shape
+///
+/// A vector has values at all predictions of all examples at once. Where predictions share what comes
+/// before (attention, batch-norm in training) the products of the one's ▲ with the other's would be
+/// added up too: random signs, of each prediction and column their own, make them vanish in
+/// expectation, and change nothing where predictions are apart.
+public final class FisherVectors<Element: Scalar> {
+  private let loss: Loss
+  private let fisher: Fisher
+  private let outputs: Int
+  private let probabilities: Buffer<Element>
+  private let scales: Buffer<Element>
+
+  /// - Parameters:
+  ///   - predictions: n·P of the largest call.
+  public init(_ fisher: Fisher, of loss: Loss, predictions: Int, outputs: Int) {
+    self.loss = loss
+    self.fisher = fisher
+    self.outputs = outputs
+    probabilities = Buffer(count: loss == .meanSquaredError ? 0 : predictions * outputs)
+    scales = Buffer(count: predictions)
+  }
+
+  public var columns: Int { fisher.columns(outputs: outputs) }
+
+  /// Writes ▲ of a column, columns in order from 0. What is drawn is a function of the seed, the step,
+  /// the prediction's place in the batch, the column and the output.
+  ///
+  /// - Parameters:
+  ///   - z: [n, P, outputs]
+  ///   - targets: of the data, which an empirical Fisher matrix needs, and no other.
+  ///   - firstPrediction: the place in the batch of the call's first prediction.
+  public func fill(
+    _ column: Int, _ z: UnsafeBufferPointer<Element>,
+    into vector: UnsafeMutableBufferPointer<Element>, targets: Targets<Element>?, seed: UInt64,
+    step: Int, firstPrediction: Int
+  ) {
+    precondition(
+      z.count == vector.count && z.count <= scales.count * outputs,
+      "\(z.count) outputs for a vector of \(vector.count), up to \(scales.count) predictions")
+    let predictions = z.count / outputs
+    if case .empirical = fisher {
+      guard let targets else { preconditionFailure("an empirical Fisher matrix without targets") }
+      _ = loss(
+        predictions: predictions, outputs: outputs, z.baseAddress!, targets,
+        scale: Element(1 / loss.gradientFactor(outputs: outputs)), gradient: vector.baseAddress!)
+      return
+    }
+    if column == 0 { prepare(predictions, z) }
+    // Streams of 2⁶² to 2⁶³ are those of these vectors.
+    let random = CounterRandom(
+      seed: seed, stream: 1 << 62 | UInt64(step) << 20 | UInt64(column))
+    switch fisher {
+    case .type2:
+      let first = UInt64(firstPrediction)
+      for i in 0..<predictions {
+        scales.pointer[i] = random.bits(at: first + UInt64(i)) & 1 == 0 ? 1 : -1
+      }
+      fillRoot(column, predictions, vector.baseAddress!)
+    case .monteCarlo(let samples):
+      draw(
+        predictions, random, UInt64(firstPrediction), factor: 1 / Double(samples).squareRoot(),
+        vector.baseAddress!)
+    case .empirical, .forwardOnly: preconditionFailure("\(fisher) has no drawn vectors")
+    }
+  }
+
+  private func prepare(_ predictions: Int, _ z: UnsafeBufferPointer<Element>) {
+    switch loss {
+    case .crossEntropy:
+      probabilities.pointer.update(from: z.baseAddress!, count: z.count)
+      Element.softmax(
+        rows: predictions, columns: outputs, isCausal: false, probabilities.pointer)
+    case .binaryCrossEntropy:
+      Element.activate(.sigmoid, count: z.count, z.baseAddress!, into: probabilities.pointer)
+    case .meanSquaredError: break
+    }
+  }
+
+  /// Column c of S with S Sᵀ = Λ, times the prediction's sign in `scales`: for cross-entropy with the
+  /// softmax p, Λ = diag(p) − ppᵀ, √p_c (e_c − p); for binary cross-entropy √(p_c(1 − p_c)) e_c; for
+  /// half the squared error e_c. Smoothing labels changes the loss by a linear function, Λ not at all.
+  private func fillRoot(
+    _ column: Int, _ predictions: Int, _ vector: UnsafeMutablePointer<Element>
+  ) {
+    let p = probabilities.pointer
+    switch loss {
+    case .crossEntropy:
+      for i in 0..<predictions { scales.pointer[i] *= -p[i * outputs + column].squareRoot() }
+      Element.scaleRows(
+        rows: predictions, columns: outputs, scale: scales.pointer, p, into: vector)
+      for i in 0..<predictions { vector[i * outputs + column] -= scales.pointer[i] }
+    case .binaryCrossEntropy, .meanSquaredError:
+      vector.update(repeating: 0, count: predictions * outputs)
+      for i in 0..<predictions {
+        let at = i * outputs + column
+        let root = loss == .meanSquaredError ? 1 : (p[at] * (1 - p[at])).squareRoot()
+        vector[at] = scales.pointer[i] * root
+      }
+    }
+  }
+
+  /// The gradient for drawn targets: p − e_c with c from the softmax, p − t with t from the sigmoid,
+  /// and for half the squared error, whose targets are normal around z, a standard normal number.
+  private func draw(
+    _ predictions: Int, _ random: CounterRandom, _ first: UInt64, factor: Double,
+    _ vector: UnsafeMutablePointer<Element>
+  ) {
+    let p = probabilities.pointer
+    switch loss {
+    case .crossEntropy:
+      scales.all.update(repeating: Element(factor))
+      Element.scaleRows(
+        rows: predictions, columns: outputs, scale: scales.pointer, p, into: vector)
+      for i in 0..<predictions {
+        let label = drawnClass(p + i * outputs, random.uniform(at: first + UInt64(i)))
+        vector[i * outputs + label] -= Element(factor)
+      }
+    case .binaryCrossEntropy:
+      for at in 0..<predictions * outputs {
+        let drawn = random.uniform(at: first * UInt64(outputs) + UInt64(at)) < Double(p[at])
+        vector[at] = Element(factor) * (drawn ? p[at] - 1 : p[at])
+      }
+    case .meanSquaredError:
+      for at in 0..<predictions * outputs {
+        vector[at] = Element(factor * random.normal(at: first * UInt64(outputs) + UInt64(at)))
+      }
+    }
+  }
+
+  /// The class at `share` of the probabilities' sum.
+  private func drawnClass(_ p: UnsafePointer<Element>, _ share: Double) -> Int {
+    var total = 0.0
+    for c in 0..<outputs { total += Double(p[c]) }
+    var rest = share * total
+    var last = 0
+    for c in 0..<outputs where p[c] > 0 {
+      last = c
+      rest -= Double(p[c])
+      if rest < 0 { break }
+    }
+    return last
+  }
+}

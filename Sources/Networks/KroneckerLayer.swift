@@ -1,0 +1,89 @@
+/// A layer whose Gauss–Newton block has the form B ⊗ A: a linear layer, a convolution, a projection of
+/// attention, or an embedding.
+///
+///   W [outputs, inputs] row-major, and b [outputs] behind each row where there is a bias: the block
+///   is of the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
+///
+/// No two layers of a network share a tensor: a description that names one twice is refused.
+public struct KroneckerLayer: Sendable, Equatable {
+  /// Its weight's name, and index in the layout's tensors.
+  public let name: String
+  public let weight: Int
+  /// Index of its bias in the layout's tensors.
+  public let bias: Int?
+  /// d_in, without the 1 of a bias.
+  public let inputs: Int
+  /// d_out
+  public let outputs: Int
+  /// S, the positions of an example that share the weight: of a sequence, or of a convolution's
+  /// window.
+  public let positions: Int
+  /// Whether the S positions have come together before the loss, which sees one prediction of an
+  /// example: pooled, or flattened into the features of later layers. Else each has its own loss, or
+  /// S is 1.
+  public let isPooled: Bool
+  /// Whether its inputs are tokens.
+  public let isEmbedding: Bool
+}
+
+extension NetworkDescription {
+  /// The layers with Kronecker factors, in the order of their weights.
+  public var kroneckerLayers: [KroneckerLayer] {
+    graph.nodes.flatMap { node -> [KroneckerLayer] in
+      guard case .layer(let kind) = node.operation else { return [] }
+      let shape = graph.shapes[node.inputs[0]]
+      // Of a sequence; of a plain vector 1.
+      let sequence = shape.count == 2 ? shape[0] : 1
+      func layer(
+        _ place: Int, _ inputs: Int, _ outputs: Int, bias: Bool, positions: Int,
+        isEmbedding: Bool = false
+      ) -> KroneckerLayer {
+        let weight = node.parameters.lowerBound + place
+        return KroneckerLayer(
+          name: layout.tensors[weight].name, weight: weight, bias: bias ? weight + 1 : nil,
+          inputs: inputs, outputs: outputs, positions: positions,
+          // A sequence that is still one at the outputs has been one from its beginning on.
+          isPooled: positions > 1 && self.positions == 1, isEmbedding: isEmbedding)
+      }
+      switch kind {
+      case .linear(let inputs, let outputs, let bias):
+        return [layer(0, inputs, outputs, bias: bias, positions: sequence)]
+      case .conv2d(let inputs, let outputs, let kernel, let stride, let padding, let bias):
+        let sizes = shape.dropFirst().map { ($0 + 2 * padding - kernel) / stride + 1 }
+        return [
+          layer(
+            0, inputs * kernel * kernel, outputs, bias: bias, positions: sizes.reduce(1, *))
+        ]
+      case .attention:
+        return [
+          layer(0, shape[1], 3 * shape[1], bias: true, positions: sequence),
+          layer(2, shape[1], shape[1], bias: true, positions: sequence),
+        ]
+      case .embedding(let vocabulary, let width):
+        return [
+          layer(0, vocabulary, width, bias: false, positions: shape[0], isEmbedding: true)
+        ]
+      default: return []
+      }
+    }
+  }
+
+  /// The normalisation layers: the index of γ [features] in the layout's tensors; β is the next.
+  public var normalizationLayers: [(weight: Int, features: Int)] {
+    graph.nodes.compactMap { node in
+      switch node.operation {
+      case .layer(.batchNorm), .layer(.layerNorm):
+        (node.parameters.lowerBound, layout.tensors[node.parameters.lowerBound].range.count)
+      default: nil
+      }
+    }
+  }
+
+  /// Indices of the tensors that belong to neither: embeddings of positions.
+  public var tensorsWithoutCurvature: [Int] {
+    let inside = Set(
+      kroneckerLayers.flatMap { [$0.weight] + ($0.bias.map { [$0] } ?? []) }
+        + normalizationLayers.flatMap { [$0.weight, $0.weight + 1] })
+    return layout.tensors.indices.filter { !inside.contains($0) }
+  }
+}
