@@ -6,7 +6,9 @@ import Sharding
 /// Factors come from outside, micro-batch by micro-batch, before the step that takes them in.
 extension KFAC {
   /// Whether the next step's batch is one whose factors are taken.
-  public var wantsFactors: Bool { stepsTaken % configuration.factorEvery == 0 }
+  public var wantsFactors: Bool {
+    averageWeight == 0 || stepsTaken % configuration.factorEvery == 0
+  }
 
   /// The packed sums φ [f] to be written for a micro-batch of this rank, those of a layer at
   /// `factorRanges`.
@@ -52,6 +54,8 @@ extension KFAC {
             scale: factor == 0 ? scales.a : scales.b, decay: configuration.factorDecay)
         }
       }
+      let decay = configuration.factorDecay
+      averageWeight = decay * averageWeight + (1 - decay)
       return true
     }
   }
@@ -91,7 +95,7 @@ extension KFAC {
       try inverseExchange.exchange(
         from: { UnsafeBufferPointer(numbers($0)) }, into: numbers, on: world)
     }
-    isInverted = true
+    inverseDamping = damping
   }
 
   /// Every rank has the traces of all averages, from their owners.

@@ -47,10 +47,11 @@ public final class KFAC: ShardedOptimizer {
   let stepping: DirectionStep
 
   var stepsTaken = 0
-  var stepsSinceFactors = 0
-  /// λ of the step, and of the factors' last inversion.
+  /// 1 − βᵗ of the averages.
+  var averageWeight = 0.0
   var damping: Double
-  var isInverted = false
+  /// λ at the last inversion, where there has been one.
+  var inverseDamping: Double?
   /// Of each layer's averages at the last inversion.
   var traces: [(a: Double, b: Double)]
 
@@ -71,7 +72,8 @@ public final class KFAC: ShardedOptimizer {
     rank = world.rank
     slices = partition.slices
     gradient = GradientSlice(
-      groups, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition,
+      groups.without(curvatureOutside: layers.map(\.parameters)), decay: configuration.weightDecay,
+      clipNorm: clipNorm, partition: partition,
       rank: rank)
     let placement = Self.placement(of: layers, configuration, ranks: world.size)
     self.placement = placement
@@ -100,7 +102,8 @@ public final class KFAC: ShardedOptimizer {
     directionExchange = RangeExchange(
       Self.directionMoves(layers, placement, slices), on: world)
     whole = Buffer(count: layers.isEmpty ? 0 : partition.cells.parameterCount)
-    let largest = layers.indices.lazy.filter { placement.workers[$0].contains(world.rank) }
+    let largest =
+      layers.indices.lazy.filter { placement.workers[$0].contains(world.rank) }
       .map { layers[$0].parameters.count }.max() ?? 0
     matrices = (Buffer(count: largest), Buffer(count: largest))
     direction = Buffer(count: gradient.parameters.count)
@@ -122,7 +125,7 @@ public final class KFAC: ShardedOptimizer {
       return StepOutcome(gradientNorm: .infinity)
     }
     let damping = configuration.dampingRule.damping(from: self.damping, at: stepsTaken)
-    if !isInverted || stepsTaken % configuration.inverseEvery == 0 {
+    if inverseDamping == nil || stepsTaken % configuration.inverseEvery == 0 {
       try invert(damping: damping, on: world, clock: clock)
     }
     stepsTaken += 1
@@ -156,9 +159,12 @@ public final class KFAC: ShardedOptimizer {
         from: { UnsafeBufferPointer(part($0, of: slice)) }, into: { self.whole[$0] }, on: world)
     }
     clock.time(.direction) {
-      for (layer, inverse) in zip(layers, inverses) {
-        guard let inverse else { continue }
-        inverse.damping(damping)
+      for (index, layer) in layers.enumerated() {
+        guard let inverse = inverses[index] else { continue }
+        // Inverses by Cholesky factors have theirs from their making.
+        if inverse.a.solver == .eigen {
+          inverse.setDamping(damping, traceOfA: traces[index].a, traceOfB: traces[index].b)
+        }
         let values = whole.pointer + layer.parameters.lowerBound
         layer.shape.gather(values, into: matrices.v.pointer)
         inverse.apply(matrices.v.pointer, into: matrices.u.pointer)
@@ -194,7 +200,8 @@ public final class KFAC: ShardedOptimizer {
   public func adopt(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) {
-    gradient.adopt(groups, partition, rank: world.rank)
+    gradient.adopt(
+      groups.without(curvatureOutside: layers.map(\.parameters)), partition, rank: world.rank)
     if stepping.velocity.count > 0 {
       gradient.parameters.clearZeros(of: stepping.velocity.all)
     }
