@@ -15,7 +15,7 @@ BUILD := swift build -c release --explicit-target-dependency-import-check error
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
 DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 --damping 0.01
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
-PREFIX ?= /usr/local
+PREFIX ?= $(HOME)/.local
 PROGRAMS := $(notdir $(wildcard Sources/swift-mfac-*))
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
@@ -92,7 +92,7 @@ docs: build ## Manual pages, shell completions and the library's pages, in .buil
 	@Launch/docs.sh $(RELEASE) .build
 	@echo "python3 -m http.server -d .build/docs, then http://localhost:8000/documentation/mfac"
 
-install: docs ## Install programs, manual pages and completions under PREFIX=/usr/local
+install: docs ## Install programs, manual pages and completions under PREFIX=~/.local
 	@to=$(DESTDIR)$(PREFIX); share=$$to/share; completions=.build/completions; \
 	install -D -t $$to/bin $(PROGRAMS:%=$(RELEASE)/%); \
 	install -D -m 644 -t $$share/man/man1 .build/man/*.1; \

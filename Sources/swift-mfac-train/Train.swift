@@ -25,7 +25,7 @@ struct Train: ParsableCommand {
     help: """
       A YAML file of settings, over which flags win, and of 'groups:' of parameters with rates of their \
       own.
-      """)
+      """, completion: .file())
   var config: String?
 
   @OptionGroup var settings: Settings
