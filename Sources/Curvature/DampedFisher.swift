@@ -13,6 +13,7 @@ import LinearAlgebra
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021.
 public final class DampedFisher {
+  /// The gradients G that F is made of, this rank's columns.
   public private(set) var window: GradientWindow
   /// λ > 0, of the factor.
   public internal(set) var damping: Double

@@ -15,6 +15,7 @@ public final class GradientWindow {
   public let capacity: Int
   /// The cells, as ranges of the slice; they lie one after another from 0.
   public let cells: [Range<Int>]
+  /// How the rows are stored.
   public let form: WindowForm
   /// Slots that hold a gradient: 0..<filled.
   public internal(set) var filled = 0

@@ -15,6 +15,7 @@ public final class RemovalSpectrum {
     /// η ≥ 0.
     public let gradientScale: Double
 
+    /// λ > 0 and η ≥ 0.
     public init(damping: Double, gradientScale: Double) {
       precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
       self.damping = damping

@@ -11,6 +11,7 @@ public struct TokenSequences: Examples {
     case bytes([UInt8])
     case words([UInt16])
 
+    /// Tokens that there are.
     public var count: Int {
       switch self {
       case .bytes(let bytes): bytes.count
@@ -25,11 +26,14 @@ public struct TokenSequences: Examples {
   public let range: Range<Int>
   /// S
   public let contextLength: Int
+  /// Tokens are below it.
   public let vocabulary: Int
   public let source: String
 
+  /// Sequences that there are.
   public let count: Int
   public var inputShape: [Int] { [contextLength] }
+  /// At each position the token that follows it.
   public var targets: TargetKind { .classes(count: vocabulary, positions: contextLength) }
   public var byteCount: Int {
     switch tokens {

@@ -51,8 +51,10 @@ public protocol ConvolutionKernels: BitwiseCopyable {
 public struct ConvolutionSizes: Sendable, Equatable {
   /// Weights packed in either order.
   public let packed: Int
+  /// Beside the packed weights.
   public let scratch: Int
 
+  /// Those of a convolution of `window` with so many output channels.
   public init<Element: ConvolutionKernels>(
     _ window: SlidingWindow, outputs: Int, of type: Element.Type
   ) {

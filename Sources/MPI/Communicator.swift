@@ -5,7 +5,9 @@ import Glibc
 ///
 /// Unless said otherwise every method is collective: all ranks call it, in the same order.
 public final class Communicator {
+  /// This rank's number, from 0 to below `size`.
   public let rank: Int
+  /// p, the number of ranks.
   public let size: Int
   /// Ranks that share this rank's memory.
   public let ranksOnThisNode: Int

@@ -22,6 +22,7 @@ import Sharding
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
 public final class MFAC: ShardedOptimizer {
+  /// The settings that it was made with.
   public let configuration: Configuration
   package let fisher: DampedFisher
   private(set) var gradient: GradientSlice

@@ -38,14 +38,18 @@ public enum Phase: String, CaseIterable, Sendable {
 
 /// What each phase has cost this rank.
 public final class PhaseClock {
+  /// What a phase has cost.
   public struct Cost: Sendable, Equatable {
+    /// How often it was entered.
     public var calls = 0
+    /// On this rank's clock, waits included.
     public var seconds = 0.0
     /// What was sent to other ranks.
     public var sent = Traffic()
     /// What was read of the window, where that is what the phase is about.
     public var bytesRead = 0
 
+    /// Nothing, where nothing is given.
     public init(
       calls: Int = 0, seconds: Double = 0, sent: Traffic = Traffic(), bytesRead: Int = 0
     ) {
@@ -55,6 +59,7 @@ public final class PhaseClock {
       self.bytesRead = bytesRead
     }
 
+    /// Both together.
     public static func + (a: Cost, b: Cost) -> Cost {
       Cost(
         calls: a.calls + b.calls, seconds: a.seconds + b.seconds, sent: a.sent + b.sent,
@@ -62,6 +67,7 @@ public final class PhaseClock {
     }
   }
 
+  /// By phase, since the start.
   public private(set) var costs: [Phase: Cost] = [:]
   private let world: Communicator?
   /// Of all phases timed within the one that is running: they are not its own.
@@ -73,6 +79,7 @@ public final class PhaseClock {
   /// - Parameter world: whose traffic is counted, and which is told the phases.
   public init(on world: Communicator? = nil) { self.world = world }
 
+  /// By phase, since the start.
   public var seconds: [Phase: Double] { costs.mapValues(\.seconds) }
 
   /// Runs `body` and charges its time and traffic to `phase`, but for those of phases that `body`

@@ -85,6 +85,9 @@ public struct StepOutcome: Sendable {
   /// What the user should know, where something has changed in how steps are taken.
   public var notice: String?
 
+  /// - Parameters:
+  ///   - gradientNorm: not finite where the step is left out.
+  ///   - notice: what the user should know.
   public init(gradientNorm: Double, notice: String? = nil) {
     self.gradientNorm = gradientNorm
     self.notice = notice

@@ -7,6 +7,7 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-bench",
     abstract: "Measures the parts of a training step, and how they scale.",
+    version: Launcher.version,
     subcommands: [
       NetworksCommand.self, WindowCommand.self, StepCommand.self, ScalingCommand.self,
       PredictCommand.self, LinkCommand.self, StaticCommand.self,

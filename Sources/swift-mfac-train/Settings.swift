@@ -53,7 +53,8 @@ struct Settings: ParsableArguments {
 }
 
 struct StartSettings: ParsableArguments {
-  @Option(help: "Start from these weights (.safetensors) instead of drawing them.")
+  @Option(
+    help: "Start from these weights (.safetensors) instead of drawing them.", completion: .file())
   var initialWeights: String?
 }
 
@@ -97,7 +98,7 @@ struct OutputSettings: ParsableArguments {
     help: """
       Where config.yaml, metrics.jsonl and model.safetensors go. \
       (default: a new directory under runs/)
-      """)
+      """, completion: .directory)
   var runDirectory: String?
 
   @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")

@@ -18,13 +18,14 @@ struct Train: ParsableCommand {
       same, byte for byte. Every option but --config is also a key of the YAML file that --config \
       names.
       """,
+    version: Launcher.version,
     subcommands: [Inspect.self])
 
   @Option(
     help: """
       A YAML file of settings, over which flags win, and of 'groups:' of parameters with rates of their \
       own.
-      """)
+      """, completion: .file())
   var config: String?
 
   @OptionGroup var settings: Settings
