@@ -61,7 +61,7 @@ public final class Trainer {
   var position: Position
   /// Of the masks as they are.
   var sparsity: Double?
-  private var isLogComplete = true
+  var isLogComplete = true
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
@@ -95,9 +95,10 @@ public final class Trainer {
     self.groups = groups
     let memory = try world.agree {
       var memory = MemoryPlan(
-        optimizer: plan.optimizer.bytes(groups: groups, partition: partition, rank: world.rank),
-        vectors: 4 * d
-          + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
+        optimizer: plan.optimizer.bytes(
+          groups: groups, measuresDirection: plan.measuresDirection, partition: partition,
+          rank: world.rank) + plan.spectrumBytes,
+        vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
           + RunningStatistics.bytes(
             count: plan.network.stateLayout.count, microBatches: microBatches, on: world)
           // One for training, and one for evaluation.
@@ -115,7 +116,8 @@ public final class Trainer {
     state = RunState(
       network: plan.network, parameters: Buffer(count: d), statistics: statistics.values,
       optimizer: plan.optimizer.make(
-        clipNorm: plan.clipNorm, groups: groups, partition: partition, rank: world.rank),
+        clipNorm: plan.clipNorm, groups: groups, measuresDirection: plan.measuresDirection,
+        partition: partition, rank: world.rank),
       masks: masks, partition: partition, rank: world.rank)
     try Self.start(state, plan, groups, checkpoint, on: world)
     sparsity = masks?.sparsity
@@ -126,15 +128,8 @@ public final class Trainer {
       optimizer: state.optimizer, examples: plan.dataset.training, loss: plan.loss,
       microBatches: microBatches, partition: partition, on: world)
     let start = plan.start(checkpoint)
-    directory = try world.agree {
-      guard keepsFiles else { return nil }
-      let directory = try RunDirectory(
-        plan.runDirectory,
-        configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
-          + plan.configuration, start: start)
-      try checkpoints.removeTemporaries()
-      return directory
-    }
+    directory = try Self.makeDirectory(
+      plan, start, fromStep: position.step, isWanted: keepsFiles, on: world)
     if let directory, case .from(let bytes) = start, directory.metricsBytes < bytes {
       progress.warn(
         "\(plan.runDirectory)/metrics.jsonl: lines of earlier steps are missing: expected \(bytes) "
@@ -220,16 +215,8 @@ public final class Trainer {
       batches.indices(step: index), step: index, epoch: epoch - 1, learningRate: rate,
       requests: isSaveOverdue ? .save : [])
     position.step += 1
+    log(line(of: record, epoch: epoch, learningRate: rate))
     clock.add(record.clock)
-    log(
-      RunDirectory.StepLine(
-        step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
-        gradientNorm: JSONNumber(record.outcome.gradientNorm), learningRate: rate,
-        sparsity: sparsity, damping: record.outcome.damping,
-        reductionRatio: record.reductionRatio.map(JSONNumber.init),
-        skipped: !record.outcome.taken,
-        seconds: Dictionary(
-          uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))
     position.skippedInARow = record.outcome.taken ? 0 : position.skippedInARow + 1
     if let notice = record.outcome.notice { progress.say("step \(index + 1): \(notice)") }
     if position.skippedInARow > 0 {
@@ -276,17 +263,6 @@ public final class Trainer {
           + plan.quality(of: evaluation)
           + " after step \(position.step), \(formatNumber(seconds, digits: 1)) s")
       return evaluation
-    }
-  }
-
-  /// A disk that is full ends no run: lines wait for it.
-  func log(_ line: some Encodable) {
-    do {
-      try directory?.log(line)
-      isLogComplete = true
-    } catch {
-      if isLogComplete { progress.warn("step \(position.step): \(error); its lines wait") }
-      isLogComplete = false
     }
   }
 }

@@ -18,8 +18,7 @@ struct Train: ParsableCommand {
       same, byte for byte. Every option but --config is also a key of the YAML file that --config \
       names.
       """,
-    version: Launcher.version,
-    subcommands: [Inspect.self])
+    version: packageVersion, subcommands: [Inspect.self])
 
   @Option(
     help: """
@@ -114,6 +113,8 @@ extension Settings {
     plan.onNonFinite = optimizer.onNonfinite
     plan.progress = output.progress
     plan.logView = output.logView
+    plan.tensorboard = output.tensorboard
+    plan.spectrumEvery = output.spectrumEvery
     plan.saving = reliability.saving
     plan.resume = reliability.beginning
     plan.configuration = try Configuration.text(of: self)
