@@ -1,4 +1,5 @@
 import Curvature
+import MPI
 import Sharding
 
 extension KFAC {
@@ -70,6 +71,31 @@ extension KFAC {
     }
   }
 
+  /// Bytes that the optimizer holds on a rank.
+  public static func bytes(
+    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
+    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
+  ) -> Int {
+    let placement = placement(of: layers, configuration, ranks: partition.ranks)
+    var numbers = 0
+    for (index, layer) in layers.enumerated() {
+      let works = placement.workers[index].contains(rank)
+      for (factor, ranges) in zip(layer.factors, inverseRanges([layer], configuration)[0]) {
+        if configuration.keepsAllFactors || placement.owners[index].contains(rank) {
+          numbers += factor.packedCount
+        }
+        if works { numbers += ranges.count }
+      }
+      if works { numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order }
+    }
+    let slice = partition.slice(of: rank).count
+    return 4 * (numbers + partition.cells.parameterCount + 2 * slice)
+      + (configuration.momentum > 0 ? 4 * slice : 0)
+      + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
+      + ReduceScatter.bytes(of: microBatches, to: placement.slices, rank: rank)
+      + groups.bytes(partition: partition, rank: rank)
+  }
+
   /// Who inverts which factor, and who preconditions which layer.
   static func placement(
     of layers: [Layer], _ configuration: Configuration, ranks: Int
@@ -81,5 +107,12 @@ extension KFAC {
           return .init(count: factor.packedCount, cost: factor.form == .dense ? n * n * n : n)
         }
       }, over: ranks, workerShare: configuration.workerShare)
+  }
+}
+
+extension KFAC.Configuration: CustomStringConvertible {
+  public var description: String {
+    "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
+      + "\(dampingForm.rawValue) damping \(damping)"
   }
 }

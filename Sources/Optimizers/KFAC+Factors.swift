@@ -70,7 +70,7 @@ extension KFAC {
         for layer in layers.indices {
           guard let inverse = inverses[layer] else { continue }
           let shifts = inverse.setDamping(
-            damping, traceOfA: traces[layer].a, traceOfB: traces[layer].b)
+            damping, traceOfA: traces[2 * layer], traceOfB: traces[2 * layer + 1])
           let owners = placement.owners[layer]
           do {
             if owners[0] == rank {
@@ -112,11 +112,10 @@ extension KFAC {
     try world.allGather(own, counts: counts, into: &gathered)
     var next = counts.indices.map { counts[..<$0].reduce(0, +) }
     for (layer, owners) in placement.owners.enumerated() {
-      let both = owners.map { owner in
-        defer { next[owner] += 1 }
-        return gathered[next[owner]]
+      for (factor, owner) in owners.enumerated() {
+        traces[2 * layer + factor] = gathered[next[owner]]
+        next[owner] += 1
       }
-      traces[layer] = (both[0], both[1])
     }
   }
 

@@ -7,10 +7,18 @@ extension KFAC {
       "steps_taken": Double(stepsTaken), "damping": damping, "average_weight": averageWeight,
       "inverse_damping": inverseDamping ?? 0,
     ])
-    for (layer, trace) in zip(layers, traces) {
-      state.numbers["\(layer.name).trace_a"] = trace.a
-      state.numbers["\(layer.name).trace_b"] = trace.b
-    }
+    state.shared = [
+      StoredArray(
+        "traces", .float64, shape: [layers.count, 2],
+        save: { [traces] memory in
+          traces.withUnsafeBytes { memory.copyMemory(from: $0) }
+        },
+        restore: { [self] stored in
+          traces = traces.indices.map {
+            stored.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self)
+          }
+        })
+    ]
     for (index, layer) in layers.enumerated() {
       for (factor, shape) in layer.factors.enumerated() where shape.form != .unit {
         let name = "\(layer.name).\(factor == 0 ? "a" : "b")"
@@ -43,17 +51,8 @@ extension KFAC {
       throw StoredArrayError("average_weight: expected a number up to 1, got \(averageWeight)")
     }
     for average in averages.joined() { average?.resume(weight: averageWeight) }
-    for (index, layer) in layers.enumerated() {
-      traces[index] = (
-        try numbers.stored("\(layer.name).trace_a"), try numbers.stored("\(layer.name).trace_b")
-      )
-    }
     let inverted = try numbers.stored("inverse_damping")
-    guard inverted > 0 else { return }
-    inverseDamping = inverted
-    for (index, inverse) in inverses.enumerated() {
-      inverse?.setDamping(inverted, traceOfA: traces[index].a, traceOfB: traces[index].b)
-    }
+    inverseDamping = inverted > 0 ? inverted : nil
   }
 }
 

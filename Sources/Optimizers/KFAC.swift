@@ -46,14 +46,15 @@ public final class KFAC: ShardedOptimizer {
   let direction: Buffer<Float>
   let stepping: DirectionStep
 
+  private let measuresDirection: Bool
   var stepsTaken = 0
   /// 1 − βᵗ of the averages.
   var averageWeight = 0.0
   var damping: Double
   /// λ at the last inversion, where there has been one.
   var inverseDamping: Double?
-  /// Of each layer's averages at the last inversion.
-  var traces: [(a: Double, b: Double)]
+  /// Of each layer's averages of A and B at the last inversion, shape [layers, 2].
+  var traces: [Double]
 
   /// Collective.
   ///
@@ -61,14 +62,16 @@ public final class KFAC: ShardedOptimizer {
   ///   - layers: one behind another in the parameters; those without curvature belong to none.
   ///   - microBatches: who computes which.
   ///   - clipNorm: the largest norm that a gradient keeps, or nil.
+  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
   /// - Throws: `KroneckerError` where solver and form of the damping do not go together.
   public init(
     _ configuration: Configuration, layers: [Layer], microBatches: Partition,
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
-    partition: CellPartition, on world: Communicator
+    measuresDirection: Bool = false, partition: CellPartition, on world: Communicator
   ) throws {
     self.configuration = configuration
     self.layers = layers
+    self.measuresDirection = measuresDirection
     rank = world.rank
     slices = partition.slices
     gradient = GradientSlice(
@@ -111,7 +114,7 @@ public final class KFAC: ShardedOptimizer {
       momentum: configuration.momentum, weightDecay: configuration.weightDecay,
       count: gradient.parameters.count)
     damping = configuration.damping
-    traces = layers.map { _ in (0, 0) }
+    traces = [Double](repeating: 0, count: 2 * layers.count)
   }
 
   public func step(
@@ -130,6 +133,10 @@ public final class KFAC: ShardedOptimizer {
     }
     stepsTaken += 1
     try precondition(damping: damping, on: world, clock: clock)
+    if measuresDirection {
+      outcome.direction = try self.gradient.measure(
+        direction: UnsafeBufferPointer(direction.all), on: world, clock: clock)
+    }
     let scale = try clipScale(learningRate: learningRate, on: world, clock: clock)
     try clock.time(.update) {
       if scale < 1 { for i in direction.all.indices { direction.pointer[i] *= scale } }
@@ -161,10 +168,10 @@ public final class KFAC: ShardedOptimizer {
     clock.time(.direction) {
       for (index, layer) in layers.enumerated() {
         guard let inverse = inverses[index] else { continue }
-        // Inverses by Cholesky factors have theirs from their making.
-        if inverse.a.solver == .eigen {
-          inverse.setDamping(damping, traceOfA: traces[index].a, traceOfB: traces[index].b)
-        }
+        // An inverse by Cholesky factors has its damping from its making.
+        inverse.setDamping(
+          inverse.a.solver == .eigen ? damping : inverseDamping!, traceOfA: traces[2 * index],
+          traceOfB: traces[2 * index + 1])
         let values = whole.pointer + layer.parameters.lowerBound
         layer.shape.gather(values, into: matrices.v.pointer)
         inverse.apply(matrices.v.pointer, into: matrices.u.pointer)
@@ -179,7 +186,7 @@ public final class KFAC: ShardedOptimizer {
     gradient.parameters.clearZeros(of: direction.all)
   }
 
-  /// ν = min(1, √(κ/(η² Σ u·g))) over all ranks.
+  /// ν = min(1, √(κ/(η² Σ u·g))) over all layers.
   ///
   /// The Kullback–Leibler divergence of the model's distribution from that after a step −ηu is about
   /// ½ η² uᵀFu ≈ ½ η² u·g; Ba, Grosse and Martens, 2017, bound its trust region by that.
@@ -187,9 +194,18 @@ public final class KFAC: ShardedOptimizer {
     learningRate: Double, on world: Communicator, clock: PhaseClock
   ) throws -> Float {
     guard let bound = configuration.klClip else { return 1 }
+    let slice = gradient.parameters
     let product = try clock.time(.sum) {
-      try gradient.dot(
-        gradient.slice, UnsafeBufferPointer(direction.all), cells: gradient.cells, on: world)
+      let parts = slice.cells.indices.map { cell in
+        slice.pieces(ofCell: cell).reduce(0.0) { sum, piece in
+          guard slice.groups[piece.group].usesMFAC else { return sum }
+          return sum
+            + MixedPrecision.dot(
+              UnsafeBufferPointer(rebasing: gradient.slice[piece.range]),
+              UnsafeBufferPointer(direction[piece.range]))
+        }
+      }
+      return try gradient.sum.total(of: parts, on: world)
     }
     let change = learningRate * learningRate * product
     return change > bound ? Float((bound / change).squareRoot()) : 1

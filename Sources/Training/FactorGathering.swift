@@ -11,9 +11,16 @@ final class FactorGathering {
   /// Where those of the micro-batch that is being computed go; nil in steps without.
   private var packed: UnsafeMutablePointer<Float>?
 
-  init(_ optimizer: KFAC, _ statistics: KroneckerStatistics<Float>) {
+  /// Nil where the optimizer asks for none.
+  init?(
+    _ optimizer: any ShardedOptimizer, _ plan: TrainingPlan, _ network: Network<Float>
+  ) throws {
+    guard let optimizer = optimizer as? KFAC, case .kfac(_, let settings) = plan.optimizer else {
+      return nil
+    }
     self.optimizer = optimizer
-    self.statistics = statistics
+    statistics = KroneckerStatistics(
+      network, loss: plan.loss, settings: settings, layers: try plan.curvatureLayers())
     statistics.place(optimizer.factorRanges)
   }
 

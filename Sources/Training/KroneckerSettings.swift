@@ -1,16 +1,17 @@
 import Curvature
 import Networks
+import Optimizers
 
 /// Which curvature is gathered.
-package struct KroneckerSettings: Sendable, Equatable {
+public struct KroneckerSettings: Sendable, Equatable {
   /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
   /// expanded.
-  package var axis: SharedAxis?
-  package var fisher: Fisher
+  public var axis: SharedAxis?
+  public var fisher: Fisher
   /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
-  package var hasNormalizationBlocks: Bool
+  public var hasNormalizationBlocks: Bool
 
-  package init(
+  public init(
     axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
   ) {
     self.axis = axis
@@ -21,19 +22,25 @@ package struct KroneckerSettings: Sendable, Equatable {
 
 extension KroneckerSettings {
   /// The layers of a network that have curvature.
-  package func layers(of description: NetworkDescription) -> [CurvatureLayer] {
+  ///
+  /// - Parameter excluded: tensors that are not to have any, by their index.
+  package func layers(
+    of description: NetworkDescription, excluding excluded: Set<Int> = []
+  ) -> [CurvatureLayer] {
     let tensors = description.layout.tensors
     let isForwardOnly = fisher == .forwardOnly
     var shapes: [(weight: Int, last: Int, shape: KroneckerShape, isNormalization: Bool)] = []
-    for layer in description.kroneckerLayers {
+    for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
+      let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
       let shape = KroneckerShape(
-        inputs: layer.inputs, hasBias: layer.bias != nil, outputs: layer.outputs,
+        inputs: layer.inputs, hasBias: bias != nil, outputs: layer.outputs,
         positions: layer.positions, axis: axis ?? (layer.isPooled ? .reduce : .expand),
         isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
-      shapes.append((layer.weight, layer.bias ?? layer.weight, shape, false))
+      shapes.append((layer.weight, bias ?? layer.weight, shape, false))
     }
     // Without vectors there is nothing to make a normalisation layer's block of.
-    for (weight, features) in description.normalizationLayers where !isForwardOnly {
+    for (weight, features) in description.normalizationLayers
+    where !isForwardOnly && excluded.isDisjoint(with: [weight, weight + 1]) {
       let shape = KroneckerShape(
         blockOf: 2 * features, isDiagonal: !hasNormalizationBlocks)
       shapes.append((weight, weight + 1, shape, true))
@@ -62,6 +69,56 @@ package struct CurvatureLayer: Sendable {
   package let shape: KroneckerShape
   package let isNormalization: Bool
   /// Places of the packed A and B in the packed sums: one behind the other, where nobody says otherwise.
-  package var a: Range<Int>
-  package var b: Range<Int>
+  public var a: Range<Int>
+  public var b: Range<Int>
+}
+
+extension CurvatureLayer {
+  /// What its sums over the global batch are multiplied by to become A and B.
+  ///
+  /// - Parameter examples: of the global batch.
+  func scales(
+    _ loss: Loss, _ reduction: LossReduction = .mean, of network: NetworkDescription,
+    examples: Int
+  ) -> (a: Double, b: Double) {
+    let factor = loss.reductionFactor(
+      reduction, predictions: examples * network.positions, outputs: network.outputCount)
+    return (shape.scaleOfA(reductionFactor: factor), shape.scaleOfB(examples: examples))
+  }
+}
+
+extension TrainingPlan {
+  /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not in a
+  /// group without. Of a layer whose bias alone is in one, the weight.
+  func curvatureLayers() throws -> [CurvatureLayer] {
+    guard case .kfac(_, let settings) = optimizer else { return [] }
+    let excluded = try ruleOfTensor().enumerated().filter { _, rule in
+      rule.map { !rules[$0].usesMFAC } ?? false
+    }
+    return settings.layers(of: network, excluding: Set(excluded.map(\.offset)))
+  }
+
+  /// The same as the optimizer knows them.
+  func kfacLayers() throws -> [KFAC.Layer] {
+    try curvatureLayers().map { layer in
+      KFAC.Layer(
+        name: layer.name, parameters: layer.parameters, shape: layer.shape,
+        isBlock: layer.isNormalization,
+        scales: layer.scales(loss, of: network, examples: batches.batchSize))
+    }
+  }
+}
+
+extension KroneckerSettings: CustomStringConvertible {
+  /// For people.
+  public var description: String {
+    let fisher =
+      switch fisher {
+      case .type2: "type-2 Fisher"
+      case .monteCarlo(let samples): "Fisher of \(samples) sample\(samples == 1 ? "" : "s")"
+      case .empirical: "empirical Fisher"
+      case .forwardOnly: "inputs alone"
+      }
+    return "\(fisher), setting \(axis?.rawValue ?? "auto")"
+  }
 }

@@ -65,11 +65,7 @@ package final class KroneckerStatistics<Element: Scalar> {
   package func scales(
     of layer: CurvatureLayer, examples: Int, reduction: LossReduction = .mean
   ) -> (a: Double, b: Double) {
-    let factor = loss.reductionFactor(
-      reduction, predictions: examples * network.positions, outputs: network.outputCount)
-    return (
-      layer.shape.scaleOfA(reductionFactor: factor), layer.shape.scaleOfB(examples: examples)
-    )
+    layer.scales(loss, reduction, of: network.description, examples: examples)
   }
 
   /// The sums of a micro-batch.

@@ -12,6 +12,9 @@ import Sharding
 /// its Cholesky factor, coefficients c, slice of the direction Gᵀc, update) → all-gather →
 /// parameters [d].
 ///
+/// For K-FAC in some of the steps: micro-batch sums of Kronecker factors → reduce-scatter → their
+/// owners' averages.
+///
 ///   d   parameters          p   ranks
 ///   B   examples in a batch, cut in M micro-batches of B/M
 package final class TrainingStep {
@@ -34,6 +37,7 @@ package final class TrainingStep {
   private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
   private let seed: UInt64
+  private let factors: FactorGathering?
   private let examples: ExampleBuffer
   private let loss: Loss
   private let microBatches: Partition
@@ -44,13 +48,14 @@ package final class TrainingStep {
 
   init(
     network: Network<Float>, parameters: Buffer<Float>, statistics: RunningStatistics, seed: UInt64,
-    optimizer: any ShardedOptimizer, examples: any Examples, loss: Loss, microBatches: Partition,
-    partition: CellPartition, on world: Communicator
+    optimizer: any ShardedOptimizer, factors: FactorGathering?, examples: any Examples, loss: Loss,
+    microBatches: Partition, partition: CellPartition, on world: Communicator
   ) {
     self.network = network
     self.parameters = parameters
     self.statistics = statistics
     self.seed = seed
+    self.factors = factors
     self.examples = ExampleBuffer(examples, capacity: network.maximumBatch)
     self.loss = loss
     self.microBatches = microBatches
@@ -84,8 +89,12 @@ package final class TrainingStep {
         )
       }
       let pass = pass(microBatch, of: batch, step: step, statistics: statistics)
+      try factors?.begin(microBatch: microBatch, on: world, clock: clock)
       losses.append(
         try compute(gradient, pass, scale: 1 / Float(predictions), clock: clock))
+      try factors?.end(
+        examples, parameters: UnsafeBufferPointer(parameters.all),
+        state: UnsafeBufferPointer(self.statistics.values.all), pass, on: world, clock: clock)
     }
     let (loss, requests) = try clock.time(.loss) {
       let (sum, requests) = try sum(losses, requests.union(Requests.take()))
@@ -95,6 +104,7 @@ package final class TrainingStep {
       try statistics.reduce(on: world)
       return try reduction.finish(on: world)
     }
+    try factors?.finish(on: world, clock: clock)
     let outcome = try update.take(gradient, learningRate: learningRate, on: world, clock: clock)
     if outcome.taken {
       try clock.time(.allGather) { try statistics.finish(updating: network, on: world) }
@@ -127,7 +137,7 @@ package final class TrainingStep {
     _ gradient: UnsafeMutableBufferPointer<Float>, _ pass: TrainingPass<Float>, scale: Float,
     clock: PhaseClock
   ) throws -> Double {
-    let sum = try clock.time(.gradient) {
+    func lossAndGradient() throws -> Double {
       try network.lossAndGradient(
         inputs: examples.inputs, targets: examples.targets,
         parameters: UnsafeBufferPointer(parameters.all),
@@ -136,6 +146,9 @@ package final class TrainingStep {
       ) { start in
         try clock.time(.reduceScatter) { try reduction.advance(to: start, on: world) }
       }
+    }
+    let sum = try clock.time(.gradient) {
+      try factors?.pass(scale: scale, lossAndGradient) ?? lossAndGradient()
     }
     try clock.time(.reduceScatter) { try statistics.end(on: world) }
     return sum
