@@ -16,11 +16,13 @@ public final class Network<Element: Scalar> {
   /// Sees, in each backward pass, what Kronecker-factored curvature is made of; nil costs nothing.
   public var observer: ((LayerStatistics<Element>) -> Void)?
 
-  private let plan: NetworkPlan<Element>
+  let plan: NetworkPlan<Element>
   private let activations: Buffer<Element>
   private let choices: Buffer<Int32>
   private let scratch: Buffer<Element>
   private let gradients: Buffer<Element>
+  /// Allocated by the first call that wants tangents.
+  private(set) lazy var tangents = Buffer<Element>(count: plan.tangents.memory.activations)
 
   /// - Throws: `NetworkMemoryError`; see `bytes(for:maximumBatch:)` for what will be allocated.
   public init(
@@ -179,7 +181,7 @@ public final class Network<Element: Scalar> {
   // MARK: Passes
 
   /// What the layers of one call share.
-  private struct Pass {
+  struct Pass {
     let examples: Int
     let inputs: UnsafePointer<Element>
     let parameters: UnsafePointer<Element>
@@ -187,7 +189,7 @@ public final class Network<Element: Scalar> {
     let training: TrainingPass<Element>?
   }
 
-  private func forward(_ pass: Pass) -> UnsafePointer<Element> {
+  func forward(_ pass: Pass) -> UnsafePointer<Element> {
     for (index, step) in plan.steps.enumerated() where step.layer.outputPlace != .sameAsInput {
       let y = activations.pointer + plan.places[step.y]!
       step.layer.forward(call(pass, index), value(step.x, pass), into: y)
@@ -220,11 +222,11 @@ public final class Network<Element: Scalar> {
     }
   }
 
-  private func value(_ index: Int, _ pass: Pass) -> UnsafePointer<Element> {
+  func value(_ index: Int, _ pass: Pass) -> UnsafePointer<Element> {
     plan.places[index].map { UnsafePointer(activations.pointer + $0) } ?? pass.inputs
   }
 
-  private func call(_ pass: Pass, _ index: Int) -> LayerCall<Element> {
+  func call(_ pass: Pass, _ index: Int) -> LayerCall<Element> {
     let step = plan.steps[index]
     return LayerCall(
       examples: pass.examples, parameters: pass.parameters + (step.parameters ?? 0),
@@ -237,7 +239,7 @@ public final class Network<Element: Scalar> {
 
   // MARK: Promises
 
-  private func pass(
+  func pass(
     _ inputs: UnsafeBufferPointer<Element>, _ parameters: UnsafeBufferPointer<Element>,
     _ state: UnsafeBufferPointer<Element>, _ training: TrainingPass<Element>?
   ) -> Pass {
