@@ -192,7 +192,8 @@ void NAME(ck_max_pool_tangent)(const ck_window *w, size_t examples, const T *res
         const T *v = AT(image, w, ky, kx);
         int32_t k = (int32_t)(ky * kernel + kx);
         OVER_CHANNELS for (size_t c = 0; c < channels; c++) {
-          chosen[c] = choice[c] == k ? v[c] : chosen[c];
+          T candidate = v[c], before = chosen[c];
+          chosen[c] = choice[c] == k ? candidate : before;
         }
       }
     }
