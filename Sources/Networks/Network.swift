@@ -1,6 +1,7 @@
 import LinearAlgebra
 
-/// A network with the memory for up to `maximumBatch` examples: nothing is allocated later.
+/// A network with the memory for up to `maximumBatch` examples: nothing is allocated later, but for
+/// tangents by the first call that wants them.
 ///
 ///   d         parameters, flat, in the order of `layout`
 ///   s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
