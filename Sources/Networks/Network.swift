@@ -19,11 +19,11 @@ public final class Network<Element: Scalar> {
 
   let plan: NetworkPlan<Element>
   private let activations: Buffer<Element>
+  /// Allocated by the first call that wants tangents.
+  private(set) lazy var tangents = Buffer<Element>(count: plan.tangents.memory.activations)
   private let choices: Buffer<Int32>
   private let scratch: Buffer<Element>
   private let gradients: Buffer<Element>
-  /// Allocated by the first call that wants tangents.
-  private(set) lazy var tangents = Buffer<Element>(count: plan.tangents.memory.activations)
 
   /// - Throws: `NetworkMemoryError`; see `bytes(for:maximumBatch:)` for what will be allocated.
   public init(
