@@ -124,6 +124,11 @@ let package = Package(
     .testTarget(
       name: "PruningTests",
       dependencies: ["Curvature", "LinearAlgebra", "Pruning", "RandomNumbers", "Reference"]),
+    .testTarget(
+      name: "KroneckerTests",
+      dependencies: [
+        "Curvature", "LinearAlgebra", "Networks", "RandomNumbers", "Reference", "Training",
+      ]),
     .testTarget(name: "BenchTests", dependencies: ["MPI", "Sharding", "swift-mfac-bench"]),
     .testTarget(name: "PlotsTests", dependencies: ["Plots"]),
     .executableTarget(

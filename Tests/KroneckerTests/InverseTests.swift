@@ -1,0 +1,177 @@
+import Curvature
+import LinearAlgebra
+import Networks
+import RandomNumbers
+import Reference
+import Testing
+
+/// Damped inverses of factors, and conjugate gradients, against dense matrices.
+@Suite struct InverseTests {
+  private let exact = 1e-10
+
+  /// Every form of factor: with a bias, without, of a table with a diagonal or a dense factor, a block,
+  /// a diagonal, and with a unit matrix for B.
+  private func allForms() throws -> [CurvatureNetwork.Factors] {
+    let layers: [LayerDescription] = [
+      .embedding(vocabulary: 5, width: 3), .layerNorm, .linear(inputs: 3, outputs: 2), .tanh,
+      .linear(inputs: 2, outputs: 2, bias: false),
+    ]
+    let perPosition = try CurvatureNetwork([4], layers, .crossEntropy(), examples: 6)
+    let pooled = try CurvatureNetwork(
+      [4], layers + [.globalAveragePool], .crossEntropy(), examples: 6)
+    return perPosition.factors(.type2) + perPosition.factors(.forwardOnly)
+      + pooled.factors(.type2) + pooled.factors(.type2, blocks: false)
+  }
+
+  private func inverse(
+    _ factors: CurvatureNetwork.Factors, _ solver: FactorSolver, _ form: KroneckerDamping,
+    damping: Double
+  ) throws -> KroneckerInverse<Double> {
+    let inverse = try KroneckerInverse<Double>(factors.layer.shape, solver: solver, form: form)
+    try inverse.update(a: factors.averages.a, b: factors.averages.b, damping: damping)
+    return inverse
+  }
+
+  /// (B + …) ⊗ (A + …), as the definition has it.
+  private func damped(
+    _ factors: CurvatureNetwork.Factors, _ form: KroneckerDamping, _ damping: Double
+  ) -> DenseMatrix {
+    var (a, b) = (factors.a, factors.b)
+    switch form {
+    case .exact: return factors.product.shifted(by: damping)
+    case .same: (a, b) = (a.shifted(by: damping), b.shifted(by: damping))
+    case .factored:
+      let pi = ((a.trace / Double(a.rows)) / (b.trace / Double(b.rows))).squareRoot()
+      a = a.shifted(by: pi * damping.squareRoot())
+      b = b.shifted(by: damping.squareRoot() / pi)
+    }
+    return factors.layer.shape.isTable ? .kronecker(a, b) : .kronecker(b, a)
+  }
+
+  private func vector(_ count: Int, seed: UInt64 = 3) -> [Double] {
+    let random = CounterRandom(seed: seed, stream: 9)
+    return (0..<count).map { random.normal(at: UInt64($0)) }
+  }
+
+  private func apply(_ inverse: KroneckerInverse<Double>, _ v: [Double]) -> [Double] {
+    var u = [Double](repeating: .nan, count: v.count)
+    inverse.apply(v, into: &u)
+    return u
+  }
+
+  @Test(arguments: KroneckerDamping.allCases, FactorSolver.allCases)
+  func inverseIsTheDenseOne(form: KroneckerDamping, solver: FactorSolver) throws {
+    guard form != .exact || solver == .eigen else { return }
+    let all = try allForms()
+    #expect(all.count == 4 + 3 + 4 + 4)
+    for factors in all {
+      for damping in [0.3, 1e-3] {
+        let inverse = try inverse(factors, solver, form, damping: damping)
+        let matrix = damped(factors, form, damping)
+        let v = vector(matrix.rows)
+        // An error of the inverse is one of the matrix times its condition, up to some 1e4 here.
+        #expect(relativeError(apply(inverse, v), to: matrix.solve(v)) <= exact)
+        #expect((inverse.trace / matrix.inverse.trace - 1).magnitude <= exact)
+        #expect((inverse.logDeterminant - matrix.logDeterminant).magnitude <= exact)
+      }
+    }
+  }
+
+  @Test func anotherDampingNeedsNoOtherDecomposition() throws {
+    for factors in try allForms() {
+      for form in KroneckerDamping.allCases {
+        let once = try inverse(factors, .eigen, form, damping: 0.3)
+        once.setDamping(
+          0.02, traceOfA: factors.averages.a.trace, traceOfB: factors.averages.b.trace)
+        let v = vector(factors.product.rows)
+        #expect(apply(once, v) == apply(try inverse(factors, .eigen, form, damping: 0.02), v))
+      }
+    }
+  }
+
+  /// What one rank computes and another one gets as numbers.
+  @Test(arguments: FactorSolver.allCases) func numbersAreAllThereIs(solver: FactorSolver) throws {
+    for factors in try allForms() {
+      let owner = try inverse(factors, solver, .factored, damping: 0.1)
+      let other = try KroneckerInverse<Double>(
+        factors.layer.shape, solver: solver, form: .factored)
+      other.setDamping(
+        0.1, traceOfA: factors.averages.a.trace, traceOfB: factors.averages.b.trace)
+      for (from, to) in [(owner.a, other.a), (owner.b, other.b)] {
+        #expect(from.numbers.count == FactorInverse<Double>.count(from.shape, solver: solver))
+        to.numbers.pointer.update(from: from.numbers.pointer, count: from.numbers.count)
+      }
+      let v = vector(factors.product.rows)
+      #expect(apply(owner, v) == apply(other, v))
+    }
+  }
+
+  @Test func whatCannotBeInvertedIsRefused() throws {
+    let shape = KroneckerShape(
+      inputs: 2, hasBias: false, outputs: 2, positions: 1, axis: .expand)
+    #expect(throws: KroneckerError.self) {
+      try KroneckerInverse<Double>(shape, solver: .cholesky, form: .exact)
+    }
+    let average = FactorAverage<Double>(shape.a)
+    average.add([1, 1, 1], scale: 1, decay: 0)
+    let factor = FactorInverse<Double>(shape.a, solver: .cholesky)
+    #expect(throws: NotPositiveDefinite.self) { try factor.update(from: average, shift: 0) }
+    average.add([1, .nan, 1], scale: 1, decay: 0)
+    for solver in FactorSolver.allCases {
+      #expect(throws: KroneckerError.self) {
+        try FactorInverse<Double>(shape.a, solver: solver).update(from: average, shift: 1)
+      }
+    }
+  }
+
+  /// Nothing has come through the layer: π is 1 then.
+  @Test func aFactorOfZerosIsDampedAlike() throws {
+    let shape = KroneckerShape(
+      inputs: 2, hasBias: false, outputs: 2, positions: 1, axis: .expand)
+    let (a, b) = (FactorAverage<Double>(shape.a), FactorAverage<Double>(shape.b))
+    a.add([4, 0, 1], scale: 1, decay: 0)
+    b.add([0, 0, 0], scale: 1, decay: 0)
+    for solver in FactorSolver.allCases {
+      let inverse = try KroneckerInverse<Double>(shape, solver: solver, form: .factored)
+      try inverse.update(a: a, b: b, damping: 0.25)
+      // 1/(0.5·4.5) and 1/(0.5·1.5)
+      #expect(
+        relativeError(apply(inverse, [1, 1, 1, 1]), to: [4 / 9, 4 / 3, 4 / 9, 4 / 3]) <= 1e-15)
+    }
+  }
+
+  // MARK: Conjugate gradients
+
+  @Test func factoredProductsLeadToTheEigenSolution() throws {
+    for factors in try allForms() {
+      let product = KroneckerProduct(
+        factors.layer.shape, a: factors.averages.a, b: factors.averages.b, damping: 0.01)
+      let v = vector(product.count)
+      let expected = apply(try inverse(factors, .eigen, .exact, damping: 0.01), v)
+      var image = [Double](repeating: .nan, count: v.count)
+      product(v, into: &image)
+      #expect(relativeError(image, to: factors.product.shifted(by: 0.01) * v) <= exact)
+
+      var x = [Double](repeating: 0, count: v.count)
+      let solver = ConjugateGradients(tolerance: 1e-11, iterations: 500)
+      let cold = solver.solve(count: v.count, v, x: &x) { product($0, into: $1) }
+      #expect(cold.residual <= 1e-11)
+      #expect(relativeError(x, to: expected) <= 1e-8)
+      // From there on, nothing is left to do.
+      let warm = solver.solve(count: v.count, v, x: &x) { product($0, into: $1) }
+      #expect(warm.iterations < max(cold.iterations, 1))
+      #expect(relativeError(x, to: expected) <= 1e-8)
+    }
+  }
+
+  @Test func iterationsEnd() {
+    var x = [0.0, 0, 0]
+    let solver = ConjugateGradients(tolerance: 0, iterations: 2)
+    let outcome = solver.solve(count: 3, [1.0, 1, 1], x: &x) { v, y in
+      for i in 0..<3 { y[i] = Double(i + 1) * v[i] }
+    }
+    #expect(outcome.iterations == 2 && outcome.residual > 0.01)
+    let zero = solver.solve(count: 3, [0.0, 0, 0], x: &x) { _, _ in }
+    #expect(zero.iterations == 0 && x == [0, 0, 0])
+  }
+}
