@@ -54,6 +54,9 @@ extension KFAC {
     /// κ: the direction is scaled so that η²·Σ u·g, twice the change of the model's distribution that its own
     /// curvature predicts, is no more than that; nil: it is not scaled.
     public var klClip: Double?
+    /// Whether learning rate and momentum are those of the least value of a quadratic model, and
+    /// `momentum` and the step's learning rate are not asked.
+    public var isAdaptive = false
     /// μ in [0, 1).
     public var momentum: Float
     public var weightDecay: WeightDecay
@@ -90,7 +93,8 @@ extension KFAC {
     }
     let slice = partition.slice(of: rank).count
     return 4 * (numbers + partition.cells.parameterCount + 2 * slice)
-      + (configuration.momentum > 0 ? 4 * slice : 0)
+      + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
+      + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
       + ReduceScatter.bytes(of: microBatches, to: placement.slices, rank: rank)
       + groups.bytes(partition: partition, rank: rank)
@@ -107,6 +111,13 @@ extension KFAC {
           return .init(count: factor.packedCount, cost: factor.form == .dense ? n * n * n : n)
         }
       }, over: ranks, workerShare: configuration.workerShare)
+  }
+}
+
+extension KFAC.Configuration {
+  /// How many changes of the parameters at once the Gauss–Newton matrix is asked for.
+  public var formCount: Int {
+    isAdaptive ? 2 : dampingRule.levenbergMarquardt == nil ? 0 : 1
   }
 }
 

@@ -32,8 +32,8 @@ extension KFAC {
         }
       }
     }
-    if stepping.velocity.count > 0 {
-      state.momentum = gradient.cells.map { [stepping.velocity.array("velocity", $0)] }
+    if velocity.count > 0 {
+      state.momentum = gradient.cells.map { [velocity.array("velocity", $0)] }
     }
     return state
   }

@@ -44,13 +44,17 @@ public final class KFAC: ShardedOptimizer {
   private let whole: Buffer<Float>
   private let matrices: (v: Buffer<Float>, u: Buffer<Float>)
   let direction: Buffer<Float>
-  let stepping: DirectionStep
+  /// v, or of adaptive steps the last change δ₀; [d/p], or none.
+  let velocity: Buffer<Float>
+  /// For adaptive steps, and a λ that follows what it does.
+  public var gaussNewtonForm: GaussNewtonForm?
 
   private let measuresDirection: Bool
   var stepsTaken = 0
   /// 1 − βᵗ of the averages.
   var averageWeight = 0.0
   var damping: Double
+  private var predictedChange = 0.0
   /// λ at the last inversion, where there has been one.
   var inverseDamping: Double?
   /// Of each layer's averages of A and B at the last inversion, shape [layers, 2].
@@ -110,9 +114,9 @@ public final class KFAC: ShardedOptimizer {
       .map { layers[$0].parameters.count }.max() ?? 0
     matrices = (Buffer(count: largest), Buffer(count: largest))
     direction = Buffer(count: gradient.parameters.count)
-    stepping = DirectionStep(
-      momentum: configuration.momentum, weightDecay: configuration.weightDecay,
-      count: gradient.parameters.count)
+    velocity = Buffer(
+      count: configuration.momentum > 0 || configuration.isAdaptive
+        ? gradient.parameters.count : 0)
     damping = configuration.damping
     traces = [Double](repeating: 0, count: 2 * layers.count)
   }
@@ -138,11 +142,18 @@ public final class KFAC: ShardedOptimizer {
         direction: UnsafeBufferPointer(direction.all), on: world, clock: clock)
     }
     let scale = try clipScale(learningRate: learningRate, on: world, clock: clock)
+    if scale < 1 { for i in direction.all.indices { direction.pointer[i] *= scale } }
+    try makeChange(
+      parameters, learningRate: learningRate, damping: damping, on: world, clock: clock)
+    if let rule = configuration.dampingRule.levenbergMarquardt, stepsTaken % rule.every == 0 {
+      predictedChange = try predictChange(gradient, damping: damping, on: world, clock: clock)
+      outcome.predictedChange = predictedChange
+    }
     try clock.time(.update) {
-      if scale < 1 { for i in direction.all.indices { direction.pointer[i] *= scale } }
-      try stepping.update(
-        self.gradient.cells.indices, of: &parameters, self.gradient.parameters,
-        along: direction.pointer, learningRate: learningRate, updated: updated)
+      for cell in self.gradient.cells {
+        for i in cell { parameters[i] += direction.pointer[i] }
+        try updated(cell)
+      }
     }
     outcome.damping = damping
     return outcome
@@ -211,15 +222,16 @@ public final class KFAC: ShardedOptimizer {
     return change > bound ? Float((bound / change).squareRoot()) : 1
   }
 
-  public func adapt(toChange actual: Double) {}
+  public func adapt(toChange actual: Double) {
+    guard let rule = configuration.dampingRule.levenbergMarquardt else { return }
+    damping = rule.adapted(damping, actual: actual, predicted: predictedChange)
+  }
 
   public func adopt(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) {
     gradient.adopt(
       groups.without(curvatureOutside: layers.map(\.parameters)), partition, rank: world.rank)
-    if stepping.velocity.count > 0 {
-      gradient.parameters.clearZeros(of: stepping.velocity.all)
-    }
+    if velocity.count > 0 { gradient.parameters.clearZeros(of: velocity.all) }
   }
 }

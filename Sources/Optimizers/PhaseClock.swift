@@ -26,6 +26,8 @@ public enum Phase: String, CaseIterable, Sendable {
   case solve
   /// This rank's slice of Gᵀc; or of the layers that this rank works on the directions.
   case direction
+  /// Products with the Gauss–Newton matrix.
+  case quadratic
   case update
   /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"

@@ -63,7 +63,13 @@ package final class TrainingStep {
     lossSum = TreeSum(microBatches, rank: world.rank)
     update = ParameterUpdate(optimizer, of: parameters, partition: partition, on: world)
     self.world = world
+    if let optimizer = optimizer as? KFAC {
+      optimizer.gaussNewtonForm = { [unowned self] in try gaussNewtonForm($0) }
+    }
   }
+
+  /// The batch of the step that is being taken.
+  private var current: (batch: ArraySlice<Int>, step: Int, epoch: Int) = ([], 0, 0)
 
   package var optimizer: any ShardedOptimizer { update.optimizer }
 
@@ -78,6 +84,7 @@ package final class TrainingStep {
   ) throws -> Record {
     let clock = PhaseClock(on: world)
     world.place.step = step + 1
+    current = (batch, step, epoch)
     let predictions = batch.count * network.positions
     var losses: [Double] = []
     for microBatch in reduction.leaves {
@@ -177,6 +184,35 @@ package final class TrainingStep {
     return try clock.time(.loss) {
       try lossSum.total(of: losses, on: world) / Double(batch.count * network.positions)
     }
+  }
+
+  /// `vᵢᵀ G vⱼ` with the Gauss–Newton matrix G of the mean loss of the batch, in the step's own passes,
+  /// as a matrix [k, k]. Collective.
+  ///
+  /// - Parameter vectors: k, each of shape [d] and the same on all ranks.
+  private func gaussNewtonForm(_ vectors: [UnsafeBufferPointer<Float>]) throws -> [Double] {
+    let (batch, step, epoch) = current
+    let count = batch.count / microBatches.items * network.positions * network.outputCount
+    let (outputs, tangents) = (
+      Buffer<Float>(count: count), Buffer<Float>(count: vectors.count * count)
+    )
+    let unused = Buffer<Float>(count: network.stateCount)
+    var numbers: [Double] = []
+    for microBatch in reduction.leaves {
+      load(microBatch, of: batch, epoch: epoch)
+      network.outputTangents(
+        inputs: examples.inputs, parameters: UnsafeBufferPointer(parameters.all),
+        state: UnsafeBufferPointer(statistics.values.all), directions: vectors,
+        outputs: outputs.all, tangents: tangents.all,
+        training: pass(microBatch, of: batch, step: step, statistics: unused.all))
+      numbers += loss.hessianForm(
+        outputs: UnsafeBufferPointer(outputs.all), outputCount: network.outputCount,
+        tangents: UnsafeBufferPointer(tangents.all), count: vectors.count)
+    }
+    let predictions = Double(batch.count * network.positions)
+    return try numbers.withUnsafeMutableBufferPointer {
+      try lossSum.total(of: $0, width: vectors.count * vectors.count, on: world)
+    }.map { $0 / predictions }
   }
 
   private func pass(

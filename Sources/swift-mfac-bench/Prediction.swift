@@ -80,7 +80,8 @@ package struct Prediction {
         return addition * Double(additions)
       case .gramRow, .direction, .update: return one * slices[rank]
       case .sum: return one * cells[rank]
-      case .factors: return one * Double(microBatches[rank]) / Double(measuredMicroBatches)
+      case .factors, .quadratic:
+        return one * Double(microBatches[rank]) / Double(measuredMicroBatches)
       case .loss, .solve, .inverse, .exchange, .allGather, .spectrum, .pruning, .evaluation,
         .saving:
         return one

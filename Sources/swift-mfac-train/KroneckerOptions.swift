@@ -58,6 +58,15 @@ struct KroneckerOptions: ParsableArguments {
     help: "Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down.")
   var klClip: Double?
 
+  enum Step: String, CaseIterable, ExpressibleByArgument { case fixed, adaptive }
+
+  @Option(
+    help: """
+      fixed: --learning-rate and --momentum; adaptive: both from a quadratic model of the loss on the \
+      step's batch, by exact products with the Gauss–Newton matrix.
+      """)
+  var step = Step.fixed
+
   @Option(help: "Of normalisation layers the diagonal of their block of γ and β, or all of it.")
   var kfacNormalization = Normalization.diagonal
 
@@ -116,6 +125,7 @@ struct KroneckerOptions: ParsableArguments {
     kfac.factorEvery = factorEvery
     kfac.inverseEvery = inverseEvery
     kfac.klClip = klClip
+    kfac.isAdaptive = step == .adaptive
     kfac.workerShare = kfacGradWorkers
     kfac.keepsAllFactors = kfacFactors == .all
     return kfac
