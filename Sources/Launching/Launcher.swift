@@ -4,9 +4,6 @@ import MPI
 
 /// How the program starts, and how it ends: one message, from one rank, whatever happens.
 package enum Launcher {
-  /// Of the package: what its programs say to --version.
-  package static let version = "0.1.0"
-
   /// Ends a program that has not started MPI, for a reason that all its ranks have: rank 0 says it.
   package static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error)
     -> Never

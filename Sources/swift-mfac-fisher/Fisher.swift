@@ -2,6 +2,7 @@ import ArgumentParser
 import Launching
 import LinearAlgebra
 import MPI
+import Training
 
 @main
 struct Fisher: ParsableCommand {
@@ -13,7 +14,7 @@ struct Fisher: ParsableCommand {
       framework. Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-fisher diagonal …': what it \
       writes is the same, byte for byte, in double precision.
       """,
-    version: Launcher.version,
+    version: packageVersion,
     subcommands: [
       Product.self, Diagonal.self, Element.self, Influence.self, Spectrum.self,
     ])
@@ -53,7 +54,7 @@ struct QuerySettings: ParsableArguments {
     help: """
       A file for the answer: .npy; or .safetensors, in tensors named as the weights where it has their \
       shape. (default: none)
-      """, completion: .file())
+      """)
   var output: String?
 
   func validate() throws {

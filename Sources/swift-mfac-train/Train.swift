@@ -18,8 +18,7 @@ struct Train: ParsableCommand {
       same, byte for byte. Every option but --config is also a key of the YAML file that --config \
       names.
       """,
-    version: Launcher.version,
-    subcommands: [Inspect.self])
+    version: packageVersion, subcommands: [Inspect.self])
 
   @Option(
     help: """
