@@ -3,12 +3,12 @@ import Sharding
 
 /// A directory with all that a run needs to go on as if it had never stopped:
 ///
-///     model.safetensors                     parameters and running statistics
-///     curvature.safetensors                 of M-FAC: the Gram matrix and its factor
-///     window-0000i-of-0000n.safetensors     its window's cells, cell by cell
-///     momentum-0000i-of-0000n.safetensors   moving averages, cell by cell
-///     masks.safetensors                     of sparse training: which weights are kept
-///     manifest.json                         where the run was, and the other files' digests
+///   model.safetensors                     parameters and running statistics
+///   curvature.safetensors                 of M-FAC: the Gram matrix and its factor
+///   window-0000i-of-0000n.safetensors     its window's cells, cell by cell
+///   momentum-0000i-of-0000n.safetensors   moving averages, cell by cell
+///   masks.safetensors                     of sparse training: which weights are kept
+///   manifest.json                         where the run was, and the other files' digests
 ///
 /// How cells are grouped into files is all that the number of ranks decides: any number of ranks reads
 /// it.
