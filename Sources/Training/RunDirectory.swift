@@ -2,7 +2,8 @@ import Datasets
 import Foundation
 
 /// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `environment.jsonl`,
-/// `model.safetensors`, and where there are such event files in `tensorboard`, and masks.
+/// `model.safetensors`; where they are asked for event files in `tensorboard`, and where weights are
+/// removed `masks.safetensors`.
 final class RunDirectory {
   /// What a run finds in its directory.
   enum Start {

@@ -75,13 +75,12 @@ public final class Trainer {
     let trainingData = try plan.check(on: world)
     progress = Progress(
       isDryRun ? .lines : plan.progress, isFirst: world.rank == 0,
-      totalSteps: plan.schedule.totalSteps,
-      samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
+      totalSteps: plan.schedule.totalSteps, samplesPerStep: plan.batches.batchSize,
+      stepsPerEpoch: plan.batches.batchesPerEpoch)
     let checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
     self.checkpoints = checkpoints
     let checkpoint = try plan.checkpoint(
       in: checkpoints, trainingData: trainingData, on: world, progress: &progress)
-    let keepsFiles = world.rank == 0 && plan.keepsFiles && !isDryRun
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
@@ -130,8 +129,9 @@ public final class Trainer {
       optimizer: state.optimizer, examples: plan.dataset.training, loss: plan.loss,
       microBatches: microBatches, partition: partition, on: world)
     let start = plan.start(checkpoint)
-    directory = try Self.makeDirectory(
-      plan, start, fromStep: position.step, isWanted: keepsFiles, on: world)
+    directory =
+      plan.keepsFiles && !isDryRun
+      ? try Self.makeDirectory(plan, start, fromStep: position.step, on: world) : nil
     if let directory, case .from(let bytes) = start, directory.metricsBytes < bytes {
       progress.warn(
         "\(plan.runDirectory)/metrics.jsonl: lines of earlier steps are missing: expected \(bytes) "
