@@ -139,6 +139,6 @@ let package = Package(
         "swift-mfac-prune",
         "swift-mfac-train",
       ],
-      exclude: ["Trajectories"]),
+      exclude: ["Trajectories", "event-files.py"]),
   ]
 )

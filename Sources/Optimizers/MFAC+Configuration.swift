@@ -56,7 +56,7 @@ extension MFAC {
       + (configuration.dampingRule.levenbergMarquardt == nil ? 0 : 1)
     return GradientWindow.bytes(capacity: m, cells: columns.cells, form: configuration.windowForm)
       + 4 * slices * slice.count + (columns.areAll ? 0 : 4 * columns.count) + slice.bytes
-      + columns.bytes + 8 * (m + 1) * slice.cells.count + DampedFisher.bytes(capacity: m)
+      + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher.bytes(capacity: m)
   }
 }
 

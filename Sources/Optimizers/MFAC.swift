@@ -60,7 +60,7 @@ public final class MFAC: ShardedOptimizer {
         capacity: configuration.window, cells: columns.cells, form: configuration.windowForm),
       damping: configuration.damping)
     compacted = Buffer(count: columns.areAll ? 0 : columns.count)
-    partials = Buffer(count: slice.cells.count * (configuration.window + 1))
+    partials = Buffer(count: slice.cells.count * (configuration.window + 2))
     direction = Buffer(count: slice.count)
     velocity = Buffer(count: configuration.momentum > 0 ? slice.count : 0)
     change = Buffer(count: configuration.dampingRule.levenbergMarquardt == nil ? 0 : slice.count)
@@ -77,7 +77,7 @@ public final class MFAC: ShardedOptimizer {
       try self.gradient.load(gradient, parameters: parameters, on: world)
     }
     if let clipped, !clipped.isFinite { return StepOutcome(gradientNorm: clipped) }
-    let (products, square) = try gramRow(
+    let (products, square, outside) = try gramRow(
       inserting: inserts, isNeeded: inserts || preconditions, on: world, clock: clock)
     // Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
     // window holds, and one with weight decay that is not finite may have been before.
@@ -105,8 +105,9 @@ public final class MFAC: ShardedOptimizer {
 
     // Where steps between take its length, a direction is measured before it is used up.
     let measures = preconditions && configuration.preconditionEvery > 1
+    var made: DirectionProducts
     if preconditions {
-      try clock.time(.direction, reading: windowBytes) {
+      made = try clock.time(.direction, reading: windowBytes) {
         try takeDirection(products, square: own, isInserted: inserts) { cells in
           guard !measures else { return }
           try clock.time(.update) {
@@ -115,7 +116,7 @@ public final class MFAC: ShardedOptimizer {
         }
       }
     } else {
-      clock.time(.direction) { scaleGradient(of: own) }
+      made = clock.time(.direction) { scaleGradient(of: own) }
     }
     if measures {
       directionNorm = try clock.time(.sum) {
@@ -136,6 +137,10 @@ public final class MFAC: ShardedOptimizer {
       outcome.predictedChange = predictedChange
     }
     outcome.damping = fisher.damping
+    // Outside the window the direction is the gradient.
+    made.square += outside
+    made.withGradient += outside
+    outcome.direction = DirectionMeasure(made, gradientSquare: own + outside)
     return outcome
   }
 
@@ -207,21 +212,26 @@ public final class MFAC: ShardedOptimizer {
 
   /// The products of the gradient with the window's, where they are needed, and where it will be
   /// inserted, in the form in which it will be stored, also with itself; and the square of its norm, of
-  /// all of it.
+  /// all of it and of what is kept out of the window.
   private func gramRow(
     inserting: Bool, isNeeded: Bool, on world: Communicator, clock: PhaseClock
-  ) throws -> (products: [Double], square: Double) {
+  ) throws -> (products: [Double], square: Double, outside: Double) {
     let width = isNeeded ? fisher.window.width(inserting: inserting) : 0
+    let hasOutside = gradient.parameters.hasOutside
+    let stride = width + (hasOutside ? 2 : 1)
     clock.time(.gramRow, reading: isNeeded ? windowBytes : 0) {
-      gradient.writeSquares(into: partials.pointer + width, stride: width + 1)
+      gradient.writeSquares(into: partials.pointer + width, stride: stride)
+      if hasOutside {
+        gradient.writeSquaresOutside(into: partials.pointer + width + 1, stride: stride)
+      }
       _ = compact(gradient.slice)
       if inserting { fisher.window.stage(columns.areAll ? gradient.mutableSlice : compacted.all) }
       guard isNeeded else { return }
       fisher.window.partialProducts(
-        with: seen, inserting: inserting, into: partials, stride: width + 1)
+        with: seen, inserting: inserting, into: partials, stride: stride)
     }
-    let sums = try total(width: width + 1, on: world, clock: clock)
-    return (Array(sums.dropLast()), sums[width])
+    let sums = try total(width: stride, on: world, clock: clock)
+    return (Array(sums[..<width]), sums[width], hasOutside ? sums[width + 1] : 0)
   }
 
   /// The products of a vector of the window's columns with the window's gradients.

@@ -1,6 +1,6 @@
 import MPI
 
-/// The parts of a training step that are timed apart, and between steps evaluation, with the network that
+/// The parts of a training step that are timed apart, and between steps spectra, evaluation, with the network that
 /// it saves, and checkpoints.
 public enum Phase: String, CaseIterable, Sendable {
   /// Examples become network inputs.
@@ -23,6 +23,8 @@ public enum Phase: String, CaseIterable, Sendable {
   case update
   /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"
+  /// The Gram matrix's eigenvalues, where they are asked for.
+  case spectrum
   /// Weights are removed, or taken back, between two steps.
   case pruning
   case evaluation

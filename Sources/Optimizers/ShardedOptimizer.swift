@@ -76,6 +76,9 @@ public struct StepOutcome: Sendable {
   /// λ of the step, where the optimizer has one.
   public var damping: Double?
 
+  /// The direction of the step, where it was measured.
+  public var direction: DirectionMeasure?
+
   /// The change of the loss on the step's batch that a quadratic model predicts, where the optimizer
   /// wants to know the actual one.
   public var predictedChange: Double?

@@ -84,6 +84,10 @@ public struct TrainingPlan: Sendable {
   public var progress = Progress.Style.automatic
   /// Whether rank 0 says in the end what each phase has cost.
   public var logView = false
+  /// Whether there are event files for TensorBoard.
+  public var tensorboard = false
+  /// Steps > 0 between two spectra of the Gram matrix, where there are any.
+  public var spectrumEvery: Int?
 
   /// The program's defaults for the rest.
   public init(
