@@ -98,7 +98,8 @@ install: docs ## Install programs, manual pages and completions under PREFIX=~/.
 	install -D -m 644 -t $$share/man/man1 .build/man/*.1; \
 	install -D -m 644 -t $$share/bash-completion/completions $(PROGRAMS:%=$$completions/%); \
 	install -D -m 644 -t $$share/zsh/site-functions $$completions/_*; \
-	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish
+	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish; \
+	echo "installed in $$to/bin and $$share"
 
 lint: ## Check the format of the sources, and who imports whom
 	@swift format lint --strict --recursive Package.swift Sources Tests Launch

@@ -3,12 +3,12 @@ import LinearAlgebra
 /// A network with the memory for up to `maximumBatch` examples: nothing is allocated later, but for
 /// tangents by the first call that wants them.
 ///
-///   d         parameters, flat, in the order of `layout`
-///   s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
-///   n         examples of one call, up to `maximumBatch`
-///   inputs    [n, inputCount], each example in the order of the description's shape; tokens as
-///             whole numbers
-///   outputs   [n, positions, outputCount]
+///     d         parameters, flat, in the order of `layout`
+///     s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
+///     n         examples of one call, up to `maximumBatch`
+///     inputs    [n, inputCount], each example in the order of the description's shape; tokens as
+///               whole numbers
+///     outputs   [n, positions, outputCount]
 ///
 /// The same call gives the same bits, whatever was called before.
 public final class Network<Element: Scalar> {

@@ -54,7 +54,7 @@ struct QuerySettings: ParsableArguments {
     help: """
       A file for the answer: .npy; or .safetensors, in tensors named as the weights where it has their \
       shape. (default: none)
-      """, completion: .file())
+      """)
   var output: String?
 
   func validate() throws {
