@@ -23,18 +23,21 @@ package struct Axis {
   /// From just below the smallest number to just above the largest.
   package static func linear(around values: [Double]) -> Axis {
     let (smallest, largest) = (values.min() ?? 0, values.max() ?? 1)
-    let span = largest > smallest ? largest - smallest : max(smallest.magnitude, 1)
+    // Numbers that differ in their last bits alone are one.
+    let isOne = largest - smallest <= 1e-9 * max(smallest.magnitude, largest.magnitude)
+    let span =
+      isOne ? (largest == 0 ? 1 : largest.magnitude) : largest - smallest
     let step = roundStep(span / 6)
     // Whole ticks at both ends, but for rounding.
-    let first = Int((smallest / step + 1e-6).rounded(.down))
-    let last = max(Int((largest / step - 1e-6).rounded(.up)), first + 1)
+    let first = (smallest / step + 1e-6).rounded(.down)
+    let last = max((largest / step - 1e-6).rounded(.up), first + 1)
     return Axis(
-      scale: .linear, limits: step * Double(first)...step * Double(last),
-      ticks: (first...last).map { step * Double($0) })
+      scale: .linear, limits: step * first...step * last,
+      ticks: (0...Int(last - first)).map { step * (first + Double($0)) })
   }
 
   /// Around positive numbers, with ticks at 1, 2 and 5 times powers of ten, or at powers alone where
-  /// these are many.
+  /// these are many, or at some of them.
   package static func logarithmic(around values: [Double]) -> Axis {
     let smallest = values.min() ?? 1
     let largest = max(values.max() ?? 1, smallest * 1.5)
@@ -46,9 +49,11 @@ package struct Axis {
     // Whole ticks at both ends, but for rounding.
     let low = candidates.last { $0 <= smallest * 1.001 } ?? smallest
     let high = candidates.first { $0 >= largest * 0.999 } ?? largest
+    let ticks = candidates.filter { $0 >= low * 0.999 && $0 <= high * 1.001 }
+    let every = (ticks.count + 7) / 8
     return Axis(
       scale: .logarithmic, limits: low...high,
-      ticks: candidates.filter { $0 >= low * 0.999 && $0 <= high * 1.001 })
+      ticks: ticks.indices.filter { $0 % every == 0 }.map { ticks[$0] })
   }
 
   /// With a tick at each of the positive numbers, and some room around them.
@@ -59,6 +64,16 @@ package struct Axis {
     return Axis(scale: .logarithmic, limits: first / margin...last * margin, ticks: ticks)
   }
 
+  /// The scale on which numbers can be told apart: a logarithmic one where they are positive and lie
+  /// more than a power of ten and a half apart.
+  package static func suitableScale(for values: some Sequence<Double>) -> Scale {
+    let finite = values.filter(\.isFinite)
+    guard let smallest = finite.min(), let largest = finite.max(), smallest > 0 else {
+      return .linear
+    }
+    return largest > 30 * smallest ? .logarithmic : .linear
+  }
+
   /// The place of a number: 0 at the beginning, 1 at the end.
   package func place(of value: Double) -> Double {
     let (low, high) = (limits.lowerBound, limits.upperBound)
@@ -66,6 +81,25 @@ package struct Axis {
     case .linear: (value - low) / (high - low)
     case .logarithmic: log(value / low) / log(high / low)
     }
+  }
+
+  /// Whether a number has one: 0 has none on a logarithmic scale.
+  package func hasPlace(for value: Double) -> Bool {
+    value.isFinite && (scale == .linear || value > 0)
+  }
+
+  /// A tick's number, in as many digits as tell it from the next.
+  package func name(of tick: Double) -> String {
+    guard scale == .linear, ticks.count > 1 else { return formatShort(tick) }
+    let step = ticks[1] - ticks[0]
+    let largest = max(limits.lowerBound.magnitude, limits.upperBound.magnitude)
+    guard largest < 1e6, step >= 0.99e-5 else {
+      let digits = Int(log10(largest / step).rounded(.up)) + 1
+      return abs(tick) < step / 2 ? "0" : String(format: "%.\(digits)g", tick)
+    }
+    let digits = max(0, Int((-log10(step * 1.001)).rounded(.up)))
+    // Without a sign before zero.
+    return String(format: "%.\(digits)f", abs(tick) < step / 2 ? 0 : tick)
   }
 
   /// 1, 2 or 5 times a power of ten, at least `step`.
@@ -85,5 +119,5 @@ package func formatSeconds(_ seconds: Double) -> String {
 
 /// A number in three digits, without zeros at its end: "0.05", "1.25", "4096".
 package func formatShort(_ value: Double) -> String {
-  value >= 100 ? String(format: "%.0f", value) : String(format: "%.3g", value)
+  value >= 100 && value < 1e6 ? String(format: "%.0f", value) : String(format: "%.3g", value)
 }

@@ -5,6 +5,7 @@ import MPI
 import Networks
 import Optimizers
 import RandomNumbers
+import Results
 import Sharding
 import Training
 

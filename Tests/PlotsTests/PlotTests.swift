@@ -50,9 +50,9 @@ import Testing
       ],
       series: [
         .init(
-          name: "measured", color: 0, isComputed: false,
+          name: "measured", color: 0, look: .measured,
           points: [points, points.map { ($0.x, 1 / $0.x) }]),
-        .init(name: "predicted", color: 0, isComputed: true, points: [points, []]),
+        .init(name: "predicted", color: 0, look: .computed, points: [points, []]),
       ])
   }
 

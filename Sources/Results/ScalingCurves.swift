@@ -1,10 +1,7 @@
-import Foundation
-import MPI
-import Optimizers
 import Plots
 
 /// What is known of how problems scale: the contents of a JSON file that runs add to.
-package struct Curves: Codable, Equatable {
+package struct ScalingCurves: Codable, Equatable {
   package struct Curve: Codable, Equatable {
     package let problem: Problem
     package fileprivate(set) var measured: [StepResult] = []
@@ -16,12 +13,13 @@ package struct Curves: Codable, Equatable {
   /// What a message costs.
   package struct Link: Codable, Equatable {
     /// α, seconds.
-    let latency: Double
+    package let latency: Double
     /// β, bytes a second.
-    let bandwidth: Double
+    package let bandwidth: Double
 
-    func seconds(of sent: Traffic) -> Double {
-      Double(sent.messages) * latency + Double(sent.bytes) / bandwidth
+    package init(latency: Double, bandwidth: Double) {
+      self.latency = latency
+      self.bandwidth = bandwidth
     }
   }
 
@@ -40,7 +38,7 @@ package struct Curves: Codable, Equatable {
   }
 
   /// Replaces what was predicted before.
-  mutating func set(predicted: [StepResult], of problem: Problem, link: Link) {
+  package mutating func set(predicted: [StepResult], of problem: Problem, link: Link) {
     let index = index(of: problem)
     curves[index].predicted = predicted
     curves[index].link = link
@@ -54,8 +52,8 @@ package struct Curves: Codable, Equatable {
     return curves.count - 1
   }
 
-  /// Seconds and efficiency over the ranks.
-  package var plot: String {
+  /// Seconds, efficiency and speed-up over the ranks.
+  package var plot: LinePlot {
     let titles = Set(curves.map(\.problem.title))
     var series: [LinePlot.Series] = []
     for (color, curve) in curves.enumerated() {
@@ -63,15 +61,14 @@ package struct Curves: Codable, Equatable {
         (titles.count == 1 ? "" : curve.problem.title + ", ") + curve.problem.scalingTitle
       for (results, what) in [(curve.predicted, "predicted"), (curve.measured, "measured")]
       where !results.isEmpty {
+        func points(_ value: (StepResult) -> Double?) -> [(x: Double, y: Double)] {
+          results.compactMap { result in value(result).map { (Double(result.ranks), $0) } }
+        }
         series.append(
           LinePlot.Series(
-            name: "\(name), \(what)", color: color, isComputed: what == "predicted",
-            points: [
-              results.map { (Double($0.ranks), $0.seconds) },
-              results.compactMap { result in
-                result.efficiency.map { (Double(result.ranks), $0) }
-              },
-            ]))
+            name: "\(name), \(what)", color: color,
+            look: what == "predicted" ? .computed : .measured,
+            points: [points(\.seconds), points(\.efficiency), points(\.speedUp)]))
       }
     }
     return LinePlot(
@@ -79,54 +76,24 @@ package struct Curves: Codable, Equatable {
       panels: [
         .init(title: "time of a step", scale: .logarithmic, format: formatSeconds),
         .init(title: "efficiency", scale: .linear, reference: 1, format: formatShort),
-      ], series: series
-    ).svg
+        .init(title: "speed-up", scale: .logarithmic, format: formatShort),
+      ], series: series)
   }
+}
+
+extension StepResult {
+  /// Over what one rank would take for the same work: p·efficiency; nil outside a sweep.
+  package var speedUp: Double? { efficiency.map { $0 * Double(ranks) } }
 }
 
 extension Problem {
   /// - Parameter base: what efficiency is as against to.
-  func withEfficiency(_ results: [StepResult], base: StepResult) -> [StepResult] {
+  package func withEfficiency(_ results: [StepResult], base: StepResult) -> [StepResult] {
     results.map {
       var result = $0
       result.efficiency = efficiency(
         seconds: $0.seconds, ranks: $0.ranks, baseSeconds: base.seconds, baseRanks: base.ranks)
       return result
     }
-  }
-}
-
-/// The table of a sweep.
-enum SweepTable {
-  /// What the columns are, for the help of commands that print it.
-  static let explanation = """
-    In the table, gradient holds the phases data and gradient; optimizer gram_row, solve, direction \
-    and update; and exchange loss, reduce_scatter, sum and all_gather. Messages and bytes are of the \
-    rank that sends most.
-    """
-
-  static func header(_ last: [String]) -> String {
-    line(
-      "ranks",
-      ["gradient", "exchange", "optimizer", "step", "efficiency", "messages", "bytes"] + last
-    )
-  }
-
-  static func line(_ result: StepResult, _ last: [String]) -> String {
-    let seconds = [Phase.computingGradients, Phase.exchanging, Phase.optimizing].map {
-      formatSeconds(result.seconds(of: $0))
-    }
-    let efficiency = result.efficiency.map { formatEfficiency($0) } ?? ""
-    return line(
-      "\(result.ranks)",
-      seconds + [
-        formatSeconds(result.seconds), efficiency, "\(result.messages)", "\(result.bytes)",
-      ] + last)
-  }
-
-  static func formatEfficiency(_ value: Double) -> String { String(format: "%.3f", value) }
-
-  private static func line(_ name: String, _ columns: [String]) -> String {
-    row(name, columns, nameWidth: 6, width: 12)
   }
 }

@@ -1,0 +1,150 @@
+import Foundation
+import Plots
+import Training
+
+extension Page {
+  /// A line for each run.
+  var summary: String {
+    let hasAccuracy = runs.contains { $0.metrics.evaluations.contains { $0.accuracy != nil } }
+    let hasError = runs.contains {
+      $0.metrics.evaluations.contains { $0.rootMeanSquaredError != nil }
+    }
+    var head = ["run", "model", "data", "optimizer", "parameters", "ranks", "steps"]
+    head += ["last training loss", "test loss", "best"]
+    if hasAccuracy { head += ["accuracy", "best"] }
+    if hasError { head += ["RMSE", "best"] }
+    head += ["training s", "wall s"]
+    let rows = runs.enumerated().map { index, run in
+      let metrics = run.metrics
+      let (last, all) = (metrics.evaluations.last, metrics.evaluations)
+      var row: [Cell] = [
+        .named(names[index], color: index), text(run["model"]), text(run["dataset"]),
+        text(run["optimizer"]), .count(run.parameters), .count(run.ranks),
+        .count(metrics.steps.last.map { Int($0) }),
+        .number(metrics[.loss]?.last.flatMap { $0.isFinite ? $0 : nil }, digits: 4),
+        .number(last?.loss, digits: 4), .number(all.compactMap(\.loss).min(), digits: 4),
+      ]
+      if hasAccuracy {
+        row += [last?.accuracy, all.compactMap(\.accuracy).max()].map {
+          .number($0, digits: 2, unit: " %", scale: 100)
+        }
+      }
+      if hasError {
+        row += [last?.rootMeanSquaredError, all.compactMap(\.rootMeanSquaredError).min()].map {
+          Cell.short($0)
+        }
+      }
+      return row + [
+        .number(last?.trainingSeconds ?? metrics.seconds.last, digits: 2),
+        .number(last?.secondsSinceStart, digits: 2),
+      ]
+    }
+    return Table(name: "runs", head: head, rows: rows).html
+  }
+
+  private func text(_ value: String?) -> Cell { value.map(Cell.text) ?? .empty }
+
+  /// What a reader should know before comparing.
+  var notes: String {
+    var notes: [String] = []
+    if Set(runs.compactMap { $0["dataset"] }).count > 1 {
+      notes.append("These runs learn different data: their losses and accuracies do not compare.")
+    }
+    for (index, run) in runs.enumerated() {
+      let metrics = run.metrics
+      if metrics.skipped > 0 {
+        notes.append(
+          "\(names[index]): \(metrics.skipped) steps were left out, for gradients that are not finite."
+        )
+      }
+      if metrics.evaluations.isEmpty {
+        notes.append("\(names[index]): no evaluation yet.")
+      }
+      let planned = run["steps"].flatMap(Int.init)
+      if let planned, let step = metrics.steps.last, Int(step) < planned {
+        notes.append("\(names[index]): \(Int(step)) of \(planned) steps.")
+      }
+    }
+    return notes.map(HTML.paragraph).joined(separator: "\n")
+  }
+
+  /// Steps and seconds until runs were as good as a target.
+  var targets: [String] {
+    let evaluations = runs.map(\.metrics.evaluations)
+    let accuracies = evaluations.compactMap { $0.compactMap(\.accuracy).max() }
+    let losses = evaluations.compactMap { $0.compactMap(\.loss).min() }
+    var tables: [String] = []
+    if let target = target ?? (targetLoss == nil ? accuracies.min() : nil) {
+      let text = formatNumber(100 * target, digits: 2) + " %"
+      tables.append(
+        self.target(
+          "accuracy", text, isGiven: self.target != nil, value: \.accuracy,
+          isReached: { $0 >= target }))
+    }
+    let isLossWanted = target == nil && accuracies.isEmpty
+    if let target = targetLoss ?? (isLossWanted ? losses.max() : nil) {
+      tables.append(
+        self.target(
+          "loss", formatShort(target), isGiven: targetLoss != nil, value: \.loss,
+          isReached: { $0 <= target }))
+    }
+    return tables
+  }
+
+  private func target(
+    _ name: String, _ text: String, isGiven: Bool, value: (Metrics.Evaluation) -> Double?,
+    isReached: (Double) -> Bool
+  ) -> String {
+    let reached = runs.map { run in
+      run.metrics.evaluations.first { value($0).map(isReached) ?? false }
+    }
+    let fastest = reached.compactMap { $0?.trainingSeconds }.min()
+    let rows = reached.enumerated().map { index, evaluation -> [Cell] in
+      let seconds = evaluation?.trainingSeconds
+      return [
+        .named(names[index], color: index), .count(evaluation?.step),
+        .number(seconds, digits: 2),
+        .number(seconds.flatMap { s in fastest.map { s / max($0, 1e-9) } }, digits: 2, unit: " ×"),
+        name == "accuracy"
+          ? .number(evaluation.flatMap(value), digits: 2, unit: " %", scale: 100)
+          : .number(evaluation.flatMap(value), digits: 4),
+      ]
+    }
+    let heading =
+      "Test \(name) \(name == "accuracy" ? "of at least" : "of at most") \(text)"
+      + (isGiven || runs.count == 1 ? "" : ", the best that all runs with one reach")
+      + ": the first evaluation there. Seconds are those of training."
+    return HTML.paragraph(heading)
+      + Table(
+        name: "target-\(name)",
+        head: ["run", "steps", "seconds", "of the fastest", "\(name) there"], rows: rows
+      ).html
+  }
+
+  /// The mean step of each run, phase by phase.
+  var phases: [String] {
+    let all = runs.map(\.metrics.phases)
+    let looks = PhaseLooks(of: all.flatMap { $0.map(\.name) })
+    guard !looks.names.isEmpty else { return [] }
+    let bars = zip(names, all).filter { !$1.isEmpty }.map { name, phases in
+      BarPlot.Bar(
+        name: shortened(name, to: 54), parts: phases.map { looks.part($0.name, $0.seconds) })
+    }
+    let plot = BarPlot(
+      title: "A step by phase", valueTitle: "mean time of a step", groups: [("", bars)],
+      format: formatSeconds)
+    let figure = Figure(
+      title: "A step by phase",
+      note: "Means over all steps, of rank 0, which waits for others in the phases that send.",
+      plots: [plot.element], legend: looks.names.map { (looks.part($0, 0).sample(of: $0), $0) })
+    let rows = zip(names, all).enumerated().filter { !$0.element.1.isEmpty }.map { index, run in
+      let (name, phases) = run
+      let seconds = Dictionary(uniqueKeysWithValues: phases.map { ($0.name, $0.seconds) })
+      return [.named(name, color: index), .seconds(phases.reduce(0) { $0 + $1.seconds })]
+        + looks.names.map { Cell.seconds(seconds[$0]) }
+    }
+    return [
+      figure.html, Table(name: "phases", head: ["run", "step"] + looks.names, rows: rows).html,
+    ]
+  }
+}
