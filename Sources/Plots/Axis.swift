@@ -25,11 +25,12 @@ package struct Axis {
     let (smallest, largest) = (values.min() ?? 0, values.max() ?? 1)
     // Numbers that differ in their last bits alone are one.
     let isOne = largest - smallest <= 1e-9 * max(smallest.magnitude, largest.magnitude)
-    let span =
-      isOne ? (largest == 0 ? 1 : largest.magnitude) : largest - smallest
+    let span = isOne ? (largest == 0 ? 1 : largest.magnitude) : largest - smallest
     let step = roundStep(span / 6)
     // Whole ticks at both ends, but for rounding.
-    let first = (smallest / step + 1e-6).rounded(.down)
+    var first = (smallest / step + 1e-6).rounded(.down)
+    // One number on a tick lies between two others.
+    if isOne, (smallest / step - first).magnitude < 1e-6 { first -= 1 }
     let last = max((largest / step - 1e-6).rounded(.up), first + 1)
     return Axis(
       scale: .linear, limits: step * first...step * last,
@@ -42,18 +43,20 @@ package struct Axis {
     let smallest = values.min() ?? 1
     let largest = max(values.max() ?? 1, smallest * 1.5)
     let exponents = Int(log10(smallest).rounded(.down))...Int(log10(largest).rounded(.up))
-    let factors = exponents.count > 4 ? [1.0] : [1, 2, 5]
     let candidates = exponents.flatMap { exponent in
-      factors.map { $0 * pow(10, Double(exponent)) }
+      [1, 2, 5].map { $0 * pow(10, Double(exponent)) }
     }
-    // Whole ticks at both ends, but for rounding.
+    // Round numbers at both ends, but for rounding.
     let low = candidates.last { $0 <= smallest * 1.001 } ?? smallest
     let high = candidates.first { $0 >= largest * 0.999 } ?? largest
-    let ticks = candidates.filter { $0 >= low * 0.999 && $0 <= high * 1.001 }
-    let every = (ticks.count + 7) / 8
+    let inside = candidates.indices.filter {
+      (exponents.count <= 4 || $0 % 3 == 0) && candidates[$0] >= low * 0.999
+        && candidates[$0] <= high * 1.001
+    }.map { candidates[$0] }
+    let every = (inside.count + 7) / 8
     return Axis(
       scale: .logarithmic, limits: low...high,
-      ticks: ticks.indices.filter { $0 % every == 0 }.map { ticks[$0] })
+      ticks: inside.indices.filter { $0 % every == 0 }.map { inside[$0] })
   }
 
   /// With a tick at each of the positive numbers, and some room around them.

@@ -58,7 +58,7 @@ package struct BarPlot {
   private struct Layout {
     var width = 800.0
     var top = 52.0
-    var margin = 24.0
+    var margin = 16.0
     /// Whether a bar's name stands above it: beside it there is no room.
     var namesAbove = false
 
@@ -77,7 +77,8 @@ package struct BarPlot {
   /// The drawing as an element of a page, which has the title: as wide as a phone's screen.
   package var element: String {
     var svg = SVG(in: .page)
-    let layout = Layout(width: 420, top: 8, margin: 8, namesAbove: true)
+    let names = groups.flatMap(\.bars).map { SVG.width(of: $0.name) }.max() ?? 0
+    let layout = Layout(width: 390, top: 8, margin: 8, namesAbove: names > 110)
     let height = draw(layout, on: &svg)
     return svg.document(
       width: layout.width, height: height, description: "\(title): \(valueTitle)")
@@ -88,7 +89,7 @@ package struct BarPlot {
     let bars = groups.flatMap(\.bars)
     let axis = Axis.linear(upTo: bars.map(\.range.upperBound).max() ?? 1)
     let names = bars.map { SVG.width(of: $0.name) }.max() ?? 0
-    let left = layout.margin + (layout.namesAbove ? 0 : names)
+    let left = layout.margin + (layout.namesAbove ? 0 : names + 8)
     // Behind the longest bar its value must fit.
     let right =
       layout.width - layout.margin - 8
@@ -136,6 +137,12 @@ package struct BarPlot {
     }
     var start = 0.0
     for part in bar.parts {
+      // No line shows through.
+      if part.opacity < 1 {
+        svg.rectangle(
+          x: x(start), y: middle - 8, width: x(start + part.value) - x(start), height: 16,
+          color: .ground)
+      }
       svg.rectangle(
         x: x(start), y: middle - 8, width: x(start + part.value) - x(start), height: 16,
         color: .series(part.color ?? color), opacity: part.opacity)

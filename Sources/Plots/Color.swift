@@ -1,6 +1,6 @@
 /// What a colour is for; which one it is, the drawing's place says.
 package enum Color: Hashable {
-  case text, axis, grid
+  case ground, text, axis, grid
   /// Of the series of that number, which begin anew after the last of `seriesCount`.
   case series(Int)
 
@@ -16,12 +16,13 @@ package enum Color: Hashable {
 
   /// The variables of a page's style sheet that `SVG.Place.page` wants.
   package static func variables(isDark: Bool) -> String {
-    let all: [Color] = [.text, .axis, .grid] + (0..<seriesCount).map(Color.series)
+    let all: [Color] = [.ground, .text, .axis, .grid] + (0..<seriesCount).map(Color.series)
     return all.map { "\($0.variable):\($0.value(isDark: isDark));" }.joined()
   }
 
   package var variable: String {
     switch self {
+    case .ground: "--ground"
     case .text: "--text"
     case .axis: "--axis"
     case .grid: "--grid"
@@ -38,6 +39,7 @@ package enum Color: Hashable {
 
   private func value(isDark: Bool) -> String {
     switch self {
+    case .ground: isDark ? "#15181C" : "#FFFFFF"
     case .text: isDark ? "#E6E6E6" : "#222222"
     case .axis: isDark ? "#A0A0A0" : "#666666"
     case .grid: isDark ? "#3A3D42" : "#E4E4E4"

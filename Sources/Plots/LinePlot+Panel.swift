@@ -17,7 +17,7 @@ extension LinePlot {
     let x: Axis =
       switch places {
       case .named: .logarithmic(at: all)
-      case .linear: .linear(around: all)
+      case .linear: .linear(upTo: all.max() ?? 1)
       }
     let y: Axis =
       switch panel.scale {

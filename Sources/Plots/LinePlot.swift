@@ -55,7 +55,7 @@ package struct LinePlot {
   package enum Places {
     /// Few, each with its name, on a logarithmic scale.
     case named((Double) -> String)
-    /// Anywhere, on a linear scale.
+    /// Anywhere, on a linear scale from 0.
     case linear
   }
 
@@ -80,19 +80,16 @@ package struct LinePlot {
   private static let (left, right, top) = (66.0, 16.0, 70.0)
 
   /// The drawing as a file's text.
-  package var svg: String { svg(panels: panels.indices) }
-
-  /// Of some of the panels.
-  package func svg(panels: Range<Int>) -> String {
+  package var svg: String {
     var svg = SVG()
     svg.text(title, at: (Self.width / 2, 26), anchor: .middle, isTitle: true)
     let panelWidth = Self.width / Double(panels.count)
-    for (place, index) in panels.enumerated() {
-      let x = panelWidth * Double(place) + Self.left
+    for index in panels.indices {
+      let x = panelWidth * Double(index) + Self.left
       draw(
         index,
         in: Frame(
-          x: x...panelWidth * Double(place + 1) - Self.right,
+          x: x...panelWidth * Double(index + 1) - Self.right,
           y: Self.top...Self.top + Self.panelHeight), on: &svg)
     }
     let bottom = legend(from: Self.top + Self.panelHeight + 70, on: &svg)
@@ -102,11 +99,11 @@ package struct LinePlot {
   /// A panel as an element of a page, which has the title and the legend: as wide as a phone's screen.
   package func element(ofPanel index: Int) -> String {
     var svg = SVG(in: .page)
-    let (width, height) = (420.0, 250.0)
+    let (width, height) = (390.0, 240.0)
     let (_, y) = axes(ofPanel: index)
     let names = y.ticks.map { SVG.width(of: name(of: $0, on: y, panels[index])) }
     draw(
-      index, in: Frame(x: 14 + (names.max() ?? 0)...width - 26, y: 30...height - 52), on: &svg)
+      index, in: Frame(x: 14 + (names.max() ?? 0)...width - 24, y: 30...height - 52), on: &svg)
     return svg.document(
       width: width, height: height, description: "\(title): \(panels[index].title) over \(xTitle)")
   }

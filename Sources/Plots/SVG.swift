@@ -94,7 +94,7 @@ package struct SVG {
       <?xml version="1.0" encoding="UTF-8"?>
       <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
       \(box) font-family="Helvetica, Arial, DejaVu Sans, sans-serif">
-      <rect width="100%" height="100%" fill="white"/>
+      <rect width="100%" height="100%" fill="\(Color.ground.text(in: place))"/>
       \(drawing)
       </svg>
 

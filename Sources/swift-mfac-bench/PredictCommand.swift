@@ -75,7 +75,7 @@ struct PredictCommand: ParsableCommand {
     for result in results { print(SweepTable.line(result, [])) }
     var all = curves
     all.set(predicted: results, of: problem, link: prediction.link)
-    try files.write(all, plot: all.plot.svg(panels: 0..<2))
+    try files.write(all, plot: all.plot(withSpeedUp: false).svg)
   }
 
   /// Of adding a coordinate of one vector to another's, of as many as a gradient has.

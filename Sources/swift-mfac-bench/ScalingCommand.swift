@@ -45,6 +45,6 @@ struct ScalingCommand: ParsableCommand {
     print("OpenBLAS core type \(BLAS.coreType), one thread a rank")
     print(SweepTable.header(["predicted"]))
     print(SweepTable.line(result, [predicted.map(SweepTable.formatEfficiency) ?? "-"]))
-    try files.write(curves, plot: curves.plot.svg(panels: 0..<2))
+    try files.write(curves, plot: curves.plot(withSpeedUp: false).svg)
   }
 }

@@ -14,7 +14,9 @@ struct Curve {
   let unit: String
   let lines: [Line]
   /// Whether means are drawn over the steps' own numbers.
-  var isNoisy = false
+  let isNoisy: Bool
+  /// None: the one on which the numbers can be told apart.
+  let scale: Axis.Scale?
 
   /// What means are taken over, in hundredths of a run's steps.
   static let smoothedShare = 2
@@ -22,17 +24,22 @@ struct Curve {
   static let mostRaw = 8
   static func hidesRaw(runs: Int) -> Bool { runs > mostRaw }
 
-  init(title: String, unit: String, lines: [Line]) {
+  init(
+    _ title: String, unit: String = "", isNoisy: Bool = false, scale: Axis.Scale? = nil,
+    lines: [Line]
+  ) {
     (self.title, self.unit, self.lines) = (title, unit, lines)
+    (self.isNoisy, self.scale) = (isNoisy, scale)
   }
 
   /// Of one line a run.
   init(
     _ title: String, unit: String = "", look: LinePlot.Look = .line, isNoisy: Bool = false,
-    points: @escaping (TrainingRun) -> CurvePoints?
+    scale: Axis.Scale? = nil, points: @escaping (TrainingRun) -> CurvePoints?
   ) {
-    self.init(title: title, unit: unit, lines: [Line(name: "", look: look, points: points)])
-    self.isNoisy = isNoisy
+    self.init(
+      title, unit: unit, isNoisy: isNoisy, scale: scale,
+      lines: [Line(name: "", look: look, points: points)])
   }
 
   /// What is drawn, and told as JSON.
@@ -49,7 +56,7 @@ struct Curve {
     var drawn: [Drawn] = []
     for line in lines {
       for (index, run) in runs.enumerated() {
-        guard let all = line.points(run)?.withoutRareGaps else { continue }
+        guard let all = line.points(run)?.thoseThatAreTold else { continue }
         func add(_ kind: String, _ look: LinePlot.Look, _ points: CurvePoints) {
           drawn.append(
             Drawn(
@@ -66,10 +73,11 @@ struct Curve {
       }
     }
     guard !drawn.isEmpty else { return nil }
-    let scale = Axis.suitableScale(for: drawn.lazy.flatMap(\.points.values).filter { $0 != 0 })
+    let scale =
+      scale ?? Axis.suitableScale(for: drawn.lazy.flatMap(\.points.values).filter { $0 != 0 })
     let dropped =
       scale == .linear
-      ? 0 : drawn.reduce(0) { $0 + $1.points.values.count { $0 == 0 } }
+      ? 0 : drawn.reduce(0) { $0 + $1.points.values.count { $0 <= 0 } }
     let longest = drawn.compactMap(\.points.seconds.last).max() ?? 0
     let (second, unit) = Self.unit(of: longest)
     let plots = [
@@ -105,7 +113,7 @@ struct Curve {
     if lines.count > 1 {
       notes.append("Solid: the largest. Dashed: the median. Dotted: the smallest.")
     }
-    if dropped > 0 { notes.append("Zeros have no place on a logarithmic axis.") }
+    if dropped > 0 { notes.append("What is not above 0 has no place on a logarithmic axis.") }
     return notes.joined(separator: " ")
   }
 

@@ -61,6 +61,15 @@ enum Cell {
     }
   }
 
+  /// Whether it takes several lines.
+  fileprivate var isLong: Bool {
+    switch self {
+    case .text(let text): text.count > 40
+    case .code: true
+    case .number, .named, .empty: false
+    }
+  }
+
   fileprivate var html: String {
     switch self {
     case .text(let text): HTML.escaped(text)
@@ -90,15 +99,20 @@ struct Table {
     guard !rows.isEmpty else { return "" }
     // A column of texts stands to the left, its heading too.
     let isText = head.indices.map { column in rows.contains { $0[column].isText } }
-    func tag(_ name: String, _ column: Int, _ content: String) -> String {
-      let scope = name == "td" ? "" : column == 0 ? " scope=\"row\"" : " scope=\"col\""
-      return "<\(name)\(scope)\(isText[column] ? " class=\"text\"" : "")>\(content)</\(name)>"
+    func attributes(_ column: Int, isLong: Bool = false) -> String {
+      let classes = (isText[column] ? ["text"] : []) + (isLong ? ["long"] : [])
+      return classes.isEmpty ? "" : " class=\"\(classes.joined(separator: " "))\""
     }
-    let heading = head.enumerated().map {
-      "<th scope=\"col\"\(isText[$0.offset] ? " class=\"text\"" : "")>\(HTML.escaped($0.element))</th>"
+    let heading = head.enumerated().map { column, name in
+      "<th scope=\"col\"\(attributes(column))>\(HTML.escaped(name))</th>"
     }
     let lines = rows.map { row in
-      "<tr>" + row.enumerated().map { tag($0 == 0 ? "th" : "td", $0, $1.html) }.joined() + "</tr>"
+      let cells = row.enumerated().map { column, cell in
+        column == 0
+          ? "<th scope=\"row\"\(attributes(column))>\(cell.html)</th>"
+          : "<td\(attributes(column, isLong: cell.isLong))>\(cell.html)</td>"
+      }
+      return "<tr>\(cells.joined())</tr>"
     }
     return """
       <div class="scroll" tabindex="0"><table data-name="\(HTML.escaped(name))">

@@ -17,9 +17,9 @@ extension Page {
   }
 
   private func scaling(_ curves: ScalingCurves, _ file: String) -> String {
-    let plot = curves.plot
+    let plot = curves.plot(withSpeedUp: true)
     let rows = curves.curves.enumerated().flatMap { color, curve in
-      let name = "\(curve.problem.title); \(curve.problem.scalingTitle)"
+      let name = curves.name(of: curve.problem)
       return (curve.measured.map { ($0, "measured") } + curve.predicted.map { ($0, "predicted") })
         .map { result, what -> [Cell] in
           [

@@ -50,14 +50,14 @@ extension Page {
       Curve(
         "Test accuracy", unit: "%", look: .measured, points: evaluations(scale: 100, \.accuracy)),
       Curve("Test RMSE", look: .measured, points: evaluations(\.rootMeanSquaredError)),
-      Curve("Learning rate", points: steps(.learningRate)),
+      Curve("Learning rate", scale: .linear, points: steps(.learningRate)),
       Curve("Damping", unit: "λ", points: steps(.damping)),
       Curve("Gradient norm", isNoisy: true, points: steps(.gradientNorm)),
       Curve("Direction norm", isNoisy: true, points: steps(.directionNorm)),
       Curve(
         "Angle between gradient and direction", unit: "degrees", isNoisy: true,
         points: steps(.angle)),
-      Curve(title: "Eigenvalues of the Gram matrix", unit: "", lines: eigenvalues),
+      Curve("Eigenvalues of the Gram matrix", scale: .logarithmic, lines: eigenvalues),
       Curve(
         "Effective rank of the Gram matrix", look: .measured, points: steps(.gramEffectiveRank)),
       Curve("Sparsity", unit: "% of the prunable weights", points: steps(.sparsity, scale: 100)),
@@ -83,8 +83,8 @@ struct CurvePoints {
       steps: steps, seconds: seconds, values: Plots.smoothed(values, width: width))
   }
 
-  /// Those that have a number, where most have none.
-  var withoutRareGaps: CurvePoints {
+  /// Those that have a number, where most have none: what is not told of each step.
+  var thoseThatAreTold: CurvePoints {
     let kept = values.indices.filter { values[$0].isFinite }
     guard kept.count < values.count / 2 else { return self }
     return CurvePoints(

@@ -9,21 +9,24 @@ extension Page {
     let hasError = runs.contains {
       $0.metrics.evaluations.contains { $0.rootMeanSquaredError != nil }
     }
-    var head = ["run", "model", "data", "optimizer", "parameters", "ranks", "steps"]
-    head += ["last training loss", "test loss", "best"]
-    if hasAccuracy { head += ["accuracy", "best"] }
-    if hasError { head += ["RMSE", "best"] }
+    var head = ["run", "model", "optimizer", "parameters", "ranks", "steps"]
+    let isOfSeveral = Set(runs.map { $0["dataset"] }).count > 1
+    if isOfSeveral { head.insert("data", at: 1) }
+    head += ["last training loss", "test loss", "lowest"]
+    if hasAccuracy { head += ["test accuracy", "best"] }
+    if hasError { head += ["test RMSE", "lowest"] }
     head += ["training s", "wall s"]
     let rows = runs.enumerated().map { index, run in
       let metrics = run.metrics
       let (last, all) = (metrics.evaluations.last, metrics.evaluations)
       var row: [Cell] = [
-        .named(names[index], color: index), text(run["model"]), text(run["dataset"]),
-        text(run["optimizer"]), .count(run.parameters), .count(run.ranks),
+        .named(names[index], color: index), text(run["model"]), text(run["optimizer"]),
+        .count(run.parameters), .count(run.ranks),
         .count(metrics.steps.last.map { Int($0) }),
         .number(metrics[.loss]?.last.flatMap { $0.isFinite ? $0 : nil }, digits: 4),
         .number(last?.loss, digits: 4), .number(all.compactMap(\.loss).min(), digits: 4),
       ]
+      if isOfSeveral { row.insert(text(run["dataset"]), at: 1) }
       if hasAccuracy {
         row += [last?.accuracy, all.compactMap(\.accuracy).max()].map {
           .number($0, digits: 2, unit: " %", scale: 100)
