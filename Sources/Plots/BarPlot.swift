@@ -110,7 +110,10 @@ package struct BarPlot {
       svg.text(
         name, at: (isAtEdge ? 0 : x(tick), bottom + 18), anchor: isAtEdge ? .start : .middle)
     }
-    svg.text(valueTitle, at: ((left + right) / 2, bottom + 40), anchor: .middle)
+    let half = SVG.width(of: valueTitle) / 2
+    svg.text(
+      valueTitle, at: (max(min((left + right) / 2, layout.width - half), half), bottom + 40),
+      anchor: .middle)
     var y = layout.top + 4
     for (index, group) in groups.enumerated() {
       if !group.name.isEmpty {

@@ -44,7 +44,7 @@ struct Curve {
 
   /// What is drawn, and told as JSON.
   private struct Drawn {
-    let run: Int
+    let family: Int
     let name: String
     let kind: String
     let look: LinePlot.Look
@@ -52,7 +52,9 @@ struct Curve {
   }
 
   /// - Returns: nil where no run has the quantity.
-  func figure(of runs: [TrainingRun], _ names: [String], columns: Int) -> String? {
+  func figure(
+    of runs: [TrainingRun], _ families: Families, _ names: [String], columns: Int
+  ) -> String? {
     var drawn: [Drawn] = []
     for line in lines {
       for (index, run) in runs.enumerated() {
@@ -60,7 +62,7 @@ struct Curve {
         func add(_ kind: String, _ look: LinePlot.Look, _ points: CurvePoints) {
           drawn.append(
             Drawn(
-              run: index, name: names[index], kind: kind, look: look,
+              family: families.ofRun[index], name: names[index], kind: kind, look: look,
               points: points.thinned(columns: columns)))
         }
         let width = all.values.count * Self.smoothedShare / 100
@@ -86,7 +88,7 @@ struct Curve {
     ]
     var figure = Figure(
       title: title, note: note(dropped: dropped), plots: plots.map { $0.element(ofPanel: 0) },
-      legend: legend(drawn, plots[0]))
+      legend: legend(drawn, plots[0], families, names))
     figure.points = json(drawn)
     return figure.html
   }
@@ -103,7 +105,7 @@ struct Curve {
       ],
       series: drawn.map { line in
         LinePlot.Series(
-          name: line.name, color: line.run, look: line.look,
+          name: line.name, color: line.family, look: line.look,
           points: [Array(zip(x(line.points), line.points.values)).map { (x: $0, y: $1) }])
       })
   }
@@ -117,12 +119,16 @@ struct Curve {
     return notes.joined(separator: " ")
   }
 
-  /// Each run once, by its most visible line.
-  private func legend(_ drawn: [Drawn], _ plot: LinePlot) -> [(sample: String, name: String)] {
+  /// Each family of runs once, by its most visible line.
+  private func legend(
+    _ drawn: [Drawn], _ plot: LinePlot, _ families: Families, _ names: [String]
+  ) -> [(sample: String, name: String)] {
     var known: Set<Int> = []
     return zip(drawn, plot.series).filter { line, _ in
-      line.look != .faint && known.insert(line.run).inserted
-    }.sorted { $0.0.run < $1.0.run }.map { ($1.sample, $0.name) }
+      line.look != .faint && known.insert(line.family).inserted
+    }.sorted { $0.0.family < $1.0.family }.map {
+      ($1.sample, families.name($0.family, of: names))
+    }
   }
 
   /// Into what times of up to so many seconds are best counted.

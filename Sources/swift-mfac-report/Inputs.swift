@@ -74,11 +74,14 @@ struct Inputs {
   }
 
   private static func unknown(_ path: String) -> DatasetError {
-    DatasetError(
-      path, "is nothing that can be reported",
-      expected: "a directory with metrics.jsonl (swift-mfac-train) or report.json "
-        + "(swift-mfac-prune), a directory of such, or a .json file of swift-mfac-bench or -prune",
-      got: "something else")
+    let entries = try? FileManager.default.contentsOfDirectory(atPath: path)
+    return DatasetError(
+      path, "holds no results",
+      expected: "the directory of a run or of a pruned network, with metrics.jsonl or report.json, "
+        + "or a .json file of swift-mfac-bench or swift-mfac-prune",
+      got: entries.map { entries in
+        entries.isEmpty ? "an empty directory" : "one with \(DatasetError.list(entries.sorted()))"
+      } ?? "another file")
   }
 }
 

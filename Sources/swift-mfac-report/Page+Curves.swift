@@ -9,7 +9,8 @@ extension Page {
       half of them before and half after; the faint ones are the steps themselves\
       \(Curve.hidesRaw(runs: runs.count) ? ", left out where there are more than \(Curve.mostRaw) runs" : ""). \
       Of long runs each \(1)/\(columns) of the steps shows its first, last, lowest and highest number. A gap \
-      is a number that is not finite. Time is that of training, without evaluations and checkpoints.
+      is a number that is not finite. \(families.isOfSeveral ? "Runs that differ in their seed alone look alike. " : "")\
+      Time is that of training, without evaluations and checkpoints.
       """
     let figures = figures
     return figures.isEmpty ? [] : [HTML.paragraph(explanation)] + figures
@@ -61,7 +62,7 @@ extension Page {
       Curve(
         "Effective rank of the Gram matrix", look: .measured, points: steps(.gramEffectiveRank)),
       Curve("Sparsity", unit: "% of the prunable weights", points: steps(.sparsity, scale: 100)),
-    ].compactMap { $0.figure(of: runs, names, columns: columns) }
+    ].compactMap { $0.figure(of: runs, families, names, columns: columns) }
   }
 }
 

@@ -1,6 +1,5 @@
 import Foundation
 import Plots
-import Training
 
 extension Page {
   /// A line for each run.
@@ -20,7 +19,8 @@ extension Page {
       let metrics = run.metrics
       let (last, all) = (metrics.evaluations.last, metrics.evaluations)
       var row: [Cell] = [
-        .named(names[index], color: index), text(run["model"]), text(run["optimizer"]),
+        .named(names[index], color: families.ofRun[index]), text(run["model"]),
+        text(run["optimizer"]),
         .count(run.parameters), .count(run.ranks),
         .count(metrics.steps.last.map { Int($0) }),
         .number(metrics[.loss]?.last.flatMap { $0.isFinite ? $0 : nil }, digits: 4),
@@ -71,59 +71,6 @@ extension Page {
     return notes.map(HTML.paragraph).joined(separator: "\n")
   }
 
-  /// Steps and seconds until runs were as good as a target.
-  var targets: [String] {
-    let evaluations = runs.map(\.metrics.evaluations)
-    let accuracies = evaluations.compactMap { $0.compactMap(\.accuracy).max() }
-    let losses = evaluations.compactMap { $0.compactMap(\.loss).min() }
-    var tables: [String] = []
-    if let target = target ?? (targetLoss == nil ? accuracies.min() : nil) {
-      let text = formatNumber(100 * target, digits: 2) + " %"
-      tables.append(
-        self.target(
-          "accuracy", text, isGiven: self.target != nil, value: \.accuracy,
-          isReached: { $0 >= target }))
-    }
-    let isLossWanted = target == nil && accuracies.isEmpty
-    if let target = targetLoss ?? (isLossWanted ? losses.max() : nil) {
-      tables.append(
-        self.target(
-          "loss", formatShort(target), isGiven: targetLoss != nil, value: \.loss,
-          isReached: { $0 <= target }))
-    }
-    return tables
-  }
-
-  private func target(
-    _ name: String, _ text: String, isGiven: Bool, value: (Metrics.Evaluation) -> Double?,
-    isReached: (Double) -> Bool
-  ) -> String {
-    let reached = runs.map { run in
-      run.metrics.evaluations.first { value($0).map(isReached) ?? false }
-    }
-    let fastest = reached.compactMap { $0?.trainingSeconds }.min()
-    let rows = reached.enumerated().map { index, evaluation -> [Cell] in
-      let seconds = evaluation?.trainingSeconds
-      return [
-        .named(names[index], color: index), .count(evaluation?.step),
-        .number(seconds, digits: 2),
-        .number(seconds.flatMap { s in fastest.map { s / max($0, 1e-9) } }, digits: 2, unit: " ×"),
-        name == "accuracy"
-          ? .number(evaluation.flatMap(value), digits: 2, unit: " %", scale: 100)
-          : .number(evaluation.flatMap(value), digits: 4),
-      ]
-    }
-    let heading =
-      "Test \(name) \(name == "accuracy" ? "of at least" : "of at most") \(text)"
-      + (isGiven || runs.count == 1 ? "" : ", the best that all runs with one reach")
-      + ": the first evaluation there. Seconds are those of training."
-    return HTML.paragraph(heading)
-      + Table(
-        name: "target-\(name)",
-        head: ["run", "steps", "seconds", "of the fastest", "\(name) there"], rows: rows
-      ).html
-  }
-
   /// The mean step of each run, phase by phase.
   var phases: [String] {
     let all = runs.map(\.metrics.phases)
@@ -143,7 +90,9 @@ extension Page {
     let rows = zip(names, all).enumerated().filter { !$0.element.1.isEmpty }.map { index, run in
       let (name, phases) = run
       let seconds = Dictionary(uniqueKeysWithValues: phases.map { ($0.name, $0.seconds) })
-      return [.named(name, color: index), .seconds(phases.reduce(0) { $0 + $1.seconds })]
+      return [
+        .named(name, color: families.ofRun[index]), .seconds(phases.reduce(0) { $0 + $1.seconds }),
+      ]
         + looks.names.map { Cell.seconds(seconds[$0]) }
     }
     return [

@@ -6,6 +6,7 @@ import Results
 struct Page {
   let inputs: Inputs
   let names: [String]
+  let families: Families
   private let givenTitle: String?
   let target: Double?
   let targetLoss: Double?
@@ -16,6 +17,7 @@ struct Page {
   init(_ inputs: Inputs, title: String?, target: Double?, targetLoss: Double?) {
     self.inputs = inputs
     names = distinguishableNames(of: inputs.runs.map(\.path))
+    families = Families(of: inputs.runs)
     givenTitle = title
     (self.target, self.targetLoss) = (target, targetLoss)
   }

@@ -12,7 +12,15 @@ struct RunConfiguration {
   init(of path: String) throws {
     let text = try TextFile.read(path)
     let root: Node?
-    do { root = try Yams.compose(yaml: text) } catch {
+    do {
+      root = try Yams.compose(yaml: text)
+    } catch YamlError.scanner(_, let problem, let mark, _),
+      YamlError.parser(_, let problem, let mark, _),
+      YamlError.composer(_, let problem, let mark, _)
+    {
+      throw DatasetError(
+        path, "line \(mark.line) is not YAML, \(problem)", expected: "a run's settings")
+    } catch {
       throw DatasetError(path, "is not YAML", expected: "a run's settings", got: "\(error)")
     }
     guard case .mapping(let mapping)? = root else {
