@@ -29,9 +29,11 @@ package struct Axis {
     let step = roundStep(span / 6)
     // Whole ticks at both ends, but for rounding.
     var first = (smallest / step + 1e-6).rounded(.down)
-    // One number on a tick lies between two others.
-    if isOne, (smallest / step - first).magnitude < 1e-6 { first -= 1 }
-    let last = max((largest / step - 1e-6).rounded(.up), first + 1)
+    var last = max((largest / step - 1e-6).rounded(.up), first + 1)
+    // One number that is a tick lies between two others.
+    if isOne, (smallest / step - first).magnitude < 1e-6 {
+      (first, last) = (first - 1, first + 1)
+    }
     return Axis(
       scale: .linear, limits: step * first...step * last,
       ticks: (0...Int(last - first)).map { step * (first + Double($0)) })

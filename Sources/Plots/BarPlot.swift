@@ -69,7 +69,7 @@ package struct BarPlot {
   package var svg: String {
     var svg = SVG()
     let layout = Layout()
-    svg.text(title, at: (layout.width / 2, 26), anchor: .middle, isTitle: true)
+    svg.text(title, at: (layout.width / 2, 26), anchor: .middle, kind: .title)
     let height = draw(layout, on: &svg)
     return svg.document(width: layout.width, height: height)
   }
@@ -113,7 +113,7 @@ package struct BarPlot {
     let half = SVG.width(of: valueTitle) / 2
     svg.text(
       valueTitle, at: (max(min((left + right) / 2, layout.width - half), half), bottom + 40),
-      anchor: .middle)
+      anchor: .middle, kind: .axisTitle)
     var y = layout.top + 4
     for (index, group) in groups.enumerated() {
       if !group.name.isEmpty {

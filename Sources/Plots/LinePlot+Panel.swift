@@ -35,7 +35,7 @@ extension LinePlot {
   func draw(_ index: Int, in frame: Frame, on svg: inout SVG) {
     let panel = panels[index]
     let (xAxis, yAxis) = axes(ofPanel: index)
-    svg.text(panel.title, at: (frame.x.lowerBound, frame.y.lowerBound - 14))
+    svg.text(panel.title, at: (frame.x.lowerBound, frame.y.lowerBound - 14), kind: .axisTitle)
     for tick in yAxis.ticks {
       let y = frame.y(yAxis.place(of: tick))
       svg.line(from: (frame.x.lowerBound, y), to: (frame.x.upperBound, y), .init(color: .grid))
@@ -54,7 +54,7 @@ extension LinePlot {
     for (x, name) in named(xAxis, in: frame) {
       svg.text(name, at: (x, frame.y.upperBound + 20), anchor: .middle)
     }
-    svg.text(xTitle, at: (frame.x(0.5), frame.y.upperBound + 42), anchor: .middle)
+    svg.text(xTitle, at: (frame.x(0.5), frame.y.upperBound + 42), anchor: .middle, kind: .axisTitle)
     svg.polyline(
       [
         (frame.x.lowerBound, frame.y.lowerBound), (frame.x.lowerBound, frame.y.upperBound),

@@ -82,7 +82,7 @@ package struct LinePlot {
   /// The drawing as a file's text.
   package var svg: String {
     var svg = SVG()
-    svg.text(title, at: (Self.width / 2, 26), anchor: .middle, isTitle: true)
+    svg.text(title, at: (Self.width / 2, 26), anchor: .middle, kind: .title)
     let panelWidth = Self.width / Double(panels.count)
     for index in panels.indices {
       let x = panelWidth * Double(index) + Self.left

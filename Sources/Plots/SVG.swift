@@ -12,6 +12,9 @@ package struct SVG {
     case page
   }
 
+  /// What a text is.
+  package enum TextKind { case name, title, axisTitle }
+
   /// An element's look.
   package struct Stroke {
     var color: Color
@@ -67,10 +70,15 @@ package struct SVG {
 
   package mutating func text(
     _ text: String, at place: (x: Double, y: Double), anchor: Anchor = .start,
-    isTitle: Bool = false
+    kind: TextKind = .name
   ) {
     let (x, y) = (Self.number(place.x), Self.number(place.y))
-    let style = isTitle ? " font-size=\"14\" font-weight=\"bold\"" : ""
+    let style =
+      switch kind {
+      case .name: ""
+      case .title: " font-size=\"14\" font-weight=\"bold\""
+      case .axisTitle: " class=\"axis-title\""
+      }
     elements.append(
       """
       <text x="\(x)" y="\(y)" text-anchor="\(anchor.rawValue)" fill="\(Color.text.text(in: self.place))"\(style)>\

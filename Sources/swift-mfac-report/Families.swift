@@ -9,22 +9,19 @@ struct Families {
     // What says nothing of how a run goes.
     let others: Set = ["seed", "run-directory", "progress", "log-view", "resume"]
     var known: [[String]: Int] = [:]
+    var times: [[String]: Int] = [:]
     for (index, run) in runs.enumerated() {
-      let settings = run.settings.filter { !others.contains($0.key) }
+      var settings = run.settings.filter { !others.contains($0.key) }
         .map { "\($0.key): \($0.value)" }.sorted()
+      // The same seed once more is of another family.
+      let twin = settings + [run["seed"] ?? ""]
+      settings.append("\(times[twin, default: 0])")
+      times[twin, default: 0] += 1
       let family = known[settings] ?? members.count
       known[settings] = family
       if family == members.count { members.append([]) }
       members[family].append(index)
       ofRun.append(family)
-    }
-    // The same run again, with the same seed, is another one.
-    let areTwins = members.contains { family in
-      Set(family.map { runs[$0]["seed"] }).count < family.count
-    }
-    if areTwins {
-      members = runs.indices.map { [$0] }
-      ofRun = Array(runs.indices)
     }
   }
 

@@ -78,7 +78,7 @@ extension Page {
     guard !looks.names.isEmpty else { return [] }
     let bars = zip(names, all).filter { !$1.isEmpty }.map { name, phases in
       BarPlot.Bar(
-        name: shortened(name, to: 54), parts: phases.map { looks.part($0.name, $0.seconds) })
+        name: shortened(name, to: 48), parts: phases.map { looks.part($0.name, $0.seconds) })
     }
     let plot = BarPlot(
       title: "A step by phase", valueTitle: "mean time of a step", groups: [("", bars)],
