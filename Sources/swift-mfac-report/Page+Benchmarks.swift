@@ -37,7 +37,7 @@ extension Page {
     }
     let predicted =
       links.isEmpty ? "" : "Dashed: predicted with \(Set(links).sorted().joined(separator: "; "))."
-    let head = ["what", "", "ranks", "step", "speed-up", "efficiency", "messages", "bytes"]
+    let head = ["curve", "how", "ranks", "step", "speed-up", "efficiency", "messages", "bytes"]
     return Figure(
       plot, panels: 0..<3, title: "\(file): \(title)", note: predicted
     ).html + Table(name: "scaling \(file)", head: head, rows: rows).html

@@ -4,16 +4,28 @@ import Plots
 extension Page {
   /// What the runs' lines tell, each quantity by steps and by seconds, on axes that the runs share.
   var curves: [String] {
-    let explanation = """
-      A line in full colour over faint ones is the mean of \(Curve.smoothedShare) % of a run's steps, \
-      half of them before and half after; the faint ones are the steps themselves\
-      \(Curve.hidesRaw(runs: runs.count) ? ", left out where there are more than \(Curve.mostRaw) runs" : ""). \
-      Of long runs each \(1)/\(columns) of the steps shows its first, last, lowest and highest number. A gap \
-      is a number that is not finite. \(families.isOfSeveral ? "Runs that differ in their seed alone look alike. " : "")\
-      Time is that of training, without evaluations and checkpoints.
-      """
+    let longest = runs.map(\.metrics.steps.count).max() ?? 0
+    var sentences = [
+      "Time is that of training, without evaluations and checkpoints.",
+      "Gaps are numbers that are not finite.",
+    ]
+    if longest * Curve.smoothedShare / 100 > 1 {
+      let faint =
+        Curve.hidesRaw(runs: runs.count)
+        ? "steps' own numbers are left out where there are more than \(Curve.mostRaw) runs."
+        : "faint lines are the steps' own numbers."
+      sentences.append(
+        "Loss, norms and angle are means over \(Curve.smoothedShare) % of a run's steps, half before "
+          + "and half after each; \(faint)")
+    }
+    if longest > 4 * columns {
+      sentences.append(
+        "Runs of more than \(4 * columns) steps are thinned: each \(columns)th part of a line has its first, "
+          + "last, lowest and highest number.")
+    }
+    if families.isOfSeveral { sentences.append("Runs that differ in their seed alone look alike.") }
     let figures = figures
-    return figures.isEmpty ? [] : [HTML.paragraph(explanation)] + figures
+    return figures.isEmpty ? [] : [HTML.paragraph(sentences.joined(separator: " "))] + figures
   }
 
   /// Into how many a line is cut: fewer where there are many lines.

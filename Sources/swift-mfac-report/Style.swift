@@ -55,9 +55,13 @@ enum Style {
       :root { color-scheme: light; }
       body { max-width: none; font-size: 9pt; padding: 0; }
       .scroll { overflow: visible; border: 0; }
-      th, td { white-space: normal; padding: 0.2rem 0.4rem; }
-      th:first-child { position: static; }
+      table { font-size: 7pt; }
+      th, td { white-space: normal; padding: 0.15rem 0.3rem; }
+      th, td.text { overflow-wrap: anywhere; }
+      th:first-child { position: static; min-width: 4rem; }
       td.long { min-width: 0; }
+      data { white-space: nowrap; }
+      details::details-content { content-visibility: visible; height: auto; }
       .legend { max-height: none; }
       .plots { grid-template-columns: 1fr 1fr; }
       * { print-color-adjust: exact; }

@@ -45,7 +45,7 @@ import Testing
     )
     #expect(try table.values("bytes") == results.map { Double($0.bytes) })
     #expect(
-      try table.column("").map(\.text) == ["measured", "measured"] + [
+      try table.column("how").map(\.text) == ["measured", "measured"] + [
         "predicted", "predicted", "predicted",
       ])
   }
