@@ -12,7 +12,7 @@ package struct Axis {
 
   /// From 0 to just above the largest number.
   package static func linear(upTo largest: Double) -> Axis {
-    let top = largest > 0 ? largest : 1
+    let top = min(max(largest, 0), Self.largest) > Self.smallest ? min(largest, Self.largest) : 1
     let step = roundStep(top / 6)
     let count = Int((top / step).rounded(.up))
     return Axis(
@@ -22,10 +22,13 @@ package struct Axis {
 
   /// From just below the smallest number to just above the largest.
   package static func linear(around values: [Double]) -> Axis {
+    let values = values.filter { canPlace($0, on: .linear) }
     let (smallest, largest) = (values.min() ?? 0, values.max() ?? 1)
     // Numbers that differ in their last bits alone are one.
-    let isOne = largest - smallest <= 1e-9 * max(smallest.magnitude, largest.magnitude)
-    let span = isOne ? (largest == 0 ? 1 : largest.magnitude) : largest - smallest
+    let isOne =
+      largest - smallest <= max(1e-9 * max(smallest.magnitude, largest.magnitude), Self.smallest)
+    let span =
+      isOne ? (largest.magnitude <= Self.smallest ? 1 : largest.magnitude) : largest - smallest
     let step = roundStep(span / 6)
     // Whole ticks at both ends, but for rounding.
     var first = (smallest / step + 1e-6).rounded(.down)
@@ -42,6 +45,7 @@ package struct Axis {
   /// Around positive numbers, with ticks at 1, 2 and 5 times powers of ten, or at powers alone where
   /// these are many, or at some of them.
   package static func logarithmic(around values: [Double]) -> Axis {
+    let values = values.filter { canPlace($0, on: .logarithmic) }
     let smallest = values.min() ?? 1
     let largest = max(values.max() ?? 1, smallest * 1.5)
     let exponents = Int(log10(smallest).rounded(.down))...Int(log10(largest).rounded(.up))
@@ -63,7 +67,7 @@ package struct Axis {
 
   /// With a tick at each of the positive numbers, and some room around them.
   package static func logarithmic(at values: [Double]) -> Axis {
-    let ticks = Set(values).sorted()
+    let ticks = Set(values.filter { canPlace($0, on: .logarithmic) }).sorted()
     let (first, last) = (ticks.first ?? 1, ticks.last ?? 1)
     let margin = max(pow(last / first, 0.05), 1.1)
     return Axis(scale: .logarithmic, limits: first / margin...last * margin, ticks: ticks)
@@ -88,10 +92,15 @@ package struct Axis {
     }
   }
 
-  /// Whether a number has one: 0 has none on a logarithmic scale.
-  package func hasPlace(for value: Double) -> Bool {
-    value.isFinite && (scale == .linear || value > 0)
+  /// Numbers closer to 0, or further from it, have no place: their steps could not be counted.
+  private static let (smallest, largest) = (1e-150, 1e150)
+
+  /// Whether a number has a place: 0 has none on a logarithmic scale, and what is not finite on any.
+  package static func canPlace(_ value: Double, on scale: Scale) -> Bool {
+    value.magnitude <= largest && (scale == .linear || value >= smallest)
   }
+
+  package func hasPlace(for value: Double) -> Bool { Self.canPlace(value, on: scale) }
 
   /// A tick's number, in as many digits as tell it from the next.
   package func name(of tick: Double) -> String {

@@ -11,18 +11,18 @@ extension LinePlot {
   func axes(ofPanel index: Int) -> (x: Axis, y: Axis) {
     let panel = panels[index]
     let all = series.flatMap { $0.points.joined() }.map(\.x)
-    let values = series.flatMap { $0.points[index] }.map(\.y).filter {
-      $0.isFinite && (panel.scale == .linear || $0 > 0)
-    }
+    let values = series.flatMap { $0.points[index] }.map(\.y)
     let x: Axis =
       switch places {
       case .named: .logarithmic(at: all)
-      case .linear: .linear(upTo: all.max() ?? 1)
+      case .linear: .linear(upTo: all.filter { Axis.canPlace($0, on: .linear) }.max() ?? 1)
       }
     let y: Axis =
       switch panel.scale {
       case .linear where !panel.beginsAtZero: .linear(around: values)
-      case .linear: .linear(upTo: max(values.max() ?? 1, panel.reference ?? 0))
+      case .linear:
+        .linear(
+          upTo: (values + [panel.reference ?? 0]).filter { Axis.canPlace($0, on: .linear) }.max()!)
       case .logarithmic: .logarithmic(around: values)
       }
     return (x, y)
@@ -76,7 +76,9 @@ extension LinePlot {
     in frame: Frame, on svg: inout SVG
   ) {
     let isMarked = series.look == .measured && points.count <= Self.markCount
-    for piece in points.split(whereSeparator: { !yAxis.hasPlace(for: $0.y) }) {
+    for piece in points.split(whereSeparator: {
+      !xAxis.hasPlace(for: $0.x) || !yAxis.hasPlace(for: $0.y)
+    }) {
       let places = piece.map { point in
         (x: frame.x(xAxis.place(of: point.x)), y: frame.y(yAxis.place(of: point.y)))
       }

@@ -117,8 +117,9 @@ package struct SVG {
     }
   }
 
-  /// A tenth of a pixel is enough.
+  /// A tenth of a pixel is enough, and what is far out of the drawing stays out of it.
   private static func number(_ value: Double) -> String {
+    let value = value.isNaN ? 0 : min(max(value, -1e5), 1e5)
     let tenths = (value * 10).rounded() / 10
     return tenths == tenths.rounded() ? "\(Int(tenths))" : "\(tenths)"
   }

@@ -15,7 +15,8 @@ package func thinned(x: [Double], y: [Double], columns: Int) -> [Int] {
     return Array(x.indices)
   }
   func column(_ index: Int) -> Int {
-    min(Int((x[index] - first) / (last - first) * Double(columns)), columns - 1)
+    let place = (x[index] - first) / (last - first) * Double(columns)
+    return Int(max(min(place, Double(columns - 1)), 0))
   }
   var kept: [Int] = []
   var start = 0

@@ -150,7 +150,7 @@ struct Curve {
         "[\(values.map { $0.isFinite ? "\($0)" : "null" }.joined(separator: ","))]"
       }
       // To the microsecond: a sum's digits after that say nothing.
-      let seconds = points.seconds.map { ($0 * 1e6).rounded() / 1e6 }
+      let seconds = points.seconds.map { abs($0) < 1e9 ? ($0 * 1e6).rounded() / 1e6 : $0 }
       return """
         {"run":\(Self.json(line.name)),"kind":\(Self.json(line.kind)),"step":\(list(points.steps)),\
         "seconds":\(list(seconds)),"value":\(list(points.values))}

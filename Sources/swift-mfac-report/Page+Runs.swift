@@ -1,5 +1,6 @@
 import Foundation
 import Plots
+import Training
 
 extension Page {
   /// A line for each run.
@@ -22,7 +23,7 @@ extension Page {
         .named(names[index], color: families.ofRun[index]), text(run["model"]),
         text(run["optimizer"]),
         .count(run.parameters), .count(run.ranks),
-        .count(metrics.steps.last.map { Int($0) }),
+        .number(metrics.steps.last, digits: 0),
         .number(metrics[.loss]?.last.flatMap { $0.isFinite ? $0 : nil }, digits: 4),
         .number(last?.loss, digits: 4), .number(all.compactMap(\.loss).min(), digits: 4),
       ]
@@ -64,8 +65,8 @@ extension Page {
         notes.append("\(names[index]): no evaluation yet.")
       }
       let planned = run["steps"].flatMap(Int.init)
-      if let planned, let step = metrics.steps.last, Int(step) < planned {
-        notes.append("\(names[index]): \(Int(step)) of \(planned) steps.")
+      if let planned, let step = metrics.steps.last, step < Double(planned) {
+        notes.append("\(names[index]): \(formatNumber(step, digits: 0)) of \(planned) steps.")
       }
     }
     return notes.map(HTML.paragraph).joined(separator: "\n")

@@ -181,6 +181,41 @@ import Testing
     #expect(try Report(on: [new], in: directory).table("runs").values("steps") == [nil])
   }
 
+  /// Numbers that no plot has a place for end no report, and stand in its tables.
+  @Test func extremeNumbersAreTold() throws {
+    let directory = try TemporaryDirectory()
+    let extremes = [
+      1e308, -1e308, .leastNonzeroMagnitude, 0, -.leastNonzeroMagnitude, 1e-300, 1, 2,
+    ]
+    let run = try WrittenRun.write(
+      "run", in: directory,
+      steps: extremes.map {
+        .init(loss: $0, seconds: abs($0), more: "\"angle\":\($0),\"gram_smallest\":\($0),")
+      },
+      evaluations: extremes.enumerated().map { index, value in
+        (
+          index + 1,
+          "\"test_loss\":\(value),\"test_accuracy\":\(value),\"training_seconds\":\(value),"
+            + "\"seconds_since_start\":\(value)"
+        )
+      })
+    let last =
+      "{\"step\":\(Int.max),\"loss\":1,\"seconds\":{}}\n{\"step\":\(Int.min),\"loss\":1,\"seconds\":{}}\n"
+    let metrics = "\(run)/metrics.jsonl"
+    try (String(contentsOfFile: metrics, encoding: .utf8) + last)
+      .write(toFile: metrics, atomically: true, encoding: .utf8)
+    let results = extremes.enumerated().map { index, value in
+      "{\"ranks\":\([0, -1, Int.max, 1, 2, 3, 4, 5][index]),\"seconds\":\(value),\"efficiency\":\(value),\"messages\":1,\"bytes\":\(Int.min),\"phases\":[]}"
+    }.joined(separator: ",")
+    let file = try directory.write(
+      "{\"curves\":[{\"problem\":{\"part\":\"optimizer\",\"scaling\":\"weak\",\"parameters\":1,\"optimizer\":\"sgd\"},\"measured\":[\(results)],\"predicted\":[]}]}",
+      to: "curves.json")
+    let report = try Report(on: [run, file], in: directory)
+    #expect(try report.points("Training loss").lines[0].value == extremes + [1, 1])
+    #expect(try report.table("scaling curves.json").values("step") == extremes)
+    #expect(try report.table("runs").values("lowest") == [-1e308])
+  }
+
   /// Names of the same last part are told apart, and the same run twice is one.
   @Test func runsOfTheSameNameAreToldApart() throws {
     let directory = try TemporaryDirectory()
