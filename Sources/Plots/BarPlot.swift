@@ -104,7 +104,7 @@ package struct BarPlot {
       svg.line(from: (x(tick), layout.top), to: (x(tick), bottom), .init(color: .grid))
       let (name, half) = (format(tick), SVG.width(of: format(tick)) / 2)
       guard x(tick) - half >= free else { continue }
-      free = x(tick) + half + 4
+      free = x(tick) + half + 8
       // The first one begins no further left than the bars.
       let isAtEdge = x(tick) - half < 0
       svg.text(

@@ -44,7 +44,8 @@ struct Curve {
 
   /// What is drawn, and told as JSON.
   private struct Drawn {
-    let family: Int
+    /// Of its run.
+    let color: Int
     let name: String
     let kind: String
     let look: LinePlot.Look
@@ -62,7 +63,7 @@ struct Curve {
         func add(_ kind: String, _ look: LinePlot.Look, _ points: CurvePoints) {
           drawn.append(
             Drawn(
-              family: families.ofRun[index], name: names[index], kind: kind, look: look,
+              color: families.looks[index], name: names[index], kind: kind, look: look,
               points: points.thinned(columns: columns)))
         }
         let width = all.values.count * Self.smoothedShare / 100
@@ -105,7 +106,7 @@ struct Curve {
       ],
       series: drawn.map { line in
         LinePlot.Series(
-          name: line.name, color: line.family, look: line.look,
+          name: line.name, color: line.color, look: line.look,
           points: [Array(zip(x(line.points), line.points.values)).map { (x: $0, y: $1) }])
       })
   }
@@ -119,15 +120,15 @@ struct Curve {
     return notes.joined(separator: " ")
   }
 
-  /// Each family of runs once, by its most visible line.
+  /// Each colour once, by its most visible line.
   private func legend(
     _ drawn: [Drawn], _ plot: LinePlot, _ families: Families, _ names: [String]
   ) -> [(sample: String, name: String)] {
     var known: Set<Int> = []
     return zip(drawn, plot.series).filter { line, _ in
-      line.look != .faint && known.insert(line.family).inserted
-    }.sorted { $0.0.family < $1.0.family }.map {
-      ($1.sample, families.name($0.family, of: names))
+      line.look != .faint && known.insert(line.color).inserted
+    }.sorted { $0.0.color < $1.0.color }.map {
+      ($1.sample, families.name(ofLook: $0.color, of: names))
     }
   }
 

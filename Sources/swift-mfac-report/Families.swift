@@ -2,8 +2,8 @@
 struct Families {
   /// Runs' indices, each family in the order of the runs, and in that of its first.
   private(set) var members: [[Int]] = []
-  /// The family of each run.
-  private(set) var ofRun: [Int] = []
+  /// What each run looks like: its family, or where there is but one, itself.
+  private(set) var looks: [Int] = []
 
   init(of runs: [TrainingRun]) {
     // What says nothing of how a run goes.
@@ -21,12 +21,21 @@ struct Families {
       known[settings] = family
       if family == members.count { members.append([]) }
       members[family].append(index)
-      ofRun.append(family)
+      looks.append(family)
     }
+    if members.count == 1 { looks = Array(runs.indices) }
   }
+
+  /// Whether runs look alike.
+  var shareLooks: Bool { Set(looks).count < looks.count }
 
   /// Whether there are any seeds to compare.
   var isOfSeveral: Bool { members.contains { $0.count > 1 } }
+
+  /// What is called that looks so.
+  func name(ofLook look: Int, of names: [String]) -> String {
+    members.count == 1 ? names[look] : name(look, of: names)
+  }
 
   /// What a family is called.
   func name(_ family: Int, of names: [String]) -> String {

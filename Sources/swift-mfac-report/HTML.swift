@@ -50,6 +50,11 @@ enum Cell {
     value.map { .number($0, formatShort($0)) } ?? .empty
   }
 
+  /// Seconds of a run, as a number.
+  static func duration(_ value: Double?) -> Cell {
+    value.map { $0 < 1 ? .short($0) : .number($0, digits: 2) } ?? .empty
+  }
+
   static func seconds(_ value: Double?) -> Cell {
     value.map { .number($0, formatSeconds($0)) } ?? .empty
   }

@@ -20,7 +20,7 @@ extension Page {
       let metrics = run.metrics
       let (last, all) = (metrics.evaluations.last, metrics.evaluations)
       var row: [Cell] = [
-        .named(names[index], color: families.ofRun[index]), text(run["model"]),
+        .named(names[index], color: families.looks[index]), text(run["model"]),
         text(run["optimizer"]),
         .count(run.parameters), .count(run.ranks),
         .number(metrics.steps.last, digits: 0),
@@ -39,8 +39,8 @@ extension Page {
         }
       }
       return row + [
-        .number(last?.trainingSeconds ?? metrics.seconds.last, digits: 2),
-        .number(last?.secondsSinceStart, digits: 2),
+        .duration(last?.trainingSeconds ?? metrics.seconds.last),
+        .duration(last?.secondsSinceStart),
       ]
     }
     return Table(name: "runs", head: head, rows: rows).html
@@ -92,7 +92,7 @@ extension Page {
       let (name, phases) = run
       let seconds = Dictionary(uniqueKeysWithValues: phases.map { ($0.name, $0.seconds) })
       return [
-        .named(name, color: families.ofRun[index]), .seconds(phases.reduce(0) { $0 + $1.seconds }),
+        .named(name, color: families.looks[index]), .seconds(phases.reduce(0) { $0 + $1.seconds }),
       ]
         + looks.names.map { Cell.seconds(seconds[$0]) }
     }

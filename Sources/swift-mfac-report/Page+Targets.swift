@@ -43,7 +43,8 @@ extension Page {
     if let value = targetLoss ?? (isLossWanted ? losses.max() : nil) {
       targets.append(
         Target(
-          name: "loss", value: value, text: formatShort(value), isGiven: targetLoss != nil,
+          name: "loss", value: value, text: formatNumber(value, digits: 4),
+          isGiven: targetLoss != nil,
           isAccuracy: false))
     }
     return targets.map(html)
@@ -54,8 +55,8 @@ extension Page {
     let fastest = reached.compactMap { $0?.trainingSeconds }.min()
     let rows = reached.enumerated().map { index, evaluation -> [Cell] in
       [
-        .named(names[index], color: families.ofRun[index]), .count(evaluation?.step),
-        .number(evaluation?.trainingSeconds, digits: 2),
+        .named(names[index], color: families.looks[index]), .count(evaluation?.step),
+        .duration(evaluation?.trainingSeconds),
         .number(ratio(evaluation?.trainingSeconds, to: fastest), digits: 2, unit: " ×"),
         target.cell(evaluation.flatMap(target.value)),
       ]
@@ -89,7 +90,7 @@ extension Page {
         target.cell(mean(last)), target.cell(last.compactMap { $0 }.min()),
         target.cell(last.compactMap { $0 }.max()),
         .number(mean(family.map { reached[$0].map { Double($0.step) } }), digits: 0),
-        .number(seconds[index], digits: 2),
+        .duration(seconds[index]),
         .number(ratio(seconds[index], to: fastest), digits: 2, unit: " ×"),
       ]
     }

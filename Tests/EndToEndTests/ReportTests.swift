@@ -163,10 +163,19 @@ import Testing
     #expect(try given.table("target-accuracy").values("seconds") == [1, 1.5])
     #expect(try given.table("target-accuracy").values("of the fastest") == [1, 1.5])
     #expect(try given.table("target-loss").values("steps") == [10, 20])
+    // Of one setting alone the seeds have colours of their own.
+    let drawn = try given.drawings("Test accuracy")[0].compactMap { $0.attributes["stroke"] }
+    #expect(drawn.contains("var(--series-0)") && drawn.contains("var(--series-1)"))
     let means = try given.table("means-accuracy")
     #expect(try means.values("steps to the target, mean") == [25])
     #expect(try means.values("seconds, mean") == [1.25])
     #expect(try means.values("last test accuracy, mean") == [(0.95 + 0.93) / 2])
+    let other = try WrittenRun.write(
+      "other", in: directory, settings: "optimizer: sgd\nseed: 0\n", steps: [.init(loss: 1)])
+    let three = try Report(on: [other] + runs, in: directory)
+    let lines = try three.drawings("Test accuracy")[0].compactMap { $0.attributes["stroke"] }
+    #expect(lines.filter { $0 == "var(--series-1)" }.count == 2)
+    #expect(three.text.contains("<span>a (2 seeds)</span>"))
     let unreached = try Report(on: runs, ["--target", "0.94"], in: directory)
     #expect(try unreached.table("target-accuracy").values("steps") == [30, nil])
     #expect(try unreached.table("means-accuracy").values("seconds, mean") == [nil])
