@@ -16,10 +16,14 @@ public struct TrainingPass<Element: Scalar> {
   public let statistics: UnsafeMutableBufferPointer<Element>
   /// What is dropped is a function of these and of the example's place in the batch alone.
   public let seed: UInt64
+  /// Of the run, from 0.
   public let step: Int
   /// The place in the batch of the pass's first example.
   public let firstExample: Int
 
+  /// - Parameters:
+  ///   - statistics: [s], overwritten.
+  ///   - firstExample: the place in the batch of the pass's first example.
   public init(
     statistics: UnsafeMutableBufferPointer<Element>, seed: UInt64, step: Int, firstExample: Int
   ) {
@@ -39,6 +43,7 @@ public struct TrainingPass<Element: Scalar> {
 ///
 /// Martens and Grosse, 2015; with the shared axis S kept, Eschenhagen et al., 2023.
 public struct LayerStatistics<Element: Scalar> {
+  /// What the layer got.
   public enum Inputs {
     /// X [N, S, inputs], the inputs in the order of the weight's second to last dimensions.
     case dense(UnsafeBufferPointer<Element>)
@@ -52,6 +57,7 @@ public struct LayerStatistics<Element: Scalar> {
   public let examples: Range<Int>
   /// S
   public let positions: Int
+  /// What the layer got, of all examples and positions.
   public let inputs: Inputs
   /// ∂L/∂Y [N, S, outputs]
   public let outputGradients: UnsafeBufferPointer<Element>

@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Foundation
 import Launching
+import Training
 
 @main
 struct Report: ParsableCommand {
@@ -12,7 +13,8 @@ struct Report: ParsableCommand {
       The page is one HTML file that needs nothing else: runs side by side, by step and by time, seconds \
       to a target, seconds by phase, settings, environment; scaling curves and pruning curves where \
       there are some. It needs no ranks, and a run may still be going on.
-      """)
+      """,
+    version: packageVersion)
 
   @Argument(
     help: """
