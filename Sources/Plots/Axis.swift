@@ -56,13 +56,14 @@ package struct Axis {
     let low = candidates.last { $0 <= smallest * 1.001 } ?? smallest
     let high = candidates.first { $0 >= largest * 0.999 } ?? largest
     let inside = candidates.indices.filter {
-      (exponents.count <= 4 || $0 % 3 == 0) && candidates[$0] >= low * 0.999
-        && candidates[$0] <= high * 1.001
-    }.map { candidates[$0] }
-    let every = (inside.count + 7) / 8
+      candidates[$0] >= low * 0.999 && candidates[$0] <= high * 1.001
+    }
+    let powers = inside.filter { $0 % 3 == 0 }
+    let named = powers.count > 2 ? powers : inside
+    let every = (named.count + 7) / 8
     return Axis(
       scale: .logarithmic, limits: low...high,
-      ticks: inside.indices.filter { $0 % every == 0 }.map { inside[$0] })
+      ticks: named.indices.filter { $0 % every == 0 }.map { candidates[named[$0]] })
   }
 
   /// With a tick at each of the positive numbers, and some room around them.

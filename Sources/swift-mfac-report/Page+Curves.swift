@@ -68,7 +68,7 @@ extension Page {
       Curve("Gradient norm", isNoisy: true, points: steps(.gradientNorm)),
       Curve("Direction norm", isNoisy: true, points: steps(.directionNorm)),
       Curve(
-        "Angle between gradient and direction", unit: "degrees", isNoisy: true,
+        "Angle between gradient and direction", unit: "degrees", isNoisy: true, scale: .linear,
         points: steps(.angle)),
       Curve("Eigenvalues of the Gram matrix", scale: .logarithmic, lines: eigenvalues),
       Curve(
