@@ -60,3 +60,5 @@ awk '$NF != "-" && (!($1 in best) || $NF < best[$1]) { best[$1] = $NF; row[$1] =
          print row[name] ratio
        }
      }' "$runs/table.txt"
+report=$(dirname "$train")/swift-mfac-report
+[ ! -x "$report" ] || "$report" "$runs" --target 90% --title "Time to 90 %" --out "$runs/report.html"

@@ -1,5 +1,6 @@
 import MPI
 import Optimizers
+import Results
 import Sharding
 
 /// An α–β model of a step: what one rank does in the seconds that one rank was measured to take for
@@ -15,7 +16,7 @@ package struct Prediction {
   let measured: StepResult
   /// Of adding a coordinate of one vector to another's.
   let additionSeconds: Double
-  let link: Curves.Link
+  let link: ScalingCurves.Link
 
   package func step(ranks p: Int) -> StepResult {
     var phases: [StepResult.PhaseCost] = []
@@ -87,5 +88,11 @@ package struct Prediction {
         return one
       }
     }
+  }
+}
+
+extension ScalingCurves.Link {
+  func seconds(of sent: Traffic) -> Double {
+    Double(sent.messages) * latency + Double(sent.bytes) / bandwidth
   }
 }

@@ -1,5 +1,6 @@
 import MPI
 import Optimizers
+import Results
 import Sharding
 import Training
 

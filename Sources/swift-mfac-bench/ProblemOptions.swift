@@ -4,10 +4,10 @@ import Launching
 import LinearAlgebra
 import Networks
 import Optimizers
+import Results
 import Training
 
-enum OptimizerName: String, Codable, CaseIterable, ExpressibleByArgument { case mfac, sgd, adamw }
-
+extension OptimizerName: ExpressibleByArgument {}
 extension Problem.Part: ExpressibleByArgument {}
 extension Problem.Scaling: ExpressibleByArgument {}
 

@@ -4,7 +4,7 @@ import Launching
 import LinearAlgebra
 import MPI
 import Optimizers
-import Plots
+import Results
 
 /// Times a training step by its phases.
 struct StepCommand: ParsableCommand {
@@ -49,28 +49,8 @@ struct StepCommand: ParsableCommand {
     }
     print(row("step", [milliseconds(result.seconds), "", "\(result.messages)", "\(result.bytes)"]))
     print(String(format: "%.0f samples/s", result.samplesPerSecond!))
-    try files.write(Report(problem: problem, result: result), plot: plot(of: result, problem))
-  }
-
-  private struct Report: Encodable {
-    let problem: Problem
-    let result: StepResult
-  }
-
-  private func plot(of result: StepResult, _ problem: Problem) -> String {
-    BarPlot(
-      title: problem.title + ", \(result.ranks) rank\(result.ranks == 1 ? "" : "s")",
-      valueTitle: "time in a step, of the slowest rank (and of the fastest)",
-      groups: [
-        (
-          name: "",
-          bars: result.phases.map {
-            BarPlot.Bar(
-              name: $0.phase, value: $0.seconds, range: $0.fastestSeconds...$0.seconds)
-          }
-        )
-      ], format: formatSeconds
-    ).svg
+    let report = StepReport(problem: problem, result: result)
+    try files.write(report, plot: report.plot.svg)
   }
 }
 

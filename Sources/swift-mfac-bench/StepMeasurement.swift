@@ -1,5 +1,6 @@
 import MPI
 import Optimizers
+import Results
 
 extension StepResult {
   /// Takes steps of a workload: medians over them, and what each sends. Collective; the same on all
