@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-package enum OptimizerName: String, Codable, CaseIterable { case mfac, sgd, adamw }
+package enum OptimizerName: String, Codable, CaseIterable { case mfac, kfac, sgd, adamw }
 
 /// What is measured or predicted, whatever the number of ranks.
 package struct Problem: Codable, Hashable {
@@ -32,6 +32,11 @@ package struct Problem: Codable, Hashable {
   /// Of a step; in weak scaling, those of one rank.
   package var batchSize: Int?
   package var microBatches: Int?
+  /// Of K-FAC: steps from one batch whose factors are taken to the next, and from one inversion to the
+  /// next; the share of the ranks that work on a layer.
+  package var factorEvery: Int?
+  package var inverseEvery: Int?
+  package var workerShare: Double?
 
   package init(
     part: Part, scaling: Scaling, parameters: Int, optimizer: OptimizerName, window: Int?,
@@ -78,6 +83,9 @@ package struct Problem: Codable, Hashable {
   }
 
   private var windowTitle: String {
+    if let factorEvery, let inverseEvery, let workerShare {
+      return " every \(factorEvery), \(inverseEvery), grad workers \(workerShare)"
+    }
     guard let window, let windowType, let windowDensity else { return "" }
     return ", m = \(window)" + (windowType == RowType.float32.rawValue ? "" : " in \(windowType)")
       + (windowDensity == 1 ? "" : ", density \(windowDensity)")

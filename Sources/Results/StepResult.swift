@@ -84,8 +84,8 @@ package struct StepReport: Codable {
 }
 
 extension Phase {
-  package static let computingGradients: [Phase] = [.data, .gradient]
-  package static let optimizing: [Phase] = [.gramRow, .solve, .direction, .update]
+  package static let computingGradients: [Phase] = [.data, .gradient, .factors, .quadratic]
+  package static let optimizing: [Phase] = [.gramRow, .solve, .inverse, .direction, .update]
   /// With what ranks wait there for one another.
-  package static let exchanging: [Phase] = [.loss, .reduceScatter, .sum, .allGather]
+  package static let exchanging: [Phase] = [.loss, .reduceScatter, .sum, .exchange, .allGather]
 }

@@ -62,8 +62,10 @@ struct PredictCommand: ParsableCommand {
       problem: problem,
       statistics: problem.part == .step
         ? try options.step.network.description.stateLayout.count : 0,
+      layers: try options.step.kfacLayers,
       measured: try StepResult(
-        of: workload, steps: options.step.steps, batchSize: problem.batchSize, on: world),
+        of: workload, steps: options.step.steps, period: options.step.period,
+        batchSize: problem.batchSize, on: world),
       additionSeconds: Self.additionSeconds(count: min(problem.parameters, 1 << 24)),
       link: ScalingCurves.Link(latency: latency, bandwidth: bandwidth))
     let results = problem.withEfficiency(

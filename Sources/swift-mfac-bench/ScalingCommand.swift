@@ -36,7 +36,8 @@ struct ScalingCommand: ParsableCommand {
     }
     let workload = try Workload.make(problem, options.step, on: world)
     let measured = try StepResult(
-      of: workload, steps: options.step.steps, batchSize: problem.batchSize(ranks: world.size),
+      of: workload, steps: options.step.steps, period: options.step.period,
+      batchSize: problem.batchSize(ranks: world.size),
       on: world)
     guard world.rank == 0 else { return }
     let result = curves.add(measured, to: problem)

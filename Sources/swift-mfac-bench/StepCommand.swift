@@ -15,7 +15,7 @@ struct StepCommand: ParsableCommand {
       A phase's seconds are its median over the steps, on the rank that took longest and on the one \
       that took least; where ranks exchange something, they hold the waiting for the others too. \
       Messages and bytes are what the rank that sent most has sent in a step, as the program counts \
-      them while it sends.
+      them while it sends. Of kfac, whose steps differ, all are means over the steps of a period.
       """)
 
   @OptionGroup var options: StepOptions
@@ -33,7 +33,8 @@ struct StepCommand: ParsableCommand {
     let problem = try options.problem(scaling: .strong)
     let workload = try Workload.make(problem, options, on: world)
     let result = try StepResult(
-      of: workload, steps: options.steps, batchSize: options.batchSize, on: world)
+      of: workload, steps: options.steps, period: options.period, batchSize: options.batchSize,
+      on: world)
     guard world.rank == 0 else { return }
     print(problem.title)
     print(machine(world))
