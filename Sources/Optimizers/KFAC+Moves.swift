@@ -8,18 +8,20 @@ extension KFAC {
   static func gradientMoves(
     _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange.Move] {
-    pieces(layers, slices).flatMap { layer, source, range in
-      placement.workers[layer].map { .init(range, from: source, to: $0) }
-    }
+    RangeExchange.joined(
+      pieces(layers, slices).flatMap { layer, source, range in
+        placement.workers[layer].map { .init(range, from: source, to: $0) }
+      })
   }
 
   /// Slices of directions, from workers to their owners.
   static func directionMoves(
     _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange.Move] {
-    pieces(layers, slices).map { layer, target, range in
-      .init(range, from: placement.worker(ofLayer: layer, serving: target), to: target)
-    }
+    RangeExchange.joined(
+      pieces(layers, slices).map { layer, target, range in
+        .init(range, from: placement.worker(ofLayer: layer, serving: target), to: target)
+      })
   }
 
   /// The layers' parameters, cut by who has them.
