@@ -42,7 +42,7 @@ extension NetworkDescription {
         return KroneckerLayer(
           name: layout.tensors[weight].name, weight: weight, bias: bias ? weight + 1 : nil,
           inputs: inputs, outputs: outputs, positions: positions,
-          // A sequence that is still one at the outputs has been one from its beginning on.
+          // Positions that the outputs still have are never brought together in between.
           isPooled: positions > 1 && self.positions == 1, isEmbedding: isEmbedding)
       }
       switch kind {

@@ -80,6 +80,9 @@ package final class KroneckerStatistics<Element: Scalar> {
     layerOfWeight = Dictionary(uniqueKeysWithValues: layers.map { ($0.weight, $0) })
   }
 
+  /// Embeddings of more tokens than that are expanded always.
+  package static var largestVocabulary: Int { 4096 }
+
   private static func layers(
     of description: NetworkDescription, _ settings: KroneckerSettings
   ) -> [CurvatureLayer] {
@@ -87,9 +90,12 @@ package final class KroneckerStatistics<Element: Scalar> {
     let isForwardOnly = settings.fisher == .forwardOnly
     var shapes: [(weight: Int, last: Int, shape: KroneckerShape, isNormalization: Bool)] = []
     for layer in description.kroneckerLayers {
+      // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
+      let isLarge = layer.isEmbedding && layer.inputs > Self.largestVocabulary
+      let axis = settings.axis ?? (layer.isPooled ? .reduce : .expand)
       let shape = KroneckerShape(
         inputs: layer.inputs, hasBias: layer.bias != nil, outputs: layer.outputs,
-        positions: layer.positions, axis: settings.axis ?? (layer.isPooled ? .reduce : .expand),
+        positions: layer.positions, axis: isLarge ? .expand : axis,
         isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
       shapes.append((layer.weight, layer.bias ?? layer.weight, shape, false))
     }

@@ -46,8 +46,12 @@ import Training
     other.resume(weight: average.weight)
     for each in [average, other] { each.add([1], scale: 1, decay: decay) }
     #expect(dense(average) == dense(other))
-    // Nothing before counts, not even what is no number.
-    average.add([.nan], scale: 1, decay: 0)
+    // What is no number would stay for ever.
+    let before = dense(average)
+    for bad in [Double.nan, .infinity] {
+      let isTaken = average.add([bad], scale: 1, decay: 0)
+      #expect(!isTaken && dense(average) == before)
+    }
     average.add([5], scale: 1, decay: 0)
     #expect(dense(average).values == [5])
   }
@@ -112,5 +116,17 @@ import Training
     #expect(text.kroneckerLayers.map(\.isEmbedding) == [true, false, false, false])
     #expect(text.kroneckerLayers.map(\.outputs) == [4, 12, 4, 9])
     #expect(text.tensorsWithoutCurvature.map { text.layout.tensors[$0].name } == ["1.weight"])
+  }
+
+  @Test func largeVocabulariesHaveDiagonalFactors() throws {
+    let network = try CurvatureNetwork(
+      [3],
+      [
+        .embedding(vocabulary: 4097, width: 2), .globalAveragePool,
+        .linear(inputs: 2, outputs: 2),
+      ], .crossEntropy(), examples: 2)
+    let layers = network.factors(.type2, .reduce).map(\.layer)
+    #expect(layers[0].shape.axis == .expand && layers[0].shape.a.form == .diagonal)
+    #expect(layers[1].shape.axis == .reduce)
   }
 }
