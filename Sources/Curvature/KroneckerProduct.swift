@@ -14,6 +14,9 @@ public final class KroneckerProduct<Element: Scalar> {
   public init(
     _ shape: KroneckerShape, a: FactorAverage<Element>, b: FactorAverage<Element>, damping: Double
   ) {
+    precondition(
+      a.shape == shape.a && b.shape == shape.b,
+      "factors of \(a.shape) and \(b.shape) for \(shape.a) and \(shape.b)")
     self.shape = shape
     self.damping = damping
     if shape.a.form == .diagonal {

@@ -6,7 +6,7 @@ extension Network {
   /// With a square root S of the loss's Hessian, vᵀGv = R Σ ‖SᵀJv‖² of the Gauss–Newton matrix G is
   /// then a matter of the outputs alone. Pearlmutter, 1994; Schraudolph, 2002.
   ///
-  /// The first call allocates as much again as the network has for activations.
+  /// The first call allocates `tangentBytes(for:maximumBatch:)`.
   ///
   /// - Parameters:
   ///   - inputs: [n, inputCount]
@@ -50,6 +50,15 @@ extension Network {
     }
     let last = plan.places.count - 1
     outputTangents.baseAddress!.update(from: tangent(last)!, count: count)
+  }
+
+  /// Bytes that the first call of `tangent` allocates.
+  public static func tangentBytes(
+    for description: NetworkDescription, maximumBatch: Int
+  ) throws(NetworkMemoryError) -> Int {
+    let plan = try NetworkPlan<Element>(description, maximumBatch: maximumBatch)
+    let largest = plan.steps.map(\.layer.outputCount).max() ?? 0
+    return (plan.memory.activations + maximumBatch * largest) * MemoryLayout<Element>.stride
   }
 
   /// Brings the activations of a pass into memory.

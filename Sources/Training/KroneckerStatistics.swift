@@ -80,6 +80,26 @@ package final class KroneckerStatistics<Element: Scalar> {
     layerOfWeight = Dictionary(uniqueKeysWithValues: layers.map { ($0.weight, $0) })
   }
 
+  /// Bytes of one, its network's and packed sums not counted: what layers take turns with, their B, and
+  /// normalisations' gradients by example.
+  package static func bytes(
+    for description: NetworkDescription, maximumBatch: Int, settings: KroneckerSettings
+  ) -> Int {
+    let layers = layers(of: description, settings)
+    let kronecker = layers.filter { !$0.isNormalization }.map(\.shape)
+    let blocks = layers.filter(\.isNormalization).map(\.shape.a)
+    func square(_ shape: FactorShape) -> Int {
+      shape.form == .dense ? shape.order * shape.order : shape.packedCount
+    }
+    let predictions = maximumBatch * description.positions
+    let elements =
+      kronecker.reduce(0) { $0 + square($1.b) } + blocks.reduce(0) { $0 + square($1) }
+      + maximumBatch * (blocks.map(\.order).max() ?? 0)
+      + predictions * (1 + description.outputCount)
+    return elements * MemoryLayout<Element>.stride
+      + FactorWorkspace<Element>.bytes(for: kronecker, examples: maximumBatch)
+  }
+
   /// Embeddings of more tokens than that are expanded always.
   package static var largestVocabulary: Int { 4096 }
 
