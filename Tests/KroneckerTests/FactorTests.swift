@@ -129,4 +129,24 @@ import Training
     #expect(layers[0].shape.axis == .expand && layers[0].shape.a.form == .diagonal)
     #expect(layers[1].shape.axis == .reduce)
   }
+
+  /// Counted by hand, in double precision.
+  @Test func memoryIsKnownBefore() throws {
+    let description = try NetworkDescription(
+      input: [5, 3],
+      layers: [.linear(inputs: 3, outputs: 4), .layerNorm, .linear(inputs: 4, outputs: 2)])
+    // B [4, 4] and [2, 2], the diagonal of γ and β [8], their gradients of 6 examples, 30 predictions
+    // of 2 outputs and a scale; a matrix [4, 4], and room for patches of 3 inputs and for 4 sums.
+    let own = 16 + 4 + 8 + 6 * 8 + 30 * 3
+    let rows = max(3 * ((1 << 20) / 24), 4 * ((1 << 20) / 32), 4 * 6)
+    #expect(
+      KroneckerStatistics<Double>.bytes(
+        for: description, maximumBatch: 6, settings: KroneckerSettings())
+        == 8 * (own + 16 + rows + 4))
+    // Outputs of each layer for 6 examples, and of layer-norm the statistics of 5 rows, in units of 64
+    // bytes of single precision; and the largest.
+    let activations = 6 * 20 + 6 * 20 + 6 * 10 + 6 * 10
+    let tangents = try Network<Double>.tangentBytes(for: description, maximumBatch: 6)
+    #expect((8 * (activations + 120)...8 * (activations + 120 + 4 * 15)).contains(tangents))
+  }
 }

@@ -166,6 +166,38 @@ import Testing
     }
   }
 
+  /// The scales of factors and of training's gradient agree: where the curvature is exact and the loss
+  /// a parabola, one step of length 1 ends at its minimum.
+  @Test func aStepOfLinearRegressionEndsAtTheMinimum() throws {
+    for fisher in [Fisher.type2, .forwardOnly] {
+      let network = try CurvatureNetwork(
+        [3], [.linear(inputs: 3, outputs: 2)], .meanSquaredError, examples: 8)
+      func gradient() -> [Double] {
+        var gradient = [Double](repeating: .nan, count: network.parameters.count)
+        gradient.withUnsafeMutableBufferPointer { gradient in
+          network.withTargets(0..<8) { targets in
+            network.withBuffers(network.inputs) { inputs, parameters, state in
+              _ = network.network.lossAndGradient(
+                inputs: inputs, targets: targets, parameters: parameters, state: state,
+                gradient: gradient, loss: network.loss, scale: 1 / 8)
+            }
+          }
+        }
+        return gradient
+      }
+      let factors = network.factors(fisher)[0]
+      let inverse = try inverse(factors, .eigen, .exact, damping: 1e-12)
+      let before = gradient()
+      var matrix = before
+      factors.layer.shape.gather(before, into: &matrix)
+      var step = before
+      factors.layer.shape.scatter(apply(inverse, matrix), into: &step)
+      for i in step.indices { network.parameters[i] -= step[i] }
+      let (largest, left) = (before.map(\.magnitude).max()!, gradient().map(\.magnitude).max()!)
+      #expect(largest > 0.1 && left <= 1e-9 * largest)
+    }
+  }
+
   // MARK: Conjugate gradients
 
   @Test func factoredProductsLeadToTheEigenSolution() throws {
