@@ -15,10 +15,12 @@ BUILD := swift build -c release --explicit-target-dependency-import-check error
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
 DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 --damping 0.01
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
+PREFIX ?= $(HOME)/.local
+PROGRAMS := $(notdir $(wildcard Sources/swift-mfac-*))
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 .PHONY: help setup fashion-mnist build train test torture test-slurm test-hosts compare bench-networks \
-  scaling data-mnist lint format clean
+  scaling data-mnist docs install lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -86,8 +88,21 @@ scaling: build ## Measure how steps scale on this machine, beside the prediction
 data-mnist: ## Fetch MNIST by pip into data/mnist, for --dataset mnist
 	@Launch/data-mnist.sh data/mnist
 
+docs: build ## Manual pages, shell completions and the library's pages, in .build
+	@Launch/docs.sh $(RELEASE) .build
+	@echo "python3 -m http.server -d .build/docs, then http://localhost:8000/documentation/mfac"
+
+install: docs ## Install programs, manual pages and completions under PREFIX=~/.local
+	@to=$(DESTDIR)$(PREFIX); share=$$to/share; completions=.build/completions; \
+	install -D -t $$to/bin $(PROGRAMS:%=$(RELEASE)/%); \
+	install -D -m 644 -t $$share/man/man1 .build/man/*.1; \
+	install -D -m 644 -t $$share/bash-completion/completions $(PROGRAMS:%=$$completions/%); \
+	install -D -m 644 -t $$share/zsh/site-functions $$completions/_*; \
+	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish; \
+	echo "installed in $$to/bin and $$share"
+
 lint: ## Check the format of the sources, and who imports whom
-	@swift format lint --strict --recursive Package.swift Sources Tests
+	@swift format lint --strict --recursive Package.swift Sources Tests Launch
 	@$(call no-import,COpenMPI,$(filter-out Sources/MPI,$(MODULES)))
 	@$(call no-import,COpenBLAS|CKernels,$(filter-out Sources/LinearAlgebra,$(MODULES)))
 	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Datasets))
@@ -97,7 +112,7 @@ MODULES := $(wildcard Sources/*)
 no-import = ! grep -rnE '^(@_exported )?import ($(1))$$' $(2) --include='*.swift'
 
 format: ## Format the sources
-	@swift format --in-place --recursive Package.swift Sources Tests
+	@swift format --in-place --recursive Package.swift Sources Tests Launch
 
 clean: ## Remove what was built; runs/ and data/ stay
 	@rm -rf .build

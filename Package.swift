@@ -7,12 +7,7 @@ import PackageDescription
 let package = Package(
   name: "swift-mfac",
   products: [
-    .library(
-      name: "MFAC",
-      targets: [
-        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
-        "Sharding", "Training",
-      ]),
+    .library(name: "MFAC", targets: ["MFAC"]),
     .executable(name: "swift-mfac-train", targets: ["swift-mfac-train"]),
     .executable(name: "swift-mfac-prune", targets: ["swift-mfac-prune"]),
     .executable(name: "swift-mfac-fisher", targets: ["swift-mfac-fisher"]),
@@ -58,6 +53,13 @@ let package = Package(
       dependencies: [
         "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
         "RandomNumbers", "Sharding",
+      ]),
+    // All of the above for other packages: `import MFAC`.
+    .target(
+      name: "MFAC",
+      dependencies: [
+        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
+        "RandomNumbers", "Sharding", "Training",
       ]),
     .target(
       name: "Launching",
@@ -142,6 +144,6 @@ let package = Package(
         "swift-mfac-prune",
         "swift-mfac-train",
       ],
-      exclude: ["Trajectories"]),
+      exclude: ["Trajectories", "event-files.py"]),
   ]
 )

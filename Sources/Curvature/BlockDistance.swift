@@ -4,7 +4,7 @@ import LinearAlgebra
 ///
 /// Neither is formed: with the n·c rows vec(Gₙ_c),
 ///
-///   ‖F‖² = R² Σ ⟨G, G′⟩² over pairs     ⟨B⊗A, F⟩ = R Σ ⟨G, B G A⟩     ‖B⊗A‖² = ‖B‖² ‖A‖²
+///     ‖F‖² = R² Σ ⟨G, G′⟩² over pairs     ⟨B⊗A, F⟩ = R Σ ⟨G, B G A⟩     ‖B⊗A‖² = ‖B‖² ‖A‖²
 ///
 /// A difference of squares: in double precision, what is equal comes out as 1e-8 or less.
 public struct BlockDistance: Sendable {

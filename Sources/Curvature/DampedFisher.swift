@@ -2,9 +2,9 @@ import LinearAlgebra
 
 /// The damped empirical Fisher matrix `F = λI + (1/m) GᵀG` of a window of gradients, by its m×m side.
 ///
-///   G [m, d]   the window; here the columns of a slice
-///   K [m, m]   GGᵀ in double precision, whole: the same bits on every rank
-///   S          K + mλI, and its Cholesky factor
+///     G [m, d]   the window; here the columns of a slice
+///     K [m, m]   GGᵀ in double precision, whole: the same bits on every rank
+///     S          K + mλI, and its Cholesky factor
 ///
 /// One address space: what needs a sum over the whole of d takes that sum as an argument, so that the
 /// sequential and the sharded form are the same code. m is the window's capacity, also while it
@@ -13,6 +13,7 @@ import LinearAlgebra
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021.
 public final class DampedFisher {
+  /// The gradients G that F is made of, this rank's columns.
   public private(set) var window: GradientWindow
   /// λ > 0, of the factor.
   public internal(set) var damping: Double
@@ -194,7 +195,7 @@ public final class DampedFisher {
   }
 
   /// S⁻¹b for numbers in the order of the slots.
-  private func solve(_ b: [Double]) -> [Double] {
+  func solve(_ b: [Double]) -> [Double] {
     let slots = slots
     return inSlots(factor.solve(slots.map { b[$0] }), slots)
   }
@@ -203,55 +204,6 @@ public final class DampedFisher {
     var ordered = [Double](repeating: 0, count: slots.count)
     for (number, slot) in zip(numbers, slots) { ordered[slot] = number }
     return ordered
-  }
-
-  /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
-  public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>) {
-    self.direction(forSlot: slot, into: direction) { _ in }
-  }
-
-  /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
-  ///
-  /// - Parameter made: is called with each cell that the direction has been made of.
-  public func direction(
-    forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>,
-    made: (Range<Int>) throws -> Void
-  ) rethrows {
-    try window.combine(coefficients(forSlot: slot)) { range, sums in
-      let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
-      for i in 0..<range.count { piece[i] = Float(sums[i]) }
-      try made(range)
-    }
-  }
-
-  /// `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`, for a gradient g beside those
-  /// of the window: this slice of it.
-  ///
-  /// What inserting it would give in a window with room for it. s is at least mλ: without ggᵀ/m, as in
-  /// `inverseProduct`, the same vector would be longer by s/(mλ), which is large for a gradient far
-  /// from the window's span.
-  ///
-  /// - Parameters:
-  ///   - g: this slice.
-  ///   - products: G g over the whole of d, shape [filled]: `window.partialProducts(with:inserting:
-  ///     false)` summed.
-  ///   - square: g·g over the whole of d.
-  ///   - direction: may be g itself.
-  ///   - made: is called with each cell that the direction has been made of.
-  public func direction(
-    beside g: UnsafeBufferPointer<Float>, products: [Double], square: Double,
-    into direction: UnsafeMutableBufferPointer<Float>, made: (Range<Int>) throws -> Void
-  ) rethrows {
-    let solution = solve(products)
-    let rest = square - zip(products, solution).reduce(0) { $0 + $1.0 * $1.1 }
-    // Rounding may bring a gradient within the span below mλ.
-    let scale = Double(window.capacity) / max(shift + rest, shift)
-    try window.combine(solution) { range, sums in
-      for i in range {
-        direction[i] = Float((Double(g[i]) - sums[i - range.lowerBound]) * scale)
-      }
-      try made(range)
-    }
   }
 
   /// `xᵀFx = λ x·x + ‖Gx‖²/m`.

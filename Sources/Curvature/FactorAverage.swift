@@ -6,12 +6,14 @@ import LinearAlgebra
 /// It is packed, of the element's type: in single precision with β up to 0.9999, an update of relative
 /// size 1 − β is a thousand roundings large, and errors of the past fade with β.
 public final class FactorAverage<Element: Scalar> {
+  /// Of the factor.
   public let shape: FactorShape
   /// [shape.packedCount], not divided yet.
   public let packed: Buffer<Element>
   /// 1 − βᵗ, or what corresponds to it where β has changed; 0 before the first factor.
   public private(set) var weight = 0.0
 
+  /// An average of nothing yet.
   public init(_ shape: FactorShape) {
     self.shape = shape
     packed = Buffer(count: shape.packedCount)

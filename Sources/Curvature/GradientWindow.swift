@@ -3,7 +3,7 @@ import Sharding
 
 /// The window: the last m gradients, a row each, of which this address space holds some columns.
 ///
-///   G [m, d]   the window; here the columns of a slice of d, cut in cells
+///     G [m, d]   the window; here the columns of a slice of d, cut in cells
 ///
 /// It is stored cell by cell, so that no product on a cell depends on which others are here. The window
 /// starts as zeros: an empty slot adds nothing to a product and is not read.
@@ -15,6 +15,7 @@ public final class GradientWindow {
   public let capacity: Int
   /// The cells, as ranges of the slice; they lie one after another from 0.
   public let cells: [Range<Int>]
+  /// How the rows are stored.
   public let form: WindowForm
   /// Slots that hold a gradient: 0..<filled.
   public internal(set) var filled = 0

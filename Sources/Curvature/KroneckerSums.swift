@@ -3,10 +3,12 @@ import LinearAlgebra
 /// The sums over a micro-batch of which a layer's Kronecker factors are made, as packed triangles: not
 /// scaled yet, so that the sums of micro-batches can be added, in a fixed tree, whoever made them.
 public final class KroneckerSums<Element: Scalar> {
+  /// Of the layer.
   public let shape: KroneckerShape
   private let workspace: FactorWorkspace<Element>
   private let outputs: FactorSums<Element>
 
+  /// - Parameter workspace: for this shape among others.
   public init(_ shape: KroneckerShape, workspace: FactorWorkspace<Element>) {
     self.shape = shape
     self.workspace = workspace

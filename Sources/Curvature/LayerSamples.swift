@@ -4,12 +4,14 @@ import LinearAlgebra
 /// matrix, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, multiplies a vector: neither the block
 /// nor its factors are formed.
 ///
-///   v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
+///     v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
 ///
 /// Two passes through the layer: z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ.
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 public final class LayerSamples<Element: Scalar> {
+  /// Of the layer.
   public let shape: KroneckerShape
+  /// Vectors ▲ of a call.
   public let columns: Int
   private let maximumExamples: Int
   /// N

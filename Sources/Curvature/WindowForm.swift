@@ -8,12 +8,16 @@ public struct WindowForm: Sendable, Equatable {
   /// what is left out is carried over to the next gradient.
   public var density: Double
 
+  /// - Parameters:
+  ///   - type: of the numbers that are kept.
+  ///   - density: the share of each cell that is kept, in (0, 1].
   public init(type: RowType = .float32, density: Double = 1) {
     precondition(density > 0 && density <= 1, "a share of \(density)")
     self.type = type
     self.density = density
   }
 
+  /// Whether rows keep but a share of their coordinates.
   public var isSparse: Bool { density < 1 }
 
   /// Numbers kept of a cell of `count` coordinates: at least one, and decided by the cell alone.

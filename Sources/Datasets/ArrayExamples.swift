@@ -22,13 +22,16 @@ public struct ArrayExamples: Examples {
   }
 
   public let inputShape: [Int]
+  /// Of all rows of the source.
   public let inputs: Inputs
   private let allTargets: Targets
   /// The rows of the source that are this part, in order.
   public let rows: [Int]
   public let source: String
 
+  /// Examples in this part.
   public var count: Int { rows.count }
+  /// What is asked of an example.
   public var targets: TargetKind {
     switch allTargets {
     case .classes(_, let count, let positions): .classes(count: count, positions: positions)
@@ -44,6 +47,12 @@ public struct ArrayExamples: Examples {
     return rows.count * (inputCount * inputSize + targets.numberCount * 4 + MemoryLayout<Int>.size)
   }
 
+  /// - Parameters:
+  ///   - inputShape: of one example.
+  ///   - inputs: of all rows of the source.
+  ///   - targets: of all rows of the source.
+  ///   - rows: those that are this part, in order.
+  ///   - source: where they came from, for messages.
   public init(
     inputShape: [Int], inputs: Inputs, targets: Targets, rows: [Int], source: String
   ) {

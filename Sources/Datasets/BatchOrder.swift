@@ -5,6 +5,7 @@ import RandomNumbers
 ///
 /// An epoch has `exampleCount / batchSize` batches; what is left over is dropped, in both orders.
 public struct BatchOrder: Sendable {
+  /// How the examples of an epoch follow one another.
   public enum Order: String, CaseIterable, Sendable {
     /// Another permutation in each epoch.
     case shuffled
@@ -12,10 +13,15 @@ public struct BatchOrder: Sendable {
     case sequential
   }
 
+  /// Examples in the dataset.
   public let exampleCount: Int
+  /// Examples in a batch, over all ranks.
   public let batchSize: Int
+  /// Of the examples in an epoch.
   public let order: Order
+  /// Of the permutations.
   public let seed: UInt64
+  /// What is left over is dropped.
   public var batchesPerEpoch: Int { exampleCount / batchSize }
 
   // The examples in the order of one epoch, kept because its steps follow one another.

@@ -2,7 +2,9 @@
 public struct Dataset: Sendable, CustomStringConvertible {
   /// As the user asked for it.
   public let name: String
+  /// Gradients are of these.
   public let training: any Examples
+  /// Loss and accuracy are told of these.
   public let test: any Examples
   /// What the examples are, in the plural: "images", "sequences", "rows", …
   public let noun: String
@@ -13,6 +15,7 @@ public struct Dataset: Sendable, CustomStringConvertible {
 
   /// Shape of one input in either part.
   public var inputShape: [Int] { training.inputShape }
+  /// What is asked of an example in either part.
   public var targets: TargetKind { training.targets }
   /// Bytes that both parts hold in memory.
   public var byteCount: Int { training.byteCount + test.byteCount }

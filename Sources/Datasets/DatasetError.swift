@@ -3,10 +3,16 @@
 public struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file, directory or setting at fault.
   public let subject: String
+  /// What is wrong with it.
   public let problem: String
+  /// What should have been there, where that can be said.
   public let expected: String?
+  /// What was there instead.
   public let got: String?
 
+  /// - Parameters:
+  ///   - subject: the file, directory or setting at fault.
+  ///   - problem: what is wrong with it.
   public init(_ subject: String, _ problem: String, expected: String? = nil, got: String? = nil) {
     self.subject = subject
     self.problem = problem

@@ -1,10 +1,15 @@
 /// What the user may choose about a dataset beside its source; each kind of source reads its own.
 public struct DatasetOptions: Sendable, Equatable {
+  /// Of images.
   public var images = ImageOptions()
+  /// Of texts and tokens.
   public var sequences = SequenceOptions()
+  /// Of tables.
   public var table = TableOptions()
+  /// Where the source names no test part.
   public var split = Split()
 
+  /// The defaults of each kind.
   public init() {}
 }
 
@@ -15,6 +20,7 @@ public struct ImageOptions: Sendable, Equatable {
   /// Of training images.
   public var augmentation: ImageAugmentation?
 
+  /// Without either, images are scaled by their source's own numbers, and not augmented.
   public init(transform: InputTransform? = nil, augmentation: ImageAugmentation? = nil) {
     self.transform = transform
     self.augmentation = augmentation
@@ -28,6 +34,9 @@ public struct SequenceOptions: Sendable, Equatable {
   /// Tokens are below it; asked for where the source does not say.
   public var vocabulary: Int?
 
+  /// - Parameters:
+  ///   - contextLength: S, tokens in a sequence.
+  ///   - vocabulary: tokens are below it.
   public init(contextLength: Int = 64, vocabulary: Int? = nil) {
     self.contextLength = contextLength
     self.vocabulary = vocabulary
@@ -36,6 +45,7 @@ public struct SequenceOptions: Sendable, Equatable {
 
 /// What is to be learned from a table.
 public struct TableOptions: Sendable, Equatable {
+  /// What a target is.
   public enum Task: String, CaseIterable, Sendable {
     /// The target column's numbers.
     case regression
@@ -43,12 +53,16 @@ public struct TableOptions: Sendable, Equatable {
     case classification
   }
 
+  /// What the target column holds: numbers, or classes.
   public var task = Task.regression
   /// A column's name, or its number from 1; the last column where it is nil.
   public var target: String?
   /// Another file of the same columns to test on, instead of a split.
   public var testFile: String?
 
+  /// - Parameters:
+  ///   - target: a column's name, or its number from 1; nil for the last one.
+  ///   - testFile: another file of the same columns; nil for a split.
   public init(task: Task = .regression, target: String? = nil, testFile: String? = nil) {
     self.task = task
     self.target = target

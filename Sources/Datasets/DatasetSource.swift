@@ -71,6 +71,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
+  /// Which of the options it reads.
   public var kind: Kind {
     switch self {
     case .fashionMNIST, .digits, .mnist, .idx, .cifar10: .images

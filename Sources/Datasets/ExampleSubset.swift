@@ -6,8 +6,10 @@ public struct ExampleSubset: Examples {
   /// Indices in the whole.
   private let members: [Int]
 
+  /// Examples in the subset.
   public var count: Int { members.count }
   public var inputShape: [Int] { whole.inputShape }
+  /// What is asked of an example, as in the whole.
   public var targets: TargetKind { whole.targets }
   public var source: String { whole.source }
   public var byteCount: Int { whole.byteCount }

@@ -42,9 +42,11 @@ public enum TargetKind: Sendable, Equatable, CustomStringConvertible {
 /// The verbs named `fill` are called in every step: they allocate nothing, and write the same
 /// numbers whatever was asked for before, on every rank.
 public protocol Examples: Sendable {
+  /// Examples that there are.
   var count: Int { get }
   /// Of one example: [channels, height, width], [features], [positions] of tokens, or any other.
   var inputShape: [Int] { get }
+  /// What is asked of an example.
   var targets: TargetKind { get }
   /// The file that they came from, for messages.
   var source: String { get }

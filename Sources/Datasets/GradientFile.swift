@@ -10,6 +10,7 @@
 /// a place of its own in any case, and a file that shrinks meanwhile ends in an error, where mapped
 /// memory would end in a signal.
 public struct GradientFile: Sendable {
+  /// Of the file, as it was opened.
   public let path: String
   /// m
   public let rowCount: Int

@@ -6,6 +6,7 @@
 public struct IDXArray: Sendable {
   /// Where the array came from, for messages.
   public let file: String
+  /// Its dimensions, the last one running fastest.
   public let shape: [Int]
   /// The elements, row-major, shape [shape[0], shape[1], …].
   public let values: [UInt8]

@@ -11,7 +11,9 @@ import RandomNumbers
 public struct ImageAugmentation: Sendable, Equatable {
   /// Pixels on each side; 0 for no crop.
   public let cropPadding: Int
+  /// Whether columns are reversed, with probability ½.
   public let flip: Bool
+  /// Of the draws, beside an image's index and the epoch.
   public let seed: UInt64
 
   /// - Parameter cropPadding: from 0 to 1000.
@@ -29,8 +31,11 @@ public struct ImageAugmentation: Sendable, Equatable {
   /// How an image is changed: pixel (y, x) of the result is pixel (y + down, x + right) of the
   /// original, or 0 where that has none; then columns are reversed if `flipped`.
   public struct Change: Sendable, Equatable {
+    /// Rows that the cut-out window lies lower than the image; negative where higher.
     public let down: Int
+    /// Columns that it lies further right; negative where left.
     public let right: Int
+    /// Whether its columns are reversed.
     public let flipped: Bool
 
     static let none = Change(down: 0, right: 0, flipped: false)

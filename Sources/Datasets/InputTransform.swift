@@ -2,6 +2,7 @@
 ///
 /// Each of a channel's 256 values is computed once, in double precision, and rounded once.
 public struct InputTransform: Sendable, Equatable {
+  /// Factor on a pixel's byte.
   public let scale: Double
   /// One for each channel, or one for all.
   public let mean: [Double]

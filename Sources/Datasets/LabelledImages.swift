@@ -6,13 +6,17 @@ public struct LabelledImages: Examples {
   public let pixels: [UInt8]
   /// Shape [count], each below `classCount`.
   public let labels: [UInt8]
+  /// Labels are below it.
   public let classCount: Int
+  /// What a byte becomes as an input.
   public let transform: InputTransform
   /// For the epochs of training; nil for none.
   public let augmentation: ImageAugmentation?
   public let source: String
 
+  /// Images that there are.
   public var count: Int { labels.count }
+  /// A class for each image.
   public var targets: TargetKind { .classes(count: classCount, positions: 1) }
   public var byteCount: Int { pixels.count + labels.count }
 

@@ -2,6 +2,7 @@ import Glibc
 
 /// A new file that is being written.
 public final class OutputFile {
+  /// Where it is being written.
   public let path: String
   private let descriptor: Int32
   private let digest: SHA256?

@@ -4,12 +4,14 @@ import CCrypto
 public final class SHA256 {
   private let context = EVP_MD_CTX_new()
 
+  /// Of nothing yet.
   public init() {
     precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "no SHA-256 in libcrypto")
   }
 
   deinit { EVP_MD_CTX_free(context) }
 
+  /// Goes on with these bytes.
   public func add(_ bytes: UnsafeRawBufferPointer) {
     precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1)
   }

@@ -2,6 +2,7 @@
 ///
 /// The header is read and checked whole when the file is opened, values when they are asked for.
 public final class SafetensorsFile: Sendable {
+  /// Of the file, as it was opened.
   public let path: String
   /// In the order of their data.
   public let tensors: [TensorEntry]

@@ -7,6 +7,9 @@ public struct Split: Sendable, Equatable {
   /// Of the drawing of examples that have no order.
   public var seed: UInt64 = 0
 
+  /// - Parameters:
+  ///   - testFraction: the share of the examples to test on.
+  ///   - seed: of their drawing.
   public init(testFraction: Double = 0.1, seed: UInt64 = 0) {
     self.testFraction = testFraction
     self.seed = seed

@@ -2,10 +2,14 @@
 public struct TableColumns: Sendable, Equatable {
   /// A column whose values v became `x = (v − mean)/std`.
   public struct Column: Sendable, Equatable {
+    /// As in the table's first line, or its number.
     public let name: String
+    /// Of the training part's values.
     public let mean: Double
+    /// The standard deviation of the same.
     public let std: Double
 
+    /// A column of that name, mean and standard deviation.
     public init(name: String, mean: Double, std: Double) {
       self.name = name
       self.mean = mean

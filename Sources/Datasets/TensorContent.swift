@@ -1,11 +1,15 @@
 /// A tensor of a file that is to be written, and how its elements come to be.
 public struct TensorContent {
+  /// Under which a reader finds it.
   public let name: String
+  /// Of its elements.
   public let type: TensorType
+  /// Its dimensions, the last one running fastest.
   public let shape: [Int]
   /// Writes its elements in row-major order.
   public let fill: (UnsafeMutableRawBufferPointer) throws(DatasetError) -> Void
 
+  /// - Parameter fill: writes the elements in row-major order, when the file comes to them.
   public init(
     name: String, type: TensorType, shape: [Int],
     fill: @escaping (UnsafeMutableRawBufferPointer) throws(DatasetError) -> Void

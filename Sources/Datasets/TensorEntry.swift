@@ -42,8 +42,11 @@ public enum TensorType: String, CaseIterable, Sendable {
 
 /// What a safetensors header says of one tensor.
 public struct TensorEntry: Equatable, Sendable {
+  /// Under which it is found.
   public let name: String
+  /// Of its elements.
   public let dtype: TensorType
+  /// Its dimensions, the last one running fastest.
   public let shape: [Int]
   /// The tensor's bytes, counted from the start of the data.
   public let range: Range<Int>

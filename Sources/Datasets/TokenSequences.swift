@@ -1,7 +1,7 @@
 /// Sequences of a long text, each position of which is to tell the token after it.
 ///
-///   S   tokens in a sequence
-///   N   tokens of this part
+///     S   tokens in a sequence
+///     N   tokens of this part
 ///
 /// Sequence i is tokens i·S to i·S + S − 1, and its classes are tokens i·S + 1 to i·S + S; there are
 /// (N − 1)/S of them, and what is left over is dropped.
@@ -11,6 +11,7 @@ public struct TokenSequences: Examples {
     case bytes([UInt8])
     case words([UInt16])
 
+    /// Tokens that there are.
     public var count: Int {
       switch self {
       case .bytes(let bytes): bytes.count
@@ -25,11 +26,14 @@ public struct TokenSequences: Examples {
   public let range: Range<Int>
   /// S
   public let contextLength: Int
+  /// Tokens are below it.
   public let vocabulary: Int
   public let source: String
 
+  /// Sequences that there are.
   public let count: Int
   public var inputShape: [Int] { [contextLength] }
+  /// At each position the token that follows it.
   public var targets: TargetKind { .classes(count: vocabulary, positions: contextLength) }
   public var byteCount: Int {
     switch tokens {

@@ -6,13 +6,18 @@
 /// Files written by PyTorch hold their tensors sorted by type and then by name, not in the order of
 /// the model's layers.
 public struct WeightFile: Sendable {
+  /// A tensor of the file, and its place in the vector of all weights.
   public struct Tensor: Equatable, Sendable {
+    /// Under which the file has it.
     public let name: String
+    /// Its dimensions, the last one running fastest.
     public let shape: [Int]
+    /// Of its elements in the file.
     public let type: TensorType
     /// Its elements in the vector, in row-major order.
     public let range: Range<Int>
 
+    /// A tensor whose elements have the places `range` of the vector.
     public init(name: String, shape: [Int], type: TensorType, range: Range<Int>) {
       self.name = name
       self.shape = shape
@@ -21,7 +26,9 @@ public struct WeightFile: Sendable {
     }
   }
 
+  /// Of the file, as it was opened.
   public var path: String { file.path }
+  /// Those that have a place in the vector, in its order.
   public let tensors: [Tensor]
   let file: SafetensorsFile
 

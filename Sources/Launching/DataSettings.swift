@@ -71,7 +71,9 @@ package struct DataSettings: ParsableArguments {
     help: "The column to be learned: its name, or its number from 1. (csv; default: the last)")
   package var target: String?
 
-  @Option(help: "A file of the same columns to test on, instead of a share of the rows. (csv)")
+  @Option(
+    help: "A file of the same columns to test on, instead of a share of the rows. (csv)",
+    completion: .file())
   package var testCsv: String?
 
   @Option(

@@ -7,7 +7,7 @@ package struct ModelSettings: ParsableArguments {
   private static let models =
     NetworkDescription.builtInNames.joined(separator: ", ") + ", or a model file (.yaml)"
 
-  @Option(help: "\(models).")
+  @Option(help: "\(models).", completion: .file())
   package var model = "cnn"
 
   package enum LossName: String, CaseIterable, ExpressibleByArgument {

@@ -61,7 +61,9 @@ package struct TrainedModelSettings: ParsableArguments {
 }
 
 package struct GradientSettings: ParsableArguments {
-  @Option(help: "The weights (.safetensors): of --model, or with a file of gradients of any other.")
+  @Option(
+    help: "The weights (.safetensors): of --model, or with a file of gradients of any other.",
+    completion: .file())
   package var weights: String
 
   @Option(
@@ -70,7 +72,7 @@ package struct GradientSettings: ParsableArguments {
       m, rows of G, which the model makes of the data; or a file of them, of a model from any framework: \
       .safetensors of a tensor [m, …shape] for each one of the weights, or .npy or .safetensors of one \
       array [m, d], its columns in the order of the weights' file; or none, of such a model.
-      """)
+      """, completion: .file())
   package var gradients = Gradients.count(1000)
 
   @Option(

@@ -7,6 +7,13 @@ public enum BLAS {
   /// The kernels that OpenBLAS has chosen, such as `Haswell` or `SkylakeX`.
   public static var coreType: String { String(cString: openblas_get_corename()) }
 
+  /// Of OpenBLAS, such as `0.3.21`.
+  public static var version: String {
+    // OpenBLAS 0.3.21 DYNAMIC_ARCH NO_AFFINITY …
+    let words = String(cString: openblas_get_config()).split(separator: " ")
+    return words.count > 1 ? String(words[1]) : "unknown"
+  }
+
   /// Makes every product run on the calling thread, so that none depends on a number of threads.
   public static func useOneThread() { openblas_set_num_threads(1) }
 

@@ -3,9 +3,12 @@ import Glibc
 /// Zeroed memory of a fixed number of elements, aligned to 64 bytes: one allocation for a run. Large
 /// ones ask for huge pages, whose addresses a core looks up seldom.
 public final class Buffer<Element: BitwiseCopyable & ExpressibleByIntegerLiteral> {
+  /// The first element; the memory is the buffer's.
   public let pointer: UnsafeMutablePointer<Element>
+  /// How many elements there are.
   public let count: Int
 
+  /// Allocates `count` elements, all zero.
   public init(count: Int) {
     let bytes = max(count, 1) * MemoryLayout<Element>.stride
     let isLarge = bytes >= 2 * Self.hugePage
@@ -22,6 +25,7 @@ public final class Buffer<Element: BitwiseCopyable & ExpressibleByIntegerLiteral
 
   deinit { pointer.deallocate() }
 
+  /// All elements.
   public var all: UnsafeMutableBufferPointer<Element> {
     UnsafeMutableBufferPointer(start: pointer, count: count)
   }

@@ -5,8 +5,11 @@ import COpenBLAS
 public struct NotPositiveDefinite: Error, CustomStringConvertible {
   /// The order of the leading minor that is not positive.
   public let minor: Int
+  /// The order of the matrix.
   public let order: Int
+  /// σ, which was added to its diagonal.
   public let shift: Double
+  /// In which it was not.
   public var precision = "double"
 
   public var description: String {
@@ -23,6 +26,7 @@ public struct NotPositiveDefinite: Error, CustomStringConvertible {
 /// L moves through its memory from the upper left to the lower right, one place for each row lost:
 /// after `reserve` of them there is no room to gain one, and A has to be factored anew.
 public final class CholeskyFactor {
+  /// The largest order.
   public let capacity: Int
   /// The order of the matrix that is factored; 0 before the first, and after one that failed.
   public private(set) var order = 0

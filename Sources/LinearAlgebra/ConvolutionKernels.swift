@@ -2,8 +2,8 @@ import CKernels
 
 /// Convolutions computed from the images themselves, for single and double precision.
 ///
-///   x [examples, height, width, channels], y [examples, outputHeight, outputWidth, outputs]
-///   W [outputs, channels, kernel, kernel], packed in the order that the kernels read
+///     x [examples, height, width, channels], y [examples, outputHeight, outputWidth, outputs]
+///     W [outputs, channels, kernel, kernel], packed in the order that the kernels read
 ///
 /// The bits are the same on every CPU with a fused multiply-add.
 public protocol ConvolutionKernels: BitwiseCopyable {
@@ -51,8 +51,10 @@ public protocol ConvolutionKernels: BitwiseCopyable {
 public struct ConvolutionSizes: Sendable, Equatable {
   /// Weights packed in either order.
   public let packed: Int
+  /// Beside the packed weights.
   public let scratch: Int
 
+  /// Those of a convolution of `window` with so many output channels.
   public init<Element: ConvolutionKernels>(
     _ window: SlidingWindow, outputs: Int, of type: Element.Type
   ) {

@@ -32,6 +32,7 @@ public struct InterleavedRows: StoredRows {
     }
   }
 
+  /// `sums = R x`, of rows 0..<filled; `x` [count], `sums` [filled].
   public func dotRows(
     filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>
   ) {
@@ -41,6 +42,7 @@ public struct InterleavedRows: StoredRows {
     }
   }
 
+  /// `sums = Rᵀc`, added in the order of the rows; `sums` [count].
   public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     let filled = coefficients.count
     switch type {
@@ -90,6 +92,7 @@ public struct InterleavedRows: StoredRows {
     ]
   }
 
+  /// `x` [count] becomes the row of a slot, in single precision.
   public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Float>) {
     switch type {
     case .float32: ck_float_rows_load(floats, capacity, slot, x, count)

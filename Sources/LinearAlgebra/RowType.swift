@@ -4,6 +4,7 @@ public enum RowType: String, CaseIterable, Sendable {
   /// The upper half of a `Float`: its exponent, and 8 of its 24 digits.
   case bfloat16
 
+  /// Of one number.
   public var bytes: Int {
     switch self {
     case .float32: 4

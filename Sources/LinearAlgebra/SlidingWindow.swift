@@ -5,15 +5,24 @@ import CKernels
 /// An axis of size `s` has `⌊(s + 2·padding − kernel)/stride⌋ + 1` positions. The sizes must have
 /// been checked: positive, and so small that no product of them overflows.
 public struct SlidingWindow: Sendable, Equatable {
+  /// Rows of the image, without padding.
   public let height: Int
+  /// Columns of the image, without padding.
   public let width: Int
+  /// Of the image.
   public let channels: Int
+  /// The window is kernel×kernel pixels.
   public let kernel: Int
+  /// Pixels from one position to the next, on both axes.
   public let stride: Int
+  /// Rows and columns of zeros on each side of the image.
   public let padding: Int
+  /// Positions from top to bottom.
   public let outputHeight: Int
+  /// Positions from left to right.
   public let outputWidth: Int
 
+  /// The window over an image [channels, height, width].
   public init(height: Int, width: Int, channels: Int, kernel: Int, stride: Int, padding: Int) {
     precondition(
       kernel > 0 && stride > 0 && padding >= 0 && channels > 0

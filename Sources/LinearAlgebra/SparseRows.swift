@@ -42,6 +42,7 @@ public struct SparseRows: StoredRows {
     precondition(found <= entries, "\(found) numbers in a row of \(entries) entries")
   }
 
+  /// `x` [count] becomes the row of a slot, with zeros where it keeps nothing.
   public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Float>) {
     for i in 0..<count { x[i] = 0 }
     // Behind a row's numbers there are zeros, in column 0.
@@ -55,6 +56,7 @@ public struct SparseRows: StoredRows {
     }
   }
 
+  /// `sums = R x`, of rows 0..<filled; `x` [count], `sums` [filled].
   public func dotRows(
     filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>
   ) {
@@ -64,6 +66,7 @@ public struct SparseRows: StoredRows {
     }
   }
 
+  /// `sums = Rᵀc`, added in the order of the rows; `sums` [count].
   public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     let filled = coefficients.count
     switch type {

@@ -10,6 +10,7 @@ public struct StoredArray {
     case uint16 = "U16"
     case float64 = "F64"
 
+    /// Of one number.
     public var bytes: Int {
       switch self {
       case .bfloat16, .uint16: 2
@@ -19,8 +20,11 @@ public struct StoredArray {
     }
   }
 
+  /// What it is called among the arrays of its owner.
   public var name: String
+  /// The type of its numbers.
   public let element: Element
+  /// Its dimensions, the last one running fastest.
   public let shape: [Int]
   /// Writes the numbers, `bytes` of them.
   public let save: (UnsafeMutableRawBufferPointer) -> Void
@@ -29,6 +33,9 @@ public struct StoredArray {
   /// - Throws: `StoredArrayError` where they are none that there could have been.
   public let restore: (UnsafeRawBufferPointer) throws -> Void
 
+  /// - Parameters:
+  ///   - save: writes all numbers, row-major.
+  ///   - restore: takes over what `save` wrote.
   public init(
     _ name: String, _ element: Element, shape: [Int],
     save: @escaping (UnsafeMutableRawBufferPointer) -> Void,
@@ -93,6 +100,7 @@ public struct StoredArray {
       })
   }
 
+  /// Of all its numbers.
   public var bytes: Int { shape.reduce(element.bytes, *) }
 }
 
@@ -129,5 +137,6 @@ extension Buffer<Float> {
 public struct StoredArrayError: Error, CustomStringConvertible {
   public let description: String
 
+  /// - Parameter description: which array, what was expected, and what was got.
   public init(_ description: String) { self.description = description }
 }

@@ -1,6 +1,6 @@
 /// Rows of a cell, by slots, of which the first `filled` are read.
 ///
-///   R [capacity, count]
+///     R [capacity, count]
 ///
 /// A view: the memory is its owner's.
 public protocol StoredRows {
@@ -11,8 +11,11 @@ public protocol StoredRows {
 
   /// `store`, `load`, `dots` and `combine` of shapes that fit, with a column at least.
   func storeRow(_ x: UnsafePointer<Float>, slot: Int)
+  /// `load` without its checks.
   func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Float>)
+  /// `dots` without its checks.
   func dotRows(filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>)
+  /// `combine` without its checks.
   func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>)
 
   /// What rows 0..<filled are outside of memory.

@@ -5,7 +5,9 @@ import Glibc
 ///
 /// Unless said otherwise every method is collective: all ranks call it, in the same order.
 public final class Communicator {
+  /// This rank's number, from 0 to below `size`.
   public let rank: Int
+  /// p, the number of ranks.
   public let size: Int
   /// Ranks that share this rank's memory.
   public let ranksOnThisNode: Int
@@ -55,6 +57,19 @@ public final class Communicator {
   package func alone() throws -> Communicator {
     try Communicator(
       mfac_comm_self(), watchdogSeconds: watchdogSeconds, checksCollectives: false)
+  }
+
+  /// Of Open MPI, such as `4.1.4`; of another library all that it says of itself.
+  package static var libraryVersion: String {
+    var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))
+    var length: Int32 = 0
+    guard MPI_Get_library_version(&text, &length) == MPI_SUCCESS else { return "unknown" }
+    let words = String(
+      decoding: text.prefix(Int(length)).prefix { $0 != 0 }.map(UInt8.init(bitPattern:)),
+      as: UTF8.self)
+    // Open MPI v4.1.4, package: …
+    return words.hasPrefix("Open MPI v")
+      ? String(words.dropFirst(10).prefix { $0 != "," && $0 != " " }) : words
   }
 
   /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.

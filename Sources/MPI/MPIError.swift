@@ -2,7 +2,9 @@ import COpenMPI
 
 /// A call into the MPI library that failed.
 public struct MPIError: Error, CustomStringConvertible {
+  /// The function of the MPI library, such as `MPI_Isend`.
   public let call: String
+  /// What the library says of its error code.
   public let reason: String
 
   public var description: String { "\(call) failed: \(reason)" }

@@ -8,6 +8,7 @@ import Sharding
 /// it says how far it is complete, from the end of the vector to its beginning: the blocks that are
 /// leave for their owners meanwhile.
 public final class ReduceScatter {
+  /// A vector [d] in memory that this object owns.
   public typealias Vector = UnsafeMutableBufferPointer<Float>
 
   /// The micro-batches of this rank.

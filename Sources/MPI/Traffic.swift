@@ -4,9 +4,12 @@
 /// nothing of the kind, it is assumed that a rank sends its part to each other rank, as Open MPI's
 /// non-blocking one does.
 public struct Traffic: Sendable, Equatable {
+  /// Sent to another rank each.
   public var messages: Int
+  /// Of all messages together, without what the MPI library adds.
   public var bytes: Int
 
+  /// Nothing, where nothing is given.
   public init(messages: Int = 0, bytes: Int = 0) {
     self.messages = messages
     self.bytes = bytes
@@ -17,12 +20,15 @@ public struct Traffic: Sendable, Equatable {
     Traffic(messages: ranks - 1, bytes: (ranks - 1) * bytes)
   }
 
+  /// Both together.
   public static func + (a: Traffic, b: Traffic) -> Traffic {
     Traffic(messages: a.messages + b.messages, bytes: a.bytes + b.bytes)
   }
 
+  /// Adds what was sent otherwise.
   public static func += (a: inout Traffic, b: Traffic) { a = a + b }
 
+  /// What was sent between two counts, `b` the earlier one.
   public static func - (a: Traffic, b: Traffic) -> Traffic {
     Traffic(messages: a.messages - b.messages, bytes: a.bytes - b.bytes)
   }

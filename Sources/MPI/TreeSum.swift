@@ -25,6 +25,7 @@ public struct TreeSum {
     }
   }
 
+  /// Over the items of a partition, such as micro-batches; `rank` is this rank.
   public init(_ shares: Partition, rank: Int) {
     self.init(
       of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), rank: rank)

@@ -3,7 +3,7 @@ import RandomNumbers
 
 /// The vectors ▲ of a Fisher matrix for the outputs of one call.
 ///
-///   n examples, P predictions of each, z [n, P, outputs] the outputs, ▲ of the same shape
+///     n examples, P predictions of each, z [n, P, outputs] the outputs, ▲ of the same shape
 ///
 /// A vector has values at all predictions of all examples at once. Where predictions share what comes
 /// before (attention, batch-norm in training) the products of the one's ▲ with the other's would be
@@ -34,6 +34,7 @@ public final class FisherVectors<Element: Scalar> {
     scales = Buffer(count: predictions)
   }
 
+  /// How many there are.
   public var columns: Int { positions * fisher.columns(outputs: outputs) }
 
   /// Writes ▲ of a column, columns in order from 0. What is drawn is a function of the seed, the step,

@@ -4,6 +4,7 @@ import RandomNumbers
 ///
 /// `fanIn` products make one output of the layer; `fanOut` outputs are made from one input.
 public struct Initialization: Sendable, Equatable {
+  /// The distribution of the values.
   public enum Scheme: String, CaseIterable, Sendable {
     /// Uniform in ±1/√fanIn.
     case uniform
@@ -19,17 +20,21 @@ public struct Initialization: Sendable, Equatable {
     case xavierUniform = "xavier-uniform"
   }
 
+  /// The distribution, before the factor.
   public var scheme: Scheme
   /// A factor on all values.
   public var scale: Double
 
+  /// - Parameter scale: a factor on all values.
   public init(_ scheme: Scheme, scale: Double = 1) {
     self.scheme = scheme
     self.scale = scale
   }
 
+  /// He and others, 2015, for layers before ReLUs.
   public static let kaimingNormal = Initialization(.kaimingNormal)
 
+  /// Normal, of mean 0.
   public static func normal(std: Double) -> Initialization { Initialization(.normal, scale: std) }
 
   func values(fanIn: Int, fanOut: Int) -> InitialValues {

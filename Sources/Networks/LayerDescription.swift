@@ -12,6 +12,7 @@ public struct LayerDescription: Sendable, Equatable {
   /// How the weights start, and the biases at 0; where nil as PyTorch's layer of that kind does.
   public var initialization: Initialization?
 
+  /// What a layer computes; PyTorch's module of that name.
   public indirect enum Kind: Sendable, Equatable {
     /// y = x Wᵀ + b over the last dimension of x, W [outputs, inputs].
     case linear(inputs: Int, outputs: Int, bias: Bool)
@@ -91,10 +92,12 @@ public struct LayerDescription: Sendable, Equatable {
 }
 
 extension LayerDescription {
+  /// y = x Wᵀ + b over the last dimension of x.
   public static func linear(inputs: Int, outputs: Int, bias: Bool = true) -> LayerDescription {
     LayerDescription(.linear(inputs: inputs, outputs: outputs, bias: bias))
   }
 
+  /// Cross-correlation with square kernels, zeros around the image.
   public static func conv2d(
     inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true
   ) -> LayerDescription {
@@ -118,44 +121,62 @@ extension LayerDescription {
     LayerDescription(.averagePool2d(kernel: kernel, stride: stride ?? kernel, padding: padding))
   }
 
+  /// [channels, height, width] to [channels], [positions, features] to [features].
   public static let globalAveragePool = LayerDescription(.globalAveragePool)
+  /// Any shape to one dimension.
   public static let flatten = LayerDescription(.flatten)
+  /// [channels, height, width] to [height·width, channels].
   public static let toSequence = LayerDescription(.toSequence)
+  /// max(x, 0).
   public static let relu = LayerDescription(.activation(.relu))
+  /// The hyperbolic tangent.
   public static let tanh = LayerDescription(.activation(.tanh))
+  /// 1/(1 + exp(−x)).
   public static let sigmoid = LayerDescription(.activation(.sigmoid))
   /// x·Φ(x), exact.
   public static let gelu = LayerDescription(.activation(.gelu))
+  /// With PyTorch's momentum 0.1 and ε 1e-5.
   public static let batchNorm = batchNorm()
+  /// With PyTorch's ε 1e-5.
   public static let layerNorm = layerNorm()
+  /// x + W, W [positions, features].
   public static let positionEmbedding = LayerDescription(.positionEmbedding)
 
+  /// - Parameters:
+  ///   - momentum: of the running statistics, in [0, 1]: the newest one's part.
+  ///   - epsilon: ε > 0.
   public static func batchNorm(
     momentum: Double = 0.1, epsilon: Double = 1e-5
   ) -> LayerDescription {
     LayerDescription(.batchNorm(momentum: momentum, epsilon: epsilon))
   }
 
+  /// γ (x − mean)/√(variance + ε) + β over the last dimension.
   public static func layerNorm(epsilon: Double = 1e-5) -> LayerDescription {
     LayerDescription(.layerNorm(epsilon: epsilon))
   }
 
+  /// In training each element is 0 with that probability, else divided by 1 − probability.
   public static func dropout(_ probability: Double) -> LayerDescription {
     LayerDescription(.dropout(probability: probability))
   }
 
+  /// Row x[s] of W [vocabulary, width] at each position s of tokens [positions].
   public static func embedding(vocabulary: Int, width: Int) -> LayerDescription {
     LayerDescription(.embedding(vocabulary: vocabulary, width: width))
   }
 
+  /// Multi-head self-attention over [positions, features]; where causal, position s sees 0…s.
   public static func attention(heads: Int, isCausal: Bool = false) -> LayerDescription {
     LayerDescription(.attention(heads: heads, isCausal: isCausal))
   }
 
+  /// The layers one after another.
   public static func sequence(_ layers: [LayerDescription]) -> LayerDescription {
     LayerDescription(.sequence(layers))
   }
 
+  /// body(x) + shortcut(x), or body(x) + x without a shortcut.
   public static func add(
     _ body: [LayerDescription], shortcut: LayerDescription? = nil
   ) -> LayerDescription {

@@ -2,16 +2,18 @@ import LinearAlgebra
 
 /// A network with the memory for up to `maximumBatch` examples: nothing is allocated later.
 ///
-///   d         parameters, flat, in the order of `layout`
-///   s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
-///   n         examples of one call, up to `maximumBatch`
-///   inputs    [n, inputCount], each example in the order of the description's shape; tokens as
-///             whole numbers
-///   outputs   [n, positions, outputCount]
+///     d         parameters, flat, in the order of `layout`
+///     s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
+///     n         examples of one call, up to `maximumBatch`
+///     inputs    [n, inputCount], each example in the order of the description's shape; tokens as
+///               whole numbers
+///     outputs   [n, positions, outputCount]
 ///
 /// The same call gives the same bits, whatever was called before.
 public final class Network<Element: Scalar> {
+  /// What it computes.
   public let description: NetworkDescription
+  /// The most examples of one call.
   public let maximumBatch: Int
   /// Sees, in each backward pass, what Kronecker-factored curvature is made of; nil costs nothing.
   public var observer: ((LayerStatistics<Element>) -> Void)?
@@ -57,15 +59,20 @@ public final class Network<Element: Scalar> {
       .memory.bytes(stride: MemoryLayout<Element>.stride)
   }
 
+  /// Names, shapes and places of the parameters [d].
   public var layout: ParameterLayout { description.layout }
+  /// Names, shapes and places of the running statistics [s].
   public var stateLayout: ParameterLayout { description.stateLayout }
 
   /// d
   public var parameterCount: Int { layout.count }
   /// s
   public var stateCount: Int { stateLayout.count }
+  /// Elements of an example.
   public var inputCount: Int { description.inputCount }
+  /// Predictions that an example asks for.
   public var positions: Int { description.positions }
+  /// Outputs of one prediction.
   public var outputCount: Int { description.outputCount }
 
   /// The outputs (logits) of each example, as for predictions.

@@ -3,6 +3,7 @@ public struct NetworkDescription: Sendable, Equatable {
   /// The shape of an example: [channels, height, width] before convolutions, [positions] of tokens
   /// before an embedding, else any.
   public let input: [Int]
+  /// One after another, from the input to the output.
   public let layers: [LayerDescription]
   let graph: NetworkGraph
 

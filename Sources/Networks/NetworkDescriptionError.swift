@@ -2,6 +2,7 @@
 public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible {
   /// The model file and the line in it, where the description comes from one.
   public let file: String?
+  /// In the file, from 1.
   public let line: Int?
   /// The layer as in the names of its tensors: its index in the list, from 0, or its name.
   public let layer: String?

@@ -4,6 +4,7 @@
 /// A name is the names of the layers around and of the layer, and then `weight`, `bias`, …, with
 /// points between: those of PyTorch's modules of the same names.
 public struct ParameterLayout: Sendable, Equatable {
+  /// A tensor of the network, and its place in the vector.
   public struct Tensor: Sendable, Equatable {
     /// `4.weight`, `layer1.0.conv1.weight`
     public let name: String

@@ -16,10 +16,14 @@ public struct TrainingPass<Element: Scalar> {
   public let statistics: UnsafeMutableBufferPointer<Element>
   /// What is dropped is a function of these and of the example's place in the batch alone.
   public let seed: UInt64
+  /// Of the run, from 0.
   public let step: Int
   /// The place in the batch of the pass's first example.
   public let firstExample: Int
 
+  /// - Parameters:
+  ///   - statistics: [s], overwritten.
+  ///   - firstExample: the place in the batch of the pass's first example.
   public init(
     statistics: UnsafeMutableBufferPointer<Element>, seed: UInt64, step: Int, firstExample: Int
   ) {

@@ -14,26 +14,31 @@ public final class AdamW: ShardedOptimizer {
   private var gradient: GradientSlice
   private let first: Buffer<Float>
   private let second: Buffer<Float>
+  /// Where it is measured.
+  private let direction: Buffer<Float>?
   /// β₁ᵗ and β₂ᵗ.
   private var powers: (Double, Double) = (1, 1)
 
-  /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
+  /// - Parameters:
+  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
+  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
   public init(
     weightDecay: WeightDecay, clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
-    partition: CellPartition, rank: Int
+    measuresDirection: Bool = false, partition: CellPartition, rank: Int
   ) {
     self.weightDecay = weightDecay
     gradient = GradientSlice(
       groups, decay: weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
     first = Buffer(count: gradient.slice.count)
     second = Buffer(count: first.count)
+    direction = measuresDirection ? Buffer(count: first.count) : nil
   }
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
-    let outcome = try self.gradient.measure(
+    var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)
     guard outcome.taken else { return outcome }
     try clock.time(.update) {
@@ -52,9 +57,18 @@ public final class AdamW: ShardedOptimizer {
             let root = v[i].squareRoot() * correction
             parameters[i] = remainder * parameters[i] - step * m[i] / (root + epsilon)
           }
+          guard let u = direction?.pointer else { continue }
+          let scale = Float(1 / (1 - powers.0))
+          for i in piece.range {
+            u[i] = scale * m[i] / (v[i].squareRoot() * correction + epsilon)
+          }
         }
         try updated(cell)
       }
+    }
+    if let direction {
+      outcome.direction = try self.gradient.measure(
+        direction: UnsafeBufferPointer(direction.all), on: world, clock: clock)
     }
     return outcome
   }

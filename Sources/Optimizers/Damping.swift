@@ -2,6 +2,7 @@ import Glibc
 
 /// How λ goes on from the value that it starts with.
 public struct DampingRule: Sendable, Equatable {
+  /// The course of λ over a run.
   public enum Schedule: Sendable, Equatable {
     case constant
     /// In equal differences to `final`, which the last of `steps` steps has.
@@ -22,6 +23,9 @@ public struct DampingRule: Sendable, Equatable {
     /// λ stays within.
     public var bounds: ClosedRange<Double>
 
+    /// - Parameters:
+    ///   - every: steps from one comparison to the next.
+    ///   - bounds: λ stays within.
     public init(every: Int = 5, bounds: ClosedRange<Double> = 1e-8...1e4) {
       self.every = every
       self.bounds = bounds
@@ -42,16 +46,18 @@ public struct DampingRule: Sendable, Equatable {
     }
   }
 
+  /// The course of λ.
   public var schedule: Schedule
   /// Whether λ is times the mean diagonal of K/m, over the gradients in the window.
   public var isRelative: Bool
 
+  /// - Parameter isRelative: whether λ is times the mean diagonal of K/m.
   public init(_ schedule: Schedule = .constant, isRelative: Bool = false) {
     self.schedule = schedule
     self.isRelative = isRelative
   }
 
-  var levenbergMarquardt: LevenbergMarquardt? {
+  package var levenbergMarquardt: LevenbergMarquardt? {
     if case .levenbergMarquardt(let rule) = schedule { rule } else { nil }
   }
 

@@ -1,3 +1,4 @@
+import Curvature
 import LinearAlgebra
 import MPI
 import Sharding
@@ -20,7 +21,7 @@ struct GradientSlice {
     self.decay = decay
     self.clipNorm = clipNorm
     values = Buffer(count: parameters.count)
-    products = Buffer(count: parameters.cells.count)
+    products = Buffer(count: 3 * parameters.cells.count)
     sum = TreeSum(partition, rank: rank)
   }
 
@@ -101,12 +102,40 @@ struct GradientSlice {
     on world: Communicator
   ) throws -> Double {
     Self.writeDots(x, y, cells: cells, into: products.pointer, stride: 1)
-    return try sum.total(of: products.all, width: 1, on: world)[0]
+    return try sum.total(of: products[0..<cells.count], width: 1, on: world)[0]
   }
 
   /// `g·g` of each cell alone, `stride` numbers apart.
   func writeSquares(into squares: UnsafeMutablePointer<Double>, stride: Int) {
     Self.writeDots(slice, slice, cells: cells, into: squares, stride: stride)
+  }
+
+  /// `g·g` over the parameters of each cell that M-FAC's window does not have, `stride` numbers apart.
+  func writeSquaresOutside(into squares: UnsafeMutablePointer<Double>, stride: Int) {
+    for cell in cells.indices {
+      squares[cell * stride] = parameters.pieces(ofCell: cell).reduce(0) { sum, piece in
+        guard !parameters.groups[piece.group].usesMFAC else { return sum }
+        let values = UnsafeBufferPointer(rebasing: slice[piece.range])
+        return sum + MixedPrecision.dot(values, values)
+      }
+    }
+  }
+
+  /// How a direction u lies to the gradient. Collective.
+  ///
+  /// - Parameter direction: this rank's slice of u, shape [d/p].
+  func measure(
+    direction u: UnsafeBufferPointer<Float>, on world: Communicator, clock: PhaseClock
+  ) throws -> DirectionMeasure {
+    try clock.time(.sum) {
+      for (offset, pair) in [(u, u), (slice, u), (slice, slice)].enumerated() {
+        Self.writeDots(
+          pair.0, pair.1, cells: cells, into: products.pointer + offset, stride: 3)
+      }
+      let sums = try sum.total(of: products.all, width: 3, on: world)
+      return DirectionMeasure(
+        DirectionProducts(square: sums[0], withGradient: sums[1]), gradientSquare: sums[2])
+    }
   }
 
   private static func writeDots(

@@ -4,6 +4,7 @@ import MPI
 import Sharding
 
 extension MFAC {
+  /// The settings of M-FAC, the same on all ranks.
   public struct Configuration: Sendable, Equatable {
     /// m.
     public var window: Int
@@ -15,6 +16,7 @@ extension MFAC {
     public var dampingRule = DampingRule()
     /// μ in [0, 1).
     public var momentum: Float
+    /// Of all parameters without a rate of their group's.
     public var weightDecay: WeightDecay
     /// I: the gradient of every I-th step goes into the window. Those between are preconditioned with
     /// it beside the window's, as if they were in it for that step.
@@ -25,6 +27,10 @@ extension MFAC {
     /// window but that of an insertion.
     public var preconditionEvery = 1
 
+    /// - Parameters:
+    ///   - window: m > 0.
+    ///   - damping: λ > 0, to begin with.
+    ///   - momentum: μ in [0, 1).
     public init(
       window: Int = 256, windowForm: WindowForm = WindowForm(), damping: Double = 1e-4,
       momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
@@ -50,7 +56,7 @@ extension MFAC {
       + (configuration.dampingRule.levenbergMarquardt == nil ? 0 : 1)
     return GradientWindow.bytes(capacity: m, cells: columns.cells, form: configuration.windowForm)
       + 4 * slices * slice.count + (columns.areAll ? 0 : 4 * columns.count) + slice.bytes
-      + columns.bytes + 8 * (m + 1) * slice.cells.count + DampedFisher.bytes(capacity: m)
+      + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher.bytes(capacity: m)
   }
 }
 
@@ -64,8 +70,11 @@ extension MFAC.Configuration: CustomStringConvertible {
 /// A damping so small that K + mλI is not positive definite in double precision. All ranks have the
 /// same K, and see it together.
 public struct DampingTooSmall: SharedError, CustomStringConvertible {
+  /// λ.
   public let damping: Double
+  /// m.
   public let window: Int
+  /// The factorization that failed.
   public let cause: NotPositiveDefinite
 
   public var description: String {

@@ -1,3 +1,4 @@
+import Curvature
 import LinearAlgebra
 import MPI
 
@@ -7,9 +8,10 @@ extension MFAC {
   ///
   /// - Parameter made: is called with runs of cells as they have their direction, to update them while
   ///   it is in the cache.
+  /// - Returns: the products of its part in the window.
   func takeDirection(
     _ products: [Double], square: Double, isInserted: Bool, made: (Range<Int>) throws -> Void
-  ) throws {
+  ) throws -> DirectionProducts {
     let own = columns.areAll ? direction.all : compacted.all
     if !columns.areAll { _ = direction.all.update(fromContentsOf: gradient.slice) }
     let cells = gradient.cells
@@ -26,16 +28,18 @@ extension MFAC {
       run = run.upperBound..<run.upperBound
     }
     if isInserted {
-      try fisher.direction(forSlot: fisher.window.newest, into: own, made: madeCell)
+      return try fisher.direction(forSlot: fisher.window.newest, into: own, made: madeCell)
     } else {
-      try fisher.direction(
+      return try fisher.direction(
         beside: seen, products: products, square: square, into: own, made: madeCell)
     }
   }
 
   /// The direction of a step that does without the window: along the gradient, as long as the last one
   /// from the window; the gradient itself for parameters that are never in it.
-  func scaleGradient(of square: Double) {
+  ///
+  /// - Returns: the products of its part in the window.
+  func scaleGradient(of square: Double) -> DirectionProducts {
     let own = square > 0 ? Float(directionNorm / square.squareRoot()) : 0
     let (u, g) = (direction.pointer, gradient.mutableSlice)
     let slice = gradient.parameters
@@ -47,6 +51,8 @@ extension MFAC {
         for i in piece.range { u[i] = scale * g[i] }
       }
     }
+    let norm = square > 0 ? directionNorm : 0
+    return DirectionProducts(square: norm * norm, withGradient: norm * square.squareRoot())
   }
 
   /// v ← μv + (1 − μ)u, or v ← μv + g outside the window; w ← w − ηv. Of a run of cells.

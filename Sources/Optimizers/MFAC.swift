@@ -6,10 +6,10 @@ import Sharding
 /// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher matrix
 /// of the last m gradients, the newest among them.
 ///
-///   G [m, d/p]   the window: this rank's columns
-///   K [m, m]     GGᵀ, the same bits on every rank
-///   u [d/p]      this rank's slice of the direction F⁻¹g
-///   v [d/p]      momentum: v ← μv + (1 − μ)u
+///     G [m, d/p]   the window: this rank's columns
+///     K [m, m]     GGᵀ, the same bits on every rank
+///     u [d/p]      this rank's slice of the direction F⁻¹g
+///     v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
 /// What crosses the network in a step is one row of K, m numbers, and the gradient's norm. Parameters
 /// of groups without M-FAC and those that stay zero are not columns of the window.
@@ -22,6 +22,7 @@ import Sharding
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
 public final class MFAC: ShardedOptimizer {
+  /// The settings that it was made with.
   public let configuration: Configuration
   package let fisher: DampedFisher
   private(set) var gradient: GradientSlice
@@ -59,7 +60,7 @@ public final class MFAC: ShardedOptimizer {
         capacity: configuration.window, cells: columns.cells, form: configuration.windowForm),
       damping: configuration.damping)
     compacted = Buffer(count: columns.areAll ? 0 : columns.count)
-    partials = Buffer(count: slice.cells.count * (configuration.window + 1))
+    partials = Buffer(count: slice.cells.count * (configuration.window + 2))
     direction = Buffer(count: slice.count)
     velocity = Buffer(count: configuration.momentum > 0 ? slice.count : 0)
     change = Buffer(count: configuration.dampingRule.levenbergMarquardt == nil ? 0 : slice.count)
@@ -76,7 +77,7 @@ public final class MFAC: ShardedOptimizer {
       try self.gradient.load(gradient, parameters: parameters, on: world)
     }
     if let clipped, !clipped.isFinite { return StepOutcome(gradientNorm: clipped) }
-    let (products, square) = try gramRow(
+    let (products, square, outside) = try gramRow(
       inserting: inserts, isNeeded: inserts || preconditions, on: world, clock: clock)
     // Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
     // window holds, and one with weight decay that is not finite may have been before.
@@ -104,8 +105,9 @@ public final class MFAC: ShardedOptimizer {
 
     // Where steps between take its length, a direction is measured before it is used up.
     let measures = preconditions && configuration.preconditionEvery > 1
+    var made: DirectionProducts
     if preconditions {
-      try clock.time(.direction, reading: windowBytes) {
+      made = try clock.time(.direction, reading: windowBytes) {
         try takeDirection(products, square: own, isInserted: inserts) { cells in
           guard !measures else { return }
           try clock.time(.update) {
@@ -114,7 +116,7 @@ public final class MFAC: ShardedOptimizer {
         }
       }
     } else {
-      clock.time(.direction) { scaleGradient(of: own) }
+      made = clock.time(.direction) { scaleGradient(of: own) }
     }
     if measures {
       directionNorm = try clock.time(.sum) {
@@ -135,6 +137,10 @@ public final class MFAC: ShardedOptimizer {
       outcome.predictedChange = predictedChange
     }
     outcome.damping = fisher.damping
+    // Outside the window the direction is the gradient.
+    made.square += outside
+    made.withGradient += outside
+    outcome.direction = DirectionMeasure(made, gradientSquare: own + outside)
     return outcome
   }
 
@@ -206,21 +212,26 @@ public final class MFAC: ShardedOptimizer {
 
   /// The products of the gradient with the window's, where they are needed, and where it will be
   /// inserted, in the form in which it will be stored, also with itself; and the square of its norm, of
-  /// all of it.
+  /// all of it and of what is kept out of the window.
   private func gramRow(
     inserting: Bool, isNeeded: Bool, on world: Communicator, clock: PhaseClock
-  ) throws -> (products: [Double], square: Double) {
+  ) throws -> (products: [Double], square: Double, outside: Double) {
     let width = isNeeded ? fisher.window.width(inserting: inserting) : 0
+    let hasOutside = gradient.parameters.hasOutside
+    let stride = width + (hasOutside ? 2 : 1)
     clock.time(.gramRow, reading: isNeeded ? windowBytes : 0) {
-      gradient.writeSquares(into: partials.pointer + width, stride: width + 1)
+      gradient.writeSquares(into: partials.pointer + width, stride: stride)
+      if hasOutside {
+        gradient.writeSquaresOutside(into: partials.pointer + width + 1, stride: stride)
+      }
       _ = compact(gradient.slice)
       if inserting { fisher.window.stage(columns.areAll ? gradient.mutableSlice : compacted.all) }
       guard isNeeded else { return }
       fisher.window.partialProducts(
-        with: seen, inserting: inserting, into: partials, stride: width + 1)
+        with: seen, inserting: inserting, into: partials, stride: stride)
     }
-    let sums = try total(width: width + 1, on: world, clock: clock)
-    return (Array(sums.dropLast()), sums[width])
+    let sums = try total(width: stride, on: world, clock: clock)
+    return (Array(sums[..<width]), sums[width], hasOutside ? sums[width + 1] : 0)
   }
 
   /// The products of a vector of the window's columns with the window's gradients.

@@ -8,6 +8,7 @@ public struct ParameterGroup: Sendable, Equatable {
   /// v ← μv + g; w ← w − ηv. Other optimizers do not ask.
   public var usesMFAC: Bool
 
+  /// Without changes: as the rest.
   public init(rateFactor: Double = 1, weightDecay: Float? = nil, usesMFAC: Bool = true) {
     self.rateFactor = rateFactor
     self.weightDecay = weightDecay
@@ -17,17 +18,21 @@ public struct ParameterGroup: Sendable, Equatable {
 
 /// The parameters [0, d), cut into runs that are each of one group, and those that stay zero.
 public struct ParameterGroups: Sendable, Equatable {
+  /// Parameters one after another that are of one group.
   public struct Run: Sendable, Equatable {
+    /// Of the parameters [0, d).
     public let range: Range<Int>
     /// An index into the groups.
     public let group: Int
 
+    /// - Parameter group: an index into the groups.
     public init(_ range: Range<Int>, group: Int) {
       self.range = range
       self.group = group
     }
   }
 
+  /// In the order that runs count them in.
   public let groups: [ParameterGroup]
   let runs: [Run]
   /// [d], or nil where there are none.

@@ -58,6 +58,9 @@ struct ParameterSlice {
       } ?? []
   }
 
+  /// Whether some parameters of the whole vector are kept out of M-FAC's window by their group.
+  var hasOutside: Bool { groups.contains { !$0.usesMFAC } }
+
   /// Of the cell at `index`, in their order.
   func pieces(ofCell index: Int) -> ArraySlice<Piece> { pieces[piecesOfCell[index]] }
 

@@ -1,6 +1,6 @@
 import MPI
 
-/// The parts of a training step that are timed apart, and between steps evaluation, with the network that
+/// The parts of a training step that are timed apart, and between steps spectra, evaluation, with the network that
 /// it saves, and checkpoints.
 public enum Phase: String, CaseIterable, Sendable {
   /// Examples become network inputs.
@@ -23,6 +23,8 @@ public enum Phase: String, CaseIterable, Sendable {
   case update
   /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"
+  /// The Gram matrix's eigenvalues, where they are asked for.
+  case spectrum
   /// Weights are removed, or taken back, between two steps.
   case pruning
   case evaluation
@@ -32,14 +34,18 @@ public enum Phase: String, CaseIterable, Sendable {
 
 /// What each phase has cost this rank.
 public final class PhaseClock {
+  /// What a phase has cost.
   public struct Cost: Sendable, Equatable {
+    /// How often it was entered.
     public var calls = 0
+    /// On this rank's clock, waits included.
     public var seconds = 0.0
     /// What was sent to other ranks.
     public var sent = Traffic()
     /// What was read of the window, where that is what the phase is about.
     public var bytesRead = 0
 
+    /// Nothing, where nothing is given.
     public init(
       calls: Int = 0, seconds: Double = 0, sent: Traffic = Traffic(), bytesRead: Int = 0
     ) {
@@ -49,6 +55,7 @@ public final class PhaseClock {
       self.bytesRead = bytesRead
     }
 
+    /// Both together.
     public static func + (a: Cost, b: Cost) -> Cost {
       Cost(
         calls: a.calls + b.calls, seconds: a.seconds + b.seconds, sent: a.sent + b.sent,
@@ -56,6 +63,7 @@ public final class PhaseClock {
     }
   }
 
+  /// By phase, since the start.
   public private(set) var costs: [Phase: Cost] = [:]
   private let world: Communicator?
   /// Of all phases timed within the one that is running: they are not its own.
@@ -67,6 +75,7 @@ public final class PhaseClock {
   /// - Parameter world: whose traffic is counted, and which is told the phases.
   public init(on world: Communicator? = nil) { self.world = world }
 
+  /// By phase, since the start.
   public var seconds: [Phase: Double] { costs.mapValues(\.seconds) }
 
   /// Runs `body` and charges its time and traffic to `phase`, but for those of phases that `body`

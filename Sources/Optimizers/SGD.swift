@@ -8,18 +8,22 @@ import Sharding
 public final class SGD: ShardedOptimizer {
   private let momentum: Float
   private let weightDecay: WeightDecay
+  private let measuresDirection: Bool
   private var gradient: GradientSlice
   private let velocity: Buffer<Float>
 
   /// - Parameters:
   ///   - momentum: μ in [0, 1).
   ///   - clipNorm: the largest norm that a gradient keeps, or nil.
+  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
   public init(
     momentum: Float, weightDecay: WeightDecay, clipNorm: Double? = nil,
-    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
+    groups: ParameterGroups = ParameterGroups(), measuresDirection: Bool = false,
+    partition: CellPartition, rank: Int
   ) {
     self.momentum = momentum
     self.weightDecay = weightDecay
+    self.measuresDirection = measuresDirection
     gradient = GradientSlice(
       groups, decay: weightDecay, clipNorm: clipNorm, partition: partition, rank: rank)
     velocity = Buffer(count: gradient.slice.count)
@@ -29,7 +33,7 @@ public final class SGD: ShardedOptimizer {
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
-    let outcome = try self.gradient.measure(
+    var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)
     guard outcome.taken else { return outcome }
     try clock.time(.update) {
@@ -46,6 +50,10 @@ public final class SGD: ShardedOptimizer {
         }
         try updated(cell)
       }
+    }
+    if measuresDirection {
+      outcome.direction = try self.gradient.measure(
+        direction: UnsafeBufferPointer(velocity.all), on: world, clock: clock)
     }
     return outcome
   }

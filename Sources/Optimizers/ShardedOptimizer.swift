@@ -76,6 +76,9 @@ public struct StepOutcome: Sendable {
   /// λ of the step, where the optimizer has one.
   public var damping: Double?
 
+  /// The direction of the step, where it was measured.
+  public var direction: DirectionMeasure?
+
   /// The change of the loss on the step's batch that a quadratic model predicts, where the optimizer
   /// wants to know the actual one.
   public var predictedChange: Double?
@@ -83,6 +86,9 @@ public struct StepOutcome: Sendable {
   /// What the user should know, where something has changed in how steps are taken.
   public var notice: String?
 
+  /// - Parameters:
+  ///   - gradientNorm: not finite where the step is left out.
+  ///   - notice: what the user should know.
   public init(gradientNorm: Double, notice: String? = nil) {
     self.gradientNorm = gradientNorm
     self.notice = notice

@@ -12,7 +12,7 @@ struct WindowColumns {
 
   init(of slice: ParameterSlice) {
     sliceCount = slice.count
-    guard slice.hasZeros || slice.groups.contains(where: { !$0.usesMFAC }) else {
+    guard slice.hasZeros || slice.hasOutside else {
       cells = slice.cells
       parameters = nil
       return

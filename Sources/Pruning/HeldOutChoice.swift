@@ -12,6 +12,7 @@ public protocol HeldOutJudge {
 
 /// What candidates came to, and which was chosen.
 public struct HeldOutChoice: Sendable {
+  /// A way to prune, and what it came to.
   public struct Candidate: Sendable {
     /// λ and η by which the mask was found.
     public let mask: BrainSurgeon.Model
@@ -19,9 +20,11 @@ public struct HeldOutChoice: Sendable {
     public let update: BrainSurgeon.Model
     /// τ: the weights are the masked ones and τ times the change of those that are kept.
     public let step: Double
+    /// On the held-out examples; the least is chosen.
     public let loss: Double
   }
 
+  /// In the order in which they were tried.
   public let candidates: [Candidate]
   /// An index into them.
   public let chosen: Int

@@ -4,10 +4,13 @@ import Sharding
 
 /// How a mask comes about in a stage of pruning.
 public struct MaskPath: Sendable {
+  /// Which weights compete, and for what.
   public let selection: Selection
+  /// Who owns which weights.
   public let partition: CellPartition
   /// One after another: at each, the weights that go are judged with those before them gone.
   public let sparsities: [Double]
+  /// What becomes of the mask at the last sparsity.
   public let improvement: Improvement
   /// Of the first part, by each of a method's candidates, where they are known: paths of a sweep begin
   /// with the same.
@@ -34,6 +37,9 @@ public struct MaskPath: Sendable {
     }
   }
 
+  /// - Parameters:
+  ///   - sparsities: ascending, the last one that of the stage.
+  ///   - saliencies: of the first part, by candidate, this rank's slice; nil where they are to be computed.
   public init(
     _ selection: Selection, partition: CellPartition, sparsities: [Double],
     improvement: Improvement = .none, saliencies: [[Double]]? = nil

@@ -1,6 +1,8 @@
 /// The λ, η and τ that are chosen among.
 public struct ModelCandidates: Sendable {
+  /// λ and η, each with each.
   public let models: [BrainSurgeon.Model]
+  /// τ, by which the change of the kept weights is multiplied.
   public let steps: [Double]
 
   /// - Parameters:

@@ -2,5 +2,6 @@
 public struct PruningError: Error, CustomStringConvertible {
   public let description: String
 
+  /// - Parameter description: what is wrong, what was expected, and what was got.
   public init(_ description: String) { self.description = description }
 }

@@ -48,6 +48,7 @@ public struct Removed: Sendable {
   /// Of the system that it has solved, its largest eigenvalue over its least, where it was measured.
   public var condition: Double?
 
+  /// Nothing, where the method says nothing.
   public init(prediction: Double? = nil, condition: Double? = nil) {
     self.prediction = prediction
     self.condition = condition
@@ -56,10 +57,13 @@ public struct Removed: Sendable {
 
 /// What came of a stage of pruning.
 public struct PrunedStage: Sendable {
+  /// What stays after the stage.
   public let mask: Mask
+  /// What the method says of the removal.
   public let removed: Removed
   /// By which the candidates were judged, where there were several.
   public let choice: HeldOutChoice?
+  /// What the stage's parts have taken on this rank.
   public let seconds: StageSeconds
   /// By each candidate, of the weights that the stage began with.
   public let saliencies: [[Double]]
@@ -95,6 +99,7 @@ extension PruningMethod {
 /// Judges a weight by its square: what the loss would lose if its Hessian were a multiple of the
 /// identity. The others stay as they are.
 public struct MagnitudePruning: PruningMethod {
+  /// It has no settings.
   public init() {}
 
   public func saliencies(

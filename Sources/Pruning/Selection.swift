@@ -35,9 +35,13 @@ public struct Selection: Sendable {
 
   /// All tensors of the vector [d], in its order.
   public let tensors: [WeightTensor]
+  /// Which weights compete with one another.
   public let scope: Scope
+  /// What the kept weights of a tensor must look like.
   public let pattern: Pattern
+  /// What a saliency is divided by.
   public let weighing: Weighing
+  /// What a sparsity is a share of.
   public let budget: Budget
   /// No tensor gets a higher sparsity.
   public let maximumTensorSparsity: Double
@@ -88,6 +92,7 @@ public struct Selection: Sendable {
     }
   }
 
+  /// The tensors whose weights may be removed.
   public var prunable: [WeightTensor] { tensors.filter(\.isPrunable) }
 
   /// Weights that may be removed.

@@ -1,5 +1,6 @@
 /// A tensor among weights that are pruned, as selection and masks know it.
 public struct WeightTensor: Sendable, Equatable {
+  /// As in the file of weights.
   public let name: String
   /// [outputs, inputs, …] of those that patterns are for.
   public let shape: [Int]
@@ -11,6 +12,7 @@ public struct WeightTensor: Sendable, Equatable {
   /// that is not known.
   public let multiplyAdds: Int
 
+  /// A tensor in the places `range` of the vector.
   public init(
     name: String, shape: [Int], range: Range<Int>, isPrunable: Bool, multiplyAdds: Int = 0
   ) {

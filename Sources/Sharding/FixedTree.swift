@@ -1,7 +1,9 @@
 /// A node of a binary tree over leaves 0, 1, …: it stands for the leaves
 /// [index·2^level, (index + 1)·2^level) that exist.
 public struct TreeNode: Sendable, Equatable {
+  /// Its height: 0 for a leaf.
   public let level: Int
+  /// Its place among the nodes of its level, from 0.
   public let index: Int
 
   @inlinable init(level: Int, index: Int) {
@@ -20,6 +22,7 @@ public struct TreeNode: Sendable, Equatable {
 /// what was added: a rank sends those, and whoever receives the nodes of all ranks, in order, adds
 /// them in turn and is left with the root.
 public struct FixedTree<Value> {
+  /// Of the tree; the sum is complete when all of them have been added.
   public let leaves: Int
   @usableFromInline var complete: [(node: TreeNode, value: Value)] = []
   @usableFromInline let join: (Value, Value) -> Value

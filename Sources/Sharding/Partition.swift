@@ -3,9 +3,14 @@
 /// Pure arithmetic: every rank computes every rank's share. A power of two of ranks gets aligned
 /// subtrees of a power of two of items.
 public struct Partition: Sendable, Equatable {
+  /// How many things there are to share out.
   public let items: Int
+  /// p, how many they are shared out to.
   public let ranks: Int
 
+  /// - Parameters:
+  ///   - items: 0 or more.
+  ///   - ranks: 1 or more.
   public init(of items: Int, over ranks: Int) {
     precondition(items >= 0 && ranks > 0, "\(items) items over \(ranks) ranks")
     self.items = items
@@ -20,14 +25,17 @@ public struct Partition: Sendable, Equatable {
 
 /// The cells of a parameter vector and the ranks that own them.
 public struct CellPartition: Sendable, Equatable {
+  /// What is shared out.
   public let cells: Cells
   private let owners: Partition
 
+  /// Shares out the leaves of the tree over the cells, as evenly as can be.
   public init(_ cells: Cells, over ranks: Int) {
     self.cells = cells
     owners = Partition(of: cells.leaves, over: ranks)
   }
 
+  /// p.
   public var ranks: Int { owners.ranks }
 
   /// The cells that a rank owns; none where there are more ranks than cells.

@@ -43,7 +43,7 @@ private func number(in path: String, after key: String = "") -> Int? {
   }
 }
 
-private func lines(of path: String) -> [Substring] {
+func lines(of path: String) -> [Substring] {
   guard let file = fopen(path, "r") else { return [] }
   defer { fclose(file) }
   var bytes = [UInt8](repeating: 0, count: 1 << 16)

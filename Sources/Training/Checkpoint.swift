@@ -18,7 +18,9 @@ public struct Checkpoint: Sendable {
   /// Those that are not by cells.
   static let whole = [model, curvature, Masks.fileName]
 
+  /// Its directory.
   public let path: String
+  /// What `manifest.json` in it says.
   public let manifest: Manifest
 
   /// Reads the manifest; the files it names are not looked at.

@@ -3,8 +3,10 @@ import Foundation
 
 /// The checkpoints of a run, in `checkpoints` within its directory.
 public struct CheckpointDirectory: Sendable {
+  /// Of the directory, which need not exist.
   public let path: String
 
+  /// Of the run with that directory.
   public init(ofRun directory: String) { path = "\(directory)/checkpoints" }
 
   /// Where the checkpoint of a step is.

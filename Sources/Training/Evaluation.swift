@@ -6,6 +6,7 @@ import Sharding
 
 /// Mean loss and accuracy over the examples, and over their positions, of a set.
 public struct Evaluation: Sendable, Equatable {
+  /// Mean over all predictions.
   public let loss: Double
   /// In [0, 1]; nil where the targets are values.
   public let accuracy: Double?

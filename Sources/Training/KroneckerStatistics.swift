@@ -37,7 +37,7 @@ package struct CurvatureLayer: Sendable {
 
 /// Gathers the sums of all layers' factors from passes over micro-batches.
 ///
-///   packed [packedCount]   A and B of each layer in turn, as packed triangles, not scaled
+///     packed [packedCount]   A and B of each layer in turn, as packed triangles, not scaled
 ///
 /// The packed sums of micro-batches are added in the fixed tree; `FactorAverage.add` then scales them,
 /// by `scales(of:examples:)` for the *global* batch.

@@ -2,6 +2,7 @@ import Glibc
 
 /// The learning rate of each step: a linear warm-up, then a shape.
 public struct LearningRateSchedule: Sendable, Equatable {
+  /// What becomes of the rate after the warm-up.
   public enum Shape: Sendable, Equatable {
     case constant
     /// Multiplied by `factor` after every so many steps.
@@ -12,14 +13,21 @@ public struct LearningRateSchedule: Sendable, Equatable {
     case linear
   }
 
+  /// The full rate η.
   public let base: Double
+  /// After the warm-up.
   public let shape: Shape
   /// Step t of the warm-up takes (t + 1)/warmUp of the rate.
   public let warmUp: Int
+  /// Steps of the run.
   public let totalSteps: Int
   /// Steps at which the shape begins anew, ascending: of each cycle it reaches its end at the next.
   public var restarts: [Int] = []
 
+  /// - Parameters:
+  ///   - base: the full rate.
+  ///   - warmUp: steps until it is reached.
+  ///   - totalSteps: of the run, the warm-up among them.
   public init(base: Double, shape: Shape, warmUp: Int = 0, totalSteps: Int) {
     self.base = base
     self.shape = shape

@@ -14,9 +14,9 @@ extension Manifest {
   /// shown.
   func differences(from configuration: String) -> [Difference] {
     let other: Set = [
-      "run-directory", "progress", "log-view", "save-every-steps", "save-every-minutes",
-      "keep-last",
-      "checkpoint-window", "resume", "watchdog-seconds", "check-collectives",
+      "run-directory", "progress", "log-view", "tensorboard", "spectrum-every", "save-every-steps",
+      "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",
+      "check-collectives",
     ]
     let (stored, now) = (Self.values(settings), Self.values(configuration))
     return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in

@@ -6,9 +6,13 @@ import Sharding
 public struct Manifest: Codable, Sendable, Equatable {
   static let fileName = "manifest.json"
 
+  /// A file of the checkpoint.
   public struct File: Codable, Sendable, Equatable {
+    /// Within the checkpoint's directory.
     public let name: String
+    /// Its length.
     public let bytes: Int
+    /// Its digest, in hexadecimal digits.
     public let sha256: String
     /// The cells that it has tensors of, from the first to before the last number; of files by cells.
     public var cells: [Int]?
@@ -23,6 +27,7 @@ public struct Manifest: Codable, Sendable, Equatable {
   public var step: Int
   /// Where the data are to go on, both from 0.
   public var epoch: Int
+  /// The batch of the epoch that comes next.
   public var batchInEpoch: Int
   /// Of the step to come.
   public var learningRate: Double
@@ -32,11 +37,15 @@ public struct Manifest: Codable, Sendable, Equatable {
   public var skippedInARow: Int
   /// Seconds that the run has taken, in all, and without evaluations and checkpoints.
   public var seconds: Double
+  /// The same without evaluations and checkpoints.
   public var trainingSeconds: Double
   /// Length of `metrics.jsonl`.
   public var metricsBytes: Int
+  /// d.
   public var parameterCount: Int
+  /// Coordinates in a cell.
   public var cellSize: Int
+  /// Cells that hold coordinates.
   public var cellCount: Int
   /// Whether the window is in it, where the optimizer has one.
   public var hasWindow: Bool
@@ -46,13 +55,17 @@ public struct Manifest: Codable, Sendable, Equatable {
   public var optimizer: [String: Double]
   /// As resolved, in YAML.
   public var settings: String
+  /// Digest of the settings' text.
   public var settingsSha256: String
   /// Digests of what the settings name.
   public var network: String
+  /// Digest of the training data.
   public var trainingData: String
   /// What bytes depend on beside the settings: OpenBLAS's kernels, and the program.
   public var coreType: String
+  /// Digest of the program's file.
   public var programSha256: String
+  /// All but the manifest itself.
   public var files: [File]
 }
 

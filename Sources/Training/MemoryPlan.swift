@@ -51,6 +51,7 @@ public struct MemoryPlan: Sendable {
       activations: sum(plan.activations, other.activations))
   }
 
+  /// Bytes of a rank in all.
   public var total: Int { Self.sum(Self.sum(state, vectors), activations) }
 
   /// More than can be addressed is as good as the largest number.

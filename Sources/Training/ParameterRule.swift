@@ -15,6 +15,10 @@ public struct ParameterRule: Sendable, Equatable {
   /// Whether M-FAC preconditions them; else they take heavy-ball steps.
   public var usesMFAC: Bool
 
+  /// - Parameters:
+  ///   - match: a shell pattern for tensors' names.
+  ///   - learningRate: in place of the run's.
+  ///   - weightDecay: in place of the optimizer's.
   public init(
     match: String, learningRate: Double? = nil, weightDecay: Float? = nil, usesMFAC: Bool = true
   ) {

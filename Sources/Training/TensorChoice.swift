@@ -8,6 +8,7 @@ public struct TensorChoice: Sendable, Equatable {
   /// But not those.
   public var exclude: [String]
 
+  /// Shell patterns for tensors' names.
   public init(include: [String] = [], exclude: [String] = []) {
     self.include = include
     self.exclude = exclude

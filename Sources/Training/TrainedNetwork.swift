@@ -8,8 +8,11 @@ import Sharding
 /// A network that this package computes, with data for its gradients.
 public final class TrainedNetwork: TrainedModel {
   public let name: String
+  /// What it computes.
   public let description: NetworkDescription
+  /// The data for gradients and evaluation.
   public let dataset: Dataset
+  /// Of which the gradients are.
   public let loss: Loss
   public let tensors: [WeightFile.Tensor]
   public let weights: Buffer<Float>

@@ -1,13 +1,15 @@
 import Datasets
 import MPI
+import Optimizers
 
 extension Trainer {
   /// Since the run's first step, over all processes that have worked on it.
   var seconds: Double { position.secondsBefore + progress.seconds }
 
-  /// Without those of evaluations and checkpoints.
+  /// Without those of spectra, evaluations and checkpoints.
   var trainingSeconds: Double {
-    let others = (clock.seconds[.evaluation] ?? 0) + (clock.seconds[.saving] ?? 0)
+    let phases: [Phase] = [.spectrum, .evaluation, .saving]
+    let others = phases.reduce(0) { $0 + (clock.seconds[$1] ?? 0) }
     return position.trainingSecondsBefore + progress.seconds - others
   }
 

@@ -42,7 +42,7 @@ public final class Trainer {
 
   let plan: TrainingPlan
   let world: Communicator
-  private let network: Network<Float>
+  let network: Network<Float>
   private let statistics: RunningStatistics
   package let step: TrainingStep
   /// Between two steps.
@@ -61,25 +61,26 @@ public final class Trainer {
   var position: Position
   /// Of the masks as they are.
   var sparsity: Double?
-  private var isLogComplete = true
+  var isLogComplete = true
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
+  /// - Parameter isDryRun: whether it will not run: no file is made, and all is said.
   /// - Throws: on all ranks together, where the plan does not fit the ranks or the memory, or the
   ///   ranks do not agree on the settings, the data or the weights.
-  public init(_ plan: TrainingPlan, on world: Communicator) throws {
+  public init(_ plan: TrainingPlan, isDryRun: Bool = false, on world: Communicator) throws {
     self.plan = plan
     self.world = world
     clock = PhaseClock(on: world)
     let trainingData = try plan.check(on: world)
     progress = Progress(
-      plan.progress, isFirst: world.rank == 0, totalSteps: plan.schedule.totalSteps,
-      samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
+      isDryRun ? .lines : plan.progress, isFirst: world.rank == 0,
+      totalSteps: plan.schedule.totalSteps, samplesPerStep: plan.batches.batchSize,
+      stepsPerEpoch: plan.batches.batchesPerEpoch)
     let checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
     self.checkpoints = checkpoints
     let checkpoint = try plan.checkpoint(
       in: checkpoints, trainingData: trainingData, on: world, progress: &progress)
-    let keepsFiles = world.rank == 0 && plan.keepsFiles
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
@@ -95,7 +96,9 @@ public final class Trainer {
     self.groups = groups
     let memory = try world.agree {
       var memory = MemoryPlan(
-        optimizer: plan.optimizer.bytes(groups: groups, partition: partition, rank: world.rank),
+        optimizer: plan.optimizer.bytes(
+          groups: groups, measuresDirection: plan.measuresDirection, partition: partition,
+          rank: world.rank) + plan.spectrumBytes,
         vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
           + RunningStatistics.bytes(
             count: plan.network.stateLayout.count, microBatches: microBatches, on: world)
@@ -114,7 +117,8 @@ public final class Trainer {
     state = RunState(
       network: plan.network, parameters: Buffer(count: d), statistics: statistics.values,
       optimizer: plan.optimizer.make(
-        clipNorm: plan.clipNorm, groups: groups, partition: partition, rank: world.rank),
+        clipNorm: plan.clipNorm, groups: groups, measuresDirection: plan.measuresDirection,
+        partition: partition, rank: world.rank),
       masks: masks, partition: partition, rank: world.rank)
     try Self.start(state, plan, groups, checkpoint, on: world)
     sparsity = masks?.sparsity
@@ -125,15 +129,9 @@ public final class Trainer {
       optimizer: state.optimizer, examples: plan.dataset.training, loss: plan.loss,
       microBatches: microBatches, partition: partition, on: world)
     let start = plan.start(checkpoint)
-    directory = try world.agree {
-      guard keepsFiles else { return nil }
-      let directory = try RunDirectory(
-        plan.runDirectory,
-        configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
-          + plan.configuration, start: start)
-      try checkpoints.removeTemporaries()
-      return directory
-    }
+    directory =
+      plan.keepsFiles && !isDryRun
+      ? try Self.makeDirectory(plan, start, fromStep: position.step, on: world) : nil
     if let directory, case .from(let bytes) = start, directory.metricsBytes < bytes {
       progress.warn(
         "\(plan.runDirectory)/metrics.jsonl: lines of earlier steps are missing: expected \(bytes) "
@@ -205,7 +203,7 @@ public final class Trainer {
   private var isAtEnd: Bool { position.step == plan.schedule.totalSteps }
 
   private var isEvaluationDue: Bool {
-    isAtEnd || position.step % (plan.evaluateEvery ?? plan.batches.batchesPerEpoch) == 0
+    isAtEnd || position.step % plan.evaluationPeriod == 0
   }
 
   /// Takes the next step, and tells of it.
@@ -219,16 +217,8 @@ public final class Trainer {
       batches.indices(step: index), step: index, epoch: epoch - 1, learningRate: rate,
       requests: isSaveOverdue ? .save : [])
     position.step += 1
+    log(line(of: record, epoch: epoch, learningRate: rate))
     clock.add(record.clock)
-    log(
-      RunDirectory.StepLine(
-        step: index + 1, epoch: epoch, loss: JSONNumber(record.loss),
-        gradientNorm: JSONNumber(record.outcome.gradientNorm), learningRate: rate,
-        sparsity: sparsity, damping: record.outcome.damping,
-        reductionRatio: record.reductionRatio.map(JSONNumber.init),
-        skipped: !record.outcome.taken,
-        seconds: Dictionary(
-          uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) })))
     position.skippedInARow = record.outcome.taken ? 0 : position.skippedInARow + 1
     if let notice = record.outcome.notice { progress.say("step \(index + 1): \(notice)") }
     if position.skippedInARow > 0 {
@@ -275,17 +265,6 @@ public final class Trainer {
           + plan.quality(of: evaluation)
           + " after step \(position.step), \(formatNumber(seconds, digits: 1)) s")
       return evaluation
-    }
-  }
-
-  /// A disk that is full ends no run: lines wait for it.
-  func log(_ line: some Encodable) {
-    do {
-      try directory?.log(line)
-      isLogComplete = true
-    } catch {
-      if isLogComplete { progress.warn("step \(position.step): \(error); its lines wait") }
-      isLogComplete = false
     }
   }
 }

@@ -49,6 +49,9 @@ extension TrainingPlan {
     }
   }
 
+  /// Steps between two evaluations.
+  var evaluationPeriod: Int { evaluateEvery ?? batches.batchesPerEpoch }
+
   /// The root of the mean squared error in the data's units, where that is the loss of values.
   func rootMeanSquaredError(_ evaluation: Evaluation) -> Double? {
     guard case .values = dataset.targets, loss == .meanSquaredError else { return nil }

@@ -13,13 +13,16 @@ public struct TrainingPlan: Sendable {
 
   /// When checkpoints are made, beside those that a signal asks for.
   public struct Saving: Sendable, Equatable {
+    /// After every so many steps; nil for not.
     public var everySteps: Int?
+    /// After every so many seconds; nil for not.
     public var everySeconds: Double?
     /// How many stay, the newest ones.
     public var keepLast = 2
     /// Whether the optimizer's window is in them; it is most of their size, and fills anew without.
     public var includesWindow = true
 
+    /// Only when a signal asks.
     public init() {}
   }
 
@@ -33,10 +36,15 @@ public struct TrainingPlan: Sendable {
     case from(String)
   }
 
+  /// To train and to test on.
   public var dataset: Dataset
+  /// To be trained.
   public var network: NetworkDescription
+  /// Which, with its settings.
   public var optimizer: OptimizerChoice
+  /// Of the learning rate; it tells the steps too.
   public var schedule: LearningRateSchedule
+  /// Which examples make the batch of a step.
   public var batches: BatchOrder
   /// Parameters treated otherwise than the rest; a tensor follows the first rule that matches it.
   public var rules: [ParameterRule] = []
@@ -52,10 +60,13 @@ public struct TrainingPlan: Sendable {
   /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor of
   /// the batch size.
   public var microBatches = 8
+  /// To be minimized; it must fit the dataset's targets.
   public var loss = Loss.crossEntropy()
   /// A safetensors file; initial weights are drawn by `seed` where there is none.
   public var initialWeights: String?
+  /// Of initial weights and dropout.
   public var seed: UInt64 = 0
+  /// What to do with gradients that are not finite.
   public var onNonFinite = OnNonFinite.stop
   /// Steps between two evaluations, which save the network too; nil: an epoch.
   public var evaluateEvery: Int?
@@ -63,14 +74,22 @@ public struct TrainingPlan: Sendable {
   public var runDirectory: String
   /// Whether there are such files; a benchmark leaves none.
   package var keepsFiles = true
+  /// When checkpoints are made.
   public var saving = Saving()
+  /// Where the run begins.
   public var resume = Resume.never
   /// The settings as resolved, in YAML: the run's `config.yaml`.
   public var configuration = ""
+  /// What rank 0 tells meanwhile.
   public var progress = Progress.Style.automatic
   /// Whether rank 0 says in the end what each phase has cost.
   public var logView = false
+  /// Whether there are event files for TensorBoard.
+  public var tensorboard = false
+  /// Steps > 0 between two spectra of the Gram matrix, where there are any.
+  public var spectrumEvery: Int?
 
+  /// The program's defaults for the rest.
   public init(
     dataset: Dataset, network: NetworkDescription, optimizer: OptimizerChoice,
     schedule: LearningRateSchedule, batches: BatchOrder, runDirectory: String

@@ -34,14 +34,12 @@ package final class TrainingStep {
   private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
   private let seed: UInt64
-  package let optimizer: any ShardedOptimizer
   private let examples: ExampleBuffer
   private let loss: Loss
   private let microBatches: Partition
   private let reduction: ReduceScatter
   private let lossSum: TreeSum
-  private let gather: AllGather
-  private let own: Range<Int>
+  private let update: ParameterUpdate
   private let world: Communicator
 
   init(
@@ -53,16 +51,16 @@ package final class TrainingStep {
     self.parameters = parameters
     self.statistics = statistics
     self.seed = seed
-    self.optimizer = optimizer
     self.examples = ExampleBuffer(examples, capacity: network.maximumBatch)
     self.loss = loss
     self.microBatches = microBatches
     reduction = ReduceScatter(of: microBatches, to: partition, on: world)
     lossSum = TreeSum(microBatches, rank: world.rank)
-    gather = AllGather((0..<world.size).map(partition.slice(of:)), on: world)
-    own = partition.slice(of: world.rank)
+    update = ParameterUpdate(optimizer, of: parameters, partition: partition, on: world)
     self.world = world
   }
+
+  package var optimizer: any ShardedOptimizer { update.optimizer }
 
   /// Collective.
   ///
@@ -97,19 +95,9 @@ package final class TrainingStep {
       try statistics.reduce(on: world)
       return try reduction.finish(on: world)
     }
-    var slice = parameters[own].mutableSpan
-    let outcome = try optimizer.step(
-      gradient.span, updating: &slice, learningRate: learningRate, on: world, clock: clock
-    ) { updated in
-      let end = own.lowerBound + updated.upperBound
-      guard gather.hasBlock(upTo: end) else { return }
-      try clock.time(.allGather) { try gather.advance(to: end, of: parameters.all, on: world) }
-    }
+    let outcome = try update.take(gradient, learningRate: learningRate, on: world, clock: clock)
     if outcome.taken {
-      try clock.time(.allGather) {
-        try statistics.finish(updating: network, on: world)
-        try gather.finish(parameters.all, on: world)
-      }
+      try clock.time(.allGather) { try statistics.finish(updating: network, on: world) }
     }
     var ratio: Double?
     if let predicted = outcome.predictedChange {

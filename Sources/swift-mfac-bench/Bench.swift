@@ -1,12 +1,14 @@
 import ArgumentParser
 import Launching
 import LinearAlgebra
+import Training
 
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-bench",
     abstract: "Measures the parts of a training step, and how they scale.",
+    version: packageVersion,
     subcommands: [
       NetworksCommand.self, WindowCommand.self, StepCommand.self, ScalingCommand.self,
       PredictCommand.self, LinkCommand.self, StaticCommand.self,

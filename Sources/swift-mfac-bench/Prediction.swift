@@ -80,7 +80,7 @@ package struct Prediction {
         return addition * Double(additions)
       case .gramRow, .direction, .update: return one * slices[rank]
       case .sum: return one * cells[rank]
-      case .loss, .solve, .allGather, .pruning, .evaluation, .saving: return one
+      case .loss, .solve, .allGather, .spectrum, .pruning, .evaluation, .saving: return one
       }
     }
   }

@@ -5,10 +5,10 @@ import MPI
 
 /// Where results go beside the table.
 struct ResultFiles: ParsableArguments {
-  @Option(help: "A file for the numbers, as JSON.")
+  @Option(help: "A file for the numbers, as JSON.", completion: .file())
   var json: String?
 
-  @Option(help: "A file for a plot, as SVG.")
+  @Option(help: "A file for a plot, as SVG.", completion: .file())
   var plot: String?
 
   /// Refuses files that cannot be written, before anything is measured for them.

@@ -28,7 +28,7 @@ struct StaticCommand: ParsableCommand {
   @Option(parsing: .upToNextOption, help: "m, gradients; each d and m make a line.")
   var windows = [256, 1024]
 
-  @Option(help: "A directory for files of gradients, in place of memory.")
+  @Option(help: "A directory for files of gradients, in place of memory.", completion: .directory)
   var pageDirectory: String?
 
   @Option(parsing: .unconditional, help: "Repetitions; the median counts.")

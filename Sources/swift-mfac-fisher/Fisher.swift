@@ -2,6 +2,7 @@ import ArgumentParser
 import Launching
 import LinearAlgebra
 import MPI
+import Training
 
 @main
 struct Fisher: ParsableCommand {
@@ -13,6 +14,7 @@ struct Fisher: ParsableCommand {
       framework. Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-fisher diagonal …': what it \
       writes is the same, byte for byte, in double precision.
       """,
+    version: packageVersion,
     subcommands: [
       Product.self, Diagonal.self, Element.self, Influence.self, Spectrum.self,
     ])

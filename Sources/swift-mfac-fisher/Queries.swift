@@ -11,7 +11,9 @@ struct Product: Query {
 
   @OptionGroup var settings: QuerySettings
 
-  @Option(help: "The vectors, in a file of the form that gradients have (.safetensors, .npy).")
+  @Option(
+    help: "The vectors, in a file of the form that gradients have (.safetensors, .npy).",
+    completion: .file())
   var vectors: String
 
   func answer(_ fisher: QueriedFisher) throws {
@@ -78,7 +80,8 @@ struct Influence: Query {
 
   @OptionGroup var settings: QuerySettings
 
-  @Option(help: "The test gradients, in a file of the form that gradients have.")
+  @Option(
+    help: "The test gradients, in a file of the form that gradients have.", completion: .file())
   var vectors: String?
 
   @Option(

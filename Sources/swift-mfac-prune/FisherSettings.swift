@@ -9,7 +9,7 @@ struct FisherSettings: ParsableArguments {
     help: """
       A directory on a local disk for files of G, for more than there is memory; each rank makes one, \
       which is gone when it ends. The result is the same.
-      """)
+      """, completion: .directory)
   var pageDirectory: String?
 
   @Option(

@@ -10,10 +10,10 @@ struct Plot: ParsableCommand {
       else of their settings differs.
       """)
 
-  @Argument(help: "The report.json files of --sweep, or of single sparsities.")
+  @Argument(help: "The report.json files of --sweep, or of single sparsities.", completion: .file())
   var reports: [String]
 
-  @Option(help: "The file for the plot, as SVG; it is replaced.")
+  @Option(help: "The file for the plot, as SVG; it is replaced.", completion: .file())
   var output: String
 
   func validate() throws { try require(!output.isEmpty, "--output", "a path", "an empty one") }

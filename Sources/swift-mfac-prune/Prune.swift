@@ -15,7 +15,7 @@ struct Prune: ParsableCommand {
       Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-prune …': the pruned network is the \
       same, byte for byte. Loss and accuracy are of the test part of the data.
       """,
-    subcommands: [Plot.self])
+    version: packageVersion, subcommands: [Plot.self])
 
   @OptionGroup var settings: PruneSettings
 

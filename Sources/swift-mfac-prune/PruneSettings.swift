@@ -44,7 +44,7 @@ struct TensorSettings: ParsableArguments {
   @Option(
     help: """
       A masks.safetensors of earlier pruning: what it has removed is zero, stays so, and counts.
-      """)
+      """, completion: .file())
   var masks: String?
 
   @OptionGroup var patterns: TensorPatterns
@@ -58,7 +58,7 @@ struct OutputSettings: ParsableArguments {
       A directory for model.safetensors, masks.safetensors and report.json; with --sweep, those of \
       each sparsity in one of its own, as sparsity-0.9, and curve.svg where the loss is known or \
       predicted.
-      """)
+      """, completion: .directory)
   var output: String
 
   @Flag(
@@ -73,7 +73,7 @@ struct OutputSettings: ParsableArguments {
       A directory in which each of --stages is left when it is done; the same call goes on from there. \
       With a file of --gradients a call makes one stage, for the next wants gradients of the weights \
       that it leaves.
-      """)
+      """, completion: .directory)
   var state: String?
 
   func validate() throws {

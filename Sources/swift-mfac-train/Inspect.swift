@@ -7,7 +7,9 @@ struct Inspect: ParsableCommand {
     discussion:
       "Ends with status 0 where it is whole. Of a run's directory, its newest one is shown.")
 
-  @Argument(help: "A checkpoint's directory, such as runs/…/checkpoints/step-00001200, or a run's.")
+  @Argument(
+    help: "A checkpoint's directory, such as runs/…/checkpoints/step-00001200, or a run's.",
+    completion: .directory)
   var checkpoint: String
 
   func run() throws {

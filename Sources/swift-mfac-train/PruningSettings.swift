@@ -9,7 +9,7 @@ struct PruningSettings: ParsableArguments {
     help: """
       A masks.safetensors of pruning: what it removes is zero and stays so; with --sparsity or --regrow \
       the masks to begin with.
-      """)
+      """, completion: .file())
   var masks: String?
 
   @Option(

@@ -43,6 +43,9 @@ struct Settings: ParsableArguments {
     } else if length.steps == nil {
       length.epochs = 3
     }
+    if output.tensorboard, optimizer.optimizer == .mfac {
+      output.spectrumEvery = output.spectrumEvery ?? max(100, optimizer.window / 4)
+    }
     if optimizer.optimizer == .adamw {
       try require(
         optimizer.momentum == 0, "--momentum", "0 with adamw, which has its own",
@@ -53,7 +56,8 @@ struct Settings: ParsableArguments {
 }
 
 struct StartSettings: ParsableArguments {
-  @Option(help: "Start from these weights (.safetensors) instead of drawing them.")
+  @Option(
+    help: "Start from these weights (.safetensors) instead of drawing them.", completion: .file())
   var initialWeights: String?
 }
 
@@ -95,9 +99,9 @@ struct LengthSettings: ParsableArguments {
 struct OutputSettings: ParsableArguments {
   @Option(
     help: """
-      Where config.yaml, metrics.jsonl and model.safetensors go. \
+      Where config.yaml, metrics.jsonl, environment.jsonl and model.safetensors go. \
       (default: a new directory under runs/)
-      """)
+      """, completion: .directory)
   var runDirectory: String?
 
   @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")
@@ -106,8 +110,22 @@ struct OutputSettings: ParsableArguments {
   @Flag(inversion: .prefixedNo, help: "Say in the end what each phase of the steps has cost.")
   var logView = false
 
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Write event files for TensorBoard too, in 'tensorboard' within the run's directory.")
+  var tensorboard = false
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Steps between two spectra of the Gram matrix, O(m³) each (mfac). (default: none; with \
+      --tensorboard 100, or m/4 where that is more)
+      """)
+  var spectrumEvery: Int?
+
   func validate() throws {
     try require(runDirectory != "", "--run-directory", "a path", "an empty one")
+    try require("--spectrum-every", in: 1...1_000_000_000, spectrumEvery ?? 1)
   }
 }
 

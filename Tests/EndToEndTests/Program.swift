@@ -17,6 +17,7 @@ struct Program {
   static let prune = Bundle.main.bundleURL.appending(path: "swift-mfac-prune").path
   static let fisher = Bundle.main.bundleURL.appending(path: "swift-mfac-fisher").path
   static let bench = Bundle.main.bundleURL.appending(path: "swift-mfac-bench").path
+  static let directory = Bundle.main.bundleURL.path
   static let ranksCheck = Bundle.main.bundleURL.appending(path: "ranks-check").path
 
   /// What a program has written as JSON.
@@ -47,7 +48,8 @@ struct Program {
     return process
   }
 
-  static func run(_ process: Process) throws -> Outcome {
+  /// - Parameter limit: after so many seconds it is ended.
+  static func run(_ process: Process, limit: Double = 120) throws -> Outcome {
     // Files, not pipes: nothing has to be read while it runs.
     let directory = try TemporaryDirectory()
     let (out, err) = (directory.path("out"), directory.path("err"))
@@ -64,10 +66,10 @@ struct Program {
     defer { pthread_sigmask(SIG_SETMASK, &own, nil) }
     try process.run()
     // A hang is a failure, not a reason to wait for ever.
-    let limit = DispatchWorkItem { if process.isRunning { process.terminate() } }
-    DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: limit)
+    let timeout = DispatchWorkItem { if process.isRunning { process.terminate() } }
+    DispatchQueue.global().asyncAfter(deadline: .now() + limit, execute: timeout)
     process.waitUntilExit()
-    limit.cancel()
+    timeout.cancel()
     return Outcome(
       status: process.terminationStatus, output: try String(contentsOfFile: out, encoding: .utf8),
       errors: try String(contentsOfFile: err, encoding: .utf8),

@@ -1,3 +1,4 @@
+import Glibc
 import LinearAlgebra
 import MPI
 import Optimizers
@@ -75,6 +76,24 @@ func exampleColumns(_ d: Int) -> [Int] {
   (0..<d).filter { $0 < d / 3 || ($0 >= 2 * d / 3 && $0 % 5 != 0) }
 }
 
+/// What a step tells of its direction u and the gradient g.
+func checkDirection(
+  _ outcome: StepOutcome, _ u: [some BinaryFloatingPoint], of g: [some BinaryFloatingPoint],
+  _ digest: UInt64
+) throws -> UInt64 {
+  guard let direction = outcome.direction, let angle = direction.angle else {
+    throw Wrong("no direction was measured")
+  }
+  // u is rounded to single precision, and in AdamW its averages are.
+  try check(abs(direction.norm / norm(u) - 1) < 1e-5, "norm \(direction.norm) for \(norm(u))")
+  let product = zip(u, g).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+  let cosine = product / (norm(u) * norm(g))
+  try check(
+    abs(cos(angle * .pi / 180) - cosine) < 1e-6 && (0...180).contains(angle),
+    "an angle of \(angle)° for a cosine of \(cosine)")
+  return digest &* 31 &+ direction.norm.bitPattern &* 31 &+ angle.bitPattern
+}
+
 /// Groups and clipping in SGD and AdamW, as PyTorch's formulas in single precision.
 func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let groups = exampleGroups(d)
@@ -85,14 +104,17 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     {
       SGD(
         momentum: momentum, weightDecay: .coupled(decay), clipNorm: clip, groups: groups,
-        partition: $0, rank: $1)
+        measuresDirection: true, partition: $0, rank: $1)
     }, w, on: world)
   let adamw = Stepper(
     {
       AdamW(
-        weightDecay: .decoupled(decay), clipNorm: clip, groups: groups, partition: $0, rank: $1)
+        weightDecay: .decoupled(decay), clipNorm: clip, groups: groups, measuresDirection: true,
+        partition: $0, rank: $1)
     }, w, on: world)
   var v = [Float](repeating: 0, count: d)
+  var digest: UInt64 = 0
+  var moments = [(first: Double, second: Double)](repeating: (0, 0), count: d)
   for t in 0..<4 {
     // The second one is short enough as it is.
     let given = gradient(t, d).map { t == 1 ? $0 * 1e-3 : $0 }
@@ -110,15 +132,27 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
       abs(outcome.gradientNorm / norm(trained) - 1) < 1e-12, "norm \(outcome.gradientNorm)")
     let scale = Float(min(1, clip / (norm(trained) + 1e-6)))
     try check((scale < 1) == (t != 1 && norm(trained) > clip), "scale \(scale) at step \(t)")
+    var used = [Float](repeating: 0, count: d)
     for i in 0..<d where i < 2 * d / 3 || i % 5 != 0 {
       let (rate, own): (Float, Float) =
         i < d / 3 ? (0.5, decay) : i < 2 * d / 3 ? (0.125, 0.25) : (0.25, decay)
       let g = scale * given[i] + own * w[i]
+      used[i] = g
       v[i] = momentum * v[i] + g
       w[i] -= rate * v[i]
     }
+    digest = try checkDirection(outcome, v, of: used, digest)
     try check(sgd.parameters.all.elementsEqual(w), "SGD with groups at step \(t)")
-    let change = try adamw.step(given, learningRate: 0.25).change
+    let (adamOutcome, change) = try adamw.step(given, learningRate: 0.25)
+    let clipped = trained.map { Double(scale * $0) }
+    let adam = (0..<d).map { i in
+      moments[i].first = 0.9 * moments[i].first + 0.1 * clipped[i]
+      moments[i].second = 0.999 * moments[i].second + 0.001 * clipped[i] * clipped[i]
+      let mean = moments[i].first / (1 - pow(0.9, Double(t + 1)))
+      let square = moments[i].second / (1 - pow(0.999, Double(t + 1)))
+      return mean / (square.squareRoot() + 1e-8)
+    }
+    digest = try checkDirection(adamOutcome, adam, of: clipped, digest)
     // The first step of Adam is η·sign(g).
     guard t == 0 else { continue }
     for i in 0..<d {
@@ -136,7 +170,7 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
       sgd.parameters.pointer[i].bitPattern == 0 && adamw.parameters.pointer[i].bitPattern == 0,
       "parameter \(i) of \(d) is zero no more")
   }
-  return adamw.digest(sgd.digest())
+  return adamw.digest(sgd.digest(digest))
 }
 
 /// M-FAC with groups: the direction of the window's columns against a dense one of these alone, and the
@@ -159,6 +193,7 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     }, origin, on: world)
   var rows = [[Double]](repeating: [], count: m)
   var velocity = [Double](repeating: 0, count: columns.count)
+  var digest: UInt64 = 0
   for t in 0..<7 {
     let given = gradient(t, d)
     rows[t % m] = columns.map { Double(given[$0]) }
@@ -171,6 +206,12 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     try check(abs(outcome.gradientNorm / norm(trained) - 1) < 1e-12, "norm of all groups")
     let exact = exactDirection(
       rows: rows.filter { !$0.isEmpty }, slot: t % m, capacity: m, damping: damping)
+    var (u, g) = (trained.map(Double.init), trained.map(Double.init))
+    for (column, value) in zip(columns, exact) {
+      u[column] = value
+      g[column] = Double(given[column])
+    }
+    digest = try checkDirection(outcome, u, of: g, digest)
     velocity = zip(velocity, exact).map { 0.5 * $0 + 0.5 * $1 }
     let expected = zip(columns, velocity).map { -($0 < d / 3 ? 0.5 : 0.25) * $1 }
     let error = relativeError(columns.map { change[$0] }, to: expected)
@@ -189,7 +230,7 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     broken[d / 2] = .nan
     try check(try !mfac.step(broken, learningRate: 0.25).outcome.taken, "a NaN was taken")
   }
-  return mfac.digest()
+  return mfac.digest(digest)
 }
 
 /// Gradients that are not inserted, and steps without a pass over the window.
@@ -207,7 +248,8 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
       mfac.parameters.all.update(repeating: 0)
       let given = gradient(t, d)
       let g = given.map(Double.init)
-      let direction = try mfac.step(given, learningRate: 1).change.map { -$0 }
+      let (outcome, change) = try mfac.step(given, learningRate: 1)
+      let direction = change.map { -$0 }
       var expected: [Double]
       if t % insertEvery == 0 { rows = rows.suffix(m - 1) + [g] }
       if t % preconditionEvery == 0 {
@@ -222,7 +264,7 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
       // Rounded to single precision; a scale has an error of its own.
       try check(
         error < 5e-7, "step \(t) of intervals \(insertEvery), \(preconditionEvery): \(error)")
-      digest = mfac.digest(digest)
+      digest = try checkDirection(outcome, expected, of: g, mfac.digest(digest))
     }
   }
   return digest

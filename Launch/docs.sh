@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Makes what is read beside the programs, from a build of all of them:
+#
+#   Launch/docs.sh BUILD OUT
+#
+#   OUT/docs          the library, module by module: a web site (DocC)
+#   OUT/man           a manual page of each program and subcommand
+#   OUT/completions   for bash, zsh and fish
+#
+# No program but those of the Swift toolchain is needed.
+set -euo pipefail
+build=$1
+out=$2
+cd "$(dirname "$0")/.."
+
+rm -rf "$out/man" "$out/completions" "$out/docs" "$out/graphs"
+mkdir -p "$out/man" "$out/completions" "$out/graphs"
+swiftc Launch/manual.swift -o "$out/manual"
+day=$(git log -1 --format=%cs 2>/dev/null || date -I)
+for directory in Sources/swift-mfac-*; do
+  program=$(basename "$directory")
+  "$build/$program" --experimental-dump-help |
+    "$out/manual" "$("$build/$program" --version)" "$(LC_ALL=C date -d "$day" '+%B %-d, %Y')" "$out/man"
+  "$build/$program" --generate-completion-script bash >"$out/completions/$program"
+  "$build/$program" --generate-completion-script zsh >"$out/completions/_$program"
+  "$build/$program" --generate-completion-script fish >"$out/completions/$program.fish"
+done
+
+Launch/symbols.sh "$build" "$out/graphs"
+docc convert Sources/MFAC/MFAC.docc --additional-symbol-graph-dir "$out/graphs" \
+  --fallback-display-name MFAC --fallback-bundle-identifier swift-mfac \
+  --disable-parameters-and-returns-validation --warnings-as-errors --output-path "$out/docs"

@@ -1,0 +1,12 @@
+// The whole library under one name: `import MFAC`.
+
+@_exported import Curvature
+@_exported import Datasets
+@_exported import LinearAlgebra
+@_exported import MPI
+@_exported import Networks
+@_exported import Optimizers
+@_exported import Pruning
+@_exported import RandomNumbers
+@_exported import Sharding
+@_exported import Training

@@ -1,0 +1,93 @@
+import Datasets
+import Foundation
+
+/// A file of scalars that TensorBoard shows.
+///
+///   record    length (8 bytes), masked CRC-32C of these, message, masked CRC-32C of it
+///   message   Event: 1 wall time, 2 step, 3 version, 5 Summary, 7 SessionLog
+///   Summary   1 Value, again and again: 1 tag, 2 number
+///
+/// tensorflow/core/lib/io/record_writer.cc, tensorflow/core/util/event.proto and
+/// tensorflow/core/framework/summary.proto.
+final class EventFile {
+  private static let prefix = "events.out.tfevents."
+  private let file: GrowingFile
+
+  /// Starts a file of its own in the directory. Of what the files before it say, TensorBoard forgets that
+  /// of steps after `step`.
+  ///
+  /// - Parameter step: steps taken so far.
+  /// - Throws: `DatasetError` where it cannot be made or written.
+  init(in directory: String, afterStep step: Int) throws {
+    try AtomicFile.makeDirectories(directory)
+    // They are read in the order of their names, and clocks of hosts differ.
+    let newest = try Self.names(in: directory).compactMap {
+      Int($0.dropFirst(Self.prefix.count).prefix { $0.isNumber })
+    }.max()
+    let seconds = max(Int(Date().timeIntervalSince1970), (newest ?? 0) + 1)
+    let path = "\(directory)/\(Self.prefix)\(padded(seconds, 10)).\(hostName()).\(getpid())"
+    guard let file = try GrowingFile(path, mustBeNew: true) else {
+      throw DatasetError(path, "is there already")
+    }
+    self.file = file
+    try append(step: 0) { $0.add(field: 3, text: "brain.Event:2") }
+    // The first one of a run begins it too: without it TensorBoard would not see that another goes on.
+    try append(step: step + 1) {
+      var start = ProtocolBuffer()
+      start.add(field: 1, number: 1)
+      $0.add(field: 7, message: start)
+    }
+  }
+
+  /// Removes the files of a run that begins anew.
+  static func removeAll(in directory: String) throws {
+    for name in try names(in: directory) where unlink("\(directory)/\(name)") != 0 {
+      throw DatasetError.system("\(directory)/\(name)", "cannot be removed")
+    }
+  }
+
+  /// Those of event files; none where there is no such directory.
+  private static func names(in directory: String) throws -> [String] {
+    guard access(directory, F_OK) == 0 else { return [] }
+    do {
+      return try FileManager.default.contentsOfDirectory(atPath: directory)
+        .filter { $0.hasPrefix(prefix) }
+    } catch {
+      throw DatasetError.foundation(directory, "cannot be read", error)
+    }
+  }
+
+  /// Appends numbers of a step.
+  ///
+  /// - Throws: as `GrowingFile.append`.
+  func append(_ scalars: [(tag: String, value: Double)], step: Int) throws(DatasetError) {
+    guard !scalars.isEmpty else { return }
+    var summary = ProtocolBuffer()
+    for (tag, value) in scalars {
+      var entry = ProtocolBuffer()
+      entry.add(field: 1, text: tag)
+      entry.add(field: 2, float: Float(value))
+      summary.add(field: 1, message: entry)
+    }
+    try append(step: step) { $0.add(field: 5, message: summary) }
+  }
+
+  func synchronize() throws(DatasetError) { try file.synchronize() }
+
+  /// Appends an event.
+  private func append(
+    step: Int, _ fill: (inout ProtocolBuffer) -> Void
+  ) throws(DatasetError) {
+    var event = ProtocolBuffer()
+    event.add(field: 1, double: Date().timeIntervalSince1970)
+    event.add(field: 2, number: step)
+    fill(&event)
+    let length = withUnsafeBytes(of: UInt64(event.bytes.count).littleEndian) { Array($0) }
+    try file.append([length, event.bytes].flatMap(Self.checked))
+  }
+
+  /// Bytes, and their check.
+  private static func checked(_ bytes: [UInt8]) -> [UInt8] {
+    bytes + withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian) { Array($0) }
+  }
+}

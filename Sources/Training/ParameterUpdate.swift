@@ -1,0 +1,44 @@
+import LinearAlgebra
+import MPI
+import Optimizers
+import Sharding
+
+/// The second half of a step over all ranks, whatever the loss: slice of the mean gradient [d/p] →
+/// optimizer → all-gather → parameters [d].
+final class ParameterUpdate {
+  let optimizer: any ShardedOptimizer
+  private let parameters: Buffer<Float>
+  private let gather: AllGather
+  private let own: Range<Int>
+
+  init(
+    _ optimizer: any ShardedOptimizer, of parameters: Buffer<Float>, partition: CellPartition,
+    on world: Communicator
+  ) {
+    self.optimizer = optimizer
+    self.parameters = parameters
+    gather = AllGather((0..<world.size).map(partition.slice(of:)), on: world)
+    own = partition.slice(of: world.rank)
+  }
+
+  /// Collective.
+  ///
+  /// - Parameter gradient: this rank's slice of the mean gradient, shape [d/p].
+  func take(
+    _ gradient: UnsafeBufferPointer<Float>, learningRate: Double, on world: Communicator,
+    clock: PhaseClock
+  ) throws -> StepOutcome {
+    var slice = parameters[own].mutableSpan
+    let outcome = try optimizer.step(
+      gradient.span, updating: &slice, learningRate: learningRate, on: world, clock: clock
+    ) { updated in
+      let end = own.lowerBound + updated.upperBound
+      guard gather.hasBlock(upTo: end) else { return }
+      try clock.time(.allGather) { try gather.advance(to: end, of: parameters.all, on: world) }
+    }
+    if outcome.taken {
+      try clock.time(.allGather) { try gather.finish(parameters.all, on: world) }
+    }
+    return outcome
+  }
+}

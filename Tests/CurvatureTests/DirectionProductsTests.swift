@@ -1,0 +1,61 @@
+import Curvature
+import Testing
+
+/// What the m×m side says of a direction, against the direction.
+struct DirectionProductsTests {
+  private let d = 300
+  private let m = 12
+
+  private func dot(_ x: [Float], _ y: [Float]) -> Double {
+    zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+  }
+
+  /// From a damping far below K to one far above it, while the window fills and after.
+  @Test(arguments: [1e-8, 1e-4, 1, 1e6], [0.2, 0.9])
+  func productsAreThoseOfTheDirection(damping: Double, sharedMean: Double) throws {
+    let samples = GradientSamples(d: d, norm: 2, sharedMean: sharedMean)
+    let fisher = DampedFisher(
+      window: GradientWindow(capacity: m, cells: [0..<100, 100..<300]), damping: damping)
+    var u = [Float](repeating: 0, count: d)
+    for step in 0..<2 * m {
+      let g = samples.gradient(step)
+      let square = dot(g, g)
+      let beside = g.withUnsafeBufferPointer { g in
+        u.withUnsafeMutableBufferPointer {
+          fisher.direction(
+            beside: g, products: fisher.window.products(with: g), square: square, into: $0
+          ) { _ in }
+        }
+      }
+      check(beside, u, g)
+      let slot = try g.withUnsafeBufferPointer {
+        try fisher.insert($0, products: fisher.window.products(with: $0, inserting: true))
+      }
+      let inserted = u.withUnsafeMutableBufferPointer {
+        fisher.direction(forSlot: slot, into: $0) { _ in }
+      }
+      check(inserted, u, g)
+    }
+  }
+
+  /// A direction is rounded to single precision, in each element.
+  private func check(_ products: DirectionProducts, _ u: [Float], _ g: [Float]) {
+    let (square, product) = (dot(u, u), dot(g, u))
+    #expect(abs(products.square / square - 1) < 1e-6)
+    #expect(abs(products.withGradient - product) < 1e-6 * (square * dot(g, g)).squareRoot())
+  }
+
+  // Orthogonal gradients have the squares of their lengths for eigenvalues; an empty slot has none.
+  @Test func spectrumIsThatOfTheFilledSlots() throws {
+    let fisher = DampedFisher(window: GradientWindow(capacity: 4, cells: [0..<5]), damping: 1)
+    #expect(fisher.spectrum() == [])
+    for (index, length) in [3, 1, 2].enumerated() {
+      var gradient = [Float](repeating: 0, count: 5)
+      gradient[index + 1] = Float(length)
+      _ = try gradient.withUnsafeBufferPointer {
+        try fisher.insert($0, products: fisher.window.products(with: $0, inserting: true))
+      }
+    }
+    #expect(fisher.spectrum() == [1, 4, 9])
+  }
+}

@@ -1,0 +1,108 @@
+import Foundation
+import Testing
+
+/// What `make docs` makes: it warns of nothing, and leaves nothing out.
+@Suite(.serialized) struct DocumentationTests {
+  private static func programs() throws -> [String] {
+    let names = try FileManager.default.contentsOfDirectory(atPath: "\(Program.package)/Sources")
+      .filter { $0.hasPrefix("swift-mfac-") }
+    try #require(names.count >= 4)
+    return names
+  }
+
+  private nonisolated(unsafe) static let docs = Result {
+    let out = try TemporaryDirectory()
+    let outcome = try Program.run(
+      Program.process(
+        ranks: nil, program: "\(Program.package)/Launch/docs.sh", [Program.directory, out.root]))
+    try #require(outcome.status == 0, "\(outcome.output)\(outcome.errors)")
+    return out
+  }
+
+  private func run(_ program: String, _ arguments: [String]) throws -> Program.Outcome {
+    try Program.run(Program.process(ranks: nil, program: program, arguments))
+  }
+
+  /// The library's symbols and their documentation, as the compiler tells them.
+  private struct Graph: Decodable {
+    struct Symbol: Decodable {
+      struct Kind: Decodable { let identifier: String }
+      struct Comment: Decodable {}
+      let kind: Kind
+      let pathComponents: [String]
+      let docComment: Comment?
+    }
+    let symbols: [Symbol]
+  }
+
+  /// Cases of an enumeration may be explained by their type.
+  @Test func everyPublicSymbolIsDocumented() throws {
+    let out = try Self.docs.get()
+    let graphs = try FileManager.default.contentsOfDirectory(atPath: out.path("graphs"))
+    #expect(graphs.count > 10, "\(graphs)")
+    for file in graphs.sorted() {
+      let data = try Data(contentsOf: URL(filePath: out.path("graphs/\(file)")))
+      let symbols = try JSONDecoder().decode(Graph.self, from: data).symbols
+      let bare = symbols.filter { $0.docComment == nil && $0.kind.identifier != "swift.enum.case" }
+        .map { $0.pathComponents.joined(separator: ".") }
+      #expect(bare.isEmpty, "\(file) has no documentation of \(bare.sorted())")
+    }
+    #expect(FileManager.default.fileExists(atPath: out.path("docs/documentation/mfac/index.html")))
+  }
+
+  @Test func manualPagesAreWellFormed() throws {
+    let out = try Self.docs.get()
+    let pages = try FileManager.default.contentsOfDirectory(atPath: out.path("man")).sorted()
+    for name in try Self.programs() {
+      #expect(pages.contains("\(name).1"))
+    }
+    let train = try String(contentsOfFile: out.path("man/swift-mfac-train.1"), encoding: .utf8)
+    #expect(
+      train.contains(".It Fl -optimizer Ar mfac | sgd | adamw\n") && train.allSatisfy(\.isASCII))
+    let lint = try run(
+      "/usr/bin/env",
+      ["mandoc", "-T", "lint", "-W", "warning"] + pages.map { out.path("man/\($0)") })
+    if lint.status == 127 {
+      print("mandoc is not there: the manual pages are not checked by it (apt-get install mandoc)")
+    } else {
+      #expect(lint.status == 0, "\(lint.output)\(lint.errors)")
+    }
+  }
+
+  /// What bash offers for the last of the words.
+  private func completions(_ words: [String], in directory: String) throws -> [String] {
+    let script = """
+      source "$0/$1"
+      COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); COMP_LINE="$*"; COMP_POINT=${#COMP_LINE}
+      COMP_TYPE=9; COMP_KEY=9
+      $(complete -p "$1" | sed -E 's/.*-F ([^ ]+).*/\\1/') "$1" "${@: -1}" "${@: -2:1}"
+      printf '%s\\n' "${COMPREPLY[@]}"
+      """
+    let outcome = try run("/bin/bash", ["-c", script, directory] + words)
+    return outcome.output.split(separator: "\n").map(String.init).sorted()
+  }
+
+  @Test func shellsCompleteOptionsValuesAndSubcommands() throws {
+    let out = try Self.docs.get()
+    let directory = out.path("completions")
+    for name in try Self.programs() {
+      for file in ["\(name)", "_\(name)", "\(name).fish"] {
+        #expect(FileManager.default.fileExists(atPath: "\(directory)/\(file)"))
+      }
+    }
+    func offered(_ words: String...) throws -> [String] { try completions(words, in: directory) }
+    #expect(try offered("swift-mfac-train", "--window-t") == ["--window-type"])
+    #expect(try offered("swift-mfac-train", "--optimizer", "") == ["adamw", "mfac", "sgd"])
+    #expect(try offered("swift-mfac-train", "ins") == ["inspect"])
+    #expect(try offered("swift-mfac-fisher", "influence", "--wei") == ["--weights"])
+    #expect(try offered("swift-mfac-train", "--config", "/etc/hostn") == ["/etc/hostname"])
+  }
+
+  @Test func programsTellTheirVersion() throws {
+    for name in try Self.programs() {
+      let outcome = try run("\(Program.directory)/\(name)", ["--version"])
+      #expect(outcome.status == 0 && outcome.errors.isEmpty)
+      #expect(outcome.output.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil, "\(outcome.output)")
+    }
+  }
+}

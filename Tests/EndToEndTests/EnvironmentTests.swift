@@ -1,0 +1,82 @@
+import Foundation
+import Testing
+
+/// What a run's directory says of where it was trained.
+@Suite(.serialized) struct EnvironmentTests {
+  private let directory = try! TemporaryDirectory()
+
+  private struct Start: Decodable {
+    let started: String
+    let fromStep: Int
+    let ranks: Int
+    let hosts: [String]
+    let cores: Int
+    let blasCoreType: String
+    let openblas: String
+    let openMpi: String
+    let swiftMfac: String
+    let commandLine: String
+  }
+
+  private func starts(of run: String) throws -> [Start] {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try String(contentsOfFile: "\(run)/environment.jsonl", encoding: .utf8)
+      .split(separator: "\n").map { try decoder.decode(Start.self, from: Data($0.utf8)) }
+  }
+
+  @Test func eachProcessLeavesALine() throws {
+    let run = directory.path("a run")
+    let settings = [
+      "--dataset", "digits", "--model", "mlp", "--window", "5", "--save-every-steps", "4",
+      "--run-directory", run, "--resume", "auto",
+    ]
+    func train(_ ranks: Int?, _ more: String...) throws {
+      let outcome = try Program.train(ranks: ranks, settings + more)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+    }
+    let before = Date()
+    try train(nil, "--steps", "4")
+    // Half a line is none.
+    let file = try #require(FileHandle(forWritingAtPath: "\(run)/environment.jsonl"))
+    try file.seekToEnd()
+    try file.write(contentsOf: Data(#"{"ranks":5,"#.utf8))
+    try train(3, "--steps", "6")
+    let starts = try starts(of: run)
+    #expect(starts.map(\.fromStep) == [0, 4] && starts.map(\.ranks) == [1, 3])
+    let version = try Program.train(["--version"])
+    for start in starts {
+      let moment = try #require(ISO8601DateFormatter().date(from: start.started))
+      #expect((before.addingTimeInterval(-1)...Date()).contains(moment))
+      #expect(start.hosts.count == 1 && start.hosts[0] == ProcessInfo.processInfo.hostName)
+      #expect(start.cores == ProcessInfo.processInfo.processorCount)
+      #expect(version.output == start.swiftMfac + "\n")
+      #expect(start.commandLine.contains("--run-directory '\(run)' --resume auto --steps "))
+      for version in [start.openblas, start.openMpi] {
+        #expect(version.wholeMatch(of: /\d+\.\d+\.\d+.*/) != nil, "\(version)")
+      }
+    }
+    // What the first line of config.yaml says of the last process.
+    let configuration = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
+    #expect(
+      configuration.hasPrefix("# OpenBLAS core type \(starts[1].blasCoreType), 3 ranks\n"))
+    // Nothing of it says that there is no run.
+    try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
+    try train(nil, "--steps", "5")
+    #expect(try self.starts(of: run).map(\.fromStep) == [0])
+  }
+
+  /// One that was left by another run would be taken for this one's.
+  @Test(arguments: ["environment.jsonl", "tensorboard"]) func aDirectoryWithOneIsNotFree(
+    name: String
+  ) throws {
+    let run = directory.path("used")
+    try FileManager.default.createDirectory(
+      atPath: "\(run)/\(name)", withIntermediateDirectories: true)
+    let outcome = try Program.train([
+      "--dataset", "digits", "--model", "mlp", "--steps", "1", "--run-directory", run,
+    ])
+    #expect(outcome.status == 1)
+    #expect(outcome.errors.contains("expected a directory without \(name)"), "\(outcome.errors)")
+  }
+}
