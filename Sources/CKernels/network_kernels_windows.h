@@ -179,21 +179,6 @@ void NAME(ck_max_pool_gradient)(const ck_window *w, size_t examples, const T *re
 }
 
 CK_CLONES
-void NAME(ck_max_pool_choose)(const ck_window *w, size_t examples, const T *restrict x,
-                              const int32_t *restrict choices, T *restrict y) {
-  size_t kernel = w->kernel, channels = w->channels;
-  FOR_EACH_WINDOW(w, 0, examples * w->output_height * w->output_width) {
-    PLACE_WINDOW(w);
-    (void)top_from, (void)top_to, (void)from, (void)to;
-    const T *image = x + example * w->height * w->width * channels;
-    for (size_t c = 0; c < channels; c++) {
-      size_t choice = (size_t)choices[row * channels + c];
-      y[row * channels + c] = AT(image, w, choice / kernel, choice % kernel)[c];
-    }
-  }
-}
-
-CK_CLONES
 void NAME(ck_average_pool)(const ck_window *w, size_t examples, const T *restrict x,
                            T *restrict y) {
   size_t kernel = w->kernel, channels = w->channels;

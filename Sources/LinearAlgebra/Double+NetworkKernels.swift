@@ -60,14 +60,6 @@ extension Double: NetworkKernels {
     ck_max_pool_gradient_f64(&geometry, examples, dy, choices, dx)
   }
 
-  public static func maxPoolChoose(
-    _ window: SlidingWindow, examples: Int, _ x: UnsafePointer<Double>,
-    choices: UnsafePointer<Int32>, into y: UnsafeMutablePointer<Double>
-  ) {
-    var geometry = window.geometry
-    ck_max_pool_choose_f64(&geometry, examples, x, choices, y)
-  }
-
   public static func averagePool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Double>,
     into y: UnsafeMutablePointer<Double>

@@ -60,14 +60,6 @@ extension Float: NetworkKernels {
     ck_max_pool_gradient_f32(&geometry, examples, dy, choices, dx)
   }
 
-  public static func maxPoolChoose(
-    _ window: SlidingWindow, examples: Int, _ x: UnsafePointer<Float>,
-    choices: UnsafePointer<Int32>, into y: UnsafeMutablePointer<Float>
-  ) {
-    var geometry = window.geometry
-    ck_max_pool_choose_f32(&geometry, examples, x, choices, y)
-  }
-
   public static func averagePool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>

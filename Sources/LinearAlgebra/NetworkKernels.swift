@@ -51,12 +51,6 @@ public protocol NetworkKernels: BitwiseCopyable {
     choices: UnsafePointer<Int32>, into dx: UnsafeMutablePointer<Self>
   )
 
-  /// y is x at each window's choice.
-  static func maxPoolChoose(
-    _ window: SlidingWindow, examples: Int, _ x: UnsafePointer<Self>,
-    choices: UnsafePointer<Int32>, into y: UnsafeMutablePointer<Self>
-  )
-
   /// The sum of each window, zeros around the image included, over kernel².
   static func averagePool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,

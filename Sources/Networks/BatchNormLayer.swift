@@ -118,7 +118,7 @@ struct BatchNormLayer<Element: Scalar>: Layer {
   }
 
   /// Two numbers of double precision for each channel, behind what else is in the scratch memory.
-  func withDoubles(
+  private func withDoubles(
     _ call: LayerCall<Element>,
     _ body: (UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>) -> Void
   ) {

@@ -7,7 +7,7 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
   let window: SlidingWindow
   let outputs: Int
   let hasBias: Bool
-  let sizes: ConvolutionSizes
+  private let sizes: ConvolutionSizes
 
   init(window: SlidingWindow, outputs: Int, hasBias: Bool) {
     self.window = window
@@ -16,7 +16,7 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
     sizes = ConvolutionSizes(window, outputs: outputs, of: Element.self)
   }
 
-  var weightCount: Int { outputs * window.patchCount }
+  private var weightCount: Int { outputs * window.patchCount }
 
   var outputCount: Int { window.positionCount * outputs }
   var outputPlace: OutputPlace { .own }

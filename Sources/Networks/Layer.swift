@@ -43,19 +43,6 @@ struct GradientPlaces<Element: Scalar> {
   let addend: UnsafeMutablePointer<Element>?
 }
 
-/// Where a layer finds and leaves tangents of activations: their derivatives along a direction.
-struct TangentPlaces<Element: Scalar> {
-  /// nil where x does not depend on the parameters: zeros. Only layers with parameters, and additions,
-  /// get that.
-  let dx: UnsafePointer<Element>?
-  /// nil where there is no addend, or zeros.
-  let addend: UnsafePointer<Element>?
-  /// Overwritten; it is dx where y is x.
-  let dy: UnsafeMutablePointer<Element>
-  /// As many elements as the largest activation of all examples.
-  let temporary: UnsafeMutablePointer<Element>
-}
-
 /// One layer, planned: sizes only, no memory.
 ///
 /// Activations are [examples, …] with an image as [height, width, channels], so that a convolution
@@ -91,15 +78,6 @@ protocol Layer<Element> {
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?)
-
-  /// The derivative of `forward` along a direction, after it: `dy = ∂f/∂x dx + ∂f/∂parameters v`.
-  ///
-  /// - Parameters:
-  ///   - x: the input, and `y` the output, of the forward call just before.
-  ///   - direction: v, in the order of the layer's parameters.
-  func tangent(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: TangentPlaces<Element>, direction: UnsafePointer<Element>)
 
   /// The rows that multiply the weight, and how many positions of an example share it; nil for a layer
   /// without such a weight.

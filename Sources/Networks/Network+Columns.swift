@@ -29,7 +29,12 @@ extension Network {
   ) rethrows {
     let pass = pass(inputs, parameters, state, training)
     guard pass.examples > 0 else { return }
-    run(pass, isForwardDone: isForwardDone)
+    if isForwardDone {
+      precondition(
+        latest.map { $0.isSame(as: pass) } ?? false, "the last call had other arguments")
+    } else {
+      _ = forward(pass)
+    }
     let count = pass.examples * positions * outputCount
     let outputs = UnsafeBufferPointer(start: outputs(of: pass), count: count)
     for column in 0..<columns {
@@ -65,5 +70,15 @@ extension Network {
           gradients: UnsafeBufferPointer(exampleGradients[0..<pass.examples * count]),
           examples: pass.examples))
     }
+  }
+}
+
+extension Network.Pass {
+  /// Whether it has the same arguments in the same places.
+  fileprivate func isSame(as other: Self) -> Bool {
+    examples == other.examples && inputs == other.inputs && parameters == other.parameters
+      && state == other.state && training?.seed == other.training?.seed
+      && training?.step == other.training?.step
+      && training?.firstExample == other.training?.firstExample
   }
 }

@@ -28,10 +28,6 @@ public final class Network<Element: Scalar> {
   /// Of the layers that have these, for as many examples as fit in a batch; made when asked for.
   lazy var exampleGradients = Buffer<Element>(
     count: maximumBatch * (plan.steps.map(\.layer.exampleGradientCount).max() ?? 0))
-  /// Of the activations, in the same places; made when asked for.
-  lazy var tangents = Buffer<Element>(count: activations.count)
-  lazy var temporary = Buffer<Element>(
-    count: maximumBatch * (plan.steps.map(\.layer.outputCount).max() ?? 0))
   /// Whose activations are in memory.
   private(set) var latest: Pass?
 

@@ -13,8 +13,8 @@ struct LayerNormLayer<Element: Scalar>: Layer {
   var canAccumulate: Bool { true }
   /// The mean and 1/√(variance + ε) of each row.
   var keptCount: Int { 2 * positions }
-  /// The parameters' gradient where nobody needs it, and for tangents ones and zeros.
-  var scratchCount: Int { 4 * width }
+  /// The parameters' gradient where nobody needs it.
+  var scratchCount: Int { 2 * width }
   var exampleGradientCount: Int { 2 * width }
 
   func forward(
@@ -74,7 +74,7 @@ struct DropoutLayer<Element: Scalar>: Layer {
     if let dx = places.dx { drop(call, places.dy, into: dx) }
   }
 
-  func drop(
+  private func drop(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
   ) {
     guard let training = call.training, probability > 0 else {

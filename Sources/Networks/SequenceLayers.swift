@@ -76,8 +76,8 @@ struct AttentionLayer<Element: Scalar>: Layer {
   let heads: Int
   let isCausal: Bool
 
-  var headWidth: Int { width / heads }
-  var scale: Element { Element(1 / Double(headWidth).squareRoot()) }
+  private var headWidth: Int { width / heads }
+  private var scale: Element { Element(1 / Double(headWidth).squareRoot()) }
   private var scoreCount: Int { positions * positions }
 
   var outputCount: Int { positions * width }
@@ -137,7 +137,7 @@ struct AttentionLayer<Element: Scalar>: Layer {
   }
 
   /// Where Q of each example's head begins in x, its output in y, and its softmax.
-  func forEachHead(
+  private func forEachHead(
     _ call: LayerCall<Element>, _ body: (Int, Int, UnsafeMutablePointer<Element>) -> Void
   ) {
     for example in 0..<call.examples {

@@ -74,25 +74,6 @@ struct ArrayNetwork<Element: Scalar> {
     return (sum, gradient)
   }
 
-  /// Along a direction of the parameters.
-  func tangent(
-    _ inputs: [Element], _ parameters: [Element], _ direction: [Element],
-    isForwardDone: Bool = false
-  ) -> [Element] {
-    let count = inputs.count / network.inputCount * network.positions * network.outputCount
-    var tangent = [Element](repeating: .nan, count: count)
-    withBuffers(inputs, parameters) { inputs, parameters, state in
-      direction.withUnsafeBufferPointer { direction in
-        tangent.withUnsafeMutableBufferPointer {
-          network.tangent(
-            inputs: inputs, parameters: parameters, state: state, training: training,
-            isForwardDone: isForwardDone, direction: direction, outputTangents: $0)
-        }
-      }
-    }
-    return tangent
-  }
-
   func evaluate(
     _ inputs: [Element], _ labels: [Int32], _ parameters: [Element], _ loss: Loss
   ) -> (lossSum: Double, correct: Int) {

@@ -39,9 +39,6 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
                        int32_t *choices);                                                         \
   void ck_max_pool_gradient_##S(const ck_window *window, size_t examples, const T *dy,            \
                                 const int32_t *choices, T *dx);                                   \
-  /* y[o] = x at the window's choice. */                                                          \
-  void ck_max_pool_choose_##S(const ck_window *window, size_t examples, const T *x,               \
-                              const int32_t *choices, T *y);                                      \
   /* Sum of each window, zeros around the image included, over kernel². */                        \
   void ck_average_pool_##S(const ck_window *window, size_t examples, const T *x, T *y);           \
   void ck_average_pool_gradient_##S(const ck_window *window, size_t examples, const T *dy,        \
