@@ -57,8 +57,9 @@
 #endif
 
 void NAME(ck_convolve)(int level, const ck_window *w, size_t outputs, size_t examples,
-                       const T *x, const T *packed, const T *bias, T *scratch, T *y) {
-  AT_LEVEL(convolve, w, outputs, examples, x, packed, bias, scratch, y);
+                       const T *x, const T *packed, const T *bias, int accumulates, T *scratch,
+                       T *y) {
+  AT_LEVEL(convolve, w, outputs, examples, x, packed, bias, accumulates, scratch, y);
 }
 
 void NAME(ck_convolve_adjoint)(int level, const ck_window *w, size_t outputs, size_t examples,

@@ -149,7 +149,7 @@ TARGET static void LEVEL_NAME(lines)(const ck_lines *l, const T *x, const T *w, 
 }
 
 static void LEVEL_NAME(convolve)(const ck_window *w, size_t outputs, size_t examples, const T *x,
-                                 const T *packed, const T *bias, T *scratch,
+                                 const T *packed, const T *bias, int accumulates, T *scratch,
                                  T *y) {
   size_t channels = w->channels, line = (w->width + 2 * w->padding) * channels;
   ck_lines l = {
@@ -166,7 +166,7 @@ static void LEVEL_NAME(convolve)(const ck_window *w, size_t outputs, size_t exam
       image = scratch;
     }
     LEVEL_NAME(lines)
-    (&l, image, packed, bias, 0, y + example * l.rows * l.row);
+    (&l, image, packed, bias, accumulates, y + example * l.rows * l.row);
   }
 }
 

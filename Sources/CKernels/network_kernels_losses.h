@@ -65,6 +65,68 @@ double NAME(ck_binary_cross_entropy)(size_t examples, size_t outputs, const T *x
 }
 #undef TARGET
 
+// form[i, j] += Σ_c weights[c]·(tᵢ[c] − origins[i])·(tⱼ[c] − origins[j]) for j ≤ i < count, each t
+// `stride` behind the one before.
+INLINE void NAME(add_form)(size_t outputs, size_t count, size_t stride, const T *t,
+                           const double *weights, const double *origins, double *form) {
+  for (size_t i = 0; i < count; i++) {
+    for (size_t j = 0; j <= i; j++) {
+      const T *a = t + i * stride, *b = t + j * stride;
+      double sum = 0;
+      for (size_t c = 0; c < outputs; c++) {
+        sum += weights[c] * (((double)a[c] - origins[i]) * ((double)b[c] - origins[j]));
+      }
+      form[i * count + j] += sum;
+    }
+  }
+}
+
+CK_CLONES
+void NAME(ck_cross_entropy_form)(size_t examples, size_t classes, const T *x, size_t count,
+                                 const T *t, double *scratch, double *form) {
+  double *p = scratch, *means = scratch + classes;
+  for (size_t e = 0; e < examples; e++, x += classes, t += classes) {
+    T largest = x[0];
+    for (size_t c = 1; c < classes; c++) largest = x[c] > largest ? x[c] : largest;
+    double sum = 0;
+    for (size_t c = 0; c < classes; c++) sum += p[c] = exp((double)x[c] - (double)largest);
+    for (size_t c = 0; c < classes; c++) p[c] /= sum;
+    for (size_t i = 0; i < count; i++) {
+      means[i] = 0;
+      for (size_t c = 0; c < classes; c++) {
+        means[i] += p[c] * (double)t[i * examples * classes + c];
+      }
+    }
+    NAME(add_form)(classes, count, examples * classes, t, p, means, form);
+  }
+}
+
+CK_CLONES
+void NAME(ck_squared_error_form)(size_t examples, size_t outputs, size_t count, const T *t,
+                                 double *scratch, double *form) {
+  double *weights = scratch, *origins = scratch + outputs;
+  for (size_t c = 0; c < outputs; c++) weights[c] = 2 / (double)outputs;
+  for (size_t i = 0; i < count; i++) origins[i] = 0;
+  for (size_t e = 0; e < examples; e++, t += outputs) {
+    NAME(add_form)(outputs, count, examples * outputs, t, weights, origins, form);
+  }
+}
+
+CK_CLONES
+void NAME(ck_binary_cross_entropy_form)(size_t examples, size_t outputs, const T *x,
+                                        size_t count, const T *t, double *scratch,
+                                        double *form) {
+  double *weights = scratch, *origins = scratch + outputs;
+  for (size_t i = 0; i < count; i++) origins[i] = 0;
+  for (size_t e = 0; e < examples; e++, x += outputs, t += outputs) {
+    for (size_t c = 0; c < outputs; c++) {
+      double small = exp(-fabs((double)x[c]));
+      weights[c] = small / ((1 + small) * (1 + small)) / (double)outputs;
+    }
+    NAME(add_form)(outputs, count, examples * outputs, t, weights, origins, form);
+  }
+}
+
 CK_CLONES
 size_t NAME(ck_correct)(size_t examples, size_t classes, const T *x, const int32_t *labels,
                         T threshold) {

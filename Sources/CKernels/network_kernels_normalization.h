@@ -234,3 +234,23 @@ void NAME(ck_layer_norm_gradient)(size_t rows, size_t width, const T *restrict w
     dx += width;
   }
 }
+
+CK_CLONES
+void NAME(ck_layer_norm_tangent)(size_t rows, size_t width, const T *restrict weight,
+                                 const T *restrict x, const T *restrict statistics, const T *dx,
+                                 const T *restrict dweight, const T *restrict dbias,
+                                 T *restrict dy) {
+  for (size_t r = 0; r < rows; r++, x += width, dy += width) {
+    T mean = statistics[2 * r], inverse = statistics[2 * r + 1];
+    ELEMENTWISE for (size_t i = 0; i < width; i++) {
+      dy[i] = dweight[i] * ((x[i] - mean) * inverse) + dbias[i];
+    }
+    if (!dx) continue;
+    T sum = ROW_SUM(width, dx[i]) / (T)width;
+    T product = ROW_SUM(width, dx[i] * ((x[i] - mean) * inverse)) / (T)width;
+    ELEMENTWISE for (size_t i = 0; i < width; i++) {
+      dy[i] += weight[i] * (inverse * (dx[i] - sum - (x[i] - mean) * inverse * product));
+    }
+    dx += width;
+  }
+}

@@ -179,6 +179,28 @@ void NAME(ck_max_pool_gradient)(const ck_window *w, size_t examples, const T *re
 }
 
 CK_CLONES
+void NAME(ck_max_pool_tangent)(const ck_window *w, size_t examples, const T *restrict dx,
+                               const int32_t *restrict choices, T *restrict dy) {
+  size_t kernel = w->kernel, channels = w->channels;
+  FOR_EACH_WINDOW(w, 0, examples * w->output_height * w->output_width) {
+    PLACE_WINDOW(w);
+    const T *image = dx + example * w->height * w->width * channels;
+    T *chosen = dy + row * channels;
+    const int32_t *choice = choices + row * channels;
+    for (size_t ky = top_from; ky < top_to; ky++) {
+      for (size_t kx = from; kx < to; kx++) {
+        const T *v = AT(image, w, ky, kx);
+        int32_t k = (int32_t)(ky * kernel + kx);
+        OVER_CHANNELS for (size_t c = 0; c < channels; c++) {
+          T candidate = v[c], before = chosen[c];
+          chosen[c] = choice[c] == k ? candidate : before;
+        }
+      }
+    }
+  }
+}
+
+CK_CLONES
 void NAME(ck_average_pool)(const ck_window *w, size_t examples, const T *restrict x,
                            T *restrict y) {
   size_t kernel = w->kernel, channels = w->channels;

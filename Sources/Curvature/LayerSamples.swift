@@ -135,7 +135,7 @@ public final class LayerSamples<Element: Scalar> {
       Element.packWeights(window, outputs: shape.outputs, v, into: scratch.pointer)
       Element.convolve(
         window, outputs: shape.outputs, examples: examples, x, packed: scratch.pointer, bias: bias,
-        scratch: scratch.pointer + sizes.packed, into: outputs.pointer)
+        accumulates: false, scratch: scratch.pointer + sizes.packed, into: outputs.pointer)
     }
   }
 

@@ -25,11 +25,12 @@ public protocol ConvolutionKernels: BitwiseCopyable {
     into packed: UnsafeMutablePointer<Self>
   )
 
-  /// `y[position, o] = bias[o] + Σ x[place in the window, c]·W[o, c, place]`; no bias: zeros.
+  /// `y[position, o] = bias[o] + Σ x[place in the window, c]·W[o, c, place]`, no bias: zeros; or the
+  /// sum is added to y, and there is no bias.
   static func convolve(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
-    packed: UnsafePointer<Self>, bias: UnsafePointer<Self>?, scratch: UnsafeMutablePointer<Self>,
-    into y: UnsafeMutablePointer<Self>
+    packed: UnsafePointer<Self>, bias: UnsafePointer<Self>?, accumulates: Bool,
+    scratch: UnsafeMutablePointer<Self>, into y: UnsafeMutablePointer<Self>
   )
 
   /// The adjoint: dx = Wᵀ dy, or dx += Wᵀ dy.

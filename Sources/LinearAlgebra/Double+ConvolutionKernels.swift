@@ -27,12 +27,13 @@ extension Double: ConvolutionKernels {
 
   public static func convolve(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Double>,
-    packed: UnsafePointer<Double>, bias: UnsafePointer<Double>?,
+    packed: UnsafePointer<Double>, bias: UnsafePointer<Double>?, accumulates: Bool,
     scratch: UnsafeMutablePointer<Double>, into y: UnsafeMutablePointer<Double>
   ) {
     var geometry = window.geometry
     ck_convolve_f64(
-      ck_x86_level(), &geometry, outputs, examples, x, packed, bias, scratch, y)
+      ck_x86_level(), &geometry, outputs, examples, x, packed, bias, accumulates ? 1 : 0,
+      scratch, y)
   }
 
   public static func convolveAdjoint(

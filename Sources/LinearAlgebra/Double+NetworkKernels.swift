@@ -60,6 +60,14 @@ extension Double: NetworkKernels {
     ck_max_pool_gradient_f64(&geometry, examples, dy, choices, dx)
   }
 
+  public static func maxPoolTangent(
+    _ window: SlidingWindow, examples: Int, _ dx: UnsafePointer<Double>,
+    choices: UnsafePointer<Int32>, into dy: UnsafeMutablePointer<Double>
+  ) {
+    var geometry = window.geometry
+    ck_max_pool_tangent_f64(&geometry, examples, dx, choices, dy)
+  }
+
   public static func averagePool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Double>,
     into y: UnsafeMutablePointer<Double>
@@ -95,6 +103,29 @@ extension Double: NetworkKernels {
     values: UnsafePointer<Double>?, scale: Double, gradient dx: UnsafeMutablePointer<Double>
   ) -> Double {
     ck_binary_cross_entropy_f64(examples, outputs, x, labels, values, scale, dx)
+  }
+
+  public static func crossEntropyForm(
+    examples: Int, classes: Int, _ x: UnsafePointer<Double>, count: Int,
+    tangents: UnsafePointer<Double>, scratch: UnsafeMutablePointer<Double>,
+    addingTo form: UnsafeMutablePointer<Double>
+  ) {
+    ck_cross_entropy_form_f64(examples, classes, x, count, tangents, scratch, form)
+  }
+
+  public static func squaredErrorForm(
+    examples: Int, outputs: Int, count: Int, tangents: UnsafePointer<Double>,
+    scratch: UnsafeMutablePointer<Double>, addingTo form: UnsafeMutablePointer<Double>
+  ) {
+    ck_squared_error_form_f64(examples, outputs, count, tangents, scratch, form)
+  }
+
+  public static func binaryCrossEntropyForm(
+    examples: Int, outputs: Int, _ x: UnsafePointer<Double>, count: Int,
+    tangents: UnsafePointer<Double>, scratch: UnsafeMutablePointer<Double>,
+    addingTo form: UnsafeMutablePointer<Double>
+  ) {
+    ck_binary_cross_entropy_form_f64(examples, outputs, x, count, tangents, scratch, form)
   }
 
   public static func correct(

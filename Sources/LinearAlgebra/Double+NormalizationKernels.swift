@@ -54,6 +54,16 @@ extension Double: NormalizationKernels {
       accumulates ? 1 : 0, dx)
   }
 
+  public static func layerNormTangent(
+    rows rowCount: Int, width: Int, weight: UnsafePointer<Double>, _ x: UnsafePointer<Double>,
+    statistics: UnsafePointer<Double>, _ dx: UnsafePointer<Double>?,
+    weightTangent: UnsafePointer<Double>, biasTangent: UnsafePointer<Double>,
+    into dy: UnsafeMutablePointer<Double>
+  ) {
+    ck_layer_norm_tangent_f64(
+      rowCount, width, weight, x, statistics, dx, weightTangent, biasTangent, dy)
+  }
+
   public static func add(
     count: Int, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
     into sum: UnsafeMutablePointer<Double>

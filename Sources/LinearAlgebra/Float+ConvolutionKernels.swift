@@ -27,12 +27,13 @@ extension Float: ConvolutionKernels {
 
   public static func convolve(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Float>,
-    packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?,
+    packed: UnsafePointer<Float>, bias: UnsafePointer<Float>?, accumulates: Bool,
     scratch: UnsafeMutablePointer<Float>, into y: UnsafeMutablePointer<Float>
   ) {
     var geometry = window.geometry
     ck_convolve_f32(
-      ck_x86_level(), &geometry, outputs, examples, x, packed, bias, scratch, y)
+      ck_x86_level(), &geometry, outputs, examples, x, packed, bias, accumulates ? 1 : 0,
+      scratch, y)
   }
 
   public static func convolveAdjoint(

@@ -60,6 +60,14 @@ extension Float: NetworkKernels {
     ck_max_pool_gradient_f32(&geometry, examples, dy, choices, dx)
   }
 
+  public static func maxPoolTangent(
+    _ window: SlidingWindow, examples: Int, _ dx: UnsafePointer<Float>,
+    choices: UnsafePointer<Int32>, into dy: UnsafeMutablePointer<Float>
+  ) {
+    var geometry = window.geometry
+    ck_max_pool_tangent_f32(&geometry, examples, dx, choices, dy)
+  }
+
   public static func averagePool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Float>,
     into y: UnsafeMutablePointer<Float>
@@ -95,6 +103,29 @@ extension Float: NetworkKernels {
     values: UnsafePointer<Float>?, scale: Float, gradient dx: UnsafeMutablePointer<Float>
   ) -> Double {
     ck_binary_cross_entropy_f32(examples, outputs, x, labels, values, scale, dx)
+  }
+
+  public static func crossEntropyForm(
+    examples: Int, classes: Int, _ x: UnsafePointer<Float>, count: Int,
+    tangents: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Double>,
+    addingTo form: UnsafeMutablePointer<Double>
+  ) {
+    ck_cross_entropy_form_f32(examples, classes, x, count, tangents, scratch, form)
+  }
+
+  public static func squaredErrorForm(
+    examples: Int, outputs: Int, count: Int, tangents: UnsafePointer<Float>,
+    scratch: UnsafeMutablePointer<Double>, addingTo form: UnsafeMutablePointer<Double>
+  ) {
+    ck_squared_error_form_f32(examples, outputs, count, tangents, scratch, form)
+  }
+
+  public static func binaryCrossEntropyForm(
+    examples: Int, outputs: Int, _ x: UnsafePointer<Float>, count: Int,
+    tangents: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Double>,
+    addingTo form: UnsafeMutablePointer<Double>
+  ) {
+    ck_binary_cross_entropy_form_f32(examples, outputs, x, count, tangents, scratch, form)
   }
 
   public static func correct(

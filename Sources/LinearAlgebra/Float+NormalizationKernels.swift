@@ -54,6 +54,16 @@ extension Float: NormalizationKernels {
       accumulates ? 1 : 0, dx)
   }
 
+  public static func layerNormTangent(
+    rows rowCount: Int, width: Int, weight: UnsafePointer<Float>, _ x: UnsafePointer<Float>,
+    statistics: UnsafePointer<Float>, _ dx: UnsafePointer<Float>?,
+    weightTangent: UnsafePointer<Float>, biasTangent: UnsafePointer<Float>,
+    into dy: UnsafeMutablePointer<Float>
+  ) {
+    ck_layer_norm_tangent_f32(
+      rowCount, width, weight, x, statistics, dx, weightTangent, biasTangent, dy)
+  }
+
   public static func add(
     count: Int, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>,
     into sum: UnsafeMutablePointer<Float>

@@ -51,6 +51,12 @@ public protocol NetworkKernels: BitwiseCopyable {
     choices: UnsafePointer<Int32>, into dx: UnsafeMutablePointer<Self>
   )
 
+  /// The element of dx at each window's choice.
+  static func maxPoolTangent(
+    _ window: SlidingWindow, examples: Int, _ dx: UnsafePointer<Self>,
+    choices: UnsafePointer<Int32>, into dy: UnsafeMutablePointer<Self>
+  )
+
   /// The sum of each window, zeros around the image included, over kernel².
   static func averagePool(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,
@@ -86,6 +92,30 @@ public protocol NetworkKernels: BitwiseCopyable {
     examples: Int, outputs: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>?,
     values: UnsafePointer<Self>?, scale: Self, gradient dx: UnsafeMutablePointer<Self>
   ) -> Double
+
+  /// `form[i, j] += Σ over the examples of tᵢᵀ H tⱼ` for j ≤ i < count, where H is the Hessian of an
+  /// example's `crossEntropy` with respect to x: diag(p) − p pᵀ with p = softmax(x).
+  ///
+  /// The tangents t are [count, examples, classes], the form [count, count], and `scratch` holds
+  /// classes + count; computed as `Σ_c p[c]·(tᵢ[c] − pᵀtᵢ)(tⱼ[c] − pᵀtⱼ)`, free of cancellation.
+  static func crossEntropyForm(
+    examples: Int, classes: Int, _ x: UnsafePointer<Self>, count: Int,
+    tangents: UnsafePointer<Self>, scratch: UnsafeMutablePointer<Double>,
+    addingTo form: UnsafeMutablePointer<Double>
+  )
+
+  /// The same for `squaredError`: H = 2/outputs.
+  static func squaredErrorForm(
+    examples: Int, outputs: Int, count: Int, tangents: UnsafePointer<Self>,
+    scratch: UnsafeMutablePointer<Double>, addingTo form: UnsafeMutablePointer<Double>
+  )
+
+  /// The same for `binaryCrossEntropy`: H = diag(σ(x)(1 − σ(x)))/outputs.
+  static func binaryCrossEntropyForm(
+    examples: Int, outputs: Int, _ x: UnsafePointer<Self>, count: Int,
+    tangents: UnsafePointer<Self>, scratch: UnsafeMutablePointer<Double>,
+    addingTo form: UnsafeMutablePointer<Double>
+  )
 
   /// How many examples have their largest output, of equals the first, at their label; a
   /// single output says 1 above the threshold, else 0.

@@ -48,6 +48,14 @@ public protocol NormalizationKernels: BitwiseCopyable {
     accumulates: Bool, into dx: UnsafeMutablePointer<Self>?
   )
 
+  /// The derivative of `layerNorm` along dx, no dx: zeros, and the tangents of weight and bias.
+  static func layerNormTangent(
+    rows rowCount: Int, width: Int, weight: UnsafePointer<Self>, _ x: UnsafePointer<Self>,
+    statistics: UnsafePointer<Self>, _ dx: UnsafePointer<Self>?,
+    weightTangent: UnsafePointer<Self>, biasTangent: UnsafePointer<Self>,
+    into dy: UnsafeMutablePointer<Self>
+  )
+
   /// `sum = a + b`, which may be a or b.
   static func add(
     count: Int, _ a: UnsafePointer<Self>, _ b: UnsafePointer<Self>,

@@ -34,18 +34,19 @@ public final class ReduceScatter {
 
   /// - Parameters:
   ///   - microBatches: who computes which.
-  ///   - partition: who owns which slice of the sum.
+  ///   - slices: every rank's range of the sum, some of them may be empty; they lie one after another
+  ///     from 0 to d.
   ///   - world: on all ranks, these objects are made in the same order.
-  public init(of microBatches: Partition, to partition: CellPartition, on world: Communicator) {
+  public init(of microBatches: Partition, to slices: [Range<Int>], on world: Communicator) {
     rank = world.rank
     tag = world.newTag()
     leaves = microBatches.range(of: rank)
     leafCount = microBatches.items
-    slices = (0..<partition.ranks).map(partition.slice(of:))
-    nodes = (0..<partition.ranks).map {
+    self.slices = slices
+    nodes = slices.indices.map {
       FixedTree.cover(microBatches.range(of: $0), of: microBatches.items)
     }
-    length = partition.cells.parameterCount
+    length = slices.last!.upperBound
     let foreign = nodes.joined().count - nodes[rank].count
     received = Self.allocate(foreign * slices[rank].count)
     complete = length
@@ -60,11 +61,9 @@ public final class ReduceScatter {
   }
 
   /// Bytes that these sums take on a rank, at most.
-  public static func bytes(of microBatches: Partition, to partition: CellPartition, rank: Int)
-    -> Int
-  {
+  public static func bytes(of microBatches: Partition, to slices: [Range<Int>], rank: Int) -> Int {
     var foreign = 0
-    for other in 0..<partition.ranks where other != rank {
+    for other in slices.indices where other != rank {
       foreign += FixedTree.cover(microBatches.range(of: other), of: microBatches.items).count
     }
     // Vectors that wait for their siblings, and the one being computed.
@@ -74,20 +73,18 @@ public final class ReduceScatter {
       vectors = max(vectors, tree.nodes.count + 1)
       tree.add(leaf: leaf, ())
     }
-    return 4
-      * (vectors * partition.cells.parameterCount + foreign * partition.slice(of: rank).count)
+    return 4 * (vectors * slices.last!.upperBound + foreign * slices[rank].count)
   }
 
   /// What each rank sends for one such sum.
-  public static func traffic(of microBatches: Partition, to partition: CellPartition) -> [Traffic] {
-    let slices = (0..<partition.ranks).map(partition.slice(of:))
+  public static func traffic(of microBatches: Partition, to slices: [Range<Int>]) -> [Traffic] {
     let blocks = slices.map(\.blocks.count)
     let allBlocks = blocks.reduce(0, +)
-    return (0..<partition.ranks).map { rank in
+    return slices.indices.map { rank in
       let nodes = FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
       return Traffic(
         messages: nodes * (allBlocks - blocks[rank]),
-        bytes: 4 * nodes * (partition.cells.parameterCount - slices[rank].count))
+        bytes: 4 * nodes * (slices.last!.upperBound - slices[rank].count))
     }
   }
 

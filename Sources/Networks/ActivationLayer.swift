@@ -14,6 +14,15 @@ struct ActivationLayer<Element: Scalar>: Layer {
     Element.activate(activation, count: call.examples * outputCount, x, into: y)
   }
 
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    Element.activationGradient(
+      activation, count: call.examples * outputCount,
+      kept: activation.derivesFromOutput ? y : x, tangents.x!, into: tangents.y)
+  }
+
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?

@@ -12,6 +12,18 @@ struct AdditionLayer<Element: Scalar>: Layer {
     Element.add(count: call.examples * outputCount, x, call.addend!, into: y)
   }
 
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    let count = call.examples * outputCount
+    if let x = tangents.x, let addend = tangents.addend {
+      Element.add(count: count, x, addend, into: tangents.y)
+    } else if let only = tangents.x ?? tangents.addend, only != UnsafePointer(tangents.y) {
+      tangents.y.update(from: only, count: count)
+    }
+  }
+
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?

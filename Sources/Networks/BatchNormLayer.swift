@@ -60,6 +60,47 @@ struct BatchNormLayer<Element: Scalar>: Layer {
       addend: hasAddend ? call.addend : nil, relu: hasReLU, x, into: y)
   }
 
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    let rows = call.examples * positions
+    let (mean, inverse) = (call.kept, call.kept + channels)
+    // ẏ = a·ẋ + b·(x − mean) + shift
+    let a = call.scratch
+    let b = a + channels
+    let shift = b + channels
+    withDoubles(call) { sums, products in
+      if call.training != nil, let dx = tangents.x {
+        Element.batchGradientSums(
+          rows: rows, channels: channels, x, mean: mean, dx, y: nil, masked: nil, sums: sums,
+          products: products)
+      } else {
+        // Mean and variance stay as they are.
+        sums.update(repeating: 0, count: channels)
+        products.update(repeating: 0, count: channels)
+      }
+      for c in 0..<channels {
+        let (weight, weightTangent) = (Double(call.parameters[c]), Double(tangents.parameters[c]))
+        let (root, biasTangent) = (Double(inverse[c]), Double(tangents.parameters[channels + c]))
+        let factor = weight * root
+        a[c] = tangents.x == nil ? 0 : Element(factor)
+        b[c] = Element(weightTangent * root - factor * root * root * products[c] / Double(rows))
+        shift[c] = Element(biasTangent - factor * sums[c] / Double(rows))
+      }
+    }
+    Element.batchInputGradient(
+      rows: rows, channels: channels, a: a, b: b, mean: mean, shift: shift, x, tangents.x ?? x,
+      y: nil, accumulates: false, into: tangents.y)
+    if let addend = tangents.addend {
+      Element.add(count: rows * channels, tangents.y, addend, into: tangents.y)
+    }
+    if hasReLU {
+      Element.activationGradient(
+        .relu, count: rows * channels, kept: y, tangents.y, into: tangents.y)
+    }
+  }
+
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?

@@ -27,12 +27,30 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
   ) {
+    convolve(call, x, call.parameters, hasBias: hasBias, accumulates: false, into: y)
+  }
+
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    convolve(call, x, tangents.parameters, hasBias: hasBias, accumulates: false, into: tangents.y)
+    if let dx = tangents.x {
+      convolve(call, dx, call.parameters, hasBias: false, accumulates: true, into: tangents.y)
+    }
+  }
+
+  /// With these weights, and the bias behind them.
+  private func convolve(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, _ weights: UnsafePointer<Element>,
+    hasBias: Bool, accumulates: Bool, into y: UnsafeMutablePointer<Element>
+  ) {
     let packed = call.scratch
-    Element.packWeights(window, outputs: outputs, call.parameters, into: packed)
+    Element.packWeights(window, outputs: outputs, weights, into: packed)
     Element.convolve(
       window, outputs: outputs, examples: call.examples, x, packed: packed,
-      bias: hasBias ? call.parameters + weightCount : nil, scratch: call.scratch + sizes.packed,
-      into: y)
+      bias: hasBias ? weights + weightCount : nil, accumulates: accumulates,
+      scratch: call.scratch + sizes.packed, into: y)
   }
 
   func backward(

@@ -15,13 +15,7 @@ struct GradientPlan<Element: Scalar> {
 
   private(set) var steps: [Step] = []
 
-  /// A piece of memory in which gradients lie one after another.
-  private struct Slot {
-    var count: Int
-    var users = 0
-  }
-
-  private var slots: [Slot] = []
+  private var slots = MemorySlots()
   private var slotOfValue: [Int?]
   private let counts: [Int]
 
@@ -29,13 +23,9 @@ struct GradientPlan<Element: Scalar> {
     counts = network.counts
     slotOfValue = Array(repeating: nil, count: counts.count)
     // A value's gradient is needed if there are parameters before it.
-    var isNeeded = Array(repeating: false, count: counts.count)
-    for step in network.steps {
-      isNeeded[step.y] =
-        step.parameters != nil || isNeeded[step.x] || step.addend.map { isNeeded[$0] } ?? false
-    }
+    let isNeeded = network.dependsOnParameters
     // The loss leaves the gradient of the outputs in slot 0.
-    slotOfValue[counts.count - 1] = take(counts.last!)
+    slotOfValue[counts.count - 1] = slots.take(counts.last!)
     for (index, step) in network.steps.enumerated().reversed() where isNeeded[step.y] {
       guard let dy = slotOfValue[step.y] else {
         preconditionFailure("no step reads value \(step.y)")
@@ -44,14 +34,14 @@ struct GradientPlan<Element: Scalar> {
         for input in [step.x, step.addend].compactMap({ $0 }) where isNeeded[input] {
           share(dy, with: input)
         }
-        release(dy)
+        slots.release(dy)
       } else {
         plan(index, step, dy, isNeeded)
       }
     }
     // The order of the slots is that of their places.
     var places: [Int] = []
-    for slot in slots { places.append(try memory.addGradient(slot.count)) }
+    for count in slots.counts { places.append(try memory.addGradient(count)) }
     steps = steps.map { $0.placed(places) }
   }
 
@@ -67,23 +57,23 @@ struct GradientPlan<Element: Scalar> {
       if let slot = slotOfValue[step.x] {
         dx = own(slot, of: step.x)
         accumulates = step.layer.canAccumulate
-        if !accumulates { apart = take(counts[step.x]) }
-      } else if step.layer.outputPlace == .overInput, slots[dy].users == 1 {
+        if !accumulates { apart = slots.take(counts[step.x]) }
+      } else if step.layer.outputPlace == .overInput, slots.users(of: dy) == 1 {
         dx = dy
         givesAwayPlace = true
       } else {
-        dx = take(counts[step.x])
+        dx = slots.take(counts[step.x])
       }
       slotOfValue[step.x] = dx
     }
     var addend: Int?
     if let value = step.addend, isNeeded[value] {
       precondition(slotOfValue[value] == nil, "value \(value) has a gradient already")
-      if slots[dy].users == 1, !givesAwayPlace {
+      if slots.users(of: dy) == 1, !givesAwayPlace {
         addend = dy
         givesAwayPlace = true
       } else {
-        addend = take(counts[value])
+        addend = slots.take(counts[value])
       }
       slotOfValue[value] = addend
     }
@@ -91,9 +81,9 @@ struct GradientPlan<Element: Scalar> {
       .layer(step: index, dy: dy, dx: apart ?? dx, accumulates: accumulates, addend: addend))
     if let apart, let dx {
       steps.append(.add(into: dx, apart, count: counts[step.x]))
-      release(apart)
+      slots.release(apart)
     }
-    if !givesAwayPlace { release(dy) }
+    if !givesAwayPlace { slots.release(dy) }
   }
 
   /// Gives the gradient in `slot` to a value.
@@ -103,35 +93,19 @@ struct GradientPlan<Element: Scalar> {
       steps.append(.add(into: sum, slot, count: counts[value]))
     } else {
       slotOfValue[value] = slot
-      slots[slot].users += 1
+      slots.share(slot)
     }
   }
 
   /// A slot with the value's gradient that no other value uses.
   private mutating func own(_ slot: Int, of value: Int) -> Int {
-    guard slots[slot].users > 1 else { return slot }
-    let copy = take(counts[value])
+    guard slots.users(of: slot) > 1 else { return slot }
+    let copy = slots.take(counts[value])
     steps.append(.copy(from: slot, into: copy, count: counts[value]))
-    release(slot)
+    slots.release(slot)
     slotOfValue[value] = copy
     return copy
   }
-
-  private mutating func take(_ count: Int) -> Int {
-    // The free slot that fits best, or that has to grow least.
-    let free = slots.indices.filter { slots[$0].users == 0 }.min {
-      let (a, b) = (slots[$0].count - count, slots[$1].count - count)
-      return (a < 0 ? 1 : 0, abs(a)) < (b < 0 ? 1 : 0, abs(b))
-    }
-    guard let free else {
-      slots.append(Slot(count: count, users: 1))
-      return slots.count - 1
-    }
-    slots[free] = Slot(count: max(slots[free].count, count), users: 1)
-    return free
-  }
-
-  private mutating func release(_ slot: Int) { slots[slot].users -= 1 }
 }
 
 extension GradientPlan.Step {

@@ -70,6 +70,14 @@ protocol Layer<Element> {
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>)
 
+  /// The derivative of y along a direction: ẏ = (∂y/∂x) ẋ + (∂y/∂parameters) v.
+  ///
+  /// - Parameters:
+  ///   - x: the input, and `y` the output, of the forward call just before.
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>)
+
   /// The derivatives of a sum L over the examples.
   ///
   /// - Parameters:

@@ -28,6 +28,29 @@ struct LinearLayer<Element: Scalar>: Layer {
     }
   }
 
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    let rows = call.examples * positions
+    Element.product(
+      rows: rows, columns: outputs, inner: inputs, alpha: 1,
+      a: x, strideA: inputs, transposeA: false,
+      b: tangents.parameters, strideB: inputs, transposeB: true,
+      beta: 0, c: tangents.y, strideC: outputs)
+    if let dx = tangents.x {
+      Element.product(
+        rows: rows, columns: outputs, inner: inputs, alpha: 1,
+        a: dx, strideA: inputs, transposeA: false,
+        b: call.parameters, strideB: inputs, transposeB: true,
+        beta: 1, c: tangents.y, strideC: outputs)
+    }
+    if hasBias {
+      Element.addBias(
+        rows: rows, columns: outputs, bias: tangents.parameters + outputs * inputs, to: tangents.y)
+    }
+  }
+
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?

@@ -1,6 +1,7 @@
 import LinearAlgebra
 
-/// A network with the memory for up to `maximumBatch` examples: nothing is allocated later.
+/// A network with the memory for up to `maximumBatch` examples: nothing is allocated later, but for
+/// tangents by the first call that wants them.
 ///
 ///     d         parameters, flat, in the order of `layout`
 ///     s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
@@ -22,6 +23,8 @@ public final class Network<Element: Scalar> {
 
   let plan: NetworkPlan<Element>
   private let activations: Buffer<Element>
+  /// Allocated by the first call that wants tangents.
+  private(set) lazy var tangents = Buffer<Element>(count: plan.tangents.memory.activations)
   private let choices: Buffer<Int32>
   private let scratch: Buffer<Element>
   let gradients: Buffer<Element>

@@ -16,6 +16,7 @@ struct NetworkPlan<Element: Scalar> {
   /// its values.
   let finalFrom: [Int]
   let memory: NetworkMemory
+  let tangents: TangentPlan<Element>
 
   /// - Throws: `NetworkMemoryError` where the memory's size overflows.
   init(_ description: NetworkDescription, maximumBatch: Int) throws(NetworkMemoryError) {
@@ -56,6 +57,7 @@ struct NetworkPlan<Element: Scalar> {
     backward = gradients.steps
     finalFrom = Self.finalFrom(backward, of: steps, parameters: description.layout.count)
     self.memory = memory
+    tangents = try TangentPlan(network, maximumBatch: maximumBatch)
   }
 
   private static func finalFrom(

@@ -17,6 +17,9 @@ struct NetworkSteps<Element: Scalar> {
     let weightTensor: Int
     /// Where its running statistics begin.
     let state: Int
+
+    /// What it reads.
+    var values: [Int] { [x] + (addend.map { [$0] } ?? []) }
   }
 
   private(set) var steps: [Step] = []
@@ -41,6 +44,15 @@ struct NetworkSteps<Element: Scalar> {
     while index < graph.nodes.count {
       index += append(index, readers)
     }
+  }
+
+  /// Of each value, whether there are parameters before it.
+  var dependsOnParameters: [Bool] {
+    var depends = Array(repeating: false, count: counts.count)
+    for step in steps {
+      depends[step.y] = step.parameters != nil || step.values.contains { depends[$0] }
+    }
+    return depends
   }
 
   /// Appends the steps of a node, and of those after it that are done in the same pass; returns how

@@ -25,6 +25,16 @@ struct LayerNormLayer<Element: Scalar>: Layer {
       weight: call.parameters, bias: call.parameters + width, x, into: y, statistics: call.kept)
   }
 
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    Element.layerNormTangent(
+      rows: call.examples * positions, width: width, weight: call.parameters, x,
+      statistics: call.kept, tangents.x, weightTangent: tangents.parameters,
+      biasTangent: tangents.parameters + width, into: tangents.y)
+  }
+
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
@@ -53,7 +63,7 @@ struct LayerNormLayer<Element: Scalar>: Layer {
 /// In training each element is 0 with the probability, else divided by 1 − probability.
 ///
 /// Srivastava et al., 2014. What is dropped is drawn anew for backward, and so takes no memory.
-struct DropoutLayer<Element: Scalar>: Layer {
+struct DropoutLayer<Element: Scalar>: LinearMapLayer {
   let probability: Double
   let outputCount: Int
   /// Which of the network's dropouts it is.

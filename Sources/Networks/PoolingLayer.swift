@@ -14,6 +14,14 @@ struct MaxPoolingLayer<Element: Scalar>: Layer {
     Element.maxPool(window, examples: call.examples, of: x, into: y, choices: call.choices)
   }
 
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    Element.maxPoolTangent(
+      window, examples: call.examples, tangents.x!, choices: call.choices, into: tangents.y)
+  }
+
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
@@ -25,7 +33,7 @@ struct MaxPoolingLayer<Element: Scalar>: Layer {
 }
 
 /// The mean of each window.
-struct AveragePoolingLayer<Element: Scalar>: Layer {
+struct AveragePoolingLayer<Element: Scalar>: LinearMapLayer {
   let window: SlidingWindow
 
   var outputCount: Int { window.positionCount * window.channels }
@@ -47,7 +55,7 @@ struct AveragePoolingLayer<Element: Scalar>: Layer {
 }
 
 /// The mean of each feature over the positions: x [n, positions, features], y [n, features].
-struct GlobalAveragePoolingLayer<Element: Scalar>: Layer {
+struct GlobalAveragePoolingLayer<Element: Scalar>: LinearMapLayer {
   let positions: Int
   let outputCount: Int
 
@@ -70,7 +78,7 @@ struct GlobalAveragePoolingLayer<Element: Scalar>: Layer {
 }
 
 /// The same numbers in another shape: flat, or the positions of an image as a sequence.
-struct ViewLayer<Element: Scalar>: Layer {
+struct ViewLayer<Element: Scalar>: LinearMapLayer {
   let outputCount: Int
 
   var outputPlace: OutputPlace { .sameAsInput }

@@ -21,6 +21,15 @@ struct EmbeddingLayer<Element: Scalar>: Layer {
     Element.embed(count: count, width: width, tokens: x, table: call.parameters, into: y)
   }
 
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    Element.embed(
+      count: call.examples * positions, width: width, tokens: x, table: tangents.parameters,
+      into: tangents.y)
+  }
+
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
@@ -49,6 +58,20 @@ struct PositionEmbeddingLayer<Element: Scalar>: Layer {
   ) {
     if UnsafePointer(y) != x { y.update(from: x, count: call.examples * outputCount) }
     Element.addBias(rows: call.examples, columns: outputCount, bias: call.parameters, to: y)
+  }
+
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    let count = call.examples * outputCount
+    if let dx = tangents.x {
+      if dx != UnsafePointer(tangents.y) { tangents.y.update(from: dx, count: count) }
+    } else {
+      tangents.y.update(repeating: 0, count: count)
+    }
+    Element.addBias(
+      rows: call.examples, columns: outputCount, bias: tangents.parameters, to: tangents.y)
   }
 
   func backward(
@@ -101,6 +124,38 @@ struct AttentionLayer<Element: Scalar>: Layer {
         a: scores, strideA: positions, transposeA: false,
         b: v, strideB: 3 * width, transposeB: false,
         beta: 0, c: y + output, strideC: width)
+    }
+  }
+
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    let dx = tangents.x!
+    forEachHead(call) { input, output, scores in
+      let (q, k, v) = (x + input, x + input + width, x + input + 2 * width)
+      let (dq, dk, dv) = (dx + input, dx + input + width, dx + input + 2 * width)
+      let dScores = call.scratch
+      Element.product(
+        rows: positions, columns: positions, inner: headWidth, alpha: scale,
+        a: dq, strideA: 3 * width, transposeA: false, b: k, strideB: 3 * width, transposeB: true,
+        beta: 0, c: dScores, strideC: positions)
+      Element.product(
+        rows: positions, columns: positions, inner: headWidth, alpha: scale,
+        a: q, strideA: 3 * width, transposeA: false, b: dk, strideB: 3 * width, transposeB: true,
+        beta: 1, c: dScores, strideC: positions)
+      // The derivative of softmax is symmetric.
+      Element.softmaxGradient(rows: positions, columns: positions, scores, dScores)
+      Element.product(
+        rows: positions, columns: headWidth, inner: positions, alpha: 1,
+        a: dScores, strideA: positions, transposeA: false,
+        b: v, strideB: 3 * width, transposeB: false,
+        beta: 0, c: tangents.y + output, strideC: width)
+      Element.product(
+        rows: positions, columns: headWidth, inner: positions, alpha: 1,
+        a: scores, strideA: positions, transposeA: false,
+        b: dv, strideB: 3 * width, transposeB: false,
+        beta: 1, c: tangents.y + output, strideC: width)
     }
   }
 

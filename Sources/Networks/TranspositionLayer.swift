@@ -2,7 +2,7 @@ import LinearAlgebra
 
 /// [rows, columns] of each example to [columns, rows]: an image's channels to the end or to the
 /// front of its shape. With a single row or column nothing moves.
-struct TranspositionLayer<Element: Scalar>: Layer {
+struct TranspositionLayer<Element: Scalar>: LinearMapLayer {
   let rows: Int
   let columns: Int
 

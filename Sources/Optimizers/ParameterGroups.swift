@@ -71,4 +71,31 @@ public struct ParameterGroups: Sendable, Equatable {
   public func keepingZero(_ staysZero: [Bool]) -> ParameterGroups {
     ParameterGroups(groups, runs: runs, staysZero: staysZero)
   }
+
+  /// The same, but that what lies outside of `ranges`, which lie one after another, has no curvature.
+  func without(curvatureOutside ranges: [Range<Int>]) -> ParameterGroups {
+    var runs: [Run] = []
+    let end = self.runs.last!.range.upperBound
+    var start = 0
+    let plain = groups.map { group in
+      var group = group
+      group.usesMFAC = false
+      return group
+    }
+    func add(_ range: Range<Int>, hasCurvature: Bool) {
+      for run in self.runs {
+        let part = run.range.clamped(to: range)
+        if !part.isEmpty {
+          runs.append(Run(part, group: run.group + (hasCurvature ? 0 : groups.count)))
+        }
+      }
+    }
+    for range in ranges {
+      add(start..<range.lowerBound, hasCurvature: false)
+      add(range, hasCurvature: true)
+      start = range.upperBound
+    }
+    add(start..<end, hasCurvature: false)
+    return ParameterGroups(groups + plain, runs: runs, staysZero: staysZero)
+  }
 }

@@ -12,14 +12,22 @@ public enum Phase: String, CaseIterable, Sendable {
   /// Micro-batches' gradients are added up, and blocks of them leave, also between the layers of
   /// others; in the end this rank's slice is completed.
   case reduceScatter = "reduce_scatter"
+  /// Sums over a micro-batch of which Kronecker factors are made, and their sums over all of them.
+  case factors
+  /// Kronecker factors are inverted by their owners; here a rank waits for the slowest.
+  case inverse
+  /// Inverses, gradients and directions of layers go to and from the ranks that work on them.
+  case exchange
   /// This rank's part of the new Gram row.
   case gramRow = "gram_row"
   /// The Gram row, or the gradient's norm, is summed over the ranks.
   case sum
   /// The Gram matrix and its factor.
   case solve
-  /// This rank's slice of Gᵀc.
+  /// This rank's slice of Gᵀc; or of the layers that this rank works on the directions.
   case direction
+  /// Products with the Gauss–Newton matrix.
+  case quadratic
   case update
   /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
   case allGather = "all_gather"

@@ -57,6 +57,8 @@ public struct OptimizerState {
   public var shared: [StoredArray] = []
   /// Of each cell of this rank its part of the window, where there is one.
   public var window: [[StoredArray]] = []
+  /// Arrays with the curvature that only some ranks hold, by names of their own; one rank saves each.
+  public var placed: [(array: StoredArray, isSaved: Bool)] = []
   /// Of each cell of this rank the moving averages.
   public var momentum: [[StoredArray]] = []
 

@@ -61,7 +61,7 @@ public struct FisherPruning: PruningMethod {
     }
     return try surgeon.costs(
       ofGroups: groups, removing: mask.isRemoved,
-      slices: (0..<partition.ranks).map(partition.slice(of:)), on: world)
+      slices: partition.slices, on: world)
   }
 
   /// By the first candidate, at a step of 1.

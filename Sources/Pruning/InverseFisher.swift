@@ -39,7 +39,7 @@ public final class InverseFisher {
     self.rows = rows
     self.damping = damping
     self.world = world
-    slices = (0..<world.size).map(partition.slice(of:))
+    slices = partition.slices
     sum = TreeSum(partition, rank: world.rank)
     let (first, m) = (sum.share.lowerBound, rows.count)
     let nothing = [Bool](repeating: false, count: rows.sliceCount)

@@ -16,7 +16,7 @@ struct Scores {
     _ own: [Double], of tensors: [(WeightTensor, BlockBands)], partition: CellPartition,
     on world: Communicator
   ) throws {
-    let slices = (0..<partition.ranks).map(partition.slice(of:))
+    let slices = partition.slices
     let slice = slices[world.rank]
     var across: [(band: Range<Int>, start: Int)] = []
     var count = 0

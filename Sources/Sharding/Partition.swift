@@ -52,6 +52,9 @@ public struct CellPartition: Sendable, Equatable {
       .lowerBound
   }
 
+  /// The slices of all ranks, one after another.
+  public var slices: [Range<Int>] { (0..<ranks).map(slice(of:)) }
+
   /// The cells of a rank, as ranges within its slice.
   public func cellsInSlice(of rank: Int) -> [Range<Int>] {
     let start = slice(of: rank).lowerBound

@@ -64,6 +64,7 @@ extension Checkpoint {
     if manifest.hasWindow {
       try Self.restore(run.optimizer.state.shared, from: "\(path)/\(Self.curvature)")
     }
+    if manifest.hasWindow { try restorePlaced(run.optimizer.state.placed.map(\.array)) }
     guard !run.cells.isEmpty else { return }
     let families = run.families(hasWindow: manifest.hasWindow)
     let stored = Set(manifest.files.filter { $0.cells != nil }.map(\.family))
@@ -81,6 +82,21 @@ extension Checkpoint {
         }
         try Self.restore(own, from: path(of: file))
       }
+    }
+  }
+
+  /// Takes over arrays from whichever file has them.
+  private func restorePlaced(_ arrays: [StoredArray]) throws {
+    var missing = Dictionary(uniqueKeysWithValues: arrays.map { ($0.name, $0) })
+    for entry in manifest.files where entry.family == Checkpoint.placed {
+      let names = try SafetensorsFile(path: path(of: entry)).tensors.map(\.name)
+      try Self.restore(
+        names.compactMap { missing.removeValue(forKey: $0) }, from: path(of: entry))
+    }
+    if let name = missing.keys.min() {
+      throw DatasetError(
+        path, "is of an optimizer with other settings", expected: "a tensor '\(name)'",
+        got: "none")
     }
   }
 

@@ -29,6 +29,7 @@ extension Checkpoint {
       }
       let own = try world.agree { () throws -> String in
         var files = try writeCells(of: run, manifest, to: temporary)
+        files += try writePlaced(of: run, manifest, to: temporary)
         if isFirst { files += try writeShared(of: run, manifest, to: temporary) }
         return String(decoding: try JSONEncoder().encode(files), as: UTF8.self)
       }
@@ -70,6 +71,16 @@ extension Checkpoint {
       files.append(file)
     }
     return files
+  }
+
+  /// Writes what this rank alone is to save.
+  private static func writePlaced(
+    of run: RunState, _ manifest: Manifest, to directory: String
+  ) throws(DatasetError) -> [Manifest.File] {
+    let arrays = run.optimizer.state.placed.filter(\.isSaved).map(\.array)
+    guard manifest.hasWindow, !arrays.isEmpty else { return [] }
+    let place = "\(padded(run.rank + 1, 5))-of-\(padded(run.partition.ranks, 5))"
+    return [try write(arrays, to: directory, "\(Checkpoint.placed)-\(place).safetensors")]
   }
 
   /// Writes what all ranks have alike.

@@ -6,6 +6,7 @@ import Sharding
 ///   model.safetensors                     parameters and running statistics
 ///   curvature.safetensors                 of M-FAC: the Gram matrix and its factor
 ///   window-0000i-of-0000n.safetensors     its window's cells, cell by cell
+///   factors-0000i-of-0000n.safetensors    of K-FAC: averages of Kronecker factors, and inverses
 ///   momentum-0000i-of-0000n.safetensors   moving averages, cell by cell
 ///   masks.safetensors                     of sparse training: which weights are kept
 ///   manifest.json                         where the run was, and the other files' digests
@@ -15,6 +16,8 @@ import Sharding
 public struct Checkpoint: Sendable {
   static let model = "model.safetensors"
   static let curvature = "curvature.safetensors"
+  /// The family of files of what only some ranks have: by the rank that saved it.
+  static let placed = "factors"
   /// Those that are not by cells.
   static let whole = [model, curvature, Masks.fileName]
 

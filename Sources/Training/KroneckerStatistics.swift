@@ -2,66 +2,38 @@ import Curvature
 import LinearAlgebra
 import Networks
 
-/// Which curvature is gathered.
-package struct KroneckerSettings: Sendable, Equatable {
-  /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
-  /// expanded.
-  package var axis: SharedAxis?
-  package var fisher: Fisher
-  /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
-  package var hasNormalizationBlocks: Bool
-
-  package init(
-    axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
-  ) {
-    self.axis = axis
-    self.fisher = fisher
-    self.hasNormalizationBlocks = hasNormalizationBlocks
-  }
-}
-
-/// A layer of which curvature is gathered, and where its factors' sums lie among those of all layers.
-package struct CurvatureLayer: Sendable {
-  /// The weight's name, and the elements [d] of the weight and its bias (or γ and β), one behind the
-  /// other.
-  package let name: String
-  package let weight: Int
-  package let parameters: Range<Int>
-  /// Of a normalisation layer, A is its block and B the unit matrix of order 1.
-  package let shape: KroneckerShape
-  package let isNormalization: Bool
-  /// Places of the packed A and B in the packed sums.
-  package let a: Range<Int>
-  package let b: Range<Int>
-}
-
 /// Gathers the sums of all layers' factors from passes over micro-batches.
 ///
-///     packed [packedCount]   A and B of each layer in turn, as packed triangles, not scaled
+///   packed [packedCount]   A and B of each layer in turn, as packed triangles, not scaled
 ///
 /// The packed sums of micro-batches are added in the fixed tree; `FactorAverage.add` then scales them,
 /// by `scales(of:examples:)` for the *global* batch.
 package final class KroneckerStatistics<Element: Scalar> {
   package let settings: KroneckerSettings
-  package let layers: [CurvatureLayer]
+  package private(set) var layers: [CurvatureLayer]
   /// Names of the tensors that have no curvature here.
   package let outside: [String]
-  package let packedCount: Int
+  package private(set) var packedCount: Int
 
   private let network: Network<Element>
   private let loss: Loss
   private let vectors: FisherVectors<Element>
   private let sums: [Int: KroneckerSums<Element>]
   private let blocks: [Int: FactorSums<Element>]
-  private let layerOfWeight: [Int: CurvatureLayer]
+  private var layerOfWeight: [Int: CurvatureLayer]
 
-  package init(_ network: Network<Element>, loss: Loss, settings: KroneckerSettings) {
+  /// - Parameter layers: some of the network's, or nil for all.
+  package init(
+    _ network: Network<Element>, loss: Loss, settings: KroneckerSettings,
+    layers: [CurvatureLayer]? = nil
+  ) {
     let description = network.description
     self.network = network
     self.loss = loss
     self.settings = settings
-    layers = Self.layers(of: description, settings)
-    packedCount = layers.last?.b.upperBound ?? 0
+    let layers = layers ?? settings.layers(of: description)
+    self.layers = layers
+    packedCount = layers.map { max($0.a.upperBound, $0.b.upperBound) }.max() ?? 0
     outside = description.tensorsWithoutCurvature.map { description.layout.tensors[$0].name }
     let kronecker = layers.filter { !$0.isNormalization }
     let workspace = FactorWorkspace<Element>(
@@ -82,10 +54,11 @@ package final class KroneckerStatistics<Element: Scalar> {
 
   /// Bytes of one, its network's and packed sums not counted: what layers take turns with, their B, and
   /// normalisations' gradients by example.
+  ///
+  /// - Parameter layers: some of the network's.
   package static func bytes(
-    for description: NetworkDescription, maximumBatch: Int, settings: KroneckerSettings
+    of layers: [CurvatureLayer], in description: NetworkDescription, maximumBatch: Int
   ) -> Int {
-    let layers = layers(of: description, settings)
     let kronecker = layers.filter { !$0.isNormalization }.map(\.shape)
     let blocks = layers.filter(\.isNormalization).map(\.shape.a)
     func square(_ shape: FactorShape) -> Int {
@@ -100,41 +73,11 @@ package final class KroneckerStatistics<Element: Scalar> {
       + FactorWorkspace<Element>.bytes(for: kronecker, examples: maximumBatch)
   }
 
-  /// Embeddings of more tokens than that are expanded always.
-  package static var largestVocabulary: Int { 4096 }
-
-  private static func layers(
-    of description: NetworkDescription, _ settings: KroneckerSettings
-  ) -> [CurvatureLayer] {
-    let tensors = description.layout.tensors
-    let isForwardOnly = settings.fisher == .forwardOnly
-    var shapes: [(weight: Int, last: Int, shape: KroneckerShape, isNormalization: Bool)] = []
-    for layer in description.kroneckerLayers {
-      // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
-      let isLarge = layer.isEmbedding && layer.inputs > Self.largestVocabulary
-      let axis = settings.axis ?? (layer.isPooled ? .reduce : .expand)
-      let shape = KroneckerShape(
-        inputs: layer.inputs, hasBias: layer.bias != nil, outputs: layer.outputs,
-        positions: layer.positions, axis: isLarge ? .expand : axis,
-        isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
-      shapes.append((layer.weight, layer.bias ?? layer.weight, shape, false))
-    }
-    // Without vectors there is nothing to make a normalisation layer's block of.
-    for (weight, features) in description.normalizationLayers where !isForwardOnly {
-      let shape = KroneckerShape(
-        blockOf: 2 * features, isDiagonal: !settings.hasNormalizationBlocks)
-      shapes.append((weight, weight + 1, shape, true))
-    }
-    var start = 0
-    return shapes.sorted { $0.weight < $1.weight }.map { layer in
-      let b = start + layer.shape.a.packedCount
-      let end = b + layer.shape.b.packedCount
-      defer { start = end }
-      return CurvatureLayer(
-        name: tensors[layer.weight].name, weight: layer.weight,
-        parameters: tensors[layer.weight].range.lowerBound..<tensors[layer.last].range.upperBound,
-        shape: layer.shape, isNormalization: layer.isNormalization, a: start..<b, b: b..<end)
-    }
+  /// Gives the layers' sums other places in `packed`: of each layer A's and B's.
+  package func place(_ ranges: [[Range<Int>]]) {
+    for (i, both) in ranges.enumerated() { (layers[i].a, layers[i].b) = (both[0], both[1]) }
+    layerOfWeight = Dictionary(uniqueKeysWithValues: layers.map { ($0.weight, $0) })
+    packedCount = ranges.joined().map(\.upperBound).max() ?? 0
   }
 
   /// What a layer's sums over the global batch are multiplied by.
@@ -143,11 +86,7 @@ package final class KroneckerStatistics<Element: Scalar> {
   package func scales(
     of layer: CurvatureLayer, examples: Int, reduction: LossReduction = .mean
   ) -> (a: Double, b: Double) {
-    let factor = loss.reductionFactor(
-      reduction, predictions: examples * network.positions, outputs: network.outputCount)
-    return (
-      layer.shape.scaleOfA(reductionFactor: factor), layer.shape.scaleOfB(examples: examples)
-    )
+    layer.scales(loss, reduction, of: network.description, examples: examples)
   }
 
   /// The sums of a micro-batch.

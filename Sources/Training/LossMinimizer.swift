@@ -53,6 +53,10 @@ public final class LossMinimizer {
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(), on world: Communicator
   ) throws {
     precondition(microBatches > 0, "\(microBatches) micro-batches")
+    if case .kfac = optimizer {
+      preconditionFailure(
+        "K-FAC is made of a network's layers, which a loss function does not show")
+    }
     BLAS.useOneThread()
     let d = start.count
     values = Buffer(count: d)
@@ -62,10 +66,11 @@ public final class LossMinimizer {
     try world.requireSame(parameters: values.all, state: Buffer<Float>(count: 0).all)
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     let shares = Partition(of: microBatches, over: world.size)
-    reduction = ReduceScatter(of: shares, to: partition, on: world)
+    reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
     lossSum = TreeSum(shares, rank: world.rank)
     update = ParameterUpdate(
-      optimizer.make(clipNorm: clipNorm, groups: groups, partition: partition, rank: world.rank),
+      try optimizer.make(
+        microBatches: shares, clipNorm: clipNorm, groups: groups, partition: partition, on: world),
       of: values, partition: partition, on: world)
     self.microBatches = microBatches
     self.world = world

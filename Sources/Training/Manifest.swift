@@ -116,7 +116,8 @@ extension Manifest {
         !entry.name.contains("/") && entry.name.hasSuffix(".safetensors") && entry.bytes >= 0,
         "a file '\(entry.name)'")
       try require(
-        (entry.cells == nil) == Checkpoint.whole.contains(entry.name),
+        (entry.cells == nil)
+          == (Checkpoint.whole.contains(entry.name) || entry.family == Checkpoint.placed),
         "cells or none in '\(entry.name)'")
       try require(
         entry.cells.map { $0.count == 2 && 0 <= $0[0] && $0[0] < $0[1] && $0[1] <= cellCount }

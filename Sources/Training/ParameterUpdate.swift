@@ -17,7 +17,7 @@ final class ParameterUpdate {
   ) {
     self.optimizer = optimizer
     self.parameters = parameters
-    gather = AllGather((0..<world.size).map(partition.slice(of:)), on: world)
+    gather = AllGather(partition.slices, on: world)
     own = partition.slice(of: world.rank)
   }
 

@@ -41,7 +41,7 @@ final class Pruner {
     self.initialSparsity = initialSparsity
     self.world = world
     partition = Self.partition(plan, pruning, ranks: world.size)
-    slices = (0..<world.size).map(partition.slice(of:))
+    slices = partition.slices
   }
 
   private static func partition(
@@ -59,7 +59,7 @@ final class Pruner {
     _ plan: TrainingPlan, _ pruning: PruningPlan, on world: Communicator
   ) throws -> MemoryPlan {
     let partition = partition(plan, pruning, ranks: world.size)
-    let slices = (0..<world.size).map(partition.slice(of:))
+    let slices = partition.slices
     let scores = 48 * slices[world.rank].count + 2 * plan.network.layout.count
     guard pruning.takesGradients else {
       return MemoryPlan(gradients: scores, vectors: 0, activations: 0)

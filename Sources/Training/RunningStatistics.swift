@@ -20,8 +20,8 @@ final class RunningStatistics {
     values = Buffer(count: count)
     mean = Buffer(count: count)
     let partition = CellPartition(Cells(parameterCount: count), over: world.size)
-    reduction = ReduceScatter(of: microBatches, to: partition, on: world)
-    gather = AllGather((0..<world.size).map(partition.slice(of:)), on: world)
+    reduction = ReduceScatter(of: microBatches, to: partition.slices, on: world)
+    gather = AllGather(partition.slices, on: world)
     own = partition.slice(of: world.rank)
     self.microBatches = microBatches.items
   }
@@ -29,7 +29,7 @@ final class RunningStatistics {
   /// Bytes that they take on a rank.
   static func bytes(count: Int, microBatches: Partition, on world: Communicator) -> Int {
     let partition = CellPartition(Cells(parameterCount: count), over: world.size)
-    return 8 * count + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
+    return 8 * count + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
   }
 
   /// The statistics [s] of the next micro-batch, to be written.

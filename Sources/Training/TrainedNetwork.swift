@@ -64,7 +64,7 @@ public final class TrainedNetwork: TrainedModel {
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
-    let slices = (0..<world.size).map(partition.slice(of:))
+    let slices = partition.slices
     let count = try world.agree { try heldOut(dataset.training.count) }
     let (judging, rest) = ExampleSubset.split(dataset.training, holdingOut: count, seed: seed)
     let source = try gradients(

@@ -94,17 +94,21 @@ public final class Trainer {
     )
     let groups = try world.agree { try plan.parameterGroups(staysZero: masks?.removed) }
     self.groups = groups
+    let layers = try world.agree { try plan.kfacLayers() }
     let memory = try world.agree {
       var memory = MemoryPlan(
         optimizer: plan.optimizer.bytes(
-          groups: groups, measuresDirection: plan.measuresDirection, partition: partition,
+          layers: layers, microBatches: microBatches, groups: groups,
+          measuresDirection: plan.measuresDirection, partition: partition,
           rank: world.rank) + plan.spectrumBytes,
-        vectors: 4 * d + ReduceScatter.bytes(of: microBatches, to: partition, rank: world.rank)
+        vectors: 4 * d
+          + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
           + RunningStatistics.bytes(
             count: plan.network.stateLayout.count, microBatches: microBatches, on: world)
           // One for training, and one for evaluation.
           + 2 * ExampleBuffer.bytes(plan.dataset.training, capacity: examples),
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
+      if let more = try plan.kfacMemory() { memory += more }
       if masks != nil { memory += try plan.pruningMemory(groups, partition, on: world) }
       return memory
     }
@@ -114,11 +118,11 @@ public final class Trainer {
     network = try Network<Float>(plan.network, maximumBatch: examples)
     statistics = RunningStatistics(
       count: network.stateCount, microBatches: microBatches, on: world)
-    state = RunState(
+    state = try RunState(
       network: plan.network, parameters: Buffer(count: d), statistics: statistics.values,
       optimizer: plan.optimizer.make(
-        clipNorm: plan.clipNorm, groups: groups, measuresDirection: plan.measuresDirection,
-        partition: partition, rank: world.rank),
+        layers: layers, microBatches: microBatches, clipNorm: plan.clipNorm, groups: groups,
+        measuresDirection: plan.measuresDirection, partition: partition, on: world),
       masks: masks, partition: partition, rank: world.rank)
     try Self.start(state, plan, groups, checkpoint, on: world)
     sparsity = masks?.sparsity
@@ -126,8 +130,10 @@ public final class Trainer {
     progress.firstStep = position.step
     step = TrainingStep(
       network: network, parameters: state.parameters, statistics: statistics, seed: plan.seed,
-      optimizer: state.optimizer, examples: plan.dataset.training, loss: plan.loss,
-      microBatches: microBatches, partition: partition, on: world)
+      optimizer: state.optimizer,
+      factors: try FactorGathering(state.optimizer, plan, network),
+      examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
+      partition: partition, on: world)
     let start = plan.start(checkpoint)
     directory =
       plan.keepsFiles && !isDryRun

@@ -78,6 +78,7 @@ extension TrainingPlan {
         "M-FAC, \(mfac)"
       case .sgd(let momentum, _): "SGD, momentum \(momentum)"
       case .adamw: "AdamW"
+      case .kfac(let kfac, let settings): "K-FAC, \(settings), \(kfac)"
       }
     let cells = partition.cells
     let zeros = groups.zeroCount > 0 ? ", \(groups.zeroCount) of them stay zero" : ""

@@ -12,6 +12,9 @@ import Sharding
 /// its Cholesky factor, coefficients c, slice of the direction Gᵀc, update) → all-gather →
 /// parameters [d].
 ///
+/// For K-FAC in some of the steps: micro-batch sums of Kronecker factors → reduce-scatter → their
+/// owners' averages.
+///
 ///   d   parameters          p   ranks
 ///   B   examples in a batch, cut in M micro-batches of B/M
 package final class TrainingStep {
@@ -34,6 +37,7 @@ package final class TrainingStep {
   private let parameters: Buffer<Float>
   private let statistics: RunningStatistics
   private let seed: UInt64
+  private let factors: FactorGathering?
   private let examples: ExampleBuffer
   private let loss: Loss
   private let microBatches: Partition
@@ -44,21 +48,28 @@ package final class TrainingStep {
 
   init(
     network: Network<Float>, parameters: Buffer<Float>, statistics: RunningStatistics, seed: UInt64,
-    optimizer: any ShardedOptimizer, examples: any Examples, loss: Loss, microBatches: Partition,
-    partition: CellPartition, on world: Communicator
+    optimizer: any ShardedOptimizer, factors: FactorGathering?, examples: any Examples, loss: Loss,
+    microBatches: Partition, partition: CellPartition, on world: Communicator
   ) {
     self.network = network
     self.parameters = parameters
     self.statistics = statistics
     self.seed = seed
+    self.factors = factors
     self.examples = ExampleBuffer(examples, capacity: network.maximumBatch)
     self.loss = loss
     self.microBatches = microBatches
-    reduction = ReduceScatter(of: microBatches, to: partition, on: world)
+    reduction = ReduceScatter(of: microBatches, to: partition.slices, on: world)
     lossSum = TreeSum(microBatches, rank: world.rank)
     update = ParameterUpdate(optimizer, of: parameters, partition: partition, on: world)
     self.world = world
+    if let optimizer = optimizer as? KFAC {
+      optimizer.gaussNewtonForm = { [unowned self] in try gaussNewtonForm($0) }
+    }
   }
+
+  /// The batch of the step that is being taken.
+  private var current: (batch: ArraySlice<Int>, step: Int, epoch: Int) = ([], 0, 0)
 
   package var optimizer: any ShardedOptimizer { update.optimizer }
 
@@ -73,6 +84,7 @@ package final class TrainingStep {
   ) throws -> Record {
     let clock = PhaseClock(on: world)
     world.place.step = step + 1
+    current = (batch, step, epoch)
     let predictions = batch.count * network.positions
     var losses: [Double] = []
     for microBatch in reduction.leaves {
@@ -84,8 +96,12 @@ package final class TrainingStep {
         )
       }
       let pass = pass(microBatch, of: batch, step: step, statistics: statistics)
+      try factors?.begin(microBatch: microBatch, on: world, clock: clock)
       losses.append(
         try compute(gradient, pass, scale: 1 / Float(predictions), clock: clock))
+      try factors?.end(
+        examples, parameters: UnsafeBufferPointer(parameters.all),
+        state: UnsafeBufferPointer(self.statistics.values.all), pass, on: world, clock: clock)
     }
     let (loss, requests) = try clock.time(.loss) {
       let (sum, requests) = try sum(losses, requests.union(Requests.take()))
@@ -95,6 +111,7 @@ package final class TrainingStep {
       try statistics.reduce(on: world)
       return try reduction.finish(on: world)
     }
+    try factors?.finish(on: world, clock: clock)
     let outcome = try update.take(gradient, learningRate: learningRate, on: world, clock: clock)
     if outcome.taken {
       try clock.time(.allGather) { try statistics.finish(updating: network, on: world) }
@@ -127,7 +144,7 @@ package final class TrainingStep {
     _ gradient: UnsafeMutableBufferPointer<Float>, _ pass: TrainingPass<Float>, scale: Float,
     clock: PhaseClock
   ) throws -> Double {
-    let sum = try clock.time(.gradient) {
+    func lossAndGradient() throws -> Double {
       try network.lossAndGradient(
         inputs: examples.inputs, targets: examples.targets,
         parameters: UnsafeBufferPointer(parameters.all),
@@ -136,6 +153,9 @@ package final class TrainingStep {
       ) { start in
         try clock.time(.reduceScatter) { try reduction.advance(to: start, on: world) }
       }
+    }
+    let sum = try clock.time(.gradient) {
+      try factors?.pass(scale: scale, lossAndGradient) ?? lossAndGradient()
     }
     try clock.time(.reduceScatter) { try statistics.end(on: world) }
     return sum
@@ -164,6 +184,35 @@ package final class TrainingStep {
     return try clock.time(.loss) {
       try lossSum.total(of: losses, on: world) / Double(batch.count * network.positions)
     }
+  }
+
+  /// `vᵢᵀ G vⱼ` with the Gauss–Newton matrix G of the mean loss of the batch, in the step's own passes,
+  /// as a matrix [k, k]. Collective.
+  ///
+  /// - Parameter vectors: k, each of shape [d] and the same on all ranks.
+  private func gaussNewtonForm(_ vectors: [UnsafeBufferPointer<Float>]) throws -> [Double] {
+    let (batch, step, epoch) = current
+    let count = batch.count / microBatches.items * network.positions * network.outputCount
+    let (outputs, tangents) = (
+      Buffer<Float>(count: count), Buffer<Float>(count: vectors.count * count)
+    )
+    let unused = Buffer<Float>(count: network.stateCount)
+    var numbers: [Double] = []
+    for microBatch in reduction.leaves {
+      load(microBatch, of: batch, epoch: epoch)
+      network.outputTangents(
+        inputs: examples.inputs, parameters: UnsafeBufferPointer(parameters.all),
+        state: UnsafeBufferPointer(statistics.values.all), directions: vectors,
+        outputs: outputs.all, tangents: tangents.all,
+        training: pass(microBatch, of: batch, step: step, statistics: unused.all))
+      numbers += loss.hessianForm(
+        outputs: UnsafeBufferPointer(outputs.all), outputCount: network.outputCount,
+        tangents: UnsafeBufferPointer(tangents.all), count: vectors.count)
+    }
+    let predictions = Double(batch.count * network.positions)
+    return try numbers.withUnsafeMutableBufferPointer {
+      try lossSum.total(of: $0, width: vectors.count * vectors.count, on: world)
+    }.map { $0 / predictions }
   }
 
   private func pass(

@@ -80,7 +80,11 @@ package struct Prediction {
         return addition * Double(additions)
       case .gramRow, .direction, .update: return one * slices[rank]
       case .sum: return one * cells[rank]
-      case .loss, .solve, .allGather, .spectrum, .pruning, .evaluation, .saving: return one
+      case .factors, .quadratic:
+        return one * Double(microBatches[rank]) / Double(measuredMicroBatches)
+      case .loss, .solve, .inverse, .exchange, .allGather, .spectrum, .pruning, .evaluation,
+        .saving:
+        return one
       }
     }
   }

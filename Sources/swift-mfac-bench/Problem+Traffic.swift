@@ -28,11 +28,11 @@ extension Problem {
     let running = CellPartition(Cells(parameterCount: statistics), over: ranks)
     traffic[.loss] = TreeSum.traffic(of: shares, width: TrainingStep.lossWidth)
     traffic[.reduceScatter] = zip(
-      ReduceScatter.traffic(of: shares, to: partition),
-      ReduceScatter.traffic(of: shares, to: running)
+      ReduceScatter.traffic(of: shares, to: partition.slices),
+      ReduceScatter.traffic(of: shares, to: running.slices)
     ).map(+)
     traffic[.allGather] = zip(
-      AllGather.traffic((0..<ranks).map(partition.slice(of:))),
+      AllGather.traffic(partition.slices),
       AllGather.traffic((0..<ranks).map(running.slice(of:)))
     ).map(+)
     return traffic

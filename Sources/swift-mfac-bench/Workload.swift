@@ -61,15 +61,18 @@ struct Workload {
     let d = problem.parameters(ranks: world.size)
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     let slice = partition.slice(of: world.rank)
+    let shares = Partition(of: world.size, over: world.size)
     let memory = try world.agree {
       MemoryPlan(
         optimizer: options.choice.bytes(
-          groups: ParameterGroups(), partition: partition, rank: world.rank),
+          microBatches: shares, groups: ParameterGroups(), partition: partition,
+          rank: world.rank),
         vectors: 8 * slice.count, activations: 0)
     }
     try memory.check(on: world)
-    let optimizer = options.choice.make(
-      clipNorm: nil, groups: ParameterGroups(), partition: partition, rank: world.rank)
+    let optimizer = try options.choice.make(
+      microBatches: shares, clipNorm: nil, groups: ParameterGroups(), partition: partition,
+      on: world)
     try (optimizer as? MFAC)?.fillWindow(on: world)
     let gradient = Buffer<Float>(count: slice.count)
     let parameters = Buffer<Float>(count: slice.count)

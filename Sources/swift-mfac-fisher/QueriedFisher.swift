@@ -33,7 +33,7 @@ struct QueriedFisher {
     let model = try settings.source.load(on: world)
     self.model = model
     let partition = CellPartition(Cells(parameterCount: model.count), over: world.size)
-    let slices = (0..<world.size).map(partition.slice(of:))
+    let slices = partition.slices
     (self.partition, self.slices) = (partition, slices)
     let blocks = partition.cellsInSlice(of: world.rank)
     try world.agree {

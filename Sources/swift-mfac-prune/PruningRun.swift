@@ -84,7 +84,7 @@ struct PruningRun {
         }
       }
     }
-    let slices = (0..<world.size).map(partition.slice(of:))
+    let slices = partition.slices
     self.slices = slices
     let groups = selection.groups
     let isNeeded =

@@ -6,7 +6,7 @@ import Optimizers
 import Training
 
 struct OptimizerSettings: ParsableArguments {
-  enum Kind: String, CaseIterable, ExpressibleByArgument { case mfac, sgd, adamw }
+  enum Kind: String, CaseIterable, ExpressibleByArgument { case mfac, kfac, sgd, adamw }
   enum Decay: String, CaseIterable, ExpressibleByArgument { case coupled, decoupled }
 
   @Option(help: "Optimizer.")
@@ -112,7 +112,9 @@ struct OptimizerSettings: ParsableArguments {
 }
 
 extension OptimizerSettings {
-  func choice(damping: Double, _ rule: DampingRule) -> OptimizerChoice {
+  func choice(
+    damping: Double, _ rule: DampingRule, _ kronecker: KroneckerOptions
+  ) -> OptimizerChoice {
     let decay: WeightDecay =
       weightDecayMode == .decoupled || optimizer == .adamw
       ? .decoupled(weightDecay) : .coupled(weightDecay)
@@ -125,6 +127,10 @@ extension OptimizerSettings {
       mfac.insertEvery = insertEvery
       mfac.preconditionEvery = preconditionEvery
       return .mfac(mfac)
+    case .kfac:
+      return .kfac(
+        kronecker.configuration(
+          damping: damping, rule, momentum: momentum, weightDecay: decay), kronecker.settings)
     case .sgd: return .sgd(momentum: momentum, weightDecay: decay)
     case .adamw: return .adamw(weightDecay: decay)
     }

@@ -9,7 +9,8 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Model") var model: ModelSettings
   @OptionGroup(title: "Model") var start: StartSettings
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
-  @OptionGroup(title: "Damping of M-FAC") var damping: DampingSettings
+  @OptionGroup(title: "Damping of M-FAC and K-FAC") var damping: DampingSettings
+  @OptionGroup(title: "K-FAC") var kronecker: KroneckerOptions
   @OptionGroup(title: "Pruning") var pruning: PruningSettings
   @OptionGroup(title: "Length and order") var length: LengthSettings
   @OptionGroup(title: "Output") var output: OutputSettings
@@ -19,7 +20,7 @@ struct Settings: ParsableArguments {
   var rules: [ParameterRule] = []
 
   private enum CodingKeys: CodingKey {
-    case data, model, start, optimizer, damping, pruning, length, output, reliability
+    case data, model, start, optimizer, damping, kronecker, pruning, length, output, reliability
   }
 
   /// Checks what several settings decide together: a file's and the command line's may each be half

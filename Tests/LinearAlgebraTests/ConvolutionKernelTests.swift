@@ -55,7 +55,7 @@ import Testing
     // Sums of up to a thousand products, in another order.
     check(
       g, tolerance: 1e-14,
-      convolve: { ck_convolve_f64(level, $0, $1, Self.examples, $2, $3, $4, $5, $6) },
+      convolve: { ck_convolve_f64(level, $0, $1, Self.examples, $2, $3, $4, $5, $6, $7) },
       adjoint: { ck_convolve_adjoint_f64(level, $0, $1, Self.examples, $2, $3, $4, $5, $6) },
       gradient: { ck_weight_gradient_f64(level, $0, $1, Self.examples, $2, $3, $4, $5) })
   }
@@ -64,7 +64,7 @@ import Testing
   func single(_ g: Geometry, level: Int32) {
     check(
       g, tolerance: 2e-6,
-      convolve: { ck_convolve_f32(level, $0, $1, Self.examples, $2, $3, $4, $5, $6) },
+      convolve: { ck_convolve_f32(level, $0, $1, Self.examples, $2, $3, $4, $5, $6, $7) },
       adjoint: { ck_convolve_adjoint_f32(level, $0, $1, Self.examples, $2, $3, $4, $5, $6) },
       gradient: { ck_weight_gradient_f32(level, $0, $1, Self.examples, $2, $3, $4, $5) })
   }
@@ -85,7 +85,7 @@ import Testing
       var dx = x
       Float.packWeights(window, outputs: g.outputs, w, into: packed.pointer)
       ck_convolve_f32(
-        level, &geometry, g.outputs, Self.examples, x, packed.pointer, nil, scratch.pointer, &y)
+        level, &geometry, g.outputs, Self.examples, x, packed.pointer, nil, 1, scratch.pointer, &y)
       Float.packAdjointWeights(window, outputs: g.outputs, w, into: packed.pointer)
       ck_convolve_adjoint_f32(
         level, &geometry, g.outputs, Self.examples, dy, packed.pointer, 1, scratch.pointer, &dx)
@@ -104,7 +104,7 @@ import Testing
     _ g: Geometry, tolerance: Double,
     convolve: (
       Window, Int, UnsafePointer<Element>, UnsafePointer<Element>, UnsafePointer<Element>?,
-      UnsafeMutablePointer<Element>, UnsafeMutablePointer<Element>
+      Int32, UnsafeMutablePointer<Element>, UnsafeMutablePointer<Element>
     ) -> Void,
     adjoint: (
       Window, Int, UnsafePointer<Element>, UnsafePointer<Element>, Int32,
@@ -142,12 +142,17 @@ import Testing
     Element.packWeights(window, outputs: g.outputs, weights, into: packed.pointer)
     convolve(
       &geometry, g.outputs, x.map { Element($0) }, packed.pointer, b.map { Element($0) },
-      scratch.pointer, ours.pointer)
+      0, scratch.pointer, ours.pointer)
     #expect(error(ours, y) <= tolerance)
     convolve(
-      &geometry, g.outputs, x.map { Element($0) }, packed.pointer, nil, scratch.pointer,
+      &geometry, g.outputs, x.map { Element($0) }, packed.pointer, nil, 0, scratch.pointer,
       ours.pointer)
     #expect(error(ours, y.indices.map { y[$0] - b[$0 % g.outputs] }) <= tolerance)
+    for (i, value) in dy.enumerated() { ours.pointer[i] = Element(value) }
+    convolve(
+      &geometry, g.outputs, x.map { Element($0) }, packed.pointer, nil, 1, scratch.pointer,
+      ours.pointer)
+    #expect(error(ours, y.indices.map { dy[$0] + y[$0] - b[$0 % g.outputs] }) <= tolerance)
 
     let ourWeights = Guarded<Element>(count: w.count)
     gradient(

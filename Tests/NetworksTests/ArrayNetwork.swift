@@ -6,6 +6,18 @@ extension Loss {
   static let all: [Loss] = [
     .crossEntropy(), .crossEntropy(labelSmoothing: 0.1), .meanSquaredError, .binaryCrossEntropy,
   ]
+
+  func hessianForm<Element: Scalar>(
+    _ outputs: [Element], _ outputCount: Int, _ tangents: [[Element]]
+  ) -> [Double] {
+    let all = tangents.flatMap { $0 }
+    return outputs.withUnsafeBufferPointer { outputs in
+      all.withUnsafeBufferPointer {
+        hessianForm(
+          outputs: outputs, outputCount: outputCount, tangents: $0, count: tangents.count)
+      }
+    }
+  }
 }
 
 /// A network called with arrays.
@@ -47,6 +59,33 @@ struct ArrayNetwork<Element: Scalar> {
       }
     }
     return outputs
+  }
+
+  func outputTangents(
+    _ inputs: [Element], _ parameters: [Element], _ directions: [[Element]]
+  ) -> (outputs: [Element], tangents: [[Element]]) {
+    let count = inputs.count / network.inputCount * network.positions * network.outputCount
+    var outputs = [Element](repeating: .nan, count: count)
+    var tangents = [Element](repeating: .nan, count: directions.count * count)
+    let stored = directions.map { direction in
+      let buffer = Buffer<Element>(count: direction.count)
+      for (i, value) in direction.enumerated() { buffer.pointer[i] = value }
+      return buffer
+    }
+    withBuffers(inputs, parameters) { inputs, parameters, state in
+      outputs.withUnsafeMutableBufferPointer { outputs in
+        tangents.withUnsafeMutableBufferPointer { tangents in
+          network.outputTangents(
+            inputs: inputs, parameters: parameters, state: state,
+            directions: stored.map { UnsafeBufferPointer($0.all) }, outputs: outputs,
+            tangents: tangents, training: training)
+        }
+      }
+    }
+    return (
+      outputs,
+      directions.indices.map { Array(tangents[$0 * count..<($0 + 1) * count]) }
+    )
   }
 
   func lossAndGradient(

@@ -43,7 +43,7 @@ func run(_ fault: String, _ name: String?) -> Never {
 private func failWithinAnExchange(_ isWrong: Bool, on world: Communicator) throws {
   let partition = CellPartition(Cells(parameterCount: 100_000), over: world.size)
   let reduction = ReduceScatter(
-    of: Partition(of: world.size, over: world.size), to: partition, on: world)
+    of: Partition(of: world.size, over: world.size), to: partition.slices, on: world)
   _ = try reduction.begin(microBatch: world.rank, on: world)
   try check(!isWrong, "told to")
   try reduction.advance(to: 0, on: world)

@@ -13,7 +13,7 @@ func checkGroupCosts(on world: Communicator) throws -> UInt64 {
   let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
   let weights = (0..<d).map { random(100, $0) }
   let partition = CellPartition(Cells(parameterCount: d, size: 13), over: world.size)
-  let slices = (0..<world.size).map(partition.slice(of:))
+  let slices = partition.slices
   let slice = slices[world.rank]
   let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
   for (row, gradient) in gradients.enumerated() {

@@ -21,7 +21,7 @@ struct Stepper {
     optimizer = make(partition, world.rank)
     parameters = Buffer(count: start.count)
     _ = parameters.all.update(fromContentsOf: start)
-    slices = (0..<world.size).map(partition.slice(of:))
+    slices = partition.slices
     self.world = world
   }
 

@@ -87,7 +87,7 @@ private func mask(
 ) throws -> [Bool] {
   let partition = CellPartition(
     Cells(parameterCount: tensors.last!.range.upperBound), over: world.size)
-  let slices = (0..<world.size).map(partition.slice(of:))
+  let slices = partition.slices
   let slice = slices[world.rank]
   let mask = try Array(scores[slice]).withUnsafeBufferPointer {
     try selection.mask(

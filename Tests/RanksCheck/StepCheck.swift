@@ -28,9 +28,9 @@ private func takeSteps(
   let (m, microBatches) = (6, 8)
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
-  let slices = (0..<world.size).map(partition.slice(of:))
+  let slices = partition.slices
   let own = slices[world.rank]
-  let reduction = ReduceScatter(of: shares, to: partition, on: world)
+  let reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
   let gather = AllGather(slices, on: world)
   let lossSum = TreeSum(shares, rank: world.rank)
   let mfac = MFAC(

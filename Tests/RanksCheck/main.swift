@@ -48,9 +48,9 @@ func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
 func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
-  let reduction = ReduceScatter(of: shares, to: partition, on: world)
+  let reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
   let whole = Buffer<Float>(count: d)
-  let slices = (0..<world.size).map(partition.slice(of:))
+  let slices = partition.slices
   var digest: UInt64 = 0
   // Twice: what the first sum left behind must not show in the second.
   for round in 0..<2 {
@@ -83,7 +83,7 @@ func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) thr
 func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let slice = partition.slice(of: world.rank)
-  let slices = (0..<world.size).map(partition.slice(of:))
+  let slices = partition.slices
   let (m, damping) = (5, 1e-2)
   let mfac = MFAC(
     MFAC.Configuration(window: m, damping: damping), partition: partition, rank: world.rank)
@@ -141,7 +141,7 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
 func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
-  let slices = (0..<world.size).map(partition.slice(of:))
+  let slices = partition.slices
   func counting(_ what: String, sends expected: [Traffic], _ body: () throws -> Void) throws {
     let before = world.traffic
     try body()
@@ -150,8 +150,8 @@ func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
       sent == expected[world.rank], "\(what) of \(d) sent \(sent), not \(expected[world.rank])")
   }
 
-  let reduction = ReduceScatter(of: shares, to: partition, on: world)
-  try counting("reduce-scatter", sends: ReduceScatter.traffic(of: shares, to: partition)) {
+  let reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
+  try counting("reduce-scatter", sends: ReduceScatter.traffic(of: shares, to: partition.slices)) {
     for microBatch in reduction.leaves {
       _ = try reduction.begin(microBatch: microBatch, on: world)
       try reduction.advance(to: 0, on: world)
@@ -178,7 +178,7 @@ func checkForm(
 ) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let slice = partition.slice(of: world.rank)
-  let slices = (0..<world.size).map(partition.slice(of:))
+  let slices = partition.slices
   let configuration = MFAC.Configuration(
     window: 3, windowForm: WindowForm(type: type, density: density), damping: 1e-2)
   let parameters = Buffer<Float>(count: d)
@@ -251,6 +251,7 @@ do {
   for d in [3, 5003, 700_003] {
     for emptyFirst in [false, true] { try checkRowExchange(d, emptyFirst: emptyFirst, on: world) }
   }
+  for d in [3, 5003, 700_003] { try checkRangeExchange(d, on: world) }
   try checkGradientRefusals(on: world)
   // Past the end of a permutation, and in more rounds than one at any number of ranks.
   for (b, rows) in [(1, 0..<19), (5, 3..<7), (40, 30..<39)] {
@@ -280,6 +281,7 @@ do {
     }
   }
   digests.append(try checkGroupCosts(on: world))
+  digests += try checkKFAC(on: world)
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
     digests.append(

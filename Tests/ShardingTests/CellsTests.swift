@@ -45,7 +45,7 @@ import Testing
     #expect(cells.leaves == 8 && cells.range(of: 6) == 40..<40 && cells.range(of: 8).isEmpty)
     for ranks in [1, 2, 3, 5, 8, 11] {
       let partition = CellPartition(cells, over: ranks)
-      let slices = (0..<ranks).map(partition.slice(of:))
+      let slices = partition.slices
       #expect(slices.first?.lowerBound == 0 && slices.last?.upperBound == 40)
       #expect(zip(slices, slices.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
       #expect(slices.allSatisfy { $0.isEmpty || ranges.map(\.lowerBound).contains($0.lowerBound) })

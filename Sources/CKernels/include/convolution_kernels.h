@@ -28,9 +28,10 @@ ck_convolution_sizes ck_convolution_counts(const ck_window *window, size_t outpu
   void ck_pack_adjoint_weights_##S(const ck_window *window, size_t outputs, const T *weights,     \
                                    T *packed);                                                    \
                                                                                                   \
-  /* y = x ⋆ W + bias; no bias where it is NULL. */                                               \
+  /* y = x ⋆ W + bias, no bias where it is NULL; or y += x ⋆ W if `accumulates`. */               \
   void ck_convolve_##S(int level, const ck_window *window, size_t outputs, size_t examples,       \
-                       const T *x, const T *packed, const T *bias, T *scratch, T *y);             \
+                       const T *x, const T *packed, const T *bias, int accumulates, T *scratch,   \
+                       T *y);                                                                     \
   /* dx = Wᵀ dy, or dx += if `accumulates`. */                                                    \
   void ck_convolve_adjoint_##S(int level, const ck_window *window, size_t outputs,                \
                                size_t examples, const T *dy, const T *packed, int accumulates,    \

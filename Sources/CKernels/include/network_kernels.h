@@ -39,6 +39,9 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
                        int32_t *choices);                                                         \
   void ck_max_pool_gradient_##S(const ck_window *window, size_t examples, const T *dy,            \
                                 const int32_t *choices, T *dx);                                   \
+  /* dy[o] = dx at the place of the choice of window o. */                                        \
+  void ck_max_pool_tangent_##S(const ck_window *window, size_t examples, const T *dx,             \
+                               const int32_t *choices, T *dy);                                    \
   /* Sum of each window, zeros around the image included, over kernel². */                        \
   void ck_average_pool_##S(const ck_window *window, size_t examples, const T *x, T *y);           \
   void ck_average_pool_gradient_##S(const ck_window *window, size_t examples, const T *dy,        \
@@ -65,6 +68,10 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
   void ck_layer_norm_gradient_##S(size_t rows, size_t width, const T *weight, const T *x,         \
                                   const T *statistics, const T *dy, T *dweight, T *dbias,         \
                                   int accumulates, T *dx);                                        \
+  /* dy = the derivative of y along (dx, dweight, dbias); dx is 0 where it is NULL. */            \
+  void ck_layer_norm_tangent_##S(size_t rows, size_t width, const T *weight, const T *x,          \
+                                 const T *statistics, const T *dx, const T *dweight,              \
+                                 const T *dbias, T *dy);                                          \
                                                                                                   \
   void ck_add_##S(size_t count, const T *a, const T *b, T *sum);                                  \
   /* y[n, c] = Σ_r x[n, r, c] / rows */                                                           \
@@ -98,6 +105,15 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
      between them by linearity; dx = scale·(σ(x) − t)/outputs. */                                 \
   double ck_binary_cross_entropy_##S(size_t examples, size_t outputs, const T *x,                 \
                                      const int32_t *labels, const T *values, T scale, T *dx);     \
+  /* form[i, j] += Σ over examples of tᵢᵀ H tⱼ for j ≤ i < count, H the Hessian of the example's  \
+     loss with respect to x, t [count, examples, outputs]; `scratch` holds outputs + count. */    \
+  void ck_cross_entropy_form_##S(size_t examples, size_t classes, const T *x, size_t count,       \
+                                 const T *t, double *scratch, double *form);                      \
+  void ck_squared_error_form_##S(size_t examples, size_t outputs, size_t count, const T *t,       \
+                                 double *scratch, double *form);                                  \
+  void ck_binary_cross_entropy_form_##S(size_t examples, size_t outputs, const T *x,              \
+                                        size_t count, const T *t, double *scratch,                \
+                                        double *form);                                            \
   /* How many examples have their largest output, of equals the first, at their label; a single   \
      output says 1 above the threshold, else 0. */                                                \
   size_t ck_correct_##S(size_t examples, size_t classes, const T *x, const int32_t *labels,       \

@@ -1,0 +1,86 @@
+import COpenMPI
+
+/// Moves ranges of a vector between ranks, each from one to another.
+///
+/// Numbers are moved and nothing is added, so that the bits are those that were made.
+public final class RangeExchange {
+  /// A range that one rank has and another wants; of the same rank it is copied.
+  public struct Move: Sendable, Equatable {
+    public let source: Int
+    public let target: Int
+    public let range: Range<Int>
+
+    public init(_ range: Range<Int>, from source: Int, to target: Int) {
+      self.source = source
+      self.target = target
+      self.range = range
+    }
+  }
+
+  private let moves: [Move]
+  private let rank: Int
+  private let tag: Int
+  private let count: Int
+
+  /// - Parameters:
+  ///   - moves: the same on all ranks; no rank is given a number twice.
+  ///   - world: on all ranks, these objects are made in the same order.
+  public init(_ moves: [Move], on world: Communicator) {
+    rank = world.rank
+    tag = world.newTag()
+    count = moves.reduce(0) { $0 + $1.range.count }
+    // Each rank serves its right-hand neighbour first, so that they do not all write to one at once.
+    func distance(_ move: Move) -> Int { (move.target - move.source + world.size) % world.size }
+    self.moves =
+      moves.enumerated()
+      .filter { $0.element.source == world.rank || $0.element.target == world.rank }
+      .sorted { (distance($0.element), $0.offset) < (distance($1.element), $1.offset) }
+      .map(\.element)
+  }
+
+  /// What each rank sends in one exchange.
+  public static func traffic(_ moves: [Move], ranks: Int) -> [Traffic] {
+    var traffic = [Traffic](repeating: Traffic(), count: ranks)
+    for move in moves where move.source != move.target {
+      traffic[move.source] += Traffic(
+        messages: move.range.blocks.count, bytes: 4 * move.range.count)
+    }
+    return traffic
+  }
+
+  /// Collective.
+  ///
+  /// - Parameters:
+  ///   - source: where this rank has a range that it sends.
+  ///   - target: where a range that it wants goes; not where it has one that it still sends.
+  public func exchange(
+    from source: (Range<Int>) -> UnsafeBufferPointer<Float>,
+    into target: (Range<Int>) -> UnsafeMutableBufferPointer<Float>, on world: Communicator
+  ) throws {
+    try world.begin("exchange of ranges", size: count)
+    var requests: [MPI_Request?] = []
+    for move in moves where move.target == rank {
+      let part = target(move.range)
+      guard move.source != rank else {
+        _ = part.update(fromContentsOf: source(move.range))
+        continue
+      }
+      for block in part.indices.blocks {
+        requests.append(
+          try world.receive(
+            UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[block])),
+            from: move.source, tag: tag))
+      }
+    }
+    for move in moves where move.source == rank && move.target != rank {
+      let part = source(move.range)
+      for block in part.indices.blocks {
+        requests.append(
+          try world.send(
+            UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: part[block])), to: move.target,
+            tag: tag))
+      }
+    }
+    try world.wait(for: &requests)
+  }
+}

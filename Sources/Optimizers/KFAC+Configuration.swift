@@ -1,0 +1,129 @@
+import Curvature
+import MPI
+import Sharding
+
+extension KFAC {
+  /// A part of the parameters with a curvature of its own.
+  public struct Layer: Sendable, Equatable {
+    /// As the user knows it.
+    public let name: String
+    /// The weight, and right behind it the bias where there is one.
+    public let parameters: Range<Int>
+    /// Its factors. A normalisation layer's block is the factor A of a shape with one output.
+    public let shape: KroneckerShape
+    /// Whether it is such a block, whose damping is exact whatever is asked for the others.
+    public let isBlock: Bool
+    /// What makes the factors of the sums over the global batch.
+    public let scales: (a: Double, b: Double)
+
+    public init(
+      name: String, parameters: Range<Int>, shape: KroneckerShape, isBlock: Bool = false,
+      scales: (a: Double, b: Double)
+    ) {
+      precondition(
+        parameters.count == shape.a.order * shape.b.order,
+        "\(parameters.count) parameters with factors of \(shape.a.order) and \(shape.b.order)")
+      self.name = name
+      self.parameters = parameters
+      self.shape = shape
+      self.isBlock = isBlock
+      self.scales = scales
+    }
+
+    public static func == (a: Layer, b: Layer) -> Bool {
+      a.name == b.name && a.parameters == b.parameters && a.shape == b.shape
+        && a.isBlock == b.isBlock && a.scales == b.scales
+    }
+
+    var factors: [FactorShape] { [shape.a, shape.b] }
+  }
+
+  public struct Configuration: Sendable, Equatable {
+    /// λ, to begin with.
+    public var damping: Double
+    /// How λ goes on.
+    public var dampingRule = DampingRule()
+    public var dampingForm = KroneckerDamping.factored
+    public var solver = FactorSolver.cholesky
+    /// β of the factors' moving averages.
+    public var factorDecay = 0.95
+    /// Steps from one batch whose factors are taken to the next.
+    public var factorEvery = 10
+    /// Steps from one inversion to the next.
+    public var inverseEvery = 10
+    /// κ: the direction is scaled so that η²·Σ u·g, twice the change of the model's distribution that its own
+    /// curvature predicts, is no more than that; nil: it is not scaled.
+    public var klClip: Double?
+    /// Whether learning rate and momentum are those of the least value of a quadratic model, and
+    /// `momentum` and the step's learning rate are not asked.
+    public var isAdaptive = false
+    /// μ in [0, 1).
+    public var momentum: Float
+    public var weightDecay: WeightDecay
+    /// F: the share of the ranks that precondition a layer; one at least.
+    public var workerShare = 1.0
+    /// Whether every rank keeps all factors' averages, or their owners alone.
+    public var keepsAllFactors = false
+
+    public init(
+      damping: Double = 1e-3, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
+    ) {
+      self.damping = damping
+      self.momentum = momentum
+      self.weightDecay = weightDecay
+    }
+  }
+
+  /// Bytes that the optimizer holds on a rank.
+  public static func bytes(
+    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
+    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
+  ) -> Int {
+    let placement = placement(of: layers, configuration, ranks: partition.ranks)
+    var numbers = 0
+    for (index, layer) in layers.enumerated() {
+      let works = placement.workers[index].contains(rank)
+      for (factor, ranges) in zip(layer.factors, inverseRanges([layer], configuration)[0]) {
+        if configuration.keepsAllFactors || placement.owners[index].contains(rank) {
+          numbers += factor.packedCount
+        }
+        if works { numbers += ranges.count }
+      }
+      if works { numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order }
+    }
+    let slice = partition.slice(of: rank).count
+    return 4 * (numbers + partition.cells.parameterCount + 2 * slice)
+      + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
+      + 4 * configuration.formCount * partition.cells.parameterCount
+      + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
+      + ReduceScatter.bytes(of: microBatches, to: placement.slices, rank: rank)
+      + groups.bytes(partition: partition, rank: rank)
+  }
+
+  /// Who inverts which factor, and who preconditions which layer.
+  static func placement(
+    of layers: [Layer], _ configuration: Configuration, ranks: Int
+  ) -> KroneckerPlacement {
+    KroneckerPlacement(
+      of: layers.map { layer in
+        layer.factors.map { factor in
+          let n = factor.order
+          return .init(count: factor.packedCount, cost: factor.form == .dense ? n * n * n : n)
+        }
+      }, over: ranks, workerShare: configuration.workerShare)
+  }
+}
+
+extension KFAC.Configuration {
+  /// How many changes of the parameters at once the Gauss–Newton matrix is asked for.
+  public var formCount: Int {
+    isAdaptive ? 2 : dampingRule.levenbergMarquardt == nil ? 0 : 1
+  }
+}
+
+extension KFAC.Configuration: CustomStringConvertible {
+  public var description: String {
+    "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
+      + "\(dampingForm.rawValue) damping \(damping)"
+  }
+}

@@ -1,0 +1,143 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Factors come from outside, micro-batch by micro-batch, before the step that takes them in.
+extension KFAC {
+  /// Whether the next step's batch is one whose factors are taken.
+  public var wantsFactors: Bool {
+    averageWeight == 0 || stepsTaken % configuration.factorEvery == 0
+  }
+
+  /// The packed sums φ [f] to be written for a micro-batch of this rank, those of a layer at
+  /// `factorRanges`.
+  public func beginFactors(
+    microBatch: Int, on world: Communicator
+  ) throws -> UnsafeMutableBufferPointer<Float> {
+    try factorSums.begin(microBatch: microBatch, on: world)
+  }
+
+  /// Of each layer where A and B lie in φ.
+  public var factorRanges: [[Range<Int>]] { placement.ranges }
+
+  /// Says that they are written.
+  public func endFactors(on world: Communicator) throws {
+    try factorSums.advance(to: 0, on: world)
+  }
+
+  /// Completes the sums over the batch. Collective.
+  public func finishFactors(on world: Communicator) throws {
+    pendingSums = try factorSums.finish(on: world)
+  }
+
+  /// Takes the sums into the averages, where there are some.
+  ///
+  /// - Returns: whether they are finite, on all ranks; else nothing has changed.
+  func takeFactors(on world: Communicator, clock: PhaseClock) throws -> Bool {
+    guard let sums = pendingSums else { return true }
+    pendingSums = nil
+    return try clock.time(.factors) {
+      let isFinite = Float.dot(count: sums.count, sums.baseAddress!, sums.baseAddress!).isFinite
+      guard try world.allGather(isFinite ? 1 : 0).allSatisfy({ $0 == 1 }) else { return false }
+      var (numbers, first) = (sums.baseAddress!, placement.slices[rank].lowerBound)
+      if let factorGather {
+        _ = allSums[placement.slices[rank]].update(fromContentsOf: sums)
+        try factorGather.finish(allSums.all, on: world)
+        (numbers, first) = (UnsafePointer(allSums.pointer), 0)
+      }
+      for (layer, averages) in averages.enumerated() {
+        let scales = layers[layer].scales
+        for (factor, average) in averages.enumerated() {
+          // All ranks have found them finite; one that did not take them in would go on alone.
+          let isTaken = average?.add(
+            numbers + placement.ranges[layer][factor].lowerBound - first,
+            scale: factor == 0 ? scales.a : scales.b, decay: configuration.factorDecay)
+          precondition(isTaken != false, "\(layers[layer].name): a factor that is not finite")
+        }
+      }
+      let decay = configuration.factorDecay
+      averageWeight = decay * averageWeight + (1 - decay)
+      return true
+    }
+  }
+
+  /// Inverts what this rank owns of the averages, and gives it to the layers' workers. Collective.
+  ///
+  /// - Throws: on all ranks together, naming the layer, where a factor has no inverse.
+  func invert(damping: Double, on world: Communicator, clock: PhaseClock) throws {
+    try clock.time(.inverse) {
+      try gatherTraces(on: world)
+      try world.agree {
+        for layer in layers.indices {
+          guard let inverse = inverses[layer] else { continue }
+          let shifts = inverse.setDamping(
+            damping, traceOfA: traces[2 * layer], traceOfB: traces[2 * layer + 1])
+          let owners = placement.owners[layer]
+          do {
+            if owners[0] == rank {
+              try inverse.a.update(from: averages[layer][0]!, shift: shifts.a)
+            }
+            if owners[1] == rank {
+              try inverse.b.update(from: averages[layer][1]!, shift: shifts.b)
+            }
+          } catch {
+            throw FactorWithoutInverse(layer: layers[layer].name, damping: damping, cause: error)
+          }
+        }
+      }
+    }
+    try clock.time(.exchange) {
+      let places = inversePlaces
+      func numbers(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
+        let (layer, factor) = places[range.lowerBound]!
+        let inverse = inverses[layer]!
+        return (factor == 0 ? inverse.a : inverse.b).numbers.all
+      }
+      try inverseExchange.exchange(
+        from: { UnsafeBufferPointer(numbers($0)) }, into: numbers, on: world)
+    }
+    inverseDamping = damping
+  }
+
+  /// Every rank has the traces of all averages, from their owners.
+  private func gatherTraces(on world: Communicator) throws {
+    var own: [Double] = []
+    var counts = [Int](repeating: 0, count: slices.count)
+    for (layer, owners) in placement.owners.enumerated() {
+      for (factor, owner) in owners.enumerated() {
+        counts[owner] += 1
+        if owner == rank { own.append(averages[layer][factor]!.trace) }
+      }
+    }
+    var gathered = [Double](repeating: 0, count: counts.reduce(0, +))
+    try world.allGather(own, counts: counts, into: &gathered)
+    var next = counts.indices.map { counts[..<$0].reduce(0, +) }
+    for (layer, owners) in placement.owners.enumerated() {
+      for (factor, owner) in owners.enumerated() {
+        traces[2 * layer + factor] = gathered[next[owner]]
+        next[owner] += 1
+      }
+    }
+  }
+
+  /// Where each factor's inverse begins in the vector of all inverses, which is nowhere as a whole.
+  private var inversePlaces: [Int: (layer: Int, factor: Int)] {
+    var places: [Int: (layer: Int, factor: Int)] = [:]
+    for (layer, ranges) in Self.inverseRanges(layers, configuration).enumerated() {
+      for (factor, range) in ranges.enumerated() { places[range.lowerBound] = (layer, factor) }
+    }
+    return places
+  }
+}
+
+/// A Kronecker factor that has no inverse, as all ranks see it.
+public struct FactorWithoutInverse: Error, CustomStringConvertible {
+  public let layer: String
+  public let damping: Double
+  public let cause: any Error
+
+  public var description: String {
+    "layer \(layer): its factors with --damping \(damping) have no inverse: \(cause)"
+  }
+}

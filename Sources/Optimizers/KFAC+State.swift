@@ -1,0 +1,61 @@
+import Curvature
+import LinearAlgebra
+
+extension KFAC {
+  public var state: OptimizerState {
+    var state = OptimizerState(numbers: [
+      "steps_taken": Double(stepsTaken), "damping": damping, "average_weight": averageWeight,
+      "inverse_damping": inverseDamping ?? 0,
+    ])
+    state.shared = [
+      StoredArray(
+        "traces", .float64, shape: [layers.count, 2],
+        save: { [traces] memory in
+          traces.withUnsafeBytes { memory.copyMemory(from: $0) }
+        },
+        restore: { [self] stored in
+          traces = traces.indices.map {
+            stored.loadUnaligned(fromByteOffset: 8 * $0, as: Double.self)
+          }
+        })
+    ]
+    for (index, layer) in layers.enumerated() {
+      for (factor, shape) in layer.factors.enumerated() where shape.form != .unit {
+        let name = "\(layer.name).\(factor == 0 ? "a" : "b")"
+        let isOwner = placement.owners[index][factor] == rank
+        if let average = averages[index][factor] {
+          state.placed.append((average.packed.array(name), isOwner))
+        }
+        if let inverse = inverses[index] {
+          let numbers = (factor == 0 ? inverse.a : inverse.b).numbers
+          state.placed.append((numbers.array("\(name).inverse"), isOwner))
+        }
+      }
+    }
+    if velocity.count > 0 {
+      state.momentum = gradient.cells.map { [velocity.array("velocity", $0)] }
+    }
+    return state
+  }
+
+  public func resume(_ numbers: [String: Double], hasWindow: Bool) throws {
+    stepsTaken = try numbers.storedCount("steps_taken")
+    damping = try numbers.stored("damping")
+    guard damping > 0 else {
+      throw StoredArrayError("damping: expected a number above 0, got \(damping)")
+    }
+    // Without factors those of the next batch are the first.
+    guard hasWindow else { return }
+    averageWeight = try numbers.stored("average_weight")
+    guard (0...1).contains(averageWeight) else {
+      throw StoredArrayError("average_weight: expected a number up to 1, got \(averageWeight)")
+    }
+    for average in averages.joined() { average?.resume(weight: averageWeight) }
+    let inverted = try numbers.stored("inverse_damping")
+    inverseDamping = inverted > 0 ? inverted : nil
+  }
+}
+
+extension Buffer<Float> {
+  fileprivate func array(_ name: String) -> StoredArray { array(name, 0..<count) }
+}

@@ -1,0 +1,131 @@
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// From a direction to a change δ of the parameters.
+extension KFAC {
+  /// `δᵢᵀ G δⱼ` of k changes of the parameters, each of shape [d] and the same on all ranks, with the
+  /// Gauss–Newton matrix G of the mean loss on the step's batch: a matrix [k, k], the same on all ranks.
+  /// Collective.
+  public typealias GaussNewtonForm = ([UnsafeBufferPointer<Float>]) throws -> [Double]
+
+  /// Makes of the slice's direction the change δ, in its place.
+  func makeChange(
+    _ parameters: borrowing MutableSpan<Float>, learningRate: Double, damping: Double,
+    on world: Communicator, clock: PhaseClock
+  ) throws {
+    guard configuration.isAdaptive else {
+      clock.time(.update) { fixedChange(parameters, learningRate: learningRate) }
+      return
+    }
+    let (rate, momentum) = try bestStep(damping: damping, on: world, clock: clock)
+    clock.time(.update) { adaptiveChange(parameters, rate: rate, momentum: momentum) }
+  }
+
+  /// v ← μv + (1 − μ)u, or v ← μv + g outside the layers; δ = −ηv.
+  private func fixedChange(_ parameters: borrowing MutableSpan<Float>, learningRate: Double) {
+    let slice = gradient.parameters
+    let steps = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
+    let momentum = configuration.momentum
+    let (u, v) = (direction.pointer, velocity.pointer)
+    for cell in slice.cells.indices {
+      for piece in slice.pieces(ofCell: cell) {
+        let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+        let share = slice.groups[piece.group].usesMFAC ? 1 - momentum : 1
+        for i in piece.range {
+          if momentum > 0 {
+            v[i] = momentum * v[i] + share * u[i]
+            u[i] = v[i]
+          }
+          u[i] = (remainder - 1) * parameters[i] - rate * u[i]
+        }
+      }
+    }
+  }
+
+  /// δ = −αu + μδ₀, which is the next step's δ₀.
+  private func adaptiveChange(
+    _ parameters: borrowing MutableSpan<Float>, rate: Double, momentum: Double
+  ) {
+    let slice = gradient.parameters
+    let steps = slice.steps(learningRate: rate, decay: configuration.weightDecay)
+    let (u, v) = (direction.pointer, velocity.pointer)
+    for cell in slice.cells.indices {
+      for piece in slice.pieces(ofCell: cell) {
+        let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+        for i in piece.range {
+          v[i] = Float(momentum) * v[i] - rate * u[i]
+          u[i] = v[i] + (remainder - 1) * parameters[i]
+        }
+      }
+    }
+  }
+
+  /// α and μ of the least value of `½ δᵀ(G + (λ + ω)I)δ + gᵀδ` over δ = −αu + μδ₀, with g the gradient
+  /// as the optimizer takes it and ω the rate of coupled weight decay; μ = 0 where δ₀ says nothing of
+  /// its own.
+  ///
+  /// Martens and Grosse, 2015, sections 6.4 and 7.
+  private func bestStep(
+    damping: Double, on world: Communicator, clock: PhaseClock
+  ) throws -> (rate: Double, momentum: Double) {
+    let (u, v) = (UnsafeBufferPointer(direction.all), UnsafeBufferPointer(velocity.all))
+    let g = gradient.slice
+    let dots = try clock.time(.sum) {
+      try [(u, u), (u, v), (v, v), (g, u), (g, v)].map {
+        try gradient.dot($0, $1, cells: gradient.cells, on: world)
+      }
+    }
+    let form = try formOf([u, v], on: world, clock: clock)
+    let added = damping + Double(configuration.weightDecay.addedToGradient)
+    let (uu, uv, vv) = (
+      form[0] + added * dots[0], form[1] + added * dots[1], form[3] + added * dots[2]
+    )
+    let determinant = uu * vv - uv * uv
+    // Beyond that, the two are one direction in double precision.
+    if vv > 0, determinant > 1e-12 * uu * vv {
+      return (
+        (dots[3] * vv - dots[4] * uv) / determinant, (dots[3] * uv - dots[4] * uu) / determinant
+      )
+    }
+    return (uu > 0 ? dots[3] / uu : 0, 0)
+  }
+
+  /// `∇ᵀδ + ½ δᵀ(G + λI)δ`, what the quadratic model says of the loss after the change δ; ∇ is the loss's
+  /// own gradient, neither clipped nor with weight decay.
+  func predictChange(
+    _ gradient: Span<Float>, damping: Double, on world: Communicator, clock: PhaseClock
+  ) throws -> Double {
+    let change = UnsafeBufferPointer(direction.all)
+    let cells = self.gradient.cells
+    let (slope, square) = try clock.time(.sum) {
+      try gradient.withUnsafeBufferPointer {
+        (
+          try self.gradient.dot($0, change, cells: cells, on: world),
+          try self.gradient.dot(change, change, cells: cells, on: world)
+        )
+      }
+    }
+    let form = try formOf([change], on: world, clock: clock)
+    return slope + 0.5 * (form[0] + damping * square)
+  }
+
+  /// Of slices: every rank is given the whole vectors.
+  private func formOf(
+    _ slices: [UnsafeBufferPointer<Float>], on world: Communicator, clock: PhaseClock
+  ) throws -> [Double] {
+    guard let gaussNewtonForm else {
+      preconditionFailure("a quadratic model without the Gauss–Newton matrix")
+    }
+    let vectors = slices.map { _ in Buffer<Float>(count: self.slices.last!.upperBound) }
+    try clock.time(.exchange) {
+      for (slice, vector) in zip(slices, vectors) {
+        _ = vector[self.slices[rank]].update(fromContentsOf: slice)
+        try world.allGather(vector.all, slices: self.slices)
+      }
+    }
+    return try clock.time(.quadratic) {
+      try gaussNewtonForm(vectors.map { UnsafeBufferPointer($0.all) })
+    }
+  }
+}

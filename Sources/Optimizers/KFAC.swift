@@ -1,0 +1,237 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Kronecker-factored approximate curvature: steps along `(B ⊗ A + λI)⁻¹ ∇` of each layer, A the second
+/// moment of its inputs and B that of the gradients of its outputs, both moving averages.
+///
+///   φ [f]      the packed factors of all layers, those of one owner together
+///   u [d/p]    this rank's slice of the direction
+///   v [d/p]    momentum: v ← μv + (1 − μ)u
+///
+/// Micro-batches' factors are summed in the tree over the micro-batches and left with their owners, who
+/// invert them and give the inverses to the layer's workers. In each step the workers of a layer are sent
+/// the slices of its gradient, and send each rank its slice of the direction. Whoever does a layer's work
+/// does it whole, by the same calls, so that the bits do not depend on the number of ranks.
+///
+/// Parameters that belong to no layer have their gradient for direction.
+///
+/// Martens and Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature",
+/// 2015; the placement is that of KAISA (Pauloski and others, 2021).
+public final class KFAC: ShardedOptimizer {
+  public let configuration: Configuration
+  public let layers: [Layer]
+  let placement: KroneckerPlacement
+  let rank: Int
+  private(set) var gradient: GradientSlice
+  let slices: [Range<Int>]
+  /// Sums over micro-batches, to the owners.
+  let factorSums: ReduceScatter
+  /// Where every rank keeps all factors.
+  let factorGather: AllGather?
+  let allSums: Buffer<Float>
+  /// The newest factors' sums over the batch, until a step takes them in.
+  var pendingSums: UnsafeBufferPointer<Float>?
+  /// Of each layer and factor that this rank keeps.
+  var averages: [[FactorAverage<Float>?]]
+  /// Of each layer that this rank works on.
+  var inverses: [KroneckerInverse<Float>?]
+  let inverseExchange: RangeExchange
+  private let gradientExchange: RangeExchange
+  private let directionExchange: RangeExchange
+  /// Of the layers that this rank works on, shape [d]: gradients, then directions.
+  private let whole: Buffer<Float>
+  private let matrices: (v: Buffer<Float>, u: Buffer<Float>)
+  let direction: Buffer<Float>
+  /// v, or of adaptive steps the last change δ₀; [d/p], or none.
+  let velocity: Buffer<Float>
+  /// For adaptive steps, and a λ that follows what it does.
+  public var gaussNewtonForm: GaussNewtonForm?
+
+  private let measuresDirection: Bool
+  var stepsTaken = 0
+  /// 1 − βᵗ of the averages.
+  var averageWeight = 0.0
+  var damping: Double
+  private var predictedChange = 0.0
+  /// λ at the last inversion, where there has been one.
+  var inverseDamping: Double?
+  /// Of each layer's averages of A and B at the last inversion, shape [layers, 2].
+  var traces: [Double]
+
+  /// Collective.
+  ///
+  /// - Parameters:
+  ///   - layers: one behind another in the parameters; those without curvature belong to none.
+  ///   - microBatches: who computes which.
+  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
+  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
+  /// - Throws: `KroneckerError` where solver and form of the damping do not go together.
+  public init(
+    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
+    clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
+    measuresDirection: Bool = false, partition: CellPartition, on world: Communicator
+  ) throws {
+    self.configuration = configuration
+    self.layers = layers
+    self.measuresDirection = measuresDirection
+    rank = world.rank
+    slices = partition.slices
+    gradient = GradientSlice(
+      groups.without(curvatureOutside: layers.map(\.parameters)), decay: configuration.weightDecay,
+      clipNorm: clipNorm, partition: partition,
+      rank: rank)
+    let placement = Self.placement(of: layers, configuration, ranks: world.size)
+    self.placement = placement
+    factorSums = ReduceScatter(of: microBatches, to: placement.slices, on: world)
+    factorGather =
+      configuration.keepsAllFactors ? AllGather(placement.slices, on: world) : nil
+    allSums = Buffer(
+      count: configuration.keepsAllFactors ? placement.slices.last!.upperBound : 0)
+    averages = layers.indices.map { layer in
+      layers[layer].factors.enumerated().map { factor, shape in
+        configuration.keepsAllFactors || placement.owners[layer][factor] == world.rank
+          ? FactorAverage(shape) : nil
+      }
+    }
+    inverses = try layers.indices.map { layer in
+      guard placement.workers[layer].contains(world.rank) else { return nil }
+      let isBlock = layers[layer].isBlock
+      return try KroneckerInverse(
+        layers[layer].shape, solver: isBlock ? .eigen : configuration.solver,
+        form: isBlock ? .exact : configuration.dampingForm)
+    }
+    inverseExchange = RangeExchange(
+      Self.inverseMoves(layers, configuration, placement), on: world)
+    gradientExchange = RangeExchange(
+      Self.gradientMoves(layers, placement, slices), on: world)
+    directionExchange = RangeExchange(
+      Self.directionMoves(layers, placement, slices), on: world)
+    whole = Buffer(count: layers.isEmpty ? 0 : partition.cells.parameterCount)
+    let largest =
+      layers.indices.lazy.filter { placement.workers[$0].contains(world.rank) }
+      .map { layers[$0].parameters.count }.max() ?? 0
+    matrices = (Buffer(count: largest), Buffer(count: largest))
+    direction = Buffer(count: gradient.parameters.count)
+    velocity = Buffer(
+      count: configuration.momentum > 0 || configuration.isAdaptive
+        ? gradient.parameters.count : 0)
+    damping = configuration.damping
+    traces = [Double](repeating: 0, count: 2 * layers.count)
+  }
+
+  public func step(
+    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
+    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+  ) throws -> StepOutcome {
+    var outcome = try self.gradient.measure(
+      gradient, parameters: parameters, on: world, clock: clock)
+    guard outcome.taken, try takeFactors(on: world, clock: clock) else {
+      pendingSums = nil
+      return StepOutcome(gradientNorm: .infinity)
+    }
+    let damping = configuration.dampingRule.damping(from: self.damping, at: stepsTaken)
+    if inverseDamping == nil || stepsTaken % configuration.inverseEvery == 0 {
+      try invert(damping: damping, on: world, clock: clock)
+    }
+    stepsTaken += 1
+    try precondition(damping: damping, on: world, clock: clock)
+    if measuresDirection {
+      outcome.direction = try self.gradient.measure(
+        direction: UnsafeBufferPointer(direction.all), on: world, clock: clock)
+    }
+    let scale = try clipScale(learningRate: learningRate, on: world, clock: clock)
+    if scale < 1 { for i in direction.all.indices { direction.pointer[i] *= scale } }
+    try makeChange(
+      parameters, learningRate: learningRate, damping: damping, on: world, clock: clock)
+    if let rule = configuration.dampingRule.levenbergMarquardt, stepsTaken % rule.every == 0 {
+      predictedChange = try predictChange(gradient, damping: damping, on: world, clock: clock)
+      outcome.predictedChange = predictedChange
+    }
+    try clock.time(.update) {
+      for cell in self.gradient.cells {
+        for i in cell { parameters[i] += direction.pointer[i] }
+        try updated(cell)
+      }
+    }
+    outcome.damping = damping
+    return outcome
+  }
+
+  /// This rank's slice of the direction: layer by layer by those that work on it.
+  private func precondition(
+    damping: Double, on world: Communicator, clock: PhaseClock
+  ) throws {
+    let own = slices[rank].lowerBound
+    let slice = gradient.mutableSlice
+    func part(_ range: Range<Int>, of slice: UnsafeMutableBufferPointer<Float>)
+      -> UnsafeMutableBufferPointer<Float>
+    {
+      UnsafeMutableBufferPointer(
+        rebasing: slice[range.lowerBound - own..<range.upperBound - own])
+    }
+    _ = direction.all.update(fromContentsOf: slice)
+    try clock.time(.exchange) {
+      try gradientExchange.exchange(
+        from: { UnsafeBufferPointer(part($0, of: slice)) }, into: { self.whole[$0] }, on: world)
+    }
+    clock.time(.direction) {
+      for (index, layer) in layers.enumerated() {
+        guard let inverse = inverses[index] else { continue }
+        // An inverse by Cholesky factors has its damping from its making.
+        inverse.setDamping(
+          inverse.a.solver == .eigen ? damping : inverseDamping!, traceOfA: traces[2 * index],
+          traceOfB: traces[2 * index + 1])
+        let values = whole.pointer + layer.parameters.lowerBound
+        layer.shape.gather(values, into: matrices.v.pointer)
+        inverse.apply(matrices.v.pointer, into: matrices.u.pointer)
+        layer.shape.scatter(matrices.u.pointer, into: values)
+      }
+    }
+    try clock.time(.exchange) {
+      try directionExchange.exchange(
+        from: { UnsafeBufferPointer(self.whole[$0]) },
+        into: { part($0, of: self.direction.all) }, on: world)
+    }
+    gradient.parameters.clearZeros(of: direction.all)
+  }
+
+  /// ν = min(1, √(κ/(η² Σ u·g))) over all layers.
+  ///
+  /// The Kullback–Leibler divergence of the model's distribution from that after a step −ηu is about
+  /// ½ η² uᵀFu ≈ ½ η² u·g; Ba, Grosse and Martens, 2017, bound its trust region by that.
+  private func clipScale(
+    learningRate: Double, on world: Communicator, clock: PhaseClock
+  ) throws -> Float {
+    guard let bound = configuration.klClip else { return 1 }
+    let slice = gradient.parameters
+    let product = try clock.time(.sum) {
+      let parts = slice.cells.indices.map { cell in
+        slice.pieces(ofCell: cell).reduce(0.0) { sum, piece in
+          guard slice.groups[piece.group].usesMFAC else { return sum }
+          return sum
+            + MixedPrecision.dot(
+              UnsafeBufferPointer(rebasing: gradient.slice[piece.range]),
+              UnsafeBufferPointer(direction[piece.range]))
+        }
+      }
+      return try gradient.sum.total(of: parts, on: world)
+    }
+    let change = learningRate * learningRate * product
+    return change > bound ? Float((bound / change).squareRoot()) : 1
+  }
+
+  public func adapt(toChange actual: Double) {
+    guard let rule = configuration.dampingRule.levenbergMarquardt else { return }
+    damping = rule.adapted(damping, actual: actual, predicted: predictedChange)
+  }
+
+  public func adopt(
+    _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
+  ) {
+    gradient.adopt(
+      groups.without(curvatureOutside: layers.map(\.parameters)), partition, rank: world.rank)
+    if velocity.count > 0 { gradient.parameters.clearZeros(of: velocity.all) }
+  }
+}

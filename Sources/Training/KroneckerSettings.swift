@@ -1,0 +1,145 @@
+import Curvature
+import Networks
+import Optimizers
+
+/// Which curvature is gathered.
+public struct KroneckerSettings: Sendable, Equatable {
+  /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
+  /// expanded.
+  public var axis: SharedAxis?
+  public var fisher: Fisher
+  /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
+  public var hasNormalizationBlocks: Bool
+
+  public init(
+    axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
+  ) {
+    self.axis = axis
+    self.fisher = fisher
+    self.hasNormalizationBlocks = hasNormalizationBlocks
+  }
+}
+
+extension KroneckerSettings {
+  /// Embeddings of more tokens than that are expanded always.
+  package static var largestVocabulary: Int { 4096 }
+
+  /// The layers of a network that have curvature.
+  ///
+  /// - Parameter excluded: tensors that are not to have any, by their index.
+  package func layers(
+    of description: NetworkDescription, excluding excluded: Set<Int> = []
+  ) -> [CurvatureLayer] {
+    let tensors = description.layout.tensors
+    let isForwardOnly = fisher == .forwardOnly
+    var shapes: [(weight: Int, last: Int, shape: KroneckerShape, isNormalization: Bool)] = []
+    for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
+      let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
+      // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
+      let isLarge = layer.isEmbedding && layer.inputs > Self.largestVocabulary
+      let axis = axis ?? (layer.isPooled ? .reduce : .expand)
+      let shape = KroneckerShape(
+        inputs: layer.inputs, hasBias: bias != nil, outputs: layer.outputs,
+        positions: layer.positions, axis: isLarge ? .expand : axis,
+        isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
+      shapes.append((layer.weight, bias ?? layer.weight, shape, false))
+    }
+    // Without vectors there is nothing to make a normalisation layer's block of.
+    for (weight, features) in description.normalizationLayers
+    where !isForwardOnly && excluded.isDisjoint(with: [weight, weight + 1]) {
+      let shape = KroneckerShape(
+        blockOf: 2 * features, isDiagonal: !hasNormalizationBlocks)
+      shapes.append((weight, weight + 1, shape, true))
+    }
+    var start = 0
+    return shapes.sorted { $0.weight < $1.weight }.map { layer in
+      let b = start + layer.shape.a.packedCount
+      let end = b + layer.shape.b.packedCount
+      defer { start = end }
+      return CurvatureLayer(
+        name: tensors[layer.weight].name, weight: layer.weight,
+        parameters: tensors[layer.weight].range.lowerBound..<tensors[layer.last].range.upperBound,
+        shape: layer.shape, isNormalization: layer.isNormalization, a: start..<b, b: b..<end)
+    }
+  }
+}
+
+/// A layer of which curvature is gathered, and where its factors' sums lie among those of all layers.
+package struct CurvatureLayer: Sendable {
+  /// The weight's name, and the elements [d] of the weight and its bias (or γ and β), one behind the
+  /// other.
+  package let name: String
+  package let weight: Int
+  package let parameters: Range<Int>
+  /// Of a normalisation layer, A is its block and B the unit matrix of order 1.
+  package let shape: KroneckerShape
+  package let isNormalization: Bool
+  /// Places of the packed A and B in the packed sums: one behind the other, where nobody says otherwise.
+  public var a: Range<Int>
+  public var b: Range<Int>
+}
+
+extension CurvatureLayer {
+  /// What its sums over the global batch are multiplied by to become A and B.
+  ///
+  /// - Parameter examples: of the global batch.
+  package func scales(
+    _ loss: Loss, _ reduction: LossReduction = .mean, of network: NetworkDescription,
+    examples: Int
+  ) -> (a: Double, b: Double) {
+    let factor = loss.reductionFactor(
+      reduction, predictions: examples * network.positions, outputs: network.outputCount)
+    return (shape.scaleOfA(reductionFactor: factor), shape.scaleOfB(examples: examples))
+  }
+}
+
+extension TrainingPlan {
+  /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not in a
+  /// group without. Of a layer whose bias alone is in one, the weight.
+  func curvatureLayers() throws -> [CurvatureLayer] {
+    guard case .kfac(_, let settings) = optimizer else { return [] }
+    let excluded = try ruleOfTensor().enumerated().filter { _, rule in
+      rule.map { !rules[$0].usesMFAC } ?? false
+    }
+    return settings.layers(of: network, excluding: Set(excluded.map(\.offset)))
+  }
+
+  /// What the network and its passes take for it beside what the optimizer holds: one micro-batch's
+  /// gathering of factors, and its outputs' tangents where there are quadratic models.
+  func kfacMemory() throws -> MemoryPlan? {
+    guard case .kfac(let configuration, _) = optimizer else { return nil }
+    let examples = batches.batchSize / microBatches
+    let forms = configuration.formCount
+    let outputs = 4 * examples * network.positions * network.outputCount
+    return MemoryPlan(
+      optimizer: KroneckerStatistics<Float>.bytes(
+        of: try curvatureLayers(), in: network, maximumBatch: examples),
+      vectors: forms == 0 ? 0 : (1 + forms) * outputs + 4 * network.stateLayout.count,
+      activations: forms == 0
+        ? 0 : try Network<Float>.tangentBytes(for: network, maximumBatch: examples))
+  }
+
+  /// The same as the optimizer knows them.
+  func kfacLayers() throws -> [KFAC.Layer] {
+    try curvatureLayers().map { layer in
+      KFAC.Layer(
+        name: layer.name, parameters: layer.parameters, shape: layer.shape,
+        isBlock: layer.isNormalization,
+        scales: layer.scales(loss, of: network, examples: batches.batchSize))
+    }
+  }
+}
+
+extension KroneckerSettings: CustomStringConvertible {
+  /// For people.
+  public var description: String {
+    let fisher =
+      switch fisher {
+      case .type2: "type-2 Fisher"
+      case .monteCarlo(let samples): "Fisher of \(samples) sample\(samples == 1 ? "" : "s")"
+      case .empirical: "empirical Fisher"
+      case .forwardOnly: "inputs alone"
+      }
+    return "\(fisher), setting \(axis?.rawValue ?? "auto")"
+  }
+}

@@ -1,0 +1,136 @@
+import ArgumentParser
+import Curvature
+import Launching
+import Networks
+import Optimizers
+import Training
+
+struct KroneckerOptions: ParsableArguments {
+  enum Setting: String, CaseIterable, ExpressibleByArgument { case expand, reduce, auto }
+  enum FisherKind: String, CaseIterable, ExpressibleByArgument {
+    case type2, mc, empirical
+    case forwardOnly = "forward-only"
+  }
+  enum Normalization: String, CaseIterable, ExpressibleByArgument { case diagonal, block }
+  enum Placement: String, CaseIterable, ExpressibleByArgument { case owners, all }
+
+  @Option(
+    help: """
+      What becomes of the axis that shares a weight (positions, windows of a convolution): expand: each \
+      position is an example; reduce: they are summed first; auto: reduce where they come together \
+      before the loss, else expand.
+      """)
+  var kfacSetting = Setting.auto
+
+  @Option(
+    help: """
+      What the output gradients of the factors are of: the square root of the loss's Hessian (type2, a \
+      backward pass for each output), targets that the model draws (mc), the data's (empirical, no pass \
+      of its own), or nothing (forward-only).
+      """)
+  var fisher = FisherKind.mc
+
+  @Option(parsing: .unconditional, help: "Draws for each prediction (mc).")
+  var fisherSamples = 1
+
+  @Option(parsing: .unconditional, help: "Of the factors' moving averages, in [0, 1).")
+  var factorDecay = 0.95
+
+  @Option(
+    parsing: .unconditional, help: "Steps from one batch whose factors are taken to the next.")
+  var factorEvery = 10
+
+  @Option(parsing: .unconditional, help: "Steps from one inversion of the factors to the next.")
+  var inverseEvery = 10
+
+  @Option(
+    help: """
+      exact: (B⊗A + λI)⁻¹, by eigenvalues; factored: √λ shared out to both factors by their traces; \
+      same: λ on each factor.
+      """)
+  var dampingForm = KroneckerDamping.factored
+
+  @Option(help: "How the factors are inverted; the exact damping needs eigen.")
+  var solver = FactorSolver.cholesky
+
+  @Option(
+    parsing: .unconditional,
+    help: "Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down.")
+  var klClip: Double?
+
+  enum Step: String, CaseIterable, ExpressibleByArgument { case fixed, adaptive }
+
+  @Option(
+    help: """
+      fixed: --learning-rate and --momentum; adaptive: both from a quadratic model of the loss on the \
+      step's batch, by exact products with the Gauss–Newton matrix.
+      """)
+  var step = Step.fixed
+
+  @Option(help: "Of normalisation layers the diagonal of their block of γ and β, or all of it.")
+  var kfacNormalization = Normalization.diagonal
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Share of the ranks that precondition a layer, in (0, 1]; one does at least: small for memory, 1 for \
+      few messages.
+      """)
+  var kfacGradWorkers = 1.0
+
+  @Option(help: "Who keeps the factors' averages: those who invert them, or all ranks.")
+  var kfacFactors = Placement.owners
+
+  func validate() throws {
+    try require("--fisher-samples", in: 1...10_000, fisherSamples)
+    try require(
+      factorDecay >= 0 && factorDecay < 1, "--factor-decay", "in [0, 1)", factorDecay)
+    for (flag, steps) in [
+      ("--factor-every", factorEvery), ("--inverse-every", inverseEvery),
+    ] {
+      try require(flag, in: 1...1_000_000, steps)
+    }
+    try require(
+      dampingForm != .exact || solver == .eigen, "--damping-form exact", "--solver eigen with it",
+      solver.rawValue)
+    if let klClip { try require(klClip > 0 && klClip.isFinite, "--kl-clip", "> 0", klClip) }
+    try require(
+      kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
+      kfacGradWorkers)
+  }
+
+  var settings: KroneckerSettings {
+    KroneckerSettings(
+      axis: SharedAxis(rawValue: kfacSetting.rawValue), fisher: fisherOfNetwork,
+      hasNormalizationBlocks: kfacNormalization == .block)
+  }
+
+  private var fisherOfNetwork: Fisher {
+    switch fisher {
+    case .type2: .type2
+    case .mc: .monteCarlo(samples: fisherSamples)
+    case .empirical: .empirical
+    case .forwardOnly: .forwardOnly
+    }
+  }
+
+  func configuration(
+    damping: Double, _ rule: DampingRule, momentum: Float, weightDecay: WeightDecay
+  ) -> KFAC.Configuration {
+    var kfac = KFAC.Configuration(damping: damping, momentum: momentum, weightDecay: weightDecay)
+    kfac.dampingRule = rule
+    kfac.dampingForm = dampingForm
+    kfac.solver = solver
+    kfac.factorDecay = factorDecay
+    kfac.factorEvery = factorEvery
+    kfac.inverseEvery = inverseEvery
+    kfac.klClip = klClip
+    kfac.isAdaptive = step == .adaptive
+    kfac.workerShare = kfacGradWorkers
+    kfac.keepsAllFactors = kfacFactors == .all
+    return kfac
+  }
+}
+
+extension KroneckerDamping: ExpressibleByArgument {}
+extension FactorSolver: ExpressibleByArgument {}

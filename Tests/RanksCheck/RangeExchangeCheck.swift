@@ -1,0 +1,37 @@
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Moves of every size between all ranks, to several targets at once and to the source itself; each
+/// number says where it came from.
+func checkRangeExchange(_ d: Int, on world: Communicator) throws {
+  let p = world.size
+  var moves: [RangeExchange.Move] = []
+  // Each rank's slice goes to itself and to its right-hand neighbour; the first half of that to all.
+  for (source, slice) in CellPartition(Cells(parameterCount: d), over: p).slices.enumerated() {
+    let half = slice.lowerBound..<(slice.lowerBound + slice.upperBound) / 2
+    for target in 0..<p {
+      let isNear = target == source || target == (source + 1) % p
+      let range = isNear ? slice : half
+      if !range.isEmpty { moves.append(.init(range, from: source, to: target)) }
+    }
+  }
+  let exchange = RangeExchange(moves, on: world)
+  for round in 0..<2 {
+    func value(_ source: Int, _ i: Int) -> Float { random(UInt64(900 + 50 * round + source), i) }
+    let own = Buffer<Float>(count: d)
+    for i in 0..<d { own.pointer[i] = value(world.rank, i) }
+    let received = Buffer<Float>(count: d)
+    let before = world.traffic
+    try exchange.exchange(
+      from: { UnsafeBufferPointer(own[$0]) }, into: { received[$0] }, on: world)
+    let sent = world.traffic - before
+    let expected = RangeExchange.traffic(moves, ranks: p)[world.rank]
+    try check(sent == expected, "an exchange of ranges sent \(sent), not \(expected)")
+    for move in moves where move.target == world.rank {
+      try check(
+        received[move.range].elementsEqual(move.range.lazy.map { value(move.source, $0) }),
+        "range \(move.range) of rank \(move.source) in round \(round)")
+    }
+  }
+}
