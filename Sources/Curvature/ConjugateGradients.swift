@@ -7,15 +7,19 @@ import LinearAlgebra
 public struct ConjugateGradients: Sendable {
   /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖, or after so many products.
   public var tolerance: Double
+  /// The most products, but one for a warm start.
   public var iterations: Int
 
+  /// - Parameter iterations: at least 1.
   public init(tolerance: Double, iterations: Int) {
     precondition(tolerance >= 0 && iterations > 0, "\(tolerance), \(iterations) iterations")
     self.tolerance = tolerance
     self.iterations = iterations
   }
 
+  /// How it ended.
   public struct Outcome: Sendable {
+    /// Steps taken.
     public let iterations: Int
     /// ‖r‖/‖b‖ of the residual that the iteration carries along; 0 where b is 0.
     public let residual: Double

@@ -14,6 +14,7 @@ public final class LayerFisher<Element: Scalar> {
 
   private let samples: [LayerSamples<Element>]
   private let scale: Double
+  /// λ
   public var damping: Double
   private let parts: Buffer<Element>
   private let total: Total

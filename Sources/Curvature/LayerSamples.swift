@@ -4,15 +4,18 @@ import LinearAlgebra
 /// matrix, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, multiplies a vector: neither the block
 /// nor its factors are formed.
 ///
-///   v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
+///     v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
 ///
 /// Two passes through the layer: z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ.
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 public final class LayerSamples<Element: Scalar> {
+  /// Of the layer.
   public let shape: KroneckerShape
+  /// Vectors ▲ of a call.
   public let columns: Int
   private let maximumExamples: Int
-  private var examples = 0
+  /// N
+  public private(set) var examples = 0
   private var inputs: LayerInputs<Element>?
   private var stored = Buffer<Element>(count: 0)
   /// [N, columns, S·d_out]
@@ -93,7 +96,22 @@ public final class LayerSamples<Element: Scalar> {
         rows: 1, columns: width, inner: columns, alpha: 1, a: weights.pointer, strideA: columns,
         transposeA: false, b: g, strideB: width, transposeB: false, beta: 0, c: z, strideC: width)
     }
-    backward(inputs, y)
+    backward(inputs, examples: 0..<examples, h: outputs.pointer, y)
+  }
+
+  /// Gₙ_c of an example and a column: the weight, then the bias.
+  ///
+  /// - Parameter y: overwritten.
+  public func gradient(
+    example: Int, column: Int, into y: UnsafeMutablePointer<Element>
+  ) {
+    guard let inputs else { preconditionFailure("no inputs of a micro-batch") }
+    precondition(
+      example < examples && column < columns, "example \(example), column \(column)")
+    let width = shape.positions * shape.outputs
+    backward(
+      inputs, examples: example..<example + 1,
+      h: gradients.pointer + (example * columns + column) * width, y)
   }
 
   /// z = V x
@@ -121,23 +139,30 @@ public final class LayerSamples<Element: Scalar> {
     }
   }
 
-  /// y = Σ h xᵀ, and Σ h for the bias.
-  private func backward(_ inputs: LayerInputs<Element>, _ y: UnsafeMutablePointer<Element>) {
-    let rows = examples * shape.positions
-    let h = outputs.pointer
+  /// y = Σ h xᵀ over some examples, whose h these are, and Σ h for the bias.
+  private func backward(
+    _ inputs: LayerInputs<Element>, examples: Range<Int>, h: UnsafePointer<Element>,
+    _ y: UnsafeMutablePointer<Element>
+  ) {
+    let rows = examples.count * shape.positions
+    let first = examples.lowerBound * shape.positions
     switch inputs {
     case .dense(let x, let width):
       Element.product(
         rows: shape.outputs, columns: width, inner: rows, alpha: 1, a: h, strideA: shape.outputs,
-        transposeA: true, b: x, strideB: width, transposeB: false, beta: 0, c: y, strideC: width)
+        transposeA: true, b: x + first * width, strideB: width, transposeB: false, beta: 0, c: y,
+        strideC: width)
     case .tokens(let tokens, let vocabulary):
       y.update(repeating: 0, count: vocabulary * shape.outputs)
-      Element.embedGradient(count: rows, width: shape.outputs, tokens: tokens, h, addingTo: y)
+      Element.embedGradient(
+        count: rows, width: shape.outputs, tokens: tokens + first, h, addingTo: y)
     case .images(let x, let window):
       let sizes = ConvolutionSizes(window, outputs: shape.outputs, of: Element.self)
+      let size = window.height * window.width * window.channels
       Element.weightGradient(
-        window, outputs: shape.outputs, examples: examples, x, h,
-        scratch: scratch.pointer + sizes.packed, into: scratch.pointer)
+        window, outputs: shape.outputs, examples: examples.count,
+        x + examples.lowerBound * size, h, scratch: scratch.pointer + sizes.packed,
+        into: scratch.pointer)
       Element.unpackWeights(window, outputs: shape.outputs, scratch.pointer, into: y)
     }
     if shape.hasBias {

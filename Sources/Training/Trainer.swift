@@ -108,6 +108,7 @@ public final class Trainer {
           // One for training, and one for evaluation.
           + 2 * ExampleBuffer.bytes(plan.dataset.training, capacity: examples),
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
+      if let more = try plan.kfacMemory() { memory += more }
       if masks != nil { memory += try plan.pruningMemory(groups, partition, on: world) }
       return memory
     }

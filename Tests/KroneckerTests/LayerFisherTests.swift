@@ -17,15 +17,16 @@ import Training
     let layers = statistics.layers.filter { !$0.isNormalization }
     let size = network.examples / microBatches
     let (positions, outputs) = (network.network.positions, network.network.outputCount)
-    let columns = fisher.columns(outputs: outputs)
+    let vectors = FisherVectors<Double>(
+      fisher, of: network.loss, predictions: network.examples * positions, outputs: outputs,
+      keepingApart: fisher == .type2 ? positions : 1)
+    let columns = vectors.columns
     var samples: [Int: [LayerSamples<Double>]] = [:]
     for layer in layers {
       samples[layer.weight] = (0..<microBatches).map { _ in
         LayerSamples(layer.shape, columns: columns, maximumExamples: size)
       }
     }
-    let vectors = FisherVectors<Double>(
-      fisher, of: network.loss, predictions: network.examples * positions, outputs: outputs)
     let width = network.network.inputCount
     for microBatch in 0..<microBatches {
       network.network.observer = { seen in
@@ -67,6 +68,12 @@ import Training
           .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2)]), .globalAveragePool,
           .linear(inputs: 4, outputs: 3, bias: false),
         ], .meanSquaredError, examples: 4),
+      try CurvatureNetwork(
+        [3],
+        [
+          .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2, isCausal: true)]),
+          .linear(inputs: 4, outputs: 3),
+        ], .crossEntropy(), examples: 4),
     ]
   }
 
@@ -76,7 +83,8 @@ import Training
       for (fisher, truth) in truths {
         let (layers, samples) = samples(network, fisher, microBatches: microBatches)
         let factor = network.loss.reductionFactor(
-          predictions: network.examples, outputs: network.network.outputCount)
+          predictions: network.examples * network.network.positions,
+          outputs: network.network.outputCount)
         for layer in layers {
           let product = LayerFisher(samples[layer.weight]!, scale: factor, damping: 0.05)
           let range = layer.parameters
@@ -115,5 +123,45 @@ import Training
       for i in 0..<count { sum[i] += part[i] }
     }(v, into: &halved)
     #expect(relativeError(halved, to: whole) <= 1e-14)
+  }
+
+  /// ‖B⊗A − F‖ by products against both matrices formed; what is 1e-8 here is a rounding of a square.
+  @Test func distancesAreThoseOfTheMatrices() throws {
+    for network in try networks() {
+      let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
+      for (fisher, truth) in truths {
+        let (_, samples) = samples(network, fisher, microBatches: 2)
+        let factor = network.loss.reductionFactor(
+          predictions: network.examples * network.network.positions,
+          outputs: network.network.outputCount)
+        for axis in SharedAxis.allCases {
+          for factors in network.factors(fisher, axis) where !factors.layer.isNormalization {
+            let block = network.block(truth, of: factors.layer)
+            let distance = BlockDistance(
+              factors.layer.shape, a: factors.averages.a, b: factors.averages.b,
+              samples: samples[factors.layer.weight]!, scale: factor)
+            let expected = factors.product.relativeDistance(to: block)
+            #expect((distance.relative - expected).magnitude <= 1e-7)
+            let norm = block.values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+            #expect((distance.exactNorm / norm - 1).magnitude <= 1e-10)
+          }
+        }
+      }
+    }
+  }
+
+  @Test func whatIsExactHasNoDistance() throws {
+    let network = try CurvatureNetwork(
+      [3], [.linear(inputs: 3, outputs: 4), .linear(inputs: 4, outputs: 2)], .meanSquaredError,
+      examples: 6)
+    let (layers, samples) = samples(network, .type2, microBatches: 1)
+    #expect(layers.count == 2)
+    for factors in network.factors(.type2) {
+      let distance = BlockDistance(
+        factors.layer.shape, a: factors.averages.a, b: factors.averages.b,
+        samples: samples[factors.layer.weight]!,
+        scale: network.loss.reductionFactor(predictions: 6, outputs: 2))
+      #expect(distance.relative <= 1e-7)
+    }
   }
 }
