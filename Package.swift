@@ -94,8 +94,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-fisher",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Pruning", "Sharding",
-        "Training",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Pruning",
+        "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
