@@ -36,10 +36,10 @@ adamw 5e-3
 adamw 8e-3"
     ;;
   resnet20)
-    common=(--model resnet20 --evaluate-every 26) lengths=468
+    common=(--model resnet20 --evaluate-every 39) lengths=468
     goal=(--target-loss 0.32) goal_name="0.32" reached='loss <= 0.32'
     settings="
-kfac 0.1 --momentum 0.9 --damping 0.1
+kfac 1e-2 --momentum 0.9 --damping 1e-3
 mfac 5e-3 --momentum 0.9
 sgd 0.1 --momentum 0.9
 adamw 5e-3"
@@ -50,7 +50,7 @@ adamw 5e-3"
     lengths=200
     goal=(--target-loss 2.4) goal_name="2.4 nats" reached='loss <= 2.4'
     settings="
-kfac 0.1 --momentum 0.9 --damping 0.1
+kfac 1e-2 --momentum 0.9 --damping 1e-3
 mfac 1e-2 --window 64 --damping 1e-3 --momentum 0.9
 sgd 0.1 --momentum 0.9
 adamw 5e-4"
