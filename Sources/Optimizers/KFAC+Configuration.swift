@@ -106,11 +106,13 @@ extension KFAC {
   ) -> KroneckerPlacement {
     KroneckerPlacement(
       of: layers.map { layer in
-        layer.factors.map { factor in
-          let n = factor.order
-          return .init(count: factor.packedCount, cost: factor.form == .dense ? n * n * n : n)
-        }
+        layer.factors.map { .init(count: $0.packedCount, cost: cost($0)) }
       }, over: ranks, workerShare: configuration.workerShare)
+  }
+
+  /// Of an inversion.
+  static func cost(_ factor: FactorShape) -> Int {
+    factor.form == .dense ? factor.order * factor.order * factor.order : factor.order
   }
 }
 

@@ -119,6 +119,20 @@ extension TrainingPlan {
         ? 0 : try Network<Float>.tangentBytes(for: network, maximumBatch: examples))
   }
 
+  /// How many layers have factors, and which tensors have none, for people; empty with other optimizers.
+  func kfacSummary() throws -> String {
+    let layers = try curvatureLayers()
+    guard case .kfac = optimizer else { return "" }
+    let blocks = layers.count(where: \.isNormalization)
+    let outside = network.layout.tensors.filter { tensor in
+      !layers.contains { $0.parameters.contains(tensor.range.lowerBound) }
+    }
+    return "\nfactors    of \(layers.count - blocks) layers"
+      + (blocks > 0 ? ", and of \(blocks) normalisation layers" : "")
+      + (outside.isEmpty
+        ? "" : "; first-order: \(outside.map(\.name).joined(separator: ", "))")
+  }
+
   /// The same as the optimizer knows them.
   func kfacLayers() throws -> [KFAC.Layer] {
     try curvatureLayers().map { layer in

@@ -89,7 +89,7 @@ extension TrainingPlan {
     return """
       data       \(dataset.description)
       network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)\(zeros)
-      optimizer  \(optimizer), learning rate \(schedule.base)\(groupLines)\(pruningSummary(masks))
+      optimizer  \(optimizer), learning rate \(schedule.base)\(try kfacSummary())\(groupLines)\(pruningSummary(masks))
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank

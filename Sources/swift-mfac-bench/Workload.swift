@@ -3,6 +3,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Optimizers
+import Results
 import Sharding
 import Training
 
