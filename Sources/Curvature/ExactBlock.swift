@@ -50,16 +50,22 @@ public final class ExactBlock {
   /// ⟨F, F′⟩ = Σ ⟨g, g′⟩² over all pairs.
   public func inner(_ other: ExactBlock) -> Double {
     precondition(count == other.count, "blocks of \(count) and \(other.count)")
-    let height = min(filled, 256)
-    let products = Buffer<Double>(count: height * other.filled)
+    let size = 256
+    let products = Buffer<Double>(count: size * size)
     var sum = 0.0
-    for first in stride(from: 0, to: filled, by: 256) {
-      let panel = min(height, filled - first)
-      Double.product(
-        rows: panel, columns: other.filled, inner: count, alpha: 1,
-        a: rows.pointer + first * count, strideA: count, transposeA: false, b: other.rows.pointer,
-        strideB: count, transposeB: true, beta: 0, c: products.pointer, strideC: other.filled)
-      sum += Double.dot(count: panel * other.filled, products.pointer, products.pointer)
+    for first in stride(from: 0, to: filled, by: size) {
+      let height = min(size, filled - first)
+      // Of itself, each panel left of the diagonal stands for two.
+      for second in stride(from: 0, to: other === self ? first + 1 : other.filled, by: size) {
+        let width = min(size, other.filled - second)
+        Double.product(
+          rows: height, columns: width, inner: count, alpha: 1, a: rows.pointer + first * count,
+          strideA: count, transposeA: false, b: other.rows.pointer + second * count,
+          strideB: count, transposeB: true, beta: 0, c: products.pointer, strideC: width)
+        sum +=
+          (other === self && second < first ? 2 : 1)
+          * Double.dot(count: height * width, products.pointer, products.pointer)
+      }
     }
     return sum
   }

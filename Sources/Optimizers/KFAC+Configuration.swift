@@ -16,6 +16,7 @@ extension KFAC {
     /// What makes the factors of the sums over the global batch.
     public let scales: (a: Double, b: Double)
 
+    /// A part whose parameters are as many as its factors say.
     public init(
       name: String, parameters: Range<Int>, shape: KroneckerShape, isBlock: Bool = false,
       scales: (a: Double, b: Double)
@@ -38,12 +39,15 @@ extension KFAC {
     var factors: [FactorShape] { [shape.a, shape.b] }
   }
 
+  /// What a run is asked for.
   public struct Configuration: Sendable, Equatable {
     /// λ, to begin with.
     public var damping: Double
     /// How λ goes on.
     public var dampingRule = DampingRule()
+    /// How λ goes to both factors.
     public var dampingForm = KroneckerDamping.factored
+    /// How the factors are inverted.
     public var solver = FactorSolver.cholesky
     /// β of the factors' moving averages.
     public var factorDecay = 0.95
@@ -59,12 +63,14 @@ extension KFAC {
     public var isAdaptive = false
     /// μ in [0, 1).
     public var momentum: Float
+    /// Of the parameters.
     public var weightDecay: WeightDecay
     /// F: the share of the ranks that precondition a layer; one at least.
     public var workerShare = 1.0
     /// Whether every rank keeps all factors' averages, or their owners alone.
     public var keepsAllFactors = false
 
+    /// With the published settings beside these.
     public init(
       damping: Double = 1e-3, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
     ) {

@@ -133,8 +133,11 @@ extension KFAC {
 
 /// A Kronecker factor that has no inverse, as all ranks see it.
 public struct FactorWithoutInverse: Error, CustomStringConvertible {
+  /// As the user knows it.
   public let layer: String
+  /// λ
   public let damping: Double
+  /// What the solver says.
   public let cause: any Error
 
   public var description: String {

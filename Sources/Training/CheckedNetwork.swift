@@ -18,16 +18,13 @@ package final class CheckedNetwork {
   private let parameters: Buffer<Float>
   private let state: Buffer<Float>
 
-  /// Multiplications of some minutes.
-  private static let largestWork = 1e13
-
   /// Reads the weights, or draws them as at the start of training.
   ///
   /// - Parameters:
   ///   - description: that has been checked against the data.
   ///   - examples: N, the first of the training part as the seed shuffles it.
   ///   - samples: draws of the Monte-Carlo Fisher matrix.
-  /// - Throws: `DatasetError` where there are not so many examples, or they would take hours.
+  /// - Throws: `DatasetError` where there are not so many examples, or they would take too long.
   package init(
     _ description: NetworkDescription, name: String, loss: Loss, dataset: Dataset,
     weights: String?, examples: Int, samples: Int, seed: UInt64
@@ -37,11 +34,14 @@ package final class CheckedNetwork {
         "--examples", "there are not as many in \(dataset.training.source)",
         expected: "1 to \(dataset.training.count)", got: "\(examples)")
     }
-    let work = CurvatureCheck.work(for: description, examples: examples)
-    guard work <= Self.largestWork else {
-      let most = Int(Double(examples) * (Self.largestWork / work).squareRoot())
+    func isShort(_ examples: Int) -> Bool {
+      CurvatureCheck.work(for: description, examples: examples) <= CurvatureCheck.largestWork
+    }
+    guard isShort(examples) else {
+      var most = examples
+      while most > 0, !isShort(most) { most = most > 100 ? most * 9 / 10 : most - 1 }
       throw DatasetError(
-        "--examples", "this would take hours",
+        "--examples", "they would take too long with this network",
         expected: most > 0 ? "at most \(most)" : "a smaller network", got: "\(examples)")
     }
     parameters = Buffer(count: description.layout.count)

@@ -8,6 +8,8 @@ import Networks
 package final class CurvatureCheck {
   /// Vectors ▲ of an example, positions times outputs, up to which the Gauss–Newton matrix is made.
   package static let largestColumnCount = 1000
+  /// Multiplications of five minutes.
+  package static let largestWork = 1e13
   /// Bytes of exact blocks' rows that are held at once, where a single layer does not need more.
   private static let groupBytes = 1 << 30
 
@@ -48,9 +50,11 @@ package final class CurvatureCheck {
     (self.samples, self.seed) = (samples, seed)
   }
 
-  /// Whether there are so few outputs that the Gauss–Newton matrix can be made.
+  /// Whether there are so few outputs that the Gauss–Newton matrix can be made, of one example at least.
   package static func hasGaussNewton(_ description: NetworkDescription) -> Bool {
-    description.positions * description.outputCount <= largestColumnCount
+    let columns = description.positions * description.outputCount
+    return columns <= largestColumnCount
+      && work(for: description, rowCount: columns) <= largestWork
   }
 
   /// Bytes, beside the network's, of the most that is held at once.
@@ -69,10 +73,20 @@ package final class CurvatureCheck {
     return largest + 4 * averages
   }
 
-  /// Multiplications that the norms of the exact blocks take.
+  /// Multiplications that the distances take.
   package static func work(for description: NetworkDescription, examples: Int) -> Double {
-    let rows = Double(rowCount(description, examples))
-    return rows * rows * Double(description.layout.count)
+    work(for: description, rowCount: rowCount(description, examples))
+  }
+
+  /// Half the products of all pairs of rows, and each row's B G A for two kinds of factors and both
+  /// settings.
+  private static func work(for description: NetworkDescription, rowCount: Int) -> Double {
+    KroneckerSettings().layers(of: description).reduce(0) { sum, layer in
+      let (a, b) = (layer.shape.a, layer.shape.b)
+      let orders = (a.form == .dense ? a.order : 1) + (b.form == .dense ? b.order : 1)
+      return sum + Double(layer.parameters.count) * Double(rowCount)
+        * (Double(rowCount) / 2 + 4 * Double(orders))
+    }
   }
 
   /// Rows of the exact blocks, of both matrices.

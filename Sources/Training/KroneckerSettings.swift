@@ -7,10 +7,12 @@ public struct KroneckerSettings: Sendable, Equatable {
   /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
   /// expanded.
   public var axis: SharedAxis?
+  /// The matrix whose factors they are.
   public var fisher: Fisher
   /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
   public var hasNormalizationBlocks: Bool
 
+  /// As `auto` and `--fisher type2` have it, where nothing else is said.
   public init(
     axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
   ) {

@@ -32,7 +32,7 @@ extension CheckReport {
   private func row(_ layer: Layer) -> [String] {
     var row = [
       layer.name + (layer.isNormalization ? " (diagonal)" : ""), "\(layer.parameters)",
-      "\(layer.positions)",
+      layer.isNormalization ? "" : "\(layer.positions)",
     ]
     for case let settings? in [layer.type2, layer.monteCarlo, layer.empirical] {
       guard let auto = layer.auto else {
@@ -54,12 +54,19 @@ extension CheckReport {
         "F emp.: the empirical Fisher block, which M-FAC's is, from the Gauss–Newton block.",
       ]
     } else {
+      let columns = positions * outputs
       remarks += [
         "empirical: B⊗A from the empirical Fisher block. Neither type2 nor mc: an example has "
-          + "\(positions * outputs) outputs",
-        "(\(positions) × \(outputs)), and the Gauss–Newton matrix is made of up to "
-          + "\(CurvatureCheck.largestColumnCount).",
+          + "\(columns) outputs",
+        "(\(positions) × \(outputs)), and the Gauss–Newton matrix "
+          + (columns > CurvatureCheck.largestColumnCount
+            ? "is made of up to \(CurvatureCheck.largestColumnCount)."
+            : "of this network would take too long."),
       ]
+    }
+    if positions > 1 {
+      remarks.append(
+        "The empirical Fisher matrix is of whole examples' gradients, summed over their positions.")
     }
     remarks.append("* what --kfac-setting auto takes; = the same, with one position S.")
     if layers.contains(where: \.isNormalization) {

@@ -58,7 +58,8 @@ import Testing
     }
     let train = try String(contentsOfFile: out.path("man/swift-mfac-train.1"), encoding: .utf8)
     #expect(
-      train.contains(".It Fl -optimizer Ar mfac | sgd | adamw\n") && train.allSatisfy(\.isASCII))
+      train.contains(".It Fl -optimizer Ar mfac | kfac | sgd | adamw\n")
+        && train.allSatisfy(\.isASCII))
     let lint = try run(
       "/usr/bin/env",
       ["mandoc", "-T", "lint", "-W", "warning"] + pages.map { out.path("man/\($0)") })
@@ -92,7 +93,7 @@ import Testing
     }
     func offered(_ words: String...) throws -> [String] { try completions(words, in: directory) }
     #expect(try offered("swift-mfac-train", "--window-t") == ["--window-type"])
-    #expect(try offered("swift-mfac-train", "--optimizer", "") == ["adamw", "mfac", "sgd"])
+    #expect(try offered("swift-mfac-train", "--optimizer", "") == ["adamw", "kfac", "mfac", "sgd"])
     #expect(try offered("swift-mfac-train", "ins") == ["inspect"])
     #expect(try offered("swift-mfac-fisher", "influence", "--wei") == ["--weights"])
     #expect(try offered("swift-mfac-train", "--config", "/etc/hostn") == ["/etc/hostname"])

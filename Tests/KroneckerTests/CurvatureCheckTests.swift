@@ -148,11 +148,31 @@ import Training
     #expect(relativeDistance(ofRows: [[1, 2]], to: [[1, 2]]) == 0)
   }
 
+  /// 2 × 150 rows are more than a panel of products.
+  @Test func manyRowsAreSummedByPanels() throws {
+    let network = try CurvatureNetwork(
+      [3], [.linear(inputs: 3, outputs: 2), .tanh, .linear(inputs: 2, outputs: 2)],
+      .meanSquaredError, examples: 150)
+    let newton = network.gaussNewton()
+    for layer in try check(network, { $0.layers() }) {
+      let exact = layer.distances[0].distance.exactNorm
+      let square = network.block(newton, of: layer.layer).values.reduce(0) { $0 + $1 * $1 }
+      #expect((exact / square.squareRoot() - 1).magnitude <= 1e-12)
+    }
+  }
+
   /// 17 positions of 60 outputs are more than 1000 of one example.
   @Test func manyOutputsHaveNoGaussNewtonMatrix() throws {
     let network = try CurvatureNetwork(
       [17, 2], [.linear(inputs: 2, outputs: 60)], .crossEntropy(), examples: 2)
     #expect(!CurvatureCheck.hasGaussNewton(network.network.description))
+    #expect(
+      try CurvatureCheck.hasGaussNewton(
+        NetworkDescription(input: [17, 2], layers: [.linear(inputs: 2, outputs: 58)])))
+    // Few outputs, and 10¹² multiplications for each.
+    #expect(
+      try !CurvatureCheck.hasGaussNewton(
+        NetworkDescription(input: [8000], layers: [.linear(inputs: 8000, outputs: 900)])))
     let layers = try check(network) { $0.layers() }
     #expect(
       layers[0].empirical == nil && layers[0].distances.map(\.fisher) == [.empirical, .empirical])
