@@ -4,8 +4,9 @@ import LinearAlgebra
 /// known. Hestenes and Stiefel, 1952.
 ///
 /// Every rank that runs it on the same numbers gets the same bits; only the product may communicate.
-public struct ConjugateGradients: Sendable {
-  /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖, or after so many products.
+public struct ConjugateGradients: Sendable, Equatable {
+  /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖, or after so many iterations: products, without the one that
+  /// a warm start takes.
   public var tolerance: Double
   public var iterations: Int
 
@@ -19,11 +20,18 @@ public struct ConjugateGradients: Sendable {
     public let iterations: Int
     /// ‖r‖/‖b‖ of the residual that the iteration carries along; 0 where b is 0.
     public let residual: Double
+
+    public init(iterations: Int, residual: Double) {
+      self.iterations = iterations
+      self.residual = residual
+    }
   }
 
   /// - Parameters:
   ///   - b: [count]
-  ///   - x: [count], the solution; where it begins: zeros, or the last solution for a warm start.
+  ///   - x: [count], the solution; where it begins: zeros; or for a warm start what is thought to be near a
+  ///     multiple of it, of which it takes that with the least error in the norm of A, (xᵀb/xᵀA x) x:
+  ///     never worse than zeros.
   ///   - product: `y = A x` from its first argument into the second.
   public func solve<Element: Scalar>(
     count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,
@@ -40,7 +48,14 @@ public struct ConjugateGradients: Sendable {
     r.update(from: b, count: count)
     if Element.dot(count: count, x, x) > 0 {
       try product(x, q)
-      Element.combine(count: count, alpha: -1, q, beta: 1, into: r)
+      let curvature = Element.dot(count: count, x, q)
+      if curvature > 0 {
+        let scale = Element(Element.dot(count: count, x, b) / curvature)
+        Element.combine(count: count, alpha: 0, b, beta: scale, into: x)
+        Element.combine(count: count, alpha: -scale, q, beta: 1, into: r)
+      } else {
+        x.update(repeating: 0, count: count)
+      }
     }
     p.update(from: r, count: count)
     var square = Element.dot(count: count, r, r)

@@ -34,8 +34,24 @@ extension KFAC {
       a.name == b.name && a.parameters == b.parameters && a.shape == b.shape
         && a.isBlock == b.isBlock && a.scales == b.scales
     }
+  }
 
-    var factors: [FactorShape] { [shape.a, shape.b] }
+  /// What turns a layer's gradient into its direction.
+  public enum Solver: Sendable, Equatable {
+    /// Inverses of its factors' moving averages.
+    case factors(FactorSolver)
+    /// Equations with its curvature on the step's batch alone; normalisation layers keep their factors.
+    case conjugateGradients(IterativeSolver)
+  }
+
+  /// Of conjugate gradients.
+  public struct IterativeSolver: Sendable, Equatable {
+    public var operation = CurvatureOperator.factored
+    public var method = ConjugateGradients(tolerance: 1e-2, iterations: 20)
+    /// Whether they begin at the last step's solution.
+    public var startsWarm = true
+
+    public init() {}
   }
 
   public struct Configuration: Sendable, Equatable {
@@ -44,10 +60,10 @@ extension KFAC {
     /// How λ goes on.
     public var dampingRule = DampingRule()
     public var dampingForm = KroneckerDamping.factored
-    public var solver = FactorSolver.cholesky
+    public var solver = Solver.factors(.cholesky)
     /// β of the factors' moving averages.
     public var factorDecay = 0.95
-    /// Steps from one batch whose factors are taken to the next.
+    /// Steps from one batch whose factors are taken to the next; samples are of each step's batch.
     public var factorEvery = 10
     /// Steps from one inversion to the next.
     public var inverseEvery = 10
@@ -83,16 +99,25 @@ extension KFAC {
     var numbers = 0
     for (index, layer) in layers.enumerated() {
       let works = placement.workers[index].contains(rank)
-      for (factor, ranges) in zip(layer.factors, inverseRanges([layer], configuration)[0]) {
+      let factors = configuration.factors(of: layer)
+      for (factor, ranges) in zip(factors, inverseRanges([layer], configuration)[0]) {
         if configuration.keepsAllFactors || placement.owners[index].contains(rank) {
           numbers += factor.packedCount
         }
         if works { numbers += ranges.count }
       }
-      if works { numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order }
+      if works, !factors.isEmpty {
+        numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order
+      }
+    }
+    var sampled = 0
+    if case .conjugateGradients(let settings) = configuration.solver {
+      sampled = SampledLayers.bytes(
+        settings, counts: configuration.sampledCounts(layers), microBatches: microBatches,
+        parameters: partition.cells.parameterCount, rank: rank)
     }
     let slice = partition.slice(of: rank).count
-    return 4 * (numbers + partition.cells.parameterCount + 2 * slice)
+    return sampled + 4 * (numbers + partition.cells.parameterCount + 2 * slice)
       + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
       + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
@@ -106,11 +131,13 @@ extension KFAC {
   ) -> KroneckerPlacement {
     KroneckerPlacement(
       of: layers.map { layer in
-        layer.factors.map { factor in
+        configuration.factors(of: layer).map { factor in
           let n = factor.order
           return .init(count: factor.packedCount, cost: factor.form == .dense ? n * n * n : n)
         }
-      }, over: ranks, workerShare: configuration.workerShare)
+      }, over: ranks,
+      // Equations with samples are solved by all ranks.
+      workerShare: configuration.usesSamples ? 1 : configuration.workerShare)
   }
 }
 
@@ -121,9 +148,45 @@ extension KFAC.Configuration {
   }
 }
 
+extension KFAC.Configuration {
+  /// How a layer's factors are inverted; nil where it has samples instead.
+  func solver(of layer: KFAC.Layer) -> FactorSolver? {
+    if layer.isBlock { return .eigen }
+    guard case .factors(let solver) = solver else { return nil }
+    return solver
+  }
+
+  /// A and B; none where it has samples instead.
+  func factors(of layer: KFAC.Layer) -> [FactorShape] {
+    solver(of: layer) == nil ? [] : [layer.shape.a, layer.shape.b]
+  }
+
+  /// Whether layers have samples instead of factors.
+  var usesSamples: Bool {
+    if case .conjugateGradients = solver { true } else { false }
+  }
+
+  /// Of the layers with samples the parameters.
+  func sampledCounts(_ layers: [KFAC.Layer]) -> [Int] {
+    layers.filter { solver(of: $0) == nil }.map(\.parameters.count)
+  }
+}
+
 extension KFAC.Configuration: CustomStringConvertible {
   public var description: String {
-    "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
-      + "\(dampingForm.rawValue) damping \(damping)"
+    switch solver {
+    case .factors(let solver):
+      "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
+        + "\(dampingForm.rawValue) damping \(damping)"
+    case .conjugateGradients(let solver): "\(solver), damping \(damping)"
+    }
+  }
+}
+
+extension KFAC.IterativeSolver: CustomStringConvertible {
+  public var description: String {
+    "conjugate gradients on \(operation == .factored ? "factors" : "the Fisher matrix") of the step's "
+      + "batch, to \(method.tolerance) or \(method.iterations) iterations, "
+      + "\(startsWarm ? "warm" : "cold") starts"
   }
 }

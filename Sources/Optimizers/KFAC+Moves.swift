@@ -41,7 +41,7 @@ extension KFAC {
     inverseRanges(layers, configuration).enumerated().flatMap { layer, ranges in
       ranges.enumerated().flatMap { factor, range -> [RangeExchange.Move] in
         let owner = placement.owners[layer][factor]
-        guard layers[layer].factors[factor].form != .unit else { return [] }
+        guard configuration.factors(of: layers[layer])[factor].form != .unit else { return [] }
         return placement.workers[layer].filter { $0 != owner }.map {
           .init(range, from: owner, to: $0)
         }
@@ -55,9 +55,8 @@ extension KFAC {
   ) -> [[Range<Int>]] {
     var end = 0
     return layers.map { layer in
-      layer.factors.map { factor in
-        let count = FactorInverse<Float>.count(
-          factor, solver: layer.isBlock ? .eigen : configuration.solver)
+      configuration.factors(of: layer).map { factor in
+        let count = FactorInverse<Float>.count(factor, solver: configuration.solver(of: layer)!)
         defer { end += count }
         return end..<end + count
       }

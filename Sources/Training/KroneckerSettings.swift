@@ -29,21 +29,22 @@ extension KroneckerSettings {
   ) -> [CurvatureLayer] {
     let tensors = description.layout.tensors
     let isForwardOnly = fisher == .forwardOnly
-    var shapes: [(weight: Int, last: Int, shape: KroneckerShape, isNormalization: Bool)] = []
+    var shapes:
+      [(weight: Int, last: Int, shape: KroneckerShape, inputs: Int, isNormalization: Bool)] = []
     for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
       let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
       let shape = KroneckerShape(
         inputs: layer.inputs, hasBias: bias != nil, outputs: layer.outputs,
         positions: layer.positions, axis: axis ?? (layer.isPooled ? .reduce : .expand),
         isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
-      shapes.append((layer.weight, bias ?? layer.weight, shape, false))
+      shapes.append((layer.weight, bias ?? layer.weight, shape, layer.exampleInputs, false))
     }
     // Without vectors there is nothing to make a normalisation layer's block of.
     for (weight, features) in description.normalizationLayers
     where !isForwardOnly && excluded.isDisjoint(with: [weight, weight + 1]) {
       let shape = KroneckerShape(
         blockOf: 2 * features, isDiagonal: !hasNormalizationBlocks)
-      shapes.append((weight, weight + 1, shape, true))
+      shapes.append((weight, weight + 1, shape, 0, true))
     }
     var start = 0
     return shapes.sorted { $0.weight < $1.weight }.map { layer in
@@ -53,7 +54,8 @@ extension KroneckerSettings {
       return CurvatureLayer(
         name: tensors[layer.weight].name, weight: layer.weight,
         parameters: tensors[layer.weight].range.lowerBound..<tensors[layer.last].range.upperBound,
-        shape: layer.shape, isNormalization: layer.isNormalization, a: start..<b, b: b..<end)
+        shape: layer.shape, exampleInputs: layer.inputs, isNormalization: layer.isNormalization,
+        a: start..<b, b: b..<end)
     }
   }
 }
@@ -67,6 +69,8 @@ package struct CurvatureLayer: Sendable {
   package let parameters: Range<Int>
   /// Of a normalisation layer, A is its block and B the unit matrix of order 1.
   package let shape: KroneckerShape
+  /// Numbers of an example's inputs, as the layer is given them.
+  package let exampleInputs: Int
   package let isNormalization: Bool
   /// Places of the packed A and B in the packed sums: one behind the other, where nobody says otherwise.
   public var a: Range<Int>

@@ -1,0 +1,203 @@
+import Curvature
+import LinearAlgebra
+import Networks
+import RandomNumbers
+import Reference
+import Testing
+import Training
+
+/// Products with a layer's curvature, from its samples, and conjugate gradients with them.
+@Suite struct LayerCurvatureTests {
+  private typealias Sampled = (layer: CurvatureLayer, samples: [LayerSamples<Double>])
+
+  /// Of each layer samples of each micro-batch, as a step gathers them.
+  private func samples(
+    _ network: CurvatureNetwork, _ operation: CurvatureOperator, _ fisher: Fisher,
+    _ axis: SharedAxis? = nil, microBatches: Int
+  ) -> [Sampled] {
+    let statistics = KroneckerStatistics(
+      network.network, loss: network.loss,
+      settings: KroneckerSettings(axis: axis, fisher: fisher), keepsSamples: true)
+    let size = network.examples / microBatches
+    let workspace = SampleWorkspace<Double>()
+    let sampled = statistics.layers.filter { !$0.isNormalization }.map { layer in
+      (
+        layer,
+        (0..<microBatches).map { _ in
+          LayerSamples<Double>(
+            layer.shape, for: operation,
+            columns: fisher.columns(outputs: network.network.outputCount),
+            exampleInputs: layer.exampleInputs, maximumExamples: size, workspace: workspace)
+        }
+      )
+    }
+    for microBatch in 0..<microBatches {
+      for (layer, samples) in sampled { statistics.samples[layer.weight] = samples[microBatch] }
+      _ = network.gather(
+        statistics, microBatch * size..<(microBatch + 1) * size, seed: 7)
+    }
+    return sampled
+  }
+
+  /// Every kind of layer, none of them exact for Kronecker factors.
+  private func networks() throws -> [CurvatureNetwork] {
+    [
+      try CurvatureNetwork(
+        [2, 5, 4],
+        [
+          .conv2d(inputs: 2, outputs: 3, kernel: 3, stride: 2, padding: 1), .tanh,
+          .conv2d(inputs: 3, outputs: 2, kernel: 2, bias: false), .flatten,
+          .linear(inputs: 4, outputs: 3),
+        ], .crossEntropy(), examples: 4),
+      try CurvatureNetwork(
+        [4],
+        [
+          .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2)]), .globalAveragePool,
+          .linear(inputs: 4, outputs: 3, bias: false),
+        ], .meanSquaredError, examples: 4),
+    ]
+  }
+
+  private func scales(
+    _ network: CurvatureNetwork, _ layer: CurvatureLayer
+  ) -> (a: Double, b: Double) {
+    let factor = network.loss.reductionFactor(
+      predictions: network.examples, outputs: network.network.outputCount)
+    return (
+      layer.shape.scaleOfA(reductionFactor: factor),
+      layer.shape.scaleOfB(examples: network.examples)
+    )
+  }
+
+  private func normal(_ count: Int, seed: UInt64 = 2) -> [Double] {
+    let random = CounterRandom(seed: seed, stream: 9)
+    return (0..<count).map { random.normal(at: UInt64($0)) }
+  }
+
+  @Test(arguments: [1, 2, 4]) func productIsThatOfTheDenseBlock(microBatches: Int) throws {
+    for network in try networks() {
+      let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
+      for (fisher, truth) in truths {
+        for (layer, samples) in samples(network, .fisher, fisher, microBatches: microBatches) {
+          let product = LayerCurvature(
+            layer.shape, .fisher, of: samples, scales: scales(network, layer), damping: 0.05)
+          let range = layer.parameters
+          let block = DenseMatrix(rows: range.count, columns: range.count) {
+            truth[range.lowerBound + $0, range.lowerBound + $1]
+          }.shifted(by: 0.05)
+          #expect(product.count == range.count)
+          let v = normal(range.count)
+          var image = [Double](repeating: .nan, count: v.count)
+          try product(v, into: &image)
+          #expect(relativeError(image, to: block * v) <= 1e-10)
+
+          var x = [Double](repeating: 0, count: v.count)
+          let outcome = try ConjugateGradients(tolerance: 1e-11, iterations: 500)
+            .solve(count: v.count, v, x: &x) { try product($0, into: $1) }
+          #expect(outcome.residual <= 1e-11)
+          #expect(relativeError(x, to: block.solve(v)) <= 1e-8)
+        }
+      }
+    }
+  }
+
+  /// Expanded, reduced and as `auto` has it, of each kind of layer and of vectors: the product with B ⊗ A
+  /// of the factors that are formed, and the solution by their eigenvalues.
+  @Test(arguments: [1, 2, 4]) func factorsNeedNotBeFormed(microBatches: Int) throws {
+    for network in try networks() {
+      for fisher in [Fisher.type2, .monteCarlo(samples: 2), .empirical, .forwardOnly] {
+        for axis in [nil, SharedAxis.expand, .reduce] {
+          let factors = network.factors(fisher, axis)
+          let sampled = samples(network, .factored, fisher, axis, microBatches: microBatches)
+          #expect(factors.map(\.layer.weight) == sampled.map(\.layer.weight))
+          for (factors, (layer, samples)) in zip(factors, sampled) {
+            let product = LayerCurvature(
+              layer.shape, .factored, of: samples, scales: scales(network, layer), damping: 0.01)
+            let (count, v) = (product.count, normal(product.count))
+            /// The layer's matrix is in another order than its parameters.
+            func inMatrix(_ parameters: [Double]) -> [Double] {
+              var matrix = [Double](repeating: .nan, count: count)
+              layer.shape.gather(parameters, into: &matrix)
+              return matrix
+            }
+            var image = [Double](repeating: .nan, count: count)
+            try product(v, into: &image)
+            #expect(
+              relativeError(inMatrix(image), to: factors.product.shifted(by: 0.01) * inMatrix(v))
+                <= 1e-12)
+
+            let inverse = try KroneckerInverse<Double>(layer.shape, solver: .eigen, form: .exact)
+            try inverse.update(a: factors.averages.a, b: factors.averages.b, damping: 0.01)
+            var expected = [Double](repeating: .nan, count: count)
+            inverse.apply(inMatrix(v), into: &expected)
+            var x = [Double](repeating: 0, count: count)
+            let outcome = try ConjugateGradients(tolerance: 1e-11, iterations: 500)
+              .solve(count: count, v, x: &x) { try product($0, into: $1) }
+            #expect(outcome.residual <= 1e-11)
+            #expect(relativeError(inMatrix(x), to: expected) <= 1e-8)
+          }
+        }
+      }
+    }
+  }
+
+  /// The next batch's equation starts nearer at the last one's solution.
+  @Test(arguments: CurvatureOperator.allCases)
+  func aWarmStartTakesFewerIterations(operation: CurvatureOperator) throws {
+    let network = try networks()[0]
+    let (layer, samples) = samples(network, operation, .type2, microBatches: 2)[0]
+    let product = LayerCurvature(
+      layer.shape, operation, of: samples, scales: scales(network, layer), damping: 1e-3)
+    let solver = ConjugateGradients(tolerance: 1e-4, iterations: 500)
+    func solve(_ b: [Double], from start: [Double]) throws -> (x: [Double], iterations: Int) {
+      var (x, image) = (start, start)
+      let outcome = try solver.solve(count: b.count, b, x: &x) { try product($0, into: $1) }
+      try product(x, into: &image)
+      // That of the iteration, but for rounding.
+      #expect(relativeError(image, to: b) <= 1.001e-4)
+      return (x, outcome.iterations)
+    }
+    let (first, change) = (normal(product.count), normal(product.count, seed: 4))
+    // Another length and sign, and a thousandth of something else.
+    let second = zip(first, change).map { -3 * $0 + 1e-3 * $1 }
+    let zeros = [Double](repeating: 0, count: product.count)
+    let last = try solve(first, from: zeros).x
+    let (cold, warm) = (try solve(second, from: zeros), try solve(second, from: last))
+    #expect(warm.iterations < cold.iterations, "\(warm.iterations), \(cold.iterations) cold")
+  }
+
+  /// A start that has nothing to do with the solution is no worse than none.
+  @Test func aUselessStartIsLeftOut() {
+    let solver = ConjugateGradients(tolerance: 1e-12, iterations: 2)
+    func solve(from start: [Double]) -> ([Double], ConjugateGradients.Outcome) {
+      var x = start
+      let outcome = solver.solve(count: 3, [1.0, 1, 0], x: &x) { v, y in
+        for i in 0..<3 { y[i] = Double(i + 1) * v[i] }
+      }
+      return (x, outcome)
+    }
+    let (cold, warm) = (solve(from: [0, 0, 0]), solve(from: [0, 0, 1e6]))
+    #expect(cold.0 == warm.0 && warm.1.iterations == 2)
+    #expect(relativeError(warm.0, to: [1, 0.5, 0]) <= 1e-12)
+  }
+
+  /// The sum over micro-batches may come from elsewhere, here from two halves of them.
+  @Test(arguments: CurvatureOperator.allCases)
+  func sumsOfOthersAreTakenIn(operation: CurvatureOperator) throws {
+    let network = try networks()[0]
+    let (layer, both) = samples(network, operation, .type2, microBatches: 2)[0]
+    let count = layer.parameters.count
+    let v = (0..<count).map { Double($0 % 5) - 2 }
+    var (whole, halved) = (v, v)
+    try LayerCurvature(
+      layer.shape, operation, of: both, scales: (0.5, 0.5), damping: 1)(v, into: &whole)
+    let half = Buffer<Double>(count: count)
+    try LayerCurvature(layer.shape, operation, of: both, scales: (0.5, 0.5), damping: 1) {
+      part, sum in
+      part(1, sum)
+      part(0, half.pointer)
+      for i in 0..<count { sum[i] += half.pointer[i] }
+    }(v, into: &halved)
+    #expect(relativeError(halved, to: whole) <= 1e-14)
+  }
+}
