@@ -34,7 +34,7 @@ extension KFAC {
       }
     }
     let solution = sampled?.solution
-    if velocity.count + (solution?.count ?? 0) > 0 {
+    if velocity.count > 0 || solution != nil {
       let start = slices[rank].lowerBound
       state.momentum = gradient.cells.map { cell in
         (velocity.count > 0 ? [velocity.array("velocity", cell)] : [])

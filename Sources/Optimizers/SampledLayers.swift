@@ -17,8 +17,8 @@ public final class SampledLayers {
   /// Of each layer by its index, and of each micro-batch of this rank; to be set before a step.
   public var samples: [Int: [LayerSamples<Float>]] = [:]
   let slices: [Range<Int>]
-  /// Where solves start warm.
-  let solution: Buffer<Float>
+  /// x, where solves start warm.
+  let solution: Buffer<Float>?
   /// Whether all of it is there, or only this rank's slice.
   private var isWhole = true
   /// By the vectors' length.
@@ -34,12 +34,12 @@ public final class SampledLayers {
     self.settings = settings
     self.slices = slices
     layerCount = counts.count
-    solution = Buffer(count: settings.startsWarm ? slices.last!.upperBound : 0)
+    solution = settings.startsWarm ? Buffer(count: slices.last!.upperBound) : nil
     sums = Dictionary(
       uniqueKeysWithValues: Set(counts).sorted().map {
         ($0, AllReduce(count: $0, of: microBatches, on: world))
       })
-    single = Buffer(count: settings.startsWarm ? 0 : counts.max() ?? 0)
+    single = Buffer(count: solution == nil ? counts.max() ?? 0 : 0)
   }
 
   /// Bytes that it holds on a rank, without the samples.
@@ -70,7 +70,7 @@ public final class SampledLayers {
     on world: Communicator, clock: PhaseClock
   ) throws -> ConjugateGradients.Outcome {
     precondition(samples.count == layerCount, "samples of \(samples.count) of \(layerCount) layers")
-    if settings.startsWarm, !isWhole {
+    if let solution, !isWhole {
       try clock.time(.exchange) { try world.allGather(solution.all, slices: slices) }
       isWhole = true
     }
@@ -88,9 +88,8 @@ public final class SampledLayers {
         }
       }
       let b = values + layer.parameters.lowerBound
-      let x =
-        settings.startsWarm ? solution.pointer + layer.parameters.lowerBound : single.pointer
-      if !settings.startsWarm { x.update(repeating: 0, count: curvature.count) }
+      let x = solution.map { $0.pointer + layer.parameters.lowerBound } ?? single.pointer
+      if solution == nil { x.update(repeating: 0, count: curvature.count) }
       let outcome = try clock.time(.inverse) {
         try settings.method.solve(
           count: curvature.count, b, x: x, product: curvature.callAsFunction)
