@@ -15,84 +15,91 @@ public enum CurvatureOperator: String, Sendable, CaseIterable {
 ///   factored   V ↦ B V A + λV, as V A and then B (V A), each a sum over all micro-batches
 ///   fisher     v ↦ R Σₙ Σ_c vec(Gₙ_c) ⟨Gₙ_c, v⟩ + λv
 public final class LayerCurvature<Element: Scalar> {
-  /// The sum over all micro-batches, of all ranks, of partial products.
-  ///
-  /// Its arguments write the part of an own micro-batch, by its place among them, to memory [count];
-  /// and say where the sum [count] is to be left.
-  public typealias Sum = (
-    (Int, UnsafeMutablePointer<Element>) -> Void, UnsafeMutablePointer<Element>
-  ) throws -> Void
-
   /// Elements of the layer's weight and bias.
   public let count: Int
+  /// λ
   public var damping: Double
+  /// Sums over all micro-batches, one after another, that a product takes.
+  public let sumCount: Int
   private let operation: CurvatureOperator
   private let samples: [LayerSamples<Element>]
   private let scale: Double
-  private let hasOutputs: Bool
-  private let sum: Sum
-  /// V A
+  /// V A, where that is not all.
   private let half: Buffer<Element>
 
   /// - Parameters:
   ///   - samples: of this rank's micro-batches.
   ///   - scales: what makes A and B of sums over the global batch, as `KroneckerShape` has them.
-  ///   - sum: where there is one process alone, that in a fixed tree.
   public init(
     _ shape: KroneckerShape, _ operation: CurvatureOperator, of samples: [LayerSamples<Element>],
-    scales: (a: Double, b: Double), damping: Double, sum: Sum? = nil
+    scales: (a: Double, b: Double), damping: Double
   ) {
-    precondition(
-      operation == .factored || shape.b.form != .unit, "a Fisher matrix without output gradients")
-    let count = shape.a.order * shape.b.order
-    self.count = count
+    let hasOutputs = shape.b.form != .unit
+    precondition(operation == .factored || hasOutputs, "a Fisher matrix without output gradients")
+    count = shape.a.order * shape.b.order
     self.operation = operation
     self.samples = samples
     self.damping = damping
-    hasOutputs = shape.b.form != .unit
+    sumCount = operation == .factored && hasOutputs ? 2 : 1
     // R alone is in the scale of A. Samples are means over reduced positions; S² is in the scale of B.
     let square = Double(shape.axis == .reduce ? shape.positions * shape.positions : 1)
     scale =
       operation == .fisher ? scales.a : scales.a * square * (hasOutputs ? scales.b : 1)
-    half = Buffer(count: operation == .factored && hasOutputs ? count : 0)
-    self.sum = sum ?? Self.treeSum(count: count, of: samples.count)
+    half = Buffer(count: sumCount == 2 ? count : 0)
   }
 
+  /// Writes what one of this rank's micro-batches, by its place among them, adds to a sum.
+  ///
+  /// - Parameters:
+  ///   - v: the weight, then the bias, as in the layout of parameters.
+  ///   - part: [count], overwritten.
+  public func writePart(
+    _ sample: Int, ofSum sum: Int, _ v: UnsafePointer<Element>,
+    into part: UnsafeMutablePointer<Element>
+  ) {
+    switch operation {
+    case .fisher: samples[sample].multiply(v, into: part)
+    case .factored where sum == 0: samples[sample].multiplyInputs(v, into: part)
+    case .factored: samples[sample].multiplyOutputs(half.pointer, into: part)
+    }
+  }
+
+  /// Where a sum over all micro-batches of all ranks is to be left before the next one.
+  ///
+  /// - Parameter y: the product's.
+  public func place(
+    ofSum sum: Int, _ y: UnsafeMutablePointer<Element>
+  ) -> UnsafeMutablePointer<Element> {
+    sum == sumCount - 1 ? y : half.pointer
+  }
+
+  /// Makes the product of its last sum.
+  public func finish(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
+    Element.combine(
+      count: count, alpha: Element(damping), v, beta: Element(scale), into: y)
+  }
+
+  /// Where there is one process alone: the whole product, its sums in a fixed tree.
+  ///
   /// - Parameters:
   ///   - v: the weight, then the bias, as in the layout of parameters.
   ///   - y: of the same shape, overwritten; not v.
   public func callAsFunction(
     _ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
-  ) throws {
-    let samples = samples
-    switch operation {
-    case .fisher:
-      try sum({ samples[$0].multiply(v, into: $1) }, y)
-    case .factored where hasOutputs:
-      let half = half.pointer
-      try sum({ samples[$0].multiplyInputs(v, into: $1) }, half)
-      try sum({ samples[$0].multiplyOutputs(half, into: $1) }, y)
-    case .factored:
-      try sum({ samples[$0].multiplyInputs(v, into: $1) }, y)
-    }
-    Element.combine(
-      count: count, alpha: Element(damping), v, beta: Element(scale), into: y)
-  }
-
-  private static func treeSum(count: Int, of leaves: Int) -> Sum {
-    let parts = Buffer<Element>(count: leaves * count)
-    return { part, sum in
-      let rows = parts.pointer
-      var tree = FixedTree<Int>(leaves: leaves) { left, right in
-        Element.combine(
-          count: count, alpha: 1, rows + right * count, beta: 1, into: rows + left * count)
-        return left
+  ) {
+    let parts = Buffer<Element>(count: samples.count * count)
+    for sum in 0..<sumCount {
+      var tree = FixedTree<UnsafeMutablePointer<Element>>(leaves: samples.count) { [count] in
+        Element.combine(count: count, alpha: 1, $1, beta: 1, into: $0)
+        return $0
       }
-      for leaf in 0..<leaves {
-        part(leaf, rows + leaf * count)
-        tree.add(leaf: leaf, leaf)
+      for sample in samples.indices {
+        let part = parts.pointer + sample * count
+        writePart(sample, ofSum: sum, v, into: part)
+        tree.add(leaf: sample, part)
       }
-      sum.update(from: rows + tree.root * count, count: count)
+      place(ofSum: sum, y).update(from: tree.root, count: count)
     }
+    finish(v, into: y)
   }
 }

@@ -11,7 +11,9 @@ import LinearAlgebra
 ///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 public final class LayerSamples<Element: Scalar> {
+  /// The layer's.
   public let shape: KroneckerShape
+  /// Vectors ▲ of a call.
   public let columns: Int
   private let operation: CurvatureOperator
   private let maximumExamples: Int

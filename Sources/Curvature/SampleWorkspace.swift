@@ -9,6 +9,7 @@ public final class SampleWorkspace<Element: Scalar> {
   /// Of a convolution's kernels; or of some rows of output gradients their products with a vector.
   private(set) var scratch = Buffer<Element>(count: 0)
 
+  /// Grows with the samples that are made with it.
   public init() {}
 
   /// Makes room; what is there is lost.

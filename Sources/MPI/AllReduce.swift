@@ -38,23 +38,38 @@ public final class AllReduce {
       .map { $0 + $1 }
   }
 
-  /// Collective.
+  /// Begins a sum: what this rank has of it leaves. Other such objects may begin theirs before this one
+  /// is finished, so that all wait at once.
   ///
-  /// - Parameters:
-  ///   - sum: [n], the sum in the end; it is overwritten.
-  ///   - make: writes the vector [n] of a micro-batch of this rank, by its place among them.
-  public func total(
-    into sum: UnsafeMutablePointer<Float>, on world: Communicator,
-    make: (Int, UnsafeMutablePointer<Float>) -> Void
+  /// - Parameter make: writes the vector [n] of a micro-batch of this rank, by its place among them.
+  public func begin(
+    on world: Communicator, make: (Int, UnsafeMutablePointer<Float>) -> Void
   ) throws {
     for (index, microBatch) in reduction.leaves.enumerated() {
       let vector = try reduction.begin(microBatch: microBatch, on: world)
       make(index, vector.baseAddress!)
       try reduction.advance(to: 0, on: world)
     }
+  }
+
+  /// Completes this rank's slice, and sends it to the others. Collective.
+  ///
+  /// - Parameter sum: [n], overwritten.
+  public func scatter(into sum: UnsafeMutablePointer<Float>, on world: Communicator) throws {
     let part = try reduction.finish(on: world)
-    let whole = UnsafeMutableBufferPointer(start: sum, count: slices.last!.upperBound)
+    let whole = whole(sum)
     _ = UnsafeMutableBufferPointer(rebasing: whole[slice]).update(fromContentsOf: part)
-    try gather.finish(whole, on: world)
+    try gather.advance(to: slice.upperBound, of: whole, on: world)
+  }
+
+  /// Waits for the others' slices. Collective.
+  ///
+  /// - Parameter sum: that of `scatter`.
+  public func finish(into sum: UnsafeMutablePointer<Float>, on world: Communicator) throws {
+    try gather.finish(whole(sum), on: world)
+  }
+
+  private func whole(_ sum: UnsafeMutablePointer<Float>) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: sum, count: slices.last!.upperBound)
   }
 }

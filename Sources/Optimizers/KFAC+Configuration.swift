@@ -46,11 +46,14 @@ extension KFAC {
 
   /// Of conjugate gradients.
   public struct IterativeSolver: Sendable, Equatable {
+    /// What a product is with.
     public var operation = CurvatureOperator.factored
+    /// When they end.
     public var method = ConjugateGradients(tolerance: 1e-2, iterations: 20)
     /// Whether they begin at the last step's solution.
     public var startsWarm = true
 
+    /// The program's defaults.
     public init() {}
   }
 
@@ -60,6 +63,7 @@ extension KFAC {
     /// How λ goes on.
     public var dampingRule = DampingRule()
     public var dampingForm = KroneckerDamping.factored
+    /// What turns a layer's gradient into its direction.
     public var solver = Solver.factors(.cholesky)
     /// β of the factors' moving averages.
     public var factorDecay = 0.95
@@ -113,7 +117,7 @@ extension KFAC {
     var sampled = 0
     if case .conjugateGradients(let settings) = configuration.solver {
       sampled = SampledLayers.bytes(
-        settings, counts: configuration.sampledCounts(layers), microBatches: microBatches,
+        settings, configuration.sampledLayers(layers), microBatches: microBatches,
         parameters: partition.cells.parameterCount, rank: rank)
     }
     let slice = partition.slice(of: rank).count
@@ -166,9 +170,9 @@ extension KFAC.Configuration {
     if case .conjugateGradients = solver { true } else { false }
   }
 
-  /// Of the layers with samples the parameters.
-  func sampledCounts(_ layers: [KFAC.Layer]) -> [Int] {
-    layers.filter { solver(of: $0) == nil }.map(\.parameters.count)
+  /// Those that have samples instead of factors.
+  func sampledLayers(_ layers: [KFAC.Layer]) -> [KFAC.Layer] {
+    layers.filter { solver(of: $0) == nil }
   }
 }
 

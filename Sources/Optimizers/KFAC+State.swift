@@ -33,7 +33,7 @@ extension KFAC {
         }
       }
     }
-    let solution = sampled?.solution
+    let solution = sampled.flatMap { $0.settings.startsWarm ? $0.solution : nil }
     if velocity.count > 0 || solution != nil {
       let start = slices[rank].lowerBound
       state.momentum = gradient.cells.map { cell in

@@ -109,7 +109,7 @@ public final class KFAC: ShardedOptimizer {
     }
     if case .conjugateGradients(let settings) = configuration.solver {
       sampled = SampledLayers(
-        settings, counts: configuration.sampledCounts(layers), microBatches: microBatches,
+        settings, configuration.sampledLayers(layers), microBatches: microBatches,
         slices: slices, on: world)
     } else {
       sampled = nil
@@ -191,7 +191,7 @@ public final class KFAC: ShardedOptimizer {
         from: { UnsafeBufferPointer(part($0, of: slice)) }, into: { self.whole[$0] }, on: world)
     }
     let equations = try sampled?.solve(
-      layers, whole.pointer, damping: damping, on: world, clock: clock)
+      whole.pointer, damping: damping, on: world, clock: clock)
     clock.time(.direction) {
       for (index, layer) in layers.enumerated() {
         guard let inverse = inverses[index] else { continue }

@@ -32,7 +32,7 @@ final class FactorGathering {
     statistics.place(optimizer.factorRanges)
     guard let sampled = optimizer.sampled else { return }
     let workspace = SampleWorkspace<Float>()
-    for (index, layer) in statistics.layers.enumerated() where !layer.isNormalization {
+    for layer in statistics.layers where !layer.isNormalization {
       let ofMicroBatches = microBatches.map { _ in
         LayerSamples<Float>(
           layer.shape, for: sampled.settings.operation,
@@ -41,8 +41,8 @@ final class FactorGathering {
           workspace: workspace)
       }
       samples.append((layer.weight, ofMicroBatches))
-      sampled.samples[index] = ofMicroBatches
     }
+    sampled.take(samples.map(\.ofMicroBatches))
   }
 
   /// What samples take on a rank with so many micro-batches.

@@ -88,12 +88,12 @@ import Training
           #expect(product.count == range.count)
           let v = normal(range.count)
           var image = [Double](repeating: .nan, count: v.count)
-          try product(v, into: &image)
+          product(v, into: &image)
           #expect(relativeError(image, to: block * v) <= 1e-10)
 
           var x = [Double](repeating: 0, count: v.count)
-          let outcome = try ConjugateGradients(tolerance: 1e-11, iterations: 500)
-            .solve(count: v.count, v, x: &x) { try product($0, into: $1) }
+          let outcome = ConjugateGradients(tolerance: 1e-11, iterations: 500)
+            .solve(count: v.count, v, x: &x) { product($0, into: $1) }
           #expect(outcome.residual <= 1e-11)
           #expect(relativeError(x, to: block.solve(v)) <= 1e-8)
         }
@@ -121,7 +121,7 @@ import Training
               return matrix
             }
             var image = [Double](repeating: .nan, count: count)
-            try product(v, into: &image)
+            product(v, into: &image)
             #expect(
               relativeError(inMatrix(image), to: factors.product.shifted(by: 0.01) * inMatrix(v))
                 <= 1e-12)
@@ -131,8 +131,8 @@ import Training
             var expected = [Double](repeating: .nan, count: count)
             inverse.apply(inMatrix(v), into: &expected)
             var x = [Double](repeating: 0, count: count)
-            let outcome = try ConjugateGradients(tolerance: 1e-11, iterations: 500)
-              .solve(count: count, v, x: &x) { try product($0, into: $1) }
+            let outcome = ConjugateGradients(tolerance: 1e-11, iterations: 500)
+              .solve(count: count, v, x: &x) { product($0, into: $1) }
             #expect(outcome.residual <= 1e-11)
             #expect(relativeError(inMatrix(x), to: expected) <= 1e-8)
           }
@@ -149,10 +149,10 @@ import Training
     let product = LayerCurvature(
       layer.shape, operation, of: samples, scales: scales(network, layer), damping: 1e-3)
     let solver = ConjugateGradients(tolerance: 1e-4, iterations: 500)
-    func solve(_ b: [Double], from start: [Double]) throws -> (x: [Double], iterations: Int) {
+    func solve(_ b: [Double], from start: [Double]) -> (x: [Double], iterations: Int) {
       var (x, image) = (start, start)
-      let outcome = try solver.solve(count: b.count, b, x: &x) { try product($0, into: $1) }
-      try product(x, into: &image)
+      let outcome = solver.solve(count: b.count, b, x: &x) { product($0, into: $1) }
+      product(x, into: &image)
       // That of the iteration, but for rounding.
       #expect(relativeError(image, to: b) <= 1.001e-4)
       return (x, outcome.iterations)
@@ -161,8 +161,8 @@ import Training
     // Another length and sign, and a thousandth of something else.
     let second = zip(first, change).map { -3 * $0 + 1e-3 * $1 }
     let zeros = [Double](repeating: 0, count: product.count)
-    let last = try solve(first, from: zeros).x
-    let (cold, warm) = (try solve(second, from: zeros), try solve(second, from: last))
+    let last = solve(first, from: zeros).x
+    let (cold, warm) = (solve(second, from: zeros), solve(second, from: last))
     #expect(warm.iterations < cold.iterations, "\(warm.iterations), \(cold.iterations) cold")
   }
 
@@ -181,23 +181,61 @@ import Training
     #expect(relativeError(warm.0, to: [1, 0.5, 0]) <= 1e-12)
   }
 
-  /// The sum over micro-batches may come from elsewhere, here from two halves of them.
+  /// The parts of micro-batches may be added elsewhere, here in another order.
   @Test(arguments: CurvatureOperator.allCases)
   func sumsOfOthersAreTakenIn(operation: CurvatureOperator) throws {
     let network = try networks()[0]
     let (layer, both) = samples(network, operation, .type2, microBatches: 2)[0]
-    let count = layer.parameters.count
-    let v = (0..<count).map { Double($0 % 5) - 2 }
-    var (whole, halved) = (v, v)
-    try LayerCurvature(
-      layer.shape, operation, of: both, scales: (0.5, 0.5), damping: 1)(v, into: &whole)
-    let half = Buffer<Double>(count: count)
-    try LayerCurvature(layer.shape, operation, of: both, scales: (0.5, 0.5), damping: 1) {
-      part, sum in
-      part(1, sum)
-      part(0, half.pointer)
-      for i in 0..<count { sum[i] += half.pointer[i] }
-    }(v, into: &halved)
-    #expect(relativeError(halved, to: whole) <= 1e-14)
+    let product = LayerCurvature(
+      layer.shape, operation, of: both, scales: (0.5, 0.5), damping: 1)
+    let v = (0..<product.count).map { Double($0 % 5) - 2 }
+    var (whole, other) = (v, v)
+    product(v, into: &whole)
+    #expect(product.sumCount == (operation == .factored ? 2 : 1))
+    let part = Buffer<Double>(count: product.count)
+    other.withUnsafeMutableBufferPointer { other in
+      let y = other.baseAddress!
+      for sum in 0..<product.sumCount {
+        // The sum itself may not lie where a part is still made of.
+        let added = Buffer<Double>(count: product.count)
+        for sample in [1, 0] {
+          product.writePart(sample, ofSum: sum, v, into: part.pointer)
+          for i in 0..<product.count { added.pointer[i] += part.pointer[i] }
+        }
+        product.place(ofSum: sum, y).update(from: added.pointer, count: product.count)
+      }
+      product.finish(v, into: y)
+    }
+    #expect(relativeError(other, to: whole) <= 1e-14)
+  }
+
+  /// Several at once, that end one after another: each as by itself.
+  @Test func equationsDoNotKnowOfEachOther() {
+    func multiply(_ equation: Int, _ v: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>) {
+      for i in 0..<4 { y[i] = Double(i / (equation + 1) + 1) * v[i] }
+    }
+    let solver = ConjugateGradients(tolerance: 1e-12, iterations: 10)
+    let b = (0..<4).map { normal(4, seed: UInt64($0)) }
+    let (together, right) = (Buffer<Double>(count: 16), Buffer<Double>(count: 16))
+    for i in 0..<16 { right.pointer[i] = i < 12 ? b[i / 4][i % 4] : 0 }
+    // One starts warm, and one has nothing to solve.
+    together.pointer[5] = 1
+    var counts: [Int] = []
+    let outcomes = solver.solve(
+      (0..<4).map {
+        .init(count: 4, UnsafePointer(right.pointer + 4 * $0), x: together.pointer + 4 * $0)
+      }
+    ) { products in
+      counts.append(products.count)
+      for product in products { multiply(product.equation, product.v, product.y) }
+    }
+    #expect(outcomes.map(\.iterations) == [4, 2, 2, 0])
+    #expect(counts == [1, 3, 3, 1, 1])
+    for equation in 0..<3 {
+      var x = [Double](repeating: 0, count: 4)
+      if equation == 1 { x[1] = 1 }
+      _ = solver.solve(count: 4, b[equation], x: &x) { multiply(equation, $0, $1) }
+      #expect(x == Array(together[4 * equation..<4 * equation + 4]))
+    }
   }
 }
