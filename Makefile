@@ -19,12 +19,13 @@ PREFIX ?= $(HOME)/.local
 PROGRAMS := $(notdir $(wildcard Sources/swift-mfac-*))
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup fashion-mnist build train test torture test-slurm test-hosts compare bench-networks \
+.PHONY: help setup fashion-mnist build train test torture test-slurm test-hosts compare \
+  compare-optimizers bench-networks \
   scaling data-mnist docs install lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
-	  while IFS=$$'\t' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
+	  while IFS=$$'\t' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
 setup: ## Install the Debian packages that are missing
 	@$(call need,$(PACKAGES))
@@ -76,7 +77,16 @@ test-hosts: build ## Run on two hosts in network namespaces, and cut the cables 
 	@$(SUDO) Tests/Launch/hosts.sh $(RELEASE)/swift-mfac-train
 
 compare: fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one table (RANKS=2)
-	@Launch/compare.sh $(RELEASE)/swift-mfac-train
+	@Launch/compare.sh $(RELEASE)/swift-mfac-train cnn
+
+compare-optimizers: fashion-mnist data/kjv.txt build ## K-FAC, M-FAC, SGD, AdamW on resnet20 and gpt-mini (RANKS=2)
+	@Launch/compare.sh $(RELEASE)/swift-mfac-train resnet20
+	@Launch/compare.sh $(RELEASE)/swift-mfac-train gpt-mini
+
+data/kjv.txt: # The King James Bible, of Debian
+	@$(call need,bible-kjv)
+	@mkdir -p data
+	@bible -f gen1:1-rev22:21 | cut -d' ' -f2- > $@.part && mv $@.part $@
 
 bench-networks: build ## Time the networks on one core, beside PyTorch's where python3 has it
 	@Launch/bench-networks.sh $(RELEASE)/swift-mfac-bench $(ARGS)
@@ -98,7 +108,8 @@ install: docs ## Install programs, manual pages and completions under PREFIX=~/.
 	install -D -m 644 -t $$share/man/man1 .build/man/*.1; \
 	install -D -m 644 -t $$share/bash-completion/completions $(PROGRAMS:%=$$completions/%); \
 	install -D -m 644 -t $$share/zsh/site-functions $$completions/_*; \
-	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish
+	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish; \
+	echo "installed in $$to/bin and $$share"
 
 lint: ## Check the format of the sources, and who imports whom
 	@swift format lint --strict --recursive Package.swift Sources Tests Launch

@@ -12,6 +12,7 @@ let package = Package(
     .executable(name: "swift-mfac-prune", targets: ["swift-mfac-prune"]),
     .executable(name: "swift-mfac-fisher", targets: ["swift-mfac-fisher"]),
     .executable(name: "swift-mfac-bench", targets: ["swift-mfac-bench"]),
+    .executable(name: "swift-mfac-report", targets: ["swift-mfac-report"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
@@ -68,6 +69,10 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots"),
+    // What benchmarks and pruning write, read back and drawn.
+    .target(
+      name: "Results",
+      dependencies: ["Datasets", "LinearAlgebra", "Optimizers", "Plots", "Training"]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
@@ -80,17 +85,17 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Plots",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
-        "Sharding", "Training",
+        "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "swift-mfac-fisher",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Pruning", "Sharding",
-        "Training",
+        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Pruning",
+        "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -98,8 +103,16 @@ let package = Package(
       name: "swift-mfac-bench",
       dependencies: [
         "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
-        "Plots", "Pruning", "RandomNumbers", "Sharding", "Training",
+        "Plots", "Pruning", "RandomNumbers", "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .executableTarget(
+      name: "swift-mfac-report",
+      dependencies: [
+        "Datasets", "Launching", "Optimizers", "Plots", "Results", "Training",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Yams", package: "Yams"),
       ]),
 
     // Dense double-precision truth, and the ladder of tests on it.
@@ -129,7 +142,8 @@ let package = Package(
       dependencies: [
         "Curvature", "LinearAlgebra", "Networks", "RandomNumbers", "Reference", "Training",
       ]),
-    .testTarget(name: "BenchTests", dependencies: ["MPI", "Sharding", "swift-mfac-bench"]),
+    .testTarget(
+      name: "BenchTests", dependencies: ["MPI", "Results", "Sharding", "swift-mfac-bench"]),
     .testTarget(name: "PlotsTests", dependencies: ["Plots"]),
     .executableTarget(
       name: "ranks-check",
@@ -141,7 +155,7 @@ let package = Package(
       name: "EndToEndTests",
       dependencies: [
         "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-fisher",
-        "swift-mfac-prune",
+        "swift-mfac-prune", "swift-mfac-report",
         "swift-mfac-train",
       ],
       exclude: ["Trajectories", "event-files.py"]),

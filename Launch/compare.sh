@@ -1,45 +1,30 @@
 #!/usr/bin/env bash
-# Time to accuracy: trains the default network on Fashion-MNIST with each optimizer at three learning
-# rates for 1, 1.5 and 2 epochs, each with its own cosine, and prints when the test accuracy reached
-# 90 %, and at last the fastest setting of each:
+# Which optimizer is where first: trains a problem from the same initial weights on the same batches with
+# each optimizer, at several settings, and prints when each run reached the problem's goal on the test
+# part, and at last the fastest setting of each:
 #
-#   [RANKS=2] [SEEDS="0 1"] Launch/compare.sh path/to/swift-mfac-train [ARGUMENT ...]
+#   [RANKS=2] [SEEDS="0 1"] Launch/compare.sh path/to/swift-mfac-train PROBLEM [ARGUMENT ...]
 #
-# Further arguments go to every run. Seconds are those of training, evaluations left out; over several
-# seeds their mean, where all of them got there.
+# PROBLEM: cnn (90 % of Fashion-MNIST, in 1, 1.5 or 2 epochs), resnet20 (a test loss of 0.32 there, in
+# one epoch) or gpt-mini (2.4 nats a byte of the King James Bible, in 200 steps). Each run has its own
+# cosine. Further arguments go to every run. Seconds are those of training, evaluations left out; over
+# several seeds their mean, where all of them got there.
 set -euo pipefail
 export LC_ALL=C
 here=$(dirname "$0")
 train=$1
-shift
+problem=$2
+shift 2
 read -ra seeds <<<"${SEEDS:-0 1}"
-runs=runs/compare-$(date +%Y%m%d-%H%M%S)
+runs=runs/compare-$problem-$(date +%Y%m%d-%H%M%S)
 mkdir -p "$runs"
 
-# The first evaluation of a run at 90 %, and its last: steps, training seconds, accuracy.
-evaluations() {
-  sed -nE 's/.*"step":([0-9]+),"test_accuracy":([0-9.]+).*"training_seconds":([0-9.]+).*/\1 \3 \2/p' "$1" |
-    awk '$3 >= 0.9 && !reached { reached = $1 " " $2 } { last = $3 }
-         END { print (reached ? reached : "- -"), last }'
-}
-
-format='%-6s %8s %6s %20s %20s %10s\n'
-# shellcheck disable=SC2059
-printf "$format" "" "rate" "steps" "accuracy" "steps to 90 %" "seconds"
-while read -r optimizer rate more; do
-  for steps in 468 702 936; do
-    for seed in "${seeds[@]}"; do
-      run=$runs/$optimizer-$rate-$steps-$seed
-      # shellcheck disable=SC2086
-      "$here/local.sh" -n "${RANKS:-2}" "$train" --optimizer "$optimizer" --learning-rate "$rate" $more \
-        --clip-norm 1 --steps "$steps" --evaluate-every 25 --seed "$seed" --progress none \
-        --run-directory "$run" "$@" </dev/null
-      evaluations "$run/metrics.jsonl"
-    done | awk -v optimizer="$optimizer" -v rate="$rate" -v steps="$steps" -v format="$format" '
-      { to = to " " $1; if ($1 == "-") never = 1; seconds += $2; accuracy = accuracy sprintf(" %.2f", 100 * $3) }
-      END { printf format, optimizer, rate, steps, accuracy, to, never ? "-" : sprintf("%.2f", seconds / NR) }'
-  done
-done <<'RUNS' | tee "$runs/table.txt"
+# What all runs have, their numbers of steps, the goal, and a line for each setting of each optimizer.
+case $problem in
+  cnn)
+    common=(--clip-norm 1 --evaluate-every 25) lengths="468 702 936"
+    goal=(--target 90%) goal_name="90 %" reached='accuracy >= 0.9'
+    settings="
 mfac 3e-3 --window 128 --window-type bfloat16 --damping 6e-4
 mfac 6e-3 --window 128 --window-type bfloat16 --damping 6e-4
 mfac 1e-2 --window 128 --window-type bfloat16 --damping 6e-4
@@ -48,15 +33,71 @@ sgd 0.1 --momentum 0.9
 sgd 0.15 --momentum 0.9
 adamw 3e-3
 adamw 5e-3
-adamw 8e-3
-RUNS
+adamw 8e-3"
+    ;;
+  resnet20)
+    common=(--model resnet20 --evaluate-every 26) lengths=468
+    goal=(--target-loss 0.32) goal_name="0.32" reached='loss <= 0.32'
+    settings="
+kfac 0.1 --momentum 0.9 --damping 0.1
+mfac 5e-3 --momentum 0.9
+sgd 0.1 --momentum 0.9
+adamw 5e-3"
+    ;;
+  gpt-mini)
+    common=(--model gpt-mini --dataset text:data/kjv.txt --batch-size 48 --micro-batches 3
+      --warm-up-steps 20 --evaluate-every 20)
+    lengths=200
+    goal=(--target-loss 2.4) goal_name="2.4 nats" reached='loss <= 2.4'
+    settings="
+kfac 0.1 --momentum 0.9 --damping 0.1
+mfac 1e-2 --window 64 --damping 1e-3 --momentum 0.9
+sgd 0.1 --momentum 0.9
+adamw 5e-4"
+    ;;
+  *)
+    echo "Launch/compare.sh: PROBLEM: expected cnn, resnet20 or gpt-mini, got '$problem'" >&2
+    exit 64
+    ;;
+esac
+
+# The first evaluation of a run at the goal, and its last: steps, training seconds, loss, accuracy.
+evaluations() {
+  sed -nE 's/.*"step":([0-9]+),"test_accuracy":([0-9.]+),"test_loss":([0-9.]+),"training_seconds":([0-9.]+).*/\1 \4 \3 \2/p' "$1" |
+    awk '{ loss = $3; accuracy = $4 } '"$reached"' && !there { there = $1 " " $2 } { last = $3 " " $4 }
+         END { print (there ? there : "- -"), last }'
+}
+
+format='%-6s %8s %6s %17s %17s %15s %9s\n'
+# shellcheck disable=SC2059
+printf "$format" "" "rate" "steps" "loss" "accuracy" "steps to goal" "seconds"
+while read -r optimizer rate more; do
+  for steps in $lengths; do
+    for seed in "${seeds[@]}"; do
+      run=$runs/$optimizer-$rate-$steps-$seed
+      # shellcheck disable=SC2086
+      "$here/local.sh" -n "${RANKS:-2}" "$train" --optimizer "$optimizer" --learning-rate "$rate" $more \
+        "${common[@]}" --steps "$steps" --seed "$seed" --progress none --run-directory "$run" "$@" \
+        </dev/null
+      evaluations "$run/metrics.jsonl"
+    done | awk -v optimizer="$optimizer" -v rate="$rate" -v steps="$steps" -v format="$format" '
+      { to = to " " $1; if ($1 == "-") never = 1; seconds += $2; loss = loss sprintf(" %.4f", $3)
+        accuracy = accuracy sprintf(" %.2f", 100 * $4) }
+      END { printf format, optimizer, rate, steps, loss, accuracy, to,
+              never ? "-" : sprintf("%.2f", seconds / NR) }'
+  done
+done < <(sed '/^$/d' <<<"$settings") | tee "$runs/table.txt"
 
 echo
+echo "fastest to $goal_name:"
 awk '$NF != "-" && (!($1 in best) || $NF < best[$1]) { best[$1] = $NF; row[$1] = $0 }
      END {
-       for (name in best) if (name != "mfac" && (!first || best[name] < first)) first = best[name]
+       for (name in best) if (name !~ /fac/ && (!first || best[name] < first)) first = best[name]
        for (name in best) {
          ratio = first ? sprintf("%6.2f × the best first-order method", best[name] / first) : ""
          print row[name] ratio
        }
      }' "$runs/table.txt"
+report=$(dirname "$train")/swift-mfac-report
+[ ! -x "$report" ] ||
+  "$report" "$runs" "${goal[@]}" --title "$problem, to $goal_name" --out "$runs/report.html"

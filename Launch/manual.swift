@@ -54,8 +54,11 @@ func hexadecimal(_ value: UInt32) -> String {
 }
 
 /// A sentence a line: mdoc sets the space after it.
-func paragraph(_ text: String) -> String {
-  escaped(text.replacing("\n", with: " ").replacing(". ", with: ".\n"))
+func paragraphs(_ text: String) -> String {
+  let paragraphs = text.split(separator: "\n\n").map {
+    escaped(String($0).replacing("\n", with: " ").replacing(". ", with: ".\n"))
+  }
+  return paragraphs.joined(separator: "\n.Pp\n")
 }
 
 extension Argument {
@@ -75,7 +78,7 @@ extension Argument {
   var item: String {
     let known = defaultValue.map { ["Default: \(escaped($0))."] } ?? []
     let text = [abstract, discussion].compactMap(\.self).filter { !$0.isEmpty }
-    return ([".It \(form)"] + text.map(paragraph) + known).joined(separator: "\n")
+    return ([".It \(form)"] + text.map(paragraphs) + known).joined(separator: "\n")
   }
 }
 
@@ -98,7 +101,7 @@ func page(_ command: Command, of program: [String], version: String, date: Strin
   let required = arguments.filter { !$0.isOptional || $0.kind == "positional" }
   var lines = [
     ".Dd \(date)", ".Dt \(name.uppercased()) 1", ".Os swift-mfac \(version)", ".Sh NAME",
-    ".Nm \(name)", ".Nd \(paragraph(command.abstract ?? "").trimmingSuffix("."))", ".Sh SYNOPSIS",
+    ".Nm \(name)", ".Nd \(paragraphs(command.abstract ?? "").trimmingSuffix("."))", ".Sh SYNOPSIS",
     ".Nm \(program.joined(separator: " "))",
   ]
   lines += required.map { $0.isOptional ? ".Op \($0.form)" : ".\($0.form)" }
@@ -106,7 +109,7 @@ func page(_ command: Command, of program: [String], version: String, date: Strin
   if !command.children.isEmpty {
     lines += [".Nm", ".Ar subcommand", ".Op Ar option ..."]
   }
-  lines += [".Sh DESCRIPTION", paragraph(command.discussion ?? command.abstract ?? "")]
+  lines += [".Sh DESCRIPTION", paragraphs(command.discussion ?? command.abstract ?? "")]
   for (index, argument) in arguments.enumerated() {
     let title = argument.sectionTitle
     if index == 0 || title != arguments[index - 1].sectionTitle {
@@ -121,7 +124,7 @@ func page(_ command: Command, of program: [String], version: String, date: Strin
   if !others.isEmpty {
     lines += [".Sh SUBCOMMANDS", ".Bl -tag -width indent"]
     for child in command.children {
-      lines += [".It Cm \(child.commandName)", paragraph(child.abstract ?? "")]
+      lines += [".It Cm \(child.commandName)", paragraphs(child.abstract ?? "")]
     }
     lines += [".El", ".Sh SEE ALSO"]
     lines += others.sorted().map { ".Xr \($0) 1\($0 == others.max() ? "" : " ,")" }

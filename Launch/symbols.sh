@@ -16,8 +16,8 @@ for map in "$build"/*.build/module.modulemap Sources/*/module.modulemap; do
 done
 for flag in $(pkg-config --cflags ompi-c openblas); do flags+=(-Xcc "$flag"); done
 target=$(swiftc -print-target-info | sed -n 's/^ *"unversionedTriple": "\(.*\)",$/\1/p')
-for module in $(sed -n 's/^@_exported import //p' Sources/MFAC/MFAC.swift); do
+mapfile -t modules < <(sed -n 's/^@_exported import //p' Sources/MFAC/MFAC.swift)
+for module in "${modules[@]}"; do
   swift-symbolgraph-extract -module-name "$module" "${flags[@]}" -target "$target" \
-    -minimum-access-level public -skip-synthesized-members -output-dir "$directory" &
+    -minimum-access-level public -skip-synthesized-members -output-dir "$directory"
 done
-wait

@@ -2,9 +2,14 @@ import LinearAlgebra
 
 /// `u·u` and `g·u` of a direction u = F⁻¹g, over the whole of d.
 public struct DirectionProducts: Sendable, Equatable {
+  /// u·u ≥ 0.
   public var square: Double
+  /// g·u.
   public var withGradient: Double
 
+  /// - Parameters:
+  ///   - square: u·u.
+  ///   - withGradient: g·u.
   public init(square: Double, withGradient: Double) {
     self.square = square
     self.withGradient = withGradient

@@ -2,9 +2,9 @@ import LinearAlgebra
 
 /// The damped empirical Fisher matrix `F = λI + (1/m) GᵀG` of a window of gradients, by its m×m side.
 ///
-///   G [m, d]   the window; here the columns of a slice
-///   K [m, m]   GGᵀ in double precision, whole: the same bits on every rank
-///   S          K + mλI, and its Cholesky factor
+///     G [m, d]   the window; here the columns of a slice
+///     K [m, m]   GGᵀ in double precision, whole: the same bits on every rank
+///     S          K + mλI, and its Cholesky factor
 ///
 /// One address space: what needs a sum over the whole of d takes that sum as an argument, so that the
 /// sequential and the sharded form are the same code. m is the window's capacity, also while it

@@ -2,8 +2,8 @@ import LinearAlgebra
 
 /// Brings gradients to their largest entries, and carries what is left out over to the next.
 ///
-///   e [d]   carried over; here a slice's
-///   a = g + e,   x = the stored part of a,   e ← a − x
+///     e [d]   carried over; here a slice's
+///     a = g + e,   x = the stored part of a,   e ← a − x
 ///
 /// Exact in single precision, beside the rounding of g + e: nothing of a gradient is lost, it only
 /// comes later. Modoranu, Kalinov, Kurtic, Frantar and Alistarh, "Error Feedback Can Accurately

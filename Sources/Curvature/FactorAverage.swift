@@ -6,12 +6,14 @@ import LinearAlgebra
 /// It is packed, of the element's type: in single precision with β up to 0.9999, an update of relative
 /// size 1 − β is a thousand roundings large, and errors of the past fade with β.
 public final class FactorAverage<Element: Scalar> {
+  /// Of the factor.
   public let shape: FactorShape
   /// [shape.packedCount], not divided yet.
   public let packed: Buffer<Element>
   /// 1 − βᵗ, or what corresponds to it where β has changed; 0 before the first factor.
   public private(set) var weight = 0.0
 
+  /// An average of nothing yet.
   public init(_ shape: FactorShape) {
     self.shape = shape
     packed = Buffer(count: shape.packedCount)
@@ -21,15 +23,16 @@ public final class FactorAverage<Element: Scalar> {
   ///
   /// - Parameters:
   ///   - decay: β in [0, 1); 0 forgets all before.
-  public func add(_ sum: UnsafePointer<Element>, scale: Double, decay: Double) {
+  /// - Returns: whether it did; not where the sum holds an infinity or a NaN, which would stay.
+  @discardableResult
+  public func add(_ sum: UnsafePointer<Element>, scale: Double, decay: Double) -> Bool {
     precondition((0..<1).contains(decay), "a decay of \(decay)")
-    // At first there is nothing to keep, and nothing that could be no number.
-    let kept = weight == 0 ? 0 : decay
-    if kept == 0 { packed.all.update(repeating: 0) }
+    guard Element.dot(count: packed.count, sum, sum).isFinite else { return false }
     Element.combine(
-      count: packed.count, alpha: Element((1 - decay) * scale), sum, beta: Element(kept),
+      count: packed.count, alpha: Element((1 - decay) * scale), sum, beta: Element(decay),
       into: packed.pointer)
     weight = decay * weight + (1 - decay)
+    return true
   }
 
   /// Becomes the average of another process, whose packed numbers are copied beside.

@@ -3,12 +3,15 @@ import LinearAlgebra
 
 /// A factor decomposed, or inverted with its damping: plain numbers, which another rank can be sent.
 ///
-///   eigen      e [n], then Qᵀ [n, n], an eigenvector a row
-///   cholesky   (F + shift·I)⁻¹ [n, n], of which the lower triangle counts, then its log-determinant
-///   of a diagonal or unit factor by either: e [n]
+///     eigen      e [n], then Qᵀ [n, n], an eigenvector a row
+///     cholesky   (F + shift·I)⁻¹ [n, n], of which the lower triangle counts, then its log-determinant
+///     of a diagonal or unit factor by either: e [n]
 public final class FactorInverse<Element: Scalar> {
+  /// Of the factor.
   public let shape: FactorShape
+  /// What the numbers are.
   public let solver: FactorSolver
+  /// `count(_:solver:)` of them.
   public let numbers: Buffer<Element>
 
   /// Room for one that comes from elsewhere.

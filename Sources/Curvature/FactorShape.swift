@@ -1,6 +1,8 @@
 /// A symmetric factor of a curvature matrix: a Kronecker factor, or a normalisation layer's block.
 public struct FactorShape: Sendable, Equatable {
+  /// What there is beside zeros.
   public enum Form: Sendable {
+    /// All of it.
     case dense
     /// Of unit vectors that do not meet: tokens, each position by itself; or what is kept of a block.
     case diagonal
@@ -10,8 +12,10 @@ public struct FactorShape: Sendable, Equatable {
 
   /// Its rows.
   public let order: Int
+  /// What of it is stored.
   public let form: Form
 
+  /// - Parameter order: its rows.
   public init(order: Int, form: Form = .dense) {
     self.order = order
     self.form = form
@@ -44,21 +48,23 @@ public enum SharedAxis: String, Sendable, CaseIterable {
 /// The sizes of a layer's Kronecker factors: the curvature of its matrix V [d_out, d_in + bias],
 /// row-major, is B ⊗ A.
 ///
-///   x [N, S, d_in], a 1 appended for a bias     g [N, S, d_out], by column c of ▲
+///     x [N, S, d_in], a 1 appended for a bias     g [N, S, d_out], by column c of ▲
 ///
-///   expand  A = R Σₙ Σₛ x xᵀ              B = 1/(N S) Σₙ Σₛ Σ_c g gᵀ
-///   reduce  A = R Σₙ (Σₛ x)(Σₛ x)ᵀ        B = 1/(N S²) Σₙ Σ_c (Σₛ g)(Σₛ g)ᵀ
+///     expand  A = R Σₙ Σₛ x xᵀ              B = 1/(N S) Σₙ Σₛ Σ_c g gᵀ
+///     reduce  A = R Σₙ (Σₛ x)(Σₛ x)ᵀ        B = 1/(N S²) Σₙ Σ_c (Σₛ g)(Σₛ g)ᵀ
 ///
 /// with R the loss's reduction factor and N the examples of the *global* batch. Martens and Grosse,
 /// 2015; for convolutions Grosse and Martens, 2016.
 public struct KroneckerShape: Sendable, Equatable {
   /// d_in
   public let inputs: Int
+  /// Whether a 1 is appended to x.
   public let hasBias: Bool
   /// d_out
   public let outputs: Int
   /// S
   public let positions: Int
+  /// What becomes of the positions.
   public let axis: SharedAxis
   /// A [d_in + bias]
   public let a: FactorShape

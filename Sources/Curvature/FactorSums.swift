@@ -2,11 +2,13 @@ import LinearAlgebra
 
 /// Σ v vᵀ over rows v that come a few at a time, or its diagonal.
 public final class FactorSums<Element: Scalar> {
+  /// Of the sum.
   public let shape: FactorShape
   /// [order, order], of which the lower triangle counts; or [order].
   private let matrix: Buffer<Element>
   private var isEmpty = true
 
+  /// An empty sum.
   public init(_ shape: FactorShape) {
     self.shape = shape
     let order = shape.order

@@ -2,7 +2,7 @@ import LinearAlgebra
 
 /// m gradients that are all there from the start, of which this address space holds some columns.
 ///
-///   G [m, d]   here the columns of a slice of d, cut in blocks
+///     G [m, d]   here the columns of a slice of d, cut in blocks
 ///
 /// Stored block by block, in a block row by row, so that products run over whole blocks: in memory, or
 /// in pages of a file, of which those of a block or two are in this process's memory at a time.

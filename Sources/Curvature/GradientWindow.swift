@@ -3,7 +3,7 @@ import Sharding
 
 /// The window: the last m gradients, a row each, of which this address space holds some columns.
 ///
-///   G [m, d]   the window; here the columns of a slice of d, cut in cells
+///     G [m, d]   the window; here the columns of a slice of d, cut in cells
 ///
 /// It is stored cell by cell, so that no product on a cell depends on which others are here. The window
 /// starts as zeros: an empty slot adds nothing to a product and is not read.

@@ -36,7 +36,9 @@ public enum FactorSolver: String, Sendable, CaseIterable {
 public enum KroneckerError: Error, CustomStringConvertible {
   /// A damping that Cholesky factors do not have.
   case exactNeedsEigenvalues
+  /// A factor that holds an infinity or a NaN.
   case notFinite(order: Int)
+  /// A decomposition that was given up.
   case notConverged(order: Int)
 
   public var description: String {

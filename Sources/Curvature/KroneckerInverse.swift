@@ -4,11 +4,15 @@ import LinearAlgebra
 /// The inverse of a layer's damped curvature, `(B ⊗ A + damping)⁻¹`, from both factors' decompositions
 /// or inverses.
 ///
-///   V, U [d_out, d_in + bias] row-major, or of a table [d_in, d_out]
+///     V, U [d_out, d_in + bias] row-major, or of a table [d_in, d_out]
 public final class KroneckerInverse<Element: Scalar> {
+  /// Of the layer.
   public let shape: KroneckerShape
+  /// Of A, here or from another rank.
   public let a: FactorInverse<Element>
+  /// Of B.
   public let b: FactorInverse<Element>
+  /// What the damping adds.
   public let form: KroneckerDamping
   /// λ, and what of it each factor has had added.
   public private(set) var damping = 0.0

@@ -3,7 +3,9 @@ import LinearAlgebra
 /// A layer's damped curvature as a product, `V ↦ B V A + λV`, of full factors: for conjugate gradients
 /// instead of inverses.
 public final class KroneckerProduct<Element: Scalar> {
+  /// Of the layer.
   public let shape: KroneckerShape
+  /// λ
   public var damping: Double
   /// Full, or the diagonal.
   private let a: Buffer<Element>
@@ -11,9 +13,13 @@ public final class KroneckerProduct<Element: Scalar> {
   private let b: Buffer<Element>?
   private let scratch: Buffer<Element>
 
+  /// Of these averages as they are now.
   public init(
     _ shape: KroneckerShape, a: FactorAverage<Element>, b: FactorAverage<Element>, damping: Double
   ) {
+    precondition(
+      a.shape == shape.a && b.shape == shape.b,
+      "factors of \(a.shape) and \(b.shape) for \(shape.a) and \(shape.b)")
     self.shape = shape
     self.damping = damping
     if shape.a.form == .diagonal {
@@ -28,6 +34,7 @@ public final class KroneckerProduct<Element: Scalar> {
     scratch = Buffer(count: shape.a.order * shape.b.order)
   }
 
+  /// Elements of V.
   public var count: Int { shape.a.order * shape.b.order }
 
   /// - Parameters:

@@ -3,10 +3,12 @@ import LinearAlgebra
 /// The sums over a micro-batch of which a layer's Kronecker factors are made, as packed triangles: not
 /// scaled yet, so that the sums of micro-batches can be added, in a fixed tree, whoever made them.
 public final class KroneckerSums<Element: Scalar> {
+  /// Of the layer.
   public let shape: KroneckerShape
   private let workspace: FactorWorkspace<Element>
   private let outputs: FactorSums<Element>
 
+  /// - Parameter workspace: for this shape among others.
   public init(_ shape: KroneckerShape, workspace: FactorWorkspace<Element>) {
     self.shape = shape
     self.workspace = workspace
@@ -166,16 +168,29 @@ public final class FactorWorkspace<Element: Scalar> {
   /// - Parameter examples: the most of a call.
   public init(for shapes: [KroneckerShape], examples: Int) {
     self.examples = examples
-    let widths = shapes.map(\.inputs)
-    let dense = shapes.filter { $0.a.form == .dense }
-    matrix = Buffer(count: dense.map { $0.inputs * $0.inputs }.max() ?? 0)
-    rows = Buffer(
-      count: shapes.map {
-        max(
-          ($0.a.form == .dense ? $0.inputs : 0) * max(examples, Self.patchRows(width: $0.inputs)),
-          $0.outputs * examples)
-      }.max() ?? 0)
-    sums = Buffer(count: widths.max() ?? 0)
+    let counts = Self.counts(for: shapes, examples: examples)
+    matrix = Buffer(count: counts.matrix)
+    rows = Buffer(count: counts.rows)
+    sums = Buffer(count: counts.sums)
+  }
+
+  /// Bytes of one.
+  public static func bytes(for shapes: [KroneckerShape], examples: Int) -> Int {
+    let counts = counts(for: shapes, examples: examples)
+    return (counts.matrix + counts.rows + counts.sums) * MemoryLayout<Element>.stride
+  }
+
+  private static func counts(
+    for shapes: [KroneckerShape], examples: Int
+  ) -> (matrix: Int, rows: Int, sums: Int) {
+    let dense = shapes.filter { $0.a.form == .dense }.map(\.inputs)
+    return (
+      matrix: dense.map { $0 * $0 }.max() ?? 0,
+      rows: max(
+        dense.map { $0 * max(examples, patchRows(width: $0)) }.max() ?? 0,
+        shapes.map { $0.outputs * examples }.max() ?? 0),
+      sums: shapes.map(\.inputs).max() ?? 0
+    )
   }
 
   /// Patches of `width` elements that are made before they are multiplied: about 1 MB of them.

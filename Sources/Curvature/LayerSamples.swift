@@ -3,7 +3,7 @@ import LinearAlgebra
 /// A layer's inputs x and output gradients g of a micro-batch, from which its curvature multiplies a
 /// vector: neither a block of the Fisher matrix nor Kronecker factors are formed.
 ///
-///   v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
+///     v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
 ///
 /// The exact block, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, takes two passes through the layer:
 /// z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ. So does V Σ x xᵀ, with h = z; and
@@ -20,7 +20,8 @@ public final class LayerSamples<Element: Scalar> {
   private let workspace: SampleWorkspace<Element>
   /// Positions of an example that are kept.
   private let positions: Int
-  private var examples = 0
+  /// N
+  public private(set) var examples = 0
   private var inputs: LayerInputs<Element>?
   private let stored: Buffer<Element>
   /// [N, columns, S·d_out]
@@ -172,14 +173,29 @@ public final class LayerSamples<Element: Scalar> {
         rows: 1, columns: width, inner: columns, alpha: 1, a: weights, strideA: columns,
         transposeA: false, b: g, strideB: width, transposeB: false, beta: 0, c: z, strideC: width)
     }
-    backward(y)
+    backward(examples: 0..<examples, h: workspace.outputs.pointer, y)
+  }
+
+  /// Gₙ_c of an example and a column: the weight, then the bias.
+  ///
+  /// - Parameter y: overwritten.
+  public func gradient(
+    example: Int, column: Int, into y: UnsafeMutablePointer<Element>
+  ) {
+    precondition(operation == .fisher, "samples for \(operation)")
+    precondition(
+      example < examples && column < columns, "example \(example), column \(column)")
+    let width = positions * shape.outputs
+    backward(
+      examples: example..<example + 1,
+      h: gradients.pointer + (example * columns + column) * width, y)
   }
 
   /// `y = V Σ x xᵀ`, a 1 appended to x for a bias; of means over the positions where the factors are
   /// reduced.
   public func multiplyInputs(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     forward(v)
-    backward(y)
+    backward(examples: 0..<examples, h: workspace.outputs.pointer, y)
   }
 
   /// `y = Σ g gᵀ V`, the bias a column of V; of means over the positions where the factors are reduced.
@@ -240,27 +256,31 @@ public final class LayerSamples<Element: Scalar> {
     }
   }
 
-  /// y = Σ h xᵀ, and Σ h for the bias, of h in the place of z.
-  private func backward(_ y: UnsafeMutablePointer<Element>) {
-    let (rows, outputs) = (examples * positions, shape.outputs)
-    let h = UnsafePointer(workspace.outputs.pointer)
+  /// y = Σ h xᵀ over some examples, whose h these are, and Σ h for the bias.
+  private func backward(
+    examples: Range<Int>, h: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>
+  ) {
+    let (rows, outputs) = (examples.count * positions, shape.outputs)
+    let first = examples.lowerBound * positions
     switch inputs {
     case .dense(let x, let width):
       let isTable = shape.isTable
       Element.product(
         rows: isTable ? width : outputs, columns: isTable ? outputs : width, inner: rows, alpha: 1,
-        a: isTable ? x : h, strideA: isTable ? width : outputs, transposeA: true,
-        b: isTable ? h : x, strideB: isTable ? outputs : width, transposeB: false, beta: 0, c: y,
+        a: isTable ? x + first * width : h, strideA: isTable ? width : outputs, transposeA: true,
+        b: isTable ? h : x + first * width, strideB: isTable ? outputs : width, transposeB: false,
+        beta: 0, c: y,
         strideC: isTable ? outputs : width)
     case .tokens(let tokens, let vocabulary):
       y.update(repeating: 0, count: vocabulary * outputs)
-      Element.embedGradient(count: rows, width: outputs, tokens: tokens, h, addingTo: y)
+      Element.embedGradient(count: rows, width: outputs, tokens: tokens + first, h, addingTo: y)
     case .images(let x, let window):
       let sizes = ConvolutionSizes(window, outputs: outputs, of: Element.self)
+      let size = window.height * window.width * window.channels
       let packed = workspace.scratch.pointer
       Element.weightGradient(
-        window, outputs: outputs, examples: examples, x, h, scratch: packed + sizes.packed,
-        into: packed)
+        window, outputs: outputs, examples: examples.count,
+        x + examples.lowerBound * size, h, scratch: packed + sizes.packed, into: packed)
       Element.unpackWeights(window, outputs: outputs, packed, into: y)
     case nil: preconditionFailure("no inputs of a micro-batch")
     }

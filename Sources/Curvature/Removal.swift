@@ -2,10 +2,10 @@ import LinearAlgebra
 
 /// What becomes of the quadratic model of a loss when weights are removed and all others adjust.
 ///
-///   q(δ) = gᵀδ + ½ δᵀFδ     the model; F = λI + (1/m) GᵀG, g = Gᵀc with c = (η/m)·1
-///   M, R                     the coordinates that are removed, δ_M = −w_M, and those that are kept
-///   S_R [m, m]               mλI + G_R G_Rᵀ
-///   v [m]                    u − mc, with u = G_M w_M
+///     q(δ) = gᵀδ + ½ δᵀFδ     the model; F = λI + (1/m) GᵀG, g = Gᵀc with c = (η/m)·1
+///     M, R                     the coordinates that are removed, δ_M = −w_M, and those that are kept
+///     S_R [m, m]               mλI + G_R G_Rᵀ
+///     v [m]                    u − mc, with u = G_M w_M
 ///
 /// The minimum over δ_R is `δ_R = G_Rᵀ S_R⁻¹ v`, exactly, however many weights are removed together: one
 /// system of order m. For a coordinate i, kept or removed, `β̃ᵢ = wᵢ + gᵢᵀ S_R⁻¹ v` and `sᵢ = gᵢᵀ S_R⁻¹ gᵢ`

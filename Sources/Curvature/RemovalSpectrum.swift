@@ -2,8 +2,8 @@ import LinearAlgebra
 
 /// What becomes of a `Removal` for many λ and η at once.
 ///
-///   G_R G_Rᵀ = Q diag(e) Qᵀ     once, in place of a factor for each λ
-///   S_R⁻¹ = Q diag(1/(e + mλ)) Qᵀ
+///     G_R G_Rᵀ = Q diag(e) Qᵀ     once, in place of a factor for each λ
+///     S_R⁻¹ = Q diag(1/(e + mλ)) Qᵀ
 ///
 /// With `H = QᵀG`, also made once, `sᵢ = Σ_k H_ki²/(e_k + mλ)` and `β̃ᵢ = wᵢ + Σ_k H_ki r_k/(e_k + mλ)`,
 /// `r = Qᵀv`: O(m) for each coordinate, λ and η.

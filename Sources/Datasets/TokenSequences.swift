@@ -1,7 +1,7 @@
 /// Sequences of a long text, each position of which is to tell the token after it.
 ///
-///   S   tokens in a sequence
-///   N   tokens of this part
+///     S   tokens in a sequence
+///     N   tokens of this part
 ///
 /// Sequence i is tokens i·S to i·S + S − 1, and its classes are tokens i·S + 1 to i·S + S; there are
 /// (N − 1)/S of them, and what is left over is dropped.

@@ -9,6 +9,7 @@ public struct NotPositiveDefinite: Error, CustomStringConvertible {
   public let order: Int
   /// σ, which was added to its diagonal.
   public let shift: Double
+  /// In which it was not.
   public var precision = "double"
 
   public var description: String {

@@ -2,8 +2,8 @@ import CKernels
 
 /// Convolutions computed from the images themselves, for single and double precision.
 ///
-///   x [examples, height, width, channels], y [examples, outputHeight, outputWidth, outputs]
-///   W [outputs, channels, kernel, kernel], packed in the order that the kernels read
+///     x [examples, height, width, channels], y [examples, outputHeight, outputWidth, outputs]
+///     W [outputs, channels, kernel, kernel], packed in the order that the kernels read
 ///
 /// The bits are the same on every CPU with a fused multiply-add.
 public protocol ConvolutionKernels: BitwiseCopyable {

@@ -1,6 +1,6 @@
 /// Rows of a cell, by slots, of which the first `filled` are read.
 ///
-///   R [capacity, count]
+///     R [capacity, count]
 ///
 /// A view: the memory is its owner's.
 public protocol StoredRows {

@@ -17,6 +17,24 @@ public final class RangeExchange {
     }
   }
 
+  /// The same moves, of vectors that lie in memory as a whole: ranges that follow one another between
+  /// the same two ranks are one.
+  public static func joined(_ moves: [Move]) -> [Move] {
+    let ordered = moves.sorted {
+      ($0.source, $0.target, $0.range.lowerBound) < ($1.source, $1.target, $1.range.lowerBound)
+    }
+    return ordered.reduce(into: []) { joined, move in
+      if let last = joined.last, last.source == move.source, last.target == move.target,
+        last.range.upperBound == move.range.lowerBound
+      {
+        joined[joined.count - 1] = Move(
+          last.range.lowerBound..<move.range.upperBound, from: move.source, to: move.target)
+      } else {
+        joined.append(move)
+      }
+    }
+  }
+
   private let moves: [Move]
   private let rank: Int
   private let tag: Int

@@ -29,6 +29,7 @@ public enum LossReduction: Sendable {
   /// Over the predictions, and of squared errors and binary cross-entropy over the outputs too: what
   /// training minimises.
   case mean
+  /// Of all of them.
   case sum
 }
 

@@ -3,7 +3,7 @@ import RandomNumbers
 
 /// The vectors ▲ of a Fisher matrix for the outputs of one call.
 ///
-///   n examples, P predictions of each, z [n, P, outputs] the outputs, ▲ of the same shape
+///     n examples, P predictions of each, z [n, P, outputs] the outputs, ▲ of the same shape
 ///
 /// A vector has values at all predictions of all examples at once. Where predictions share what comes
 /// before (attention, batch-norm in training) the products of the one's ▲ with the other's would be
@@ -13,12 +13,20 @@ public final class FisherVectors<Element: Scalar> {
   private let loss: Loss
   private let fisher: Fisher
   private let outputs: Int
+  private let positions: Int
   private let probabilities: Buffer<Element>
   private let scales: Buffer<Element>
 
   /// - Parameters:
   ///   - predictions: n·P of the largest call.
-  public init(_ fisher: Fisher, of loss: Loss, predictions: Int, outputs: Int) {
+  ///   - positions: P where each column of `type2` shall have values at one of the P positions alone:
+  ///     P times the columns, and the exact matrix where positions see one another.
+  public init(
+    _ fisher: Fisher, of loss: Loss, predictions: Int, outputs: Int,
+    keepingApart positions: Int = 1
+  ) {
+    precondition(positions == 1 || fisher == .type2, "\(fisher) by positions")
+    self.positions = positions
     self.loss = loss
     self.fisher = fisher
     self.outputs = outputs
@@ -26,7 +34,8 @@ public final class FisherVectors<Element: Scalar> {
     scales = Buffer(count: predictions)
   }
 
-  public var columns: Int { fisher.columns(outputs: outputs) }
+  /// How many there are.
+  public var columns: Int { positions * fisher.columns(outputs: outputs) }
 
   /// Writes ▲ of a column, columns in order from 0. What is drawn is a function of the seed, the step,
   /// the prediction's place in the batch, the column and the output.
@@ -59,9 +68,11 @@ public final class FisherVectors<Element: Scalar> {
     case .type2:
       let first = UInt64(firstPrediction)
       for i in 0..<predictions {
-        scales.pointer[i] = random.bits(at: first + UInt64(i)) & 1 == 0 ? 1 : -1
+        let isPresent = i % positions == column / outputs
+        let sign: Element = random.bits(at: first + UInt64(i)) & 1 == 0 ? 1 : -1
+        scales.pointer[i] = isPresent ? sign : 0
       }
-      fillRoot(column, predictions, vector.baseAddress!)
+      fillRoot(column % outputs, predictions, vector.baseAddress!)
     case .monteCarlo(let samples):
       draw(
         predictions, random, UInt64(firstPrediction), factor: 1 / Double(samples).squareRoot(),

@@ -1,8 +1,8 @@
 /// A layer whose Gauss–Newton block has the form B ⊗ A: a linear layer, a convolution, a projection of
 /// attention, or an embedding.
 ///
-///   W [outputs, inputs] row-major, and b [outputs] behind each row where there is a bias: the block
-///   is of the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
+///     W [outputs, inputs] row-major, and b [outputs] behind each row where there is a bias: the block
+///     is of the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
 ///
 /// No two layers of a network share a tensor: a description that names one twice is refused.
 public struct KroneckerLayer: Sendable, Equatable {

@@ -4,8 +4,8 @@ import LinearAlgebra
 /// embedding, from which Kronecker-factored curvature is made: the weight's gradient is the sum over
 /// examples and positions of output gradient times input.
 ///
-///   N examples, S positions that share the weight: 1 for a plain linear layer, of a sequence, of a
-///   convolution's windows
+///     N examples, S positions that share the weight: 1 for a plain linear layer, of a sequence, of a
+///     convolution's windows
 ///
 /// Martens and Grosse, 2015; with the shared axis S kept, Eschenhagen et al., arXiv 2311.00636.
 public struct LayerStatistics<Element: Scalar> {
@@ -28,6 +28,7 @@ public struct LayerStatistics<Element: Scalar> {
 public struct NormalizationStatistics<Element: Scalar> {
   /// γ's index in the layout's tensors; β is the next.
   public let weight: Int
+  /// Which of the vectors ▲ has been propagated back.
   public let column: Int
   /// [N, γ then β]
   public let gradients: UnsafeBufferPointer<Element>

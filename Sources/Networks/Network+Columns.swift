@@ -7,7 +7,7 @@ extension Network {
   /// `normalizationObserver` see the layers in each, without a gradient of the parameters being
   /// computed.
   ///
-  ///   ▲ [n, positions, outputCount], of one example what multiplies ∂f/∂parameters from the left
+  ///     ▲ [n, positions, outputCount], of one example what multiplies ∂f/∂parameters from the left
   ///
   /// Nothing is divided by n: an example's g does not depend on who its neighbours are, but through
   /// batch-norms in training.

@@ -3,12 +3,12 @@ import LinearAlgebra
 /// A network with the memory for up to `maximumBatch` examples: nothing is allocated later, but for
 /// tangents by the first call that wants them.
 ///
-///   d         parameters, flat, in the order of `layout`
-///   s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
-///   n         examples of one call, up to `maximumBatch`
-///   inputs    [n, inputCount], each example in the order of the description's shape; tokens as
-///             whole numbers
-///   outputs   [n, positions, outputCount]
+///     d         parameters, flat, in the order of `layout`
+///     s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
+///     n         examples of one call, up to `maximumBatch`
+///     inputs    [n, inputCount], each example in the order of the description's shape; tokens as
+///               whole numbers
+///     outputs   [n, positions, outputCount]
 ///
 /// The same call gives the same bits, whatever was called before.
 public final class Network<Element: Scalar> {
@@ -172,25 +172,6 @@ public final class Network<Element: Scalar> {
         examples: predictions, classes: outputCount, outputs, labels: labels.baseAddress!,
         threshold: loss == .meanSquaredError ? 0.5 : 0)
     )
-  }
-
-  /// Moves the running statistics towards those of a step:
-  /// running ← (1 − momentum)·running + momentum·statistic, with each batch-norm's momentum.
-  ///
-  /// - Parameters:
-  ///   - state: [s]
-  ///   - statistics: [s], the mean over the step's micro-batches.
-  public func update(
-    state: UnsafeMutableBufferPointer<Element>, towards statistics: UnsafeBufferPointer<Element>
-  ) {
-    precondition(
-      state.count == stateCount && statistics.count == stateCount,
-      "\(state.count) and \(statistics.count) running statistics, not \(stateCount)")
-    for (elements, momentum) in description.graph.stateMomenta {
-      for i in elements {
-        state[i] = Element((1 - momentum) * Double(state[i]) + momentum * Double(statistics[i]))
-      }
-    }
   }
 
   // MARK: Passes

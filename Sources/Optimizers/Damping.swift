@@ -57,7 +57,7 @@ public struct DampingRule: Sendable, Equatable {
     self.isRelative = isRelative
   }
 
-  var levenbergMarquardt: LevenbergMarquardt? {
+  package var levenbergMarquardt: LevenbergMarquardt? {
     if case .levenbergMarquardt(let rule) = schedule { rule } else { nil }
   }
 

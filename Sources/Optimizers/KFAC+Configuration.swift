@@ -135,13 +135,15 @@ extension KFAC {
   ) -> KroneckerPlacement {
     KroneckerPlacement(
       of: layers.map { layer in
-        configuration.factors(of: layer).map { factor in
-          let n = factor.order
-          return .init(count: factor.packedCount, cost: factor.form == .dense ? n * n * n : n)
-        }
+        configuration.factors(of: layer).map { .init(count: $0.packedCount, cost: cost($0)) }
       }, over: ranks,
       // Equations with samples are solved by all ranks.
       workerShare: configuration.usesSamples ? 1 : configuration.workerShare)
+  }
+
+  /// Of an inversion.
+  static func cost(_ factor: FactorShape) -> Int {
+    factor.form == .dense ? factor.order * factor.order * factor.order : factor.order
   }
 }
 
@@ -166,7 +168,7 @@ extension KFAC.Configuration {
   }
 
   /// Whether layers have samples instead of factors.
-  var usesSamples: Bool {
+  public var usesSamples: Bool {
     if case .conjugateGradients = solver { true } else { false }
   }
 

@@ -51,9 +51,11 @@ extension KFAC {
       for (layer, averages) in averages.enumerated() {
         let scales = layers[layer].scales
         for (factor, average) in averages.enumerated() {
-          average?.add(
+          // All ranks have found them finite; one that did not take them in would go on alone.
+          let isTaken = average?.add(
             numbers + placement.ranges[layer][factor].lowerBound - first,
             scale: factor == 0 ? scales.a : scales.b, decay: configuration.factorDecay)
+          precondition(isTaken != false, "\(layers[layer].name): a factor that is not finite")
         }
       }
       let decay = configuration.factorDecay

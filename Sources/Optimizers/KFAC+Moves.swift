@@ -8,18 +8,20 @@ extension KFAC {
   static func gradientMoves(
     _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange.Move] {
-    pieces(layers, slices).flatMap { layer, source, range in
-      placement.workers[layer].map { .init(range, from: source, to: $0) }
-    }
+    RangeExchange.joined(
+      pieces(layers, slices).flatMap { layer, source, range in
+        placement.workers[layer].map { .init(range, from: source, to: $0) }
+      })
   }
 
   /// Slices of directions, from workers to their owners.
   static func directionMoves(
     _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange.Move] {
-    pieces(layers, slices).map { layer, target, range in
-      .init(range, from: placement.worker(ofLayer: layer, serving: target), to: target)
-    }
+    RangeExchange.joined(
+      pieces(layers, slices).map { layer, target, range in
+        .init(range, from: placement.worker(ofLayer: layer, serving: target), to: target)
+      })
   }
 
   /// The layers' parameters, cut by who has them.
@@ -47,6 +49,61 @@ extension KFAC {
         }
       }
     }
+  }
+
+  /// What each rank sends, and does, in a step: for predictions, from sizes alone.
+  public struct Load: Sendable {
+    /// By phase, in steps that do everything.
+    public var traffic: [Phase: [Traffic]]
+    /// The exchanges of inverses, which are part of the exchanges in steps that invert.
+    public var inverses: [Traffic]
+    /// Of all inversions and of all products with inverses the share of each rank.
+    public var inversionShares: [Double]
+    public var directionShares: [Double]
+  }
+
+  /// - Parameters:
+  ///   - configuration: without samples, whose iterations sizes do not tell.
+  ///   - partition: over as many ranks as are asked about.
+  public static func load(
+    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
+    partition: CellPartition
+  ) -> Load {
+    precondition(!configuration.usesSamples, "the load of \(configuration)")
+    let ranks = partition.ranks
+    let placement = placement(of: layers, configuration, ranks: ranks)
+    let slices = partition.slices
+    var factors = ReduceScatter.traffic(of: microBatches, to: placement.slices)
+    if configuration.keepsAllFactors {
+      factors = zip(factors, AllGather.traffic(placement.slices)).map(+)
+    }
+    let exchange = zip(
+      RangeExchange.traffic(gradientMoves(layers, placement, slices), ranks: ranks),
+      RangeExchange.traffic(directionMoves(layers, placement, slices), ranks: ranks)
+    ).map(+)
+    var inversions = [Double](repeating: 0, count: ranks)
+    var directions = inversions
+    for (index, layer) in layers.enumerated() {
+      let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
+      for (factor, owner) in placement.owners[index].enumerated() {
+        inversions[owner] += Double(cost(configuration.factors(of: layer)[factor]))
+      }
+      for worker in placement.workers[index] {
+        directions[worker] += a * b * (layer.isBlock ? 1 : a + b)
+      }
+    }
+    // One rank does it all, once.
+    let whole = layers.reduce(0.0) { sum, layer in
+      let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
+      return sum + a * b * (layer.isBlock ? 1 : a + b)
+    }
+    let all = inversions.reduce(0, +)
+    return Load(
+      traffic: [.factors: factors, .exchange: exchange],
+      inverses: RangeExchange.traffic(
+        inverseMoves(layers, configuration, placement), ranks: ranks),
+      inversionShares: inversions.map { all > 0 ? $0 / all : 0 },
+      directionShares: directions.map { whole > 0 ? $0 / whole : 0 })
   }
 
   /// Of each layer where the inverses of A and B are in a vector of all inverses.

@@ -6,10 +6,10 @@ import Sharding
 /// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher matrix
 /// of the last m gradients, the newest among them.
 ///
-///   G [m, d/p]   the window: this rank's columns
-///   K [m, m]     GGᵀ, the same bits on every rank
-///   u [d/p]      this rank's slice of the direction F⁻¹g
-///   v [d/p]      momentum: v ← μv + (1 − μ)u
+///     G [m, d/p]   the window: this rank's columns
+///     K [m, m]     GGᵀ, the same bits on every rank
+///     u [d/p]      this rank's slice of the direction F⁻¹g
+///     v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
 /// What crosses the network in a step is one row of K, m numbers, and the gradient's norm. Parameters
 /// of groups without M-FAC and those that stay zero are not columns of the window.

@@ -1,18 +1,30 @@
-/// Lines over a common logarithmic axis, in panels side by side, with one legend below.
+/// Lines over a common axis, in panels: side by side in a file with one legend below, or each a drawing of
+/// its own in a page.
 package struct LinePlot {
+  /// How a series is drawn.
+  package enum Look {
+    /// With a mark at each point, where these are not too many.
+    case measured
+    /// Dashed: what was not measured at its points.
+    case computed
+    case line
+    case dotted
+    /// What other lines are the means of.
+    case faint
+  }
+
   package struct Series {
-    let name: String
+    package let name: String
     /// The same for what belongs together; none for what the others are held against.
     let color: Int?
-    /// Dashed, without marks: what was not measured at its points.
-    let isComputed: Bool
-    /// One list of points for each panel.
-    let points: [[(x: Double, y: Double)]]
+    let look: Look
+    /// One list of points for each panel; where y is not finite, the line has a gap.
+    package let points: [[(x: Double, y: Double)]]
 
-    package init(name: String, color: Int?, isComputed: Bool, points: [[(x: Double, y: Double)]]) {
+    package init(name: String, color: Int?, look: Look, points: [[(x: Double, y: Double)]]) {
       self.name = name
       self.color = color
-      self.isComputed = isComputed
+      self.look = look
       self.points = points
     }
   }
@@ -24,11 +36,12 @@ package struct LinePlot {
     let beginsAtZero: Bool
     /// A number at which a line is drawn, to compare with.
     let reference: Double?
-    let format: (Double) -> String
+    /// In place of the digits that tell the axis's numbers apart.
+    let format: ((Double) -> String)?
 
     package init(
       title: String, scale: Axis.Scale, beginsAtZero: Bool = true, reference: Double? = nil,
-      format: @escaping (Double) -> String
+      format: ((Double) -> String)? = nil
     ) {
       self.title = title
       self.scale = scale
@@ -38,20 +51,27 @@ package struct LinePlot {
     }
   }
 
-  private let title: String
-  private let xTitle: String
-  private let xFormat: (Double) -> String
-  private let panels: [Panel]
-  private let series: [Series]
+  /// Along x, in all panels.
+  package enum Places {
+    /// Few, each with its name, on a logarithmic scale.
+    case named((Double) -> String)
+    /// Anywhere, on a linear scale from 0.
+    case linear
+  }
 
-  /// - Parameter xFormat: how the points' places are named.
+  package let title: String
+  let xTitle: String
+  let places: Places
+  let panels: [Panel]
+  package let series: [Series]
+
   package init(
-    title: String, xTitle: String, xFormat: @escaping (Double) -> String = formatShort,
-    panels: [Panel], series: [Series]
+    title: String, xTitle: String, places: Places = .named(formatShort), panels: [Panel],
+    series: [Series]
   ) {
     self.title = title
     self.xTitle = xTitle
-    self.xFormat = xFormat
+    self.places = places
     self.panels = panels
     self.series = series
   }
@@ -62,12 +82,12 @@ package struct LinePlot {
   /// The drawing as a file's text.
   package var svg: String {
     var svg = SVG()
-    svg.text(title, at: (Self.width / 2, 26), anchor: .middle, isTitle: true)
+    svg.text(title, at: (Self.width / 2, 26), anchor: .middle, kind: .title)
     let panelWidth = Self.width / Double(panels.count)
-    for (index, panel) in panels.enumerated() {
+    for index in panels.indices {
       let x = panelWidth * Double(index) + Self.left
       draw(
-        panel, index,
+        index,
         in: Frame(
           x: x...panelWidth * Double(index + 1) - Self.right,
           y: Self.top...Self.top + Self.panelHeight), on: &svg)
@@ -76,74 +96,16 @@ package struct LinePlot {
     return svg.document(width: Self.width, height: bottom + 10)
   }
 
-  private struct Frame {
-    let x: ClosedRange<Double>
-    let y: ClosedRange<Double>
-
-    func x(_ place: Double) -> Double { x.lowerBound + place * (x.upperBound - x.lowerBound) }
-    /// Upwards.
-    func y(_ place: Double) -> Double { y.upperBound - place * (y.upperBound - y.lowerBound) }
-  }
-
-  private func draw(_ panel: Panel, _ index: Int, in frame: Frame, on svg: inout SVG) {
-    let points = series.flatMap { $0.points[index] }
-    let xAxis = Axis.logarithmic(at: series.flatMap { $0.points.joined() }.map(\.x))
-    let yAxis: Axis =
-      switch panel.scale {
-      case .linear where !panel.beginsAtZero: .linear(around: points.map(\.y))
-      case .linear: .linear(upTo: max(points.map(\.y).max() ?? 1, panel.reference ?? 0))
-      case .logarithmic: .logarithmic(around: points.map(\.y))
-      }
-    svg.text(panel.title, at: (frame.x.lowerBound, frame.y.lowerBound - 14))
-    for tick in yAxis.ticks {
-      let y = frame.y(yAxis.place(of: tick))
-      svg.line(
-        from: (frame.x.lowerBound, y), to: (frame.x.upperBound, y), .init(color: Palette.grid))
-      svg.text(panel.format(tick), at: (frame.x.lowerBound - 8, y + 4), anchor: .end)
-    }
-    if let reference = panel.reference {
-      let y = frame.y(yAxis.place(of: reference))
-      svg.line(
-        from: (frame.x.lowerBound, y), to: (frame.x.upperBound, y), .init(color: Palette.axis))
-    }
-    for tick in xAxis.ticks {
-      let x = frame.x(xAxis.place(of: tick))
-      svg.line(
-        from: (x, frame.y.upperBound), to: (x, frame.y.upperBound + 5), .init(color: Palette.axis))
-    }
-    for (x, name) in named(xAxis, in: frame) {
-      svg.text(name, at: (x, frame.y.upperBound + 20), anchor: .middle)
-    }
-    svg.text(
-      xTitle, at: (frame.x(0.5), frame.y.upperBound + 42), anchor: .middle)
-    svg.polyline(
-      [
-        (frame.x.lowerBound, frame.y.lowerBound), (frame.x.lowerBound, frame.y.upperBound),
-        (frame.x.upperBound, frame.y.upperBound),
-      ], .init(color: Palette.axis))
-    // What was measured lies above what was computed.
-    for series in series.filter(\.isComputed) + series.filter({ !$0.isComputed }) {
-      let places = series.points[index].map { point in
-        (x: frame.x(xAxis.place(of: point.x)), y: frame.y(yAxis.place(of: point.y)))
-      }
-      svg.polyline(places, series.stroke)
-      guard !series.isComputed else { continue }
-      for place in places { svg.circle(at: place, radius: 3.5, color: series.stroke.color) }
-    }
-  }
-
-  /// The ticks whose names fit beside one another, from the last to the first.
-  private func named(_ axis: Axis, in frame: Frame) -> [(x: Double, name: String)] {
-    var free = Double.infinity
-    var named: [(Double, String)] = []
-    for tick in axis.ticks.reversed() {
-      let (x, name) = (frame.x(axis.place(of: tick)), xFormat(tick))
-      let half = SVG.width(of: name) / 2
-      guard x + half + 4 <= free else { continue }
-      free = x - half
-      named.append((x, name))
-    }
-    return named
+  /// A panel as an element of a page, which has the title and the legend: as wide as a phone's screen.
+  package func element(ofPanel index: Int) -> String {
+    var svg = SVG(in: .page)
+    let (width, height) = (390.0, 240.0)
+    let (_, y) = axes(ofPanel: index)
+    let names = y.ticks.map { SVG.width(of: name(of: $0, on: y, panels[index])) }
+    draw(
+      index, in: Frame(x: 14 + (names.max() ?? 0)...width - 24, y: 30...height - 52), on: &svg)
+    return svg.document(
+      width: width, height: height, description: "\(title): \(panels[index].title) over \(xTitle)")
   }
 
   /// The series' names, in as many rows as they need; returns where these end.
@@ -152,10 +114,7 @@ package struct LinePlot {
     for series in series {
       let width = 34 + SVG.width(of: series.name) + 18
       if x + width > Self.width, x > Self.left { (x, y) = (Self.left, y + 20) }
-      svg.line(from: (x, y - 4), to: (x + 28, y - 4), series.stroke)
-      if !series.isComputed {
-        svg.circle(at: (x + 14, y - 4), radius: 3.5, color: series.stroke.color)
-      }
+      series.drawSample(at: (x, y - 4), on: &svg)
       svg.text(series.name, at: (x + 34, y))
       x += width
     }
@@ -164,11 +123,33 @@ package struct LinePlot {
 }
 
 extension LinePlot.Series {
-  fileprivate var stroke: SVG.Stroke {
-    guard let color else { return SVG.Stroke(color: Palette.axis, width: 1.5, dashes: "6 4") }
+  /// A piece of the line, for a page's legend.
+  package var sample: String {
+    var svg = SVG(in: .page)
+    drawSample(at: (2, 6), on: &svg)
+    return svg.document(width: 32, height: 12, description: "line of \(name)")
+  }
+
+  fileprivate func drawSample(at place: (x: Double, y: Double), on svg: inout SVG) {
+    svg.line(from: place, to: (place.x + 28, place.y), stroke)
+    if look == .measured {
+      svg.circle(at: (place.x + 14, place.y), radius: 3.5, color: stroke.color)
+    }
+  }
+
+  var stroke: SVG.Stroke {
+    guard let color else { return SVG.Stroke(color: .axis, width: 1.5, dashes: "6 4") }
     // Where the colours begin anew, the lines differ.
-    let dashes = isComputed ? "6 4" : color < Palette.series.count ? "" : "2 3"
+    let cycles = ["", "2 3", "9 3", "9 3 2 3"]
+    let dashes =
+      switch look {
+      case .computed: "6 4"
+      case .dotted: "1.5 3"
+      case .faint: ""
+      case .measured, .line: cycles[color / Color.seriesCount % cycles.count]
+      }
+    let isFaint = look == .faint
     return SVG.Stroke(
-      color: Palette.series[color % Palette.series.count], width: 2, dashes: dashes)
+      color: .series(color), width: isFaint ? 1 : 2, dashes: dashes, opacity: isFaint ? 0.3 : 1)
   }
 }

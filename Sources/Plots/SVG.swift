@@ -4,18 +4,31 @@ import Foundation
 package struct SVG {
   package enum Anchor: String { case start, middle, end }
 
+  /// Where a drawing stands, which decides whether its colours are its own.
+  package enum Place {
+    /// In a file: colours on white.
+    case file
+    /// In a page, whose style sheet gives the colours by `Color.variable`.
+    case page
+  }
+
+  /// What a text is.
+  package enum TextKind { case name, title, axisTitle }
+
   /// An element's look.
   package struct Stroke {
-    var color: String
+    var color: Color
     var width = 1.0
     /// Lengths of dashes and gaps; none where empty.
     var dashes = ""
+    var opacity = 1.0
   }
 
   static let fontSize = 12.0
+  private let place: Place
   private var elements: [String] = []
 
-  package init() {}
+  package init(in place: Place = .file) { self.place = place }
 
   package mutating func line(
     from start: (x: Double, y: Double), to end: (x: Double, y: Double), _ stroke: Stroke
@@ -26,42 +39,49 @@ package struct SVG {
   package mutating func polyline(_ points: [(x: Double, y: Double)], _ stroke: Stroke) {
     let places = points.map { "\(Self.number($0.x)),\(Self.number($0.y))" }
     let dashes = stroke.dashes.isEmpty ? "" : " stroke-dasharray=\"\(stroke.dashes)\""
+    let opacity = stroke.opacity == 1 ? "" : " stroke-opacity=\"\(stroke.opacity)\""
     elements.append(
       """
-      <polyline points="\(places.joined(separator: " "))" fill="none" stroke="\(stroke.color)" \
-      stroke-width="\(Self.number(stroke.width))"\(dashes)/>
+      <polyline points="\(places.joined(separator: " "))" fill="none" \
+      stroke="\(stroke.color.text(in: place))" \
+      stroke-width="\(Self.number(stroke.width))"\(dashes)\(opacity)/>
       """)
   }
 
-  package mutating func circle(at center: (x: Double, y: Double), radius: Double, color: String) {
+  package mutating func circle(at center: (x: Double, y: Double), radius: Double, color: Color) {
     elements.append(
       """
       <circle cx="\(Self.number(center.x))" cy="\(Self.number(center.y))" \
-      r="\(Self.number(radius))" fill="\(color)"/>
+      r="\(Self.number(radius))" fill="\(color.text(in: place))"/>
       """)
   }
 
   package mutating func rectangle(
-    x: Double, y: Double, width: Double, height: Double, color: String
+    x: Double, y: Double, width: Double, height: Double, color: Color,
+    opacity: Double = 1
   ) {
+    let opacity = opacity == 1 ? "" : " fill-opacity=\"\(opacity)\""
     elements.append(
       """
       <rect x="\(Self.number(x))" y="\(Self.number(y))" width="\(Self.number(width))" \
-      height="\(Self.number(height))" fill="\(color)"/>
+      height="\(Self.number(height))" fill="\(color.text(in: place))"\(opacity)/>
       """)
   }
 
-  /// - Parameter rotated: by 90° against the clock, around its place.
   package mutating func text(
     _ text: String, at place: (x: Double, y: Double), anchor: Anchor = .start,
-    color: String = Palette.text, isTitle: Bool = false, rotated: Bool = false
+    kind: TextKind = .name
   ) {
     let (x, y) = (Self.number(place.x), Self.number(place.y))
-    let turn = rotated ? " transform=\"rotate(-90 \(x) \(y))\"" : ""
-    let style = isTitle ? " font-size=\"14\" font-weight=\"bold\"" : ""
+    let style =
+      switch kind {
+      case .name: ""
+      case .title: " font-size=\"14\" font-weight=\"bold\""
+      case .axisTitle: " class=\"axis-title\""
+      }
     elements.append(
       """
-      <text x="\(x)" y="\(y)" text-anchor="\(anchor.rawValue)" fill="\(color)"\(style)\(turn)>\
+      <text x="\(x)" y="\(y)" text-anchor="\(anchor.rawValue)" fill="\(Color.text.text(in: self.place))"\(style)>\
       \(Self.escaped(text))</text>
       """)
   }
@@ -69,36 +89,56 @@ package struct SVG {
   /// The width of a text, about: for places that must not overlap.
   static func width(of text: String) -> Double { 0.6 * fontSize * Double(text.count) }
 
-  /// The file.
-  package func document(width: Double, height: Double) -> String {
+  /// The file, or the element of a page.
+  ///
+  /// - Parameter description: what the drawing shows, for those who cannot see it.
+  package func document(width: Double, height: Double, description: String = "") -> String {
     let (width, height) = (Self.number(width), Self.number(height))
-    return """
+    let box = "viewBox=\"0 0 \(width) \(height)\" font-size=\"\(Self.number(Self.fontSize))\""
+    let drawing = elements.joined(separator: "\n")
+    return switch place {
+    case .file:
+      """
       <?xml version="1.0" encoding="UTF-8"?>
       <svg xmlns="http://www.w3.org/2000/svg" width="\(width)" height="\(height)" \
-      viewBox="0 0 \(width) \(height)" font-family="Helvetica, Arial, DejaVu Sans, sans-serif" \
-      font-size="\(Self.number(Self.fontSize))">
-      <rect width="100%" height="100%" fill="white"/>
-      \(elements.joined(separator: "\n"))
+      \(box) font-family="Helvetica, Arial, DejaVu Sans, sans-serif">
+      <rect width="100%" height="100%" fill="\(Color.ground.text(in: place))"/>
+      \(drawing)
       </svg>
 
       """
+    case .page:
+      """
+      <svg \(box) role="img" aria-label="\(Self.escaped(description))">
+      \(drawing)
+      </svg>
+
+      """
+    }
   }
 
-  /// A tenth of a pixel is enough.
+  /// A tenth of a pixel is enough, and what is far out of the drawing stays out of it.
   private static func number(_ value: Double) -> String {
+    let value = value.isNaN ? 0 : min(max(value, -1e5), 1e5)
     let tenths = (value * 10).rounded() / 10
     return tenths == tenths.rounded() ? "\(Int(tenths))" : "\(tenths)"
   }
 
-  private static func escaped(_ text: String) -> String {
-    text.replacing("&", with: "&amp;").replacing("<", with: "&lt;").replacing(">", with: "&gt;")
+  /// As text or an attribute's value, in XML and HTML alike.
+  package static func escaped(_ text: String) -> String {
+    var escaped = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "&": escaped += "&amp;"
+      case "<": escaped += "&lt;"
+      case ">": escaped += "&gt;"
+      case "\"": escaped += "&quot;"
+      // XML has no form for control characters.
+      case "\t", "\n": escaped.unicodeScalars.append(scalar)
+      case _ where scalar.properties.generalCategory == .control: escaped += "\u{FFFD}"
+      default: escaped.unicodeScalars.append(scalar)
+      }
+    }
+    return escaped
   }
-}
-
-/// Colours that can be told apart, also by the colour-blind (Okabe and Ito, 2008).
-package enum Palette {
-  static let series = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"]
-  package static let text = "#222222"
-  static let axis = "#666666"
-  static let grid = "#E4E4E4"
 }

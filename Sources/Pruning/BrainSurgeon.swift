@@ -6,9 +6,9 @@ import Sharding
 /// Removes weights by a quadratic model of the loss, whose gradients are shared out over the ranks by
 /// columns.
 ///
-///   w [d/p]      the weights of this rank's slice
-///   G [m, d/p]   its columns of the gradients
-///   M            the removed weights, of all ranks
+///     w [d/p]      the weights of this rank's slice
+///     G [m, d/p]   its columns of the gradients
+///     M            the removed weights, of all ranks
 ///
 /// The model's matrix F = λI + (1/m) GᵀG is taken whole, as in M-FAC, or block by block of the
 /// coordinates, as in WoodFisher: then no number crosses the network but sums for the report.

@@ -6,9 +6,9 @@ import Sharding
 /// The inverse of a damped empirical Fisher matrix whose gradients are shared out over the ranks by
 /// columns: never formed, asked for its products, its elements and what they tell of the gradients.
 ///
-///   G [m, d/p]   this rank's columns of the gradients
-///   F [d, d]     λI + (1/m) GᵀG
-///   S [m, m]     mλI + GGᵀ; F⁻¹ = (I − GᵀS⁻¹G)/λ
+///     G [m, d/p]   this rank's columns of the gradients
+///     F [d, d]     λI + (1/m) GᵀG
+///     S [m, m]     mλI + GGᵀ; F⁻¹ = (I − GᵀS⁻¹G)/λ
 ///
 /// Vectors are in double precision, of shape [d/p], this rank's slice. One sum of m numbers over the
 /// ranks makes a product. Frantar, Kurtic and Alistarh, M-FAC, 2021, the static algorithm.

@@ -5,10 +5,10 @@ import MPI
 /// matrix [rows, columns] of its first dimension by all others, [1, n] where it has but one, and four
 /// tensors stand for it:
 ///
-///   NAME.values [k]           F32, the kept weights, row by row
-///   NAME.columns [k]          the column of each
-///   NAME.offsets [rows + 1]   where a row begins among them, and their number k
-///   NAME.shape                I64, that of the tensor
+///     NAME.values [k]           F32, the kept weights, row by row
+///     NAME.columns [k]          the column of each
+///     NAME.offsets [rows + 1]   where a row begins among them, and their number k
+///     NAME.shape                I64, that of the tensor
 ///
 /// Columns and offsets are of the smallest of U8, U16, U32 and U64 that holds them. All other tensors are
 /// as they are. With PyTorch, of each name:

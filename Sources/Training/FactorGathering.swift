@@ -36,7 +36,7 @@ final class FactorGathering {
       let ofMicroBatches = microBatches.map { _ in
         LayerSamples<Float>(
           layer.shape, for: sampled.settings.operation,
-          columns: settings.fisher.columns(outputs: network.outputCount),
+          columns: statistics.columns,
           exampleInputs: layer.exampleInputs, maximumExamples: network.maximumBatch,
           workspace: workspace)
       }

@@ -21,6 +21,9 @@ public struct KroneckerSettings: Sendable, Equatable {
 }
 
 extension KroneckerSettings {
+  /// Embeddings of more tokens than that are expanded always.
+  package static var largestVocabulary: Int { 4096 }
+
   /// The layers of a network that have curvature.
   ///
   /// - Parameter excluded: tensors that are not to have any, by their index.
@@ -33,9 +36,12 @@ extension KroneckerSettings {
       [(weight: Int, last: Int, shape: KroneckerShape, inputs: Int, isNormalization: Bool)] = []
     for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
       let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
+      // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
+      let isLarge = layer.isEmbedding && layer.inputs > Self.largestVocabulary
+      let axis = axis ?? (layer.isPooled ? .reduce : .expand)
       let shape = KroneckerShape(
         inputs: layer.inputs, hasBias: bias != nil, outputs: layer.outputs,
-        positions: layer.positions, axis: axis ?? (layer.isPooled ? .reduce : .expand),
+        positions: layer.positions, axis: isLarge ? .expand : axis,
         isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
       shapes.append((layer.weight, bias ?? layer.weight, shape, layer.exampleInputs, false))
     }
@@ -81,7 +87,7 @@ extension CurvatureLayer {
   /// What its sums over the global batch are multiplied by to become A and B.
   ///
   /// - Parameter examples: of the global batch.
-  func scales(
+  package func scales(
     _ loss: Loss, _ reduction: LossReduction = .mean, of network: NetworkDescription,
     examples: Int
   ) -> (a: Double, b: Double) {
@@ -100,6 +106,39 @@ extension TrainingPlan {
       rule.map { !rules[$0].usesMFAC } ?? false
     }
     return settings.layers(of: network, excluding: Set(excluded.map(\.offset)))
+  }
+
+  /// What the network and its passes take for it beside what the optimizer holds: one micro-batch's
+  /// gathering of factors, and its outputs' tangents where there are quadratic models.
+  func kfacMemory() throws -> MemoryPlan? {
+    guard case .kfac(let configuration, _) = optimizer else { return nil }
+    let examples = batches.batchSize / microBatches
+    let forms = configuration.formCount
+    let outputs = 4 * examples * network.positions * network.outputCount
+    return MemoryPlan(
+      optimizer: KroneckerStatistics<Float>.bytes(
+        of: try curvatureLayers(), in: network, maximumBatch: examples,
+        keepsSamples: configuration.usesSamples),
+      vectors: forms == 0 ? 0 : (1 + forms) * outputs + 4 * network.stateLayout.count,
+      activations: forms == 0
+        ? 0 : try Network<Float>.tangentBytes(for: network, maximumBatch: examples))
+  }
+
+  /// How many layers have factors or samples, and which tensors have none, for people; empty with other
+  /// optimizers.
+  func kfacSummary() throws -> String {
+    let layers = try curvatureLayers()
+    guard case .kfac(let configuration, _) = optimizer else { return "" }
+    let hasSamples = configuration.usesSamples
+    let blocks = layers.count(where: \.isNormalization)
+    let outside = network.layout.tensors.filter { tensor in
+      !layers.contains { $0.parameters.contains(tensor.range.lowerBound) }
+    }
+    return "\n\(hasSamples ? "samples" : "factors")    of \(layers.count - blocks) layers"
+      + (blocks > 0
+        ? ", and \(hasSamples ? "factors " : "")of \(blocks) normalisation layers" : "")
+      + (outside.isEmpty
+        ? "" : "; first-order: \(outside.map(\.name).joined(separator: ", "))")
   }
 
   /// The same as the optimizer knows them.

@@ -14,7 +14,7 @@ import Sharding
 /// As long as Lᵢ and its gradient come out the same wherever they are computed, the parameters are the
 /// same, bit for bit, at any number of ranks.
 ///
-///   d   parameters          p   ranks
+///     d   parameters          p   ranks
 public final class LossMinimizer {
   /// What a step has seen, the same on all ranks.
   public struct Step: Sendable {

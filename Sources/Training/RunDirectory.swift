@@ -2,7 +2,8 @@ import Datasets
 import Foundation
 
 /// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `environment.jsonl`,
-/// `model.safetensors`, and where there are such event files in `tensorboard`, and masks.
+/// `model.safetensors`; where they are asked for event files in `tensorboard`, and where weights are
+/// removed `masks.safetensors`.
 final class RunDirectory {
   /// What a run finds in its directory.
   enum Start {
@@ -53,13 +54,13 @@ final class RunDirectory {
     try AtomicFile.write(to: "\(path)/config.yaml") { file throws(DatasetError) in
       try file.write(Array(configuration.utf8))
     }
-    let starts = try GrowingFile("\(path)/environment.jsonl")!
-    try starts.goOn(afterLinesWithin: environmentBefore)
-    try starts.append(Self.line(environment, encoder))
     let eventDirectory = "\(path)/tensorboard"
     if case .over = start { try EventFile.removeAll(in: eventDirectory) }
     events =
       try tensorboard ? EventFile(in: eventDirectory, afterStep: environment.fromStep) : nil
+    let starts = try GrowingFile("\(path)/environment.jsonl")!
+    try starts.goOn(afterLinesWithin: environmentBefore)
+    try starts.append(Self.line(environment, encoder))
   }
 
   /// Length of `metrics.jsonl`, of whole lines.

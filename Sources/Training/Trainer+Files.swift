@@ -5,15 +5,12 @@ import Optimizers
 
 extension Trainer {
   /// Makes the run's directory, on rank 0. Collective.
-  ///
-  /// - Parameter isWanted: on this rank.
   static func makeDirectory(
-    _ plan: TrainingPlan, _ start: RunDirectory.Start, fromStep step: Int, isWanted: Bool,
-    on world: Communicator
+    _ plan: TrainingPlan, _ start: RunDirectory.Start, fromStep step: Int, on world: Communicator
   ) throws -> RunDirectory? {
     let environment = try Environment(fromStep: step, on: world)
     return try world.agree {
-      guard isWanted else { return nil }
+      guard world.rank == 0 else { return nil }
       let directory = try RunDirectory(
         plan.runDirectory,
         configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"

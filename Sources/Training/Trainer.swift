@@ -42,7 +42,7 @@ public final class Trainer {
 
   let plan: TrainingPlan
   let world: Communicator
-  private let network: Network<Float>
+  let network: Network<Float>
   private let statistics: RunningStatistics
   package let step: TrainingStep
   /// Between two steps.
@@ -65,21 +65,22 @@ public final class Trainer {
 
   /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
   ///
+  /// - Parameter isDryRun: whether it will not run: no file is made, and all is said.
   /// - Throws: on all ranks together, where the plan does not fit the ranks or the memory, or the
   ///   ranks do not agree on the settings, the data or the weights.
-  public init(_ plan: TrainingPlan, on world: Communicator) throws {
+  public init(_ plan: TrainingPlan, isDryRun: Bool = false, on world: Communicator) throws {
     self.plan = plan
     self.world = world
     clock = PhaseClock(on: world)
     let trainingData = try plan.check(on: world)
     progress = Progress(
-      plan.progress, isFirst: world.rank == 0, totalSteps: plan.schedule.totalSteps,
-      samplesPerStep: plan.batches.batchSize, stepsPerEpoch: plan.batches.batchesPerEpoch)
+      isDryRun ? .lines : plan.progress, isFirst: world.rank == 0,
+      totalSteps: plan.schedule.totalSteps, samplesPerStep: plan.batches.batchSize,
+      stepsPerEpoch: plan.batches.batchesPerEpoch)
     let checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
     self.checkpoints = checkpoints
     let checkpoint = try plan.checkpoint(
       in: checkpoints, trainingData: trainingData, on: world, progress: &progress)
-    let keepsFiles = world.rank == 0 && plan.keepsFiles
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
@@ -107,6 +108,7 @@ public final class Trainer {
           // One for training, and one for evaluation.
           + 2 * ExampleBuffer.bytes(plan.dataset.training, capacity: examples),
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
+      if let more = try plan.kfacMemory() { memory += more }
       memory += try FactorGathering.memory(
         plan, examples: examples, microBatches: microBatches.range(of: world.rank).count)
       if masks != nil { memory += try plan.pruningMemory(groups, partition, on: world) }
@@ -136,8 +138,9 @@ public final class Trainer {
       examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
       partition: partition, on: world)
     let start = plan.start(checkpoint)
-    directory = try Self.makeDirectory(
-      plan, start, fromStep: position.step, isWanted: keepsFiles, on: world)
+    directory =
+      plan.keepsFiles && !isDryRun
+      ? try Self.makeDirectory(plan, start, fromStep: position.step, on: world) : nil
     if let directory, case .from(let bytes) = start, directory.metricsBytes < bytes {
       progress.warn(
         "\(plan.runDirectory)/metrics.jsonl: lines of earlier steps are missing: expected \(bytes) "
@@ -209,7 +212,7 @@ public final class Trainer {
   private var isAtEnd: Bool { position.step == plan.schedule.totalSteps }
 
   private var isEvaluationDue: Bool {
-    isAtEnd || position.step % (plan.evaluateEvery ?? plan.batches.batchesPerEpoch) == 0
+    isAtEnd || position.step % plan.evaluationPeriod == 0
   }
 
   /// Takes the next step, and tells of it.

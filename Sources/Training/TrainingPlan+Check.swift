@@ -49,6 +49,9 @@ extension TrainingPlan {
     }
   }
 
+  /// Steps between two evaluations.
+  var evaluationPeriod: Int { evaluateEvery ?? batches.batchesPerEpoch }
+
   /// The root of the mean squared error in the data's units, where that is the loss of values.
   func rootMeanSquaredError(_ evaluation: Evaluation) -> Double? {
     guard case .values = dataset.targets, loss == .meanSquaredError else { return nil }
@@ -86,7 +89,7 @@ extension TrainingPlan {
     return """
       data       \(dataset.description)
       network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)\(zeros)
-      optimizer  \(optimizer), learning rate \(schedule.base)\(groupLines)\(pruningSummary(masks))
+      optimizer  \(optimizer), learning rate \(schedule.base)\(try kfacSummary())\(groupLines)\(pruningSummary(masks))
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank

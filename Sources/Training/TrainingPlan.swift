@@ -86,7 +86,7 @@ public struct TrainingPlan: Sendable {
   public var logView = false
   /// Whether there are event files for TensorBoard.
   public var tensorboard = false
-  /// Steps between two spectra of the Gram matrix, where there are any.
+  /// Steps > 0 between two spectra of the Gram matrix, where there are any.
   public var spectrumEvery: Int?
 
   /// The program's defaults for the rest.

@@ -4,7 +4,7 @@ import Foundation
 import Launching
 import LinearAlgebra
 import Networks
-import Plots
+import Results
 
 /// Times forward and backward passes, loss included, as training calls them.
 struct NetworksCommand: ParsableCommand {
@@ -55,11 +55,11 @@ struct NetworksCommand: ParsableCommand {
     }
     print("OpenBLAS core type \(BLAS.coreType), one thread, batch \(batchSize)")
     print(row("network", ["micro-batches", "median ms", "minimum ms", "repetitions"]))
-    var results: [Result] = []
+    var results: [NetworkReport] = []
     for network in try networks() {
       for count in microBatches {
         let time = try measure(network, microBatches: count)
-        let result = Result(
+        let result = NetworkReport(
           network: network.name, batch: batchSize, microBatches: count,
           medianMs: 1000 * time.median, minimumMs: 1000 * time.minimum,
           repetitions: time.repetitions)
@@ -73,32 +73,7 @@ struct NetworksCommand: ParsableCommand {
             ]))
       }
     }
-    try files.write(results, plot: plot(of: results))
-  }
-
-  /// A line of the table.
-  private struct Result: Encodable {
-    let network: String
-    let batch: Int
-    let microBatches: Int
-    let medianMs: Double
-    let minimumMs: Double
-    let repetitions: Int
-  }
-
-  private func plot(of results: [Result]) -> String {
-    BarPlot(
-      title: "Forward and backward, batch \(batchSize), one core",
-      valueTitle: "median time of a batch",
-      groups: Dictionary(grouping: results, by: \.network).sorted { $0.key < $1.key }.map {
-        (
-          name: $0.key,
-          bars: $0.value.map {
-            BarPlot.Bar(name: "in \($0.microBatches)", value: $0.medianMs / 1000)
-          }
-        )
-      }, format: formatSeconds
-    ).svg
+    try files.write(results, plot: NetworkReport.plot(of: results).svg)
   }
 
   private func networks() throws -> [BenchmarkNetwork] {

@@ -3,6 +3,7 @@ import Launching
 import LinearAlgebra
 import MPI
 import Optimizers
+import Results
 
 /// Predicts a scaling curve from what one rank does.
 struct PredictCommand: ParsableCommand {
@@ -54,17 +55,19 @@ struct PredictCommand: ParsableCommand {
       guard world.size == 1 else {
         throw ValidationError("'predict' measures on one rank, this run has \(world.size)")
       }
-      return try files.earlier(Curves.self) ?? Curves()
+      return try files.earlier(ScalingCurves.self) ?? ScalingCurves()
     }
     let workload = try Workload.make(problem, options.step, on: world)
     let prediction = Prediction(
       problem: problem,
       statistics: problem.part == .step
         ? try options.step.network.description.stateLayout.count : 0,
+      layers: try options.step.kfacLayers,
       measured: try StepResult(
-        of: workload, steps: options.step.steps, batchSize: problem.batchSize, on: world),
+        of: workload, steps: options.step.steps, period: options.step.period,
+        batchSize: problem.batchSize, on: world),
       additionSeconds: Self.additionSeconds(count: min(problem.parameters, 1 << 24)),
-      link: Curves.Link(latency: latency, bandwidth: bandwidth))
+      link: ScalingCurves.Link(latency: latency, bandwidth: bandwidth))
     let results = problem.withEfficiency(
       ranks.counts.map(prediction.step(ranks:)), base: prediction.step(ranks: 1))
 
@@ -74,7 +77,7 @@ struct PredictCommand: ParsableCommand {
     for result in results { print(SweepTable.line(result, [])) }
     var all = curves
     all.set(predicted: results, of: problem, link: prediction.link)
-    try files.write(all, plot: all.plot)
+    try files.write(all, plot: all.plot(withSpeedUp: false).svg)
   }
 
   /// Of adding a coordinate of one vector to another's, of as many as a gradient has.

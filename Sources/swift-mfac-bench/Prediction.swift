@@ -1,5 +1,6 @@
 import MPI
 import Optimizers
+import Results
 import Sharding
 
 /// An α–β model of a step: what one rank does in the seconds that one rank was measured to take for
@@ -11,16 +12,18 @@ package struct Prediction {
   let problem: Problem
   /// s, running statistics of the network; none for the optimizer alone.
   let statistics: Int
+  /// Of K-FAC.
+  let layers: [KFAC.Layer]
   /// On one rank.
   let measured: StepResult
   /// Of adding a coordinate of one vector to another's.
   let additionSeconds: Double
-  let link: Curves.Link
+  let link: ScalingCurves.Link
 
   package func step(ranks p: Int) -> StepResult {
     var phases: [StepResult.PhaseCost] = []
-    let traffic = problem.traffic(ranks: p, statistics: statistics)
-    let work = Work(problem, ranks: p)
+    let traffic = problem.traffic(ranks: p, statistics: statistics, layers: layers)
+    let work = Work(problem, ranks: p, load: problem.kfacLoad(ranks: p, layers: layers))
     for phase in Phase.allCases {
       guard let one = measured[phase]?.seconds else { continue }
       let sent = traffic[phase] ?? [Traffic](repeating: Traffic(), count: p)
@@ -51,8 +54,10 @@ package struct Prediction {
     private let allNodes: Int
     private let measuredMicroBatches: Int
     private let parameters: Int
+    private let load: KFAC.Load?
 
-    init(_ problem: Problem, ranks p: Int) {
+    init(_ problem: Problem, ranks p: Int, load: KFAC.Load?) {
+      self.load = load
       let one = problem.parameters(ranks: 1)
       let partition = problem.partition(ranks: p)
       sliceCounts = (0..<p).map { partition.slice(of: $0).count }
@@ -78,14 +83,22 @@ package struct Prediction {
         let additions =
           (microBatches[rank] - nodes[rank]) * parameters + (allNodes - 1) * sliceCounts[rank]
         return addition * Double(additions)
-      case .gramRow, .direction, .update: return one * slices[rank]
+      case .direction: return one * (load?.directionShares[rank] ?? slices[rank])
+      case .inverse: return one * (load?.inversionShares[rank] ?? 1)
+      case .gramRow, .update: return one * slices[rank]
       case .sum: return one * cells[rank]
       case .factors, .quadratic:
         return one * Double(microBatches[rank]) / Double(measuredMicroBatches)
-      case .loss, .solve, .inverse, .exchange, .allGather, .spectrum, .pruning, .evaluation,
+      case .loss, .solve, .exchange, .allGather, .spectrum, .pruning, .evaluation,
         .saving:
         return one
       }
     }
+  }
+}
+
+extension ScalingCurves.Link {
+  func seconds(of sent: Traffic) -> Double {
+    Double(sent.messages) * latency + Double(sent.bytes) / bandwidth
   }
 }

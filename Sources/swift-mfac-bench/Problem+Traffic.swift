@@ -1,5 +1,6 @@
 import MPI
 import Optimizers
+import Results
 import Sharding
 import Training
 
@@ -16,8 +17,13 @@ extension Problem {
   /// What each rank sends in the phases of a step, in the exchanges that the program makes of as many
   /// ranks; phases that send nothing are left out.
   ///
-  /// - Parameter statistics: s, running statistics of the network.
-  package func traffic(ranks: Int, statistics: Int) -> [Phase: [Traffic]] {
+  /// - Parameters:
+  ///   - statistics: s, running statistics of the network.
+  ///   - layers: of K-FAC, of which not every step does everything: what is sent is then the mean over
+  ///     steps, rounded up.
+  package func traffic(
+    ranks: Int, statistics: Int, layers: [KFAC.Layer] = []
+  ) -> [Phase: [Traffic]] {
     let partition = partition(ranks: ranks)
     // A row of the Gram matrix, and the gradient's norm.
     let width = (window ?? 0) + 1
@@ -35,6 +41,29 @@ extension Problem {
       AllGather.traffic(partition.slices),
       AllGather.traffic((0..<ranks).map(running.slice(of:)))
     ).map(+)
+    if let factorEvery, let inverseEvery, let load = kfacLoad(ranks: ranks, layers: layers) {
+      traffic[.factors] = load.traffic[.factors]!.map { $0.mean(over: factorEvery) }
+      traffic[.exchange] = zip(
+        load.traffic[.exchange]!, load.inverses.map { $0.mean(over: inverseEvery) }
+      ).map(+)
+    }
     return traffic
+  }
+
+  /// Of K-FAC; nil of others.
+  func kfacLoad(ranks: Int, layers: [KFAC.Layer]) -> KFAC.Load? {
+    guard let shares = shares(ranks: ranks), let workerShare else { return nil }
+    var configuration = KFAC.Configuration()
+    configuration.workerShare = workerShare
+    return KFAC.load(
+      configuration, layers: layers, microBatches: shares, partition: partition(ranks: ranks))
+  }
+}
+
+extension Traffic {
+  /// In a step, of what is sent in one of so many; rounded up.
+  func mean(over steps: Int) -> Traffic {
+    Traffic(
+      messages: (messages + steps - 1) / steps, bytes: (bytes + steps - 1) / steps)
   }
 }

@@ -4,10 +4,10 @@ import Launching
 import LinearAlgebra
 import Networks
 import Optimizers
+import Results
 import Training
 
-enum OptimizerName: String, Codable, CaseIterable, ExpressibleByArgument { case mfac, sgd, adamw }
-
+extension OptimizerName: ExpressibleByArgument {}
 extension Problem.Part: ExpressibleByArgument {}
 extension Problem.Scaling: ExpressibleByArgument {}
 
@@ -29,6 +29,15 @@ struct StepOptions: ParsableArguments {
   @Option(help: "The share of the coordinates that the window keeps, in (0, 1].")
   var windowDensity = 1.0
 
+  @Option(parsing: .unconditional, help: "Steps between batches whose factors are taken (kfac).")
+  var factorEvery = 10
+
+  @Option(parsing: .unconditional, help: "Steps between inversions (kfac).")
+  var inverseEvery = 10
+
+  @Option(parsing: .unconditional, help: "Share of the ranks that precondition a layer (kfac).")
+  var kfacGradWorkers = 1.0
+
   @Option(parsing: .unconditional, help: "Examples in a batch.")
   var batchSize = 128
 
@@ -49,6 +58,12 @@ struct StepOptions: ParsableArguments {
     ] {
       try require(flag, in: 1...1_000_000_000, count)
     }
+    for (flag, every) in [("--factor-every", factorEvery), ("--inverse-every", inverseEvery)] {
+      try require(flag, in: 1...1000, every)
+    }
+    try require(
+      kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
+      kfacGradWorkers)
     try require(
       batchSize % microBatches == 0, "--batch-size",
       "a multiple of --micro-batches, \(microBatches)",
@@ -64,8 +79,30 @@ struct StepOptions: ParsableArguments {
       .mfac(
         MFAC.Configuration(
           window: window, windowForm: WindowForm(type: windowType, density: windowDensity)))
+    case .kfac: .kfac(kfac, Self.kroneckerSettings)
     case .sgd: .sgd(momentum: 0.9, weightDecay: .coupled(0))
     case .adamw: .adamw(weightDecay: .decoupled(0))
+    }
+  }
+
+  private static let kroneckerSettings = KroneckerSettings(fisher: .monteCarlo(samples: 1))
+
+  var kfac: KFAC.Configuration {
+    var kfac = KFAC.Configuration()
+    (kfac.factorEvery, kfac.inverseEvery) = (factorEvery, inverseEvery)
+    kfac.workerShare = kfacGradWorkers
+    return kfac
+  }
+
+  /// Of the model, where the optimizer has such.
+  var kfacLayers: [KFAC.Layer] {
+    get throws {
+      guard optimizer == .kfac else { return [] }
+      return try Self.kroneckerSettings.layers(of: network.description).map {
+        KFAC.Layer(
+          name: $0.name, parameters: $0.parameters, shape: $0.shape, isBlock: $0.isNormalization,
+          scales: (1, 1))
+      }
     }
   }
 
@@ -85,6 +122,14 @@ struct StepOptions: ParsableArguments {
       windowDensity: isMFAC ? windowDensity : nil)
   }
 
+  /// Steps after which they do the same again.
+  var period: Int {
+    guard optimizer == .kfac else { return 1 }
+    var (a, b) = (factorEvery, inverseEvery)
+    while b != 0 { (a, b) = (b, a % b) }
+    return factorEvery / a * inverseEvery
+  }
+
   /// A step of the model.
   func problem(scaling: Problem.Scaling) throws -> Problem {
     var problem = problem(
@@ -92,6 +137,10 @@ struct StepOptions: ParsableArguments {
     problem.model = model
     problem.batchSize = batchSize
     problem.microBatches = microBatches
+    if optimizer == .kfac {
+      (problem.factorEvery, problem.inverseEvery) = (factorEvery, inverseEvery)
+      problem.workerShare = kfacGradWorkers
+    }
     return problem
   }
 }
@@ -116,6 +165,9 @@ struct SweepOptions: ParsableArguments {
 
   func validate() throws {
     try require("--parameters", in: 1...1_000_000_000_000, parameters)
+    try require(
+      part == .step || step.optimizer != .kfac, "--part optimizer",
+      "another optimizer than kfac, which is made of a model's layers", "kfac")
   }
 
   var problem: Problem {

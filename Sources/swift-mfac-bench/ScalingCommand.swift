@@ -2,6 +2,7 @@ import ArgumentParser
 import Launching
 import LinearAlgebra
 import MPI
+import Results
 
 /// Measures one point of a scaling curve.
 struct ScalingCommand: ParsableCommand {
@@ -28,13 +29,15 @@ struct ScalingCommand: ParsableCommand {
   private func measure(on world: Communicator) throws {
     let problem = try options.problem
     var curves =
-      try world.agree { world.rank == 0 ? try files.earlier(Curves.self) : nil } ?? Curves()
+      try world.agree { world.rank == 0 ? try files.earlier(ScalingCurves.self) : nil }
+      ?? ScalingCurves()
     try world.agree {
       try options.step.checkWindow(parameters: problem.parameters(ranks: world.size))
     }
     let workload = try Workload.make(problem, options.step, on: world)
     let measured = try StepResult(
-      of: workload, steps: options.step.steps, batchSize: problem.batchSize(ranks: world.size),
+      of: workload, steps: options.step.steps, period: options.step.period,
+      batchSize: problem.batchSize(ranks: world.size),
       on: world)
     guard world.rank == 0 else { return }
     let result = curves.add(measured, to: problem)
@@ -43,6 +46,6 @@ struct ScalingCommand: ParsableCommand {
     print("OpenBLAS core type \(BLAS.coreType), one thread a rank")
     print(SweepTable.header(["predicted"]))
     print(SweepTable.line(result, [predicted.map(SweepTable.formatEfficiency) ?? "-"]))
-    try files.write(curves, plot: curves.plot)
+    try files.write(curves, plot: curves.plot(withSpeedUp: false).svg)
   }
 }

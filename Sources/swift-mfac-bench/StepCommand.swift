@@ -4,7 +4,7 @@ import Launching
 import LinearAlgebra
 import MPI
 import Optimizers
-import Plots
+import Results
 
 /// Times a training step by its phases.
 struct StepCommand: ParsableCommand {
@@ -15,7 +15,7 @@ struct StepCommand: ParsableCommand {
       A phase's seconds are its median over the steps, on the rank that took longest and on the one \
       that took least; where ranks exchange something, they hold the waiting for the others too. \
       Messages and bytes are what the rank that sent most has sent in a step, as the program counts \
-      them while it sends.
+      them while it sends. Of kfac, whose steps differ, all are means over the steps of a period.
       """)
 
   @OptionGroup var options: StepOptions
@@ -33,7 +33,8 @@ struct StepCommand: ParsableCommand {
     let problem = try options.problem(scaling: .strong)
     let workload = try Workload.make(problem, options, on: world)
     let result = try StepResult(
-      of: workload, steps: options.steps, batchSize: options.batchSize, on: world)
+      of: workload, steps: options.steps, period: options.period, batchSize: options.batchSize,
+      on: world)
     guard world.rank == 0 else { return }
     print(problem.title)
     print(machine(world))
@@ -49,28 +50,8 @@ struct StepCommand: ParsableCommand {
     }
     print(row("step", [milliseconds(result.seconds), "", "\(result.messages)", "\(result.bytes)"]))
     print(String(format: "%.0f samples/s", result.samplesPerSecond!))
-    try files.write(Report(problem: problem, result: result), plot: plot(of: result, problem))
-  }
-
-  private struct Report: Encodable {
-    let problem: Problem
-    let result: StepResult
-  }
-
-  private func plot(of result: StepResult, _ problem: Problem) -> String {
-    BarPlot(
-      title: problem.title + ", \(result.ranks) rank\(result.ranks == 1 ? "" : "s")",
-      valueTitle: "time in a step, of the slowest rank (and of the fastest)",
-      groups: [
-        (
-          name: "",
-          bars: result.phases.map {
-            BarPlot.Bar(
-              name: $0.phase, value: $0.seconds, range: $0.fastestSeconds...$0.seconds)
-          }
-        )
-      ], format: formatSeconds
-    ).svg
+    let report = StepReport(problem: problem, result: result)
+    try files.write(report, plot: report.plot.svg)
   }
 }
 

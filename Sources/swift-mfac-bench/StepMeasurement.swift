@@ -1,15 +1,18 @@
 import MPI
 import Optimizers
+import Results
 
 extension StepResult {
-  /// Takes steps of a workload: medians over them, and what each sends. Collective; the same on all
-  /// ranks.
+  /// Takes steps of a workload: medians over them, and what each sends; where steps differ, the mean over
+  /// a period of the medians of those that are alike. Collective; the same on all ranks.
   init(
-    of workload: Workload, steps: Int, batchSize: Int?, on world: Communicator
+    of workload: Workload, steps: Int, period: Int = 1, batchSize: Int?, on world: Communicator
   ) throws {
     var whole: [Double] = []
     var costs: [PhaseClock] = []
-    for index in -2..<steps {
+    let steps = (steps + period - 1) / period * period
+    // To warm up: the first steps of a period are those that do most.
+    for index in -max(2, period)..<steps {
       workload.prepare()
       // The ranks begin together.
       _ = try world.allGather(0)
@@ -17,7 +20,6 @@ extension StepResult {
       let clock = try workload.step()
       let seconds = (ContinuousClock.now - start) / .seconds(1)
       let slowest = try world.allGather(seconds).max()!
-      // Two to warm up.
       guard index >= 0 else { continue }
       whole.append(slowest)
       costs.append(clock)
@@ -26,20 +28,29 @@ extension StepResult {
     func ofRanks(_ value: Int) throws -> [Int] {
       try world.allGather(Double(value)).map { Int($0) }
     }
+    func typical(_ seconds: [Double]) -> Double {
+      (0..<period).reduce(0) { sum, place in
+        sum + stride(from: place, to: seconds.count, by: period).map { seconds[$0] }.median
+      } / Double(period)
+    }
+    func sent(_ traffic: (PhaseClock) -> Traffic) -> Traffic {
+      costs.suffix(period).reduce(Traffic()) { $0 + traffic($1) }.mean(over: period)
+    }
     var phases: [PhaseCost] = []
     for phase in Phase.allCases {
-      let own = costs.compactMap { $0.costs[phase] }
+      let own = costs.map { $0.costs[phase] }
       // All ranks take part in all phases, those without cells or micro-batches in name.
-      guard try world.allGather(Double(own.count)).contains(where: { $0 > 0 }) else { continue }
-      let sent = own.last?.sent ?? Traffic()
+      let calls = own.count { $0 != nil }
+      guard try world.allGather(Double(calls)).contains(where: { $0 > 0 }) else { continue }
+      let sent = sent { $0.costs[phase]?.sent ?? Traffic() }
       phases.append(
         PhaseCost(
-          phase, seconds: try world.allGather(own.isEmpty ? 0 : own.map(\.seconds).median),
+          phase, seconds: try world.allGather(typical(own.map { $0?.seconds ?? 0 })),
           messages: try ofRanks(sent.messages), bytes: try ofRanks(sent.bytes)))
     }
-    let sent = costs.last!.costs.values.reduce(Traffic()) { $0 + $1.sent }
+    let sent = sent { $0.costs.values.reduce(Traffic()) { $0 + $1.sent } }
     self.init(
-      ranks: world.size, seconds: whole.median, phases: phases,
+      ranks: world.size, seconds: typical(whole), phases: phases,
       messages: try ofRanks(sent.messages).max()!, bytes: try ofRanks(sent.bytes).max()!,
       batchSize: batchSize)
   }

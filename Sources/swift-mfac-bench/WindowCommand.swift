@@ -3,7 +3,7 @@ import Curvature
 import Foundation
 import Launching
 import LinearAlgebra
-import Plots
+import Results
 
 /// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve, and
 /// the direction.
@@ -68,49 +68,8 @@ struct WindowCommand: ParsableCommand {
       for result in ofOne { show(result, beside: dense) }
       results += ofOne
     }
-    try files.write(results.map(Report.init), plot: plot(of: results))
-  }
-
-  /// A table, as JSON.
-  private struct Report: Encodable {
-    let parameters: Int
-    let window: Int
-    let type: String
-    let density: Double
-    let bytes: Int
-    let streamingBytesPerSecond: Double
-    let seconds: [String: Double]
-
-    init(_ result: WindowMeasurement) {
-      parameters = result.parameters
-      window = result.window
-      type = result.form.type.rawValue
-      density = result.form.density
-      bytes = result.bytes
-      streamingBytesPerSecond = result.streaming
-      seconds = [
-        "stage": result.stage, "gram_row": result.gramRow, "direction": result.direction,
-        "passes": result.passes, "factor": result.factor,
-      ]
-    }
-  }
-
-  private func plot(of results: [WindowMeasurement]) -> String {
-    BarPlot(
-      title: "A step's work on the window, d = \(parameters), one core", valueTitle: "median time",
-      groups: results.map { result in
-        (
-          name: title(of: result),
-          bars: [
-            BarPlot.Bar(
-              name: "streaming", value: Double(result.bytes) / result.streaming),
-            BarPlot.Bar(name: "Gram row", value: result.gramRow),
-            BarPlot.Bar(name: "direction", value: result.direction),
-            BarPlot.Bar(name: "factor", value: result.factor),
-          ] + (result.form == WindowForm() ? [] : [BarPlot.Bar(name: "stage", value: result.stage)])
-        )
-      }, format: formatSeconds
-    ).svg
+    let reports = results.map(\.report)
+    try files.write(reports, plot: WindowReport.plot(of: reports).svg)
   }
 
   private func title(of result: WindowMeasurement) -> String {
@@ -147,3 +106,15 @@ struct WindowCommand: ParsableCommand {
 }
 
 extension RowType: ExpressibleByArgument {}
+
+extension WindowMeasurement {
+  fileprivate var report: WindowReport {
+    WindowReport(
+      parameters: parameters, window: window, type: form.type.rawValue, density: form.density,
+      bytes: bytes, streamingBytesPerSecond: streaming,
+      seconds: [
+        "stage": stage, "gram_row": gramRow, "direction": direction, "passes": passes,
+        "factor": factor,
+      ])
+  }
+}

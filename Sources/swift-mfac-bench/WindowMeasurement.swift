@@ -1,5 +1,6 @@
 import Curvature
 import LinearAlgebra
+import Optimizers
 import Sharding
 
 /// A full window's steps, timed part by part: medians, in seconds.

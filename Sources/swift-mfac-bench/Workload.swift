@@ -1,10 +1,9 @@
-import Curvature
 import Datasets
 import LinearAlgebra
 import MPI
 import Networks
 import Optimizers
-import RandomNumbers
+import Results
 import Sharding
 import Training
 
@@ -88,46 +87,5 @@ struct Workload {
       return clock
     }
     return Workload(prepare: { random.next(gradient.all) }, step: step)
-  }
-}
-
-/// One gradient after another, drawn from [−1, 1): fast, and nearly orthogonal.
-struct RandomGradients {
-  private var state: UInt64
-
-  init(rank: Int = 0) { state = UInt64(rank + 1) &* 0x9E37_79B9_7F4A_7C15 }
-
-  mutating func next(_ gradient: UnsafeMutableBufferPointer<Float>) {
-    for i in gradient.indices {
-      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      gradient[i] = Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
-    }
-  }
-}
-
-extension DampedFisher {
-  /// Fills the window with random gradients. Their Gram matrix need not be computed, as they are nearly
-  /// orthogonal where there are fewer of them than coordinates.
-  ///
-  /// - Parameter total: makes of a number of this slice that of the whole of d.
-  func fill(from random: inout RandomGradients, total: (Double) throws -> Double) throws {
-    let gradient = Buffer<Float>(count: window.sliceCount)
-    let g = UnsafeBufferPointer(gradient.all)
-    for slot in 0..<window.capacity {
-      random.next(gradient.all)
-      window.stage(gradient.all)
-      var products = [Double](repeating: 0, count: slot + 1)
-      products[slot] = try total(MixedPrecision.dot(g, g))
-      try insert(g, products: products)
-    }
-    withExtendedLifetime(gradient) {}
-  }
-}
-
-extension MFAC {
-  /// Collective.
-  fileprivate func fillWindow(on world: Communicator) throws {
-    var random = RandomGradients(rank: world.rank)
-    try fisher.fill(from: &random) { try world.allGather($0).reduce(0, +) }
   }
 }

@@ -16,22 +16,28 @@ struct Fisher: ParsableCommand {
       """,
     version: packageVersion,
     subcommands: [
-      Product.self, Diagonal.self, Element.self, Influence.self, Spectrum.self,
+      Product.self, Diagonal.self, Element.self, Influence.self, Spectrum.self, Check.self,
     ])
 
   static func main() {
     do {
       var command = try parseAsRoot()
+      if var check = command as? Check {
+        try check.data.resolve()
+        start { [check] in try check.check(on: $0) }
+      }
       guard var query = command as? any Query else { return try command.run() }
       try query.settings.source.resolve()
-      BLAS.repairCoreType()
-      BLAS.useOneThread()
-      Launcher.run { [query] world in
-        try query.answer(QueriedFisher(query.settings, on: world))
-      }
+      start { [query] in try query.answer(QueriedFisher(query.settings, on: $0)) }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }
+  }
+
+  private static func start(_ body: (Communicator) throws -> Void) -> Never {
+    BLAS.repairCoreType()
+    BLAS.useOneThread()
+    Launcher.run(body)
   }
 }
 
@@ -54,7 +60,7 @@ struct QuerySettings: ParsableArguments {
     help: """
       A file for the answer: .npy; or .safetensors, in tensors named as the weights where it has their \
       shape. (default: none)
-      """, completion: .file())
+      """)
   var output: String?
 
   func validate() throws {

@@ -37,7 +37,9 @@ struct QueriedFisher {
     (self.partition, self.slices) = (partition, slices)
     let blocks = partition.cellsInSlice(of: world.rank)
     try world.agree {
-      if world.rank == 0, let output = settings.output { try Self.checkIsFree(output) }
+      if world.rank == 0, let output = settings.output {
+        try Self.checkIsFree(output, "--output")
+      }
     }
     gradients = try model.gradients(
       of: partition,
@@ -70,14 +72,15 @@ struct QueriedFisher {
       rows: rows, partition: partition, damping: settings.damping, on: world)
   }
 
-  private static func checkIsFree(_ output: String) throws(DatasetError) {
+  /// Checks that a file of that name can be made, and is not there yet.
+  static func checkIsFree(_ output: String, _ flag: String) throws(DatasetError) {
     let slash = output.lastIndex(of: "/")
     let directory = slash.map { String(output[...$0]) } ?? "./"
     guard access(directory, W_OK | X_OK) == 0 else {
-      throw .system("--output", "'\(output)' cannot be made")
+      throw .system(flag, "'\(output)' cannot be made")
     }
     guard access(output, F_OK) != 0 else {
-      throw DatasetError("--output", "\(output) is there already", expected: "another name")
+      throw DatasetError(flag, "\(output) is there already", expected: "another name")
     }
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Launching
+import Results
 
 struct Plot: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -19,7 +20,7 @@ struct Plot: ParsableCommand {
   func validate() throws { try require(!output.isEmpty, "--output", "a path", "an empty one") }
 
   func run() throws {
-    let curves = try Curves(ofReports: reports)
+    let curves = try PruningCurves(ofReports: reports)
     try require(
       !curves.isEmpty, "reports", "some of accuracies, losses or predicted changes of it", "none")
     try curves.write(to: output)

@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Pruning
+import Results
 import Sharding
 import Training
 
@@ -158,7 +159,7 @@ struct PruningRun {
         let files = OutputFiles(settings.output.output)
         try files.write(report)
         if settings.selection.sweep != nil {
-          let curves = try Curves(ofReports: [files.report])
+          let curves = try PruningCurves(ofReports: [files.report])
           if !curves.isEmpty { try curves.write(to: files.curve) }
         }
       }

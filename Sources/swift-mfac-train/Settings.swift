@@ -46,8 +46,11 @@ struct Settings: ParsableArguments {
       length.epochs = 3
     }
     if output.tensorboard, optimizer.optimizer == .mfac {
-      output.spectrumEvery = output.spectrumEvery ?? max(100, optimizer.window)
+      output.spectrumEvery = output.spectrumEvery ?? max(100, optimizer.window / 4)
     }
+    try require(
+      optimizer.optimizer != .kfac || !damping.dampingRelative, "--damping-relative",
+      "mfac, to whose window λ is relative", "kfac")
     if optimizer.optimizer == .adamw {
       try require(
         optimizer.momentum == 0, "--momentum", "0 with adamw, which has its own",
@@ -121,7 +124,7 @@ struct OutputSettings: ParsableArguments {
     parsing: .unconditional,
     help: """
       Steps between two spectra of the Gram matrix, O(m³) each (mfac). (default: none; with \
-      --tensorboard 100, or m where that is more)
+      --tensorboard 100, or m/4 where that is more)
       """)
   var spectrumEvery: Int?
 

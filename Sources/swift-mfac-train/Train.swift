@@ -15,7 +15,7 @@ struct Train: ParsableCommand {
     abstract: "Trains a network with M-FAC, its window of gradients sharded over MPI ranks.",
     discussion: """
       Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is the \
-      same, byte for byte. Every option but --config is also a key of the YAML file that --config \
+      same, byte for byte. Every option but --config and --dry-run is also a key of the YAML file that --config \
       names.
       """,
     version: packageVersion, subcommands: [Inspect.self])
@@ -27,6 +27,13 @@ struct Train: ParsableCommand {
       """, completion: .file())
   var config: String?
 
+  @Flag(
+    help: """
+      Say what the run would be, its memory, messages and, by a few steps that are measured and thrown \
+      away, its time; write nothing.
+      """)
+  var dryRun = false
+
   @OptionGroup var settings: Settings
 
   static func main() {
@@ -34,21 +41,23 @@ struct Train: ParsableCommand {
     // Has nothing to do with ranks.
     if arguments.first == Inspect._commandName { return main(arguments) }
     do {
-      let settings = try parsed(arguments)
+      let (settings, isDryRun) = try parsed(arguments)
       BLAS.repairCoreType()
       BLAS.useOneThread()
       Requests.listen()
       Launcher.run(
         watchdogSeconds: settings.reliability.watchdogSeconds,
         checksCollectives: settings.reliability.checkCollectives
-      ) { world in try train(settings, on: world) }
+      ) { world in try train(settings, isDryRun: isDryRun, on: world) }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }
   }
 
   /// The command line's settings, over those of the file that it names.
-  private static func parsed(_ arguments: [String]) throws -> Settings {
+  private static func parsed(
+    _ arguments: [String]
+  ) throws -> (settings: Settings, isDryRun: Bool) {
     var settings = try parse(arguments)
     if let file = settings.config {
       let configuration = try Configuration(of: file)
@@ -70,15 +79,18 @@ struct Train: ParsableCommand {
       settings.settings.rules = configuration.rules
     }
     try settings.settings.checkTogether()
-    return settings.settings
+    return (settings.settings, settings.dryRun)
   }
 
-  private static func train(_ settings: Settings, on world: Communicator) throws {
+  private static func train(
+    _ settings: Settings, isDryRun: Bool, on world: Communicator
+  ) throws {
     var settings = settings
     if settings.output.runDirectory == nil {
       settings.output.runDirectory = try world.allGather(settings.newRunDirectory)[0]
     }
     let plan = try world.agree { try settings.plan() }
+    if isDryRun { return try Trainer(plan, isDryRun: true, on: world).forecast() }
     if case .stopped(_, let status) = try Trainer(plan, on: world).run() { throw ExitCode(status) }
   }
 }

@@ -1,6 +1,6 @@
 import Foundation
+import Results
 import Testing
-import swift_mfac_bench
 
 @Suite struct EfficiencyTests {
   private func problem(_ scaling: String) throws -> Problem {
@@ -27,7 +27,7 @@ import swift_mfac_bench
 
   /// Points come in any order, and the last one of as many ranks stands.
   @Test func pointsAreMergedIntoCurves() throws {
-    var curves = Curves()
+    var curves = ScalingCurves()
     let strong = try problem("strong")
     let first = curves.add(try result(ranks: 4, seconds: 2), to: strong)
     #expect(first.efficiency == 1)
@@ -39,7 +39,8 @@ import swift_mfac_bench
     #expect(curves[strong]!.measured.map(\.ranks) == [1, 4])
     #expect(curves[strong]!.measured.map(\.efficiency) == [1, 0.75])
 
-    let written = try JSONDecoder().decode(Curves.self, from: try JSONEncoder().encode(curves))
+    let written = try JSONDecoder().decode(
+      ScalingCurves.self, from: try JSONEncoder().encode(curves))
     #expect(written == curves)
   }
 }

@@ -35,6 +35,21 @@ import Testing
     ("SGD without state", ["--model", "mlp", "--optimizer", "sgd"]),
     ("AdamW", ["--model", "mlp", "--optimizer", "adamw", "--weight-decay", "0.01"]),
     (
+      "K-FAC",
+      [
+        "--model", "cnn", "--optimizer", "kfac", "--momentum", "0.9", "--damping", "0.1",
+        "--factor-every", "3", "--inverse-every", "7",
+      ]
+    ),
+    (
+      "K-FAC that adapts",
+      [
+        "--model", "mlp", "--optimizer", "kfac", "--step", "adaptive", "--damping-schedule",
+        "levenberg-marquardt", "--damping", "0.1", "--solver", "eigen", "--kfac-grad-workers",
+        "0.5", "--kfac-factors", "all", "--fisher", "empirical",
+      ]
+    ),
+    (
       "running statistics and augmentation",
       [
         "--model", "resnet20", "--window", "5", "--micro-batches", "8", "--augment", "standard",

@@ -12,7 +12,7 @@ import Testing
       try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.output)\(outcome.errors)")
       digests.insert(outcome.output)
     }
-    #expect(digests.count == 1 && digests.first!.split(separator: " ").count == 52)
+    #expect(digests.count == 1 && digests.first!.split(separator: " ").count == 58)
   }
 
   /// Micro-batches that are no power of two, and more ranks than the network has cells.
@@ -66,6 +66,21 @@ import Testing
       ]
     ),
     ("mlp, AdamW", ["--model", "mlp", "--optimizer", "adamw", "--weight-decay", "0.01"]),
+    (
+      "cnn, K-FAC",
+      [
+        "--model", "cnn", "--optimizer", "kfac", "--momentum", "0.9", "--weight-decay", "1e-3",
+        "--damping", "0.1", "--factor-every", "3", "--inverse-every", "4", "--kl-clip", "0.01",
+      ]
+    ),
+    (
+      "mlp, K-FAC, adaptive steps and damping",
+      [
+        "--model", "mlp", "--optimizer", "kfac", "--step", "adaptive", "--damping-schedule",
+        "levenberg-marquardt", "--damping", "0.1", "--damping-form", "exact", "--solver", "eigen",
+        "--fisher", "type2", "--kfac-grad-workers", "0.3",
+      ]
+    ),
   ]
 
   @Test(arguments: runs)

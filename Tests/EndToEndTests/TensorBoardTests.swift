@@ -48,7 +48,7 @@ struct TensorBoardTests {
 
   private func read(_ run: String, files: Int) throws {
     let outcome = try Program.run(
-      python(["\(Program.package)/Tests/EndToEndTests/event-files.py", run, "\(files)"]))
+      python([eventFileReader, run, "\(files)"]))
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(outcome.output.contains("numbers equal"), "\(outcome.output)")
   }
@@ -61,5 +61,7 @@ private func python(_ arguments: [String]) -> Process {
   return process
 }
 
-private let hasTensorBoard =
+let eventFileReader = "\(Program.package)/Tests/EndToEndTests/event-files.py"
+
+let hasTensorBoard =
   (try? Program.run(python(["-c", "import tensorboard.backend.event_processing"])).status) == 0

@@ -49,6 +49,12 @@ import Testing
         name: "mlp, AdamW",
         settings: ["--model", "mlp", "--optimizer", "adamw", "--weight-decay", "0.01"], every: 3,
         keep: 1),
+      Training(
+        name: "cnn, K-FAC",
+        settings: [
+          "--model", "cnn", "--optimizer", "kfac", "--momentum", "0.9", "--damping", "0.1",
+          "--factor-every", "3", "--inverse-every", "5", "--kfac-grad-workers", "0.5",
+        ], every: 2, keep: 2),
     ]
     static let model = """
       input: [1, 8, 8]

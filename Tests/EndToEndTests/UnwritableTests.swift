@@ -78,7 +78,7 @@ struct UnwritableTests {
     #expect(outcome.output.contains("44 "), "40 steps and 4 evaluations")
   }
 
-  /// A disk that is full for a while: no line of the log is lost by it.
+  /// A disk that is full for a while: no line of the log is lost by it, nor any of an event file.
   @Test func linesWaitForTheDisk() throws {
     let outcome = try run(
       size: "20m",
@@ -86,16 +86,18 @@ struct UnwritableTests {
       (while [ ! -s $DISK/run/metrics.jsonl ]; do sleep 0.01; done
        cat /dev/zero > $DISK/filler 2>/dev/null || true; sleep 0.5; rm $DISK/filler) &
       $TRAIN --dataset digits --model mlp --optimizer sgd --steps 30000 --evaluate-every 30000 \
-        --run-directory $DISK/run --progress none >$DISK/../out-$$ 2>&1 &
+        --run-directory $DISK/run --progress none --tensorboard >$DISK/../out-$$ 2>&1 &
       train=$!
       sleep 1.5; kill -TERM $train; wait $train || echo "status $?"
       cat $DISK/../out-$$; rm $DISK/../out-$$
       grep -o '"step":[0-9]*' $DISK/run/metrics.jsonl | cut -d: -f2 > $DISK/steps
       seq 1 $(wc -l < $DISK/steps) | cmp - $DISK/steps && echo "each step once"
+      \(hasTensorBoard ? "python3 \(eventFileReader) $DISK/run 1" : "true")
       """)
     #expect(outcome.output.contains("its lines wait"), "\(outcome.output)\(outcome.errors)")
     #expect(outcome.output.contains("status 143"))
     #expect(outcome.output.contains("each step once"), "\(outcome.output)\(outcome.errors)")
+    #expect(!hasTensorBoard || outcome.output.contains("numbers equal"), "\(outcome.errors)")
   }
 
   /// Where none may write, and where one rank of three may not.

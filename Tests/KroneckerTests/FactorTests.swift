@@ -46,8 +46,12 @@ import Training
     other.resume(weight: average.weight)
     for each in [average, other] { each.add([1], scale: 1, decay: decay) }
     #expect(dense(average) == dense(other))
-    // Nothing before counts, not even what is no number.
-    average.add([.nan], scale: 1, decay: 0)
+    // What is no number would stay for ever.
+    let before = dense(average)
+    for bad in [Double.nan, .infinity] {
+      let isTaken = average.add([bad], scale: 1, decay: 0)
+      #expect(!isTaken && dense(average) == before)
+    }
     average.add([5], scale: 1, decay: 0)
     #expect(dense(average).values == [5])
   }
@@ -112,5 +116,32 @@ import Training
     #expect(text.kroneckerLayers.map(\.isEmbedding) == [true, false, false, false])
     #expect(text.kroneckerLayers.map(\.outputs) == [4, 12, 4, 9])
     #expect(text.tensorsWithoutCurvature.map { text.layout.tensors[$0].name } == ["1.weight"])
+  }
+
+  @Test func largeVocabulariesHaveDiagonalFactors() throws {
+    let network = try CurvatureNetwork(
+      [3],
+      [
+        .embedding(vocabulary: 4097, width: 2), .globalAveragePool,
+        .linear(inputs: 2, outputs: 2),
+      ], .crossEntropy(), examples: 2)
+    let layers = network.factors(.type2, .reduce).map(\.layer)
+    #expect(layers[0].shape.axis == .expand && layers[0].shape.a.form == .diagonal)
+    #expect(layers[1].shape.axis == .reduce)
+  }
+
+  /// Counted by hand, in double precision.
+  @Test func memoryIsKnownBefore() throws {
+    let description = try NetworkDescription(
+      input: [5, 3],
+      layers: [.linear(inputs: 3, outputs: 4), .layerNorm, .linear(inputs: 4, outputs: 2)])
+    // B [4, 4] and [2, 2], the diagonal of γ and β [8], their gradients of 6 examples, 30 predictions
+    // of 2 outputs and a scale; a matrix [4, 4], and room for patches of 3 inputs and for 4 sums.
+    let own = 16 + 4 + 8 + 6 * 8 + 30 * 3
+    let rows = max(3 * ((1 << 20) / 24), 4 * ((1 << 20) / 32), 4 * 6)
+    #expect(
+      KroneckerStatistics<Double>.bytes(
+        of: KroneckerSettings().layers(of: description), in: description, maximumBatch: 6)
+        == 8 * (own + 16 + rows + 4))
   }
 }

@@ -116,7 +116,8 @@ import Testing
     average.add([1, 1, 1], scale: 1, decay: 0)
     let factor = FactorInverse<Double>(shape.a, solver: .cholesky)
     #expect(throws: NotPositiveDefinite.self) { try factor.update(from: average, shift: 0) }
-    average.add([1, .nan, 1], scale: 1, decay: 0)
+    // Not by sums: those that are no numbers are not taken in.
+    average.packed.pointer[1] = .nan
     for solver in FactorSolver.allCases {
       #expect(throws: KroneckerError.self) {
         try FactorInverse<Double>(shape.a, solver: solver).update(from: average, shift: 1)
@@ -137,6 +138,63 @@ import Testing
       // 1/(0.5·4.5) and 1/(0.5·1.5)
       #expect(
         relativeError(apply(inverse, [1, 1, 1, 1]), to: [4 / 9, 4 / 3, 4 / 9, 4 / 3]) <= 1e-15)
+    }
+  }
+
+  /// Eigenvalues in single precision have errors of 6e-8 of the largest, here far below λ.
+  @Test func singlePrecisionIsNear() throws {
+    for factors in try allForms() {
+      let shape = factors.layer.shape
+      let averages = [factors.averages.a, factors.averages.b].map { average in
+        let single = FactorAverage<Float>(average.shape)
+        let packed = average.packed.all.map { Float($0 * average.scale) }
+        single.add(packed, scale: 1, decay: 0)
+        return single
+      }
+      for (solver, form) in [
+        (FactorSolver.eigen, KroneckerDamping.exact), (.eigen, .factored), (.cholesky, .factored),
+        (.cholesky, .same),
+      ] {
+        let exact = try inverse(factors, solver, form, damping: 0.01)
+        let single = try KroneckerInverse<Float>(shape, solver: solver, form: form)
+        try single.update(a: averages[0], b: averages[1], damping: 0.01)
+        let v = vector(factors.product.rows)
+        var u = [Float](repeating: .nan, count: v.count)
+        single.apply(v.map(Float.init), into: &u)
+        #expect(relativeError(u.map(Double.init), to: apply(exact, v)) <= 1e-4)
+      }
+    }
+  }
+
+  /// The scales of factors and of training's gradient agree: where the curvature is exact and the loss
+  /// a parabola, one step of length 1 ends at its minimum.
+  @Test func aStepOfLinearRegressionEndsAtTheMinimum() throws {
+    for fisher in [Fisher.type2, .forwardOnly] {
+      let network = try CurvatureNetwork(
+        [3], [.linear(inputs: 3, outputs: 2)], .meanSquaredError, examples: 8)
+      func gradient() -> [Double] {
+        var gradient = [Double](repeating: .nan, count: network.parameters.count)
+        gradient.withUnsafeMutableBufferPointer { gradient in
+          network.withTargets(0..<8) { targets in
+            network.withBuffers(network.inputs) { inputs, parameters, state in
+              _ = network.network.lossAndGradient(
+                inputs: inputs, targets: targets, parameters: parameters, state: state,
+                gradient: gradient, loss: network.loss, scale: 1 / 8)
+            }
+          }
+        }
+        return gradient
+      }
+      let factors = network.factors(fisher)[0]
+      let inverse = try inverse(factors, .eigen, .exact, damping: 1e-12)
+      let before = gradient()
+      var matrix = before
+      factors.layer.shape.gather(before, into: &matrix)
+      var step = before
+      factors.layer.shape.scatter(apply(inverse, matrix), into: &step)
+      for i in step.indices { network.parameters[i] -= step[i] }
+      let (largest, left) = (before.map(\.magnitude).max()!, gradient().map(\.magnitude).max()!)
+      #expect(largest > 0.1 && left <= 1e-9 * largest)
     }
   }
 

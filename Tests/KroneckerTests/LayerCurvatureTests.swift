@@ -8,7 +8,7 @@ import Training
 
 /// Products with a layer's curvature, from its samples, and conjugate gradients with them.
 @Suite struct LayerCurvatureTests {
-  private typealias Sampled = (layer: CurvatureLayer, samples: [LayerSamples<Double>])
+  typealias Sampled = (layer: CurvatureLayer, samples: [LayerSamples<Double>])
 
   /// Of each layer samples of each micro-batch, as a step gathers them.
   private func samples(
@@ -40,7 +40,7 @@ import Training
   }
 
   /// Every kind of layer, none of them exact for Kronecker factors.
-  private func networks() throws -> [CurvatureNetwork] {
+  func networks() throws -> [CurvatureNetwork] {
     [
       try CurvatureNetwork(
         [2, 5, 4],
@@ -55,50 +55,24 @@ import Training
           .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2)]), .globalAveragePool,
           .linear(inputs: 4, outputs: 3, bias: false),
         ], .meanSquaredError, examples: 4),
+      try CurvatureNetwork(
+        [3],
+        [
+          .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2, isCausal: true)]),
+          .linear(inputs: 4, outputs: 3),
+        ], .crossEntropy(), examples: 4),
     ]
   }
 
-  private func scales(
+  func scales(
     _ network: CurvatureNetwork, _ layer: CurvatureLayer
   ) -> (a: Double, b: Double) {
-    let factor = network.loss.reductionFactor(
-      predictions: network.examples, outputs: network.network.outputCount)
-    return (
-      layer.shape.scaleOfA(reductionFactor: factor),
-      layer.shape.scaleOfB(examples: network.examples)
-    )
+    layer.scales(network.loss, of: network.network.description, examples: network.examples)
   }
 
-  private func normal(_ count: Int, seed: UInt64 = 2) -> [Double] {
+  func normal(_ count: Int, seed: UInt64 = 2) -> [Double] {
     let random = CounterRandom(seed: seed, stream: 9)
     return (0..<count).map { random.normal(at: UInt64($0)) }
-  }
-
-  @Test(arguments: [1, 2, 4]) func productIsThatOfTheDenseBlock(microBatches: Int) throws {
-    for network in try networks() {
-      let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
-      for (fisher, truth) in truths {
-        for (layer, samples) in samples(network, .fisher, fisher, microBatches: microBatches) {
-          let product = LayerCurvature(
-            layer.shape, .fisher, of: samples, scales: scales(network, layer), damping: 0.05)
-          let range = layer.parameters
-          let block = DenseMatrix(rows: range.count, columns: range.count) {
-            truth[range.lowerBound + $0, range.lowerBound + $1]
-          }.shifted(by: 0.05)
-          #expect(product.count == range.count)
-          let v = normal(range.count)
-          var image = [Double](repeating: .nan, count: v.count)
-          product(v, into: &image)
-          #expect(relativeError(image, to: block * v) <= 1e-10)
-
-          var x = [Double](repeating: 0, count: v.count)
-          let outcome = ConjugateGradients(tolerance: 1e-11, iterations: 500)
-            .solve(count: v.count, v, x: &x) { product($0, into: $1) }
-          #expect(outcome.residual <= 1e-11)
-          #expect(relativeError(x, to: block.solve(v)) <= 1e-8)
-        }
-      }
-    }
   }
 
   /// Expanded, reduced and as `auto` has it, of each kind of layer and of vectors: the product with B ⊗ A

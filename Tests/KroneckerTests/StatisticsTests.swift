@@ -229,7 +229,8 @@ import Training
       for i in b.values.indices { mean.values[i] += b.values[i] / 4000 }
     }
     var apart = DenseMatrix(rows: 4, columns: 4)
-    let vectors = FisherVectors<Double>(.type2, of: network.loss, predictions: 3, outputs: 4)
+    let vectors = FisherVectors<Double>(
+      .type2, of: network.loss, predictions: 3, outputs: 4, keepingApart: 3)
     network.network.observer = { seen in
       guard seen.weight == factors.layer.weight else { return }
       let g = seen.outputGradients
@@ -241,11 +242,11 @@ import Training
     }
     network.withBuffers(network.inputs) { inputs, parameters, state in
       network.network.propagateColumns(
-        inputs: inputs, parameters: parameters, state: state, columns: 12
+        inputs: inputs, parameters: parameters, state: state, columns: vectors.columns
       ) { column, z, vector in
         vectors.fill(
-          column % 4, z, into: vector, targets: nil, seed: 0, step: 0, firstPrediction: 0)
-        for i in vector.indices where i / 4 != column / 4 { vector[i] = 0 }
+          column, z, into: vector, targets: nil, seed: 0, step: 0, firstPrediction: 0)
+        #expect(vector.indices.allSatisfy { vector[$0] == 0 || $0 / 4 == column / 4 })
       }
     }
     network.network.observer = nil

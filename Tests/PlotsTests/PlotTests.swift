@@ -50,9 +50,9 @@ import Testing
       ],
       series: [
         .init(
-          name: "measured", color: 0, isComputed: false,
+          name: "measured", color: 0, look: .measured,
           points: [points, points.map { ($0.x, 1 / $0.x) }]),
-        .init(name: "predicted", color: 0, isComputed: true, points: [points, []]),
+        .init(name: "predicted", color: 0, look: .computed, points: [points, []]),
       ])
   }
 
@@ -87,7 +87,8 @@ import Testing
   ])
   func pointsLieWithinTheirPanels(points: [(Double, Double)]) throws {
     let plot = try Reader(lines(points.map { (x: $0.0, y: $0.1) }).svg)
-    let circles = plot.elements.filter { $0.name == "circle" }
+    // A computed point alone has a smaller one.
+    let circles = plot.elements.filter { $0.name == "circle" && $0.attributes["r"] == "3.5" }
     for (index, circle) in circles.dropLast().enumerated() {
       let (x, y) = (Double(circle.attributes["cx"]!)!, Double(circle.attributes["cy"]!)!)
       let panel = index < points.count ? 66.0...384 : 466...784
@@ -120,7 +121,113 @@ import Testing
     #expect(Axis.linear(around: [93.97]).ticks.count == 2)
     #expect(Axis.linear(around: []).limits == 0...1)
     let axis = Axis.logarithmic(around: [1e-6, 2])
-    #expect(axis.ticks.count == 8 && axis.place(of: axis.limits.upperBound) == 1)
+    #expect(
+      axis.ticks.count == 7 && axis.limits.upperBound == 2
+        && axis.place(of: axis.limits.upperBound) == 1)
+  }
+
+  /// A tick is named in as many digits as tell it from the next.
+  @Test func ticksHaveNamesOfTheirOwn() {
+    func names(_ values: [Double]) -> [String] {
+      let axis = Axis.linear(around: values)
+      return axis.ticks.map(axis.name(of:))
+    }
+    #expect(
+      names([91.851, 91.942]) == ["91.84", "91.86", "91.88", "91.90", "91.92", "91.94", "91.96"])
+    #expect(names([0, 700_000]) == ["0", "200000", "400000", "600000", "800000"])
+    #expect(names([-1, 1]) == ["-1.0", "-0.5", "0.0", "0.5", "1.0"])
+    #expect(names([0, 5e9]) == ["0", "1e+09", "2e+09", "3e+09", "4e+09", "5e+09"])
+    #expect(names([6e-4, 6e-4]) == ["0.0005", "0.0006", "0.0007"])
+    #expect(Set(names([1e9, 1e9 + 40])).count > 4)
+    #expect(Axis.suitableScale(for: [0.1, 2]) == .linear)
+    #expect(Axis.suitableScale(for: [0.1, 4, .nan]) == .logarithmic)
+    #expect(Axis.suitableScale(for: [0, 1e-3, 4]) == .linear)
+    let wide = Axis.logarithmic(around: [3e-12, 40])
+    #expect(wide.limits == 2e-12...50 && wide.ticks.count <= 8)
+    #expect(!wide.hasPlace(for: 0) && !wide.hasPlace(for: .nan) && wide.hasPlace(for: 1))
+  }
+
+  /// In a page a drawing has the page's colours, no ground, and gaps where numbers are missing.
+  @Test func elementsOfAPageHaveItsColours() throws {
+    let plot = LinePlot(
+      title: "loss", xTitle: "step", places: .linear,
+      panels: [.init(title: "training loss", scale: .logarithmic)],
+      series: [
+        .init(
+          name: "a", color: 0, look: .line,
+          points: [[(1, 1), (2, 2), (3, .nan), (4, 3), (5, 0), (6, 1), (7, 2)]])
+      ])
+    let element = plot.element(ofPanel: 0)
+    let drawing = try Reader(element)
+    #expect(!element.contains("#") && !drawing.elements.contains { $0.name == "rect" })
+    let lines = drawing.elements.filter {
+      $0.name == "polyline" && $0.attributes["stroke"] == "var(--series-0)"
+    }
+    #expect(lines.map { $0.attributes["points"]!.split(separator: " ").count } == [2, 2])
+    // The point between a missing number and one that has no place.
+    #expect(drawing.elements.filter { $0.name == "circle" }.count == 1)
+    for text in ["training loss", "step"] { #expect(drawing.texts.contains(text)) }
+    for isDark in [false, true] {
+      let variables = Color.variables(isDark: isDark)
+      #expect(Set(variables.matches(of: /#[0-9A-F]{6}/).map { $0.0 }).count == 10)
+    }
+  }
+
+  @Test func barsHaveParts() throws {
+    let plot = BarPlot(
+      title: "phases", valueTitle: "time",
+      groups: [
+        ("", [.init(name: "run", parts: [.init(value: 1, color: 0), .init(value: 2, color: 1)])])
+      ], format: formatSeconds)
+    let drawing = try Reader(plot.element)
+    let parts = drawing.elements.filter { $0.name == "rect" }.map { part in
+      (Double(part.attributes["x"]!)!, Double(part.attributes["width"]!)!)
+    }
+    #expect(parts.count == 2)
+    #expect(
+      abs(parts[1].1 - 2 * parts[0].1) < 0.2 && abs(parts[0].0 + parts[0].1 - parts[1].0) < 0.2)
+    #expect(drawing.texts.contains("3 s"))
+  }
+
+  /// Of many points those stay that a drawing shows.
+  @Test func thinningKeepsExtremes() {
+    let count = 10_000
+    let x = (0..<count).map(Double.init)
+    var y = x.map { sin($0) }
+    (y[1234], y[8888], y[5000], y[5001]) = (7, -7, .nan, .infinity)
+    let kept = thinned(x: x, y: y, columns: 50)
+    #expect(kept.count <= 4 * 50 + 5 && kept.first == 0 && kept.last == count - 1)
+    #expect(zip(kept, kept.dropFirst()).allSatisfy { $0 < $1 })
+    #expect(kept.contains(1234) && kept.contains(8888) && kept.contains(5000))
+    for column in 0..<50 {
+      let inside = (column * count / 50..<(column + 1) * count / 50).filter { y[$0].isFinite }
+      let shown = kept.filter { $0 >= inside.first! && $0 <= inside.last! && y[$0].isFinite }
+      #expect(shown.map { y[$0] }.max() == inside.map { y[$0] }.max())
+      #expect(shown.map { y[$0] }.min() == inside.map { y[$0] }.min())
+    }
+    #expect(thinned(x: [1, 2, 3], y: [1, 2, 3], columns: 1) == [0, 1, 2])
+    #expect(thinned(x: [1, 1, 1, 1, 1], y: [1, 2, 3, 4, 5], columns: 1).count == 5)
+    #expect(thinned(x: [], y: [], columns: 1) == [])
+  }
+
+  /// Against means taken number by number; what is huge leaves nothing behind.
+  @Test(arguments: [1, 2, 3, 10, 11, 51, 200])
+  func smoothedNumbersAreMeans(width: Int) {
+    var values = (0..<100).map { cos(Double($0)) + 2 }
+    (values[20], values[21], values[40]) = (.nan, .infinity, 1e30)
+    let means = smoothed(values, width: width)
+    for index in values.indices {
+      let range = max(0, index - width / 2)...min(99, index + width / 2)
+      let near = values[range].filter(\.isFinite)
+      guard values[index].isFinite else {
+        #expect(means[index].isNaN)
+        continue
+      }
+      let mean = near.reduce(0, +) / Double(near.count)
+      // Rounding of up to 200 additions.
+      #expect(abs(means[index] - mean) <= 1e-13 * mean, "\(index)")
+    }
+    #expect(smoothed([], width: width) == [] && smoothed([5], width: width) == [5])
   }
 
   @Test(arguments: [

@@ -267,6 +267,10 @@ do {
   }
   // Slices of one block and of several.
   for d in [4096, 1_409_024] { digests.append(try checkSteps(d, on: world)) }
+  // More ranks than micro-batches, and than cells.
+  for (d, microBatches) in [(3, 2), (411, 6)] {
+    digests.append(try checkMinimizer(d, microBatches: microBatches, on: world))
+  }
   try checkMemory()
   digests.append(try checkSelection(on: world))
   for d in [70, 1000] {
@@ -280,6 +284,7 @@ do {
     }
   }
   digests.append(try checkGroupCosts(on: world))
+  digests += try checkKFAC(on: world)
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))
     digests.append(

@@ -1,46 +1,66 @@
 import LinearAlgebra
-import Optimizers
-import Training
+
+package enum OptimizerName: String, Codable, CaseIterable { case mfac, kfac, sgd, adamw }
 
 /// What is measured or predicted, whatever the number of ranks.
 package struct Problem: Codable, Hashable {
-  enum Part: String, Codable, CaseIterable {
+  package enum Part: String, Codable, CaseIterable {
     /// A training step, from examples to new parameters.
     case step
     /// What the optimizer does with the mean gradient.
     case optimizer
   }
 
-  enum Scaling: String, Codable, CaseIterable {
+  package enum Scaling: String, Codable, CaseIterable {
     /// The same work, whatever the number of ranks.
     case strong
     /// The same work on each rank.
     case weak
   }
 
-  let part: Part
-  let scaling: Scaling
+  package let part: Part
+  package let scaling: Scaling
   /// Of a step.
-  var model: String?
+  package var model: String?
   /// d; in weak scaling of the optimizer, d/p.
-  let parameters: Int
-  let optimizer: OptimizerName
+  package let parameters: Int
+  package let optimizer: OptimizerName
   /// m.
-  let window: Int?
-  let windowType: String?
-  let windowDensity: Double?
+  package let window: Int?
+  package let windowType: String?
+  package let windowDensity: Double?
   /// Of a step; in weak scaling, those of one rank.
-  var batchSize: Int?
-  var microBatches: Int?
+  package var batchSize: Int?
+  package var microBatches: Int?
+  /// Of K-FAC: steps from one batch whose factors are taken to the next, and from one inversion to the
+  /// next; the share of the ranks that work on a layer.
+  package var factorEvery: Int?
+  package var inverseEvery: Int?
+  package var workerShare: Double?
+
+  package init(
+    part: Part, scaling: Scaling, parameters: Int, optimizer: OptimizerName, window: Int?,
+    windowType: String?, windowDensity: Double?
+  ) {
+    self.part = part
+    self.scaling = scaling
+    self.parameters = parameters
+    self.optimizer = optimizer
+    self.window = window
+    self.windowType = windowType
+    self.windowDensity = windowDensity
+  }
 
   /// What of the work grows with the ranks.
   private func grown(_ count: Int, with ranks: Int, in part: Part) -> Int {
     scaling == .weak && self.part == part ? count * ranks : count
   }
 
-  func parameters(ranks: Int) -> Int { grown(parameters, with: ranks, in: .optimizer) }
-  func batchSize(ranks: Int) -> Int? { batchSize.map { grown($0, with: ranks, in: .step) } }
-  func microBatches(ranks: Int) -> Int? { microBatches.map { grown($0, with: ranks, in: .step) } }
+  package func parameters(ranks: Int) -> Int { grown(parameters, with: ranks, in: .optimizer) }
+  package func batchSize(ranks: Int) -> Int? { batchSize.map { grown($0, with: ranks, in: .step) } }
+  package func microBatches(ranks: Int) -> Int? {
+    microBatches.map { grown($0, with: ranks, in: .step) }
+  }
 
   /// Of a step that takes `seconds`, as against one that takes `baseSeconds` with `baseRanks`.
   package func efficiency(
@@ -53,7 +73,7 @@ package struct Problem: Codable, Hashable {
   }
 
   /// For people, whatever the way of scaling.
-  var title: String {
+  package var title: String {
     let optimizer = "\(optimizer.rawValue)" + windowTitle
     guard let model, let batchSize, let microBatches else {
       return "Optimizer alone, d = \(parameters), \(optimizer)"
@@ -63,13 +83,16 @@ package struct Problem: Codable, Hashable {
   }
 
   private var windowTitle: String {
+    if let factorEvery, let inverseEvery, let workerShare {
+      return " every \(factorEvery), \(inverseEvery), grad workers \(workerShare)"
+    }
     guard let window, let windowType, let windowDensity else { return "" }
     return ", m = \(window)" + (windowType == RowType.float32.rawValue ? "" : " in \(windowType)")
       + (windowDensity == 1 ? "" : ", density \(windowDensity)")
   }
 
   /// For people, beside the title.
-  var scalingTitle: String {
+  package var scalingTitle: String {
     switch (scaling, part) {
     case (.strong, _): "strong"
     case (.weak, .step): "weak, that batch on each rank"

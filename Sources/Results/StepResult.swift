@@ -1,9 +1,10 @@
 import Optimizers
+import Plots
 
 /// What one step costs with some number of ranks, measured or predicted.
 package struct StepResult: Codable, Equatable {
   package struct PhaseCost: Codable, Equatable {
-    let phase: String
+    package let phase: String
     /// Of the rank that took longest, and of the one that took least.
     package let seconds: Double
     package let fastestSeconds: Double
@@ -11,7 +12,7 @@ package struct StepResult: Codable, Equatable {
     package let messages: Int
     package let bytes: Int
 
-    init(_ phase: Phase, seconds: [Double], messages: [Int], bytes: [Int]) {
+    package init(_ phase: Phase, seconds: [Double], messages: [Int], bytes: [Int]) {
       self.phase = phase.rawValue
       self.seconds = seconds.max()!
       fastestSeconds = seconds.min()!
@@ -27,13 +28,13 @@ package struct StepResult: Codable, Equatable {
   package let messages: Int
   package let bytes: Int
   /// Examples in a batch; nil for the optimizer alone.
-  let batchSize: Int?
-  let samplesPerSecond: Double?
+  package let batchSize: Int?
+  package let samplesPerSecond: Double?
   /// Of the work that the smallest number of ranks of a sweep does in the same time, how much each
   /// rank still does; nil outside a sweep.
   package var efficiency: Double?
 
-  init(
+  package init(
     ranks: Int, seconds: Double, phases: [PhaseCost], messages: Int, bytes: Int, batchSize: Int?
   ) {
     self.ranks = ranks
@@ -45,15 +46,46 @@ package struct StepResult: Codable, Equatable {
     samplesPerSecond = batchSize.map { Double($0) / seconds }
   }
 
-  subscript(_ phase: Phase) -> PhaseCost? { phases.first { $0.phase == phase.rawValue } }
+  package subscript(_ phase: Phase) -> PhaseCost? { phases.first { $0.phase == phase.rawValue } }
 
   /// Seconds of several phases, each of its slowest rank.
-  func seconds(of phases: [Phase]) -> Double { phases.reduce(0) { $0 + (self[$1]?.seconds ?? 0) } }
+  package func seconds(of phases: [Phase]) -> Double {
+    phases.reduce(0) { $0 + (self[$1]?.seconds ?? 0) }
+  }
+}
+
+/// What `swift-mfac-bench step` writes as JSON.
+package struct StepReport: Codable {
+  package let problem: Problem
+  package let result: StepResult
+
+  package init(problem: Problem, result: StepResult) {
+    self.problem = problem
+    self.result = result
+  }
+
+  package var title: String {
+    problem.title + ", \(result.ranks) rank\(result.ranks == 1 ? "" : "s")"
+  }
+
+  package var plot: BarPlot {
+    BarPlot(
+      title: title, valueTitle: "time in a step, of the slowest rank (and of the fastest)",
+      groups: [
+        (
+          name: "",
+          bars: result.phases.map {
+            BarPlot.Bar(
+              name: $0.phase, value: $0.seconds, range: $0.fastestSeconds...$0.seconds)
+          }
+        )
+      ], format: formatSeconds)
+  }
 }
 
 extension Phase {
-  static let computingGradients: [Phase] = [.data, .gradient]
-  static let optimizing: [Phase] = [.gramRow, .solve, .direction, .update]
+  package static let computingGradients: [Phase] = [.data, .gradient, .factors, .quadratic]
+  package static let optimizing: [Phase] = [.gramRow, .solve, .inverse, .direction, .update]
   /// With what ranks wait there for one another.
-  static let exchanging: [Phase] = [.loss, .reduceScatter, .sum, .allGather]
+  package static let exchanging: [Phase] = [.loss, .reduceScatter, .sum, .exchange, .allGather]
 }

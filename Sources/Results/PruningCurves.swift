@@ -4,47 +4,60 @@ import Plots
 import Training
 
 /// What reports say of accuracy over sparsity, or of loss, or of its predicted change.
-struct Curves {
+package struct PruningCurves {
   /// What the curves are of: the first that the reports have.
-  private enum Kind {
+  package enum Kind: CaseIterable {
     case accuracy, loss
     case prediction
   }
 
   /// What is read of a report.
-  private struct Contents: Decodable {
-    struct Quality: Decodable {
-      let loss: Double?
-      let accuracy: Double?
+  package struct Contents: Decodable {
+    package struct Quality: Decodable {
+      package let loss: Double?
+      package let accuracy: Double?
     }
-    struct Result: Decodable {
-      let sparsity: Double
-      let quality: Quality?
-      let predictedChange: Double?
+    package struct Bytes: Decodable {
+      package let model: Int
+      package let sparse: Int?
     }
-    let data: String
-    let network: String
-    let method: String
-    let settings: [String: String]
-    let dense: Quality?
-    let results: [Result]
+    package struct Result: Decodable {
+      package let sparsity: Double
+      package let kept: Int
+      package let quality: Quality?
+      package let predictedChange: Double?
+      package let multiplyAdds: Int?
+      package let seconds: [String: Double]
+      package let bytes: Bytes
+    }
+    package let data: String
+    package let network: String
+    package let weights: String
+    package let method: String
+    package let scope: String
+    package let pattern: String
+    package let settings: [String: String]
+    package let prunable: Int
+    package let multiplyAdds: Int?
+    package let dense: Quality?
+    package let results: [Result]
 
     /// Those that keep some weights: others have no place.
     var keeping: [Result] { results.filter { $0.sparsity < 1 } }
 
-    var kind: Kind { dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction }
+    package var kind: Kind { dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction }
 
-    var title: String {
+    package var title: String {
       let file = network.split(separator: "/").last.map(String.init) ?? network
       return "\(file), \(data.split(separator: ":").first ?? "")"
     }
   }
 
-  private let reports: [(path: String, contents: Contents)]
-  private let kind: Kind
+  package let reports: [(path: String, contents: Contents)]
+  package let kind: Kind
 
   /// - Throws: `DatasetError` naming the file that is no report, or one of another kind.
-  init(ofReports paths: [String]) throws {
+  package init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
       guard let data = FileManager.default.contents(atPath: path) else {
         throw DatasetError.system(path, "cannot be read")
@@ -68,22 +81,22 @@ struct Curves {
 
   /// Whether no report has a number to draw: magnitudes of a model that cannot be computed here say nothing
   /// of its loss.
-  var isEmpty: Bool {
+  package var isEmpty: Bool {
     reports.allSatisfy { $0.contents.keeping.allSatisfy { value(of: $0) == nil } }
   }
 
   /// Writes the plot; it appears when it is complete.
-  func write(to path: String) throws {
+  package func write(to path: String) throws {
     try AtomicFile.write(to: path) { file throws(DatasetError) in
       try file.write(Array(plot.svg.utf8))
     }
   }
 
-  private var plot: LinePlot {
+  package var plot: LinePlot {
     let names = names
     var series = reports.enumerated().map { index, report in
       LinePlot.Series(
-        name: names[index], color: index, isComputed: false,
+        name: names[index], color: index, look: .measured,
         points: [
           report.contents.keeping.compactMap { result in
             value(of: result).map { (Self.place(of: result.sparsity), $0) }
@@ -97,13 +110,13 @@ struct Curves {
       series.append(
         LinePlot.Series(
           name: "before pruning, \(format(value, digits: kind == .accuracy ? 2 : 4))", color: nil,
-          isComputed: true,
+          look: .computed,
           points: [[(places.min() ?? 1, value), (places.max() ?? 1, value)]]))
     }
     let networks = Set(reports.map(\.contents.title))
     return LinePlot(
       title: networks.count == 1 ? networks.first! : "Pruned networks", xTitle: "sparsity",
-      xFormat: { "\((10_000 * (1 - 1 / $0)).rounded() / 10_000)" },
+      places: .named { "\((10_000 * (1 - 1 / $0)).rounded() / 10_000)" },
       panels: [
         .init(
           title: kind == .prediction ? "predicted change of the loss" : "\(kind)", scale: .linear,
@@ -129,7 +142,7 @@ struct Curves {
   }
 
   /// For the legend: the method of each, and what else not all have the same; files where that is nothing.
-  private var names: [String] {
+  package var names: [String] {
     let all = reports.map(\.contents.settings)
     let differing = Set(all.flatMap(\.keys)).filter { key in
       // Only some methods have some settings.

@@ -1,0 +1,52 @@
+import Curvature
+import LinearAlgebra
+import MPI
+
+/// One gradient after another, drawn from [−1, 1): fast, and nearly orthogonal.
+package struct RandomGradients {
+  private var state: UInt64
+
+  package init(rank: Int = 0) { state = UInt64(rank + 1) &* 0x9E37_79B9_7F4A_7C15 }
+
+  package mutating func next(_ gradient: UnsafeMutableBufferPointer<Float>) {
+    for i in gradient.indices {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      gradient[i] = Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
+    }
+  }
+}
+
+extension DampedFisher {
+  /// Fills the empty slots with random gradients, so that steps can be timed. Their Gram matrix is not
+  /// computed: they are nearly orthogonal where there are fewer of them than coordinates.
+  ///
+  /// - Parameters:
+  ///   - scale: of the gradients; so small that K + mλI does not feel them, S stays positive definite
+  ///     whatever else is in the window.
+  ///   - total: makes of a number of this slice that of the whole of d.
+  package func fill(
+    from random: inout RandomGradients, scale: Float = 1, total: (Double) throws -> Double
+  ) throws {
+    let gradient = Buffer<Float>(count: window.sliceCount)
+    let g = UnsafeBufferPointer(gradient.all)
+    while window.filled < window.capacity {
+      random.next(gradient.all)
+      for i in gradient.all.indices { gradient.pointer[i] *= scale }
+      window.stage(gradient.all)
+      var products = [Double](repeating: 0, count: window.width(inserting: true))
+      products[window.oldest] = try total(MixedPrecision.dot(g, g))
+      try insert(g, products: products)
+    }
+    withExtendedLifetime(gradient) {}
+  }
+}
+
+extension MFAC {
+  /// Fills the window's empty slots; see `DampedFisher.fill`. Collective.
+  package func fillWindow(scale: Float = 1, on world: Communicator) throws {
+    var random = RandomGradients(rank: world.rank)
+    try named {
+      try fisher.fill(from: &random, scale: scale) { try world.allGather($0).reduce(0, +) }
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import Plots
+
+/// What is known of how problems scale: the contents of a JSON file that runs add to.
+package struct ScalingCurves: Codable, Equatable {
+  package struct Curve: Codable, Equatable {
+    package let problem: Problem
+    package fileprivate(set) var measured: [StepResult] = []
+    package fileprivate(set) var predicted: [StepResult] = []
+    /// α and β of the prediction.
+    package fileprivate(set) var link: Link?
+  }
+
+  /// What a message costs.
+  package struct Link: Codable, Equatable {
+    /// α, seconds.
+    package let latency: Double
+    /// β, bytes a second.
+    package let bandwidth: Double
+
+    package init(latency: Double, bandwidth: Double) {
+      self.latency = latency
+      self.bandwidth = bandwidth
+    }
+  }
+
+  package private(set) var curves: [Curve] = []
+
+  package init() {}
+
+  /// Adds what was measured with some number of ranks, in the place of what was before; returns it
+  /// with its efficiency.
+  package mutating func add(_ result: StepResult, to problem: Problem) -> StepResult {
+    let index = index(of: problem)
+    var measured = curves[index].measured.filter { $0.ranks != result.ranks } + [result]
+    measured.sort { $0.ranks < $1.ranks }
+    curves[index].measured = problem.withEfficiency(measured, base: measured[0])
+    return curves[index].measured.first { $0.ranks == result.ranks }!
+  }
+
+  /// Replaces what was predicted before.
+  package mutating func set(predicted: [StepResult], of problem: Problem, link: Link) {
+    let index = index(of: problem)
+    curves[index].predicted = predicted
+    curves[index].link = link
+  }
+
+  package subscript(_ problem: Problem) -> Curve? { curves.first { $0.problem == problem } }
+
+  private mutating func index(of problem: Problem) -> Int {
+    if let index = curves.firstIndex(where: { $0.problem == problem }) { return index }
+    curves.append(Curve(problem: problem))
+    return curves.count - 1
+  }
+
+  /// What a curve is called beside the others.
+  package func name(of problem: Problem) -> String {
+    let isOne = Set(curves.map(\.problem.title)).count == 1
+    return (isOne ? "" : problem.title + ", ") + problem.scalingTitle
+  }
+
+  /// Seconds and efficiency over the ranks; and speed-up, beside as many times as there are ranks.
+  package func plot(withSpeedUp: Bool) -> LinePlot {
+    var series: [LinePlot.Series] = []
+    for (color, curve) in curves.enumerated() {
+      for (results, what) in [(curve.predicted, "predicted"), (curve.measured, "measured")]
+      where !results.isEmpty {
+        func points(_ value: (StepResult) -> Double?) -> [(x: Double, y: Double)] {
+          results.compactMap { result in value(result).map { (Double(result.ranks), $0) } }
+        }
+        series.append(
+          LinePlot.Series(
+            name: "\(name(of: curve.problem)), \(what)", color: color,
+            look: what == "predicted" ? .computed : .measured,
+            points: [points(\.seconds), points(\.efficiency)]
+              + (withSpeedUp ? [points(\.speedUp)] : [])))
+      }
+    }
+    let titles = Set(curves.map(\.problem.title))
+    var panels: [LinePlot.Panel] = [
+      .init(title: "time of a step", scale: .logarithmic, format: formatSeconds),
+      .init(title: "efficiency", scale: .linear, reference: 1, format: formatShort),
+    ]
+    if withSpeedUp {
+      panels.append(.init(title: "speed-up", scale: .logarithmic, format: formatShort))
+      let ranks = Set(curves.flatMap { ($0.measured + $0.predicted).map { Double($0.ranks) } })
+      series.append(
+        LinePlot.Series(
+          name: "speed-up of as many times as ranks", color: nil, look: .computed,
+          points: [[], [], ranks.sorted().map { (x: $0, y: $0) }]))
+    }
+    return LinePlot(
+      title: titles.count == 1 ? titles.first! : "Scaling", xTitle: "ranks", panels: panels,
+      series: series)
+  }
+}
+
+extension StepResult {
+  /// Over what one rank would take for the same work: p·efficiency; nil outside a sweep.
+  package var speedUp: Double? { efficiency.map { $0 * Double(ranks) } }
+}
+
+extension Problem {
+  /// - Parameter base: what efficiency is as against to.
+  package func withEfficiency(_ results: [StepResult], base: StepResult) -> [StepResult] {
+    results.map {
+      var result = $0
+      result.efficiency = efficiency(
+        seconds: $0.seconds, ranks: $0.ranks, baseSeconds: base.seconds, baseRanks: base.ranks)
+      return result
+    }
+  }
+}

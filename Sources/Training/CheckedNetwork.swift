@@ -1,0 +1,140 @@
+import Curvature
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Sharding
+
+/// A user's network with a few training examples, of which the curvature is checked.
+package final class CheckedNetwork {
+  package let name: String
+  package let weights: String?
+  package let examples: Int
+  package let samples: Int
+  package let seed: UInt64
+  package let description: NetworkDescription
+  package let dataset: Dataset
+  private let loss: Loss
+  private let parameters: Buffer<Float>
+  private let state: Buffer<Float>
+
+  /// Multiplications of some minutes.
+  private static let largestWork = 1e13
+
+  /// Reads the weights, or draws them as at the start of training.
+  ///
+  /// - Parameters:
+  ///   - description: that has been checked against the data.
+  ///   - examples: N, the first of the training part as the seed shuffles it.
+  ///   - samples: draws of the Monte-Carlo Fisher matrix.
+  /// - Throws: `DatasetError` where there are not so many examples, or they would take hours.
+  package init(
+    _ description: NetworkDescription, name: String, loss: Loss, dataset: Dataset,
+    weights: String?, examples: Int, samples: Int, seed: UInt64
+  ) throws {
+    guard examples <= dataset.training.count else {
+      throw DatasetError(
+        "--examples", "there are not as many in \(dataset.training.source)",
+        expected: "1 to \(dataset.training.count)", got: "\(examples)")
+    }
+    let work = CurvatureCheck.work(for: description, examples: examples)
+    guard work <= Self.largestWork else {
+      let most = Int(Double(examples) * (Self.largestWork / work).squareRoot())
+      throw DatasetError(
+        "--examples", "this would take hours",
+        expected: most > 0 ? "at most \(most)" : "a smaller network", got: "\(examples)")
+    }
+    parameters = Buffer(count: description.layout.count)
+    state = Buffer(count: description.stateLayout.count)
+    if let weights {
+      try description.readWeights(from: weights, into: parameters.all, state: state.all)
+    } else {
+      description.layout.initialize(parameters.all, seed: seed)
+      description.stateLayout.initialize(state.all)
+    }
+    (self.description, self.name, self.loss, self.dataset) = (description, name, loss, dataset)
+    (self.weights, self.examples, self.samples, self.seed) = (weights, examples, samples, seed)
+  }
+
+  /// What it is, for people.
+  package var summary: String {
+    """
+    data       \(dataset)
+    network    \(name), d = \(description.layout.count) parameters, as it predicts
+    weights    \(weights ?? "drawn by seed \(seed)")
+    examples   \(examples), each with \(description.positions) prediction\
+    \(description.positions == 1 ? "" : "s") of \(description.outputCount) outputs
+    """
+  }
+
+  /// What the check takes.
+  package func memory() throws -> MemoryPlan {
+    let d = description.layout.count
+    return MemoryPlan(
+      gradients: CurvatureCheck.bytes(for: description, examples: examples),
+      // Rows in single and double precision, their differences, and the parameters.
+      vectors: d * (examples * (4 + 8 + 16) + 12),
+      activations: try Network<Double>.bytes(for: description, maximumBatch: examples)
+        + Network<Float>.bytes(for: description, maximumBatch: 1))
+  }
+
+  /// The check of the layers' blocks, in double precision.
+  private func check<Result>(_ body: (CurvatureCheck) throws -> Result) throws -> Result {
+    let buffer = ExampleBuffer(dataset.training, capacity: examples)
+    var batches = try GradientCollection.batches(
+      of: dataset.training, examplesPerRow: examples, seed: seed)
+    buffer.load(batches.indices(step: 0), epoch: nil)
+    func run(_ targets: Targets<Double>) throws -> Result {
+      try body(
+        CurvatureCheck(
+          description, loss: loss, parameters: Self.double(UnsafeBufferPointer(parameters.all)),
+          state: Self.double(UnsafeBufferPointer(state.all)), inputs: Self.double(buffer.inputs),
+          targets: targets, examples: examples, samples: samples, seed: seed))
+    }
+    switch buffer.targets {
+    case .classes(let classes): return try run(.classes(classes))
+    case .values(let values):
+      let values = Self.double(values)
+      return try run(.values(UnsafeBufferPointer(values.all)))
+    }
+  }
+
+  private static func double(_ numbers: UnsafeBufferPointer<Float>) -> Buffer<Double> {
+    let result = Buffer<Double>(count: numbers.count)
+    for (i, number) in numbers.enumerated() { result.pointer[i] = Double(number) }
+    return result
+  }
+
+  /// Distances of all layers' blocks.
+  package func layers() throws -> [CurvatureCheck.Layer] { try check { $0.layers() } }
+
+  /// Names of the tensors that have no curvature in K-FAC.
+  package var outside: [String] {
+    description.tensorsWithoutCurvature.map { description.layout.tensors[$0].name }
+  }
+
+  /// By the type of M-FAC's rows, the distance of (1/N) GᵀG of the examples' gradients, as M-FAC
+  /// collects and stores them, from the empirical Fisher matrix of gradients in double precision.
+  /// Collective; of one rank.
+  ///
+  /// - Throws: on all ranks, where a gradient is not finite.
+  package func rowDistances(
+    on world: Communicator
+  ) throws -> [(type: RowType, distance: Double)] {
+    let exact = try check { $0.gradients() }
+    let collection = try GradientCollection(
+      of: description, loss: loss, on: dataset.training, examplesPerRow: 1, seed: seed,
+      slices: [0..<description.layout.count], over: world)
+    var rows: [[Float]] = []
+    _ = try collection.collect(
+      rows: 0..<examples, parameters: UnsafeBufferPointer(parameters.all),
+      state: UnsafeBufferPointer(state.all), over: world
+    ) { rows.append(Array($1)) }
+    return RowType.allCases.map { type in
+      for i in rows.indices {
+        rows[i].withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: type) }
+      }
+      return (type, relativeDistance(ofRows: rows, to: exact))
+    }
+  }
+}

@@ -1,0 +1,242 @@
+import Curvature
+import LinearAlgebra
+import Networks
+
+/// How far the Kronecker factors of a network's layers are from the exact blocks of its curvature, on a
+/// few examples, in double precision: the network as it predicts, batch-norms on their running
+/// statistics.
+package final class CurvatureCheck {
+  /// Vectors ▲ of an example, positions times outputs, up to which the Gauss–Newton matrix is made.
+  package static let largestColumnCount = 1000
+  /// Bytes of exact blocks' rows that are held at once, where a single layer does not need more.
+  private static let groupBytes = 1 << 30
+
+  /// A layer and its distances from the exact block.
+  package struct Layer {
+    package let layer: CurvatureLayer
+    /// The setting that `auto` takes, where the two are not the same.
+    package let automatic: SharedAxis?
+    /// Kronecker factors, by Fisher matrix and setting.
+    package var distances: [(fisher: Fisher, axis: SharedAxis, distance: BlockDistance)] = []
+    /// Of the exact block of the empirical Fisher matrix from that of the Gauss–Newton matrix; nil
+    /// where that is not made.
+    package var empirical: BlockDistance?
+  }
+
+  private let network: Network<Double>
+  private let loss: Loss
+  private let parameters: Buffer<Double>
+  private let state: Buffer<Double>
+  private let inputs: Buffer<Double>
+  private let targets: Targets<Double>
+  private let examples: Int
+  private let seed: UInt64
+  private let samples: Int
+
+  /// - Parameters:
+  ///   - inputs: [examples, inputCount]
+  ///   - targets: they last as long as this.
+  ///   - samples: draws of the Monte-Carlo Fisher matrix.
+  package init(
+    _ description: NetworkDescription, loss: Loss, parameters: Buffer<Double>,
+    state: Buffer<Double>, inputs: Buffer<Double>, targets: Targets<Double>, examples: Int,
+    samples: Int, seed: UInt64
+  ) throws {
+    network = try Network(description, maximumBatch: examples)
+    (self.loss, self.parameters, self.state) = (loss, parameters, state)
+    (self.inputs, self.targets, self.examples) = (inputs, targets, examples)
+    (self.samples, self.seed) = (samples, seed)
+  }
+
+  /// Whether there are so few outputs that the Gauss–Newton matrix can be made.
+  package static func hasGaussNewton(_ description: NetworkDescription) -> Bool {
+    description.positions * description.outputCount <= largestColumnCount
+  }
+
+  /// Bytes, beside the network's, of the most that is held at once.
+  package static func bytes(for description: NetworkDescription, examples: Int) -> Int {
+    let layers = KroneckerSettings().layers(of: description)
+    let rows = rowCount(description, examples)
+    let largest =
+      groups(of: layers, rowCount: rows).map { group in
+        group.reduce(0) { $0 + bytes(of: $1, rowCount: rows) }
+      }.max() ?? 0
+    let averages = SharedAxis.allCases.map { axis in
+      let layers = KroneckerSettings(axis: axis).layers(of: description)
+      return 8 * (layers.last?.b.upperBound ?? 0)
+        + KroneckerStatistics<Double>.bytes(of: layers, in: description, maximumBatch: examples)
+    }.reduce(0, +)
+    return largest + 4 * averages
+  }
+
+  /// Multiplications that the norms of the exact blocks take.
+  package static func work(for description: NetworkDescription, examples: Int) -> Double {
+    let rows = Double(rowCount(description, examples))
+    return rows * rows * Double(description.layout.count)
+  }
+
+  /// Rows of the exact blocks, of both matrices.
+  private static func rowCount(_ description: NetworkDescription, _ examples: Int) -> Int {
+    let columns = hasGaussNewton(description) ? description.positions * description.outputCount : 0
+    return examples * (columns + 1)
+  }
+
+  private static func bytes(of layer: CurvatureLayer, rowCount: Int) -> Int {
+    8 * rowCount * layer.parameters.count
+  }
+
+  /// Layers whose rows are held at the same time.
+  private static func groups(of layers: [CurvatureLayer], rowCount: Int) -> [[CurvatureLayer]] {
+    var (groups, total): ([[CurvatureLayer]], Int) = ([], .max)
+    for layer in layers {
+      let bytes = bytes(of: layer, rowCount: rowCount)
+      if groups.isEmpty || total + bytes > groupBytes {
+        (groups, total) = (groups + [[layer]], bytes)
+      } else {
+        groups[groups.count - 1].append(layer)
+        total += bytes
+      }
+    }
+    return groups
+  }
+
+  // MARK: Distances
+
+  /// Of all layers, in the order of their parameters.
+  ///
+  /// - Parameter fishers: those whose factors are compared; the empirical with the empirical Fisher
+  ///   matrix, the others with the Gauss–Newton matrix.
+  package func layers() -> [Layer] {
+    let description = network.description
+    let hasGaussNewton = Self.hasGaussNewton(description)
+    let fishers: [Fisher] =
+      (hasGaussNewton ? [.type2, .monteCarlo(samples: samples)] : []) + [.empirical]
+    let all = fishers.flatMap { fisher in
+      SharedAxis.allCases.map { (fisher: fisher, axis: $0, layers: factors(fisher, $0)) }
+    }
+    let automatic = KroneckerSettings().layers(of: description)
+    let groups = Self.groups(of: automatic, rowCount: Self.rowCount(description, examples))
+    return groups.flatMap { group in
+      let newton = hasGaussNewton ? blocks(of: group, .type2) : [:]
+      let empirical = blocks(of: group, .empirical)
+      return group.map { layer in
+        let weight = layer.weight
+        var result = Layer(
+          layer: layer,
+          automatic: layer.isNormalization || layer.shape.positions == 1 ? nil : layer.shape.axis)
+        for factors in all {
+          // One position: the settings are the same.
+          if factors.axis != .expand, layer.shape.positions == 1, let same = result.distances.last {
+            result.distances.append((factors.fisher, factors.axis, same.distance))
+            continue
+          }
+          let exact = factors.fisher == .empirical ? empirical[weight]! : newton[weight]!
+          let (shape, a, b) = factors.layers[weight]!
+          result.distances.append(
+            (factors.fisher, factors.axis, exact.distance(of: shape, a: a, b: b)))
+        }
+        result.empirical = newton[weight]?.distance(of: empirical[weight]!)
+        return result
+      }
+    }
+  }
+
+  private typealias Factors = (
+    shape: KroneckerShape, a: FactorAverage<Double>, b: FactorAverage<Double>
+  )
+
+  /// By weights: the factors as training makes them of one batch.
+  private func factors(_ fisher: Fisher, _ axis: SharedAxis) -> [Int: Factors] {
+    let statistics = KroneckerStatistics(
+      network, loss: loss, settings: KroneckerSettings(axis: axis, fisher: fisher))
+    let packed = Buffer<Double>(count: statistics.packedCount)
+    statistics.gather(
+      inputs: UnsafeBufferPointer(inputs.all), targets: targets,
+      parameters: UnsafeBufferPointer(parameters.all), state: UnsafeBufferPointer(state.all),
+      seed: seed, step: 0, firstExample: 0, into: packed.pointer)
+    return Dictionary(
+      uniqueKeysWithValues: statistics.layers.map { layer in
+        let scales = statistics.scales(of: layer, examples: examples)
+        let (a, b) = (
+          FactorAverage<Double>(layer.shape.a), FactorAverage<Double>(layer.shape.b)
+        )
+        a.add(packed.pointer + layer.a.lowerBound, scale: scales.a, decay: 0)
+        b.add(packed.pointer + layer.b.lowerBound, scale: scales.b, decay: 0)
+        return (layer.weight, (layer.shape, a, b))
+      })
+  }
+
+  /// By weights: the exact blocks, from each column's gradients by example.
+  private func blocks(of layers: [CurvatureLayer], _ fisher: Fisher) -> [Int: ExactBlock] {
+    let (positions, outputs) = (network.positions, network.outputCount)
+    let vectors = FisherVectors<Double>(
+      fisher, of: loss, predictions: examples * positions, outputs: outputs,
+      keepingApart: fisher == .type2 ? positions : 1)
+    let scale = loss.reductionFactor(predictions: examples * positions, outputs: outputs)
+    let blocks = Dictionary(
+      uniqueKeysWithValues: layers.map {
+        ($0.weight, ExactBlock($0.shape, rowCount: examples * vectors.columns, scale: scale))
+      })
+    let workspace = SampleWorkspace<Double>()
+    let samples = Dictionary(
+      uniqueKeysWithValues: layers.filter { !$0.isNormalization }.map {
+        (
+          $0.weight,
+          LayerSamples<Double>(
+            $0.shape, for: .fisher, columns: 1, exampleInputs: $0.exampleInputs,
+            maximumExamples: examples, workspace: workspace)
+        )
+      })
+    network.observer = { seen in
+      guard let sample = samples[seen.weight] else { return }
+      if seen.column == 0 { sample.setInputs(seen.inputs, examples: seen.examples) }
+      sample.setOutputGradients(seen.outputGradients.baseAddress!, column: 0)
+      blocks[seen.weight]!.add(sample, column: 0)
+    }
+    network.normalizationObserver = { seen in
+      guard let block = blocks[seen.weight] else { return }
+      for example in 0..<seen.examples {
+        block.add(seen.gradients.baseAddress! + example * block.count)
+      }
+    }
+    network.propagateColumns(
+      inputs: UnsafeBufferPointer(inputs.all), parameters: UnsafeBufferPointer(parameters.all),
+      state: UnsafeBufferPointer(state.all), columns: vectors.columns
+    ) { column, outputs, vector in
+      vectors.fill(
+        column, outputs, into: vector, targets: targets, seed: seed, step: 0, firstPrediction: 0)
+    }
+    (network.observer, network.normalizationObserver) = (nil, nil)
+    return blocks
+  }
+
+  // MARK: M-FAC
+
+  /// The gradients of the examples' losses [d], each the mean over its positions.
+  package func gradients() -> [[Double]] {
+    let width = network.inputCount
+    let gradient = Buffer<Double>(count: network.parameterCount)
+    return (0..<examples).map { example in
+      _ = network.lossAndGradient(
+        inputs: UnsafeBufferPointer(inputs[example * width..<(example + 1) * width]),
+        targets: targets.example(example, of: examples),
+        parameters: UnsafeBufferPointer(parameters.all), state: UnsafeBufferPointer(state.all),
+        gradient: gradient.all, loss: loss, scale: 1 / Double(network.positions))
+      return Array(gradient.all)
+    }
+  }
+}
+
+extension Targets {
+  /// Those of one example.
+  fileprivate func example(_ index: Int, of count: Int) -> Self {
+    func part<Number>(_ all: UnsafeBufferPointer<Number>) -> UnsafeBufferPointer<Number> {
+      let width = all.count / count
+      return UnsafeBufferPointer(rebasing: all[index * width..<(index + 1) * width])
+    }
+    switch self {
+    case .classes(let classes): return .classes(part(classes))
+    case .values(let values): return .values(part(values))
+    }
+  }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import Plots
+
+/// A figure of a quantity: by steps, and by seconds.
+struct Curve {
+  /// One for each run that has the quantity.
+  struct Line {
+    let name: String
+    let look: LinePlot.Look
+    let points: (TrainingRun) -> CurvePoints?
+  }
+
+  let title: String
+  let unit: String
+  let lines: [Line]
+  /// Whether means are drawn over the steps' own numbers.
+  let isNoisy: Bool
+  /// None: the one on which the numbers can be told apart.
+  let scale: Axis.Scale?
+
+  /// What means are taken over, in hundredths of a run's steps.
+  static let smoothedShare = 2
+  /// Of more runs than this, steps' own numbers hide one another.
+  static let mostRaw = 8
+  static func hidesRaw(runs: Int) -> Bool { runs > mostRaw }
+
+  init(
+    _ title: String, unit: String = "", isNoisy: Bool = false, scale: Axis.Scale? = nil,
+    lines: [Line]
+  ) {
+    (self.title, self.unit, self.lines) = (title, unit, lines)
+    (self.isNoisy, self.scale) = (isNoisy, scale)
+  }
+
+  /// Of one line a run.
+  init(
+    _ title: String, unit: String = "", look: LinePlot.Look = .line, isNoisy: Bool = false,
+    scale: Axis.Scale? = nil, points: @escaping (TrainingRun) -> CurvePoints?
+  ) {
+    self.init(
+      title, unit: unit, isNoisy: isNoisy, scale: scale,
+      lines: [Line(name: "", look: look, points: points)])
+  }
+
+  /// What is drawn, and told as JSON.
+  private struct Drawn {
+    /// Of its run.
+    let color: Int
+    let name: String
+    let kind: String
+    let look: LinePlot.Look
+    let points: CurvePoints
+  }
+
+  /// - Returns: nil where no run has the quantity.
+  func figure(
+    of runs: [TrainingRun], _ families: Families, _ names: [String], columns: Int
+  ) -> String? {
+    var drawn: [Drawn] = []
+    for line in lines {
+      for (index, run) in runs.enumerated() {
+        guard let all = line.points(run)?.thoseThatAreTold else { continue }
+        func add(_ kind: String, _ look: LinePlot.Look, _ points: CurvePoints) {
+          drawn.append(
+            Drawn(
+              color: families.looks[index], name: names[index], kind: kind, look: look,
+              points: points.thinned(columns: columns)))
+        }
+        let width = all.values.count * Self.smoothedShare / 100
+        guard isNoisy, width > 1 else {
+          add(line.name.isEmpty ? "values" : line.name, line.look, all)
+          continue
+        }
+        if !Self.hidesRaw(runs: runs.count) { add("values", .faint, all) }
+        add("means of \(2 * (width / 2) + 1)", line.look, all.smoothed(width: width))
+      }
+    }
+    guard !drawn.isEmpty else { return nil }
+    let scale =
+      scale ?? Axis.suitableScale(for: drawn.lazy.flatMap(\.points.values).filter { $0 != 0 })
+    let dropped =
+      scale == .linear
+      ? 0 : drawn.reduce(0) { $0 + $1.points.values.count { $0 <= 0 } }
+    let longest = drawn.compactMap(\.points.seconds.last).max() ?? 0
+    let (second, unit) = Self.unit(of: longest)
+    let plots = [
+      plot(drawn, scale, "step") { $0.steps },
+      plot(drawn, scale, "training time, \(unit)") { $0.seconds.map { $0 / second } },
+    ]
+    var figure = Figure(
+      title: title, note: note(dropped: dropped), plots: plots.map { $0.element(ofPanel: 0) },
+      legend: legend(drawn, plots[0], families, names))
+    figure.points = json(drawn)
+    return figure.html
+  }
+
+  private func plot(
+    _ drawn: [Drawn], _ scale: Axis.Scale, _ xTitle: String, _ x: (CurvePoints) -> [Double]
+  ) -> LinePlot {
+    let label = title.lowercased().replacing("rmse", with: "RMSE").replacing("gram", with: "Gram")
+    return LinePlot(
+      title: title, xTitle: xTitle, places: .linear,
+      panels: [
+        .init(
+          title: label + (unit.isEmpty ? "" : ", \(unit)"), scale: scale, beginsAtZero: false)
+      ],
+      series: drawn.map { line in
+        LinePlot.Series(
+          name: line.name, color: line.color, look: line.look,
+          points: [Array(zip(x(line.points), line.points.values)).map { (x: $0, y: $1) }])
+      })
+  }
+
+  private func note(dropped: Int) -> String {
+    var notes: [String] = []
+    if lines.count > 1 {
+      notes.append("Solid: the largest. Dashed: the median. Dotted: the smallest.")
+    }
+    if dropped > 0 { notes.append("What is not above 0 has no place on a logarithmic axis.") }
+    return notes.joined(separator: " ")
+  }
+
+  /// Each colour once, by its most visible line.
+  private func legend(
+    _ drawn: [Drawn], _ plot: LinePlot, _ families: Families, _ names: [String]
+  ) -> [(sample: String, name: String)] {
+    var known: Set<Int> = []
+    return zip(drawn, plot.series).filter { line, _ in
+      line.look != .faint && known.insert(line.color).inserted
+    }.sorted { $0.0.color < $1.0.color }.map {
+      ($1.sample, families.name(ofLook: $0.color, of: names))
+    }
+  }
+
+  /// Into what times of up to so many seconds are best counted.
+  private static func unit(of longest: Double) -> (seconds: Double, name: String) {
+    switch longest {
+    case ..<1: (1e-3, "ms")
+    case ..<180: (1, "seconds")
+    case ..<7200: (60, "minutes")
+    case ..<(4 * 86400): (3600, "hours")
+    default: (86400, "days")
+    }
+  }
+
+  /// The points' numbers; null for those that are not finite.
+  private func json(_ drawn: [Drawn]) -> String {
+    let lines = drawn.map { line in
+      let points = line.points
+      func list(_ values: [Double]) -> String {
+        "[\(values.map { $0.isFinite ? "\($0)" : "null" }.joined(separator: ","))]"
+      }
+      // To the microsecond: a sum's digits after that say nothing.
+      let seconds = points.seconds.map { abs($0) < 1e9 ? ($0 * 1e6).rounded() / 1e6 : $0 }
+      return """
+        {"run":\(Self.json(line.name)),"kind":\(Self.json(line.kind)),"step":\(list(points.steps)),\
+        "seconds":\(list(seconds)),"value":\(list(points.values))}
+        """
+    }
+    return "{\"figure\":\(Self.json(title)),\"lines\":[\(lines.joined(separator: ",\n"))]}"
+  }
+
+  /// A string, also between the tags of a script.
+  private static func json(_ text: String) -> String {
+    var json = "\""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\"", "\\", "<", ">", "&", "\u{0}"..."\u{1f}", "\u{2028}", "\u{2029}":
+        json += String(format: "\\u%04x", scalar.value)
+      default: json.unicodeScalars.append(scalar)
+      }
+    }
+    return json + "\""
+  }
+}

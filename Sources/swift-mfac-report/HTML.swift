@@ -1,0 +1,172 @@
+import Foundation
+import Plots
+
+/// Pieces of a page: whatever comes from files goes through here, escaped.
+enum HTML {
+  static func escaped(_ text: String) -> String { SVG.escaped(text) }
+
+  /// A section with a heading; nothing where its content is nothing.
+  static func section(_ title: String, _ content: [String]) -> String {
+    let content = content.filter { !$0.isEmpty }
+    guard !content.isEmpty else { return "" }
+    let name = title.lowercased().replacing(" ", with: "-")
+    return """
+      <section id="\(escaped(name))">
+      <h2>\(escaped(title))</h2>
+      \(content.joined(separator: "\n"))
+      </section>
+      """
+  }
+
+  static func paragraph(_ text: String) -> String { "<p>\(escaped(text))</p>" }
+
+  /// What opens when it is wanted.
+  static func details(_ summary: String, _ content: String) -> String {
+    "<details><summary>\(escaped(summary))</summary>\n\(content)\n</details>"
+  }
+}
+
+/// A cell of a table.
+enum Cell {
+  case text(String)
+  /// A number as it stands in the file, and as people read it.
+  case number(Double, String)
+  /// A run's name with its colour.
+  case named(String, color: Int)
+  case code(String)
+  case empty
+
+  /// Where there is a number, in so many digits behind the point.
+  static func number(_ value: Double?, digits: Int, unit: String = "", scale: Double = 1) -> Cell {
+    guard let value else { return .empty }
+    return .number(value, String(format: "%.\(digits)f", value * scale) + unit)
+  }
+
+  static func count(_ value: Int?) -> Cell {
+    value.map { .number(Double($0), "\($0)") } ?? .empty
+  }
+
+  static func short(_ value: Double?) -> Cell {
+    value.map { .number($0, formatShort($0)) } ?? .empty
+  }
+
+  /// Seconds of a run, as a number.
+  static func duration(_ value: Double?) -> Cell {
+    value.map { $0 < 1 ? .short($0) : .number($0, digits: 2) } ?? .empty
+  }
+
+  static func seconds(_ value: Double?) -> Cell {
+    value.map { .number($0, formatSeconds($0)) } ?? .empty
+  }
+
+  fileprivate var isText: Bool {
+    switch self {
+    case .number, .empty: false
+    case .text, .named, .code: true
+    }
+  }
+
+  /// Whether it takes several lines.
+  fileprivate var isLong: Bool {
+    switch self {
+    case .text(let text): text.count > 40
+    case .code: true
+    case .number, .named, .empty: false
+    }
+  }
+
+  fileprivate var html: String {
+    switch self {
+    case .text(let text): HTML.escaped(text)
+    case .number(let value, let text):
+      "<data value=\"\(Self.exact(value))\">\(HTML.escaped(text))</data>"
+    case .named(let name, let color):
+      "<span class=\"run\"><i style=\"background:var(\(Color.series(color).variable))\"></i>"
+        + "\(HTML.escaped(name))</span>"
+    case .code(let text): "<code>\(HTML.escaped(text))</code>"
+    case .empty: "–"
+    }
+  }
+
+  /// In as few digits as give the same number when they are read.
+  private static func exact(_ value: Double) -> String {
+    value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
+  }
+}
+
+/// A table in a box of its own, which it may be wider than.
+struct Table {
+  let name: String
+  let head: [String]
+  let rows: [[Cell]]
+
+  var html: String {
+    guard !rows.isEmpty else { return "" }
+    // A column of texts stands to the left, its heading too.
+    let isText = head.indices.map { column in rows.contains { $0[column].isText } }
+    func attributes(_ column: Int, isLong: Bool = false) -> String {
+      let classes = (isText[column] ? ["text"] : []) + (isLong ? ["long"] : [])
+      return classes.isEmpty ? "" : " class=\"\(classes.joined(separator: " "))\""
+    }
+    let heading = head.enumerated().map { column, name in
+      "<th scope=\"col\"\(attributes(column))>\(HTML.escaped(name))</th>"
+    }
+    let lines = rows.map { row in
+      let cells = row.enumerated().map { column, cell in
+        column == 0
+          ? "<th scope=\"row\"\(attributes(column))>\(cell.html)</th>"
+          : "<td\(attributes(column, isLong: cell.isLong))>\(cell.html)</td>"
+      }
+      return "<tr>\(cells.joined())</tr>"
+    }
+    return """
+      <div class="scroll" tabindex="0"><table data-name="\(HTML.escaped(name))">
+      <thead><tr>\(heading.joined())</tr></thead>
+      <tbody>
+      \(lines.joined(separator: "\n"))
+      </tbody></table></div>
+      """
+  }
+}
+
+/// Plots side by side where there is room, with one legend below.
+struct Figure {
+  let title: String
+  var note = ""
+  let plots: [String]
+  let legend: [(sample: String, name: String)]
+  /// The points' numbers, as JSON.
+  var points = ""
+
+  /// Of the panels of a plot.
+  init(_ plot: LinePlot, panels: Range<Int>, title: String, note: String = "") {
+    self.title = title
+    self.note = note
+    plots = panels.map { plot.element(ofPanel: $0) }
+    legend = plot.series.map { ($0.sample, $0.name) }
+  }
+
+  init(
+    title: String, note: String = "", plots: [String],
+    legend: [(sample: String, name: String)] = []
+  ) {
+    self.title = title
+    self.note = note
+    self.plots = plots
+    self.legend = legend
+  }
+
+  var html: String {
+    let items = legend.map { "<li>\($0.sample)<span>\(HTML.escaped($0.name))</span></li>" }
+    let list = items.isEmpty ? "" : "<ul class=\"legend\">\(items.joined())</ul>\n"
+    let data =
+      points.isEmpty ? "" : "<script type=\"application/json\">\(points)</script>\n"
+    let explanation = note.isEmpty ? "" : " <span>\(HTML.escaped(note))</span>"
+    return """
+      <figure>
+      <figcaption><b>\(HTML.escaped(title))</b>\(explanation)</figcaption>
+      <div class="plots">\(plots.joined())</div>
+      \(list)\(data)</figure>
+      """
+  }
+}

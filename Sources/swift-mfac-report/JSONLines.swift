@@ -1,0 +1,50 @@
+import Datasets
+import Foundation
+
+/// A file with a JSON object in each line, which somebody may be adding to.
+struct JSONLines<Line: Decodable & SendableMetatype> {
+  private let path: String
+  private let expected: String
+
+  /// - Parameter expected: what a line is, for messages.
+  init(of path: String, expected: String) {
+    self.path = path
+    self.expected = expected
+  }
+
+  /// Reads line by line; one at the end without a newline is half of one, and left out.
+  ///
+  /// - Throws: `DatasetError` naming the line that is none.
+  func read(_ body: (Line) throws(DatasetError) -> Void) throws(DatasetError) {
+    let file = try InputFile(path)
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    var (offset, number) = (0, 0)
+    var rest: [UInt8] = []
+    while offset < file.count {
+      let end = min(offset + 1 << 22, file.count)
+      let block: [UInt8] = rest + (try file.read(offset..<end))
+      offset = end
+      var start = 0
+      while let newline = block[start...].firstIndex(of: UInt8(ascii: "\n")) {
+        number += 1
+        let text = block[start..<newline]
+        start = newline + 1
+        let line: Line
+        do { line = try decoder.decode(Line.self, from: Data(text)) } catch {
+          throw wrong(text, number, error)
+        }
+        try body(line)
+      }
+      rest = Array(block[start...])
+    }
+  }
+
+  private func wrong(_ text: ArraySlice<UInt8>, _ number: Int, _ error: any Error) -> DatasetError {
+    let start = String(decoding: text.prefix(60), as: UTF8.self)
+    let reason = (error as? DecodingError).map { ", \(describe($0))" } ?? ""
+    return DatasetError(
+      path, "line \(number) cannot be used", expected: expected,
+      got: "'\(start)\(text.count > 60 ? "…" : "")'\(reason)")
+  }
+}

@@ -1,0 +1,148 @@
+import Datasets
+import Foundation
+import Optimizers
+
+/// The numbers of `metrics.jsonl`, by columns; NaN where a number is null or there is none.
+struct Metrics {
+  /// What a step's line may tell.
+  enum Quantity: String, CaseIterable {
+    case loss
+    case learningRate = "learning_rate"
+    case damping
+    case gradientNorm = "gradient_norm"
+    case directionNorm = "direction_norm"
+    case angle
+    case gramLargest = "gram_largest"
+    case gramMedian = "gram_median"
+    case gramSmallest = "gram_smallest"
+    case gramEffectiveRank = "gram_effective_rank"
+    case sparsity
+  }
+
+  struct Evaluation {
+    let step: Int
+    /// Nil where it was not finite.
+    let loss: Double?
+    let accuracy: Double?
+    let rootMeanSquaredError: Double?
+    let trainingSeconds: Double
+    let secondsSinceStart: Double
+  }
+
+  private(set) var steps: [Double] = []
+  /// Of training, at the end of each step.
+  private(set) var seconds: [Double] = []
+  private(set) var evaluations: [Evaluation] = []
+  private(set) var skipped = 0
+  /// Of all steps, by the phases' names.
+  private(set) var phaseSeconds: [String: Double] = [:]
+  private var columns: [Quantity: [Double]] = [:]
+
+  /// - Throws: `DatasetError` naming the line that none of a run's is like.
+  init(of path: String) throws {
+    let lines = JSONLines<MetricsLine>(
+      of: path,
+      expected: "a step's, an evaluation's or a removal's numbers, as swift-mfac-train writes")
+    // Seconds of each step, until the next evaluation says when it was.
+    var clock = StepClock()
+    try lines.read { line throws(DatasetError) in
+      if let trainingSeconds = line.trainingSeconds {
+        evaluations.append(
+          Evaluation(
+            step: line.step, loss: line.testLoss, accuracy: line.testAccuracy,
+            rootMeanSquaredError: line.testRmse, trainingSeconds: trainingSeconds,
+            secondsSinceStart: line.secondsSinceStart ?? trainingSeconds))
+        clock.set(trainingSeconds, &seconds)
+      } else if let phases = line.seconds {
+        add(line, phases)
+        clock.add(phases.values.reduce(0, +))
+      }
+    }
+    clock.finish(&seconds)
+  }
+
+  /// The column of a quantity; nil where no step has it.
+  subscript(_ quantity: Quantity) -> [Double]? {
+    columns[quantity].map { column in
+      column + [Double](repeating: .nan, count: steps.count - column.count)
+    }
+  }
+
+  private mutating func add(_ line: MetricsLine, _ phases: [String: Double]) {
+    for (quantity, value) in line.values {
+      guard let value else { continue }
+      var column = columns.removeValue(forKey: quantity) ?? []
+      column += [Double](repeating: .nan, count: steps.count - column.count)
+      column.append(value)
+      columns[quantity] = column
+    }
+    steps.append(Double(line.step))
+    if line.skipped == true { skipped += 1 }
+    for (phase, seconds) in phases { phaseSeconds[phase, default: 0] += seconds }
+  }
+
+  /// The mean of a step's phase, by the names that the lines have, in the program's order.
+  var phases: [(name: String, seconds: Double)] {
+    let known = Phase.allCases.map(\.rawValue)
+    let others = phaseSeconds.keys.filter { !known.contains($0) }.sorted()
+    return (known + others).compactMap { name in
+      phaseSeconds[name].map { (name, $0 / Double(steps.count)) }
+    }
+  }
+}
+
+/// When steps ended: phases' seconds add up to less than the time that passes, so that they end where
+/// the next evaluation says.
+private struct StepClock {
+  private var pending: [Double] = []
+
+  mutating func add(_ step: Double) { pending.append(step) }
+
+  /// - Parameter end: when the last of the pending steps ended.
+  mutating func set(_ end: Double, _ seconds: inout [Double]) {
+    var time = end - pending.reduce(0, +)
+    for step in pending {
+      time += step
+      // No step ends before the one before it.
+      seconds.append(max(time, seconds.last ?? 0))
+    }
+    pending = []
+  }
+
+  /// For steps after the last evaluation, which follow one another.
+  mutating func finish(_ seconds: inout [Double]) {
+    set((seconds.last ?? 0) + pending.reduce(0, +), &seconds)
+  }
+}
+
+/// Any line of `metrics.jsonl`.
+private struct MetricsLine: Decodable {
+  let step: Int
+  let loss: Double?
+  let learningRate: Double?
+  let damping: Double?
+  let gradientNorm: Double?
+  let directionNorm: Double?
+  let angle: Double?
+  let gramLargest: Double?
+  let gramMedian: Double?
+  let gramSmallest: Double?
+  let gramEffectiveRank: Double?
+  let sparsity: Double?
+  let skipped: Bool?
+  let seconds: [String: Double]?
+  let testLoss: Double?
+  let testAccuracy: Double?
+  let testRmse: Double?
+  let trainingSeconds: Double?
+  let secondsSinceStart: Double?
+
+  var values: [(Metrics.Quantity, Double?)] {
+    [
+      (.loss, loss), (.learningRate, learningRate), (.damping, damping),
+      (.gradientNorm, gradientNorm), (.directionNorm, directionNorm), (.angle, angle),
+      (.gramLargest, gramLargest), (.gramMedian, gramMedian), (.gramSmallest, gramSmallest),
+      (.gramEffectiveRank, gramEffectiveRank), (.sparsity, sparsity),
+    ]
+  }
+}

@@ -1,0 +1,103 @@
+import Foundation
+import Plots
+import Training
+
+extension Page {
+  /// A line for each run.
+  var summary: String {
+    let hasAccuracy = runs.contains { $0.metrics.evaluations.contains { $0.accuracy != nil } }
+    let hasError = runs.contains {
+      $0.metrics.evaluations.contains { $0.rootMeanSquaredError != nil }
+    }
+    var head = ["run", "model", "optimizer", "parameters", "ranks", "steps"]
+    let isOfSeveral = Set(runs.map { $0["dataset"] }).count > 1
+    if isOfSeveral { head.insert("data", at: 1) }
+    head += ["last training loss", "test loss", "lowest"]
+    if hasAccuracy { head += ["test accuracy", "best"] }
+    if hasError { head += ["test RMSE", "lowest"] }
+    head += ["training s", "wall s"]
+    let rows = runs.enumerated().map { index, run in
+      let metrics = run.metrics
+      let (last, all) = (metrics.evaluations.last, metrics.evaluations)
+      var row: [Cell] = [
+        .named(names[index], color: families.looks[index]), text(run["model"]),
+        text(run["optimizer"]),
+        .count(run.parameters), .count(run.ranks),
+        .number(metrics.steps.last, digits: 0),
+        .number(metrics[.loss]?.last.flatMap { $0.isFinite ? $0 : nil }, digits: 4),
+        .number(last?.loss, digits: 4), .number(all.compactMap(\.loss).min(), digits: 4),
+      ]
+      if isOfSeveral { row.insert(text(run["dataset"]), at: 1) }
+      if hasAccuracy {
+        row += [last?.accuracy, all.compactMap(\.accuracy).max()].map {
+          .number($0, digits: 2, unit: " %", scale: 100)
+        }
+      }
+      if hasError {
+        row += [last?.rootMeanSquaredError, all.compactMap(\.rootMeanSquaredError).min()].map {
+          Cell.short($0)
+        }
+      }
+      return row + [
+        .duration(last?.trainingSeconds ?? metrics.seconds.last),
+        .duration(last?.secondsSinceStart),
+      ]
+    }
+    return Table(name: "runs", head: head, rows: rows).html
+  }
+
+  private func text(_ value: String?) -> Cell { value.map(Cell.text) ?? .empty }
+
+  /// What a reader should know before comparing.
+  var notes: String {
+    var notes: [String] = []
+    if Set(runs.compactMap { $0["dataset"] }).count > 1 {
+      notes.append("These runs learn different data: their losses and accuracies do not compare.")
+    }
+    for (index, run) in runs.enumerated() {
+      let metrics = run.metrics
+      if metrics.skipped > 0 {
+        notes.append(
+          "\(names[index]): \(metrics.skipped) steps were left out, for gradients that are not finite."
+        )
+      }
+      if metrics.evaluations.isEmpty {
+        notes.append("\(names[index]): no evaluation yet.")
+      }
+      let planned = run["steps"].flatMap(Int.init)
+      if let planned, let step = metrics.steps.last, step < Double(planned) {
+        notes.append("\(names[index]): \(formatNumber(step, digits: 0)) of \(planned) steps.")
+      }
+    }
+    return notes.map(HTML.paragraph).joined(separator: "\n")
+  }
+
+  /// The mean step of each run, phase by phase.
+  var phases: [String] {
+    let all = runs.map(\.metrics.phases)
+    let looks = PhaseLooks(of: all.flatMap { $0.map(\.name) })
+    guard !looks.names.isEmpty else { return [] }
+    let bars = zip(names, all).filter { !$1.isEmpty }.map { name, phases in
+      BarPlot.Bar(
+        name: shortened(name, to: 48), parts: phases.map { looks.part($0.name, $0.seconds) })
+    }
+    let plot = BarPlot(
+      title: "A step by phase", valueTitle: "mean time of a step", groups: [("", bars)],
+      format: formatSeconds)
+    let figure = Figure(
+      title: "A step by phase",
+      note: "Means over all steps, of rank 0, which waits for others in the phases that send.",
+      plots: [plot.element], legend: looks.names.map { (looks.part($0, 0).sample(of: $0), $0) })
+    let rows = zip(names, all).enumerated().filter { !$0.element.1.isEmpty }.map { index, run in
+      let (name, phases) = run
+      let seconds = Dictionary(uniqueKeysWithValues: phases.map { ($0.name, $0.seconds) })
+      return [
+        .named(name, color: families.looks[index]), .seconds(phases.reduce(0) { $0 + $1.seconds }),
+      ]
+        + looks.names.map { Cell.seconds(seconds[$0]) }
+    }
+    return [
+      figure.html, Table(name: "phases", head: ["run", "step"] + looks.names, rows: rows).html,
+    ]
+  }
+}

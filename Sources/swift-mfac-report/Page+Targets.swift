@@ -1,0 +1,111 @@
+import Foundation
+import Plots
+import Training
+
+extension Page {
+  /// What runs are timed to.
+  private struct Target {
+    let name: String
+    let value: Double
+    /// For people.
+    let text: String
+    let isGiven: Bool
+    let isAccuracy: Bool
+
+    func value(of evaluation: Metrics.Evaluation) -> Double? {
+      isAccuracy ? evaluation.accuracy : evaluation.loss
+    }
+
+    func isReached(by evaluation: Metrics.Evaluation) -> Bool {
+      guard let reached = value(of: evaluation) else { return false }
+      return isAccuracy ? reached >= value : reached <= value
+    }
+
+    func cell(_ value: Double?) -> Cell {
+      isAccuracy
+        ? .number(value, digits: 2, unit: " %", scale: 100) : .number(value, digits: 4)
+    }
+  }
+
+  /// Steps and seconds until runs were as good as a target.
+  var targets: [String] {
+    let evaluations = runs.map(\.metrics.evaluations)
+    let accuracies = evaluations.compactMap { $0.compactMap(\.accuracy).max() }
+    let losses = evaluations.compactMap { $0.compactMap(\.loss).min() }
+    var targets: [Target] = []
+    if let value = target ?? (targetLoss == nil ? accuracies.min() : nil) {
+      targets.append(
+        Target(
+          name: "accuracy", value: value, text: formatNumber(100 * value, digits: 2) + " %",
+          isGiven: target != nil, isAccuracy: true))
+    }
+    let isLossWanted = target == nil && accuracies.isEmpty
+    if let value = targetLoss ?? (isLossWanted ? losses.max() : nil) {
+      targets.append(
+        Target(
+          name: "loss", value: value, text: formatNumber(value, digits: 4),
+          isGiven: targetLoss != nil,
+          isAccuracy: false))
+    }
+    return targets.map(html)
+  }
+
+  private func html(_ target: Target) -> String {
+    let reached = runs.map { $0.metrics.evaluations.first(where: target.isReached) }
+    let fastest = reached.compactMap { $0?.trainingSeconds }.min()
+    let rows = reached.enumerated().map { index, evaluation -> [Cell] in
+      [
+        .named(names[index], color: families.looks[index]), .count(evaluation?.step),
+        .duration(evaluation?.trainingSeconds),
+        .number(ratio(evaluation?.trainingSeconds, to: fastest), digits: 2, unit: " ×"),
+        target.cell(evaluation.flatMap(target.value)),
+      ]
+    }
+    let heading =
+      "Test \(target.name) of at \(target.isAccuracy ? "least" : "most") \(target.text)"
+      + (target.isGiven || runs.count == 1 ? "" : ", the best that all runs with one reach")
+      + ": the first evaluation there. Seconds are those of training."
+    return HTML.paragraph(heading)
+      + Table(
+        name: "target-\(target.name)",
+        head: ["run", "steps", "seconds", "of the fastest", "\(target.name) there"], rows: rows
+      ).html + means(target, reached)
+  }
+
+  /// Of the runs that differ in their seed alone; of steps and seconds where all of them got there.
+  private func means(_ target: Target, _ reached: [Metrics.Evaluation?]) -> String {
+    guard families.isOfSeveral else { return "" }
+    func mean(_ values: [Double?]) -> Double? {
+      let known = values.compactMap { $0 }
+      return known.isEmpty || known.count < values.count
+        ? nil : known.reduce(0, +) / Double(known.count)
+    }
+    let seconds = families.members.map { family in mean(family.map { reached[$0]?.trainingSeconds })
+    }
+    let fastest = seconds.compactMap { $0 }.min()
+    let rows = families.members.enumerated().map { index, family -> [Cell] in
+      let last = family.map { runs[$0].metrics.evaluations.last.flatMap(target.value) }
+      return [
+        .named(families.name(index, of: names), color: index),
+        target.cell(mean(last)), target.cell(last.compactMap { $0 }.min()),
+        target.cell(last.compactMap { $0 }.max()),
+        .number(mean(family.map { reached[$0].map { Double($0.step) } }), digits: 0),
+        .duration(seconds[index]),
+        .number(ratio(seconds[index], to: fastest), digits: 2, unit: " ×"),
+      ]
+    }
+    let head = [
+      "settings", "last test \(target.name), mean", "lowest", "highest",
+      "steps to the target, mean",
+      "seconds, mean", "of the fastest",
+    ]
+    return HTML.paragraph(
+      "Means over the seeds of equal settings; to the target, where all seeds reach it.")
+      + Table(name: "means-\(target.name)", head: head, rows: rows).html
+  }
+
+  private func ratio(_ seconds: Double?, to fastest: Double?) -> Double? {
+    guard let seconds, let fastest, fastest > 0 else { return nil }
+    return seconds / fastest
+  }
+}

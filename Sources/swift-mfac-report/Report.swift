@@ -1,0 +1,86 @@
+import ArgumentParser
+import Datasets
+import Foundation
+import Launching
+import Training
+
+@main
+struct Report: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "swift-mfac-report",
+    abstract: "Writes a page with the curves, costs and settings of runs.",
+    discussion: """
+      The page is one HTML file that needs nothing else: runs side by side, by step and by time, seconds \
+      to a target, seconds by phase, settings, environment; scaling curves and pruning curves where \
+      there are some. It needs no ranks, and a run may still be going on.
+      """,
+    version: packageVersion)
+
+  @Argument(
+    help: """
+      Directories of runs (swift-mfac-train) or of pruned networks (swift-mfac-prune), directories of \
+      these, such as 'make compare' and 'make scaling' leave, and .json files of swift-mfac-bench and \
+      swift-mfac-prune.
+      """)
+  var runs: [String]
+
+  @Option(help: "The page; one that is there is replaced.")
+  var out: String
+
+  @Option(help: "The page's title.")
+  var title: String?
+
+  @Option(
+    help: """
+      Test accuracy, such as 0.9 or 90%, that runs are timed to. (default: the best that all of them reach)
+      """)
+  var target: Accuracy?
+
+  @Option(
+    parsing: .unconditional,
+    help: "Test loss that runs are timed to. (default, where there is no accuracy: the best of all)"
+  )
+  var targetLoss: Double?
+
+  func validate() throws {
+    try require(!runs.isEmpty, "RUN", "one or more", "none")
+    if let targetLoss { try require(targetLoss.isFinite, "--target-loss", "a number", targetLoss) }
+    var isDirectory: ObjCBool = false
+    let isThere = FileManager.default.fileExists(atPath: out, isDirectory: &isDirectory)
+    try require(
+      !isDirectory.boolValue && !out.hasSuffix("/"), "--out", "a file", "the directory '\(out)'")
+    // It is replaced as a whole, so that its directory must be writable; what is no file is not.
+    let directory = URL(filePath: out).deletingLastPathComponent().path
+    try require(
+      access(directory, W_OK | X_OK) == 0, "--out", "a file in a directory that can be written to",
+      "'\(out)': \(String(cString: strerror(errno)))")
+    var status = stat()
+    if isThere, stat(out, &status) == 0 {
+      try require(
+        status.st_mode & S_IFMT == S_IFREG, "--out", "a file", "'\(out)', a device or pipe")
+      try require(
+        access(out, W_OK) == 0, "--out", "a file that can be written", "'\(out)', which cannot")
+    }
+  }
+
+  func run() throws {
+    let page = Page(
+      try Inputs(runs), title: title, target: target?.share, targetLoss: targetLoss)
+    let bytes = Array(try page.html().utf8)
+    try AtomicFile.write(to: out) { file throws(DatasetError) in try file.write(bytes) }
+    print("\(out): \(page.content), \((bytes.count + 1023) / 1024) KiB")
+  }
+}
+
+/// A share of examples: "0.9", or "90%".
+struct Accuracy: ExpressibleByArgument {
+  let share: Double
+
+  init?(argument: String) {
+    let isPercent = argument.hasSuffix("%")
+    let text = isPercent ? argument.dropLast() : argument[...]
+    guard let value = Double(text.trimmingCharacters(in: .whitespaces)) else { return nil }
+    share = isPercent ? value / 100 : value
+    guard share > 0, share <= 1 else { return nil }
+  }
+}

@@ -1,0 +1,102 @@
+import Foundation
+import Testing
+
+/// What `--dry-run` says, and that it leaves nothing.
+@Suite(.serialized) struct DryRunTests {
+  private let directory = try! TemporaryDirectory()
+  private var settings: [String] {
+    [
+      "--dataset", "digits", "--model", "mlp", "--window", "20", "--steps", "7",
+      "--evaluate-every", "3", "--run-directory", directory.path("run"),
+    ]
+  }
+
+  /// The line that begins with a word, without it.
+  private func line(_ word: String, of output: String) throws -> String {
+    let line = output.split(separator: "\n").first { $0.hasPrefix("\(word) ") }
+    return String(try #require(line, "\(output)").dropFirst(11))
+  }
+
+  @Test(arguments: ["mfac", "sgd", "adamw"], [nil, 3])
+  func saysWhatTheRunWouldBe(optimizer: String, ranks: Int?) throws {
+    let settings = settings + ["--optimizer", optimizer, "--progress", "none", "--tensorboard"]
+    let outcome = try Program.train(ranks: ranks, settings + ["--dry-run"])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.errors.isEmpty)
+    #expect(try line("run", of: outcome.output) == directory.path("run"))
+    #expect(try line("memory", of: outcome.output).contains(" a rank, of which the optimizer "))
+    #expect(try line("dry run", of: outcome.output) == "nothing was written")
+    // After steps 3, 6 and 7.
+    let time = try line("time", of: outcome.output)
+    #expect(time.hasPrefix("7 steps and 3 evaluations of "), "\(time)")
+    let parts = try #require(
+      try line("step", of: outcome.output).firstMatch(of: /^([0-9.]+) ms.* over (\d+) of them:/))
+    // Seven steps and three evaluations of this network take a few milliseconds each.
+    #expect(try #require(Double(parts.1)) > 0)
+    #expect(try #require(Int(parts.2)) >= 4)
+    #expect(outcome.output.contains("traffic ") == (ranks != nil))
+    #expect(try FileManager.default.contentsOfDirectory(atPath: directory.root).isEmpty)
+    // A dry run leaves the directory to the run.
+    #expect(try Program.train(ranks: ranks, settings).status == 0)
+    let second = try Program.train(ranks: ranks, settings + ["--dry-run"])
+    #expect(second.status == 1 && second.errors.contains("holds a run already"))
+  }
+
+  /// Messages and bytes are those that the run counts.
+  @Test func trafficIsThatOfTheRun() throws {
+    let settings = settings + ["--evaluate-every", "7", "--insert-every", "2"]
+    let dry = try Program.train(ranks: 2, settings + ["--dry-run"])
+    let text = try line("traffic", of: dry.output)
+    let parts = try #require(text.firstMatch(of: /^([0-9.]+) KiB in (\d+) messages a step/))
+    let run = try Program.train(ranks: 2, settings + ["--log-view"])
+    var (messages, megabytes) = (0.0, 0.0)
+    // Both ranks send the same in an evaluation.
+    for (phase, sign) in [("all", 1.0), ("evaluation", -1)] {
+      // calls, s max, s min, messages, MB sent, …
+      let cells = try line(phase, of: run.output).split(separator: " ")
+      messages += sign * (try #require(Double(cells[3])))
+      megabytes += sign * (try #require(Double(cells[4])))
+    }
+    // The window is full in the one, and fills in the other: up to 20 numbers for each of them.
+    #expect(try #require(Double(parts.2)) == messages / 7)
+    let kibibytes = megabytes * 1e6 / 1024 / 7
+    #expect(abs(try #require(Double(parts.1)) - kibibytes) < 8 * 20 / 1024 + 0.51, "\(text)")
+  }
+
+  /// Of a run that goes on, what is left of it.
+  @Test func aResumedRunHasItsRest() throws {
+    let settings = settings + ["--save-every-steps", "4", "--resume", "auto"]
+    #expect(try Program.train(settings).status == 0)
+    let run = directory.path("run")
+    try FileManager.default.removeItem(atPath: "\(run)/checkpoints/step-00000007")
+    let before = try FileManager.default.subpathsOfDirectory(atPath: run)
+    let metrics = try Data(contentsOf: URL(filePath: "\(run)/metrics.jsonl"))
+    let outcome = try Program.train(ranks: 2, settings + ["--dry-run"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(try line("resume", of: outcome.output).hasPrefix("at step 4 from "))
+    #expect(try line("time", of: outcome.output).hasPrefix("3 steps and 2 evaluations of "))
+    #expect(try line("time", of: outcome.output).hasSuffix(", without checkpoints"))
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: run) == before)
+    #expect(try Data(contentsOf: URL(filePath: "\(run)/metrics.jsonl")) == metrics)
+    // One that is complete.
+    #expect(try Program.train(settings).status == 0)
+    let complete = try Program.train(settings + ["--dry-run"])
+    #expect(complete.status == 0 && complete.output.contains("no steps are left"))
+  }
+
+  /// Masks, groups, intervals, windows of all forms, and more gradients than coordinates.
+  @Test(arguments: [
+    "--sparsity 0.9 --prune-every 3 --window-type bfloat16", "--window-density 0.1",
+    "--insert-every 3 --precondition-every 2 --damping-relative",
+    "--damping-schedule levenberg-marquardt --momentum 0.9", "--model MODEL --window 900",
+    "--model MODEL --window 900 --damping-relative --damping 1e-6 --clip-norm 1e-3",
+  ]) func everyKindOfRun(options: String) throws {
+    let model = try directory.write(
+      "input: [1, 8, 8]\nlayers: [flatten, linear: {in: 64, out: 10}]", to: "model.yaml")
+    let outcome = try Program.train(
+      settings + options.replacing("MODEL", with: model).split(separator: " ").map(String.init)
+        + ["--dry-run"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.output.hasSuffix("nothing was written\n"), "\(outcome.output)")
+  }
+}

@@ -1,0 +1,169 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Optimizers
+import Reference
+import Sharding
+
+/// Solvers, forms of the damping, shares of the ranks that work on a layer, and who keeps the averages.
+func checkKFAC(on world: Communicator) throws -> [UInt64] {
+  try [
+    checkKFAC(.eigen, .exact, workerShare: 1, keepsAllFactors: false, on: world),
+    checkKFAC(.eigen, .factored, workerShare: 0.5, keepsAllFactors: true, on: world),
+    checkKFAC(.cholesky, .factored, workerShare: 0.001, keepsAllFactors: false, on: world),
+    checkKFAC(.cholesky, .same, workerShare: 0.3, keepsAllFactors: true, on: world),
+  ]
+}
+
+/// Steps of K-FAC on factors and gradients of the check's making, against dense inverses: layers of all
+/// kinds, parameters between them, averages over three batches, of which the third is inverted anew.
+private func checkKFAC(
+  _ solver: FactorSolver, _ form: KroneckerDamping, workerShare: Double, keepsAllFactors: Bool,
+  on world: Communicator
+) throws -> UInt64 {
+  let shapes = [
+    KroneckerShape(inputs: 20, hasBias: true, outputs: 7, positions: 2, axis: .expand),
+    KroneckerShape(blockOf: 10, isDiagonal: true),
+    KroneckerShape(inputs: 12, hasBias: false, outputs: 9, positions: 3, axis: .reduce),
+    KroneckerShape(
+      inputs: 7, hasBias: false, outputs: 5, positions: 2, axis: .expand, isTable: true),
+    KroneckerShape(blockOf: 6, isDiagonal: false),
+  ]
+  // Five parameters between any two layers belong to none.
+  var layers: [KFAC.Layer] = []
+  var d = 5
+  for (index, shape) in shapes.enumerated() {
+    let count = shape.a.order * shape.b.order
+    layers.append(
+      KFAC.Layer(
+        name: "layer\(index)", parameters: d..<d + count, shape: shape,
+        isBlock: shape.inputs == shape.a.order && shape.outputs == 1,
+        scales: (a: 0.5, b: 0.25)))
+    d += count + 5
+  }
+  var configuration = KFAC.Configuration(damping: 0.05)
+  (configuration.solver, configuration.dampingForm) = (.factors(solver), form)
+  (configuration.factorEvery, configuration.inverseEvery) = (1, 2)
+  configuration.factorDecay = 0.7
+  (configuration.workerShare, configuration.keepsAllFactors) = (workerShare, keepsAllFactors)
+  let microBatches = 9
+  let kfac = try KFAC(
+    configuration, layers: layers, microBatches: Partition(of: microBatches, over: world.size),
+    partition: CellPartition(Cells(parameterCount: d), over: world.size), on: world)
+  let stepper = Stepper({ _, _ in kfac }, [Float](repeating: 0, count: d), on: world)
+
+  /// A micro-batch's packed factor: of vectors, more than the order in all.
+  func packed(_ shape: FactorShape, _ stream: UInt64) -> [Float] {
+    let rows = 1 + shape.order / 2
+    let v = (0..<rows * shape.order).map { random(stream, $0) }
+    switch shape.form {
+    case .unit: return []
+    case .diagonal:
+      return (0..<shape.order).map { i in
+        (0..<rows).reduce(0) { $0 + v[$1 * shape.order + i] * v[$1 * shape.order + i] }
+      }
+    case .dense:
+      return (0..<shape.order).flatMap { i in
+        (0...i).map { j in
+          (0..<rows).reduce(0) { $0 + v[$1 * shape.order + i] * v[$1 * shape.order + j] }
+        }
+      }
+    }
+  }
+  func stream(_ t: Int, _ microBatch: Int, _ layer: Int, _ factor: Int) -> UInt64 {
+    UInt64(20_000 + ((t * 20 + microBatch) * 10 + layer) * 2 + factor)
+  }
+  func factors(_ layer: KFAC.Layer) -> [FactorShape] { [layer.shape.a, layer.shape.b] }
+
+  var inverted: [DenseMatrix] = []
+  var digest: UInt64 = 0
+  var averages = layers.map { factors($0).map { [Double](repeating: 0, count: $0.packedCount) } }
+  for t in 0..<3 {
+    try check(kfac.wantsFactors, "factors of step \(t)")
+    for microBatch in Partition(of: microBatches, over: world.size).range(of: world.rank) {
+      let vector = try kfac.beginFactors(microBatch: microBatch, on: world)
+      for (index, layer) in layers.enumerated() {
+        for (factor, shape) in factors(layer).enumerated() {
+          let numbers = packed(shape, stream(t, microBatch, index, factor))
+          let range = kfac.factorRanges[index][factor]
+          for (i, number) in zip(range, numbers) { vector[i] = number }
+        }
+      }
+      try kfac.endFactors(on: world)
+    }
+    try kfac.finishFactors(on: world)
+    for (index, layer) in layers.enumerated() {
+      for (factor, shape) in factors(layer).enumerated() {
+        let scale = factor == 0 ? layer.scales.a : layer.scales.b
+        var sum = [Double](repeating: 0, count: shape.packedCount)
+        for microBatch in 0..<microBatches {
+          for (i, x) in packed(shape, stream(t, microBatch, index, factor)).enumerated() {
+            sum[i] += scale * Double(x)
+          }
+        }
+        for i in sum.indices {
+          averages[index][factor][i] = 0.7 * averages[index][factor][i] + 0.3 * sum[i]
+        }
+      }
+    }
+    if t % 2 == 0 {
+      let weight = 1 - (0...t).reduce(1) { x, _ in x * 0.7 }
+      inverted = layers.indices.map { index in
+        dense(layers[index], averages[index].map { $0.map { $0 / weight } }, form, damping: 0.05)
+      }
+    }
+    let g = gradient(t, d)
+    var expected = g.map { -Double($0) }
+    for (layer, matrix) in zip(layers, inverted) {
+      expected.replaceSubrange(
+        layer.parameters, with: matrix.solve(Array(expected[layer.parameters])))
+    }
+    let (outcome, change) = try stepper.step(g, learningRate: 1)
+    try check(outcome.taken && outcome.damping == 0.05, "step \(t) of K-FAC")
+    for layer in layers {
+      let error = relativeError(
+        Array(change[layer.parameters]), to: Array(expected[layer.parameters]))
+      // Single precision, with factors of condition up to 10⁴.
+      try check(error < 2e-4, "\(layer.name) in step \(t): \(error), \(solver), \(form)")
+      expected.replaceSubrange(layer.parameters, with: change[layer.parameters])
+    }
+    // Three steps from the origin, each of some units.
+    try check(relativeError(change, to: expected) < 1e-6, "parameters outside of layers")
+    digest = stepper.digest(digest)
+  }
+  return digest
+}
+
+/// A layer's damped curvature, as it multiplies its parameters in their order.
+private func dense(
+  _ layer: KFAC.Layer, _ averages: [[Double]], _ form: KroneckerDamping, damping: Double
+) -> DenseMatrix {
+  func matrix(_ shape: FactorShape, _ packed: [Double]) -> DenseMatrix {
+    DenseMatrix(rows: shape.order, columns: shape.order) { i, j in
+      switch shape.form {
+      case .unit: i == j ? 1 : 0
+      case .diagonal: i == j ? packed[i] : 0
+      case .dense: packed[max(i, j) * (max(i, j) + 1) / 2 + min(i, j)]
+      }
+    }
+  }
+  let a = matrix(layer.shape.a, averages[0])
+  let b = matrix(layer.shape.b, averages[1])
+  let isExact = layer.isBlock || form == .exact
+  let shifts = (isExact ? .exact : form).shifts(
+    damping, traceOfA: a.trace, orderOfA: a.rows, traceOfB: b.trace, orderOfB: b.rows)
+  let (dampedA, dampedB) = (a.shifted(by: shifts.a), b.shifted(by: shifts.b))
+  let product =
+    layer.shape.isTable
+    ? DenseMatrix.kronecker(dampedA, dampedB) : DenseMatrix.kronecker(dampedB, dampedA)
+  let damped = isExact ? product.shifted(by: damping) : product
+  guard layer.shape.hasBias else { return damped }
+  // From rows [inputs, bias] to the weight and then the bias.
+  let (inputs, outputs) = (layer.shape.inputs, layer.shape.outputs)
+  func place(_ i: Int) -> Int {
+    i < inputs * outputs
+      ? i / inputs * (inputs + 1) + i % inputs
+      : (i - inputs * outputs) * (inputs + 1) + inputs
+  }
+  return DenseMatrix(rows: damped.rows, columns: damped.rows) { damped[place($0), place($1)] }
+}
