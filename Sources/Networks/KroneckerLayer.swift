@@ -6,8 +6,9 @@
 ///
 /// No two layers of a network share a tensor: a description that names one twice is refused.
 public struct KroneckerLayer: Sendable, Equatable {
-  /// Its weight's name, and index in the layout's tensors.
+  /// Its weight's name.
   public let name: String
+  /// Index of its weight in the layout's tensors.
   public let weight: Int
   /// Index of its bias in the layout's tensors.
   public let bias: Int?

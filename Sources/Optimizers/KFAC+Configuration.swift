@@ -16,6 +16,7 @@ extension KFAC {
     /// What makes the factors of the sums over the global batch.
     public let scales: (a: Double, b: Double)
 
+    /// - Parameter parameters: as many as the product of the factors' orders.
     public init(
       name: String, parameters: Range<Int>, shape: KroneckerShape, isBlock: Bool = false,
       scales: (a: Double, b: Double)
@@ -57,11 +58,13 @@ extension KFAC {
     public init() {}
   }
 
+  /// What is asked of K-FAC.
   public struct Configuration: Sendable, Equatable {
     /// λ, to begin with.
     public var damping: Double
     /// How λ goes on.
     public var dampingRule = DampingRule()
+    /// What λ adds to the factors; `exact` needs eigenvalues.
     public var dampingForm = KroneckerDamping.factored
     /// What turns a layer's gradient into its direction.
     public var solver = Solver.factors(.cholesky)
@@ -79,12 +82,14 @@ extension KFAC {
     public var isAdaptive = false
     /// μ in [0, 1).
     public var momentum: Float
+    /// Of the gradient, or apart from it.
     public var weightDecay: WeightDecay
     /// F: the share of the ranks that precondition a layer; one at least.
     public var workerShare = 1.0
     /// Whether every rank keeps all factors' averages, or their owners alone.
     public var keepsAllFactors = false
 
+    /// The program's defaults for all else.
     public init(
       damping: Double = 1e-3, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
     ) {

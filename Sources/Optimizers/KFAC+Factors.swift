@@ -135,8 +135,11 @@ extension KFAC {
 
 /// A Kronecker factor that has no inverse, as all ranks see it.
 public struct FactorWithoutInverse: Error, CustomStringConvertible {
+  /// Its name.
   public let layer: String
+  /// λ
   public let damping: Double
+  /// What the inversion said.
   public let cause: any Error
 
   public var description: String {

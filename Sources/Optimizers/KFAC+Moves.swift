@@ -57,8 +57,9 @@ extension KFAC {
     public var traffic: [Phase: [Traffic]]
     /// The exchanges of inverses, which are part of the exchanges in steps that invert.
     public var inverses: [Traffic]
-    /// Of all inversions and of all products with inverses the share of each rank.
+    /// Of all inversions the share of each rank.
     public var inversionShares: [Double]
+    /// Of all products with inverses, as one rank alone makes them, the share of each rank.
     public var directionShares: [Double]
   }
 

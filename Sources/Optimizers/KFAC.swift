@@ -22,7 +22,9 @@ import Sharding
 /// Martens and Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature",
 /// 2015; the placement is that of KAISA (Pauloski and others, 2021).
 public final class KFAC: ShardedOptimizer {
+  /// What it was made with.
   public let configuration: Configuration
+  /// Those with curvature, in the order of their parameters.
   public let layers: [Layer]
   let placement: KroneckerPlacement
   let rank: Int

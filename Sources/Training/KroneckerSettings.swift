@@ -7,10 +7,12 @@ public struct KroneckerSettings: Sendable, Equatable {
   /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
   /// expanded.
   public var axis: SharedAxis?
+  /// What the output gradients are of.
   public var fisher: Fisher
   /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
   public var hasNormalizationBlocks: Bool
 
+  /// The program draws targets, `monteCarlo`, where nothing is asked; this does not.
   public init(
     axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
   ) {
