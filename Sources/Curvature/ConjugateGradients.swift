@@ -3,65 +3,156 @@ import LinearAlgebra
 /// Conjugate gradients for `A x = b`, A symmetric and positive definite, of which only products are
 /// known. Hestenes and Stiefel, 1952.
 ///
-/// Every rank that runs it on the same numbers gets the same bits; only the product may communicate.
-public struct ConjugateGradients: Sendable {
-  /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖, or after so many products.
+/// Every rank that runs it on the same numbers gets the same bits; only the products may communicate.
+public struct ConjugateGradients: Sendable, Equatable {
+  /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖.
   public var tolerance: Double
-  /// The most products, but one for a warm start.
+  /// It ends after so many products, without the one that a warm start takes.
   public var iterations: Int
 
-  /// - Parameter iterations: at least 1.
+  /// - Parameters:
+  ///   - tolerance: 0 or more.
+  ///   - iterations: one at least.
   public init(tolerance: Double, iterations: Int) {
     precondition(tolerance >= 0 && iterations > 0, "\(tolerance), \(iterations) iterations")
     self.tolerance = tolerance
     self.iterations = iterations
   }
 
-  /// How it ended.
+  /// How a solution was come by.
   public struct Outcome: Sendable {
-    /// Steps taken.
+    /// Products, without the one of a warm start.
     public let iterations: Int
     /// ‖r‖/‖b‖ of the residual that the iteration carries along; 0 where b is 0.
     public let residual: Double
+
+    /// What is told of several equations.
+    public init(iterations: Int, residual: Double) {
+      self.iterations = iterations
+      self.residual = residual
+    }
   }
 
-  /// - Parameters:
-  ///   - b: [count]
-  ///   - x: [count], the solution; where it begins: zeros, or the last solution for a warm start.
-  ///   - product: `y = A x` from its first argument into the second.
+  /// An equation of its own.
+  public struct Equation<Element: Scalar> {
+    let count: Int
+    let b: UnsafePointer<Element>
+    let x: UnsafeMutablePointer<Element>
+
+    /// - Parameters:
+    ///   - b: [count]
+    ///   - x: [count], the solution; where it begins: zeros; or for a warm start what is thought to be near
+    ///     a multiple of it, of which it takes that with the least error in the norm of A,
+    ///     (xᵀb/xᵀA x) x: never worse than zeros.
+    public init(
+      count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>
+    ) {
+      self.count = count
+      self.b = b
+      self.x = x
+    }
+  }
+
+  /// `y = A v` of the equation with that index.
+  public typealias Product<Element> = (
+    equation: Int, v: UnsafePointer<Element>, y: UnsafeMutablePointer<Element>
+  )
+
+  /// Solves equations that do not know of each other, in step, so that their products can be made
+  /// together.
+  ///
+  /// - Parameter multiply: makes one product of each equation that is not solved yet.
+  public func solve<Element: Scalar>(
+    _ equations: [Equation<Element>], multiply: ([Product<Element>]) throws -> Void
+  ) rethrows -> [Outcome] {
+    let solutions = equations.map(Solution.init)
+    let warm = equations.indices.filter { solutions[$0].startsWarm }
+    if !warm.isEmpty {
+      try multiply(warm.map { ($0, UnsafePointer(equations[$0].x), solutions[$0].q) })
+      for index in warm { solutions[index].start() }
+    }
+    for solution in solutions { solution.p.update(from: solution.r, count: solution.count) }
+    while true {
+      let open = solutions.indices.filter { solutions[$0].isOpen(self) }
+      guard !open.isEmpty else { return solutions.map(\.outcome) }
+      try multiply(open.map { ($0, UnsafePointer(solutions[$0].p), solutions[$0].q) })
+      for index in open { solutions[index].advance() }
+    }
+  }
+
+  /// Solves one equation; `product` is `y = A v` from its first argument into the second.
   public func solve<Element: Scalar>(
     count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,
     product: (UnsafePointer<Element>, UnsafeMutablePointer<Element>) throws -> Void
   ) rethrows -> Outcome {
-    let goal = Element.dot(count: count, b, b).squareRoot()
-    guard goal > 0 else {
-      x.update(repeating: 0, count: count)
-      return Outcome(iterations: 0, residual: 0)
+    try solve([Equation(count: count, b, x: x)]) { try product($0[0].v, $0[0].y) }[0]
+  }
+}
+
+/// An equation on its way.
+private final class Solution<Element: Scalar> {
+  let count: Int
+  private let equation: ConjugateGradients.Equation<Element>
+  private let vectors: Buffer<Element>
+  private let goal: Double
+  private var square: Double
+  private var iterations = 0
+  private var isOver = false
+
+  init(_ equation: ConjugateGradients.Equation<Element>) {
+    self.equation = equation
+    count = equation.count
+    vectors = Buffer(count: 3 * equation.count)
+    square = Element.dot(count: count, equation.b, equation.b)
+    goal = square.squareRoot()
+    if goal > 0 {
+      r.update(from: equation.b, count: count)
+    } else {
+      equation.x.update(repeating: 0, count: count)
+      isOver = true
     }
-    let (residual, direction) = (Buffer<Element>(count: count), Buffer<Element>(count: count))
-    let image = Buffer<Element>(count: count)
-    let (r, p, q) = (residual.pointer, direction.pointer, image.pointer)
-    r.update(from: b, count: count)
-    if Element.dot(count: count, x, x) > 0 {
-      try product(x, q)
-      Element.combine(count: count, alpha: -1, q, beta: 1, into: r)
+  }
+
+  /// The residual, its direction and that one's image.
+  var r: UnsafeMutablePointer<Element> { vectors.pointer }
+  var p: UnsafeMutablePointer<Element> { vectors.pointer + count }
+  var q: UnsafeMutablePointer<Element> { vectors.pointer + 2 * count }
+
+  var startsWarm: Bool { !isOver && Element.dot(count: count, equation.x, equation.x) > 0 }
+
+  /// With A x in q.
+  func start() {
+    let (x, b) = (equation.x, equation.b)
+    let curvature = Element.dot(count: count, x, q)
+    guard curvature > 0 else { return x.update(repeating: 0, count: count) }
+    let scale = Element(Element.dot(count: count, x, b) / curvature)
+    Element.combine(count: count, alpha: 0, b, beta: scale, into: x)
+    Element.combine(count: count, alpha: -scale, q, beta: 1, into: r)
+    square = Element.dot(count: count, r, r)
+  }
+
+  func isOpen(_ limits: ConjugateGradients) -> Bool {
+    !isOver && iterations < limits.iterations && square.squareRoot() > limits.tolerance * goal
+  }
+
+  /// With A p in q.
+  func advance() {
+    let curvature = Element.dot(count: count, p, q)
+    // By rounding alone, or with no numbers.
+    guard curvature > 0 else {
+      isOver = true
+      return
     }
-    p.update(from: r, count: count)
-    var square = Element.dot(count: count, r, r)
-    var done = 0
-    while done < iterations, square.squareRoot() > tolerance * goal {
-      try product(p, q)
-      let curvature = Element.dot(count: count, p, q)
-      // By rounding alone, or with no numbers.
-      guard curvature > 0 else { break }
-      let step = Element(square / curvature)
-      Element.combine(count: count, alpha: step, p, beta: 1, into: x)
-      Element.combine(count: count, alpha: -step, q, beta: 1, into: r)
-      let next = Element.dot(count: count, r, r)
-      Element.combine(count: count, alpha: 1, r, beta: Element(next / square), into: p)
-      square = next
-      done += 1
-    }
-    return Outcome(iterations: done, residual: square.squareRoot() / goal)
+    let step = Element(square / curvature)
+    Element.combine(count: count, alpha: step, p, beta: 1, into: equation.x)
+    Element.combine(count: count, alpha: -step, q, beta: 1, into: r)
+    let next = Element.dot(count: count, r, r)
+    Element.combine(count: count, alpha: 1, r, beta: Element(next / square), into: p)
+    square = next
+    iterations += 1
+  }
+
+  var outcome: ConjugateGradients.Outcome {
+    .init(iterations: iterations, residual: goal > 0 ? square.squareRoot() / goal : 0)
   }
 }

@@ -1,61 +1,125 @@
 import LinearAlgebra
 
-/// A layer's inputs x and output gradients g of a micro-batch, from which its exact block of the Fisher
-/// matrix, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, multiplies a vector: neither the block
-/// nor its factors are formed.
+/// A layer's inputs x and output gradients g of a micro-batch, from which its curvature multiplies a
+/// vector: neither a block of the Fisher matrix nor Kronecker factors are formed.
 ///
 ///     v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
 ///
-/// Two passes through the layer: z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ.
+/// The exact block, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, takes two passes through the layer:
+/// z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ. So does V Σ x xᵀ, with h = z; and
+/// Σ g (gᵀ V) two products. What factors reduce is kept as its mean over the positions.
+///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 public final class LayerSamples<Element: Scalar> {
-  /// Of the layer.
+  /// The layer's.
   public let shape: KroneckerShape
   /// Vectors ▲ of a call.
   public let columns: Int
+  private let operation: CurvatureOperator
   private let maximumExamples: Int
+  private let workspace: SampleWorkspace<Element>
+  /// Positions of an example that are kept.
+  private let positions: Int
   /// N
   public private(set) var examples = 0
   private var inputs: LayerInputs<Element>?
-  private var stored = Buffer<Element>(count: 0)
+  private let stored: Buffer<Element>
   /// [N, columns, S·d_out]
   private let gradients: Buffer<Element>
-  /// z, then h [N, S, d_out]
-  private let outputs: Buffer<Element>
-  private let weights: Buffer<Element>
-  /// Of a convolution's kernels.
-  private var scratch = Buffer<Element>(count: 0)
 
-  /// - Parameter columns: the vectors ▲ of a call.
-  public init(_ shape: KroneckerShape, columns: Int, maximumExamples: Int) {
+  /// - Parameters:
+  ///   - operation: what the samples are for.
+  ///   - columns: the vectors ▲ of a call.
+  ///   - exampleInputs: numbers of an example's inputs.
+  public init(
+    _ shape: KroneckerShape, for operation: CurvatureOperator, columns: Int, exampleInputs: Int,
+    maximumExamples: Int, workspace: SampleWorkspace<Element>
+  ) {
     self.shape = shape
+    self.operation = operation
     self.columns = columns
     self.maximumExamples = maximumExamples
-    let count = maximumExamples * shape.positions * shape.outputs
-    gradients = Buffer(count: columns * count)
-    outputs = Buffer(count: count)
-    weights = Buffer(count: columns)
+    self.workspace = workspace
+    positions = shape.keptPositions(operation)
+    let counts = Self.counts(
+      shape, operation, columns: columns, exampleInputs: exampleInputs, examples: maximumExamples)
+    stored = Buffer(count: counts.inputs)
+    gradients = Buffer(count: counts.gradients)
+    workspace.grow(
+      outputs: maximumExamples * positions * shape.outputs, weights: columns,
+      scratch: shape.outputChunk(Element.self) * (shape.inputs + 1))
+  }
+
+  /// Bytes that samples keep.
+  public static func bytes(
+    _ shape: KroneckerShape, for operation: CurvatureOperator, columns: Int, exampleInputs: Int,
+    maximumExamples: Int
+  ) -> Int {
+    let counts = counts(
+      shape, operation, columns: columns, exampleInputs: exampleInputs, examples: maximumExamples)
+    return MemoryLayout<Element>.stride * (counts.inputs + counts.gradients)
+  }
+
+  private static func counts(
+    _ shape: KroneckerShape, _ operation: CurvatureOperator, columns: Int, exampleInputs: Int,
+    examples: Int
+  ) -> (inputs: Int, gradients: Int) {
+    (
+      examples * (shape.reduces(operation) ? shape.inputs : exampleInputs),
+      examples * columns * shape.keptPositions(operation) * shape.outputs
+    )
   }
 
   /// Keeps a copy of the inputs, in place of those before.
   public func setInputs(_ inputs: LayerInputs<Element>, examples: Int) {
     precondition(examples <= maximumExamples, "\(examples) examples for \(maximumExamples)")
     self.examples = examples
+    if shape.reduces(operation) {
+      reduce(inputs)
+      self.inputs = .dense(UnsafePointer(stored.pointer), width: shape.inputs)
+      return
+    }
     func copy(_ x: UnsafePointer<Element>, width: Int) -> UnsafePointer<Element> {
-      if stored.count < maximumExamples * width { stored = Buffer(count: maximumExamples * width) }
+      precondition(
+        maximumExamples * width == stored.count, "\(width) inputs of an example in \(stored.count)")
       stored.pointer.update(from: x, count: examples * width)
       return UnsafePointer(stored.pointer)
     }
     switch inputs {
     case .dense(let x, let width):
-      self.inputs = .dense(copy(x, width: shape.positions * width), width: width)
+      self.inputs = .dense(copy(x, width: positions * width), width: width)
     case .tokens(let tokens, let vocabulary):
-      self.inputs = .tokens(copy(tokens, width: shape.positions), vocabulary: vocabulary)
+      self.inputs = .tokens(copy(tokens, width: positions), vocabulary: vocabulary)
     case .images(let x, let window):
-      let size = window.height * window.width * window.channels
-      self.inputs = .images(copy(x, width: size), window)
+      self.inputs = .images(
+        copy(x, width: window.height * window.width * window.channels), window)
       let sizes = ConvolutionSizes(window, outputs: shape.outputs, of: Element.self)
-      if scratch.count == 0 { scratch = Buffer(count: sizes.packed + sizes.scratch) }
+      workspace.grow(scratch: sizes.packed + sizes.scratch)
+    }
+  }
+
+  /// Means over the positions, [N, d_in]; of tokens, how often each is there, over S.
+  private func reduce(_ inputs: LayerInputs<Element>) {
+    let (width, y) = (shape.inputs, stored.pointer)
+    let share = 1 / Element(shape.positions)
+    switch inputs {
+    case .dense(let x, _):
+      Element.rowMeans(
+        count: examples, rows: shape.positions, columns: width, of: x, into: y)
+    case .images(let x, let window):
+      workspace.grow(scratch: examples * width + window.kernel * window.channels)
+      let sums = workspace.scratch.pointer
+      Element.patchSums(
+        window, examples: examples, of: x, scratch: sums + examples * width, into: sums)
+      let places = window.patchPlaces
+      for n in 0..<examples {
+        for i in 0..<width { y[n * width + i] = share * sums[n * width + Int(places[i])] }
+      }
+    case .tokens(let tokens, _):
+      y.update(repeating: 0, count: examples * width)
+      for i in 0..<examples * shape.positions {
+        y[i / shape.positions * width + Int(tokens[i])] += share
+      }
     }
   }
 
@@ -68,12 +132,26 @@ public final class LayerSamples<Element: Scalar> {
     _ gradients: UnsafePointer<Element>, column: Int, scale: Double = 1
   ) {
     precondition(column < columns, "column \(column) of \(columns)")
-    let width = shape.positions * shape.outputs
+    var g = gradients
+    if shape.reduces(operation) {
+      Element.rowMeans(
+        count: examples, rows: shape.positions, columns: shape.outputs, of: g,
+        into: workspace.outputs.pointer)
+      g = UnsafePointer(workspace.outputs.pointer)
+    }
+    let width = positions * shape.outputs
     for n in 0..<examples {
       Element.combine(
-        count: width, alpha: Element(scale), gradients + n * width, beta: 0,
+        count: width, alpha: Element(scale), g + n * width, beta: 0,
         into: self.gradients.pointer + (n * columns + column) * width)
     }
+  }
+
+  /// Whether no output gradient is an infinity or a NaN.
+  public var isFinite: Bool {
+    Element.dot(
+      count: examples * columns * positions * shape.outputs, gradients.pointer, gradients.pointer
+    ).isFinite
   }
 
   /// `y = Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ v`.
@@ -82,21 +160,20 @@ public final class LayerSamples<Element: Scalar> {
   ///   - v: the weight, then the bias.
   ///   - y: of the same shape, overwritten; not v.
   public func multiply(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
-    guard let inputs else { preconditionFailure("no inputs of a micro-batch") }
-    forward(inputs, v)
-    let width = shape.positions * shape.outputs
+    precondition(operation == .fisher, "samples for \(operation)")
+    forward(v)
+    let (width, weights) = (positions * shape.outputs, workspace.weights.pointer)
     for n in 0..<examples {
       let g = gradients.pointer + n * columns * width
-      let z = outputs.pointer + n * width
+      let z = workspace.outputs.pointer + n * width
       Element.product(
         rows: columns, columns: 1, inner: width, alpha: 1, a: g, strideA: width,
-        transposeA: false, b: z, strideB: 1, transposeB: false, beta: 0, c: weights.pointer,
-        strideC: 1)
+        transposeA: false, b: z, strideB: 1, transposeB: false, beta: 0, c: weights, strideC: 1)
       Element.product(
-        rows: 1, columns: width, inner: columns, alpha: 1, a: weights.pointer, strideA: columns,
+        rows: 1, columns: width, inner: columns, alpha: 1, a: weights, strideA: columns,
         transposeA: false, b: g, strideB: width, transposeB: false, beta: 0, c: z, strideC: width)
     }
-    backward(inputs, examples: 0..<examples, h: outputs.pointer, y)
+    backward(examples: 0..<examples, h: workspace.outputs.pointer, y)
   }
 
   /// Gₙ_c of an example and a column: the weight, then the bias.
@@ -105,69 +182,110 @@ public final class LayerSamples<Element: Scalar> {
   public func gradient(
     example: Int, column: Int, into y: UnsafeMutablePointer<Element>
   ) {
-    guard let inputs else { preconditionFailure("no inputs of a micro-batch") }
+    precondition(operation == .fisher, "samples for \(operation)")
     precondition(
       example < examples && column < columns, "example \(example), column \(column)")
-    let width = shape.positions * shape.outputs
+    let width = positions * shape.outputs
     backward(
-      inputs, examples: example..<example + 1,
+      examples: example..<example + 1,
       h: gradients.pointer + (example * columns + column) * width, y)
   }
 
+  /// `y = V Σ x xᵀ`, a 1 appended to x for a bias; of means over the positions where the factors are
+  /// reduced.
+  public func multiplyInputs(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
+    forward(v)
+    backward(examples: 0..<examples, h: workspace.outputs.pointer, y)
+  }
+
+  /// `y = Σ g gᵀ V`, the bias a column of V; of means over the positions where the factors are reduced.
+  public func multiplyOutputs(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
+    let (rows, weight) = (examples * columns * positions, shape.inputs * shape.outputs)
+    let step = shape.outputChunk(Element.self)
+    for start in stride(from: 0, to: rows, by: step) {
+      let count = min(step, rows - start)
+      let g = UnsafePointer(gradients.pointer + start * shape.outputs)
+      addOuter(g, count, width: shape.inputs, v, accumulates: start > 0, into: y)
+      if shape.hasBias {
+        addOuter(g, count, width: 1, v + weight, accumulates: start > 0, into: y + weight)
+      }
+    }
+  }
+
+  /// Gᵀ (G V) of rows of g, by the way of G V [count, width].
+  private func addOuter(
+    _ g: UnsafePointer<Element>, _ count: Int, width: Int, _ v: UnsafePointer<Element>,
+    accumulates: Bool, into y: UnsafeMutablePointer<Element>
+  ) {
+    let (t, outputs) = (workspace.scratch.pointer, shape.outputs)
+    let stride = shape.isTable ? outputs : width
+    let (beta, isTable) = (accumulates ? Element(1) : 0, shape.isTable)
+    Element.product(
+      rows: count, columns: width, inner: outputs, alpha: 1, a: g, strideA: outputs,
+      transposeA: false, b: v, strideB: stride, transposeB: isTable, beta: 0, c: t, strideC: width)
+    Element.product(
+      rows: isTable ? width : outputs, columns: stride, inner: count, alpha: 1,
+      a: isTable ? UnsafePointer(t) : g, strideA: isTable ? width : outputs, transposeA: true,
+      b: isTable ? g : UnsafePointer(t), strideB: stride, transposeB: false, beta: beta, c: y,
+      strideC: stride)
+  }
+
   /// z = V x
-  private func forward(_ inputs: LayerInputs<Element>, _ v: UnsafePointer<Element>) {
-    let rows = examples * shape.positions
+  private func forward(_ v: UnsafePointer<Element>) {
+    let (rows, z) = (examples * positions, workspace.outputs.pointer)
     let bias = shape.hasBias ? v + shape.inputs * shape.outputs : nil
     switch inputs {
     case .dense(let x, let width):
       Element.product(
         rows: rows, columns: shape.outputs, inner: width, alpha: 1, a: x, strideA: width,
-        transposeA: false, b: v, strideB: width, transposeB: true, beta: 0, c: outputs.pointer,
-        strideC: shape.outputs)
+        transposeA: false, b: v, strideB: shape.isTable ? shape.outputs : width,
+        transposeB: !shape.isTable, beta: 0, c: z, strideC: shape.outputs)
       if let bias {
-        Element.addBias(rows: rows, columns: shape.outputs, bias: bias, to: outputs.pointer)
+        Element.addBias(rows: rows, columns: shape.outputs, bias: bias, to: z)
       }
     case .tokens(let tokens, _):
-      Element.embed(
-        count: rows, width: shape.outputs, tokens: tokens, table: v, into: outputs.pointer)
+      Element.embed(count: rows, width: shape.outputs, tokens: tokens, table: v, into: z)
     case .images(let x, let window):
       let sizes = ConvolutionSizes(window, outputs: shape.outputs, of: Element.self)
-      Element.packWeights(window, outputs: shape.outputs, v, into: scratch.pointer)
+      let packed = workspace.scratch.pointer
+      Element.packWeights(window, outputs: shape.outputs, v, into: packed)
       Element.convolve(
-        window, outputs: shape.outputs, examples: examples, x, packed: scratch.pointer, bias: bias,
-        accumulates: false, scratch: scratch.pointer + sizes.packed, into: outputs.pointer)
+        window, outputs: shape.outputs, examples: examples, x, packed: packed, bias: bias,
+        accumulates: false, scratch: packed + sizes.packed, into: z)
+    case nil: preconditionFailure("no inputs of a micro-batch")
     }
   }
 
   /// y = Σ h xᵀ over some examples, whose h these are, and Σ h for the bias.
   private func backward(
-    _ inputs: LayerInputs<Element>, examples: Range<Int>, h: UnsafePointer<Element>,
-    _ y: UnsafeMutablePointer<Element>
+    examples: Range<Int>, h: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>
   ) {
-    let rows = examples.count * shape.positions
-    let first = examples.lowerBound * shape.positions
+    let (rows, outputs) = (examples.count * positions, shape.outputs)
+    let first = examples.lowerBound * positions
     switch inputs {
     case .dense(let x, let width):
+      let isTable = shape.isTable
       Element.product(
-        rows: shape.outputs, columns: width, inner: rows, alpha: 1, a: h, strideA: shape.outputs,
-        transposeA: true, b: x + first * width, strideB: width, transposeB: false, beta: 0, c: y,
-        strideC: width)
+        rows: isTable ? width : outputs, columns: isTable ? outputs : width, inner: rows, alpha: 1,
+        a: isTable ? x + first * width : h, strideA: isTable ? width : outputs, transposeA: true,
+        b: isTable ? h : x + first * width, strideB: isTable ? outputs : width, transposeB: false,
+        beta: 0, c: y,
+        strideC: isTable ? outputs : width)
     case .tokens(let tokens, let vocabulary):
-      y.update(repeating: 0, count: vocabulary * shape.outputs)
-      Element.embedGradient(
-        count: rows, width: shape.outputs, tokens: tokens + first, h, addingTo: y)
+      y.update(repeating: 0, count: vocabulary * outputs)
+      Element.embedGradient(count: rows, width: outputs, tokens: tokens + first, h, addingTo: y)
     case .images(let x, let window):
-      let sizes = ConvolutionSizes(window, outputs: shape.outputs, of: Element.self)
+      let sizes = ConvolutionSizes(window, outputs: outputs, of: Element.self)
       let size = window.height * window.width * window.channels
+      let packed = workspace.scratch.pointer
       Element.weightGradient(
-        window, outputs: shape.outputs, examples: examples.count,
-        x + examples.lowerBound * size, h, scratch: scratch.pointer + sizes.packed,
-        into: scratch.pointer)
-      Element.unpackWeights(window, outputs: shape.outputs, scratch.pointer, into: y)
+        window, outputs: outputs, examples: examples.count,
+        x + examples.lowerBound * size, h, scratch: packed + sizes.packed, into: packed)
+      Element.unpackWeights(window, outputs: outputs, packed, into: y)
+    case nil: preconditionFailure("no inputs of a micro-batch")
     }
     if shape.hasBias {
-      Element.columnSums(
-        rows: rows, columns: shape.outputs, of: h, into: y + shape.inputs * shape.outputs)
+      Element.columnSums(rows: rows, columns: outputs, of: h, into: y + shape.inputs * outputs)
     }
   }
 }

@@ -6,14 +6,14 @@ import COpenMPI
 public final class RangeExchange {
   /// A range that one rank has and another wants; of the same rank it is copied.
   public struct Move: Sendable, Equatable {
-    /// The rank that has it.
+    /// The rank that sends.
     public let source: Int
-    /// The rank that wants it.
+    /// The rank that receives; it may be the same.
     public let target: Int
-    /// Of the vector.
+    /// The elements, in the vectors of both.
     public let range: Range<Int>
 
-    /// A range from one rank to another, or the same.
+    /// Elements from a rank to a rank.
     public init(_ range: Range<Int>, from source: Int, to target: Int) {
       self.source = source
       self.target = target

@@ -14,6 +14,8 @@ public struct KroneckerLayer: Sendable, Equatable {
   public let bias: Int?
   /// d_in, without the 1 of a bias.
   public let inputs: Int
+  /// Numbers of an example's inputs, as the layer is given them: of a convolution those of the image.
+  public let exampleInputs: Int
   /// d_out
   public let outputs: Int
   /// S, the positions of an example that share the weight: of a sequence, or of a convolution's
@@ -42,8 +44,8 @@ extension NetworkDescription {
         let weight = node.parameters.lowerBound + place
         return KroneckerLayer(
           name: layout.tensors[weight].name, weight: weight, bias: bias ? weight + 1 : nil,
-          inputs: inputs, outputs: outputs, positions: positions,
-          // Positions that the outputs still have are never brought together in between.
+          inputs: inputs, exampleInputs: shape.reduce(1, *), outputs: outputs, positions: positions,
+          // A sequence that is still one at the outputs has been one from its beginning on.
           isPooled: positions > 1 && self.positions == 1, isEmbedding: isEmbedding)
       }
       switch kind {

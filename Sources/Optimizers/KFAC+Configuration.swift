@@ -16,7 +16,7 @@ extension KFAC {
     /// What makes the factors of the sums over the global batch.
     public let scales: (a: Double, b: Double)
 
-    /// A part whose parameters are as many as its factors say.
+    /// - Parameter parameters: as many as the product of the factors' orders.
     public init(
       name: String, parameters: Range<Int>, shape: KroneckerShape, isBlock: Bool = false,
       scales: (a: Double, b: Double)
@@ -35,23 +35,42 @@ extension KFAC {
       a.name == b.name && a.parameters == b.parameters && a.shape == b.shape
         && a.isBlock == b.isBlock && a.scales == b.scales
     }
-
-    var factors: [FactorShape] { [shape.a, shape.b] }
   }
 
-  /// What a run is asked for.
+  /// What turns a layer's gradient into its direction.
+  public enum Solver: Sendable, Equatable {
+    /// Inverses of its factors' moving averages.
+    case factors(FactorSolver)
+    /// Equations with its curvature on the step's batch alone; normalisation layers keep their factors.
+    case conjugateGradients(IterativeSolver)
+  }
+
+  /// Of conjugate gradients.
+  public struct IterativeSolver: Sendable, Equatable {
+    /// What a product is with.
+    public var operation = CurvatureOperator.factored
+    /// When they end.
+    public var method = ConjugateGradients(tolerance: 1e-2, iterations: 20)
+    /// Whether they begin at the last step's solution.
+    public var startsWarm = true
+
+    /// The program's defaults.
+    public init() {}
+  }
+
+  /// What is asked of K-FAC.
   public struct Configuration: Sendable, Equatable {
     /// λ, to begin with.
     public var damping: Double
     /// How λ goes on.
     public var dampingRule = DampingRule()
-    /// How λ goes to both factors.
+    /// What λ adds to the factors; `exact` needs eigenvalues.
     public var dampingForm = KroneckerDamping.factored
-    /// How the factors are inverted.
-    public var solver = FactorSolver.cholesky
+    /// What turns a layer's gradient into its direction.
+    public var solver = Solver.factors(.cholesky)
     /// β of the factors' moving averages.
     public var factorDecay = 0.95
-    /// Steps from one batch whose factors are taken to the next.
+    /// Steps from one batch whose factors are taken to the next; samples are of each step's batch.
     public var factorEvery = 10
     /// Steps from one inversion to the next.
     public var inverseEvery = 10
@@ -63,14 +82,14 @@ extension KFAC {
     public var isAdaptive = false
     /// μ in [0, 1).
     public var momentum: Float
-    /// Of the parameters.
+    /// Of the gradient, or apart from it.
     public var weightDecay: WeightDecay
     /// F: the share of the ranks that precondition a layer; one at least.
     public var workerShare = 1.0
     /// Whether every rank keeps all factors' averages, or their owners alone.
     public var keepsAllFactors = false
 
-    /// With the published settings beside these.
+    /// The program's defaults for all else.
     public init(
       damping: Double = 1e-3, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
     ) {
@@ -89,16 +108,25 @@ extension KFAC {
     var numbers = 0
     for (index, layer) in layers.enumerated() {
       let works = placement.workers[index].contains(rank)
-      for (factor, ranges) in zip(layer.factors, inverseRanges([layer], configuration)[0]) {
+      let factors = configuration.factors(of: layer)
+      for (factor, ranges) in zip(factors, inverseRanges([layer], configuration)[0]) {
         if configuration.keepsAllFactors || placement.owners[index].contains(rank) {
           numbers += factor.packedCount
         }
         if works { numbers += ranges.count }
       }
-      if works { numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order }
+      if works, !factors.isEmpty {
+        numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order
+      }
+    }
+    var sampled = 0
+    if case .conjugateGradients(let settings) = configuration.solver {
+      sampled = SampledLayers.bytes(
+        settings, configuration.sampledLayers(layers), microBatches: microBatches,
+        parameters: partition.cells.parameterCount, rank: rank)
     }
     let slice = partition.slice(of: rank).count
-    return 4 * (numbers + partition.cells.parameterCount + 2 * slice)
+    return sampled + 4 * (numbers + partition.cells.parameterCount + 2 * slice)
       + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
       + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
@@ -112,8 +140,10 @@ extension KFAC {
   ) -> KroneckerPlacement {
     KroneckerPlacement(
       of: layers.map { layer in
-        layer.factors.map { .init(count: $0.packedCount, cost: cost($0)) }
-      }, over: ranks, workerShare: configuration.workerShare)
+        configuration.factors(of: layer).map { .init(count: $0.packedCount, cost: cost($0)) }
+      }, over: ranks,
+      // Equations with samples are solved by all ranks.
+      workerShare: configuration.usesSamples ? 1 : configuration.workerShare)
   }
 
   /// Of an inversion.
@@ -129,9 +159,45 @@ extension KFAC.Configuration {
   }
 }
 
+extension KFAC.Configuration {
+  /// How a layer's factors are inverted; nil where it has samples instead.
+  func solver(of layer: KFAC.Layer) -> FactorSolver? {
+    if layer.isBlock { return .eigen }
+    guard case .factors(let solver) = solver else { return nil }
+    return solver
+  }
+
+  /// A and B; none where it has samples instead.
+  func factors(of layer: KFAC.Layer) -> [FactorShape] {
+    solver(of: layer) == nil ? [] : [layer.shape.a, layer.shape.b]
+  }
+
+  /// Whether layers have samples instead of factors.
+  public var usesSamples: Bool {
+    if case .conjugateGradients = solver { true } else { false }
+  }
+
+  /// Those that have samples instead of factors.
+  func sampledLayers(_ layers: [KFAC.Layer]) -> [KFAC.Layer] {
+    layers.filter { solver(of: $0) == nil }
+  }
+}
+
 extension KFAC.Configuration: CustomStringConvertible {
   public var description: String {
-    "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
-      + "\(dampingForm.rawValue) damping \(damping)"
+    switch solver {
+    case .factors(let solver):
+      "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
+        + "\(dampingForm.rawValue) damping \(damping)"
+    case .conjugateGradients(let solver): "\(solver), damping \(damping)"
+    }
+  }
+}
+
+extension KFAC.IterativeSolver: CustomStringConvertible {
+  public var description: String {
+    "conjugate gradients on \(operation == .factored ? "factors" : "the Fisher matrix") of the step's "
+      + "batch, to \(method.tolerance) or \(method.iterations) iterations, "
+      + "\(startsWarm ? "warm" : "cold") starts"
   }
 }

@@ -5,9 +5,9 @@ import Sharding
 
 /// Factors come from outside, micro-batch by micro-batch, before the step that takes them in.
 extension KFAC {
-  /// Whether the next step's batch is one whose factors are taken.
+  /// Whether the next step's batch is one whose factors, or samples, are taken.
   public var wantsFactors: Bool {
-    averageWeight == 0 || stepsTaken % configuration.factorEvery == 0
+    configuration.usesSamples || averageWeight == 0 || stepsTaken % configuration.factorEvery == 0
   }
 
   /// The packed sums φ [f] to be written for a micro-batch of this rank, those of a layer at
@@ -18,7 +18,7 @@ extension KFAC {
     try factorSums.begin(microBatch: microBatch, on: world)
   }
 
-  /// Of each layer where A and B lie in φ.
+  /// Of each layer where A and B lie in φ; nowhere where it has samples instead.
   public var factorRanges: [[Range<Int>]] { placement.ranges }
 
   /// Says that they are written.
@@ -38,7 +38,9 @@ extension KFAC {
     guard let sums = pendingSums else { return true }
     pendingSums = nil
     return try clock.time(.factors) {
-      let isFinite = Float.dot(count: sums.count, sums.baseAddress!, sums.baseAddress!).isFinite
+      let isFinite =
+        Float.dot(count: sums.count, sums.baseAddress!, sums.baseAddress!).isFinite
+        && sampled?.isFinite != false
       guard try world.allGather(isFinite ? 1 : 0).allSatisfy({ $0 == 1 }) else { return false }
       var (numbers, first) = (sums.baseAddress!, placement.slices[rank].lowerBound)
       if let factorGather {
@@ -133,11 +135,11 @@ extension KFAC {
 
 /// A Kronecker factor that has no inverse, as all ranks see it.
 public struct FactorWithoutInverse: Error, CustomStringConvertible {
-  /// As the user knows it.
+  /// Its name.
   public let layer: String
   /// λ
   public let damping: Double
-  /// What the solver says.
+  /// What the inversion said.
   public let cause: any Error
 
   public var description: String {

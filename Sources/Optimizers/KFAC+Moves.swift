@@ -43,7 +43,7 @@ extension KFAC {
     inverseRanges(layers, configuration).enumerated().flatMap { layer, ranges in
       ranges.enumerated().flatMap { factor, range -> [RangeExchange.Move] in
         let owner = placement.owners[layer][factor]
-        guard layers[layer].factors[factor].form != .unit else { return [] }
+        guard configuration.factors(of: layers[layer])[factor].form != .unit else { return [] }
         return placement.workers[layer].filter { $0 != owner }.map {
           .init(range, from: owner, to: $0)
         }
@@ -59,15 +59,18 @@ extension KFAC {
     public var inverses: [Traffic]
     /// Of all inversions the share of each rank.
     public var inversionShares: [Double]
-    /// Of all products with inverses the share of each rank.
+    /// Of all products with inverses, as one rank alone makes them, the share of each rank.
     public var directionShares: [Double]
   }
 
-  /// - Parameter partition: over as many ranks as are asked about.
+  /// - Parameters:
+  ///   - configuration: without samples, whose iterations sizes do not tell.
+  ///   - partition: over as many ranks as are asked about.
   public static func load(
     _ configuration: Configuration, layers: [Layer], microBatches: Partition,
     partition: CellPartition
   ) -> Load {
+    precondition(!configuration.usesSamples, "the load of \(configuration)")
     let ranks = partition.ranks
     let placement = placement(of: layers, configuration, ranks: ranks)
     let slices = partition.slices
@@ -84,7 +87,7 @@ extension KFAC {
     for (index, layer) in layers.enumerated() {
       let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
       for (factor, owner) in placement.owners[index].enumerated() {
-        inversions[owner] += Double(cost(layer.factors[factor]))
+        inversions[owner] += Double(cost(configuration.factors(of: layer)[factor]))
       }
       for worker in placement.workers[index] {
         directions[worker] += a * b * (layer.isBlock ? 1 : a + b)
@@ -110,9 +113,8 @@ extension KFAC {
   ) -> [[Range<Int>]] {
     var end = 0
     return layers.map { layer in
-      layer.factors.map { factor in
-        let count = FactorInverse<Float>.count(
-          factor, solver: layer.isBlock ? .eigen : configuration.solver)
+      configuration.factors(of: layer).map { factor in
+        let count = FactorInverse<Float>.count(factor, solver: configuration.solver(of: layer)!)
         defer { end += count }
         return end..<end + count
       }

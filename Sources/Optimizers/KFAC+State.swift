@@ -20,7 +20,8 @@ extension KFAC {
         })
     ]
     for (index, layer) in layers.enumerated() {
-      for (factor, shape) in layer.factors.enumerated() where shape.form != .unit {
+      for (factor, shape) in configuration.factors(of: layer).enumerated()
+      where shape.form != .unit {
         let name = "\(layer.name).\(factor == 0 ? "a" : "b")"
         let isOwner = placement.owners[index][factor] == rank
         if let average = averages[index][factor] {
@@ -32,8 +33,15 @@ extension KFAC {
         }
       }
     }
-    if velocity.count > 0 {
-      state.momentum = gradient.cells.map { [velocity.array("velocity", $0)] }
+    let solution = sampled.flatMap { $0.settings.startsWarm ? $0.solution : nil }
+    if velocity.count > 0 || solution != nil {
+      let start = slices[rank].lowerBound
+      state.momentum = gradient.cells.map { cell in
+        (velocity.count > 0 ? [velocity.array("velocity", cell)] : [])
+          + (solution.map {
+            [$0.array("solution", start + cell.lowerBound..<start + cell.upperBound)]
+          } ?? [])
+      }
     }
     return state
   }
@@ -44,6 +52,7 @@ extension KFAC {
     guard damping > 0 else {
       throw StoredArrayError("damping: expected a number above 0, got \(damping)")
     }
+    sampled?.resume()
     // Without factors those of the next batch are the first.
     guard hasWindow else { return }
     averageWeight = try numbers.stored("average_weight")

@@ -15,14 +15,16 @@ import Sharding
 /// the slices of its gradient, and send each rank its slice of the direction. Whoever does a layer's work
 /// does it whole, by the same calls, so that the bits do not depend on the number of ranks.
 ///
+/// With conjugate gradients, layers have no factors but samples of the step's batch: `SampledLayers`.
+///
 /// Parameters that belong to no layer have their gradient for direction.
 ///
 /// Martens and Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature",
 /// 2015; the placement is that of KAISA (Pauloski and others, 2021).
 public final class KFAC: ShardedOptimizer {
-  /// As it was asked for.
+  /// What it was made with.
   public let configuration: Configuration
-  /// Those with curvature.
+  /// Those with curvature, in the order of their parameters.
   public let layers: [Layer]
   let placement: KroneckerPlacement
   let rank: Int
@@ -39,6 +41,8 @@ public final class KFAC: ShardedOptimizer {
   var averages: [[FactorAverage<Float>?]]
   /// Of each layer that this rank works on.
   var inverses: [KroneckerInverse<Float>?]
+  /// Where layers have samples instead of factors.
+  public let sampled: SampledLayers?
   let inverseExchange: RangeExchange
   private let gradientExchange: RangeExchange
   private let directionExchange: RangeExchange
@@ -92,17 +96,25 @@ public final class KFAC: ShardedOptimizer {
     allSums = Buffer(
       count: configuration.keepsAllFactors ? placement.slices.last!.upperBound : 0)
     averages = layers.indices.map { layer in
-      layers[layer].factors.enumerated().map { factor, shape in
+      configuration.factors(of: layers[layer]).enumerated().map { factor, shape in
         configuration.keepsAllFactors || placement.owners[layer][factor] == world.rank
           ? FactorAverage(shape) : nil
       }
     }
     inverses = try layers.indices.map { layer in
-      guard placement.workers[layer].contains(world.rank) else { return nil }
-      let isBlock = layers[layer].isBlock
+      guard placement.workers[layer].contains(world.rank),
+        let solver = configuration.solver(of: layers[layer])
+      else { return nil }
       return try KroneckerInverse(
-        layers[layer].shape, solver: isBlock ? .eigen : configuration.solver,
-        form: isBlock ? .exact : configuration.dampingForm)
+        layers[layer].shape, solver: solver,
+        form: layers[layer].isBlock ? .exact : configuration.dampingForm)
+    }
+    if case .conjugateGradients(let settings) = configuration.solver {
+      sampled = SampledLayers(
+        settings, configuration.sampledLayers(layers), microBatches: microBatches,
+        slices: slices, on: world)
+    } else {
+      sampled = nil
     }
     inverseExchange = RangeExchange(
       Self.inverseMoves(layers, configuration, placement), on: world)
@@ -112,7 +124,7 @@ public final class KFAC: ShardedOptimizer {
       Self.directionMoves(layers, placement, slices), on: world)
     whole = Buffer(count: layers.isEmpty ? 0 : partition.cells.parameterCount)
     let largest =
-      layers.indices.lazy.filter { placement.workers[$0].contains(world.rank) }
+      layers.indices.lazy.filter { [inverses] in inverses[$0] != nil }
       .map { layers[$0].parameters.count }.max() ?? 0
     matrices = (Buffer(count: largest), Buffer(count: largest))
     direction = Buffer(count: gradient.parameters.count)
@@ -138,7 +150,7 @@ public final class KFAC: ShardedOptimizer {
       try invert(damping: damping, on: world, clock: clock)
     }
     stepsTaken += 1
-    try precondition(damping: damping, on: world, clock: clock)
+    outcome.equations = try precondition(damping: damping, on: world, clock: clock)
     if measuresDirection {
       outcome.direction = try self.gradient.measure(
         direction: UnsafeBufferPointer(direction.all), on: world, clock: clock)
@@ -162,9 +174,11 @@ public final class KFAC: ShardedOptimizer {
   }
 
   /// This rank's slice of the direction: layer by layer by those that work on it.
+  ///
+  /// - Returns: how equations were solved, where there were some.
   private func precondition(
     damping: Double, on world: Communicator, clock: PhaseClock
-  ) throws {
+  ) throws -> ConjugateGradients.Outcome? {
     let own = slices[rank].lowerBound
     let slice = gradient.mutableSlice
     func part(_ range: Range<Int>, of slice: UnsafeMutableBufferPointer<Float>)
@@ -178,6 +192,8 @@ public final class KFAC: ShardedOptimizer {
       try gradientExchange.exchange(
         from: { UnsafeBufferPointer(part($0, of: slice)) }, into: { self.whole[$0] }, on: world)
     }
+    let equations = try sampled?.solve(
+      whole.pointer, damping: damping, on: world, clock: clock)
     clock.time(.direction) {
       for (index, layer) in layers.enumerated() {
         guard let inverse = inverses[index] else { continue }
@@ -197,6 +213,7 @@ public final class KFAC: ShardedOptimizer {
         into: { part($0, of: self.direction.all) }, on: world)
     }
     gradient.parameters.clearZeros(of: direction.all)
+    return equations
   }
 
   /// ν = min(1, √(κ/(η² Σ u·g))) over all layers.

@@ -14,9 +14,11 @@ public enum Phase: String, CaseIterable, Sendable {
   case reduceScatter = "reduce_scatter"
   /// Sums over a micro-batch of which Kronecker factors are made, and their sums over all of them.
   case factors
-  /// Kronecker factors are inverted by their owners; here a rank waits for the slowest.
+  /// Kronecker factors are inverted by their owners, where a rank waits for the slowest; or equations with
+  /// layers' curvature are solved, but for the sums of their products over the ranks.
   case inverse
-  /// Inverses, gradients and directions of layers go to and from the ranks that work on them.
+  /// Inverses, gradients and directions of layers go to and from the ranks that work on them; products
+  /// are summed over the ranks.
   case exchange
   /// This rank's part of the new Gram row.
   case gramRow = "gram_row"

@@ -1,3 +1,4 @@
+import Curvature
 import LinearAlgebra
 import MPI
 import Sharding
@@ -80,6 +81,10 @@ public struct StepOutcome: Sendable {
 
   /// The direction of the step, where it was measured.
   public var direction: DirectionMeasure?
+
+  /// How the step's equations were solved, where there were some: the most iterations of a layer, and the
+  /// largest residual that one was left with.
+  public var equations: ConjugateGradients.Outcome?
 
   /// The change of the loss on the step's batch that a quadratic model predicts, where the optimizer
   /// wants to know the actual one.

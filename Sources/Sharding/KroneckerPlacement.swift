@@ -20,9 +20,7 @@ public struct KroneckerPlacement: Sendable, Equatable {
     /// Of its inversion: n³ of a matrix n×n, n of a diagonal.
     public let cost: Int
 
-    /// - Parameters:
-    ///   - count: numbers that are exchanged.
-    ///   - cost: of its inversion, in any unit.
+    /// Costs are compared with one another alone.
     public init(count: Int, cost: Int) {
       self.count = count
       self.cost = cost

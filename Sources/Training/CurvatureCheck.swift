@@ -191,9 +191,15 @@ package final class CurvatureCheck {
       uniqueKeysWithValues: layers.map {
         ($0.weight, ExactBlock($0.shape, rowCount: examples * vectors.columns, scale: scale))
       })
+    let workspace = SampleWorkspace<Double>()
     let samples = Dictionary(
       uniqueKeysWithValues: layers.filter { !$0.isNormalization }.map {
-        ($0.weight, LayerSamples<Double>($0.shape, columns: 1, maximumExamples: examples))
+        (
+          $0.weight,
+          LayerSamples<Double>(
+            $0.shape, for: .fisher, columns: 1, exampleInputs: $0.exampleInputs,
+            maximumExamples: examples, workspace: workspace)
+        )
       })
     network.observer = { seen in
       guard let sample = samples[seen.weight] else { return }

@@ -4,29 +4,77 @@ import MPI
 import Networks
 import Optimizers
 
-/// What K-FAC needs of a step's passes: the factors of its micro-batches.
+/// What K-FAC needs of a step's passes: the factors of its micro-batches, or samples of its layers.
 final class FactorGathering {
   private let optimizer: KFAC
   private let statistics: KroneckerStatistics<Float>
+  /// Of each layer with samples its weight and its samples of each own micro-batch.
+  private var samples: [(weight: Int, ofMicroBatches: [LayerSamples<Float>])] = []
+  private let microBatches: Range<Int>
   /// Where those of the micro-batch that is being computed go; nil in steps without.
   private var packed: UnsafeMutablePointer<Float>?
 
   /// Nil where the optimizer asks for none.
+  ///
+  /// - Parameter microBatches: of this rank.
   init?(
-    _ optimizer: any ShardedOptimizer, _ plan: TrainingPlan, _ network: Network<Float>
+    _ optimizer: any ShardedOptimizer, _ plan: TrainingPlan, _ network: Network<Float>,
+    microBatches: Range<Int>
   ) throws {
     guard let optimizer = optimizer as? KFAC, case .kfac(_, let settings) = plan.optimizer else {
       return nil
     }
     self.optimizer = optimizer
+    self.microBatches = microBatches
     statistics = KroneckerStatistics(
-      network, loss: plan.loss, settings: settings, layers: try plan.curvatureLayers())
+      network, loss: plan.loss, settings: settings, layers: try plan.curvatureLayers(),
+      keepsSamples: optimizer.sampled != nil)
     statistics.place(optimizer.factorRanges)
+    guard let sampled = optimizer.sampled else { return }
+    let workspace = SampleWorkspace<Float>()
+    for layer in statistics.layers where !layer.isNormalization {
+      let ofMicroBatches = microBatches.map { _ in
+        LayerSamples<Float>(
+          layer.shape, for: sampled.settings.operation,
+          columns: statistics.columns,
+          exampleInputs: layer.exampleInputs, maximumExamples: network.maximumBatch,
+          workspace: workspace)
+      }
+      samples.append((layer.weight, ofMicroBatches))
+    }
+    sampled.take(samples.map(\.ofMicroBatches))
+  }
+
+  /// What samples take on a rank with so many micro-batches.
+  ///
+  /// - Parameter examples: of a micro-batch.
+  static func memory(
+    _ plan: TrainingPlan, examples: Int, microBatches: Int
+  ) throws -> MemoryPlan {
+    var bytes = 0
+    if case .kfac(let kfac, let settings) = plan.optimizer,
+      case .conjugateGradients(let solver) = kfac.solver
+    {
+      let layers = try plan.curvatureLayers().filter { !$0.isNormalization }
+      let columns = settings.fisher.columns(outputs: plan.network.outputCount)
+      bytes = layers.reduce(0) {
+        $0 + microBatches
+          * LayerSamples<Float>.bytes(
+            $1.shape, for: solver.operation, columns: columns, exampleInputs: $1.exampleInputs,
+            maximumExamples: examples)
+      }
+      bytes += SampleWorkspace<Float>.bytes(
+        for: layers.map(\.shape), solver.operation, columns: columns, examples: examples)
+    }
+    return MemoryPlan(optimizer: bytes, vectors: 0, activations: 0)
   }
 
   /// Before the passes of a micro-batch.
   func begin(microBatch: Int, on world: Communicator, clock: PhaseClock) throws {
     guard optimizer.wantsFactors else { return }
+    for (weight, ofMicroBatches) in samples {
+      statistics.samples[weight] = ofMicroBatches[microBatch - microBatches.lowerBound]
+    }
     packed = try clock.time(.factors) {
       try optimizer.beginFactors(microBatch: microBatch, on: world).baseAddress
     }

@@ -7,12 +7,12 @@ public struct KroneckerSettings: Sendable, Equatable {
   /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
   /// expanded.
   public var axis: SharedAxis?
-  /// The matrix whose factors they are.
+  /// What the output gradients are of.
   public var fisher: Fisher
   /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
   public var hasNormalizationBlocks: Bool
 
-  /// As `auto` and `--fisher type2` have it, where nothing else is said.
+  /// The program draws targets, `monteCarlo`, where nothing is asked; this does not.
   public init(
     axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
   ) {
@@ -34,7 +34,8 @@ extension KroneckerSettings {
   ) -> [CurvatureLayer] {
     let tensors = description.layout.tensors
     let isForwardOnly = fisher == .forwardOnly
-    var shapes: [(weight: Int, last: Int, shape: KroneckerShape, isNormalization: Bool)] = []
+    var shapes:
+      [(weight: Int, last: Int, shape: KroneckerShape, inputs: Int, isNormalization: Bool)] = []
     for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
       let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
       // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
@@ -44,14 +45,14 @@ extension KroneckerSettings {
         inputs: layer.inputs, hasBias: bias != nil, outputs: layer.outputs,
         positions: layer.positions, axis: isLarge ? .expand : axis,
         isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
-      shapes.append((layer.weight, bias ?? layer.weight, shape, false))
+      shapes.append((layer.weight, bias ?? layer.weight, shape, layer.exampleInputs, false))
     }
     // Without vectors there is nothing to make a normalisation layer's block of.
     for (weight, features) in description.normalizationLayers
     where !isForwardOnly && excluded.isDisjoint(with: [weight, weight + 1]) {
       let shape = KroneckerShape(
         blockOf: 2 * features, isDiagonal: !hasNormalizationBlocks)
-      shapes.append((weight, weight + 1, shape, true))
+      shapes.append((weight, weight + 1, shape, 0, true))
     }
     var start = 0
     return shapes.sorted { $0.weight < $1.weight }.map { layer in
@@ -61,7 +62,8 @@ extension KroneckerSettings {
       return CurvatureLayer(
         name: tensors[layer.weight].name, weight: layer.weight,
         parameters: tensors[layer.weight].range.lowerBound..<tensors[layer.last].range.upperBound,
-        shape: layer.shape, isNormalization: layer.isNormalization, a: start..<b, b: b..<end)
+        shape: layer.shape, exampleInputs: layer.inputs, isNormalization: layer.isNormalization,
+        a: start..<b, b: b..<end)
     }
   }
 }
@@ -75,6 +77,8 @@ package struct CurvatureLayer: Sendable {
   package let parameters: Range<Int>
   /// Of a normalisation layer, A is its block and B the unit matrix of order 1.
   package let shape: KroneckerShape
+  /// Numbers of an example's inputs, as the layer is given them.
+  package let exampleInputs: Int
   package let isNormalization: Bool
   /// Places of the packed A and B in the packed sums: one behind the other, where nobody says otherwise.
   public var a: Range<Int>
@@ -115,22 +119,26 @@ extension TrainingPlan {
     let outputs = 4 * examples * network.positions * network.outputCount
     return MemoryPlan(
       optimizer: KroneckerStatistics<Float>.bytes(
-        of: try curvatureLayers(), in: network, maximumBatch: examples),
+        of: try curvatureLayers(), in: network, maximumBatch: examples,
+        keepsSamples: configuration.usesSamples),
       vectors: forms == 0 ? 0 : (1 + forms) * outputs + 4 * network.stateLayout.count,
       activations: forms == 0
         ? 0 : try Network<Float>.tangentBytes(for: network, maximumBatch: examples))
   }
 
-  /// How many layers have factors, and which tensors have none, for people; empty with other optimizers.
+  /// How many layers have factors or samples, and which tensors have none, for people; empty with other
+  /// optimizers.
   func kfacSummary() throws -> String {
     let layers = try curvatureLayers()
-    guard case .kfac = optimizer else { return "" }
+    guard case .kfac(let configuration, _) = optimizer else { return "" }
+    let hasSamples = configuration.usesSamples
     let blocks = layers.count(where: \.isNormalization)
     let outside = network.layout.tensors.filter { tensor in
       !layers.contains { $0.parameters.contains(tensor.range.lowerBound) }
     }
-    return "\nfactors    of \(layers.count - blocks) layers"
-      + (blocks > 0 ? ", and of \(blocks) normalisation layers" : "")
+    return "\n\(hasSamples ? "samples" : "factors")    of \(layers.count - blocks) layers"
+      + (blocks > 0
+        ? ", and \(hasSamples ? "factors " : "")of \(blocks) normalisation layers" : "")
       + (outside.isEmpty
         ? "" : "; first-order: \(outside.map(\.name).joined(separator: ", "))")
   }

@@ -6,6 +6,8 @@ import Networks
 ///
 ///   packed [packedCount]   A and B of each layer in turn, as packed triangles, not scaled
 ///
+/// Or of layers but normalisations it keeps samples instead: those of `samples`.
+///
 /// The packed sums of micro-batches are added in the fixed tree; `FactorAverage.add` then scales them,
 /// by `scales(of:examples:)` for the *global* batch.
 package final class KroneckerStatistics<Element: Scalar> {
@@ -21,11 +23,15 @@ package final class KroneckerStatistics<Element: Scalar> {
   private let sums: [Int: KroneckerSums<Element>]
   private let blocks: [Int: FactorSums<Element>]
   private var layerOfWeight: [Int: CurvatureLayer]
+  /// By weights, where the next micro-batch's samples go.
+  package var samples: [Int: LayerSamples<Element>] = [:]
 
-  /// - Parameter layers: some of the network's, or nil for all.
+  /// - Parameters:
+  ///   - layers: some of the network's, or nil for all.
+  ///   - keepsSamples: whether it has no sums of layers but normalisations.
   package init(
     _ network: Network<Element>, loss: Loss, settings: KroneckerSettings,
-    layers: [CurvatureLayer]? = nil
+    layers: [CurvatureLayer]? = nil, keepsSamples: Bool = false
   ) {
     let description = network.description
     self.network = network
@@ -35,7 +41,7 @@ package final class KroneckerStatistics<Element: Scalar> {
     self.layers = layers
     packedCount = layers.map { max($0.a.upperBound, $0.b.upperBound) }.max() ?? 0
     outside = description.tensorsWithoutCurvature.map { description.layout.tensors[$0].name }
-    let kronecker = layers.filter { !$0.isNormalization }
+    let kronecker = keepsSamples ? [] : layers.filter { !$0.isNormalization }
     let workspace = FactorWorkspace<Element>(
       for: kronecker.map(\.shape), examples: network.maximumBatch)
     vectors = FisherVectors(
@@ -52,14 +58,20 @@ package final class KroneckerStatistics<Element: Scalar> {
     layerOfWeight = Dictionary(uniqueKeysWithValues: layers.map { ($0.weight, $0) })
   }
 
+  /// Of a micro-batch's samples.
+  package var columns: Int { vectors.columns }
+
   /// Bytes of one, its network's and packed sums not counted: what layers take turns with, their B, and
   /// normalisations' gradients by example.
   ///
-  /// - Parameter layers: some of the network's.
+  /// - Parameters:
+  ///   - layers: some of the network's.
+  ///   - keepsSamples: whether it has no sums of layers but normalisations.
   package static func bytes(
-    of layers: [CurvatureLayer], in description: NetworkDescription, maximumBatch: Int
+    of layers: [CurvatureLayer], in description: NetworkDescription, maximumBatch: Int,
+    keepsSamples: Bool = false
   ) -> Int {
-    let kronecker = layers.filter { !$0.isNormalization }.map(\.shape)
+    let kronecker = keepsSamples ? [] : layers.filter { !$0.isNormalization }.map(\.shape)
     let blocks = layers.filter(\.isNormalization).map(\.shape.a)
     func square(_ shape: FactorShape) -> Int {
       shape.form == .dense ? shape.order * shape.order : shape.packedCount
@@ -73,9 +85,11 @@ package final class KroneckerStatistics<Element: Scalar> {
       + FactorWorkspace<Element>.bytes(for: kronecker, examples: maximumBatch)
   }
 
-  /// Gives the layers' sums other places in `packed`: of each layer A's and B's.
+  /// Gives the layers' sums other places in `packed`: of each layer with sums A's and B's.
   package func place(_ ranges: [[Range<Int>]]) {
-    for (i, both) in ranges.enumerated() { (layers[i].a, layers[i].b) = (both[0], both[1]) }
+    for (i, both) in ranges.enumerated() where !both.isEmpty {
+      (layers[i].a, layers[i].b) = (both[0], both[1])
+    }
     layerOfWeight = Dictionary(uniqueKeysWithValues: layers.map { ($0.weight, $0) })
     packedCount = ranges.joined().map(\.upperBound).max() ?? 0
   }
@@ -131,7 +145,14 @@ package final class KroneckerStatistics<Element: Scalar> {
   }
 
   private func observe(into packed: UnsafeMutablePointer<Element>, scale: Double) {
-    network.observer = { [sums, layerOfWeight] seen in
+    network.observer = { [sums, layerOfWeight, samples] seen in
+      if let sample = samples[seen.weight] {
+        if seen.column == 0 { sample.setInputs(seen.inputs, examples: seen.examples) }
+        if let gradients = seen.outputGradients.baseAddress {
+          sample.setOutputGradients(gradients, column: seen.column, scale: scale)
+        }
+        return
+      }
       guard let sum = sums[seen.weight], let layer = layerOfWeight[seen.weight] else { return }
       if seen.column == 0 {
         sum.sumInputs(seen.inputs, examples: seen.examples, into: packed + layer.a.lowerBound)

@@ -22,6 +22,9 @@ extension RunDirectory {
     let damping: Double?
     /// Of the loss, actual to predicted, where λ follows it.
     let reductionRatio: JSONNumber?
+    /// Of conjugate gradients, the most of a layer, and the largest ‖r‖/‖b‖ that one was left with.
+    let cgIterations: Int?
+    let cgResidual: JSONNumber?
     /// Of `GramSpectrum`, in the steps in which it is made.
     let gramLargest: Double?
     let gramMedian: Double?
@@ -35,6 +38,8 @@ extension RunDirectory {
       let numbers: [(String, Double?)] = [
         ("loss/train", loss.value), ("optimizer/learning_rate", learningRate),
         ("optimizer/damping", damping), ("optimizer/reduction_ratio", reductionRatio?.value),
+        ("optimizer/cg_iterations", cgIterations.map(Double.init)),
+        ("optimizer/cg_residual", cgResidual?.value),
         ("optimizer/gradient_norm", gradientNorm.value),
         ("optimizer/direction_norm", directionNorm?.value), ("optimizer/angle", angle),
         ("gram/largest", gramLargest), ("gram/median", gramMedian),

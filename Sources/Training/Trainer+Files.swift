@@ -33,6 +33,8 @@ extension Trainer {
       directionNorm: outcome.direction.map { JSONNumber($0.norm) },
       angle: outcome.direction?.angle, learningRate: learningRate, sparsity: sparsity,
       damping: outcome.damping, reductionRatio: record.reductionRatio.map(JSONNumber.init),
+      cgIterations: outcome.equations?.iterations,
+      cgResidual: outcome.equations.map { JSONNumber($0.residual) },
       gramLargest: spectrum?.largest, gramMedian: spectrum?.median,
       gramSmallest: spectrum?.smallest, gramEffectiveRank: spectrum?.effectiveRank,
       skipped: !outcome.taken,

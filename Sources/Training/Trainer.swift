@@ -109,6 +109,8 @@ public final class Trainer {
           + 2 * ExampleBuffer.bytes(plan.dataset.training, capacity: examples),
         activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
       if let more = try plan.kfacMemory() { memory += more }
+      memory += try FactorGathering.memory(
+        plan, examples: examples, microBatches: microBatches.range(of: world.rank).count)
       if masks != nil { memory += try plan.pruningMemory(groups, partition, on: world) }
       return memory
     }
@@ -131,7 +133,8 @@ public final class Trainer {
     step = TrainingStep(
       network: network, parameters: state.parameters, statistics: statistics, seed: plan.seed,
       optimizer: state.optimizer,
-      factors: try FactorGathering(state.optimizer, plan, network),
+      factors: try FactorGathering(
+        state.optimizer, plan, network, microBatches: microBatches.range(of: world.rank)),
       examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
       partition: partition, on: world)
     let start = plan.start(checkpoint)

@@ -28,6 +28,7 @@ struct Settings: ParsableArguments {
   mutating func checkTogether() throws {
     try data.resolve()
     try damping.resolve()
+    try kronecker.resolve()
     try pruning.resolve(sparse: optimizer.sparse)
     try reliability.resolve()
     try require(

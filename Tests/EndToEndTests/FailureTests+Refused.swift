@@ -22,6 +22,26 @@ extension FailureTests {
       ["--damping-schedule", "levenberg-marquardt", "--damping-minimum", "1"], "",
       ["--damping", "--damping-minimum 1.0", "got 0.0001"]
     ),
+    (["--cg-tolerance", "1"], "", ["--cg-tolerance", "in (0, 1)", "1.0"]),
+    (["--cg-iterations", "0"], "", ["--cg-iterations", "in 1...", "0"]),
+    (["--cg-operator", "hessian"], "", ["--cg-operator", "hessian", "factored", "fisher"]),
+    (["--solver", "lu"], "", ["--solver", "lu", "cholesky", "cg"]),
+    (["--damping-form", "exact"], "", ["--damping-form", "--solver eigen or cg", "cholesky"]),
+    (
+      ["--solver", "cg", "--damping-form", "same"], "",
+      ["--damping-form", "exact with --solver cg", "same"]
+    ),
+    (
+      ["--solver", "cg", "--factor-every", "5"], "", ["--factor-every", "1 with --solver cg", "5"]
+    ),
+    (
+      ["--solver", "cg", "--config", "FILE"], "kfac-grad-workers: 0.5\n",
+      ["--kfac-grad-workers", "1 with --solver cg", "0.5"]
+    ),
+    (
+      ["--solver", "cg", "--cg-operator", "fisher", "--fisher", "forward-only"], "",
+      ["--cg-operator", "factored with --fisher forward-only", "fisher"]
+    ),
     (["--config", "FILE"], "window: 5\nsparse: perhaps\n", ["FILE:2", "sparse", "true or false"]),
     (["--sparse"], "", ["--sparse", "--initial-weights"]),
     (["--sparsity", "1"], "", ["--sparsity", "in [0, 1)", "1.0"]),

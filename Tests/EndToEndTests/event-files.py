@@ -24,6 +24,8 @@ TAGS = {
     "optimizer/learning_rate": "learning_rate",
     "optimizer/damping": "damping",
     "optimizer/reduction_ratio": "reduction_ratio",
+    "optimizer/cg_iterations": "cg_iterations",
+    "optimizer/cg_residual": "cg_residual",
     "optimizer/gradient_norm": "gradient_norm",
     "optimizer/direction_norm": "direction_norm",
     "optimizer/angle": "angle",

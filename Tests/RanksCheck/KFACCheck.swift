@@ -42,7 +42,7 @@ private func checkKFAC(
     d += count + 5
   }
   var configuration = KFAC.Configuration(damping: 0.05)
-  (configuration.solver, configuration.dampingForm) = (solver, form)
+  (configuration.solver, configuration.dampingForm) = (.factors(solver), form)
   (configuration.factorEvery, configuration.inverseEvery) = (1, 2)
   configuration.factorDecay = 0.7
   (configuration.workerShare, configuration.keepsAllFactors) = (workerShare, keepsAllFactors)

@@ -241,6 +241,9 @@ do {
   for (d, microBatches) in [(1, 8), (40, 9), (1000, 13), (5003, 8)] {
     digests.append(try checkReduceScatter(d, microBatches: microBatches, on: world))
   }
+  for (count, microBatches) in [(1, 8), (40, 9), (1000, 13)] {
+    digests.append(try checkAllReduce(count, microBatches: microBatches, on: world))
+  }
   // Fewer cells than ranks, and cells that no rank count divides.
   for d in [3, 70, 411] { digests.append(try checkMFAC(d, on: world)) }
   // Fewer cells than ranks; a slice of several blocks.

@@ -1,33 +1,35 @@
 import Curvature
 import LinearAlgebra
 import Networks
-import RandomNumbers
 import Reference
 import Testing
 import Training
 
-/// Products with a layer's exact block, from its samples, and conjugate gradients with them.
-@Suite struct LayerFisherTests {
-  /// By weights: samples of each micro-batch.
-  private func samples(
+/// Against exact blocks of the Gauss–Newton and of the empirical Fisher matrix.
+extension LayerCurvatureTests {
+  /// Of each layer samples of each micro-batch, whose sums are the exact block also where positions see one
+  /// another.
+  private func exactSamples(
     _ network: CurvatureNetwork, _ fisher: Fisher, microBatches: Int
-  ) -> (layers: [CurvatureLayer], samples: [Int: [LayerSamples<Double>]]) {
-    let statistics = KroneckerStatistics(
-      network.network, loss: network.loss, settings: KroneckerSettings(fisher: fisher))
-    let layers = statistics.layers.filter { !$0.isNormalization }
+  ) -> [Sampled] {
+    let (positions, width) = (network.network.positions, network.network.inputCount)
     let size = network.examples / microBatches
-    let (positions, outputs) = (network.network.positions, network.network.outputCount)
     let vectors = FisherVectors<Double>(
-      fisher, of: network.loss, predictions: network.examples * positions, outputs: outputs,
-      keepingApart: fisher == .type2 ? positions : 1)
-    let columns = vectors.columns
-    var samples: [Int: [LayerSamples<Double>]] = [:]
-    for layer in layers {
-      samples[layer.weight] = (0..<microBatches).map { _ in
-        LayerSamples(layer.shape, columns: columns, maximumExamples: size)
-      }
+      fisher, of: network.loss, predictions: network.examples * positions,
+      outputs: network.network.outputCount, keepingApart: fisher == .type2 ? positions : 1)
+    let workspace = SampleWorkspace<Double>()
+    let layers = KroneckerSettings(fisher: fisher).layers(of: network.network.description)
+    let sampled: [Sampled] = layers.filter { !$0.isNormalization }.map { layer in
+      (
+        layer,
+        (0..<microBatches).map { _ in
+          LayerSamples<Double>(
+            layer.shape, for: .fisher, columns: vectors.columns,
+            exampleInputs: layer.exampleInputs, maximumExamples: size, workspace: workspace)
+        }
+      )
     }
-    let width = network.network.inputCount
+    let samples = Dictionary(uniqueKeysWithValues: sampled.map { ($0.layer.weight, $0.samples) })
     for microBatch in 0..<microBatches {
       network.network.observer = { seen in
         let sample = samples[seen.weight]![microBatch]
@@ -39,7 +41,7 @@ import Training
       network.withTargets(range) { targets in
         network.withBuffers(inputs) { inputs, parameters, state in
           network.network.propagateColumns(
-            inputs: inputs, parameters: parameters, state: state, columns: columns
+            inputs: inputs, parameters: parameters, state: state, columns: vectors.columns
           ) { column, z, vector in
             vectors.fill(
               column, z, into: vector, targets: targets, seed: 1, step: 0,
@@ -49,7 +51,7 @@ import Training
       }
     }
     network.network.observer = nil
-    return (layers, samples)
+    return sampled
   }
 
   private func exactBlock(_ samples: [LayerSamples<Double>], scale: Double) -> ExactBlock {
@@ -61,55 +63,26 @@ import Training
     return block
   }
 
-  /// Every kind of layer, none of them exact for Kronecker factors.
-  private func networks() throws -> [CurvatureNetwork] {
-    [
-      try CurvatureNetwork(
-        [2, 5, 4],
-        [
-          .conv2d(inputs: 2, outputs: 3, kernel: 3, stride: 2, padding: 1), .tanh,
-          .conv2d(inputs: 3, outputs: 2, kernel: 2, bias: false), .flatten,
-          .linear(inputs: 4, outputs: 3),
-        ], .crossEntropy(), examples: 4),
-      try CurvatureNetwork(
-        [4],
-        [
-          .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2)]), .globalAveragePool,
-          .linear(inputs: 4, outputs: 3, bias: false),
-        ], .meanSquaredError, examples: 4),
-      try CurvatureNetwork(
-        [3],
-        [
-          .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2, isCausal: true)]),
-          .linear(inputs: 4, outputs: 3),
-        ], .crossEntropy(), examples: 4),
-    ]
-  }
-
   @Test(arguments: [1, 2, 4]) func productIsThatOfTheDenseBlock(microBatches: Int) throws {
     for network in try networks() {
       let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
       for (fisher, truth) in truths {
-        let (layers, samples) = samples(network, fisher, microBatches: microBatches)
-        let factor = network.loss.reductionFactor(
-          predictions: network.examples * network.network.positions,
-          outputs: network.network.outputCount)
-        for layer in layers {
-          let product = LayerFisher(samples[layer.weight]!, scale: factor, damping: 0.05)
+        for (layer, samples) in exactSamples(network, fisher, microBatches: microBatches) {
+          let product = LayerCurvature(
+            layer.shape, .fisher, of: samples, scales: scales(network, layer), damping: 0.05)
           let range = layer.parameters
           let block = DenseMatrix(rows: range.count, columns: range.count) {
             truth[range.lowerBound + $0, range.lowerBound + $1]
           }.shifted(by: 0.05)
           #expect(product.count == range.count)
-          let random = CounterRandom(seed: 2, stream: 9)
-          let v = range.map { random.normal(at: UInt64($0)) }
+          let v = normal(range.count)
           var image = [Double](repeating: .nan, count: v.count)
-          try product(v, into: &image)
+          product(v, into: &image)
           #expect(relativeError(image, to: block * v) <= 1e-10)
 
           var x = [Double](repeating: 0, count: v.count)
-          let outcome = try ConjugateGradients(tolerance: 1e-11, iterations: 500)
-            .solve(count: v.count, v, x: &x) { try product($0, into: $1) }
+          let outcome = ConjugateGradients(tolerance: 1e-11, iterations: 500)
+            .solve(count: v.count, v, x: &x) { product($0, into: $1) }
           #expect(outcome.residual <= 1e-11)
           #expect(relativeError(x, to: block.solve(v)) <= 1e-8)
         }
@@ -117,36 +90,21 @@ import Training
     }
   }
 
-  /// The sum over micro-batches may come from elsewhere, here from two halves of them.
-  @Test func sumsOfOthersAreTakenIn() throws {
-    let network = try networks()[0]
-    let (layers, samples) = samples(network, .type2, microBatches: 2)
-    let both = samples[layers[0].weight]!
-    let count = layers[0].parameters.count
-    let v = (0..<count).map { Double($0 % 5) - 2 }
-    var (whole, halved) = (v, v)
-    try LayerFisher(both, scale: 0.5, damping: 1)(v, into: &whole)
-    let other = both[1]
-    try LayerFisher([both[0]], scale: 0.5, damping: 1) { part, sum in
-      other.multiply(v, into: sum)
-      for i in 0..<count { sum[i] += part[i] }
-    }(v, into: &halved)
-    #expect(relativeError(halved, to: whole) <= 1e-14)
-  }
-
   /// ‖B⊗A − F‖ by products against both matrices formed; what is 1e-8 here is a rounding of a square.
   @Test func distancesAreThoseOfTheMatrices() throws {
     for network in try networks() {
       let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
       for (fisher, truth) in truths {
-        let (_, samples) = samples(network, fisher, microBatches: 2)
+        let sampled = exactSamples(network, fisher, microBatches: 2)
         let factor = network.loss.reductionFactor(
           predictions: network.examples * network.network.positions,
           outputs: network.network.outputCount)
         for axis in SharedAxis.allCases {
-          for factors in network.factors(fisher, axis) where !factors.layer.isNormalization {
+          let kronecker = network.factors(fisher, axis).filter { !$0.layer.isNormalization }
+          #expect(kronecker.map(\.layer.weight) == sampled.map(\.layer.weight))
+          for (factors, (_, samples)) in zip(kronecker, sampled) {
             let block = network.block(truth, of: factors.layer)
-            let distance = exactBlock(samples[factors.layer.weight]!, scale: factor).distance(
+            let distance = exactBlock(samples, scale: factor).distance(
               of: factors.layer.shape, a: factors.averages.a, b: factors.averages.b)
             let expected = factors.product.relativeDistance(to: block)
             #expect((distance.relative - expected).magnitude <= 1e-7)
@@ -162,11 +120,11 @@ import Training
     let network = try CurvatureNetwork(
       [3], [.linear(inputs: 3, outputs: 4), .linear(inputs: 4, outputs: 2)], .meanSquaredError,
       examples: 6)
-    let (layers, samples) = samples(network, .type2, microBatches: 1)
-    #expect(layers.count == 2)
-    for factors in network.factors(.type2) {
+    let sampled = exactSamples(network, .type2, microBatches: 1)
+    #expect(sampled.count == 2)
+    for (factors, (_, samples)) in zip(network.factors(.type2), sampled) {
       let distance = exactBlock(
-        samples[factors.layer.weight]!,
+        samples,
         scale: network.loss.reductionFactor(predictions: 6, outputs: 2)
       ).distance(of: factors.layer.shape, a: factors.averages.a, b: factors.averages.b)
       #expect(distance.isByElements && distance.relative <= 1e-13)

@@ -1,0 +1,75 @@
+import Sharding
+
+/// Sums vectors [n], one for each micro-batch, over all ranks, in the tree over the micro-batches, and
+/// leaves every rank with the whole sum: the same bits at any number of ranks.
+///
+/// A reduce-scatter to even slices, and an all-gather of those.
+public final class AllReduce {
+  private let reduction: ReduceScatter
+  private let gather: AllGather
+  private let slices: [Range<Int>]
+  private let slice: Range<Int>
+
+  /// - Parameters:
+  ///   - microBatches: who computes which.
+  ///   - world: on all ranks, these objects are made in the same order.
+  public init(count: Int, of microBatches: Partition, on world: Communicator) {
+    slices = Self.slices(count, ranks: world.size)
+    slice = slices[world.rank]
+    reduction = ReduceScatter(of: microBatches, to: slices, on: world)
+    gather = AllGather(slices, on: world)
+  }
+
+  private static func slices(_ count: Int, ranks: Int) -> [Range<Int>] {
+    let partition = Partition(of: count, over: ranks)
+    return (0..<ranks).map(partition.range(of:))
+  }
+
+  /// Bytes that these sums take on a rank, at most.
+  public static func bytes(count: Int, of microBatches: Partition, rank: Int) -> Int {
+    ReduceScatter.bytes(
+      of: microBatches, to: slices(count, ranks: microBatches.ranks), rank: rank)
+  }
+
+  /// What each rank sends for one such sum.
+  public static func traffic(count: Int, of microBatches: Partition) -> [Traffic] {
+    let slices = slices(count, ranks: microBatches.ranks)
+    return zip(ReduceScatter.traffic(of: microBatches, to: slices), AllGather.traffic(slices))
+      .map { $0 + $1 }
+  }
+
+  /// Begins a sum: what this rank has of it leaves. Other such objects may begin theirs before this one
+  /// is finished, so that all wait at once.
+  ///
+  /// - Parameter make: writes the vector [n] of a micro-batch of this rank, by its place among them.
+  public func begin(
+    on world: Communicator, make: (Int, UnsafeMutablePointer<Float>) -> Void
+  ) throws {
+    for (index, microBatch) in reduction.leaves.enumerated() {
+      let vector = try reduction.begin(microBatch: microBatch, on: world)
+      make(index, vector.baseAddress!)
+      try reduction.advance(to: 0, on: world)
+    }
+  }
+
+  /// Completes this rank's slice, and sends it to the others. Collective.
+  ///
+  /// - Parameter sum: [n], overwritten.
+  public func scatter(into sum: UnsafeMutablePointer<Float>, on world: Communicator) throws {
+    let part = try reduction.finish(on: world)
+    let whole = whole(sum)
+    _ = UnsafeMutableBufferPointer(rebasing: whole[slice]).update(fromContentsOf: part)
+    try gather.advance(to: slice.upperBound, of: whole, on: world)
+  }
+
+  /// Waits for the others' slices. Collective.
+  ///
+  /// - Parameter sum: that of `scatter`.
+  public func finish(into sum: UnsafeMutablePointer<Float>, on world: Communicator) throws {
+    try gather.finish(whole(sum), on: world)
+  }
+
+  private func whole(_ sum: UnsafeMutablePointer<Float>) -> UnsafeMutableBufferPointer<Float> {
+    UnsafeMutableBufferPointer(start: sum, count: slices.last!.upperBound)
+  }
+}

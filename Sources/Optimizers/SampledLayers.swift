@@ -1,0 +1,129 @@
+import Curvature
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// Of layers without factors the directions (C + λI)⁻¹ g, C their curvature on the step's own batch, by
+/// conjugate gradients from samples of its micro-batches.
+///
+///   x [d]   the solutions, near which the next ones may start
+///
+/// A product is a sum over the micro-batches, which all ranks are given; the iteration is done by every
+/// rank alike. Layers go in step, so that the sums of all of them wait together.
+///
+/// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
+public final class SampledLayers {
+  /// The optimizer's.
+  public let settings: KFAC.IterativeSolver
+  let solution: Buffer<Float>
+  /// Whether all of the solution is there, or only this rank's slice.
+  private var isWhole = true
+  private let slices: [Range<Int>]
+  private let layers: [KFAC.Layer]
+  private let sums: [AllReduce]
+  private var samples: [[LayerSamples<Float>]] = []
+  private var curvatures: [LayerCurvature<Float>] = []
+
+  /// Collective.
+  init(
+    _ settings: KFAC.IterativeSolver, _ layers: [KFAC.Layer], microBatches: Partition,
+    slices: [Range<Int>], on world: Communicator
+  ) {
+    self.settings = settings
+    self.layers = layers
+    self.slices = slices
+    solution = Buffer(count: slices.last!.upperBound)
+    sums = layers.map {
+      AllReduce(count: $0.parameters.count, of: microBatches, on: world)
+    }
+  }
+
+  /// Bytes that it holds on a rank, without the samples.
+  static func bytes(
+    _ settings: KFAC.IterativeSolver, _ layers: [KFAC.Layer], microBatches: Partition,
+    parameters: Int, rank: Int
+  ) -> Int {
+    // r, p and its image, half a product, and x.
+    let vectors = settings.operation == .factored ? 4 : 3
+    return layers.reduce(4 * parameters) { sum, layer in
+      let count = layer.parameters.count
+      return sum + 4 * vectors * count
+        + AllReduce.bytes(count: count, of: microBatches, rank: rank)
+    }
+  }
+
+  /// Takes what will hold a step's samples, before the first step.
+  ///
+  /// - Parameter samples: of each layer but normalisations in turn, those of each micro-batch of this rank.
+  public func take(_ samples: [[LayerSamples<Float>]]) {
+    precondition(samples.count == layers.count, "samples of \(samples.count) of \(layers.count)")
+    self.samples = samples
+    curvatures = zip(layers, samples).map { layer, samples in
+      LayerCurvature(
+        layer.shape, settings.operation, of: samples, scales: layer.scales, damping: 0)
+    }
+  }
+
+  /// Whether no sample of this rank holds an infinity or a NaN.
+  var isFinite: Bool { samples.joined().allSatisfy(\.isFinite) }
+
+  /// Says that of the last solutions only the slice is there.
+  func resume() { isWhole = false }
+
+  /// Collective.
+  ///
+  /// - Parameter values: [d], gradients; of these layers directions in their place.
+  /// - Returns: the most iterations that a layer took, and the largest residual that one was left with.
+  func solve(
+    _ values: UnsafeMutablePointer<Float>, damping: Double, on world: Communicator,
+    clock: PhaseClock
+  ) throws -> ConjugateGradients.Outcome {
+    precondition(curvatures.count == layers.count, "a step without samples")
+    if !settings.startsWarm {
+      solution.all.update(repeating: 0)
+    } else if !isWhole {
+      try clock.time(.exchange) { try world.allGather(solution.all, slices: slices) }
+    }
+    isWhole = true
+    for curvature in curvatures { curvature.damping = damping }
+    let outcomes = try clock.time(.inverse) {
+      try settings.method.solve(
+        layers.map {
+          .init(
+            count: $0.parameters.count, values + $0.parameters.lowerBound,
+            x: solution.pointer + $0.parameters.lowerBound)
+        }
+      ) { try multiply($0, on: world, clock: clock) }
+    }
+    for layer in layers {
+      (values + layer.parameters.lowerBound).update(
+        from: solution.pointer + layer.parameters.lowerBound, count: layer.parameters.count)
+    }
+    return ConjugateGradients.Outcome(
+      iterations: outcomes.map(\.iterations).max() ?? 0,
+      residual: outcomes.map(\.residual).max() ?? 0)
+  }
+
+  private func multiply(
+    _ products: [ConjugateGradients.Product<Float>], on world: Communicator, clock: PhaseClock
+  ) throws {
+    for sum in 0..<(curvatures.first?.sumCount ?? 0) {
+      try clock.time(.exchange) {
+        for (layer, v, _) in products {
+          try sums[layer].begin(on: world) { sample, part in
+            clock.time(.inverse) {
+              curvatures[layer].writePart(sample, ofSum: sum, v, into: part)
+            }
+          }
+        }
+        for (layer, _, y) in products {
+          try sums[layer].scatter(into: curvatures[layer].place(ofSum: sum, y), on: world)
+        }
+        for (layer, _, y) in products {
+          try sums[layer].finish(into: curvatures[layer].place(ofSum: sum, y), on: world)
+        }
+      }
+    }
+    for (layer, v, y) in products { curvatures[layer].finish(v, into: y) }
+  }
+}
