@@ -110,15 +110,29 @@ struct GradientSlice {
     Self.writeDots(slice, slice, cells: cells, into: squares, stride: stride)
   }
 
-  /// `g·g` over the parameters of each cell that M-FAC's window does not have, `stride` numbers apart.
-  func writeSquaresOutside(into squares: UnsafeMutablePointer<Double>, stride: Int) {
+  /// `g·x` of each cell alone, over the parameters whose group has curvature, or over the others; `stride`
+  /// numbers apart.
+  func writeDots(
+    with x: UnsafeBufferPointer<Float>, hasCurvature: Bool,
+    into dots: UnsafeMutablePointer<Double>, stride: Int
+  ) {
     for cell in cells.indices {
-      squares[cell * stride] = parameters.pieces(ofCell: cell).reduce(0) { sum, piece in
-        guard !parameters.groups[piece.group].usesMFAC else { return sum }
-        let values = UnsafeBufferPointer(rebasing: slice[piece.range])
-        return sum + MixedPrecision.dot(values, values)
+      dots[cell * stride] = parameters.pieces(ofCell: cell).reduce(0) { sum, piece in
+        guard parameters.groups[piece.group].usesMFAC == hasCurvature else { return sum }
+        return sum
+          + MixedPrecision.dot(
+            UnsafeBufferPointer(rebasing: slice[piece.range]),
+            UnsafeBufferPointer(rebasing: x[piece.range]))
       }
     }
+  }
+
+  /// `g·x` over the parameters of all ranks whose group has curvature. Collective.
+  func dotWithCurvature(
+    _ x: UnsafeBufferPointer<Float>, on world: Communicator
+  ) throws -> Double {
+    writeDots(with: x, hasCurvature: true, into: products.pointer, stride: 1)
+    return try sum.total(of: products[0..<cells.count], width: 1, on: world)[0]
   }
 
   /// How a direction u lies to the gradient. Collective.

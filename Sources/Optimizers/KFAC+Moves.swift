@@ -84,20 +84,21 @@ extension KFAC {
     ).map(+)
     var inversions = [Double](repeating: 0, count: ranks)
     var directions = inversions
-    for (index, layer) in layers.enumerated() {
+    /// Multiplications of a layer's gradient with its inverses.
+    func work(_ layer: Layer) -> Double {
       let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
+      return a * b * (layer.isBlock ? 1 : a + b)
+    }
+    for (index, layer) in layers.enumerated() {
       for (factor, owner) in placement.owners[index].enumerated() {
         inversions[owner] += Double(cost(configuration.factors(of: layer)[factor]))
       }
       for worker in placement.workers[index] {
-        directions[worker] += a * b * (layer.isBlock ? 1 : a + b)
+        directions[worker] += work(layer)
       }
     }
     // One rank does it all, once.
-    let whole = layers.reduce(0.0) { sum, layer in
-      let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
-      return sum + a * b * (layer.isBlock ? 1 : a + b)
-    }
+    let whole = layers.reduce(0) { $0 + work($1) }
     let all = inversions.reduce(0, +)
     return Load(
       traffic: [.factors: factors, .exchange: exchange],

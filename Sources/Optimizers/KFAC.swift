@@ -224,18 +224,8 @@ public final class KFAC: ShardedOptimizer {
     learningRate: Double, on world: Communicator, clock: PhaseClock
   ) throws -> Float {
     guard let bound = configuration.klClip else { return 1 }
-    let slice = gradient.parameters
     let product = try clock.time(.sum) {
-      let parts = slice.cells.indices.map { cell in
-        slice.pieces(ofCell: cell).reduce(0.0) { sum, piece in
-          guard slice.groups[piece.group].usesMFAC else { return sum }
-          return sum
-            + MixedPrecision.dot(
-              UnsafeBufferPointer(rebasing: gradient.slice[piece.range]),
-              UnsafeBufferPointer(direction[piece.range]))
-        }
-      }
-      return try gradient.sum.total(of: parts, on: world)
+      try gradient.dotWithCurvature(UnsafeBufferPointer(direction.all), on: world)
     }
     let change = learningRate * learningRate * product
     return change > bound ? Float((bound / change).squareRoot()) : 1

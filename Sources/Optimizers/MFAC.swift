@@ -222,7 +222,9 @@ public final class MFAC: ShardedOptimizer {
     clock.time(.gramRow, reading: isNeeded ? windowBytes : 0) {
       gradient.writeSquares(into: partials.pointer + width, stride: stride)
       if hasOutside {
-        gradient.writeSquaresOutside(into: partials.pointer + width + 1, stride: stride)
+        gradient.writeDots(
+          with: gradient.slice, hasCurvature: false, into: partials.pointer + width + 1,
+          stride: stride)
       }
       _ = compact(gradient.slice)
       if inserting { fisher.window.stage(columns.areAll ? gradient.mutableSlice : compacted.all) }

@@ -81,8 +81,8 @@ package struct CurvatureLayer: Sendable {
   package let exampleInputs: Int
   package let isNormalization: Bool
   /// Places of the packed A and B in the packed sums: one behind the other, where nobody says otherwise.
-  public var a: Range<Int>
-  public var b: Range<Int>
+  package var a: Range<Int>
+  package var b: Range<Int>
 }
 
 extension CurvatureLayer {
@@ -96,6 +96,17 @@ extension CurvatureLayer {
     let factor = loss.reductionFactor(
       reduction, predictions: examples * network.positions, outputs: network.outputCount)
     return (shape.scaleOfA(reductionFactor: factor), shape.scaleOfB(examples: examples))
+  }
+}
+
+extension KFAC.Layer {
+  /// A layer as the optimizer knows it.
+  ///
+  /// - Parameter scales: what makes its factors of the sums over the global batch.
+  package init(_ layer: CurvatureLayer, scales: (a: Double, b: Double)) {
+    self.init(
+      name: layer.name, parameters: layer.parameters, shape: layer.shape,
+      isBlock: layer.isNormalization, scales: scales)
   }
 }
 
@@ -146,10 +157,7 @@ extension TrainingPlan {
   /// The same as the optimizer knows them.
   func kfacLayers() throws -> [KFAC.Layer] {
     try curvatureLayers().map { layer in
-      KFAC.Layer(
-        name: layer.name, parameters: layer.parameters, shape: layer.shape,
-        isBlock: layer.isNormalization,
-        scales: layer.scales(loss, of: network, examples: batches.batchSize))
+      KFAC.Layer(layer, scales: layer.scales(loss, of: network, examples: batches.batchSize))
     }
   }
 }

@@ -13,8 +13,6 @@ import Networks
 package final class KroneckerStatistics<Element: Scalar> {
   package let settings: KroneckerSettings
   package private(set) var layers: [CurvatureLayer]
-  /// Names of the tensors that have no curvature here.
-  package let outside: [String]
   package private(set) var packedCount: Int
 
   private let network: Network<Element>
@@ -40,7 +38,6 @@ package final class KroneckerStatistics<Element: Scalar> {
     let layers = layers ?? settings.layers(of: description)
     self.layers = layers
     packedCount = layers.map { max($0.a.upperBound, $0.b.upperBound) }.max() ?? 0
-    outside = description.tensorsWithoutCurvature.map { description.layout.tensors[$0].name }
     let kronecker = keepsSamples ? [] : layers.filter { !$0.isNormalization }
     let workspace = FactorWorkspace<Element>(
       for: kronecker.map(\.shape), examples: network.maximumBatch)

@@ -99,9 +99,7 @@ struct StepOptions: ParsableArguments {
     get throws {
       guard optimizer == .kfac else { return [] }
       return try Self.kroneckerSettings.layers(of: network.description).map {
-        KFAC.Layer(
-          name: $0.name, parameters: $0.parameters, shape: $0.shape, isBlock: $0.isNormalization,
-          scales: (1, 1))
+        KFAC.Layer($0, scales: (1, 1))
       }
     }
   }
