@@ -65,7 +65,7 @@ let package = Package(
     .target(
       name: "Launching",
       dependencies: [
-        "Datasets", "MPI", "Networks", "Training",
+        "Curvature", "Datasets", "MPI", "Networks", "Optimizers", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots"),

@@ -153,6 +153,13 @@ extension KFAC {
 }
 
 extension KFAC.Configuration {
+  /// Steps after which factors, inversions and comparisons of λ begin again.
+  public var period: Int {
+    leastCommonMultiple(
+      leastCommonMultiple(usesSamples ? 1 : factorEvery, inverseEvery),
+      dampingRule.levenbergMarquardt?.every ?? 1)
+  }
+
   /// How many changes of the parameters at once the Gauss–Newton matrix is asked for.
   public var formCount: Int {
     isAdaptive ? 2 : dampingRule.levenbergMarquardt == nil ? 0 : 1
@@ -183,6 +190,13 @@ extension KFAC.Configuration {
   }
 }
 
+/// Of two periods, that of both together.
+func leastCommonMultiple(_ a: Int, _ b: Int) -> Int {
+  var (x, y) = (a, b)
+  while y > 0 { (x, y) = (y, x % y) }
+  return a / x * b
+}
+
 extension KFAC.Configuration: CustomStringConvertible {
   public var description: String {
     switch solver {
@@ -190,6 +204,17 @@ extension KFAC.Configuration: CustomStringConvertible {
       "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
         + "\(dampingForm.rawValue) damping \(damping)"
     case .conjugateGradients(let solver): "\(solver), damping \(damping)"
+    }
+  }
+}
+
+extension KFAC.Solver {
+  /// For people; nil of the program's default.
+  package var title: String? {
+    switch self {
+    case .factors(.cholesky): nil
+    case .factors(let solver): solver.rawValue
+    case .conjugateGradients(let solver): "\(solver)"
     }
   }
 }

@@ -142,16 +142,3 @@ extension Trainer {
       : "\(formatNumber(seconds / 3600, digits: 1)) hours"
   }
 }
-
-extension MFAC.Configuration {
-  /// Steps after which insertions, directions and comparisons of λ begin again.
-  fileprivate var period: Int {
-    func multiple(_ a: Int, _ b: Int) -> Int {
-      var (x, y) = (a, b)
-      while y > 0 { (x, y) = (y, x % y) }
-      return a / x * b
-    }
-    return multiple(
-      insertEvery, preconditionEvery * (dampingRule.levenbergMarquardt?.every ?? 1))
-  }
-}
