@@ -99,10 +99,28 @@ struct KroneckerOptions: ParsableArguments {
       kfacGradWorkers)
   }
 
+  private static func dampingForm(with solver: LayerSolverSettings.Solver) -> KroneckerDamping {
+    solver == .cg ? .exact : .factored
+  }
+
+  /// Keys of a file whose values are those that its solver has where nothing is asked, and another has
+  /// not: beside that one they say nothing.
+  func keysDerived(notFor other: LayerSolverSettings) -> [String] {
+    var keys: [String] = []
+    let form = Self.dampingForm(with: solving.solver)
+    if dampingForm == form, form != Self.dampingForm(with: other.solver) {
+      keys.append("damping-form")
+    }
+    if factorEvery == solving.factorEvery, factorEvery != other.factorEvery {
+      keys.append("factor-every")
+    }
+    return keys
+  }
+
   /// Checks what the settings say together, and settles what depends on others.
   mutating func resolve() throws {
     let isIterative = solving.solver == .cg
-    let form = dampingForm ?? (isIterative ? .exact : .factored)
+    let form = dampingForm ?? Self.dampingForm(with: solving.solver)
     dampingForm = form
     let every = factorEvery ?? solving.factorEvery
     factorEvery = every
