@@ -90,7 +90,8 @@ import Testing
     let (unit, half) = (parts.2 == "K" ? 1024.0 : 1_048_576, parts.1.contains(".") ? 0.051 : 0.51)
     #expect(abs(try #require(Double(parts.1)) - megabytes * 1e6 / 24 / unit) < half)
     // A period that would take minutes is not measured, and said so.
-    let long = try Program.train(settings + ["--inverse-every", "999983", "--dry-run"])
+    let long = try Program.train(
+      settings + ["--inverse-every", "999983", "--dry-run", "--run-directory", directory.path("b")])
     #expect(try line("step", of: long.output).contains(" of them where 2999949 are a period: "))
   }
 
