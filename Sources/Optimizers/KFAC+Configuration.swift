@@ -106,19 +106,24 @@ extension KFAC {
   ) -> Int {
     let placement = placement(of: layers, configuration, ranks: partition.ranks)
     var numbers = 0
+    var largest = 0
     for (index, layer) in layers.enumerated() {
       let works = placement.workers[index].contains(rank)
       let factors = configuration.factors(of: layer)
-      for (factor, ranges) in zip(factors, inverseRanges([layer], configuration)[0]) {
-        if configuration.keepsAllFactors || placement.owners[index].contains(rank) {
-          numbers += factor.packedCount
+      let ranges = inverseRanges([layer], configuration)[0]
+      for (factor, shape) in factors.enumerated() {
+        if configuration.keepsAllFactors || placement.owners[index][factor] == rank {
+          numbers += shape.packedCount
         }
-        if works { numbers += ranges.count }
+        if works { numbers += ranges[factor].count }
       }
       if works, !factors.isEmpty {
-        numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order
+        numbers += layer.parameters.count + max(layer.shape.a.order, layer.shape.b.order)
+        largest = max(largest, layer.parameters.count)
       }
     }
+    // A layer's gradient and direction.
+    numbers += 2 * largest
     var sampled = 0
     if case .conjugateGradients(let settings) = configuration.solver {
       sampled = SampledLayers.bytes(
@@ -126,7 +131,8 @@ extension KFAC {
         parameters: partition.cells.parameterCount, rank: rank)
     }
     let slice = partition.slice(of: rank).count
-    return sampled + 4 * (numbers + partition.cells.parameterCount + 2 * slice)
+    return sampled
+      + 4 * (numbers + (layers.isEmpty ? 0 : partition.cells.parameterCount) + 2 * slice)
       + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
       + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
