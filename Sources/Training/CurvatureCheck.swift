@@ -18,7 +18,8 @@ package final class CurvatureCheck {
     package let layer: CurvatureLayer
     /// The setting that `auto` takes, where the two are not the same.
     package let automatic: SharedAxis?
-    /// Kronecker factors, by Fisher matrix and setting.
+    /// Kronecker factors, by Fisher matrix and setting; of a normalisation layer's block `expand` is the
+    /// diagonal, and `reduce` all of it.
     package var distances: [(fisher: Fisher, axis: SharedAxis, distance: BlockDistance)] = []
     /// Of the exact block of the empirical Fisher matrix from that of the Gauss–Newton matrix; nil
     /// where that is not made.
@@ -66,7 +67,7 @@ package final class CurvatureCheck {
         group.reduce(0) { $0 + bytes(of: $1, rowCount: rows) }
       }.max() ?? 0
     let averages = SharedAxis.allCases.map { axis in
-      let layers = KroneckerSettings(axis: axis).layers(of: description)
+      let layers = settings(.type2, axis).layers(of: description)
       return 8 * (layers.last?.b.upperBound ?? 0)
         + KroneckerStatistics<Double>.bytes(of: layers, in: description, maximumBatch: examples)
     }.reduce(0, +)
@@ -81,7 +82,8 @@ package final class CurvatureCheck {
   /// Half the products of all pairs of rows, and each row's B G A for two kinds of factors and both
   /// settings.
   private static func work(for description: NetworkDescription, rowCount: Int) -> Double {
-    KroneckerSettings().layers(of: description).reduce(0) { sum, layer in
+    KroneckerSettings(hasNormalizationBlocks: true).layers(of: description).reduce(0) {
+      sum, layer in
       let (a, b) = (layer.shape.a, layer.shape.b)
       let orders = (a.form == .dense ? a.order : 1) + (b.form == .dense ? b.order : 1)
       return sum + Double(layer.parameters.count) * Double(rowCount)
@@ -140,7 +142,9 @@ package final class CurvatureCheck {
           automatic: layer.isNormalization || layer.shape.positions == 1 ? nil : layer.shape.axis)
         for factors in all {
           // One position: the settings are the same.
-          if factors.axis != .expand, layer.shape.positions == 1, let same = result.distances.last {
+          if factors.axis != .expand, layer.shape.positions == 1, !layer.isNormalization,
+            let same = result.distances.last
+          {
             result.distances.append((factors.fisher, factors.axis, same.distance))
             continue
           }
@@ -159,10 +163,15 @@ package final class CurvatureCheck {
     shape: KroneckerShape, a: FactorAverage<Double>, b: FactorAverage<Double>
   )
 
+  /// Those of a column of distances.
+  private static func settings(_ fisher: Fisher, _ axis: SharedAxis) -> KroneckerSettings {
+    KroneckerSettings(axis: axis, fisher: fisher, hasNormalizationBlocks: axis == .reduce)
+  }
+
   /// By weights: the factors as training makes them of one batch.
   private func factors(_ fisher: Fisher, _ axis: SharedAxis) -> [Int: Factors] {
     let statistics = KroneckerStatistics(
-      network, loss: loss, settings: KroneckerSettings(axis: axis, fisher: fisher))
+      network, loss: loss, settings: Self.settings(fisher, axis))
     let packed = Buffer<Double>(count: statistics.packedCount)
     statistics.gather(
       inputs: UnsafeBufferPointer(inputs.all), targets: targets,

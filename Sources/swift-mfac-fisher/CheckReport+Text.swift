@@ -31,16 +31,19 @@ extension CheckReport {
 
   private func row(_ layer: Layer) -> [String] {
     var row = [
-      layer.name + (layer.isNormalization ? " (diagonal)" : ""), "\(layer.parameters)",
+      layer.name + (layer.isNormalization ? " (norm)" : ""), "\(layer.parameters)",
       layer.isNormalization ? "" : "\(layer.positions)",
     ]
     for case let settings? in [layer.type2, layer.monteCarlo, layer.empirical] {
-      guard let auto = layer.auto else {
-        row += [settings.expand.text + "*", "= "]
-        continue
+      let (first, second) = settings.pair
+      if layer.isNormalization {
+        row += [first.text + "*", second.text + " "]
+      } else if let auto = layer.auto {
+        row.append(first.text + (auto == "expand" ? "*" : " "))
+        row.append(second.text + (auto == "reduce" ? "*" : " "))
+      } else {
+        row += [first.text + "*", "= "]
       }
-      row.append(settings.expand.text + (auto == "expand" ? "*" : " "))
-      row.append(settings.reduce.text + (auto == "reduce" ? "*" : " "))
     }
     if let distance = layer.empiricalFromGaussNewton { row.append(distance.text) }
     return row
@@ -70,7 +73,8 @@ extension CheckReport {
     }
     remarks.append("* what --kfac-setting auto takes; = the same, with one position S.")
     if layers.contains(where: \.isNormalization) {
-      remarks.append("(diagonal): --kfac-normalization block keeps the whole block instead.")
+      remarks.append(
+        "(norm): left with --kfac-normalization diagonal, the default (*), right with block.")
     }
     if !outside.isEmpty { remarks.append("Without curvature: \(outside.joined(separator: ", ")).") }
     let rows = RowType.allCases.map { "\($0.rawValue) \(Self.text(of: mfac[$0.rawValue]!))" }

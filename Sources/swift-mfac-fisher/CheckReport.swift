@@ -30,8 +30,19 @@ struct CheckReport: Encodable {
   }
 
   struct Settings: Encodable {
-    let expand: Distance
-    let reduce: Distance
+    let expand: Distance?
+    let reduce: Distance?
+    /// Of a normalisation layer.
+    let diagonal: Distance?
+    let block: Distance?
+
+    init(_ first: Distance, _ second: Distance, isNormalization: Bool) {
+      (expand, reduce) = isNormalization ? (nil, nil) : (first, second)
+      (diagonal, block) = isNormalization ? (first, second) : (nil, nil)
+    }
+
+    /// As the table has them, from left to right.
+    var pair: (Distance, Distance) { (expand ?? diagonal!, reduce ?? block!) }
   }
 
   struct Layer: Encodable {
@@ -81,7 +92,9 @@ struct CheckReport: Encodable {
             .map { Distance($0.distance) }
         }
         return distance(.expand).flatMap { expand in
-          distance(.reduce).map { Settings(expand: expand, reduce: $0) }
+          distance(.reduce).map {
+            Settings(expand, $0, isNormalization: result.layer.isNormalization)
+          }
         }
       }
       return Layer(

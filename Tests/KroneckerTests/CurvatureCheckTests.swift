@@ -106,7 +106,9 @@ import Training
         for axis in SharedAxis.allCases {
           // What is drawn depends on the step, here on none.
           guard fisher == .empirical || network.network.positions == 1 else { continue }
-          for (factors, layer) in zip(network.factors(fisher, axis, blocks: false), layers) {
+          for (factors, layer) in zip(
+            network.factors(fisher, axis, blocks: axis == .reduce), layers)
+          {
             let block = network.block(truth, of: factors.layer)
             let expected =
               factors.layer.isNormalization
