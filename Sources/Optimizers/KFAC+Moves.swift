@@ -55,9 +55,9 @@ extension KFAC {
   public struct Load: Sendable {
     /// By phase, in steps that do everything.
     public var traffic: [Phase: [Traffic]]
-    /// The exchanges of inverses, which are part of the exchanges in steps that invert, and what the
-    /// inversions themselves send.
+    /// The exchanges of inverses, which are part of the exchanges in steps that invert.
     public var inverses: [Traffic]
+    /// What the inversions themselves send.
     public var inversions: [Traffic]
     /// Of all inversions the share of each rank.
     public var inversionShares: [Double]
