@@ -39,7 +39,7 @@ adamw 8e-3"
     common=(--model resnet20 --evaluate-every 39) lengths=468
     goal=(--target-loss 0.32) goal_name="0.32" reached='loss <= 0.32'
     settings="
-kfac 1e-2 --momentum 0.9 --damping 1e-3
+kfac 1e-2 --momentum 0.9 --damping 1e-3 --kl-clip inf
 mfac 5e-3 --momentum 0.9
 sgd 0.1 --momentum 0.9
 adamw 5e-3"

@@ -89,7 +89,7 @@ extension KFAC {
     /// Whether every rank keeps all factors' averages, or their owners alone.
     public var keepsAllFactors = false
 
-    /// The program's defaults for all else.
+    /// The program's defaults for all else, but that no direction is scaled.
     public init(
       damping: Double = 1e-3, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
     ) {

@@ -19,7 +19,7 @@ import Testing
       "norms",
       [
         "--cg-operator", "fisher", "--kfac-normalization", "block",
-        "--step", "adaptive", "--damping-schedule", "levenberg-marquardt",
+        "--step", "adaptive", "--kl-clip", "inf", "--damping-schedule", "levenberg-marquardt",
       ]
     ),
   ]

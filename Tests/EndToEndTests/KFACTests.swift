@@ -43,12 +43,32 @@ import Testing
     #expect(outcome.output.contains("resume     at step 10"))
   }
 
+  /// Unclipped, or with the damping of M-FAC, these diverge within 20 steps.
+  @Test(arguments: [
+    (["fashion-mnist", "cnn"], "60", 0.8), (["digits", "mlp"], "110", 0.9),
+    (["digits", "mlp", "--step", "adaptive"], "110", 0.85),
+  ])
+  func defaultsTrain(network: [String], steps: String, accuracy: Double) throws {
+    let directory = try TemporaryDirectory()
+    let run = directory.path("run")
+    let outcome = try Program.train(
+      ["--dataset", network[0], "--model", network[1]] + network.dropFirst(2) + [
+        "--optimizer", "kfac", "--steps", steps, "--evaluate-every", steps, "--run-directory", run,
+      ])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let reached = try #require(
+      outcome.output.firstMatch(of: /accuracy ([0-9.]+) % after/).flatMap { Double($0.1) })
+    #expect(reached / 100 > accuracy)
+  }
+
   @Test(arguments: [
     (["--damping-form", "exact"], "--damping-form exact: expected --solver eigen"),
     (["--damping-relative"], "--damping-relative: expected mfac"),
     (["--fisher-samples", "0"], "--fisher-samples: expected"),
     (["--kfac-grad-workers", "0"], "--kfac-grad-workers: expected in (0, 1]"),
     (["--factor-decay", "1"], "--factor-decay: expected in [0, 1)"),
+    (["--kl-clip", "nan"], "--kl-clip: expected > 0"),
+    (["--step", "adaptive", "--kl-clip", "1"], "--kl-clip: expected inf with --step adaptive"),
   ])
   func whatCannotBeIsRefused(settings: [String], message: String) throws {
     let outcome = try Program.train(ranks: 2, Self.settings + settings)
