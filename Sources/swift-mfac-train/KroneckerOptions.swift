@@ -132,6 +132,12 @@ struct KroneckerOptions: ParsableArguments {
     let form = dampingForm ?? (isIterative ? .exact : .factored)
     dampingForm = form
     factorEvery = factorEvery ?? (isIterative ? 1 : 10)
+    if let klClip {
+      try require(
+        step == .fixed, "--kl-clip",
+        "--step fixed with it: a quadratic model makes steps their length",
+        klClip)
+    }
     guard isIterative else {
       return try require(
         form != .exact || solver == .eigen, "--damping-form exact", "--solver eigen or cg with it",

@@ -46,6 +46,7 @@ import Testing
   @Test(arguments: [
     (["--damping-form", "exact"], "--damping-form exact: expected --solver eigen"),
     (["--damping-relative"], "--damping-relative: expected mfac"),
+    (["--kl-clip", "0.1", "--step", "adaptive"], "--kl-clip: expected --step fixed with it"),
     (["--fisher-samples", "0"], "--fisher-samples: expected"),
     (["--kfac-grad-workers", "0"], "--kfac-grad-workers: expected in (0, 1]"),
     (["--factor-decay", "1"], "--factor-decay: expected in [0, 1)"),
