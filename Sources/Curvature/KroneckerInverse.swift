@@ -70,6 +70,7 @@ public final class KroneckerInverse<Element: Scalar> {
     _ v: UnsafePointer<Element>, into u: UnsafeMutablePointer<Element>,
     only wanted: [Range<Int>]? = nil
   ) {
+    if let wanted, wanted.isEmpty { return }
     let (rows, columns) = shape.isTable ? (a, b) : (b, a)
     let (rowCount, columnCount) = (rows.shape.order, columns.shape.order)
     let x = wholeProducts(v, rows, columns)
