@@ -59,8 +59,8 @@ public final class KroneckerInverse<Element: Scalar> {
 
   /// U = (B ⊗ A + damping)⁻¹ V; of U some rows alone where no more are wanted.
   ///
-  /// The last two products are made some rows of U at a time, and apart from them its column of the bias:
-  /// wherever ranks share the rows among them, each row comes out of the same calls.
+  /// The last two products are made some rows of U at a time, always the same ones together, and apart
+  /// from them its column of the bias: whichever of them a rank makes, it makes the same bits.
   ///
   /// - Parameters:
   ///   - v: the weight, then the bias, as in the layout of parameters.

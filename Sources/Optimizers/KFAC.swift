@@ -49,7 +49,7 @@ public final class KFAC: ShardedOptimizer {
   private let directionExchange: RangeExchange
   /// Of the layers that this rank works on, shape [d]: gradients, then directions.
   private let whole: Buffer<Float>
-  /// Of each layer the parameters whose directions other ranks, or this one, are given by this one.
+  /// Of each layer the parameters, from its first on, whose directions this rank makes.
   private let served: [[Range<Int>]]
   let direction: Buffer<Float>
   /// v, or of adaptive steps the last change δ₀; [d/p], or none.
