@@ -115,9 +115,6 @@ extension KFAC {
         }
         if works { numbers += ranges.count }
       }
-      if works, !factors.isEmpty {
-        numbers += layer.parameters.count + layer.shape.a.order + layer.shape.b.order
-      }
     }
     var sampled = 0
     if case .conjugateGradients(let settings) = configuration.solver {
@@ -126,12 +123,23 @@ extension KFAC {
         parameters: partition.cells.parameterCount, rank: rank)
     }
     let slice = partition.slice(of: rank).count
-    return sampled + 4 * (numbers + partition.cells.parameterCount + 2 * slice)
+    let factored = factored(layers, configuration, placement, rank: rank)
+    return sampled + KroneckerWorkspace<Float>.bytes(for: factored.map(\.shape)) + 4
+      * (numbers + partition.cells.parameterCount + 2 * slice)
       + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
       + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
       + ReduceScatter.bytes(of: microBatches, to: placement.slices, rank: rank)
       + groups.bytes(partition: partition, rank: rank)
+  }
+
+  /// Those that a rank preconditions by factors.
+  static func factored(
+    _ layers: [Layer], _ configuration: Configuration, _ placement: KroneckerPlacement, rank: Int
+  ) -> [Layer] {
+    layers.indices.filter {
+      placement.workers[$0].contains(rank) && configuration.solver(of: layers[$0]) != nil
+    }.map { layers[$0] }
   }
 
   /// Who inverts which factor, and who preconditions which layer.
