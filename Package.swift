@@ -65,7 +65,7 @@ let package = Package(
     .target(
       name: "Launching",
       dependencies: [
-        "Datasets", "MPI", "Networks", "Training",
+        "Curvature", "Datasets", "MPI", "Networks", "Optimizers", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots"),
@@ -145,10 +145,13 @@ let package = Package(
     .testTarget(
       name: "BenchTests", dependencies: ["MPI", "Results", "Sharding", "swift-mfac-bench"]),
     .testTarget(name: "PlotsTests", dependencies: ["Plots"]),
+    // What malloc says of itself, which Glibc's module does not have.
+    .target(name: "CHeap", path: "Tests/CHeap"),
     .executableTarget(
       name: "ranks-check",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "CHeap", "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Optimizers",
         "Pruning", "RandomNumbers", "Reference", "Sharding", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(

@@ -12,12 +12,15 @@
 set -euo pipefail
 export LC_ALL=C
 here=$(dirname "$0")
+if [ $# -lt 2 ] || ! command -v -- "$1" >/dev/null; then
+  echo "usage: Launch/compare.sh path/to/swift-mfac-train cnn|resnet20|gpt-mini [ARGUMENT ...]" >&2
+  [ $# -lt 2 ] || echo "there is no program '$1' (make build makes swift-mfac-train)" >&2
+  exit 64
+fi
 train=$1
 problem=$2
 shift 2
 read -ra seeds <<<"${SEEDS:-0 1}"
-runs=runs/compare-$problem-$(date +%Y%m%d-%H%M%S)
-mkdir -p "$runs"
 
 # What all runs have, their numbers of steps, the goal, and a line for each setting of each optimizer.
 case $problem in
@@ -61,6 +64,23 @@ adamw 5e-4"
     ;;
 esac
 
+# A run of one of these settings; further arguments come last.
+run() {
+  local optimizer=$1 rate=$2 more=$3 steps=$4 seed=$5
+  shift 5
+  # shellcheck disable=SC2086
+  "$here/local.sh" -n "${RANKS:-2}" "$train" --optimizer "$optimizer" --learning-rate "$rate" $more \
+    "${common[@]}" --steps "$steps" --seed "$seed" --progress none "$@" </dev/null
+}
+
+# What cannot run, such as one without its data, says so before anything has: one setting of each optimizer.
+while read -r optimizer rate more; do
+  run "$optimizer" "$rate" "$more" "${lengths%% *}" "${seeds[0]}" "$@" --dry-run >/dev/null
+done < <(sed '/^$/d' <<<"$settings" | awk '!seen[$1]++')
+
+runs=runs/compare-$problem-$(date +%Y%m%d-%H%M%S)
+mkdir -p "$runs"
+
 # The first evaluation of a run at the goal, and its last: steps, training seconds, loss, accuracy.
 evaluations() {
   sed -nE 's/.*"step":([0-9]+),"test_accuracy":([0-9.]+),"test_loss":([0-9.]+),"training_seconds":([0-9.]+).*/\1 \4 \3 \2/p' "$1" |
@@ -74,16 +94,14 @@ printf "$format" "" "rate" "steps" "loss" "accuracy" "steps to goal" "seconds"
 while read -r optimizer rate more; do
   for steps in $lengths; do
     for seed in "${seeds[@]}"; do
-      run=$runs/$optimizer-$rate-$steps-$seed
-      # shellcheck disable=SC2086
-      "$here/local.sh" -n "${RANKS:-2}" "$train" --optimizer "$optimizer" --learning-rate "$rate" $more \
-        "${common[@]}" --steps "$steps" --seed "$seed" --progress none --run-directory "$run" "$@" \
-        </dev/null
-      evaluations "$run/metrics.jsonl"
-    done | awk -v optimizer="$optimizer" -v rate="$rate" -v steps="$steps" -v format="$format" '
+      directory=$runs/$optimizer-$rate-$steps-$seed
+      run "$optimizer" "$rate" "$more" "$steps" "$seed" --run-directory "$directory" "$@"
+      evaluations "$directory/metrics.jsonl"
+    done | awk -v optimizer="$optimizer" -v rate="$rate" -v steps="$steps" -v format="$format" \
+      -v runs="${#seeds[@]}" '
       { to = to " " $1; if ($1 == "-") never = 1; seconds += $2; loss = loss sprintf(" %.4f", $3)
         accuracy = accuracy sprintf(" %.2f", 100 * $4) }
-      END { printf format, optimizer, rate, steps, loss, accuracy, to,
+      END { if (NR == runs) printf format, optimizer, rate, steps, loss, accuracy, to,
               never ? "-" : sprintf("%.2f", seconds / NR) }'
   done
 done < <(sed '/^$/d' <<<"$settings") | tee "$runs/table.txt"
@@ -98,6 +116,9 @@ awk '$NF != "-" && (!($1 in best) || $NF < best[$1]) { best[$1] = $NF; row[$1] =
          print row[name] ratio
        }
      }' "$runs/table.txt"
-report=$(dirname "$train")/swift-mfac-report
-[ ! -x "$report" ] ||
-  "$report" "$runs" "${goal[@]}" --title "$problem, to $goal_name" --out "$runs/report.html"
+report=$(dirname "$(command -v -- "$train")")/swift-mfac-report
+if [ ! -x "$report" ]; then
+  echo "no report of $runs: there is no program '$report' (make build makes it)" >&2
+  exit 0
+fi
+"$report" "$runs" "${goal[@]}" --title "$problem, to $goal_name" --out "$runs/report.html"

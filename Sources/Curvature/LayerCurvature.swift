@@ -40,12 +40,17 @@ public final class LayerCurvature<Element: Scalar> {
     self.operation = operation
     self.samples = samples
     self.damping = damping
-    sumCount = operation == .factored && hasOutputs ? 2 : 1
+    sumCount = Self.sumCount(shape, operation)
     // R alone is in the scale of A. Samples are means over reduced positions; S² is in the scale of B.
     let square = Double(shape.axis == .reduce ? shape.positions * shape.positions : 1)
     scale =
       operation == .fisher ? scales.a : scales.a * square * (hasOutputs ? scales.b : 1)
     half = Buffer(count: sumCount == 2 ? count : 0)
+  }
+
+  /// Of such a layer.
+  public static func sumCount(_ shape: KroneckerShape, _ operation: CurvatureOperator) -> Int {
+    operation == .factored && shape.b.form != .unit ? 2 : 1
   }
 
   /// Writes what one of this rank's micro-batches, by its place among them, adds to a sum.

@@ -71,6 +71,11 @@ extension Communicator {
       rank: rank, description: everywhere ? failures[rank] : "rank \(rank): \(failures[rank])")
   }
 
+  /// What each rank sends for an agreement where nothing fails.
+  package static func agreementTraffic(ranks: Int) -> Traffic {
+    .allGather(bytes: 8, ranks: ranks) + .allGather(bytes: 0, ranks: ranks)
+  }
+
   /// Checks that all ranks have the same text.
   ///
   /// - Parameter what: names it, for the message.

@@ -16,13 +16,18 @@ public struct Traffic: Sendable, Equatable {
   }
 
   /// Of one rank in MPI's own all-gather, to which it gives `bytes`.
-  static func allGather(bytes: Int, ranks: Int) -> Traffic {
+  package static func allGather(bytes: Int, ranks: Int) -> Traffic {
     Traffic(messages: ranks - 1, bytes: (ranks - 1) * bytes)
   }
 
   /// Both together.
   public static func + (a: Traffic, b: Traffic) -> Traffic {
     Traffic(messages: a.messages + b.messages, bytes: a.bytes + b.bytes)
+  }
+
+  /// The same several times.
+  public static func * (a: Traffic, count: Int) -> Traffic {
+    Traffic(messages: a.messages * count, bytes: a.bytes * count)
   }
 
   /// Adds what was sent otherwise.

@@ -109,11 +109,12 @@ extension KFAC {
     for (index, layer) in layers.enumerated() {
       let works = placement.workers[index].contains(rank)
       let factors = configuration.factors(of: layer)
-      for (factor, ranges) in zip(factors, inverseRanges([layer], configuration)[0]) {
-        if configuration.keepsAllFactors || placement.owners[index].contains(rank) {
-          numbers += factor.packedCount
+      let ranges = inverseRanges([layer], configuration)[0]
+      for (factor, shape) in factors.enumerated() {
+        if configuration.keepsAllFactors || placement.owners[index][factor] == rank {
+          numbers += shape.packedCount
         }
-        if works { numbers += ranges.count }
+        if works { numbers += ranges[factor].count }
       }
     }
     var sampled = 0
@@ -125,7 +126,7 @@ extension KFAC {
     let slice = partition.slice(of: rank).count
     let factored = factored(layers, configuration, placement, rank: rank)
     return sampled + KroneckerWorkspace<Float>.bytes(for: factored.map(\.shape)) + 4
-      * (numbers + partition.cells.parameterCount + 2 * slice)
+      * (numbers + (layers.isEmpty ? 0 : partition.cells.parameterCount) + 2 * slice)
       + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
       + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
@@ -161,6 +162,13 @@ extension KFAC {
 }
 
 extension KFAC.Configuration {
+  /// Steps after which factors, inversions and comparisons of λ begin again.
+  public var period: Int {
+    leastCommonMultiple(
+      leastCommonMultiple(usesSamples ? 1 : factorEvery, inverseEvery),
+      dampingRule.levenbergMarquardt?.every ?? 1)
+  }
+
   /// How many changes of the parameters at once the Gauss–Newton matrix is asked for.
   public var formCount: Int {
     isAdaptive ? 2 : dampingRule.levenbergMarquardt == nil ? 0 : 1
@@ -191,6 +199,13 @@ extension KFAC.Configuration {
   }
 }
 
+/// Of two periods, that of both together.
+func leastCommonMultiple(_ a: Int, _ b: Int) -> Int {
+  var (x, y) = (a, b)
+  while y > 0 { (x, y) = (y, x % y) }
+  return a / x * b
+}
+
 extension KFAC.Configuration: CustomStringConvertible {
   public var description: String {
     switch solver {
@@ -198,6 +213,17 @@ extension KFAC.Configuration: CustomStringConvertible {
       "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
         + "\(dampingForm.rawValue) damping \(damping)"
     case .conjugateGradients(let solver): "\(solver), damping \(damping)"
+    }
+  }
+}
+
+extension KFAC.Solver {
+  /// For people; nil of the program's default.
+  package var title: String? {
+    switch self {
+    case .factors(.cholesky): nil
+    case .factors(let solver): solver.rawValue
+    case .conjugateGradients(let solver): "\(solver)"
     }
   }
 }

@@ -68,26 +68,32 @@ extension KFAC {
   public struct Load: Sendable {
     /// By phase, in steps that do everything.
     public var traffic: [Phase: [Traffic]]
-    /// The exchanges of inverses, which are part of the exchanges in steps that invert.
+    /// The exchanges of inverses, which are part of the exchanges in steps that invert, and what the
+    /// inversions themselves send.
     public var inverses: [Traffic]
+    public var inversions: [Traffic]
     /// Of all inversions the share of each rank.
     public var inversionShares: [Double]
     /// Of all products with inverses, as one rank alone makes them, the share of each rank.
     public var directionShares: [Double]
+    /// Of each layer with samples what each rank sends for one product, in the exchanges: how many
+    /// there are in a step, sizes do not tell.
+    public var products: [[Traffic]]
   }
 
   /// - Parameters:
-  ///   - configuration: without samples, whose iterations sizes do not tell.
   ///   - partition: over as many ranks as are asked about.
   public static func load(
     _ configuration: Configuration, layers: [Layer], microBatches: Partition,
     partition: CellPartition
   ) -> Load {
-    precondition(!configuration.usesSamples, "the load of \(configuration)")
     let ranks = partition.ranks
     let placement = placement(of: layers, configuration, ranks: ranks)
     let slices = partition.slices
-    var factors = ReduceScatter.traffic(of: microBatches, to: placement.slices)
+    // All ranks ask whether the sums are finite.
+    var factors = ReduceScatter.traffic(of: microBatches, to: placement.slices).map {
+      $0 + .allGather(bytes: 8, ranks: ranks)
+    }
     if configuration.keepsAllFactors {
       factors = zip(factors, AllGather.traffic(placement.slices)).map(+)
     }
@@ -102,7 +108,7 @@ extension KFAC {
       let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
       return a * b * (layer.isBlock ? 1 : a + b)
     }
-    for (index, layer) in layers.enumerated() {
+    for (index, layer) in layers.enumerated() where configuration.solver(of: layer) != nil {
       for (factor, owner) in placement.owners[index].enumerated() {
         inversions[owner] += Double(cost(configuration.factors(of: layer)[factor]))
       }
@@ -116,15 +122,27 @@ extension KFAC {
         directions[rank] += made * work(layer)
       }
     }
+    var products: [[Traffic]] = []
+    if case .conjugateGradients(let settings) = configuration.solver {
+      products = SampledLayers.traffic(
+        settings, configuration.sampledLayers(layers), microBatches: microBatches)
+    }
     // One rank does it all, once.
-    let whole = layers.reduce(0) { $0 + work($1) }
+    let whole = layers.reduce(0) { configuration.solver(of: $1) == nil ? $0 : $0 + work($1) }
     let all = inversions.reduce(0, +)
     return Load(
       traffic: [.factors: factors, .exchange: exchange],
       inverses: RangeExchange.traffic(
         inverseMoves(layers, configuration, placement), ranks: ranks),
+      // The traces of the averages.
+      inversions: (0..<ranks).map { rank in
+        let own = placement.owners.joined().count { $0 == rank }
+        return .allGather(bytes: 8 * own, ranks: ranks)
+          + Communicator.agreementTraffic(ranks: ranks)
+      },
       inversionShares: inversions.map { all > 0 ? $0 / all : 0 },
-      directionShares: directions.map { whole > 0 ? $0 / whole : 0 })
+      directionShares: directions.map { whole > 0 ? $0 / whole : 0 },
+      products: products)
   }
 
   /// Of each layer where the inverses of A and B are in a vector of all inverses.

@@ -85,3 +85,11 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
     """
   }
 }
+
+extension MFAC.Configuration {
+  /// Steps after which insertions, directions and comparisons of λ begin again.
+  package var period: Int {
+    leastCommonMultiple(
+      insertEvery, preconditionEvery * (dampingRule.levenbergMarquardt?.every ?? 1))
+  }
+}

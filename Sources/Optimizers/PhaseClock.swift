@@ -14,8 +14,8 @@ public enum Phase: String, CaseIterable, Sendable {
   case reduceScatter = "reduce_scatter"
   /// Sums over a micro-batch of which Kronecker factors are made, and their sums over all of them.
   case factors
-  /// Kronecker factors are inverted by their owners, where a rank waits for the slowest; or equations with
-  /// layers' curvature are solved, but for the sums of their products over the ranks.
+  /// Kronecker factors are inverted by their owners, where a rank waits for the slowest; or micro-batches'
+  /// samples of layers make products with their curvature.
   case inverse
   /// Inverses, gradients and directions of layers go to and from the ranks that work on them; products
   /// are summed over the ranks.
@@ -24,7 +24,7 @@ public enum Phase: String, CaseIterable, Sendable {
   case gramRow = "gram_row"
   /// The Gram row, or the gradient's norm, is summed over the ranks.
   case sum
-  /// The Gram matrix and its factor.
+  /// The Gram matrix and its factor; or of conjugate gradients all but the products.
   case solve
   /// This rank's slice of Gᵀc; or of the layers that this rank works on the directions.
   case direction

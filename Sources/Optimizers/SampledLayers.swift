@@ -23,6 +23,8 @@ public final class SampledLayers {
   private let sums: [AllReduce]
   private var samples: [[LayerSamples<Float>]] = []
   private var curvatures: [LayerCurvature<Float>] = []
+  /// Of each layer, how many products there have been.
+  public private(set) var productCounts: [Int]
 
   /// Collective.
   init(
@@ -32,6 +34,7 @@ public final class SampledLayers {
     self.settings = settings
     self.layers = layers
     self.slices = slices
+    productCounts = [Int](repeating: 0, count: layers.count)
     solution = Buffer(count: slices.last!.upperBound)
     sums = layers.map {
       AllReduce(count: $0.parameters.count, of: microBatches, on: world)
@@ -49,6 +52,16 @@ public final class SampledLayers {
       let count = layer.parameters.count
       return sum + 4 * vectors * count
         + AllReduce.bytes(count: count, of: microBatches, rank: rank)
+    }
+  }
+
+  /// What each rank sends for one product of each layer.
+  static func traffic(
+    _ settings: KFAC.IterativeSolver, _ layers: [KFAC.Layer], microBatches: Partition
+  ) -> [[Traffic]] {
+    layers.map { layer in
+      let sums = LayerCurvature<Float>.sumCount(layer.shape, settings.operation)
+      return AllReduce.traffic(count: layer.parameters.count, of: microBatches).map { $0 * sums }
     }
   }
 
@@ -86,7 +99,7 @@ public final class SampledLayers {
     }
     isWhole = true
     for curvature in curvatures { curvature.damping = damping }
-    let outcomes = try clock.time(.inverse) {
+    let outcomes = try clock.time(.solve) {
       try settings.method.solve(
         layers.map {
           .init(
@@ -107,6 +120,7 @@ public final class SampledLayers {
   private func multiply(
     _ products: [ConjugateGradients.Product<Float>], on world: Communicator, clock: PhaseClock
   ) throws {
+    for (layer, _, _) in products { productCounts[layer] += 1 }
     for sum in 0..<(curvatures.first?.sumCount ?? 0) {
       try clock.time(.exchange) {
         for (layer, v, _) in products {

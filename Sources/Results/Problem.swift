@@ -37,6 +37,8 @@ package struct Problem: Codable, Hashable {
   package var factorEvery: Int?
   package var inverseEvery: Int?
   package var workerShare: Double?
+  /// Of K-FAC, where it is not by Cholesky factors.
+  package var solver: String?
 
   package init(
     part: Part, scaling: Scaling, parameters: Int, optimizer: OptimizerName, window: Int?,
@@ -85,6 +87,7 @@ package struct Problem: Codable, Hashable {
   private var windowTitle: String {
     if let factorEvery, let inverseEvery, let workerShare {
       return " every \(factorEvery), \(inverseEvery), grad workers \(workerShare)"
+        + (solver.map { ", \($0)" } ?? "")
     }
     guard let window, let windowType, let windowDensity else { return "" }
     return ", m = \(window)" + (windowType == RowType.float32.rawValue ? "" : " in \(windowType)")

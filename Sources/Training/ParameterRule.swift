@@ -35,7 +35,7 @@ extension ParameterRule: CustomStringConvertible {
   public var description: String {
     let changes = [
       learningRate.map { "learning rate \($0)" }, weightDecay.map { "weight decay \($0)" },
-      usesMFAC ? nil : "without M-FAC",
+      usesMFAC ? nil : "first-order",
     ].compactMap(\.self)
     return "\(match): \(changes.isEmpty ? "as the rest" : changes.joined(separator: ", "))"
   }

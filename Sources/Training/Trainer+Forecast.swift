@@ -64,6 +64,8 @@ extension Trainer {
       .map { "\($0.0) \(formatNumber(100 * $0.1, digits: 0)) %" }
     let isFull = if case .mfac = plan.optimizer { " with the window full" } else { "" }
 
+    let notWhole = count % period == 0 ? "" : " where \(period) are a period"
+
     if world.size > 1 {
       progress.say(
         "traffic    \(formatBytes(Int(bytes.rounded()))) in \(formatNumber(messages, digits: 0)) "
@@ -71,7 +73,7 @@ extension Trainer {
     }
     progress.say(
       """
-      step       \(Self.duration(seconds / Double(count)))\(isFull), over \(count) of them: \
+      step       \(Self.duration(seconds / Double(count)))\(isFull), over \(count) of them\(notWhole): \
       \(largest.joined(separator: ", "))
       """)
   }
@@ -106,13 +108,21 @@ extension Trainer {
     _ = try take(1)
     let first = try take(1).1
     var count = min(max(Int(1 / first), 4), 500)
-    // All kinds of steps in their proportion.
-    if case .mfac(let mfac) = plan.optimizer {
-      let period = mfac.period
-      if period <= 2 * count { count = (count + period - 1) / period * period }
+    // All kinds of steps in their proportion, where that is a matter of seconds.
+    if period <= max(2 * count, Int(20 / first)) {
+      count = (count + period - 1) / period * period
     }
     let (clock, seconds) = try take(count)
     return (count, clock, seconds)
+  }
+
+  /// Steps after which they are of the same kinds again.
+  private var period: Int {
+    switch plan.optimizer {
+    case .mfac(let mfac): mfac.period
+    case .kfac(let kfac, _): kfac.period
+    case .sgd, .adamw: 1
+    }
   }
 
   /// The seconds of an evaluation, by a few chunks on each rank.
@@ -140,18 +150,5 @@ extension Trainer {
     return seconds < 36_000
       ? "\(formatNumber(seconds / 60, digits: 0)) minutes"
       : "\(formatNumber(seconds / 3600, digits: 1)) hours"
-  }
-}
-
-extension MFAC.Configuration {
-  /// Steps after which insertions, directions and comparisons of λ begin again.
-  fileprivate var period: Int {
-    func multiple(_ a: Int, _ b: Int) -> Int {
-      var (x, y) = (a, b)
-      while y > 0 { (x, y) = (y, x % y) }
-      return a / x * b
-    }
-    return multiple(
-      insertEvery, preconditionEvery * (dampingRule.levenbergMarquardt?.every ?? 1))
   }
 }

@@ -15,7 +15,9 @@ struct PredictCommand: ParsableCommand {
       it, cell by cell and micro-batch by micro-batch, and pay latency for each message and \
       1/bandwidth for each byte that the program would send. Phases last as long as their slowest \
       rank and none overlaps another, so that what the program sends while it still computes makes \
-      it faster than this; ranks that share a memory or a network link make it slower.
+      it faster than this; ranks that share a memory or a network link make it slower. How many \
+      iterations --solver cg takes depends on the data: they are those of random examples, of which \
+      --cg-iterations is the limit (cg_iterations in a run's metrics.jsonl tells yours).
 
       \(SweepTable.explanation)
       """)
@@ -58,14 +60,14 @@ struct PredictCommand: ParsableCommand {
       return try files.earlier(ScalingCurves.self) ?? ScalingCurves()
     }
     let workload = try Workload.make(problem, options.step, on: world)
+    let measured = try StepMeasurement(
+      of: workload, steps: options.step.steps, period: options.step.period,
+      batchSize: problem.batchSize, on: world)
     let prediction = Prediction(
       problem: problem,
       statistics: problem.part == .step
         ? try options.step.network.description.stateLayout.count : 0,
-      layers: try options.step.kfacLayers,
-      measured: try StepResult(
-        of: workload, steps: options.step.steps, period: options.step.period,
-        batchSize: problem.batchSize, on: world),
+      kronecker: try options.step.kroneckerSteps(measured), measured: measured.result,
       additionSeconds: Self.additionSeconds(count: min(problem.parameters, 1 << 24)),
       link: ScalingCurves.Link(latency: latency, bandwidth: bandwidth))
     let results = problem.withEfficiency(
@@ -73,6 +75,9 @@ struct PredictCommand: ParsableCommand {
 
     print("\(problem.title); \(problem.scalingTitle)")
     print(machine(world))
+    if let (least, most) = measured.productsOfLayers {
+      print(String(format: "products of a layer in a step: %.1f to %.1f", least, most))
+    }
     print(SweepTable.header([]))
     for result in results { print(SweepTable.line(result, [])) }
     var all = curves

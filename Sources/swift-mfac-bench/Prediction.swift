@@ -8,22 +8,21 @@ import Sharding
 ///
 /// The program's own functions of the number of ranks say who computes and sends what. A phase takes
 /// as long as its slowest rank, and no phase overlaps another.
-package struct Prediction {
+struct Prediction {
   let problem: Problem
   /// s, running statistics of the network; none for the optimizer alone.
   let statistics: Int
-  /// Of K-FAC.
-  let layers: [KFAC.Layer]
+  let kronecker: KroneckerSteps?
   /// On one rank.
   let measured: StepResult
   /// Of adding a coordinate of one vector to another's.
   let additionSeconds: Double
   let link: ScalingCurves.Link
 
-  package func step(ranks p: Int) -> StepResult {
+  func step(ranks p: Int) -> StepResult {
     var phases: [StepResult.PhaseCost] = []
-    let traffic = problem.traffic(ranks: p, statistics: statistics, layers: layers)
-    let work = Work(problem, ranks: p, load: problem.kfacLoad(ranks: p, layers: layers))
+    let traffic = problem.traffic(ranks: p, statistics: statistics, kronecker: kronecker)
+    let work = Work(problem, ranks: p, kronecker)
     for phase in Phase.allCases {
       guard let one = measured[phase]?.seconds else { continue }
       let sent = traffic[phase] ?? [Traffic](repeating: Traffic(), count: p)
@@ -54,10 +53,13 @@ package struct Prediction {
     private let allNodes: Int
     private let measuredMicroBatches: Int
     private let parameters: Int
+    private let ranks: Int
     private let load: KFAC.Load?
+    private let hasSamples: Bool
 
-    init(_ problem: Problem, ranks p: Int, load: KFAC.Load?) {
-      self.load = load
+    init(_ problem: Problem, ranks p: Int, _ kronecker: KroneckerSteps?) {
+      ranks = p
+      hasSamples = kronecker?.configuration.usesSamples == true
       let one = problem.parameters(ranks: 1)
       let partition = problem.partition(ranks: p)
       sliceCounts = (0..<p).map { partition.slice(of: $0).count }
@@ -67,6 +69,7 @@ package struct Prediction {
       parameters = problem.parameters(ranks: p)
       measuredMicroBatches = problem.microBatches(ranks: 1) ?? 0
       let shares = problem.shares(ranks: p)
+      load = shares.flatMap { kronecker?.load(microBatches: $0, partition: partition) }
       microBatches = (0..<p).map { shares?.range(of: $0).count ?? 0 }
       nodes = (0..<p).map { rank in
         shares.map { FixedTree.cover($0.range(of: rank), of: $0.items).count } ?? 0
@@ -77,7 +80,10 @@ package struct Prediction {
     /// - Parameter one: seconds that one rank took.
     func seconds(of phase: Phase, rank: Int, one: Double, addition: Double) -> Double {
       switch phase {
-      case .data, .gradient: return one * Double(microBatches[rank]) / Double(measuredMicroBatches)
+      // Samples make products micro-batch by micro-batch.
+      case .inverse where hasSamples: return one * microBatchShare(rank)
+      case .exchange where hasSamples: return one * sumShare(rank)
+      case .data, .gradient, .factors, .quadratic: return one * microBatchShare(rank)
       case .reduceScatter:
         // Micro-batches' gradients are added up on their rank, and then the ranks' nodes.
         let additions =
@@ -87,12 +93,21 @@ package struct Prediction {
       case .inverse: return one * (load?.inversionShares[rank] ?? 1)
       case .gramRow, .update: return one * slices[rank]
       case .sum: return one * cells[rank]
-      case .factors, .quadratic:
-        return one * Double(microBatches[rank]) / Double(measuredMicroBatches)
       case .loss, .solve, .exchange, .allGather, .spectrum, .pruning, .evaluation,
         .saving:
         return one
       }
+    }
+
+    private func microBatchShare(_ rank: Int) -> Double {
+      Double(microBatches[rank]) / Double(measuredMicroBatches)
+    }
+
+    /// Of the vectors that one rank adds up and copies for a sum over all micro-batches: a rank's own
+    /// micro-batches', of the ranks' nodes its slice, and the whole sum.
+    private func sumShare(_ rank: Int) -> Double {
+      let own = Double(microBatches[rank] - nodes[rank] + 1)
+      return (own + Double(allNodes - 1) / Double(ranks)) / Double(measuredMicroBatches)
     }
   }
 }

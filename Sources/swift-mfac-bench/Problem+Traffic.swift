@@ -19,10 +19,10 @@ extension Problem {
   ///
   /// - Parameters:
   ///   - statistics: s, running statistics of the network.
-  ///   - layers: of K-FAC, of which not every step does everything: what is sent is then the mean over
+  ///   - kronecker: K-FAC's, of which not every step does everything: what is sent is then the mean over
   ///     steps, rounded up.
-  package func traffic(
-    ranks: Int, statistics: Int, layers: [KFAC.Layer] = []
+  func traffic(
+    ranks: Int, statistics: Int, kronecker: KroneckerSteps?
   ) -> [Phase: [Traffic]] {
     let partition = partition(ranks: ranks)
     // A row of the Gram matrix, and the gradient's norm.
@@ -41,22 +41,40 @@ extension Problem {
       AllGather.traffic(partition.slices),
       AllGather.traffic((0..<ranks).map(running.slice(of:)))
     ).map(+)
-    if let factorEvery, let inverseEvery, let load = kfacLoad(ranks: ranks, layers: layers) {
-      traffic[.factors] = load.traffic[.factors]!.map { $0.mean(over: factorEvery) }
-      traffic[.exchange] = zip(
-        load.traffic[.exchange]!, load.inverses.map { $0.mean(over: inverseEvery) }
-      ).map(+)
+    if let kronecker {
+      let load = kronecker.load(microBatches: shares, partition: partition)
+      traffic.merge(kronecker.traffic(load)) { $1 }
     }
     return traffic
   }
+}
 
-  /// Of K-FAC; nil of others.
-  func kfacLoad(ranks: Int, layers: [KFAC.Layer]) -> KFAC.Load? {
-    guard let shares = shares(ranks: ranks), let workerShare else { return nil }
-    var configuration = KFAC.Configuration()
-    configuration.workerShare = workerShare
-    return KFAC.load(
-      configuration, layers: layers, microBatches: shares, partition: partition(ranks: ranks))
+/// Steps of K-FAC, of which some were measured on one rank.
+struct KroneckerSteps {
+  let configuration: KFAC.Configuration
+  let layers: [KFAC.Layer]
+  /// A multiple of their period.
+  let measured: Int
+  /// Of each layer that has samples, the products in these: as many as with any number of ranks.
+  let products: [Int]
+
+  func load(microBatches: Partition, partition: CellPartition) -> KFAC.Load {
+    KFAC.load(configuration, layers: layers, microBatches: microBatches, partition: partition)
+  }
+
+  /// What each rank sends in the phases that are K-FAC's own, the mean over the steps.
+  func traffic(_ load: KFAC.Load) -> [Phase: [Traffic]] {
+    let factorEvery = configuration.usesSamples ? 1 : configuration.factorEvery
+    let inversions = measured / configuration.inverseEvery
+    let exchange = load.inverses.indices.map { rank in
+      let products = zip(load.products, products).reduce(Traffic()) { $0 + $1.0[rank] * $1.1 }
+      return load.traffic[.exchange]![rank] * measured + load.inverses[rank] * inversions + products
+    }
+    return [
+      .factors: load.traffic[.factors]!.map { $0.mean(over: factorEvery) },
+      .exchange: exchange.map { $0.mean(over: measured) },
+      .inverse: load.inversions.map { $0.mean(over: configuration.inverseEvery) },
+    ]
   }
 }
 

@@ -29,8 +29,14 @@ struct StepOptions: ParsableArguments {
   @Option(help: "The share of the coordinates that the window keeps, in (0, 1].")
   var windowDensity = 1.0
 
-  @Option(parsing: .unconditional, help: "Steps between batches whose factors are taken (kfac).")
-  var factorEvery = 10
+  @OptionGroup var solving: LayerSolverSettings
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      Steps between batches whose factors are taken (kfac). (default: 10; 1 with --solver cg)
+      """)
+  var factorEvery: Int?
 
   @Option(parsing: .unconditional, help: "Steps between inversions (kfac).")
   var inverseEvery = 10
@@ -58,12 +64,13 @@ struct StepOptions: ParsableArguments {
     ] {
       try require(flag, in: 1...1_000_000_000, count)
     }
-    for (flag, every) in [("--factor-every", factorEvery), ("--inverse-every", inverseEvery)] {
+    for (flag, every) in [("--factor-every", factorEvery ?? 1), ("--inverse-every", inverseEvery)] {
       try require(flag, in: 1...1000, every)
     }
     try require(
       kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
       kfacGradWorkers)
+    try solving.check(factorEvery: kfac.factorEvery, workerShare: kfacGradWorkers)
     try require(
       batchSize % microBatches == 0, "--batch-size",
       "a multiple of --micro-batches, \(microBatches)",
@@ -89,16 +96,17 @@ struct StepOptions: ParsableArguments {
 
   var kfac: KFAC.Configuration {
     var kfac = KFAC.Configuration()
-    (kfac.factorEvery, kfac.inverseEvery) = (factorEvery, inverseEvery)
+    kfac.solver = solving.ofLayers
+    (kfac.factorEvery, kfac.inverseEvery) = (
+      factorEvery ?? solving.factorEvery, inverseEvery
+    )
     kfac.workerShare = kfacGradWorkers
     return kfac
   }
 
-  /// Of the model, where the optimizer has such.
-  var kfacLayers: [KFAC.Layer] {
+  private var kfacLayers: [KFAC.Layer] {
     get throws {
-      guard optimizer == .kfac else { return [] }
-      return try Self.kroneckerSettings.layers(of: network.description).map {
+      try Self.kroneckerSettings.layers(of: network.description).map {
         KFAC.Layer($0, scales: (1, 1))
       }
     }
@@ -121,11 +129,14 @@ struct StepOptions: ParsableArguments {
   }
 
   /// Steps after which they do the same again.
-  var period: Int {
-    guard optimizer == .kfac else { return 1 }
-    var (a, b) = (factorEvery, inverseEvery)
-    while b != 0 { (a, b) = (b, a % b) }
-    return factorEvery / a * inverseEvery
+  var period: Int { optimizer == .kfac ? kfac.period : 1 }
+
+  /// K-FAC's steps, of which these were measured.
+  func kroneckerSteps(_ measured: StepMeasurement) throws -> KroneckerSteps? {
+    guard optimizer == .kfac else { return nil }
+    return KroneckerSteps(
+      configuration: kfac, layers: try kfacLayers, measured: measured.steps,
+      products: measured.products)
   }
 
   /// A step of the model.
@@ -136,8 +147,10 @@ struct StepOptions: ParsableArguments {
     problem.batchSize = batchSize
     problem.microBatches = microBatches
     if optimizer == .kfac {
-      (problem.factorEvery, problem.inverseEvery) = (factorEvery, inverseEvery)
-      problem.workerShare = kfacGradWorkers
+      let kfac = kfac
+      (problem.factorEvery, problem.inverseEvery) = (kfac.factorEvery, kfac.inverseEvery)
+      problem.workerShare = kfac.workerShare
+      problem.solver = kfac.solver.title
     }
     return problem
   }

@@ -35,10 +35,11 @@ struct ScalingCommand: ParsableCommand {
       try options.step.checkWindow(parameters: problem.parameters(ranks: world.size))
     }
     let workload = try Workload.make(problem, options.step, on: world)
-    let measured = try StepResult(
+    let measured = try StepMeasurement(
       of: workload, steps: options.step.steps, period: options.step.period,
       batchSize: problem.batchSize(ranks: world.size),
-      on: world)
+      on: world
+    ).result
     guard world.rank == 0 else { return }
     let result = curves.add(measured, to: problem)
     let predicted = curves[problem]!.predicted.first { $0.ranks == result.ranks }?.efficiency

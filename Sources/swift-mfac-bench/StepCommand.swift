@@ -32,9 +32,10 @@ struct StepCommand: ParsableCommand {
   private func measure(on world: Communicator) throws {
     let problem = try options.problem(scaling: .strong)
     let workload = try Workload.make(problem, options, on: world)
-    let result = try StepResult(
+    let result = try StepMeasurement(
       of: workload, steps: options.steps, period: options.period, batchSize: options.batchSize,
-      on: world)
+      on: world
+    ).result
     guard world.rank == 0 else { return }
     print(problem.title)
     print(machine(world))

@@ -2,17 +2,31 @@ import MPI
 import Optimizers
 import Results
 
-extension StepResult {
-  /// Takes steps of a workload: medians over them, and what each sends; where steps differ, the mean over
-  /// a period of the medians of those that are alike. Collective; the same on all ranks.
+/// Steps of a workload that were taken.
+struct StepMeasurement {
+  let result: StepResult
+  let steps: Int
+  /// Of each layer that K-FAC solves equations with, the products with its curvature in these steps.
+  let products: [Int]
+
+  /// In a step, of the layer with least and of that with most.
+  var productsOfLayers: (least: Double, most: Double)? {
+    guard let least = products.min(), let most = products.max() else { return nil }
+    return (Double(least) / Double(steps), Double(most) / Double(steps))
+  }
+
+  /// Takes steps: medians over them, and the mean of what they send; where steps differ, the mean over a
+  /// period of the medians of those that are alike. Collective; the same on all ranks.
   init(
     of workload: Workload, steps: Int, period: Int = 1, batchSize: Int?, on world: Communicator
   ) throws {
     var whole: [Double] = []
     var costs: [PhaseClock] = []
     let steps = (steps + period - 1) / period * period
+    var productsBefore: [Int] = []
     // To warm up: the first steps of a period are those that do most.
     for index in -max(2, period)..<steps {
+      if index == 0 { productsBefore = workload.products() }
       workload.prepare()
       // The ranks begin together.
       _ = try world.allGather(0)
@@ -34,9 +48,9 @@ extension StepResult {
       } / Double(period)
     }
     func sent(_ traffic: (PhaseClock) -> Traffic) -> Traffic {
-      costs.suffix(period).reduce(Traffic()) { $0 + traffic($1) }.mean(over: period)
+      costs.reduce(Traffic()) { $0 + traffic($1) }.mean(over: steps)
     }
-    var phases: [PhaseCost] = []
+    var phases: [StepResult.PhaseCost] = []
     for phase in Phase.allCases {
       let own = costs.map { $0.costs[phase] }
       // All ranks take part in all phases, those without cells or micro-batches in name.
@@ -44,12 +58,17 @@ extension StepResult {
       guard try world.allGather(Double(calls)).contains(where: { $0 > 0 }) else { continue }
       let sent = sent { $0.costs[phase]?.sent ?? Traffic() }
       phases.append(
-        PhaseCost(
+        StepResult.PhaseCost(
           phase, seconds: try world.allGather(typical(own.map { $0?.seconds ?? 0 })),
           messages: try ofRanks(sent.messages), bytes: try ofRanks(sent.bytes)))
     }
-    let sent = sent { $0.costs.values.reduce(Traffic()) { $0 + $1.sent } }
-    self.init(
+    // So that a table's lines add up.
+    let sent = Phase.allCases.reduce(Traffic()) { sum, phase in
+      sum + sent { $0.costs[phase]?.sent ?? Traffic() }
+    }
+    self.steps = steps
+    products = zip(workload.products(), productsBefore).map(-)
+    result = StepResult(
       ranks: world.size, seconds: typical(whole), phases: phases,
       messages: try ofRanks(sent.messages).max()!, bytes: try ofRanks(sent.bytes).max()!,
       batchSize: batchSize)

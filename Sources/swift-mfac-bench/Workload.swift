@@ -13,6 +13,8 @@ struct Workload {
   let prepare: () -> Void
   /// Takes the next step; collective.
   let step: () throws -> PhaseClock
+  /// Of each layer that K-FAC solves equations with, the products with its curvature until now.
+  var products: () -> [Int] = { [] }
 
   /// Builds what the problem asks for, its window full. Collective.
   static func make(
@@ -52,7 +54,9 @@ struct Workload {
       defer { index += 1 }
       return try trainer.step.take(batch, step: index, epoch: 0, learningRate: 0).clock
     }
-    return Workload(prepare: {}, step: step)
+    let sampled = (trainer.step.optimizer as? KFAC)?.sampled
+    return Workload(
+      prepare: {}, step: step, products: { sampled?.productCounts ?? [] })
   }
 
   /// A gradient's slice is there, and the slice of the parameters is updated.

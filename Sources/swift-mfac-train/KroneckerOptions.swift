@@ -12,7 +12,6 @@ struct KroneckerOptions: ParsableArguments {
     case forwardOnly = "forward-only"
   }
   enum Normalization: String, CaseIterable, ExpressibleByArgument { case diagonal, block }
-  enum Solver: String, CaseIterable, ExpressibleByArgument { case eigen, cholesky, cg }
   enum Placement: String, CaseIterable, ExpressibleByArgument { case owners, all }
 
   @Option(
@@ -55,31 +54,7 @@ struct KroneckerOptions: ParsableArguments {
       """)
   var dampingForm: KroneckerDamping?
 
-  @Option(
-    help: """
-      How a layer's gradient becomes its direction: by its factors' inverses, eigen or cholesky, of which \
-      the exact damping needs eigen; or by conjugate gradients with products of the step's inputs and \
-      output gradients, without a factor being formed (cg).
-      """)
-  var solver = Solver.cholesky
-
-  @Option(
-    help: "What these products are with: B⊗A (factored), or the layer's own Fisher matrix (fisher)."
-  )
-  var cgOperator = CurvatureOperator.factored
-
-  @Option(
-    parsing: .unconditional,
-    help: "Conjugate gradients end where the residual is that share of the gradient, in (0, 1).")
-  var cgTolerance = 1e-2
-
-  @Option(parsing: .unconditional, help: "Conjugate gradients end after so many iterations.")
-  var cgIterations = 20
-
-  @Flag(
-    inversion: .prefixedNo,
-    help: "Conjugate gradients begin at the last step's solution, or at zeros.")
-  var cgWarmStart = true
+  @OptionGroup var solving: LayerSolverSettings
 
   @Option(
     parsing: .unconditional,
@@ -118,23 +93,40 @@ struct KroneckerOptions: ParsableArguments {
       factorDecay >= 0 && factorDecay < 1, "--factor-decay", "in [0, 1)", factorDecay)
     for (flag, steps) in [
       ("--factor-every", factorEvery ?? 1), ("--inverse-every", inverseEvery),
-      ("--cg-iterations", cgIterations),
     ] {
       try require(flag, in: 1...1_000_000, steps)
     }
-    try require(cgTolerance > 0 && cgTolerance < 1, "--cg-tolerance", "in (0, 1)", cgTolerance)
     if let klClip { try require(klClip > 0, "--kl-clip", "> 0", klClip) }
     try require(
       kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
       kfacGradWorkers)
   }
 
+  private static func dampingForm(with solver: LayerSolverSettings.Solver) -> KroneckerDamping {
+    solver == .cg ? .exact : .factored
+  }
+
+  /// Keys of a file whose values are those that its solver has where nothing is asked, and another has
+  /// not: beside that one they say nothing.
+  func keysDerived(notFor other: LayerSolverSettings) -> [String] {
+    var keys: [String] = []
+    let form = Self.dampingForm(with: solving.solver)
+    if dampingForm == form, form != Self.dampingForm(with: other.solver) {
+      keys.append("damping-form")
+    }
+    if factorEvery == solving.factorEvery, factorEvery != other.factorEvery {
+      keys.append("factor-every")
+    }
+    return keys
+  }
+
   /// Checks what the settings say together, and settles what depends on others.
   mutating func resolve() throws {
-    let isIterative = solver == .cg
-    let form = dampingForm ?? (isIterative ? .exact : .factored)
+    let isIterative = solving.solver == .cg
+    let form = dampingForm ?? Self.dampingForm(with: solving.solver)
     dampingForm = form
-    factorEvery = factorEvery ?? (isIterative ? 1 : 10)
+    let every = factorEvery ?? solving.factorEvery
+    factorEvery = every
     let clip = klClip ?? (step == .adaptive ? .infinity : 1e-3)
     klClip = clip
     try require(
@@ -142,21 +134,17 @@ struct KroneckerOptions: ParsableArguments {
       "inf with --step adaptive, which chooses a step's length itself", clip)
     guard isIterative else {
       return try require(
-        form != .exact || solver == .eigen, "--damping-form exact", "--solver eigen or cg with it",
-        solver.rawValue)
+        form != .exact || solving.solver == .eigen, "--damping-form exact",
+        "--solver eigen or cg with it", solving.solver.rawValue)
     }
+    try solving.check(factorEvery: every, workerShare: kfacGradWorkers)
     try require(
       form == .exact, "--damping-form", "exact with --solver cg, which forms no factors",
       form.rawValue)
     try require(
-      factorEvery == 1, "--factor-every",
-      "1 with --solver cg, which has samples of each step's batch", factorEvery!)
-    try require(
-      kfacGradWorkers == 1, "--kfac-grad-workers", "1 with --solver cg, which runs on all ranks",
-      kfacGradWorkers)
-    try require(
-      fisher != .forwardOnly || cgOperator == .factored, "--cg-operator",
-      "factored with --fisher forward-only, which has no output gradients", cgOperator.rawValue)
+      fisher != .forwardOnly || solving.cgOperator == CurvatureOperator.factored, "--cg-operator",
+      "factored with --fisher forward-only, which has no output gradients",
+      solving.cgOperator.rawValue)
   }
 
   var settings: KroneckerSettings {
@@ -174,26 +162,13 @@ struct KroneckerOptions: ParsableArguments {
     }
   }
 
-  private var solverOfLayers: KFAC.Solver {
-    switch solver {
-    case .eigen: return .factors(.eigen)
-    case .cholesky: return .factors(.cholesky)
-    case .cg:
-      var iterative = KFAC.IterativeSolver()
-      iterative.operation = cgOperator
-      iterative.method = ConjugateGradients(tolerance: cgTolerance, iterations: cgIterations)
-      iterative.startsWarm = cgWarmStart
-      return .conjugateGradients(iterative)
-    }
-  }
-
   func configuration(
     damping: Double, _ rule: DampingRule, momentum: Float, weightDecay: WeightDecay
   ) -> KFAC.Configuration {
     var kfac = KFAC.Configuration(damping: damping, momentum: momentum, weightDecay: weightDecay)
     kfac.dampingRule = rule
     if let dampingForm { kfac.dampingForm = dampingForm }
-    kfac.solver = solverOfLayers
+    kfac.solver = solving.ofLayers
     kfac.factorDecay = factorDecay
     if let factorEvery { kfac.factorEvery = factorEvery }
     kfac.inverseEvery = inverseEvery
@@ -206,4 +181,3 @@ struct KroneckerOptions: ParsableArguments {
 }
 
 extension KroneckerDamping: ExpressibleByArgument {}
-extension CurvatureOperator: ExpressibleByArgument {}

@@ -62,8 +62,9 @@ struct Train: ParsableCommand {
     if let file = settings.config {
       let configuration = try Configuration(of: file)
       var fromFile = configuration.arguments
+      let ofFile: Settings
       do {
-        _ = try Settings.parse(fromFile.map(\.argument))
+        ofFile = try Settings.parse(fromFile.map(\.argument))
       } catch {
         throw ValidationError("\(file): \(Settings.message(for: error))")
       }
@@ -76,6 +77,13 @@ struct Train: ParsableCommand {
         fromFile.removeAll { keys.contains($0.key) }
       }
       settings = try parse(fromFile.map(\.argument) + arguments)
+      // Nor are its solver's those of another.
+      let derived = ofFile.kronecker.keysDerived(
+        notFor: settings.settings.kronecker.solving)
+      if !derived.isEmpty {
+        fromFile.removeAll { derived.contains($0.key) }
+        settings = try parse(fromFile.map(\.argument) + arguments)
+      }
       settings.settings.rules = configuration.rules
     }
     try settings.settings.checkTogether()

@@ -48,13 +48,26 @@ import Testing
   }
 
   /// Messages and bytes that are predicted are those that a run counts, in each phase, with batch-norm's
-  /// statistics and micro-batches that no number of ranks but 3 divides.
-  @Test func predictedTrafficIsCountedTraffic() throws {
+  /// statistics and micro-batches that no number of ranks but 3 divides; of conjugate gradients too,
+  /// whose layers take different numbers of products.
+  @Test(arguments: [
+    ["--window", "6"],
+    ["--optimizer", "kfac", "--factor-every", "3", "--inverse-every", "2"],
+    [
+      "--optimizer", "kfac", "--solver", "eigen", "--factor-every", "1", "--inverse-every", "3",
+      "--kfac-grad-workers", "0.5",
+    ],
+    ["--optimizer", "kfac", "--solver", "cg", "--inverse-every", "3", "--cg-iterations", "6"],
+    [
+      "--optimizer", "kfac", "--solver", "cg", "--cg-operator", "fisher", "--inverse-every", "1",
+      "--cg-tolerance", "0.5", "--no-cg-warm-start",
+    ],
+  ])
+  func predictedTrafficIsCountedTraffic(optimizer: [String]) throws {
     let directory = try TemporaryDirectory()
-    let model = [
-      "--model", "resnet20", "--batch-size", "18", "--micro-batches", "9", "--window", "6",
-      "--steps", "1",
-    ]
+    let model =
+      ["--model", "resnet20", "--batch-size", "18", "--micro-batches", "9", "--steps", "1"]
+      + optimizer
     let (file, plot) = (directory.path("curves.json"), directory.path("curves.svg"))
     let predicted = try run(
       [
@@ -185,6 +198,15 @@ import Testing
       ["predict", "--ranks", "1,9", "--latency", "0", "--bandwidth", "1"], ["--micro-batches", "9"]
     ),
     (["link"], ["2 ranks", "1"]),
+    (["step", "--optimizer", "kfac", "--solver", "lu"], ["--solver", "lu"]),
+    (
+      ["step", "--optimizer", "kfac", "--solver", "cg", "--factor-every", "2"],
+      ["--factor-every", "1 with --solver cg", "2"]
+    ),
+    (
+      ["step", "--optimizer", "kfac", "--solver", "cg", "--kfac-grad-workers", "0.5"],
+      ["--kfac-grad-workers", "1 with --solver cg", "0.5"]
+    ),
     (["static", "--windows", "0"], ["--windows", "0"]),
     (["static", "--parameters", "5", "0"], ["--parameters", "0"]),
   ]

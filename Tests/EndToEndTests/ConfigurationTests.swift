@@ -23,6 +23,56 @@ import Testing
     #expect(try MetricsLine.read(first).compactMap(\.loss).count == 7)
   }
 
+  /// What a solver has where nothing is asked is in the file, and repeats the run; beside another solver
+  /// it says nothing. What was asked stays.
+  @Test func aSolverReplacesAnothersDefaults() throws {
+    let directory = try TemporaryDirectory()
+    func train(_ name: String, _ arguments: [String]) throws -> Program.Outcome {
+      try Program.train(arguments + ["--run-directory", directory.path(name)])
+    }
+    func lines(_ name: String) throws -> Set<Substring> {
+      Set(
+        try String(contentsOfFile: directory.path("\(name)/config.yaml"), encoding: .utf8)
+          .split(separator: "\n"))
+    }
+    func repeats(_ name: String, _ run: String) throws -> Bool {
+      let outcome = try train(name, ["--config", directory.path("\(run)/config.yaml")])
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try trainedNetwork(of: directory.path(name))
+        == trainedNetwork(of: directory.path(run))
+    }
+    let settings = [
+      "--dataset", "digits", "--model", "mlp", "--steps", "5", "--optimizer", "kfac", "--damping",
+      "0.1", "--learning-rate", "0.01",
+    ]
+    #expect(try train("cg", settings + ["--solver", "cg"]).status == 0)
+    #expect(try train("cholesky", settings + ["--solver", "cholesky"]).status == 0)
+    #expect(try repeats("cg-again", "cg") && repeats("cholesky-again", "cholesky"))
+    for (from, to, form, every) in [
+      ("cg", "cholesky", "factored", "10"), ("cholesky", "cg", "exact", "1"),
+      ("cg", "eigen", "factored", "10"), ("cholesky", "eigen", "factored", "10"),
+    ] {
+      let name = "\(from)-\(to)"
+      let outcome = try train(
+        name, ["--config", directory.path("\(from)/config.yaml"), "--solver", to])
+      try #require(outcome.status == 0, "\(name): \(outcome.errors)")
+      #expect(
+        try lines(name).isSuperset(of: [
+          "solver: \(to)", "damping-form: \(form)", "factor-every: \(every)",
+        ]))
+      guard to != "eigen" else { continue }
+      #expect(
+        try trainedNetwork(of: directory.path(name)) == trainedNetwork(of: directory.path(to)))
+    }
+    // What is not a default is the user's.
+    #expect(try train("asked", settings + ["--factor-every", "3"]).status == 0)
+    let asked = ["--config", directory.path("asked/config.yaml")]
+    let refused = try train("refused", asked + ["--solver", "cg"])
+    #expect(refused.status != 0 && refused.errors.contains("--factor-every: expected 1 with"))
+    #expect(try train("eigen", asked + ["--solver", "eigen"]).status == 0)
+    #expect(try lines("eigen").contains("factor-every: 3"))
+  }
+
   @Test func everyFlagIsAKeyAndFlagsWin() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")

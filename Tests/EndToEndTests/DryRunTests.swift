@@ -17,7 +17,7 @@ import Testing
     return String(try #require(line, "\(output)").dropFirst(11))
   }
 
-  @Test(arguments: ["mfac", "sgd", "adamw"], [nil, 3])
+  @Test(arguments: ["mfac", "kfac", "sgd", "adamw"], [nil, 3])
   func saysWhatTheRunWouldBe(optimizer: String, ranks: Int?) throws {
     let settings = settings + ["--optimizer", optimizer, "--progress", "none", "--tensorboard"]
     let outcome = try Program.train(ranks: ranks, settings + ["--dry-run"])
@@ -63,6 +63,38 @@ import Testing
     #expect(abs(try #require(Double(parts.1)) - kibibytes) < 8 * 20 / 1024 + 0.51, "\(text)")
   }
 
+  /// Steps with factors and steps with inversions are in their proportion, which is that of a run of two
+  /// periods.
+  @Test func stepsOfAllKindsCount() throws {
+    let settings = [
+      "--dataset", "digits", "--model", "mlp", "--optimizer", "kfac", "--factor-every", "3",
+      "--inverse-every", "4", "--steps", "24", "--evaluate-every", "24", "--run-directory",
+      directory.path("run"),
+    ]
+    let dry = try Program.train(ranks: 2, settings + ["--dry-run"])
+    let steps = try #require(
+      try line("step", of: dry.output).firstMatch(of: /over (\d+) of them:/))
+    #expect(try #require(Int(steps.1)) % 12 == 0)
+    let parts = try #require(
+      try line("traffic", of: dry.output).firstMatch(
+        of: /^([0-9.]+) ([KM])iB in (\d+) messages a step/))
+    let run = try Program.train(ranks: 2, settings + ["--log-view"])
+    var (messages, megabytes) = (0.0, 0.0)
+    for (phase, sign) in [("all", 1.0), ("evaluation", -1)] {
+      let cells = try line(phase, of: run.output).split(separator: " ")
+      messages += sign * (try #require(Double(cells[3])))
+      megabytes += sign * (try #require(Double(cells[4])))
+    }
+    #expect(try #require(Double(parts.3)) == (messages / 24).rounded())
+    // As many digits as are shown.
+    let (unit, half) = (parts.2 == "K" ? 1024.0 : 1_048_576, parts.1.contains(".") ? 0.051 : 0.51)
+    #expect(abs(try #require(Double(parts.1)) - megabytes * 1e6 / 24 / unit) < half)
+    // A period that would take minutes is not measured, and said so.
+    let long = try Program.train(
+      settings + ["--inverse-every", "999983", "--dry-run", "--run-directory", directory.path("b")])
+    #expect(try line("step", of: long.output).contains(" of them where 2999949 are a period: "))
+  }
+
   /// Of a run that goes on, what is left of it.
   @Test func aResumedRunHasItsRest() throws {
     let settings = settings + ["--save-every-steps", "4", "--resume", "auto"]
@@ -90,6 +122,7 @@ import Testing
     "--insert-every 3 --precondition-every 2 --damping-relative",
     "--damping-schedule levenberg-marquardt --momentum 0.9", "--model MODEL --window 900",
     "--model MODEL --window 900 --damping-relative --damping 1e-6 --clip-norm 1e-3",
+    "--optimizer kfac --solver cg --damping-schedule levenberg-marquardt --step adaptive",
   ]) func everyKindOfRun(options: String) throws {
     let model = try directory.write(
       "input: [1, 8, 8]\nlayers: [flatten, linear: {in: 64, out: 10}]", to: "model.yaml")

@@ -1,0 +1,72 @@
+import ArgumentParser
+import Curvature
+import Optimizers
+
+/// How K-FAC makes a layer's direction of its gradient.
+package struct LayerSolverSettings: ParsableArguments {
+  package enum Solver: String, CaseIterable, ExpressibleByArgument { case eigen, cholesky, cg }
+
+  @Option(
+    help: """
+      How a layer's gradient becomes its direction: by its factors' inverses, eigen or cholesky, of which \
+      the exact damping needs eigen; or by conjugate gradients with products of the step's inputs and \
+      output gradients, without a factor being formed (cg).
+      """)
+  package var solver = Solver.cholesky
+
+  @Option(
+    help: "What these products are with: B⊗A (factored), or the layer's own Fisher matrix (fisher)."
+  )
+  package var cgOperator = CurvatureOperator.factored
+
+  @Option(
+    parsing: .unconditional,
+    help: "Conjugate gradients end where the residual is that share of the gradient, in (0, 1).")
+  package var cgTolerance = 1e-2
+
+  @Option(parsing: .unconditional, help: "Conjugate gradients end after so many iterations.")
+  package var cgIterations = 20
+
+  @Flag(
+    inversion: .prefixedNo,
+    help: "Conjugate gradients begin at the last step's solution, or at zeros.")
+  package var cgWarmStart = true
+
+  package init() {}
+
+  package func validate() throws {
+    try require("--cg-iterations", in: 1...1_000_000, cgIterations)
+    try require(cgTolerance > 0 && cgTolerance < 1, "--cg-tolerance", "in (0, 1)", cgTolerance)
+  }
+
+  /// Steps from one batch whose factors are taken to the next, where nothing else is asked.
+  package var factorEvery: Int { solver == .cg ? 1 : 10 }
+
+  /// Whether it goes together with what is asked beside it.
+  ///
+  /// - Throws: `ValidationError`.
+  package func check(factorEvery: Int, workerShare: Double) throws {
+    guard solver == .cg else { return }
+    try require(
+      factorEvery == 1, "--factor-every",
+      "1 with --solver cg, which has samples of each step's batch", factorEvery)
+    try require(
+      workerShare == 1, "--kfac-grad-workers", "1 with --solver cg, which runs on all ranks",
+      workerShare)
+  }
+
+  package var ofLayers: KFAC.Solver {
+    switch solver {
+    case .eigen: return .factors(.eigen)
+    case .cholesky: return .factors(.cholesky)
+    case .cg:
+      var iterative = KFAC.IterativeSolver()
+      iterative.operation = cgOperator
+      iterative.method = ConjugateGradients(tolerance: cgTolerance, iterations: cgIterations)
+      iterative.startsWarm = cgWarmStart
+      return .conjugateGradients(iterative)
+    }
+  }
+}
+
+extension CurvatureOperator: ExpressibleByArgument {}
