@@ -42,7 +42,7 @@ adamw 8e-3"
     common=(--model resnet20 --evaluate-every 39) lengths=468
     goal=(--target-loss 0.32) goal_name="0.32" reached='loss <= 0.32'
     settings="
-kfac 1e-2 --momentum 0.9 --damping 1e-3
+kfac 1e-2 --momentum 0.9 --damping 1e-3 --kl-clip inf
 mfac 5e-3 --momentum 0.9
 sgd 0.1 --momentum 0.9
 adamw 5e-3"
@@ -53,7 +53,7 @@ adamw 5e-3"
     lengths=200
     goal=(--target-loss 2.4) goal_name="2.4 nats" reached='loss <= 2.4'
     settings="
-kfac 0.1 --momentum 0.9 --damping 1e-3 --kl-clip 1e-3
+kfac 0.1 --damping 1e-3 --kl-clip 1e-3
 mfac 1e-2 --window 64 --damping 1e-3 --momentum 0.9
 sgd 0.1 --momentum 0.9
 adamw 5e-4"

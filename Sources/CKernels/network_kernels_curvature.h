@@ -50,16 +50,43 @@ void NAME(ck_divide_by_outer)(size_t rows, size_t columns, const T *row_values, 
 void NAME(ck_pack_lower)(size_t order, const T *matrix, size_t stride, const int32_t *places,
                          T *packed) {
   for (size_t i = 0; i < order; i++) {
-    size_t row = places ? (size_t)places[i] : i;
+    if (!places) {
+      memcpy(packed, matrix + i * stride, (i + 1) * sizeof(T));
+      packed += i + 1;
+      continue;
+    }
+    size_t row = (size_t)places[i];
     for (size_t j = 0; j <= i; j++) {
-      size_t column = places ? (size_t)places[j] : j;
+      size_t column = (size_t)places[j];
       *packed++ = row >= column ? matrix[row * stride + column] : matrix[column * stride + row];
     }
   }
 }
 
 void NAME(ck_unpack_lower)(size_t order, const T *packed, T scale, T *matrix) {
-  for (size_t i = 0; i < order; i++)
-    for (size_t j = 0; j <= i; j++)
-      matrix[i * order + j] = matrix[j * order + i] = scale * *packed++;
+  /* Blocks of rows and columns that stay in the cache. */
+  const size_t size = 32;
+  for (size_t top = 0; top < order; top += size) {
+    size_t bottom = top + size < order ? top + size : order;
+    for (size_t i = top; i < bottom; i++)
+      for (size_t j = 0; j <= i; j++) matrix[i * order + j] = scale * *packed++;
+    for (size_t left = 0; left <= top; left += size)
+      for (size_t i = top; i < bottom; i++)
+        for (size_t j = left; j < i && j < left + size; j++)
+          matrix[j * order + i] = matrix[i * order + j];
+  }
+}
+
+size_t NAME(ck_class_at)(size_t classes, const T *p, double share) {
+  double rest = 0;
+  for (size_t c = 0; c < classes; c++) rest += (double)p[c];
+  rest *= share;
+  size_t last = 0;
+  for (size_t c = 0; c < classes; c++) {
+    if (!(p[c] > 0)) continue;
+    last = c;
+    rest -= (double)p[c];
+    if (rest < 0) break;
+  }
+  return last;
 }

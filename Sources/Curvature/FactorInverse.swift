@@ -4,7 +4,7 @@ import LinearAlgebra
 /// A factor decomposed, or inverted with its damping: plain numbers, which another rank can be sent.
 ///
 ///     eigen      e [n], then Qᵀ [n, n], an eigenvector a row
-///     cholesky   (F + shift·I)⁻¹ [n, n], of which the lower triangle counts, then its log-determinant
+///     cholesky   (F + shift·I)⁻¹ [n, n], then its log-determinant
 ///     of a diagonal or unit factor by either: e [n]
 public final class FactorInverse<Element: Scalar> {
   /// Of the factor.

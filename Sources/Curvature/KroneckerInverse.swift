@@ -4,7 +4,7 @@ import LinearAlgebra
 /// The inverse of a layer's damped curvature, `(B ⊗ A + damping)⁻¹`, from both factors' decompositions
 /// or inverses.
 ///
-///     V, U [d_out, d_in + bias] row-major, or of a table [d_in, d_out]
+///     V, U [d_out, d_in + bias] row-major, or of a table [d_in, d_out]: a weight, and a bias
 public final class KroneckerInverse<Element: Scalar> {
   /// Of the layer.
   public let shape: KroneckerShape
@@ -17,21 +17,20 @@ public final class KroneckerInverse<Element: Scalar> {
   /// λ, and what of it each factor has had added.
   public private(set) var damping = 0.0
   private var shifts = (a: 0.0, b: 0.0)
-  private let scratch: Buffer<Element>
-  private let ones: Buffer<Element>
+  private let workspace: KroneckerWorkspace<Element>
 
+  /// - Parameter workspace: for this shape among others; nil for one of its own.
   /// - Throws: `KroneckerError` where the form needs eigenvalues and the solver has none.
   public init(
-    _ shape: KroneckerShape, solver: FactorSolver, form: KroneckerDamping
+    _ shape: KroneckerShape, solver: FactorSolver, form: KroneckerDamping,
+    workspace: KroneckerWorkspace<Element>? = nil
   ) throws(KroneckerError) {
     guard form != .exact || solver == .eigen else { throw .exactNeedsEigenvalues }
     self.shape = shape
     self.form = form
     a = FactorInverse(shape.a, solver: solver)
     b = FactorInverse(shape.b, solver: solver)
-    scratch = Buffer(count: shape.a.order * shape.b.order)
-    ones = Buffer(count: max(shape.a.order, shape.b.order))
-    ones.all.update(repeating: 1)
+    self.workspace = workspace ?? KroneckerWorkspace(for: [shape])
   }
 
   /// Of these averages, here and now.
@@ -58,68 +57,115 @@ public final class KroneckerInverse<Element: Scalar> {
     return shifts
   }
 
-  /// U = (B ⊗ A + damping)⁻¹ V.
+  /// U = (B ⊗ A + damping)⁻¹ V; of U some rows alone where no more are wanted.
+  ///
+  /// The last two products are made some rows of U at a time, always the same ones together, and apart
+  /// from them its column of the bias: whichever of them a rank makes, it makes the same bits.
   ///
   /// - Parameters:
-  ///   - v: [d_out, d_in + bias], or of a table [d_in, d_out].
-  ///   - u: of the same shape, overwritten; not v.
-  public func apply(_ v: UnsafePointer<Element>, into u: UnsafeMutablePointer<Element>) {
+  ///   - v: the weight, then the bias, as in the layout of parameters.
+  ///   - u: of the same order; it may be v.
+  ///   - wanted: elements of u that are to be made, nil for all. Others, beside them, are overwritten too.
+  public func apply(
+    _ v: UnsafePointer<Element>, into u: UnsafeMutablePointer<Element>,
+    only wanted: [Range<Int>]? = nil
+  ) {
+    if let wanted, wanted.isEmpty { return }
     let (rows, columns) = shape.isTable ? (a, b) : (b, a)
-    let rowCount = rows.shape.order
-    let columnCount = columns.shape.order
-    let (first, second) = (scratch.pointer, u)
-    // Left to right through scratch and u; each step goes from the one to the other.
-    var x = v
-    func step(_ body: (UnsafePointer<Element>, UnsafeMutablePointer<Element>) -> Void) {
-      let y = x == UnsafePointer(first) ? second : first
-      body(x, y)
-      x = UnsafePointer(y)
+    let (rowCount, columnCount) = (rows.shape.order, columns.shape.order)
+    let x = wholeProducts(v, rows, columns)
+    let width = shape.hasBias ? shape.inputs : columnCount
+    func isWanted(_ range: Range<Int>) -> Bool {
+      wanted.map { $0.contains { $0.overlaps(range) } } ?? true
     }
-    func rotate(back: Bool) {
-      if let q = rows.vectors {
-        step { x, y in
-          Element.product(
-            rows: rowCount, columns: columnCount, inner: rowCount, alpha: 1,
-            a: q, strideA: rowCount, transposeA: back, b: x, strideB: columnCount,
-            transposeB: false, beta: 0, c: y, strideC: columnCount)
-        }
+    for start in stride(from: 0, to: rowCount, by: KroneckerWorkspace<Element>.rowsAtOnce) {
+      let end = min(start + KroneckerWorkspace<Element>.rowsAtOnce, rowCount)
+      guard isWanted(start * width..<end * width) else { continue }
+      let count = end - start
+      var t = x + start * columnCount
+      if let left = matrix(rows) {
+        Element.product(
+          rows: count, columns: columnCount, inner: rowCount, alpha: 1, a: left + start,
+          strideA: rowCount, transposeA: true, b: x, strideB: columnCount, transposeB: false,
+          beta: 0, c: workspace.some.pointer, strideC: columnCount)
+        t = UnsafePointer(workspace.some.pointer)
       }
-      if let q = columns.vectors {
-        step { x, y in
-          Element.product(
-            rows: rowCount, columns: columnCount, inner: columnCount, alpha: 1,
-            a: x, strideA: columnCount, transposeA: false, b: q, strideB: columnCount,
-            transposeB: !back, beta: 0, c: y, strideC: columnCount)
-        }
+      let y = u + start * width
+      if let right = matrix(columns) {
+        Element.product(
+          rows: count, columns: width, inner: columnCount, alpha: 1, a: t, strideA: columnCount,
+          transposeA: false, b: right, strideB: columnCount, transposeB: false, beta: 0, c: y,
+          strideC: width)
+      } else {
+        y.update(from: t, count: count * width)
       }
     }
-    rotate(back: false)
-    for (factor, fromRight) in [(rows, false), (columns, true)] where factor.isInverse {
-      step { x, y in
-        Element.symmetricProduct(
-          rows: rowCount, columns: columnCount, factor.numbers.pointer, fromRight: fromRight, x,
-          into: y)
-      }
+    if shape.hasBias, isWanted(rowCount * width..<rowCount * columnCount) {
+      bias(x, rows, columns, into: u + rowCount * width)
+    }
+  }
+
+  /// What the last two products are with: Qᵀ V Q divided by the damped eigenvalues, where there are
+  /// some, or V; as a matrix [d_out, d_in + bias].
+  private func wholeProducts(
+    _ v: UnsafePointer<Element>, _ rows: FactorInverse<Element>, _ columns: FactorInverse<Element>
+  ) -> UnsafePointer<Element> {
+    let (rowCount, columnCount) = (rows.shape.order, columns.shape.order)
+    var (x, y) = (workspace.matrices.0.pointer, workspace.matrices.1.pointer)
+    shape.gather(v, into: x)
+    if let q = rows.vectors {
+      Element.product(
+        rows: rowCount, columns: columnCount, inner: rowCount, alpha: 1, a: q, strideA: rowCount,
+        transposeA: false, b: x, strideB: columnCount, transposeB: false, beta: 0, c: y,
+        strideC: columnCount)
+      swap(&x, &y)
+    }
+    if let q = columns.vectors {
+      Element.product(
+        rows: rowCount, columns: columnCount, inner: columnCount, alpha: 1, a: x,
+        strideA: columnCount, transposeA: false, b: q, strideB: columnCount, transposeB: true,
+        beta: 0, c: y, strideC: columnCount)
+      swap(&x, &y)
     }
     if !(rows.isInverse && columns.isInverse) {
-      step { x, y in
-        y.update(from: x, count: rowCount * columnCount)
-        let (row, column) = (spectrum(rows), spectrum(columns))
-        Element.divideByOuter(
-          rows: rowCount, columns: columnCount, rowValues: row.values, rowShift: Element(row.shift),
-          columnValues: column.values, columnShift: Element(column.shift),
-          damping: form == .exact ? Element(damping) : 0, y)
-      }
+      let (row, column) = (spectrum(rows), spectrum(columns))
+      Element.divideByOuter(
+        rows: rowCount, columns: columnCount, rowValues: row.values, rowShift: Element(row.shift),
+        columnValues: column.values, columnShift: Element(column.shift),
+        damping: form == .exact ? Element(damping) : 0, x)
     }
-    rotate(back: true)
-    if x == UnsafePointer(first) { u.update(from: x, count: rowCount * columnCount) }
+    return UnsafePointer(x)
+  }
+
+  /// The column of U behind the others, which is the bias's.
+  private func bias(
+    _ x: UnsafePointer<Element>, _ rows: FactorInverse<Element>,
+    _ columns: FactorInverse<Element>, into u: UnsafeMutablePointer<Element>
+  ) {
+    let (rowCount, columnCount) = (rows.shape.order, columns.shape.order)
+    let left = matrix(rows)
+    let t = left == nil ? u : workspace.some.pointer
+    Element.product(
+      rows: rowCount, columns: 1, inner: columnCount, alpha: 1, a: x, strideA: columnCount,
+      transposeA: false, b: matrix(columns)! + columnCount - 1, strideB: columnCount,
+      transposeB: false, beta: 0, c: t, strideC: 1)
+    if let left {
+      Element.product(
+        rows: rowCount, columns: 1, inner: rowCount, alpha: 1, a: left, strideA: rowCount,
+        transposeA: true, b: t, strideB: 1, transposeB: false, beta: 0, c: u, strideC: 1)
+    }
+  }
+
+  /// What is multiplied with last: the inverse, or Qᵀ; nil for the unit matrix.
+  private func matrix(_ factor: FactorInverse<Element>) -> UnsafePointer<Element>? {
+    factor.isInverse ? UnsafePointer(factor.numbers.pointer) : factor.vectors
   }
 
   /// What is left to divide by: of an inverse nothing.
   private func spectrum(
     _ factor: FactorInverse<Element>
   ) -> (values: UnsafePointer<Element>, shift: Double) {
-    if factor.isInverse { return (UnsafePointer(ones.pointer), 0) }
+    if factor.isInverse { return (UnsafePointer(workspace.ones.pointer), 0) }
     return (factor.values, factor === a ? shifts.a : shifts.b)
   }
 

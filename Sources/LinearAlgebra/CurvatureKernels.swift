@@ -20,6 +20,9 @@ public protocol CurvatureKernels: BitwiseCopyable {
     _ x: UnsafeMutablePointer<Self>
   )
 
+  /// The class at `share` in [0, 1) of the sum of probabilities [classes], in double precision.
+  static func classAt(_ share: Double, classes: Int, _ p: UnsafePointer<Self>) -> Int
+
   /// The lower triangle, by rows, of a symmetric matrix [order, stride] of which that triangle is
   /// read: `packed[i(i + 1)/2 + j] = matrix[places[i], places[j]]`, the places themselves where nil.
   static func packLower(

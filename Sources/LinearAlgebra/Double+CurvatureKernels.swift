@@ -26,6 +26,10 @@ extension Double: CurvatureKernels {
       rowCount, columnCount, rowValues, rowShift, columnValues, columnShift, damping, x)
   }
 
+  public static func classAt(_ share: Double, classes: Int, _ p: UnsafePointer<Double>) -> Int {
+    ck_class_at_f64(classes, p, share)
+  }
+
   public static func packLower(
     order: Int, _ matrix: UnsafePointer<Double>, stride: Int, places: UnsafePointer<Int32>?,
     into packed: UnsafeMutablePointer<Double>

@@ -53,6 +53,7 @@ extension Double: SymmetricMatrices {
     for i in 0..<order { logarithm += 2 * log(matrix[i * (order + 1)]) }
     dpotri_("U", &n, matrix, &n, &info)
     precondition(info == 0, "dpotri: \(info)")
+    mirrorLower(order: order, matrix)
     return logarithm
   }
 

@@ -25,6 +25,10 @@ extension Float: CurvatureKernels {
       rowCount, columnCount, rowValues, rowShift, columnValues, columnShift, damping, x)
   }
 
+  public static func classAt(_ share: Double, classes: Int, _ p: UnsafePointer<Float>) -> Int {
+    ck_class_at_f32(classes, p, share)
+  }
+
   public static func packLower(
     order: Int, _ matrix: UnsafePointer<Float>, stride: Int, places: UnsafePointer<Int32>?,
     into packed: UnsafeMutablePointer<Float>

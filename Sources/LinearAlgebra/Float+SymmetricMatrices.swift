@@ -53,6 +53,7 @@ extension Float: SymmetricMatrices {
     for i in 0..<order { logarithm += 2 * log(Double(matrix[i * (order + 1)])) }
     spotri_("U", &n, matrix, &n, &info)
     precondition(info == 0, "spotri: \(info)")
+    mirrorLower(order: order, matrix)
     return logarithm
   }
 

@@ -25,8 +25,7 @@ public protocol SymmetricMatrices: BitwiseCopyable {
 
   /// `(A + shift·I)⁻¹` by A + shift·I = LLᵀ.
   ///
-  /// - Parameter matrix: [order, order], of which the lower triangle is read, and becomes that of the
-  ///   inverse.
+  /// - Parameter matrix: [order, order], of which the lower triangle is read; becomes the inverse.
   /// - Returns: log det (A + shift·I).
   /// - Throws: `NotPositiveDefinite` naming the failing leading minor.
   static func invert(
@@ -41,4 +40,17 @@ public protocol SymmetricMatrices: BitwiseCopyable {
     count: Int, alpha: Self, _ x: UnsafePointer<Self>, beta: Self,
     into y: UnsafeMutablePointer<Self>
   )
+}
+
+/// Makes the upper triangle of a matrix [order, order] that of the lower one.
+func mirrorLower<Element>(order: Int, _ matrix: UnsafeMutablePointer<Element>) {
+  // Blocks of rows and columns that stay in the cache.
+  let size = 32
+  for top in stride(from: 0, to: order, by: size) {
+    for left in stride(from: 0, through: top, by: size) {
+      for i in top..<min(top + size, order) {
+        for j in left..<min(left + size, i) { matrix[j * order + i] = matrix[i * order + j] }
+      }
+    }
+  }
 }

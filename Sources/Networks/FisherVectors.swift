@@ -129,7 +129,8 @@ public final class FisherVectors<Element: Scalar> {
       Element.scaleRows(
         rows: predictions, columns: outputs, scale: scales.pointer, p, into: vector)
       for i in 0..<predictions {
-        let label = drawnClass(p + i * outputs, random.uniform(at: first + UInt64(i)))
+        let label = Element.classAt(
+          random.uniform(at: first + UInt64(i)), classes: outputs, p + i * outputs)
         vector[i * outputs + label] -= Element(factor)
       }
     case .binaryCrossEntropy:
@@ -142,19 +143,5 @@ public final class FisherVectors<Element: Scalar> {
         vector[at] = Element(factor * random.normal(at: first * UInt64(outputs) + UInt64(at)))
       }
     }
-  }
-
-  /// The class at `share` of the probabilities' sum.
-  private func drawnClass(_ p: UnsafePointer<Element>, _ share: Double) -> Int {
-    var total = 0.0
-    for c in 0..<outputs { total += Double(p[c]) }
-    var rest = share * total
-    var last = 0
-    for c in 0..<outputs where p[c] > 0 {
-      last = c
-      rest -= Double(p[c])
-      if rest < 0 { break }
-    }
-    return last
   }
 }

@@ -21,9 +21,8 @@ public struct KroneckerLayer: Sendable, Equatable {
   /// S, the positions of an example that share the weight: of a sequence, or of a convolution's
   /// window.
   public let positions: Int
-  /// Whether the S positions have come together before the loss, which sees one prediction of an
-  /// example: pooled, or flattened into the features of later layers. Else each has its own loss, or
-  /// S is 1.
+  /// Whether the S positions are pooled into one before the loss. Else each has its own loss, or own
+  /// weights behind it, as features of a flattened example have; or S is 1.
   public let isPooled: Bool
   /// Whether its inputs are tokens.
   public let isEmbedding: Bool
@@ -32,7 +31,8 @@ public struct KroneckerLayer: Sendable, Equatable {
 extension NetworkDescription {
   /// The layers with Kronecker factors, in the order of their weights.
   public var kroneckerLayers: [KroneckerLayer] {
-    graph.nodes.flatMap { node -> [KroneckerLayer] in
+    let pooled = graph.nodesBeforePooling
+    return graph.nodes.enumerated().flatMap { index, node -> [KroneckerLayer] in
       guard case .layer(let kind) = node.operation else { return [] }
       let shape = graph.shapes[node.inputs[0]]
       // Of a sequence; of a plain vector 1.
@@ -45,8 +45,7 @@ extension NetworkDescription {
         return KroneckerLayer(
           name: layout.tensors[weight].name, weight: weight, bias: bias ? weight + 1 : nil,
           inputs: inputs, exampleInputs: shape.reduce(1, *), outputs: outputs, positions: positions,
-          // A sequence that is still one at the outputs has been one from its beginning on.
-          isPooled: positions > 1 && self.positions == 1, isEmbedding: isEmbedding)
+          isPooled: positions > 1 && pooled.contains(index), isEmbedding: isEmbedding)
       }
       switch kind {
       case .linear(let inputs, let outputs, let bias):
@@ -88,5 +87,27 @@ extension NetworkDescription {
       kroneckerLayers.flatMap { [$0.weight] + ($0.bias.map { [$0] } ?? []) }
         + normalizationLayers.flatMap { [$0.weight, $0.weight + 1] })
     return layout.tensors.indices.filter { !inside.contains($0) }
+  }
+}
+
+extension NetworkGraph {
+  /// The nodes behind which, somewhere, a layer pools several positions into one.
+  fileprivate var nodesBeforePooling: Set<Int> {
+    func positions(_ value: Int) -> Int {
+      let shape = shapes[value]
+      return shape.count == 3 ? shape[1] * shape[2] : shape.count == 2 ? shape[0] : 1
+    }
+    var found: Set<Int> = []
+    for (index, node) in nodes.enumerated().reversed() {
+      var isPooling = false
+      switch node.operation {
+      case .layer(.globalAveragePool), .layer(.averagePool2d), .layer(.maxPool2d):
+        isPooling = positions(node.inputs[0]) > 1 && positions(index + 1) == 1
+      default: break
+      }
+      // Value v is of node v − 1; the input of none.
+      if isPooling || found.contains(index) { found.formUnion(node.inputs.map { $0 - 1 }) }
+    }
+    return found
   }
 }

@@ -116,13 +116,37 @@ struct GradientSlice {
     with x: UnsafeBufferPointer<Float>, hasCurvature: Bool,
     into dots: UnsafeMutablePointer<Double>, stride: Int
   ) {
+    writeDots(
+      slice, x, scales: parameters.groups.map { $0.usesMFAC == hasCurvature ? 1 : 0 }, into: dots,
+      stride: stride)
+  }
+
+  /// `Σ cᵢ xᵢ yᵢ` over all ranks, of pairs of vectors of which this rank has its slice; c has a number for
+  /// each group. Collective.
+  func dots(
+    _ pairs: [(x: UnsafeBufferPointer<Float>, y: UnsafeBufferPointer<Float>, scales: [Double])],
+    on world: Communicator
+  ) throws -> [Double] {
+    let products = Buffer<Double>(count: pairs.count * cells.count)
+    for (offset, pair) in pairs.enumerated() {
+      writeDots(
+        pair.x, pair.y, scales: pair.scales, into: products.pointer + offset, stride: pairs.count)
+    }
+    return try sum.total(of: products.all, width: pairs.count, on: world)
+  }
+
+  /// `Σ cᵢ xᵢ yᵢ` of each cell alone, c of each group.
+  private func writeDots(
+    _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, scales: [Double],
+    into dots: UnsafeMutablePointer<Double>, stride: Int
+  ) {
     for cell in cells.indices {
       dots[cell * stride] = parameters.pieces(ofCell: cell).reduce(0) { sum, piece in
-        guard parameters.groups[piece.group].usesMFAC == hasCurvature else { return sum }
-        return sum
-          + MixedPrecision.dot(
-            UnsafeBufferPointer(rebasing: slice[piece.range]),
-            UnsafeBufferPointer(rebasing: x[piece.range]))
+        guard scales[piece.group] != 0 else { return sum }
+        return sum + scales[piece.group]
+          * MixedPrecision.dot(
+            UnsafeBufferPointer(rebasing: x[piece.range]),
+            UnsafeBufferPointer(rebasing: y[piece.range]))
       }
     }
   }

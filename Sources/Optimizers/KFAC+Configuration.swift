@@ -89,7 +89,7 @@ extension KFAC {
     /// Whether every rank keeps all factors' averages, or their owners alone.
     public var keepsAllFactors = false
 
-    /// The program's defaults for all else.
+    /// The program's defaults for all else, but that no direction is scaled.
     public init(
       damping: Double = 1e-3, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
     ) {
@@ -106,7 +106,6 @@ extension KFAC {
   ) -> Int {
     let placement = placement(of: layers, configuration, ranks: partition.ranks)
     var numbers = 0
-    var largest = 0
     for (index, layer) in layers.enumerated() {
       let works = placement.workers[index].contains(rank)
       let factors = configuration.factors(of: layer)
@@ -117,13 +116,7 @@ extension KFAC {
         }
         if works { numbers += ranges[factor].count }
       }
-      if works, !factors.isEmpty {
-        numbers += layer.parameters.count + max(layer.shape.a.order, layer.shape.b.order)
-        largest = max(largest, layer.parameters.count)
-      }
     }
-    // A layer's gradient and direction.
-    numbers += 2 * largest
     var sampled = 0
     if case .conjugateGradients(let settings) = configuration.solver {
       sampled = SampledLayers.bytes(
@@ -131,13 +124,23 @@ extension KFAC {
         parameters: partition.cells.parameterCount, rank: rank)
     }
     let slice = partition.slice(of: rank).count
-    return sampled
-      + 4 * (numbers + (layers.isEmpty ? 0 : partition.cells.parameterCount) + 2 * slice)
+    let factored = factored(layers, configuration, placement, rank: rank)
+    return sampled + KroneckerWorkspace<Float>.bytes(for: factored.map(\.shape)) + 4
+      * (numbers + (layers.isEmpty ? 0 : partition.cells.parameterCount) + 2 * slice)
       + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
       + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
       + ReduceScatter.bytes(of: microBatches, to: placement.slices, rank: rank)
       + groups.bytes(partition: partition, rank: rank)
+  }
+
+  /// Those that a rank preconditions by factors.
+  static func factored(
+    _ layers: [Layer], _ configuration: Configuration, _ placement: KroneckerPlacement, rank: Int
+  ) -> [Layer] {
+    layers.indices.filter {
+      placement.workers[$0].contains(rank) && configuration.solver(of: layers[$0]) != nil
+    }.map { layers[$0] }
   }
 
   /// Who inverts which factor, and who preconditions which layer.

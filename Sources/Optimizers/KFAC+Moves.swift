@@ -24,6 +24,19 @@ extension KFAC {
       })
   }
 
+  /// Of each layer the parameters, from its first on, whose directions a worker makes.
+  static func served(
+    _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>], by rank: Int
+  ) -> [[Range<Int>]] {
+    var served = [[Range<Int>]](repeating: [], count: layers.count)
+    for (layer, target, range) in pieces(layers, slices)
+    where placement.worker(ofLayer: layer, serving: target) == rank {
+      let start = layers[layer].parameters.lowerBound
+      served[layer].append(range.lowerBound - start..<range.upperBound - start)
+    }
+    return served
+  }
+
   /// The layers' parameters, cut by who has them.
   private static func pieces(
     _ layers: [Layer], _ slices: [Range<Int>]
@@ -99,8 +112,14 @@ extension KFAC {
       for (factor, owner) in placement.owners[index].enumerated() {
         inversions[owner] += Double(cost(configuration.factors(of: layer)[factor]))
       }
-      for worker in placement.workers[index] {
-        directions[worker] += work(layer)
+    }
+    for rank in 0..<ranks {
+      for (layer, ranges) in zip(layers, served(layers, placement, slices, by: rank))
+      where !ranges.isEmpty {
+        let share = Double(ranges.reduce(0) { $0 + $1.count }) / Double(layer.parameters.count)
+        // Half of the products with eigenvectors are with all rows.
+        let made = configuration.solver(of: layer) == .eigen ? (1 + share) / 2 : share
+        directions[rank] += made * work(layer)
       }
     }
     var products: [[Traffic]] = []

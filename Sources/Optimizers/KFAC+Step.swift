@@ -18,6 +18,7 @@ extension KFAC {
       clock.time(.update) { fixedChange(parameters, learningRate: learningRate) }
       return
     }
+    clock.time(.update) { scaleByRates() }
     let (rate, momentum) = try bestStep(damping: damping, on: world, clock: clock)
     clock.time(.update) { adaptiveChange(parameters, rate: rate, momentum: momentum) }
   }
@@ -43,6 +44,17 @@ extension KFAC {
     }
   }
 
+  /// u ← ρu, ρ each group's share of the learning rate.
+  private func scaleByRates() {
+    let slice = gradient.parameters
+    for cell in slice.cells.indices {
+      for piece in slice.pieces(ofCell: cell) where slice.groups[piece.group].rateFactor != 1 {
+        let factor = Float(slice.groups[piece.group].rateFactor)
+        for i in piece.range { direction.pointer[i] *= factor }
+      }
+    }
+  }
+
   /// δ = −αu + μδ₀, which is the next step's δ₀.
   private func adaptiveChange(
     _ parameters: borrowing MutableSpan<Float>, rate: Double, momentum: Double
@@ -50,20 +62,21 @@ extension KFAC {
     let slice = gradient.parameters
     let steps = slice.steps(learningRate: rate, decay: configuration.weightDecay)
     let (u, v) = (direction.pointer, velocity.pointer)
+    let (rate, momentum) = (Float(rate), Float(momentum))
     for cell in slice.cells.indices {
       for piece in slice.pieces(ofCell: cell) {
-        let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+        let remainder = steps[piece.group].remainder
         for i in piece.range {
-          v[i] = Float(momentum) * v[i] - rate * u[i]
+          v[i] = momentum * v[i] - rate * u[i]
           u[i] = v[i] + (remainder - 1) * parameters[i]
         }
       }
     }
   }
 
-  /// α and μ of the least value of `½ δᵀ(G + (λ + ω)I)δ + gᵀδ` over δ = −αu + μδ₀, with g the gradient
-  /// as the optimizer takes it and ω the rate of coupled weight decay; μ = 0 where δ₀ says nothing of
-  /// its own.
+  /// α and μ of the least value of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over δ = −αu + μδ₀, with g the gradient as
+  /// the optimizer takes it and Ω the rate of coupled weight decay of each group; μ = 0 where δ₀ says
+  /// nothing of its own.
   ///
   /// Martens and Grosse, 2015, sections 6.4 and 7.
   private func bestStep(
@@ -71,16 +84,17 @@ extension KFAC {
   ) throws -> (rate: Double, momentum: Double) {
     let (u, v) = (UnsafeBufferPointer(direction.all), UnsafeBufferPointer(velocity.all))
     let g = gradient.slice
+    let groups = gradient.parameters.groups
+    let added = groups.map {
+      damping + Double(configuration.weightDecay.at($0.weightDecay).addedToGradient)
+    }
+    let ones = groups.map { _ in 1.0 }
     let dots = try clock.time(.sum) {
-      try [(u, u), (u, v), (v, v), (g, u), (g, v)].map {
-        try gradient.dot($0, $1, cells: gradient.cells, on: world)
-      }
+      try gradient.dots(
+        [(u, u, added), (u, v, added), (v, v, added), (g, u, ones), (g, v, ones)], on: world)
     }
     let form = try formOf([u, v], on: world, clock: clock)
-    let added = damping + Double(configuration.weightDecay.addedToGradient)
-    let (uu, uv, vv) = (
-      form[0] + added * dots[0], form[1] + added * dots[1], form[3] + added * dots[2]
-    )
+    let (uu, uv, vv) = (form[0] + dots[0], form[1] + dots[1], form[3] + dots[2])
     let determinant = uu * vv - uv * uv
     // Beyond that, the two are one direction in double precision.
     if vv > 0, determinant > 1e-12 * uu * vv {

@@ -12,8 +12,9 @@ import Sharding
 ///
 /// Micro-batches' factors are summed in the tree over the micro-batches and left with their owners, who
 /// invert them and give the inverses to the layer's workers. In each step the workers of a layer are sent
-/// the slices of its gradient, and send each rank its slice of the direction. Whoever does a layer's work
-/// does it whole, by the same calls, so that the bits do not depend on the number of ranks.
+/// the slices of its gradient, make the rows of the direction that they share out among them, and send
+/// each rank its slice. Whoever makes a row makes it by the same calls, so that the bits do not depend on
+/// the number of ranks.
 ///
 /// With conjugate gradients, layers have no factors but samples of the step's batch: `SampledLayers`.
 ///
@@ -48,7 +49,8 @@ public final class KFAC: ShardedOptimizer {
   private let directionExchange: RangeExchange
   /// Of the layers that this rank works on, shape [d]: gradients, then directions.
   private let whole: Buffer<Float>
-  private let matrices: (v: Buffer<Float>, u: Buffer<Float>)
+  /// Of each layer the parameters, from its first on, whose directions this rank makes.
+  private let served: [[Range<Int>]]
   let direction: Buffer<Float>
   /// v, or of adaptive steps the last change δ₀; [d/p], or none.
   let velocity: Buffer<Float>
@@ -101,13 +103,15 @@ public final class KFAC: ShardedOptimizer {
           ? FactorAverage(shape) : nil
       }
     }
+    let workspace = KroneckerWorkspace<Float>(
+      for: Self.factored(layers, configuration, placement, rank: world.rank).map(\.shape))
     inverses = try layers.indices.map { layer in
       guard placement.workers[layer].contains(world.rank),
         let solver = configuration.solver(of: layers[layer])
       else { return nil }
       return try KroneckerInverse(
         layers[layer].shape, solver: solver,
-        form: layers[layer].isBlock ? .exact : configuration.dampingForm)
+        form: layers[layer].isBlock ? .exact : configuration.dampingForm, workspace: workspace)
     }
     if case .conjugateGradients(let settings) = configuration.solver {
       sampled = SampledLayers(
@@ -123,10 +127,7 @@ public final class KFAC: ShardedOptimizer {
     directionExchange = RangeExchange(
       Self.directionMoves(layers, placement, slices), on: world)
     whole = Buffer(count: layers.isEmpty ? 0 : partition.cells.parameterCount)
-    let largest =
-      layers.indices.lazy.filter { [inverses] in inverses[$0] != nil }
-      .map { layers[$0].parameters.count }.max() ?? 0
-    matrices = (Buffer(count: largest), Buffer(count: largest))
+    served = Self.served(layers, placement, slices, by: world.rank)
     direction = Buffer(count: gradient.parameters.count)
     velocity = Buffer(
       count: configuration.momentum > 0 || configuration.isAdaptive
@@ -202,9 +203,7 @@ public final class KFAC: ShardedOptimizer {
           inverse.a.solver == .eigen ? damping : inverseDamping!, traceOfA: traces[2 * index],
           traceOfB: traces[2 * index + 1])
         let values = whole.pointer + layer.parameters.lowerBound
-        layer.shape.gather(values, into: matrices.v.pointer)
-        inverse.apply(matrices.v.pointer, into: matrices.u.pointer)
-        layer.shape.scatter(matrices.u.pointer, into: values)
+        inverse.apply(values, into: values, only: served[index])
       }
     }
     try clock.time(.exchange) {

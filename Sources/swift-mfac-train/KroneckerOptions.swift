@@ -58,7 +58,10 @@ struct KroneckerOptions: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: "Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down.")
+    help: """
+      Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down; inf: none \
+      is. (default: 0.001; inf with --step adaptive)
+      """)
   var klClip: Double?
 
   enum Step: String, CaseIterable, ExpressibleByArgument { case fixed, adaptive }
@@ -93,7 +96,7 @@ struct KroneckerOptions: ParsableArguments {
     ] {
       try require(flag, in: 1...1_000_000, steps)
     }
-    if let klClip { try require(klClip > 0 && klClip.isFinite, "--kl-clip", "> 0", klClip) }
+    if let klClip { try require(klClip > 0, "--kl-clip", "> 0", klClip) }
     try require(
       kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
       kfacGradWorkers)
@@ -124,6 +127,11 @@ struct KroneckerOptions: ParsableArguments {
     dampingForm = form
     let every = factorEvery ?? solving.factorEvery
     factorEvery = every
+    let clip = klClip ?? (step == .adaptive ? .infinity : 1e-3)
+    klClip = clip
+    try require(
+      step == .fixed || clip == .infinity, "--kl-clip",
+      "inf with --step adaptive, which chooses a step's length itself", clip)
     guard isIterative else {
       return try require(
         form != .exact || solving.solver == .eigen, "--damping-form exact",
@@ -164,7 +172,7 @@ struct KroneckerOptions: ParsableArguments {
     kfac.factorDecay = factorDecay
     if let factorEvery { kfac.factorEvery = factorEvery }
     kfac.inverseEvery = inverseEvery
-    kfac.klClip = klClip
+    kfac.klClip = klClip.flatMap { $0.isFinite ? $0 : nil }
     kfac.isAdaptive = step == .adaptive
     kfac.workerShare = kfacGradWorkers
     kfac.keepsAllFactors = kfacFactors == .all

@@ -12,8 +12,8 @@ struct OptimizerSettings: ParsableArguments {
   @Option(help: "Optimizer.")
   var optimizer = Kind.mfac
 
-  @Option(parsing: .unconditional, help: "Step size η.")
-  var learningRate = 1e-3
+  @Option(parsing: .unconditional, help: "Step size η. (default: 0.001; 0.1 with kfac)")
+  var learningRate: Double?
 
   @Option(
     parsing: .unconditional, help: "μ: of the direction's moving average (mfac), heavy-ball (sgd).")
@@ -89,9 +89,11 @@ struct OptimizerSettings: ParsableArguments {
   var onNonfinite = TrainingPlan.OnNonFinite.stop
 
   func validate() throws {
-    try require(
-      learningRate >= 0 && Float(learningRate).isFinite, "--learning-rate",
-      "≥ 0 and finite in single precision", learningRate)
+    if let learningRate {
+      try require(
+        learningRate >= 0 && Float(learningRate).isFinite, "--learning-rate",
+        "≥ 0 and finite in single precision", learningRate)
+    }
     try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
     try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0", weightDecay)
     try require("--window", in: 1...1_000_000, window)
@@ -112,6 +114,11 @@ struct OptimizerSettings: ParsableArguments {
 }
 
 extension OptimizerSettings {
+  /// Settles what depends on the optimizer.
+  mutating func resolve() {
+    learningRate = learningRate ?? (optimizer == .kfac ? 0.1 : 1e-3)
+  }
+
   func choice(
     damping: Double, _ rule: DampingRule, _ kronecker: KroneckerOptions
   ) -> OptimizerChoice {
@@ -145,7 +152,7 @@ extension OptimizerSettings {
       case .linear: .linear
       }
     return LearningRateSchedule(
-      base: learningRate, shape: shape, warmUp: warmUpSteps, totalSteps: steps)
+      base: learningRate!, shape: shape, warmUp: warmUpSteps, totalSteps: steps)
   }
 }
 

@@ -27,7 +27,8 @@ struct Settings: ParsableArguments {
   /// of it.
   mutating func checkTogether() throws {
     try data.resolve()
-    try damping.resolve()
+    optimizer.resolve()
+    try damping.resolve(optimizer.optimizer, kronecker.step)
     try kronecker.resolve()
     try pruning.resolve(sparse: optimizer.sparse)
     try reliability.resolve()

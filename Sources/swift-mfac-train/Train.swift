@@ -117,7 +117,7 @@ extension Settings {
     var plan = TrainingPlan(
       dataset: dataset, network: network,
       optimizer: optimizer.choice(
-        damping: damping.damping, damping.rule(steps: steps), kronecker),
+        damping: damping.damping!, damping.rule(steps: steps), kronecker),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules

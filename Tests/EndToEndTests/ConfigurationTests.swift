@@ -105,7 +105,7 @@ import Testing
           "config", "epochs", "initial-weights", "clip-norm", "damping-final", "evaluate-every",
           "save-every-steps", "save-every-minutes", "masks", "sparsity", "prune-schedule",
           "prune-begin", "prune-end", "prune-every", "include", "exclude", "scope", "regrow",
-          "regrow-share", "regrow-decay", "spectrum-every", "kl-clip",
+          "regrow-share", "regrow-decay", "spectrum-every",
         ]))
   }
 

@@ -28,6 +28,82 @@ import Testing
     #expect(models.count == 1)
   }
 
+  private func losses(
+    _ directory: TemporaryDirectory, _ name: String, _ settings: [String]
+  ) throws -> [MetricsLine] {
+    let run = directory.path(name)
+    let outcome = try Program.train(settings + ["--run-directory", run])
+    try #require(outcome.status == 0, "\(name): \(outcome.errors)")
+    return try MetricsLine.read(run).filter { $0.loss != nil }
+  }
+
+  /// Factors are of the whole batch, and what is drawn for an example depends on its place in it: cut
+  /// otherwise, all stays as it was but for roundings. Other draws, or another N, change
+  /// more.
+  @Test(arguments: ["mc", "type2", "empirical"])
+  func microBatchesChangeNothing(fisher: String) throws {
+    let directory = try TemporaryDirectory()
+    let all = try ["1", "6", "48"].map {
+      try losses(
+        directory, $0,
+        [
+          "--dataset", "digits", "--model", "cnn", "--optimizer", "kfac", "--damping", "0.03",
+          "--batch-size", "48", "--steps", "6", "--learning-rate", "1", "--schedule", "constant",
+          "--factor-every", "1", "--inverse-every", "1", "--momentum", "0.9", "--fisher", fisher,
+          "--micro-batches", $0,
+        ]
+      ).map { $0.loss! }
+    }
+    #expect(all[0].count == 6 && all[0][5] < 0.9 * all[0][0])
+    for other in all.dropFirst() {
+      for (a, b) in zip(all[0], other) { #expect(abs(a - b) <= 1e-5 * b, "\(a), \(b)") }
+    }
+  }
+
+  /// Steps that move nothing, on the same batch: other draws in each make other equations, and the targets
+  /// of the data the same.
+  @Test(arguments: ["mc", "empirical"]) func drawsAreOfTheirStep(fisher: String) throws {
+    let directory = try TemporaryDirectory()
+    let residuals = try losses(
+      directory, "run",
+      [
+        "--dataset", "digits", "--model", "mlp", "--optimizer", "kfac", "--solver", "cg",
+        "--no-cg-warm-start", "--cg-iterations", "3", "--cg-tolerance", "1e-9", "--damping", "0.01",
+        "--learning-rate", "1e-30", "--order", "sequential", "--batch-size", "1432", "--steps", "3",
+        "--fisher", fisher,
+      ]
+    ).compactMap(\.cgResidual)
+    #expect(residuals.count == 3 && Set(residuals).count == (fisher == "mc" ? 3 : 1))
+  }
+
+  /// Where the loss is a quadratic function of the parameters, with dropout as with positions, its model is
+  /// the loss: predicted and actual change are the same, but for a tiny λ.
+  @Test func theModelOfAQuadraticLossIsRight() throws {
+    let directory = try TemporaryDirectory()
+    let images = try directory.write(
+      """
+      input: [1, 8, 8]
+      layers: [flatten, {dropout: {probability: 0.4}}, {linear: {in: 64, out: 10}}]
+      """, to: "images.yaml")
+    let tokens = try directory.write(
+      "input: [6]\nlayers: [{embedding: {vocabulary: 256, width: 256}}]", to: "tokens.yaml")
+    let words = (0..<4000).map { "\($0 * $0 % 97) " }.joined()
+    let text = "text:" + (try directory.write(words, to: "words.txt"))
+    for (model, dataset) in [(images, ["digits"]), (tokens, [text, "--context-length", "6"])] {
+      let steps = try losses(
+        directory, model == images ? "images" : "tokens",
+        [
+          "--model", model, "--loss", "mean-squared-error", "--optimizer",
+          "kfac", "--step", "adaptive", "--damping", "1e-6", "--damping-schedule",
+          "levenberg-marquardt", "--damping-every", "1", "--steps", "8", "--batch-size", "48",
+          "--dataset",
+        ] + dataset)
+      let ratios = steps.compactMap(\.reductionRatio)
+      #expect(ratios.count == 8 && steps[7].loss! < 0.9 * steps[0].loss!)
+      for ratio in ratios { #expect(abs(ratio - 1) <= 0.01, "\(ratio) of \(dataset)") }
+    }
+  }
+
   /// The factors' averages are in a checkpoint unless it is told to leave them; then they begin anew.
   @Test func aRunGoesOnWithoutItsFactors() throws {
     let directory = try TemporaryDirectory()
@@ -43,12 +119,32 @@ import Testing
     #expect(outcome.output.contains("resume     at step 10"))
   }
 
+  /// Unclipped, or with the damping of M-FAC, these diverge within 20 steps.
+  @Test(arguments: [
+    (["fashion-mnist", "cnn"], "60", 0.8), (["digits", "mlp"], "110", 0.9),
+    (["digits", "mlp", "--step", "adaptive"], "110", 0.85),
+  ])
+  func defaultsTrain(network: [String], steps: String, accuracy: Double) throws {
+    let directory = try TemporaryDirectory()
+    let run = directory.path("run")
+    let outcome = try Program.train(
+      ["--dataset", network[0], "--model", network[1]] + network.dropFirst(2) + [
+        "--optimizer", "kfac", "--steps", steps, "--evaluate-every", steps, "--run-directory", run,
+      ])
+    try #require(outcome.status == 0, "\(outcome.errors)")
+    let reached = try #require(
+      outcome.output.firstMatch(of: /accuracy ([0-9.]+) % after/).flatMap { Double($0.1) })
+    #expect(reached / 100 > accuracy)
+  }
+
   @Test(arguments: [
     (["--damping-form", "exact"], "--damping-form exact: expected --solver eigen"),
     (["--damping-relative"], "--damping-relative: expected mfac"),
     (["--fisher-samples", "0"], "--fisher-samples: expected"),
     (["--kfac-grad-workers", "0"], "--kfac-grad-workers: expected in (0, 1]"),
     (["--factor-decay", "1"], "--factor-decay: expected in [0, 1)"),
+    (["--kl-clip", "nan"], "--kl-clip: expected > 0"),
+    (["--step", "adaptive", "--kl-clip", "1"], "--kl-clip: expected inf with --step adaptive"),
   ])
   func whatCannotBeIsRefused(settings: [String], message: String) throws {
     let outcome = try Program.train(ranks: 2, Self.settings + settings)

@@ -118,6 +118,27 @@ import Training
     #expect(text.tensorsWithoutCurvature.map { text.layout.tensors[$0].name } == ["1.weight"])
   }
 
+  /// Behind flattened positions each has weights of its own, so that nothing sums over them.
+  @Test func positionsArePooledWhereTheyBecomeOne() throws {
+    func pooled(_ end: [LayerDescription]) throws -> [Bool] {
+      try NetworkDescription(
+        input: [1, 4, 4],
+        layers: [
+          .conv2d(inputs: 1, outputs: 2, kernel: 3, padding: 1), .maxPool2d(kernel: 2),
+          .add([.conv2d(inputs: 2, outputs: 2, kernel: 1)]),
+        ] + end
+      ).kroneckerLayers.map(\.isPooled)
+    }
+    #expect(try pooled([.flatten, .linear(inputs: 8, outputs: 3)]) == [false, false, false])
+    #expect(
+      try pooled([.globalAveragePool, .linear(inputs: 2, outputs: 3)]) == [true, true, false])
+    #expect(
+      try pooled([.averagePool2d(kernel: 2), .flatten, .linear(inputs: 2, outputs: 3)])
+        == [true, true, false])
+    #expect(
+      try pooled([.conv2d(inputs: 2, outputs: 3, kernel: 2), .flatten]) == [false, false, false])
+  }
+
   @Test func largeVocabulariesHaveDiagonalFactors() throws {
     let network = try CurvatureNetwork(
       [3],

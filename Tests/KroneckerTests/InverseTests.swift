@@ -53,10 +53,16 @@ import Testing
     return (0..<count).map { random.normal(at: UInt64($0)) }
   }
 
-  private func apply(_ inverse: KroneckerInverse<Double>, _ v: [Double]) -> [Double] {
-    var u = [Double](repeating: .nan, count: v.count)
-    inverse.apply(v, into: &u)
-    return u
+  /// Of a matrix [d_out, d_in + bias], made of it as parameters lie.
+  private func apply<Element: Scalar>(
+    _ inverse: KroneckerInverse<Element>, _ v: [Element], only wanted: [Range<Int>]? = nil
+  ) -> [Element] {
+    var (parameters, u) = (v, [Element](repeating: .nan, count: v.count))
+    inverse.shape.scatter(v, into: &parameters)
+    inverse.apply(parameters, into: &u, only: wanted)
+    var matrix = u
+    inverse.shape.gather(u, into: &matrix)
+    return matrix
   }
 
   @Test(arguments: KroneckerDamping.allCases, FactorSolver.allCases)
@@ -86,6 +92,51 @@ import Testing
         let v = vector(factors.product.rows)
         #expect(apply(once, v) == apply(try inverse(factors, .eigen, form, damping: 0.02), v))
       }
+    }
+  }
+
+  /// Rows that ranks share, whoever makes which, and nothing that nobody wants beside them: of a layer of
+  /// three runs of rows, in place.
+  @Test(arguments: FactorSolver.allCases) func rowsAreTheSameWhoeverMakesThem(
+    solver: FactorSolver
+  ) throws {
+    for (hasBias, isTable) in [(true, false), (false, false), (false, true)] {
+      let shape = KroneckerShape(
+        inputs: isTable ? 200 : 7, hasBias: hasBias, outputs: isTable ? 7 : 200, positions: 1,
+        axis: .reduce, isTable: isTable)
+      let averages = [shape.a, shape.b].map { factor in
+        let sums = FactorSums<Float>(factor)
+        let rows = vector((factor.order + 3) * factor.order, seed: UInt64(factor.order))
+        sums.add(rows.map(Float.init), count: factor.order + 3)
+        var packed = [Float](repeating: .nan, count: factor.packedCount)
+        sums.finish(into: &packed)
+        let average = FactorAverage<Float>(factor)
+        average.add(packed, scale: 0.01, decay: 0)
+        return average
+      }
+      let inverse = try KroneckerInverse<Float>(shape, solver: solver, form: .factored)
+      try inverse.update(a: averages[0], b: averages[1], damping: 0.1)
+      let v = vector(shape.a.order * shape.b.order).map(Float.init)
+      var whole = v
+      inverse.apply(v, into: &whole)
+      for cuts in [[], [100], [672, 1344], [1, 700, 1399, 1401, v.count - 1]] {
+        let ends = ([0] + cuts + [v.count]).filter { $0 <= v.count }
+        var parts = [Float](repeating: .nan, count: v.count)
+        for range in zip(ends, ends.dropFirst()).map({ $0..<$1 }) {
+          var part = v
+          part.withUnsafeMutableBufferPointer {
+            inverse.apply(
+              UnsafePointer($0.baseAddress!), into: $0.baseAddress!, only: [range])
+          }
+          parts.replaceSubrange(range, with: part[range])
+        }
+        #expect(parts == whole, "cut at \(cuts)")
+      }
+      // Some rows alone are made: those of the last run, and no bias.
+      var some = v
+      inverse.apply(v, into: &some, only: [1399..<1400])
+      #expect(some[..<1344] == v[..<1344] && some[1400...] == v[1400...])
+      #expect(some[1344..<1400] == whole[1344..<1400])
     }
   }
 
@@ -159,8 +210,7 @@ import Testing
         let single = try KroneckerInverse<Float>(shape, solver: solver, form: form)
         try single.update(a: averages[0], b: averages[1], damping: 0.01)
         let v = vector(factors.product.rows)
-        var u = [Float](repeating: .nan, count: v.count)
-        single.apply(v.map(Float.init), into: &u)
+        let u = apply(single, v.map(Float.init))
         #expect(relativeError(u.map(Double.init), to: apply(exact, v)) <= 1e-4)
       }
     }
@@ -188,10 +238,8 @@ import Testing
       let factors = network.factors(fisher)[0]
       let inverse = try inverse(factors, .eigen, .exact, damping: 1e-12)
       let before = gradient()
-      var matrix = before
-      factors.layer.shape.gather(before, into: &matrix)
       var step = before
-      factors.layer.shape.scatter(apply(inverse, matrix), into: &step)
+      inverse.apply(before, into: &step)
       for i in step.indices { network.parameters[i] -= step[i] }
       let (largest, left) = (before.map(\.magnitude).max()!, gradient().map(\.magnitude).max()!)
       #expect(largest > 0.1 && left <= 1e-9 * largest)

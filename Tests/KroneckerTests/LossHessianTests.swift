@@ -1,4 +1,5 @@
 import Curvature
+import Glibc
 import LinearAlgebra
 import Networks
 import Reference
@@ -92,6 +93,37 @@ import Testing
         columns.reduce(0) { $0 + $1[i] * $1[j] }
       }
       #expect(product.relativeDistance(to: hessian) <= 1e-14)
+    }
+  }
+
+  /// The criterion's own gradients by the outputs, whatever training divides its loss by: z − t of half
+  /// the squared error, σ(z) − t, and softmax(z) − q.
+  @Test(arguments: [1, 3]) func empiricalVectorsAreTheCriterionsGradients(outputs: Int) {
+    let z = (0..<outputs).map { 0.7 * Double($0) - 0.4 }
+    let values = (0..<outputs).map { Double(1 - $0 % 2) }
+    let exponentials = z.map { exp($0) }
+    for (loss, predictions) in [
+      (Loss.meanSquaredError, z), (.binaryCrossEntropy, z.map { 1 / (1 + exp(-$0)) }),
+      (.crossEntropy(), exponentials.map { $0 / exponentials.reduce(0, +) }),
+    ] {
+      let vectors = FisherVectors<Double>(.empirical, of: loss, predictions: 1, outputs: outputs)
+      var vector = [Double](repeating: .nan, count: outputs)
+      func fill(_ targets: Targets<Double>) {
+        z.withUnsafeBufferPointer { z in
+          vector.withUnsafeMutableBufferPointer {
+            vectors.fill(0, z, into: $0, targets: targets, seed: 0, step: 0, firstPrediction: 0)
+          }
+        }
+      }
+      if case .crossEntropy = loss {
+        [Int32(0)].withUnsafeBufferPointer { fill(.classes($0)) }
+      } else {
+        values.withUnsafeBufferPointer { fill(.values($0)) }
+      }
+      for i in 0..<outputs {
+        let target = loss == .crossEntropy() ? (i == 0 ? 1 : 0) : values[i]
+        #expect((vector[i] - (predictions[i] - target)).magnitude <= 1e-15)
+      }
     }
   }
 

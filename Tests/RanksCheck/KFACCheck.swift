@@ -16,7 +16,7 @@ func checkKFAC(on world: Communicator) throws -> [UInt64] {
 }
 
 /// Steps of K-FAC on factors and gradients of the check's making, against dense inverses: layers of all
-/// kinds, parameters between them, averages over three batches, of which the third is inverted anew.
+/// kinds, parameters between them, averages over three batches, of which the first and the last are inverted.
 private func checkKFAC(
   _ solver: FactorSolver, _ form: KroneckerDamping, workerShare: Double, keepsAllFactors: Bool,
   on world: Communicator
@@ -43,8 +43,9 @@ private func checkKFAC(
   }
   var configuration = KFAC.Configuration(damping: 0.05)
   (configuration.solver, configuration.dampingForm) = (.factors(solver), form)
-  (configuration.factorEvery, configuration.inverseEvery) = (1, 2)
+  (configuration.factorEvery, configuration.inverseEvery) = (2, 4)
   configuration.factorDecay = 0.7
+  configuration.dampingRule = DampingRule(.linear(final: 0.25, steps: 5))
   (configuration.workerShare, configuration.keepsAllFactors) = (workerShare, keepsAllFactors)
   let microBatches = 9
   let kfac = try KFAC(
@@ -75,11 +76,8 @@ private func checkKFAC(
   }
   func factors(_ layer: KFAC.Layer) -> [FactorShape] { [layer.shape.a, layer.shape.b] }
 
-  var inverted: [DenseMatrix] = []
-  var digest: UInt64 = 0
-  var averages = layers.map { factors($0).map { [Double](repeating: 0, count: $0.packedCount) } }
-  for t in 0..<3 {
-    try check(kfac.wantsFactors, "factors of step \(t)")
+  /// The factors of step t's batch, of which the last micro-batch's may be wrong.
+  func give(_ t: Int, wrong: Float? = nil) throws {
     for microBatch in Partition(of: microBatches, over: world.size).range(of: world.rank) {
       let vector = try kfac.beginFactors(microBatch: microBatch, on: world)
       for (index, layer) in layers.enumerated() {
@@ -89,10 +87,32 @@ private func checkKFAC(
           for (i, number) in zip(range, numbers) { vector[i] = number }
         }
       }
+      if let wrong, microBatch == microBatches - 1 { vector[0] = wrong }
       try kfac.endFactors(on: world)
     }
     try kfac.finishFactors(on: world)
-    for (index, layer) in layers.enumerated() {
+  }
+
+  /// The averages and λ at the last inversion.
+  var inverted: [[[Double]]] = []
+  var invertedDamping = 0.0
+  var digest: UInt64 = 0
+  var averages = layers.map { factors($0).map { [Double](repeating: 0, count: $0.packedCount) } }
+  for t in 0..<5 {
+    // Every second batch's, as long as a step is to be taken with them.
+    let takesFactors = t % 2 == 0
+    try check(kfac.wantsFactors == takesFactors, "factors of step \(t)")
+    if takesFactors {
+      // On one rank alone: neither averages nor parameters know of it.
+      for wrong in [Float.nan, .infinity] {
+        try give(t, wrong: wrong)
+        let outcome = try stepper.step(gradient(t, d), learningRate: 1).outcome
+        try check(!outcome.taken && kfac.wantsFactors, "a factor with \(wrong) was taken")
+      }
+      try give(t)
+    }
+    let damping = 0.05 + 0.05 * Double(t)
+    for (index, layer) in layers.enumerated() where takesFactors {
       for (factor, shape) in factors(layer).enumerated() {
         let scale = factor == 0 ? layer.scales.a : layer.scales.b
         var sum = [Double](repeating: 0, count: shape.packedCount)
@@ -106,20 +126,23 @@ private func checkKFAC(
         }
       }
     }
-    if t % 2 == 0 {
-      let weight = 1 - (0...t).reduce(1) { x, _ in x * 0.7 }
-      inverted = layers.indices.map { index in
-        dense(layers[index], averages[index].map { $0.map { $0 / weight } }, form, damping: 0.05)
-      }
+    if t % 4 == 0 {
+      let weight = 1 - (0...t / 2).reduce(1) { x, _ in x * 0.7 }
+      inverted = averages.map { $0.map { $0.map { $0 / weight } } }
+      invertedDamping = damping
     }
     let g = gradient(t, d)
     var expected = g.map { -Double($0) }
-    for (layer, matrix) in zip(layers, inverted) {
+    for (layer, averages) in zip(layers, inverted) {
+      // Eigenvalues take the step's own λ.
+      let matrix = denseCurvature(
+        layer, averages, form,
+        damping: solver == .eigen || layer.isBlock ? damping : invertedDamping)
       expected.replaceSubrange(
         layer.parameters, with: matrix.solve(Array(expected[layer.parameters])))
     }
     let (outcome, change) = try stepper.step(g, learningRate: 1)
-    try check(outcome.taken && outcome.damping == 0.05, "step \(t) of K-FAC")
+    try check(outcome.taken && abs(outcome.damping! - damping) < 1e-12, "step \(t) of K-FAC")
     for layer in layers {
       let error = relativeError(
         Array(change[layer.parameters]), to: Array(expected[layer.parameters]))
@@ -127,7 +150,7 @@ private func checkKFAC(
       try check(error < 2e-4, "\(layer.name) in step \(t): \(error), \(solver), \(form)")
       expected.replaceSubrange(layer.parameters, with: change[layer.parameters])
     }
-    // Three steps from the origin, each of some units.
+    // Five steps from the origin, each of some units.
     try check(relativeError(change, to: expected) < 1e-6, "parameters outside of layers")
     digest = stepper.digest(digest)
   }
@@ -135,7 +158,7 @@ private func checkKFAC(
 }
 
 /// A layer's damped curvature, as it multiplies its parameters in their order.
-private func dense(
+func denseCurvature(
   _ layer: KFAC.Layer, _ averages: [[Double]], _ form: KroneckerDamping, damping: Double
 ) -> DenseMatrix {
   func matrix(_ shape: FactorShape, _ packed: [Double]) -> DenseMatrix {

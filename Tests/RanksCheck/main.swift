@@ -285,6 +285,7 @@ do {
   }
   digests.append(try checkGroupCosts(on: world))
   digests += try checkKFAC(on: world)
+  digests += try checkKFACSteps(on: world)
   try checkKFACMemory(on: world)
   for blockSize in [nil, 1, 30] {
     digests.append(try checkPruning(97, blockSize: blockSize, on: world))

@@ -51,5 +51,10 @@ import Testing
     // The two factors of one layer go to two ranks, where two work on it.
     let pair = KroneckerPlacement(of: [[Self.dense(100), Self.dense(90)]], over: 2, workerShare: 1)
     #expect(pair.owners == [[0, 1]])
+    // Cost, not count: the largest factor's owner gets none of the others.
+    let uneven = KroneckerPlacement(
+      of: [[Self.dense(100), Self.dense(10)]] + Array(repeating: [Self.dense(20)], count: 8),
+      over: 2, workerShare: 1)
+    #expect(uneven.owners == [[0, 1]] + Array(repeating: [1], count: 8))
   }
 }

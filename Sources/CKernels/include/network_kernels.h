@@ -133,7 +133,9 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
   void ck_pack_lower_##S(size_t order, const T *matrix, size_t stride, const int32_t *places,     \
                          T *packed);                                                              \
   /* Both triangles of scale times the packed matrix. */                                          \
-  void ck_unpack_lower_##S(size_t order, const T *packed, T scale, T *matrix);
+  void ck_unpack_lower_##S(size_t order, const T *packed, T scale, T *matrix);                    \
+  /* The class at `share` in [0, 1) of the sum of p [classes], in order and in double precision. */ \
+  size_t ck_class_at_##S(size_t classes, const T *p, double share);
 
 CK_NETWORK_KERNELS(float, f32)
 CK_NETWORK_KERNELS(double, f64)
