@@ -48,7 +48,7 @@ sgd 0.1 --momentum 0.9
 adamw 5e-3"
     ;;
   gpt-mini)
-    common=(--model gpt-mini --dataset text:data/kjv.txt --batch-size 48 --micro-batches 3
+    common=(--model gpt-mini --dataset text:data/kjv.txt --batch-size 48 --micro-batches 4
       --warm-up-steps 20 --evaluate-every 20)
     lengths=200
     goal=(--target-loss 2.4) goal_name="2.4 nats" reached='loss <= 2.4'

@@ -208,12 +208,15 @@ func leastCommonMultiple(_ a: Int, _ b: Int) -> Int {
 
 extension KFAC.Configuration: CustomStringConvertible {
   public var description: String {
-    switch solver {
-    case .factors(let solver):
-      "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
-        + "\(dampingForm.rawValue) damping \(damping)"
-    case .conjugateGradients(let solver): "\(solver), damping \(damping)"
-    }
+    let solver =
+      switch solver {
+      case .factors(let solver):
+        "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
+          + "\(dampingForm.rawValue) damping \(damping)"
+      case .conjugateGradients(let solver): "\(solver), damping \(damping)"
+      }
+    return solver + (klClip.map { ", KL clip \($0)" } ?? "")
+      + (momentum > 0 && !isAdaptive ? ", momentum \(momentum)" : "")
   }
 }
 

@@ -38,14 +38,21 @@ package struct Requests: OptionSet {
   /// From now on those that end a process are heard too. Before the first step there is nothing to save.
   static func listenToAll() {
     listen()
-    signal(SIGTERM) { Requests.end($0, .terminate) }
-    signal(SIGINT) { Requests.end($0, .interrupt) }
-    // A launcher that is told to end may read no more: who is just telling it something is to go on.
-    siginterrupt(SIGTERM, 1)
-    siginterrupt(SIGINT, 1)
+    interruptingSignal(SIGTERM) { Requests.end($0, .terminate) }
+    interruptingSignal(SIGINT) { Requests.end($0, .interrupt) }
     // The terminal has gone; under nohup that is no reason to end.
     let before = signal(SIGHUP) { Requests.end($0, .terminate) }
     if unsafeBitCast(before, to: Int.self) == 1 { signal(SIGHUP, SIG_IGN) }
+  }
+
+  /// A launcher that is told to end may read no more: who is just telling it something is to go on, which
+  /// `signal` would not let it, for it starts system calls anew.
+  private static func interruptingSignal(
+    _ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void
+  ) {
+    var action = sigaction()
+    action.__sigaction_handler.sa_handler = handler
+    sigaction(number, &action, nil)
   }
 
   /// What has been asked for since the last time.

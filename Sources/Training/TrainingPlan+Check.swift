@@ -72,6 +72,10 @@ extension TrainingPlan {
   func summary(
     _ partition: CellPartition, _ groups: ParameterGroups, _ masks: Masks?, _ memory: MemoryPlan
   ) throws -> String {
+    let rate =
+      if case .kfac(let kfac, _) = optimizer, kfac.isAdaptive {
+        "learning rate and momentum of a quadratic model"
+      } else { "learning rate \(schedule.base)" }
     let optimizer =
       switch optimizer {
       case .mfac(let mfac):
@@ -89,7 +93,7 @@ extension TrainingPlan {
     return """
       data       \(dataset.description)
       network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)\(zeros)
-      optimizer  \(optimizer), learning rate \(schedule.base)\(try kfacSummary())\(groupLines)\(pruningSummary(masks))
+      optimizer  \(optimizer), \(rate)\(try kfacSummary())\(groupLines)\(pruningSummary(masks))
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank

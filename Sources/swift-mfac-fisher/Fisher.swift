@@ -64,7 +64,7 @@ struct QuerySettings: ParsableArguments {
   var output: String?
 
   func validate() throws {
-    try require(damping > 0 && damping.isFinite, "--damping", "> 0", damping)
+    try require(damping > 0 && damping.isFinite, "--damping", "> 0 and finite", damping)
     if let output {
       try require(
         output.hasSuffix(".npy") || output.hasSuffix(".safetensors"), "--output",

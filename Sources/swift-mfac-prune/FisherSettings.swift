@@ -68,9 +68,10 @@ struct FisherSettings: ParsableArguments {
     try require("--block-size", in: 1...1_000_000_000, blockSize)
     try require(
       !damping.values.isEmpty && damping.values.allSatisfy { $0 > 0 && $0.isFinite }, "--damping",
-      "> 0", damping)
+      "> 0 and finite", damping)
     try require(
-      gradientScale.values.allSatisfy { $0 >= 0 && $0.isFinite }, "--gradient-scale", "≥ 0",
+      gradientScale.values.allSatisfy { $0 >= 0 && $0.isFinite }, "--gradient-scale",
+      "≥ 0 and finite",
       gradientScale)
     try require(
       gradientScale.values == [0] || update == .joint, "--gradient-scale",

@@ -49,7 +49,7 @@ struct DampingSettings: ParsableArguments {
       ("--damping", damping ?? 1), ("--damping-final", dampingFinal ?? 1),
       ("--damping-minimum", dampingMinimum), ("--damping-maximum", dampingMaximum),
     ] {
-      try require(value > 0 && value.isFinite, flag, "> 0", value)
+      try require(value > 0 && value.isFinite, flag, "> 0 and finite", value)
     }
     try require("--damping-every", in: 1...1_000_000, dampingEvery)
   }

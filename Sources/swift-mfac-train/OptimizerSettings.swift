@@ -95,12 +95,13 @@ struct OptimizerSettings: ParsableArguments {
         "≥ 0 and finite in single precision", learningRate)
     }
     try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
-    try require(weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0", weightDecay)
+    try require(
+      weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0 and finite", weightDecay)
     try require("--window", in: 1...1_000_000, window)
     try require(
       windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
     if let clipNorm {
-      try require(clipNorm > 0 && clipNorm.isFinite, "--clip-norm", "> 0", clipNorm)
+      try require(clipNorm > 0 && clipNorm.isFinite, "--clip-norm", "> 0 and finite", clipNorm)
     }
     for (flag, steps) in [
       ("--insert-every", insertEvery), ("--precondition-every", preconditionEvery),

@@ -132,7 +132,7 @@ struct PruningSettings: ParsableArguments {
     try require("--prune-gradient-batch", in: 1...1_000_000_000, pruneGradientBatch)
     try require("--prune-block-size", in: 1...1_000_000_000, pruneBlockSize)
     try require(
-      pruneDamping > 0 && pruneDamping.isFinite, "--prune-damping", "> 0", pruneDamping)
+      pruneDamping > 0 && pruneDamping.isFinite, "--prune-damping", "> 0 and finite", pruneDamping)
   }
 }
 

@@ -137,7 +137,7 @@ import Testing
       ("element", ["--at", "4"], "no element: expected ROW:COLUMN, got '4'"),
       ("influence", [], "--vectors: expected it, or --test-examples, got neither"),
       ("influence", ["--test-examples", "0-1"], "are of a network and its data"),
-      ("diagonal", ["--damping", "0"], "--damping: expected > 0, got 0.0"),
+      ("diagonal", ["--damping", "0"], "--damping: expected > 0 and finite, got 0.0"),
       ("diagonal", ["--output", "x.txt"], "a name that ends in .npy or .safetensors"),
       ("diagonal", ["--output", directory.path("w.safetensors")], "is there already"),
     ] {
