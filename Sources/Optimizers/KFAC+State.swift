@@ -48,10 +48,12 @@ extension KFAC {
 
   public func resume(_ numbers: [String: Double], hasWindow: Bool) throws {
     stepsTaken = try numbers.storedCount("steps_taken")
-    damping = try numbers.stored("damping")
-    guard damping > 0 else {
-      throw StoredArrayError("damping: expected a number above 0, got \(damping)")
+    let stored = try numbers.stored("damping")
+    guard stored > 0 else {
+      throw StoredArrayError("damping: expected a number above 0, got \(stored)")
     }
+    // Where it does not follow the loss, λ is what is asked for now.
+    if configuration.dampingRule.levenbergMarquardt != nil { damping = stored }
     sampled?.resume()
     // Without factors those of the next batch are the first.
     guard hasWindow else { return }

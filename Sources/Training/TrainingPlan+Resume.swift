@@ -83,7 +83,8 @@ extension TrainingPlan {
   /// Refuses a checkpoint that means something else with the plan's settings.
   private func check(_ checkpoint: Checkpoint) throws {
     let manifest = checkpoint.manifest
-    let fixed = ["model", "optimizer", "window", "window-type", "window-density", "sparse"]
+    var fixed = ["model", "optimizer", "window", "window-type", "window-density", "sparse"]
+    if case .kfac = optimizer { fixed += ["solver", "kfac-normalization"] }
     for difference in manifest.differences(from: configuration)
     where fixed.contains(difference.key) {
       // A model file may be elsewhere now.

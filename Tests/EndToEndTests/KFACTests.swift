@@ -50,7 +50,7 @@ import Testing
           "--dataset", "digits", "--model", "cnn", "--optimizer", "kfac", "--damping", "0.03",
           "--batch-size", "48", "--steps", "6", "--learning-rate", "1", "--schedule", "constant",
           "--factor-every", "1", "--inverse-every", "1", "--momentum", "0.9", "--fisher", fisher,
-          "--micro-batches", $0,
+          "--kl-clip", "inf", "--micro-batches", $0,
         ]
       ).map { $0.loss! }
     }
@@ -117,6 +117,29 @@ import Testing
       settings + ["--run-directory", resumed, "--resume", "\(run)/checkpoints/step-00000010"])
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(outcome.output.contains("resume     at step 10"))
+  }
+
+  /// A λ that does not follow the loss is the one asked for, from the resume on; the inverses that there
+  /// are serve no other solver.
+  @Test func aRunGoesOnWithAnotherDampingButNotWithAnotherSolver() throws {
+    let directory = try TemporaryDirectory()
+    let run = directory.path("run")
+    let settings = Self.settings + ["--save-every-steps", "10"]
+    #expect(try Program.train(settings + ["--run-directory", run]).status == 0)
+    let checkpoint = "\(run)/checkpoints/step-00000010"
+    let other = directory.path("other")
+    let outcome = try Program.train(
+      settings + ["--run-directory", other, "--resume", checkpoint, "--damping", "0.5"])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(try MetricsLine.read(other).compactMap(\.damping).allSatisfy { $0 == 0.5 })
+    let refused = try Program.train(
+      settings + [
+        "--run-directory", directory.path("none"), "--resume", checkpoint, "--solver", "eigen",
+      ])
+    #expect(refused.status == 1)
+    #expect(
+      refused.errors.contains(
+        "is of a run with another --solver: expected eigen, got cholesky"), "\(refused.errors)")
   }
 
   /// Unclipped, or with the damping of M-FAC, these diverge within 20 steps.
