@@ -113,9 +113,9 @@ awk '$NF != "-" && (!($1 in best) || $NF < best[$1]) { best[$1] = $NF; row[$1] =
        for (name in best) if (name !~ /fac/ && (!first || best[name] < first)) first = best[name]
        for (name in best) {
          ratio = first ? sprintf("%6.2f × the best first-order method", best[name] / first) : ""
-         print row[name] ratio
+         print best[name] "\t" row[name] ratio
        }
-     }' "$runs/table.txt"
+     }' "$runs/table.txt" | sort -n | cut -f2-
 report=$(dirname "$(command -v -- "$train")")/swift-mfac-report
 if [ ! -x "$report" ]; then
   echo "no report of $runs: there is no program '$report' (make build makes it)" >&2
