@@ -113,10 +113,16 @@ extension KFAC {
         inversions[owner] += Double(cost(configuration.factors(of: layer)[factor]))
       }
     }
+    // Of each layer how many parameters' directions a rank makes.
+    var served = [[Int]](
+      repeating: [Int](repeating: 0, count: layers.count), count: ranks)
+    for (layer, target, range) in pieces(layers, slices)
+    where configuration.solver(of: layers[layer]) != nil {
+      served[placement.worker(ofLayer: layer, serving: target)][layer] += range.count
+    }
     for rank in 0..<ranks {
-      for (layer, ranges) in zip(layers, served(layers, placement, slices, by: rank))
-      where !ranges.isEmpty {
-        let share = Double(ranges.reduce(0) { $0 + $1.count }) / Double(layer.parameters.count)
+      for (layer, count) in zip(layers, served[rank]) where count > 0 {
+        let share = Double(count) / Double(layer.parameters.count)
         // Half of the products with eigenvectors are with all rows.
         let made = configuration.solver(of: layer) == .eigen ? (1 + share) / 2 : share
         directions[rank] += made * work(layer)

@@ -7,12 +7,36 @@ import Sharding
 
 /// Solvers, forms of the damping, shares of the ranks that work on a layer, and who keeps the averages.
 func checkKFAC(on world: Communicator) throws -> [UInt64] {
-  try [
+  try checkLoad()
+  return try [
     checkKFAC(.eigen, .exact, workerShare: 1, keepsAllFactors: false, on: world),
     checkKFAC(.eigen, .factored, workerShare: 0.5, keepsAllFactors: true, on: world),
     checkKFAC(.cholesky, .factored, workerShare: 0.001, keepsAllFactors: false, on: world),
     checkKFAC(.cholesky, .same, workerShare: 0.3, keepsAllFactors: true, on: world),
   ]
+}
+
+/// One rank alone does once all that is predicted, however layers are solved; two share it out.
+private func checkLoad() throws {
+  let (layers, d) = kfacLayers(
+    of: [
+      KroneckerShape(inputs: 20, hasBias: true, outputs: 7, positions: 2, axis: .expand),
+      KroneckerShape(blockOf: 10, isDiagonal: false),
+    ], apart: 0)
+  for solver: KFAC.Solver in [.factors(.cholesky), .conjugateGradients(.init())] {
+    var configuration = KFAC.Configuration()
+    configuration.solver = solver
+    for ranks in [1, 2] {
+      let load = KFAC.load(
+        configuration, layers: layers, microBatches: Partition(of: 2, over: ranks),
+        partition: CellPartition(Cells(parameterCount: d), over: ranks))
+      try check(
+        abs(load.inversionShares.reduce(0, +) - 1) < 1e-12, "inversions: \(load.inversionShares)")
+      let shares = load.directionShares
+      try check(
+        ranks == 1 ? shares == [1] : shares.allSatisfy { $0 <= 1 }, "directions: \(shares)")
+    }
+  }
 }
 
 /// Steps of K-FAC on factors and gradients of the check's making, against dense inverses: layers of all
@@ -30,17 +54,7 @@ private func checkKFAC(
     KroneckerShape(blockOf: 6, isDiagonal: false),
   ]
   // Five parameters between any two layers belong to none.
-  var layers: [KFAC.Layer] = []
-  var d = 5
-  for (index, shape) in shapes.enumerated() {
-    let count = shape.a.order * shape.b.order
-    layers.append(
-      KFAC.Layer(
-        name: "layer\(index)", parameters: d..<d + count, shape: shape,
-        isBlock: shape.inputs == shape.a.order && shape.outputs == 1,
-        scales: (a: 0.5, b: 0.25)))
-    d += count + 5
-  }
+  let (layers, d) = kfacLayers(of: shapes, apart: 5)
   var configuration = KFAC.Configuration(damping: 0.05)
   (configuration.solver, configuration.dampingForm) = (.factors(solver), form)
   (configuration.factorEvery, configuration.inverseEvery) = (2, 4)
@@ -155,6 +169,23 @@ private func checkKFAC(
     digest = stepper.digest(digest)
   }
   return digest
+}
+
+/// One behind another, after and before so many parameters that belong to none; and how many there are in
+/// all.
+func kfacLayers(of shapes: [KroneckerShape], apart: Int) -> (layers: [KFAC.Layer], d: Int) {
+  var layers: [KFAC.Layer] = []
+  var d = apart
+  for (index, shape) in shapes.enumerated() {
+    let count = shape.a.order * shape.b.order
+    layers.append(
+      KFAC.Layer(
+        name: "layer\(index)", parameters: d..<d + count, shape: shape,
+        isBlock: shape.inputs == shape.a.order && shape.outputs == 1,
+        scales: (a: 0.5, b: 0.25)))
+    d += count + apart
+  }
+  return (layers, d)
 }
 
 /// A layer's damped curvature, as it multiplies its parameters in their order.

@@ -14,16 +14,7 @@ func checkKFACMemory(on world: Communicator) throws {
     KroneckerShape(inputs: 250, hasBias: true, outputs: 250, positions: 1, axis: .expand),
     KroneckerShape(blockOf: 300, isDiagonal: false),
   ]
-  var layers: [KFAC.Layer] = []
-  var d = 0
-  for (index, shape) in shapes.enumerated() {
-    let count = shape.a.order * shape.b.order
-    layers.append(
-      KFAC.Layer(
-        name: "layer\(index)", parameters: d..<d + count, shape: shape, isBlock: index == 3,
-        scales: (a: 1, b: 1)))
-    d += count
-  }
+  let (layers, d) = kfacLayers(of: shapes, apart: 0)
   let microBatches = Partition(of: 9, over: world.size)
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   for (solver, momentum) in [(FactorSolver.eigen, Float(0.9)), (.cholesky, 0)] {
