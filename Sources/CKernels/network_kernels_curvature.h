@@ -64,12 +64,15 @@ void NAME(ck_pack_lower)(size_t order, const T *matrix, size_t stride, const int
 }
 
 void NAME(ck_unpack_lower)(size_t order, const T *packed, T scale, T *matrix) {
+  for (size_t i = 0; i < order; i++)
+    for (size_t j = 0; j <= i; j++) matrix[i * order + j] = scale * *packed++;
+}
+
+void NAME(ck_mirror_lower)(size_t order, T *matrix) {
   /* Blocks of rows and columns that stay in the cache. */
   const size_t size = 32;
   for (size_t top = 0; top < order; top += size) {
     size_t bottom = top + size < order ? top + size : order;
-    for (size_t i = top; i < bottom; i++)
-      for (size_t j = 0; j <= i; j++) matrix[i * order + j] = scale * *packed++;
     for (size_t left = 0; left <= top; left += size)
       for (size_t i = top; i < bottom; i++)
         for (size_t j = left; j < i && j < left + size; j++)

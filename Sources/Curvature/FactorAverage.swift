@@ -62,6 +62,7 @@ public final class FactorAverage<Element: Scalar> {
     case .dense:
       Element.unpackLower(
         order: order, packed.pointer, scale: Element(scale), into: matrix.pointer)
+      Element.mirrorLower(order: order, matrix.pointer)
     case .diagonal:
       for i in 0..<order { matrix.pointer[i * (order + 1)] = Element(scale) * packed.pointer[i] }
     case .unit: for i in 0..<order { matrix.pointer[i * (order + 1)] = 1 }

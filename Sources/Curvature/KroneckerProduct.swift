@@ -75,15 +75,4 @@ extension KroneckerShape {
       matrix[o * (inputs + 1) + inputs] = parameters[outputs * inputs + o]
     }
   }
-
-  /// The other way.
-  public func scatter<Element: Scalar>(
-    _ matrix: UnsafePointer<Element>, into parameters: UnsafeMutablePointer<Element>
-  ) {
-    guard hasBias else { return parameters.update(from: matrix, count: inputs * outputs) }
-    for o in 0..<outputs {
-      (parameters + o * inputs).update(from: matrix + o * (inputs + 1), count: inputs)
-      parameters[outputs * inputs + o] = matrix[o * (inputs + 1) + inputs]
-    }
-  }
 }

@@ -30,8 +30,11 @@ public protocol CurvatureKernels: BitwiseCopyable {
     into packed: UnsafeMutablePointer<Self>
   )
 
-  /// Both triangles of `scale` times a packed matrix, shape [order, order].
+  /// The lower triangle of `scale` times a packed matrix, shape [order, order].
   static func unpackLower(
     order: Int, _ packed: UnsafePointer<Self>, scale: Self, into matrix: UnsafeMutablePointer<Self>
   )
+
+  /// Makes the upper triangle of a matrix [order, order] that of the lower one.
+  static func mirrorLower(order: Int, _ matrix: UnsafeMutablePointer<Self>)
 }

@@ -43,4 +43,8 @@ extension Double: CurvatureKernels {
   ) {
     ck_unpack_lower_f64(order, packed, scale, matrix)
   }
+
+  public static func mirrorLower(order: Int, _ matrix: UnsafeMutablePointer<Double>) {
+    ck_mirror_lower_f64(order, matrix)
+  }
 }

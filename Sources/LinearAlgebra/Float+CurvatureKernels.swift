@@ -42,4 +42,8 @@ extension Float: CurvatureKernels {
   ) {
     ck_unpack_lower_f32(order, packed, scale, matrix)
   }
+
+  public static func mirrorLower(order: Int, _ matrix: UnsafeMutablePointer<Float>) {
+    ck_mirror_lower_f32(order, matrix)
+  }
 }

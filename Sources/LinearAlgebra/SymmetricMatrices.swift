@@ -41,16 +41,3 @@ public protocol SymmetricMatrices: BitwiseCopyable {
     into y: UnsafeMutablePointer<Self>
   )
 }
-
-/// Makes the upper triangle of a matrix [order, order] that of the lower one.
-func mirrorLower<Element>(order: Int, _ matrix: UnsafeMutablePointer<Element>) {
-  // Blocks of rows and columns that stay in the cache.
-  let size = 32
-  for top in stride(from: 0, to: order, by: size) {
-    for left in stride(from: 0, through: top, by: size) {
-      for i in top..<min(top + size, order) {
-        for j in left..<min(left + size, i) { matrix[j * order + i] = matrix[i * order + j] }
-      }
-    }
-  }
-}

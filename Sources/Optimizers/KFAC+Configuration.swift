@@ -165,17 +165,18 @@ extension KFAC.Configuration {
   /// Steps after which factors, inversions and comparisons of λ begin again.
   public var period: Int {
     leastCommonMultiple(
-      leastCommonMultiple(usesSamples ? 1 : factorEvery, inverseEvery),
+      leastCommonMultiple(stepsBetweenFactors, inverseEvery),
       dampingRule.levenbergMarquardt?.every ?? 1)
   }
+
+  /// From one batch whose factors, or samples, are taken to the next.
+  public var stepsBetweenFactors: Int { usesSamples ? 1 : factorEvery }
 
   /// How many changes of the parameters at once the Gauss–Newton matrix is asked for.
   public var formCount: Int {
     isAdaptive ? 2 : dampingRule.levenbergMarquardt == nil ? 0 : 1
   }
-}
 
-extension KFAC.Configuration {
   /// How a layer's factors are inverted; nil where it has samples instead.
   func solver(of layer: KFAC.Layer) -> FactorSolver? {
     if layer.isBlock { return .eigen }

@@ -7,7 +7,7 @@ import Sharding
 extension KFAC {
   /// Whether the next step's batch is one whose factors, or samples, are taken.
   public var wantsFactors: Bool {
-    configuration.usesSamples || averageWeight == 0 || stepsTaken % configuration.factorEvery == 0
+    averageWeight == 0 || stepsTaken % configuration.stepsBetweenFactors == 0
   }
 
   /// The packed sums φ [f] to be written for a micro-batch of this rank, those of a layer at

@@ -64,14 +64,13 @@ struct KroneckerSteps {
 
   /// What each rank sends in the phases that are K-FAC's own, the mean over the steps.
   func traffic(_ load: KFAC.Load) -> [Phase: [Traffic]] {
-    let factorEvery = configuration.usesSamples ? 1 : configuration.factorEvery
     let inversions = measured / configuration.inverseEvery
     let exchange = load.inverses.indices.map { rank in
       let products = zip(load.products, products).reduce(Traffic()) { $0 + $1.0[rank] * $1.1 }
       return load.traffic[.exchange]![rank] * measured + load.inverses[rank] * inversions + products
     }
     return [
-      .factors: load.traffic[.factors]!.map { $0.mean(over: factorEvery) },
+      .factors: load.traffic[.factors]!.map { $0.mean(over: configuration.stepsBetweenFactors) },
       .exchange: exchange.map { $0.mean(over: measured) },
       .inverse: load.inversions.map { $0.mean(over: configuration.inverseEvery) },
     ]

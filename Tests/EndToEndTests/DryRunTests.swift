@@ -42,6 +42,19 @@ import Testing
     #expect(second.status == 1 && second.errors.contains("holds a run already"))
   }
 
+  /// Of a run's phases all that its steps have sent, without evaluations.
+  private func sent(_ output: String) throws -> (messages: Double, megabytes: Double) {
+    var (messages, megabytes) = (0.0, 0.0)
+    // Both ranks send the same in an evaluation.
+    for (phase, sign) in [("all", 1.0), ("evaluation", -1)] {
+      // calls, s max, s min, messages, MB sent, …
+      let cells = try line(phase, of: output).split(separator: " ")
+      messages += sign * (try #require(Double(cells[3])))
+      megabytes += sign * (try #require(Double(cells[4])))
+    }
+    return (messages, megabytes)
+  }
+
   /// Messages and bytes are those that the run counts.
   @Test func trafficIsThatOfTheRun() throws {
     let settings = settings + ["--evaluate-every", "7", "--insert-every", "2"]
@@ -49,14 +62,7 @@ import Testing
     let text = try line("traffic", of: dry.output)
     let parts = try #require(text.firstMatch(of: /^([0-9.]+) KiB in (\d+) messages a step/))
     let run = try Program.train(ranks: 2, settings + ["--log-view"])
-    var (messages, megabytes) = (0.0, 0.0)
-    // Both ranks send the same in an evaluation.
-    for (phase, sign) in [("all", 1.0), ("evaluation", -1)] {
-      // calls, s max, s min, messages, MB sent, …
-      let cells = try line(phase, of: run.output).split(separator: " ")
-      messages += sign * (try #require(Double(cells[3])))
-      megabytes += sign * (try #require(Double(cells[4])))
-    }
+    let (messages, megabytes) = try sent(run.output)
     // The window is full in the one, and fills in the other: up to 20 numbers for each of them.
     #expect(try #require(Double(parts.2)) == messages / 7)
     let kibibytes = megabytes * 1e6 / 1024 / 7
@@ -79,12 +85,7 @@ import Testing
       try line("traffic", of: dry.output).firstMatch(
         of: /^([0-9.]+) ([KM])iB in (\d+) messages a step/))
     let run = try Program.train(ranks: 2, settings + ["--log-view"])
-    var (messages, megabytes) = (0.0, 0.0)
-    for (phase, sign) in [("all", 1.0), ("evaluation", -1)] {
-      let cells = try line(phase, of: run.output).split(separator: " ")
-      messages += sign * (try #require(Double(cells[3])))
-      megabytes += sign * (try #require(Double(cells[4])))
-    }
+    let (messages, megabytes) = try sent(run.output)
     #expect(try #require(Double(parts.3)) == (messages / 24).rounded())
     // As many digits as are shown.
     let (unit, half) = (parts.2 == "K" ? 1024.0 : 1_048_576, parts.1.contains(".") ? 0.051 : 0.51)

@@ -58,7 +58,13 @@ import Testing
     _ inverse: KroneckerInverse<Element>, _ v: [Element], only wanted: [Range<Int>]? = nil
   ) -> [Element] {
     var (parameters, u) = (v, [Element](repeating: .nan, count: v.count))
-    inverse.shape.scatter(v, into: &parameters)
+    if inverse.shape.hasBias {
+      let inputs = inverse.shape.inputs
+      let isBias = v.indices.map { $0 % (inputs + 1) == inputs }
+      parameters = [false, true].flatMap { bias in
+        v.indices.filter { isBias[$0] == bias }.map { v[$0] }
+      }
+    }
     inverse.apply(parameters, into: &u, only: wanted)
     var matrix = u
     inverse.shape.gather(u, into: &matrix)

@@ -132,8 +132,10 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
      of matrix[places[i]], or i where places is NULL. */                                          \
   void ck_pack_lower_##S(size_t order, const T *matrix, size_t stride, const int32_t *places,     \
                          T *packed);                                                              \
-  /* Both triangles of scale times the packed matrix. */                                          \
+  /* The lower triangle of scale times the packed matrix. */                                      \
   void ck_unpack_lower_##S(size_t order, const T *packed, T scale, T *matrix);                    \
+  /* The upper triangle becomes that of the lower one. */                                         \
+  void ck_mirror_lower_##S(size_t order, T *matrix);                                              \
   /* The class at `share` in [0, 1) of the sum of p [classes], in order and in double precision. */ \
   size_t ck_class_at_##S(size_t classes, const T *p, double share);
 
