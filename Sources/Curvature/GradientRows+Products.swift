@@ -3,22 +3,35 @@ import LinearAlgebra
 extension GradientRows {
   /// `G_b x` of a block, of which x is the slice's.
   ///
-  /// - Parameter products: shape [m], overwritten.
+  /// - Parameters:
+  ///   - start: the coordinate of the slice that x begins with.
+  ///   - products: shape [m], overwritten.
   public func writeProducts(
-    ofBlock index: Int, with x: UnsafeBufferPointer<Double>,
+    ofBlock index: Int, with x: UnsafeBufferPointer<Double>, from start: Int = 0,
     into products: UnsafeMutablePointer<Double>
   ) {
-    let (all, range) = (block(index), blocks[index])
+    let range = blocks[index]
+    let own = UnsafeBufferPointer(
+      rebasing: x[range.lowerBound - start..<range.upperBound - start])
+    switch numbers(ofBlock: index) {
+    case .single(let all): multiply(all, by: own, into: products)
+    case .double(let all): multiply(all, by: own, into: products)
+    }
+  }
+
+  @inline(__always)
+  private func multiply<Element: BinaryFloatingPoint>(
+    _ all: UnsafePointer<Element>, by x: UnsafeBufferPointer<Double>,
+    into products: UnsafeMutablePointer<Double>
+  ) {
     for row in 0..<count {
       var sum = 0.0
-      for k in 0..<range.count {
-        sum += Double(all[row * range.count + k]) * x[range.lowerBound + k]
-      }
+      for k in 0..<x.count { sum += Double(all[row * x.count + k]) * x[k] }
       products[row] = sum
     }
   }
 
-  /// `Σ_k G_ki²` for the columns i of a block.
+  /// `Σ_k G_ki²` for the columns i of a block of rows in single precision.
   public func squareSums(ofBlock index: Int) -> [Double] {
     let (all, n) = (block(index), blocks[index].count)
     var sums = [Double](repeating: 0, count: n)
@@ -36,11 +49,56 @@ extension GradientRows {
   public func combine(
     _ coefficients: [Double], block index: Int, into sums: UnsafeMutableBufferPointer<Double>
   ) {
-    let (all, n) = (block(index), blocks[index].count)
     sums.update(repeating: 0)
+    switch numbers(ofBlock: index) {
+    case .single(let all): add(all, times: coefficients, to: sums)
+    case .double(let all): add(all, times: coefficients, to: sums)
+    }
+  }
+
+  @inline(__always)
+  private func add<Element: BinaryFloatingPoint>(
+    _ all: UnsafePointer<Element>, times coefficients: [Double],
+    to sums: UnsafeMutableBufferPointer<Double>
+  ) {
+    let n = sums.count
     for row in 0..<count {
       let (start, c) = (row * n, coefficients[row])
       for k in 0..<n { sums[k] += c * Double(all[start + k]) }
     }
+  }
+
+  /// `G_b x` of a block with x and the sums in twice the digits of double precision.
+  ///
+  /// - Parameter start: the coordinate of the slice that x begins with.
+  func products(
+    ofBlock index: Int, with x: ExtendedNumbers, from start: Int
+  ) -> ExtendedNumbers {
+    let range = blocks[index]
+    var products = ExtendedNumbers(zeros: count)
+    guard !range.isEmpty else { return products }
+    x.high.withUnsafeBufferPointer { high in
+      x.low.withUnsafeBufferPointer { low in
+        let place = range.lowerBound - start
+        let (high, low) = (high.baseAddress! + place, low.baseAddress! + place)
+        switch numbers(ofBlock: index) {
+        case .single(let all):
+          ExtendedNumbers.dots(all, rows: count, columns: range.count, high, low, into: &products)
+        case .double(let all):
+          ExtendedNumbers.dots(all, rows: count, columns: range.count, high, low, into: &products)
+        }
+      }
+    }
+    return products
+  }
+
+  /// `G_bᵀc` of a block with c and the sums in twice the digits of double precision, shape [width].
+  func combination(_ coefficients: ExtendedNumbers, block index: Int) -> ExtendedNumbers {
+    var sums = ExtendedNumbers(zeros: blocks[index].count)
+    switch numbers(ofBlock: index) {
+    case .single(let all): sums.add(all, rows: count, times: coefficients)
+    case .double(let all): sums.add(all, rows: count, times: coefficients)
+    }
+    return sums
   }
 }

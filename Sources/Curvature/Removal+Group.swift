@@ -60,10 +60,14 @@ extension GradientRows {
     var columns: [Double] = []
     columns.reserveCapacity(coordinates.count * count)
     for (index, range) in blocks.enumerated() where range.overlaps(coordinates) {
-      let all = block(index)
+      let numbers = numbers(ofBlock: index)
       for coordinate in range.clamped(to: coordinates) {
         for row in 0..<count {
-          columns.append(Double(all[row * range.count + coordinate - range.lowerBound]))
+          let place = row * range.count + coordinate - range.lowerBound
+          switch numbers {
+          case .single(let all): columns.append(Double(all[place]))
+          case .double(let all): columns.append(all[place])
+          }
         }
       }
     }

@@ -139,6 +139,9 @@ public struct GradientFile: Sendable {
     return tensor.dtype
   }
 
+  /// Whether single precision would round its numbers.
+  public var isDouble: Bool { parts.contains { $0.type == .float64 } }
+
   /// Reads some columns of a row, in single precision.
   ///
   /// - Parameter numbers: shape [columns.count].
@@ -146,29 +149,62 @@ public struct GradientFile: Sendable {
   public func read(
     row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Float>
   ) throws(DatasetError) {
+    try forEachPart(of: columns, row: row, count: numbers.count) {
+      input, offset, type, range throws(DatasetError) in
+      try input.read(
+        at: offset, type: type, into: UnsafeMutableBufferPointer(rebasing: numbers[range]))
+    }
+    if let element = UnsafeBufferPointer(numbers).firstNonFinite {
+      throw notFinite(
+        "\(numbers[element])", " in single precision", row, columns.lowerBound + element)
+    }
+  }
+
+  /// Reads some columns of a row, as they are.
+  ///
+  /// - Parameter numbers: shape [columns.count].
+  /// - Throws: `DatasetError` naming the tensor and the row of a number that is not finite.
+  public func read(
+    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Double>
+  ) throws(DatasetError) {
+    try forEachPart(of: columns, row: row, count: numbers.count) {
+      input, offset, type, range throws(DatasetError) in
+      try input.read(
+        at: offset, type: type, into: UnsafeMutableBufferPointer(rebasing: numbers[range]))
+    }
+    if let element = numbers.firstIndex(where: { !$0.isFinite }) {
+      throw notFinite("\(numbers[element])", "", row, columns.lowerBound + element)
+    }
+  }
+
+  /// Hands the places of some columns of a row to `body`: where they begin in which file, and where they
+  /// go.
+  private func forEachPart(
+    of columns: Range<Int>, row: Int, count: Int,
+    _ body: (InputFile, Int, TensorType, Range<Int>) throws(DatasetError) -> Void
+  ) throws(DatasetError) {
     precondition(
       row >= 0 && row < rowCount && columns.lowerBound >= 0 && columns.upperBound <= columnCount
-        && numbers.count == columns.count,
-      "row \(row), columns \(columns) of [\(rowCount), \(columnCount)] in \(numbers.count) places")
+        && count == columns.count,
+      "row \(row), columns \(columns) of [\(rowCount), \(columnCount)] in \(count) places")
     for part in parts {
       let own = part.columns.clamped(to: columns)
       guard !own.isEmpty else { continue }
       let place = own.lowerBound - columns.lowerBound
-      try part.input.read(
-        at: part.offset
+      try body(
+        part.input,
+        part.offset
           + (row * part.stride + own.lowerBound - part.columns.lowerBound) * part.type.byteCount,
-        type: part.type,
-        into: UnsafeMutableBufferPointer(rebasing: numbers[place..<place + own.count]))
-    }
-    if let element = UnsafeBufferPointer(numbers).firstNonFinite {
-      throw notFinite(numbers[element], row: row, column: columns.lowerBound + element)
+        part.type, place..<place + own.count)
     }
   }
 
-  private func notFinite(_ number: Float, row: Int, column: Int) -> DatasetError {
+  private func notFinite(
+    _ number: String, _ precision: String, _ row: Int, _ column: Int
+  ) -> DatasetError {
     let tensor = tensors.first { $0.range.contains(column) }!
     return DatasetError(
-      path, "tensor '\(tensor.name)', row \(row): a gradient is not finite in single precision",
+      path, "tensor '\(tensor.name)', row \(row): a gradient is not finite\(precision)",
       got: "\(number) at element \(column - tensor.range.lowerBound)")
   }
 

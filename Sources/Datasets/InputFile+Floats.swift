@@ -23,6 +23,21 @@ extension InputFile {
   }
 }
 
+extension InputFile {
+  /// Fills `doubles` with floating-point numbers of `type` that begin at byte `offset`; all are exact.
+  func read(
+    at offset: Int, type: TensorType, into doubles: UnsafeMutableBufferPointer<Double>
+  ) throws(DatasetError) {
+    guard type != .float64 else {
+      return try read(at: offset, into: UnsafeMutableRawBufferPointer(doubles))
+    }
+    let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: doubles.count)
+    defer { floats.deallocate() }
+    try read(at: offset, type: type, into: floats)
+    for i in doubles.indices { doubles[i] = Double(floats[i]) }
+  }
+}
+
 extension TensorType {
   /// As many numbers of this type as `floats` has places, in single precision.
   ///

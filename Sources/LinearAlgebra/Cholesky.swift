@@ -85,6 +85,48 @@ public final class CholeskyFactor {
     self.order = order
   }
 
+  /// Factors `AᵀA + σI` without forming it, by an orthogonal factorisation of `[A; √σ I]`: the factor
+  /// carries the error of σ + ‖A‖²'s square root, where that of `factor(_:stride:rows:shift:)` carries
+  /// its own.
+  ///
+  /// - Parameters:
+  ///   - rows: A [k, order]; order at most `capacity`.
+  ///   - shift: σ > 0.
+  /// - Complexity: O((k + order)·order²).
+  public func factor(productsOf rows: TallRows, shift: Double) {
+    let order = rows.columns
+    precondition(order <= capacity && shift > 0, "an order of \(order) in \(capacity), σ \(shift)")
+    (start, self.shift, inverse) = (0, shift, nil)
+    let triangle = rows.shifted(by: shift).triangle().numbers
+    for j in 0..<order {
+      // L = Rᵀ, with a positive diagonal.
+      let sign: Double = triangle[j * order + j] < 0 ? -1 : 1
+      for i in j..<order { memory.pointer[j * stride + i] = sign * triangle[i * order + j] }
+    }
+    self.order = order
+  }
+
+  /// An estimate of the condition number of L with its rows scaled to norm 1: how much an error in L,
+  /// relative to each row, is magnified in the diagonal of the inverse.
+  ///
+  /// - Complexity: O(order²).
+  public func scaledCondition() -> Double {
+    guard order > 0 else { return 1 }
+    let triangle = Buffer<Double>(count: order * order)
+    for i in 0..<order {
+      let norm = (0...i).reduce(0) {
+        $0 + first[$1 * stride + i] * first[$1 * stride + i]
+      }.squareRoot()
+      for j in 0...i { triangle.pointer[j * order + i] = first[j * stride + i] / norm }
+    }
+    var (n, info, reciprocal) = (Int32(order), Int32(0), 0.0)
+    var work = [Double](repeating: 0, count: 3 * order)
+    var integers = [Int32](repeating: 0, count: order)
+    dtrcon_("1", "L", "N", &n, triangle.pointer, &n, &reciprocal, &work, &integers, &info)
+    precondition(info == 0, "dtrcon: \(info)")
+    return 1 / reciprocal
+  }
+
   /// The factor of A without its first row and column.
   ///
   /// With `A = [a, bᵀ; b, C]` and `L = [l, 0; x, M]`, `C + σI = MMᵀ + xxᵀ`: a rank-one update of M by

@@ -96,6 +96,54 @@ public struct TreeSum {
     return try total(ofNodes: tree.nodes.flatMap { Array($0.value) }, width: width, on: world)
   }
 
+  /// What `join` makes of all leaves' numbers in the same tree, in place of sums: of any length each, made
+  /// one after another. Collective.
+  ///
+  /// - Parameters:
+  ///   - leaf: the numbers of a leaf of this rank, by its index.
+  ///   - join: those of a left and a right part.
+  /// - Returns: those of all leaves; none where there are no leaves.
+  public func fold(
+    on world: Communicator, leaf: (Int) throws -> [Double],
+    join: @escaping ([Double], [Double]) -> [Double]
+  ) throws -> [Double] {
+    guard leaves > 0 else { return [] }
+    try world.begin("fold", size: leaves)
+    var tree = FixedTree(leaves: leaves, join: join)
+    try world.agree {
+      for index in share { tree.add(leaf: index, try leaf(index)) }
+    }
+    if let rounds {
+      var own = tree.nodes.first?.value
+      for round in rounds {
+        let count = try world.exchange(
+          own.map { [Double($0.count)] } ?? [], with: round.partner,
+          expecting: round.partnerHasLeaves ? 1 : 0)
+        let other = try world.exchange(
+          own ?? [], with: round.partner, expecting: Int(count.first ?? 0))
+        guard round.partnerHasLeaves else { continue }
+        own = own.map { round.partnerIsLeft ? join(other, $0) : join($0, other) } ?? other
+      }
+      return own ?? []
+    }
+    var counts = [Double](repeating: 0, count: nodes.joined().count)
+    try world.allGather(
+      tree.nodes.map { Double($0.value.count) }, counts: nodes.map(\.count), into: &counts)
+    let perRank = nodes.indices.map { rank in
+      let first = nodes[..<rank].joined().count
+      return Int(counts[first..<first + nodes[rank].count].reduce(0, +))
+    }
+    var gathered = [Double](repeating: 0, count: perRank.reduce(0, +))
+    try world.allGather(tree.nodes.flatMap(\.value), counts: perRank, into: &gathered)
+    var all = FixedTree(leaves: leaves, join: join)
+    var place = 0
+    for (node, count) in zip(nodes.joined(), counts) {
+      all.add(node, Array(gathered[place..<place + Int(count)]))
+      place += Int(count)
+    }
+    return all.root
+  }
+
   /// - Parameter own: the vectors of this rank's nodes, one after another.
   private func total(
     ofNodes own: [Double], width: Int, on world: Communicator

@@ -85,6 +85,29 @@ public final class ForeignModel: TrainedModel {
     )
   }
 
+  /// Whether single precision would round the gradients.
+  public var hasDoubleGradients: Bool { gradientFile?.isDouble ?? false }
+
+  /// All rows of gradients as the file has them, this rank's columns, in double precision. Collective.
+  public func doubleGradients(
+    of partition: CellPartition, on world: Communicator
+  ) throws -> GradientRows {
+    try world.agree {
+      guard let gradientFile else {
+        throw DatasetError("--gradients", "there are none", expected: "a file of them", got: "none")
+      }
+      let slice = partition.slice(of: world.rank)
+      let rows = GradientRows(
+        doubles: gradientFile.rowCount, blocks: partition.cellsInSlice(of: world.rank))
+      let row = Buffer<Double>(count: slice.count)
+      for index in 0..<gradientFile.rowCount {
+        try gradientFile.read(row: index, columns: slice, into: row.all)
+        rows.store(UnsafeBufferPointer(row.all), row: index)
+      }
+      return rows
+    }
+  }
+
   public func evaluation(of weights: Buffer<Float>, on world: Communicator) -> Evaluation? { nil }
 
   public func write(_ weights: Buffer<Float>, to path: String) throws {

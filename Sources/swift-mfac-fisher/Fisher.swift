@@ -28,7 +28,9 @@ struct Fisher: ParsableCommand {
       }
       guard var query = command as? any Query else { return try command.run() }
       try query.settings.source.resolve()
-      start { [query] in try query.answer(QueriedFisher(query.settings, on: $0)) }
+      start { [query] in
+        try query.answer(QueriedFisher(query.settings, damping: query.damping, on: $0))
+      }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }
@@ -44,17 +46,37 @@ struct Fisher: ParsableCommand {
 /// A question to the matrix.
 protocol Query: ParsableCommand {
   var settings: QuerySettings { get set }
+  /// λ, which a question of eigenvalues may do without.
+  var damping: Double? { get }
 
   /// Collective.
   func answer(_ fisher: QueriedFisher) throws
 }
 
+/// A question to the inverse.
+protocol InverseQuery: Query {
+  var dampingSettings: InverseSettings { get }
+}
+
+extension InverseQuery {
+  var damping: Double? { dampingSettings.damping }
+}
+
+/// λ of F, where the inverse is asked for.
+struct InverseSettings: ParsableArguments {
+  @Option(parsing: .unconditional, help: "λ.")
+  var damping = 1e-5
+
+  func validate() throws { try Self.check(damping) }
+
+  static func check(_ damping: Double) throws {
+    try require(damping > 0 && damping.isFinite, "--damping", "> 0 and finite", damping)
+  }
+}
+
 /// What all questions have.
 struct QuerySettings: ParsableArguments {
   @OptionGroup var source: TrainedModelSettings
-
-  @Option(parsing: .unconditional, help: "λ.")
-  var damping = 1e-5
 
   @Option(
     help: """
@@ -64,7 +86,6 @@ struct QuerySettings: ParsableArguments {
   var output: String?
 
   func validate() throws {
-    try require(damping > 0 && damping.isFinite, "--damping", "> 0 and finite", damping)
     if let output {
       try require(
         output.hasSuffix(".npy") || output.hasSuffix(".safetensors"), "--output",

@@ -16,6 +16,7 @@ struct QueriedFisher {
   /// m.
   let rowCount: Int
   private let settings: QuerySettings
+  private let damping: Double?
 
   private let partition: CellPartition
   private let gradients: any GradientSource
@@ -24,8 +25,10 @@ struct QueriedFisher {
   var slice: Range<Int> { slices[world.rank] }
 
   /// Reads the model, and checks that there is the memory for its gradients. Collective.
-  init(_ settings: QuerySettings, on world: Communicator) throws {
-    self.settings = settings
+  ///
+  /// - Parameter damping: λ, where the inverse will be asked for.
+  init(_ settings: QuerySettings, damping: Double?, on world: Communicator) throws {
+    (self.settings, self.damping) = (settings, damping)
     self.world = world
     try world.requireSameArithmetic()
     try world.requireSame(
@@ -41,10 +44,11 @@ struct QueriedFisher {
         try Self.checkIsFree(output, "--output")
       }
     }
+    let isDouble = (model as? ForeignModel)?.hasDoubleGradients ?? false
     gradients = try model.gradients(
       of: partition,
       kept: { count in
-        GradientRows.bytes(count: count, blocks: blocks)
+        GradientRows.bytes(count: count, blocks: blocks, isDouble: isDouble)
           + InverseFisher.bytes(count: count, partition: partition)
           // A vector, and the answer of all ranks' slices.
           + 8 * 3 * model.count
@@ -55,21 +59,39 @@ struct QueriedFisher {
       data       \(model.data)
       network    \(model.name), d = \(model.count) parameters
       weights    \(settings.source.files.weights)
-      matrix     \(rowCount) gradients, λ = \(settings.damping)
+      matrix     \(rowCount) gradients\(damping.map { ", λ = \($0)" } ?? "")
       ranks      \(world.size)
 
       """)
   }
 
-  /// Collects the gradients. Collective.
-  func inverse() throws -> InverseFisher {
+  /// Collects the gradients, in double precision where their file has it. Collective.
+  private func rows() throws -> GradientRows {
+    if let foreign = model as? ForeignModel, foreign.hasDoubleGradients {
+      return try foreign.doubleGradients(of: partition, on: world)
+    }
     let rows = GradientRows(
       count: rowCount, blocks: partition.cellsInSlice(of: world.rank))
     try gradients.collect(rows: 0..<rowCount, at: model.weights, over: world) { row, slice in
       rows.store(slice, row: row)
     }
-    return try InverseFisher(
-      rows: rows, partition: partition, damping: settings.damping, on: world)
+    return rows
+  }
+
+  /// The inverse for the question's λ. Collective.
+  func inverse() throws -> InverseFisher {
+    guard let damping else { preconditionFailure("an inverse without λ") }
+    return try InverseFisher(rows: rows(), partition: partition, damping: damping, on: world)
+  }
+
+  /// Those of (1/m) GᵀG that may differ from 0. Collective.
+  func eigenvalues() throws -> [Double] {
+    try InverseFisher.eigenvalues(of: rows(), partition: partition, on: world)
+  }
+
+  /// Prints the bound on the error of the answers.
+  func sayError(of inverse: InverseFisher) {
+    say("relative error of the answer: at most \(String(format: "%.0e", inverse.error))")
   }
 
   /// Checks that a file of that name can be made, and is not there yet.

@@ -3,13 +3,14 @@ import Datasets
 import Launching
 import Training
 
-struct Product: Query {
+struct Product: InverseQuery {
   static let configuration = CommandConfiguration(
     commandName: "ihvp",
     abstract: "F⁻¹x, the inverse-Hessian-vector product, for each vector x of a file.",
     discussion: "Writes [k, d] for k vectors.")
 
   @OptionGroup var settings: QuerySettings
+  @OptionGroup var dampingSettings: InverseSettings
 
   @Option(
     help: "The vectors, in a file of the form that gradients have (.safetensors, .npy).",
@@ -26,29 +27,34 @@ struct Product: Query {
       let value = try fisher.sum(zip(x, products[row]).map(*))
       fisher.say("vector \(row): xᵀF⁻¹x = \(value)")
     }
+    fisher.sayError(of: inverse)
     try fisher.write(vectors: products, count: file.count)
   }
 }
 
-struct Diagonal: Query {
+struct Diagonal: InverseQuery {
   static let configuration = CommandConfiguration(
     abstract: "The diagonal of F⁻¹.", discussion: "Writes [d].")
 
   @OptionGroup var settings: QuerySettings
+  @OptionGroup var dampingSettings: InverseSettings
 
   func answer(_ fisher: QueriedFisher) throws {
-    let diagonal = try fisher.inverse().diagonal()
+    let inverse = try fisher.inverse()
+    let diagonal = try inverse.diagonal()
     let trace = try fisher.sum(diagonal)
     fisher.say("trace of F⁻¹ \(trace), of which the mean \(trace / Double(fisher.model.count))")
+    fisher.sayError(of: inverse)
     try fisher.write(vectors: [diagonal], count: nil)
   }
 }
 
-struct Element: Query {
+struct Element: InverseQuery {
   static let configuration = CommandConfiguration(
     abstract: "Elements of F⁻¹.", discussion: "Writes as many numbers as are asked for.")
 
   @OptionGroup var settings: QuerySettings
+  @OptionGroup var dampingSettings: InverseSettings
 
   @Option(
     parsing: .singleValue,
@@ -62,13 +68,15 @@ struct Element: Query {
     let pairs = try fisher.world.agree {
       try at.map { try Coordinate.pair($0, of: fisher.model) }
     }
-    let elements = try fisher.inverse().elements(pairs)
+    let inverse = try fisher.inverse()
+    let elements = try inverse.elements(pairs)
     for (place, element) in zip(at, elements) { fisher.say("\(place) \(element)") }
+    fisher.sayError(of: inverse)
     try fisher.write(elements, shape: [elements.count], as: "elements")
   }
 }
 
-struct Influence: Query {
+struct Influence: InverseQuery {
   static let configuration = CommandConfiguration(
     abstract: "GF⁻¹x: scores of the rows, which are training examples, on test gradients x.",
     discussion: """
@@ -79,6 +87,7 @@ struct Influence: Query {
       """)
 
   @OptionGroup var settings: QuerySettings
+  @OptionGroup var dampingSettings: InverseSettings
 
   @Option(
     help: "The test gradients, in a file of the form that gradients have.", completion: .file())
@@ -117,6 +126,7 @@ struct Influence: Query {
       fisher.say("\(file == nil ? "test example" : "vector") \(row): \(highest(of: own, examples))")
       scores += own
     }
+    fisher.sayError(of: inverse)
     try fisher.write(
       scores, shape: [scores.count / fisher.rowCount, fisher.rowCount], as: "scores",
       examples: examples)
@@ -143,13 +153,16 @@ struct Spectrum: Query {
 
   @OptionGroup var settings: QuerySettings
 
+  @Option(
+    parsing: .unconditional,
+    help: "λ, for the number of directions above it and the condition of F. (default: neither)")
+  var damping: Double?
+
+  func validate() throws { try damping.map(InverseSettings.check) }
+
   func answer(_ fisher: QueriedFisher) throws {
-    let values = try fisher.inverse().eigenvalues()
+    let values = try fisher.eigenvalues()
     let (sum, squares) = values.reduce((0, 0)) { ($0.0 + $1, $0.1 + $1 * $1) }
-    let damping = settings.damping
-    // With fewer gradients than weights the others are λ.
-    let least = values.count < fisher.model.count ? 0 : values[fisher.model.count - 1]
-    let effective = values.reduce(0) { $0 + $1 / ($1 + damping) }
     fisher.say(
       """
       largest             \(values[0])
@@ -157,9 +170,17 @@ struct Spectrum: Query {
       smallest            \(values[values.count - 1])
       trace               \(sum)
       (Σμ)²/Σμ²           \(squares > 0 ? sum * sum / squares : 0)
-      Σ μ/(μ + λ)         \(effective)
-      condition of F      \((values[0] + damping) / (least + damping))
       """)
+    if let damping {
+      // With fewer gradients than weights the others are λ.
+      let least = values.count < fisher.model.count ? 0 : values[fisher.model.count - 1]
+      let effective = values.reduce(0) { $0 + $1 / ($1 + damping) }
+      fisher.say(
+        """
+        Σ μ/(μ + λ)         \(effective)
+        condition of F      \((values[0] + damping) / (least + damping))
+        """)
+    }
     try fisher.write(values, shape: [values.count], as: "eigenvalues")
   }
 }

@@ -24,18 +24,18 @@ struct VectorFile {
     }
   }
 
-  /// Part of a vector, in the order of the model's.
+  /// Part of a vector as the file has it, in the order of the model's.
   func slice(_ slice: Range<Int>, ofVector row: Int) throws(DatasetError) -> [Double] {
     var numbers: [Double] = []
     for (tensor, start) in zip(tensors, starts) {
       let own = tensor.range.clamped(to: slice)
       guard !own.isEmpty else { continue }
       let first = start + own.lowerBound - tensor.range.lowerBound
-      var part = [Float](repeating: 0, count: own.count)
+      var part = [Double](repeating: 0, count: own.count)
       try part.withUnsafeMutableBufferPointer { part throws(DatasetError) in
         try file.read(row: row, columns: first..<first + own.count, into: part)
       }
-      numbers += part.map(Double.init)
+      numbers += part
     }
     return numbers
   }

@@ -9,6 +9,7 @@
 #include "cholesky_kernels.h"
 #include "convolution_kernels.h"
 #include "cpu.h"
+#include "extended_kernels.h"
 #include "network_kernels.h"
 #include "sparse_kernels.h"
 #include "window_kernels.h"

@@ -1,0 +1,391 @@
+import LinearAlgebra
+
+/// The inverse of a damped empirical Fisher matrix, to the last digits that its gradients allow: also
+/// with more gradients than coordinates, gradients that depend on each other, and gradients beside which
+/// λ disappears in rounding.
+///
+///     F [d, d]   λI + (1/m) GᵀG over the kept coordinates
+///     S [m, m]   mλI + GGᵀ = LLᵀ
+///     κ          1 + tr(GGᵀ)/(mλ) ≥ the condition numbers of S and F
+///     u          2⁻⁵³
+///
+/// Where uκ is small L is the Cholesky factor of S. Else it is the triangle of the orthogonal
+/// factorisation of `[Gᵀ; √(mλ) I]`, whose error is u√κ. Either way `F⁻¹ ≈ (I − GᵀS⁻¹G)/λ` is but the start
+/// of an iterative refinement, whose residuals `x − Fy` have twice the digits of double precision: each
+/// round multiplies the error by about that of L. What the last round has changed bounds the error. With
+/// at most m coordinates the start is F itself, factored as `[G; √(mλ) I]` is.
+///
+/// One address space: sums over blocks are taken by `fold`, so that a block alone and the cells of all
+/// ranks are the same code.
+public final class RefinedInverse {
+  /// Joins the numbers of all blocks, wherever they are, in a fixed tree over the blocks; the result is
+  /// the same wherever it is taken.
+  ///
+  /// - Parameters:
+  ///   - leaf: the numbers of a block of this address space.
+  ///   - join: those of a left and a right part of the tree.
+  public typealias Fold = (
+    _ leaf: (_ block: Int) throws -> [Double], _ join: @escaping ([Double], [Double]) -> [Double]
+  ) throws -> [Double]
+
+  /// The largest relative error of an answer that is given: three digits.
+  public static let largestError = 1e-3
+  /// The error of L above which it is not made of S, and that of an element of the diagonal above which
+  /// it is computed by elimination.
+  private static let goodError = 1e-10
+  /// u.
+  private static let unit = Double.ulpOfOne / 2
+
+  /// λ.
+  public let damping: Double
+  /// The error of L, relative to √(mλ): uκ or u√κ, times 8 for what sums add up.
+  public let factorError: Double
+  private let rows: GradientRows
+  private let blocks: [Int]
+  /// Where the blocks begin in the slice of `rows`.
+  private let start: Int
+  private let firstCoordinate: Int
+  private let removed: [Bool]
+  private let fold: Fold
+  let factor: CholeskyFactor
+  /// All of the kept coordinates, where there are at most m.
+  private var all: Elimination?
+  private var m: Double { Double(rows.count) }
+
+  /// - Parameters:
+  ///   - rows: G.
+  ///   - blocks: of `rows`, one after another; vectors are of their coordinates.
+  ///   - firstCoordinate: the number of the first of them, among those of all address spaces.
+  ///   - removed: which coordinates are left out of F, for each of the vectors'.
+  ///   - damping: λ > 0.
+  ///   - fold: over the blocks.
+  /// - Complexity: O(dm²).
+  public init(
+    of rows: GradientRows, blocks: [Int], firstCoordinate: Int = 0, removed: [Bool],
+    damping: Double, fold: @escaping Fold
+  ) throws {
+    precondition(damping > 0 && damping.isFinite, "a damping of \(damping)")
+    (self.rows, self.blocks, self.removed) = (rows, blocks, removed)
+    (self.firstCoordinate, self.damping, self.fold) = (firstCoordinate, damping, fold)
+    start = blocks.first.map { rows.blocks[$0].lowerBound } ?? 0
+    let end = blocks.last.map { rows.blocks[$0].upperBound } ?? 0
+    precondition(removed.count == end - start, "\(removed.count) flags of \(end - start)")
+    let (m, start) = (rows.count, start)
+    let kept: (Int) -> [Int] = { block in
+      let range = rows.blocks[block]
+      return range.filter { !removed[$0 - start] }.map { $0 - range.lowerBound }
+    }
+
+    let trace = try fold({ block in
+      let columns = kept(block)
+      let numbers = rows.doubles(ofBlock: block, columns: columns)
+      return [(0..<m * columns.count).reduce(0) { $0 + numbers[$1] * numbers[$1] }]
+    }, Self.sum)[0]
+    let condition = 1 + trace / (Double(m) * damping)
+    factor = CholeskyFactor(capacity: m)
+    let shift = Double(m) * damping
+    if 8 * Self.unit * condition <= Self.goodError {
+      let gram = try fold({ block in
+        let columns = kept(block)
+        let numbers = rows.doubles(ofBlock: block, columns: columns)
+        return [Double](unsafeUninitializedCapacity: m * m) { gram, count in
+          gram.initialize(repeating: 0)
+          symmetricProduct(numbers, rows: m, columns: columns.count, into: gram.baseAddress!)
+          count = m * m
+        }
+      }, Self.sum)
+      try factor.factor(gram, stride: m, rows: Array(0..<m), shift: shift)
+      factorError = 8 * Self.unit * condition
+    } else {
+      factor.factor(productsOf: try Self.tallRows(of: rows, fold: fold, kept: kept), shift: shift)
+      factorError = 8 * Self.unit * condition.squareRoot()
+    }
+    let keptCount = try fold({ [Double(kept($0).count)] }, Self.sum)[0]
+    if keptCount > 0, Int(keptCount) <= m { all = try elimination(of: removed.map { !$0 }) }
+  }
+
+  /// At most m rows with the products GGᵀ of the columns of G.
+  private static func tallRows(
+    of rows: GradientRows, fold: Fold, kept: @escaping (Int) -> [Int]
+  ) throws -> TallRows {
+    let m = rows.count
+    let numbers = try fold({ block in
+      let columns = kept(block)
+      let numbers = rows.doubles(ofBlock: block, columns: columns)
+      let all = UnsafeBufferPointer(start: numbers, count: m * columns.count)
+      return TallRows(columns: m, numbers: Array(all)).reduced().numbers
+    }, { left, right in
+      TallRows(columns: m, numbers: left).joined(with: TallRows(columns: m, numbers: right)).numbers
+    })
+    return TallRows(columns: m, numbers: numbers)
+  }
+
+  /// The m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order, from the singular values
+  /// of G.
+  ///
+  /// - Complexity: O(dm²).
+  public static func eigenvalues(of rows: GradientRows, fold: Fold) throws -> [Double] {
+    let tall = try tallRows(of: rows, fold: fold, kept: { Array(0..<rows.blocks[$0].count) })
+    return tall.singularValues().map { $0 * $0 / Double(rows.count) }
+  }
+
+  private static func sum(_ left: [Double], _ right: [Double]) -> [Double] {
+    var sums = left
+    for i in sums.indices { sums[i] += right[i] }
+    return sums
+  }
+
+  private func coordinates(ofBlock block: Int) -> Range<Int> {
+    rows.blocks[block].lowerBound - start..<rows.blocks[block].upperBound - start
+  }
+
+  // MARK: Products
+
+  /// `F⁻¹x`, and what is known of it.
+  public struct Solution {
+    /// y, shape of the vectors; 0 where a coordinate is left out.
+    public let values: [Double]
+    /// Gy, shape [m].
+    public let products: ExtendedNumbers
+    /// A bound on the relative error of y, in its norm.
+    public let error: Double
+    /// A bound on that of Gy.
+    public let productsError: Double
+  }
+
+  /// Solves `Fy = x + Gᵀv/m`.
+  ///
+  /// - Parameters:
+  ///   - x: of the vectors' shape; where a coordinate is left out it does not matter.
+  ///   - v: shape [m].
+  /// - Complexity: O(dm) for each round, of which there are two where L is good.
+  public func solve(_ x: [Double], forced v: ExtendedNumbers? = nil) throws -> Solution {
+    precondition(x.count == removed.count, "a vector of \(x.count) for \(removed.count)")
+    let v = v ?? ExtendedNumbers(zeros: rows.count)
+    var y = ExtendedNumbers(zeros: x.count)
+    var products = ExtendedNumbers(zeros: rows.count)
+    var last = Change(norm: .infinity, element: .infinity, products: .infinity)
+    var errors = (y: Double.infinity, products: Double.infinity)
+    for round in 1...40 {
+      let step = try firstSolution(residual(x, v, y, products))
+      for i in step.indices { y.add(step[i], at: i) }
+      let before = products
+      products = try self.products(with: y)
+      let change = try self.change(by: step, of: y, before, products)
+      func rest(_ now: Double, _ last: Double) -> Double { now * min(now / last, 1) }
+      errors.y = max(rest(change.norm, last.norm), Self.unit)
+      errors.products = max(rest(change.products, last.products), Self.unit)
+      guard change.norm.isFinite else { break }
+      let isElementDone =
+        rest(change.element, last.element) <= Self.unit
+        || (change.norm <= Self.unit && change.element > last.element / 4)
+      let areProductsDone =
+        errors.products == Self.unit || change.products > last.products / 2
+      if change.norm == 0 || (round > 1 && isElementDone && areProductsDone) { break }
+      if round > 1 && change.norm > last.norm / 2 && areProductsDone { break }
+      last = change
+    }
+    return Solution(
+      values: y.rounded, products: products, error: errors.y, productsError: errors.products)
+  }
+
+  /// What a round has changed: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and ‖G·step‖/‖Gy‖.
+  private struct Change {
+    let norm: Double
+    let element: Double
+    let products: Double
+  }
+
+  /// `x + Gᵀ(v − Gy)/m − λy`.
+  private func residual(
+    _ x: [Double], _ v: ExtendedNumbers, _ y: ExtendedNumbers, _ products: ExtendedNumbers
+  ) -> [Double] {
+    var rest = v
+    for i in 0..<rest.count {
+      rest.add(-products.high[i], at: i)
+      rest.low[i] -= products.low[i]
+    }
+    rest = rest.divided(by: m)
+    var residual = [Double](repeating: 0, count: x.count)
+    for block in blocks {
+      var part = rows.combination(rest, block: block)
+      for (k, i) in coordinates(ofBlock: block).enumerated() where !removed[i] {
+        part.add(x[i], at: k)
+        part.add(-damping, times: y[i], at: k)
+        residual[i] = part.high[k] + part.low[k]
+      }
+    }
+    return residual
+  }
+
+  private func products(with y: ExtendedNumbers) throws -> ExtendedNumbers {
+    ExtendedNumbers(
+      serial: try fold({ self.rows.products(ofBlock: $0, with: y, from: self.start).serial }) {
+        var sum = ExtendedNumbers(serial: $0)
+        sum.add(ExtendedNumbers(serial: $1))
+        return sum.serial
+      })
+  }
+
+  private func change(
+    by step: [Double], of y: ExtendedNumbers, _ before: ExtendedNumbers, _ products: ExtendedNumbers
+  ) throws -> Change {
+    // Of scaled numbers: squares of large ones would overflow.
+    let largest = try fold({ block in
+      [self.coordinates(ofBlock: block).reduce(0) { max($0, y.high[$1].magnitude) }]
+    }) { [max($0[0], $1[0])] }[0]
+    guard largest > 0 else { return Change(norm: 0, element: 0, products: 0) }
+    let sizes = try fold({ block in
+      var sizes = [0.0, 0, 0]
+      for i in self.coordinates(ofBlock: block) where step[i] != 0 || y.high[i] != 0 {
+        sizes[0] += (step[i] / largest) * (step[i] / largest)
+        sizes[1] += (y.high[i] / largest) * (y.high[i] / largest)
+        sizes[2] = max(sizes[2], step[i].magnitude / y.high[i].magnitude)
+      }
+      return sizes
+    }) { [$0[0] + $1[0], $0[1] + $1[1], max($0[2], $1[2])] }
+    let scale = products.high.reduce(0) { max($0, $1.magnitude) }
+    var (difference, size) = (0.0, 0.0)
+    for row in 0..<(scale > 0 ? products.count : 0) {
+      let part =
+        (products.high[row] - before.high[row]) + (products.low[row] - before.low[row])
+      difference += (part / scale) * (part / scale)
+      size += (products.high[row] / scale) * (products.high[row] / scale)
+    }
+    return Change(
+      norm: (sizes[0] / sizes[1]).squareRoot(), element: sizes[2],
+      products: size > 0 ? (difference / size).squareRoot() : 0)
+  }
+
+  /// About F⁻¹x: with `t = S⁻¹Gx` and `r = x − Gᵀt` it is `mGᵀS⁻¹t + (r − GᵀS⁻¹Gr)/λ`, which keeps its
+  /// digits for an x near the span of the gradients, where `r/λ` alone would lose them.
+  private func firstSolution(_ x: [Double]) throws -> [Double] {
+    if let all {
+      let right = try fold({ block in
+        self.coordinates(ofBlock: block).filter { !self.removed[$0] }.map { x[$0] }
+      }, +)
+      var y = [Double](repeating: 0, count: x.count)
+      for (coordinate, number) in zip(all.coordinates, all.factor.solve(right)) {
+        let i = coordinate - firstCoordinate
+        if y.indices.contains(i) { y[i] = number / damping }
+      }
+      return y
+    }
+    let t = factor.solve(try plainProducts(with: x))
+    var r = x
+    try combine(t) { r[$0] -= $1 }
+    let again = factor.solve(try plainProducts(with: r))
+    let inner = factor.solve(t)
+    var y = r.map { $0 / damping }
+    try combine(zip(inner, again).map { m * $0 - $1 / damping }) { y[$0] += $1 }
+    return y
+  }
+
+  private func plainProducts(with x: [Double]) throws -> [Double] {
+    try fold({ block in
+      var products = [Double](repeating: 0, count: self.rows.count)
+      x.withUnsafeBufferPointer {
+        self.rows.writeProducts(ofBlock: block, with: $0, from: self.start, into: &products)
+      }
+      return products
+    }, Self.sum)
+  }
+
+  /// Hands `Gᵀc` to `body`, coordinate by coordinate, where these are kept.
+  private func combine(_ c: [Double], _ body: (Int, Double) -> Void) throws {
+    for block in blocks {
+      let range = coordinates(ofBlock: block)
+      let sums = Buffer<Double>(count: range.count)
+      rows.combine(c, block: block, into: sums.all)
+      for (k, i) in range.enumerated() where !removed[i] { body(i, sums.pointer[k]) }
+    }
+  }
+
+  /// `S⁻¹b`, shapes [m].
+  func solveGram(_ b: [Double]) -> [Double] { factor.solve(b) }
+
+  // MARK: Elements
+
+  /// `gᵢᵀS⁻¹gᵢ` of all coordinates, kept or not: 1 − λ[F⁻¹]ᵢᵢ of a kept one.
+  ///
+  /// - Complexity: O(m²) for each.
+  public func leverages() -> [Double] {
+    blocks.flatMap { block in
+      let n = rows.blocks[block].count
+      let solved = rows.doubles(ofBlock: block, columns: nil)
+      factor.solveLower(solved, columns: n)
+      return (0..<n).map { k in
+        (0..<rows.count).reduce(0) { $0 + solved[$1 * n + k] * solved[$1 * n + k] }
+      }
+    }
+  }
+
+  /// Some coordinates H by themselves: with R, those that are neither in H nor left out, and
+  /// `S_R = mλI + G_R G_Rᵀ`, `[F⁻¹]_HH = (I + G_Hᵀ S_R⁻¹ G_H)⁻¹/λ`, which subtracts nothing.
+  private struct Elimination {
+    /// H, numbered among the coordinates of all address spaces.
+    let coordinates: [Int]
+    /// Of `I + G_Hᵀ S_R⁻¹ G_H`.
+    let factor: CholeskyFactor
+    /// A bound on the relative errors of the diagonal of its inverse.
+    let error: Double
+  }
+
+  /// - Parameter chosen: the coordinates of H, for each of the vectors'.
+  private func elimination(of chosen: [Bool]) throws -> Elimination? {
+    let width = rows.count + 1
+    let columns = try fold({ block in
+      self.coordinates(ofBlock: block).filter { chosen[$0] }.flatMap { i in
+        let place = i + self.start
+        return [Double(self.firstCoordinate + i)] + self.rows.columns(place..<place + 1)
+      }
+    }, +)
+    let (m, count) = (rows.count, columns.count / width)
+    guard count > 0 else { return nil }
+    let others = zip(removed, chosen).map { $0 || $1 }
+    let rest = try RefinedInverse(
+      of: rows, blocks: blocks, firstCoordinate: firstCoordinate, removed: others,
+      damping: damping, fold: fold)
+    let solved = Buffer<Double>(count: m * count)
+    for k in 0..<count {
+      for row in 0..<m { solved.pointer[row * count + k] = columns[k * width + 1 + row] }
+    }
+    rest.factor.solveLower(solved.pointer, columns: count)
+    let factor = CholeskyFactor(capacity: count)
+    let numbers = (0..<m * count).map { solved.pointer[$0 % m * count + $0 / m] }
+    factor.factor(productsOf: TallRows(columns: count, numbers: numbers), shift: 1)
+    return Elimination(
+      coordinates: (0..<count).map { Int(columns[$0 * width]) }, factor: factor,
+      error: (rest.factorError + Self.unit) * factor.scaledCondition())
+  }
+
+  /// `[F⁻¹]ᵢᵢ`, and a bound on their relative errors.
+  ///
+  /// An element is `(1 − s)/λ` where its leverage s leaves digits of that difference. The others, at most
+  /// 2m, are eliminated together.
+  ///
+  /// - Parameter leverages: of all coordinates.
+  /// - Returns: one for each coordinate; 0 where it is left out.
+  /// - Complexity: O(dm²) where some are eliminated.
+  public func diagonal(
+    _ leverages: [Double]
+  ) throws -> (values: [Double], error: Double) {
+    let least = min(factorError / Self.goodError, 0.5)
+    var error = 0.0
+    var values = leverages.indices.map { removed[$0] ? 0 : (1 - leverages[$0]) / damping }
+    let isEliminated = leverages.indices.map { i in
+      guard !removed[i], all == nil else { return false }
+      if 1 - leverages[i] >= least { error = max(error, factorError / (1 - leverages[i])) }
+      return 1 - leverages[i] < least
+    }
+    if let eliminated = try all ?? elimination(of: isEliminated) {
+      error = max(error, eliminated.error)
+      let inverse = eliminated.factor.inverseDiagonal()
+      for (coordinate, inverse) in zip(eliminated.coordinates, inverse) {
+        let i = coordinate - firstCoordinate
+        if values.indices.contains(i) { values[i] = inverse / damping }
+      }
+    }
+    return (values, try fold({ _ in [error] }) { [max($0[0], $1[0])] }[0])
+  }
+}
