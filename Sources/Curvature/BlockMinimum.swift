@@ -23,6 +23,8 @@ struct BlockMinimum {
   private let matrix: [Double]
   private let kept: [Int]
   private let gone: [Int]
+  /// A bound on the relative errors of the inverse's diagonal, whatever scales the coordinates have.
+  let error: Double
   /// Of F_RR.
   private let factor: CholeskyFactor
 
@@ -40,6 +42,8 @@ struct BlockMinimum {
     self.damping = damping
     factor = CholeskyFactor(capacity: kept.count)
     try factor.factor(matrix, stride: n, rows: kept, shift: damping)
+    let condition = factor.scaledCondition()
+    error = 4 * .ulpOfOne * condition * condition
 
     var gradient = [Double](repeating: 0, count: n)
     if gradientScale > 0 {
@@ -102,7 +106,11 @@ struct BlockMinimum {
   func coordinates() -> [Removal.Coordinate] {
     let n = weights.count
     var leverages = [Double](repeating: 0, count: n)
-    for (i, inverse) in zip(kept, factor.inverseDiagonal()) { leverages[i] = 1 - damping * inverse }
+    var inverses = [Double?](repeating: nil, count: n)
+    for (i, inverse) in zip(kept, factor.inverseDiagonal()) {
+      leverages[i] = 1 - damping * inverse
+      inverses[i] = inverse
+    }
     // L⁻¹F_RM.
     let solved = Buffer<Double>(count: kept.count * gone.count)
     for (row, i) in kept.enumerated() {
@@ -119,8 +127,9 @@ struct BlockMinimum {
       }
       leverages[j] = max(rest, 0) / damping
     }
-    return zip(weights, leverages).map {
-      Removal.Coordinate(weight: $0, leverage: $1, damping: damping)
+    return (0..<n).map { i in
+      Removal.Coordinate(
+        weight: weights[i], leverage: leverages[i], damping: damping, inverse: inverses[i])
     }
   }
 

@@ -1,5 +1,27 @@
 import LinearAlgebra
 
+/// λ has disappeared beside the gradients: too few digits of an answer are left to give it.
+public struct LostDigits: Error, CustomStringConvertible {
+  /// λ.
+  public let damping: Double
+  /// m.
+  public let count: Int
+  /// A bound on the relative error.
+  public let error: Double
+
+  /// A bound on the relative error of an answer from `count` gradients with λ.
+  public init(damping: Double, count: Int, error: Double) {
+    (self.damping, self.count, self.error) = (damping, count, error)
+  }
+
+  public var description: String {
+    """
+    λ \(damping) disappears beside these \(count) gradients: the relative error of the answer may be \
+    \(error); expected at most \(RefinedInverse.largestError), which a larger λ brings about
+    """
+  }
+}
+
 /// The inverse of a damped empirical Fisher matrix, to the last digits that its gradients allow: also
 /// with more gradients than coordinates, gradients that depend on each other, and gradients beside which
 /// λ disappears in rounding.
@@ -218,7 +240,8 @@ public final class RefinedInverse {
     return residual
   }
 
-  private func products(with y: ExtendedNumbers) throws -> ExtendedNumbers {
+  /// `Gy`, shape [m].
+  func products(with y: ExtendedNumbers) throws -> ExtendedNumbers {
     ExtendedNumbers(
       serial: try fold({ self.rows.products(ofBlock: $0, with: y, from: self.start).serial }) {
         var sum = ExtendedNumbers(serial: $0)
@@ -300,9 +323,6 @@ public final class RefinedInverse {
       for (k, i) in range.enumerated() where !removed[i] { body(i, sums.pointer[k]) }
     }
   }
-
-  /// `S⁻¹b`, shapes [m].
-  func solveGram(_ b: [Double]) -> [Double] { factor.solve(b) }
 
   // MARK: Elements
 

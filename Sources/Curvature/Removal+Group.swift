@@ -10,11 +10,11 @@ extension Removal {
   /// - Parameters:
   ///   - gradients: shape [n, m], the column of G for each coordinate.
   ///   - weights: shape [n].
-  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision.
+  /// - Throws: `LostDigits` where λ disappears beside the gradients.
   /// - Complexity: O(m²n), and O(k²(m + n)) with k the smaller of m and n.
   public func cost(
     ofGroup gradients: [Double], weights: [Double]
-  ) throws(NotPositiveDefinite) -> Double {
+  ) throws -> Double {
     let (m, n) = (count, weights.count)
     precondition(gradients.count == m * n, "\(gradients.count) numbers of \(n) columns of \(m)")
     let rows = Buffer<Double>(count: m * n)
@@ -44,6 +44,11 @@ extension Removal {
     }
     let rest = CholeskyFactor(capacity: order)
     try rest.factor(square.all.map { -$0 }, stride: order, rows: Array(0..<order), shift: 1)
+    // The largest element of the inverse's diagonal is 1 over what is left of 1 at the least.
+    let error = factorError * (rest.inverseDiagonal().max() ?? 0)
+    guard error <= RefinedInverse.largestError else {
+      throw LostDigits(damping: damping, count: m, error: error)
+    }
     let part = rest.solveLower(right).reduce(0) { $0 + $1 * $1 }
     return damping / 2 * (n <= m ? part : part + own.reduce(0) { $0 + $1 * $1 })
   }

@@ -31,6 +31,18 @@ public struct Removal {
   private enum Solution {
     case gram(Gram)
     case block(BlockMinimum)
+    case refined(Refined)
+  }
+
+  /// Of what `RefinedInverse` has solved.
+  private struct Refined {
+    let inverse: RefinedInverse
+    /// L⁻¹v and t, of its factor.
+    let gram: Gram
+    /// δ, shape [d/p], and each coordinate; from the first one of `start` on.
+    let change: [Double]
+    let coordinates: [Coordinate]
+    let start: Int
   }
 
   struct Gram {
@@ -43,10 +55,31 @@ public struct Removal {
   }
 
   var gram: Gram {
-    guard case .gram(let gram) = solution else {
-      preconditionFailure("S_R of a model that is solved by a block's own matrix")
+    switch solution {
+    case .gram(let gram): return gram
+    case .refined(let refined): return refined.gram
+    case .block: preconditionFailure("S_R of a model that is solved by a block's own matrix")
     }
-    return gram
+  }
+
+  /// A bound on the error of S_R's factor, relative to √(mλ).
+  public let factorError: Double
+
+  /// The largest relative error of a cost, and of the change of the loss.
+  public static let goodError = 1e-6
+
+  /// A bound on the error of the Cholesky factor of S_R, relative to √(mλ); above `goodError` λ
+  /// disappears beside the gradients.
+  ///
+  /// - Parameter sums: over all coordinates of the model.
+  public static func factorError(of sums: [Double], count m: Int, damping: Double) -> Double {
+    let trace = (0..<m).reduce(0) { $0 + sums[$1 * m + $1] }
+    return 4 * .ulpOfOne * (1 + trace / (Double(m) * damping))
+  }
+
+  /// Whether the costs of some coordinates are lost in `1 − s`.
+  public static func losesDigits(_ coordinates: [Coordinate], factorError: Double) -> Bool {
+    coordinates.contains { $0.leverage < 1 + goodError && factorError > goodError * (1 - $0.leverage) }
   }
 
   /// Numbers of a block's part of the sums over all coordinates: `G_R G_Rᵀ`, u and ‖w_M‖².
@@ -64,6 +97,7 @@ public struct Removal {
     precondition(sums.count == Self.width(count: m), "\(sums.count) sums of \(m) gradients")
     count = m
     self.damping = damping
+    factorError = Self.factorError(of: sums, count: m, damping: damping)
     let factor = CholeskyFactor(capacity: m)
     try factor.factor(sums, stride: m, rows: Array(0..<m), shift: Double(m) * damping)
     let v = sums[m * m..<m * m + m].map { $0 - gradientScale }
@@ -86,15 +120,23 @@ public struct Removal {
   ///   - removed: of the slice, whether a coordinate is in M.
   ///   - damping: λ > 0.
   ///   - gradientScale: η.
-  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision.
+  /// - Throws: `LostDigits` where λ disappears beside the gradients.
   /// - Complexity: O(k²(n + m)) with k the smaller of n and m.
   public init(
     ofBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Float>,
     removed: [Bool], damping: Double, gradientScale: Double
-  ) throws(NotPositiveDefinite) {
+  ) throws {
     guard rows.blocks[block].count < rows.count else {
       let sums = Buffer<Double>(count: Self.width(count: rows.count))
       Self.writeSums(of: rows, block: block, weights: weights, removed: removed, into: sums.all)
+      guard
+        Self.factorError(of: Array(sums.all), count: rows.count, damping: damping) <= Self.goodError
+      else {
+        try self.init(
+          refiningBlock: block, of: rows, weights: weights, removed: removed, damping: damping,
+          gradientScale: gradientScale)
+        return
+      }
       try self.init(
         sums: Array(sums.all), count: rows.count, damping: damping, gradientScale: gradientScale)
       return
@@ -106,25 +148,108 @@ public struct Removal {
 
   /// Several models of a block of n < m coordinates alone, of which the matrix is made once.
   ///
-  /// - Throws: `NotPositiveDefinite` where a λ is too small for double precision.
+  /// - Throws: `LostDigits` where a λ disappears beside the gradients.
   /// - Complexity: O(n²m), and O(n³) for each model.
   public static func models(
     _ models: [RemovalSpectrum.Model], ofBlock block: Int, of rows: GradientRows,
     weights: UnsafeBufferPointer<Float>, removed: [Bool]
-  ) throws(NotPositiveDefinite) -> [Removal] {
+  ) throws -> [Removal] {
     let matrix = BlockMinimum.matrix(of: rows, block: block)
-    var removals: [Removal] = []
-    for model in models {
-      let minimum = try BlockMinimum(
+    return try models.map { model in
+      let minimum = try? BlockMinimum(
         of: rows, block: block, matrix: matrix, weights: weights, removed: removed,
         damping: model.damping, gradientScale: model.gradientScale)
-      removals.append(Removal(minimum, count: rows.count, damping: model.damping))
+      if let minimum, minimum.error <= goodError {
+        return Removal(minimum, count: rows.count, damping: model.damping)
+      }
+      return try Removal(
+        refiningBlock: block, of: rows, weights: weights, removed: removed, damping: model.damping,
+        gradientScale: model.gradientScale)
     }
-    return removals
+  }
+
+  /// The model of a block alone, where λ disappears beside its gradients.
+  ///
+  /// - Throws: `LostDigits` where it is lost altogether.
+  public init(
+    refiningBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Float>,
+    removed: [Bool], damping: Double, gradientScale: Double
+  ) throws {
+    try self.init(
+      refining: [block], of: rows, firstCoordinate: 0, weights: weights, removed: removed,
+      damping: damping, gradientScale: gradientScale, fold: { leaf, _ in try leaf(block) })
+  }
+
+  /// The model of several blocks, where λ disappears beside their gradients: `F_RR δ_R = G_Rᵀv/m`, and
+  /// `t = (v − G_R δ_R)/(mλ)`.
+  ///
+  /// - Parameters:
+  ///   - blocks: of `rows`, one after another.
+  ///   - firstCoordinate: the number of the first of theirs, among those of all address spaces.
+  ///   - weights: w of the slice.
+  ///   - removed: of the slice, whether a coordinate is in M.
+  ///   - fold: over all blocks of the model.
+  /// - Throws: `LostDigits` where it is lost altogether.
+  public init(
+    refining blocks: [Int], of rows: GradientRows, firstCoordinate: Int,
+    weights: UnsafeBufferPointer<Float>, removed: [Bool], damping: Double, gradientScale: Double,
+    fold: @escaping RefinedInverse.Fold
+  ) throws {
+    let start = blocks.first.map { rows.blocks[$0].lowerBound } ?? 0
+    let range = start..<(blocks.last.map { rows.blocks[$0].upperBound } ?? start)
+    let (m, own) = (Double(rows.count), Array(removed[range]))
+    let inverse = try RefinedInverse(
+      of: rows, blocks: blocks, firstCoordinate: firstCoordinate, removed: own, damping: damping,
+      fold: fold)
+    let lost = ExtendedNumbers(range.map { removed[$0] ? Double(weights[$0]) : 0 })
+    let u = try inverse.products(with: lost)
+    var v = u
+    for row in 0..<v.count { v.add(-gradientScale, at: row) }
+    let solution = try inverse.solve([Double](repeating: 0, count: range.count), forced: v)
+    var t = v
+    for row in 0..<t.count {
+      t.add(-solution.products.high[row], at: row)
+      t.low[row] -= solution.products.low[row]
+    }
+    t = t.divided(by: m).divided(by: damping)
+    let square = try fold({ block in
+      [rows.blocks[block].reduce(0) { $0 + lost.high[$1 - start] * lost.high[$1 - start] }]
+    }) { [$0[0] + $1[0]] }[0]
+    let leverages = inverse.leverages()
+    let (inverses, error) = try inverse.diagonal(leverages)
+    let largest = max(error, solution.error)
+    guard largest <= RefinedInverse.largestError else {
+      throw LostDigits(damping: damping, count: rows.count, error: largest)
+    }
+    var answers: [Double] = []
+    for block in blocks {
+      let part = Buffer<Double>(count: rows.blocks[block].count)
+      rows.combine(t.rounded, block: block, into: part.all)
+      answers += part.all
+    }
+    count = rows.count
+    self.damping = damping
+    factorError = inverse.factorError
+    let products = zip(v.rounded, t.rounded).reduce(0) { $0 + $1.0 * $1.1 }
+    value = damping / 2 * (square + products) - gradientScale * gradientScale / 2
+    maskedValue =
+      damping / 2 * square + u.rounded.reduce(0) { $0 + ($1 / 2 - gradientScale) * $1 } / m
+    self.solution = .refined(
+      Refined(
+        inverse: inverse,
+        gram: Gram(
+          factor: inverse.factor, y: inverse.factor.solveLower(v.rounded), t: t.rounded),
+        change: solution.values,
+        coordinates: range.indices.map { place in
+          let i = place - start
+          return Coordinate(
+            weight: Double(weights[place]) + (own[i] ? answers[i] : solution.values[i]),
+            leverage: leverages[i], damping: damping, inverse: own[i] ? nil : inverses[i])
+        }, start: start))
   }
 
   private init(_ minimum: BlockMinimum, count: Int, damping: Double) {
-    (self.count, self.damping) = (count, damping)
+    (self.count, self.damping, factorError) = (count, damping, minimum.error)
     (value, maskedValue) = (minimum.value, minimum.maskedValue)
     solution = .block(minimum)
   }
@@ -181,6 +306,8 @@ public struct Removal {
     switch solution {
     case .gram(let gram): rows.combine(gram.t, block: block, into: change)
     case .block(let minimum): _ = change.update(fromContentsOf: minimum.change)
+    case .refined(let refined):
+      for i in range { change[i - range.lowerBound] = refined.change[i - refined.start] }
     }
     for i in range where removed[i] { change[i - range.lowerBound] = -Double(weights[i]) }
   }
@@ -192,6 +319,16 @@ public struct Removal {
     /// s = gᵀS_R⁻¹g; below 1 where it is kept.
     public let leverage: Double
     let damping: Double
+    /// `(1 − s)/λ`, the diagonal element of the kept coordinates' inverse; with nothing removed that is
+    /// `[F⁻¹]ᵢᵢ`.
+    public let inverse: Double
+
+    /// - Parameter inverse: where it is known by itself; else it is of the difference.
+    init(weight: Double, leverage: Double, damping: Double, inverse: Double? = nil) {
+      (self.weight, self.leverage, self.damping) = (weight, leverage, damping)
+      // Rounding may bring a difference to 0; where it is made of rounding, `losesDigits` says so.
+      self.inverse = inverse ?? max(1 - leverage, .ulpOfOne) / damping
+    }
 
     /// What its removal adds to the minimum, where it is kept: `λβ̃²/(2(1 − s))`. With nothing removed
     /// and without gradient it is Optimal Brain Surgeon's `w²/(2[F⁻¹]ᵢᵢ)`.
@@ -199,13 +336,6 @@ public struct Removal {
 
     /// What taking it back subtracts from the minimum, where it is removed: `λβ̃²/(2(1 + s))`.
     public var gain: Double { damping * weight * weight / (2 * (1 + leverage)) }
-
-    /// `(1 − s)/λ`, the diagonal element of the kept coordinates' inverse; with nothing removed that is
-    /// `[F⁻¹]ᵢᵢ`.
-    public var inverse: Double {
-      // Rounding may bring it there.
-      max(1 - leverage, .ulpOfOne) / damping
-    }
   }
 
   /// - Returns: for each coordinate of a block, in their order.
@@ -217,6 +347,8 @@ public struct Removal {
     switch solution {
     case .gram(let whole): gram = whole
     case .block(let minimum): return minimum.coordinates()
+    case .refined(let refined):
+      return rows.blocks[block].map { refined.coordinates[$0 - refined.start] }
     }
     let (n, range) = (rows.blocks[block].count, rows.blocks[block])
     let solved = rows.doubles(ofBlock: block, columns: nil)
@@ -242,18 +374,32 @@ public struct Removal {
     gram.factor.solve(b)
   }
 
+  /// `F⁻¹x` with nothing removed, where λ would disappear in `(x − GᵀS⁻¹Gx)/λ`; nil where it does not.
+  ///
+  /// - Throws: `LostDigits` where λ disappears altogether.
+  public func inverseProduct(_ x: [Double]) throws -> [Double]? {
+    guard case .refined(let refined) = solution else { return nil }
+    let solution = try refined.inverse.solve(x)
+    guard solution.error <= RefinedInverse.largestError else {
+      throw LostDigits(damping: damping, count: count, error: solution.error)
+    }
+    return solution.values
+  }
+
   /// `F⁻¹x` of a block whose model this is, with nothing removed.
   ///
   /// - Parameters:
   ///   - x: of the slice.
   ///   - product: shape [width of the block], overwritten.
+  /// - Throws: `LostDigits` where λ disappears beside the gradients.
   public func writeInverseProduct(
     of rows: GradientRows, block: Int, with x: UnsafeBufferPointer<Double>,
     into product: UnsafeMutableBufferPointer<Double>
-  ) {
+  ) throws {
     let own = UnsafeBufferPointer(rebasing: x[rows.blocks[block]])
     switch solution {
     case .block(let minimum): _ = product.update(fromContentsOf: minimum.inverseProduct(own))
+    case .refined: _ = product.update(fromContentsOf: try inverseProduct(Array(own))!)
     case .gram(let gram):
       var products = [Double](repeating: 0, count: count)
       rows.writeProducts(ofBlock: block, with: x, into: &products)

@@ -78,6 +78,12 @@ public final class RemovalSpectrum {
     return minimum + (1 - step) * (1 - step) * (masked - minimum)
   }
 
+  /// A bound on the error of S_R's eigenvalues, relative to mλ, as `Removal.factorError`.
+  public func factorError(_ damping: Double) -> Double {
+    let trace = eigen.values.reduce(0) { $0 + max($1, 0) }
+    return 4 * .ulpOfOne * (1 + trace / (Double(count) * damping))
+  }
+
   /// The condition of S_R, its largest eigenvalue over its least.
   public func condition(_ damping: Double) -> Double {
     Self.condition(of: eigen.values, damping: damping)

@@ -10,24 +10,29 @@ extension BrainSurgeon {
   ) throws {
     let z = Buffer<Double>(count: weights.count)
     let nothing = [Bool](repeating: false, count: weights.count)
-    var whole: Removal?
-    _ = try minimum(removing: nothing, on: world) { block, removal in
-      let range = rows.blocks[block]
-      let coordinates = removal.coordinates(of: rows, block: block, weights: all)
+    func ask(_ coordinates: [Removal.Coordinate], _ range: Range<Int>) {
       for (i, coordinate) in zip(range, coordinates) where removed[i] {
         z.pointer[i] = Double(weights.pointer[i]) / coordinate.inverse
       }
-      guard isBlockwise else {
-        whole = removal
-        return
-      }
-      let change = Buffer<Double>(count: range.count)
-      removal.writeInverseProduct(
+    }
+    let (whole, coordinates) = try solved(removing: nothing, on: world) { block, removal, own in
+      ask(own, rows.blocks[block])
+      let change = Buffer<Double>(count: own.count)
+      try removal.writeInverseProduct(
         of: rows, block: block, with: UnsafeBufferPointer(z.all), into: change.all)
       for i in change.all.indices { change.pointer[i] = -change.pointer[i] }
       add(change.all, ofBlock: block, to: &updated, removing: removed)
     }
     guard !isBlockwise else { return }
+    ask(coordinates, 0..<weights.count)
+    if let change = try named(damping, { try whole?.inverseProduct(Array(z.all)) }) {
+      for (block, range) in rows.blocks.enumerated() {
+        let part = Buffer<Double>(count: range.count)
+        for i in range { part.pointer[i - range.lowerBound] = -change[i] }
+        add(part.all, ofBlock: block, to: &updated, removing: removed)
+      }
+      return
+    }
     let products = try rows.products(
       with: UnsafeBufferPointer(z.all), over: sum, on: world)
     guard let t = whole?.solve(products) else { return }

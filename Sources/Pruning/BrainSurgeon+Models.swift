@@ -13,20 +13,39 @@ extension BrainSurgeon {
   public func costs(
     removing removed: [Bool], for models: [Model], on world: Communicator
   ) throws -> [[Double]] {
-    var costs = models.map { _ in [Double]() }
+    var coordinates = models.map { _ in [Removal.Coordinate]() }
+    var errors = models.map { _ in 0.0 }
     _ = try minima(removing: removed, for: models, steps: [], on: world) { block, minima in
-      let coordinates =
-        switch minima {
-        case .spectrum(let spectrum):
-          spectrum.coordinates(of: rows, block: block, weights: all, for: models)
-        case .each(let removals):
-          removals.map { $0.coordinates(of: rows, block: block, weights: all) }
+      let all = all
+      var own: [[Removal.Coordinate]]
+      switch minima {
+      case .spectrum(let spectrum):
+        own = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
+        errors = models.map { spectrum.factorError($0.damping) }
+      case .each(let removals):
+        own = removals.map { $0.coordinates(of: rows, block: block, weights: all) }
+        errors = removals.map(\.factorError)
+      }
+      for (index, model) in models.enumerated() {
+        if isBlockwise, Removal.losesDigits(own[index], factorError: errors[index]) {
+          own[index] = try named(model.damping) {
+            try Removal(
+              refiningBlock: block, of: rows, weights: all, removed: removed,
+              damping: model.damping, gradientScale: model.gradientScale)
+          }.coordinates(of: rows, block: block, weights: all)
         }
-      for (index, coordinates) in coordinates.enumerated() {
-        costs[index] += coordinates.map(\.cost)
+        coordinates[index] += own[index]
       }
     }
-    return costs
+    for (index, model) in models.enumerated() where !isBlockwise {
+      let losesDigits = Removal.losesDigits(coordinates[index], factorError: errors[index])
+      guard try world.allGather(losesDigits ? 1 : 0).contains(1) else { continue }
+      let refined = try refined(model, removed, world)
+      coordinates[index] = rows.blocks.indices.flatMap {
+        refined.coordinates(of: rows, block: $0, weights: all)
+      }
+    }
+    return coordinates.map { $0.map(\.cost) }
   }
 
   /// What the kept weights become at the minimum of a model.
@@ -74,7 +93,8 @@ extension BrainSurgeon {
   /// Of several models.
   private enum Minima {
     case spectrum(RemovalSpectrum)
-    /// One for each, of a block of fewer coordinates than there are gradients.
+    /// One for each, of a block of fewer coordinates than there are gradients, or where λ disappears
+    /// beside these.
     case each([Removal])
   }
 
@@ -83,18 +103,34 @@ extension BrainSurgeon {
     removing removed: [Bool], for models: [Model], steps: [Double], on world: Communicator,
     _ body: (Int, Minima) throws -> Void
   ) throws -> [Double] {
-    try solve(removing: removed, on: world) { sums in
+    let least = models.map(\.damping).min()!
+    return try solve(removing: removed, with: least, on: world) { sums in
       .spectrum(RemovalSpectrum(sums: sums, count: rows.count))
+    } refined: {
+      .each(try models.map { try refined($0, removed, world) })
     } ofBlock: { block in
       guard rows.blocks[block].count >= rows.count else {
         return .each(
-          try named(models.map(\.damping).min()!) {
+          try named(least) {
             try Removal.models(
               models, ofBlock: block, of: rows, weights: all, removed: removed)
           })
       }
       let sums = Buffer<Double>(count: Removal.width(count: rows.count))
       Removal.writeSums(of: rows, block: block, weights: all, removed: removed, into: sums.all)
+      guard
+        Removal.factorError(of: Array(sums.all), count: rows.count, damping: least)
+          <= Removal.goodError
+      else {
+        return .each(
+          try named(least) {
+            try models.map {
+              try Removal(
+                refiningBlock: block, of: rows, weights: all, removed: removed,
+                damping: $0.damping, gradientScale: $0.gradientScale)
+            }
+          })
+      }
       return .spectrum(RemovalSpectrum(sums: Array(sums.all), count: rows.count))
     } values: { minima in
       switch minima {

@@ -32,6 +32,8 @@ public final class BrainSurgeon {
   let gradientScale: Double
   let isBlockwise: Bool
   let sum: TreeSum
+  private let partition: CellPartition
+  private let firstCoordinate: Int
 
   /// - Parameters:
   ///   - rows: this rank's columns of the gradients, cell by cell.
@@ -55,6 +57,8 @@ public final class BrainSurgeon {
     self.gradientScale = gradientScale
     self.isBlockwise = isBlockwise
     sum = TreeSum(partition, rank: rank)
+    self.partition = partition
+    firstCoordinate = partition.slice(of: rank).lowerBound
   }
 
   /// Bytes that it takes on a rank beside the rows, at most: systems of equations, and what is known of
@@ -87,11 +91,54 @@ public final class BrainSurgeon {
   public func coordinates(
     removing removed: [Bool], on world: Communicator
   ) throws -> [Removal.Coordinate] {
-    var coordinates: [Removal.Coordinate] = []
-    _ = try minimum(removing: removed, on: world) { block, removal in
-      coordinates += removal.coordinates(of: rows, block: block, weights: all)
+    try solved(removing: removed, on: world).coordinates
+  }
+
+  /// What each weight of this rank would do alone, and of a matrix that is taken whole also its minimum, so
+  /// computed that no cost is made of rounding. Collective.
+  ///
+  /// - Parameter visit: gets each block of this rank, where the matrix is taken block by block, with its
+  ///   model and its coordinates.
+  func solved(
+    removing removed: [Bool], on world: Communicator,
+    visit: (Int, Removal, [Removal.Coordinate]) throws -> Void = { _, _, _ in }
+  ) throws -> (removal: Removal?, coordinates: [Removal.Coordinate]) {
+    var (solution, coordinates): (Removal?, [Removal.Coordinate]) = (nil, [])
+    _ = try minimum(removing: removed, on: world, solved: { solution = $0 }) { block, removal in
+      var (removal, own) = (removal, removal.coordinates(of: rows, block: block, weights: all))
+      if isBlockwise, Removal.losesDigits(own, factorError: removal.factorError) {
+        removal = try named(damping) {
+          try Removal(
+            refiningBlock: block, of: rows, weights: all, removed: removed, damping: damping,
+            gradientScale: gradientScale)
+        }
+        own = removal.coordinates(of: rows, block: block, weights: all)
+      }
+      coordinates += own
+      if isBlockwise { try visit(block, removal, own) }
     }
-    return coordinates
+    guard !isBlockwise else { return (nil, coordinates) }
+    let losesDigits =
+      solution.map { Removal.losesDigits(coordinates, factorError: $0.factorError) } ?? false
+    guard try world.allGather(losesDigits ? 1 : 0).contains(1) else {
+      return (solution, coordinates)
+    }
+    let refined = try refined(Model(damping: damping, gradientScale: gradientScale), removed, world)
+    return (
+      refined, rows.blocks.indices.flatMap { refined.coordinates(of: rows, block: $0, weights: all) }
+    )
+  }
+
+  /// The model of the whole matrix, where λ disappears beside the gradients. Collective.
+  func refined(
+    _ model: Model, _ removed: [Bool], _ world: Communicator
+  ) throws -> Removal {
+    try named(model.damping) {
+      try Removal(
+        refining: Array(rows.blocks.indices), of: rows, firstCoordinate: firstCoordinate,
+        weights: all, removed: removed, damping: model.damping,
+        gradientScale: model.gradientScale, fold: world.fold(over: partition))
+    }
   }
 
   /// The weights without those that are removed, and the change of the loss that the model predicts.
@@ -110,6 +157,9 @@ public final class BrainSurgeon {
     case .none: break
     case .joint:
       let measured: ([Double]) -> Void = { [rows, damping] sums in
+        // The least eigenvalue would be made of rounding.
+        let error = Removal.factorError(of: sums, count: rows.count, damping: damping)
+        guard error <= Removal.goodError else { return }
         condition = RemovalSpectrum.condition(sums: sums, count: rows.count, damping: damping)
       }
       prediction = try minimum(
@@ -148,12 +198,19 @@ public final class BrainSurgeon {
   /// models' minima, the same on all ranks.
   func minimum(
     removing removed: [Bool], on world: Communicator,
-    inspecting inspect: (([Double]) -> Void)? = nil,
+    inspecting inspect: (([Double]) -> Void)? = nil, solved: ((Removal) -> Void)? = nil,
     _ body: (Int, Removal) throws -> Void
   ) throws -> Double {
-    try solve(removing: removed, on: world) { sums in
+    // A rank without coordinates has the whole matrix's model too.
+    func known(_ removal: Removal) -> Removal {
+      solved?(removal)
+      return removal
+    }
+    return try solve(removing: removed, with: damping, on: world) { sums in
       inspect?(sums)
-      return try removal(sums)
+      return known(try removal(sums))
+    } refined: {
+      known(try refined(Model(damping: damping, gradientScale: gradientScale), removed, world))
     } ofBlock: { block in
       try named(damping) {
         try Removal(
@@ -182,19 +239,29 @@ public final class BrainSurgeon {
     do { return try solution() } catch let error as NotPositiveDefinite {
       // Programs have options of different names for it.
       throw PruningError("λ \(damping) is too small for these \(rows.count) gradients: \(error)")
+    } catch let error as LostDigits {
+      throw PruningError("\(error)")
     }
+  }
+
+  /// Whether λ disappears in S_R.
+  private func losesDigits(_ sums: [Double], _ damping: Double) -> Bool {
+    Removal.factorError(of: sums, count: rows.count, damping: damping) > Removal.goodError
   }
 
   /// Solves what is to be solved of each model, and hands each block of this rank to `body` with the
   /// solution of its model. Collective.
   ///
   /// - Parameters:
+  ///   - damping: the least λ of the solutions.
   ///   - solution: of the whole model, from its sums over all coordinates.
+  ///   - refinedSolution: of the whole model, where λ disappears in these sums. Collective.
   ///   - ofBlock: of a block's own.
   ///   - values: numbers of a solution, as many of each.
   /// - Returns: their sums over all models, the same on all ranks.
   func solve<Solution>(
-    removing removed: [Bool], on world: Communicator, _ solution: ([Double]) throws -> Solution,
+    removing removed: [Bool], with damping: Double, on world: Communicator,
+    _ solution: ([Double]) throws -> Solution, refined refinedSolution: () throws -> Solution,
     ofBlock blockSolution: (Int) throws -> Solution, values: (Solution) -> [Double],
     body: (Int, Solution) throws -> Void
   ) throws -> [Double] {
@@ -206,7 +273,9 @@ public final class BrainSurgeon {
         Removal.writeSums(
           of: rows, block: $0 - first, weights: all, removed: removed, into: $1)
       }
-      let solution = try world.agree { try solution(sums) }
+      let solution =
+        try losesDigits(sums, damping)
+        ? refinedSolution() : world.agree { try solution(sums) }
       for block in rows.blocks.indices { try body(block, solution) }
       return values(solution)
     }

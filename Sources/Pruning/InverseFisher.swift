@@ -73,11 +73,7 @@ public final class InverseFisher {
 
   private func check(_ error: Double) throws {
     guard error <= RefinedInverse.largestError else {
-      throw PruningError(
-        """
-        λ \(damping) disappears beside these \(rows.count) gradients: the error of the answer may be \
-        \(error) of it; expected at most \(RefinedInverse.largestError), which a larger λ brings about
-        """)
+      throw PruningError("\(LostDigits(damping: damping, count: rows.count, error: error))")
     }
     self.error = max(self.error, error)
   }

@@ -43,6 +43,7 @@ struct MaskExchange {
 
   private func solved(_ mask: Mask) throws -> Solved {
     let (removal, coordinates) = try surgeon.solved(removing: mask.isRemoved, on: world)
+    guard let removal else { preconditionFailure("a matrix without coordinates") }
     var marginals = [Double?](repeating: nil, count: slice.count)
     for tensor in path.selection.prunable {
       for i in tensor.range.clamped(to: slice).map({ $0 - slice.lowerBound })
@@ -206,26 +207,5 @@ struct MaskExchange {
     return zip(selection.tensors, kept).map { tensor, kept in
       selection.largestCount(of: tensor) - (tensor.range.count - kept)
     }
-  }
-}
-
-extension BrainSurgeon {
-  /// The minimum with `removed` removed, of the whole matrix, and what each weight of this rank would do
-  /// alone. Collective.
-  func solved(
-    removing removed: [Bool], on world: Communicator
-  ) throws -> (Removal, [Removal.Coordinate]) {
-    var (solution, coordinates): (Removal?, [Removal.Coordinate]) = (nil, [])
-    _ = try solve(removing: removed, on: world) { sums in
-      solution = try removal(sums)
-      return solution!
-    } ofBlock: { _ -> Removal in
-      preconditionFailure("the minimum of a matrix that is taken block by block")
-    } values: { _ in
-      []
-    } body: { block, removal in
-      coordinates += removal.coordinates(of: rows, block: block, weights: all)
-    }
-    return (solution!, coordinates)
   }
 }
