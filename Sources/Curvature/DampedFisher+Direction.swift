@@ -6,17 +6,51 @@ public struct DirectionProducts: Sendable, Equatable {
   public var square: Double
   /// g·u.
   public var withGradient: Double
+  /// A bound on their relative errors: they may be differences of large numbers.
+  public var error: Double
 
   /// - Parameters:
   ///   - square: u·u.
   ///   - withGradient: g·u.
-  public init(square: Double, withGradient: Double) {
+  ///   - error: a bound on their relative errors.
+  public init(square: Double, withGradient: Double, error: Double = 0) {
     self.square = square
     self.withGradient = withGradient
+    self.error = error
+  }
+}
+
+/// How a direction is made of the window's gradients and of one beside them: `Gᵀc + σx`, or
+/// `σ(x − Gᵀc)`.
+public struct WindowDirection {
+  /// c, shape [filled].
+  let coefficients: [Double]
+  fileprivate let form: Form
+  /// What the m×m side says of it.
+  public let products: DirectionProducts
+
+  fileprivate enum Form {
+    case inWindow
+    case difference(scale: Double)
+    case sum(scale: Double)
   }
 }
 
 extension DampedFisher {
+  /// 2⁻⁵³, times 8 for what sums add up.
+  private static let roundings = 4 * Double.ulpOfOne
+
+  /// A bound on the relative error of a direction by S's factor, whose rounding λ has to stand out from:
+  /// 8·2⁻⁵³·(1 + tr(K)/(mλ)).
+  ///
+  /// - Complexity: O(m).
+  public var factorError: Double { Self.roundings * (1 + trace / shift) }
+
+  private var trace: Double {
+    let m = window.capacity
+    return (0..<window.filled).reduce(0) { $0 + gram[$1 * m + $1] }
+  }
+
   /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
   public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>) {
     self.direction(forSlot: slot, into: direction) { _ in }
@@ -25,27 +59,37 @@ extension DampedFisher {
   /// `F⁻¹gⱼ = Gᵀc` for the gradient in slot j: this slice of it.
   ///
   /// - Parameter made: is called with each cell that the direction has been made of.
-  /// - Returns: its products over the whole of d: with `Sc = m eⱼ` they are `gⱼ·u = (Kc)ⱼ` and
-  ///   `u·u = cᵀKc = cⱼ gⱼ·u − mλ Σ_{i≠j} cᵢ²`.
-  /// - Complexity: of the products, O(m).
+  /// - Returns: its products.
   @discardableResult
   public func direction(
     forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>,
     made: (Range<Int>) throws -> Void
   ) rethrows -> DirectionProducts {
+    let plan = self.direction(forSlot: slot)
+    try write(plan, into: direction, made: made)
+    return plan.products
+  }
+
+  /// The same, before it is made: with `Sc = m eⱼ` its products over the whole of d are
+  /// `gⱼ·u = (Kc)ⱼ` and `u·u = cᵀKc = cⱼ gⱼ·u − mλ Σ_{i≠j} cᵢ²`.
+  ///
+  /// - Complexity: O(m²).
+  public func direction(forSlot slot: Int) -> WindowDirection {
     let c = coefficients(forSlot: slot)
-    try window.combine(c) { range, sums in
-      let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
-      for i in 0..<range.count { piece[i] = Float(sums[i]) }
-      try made(range)
-    }
-    var (product, others) = (0.0, 0.0)
+    var (product, others, size) = (0.0, 0.0, 0.0)
     for (i, coefficient) in c.enumerated() {
-      product += gram[slot * window.capacity + i] * coefficient
+      let term = gram[slot * window.capacity + i] * coefficient
+      product += term
+      size += term.magnitude
       if i != slot { others += coefficient * coefficient }
     }
-    return DirectionProducts(
-      square: max(c[slot] * product - shift * others, 0), withGradient: product)
+    let square = max(c[slot] * product - shift * others, 0)
+    // S's factor solves Sc = m eⱼ but for a residual of about the rounding of ‖S‖‖c‖.
+    let rounding = (trace + shift) * (others + c[slot] * c[slot])
+    let error = Self.roundings * max(rounding / square, size / product.magnitude)
+    return WindowDirection(
+      coefficients: c, form: .inWindow,
+      products: DirectionProducts(square: square, withGradient: product, error: error))
   }
 
   /// `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`, for a gradient g beside those
@@ -62,26 +106,103 @@ extension DampedFisher {
   ///   - square: g·g over the whole of d.
   ///   - direction: may be g itself.
   ///   - made: is called with each cell that the direction has been made of.
-  /// - Returns: the direction's products over the whole of d: with `a = S⁻¹Gg` and `r = g·g − a·Gg` they
-  ///   are `g·u = (m/s) r` and `u·u = (m/s)² (r − mλ a·a)`.
+  /// - Returns: its products.
   @discardableResult
   public func direction(
     beside g: UnsafeBufferPointer<Float>, products: [Double], square: Double,
     into direction: UnsafeMutableBufferPointer<Float>, made: (Range<Int>) throws -> Void
   ) rethrows -> DirectionProducts {
+    let plan = self.direction(products: products, square: square)
+    try write(plan, beside: g, into: direction, made: made)
+    return plan.products
+  }
+
+  /// The same, before it is made: with `a = S⁻¹Gg` and `r = g·g − a·Gg` its products over the whole of d
+  /// are `g·u = (m/s) r` and `u·u = (m/s)² (r − mλ a·a)`.
+  ///
+  /// - Complexity: O(m²).
+  public func direction(products: [Double], square: Double) -> WindowDirection {
     let solution = solve(products)
-    let rest = square - zip(products, solution).reduce(0) { $0 + $1.0 * $1.1 }
+    let inside = zip(products, solution).reduce(0) { $0 + $1.0 * $1.1 }
+    let rest = square - inside
     // Rounding may bring a gradient within the span below mλ.
     let scale = Double(window.capacity) / max(shift + rest, shift)
-    try window.combine(solution) { range, sums in
-      for i in range {
-        direction[i] = Float((Double(g[i]) - sums[i - range.lowerBound]) * scale)
+    let size = solution.reduce(0) { $0 + $1 * $1 }
+    let length = max(rest - shift * size, 0)
+    let rounding = Self.roundings * (square + inside.magnitude + (trace + shift) * size)
+    return WindowDirection(
+      coefficients: solution, form: .difference(scale: scale),
+      products: DirectionProducts(
+        square: scale * scale * length, withGradient: scale * rest,
+        error: rounding / min(length, rest.magnitude)))
+  }
+
+  /// g without what the window's gradients make of it, `r = g − GᵀS⁻¹Gg`: this slice of it.
+  ///
+  /// - Parameters:
+  ///   - g: this slice.
+  ///   - products: G g over the whole of d.
+  ///   - rest: may be g itself.
+  /// - Returns: a = S⁻¹Gg.
+  public func writeRest(
+    of g: UnsafeBufferPointer<Float>, products: [Double],
+    into rest: UnsafeMutableBufferPointer<Float>
+  ) -> [Double] {
+    let solution = solve(products)
+    write(
+      WindowDirection(
+        coefficients: solution, form: .difference(scale: 1),
+        products: DirectionProducts(square: 0, withGradient: 0)),
+      beside: g, into: rest
+    ) { _ in }
+    return solution
+  }
+
+  /// `(F + ggᵀ/m)⁻¹g` of a gradient near the window's span, where `direction(products:square:)` would lose
+  /// its digits: with `g = Gᵀa + r` it is `(mλ/s)(Gᵀ(m S⁻¹a − S⁻¹Gr/λ) + r/λ)`, where
+  /// `s = mλ + a·Gr + r·r`; nothing is a difference of large numbers, whatever rounding has left in r.
+  ///
+  /// - Parameters:
+  ///   - solution: a.
+  ///   - products: G r over the whole of d, of the r that `writeRest` has written.
+  ///   - square: r·r over the whole of d.
+  /// - Returns: to be made beside r; its products are not known.
+  public func direction(
+    refining solution: [Double], products: [Double], square: Double
+  ) -> WindowDirection {
+    let m = Double(window.capacity)
+    let rest = zip(solution, products).reduce(square) { $0 + $1.0 * $1.1 }
+    let scale = shift / max(shift + rest, shift)
+    let coefficients = zip(solve(solution), solve(products)).map { scale * (m * $0 - $1 / damping) }
+    return WindowDirection(
+      coefficients: coefficients, form: .sum(scale: scale / damping),
+      products: DirectionProducts(square: 0, withGradient: 0, error: .infinity))
+  }
+
+  /// Makes a direction: this slice of it.
+  ///
+  /// - Parameters:
+  ///   - x: the vector beside the window's, where the direction is made of one.
+  ///   - direction: may be x itself.
+  ///   - made: is called with each cell that the direction has been made of.
+  public func write(
+    _ plan: WindowDirection, beside x: UnsafeBufferPointer<Float>? = nil,
+    into direction: UnsafeMutableBufferPointer<Float>, made: (Range<Int>) throws -> Void
+  ) rethrows {
+    try window.combine(plan.coefficients) { range, sums in
+      let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
+      switch plan.form {
+      case .inWindow:
+        for i in 0..<range.count { piece[i] = Float(sums[i]) }
+      case .difference(let scale):
+        let x = UnsafeBufferPointer(rebasing: x![range])
+        for i in 0..<range.count { piece[i] = Float((Double(x[i]) - sums[i]) * scale) }
+      case .sum(let scale):
+        let x = UnsafeBufferPointer(rebasing: x![range])
+        for i in 0..<range.count { piece[i] = Float(sums[i] + scale * Double(x[i])) }
       }
       try made(range)
     }
-    let size = solution.reduce(0) { $0 + $1 * $1 }
-    return DirectionProducts(
-      square: max(scale * scale * (rest - shift * size), 0), withGradient: scale * rest)
   }
 
   /// The eigenvalues of K over the filled slots, in increasing order.

@@ -10,7 +10,8 @@ import Glibc
 public struct DirectionMeasure: Sendable, Equatable {
   /// ‖u‖.
   public let norm: Double
-  /// `arccos(g·u/(‖g‖‖u‖))`, in degrees; nil where g or u is zero.
+  /// `arccos(g·u/(‖g‖‖u‖))`, in degrees; nil where g or u is zero, or where it
+  /// is not known.
   public let angle: Double?
 
   /// - Parameters:
@@ -19,7 +20,9 @@ public struct DirectionMeasure: Sendable, Equatable {
   init(_ u: DirectionProducts, gradientSquare: Double) {
     norm = u.square.squareRoot()
     let lengths = norm * gradientSquare.squareRoot()
-    let cosine = min(max(u.withGradient / lengths, -1), 1)
-    angle = lengths > 0 && lengths.isFinite ? acos(cosine) * 180 / .pi : nil
+    let cosine = u.withGradient / lengths
+    angle =
+      lengths > 0 && lengths.isFinite && cosine.isFinite
+      ? acos(min(max(cosine, -1), 1)) * 180 / .pi : nil
   }
 }

@@ -3,23 +3,39 @@ import LinearAlgebra
 import MPI
 
 extension MFAC {
+  /// The relative error of a direction's products above which they are measured, and of S's factor above
+  /// which a direction beside the window is refined.
+  private static let goodError = (products: 1e-6, factor: 1e-7)
+
   /// The direction from the window: of the gradient that has just been inserted, or of one beside it.
-  /// Parameters outside the window have their gradient for direction.
+  /// Parameters outside the window have their gradient for direction. Collective where digits would be
+  /// lost.
   ///
-  /// - Parameter made: is called with runs of cells as they have their direction, to update them while
-  ///   it is in the cache.
-  /// - Returns: the products of its part in the window.
+  /// - Parameters:
+  ///   - outside: g·g of the parameters outside the window.
+  ///   - made: is called with runs of cells as they have their direction, to update them while it is in
+  ///     the cache.
+  /// - Returns: the products of all of it.
   func takeDirection(
-    _ products: [Double], square: Double, isInserted: Bool, made: (Range<Int>) throws -> Void
+    _ products: [Double], square: Double, outside: Double, isInserted: Bool,
+    on world: Communicator, clock: PhaseClock, made: (Range<Int>) throws -> Void
   ) throws -> DirectionProducts {
     let own = columns.areAll ? direction.all : compacted.all
     if !columns.areAll { _ = direction.all.update(fromContentsOf: gradient.slice) }
+    let (plan, beside) = try plan(products, square, isInserted, own, on: world, clock: clock)
+    let measures = !(plan.products.error <= Self.goodError.products)
     let cells = gradient.cells
     var run = 0..<0
-    let madeCell: (Range<Int>) throws -> Void = { [self] _ in
+    try fisher.write(plan, beside: beside, into: own) { [self] _ in
       let cell = run.upperBound
       if !columns.areAll {
         columns.scatter(UnsafeBufferPointer(own), ofCell: cell, into: direction.all)
+      }
+      if measures {
+        let u = UnsafeBufferPointer(rebasing: direction.all[cells[cell]])
+        let g = UnsafeBufferPointer(rebasing: gradient.slice[cells[cell]])
+        partials.pointer[2 * cell] = MixedPrecision.dot(u, u)
+        partials.pointer[2 * cell + 1] = MixedPrecision.dot(g, u)
       }
       run = run.lowerBound..<cell + 1
       let length = cells[cell].upperBound - cells[run.lowerBound].lowerBound
@@ -27,12 +43,34 @@ extension MFAC {
       try made(run)
       run = run.upperBound..<run.upperBound
     }
-    if isInserted {
-      return try fisher.direction(forSlot: fisher.window.newest, into: own, made: madeCell)
-    } else {
-      return try fisher.direction(
-        beside: seen, products: products, square: square, into: own, made: madeCell)
+    guard measures else {
+      // Outside the window the direction is the gradient.
+      return DirectionProducts(
+        square: plan.products.square + outside,
+        withGradient: plan.products.withGradient + outside)
     }
+    let sums = try total(width: 2, on: world, clock: clock)
+    // The gradient as a compressed window stores some of its columns has been overwritten.
+    let isKnown = columns.areAll || configuration.windowForm == WindowForm()
+    return DirectionProducts(square: sums[0], withGradient: isKnown ? sums[1] : .nan)
+  }
+
+  /// How the direction is made, and what beside the window's gradients.
+  private func plan(
+    _ products: [Double], _ square: Double, _ isInserted: Bool,
+    _ own: UnsafeMutableBufferPointer<Float>, on world: Communicator, clock: PhaseClock
+  ) throws -> (WindowDirection, UnsafeBufferPointer<Float>?) {
+    if isInserted { return (fisher.direction(forSlot: fisher.window.newest), nil) }
+    guard fisher.factorError > Self.goodError.factor else {
+      return (fisher.direction(products: products, square: square), seen)
+    }
+    let solution = fisher.writeRest(of: seen, products: products, into: own)
+    let rest = UnsafeBufferPointer(own)
+    let again = try self.products(with: rest, on: world, clock: clock)
+    let restSquare = try clock.time(.sum) {
+      try gradient.dot(rest, rest, cells: columns.cells, on: world)
+    }
+    return (fisher.direction(refining: solution, products: again, square: restSquare), rest)
   }
 
   /// The direction of a step that does without the window: along the gradient, as long as the last one

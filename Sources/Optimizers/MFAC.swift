@@ -30,7 +30,7 @@ public final class MFAC: ShardedOptimizer {
   /// The window's columns of the gradient, then of the direction, and of the change; none where all
   /// are columns.
   private(set) var compacted: Buffer<Float>
-  private let partials: Buffer<Double>
+  let partials: Buffer<Double>
   let direction: Buffer<Float>
   let velocity: Buffer<Float>
   /// The parameters before a step whose change of the loss is predicted, and then the change in them.
@@ -43,6 +43,8 @@ public final class MFAC: ShardedOptimizer {
   /// Of the last direction that was taken from the window.
   var directionNorm = 0.0
   var predictedChange = 0.0
+  /// Whether the user knows that λ disappears beside the gradients.
+  private var hasWarned = false
 
   /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
   public init(
@@ -108,7 +110,9 @@ public final class MFAC: ShardedOptimizer {
     var made: DirectionProducts
     if preconditions {
       made = try clock.time(.direction, reading: windowBytes) {
-        try takeDirection(products, square: own, isInserted: inserts) { cells in
+        try takeDirection(
+          products, square: own, outside: outside, isInserted: inserts, on: world, clock: clock
+        ) { cells in
           guard !measures else { return }
           try clock.time(.update) {
             try update(cells, of: &parameters, learningRate: learningRate, updated: updated)
@@ -117,6 +121,8 @@ public final class MFAC: ShardedOptimizer {
       }
     } else {
       made = clock.time(.direction) { scaleGradient(of: own) }
+      made.square += outside
+      made.withGradient += outside
     }
     if measures {
       directionNorm = try clock.time(.sum) {
@@ -137,9 +143,6 @@ public final class MFAC: ShardedOptimizer {
       outcome.predictedChange = predictedChange
     }
     outcome.damping = fisher.damping
-    // Outside the window the direction is the gradient.
-    made.square += outside
-    made.withGradient += outside
     outcome.direction = DirectionMeasure(made, gradientSquare: own + outside)
     return outcome
   }
@@ -248,7 +251,7 @@ public final class MFAC: ShardedOptimizer {
   }
 
   /// The sum over all cells of what stands in `partials`.
-  private func total(width: Int, on world: Communicator, clock: PhaseClock) throws -> [Double] {
+  func total(width: Int, on world: Communicator, clock: PhaseClock) throws -> [Double] {
     try clock.time(.sum) {
       try gradient.sum.total(
         of: partials[0..<gradient.cells.count * width], width: width, on: world)
@@ -259,10 +262,19 @@ public final class MFAC: ShardedOptimizer {
   private func insert(_ products: [Double]) throws -> String? {
     let wasMaintained = fisher.isFactorMaintained
     try named { try fisher.insert(seen, products: products) }
-    guard wasMaintained, !fisher.isFactorMaintained else { return nil }
+    if wasMaintained, !fisher.isFactorMaintained {
+      return """
+        the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
+        on, in O(m³) (a larger --damping would keep it)
+        """
+    }
+    let error = fisher.factorError
+    guard error > 1e-3, !hasWarned else { return nil }
+    hasWarned = true
     return """
-      the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
-      on, in O(m³) (a larger --damping would keep it)
+      λ \(fisher.damping) disappears beside the window's gradients: fewer than three digits of a \
+      direction may be left (--damping-relative ties λ to their size; standardised targets and a \
+      larger --damping help too)
       """
   }
 

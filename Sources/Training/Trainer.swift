@@ -229,7 +229,7 @@ public final class Trainer {
     log(line(of: record, epoch: epoch, learningRate: rate))
     clock.add(record.clock)
     position.skippedInARow = record.outcome.taken ? 0 : position.skippedInARow + 1
-    if let notice = record.outcome.notice { progress.say("step \(index + 1): \(notice)") }
+    if let notice = record.outcome.notice { progress.warn("step \(index + 1): \(notice)") }
     if position.skippedInARow > 0 {
       progress.say("step \(index + 1): the gradient is not finite; the step is left out")
     }

@@ -120,7 +120,8 @@ package final class TrainingStep {
     if let predicted = outcome.predictedChange {
       let change = try lossAgain(batch, step: step, epoch: epoch, clock: clock) - loss
       optimizer.adapt(toChange: change)
-      ratio = change / predicted
+      // A change within the rounding of the two losses says nothing.
+      ratio = change.magnitude > loss.magnitude * Double(Float.ulpOfOne) ? change / predicted : nil
     }
     return Record(
       loss: loss, outcome: outcome, reductionRatio: ratio, requests: requests, clock: clock)
