@@ -39,13 +39,17 @@ let package = Package(
 
     .target(name: "RandomNumbers"),
     .target(name: "Sharding"),
-    .target(name: "MPI", dependencies: ["COpenMPI", "Sharding"]),
+    // Which files were opened: those who open them and those who compare them do not know one another.
+    .target(name: "FileRecords"),
+    .target(name: "MPI", dependencies: ["COpenMPI", "FileRecords", "Sharding"]),
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
     .target(name: "Curvature", dependencies: ["LinearAlgebra", "Sharding"]),
     .target(
       name: "Networks",
       dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
-    .target(name: "Datasets", dependencies: ["CCrypto", "CDigits", "CZlib", "RandomNumbers"]),
+    .target(
+      name: "Datasets",
+      dependencies: ["CCrypto", "CDigits", "CZlib", "FileRecords", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Pruning", dependencies: ["Curvature", "Datasets", "LinearAlgebra", "MPI", "Sharding"]),
@@ -129,7 +133,9 @@ let package = Package(
     .testTarget(
       name: "NetworksTests",
       dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers"]),
-    .testTarget(name: "DatasetsTests", dependencies: ["Datasets", "Mutations", "RandomNumbers"]),
+    .testTarget(
+      name: "DatasetsTests", dependencies: ["Datasets", "FileRecords", "Mutations", "RandomNumbers"]
+    ),
     .testTarget(
       name: "TrainingTests",
       dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Pruning", "Training"],

@@ -1,17 +1,22 @@
+import FileRecords
 import Glibc
 
 /// A regular file open for reading, whole or by ranges as they are needed.
 ///
+/// Every file that a program reads is opened here (`make lint`), and recorded for the ranks to compare.
 /// Ranges are read, not mapped: a file that shrinks meanwhile ends in an error instead of a signal.
 package final class InputFile: Sendable {
   package let path: String
   /// Size in bytes when the file was opened.
   package let count: Int
   private let descriptor: Int32
+  /// Nil for a file that others may go on writing.
+  private let stamp: OpenedFiles.Stamp?
 
+  /// - Parameter mayChange: whether others may go on writing it; it is not compared then.
   /// - Throws: `DatasetError` when there is no such file, it may not be read, or it is a directory
   ///   or another thing that is not a regular file.
-  package init(_ path: String) throws(DatasetError) {
+  package init(_ path: String, mayChange: Bool = false) throws(DatasetError) {
     // Without O_NONBLOCK a named pipe would hang here, before it can be refused.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .system(path, "cannot open") }
@@ -30,11 +35,24 @@ package final class InputFile: Sendable {
     self.path = path
     self.descriptor = descriptor
     count = Int(status.st_size)
+    let stamp = OpenedFiles.Stamp(status)
+    self.stamp = mayChange ? nil : stamp
+    // What the system says of this process or machine is its own.
+    guard !mayChange, !path.hasPrefix("/proc/") else { return }
+    try OpenedFiles.add(path, stamp) { () throws(DatasetError) in try record() }
   }
 
   deinit { close(descriptor) }
 
+  /// All bytes of a file.
+  package static func contents(of path: String) throws(DatasetError) -> [UInt8] {
+    let file = try InputFile(path)
+    return try file.read(0..<file.count)
+  }
+
   /// Fills `buffer` with the bytes from `offset` on.
+  ///
+  /// - Throws: `DatasetError` also where the file is not the one any more that was opened.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DatasetError)
   {
     var done = 0
@@ -50,6 +68,9 @@ package final class InputFile: Sendable {
       }
       done += received
     }
+    var status = stat()
+    guard stamp == nil || fstat(descriptor, &status) == 0 && OpenedFiles.Stamp(status) == stamp
+    else { throw DatasetError(path, "has changed while it was read") }
   }
 
   /// The bytes of `range` as integers of the machine's byte order, little-endian like the files'.
@@ -73,5 +94,13 @@ extension DatasetError {
     _ path: String, _ problem: String, _ number: Int32 = errno
   ) -> DatasetError {
     DatasetError(path, "\(problem): \(String(cString: strerror(number)))")
+  }
+}
+
+extension OpenedFiles.Stamp {
+  init(_ status: stat) {
+    self.init(
+      device: UInt64(status.st_dev), number: UInt64(status.st_ino), size: Int(status.st_size),
+      seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)
   }
 }

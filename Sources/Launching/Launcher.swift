@@ -39,6 +39,8 @@ package enum Launcher {
     }
     do {
       try body(world)
+      // Also for a file that was opened after the last agreement.
+      try world.agree {}
       try world.finish()
       exit(EXIT_SUCCESS)
     } catch let error as CollectiveMismatch {

@@ -1,4 +1,5 @@
 import COpenMPI
+import FileRecords
 
 extension Communicator {
   /// Every rank's value, in the order of the ranks.
@@ -59,16 +60,49 @@ extension Communicator {
 
   /// Runs `body` on every rank; where it throws on any, throws on all, with the message of the
   /// lowest rank that failed.
+  ///
+  /// Compares the files that ranks have opened for reading until now, too: throws on all where those of
+  /// one name differ.
   public func agree<Result>(_ body: () throws -> Result) throws -> Result {
     let outcome = Swift.Result { try body() }
-    var failure = ""
+    var failure: String?
     if case .failure(let error) = outcome { failure = "\(error)" }
     try begin("agreement")
-    let failures = try allGather(failure)
-    guard let rank = failures.firstIndex(where: { !$0.isEmpty }) else { return try outcome.get() }
-    let everywhere = failures.allSatisfy { $0 == failures[rank] }
+    guard size > 1 else {
+      if let failure { throw AgreedError(rank: 0, description: failure) }
+      return try outcome.get()
+    }
+    let words = try allGather(Word(failure: failure, files: OpenedFiles.take()).text)
+      .map(Word.init(text:))
+    let difference = files.add(words.map(\.files))
+    let failures = words.map(\.failure)
+    let everywhere = failures.allSatisfy { $0 == failures[0] }
+    if let difference, !everywhere || failures[0] == nil {
+      throw AgreedError(rank: difference.rank, description: difference.difference)
+    }
+    guard let rank = failures.firstIndex(where: { $0 != nil }) else { return try outcome.get() }
     throw AgreedError(
-      rank: rank, description: everywhere ? failures[rank] : "rank \(rank): \(failures[rank])")
+      rank: rank,
+      description: everywhere ? failures[rank]! : "rank \(rank): \(failures[rank]!)")
+  }
+
+  /// What a rank says in an agreement: nothing, where it has not failed and has opened no file.
+  private struct Word {
+    var failure: String?
+    var files: [FileRecord]
+
+    var text: String {
+      files.map { "\($0)\n" }.joined() + (failure.map { "\0\($0)" } ?? "")
+    }
+
+    init(failure: String?, files: [FileRecord]) { (self.failure, self.files) = (failure, files) }
+
+    init(text: String) {
+      // No path has a zero in it.
+      let parts = text.split(separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
+      files = parts[0].split(separator: "\n").compactMap { FileRecord(line: $0) }
+      failure = parts.count > 1 ? String(parts[1]) : nil
+    }
   }
 
   /// What each rank sends for an agreement where nothing fails.

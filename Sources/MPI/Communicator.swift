@@ -1,4 +1,5 @@
 import COpenMPI
+import FileRecords
 import Glibc
 
 /// The ranks of this run and the collectives between them.
@@ -21,6 +22,8 @@ public final class Communicator {
   let checksCollectives: Bool
   /// Collective operations so far, where they are compared.
   var operations = 0
+  /// What the ranks have opened for reading.
+  var files = FileComparison()
   /// Where this rank is.
   public var place = Place()
   /// Whether ranks share cores, so that one that waits had better leave its core to the others.
@@ -49,8 +52,10 @@ public final class Communicator {
     let world = mfac_comm_world()!
     try MPIError.check(
       "MPI_Comm_set_errhandler", MPI_Comm_set_errhandler(world, mfac_errors_return()))
-    return try Communicator(
+    let communicator = try Communicator(
       world, watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
+    if communicator.size == 1 { OpenedFiles.stop() }
+    return communicator
   }
 
   /// This rank by itself. Not collective.

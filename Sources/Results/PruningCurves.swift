@@ -59,9 +59,7 @@ package struct PruningCurves {
   /// - Throws: `DatasetError` naming the file that is no report, or one of another kind.
   package init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
-      guard let data = FileManager.default.contents(atPath: path) else {
-        throw DatasetError.system(path, "cannot be read")
-      }
+      let data = Data(try InputFile.contents(of: path))
       let decoder = JSONDecoder()
       decoder.keyDecodingStrategy = .convertFromSnakeCase
       do {

@@ -46,8 +46,9 @@ struct ResultFiles: ParsableArguments {
     var status = stat()
     // Of a device or a pipe there is nothing to read.
     guard let json, stat(json, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
-      let data = FileManager.default.contents(atPath: json), !data.isEmpty
+      status.st_size > 0
     else { return nil }
+    let data = Data(try InputFile.contents(of: json))
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {

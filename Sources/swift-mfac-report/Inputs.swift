@@ -147,10 +147,7 @@ enum Benchmark {
   }
 }
 
-private func contents(of path: String) throws -> Data {
-  let file = try InputFile(path)
-  return Data(try file.read(0..<file.count) as [UInt8])
-}
+private func contents(of path: String) throws -> Data { Data(try InputFile.contents(of: path)) }
 
 /// What of a file is not as it should be.
 func describe(_ error: DecodingError) -> String {

@@ -16,7 +16,7 @@ struct JSONLines<Line: Decodable & SendableMetatype> {
   ///
   /// - Throws: `DatasetError` naming the line that is none.
   func read(_ body: (Line) throws(DatasetError) -> Void) throws(DatasetError) {
-    let file = try InputFile(path)
+    let file = try InputFile(path, mayChange: true)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     var (offset, number) = (0, 0)

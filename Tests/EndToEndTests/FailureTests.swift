@@ -91,7 +91,8 @@ import Testing
       Program.process(ranks: 2, program: "bash", ["-c", program]))
     #expect(outcome.status != 0)
     #expect(outcome.errors.components(separatedBy: "Error: ").count == 2, "\(outcome.errors)")
-    #expect(outcome.errors.contains(layer == nil ? "rank 1: model.yaml" : "the network"))
+    #expect(
+      outcome.errors.contains(layer == nil ? "rank 1: model.yaml" : "model.yaml must be the same"))
   }
 
   /// The memory is told before it is taken: here more than a process may have.
