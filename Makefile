@@ -111,18 +111,20 @@ install: docs ## Install programs, manual pages and completions under PREFIX=~/.
 	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish; \
 	echo "installed in $$to/bin and $$share"
 
-lint: ## Check the format of the sources, who imports whom, and who opens files
+lint: ## Check the format of the sources, who imports whom, and who opens files and writes JSON
 	@swift format lint --strict --recursive Package.swift Sources Tests Launch
 	@$(call no-import,COpenMPI,$(filter-out Sources/MPI,$(MODULES)))
 	@$(call no-import,COpenBLAS|CKernels,$(filter-out Sources/LinearAlgebra,$(MODULES)))
 	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Datasets))
 	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Optimizers))
 	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift)
+	@$(call no-use,$(WRITES_JSON),JSONText.swift)
 
 MODULES := $(wildcard Sources/*)
 no-import = ! grep -rnE '^(@_exported )?import ($(1))$$' $(2) --include='*.swift'
 # What opens a file for reading: InputFile alone does, so that ranks compare what they read.
 READS := \b(f|fd)?open(at)?\(.*(O_RDONLY|"r)|\b(Data|String|NSData|NSString|XMLParser)\(contentsOf|contents\(atPath|FileHandle\(|InputStream\(|\bifstream
+WRITES_JSON := JSONEncoder\(|JSONSerialization\.data
 no-use = ! grep -rnE '$(1)' Sources --include='*.swift' --include='*.[ch]' $(addprefix --exclude=,$(2)) | \
   grep -v O_DIRECTORY
 

@@ -43,7 +43,8 @@ extension Mask {
   ) throws(DatasetError) {
     let file = try SafetensorsFile(path: path)
     self.init(slice: slice)
-    for entry in file.tensors {
+    // A mask without elements is of a tensor that has none.
+    for entry in file.tensors where entry.count > 0 {
       guard let tensor = tensors.first(where: { $0.name == entry.name }) else {
         throw DatasetError(
           path, "a mask of another model: there are no weights '\(entry.name)'",

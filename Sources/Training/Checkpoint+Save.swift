@@ -31,7 +31,7 @@ extension Checkpoint {
         var files = try writeCells(of: run, manifest, to: temporary)
         files += try writePlaced(of: run, manifest, to: temporary)
         if isFirst { files += try writeShared(of: run, manifest, to: temporary) }
-        return String(decoding: try JSONEncoder().encode(files), as: UTF8.self)
+        return try JSONText.of(files, inLines: false)
       }
       let texts = try world.allGather(own)
       try world.agree {

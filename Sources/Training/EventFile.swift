@@ -57,7 +57,8 @@ final class EventFile {
     }
   }
 
-  /// Appends numbers of a step.
+  /// Appends numbers of a step; one that is not finite in single precision is NaN, as it is null in
+  /// `metrics.jsonl`.
   ///
   /// - Throws: as `GrowingFile.append`.
   func append(_ scalars: [(tag: String, value: Double)], step: Int) throws(DatasetError) {
@@ -66,7 +67,7 @@ final class EventFile {
     for (tag, value) in scalars {
       var entry = ProtocolBuffer()
       entry.add(field: 1, text: tag)
-      entry.add(field: 2, float: Float(value))
+      entry.add(field: 2, float: Float(value).isFinite ? Float(value) : .nan)
       summary.add(field: 1, message: entry)
     }
     try append(step: step) { $0.add(field: 5, message: summary) }

@@ -10,10 +10,10 @@ extension RunDirectory {
   struct StepLine: Line {
     let step: Int
     let epoch: Int
-    let loss: JSONNumber
-    let gradientNorm: JSONNumber
+    let loss: Double
+    let gradientNorm: Double
     /// Of `DirectionMeasure`.
-    let directionNorm: JSONNumber?
+    let directionNorm: Double?
     let angle: Double?
     let learningRate: Double
     /// Of the prunable weights, the share that is removed, where there are masks.
@@ -21,10 +21,10 @@ extension RunDirectory {
     /// λ, of M-FAC.
     let damping: Double?
     /// Of the loss, actual to predicted, where λ follows it.
-    let reductionRatio: JSONNumber?
+    let reductionRatio: Double?
     /// Of conjugate gradients, the most of a layer, and the largest ‖r‖/‖b‖ that one was left with.
     let cgIterations: Int?
-    let cgResidual: JSONNumber?
+    let cgResidual: Double?
     /// Of `GramSpectrum`, in the steps in which it is made.
     let gramLargest: Double?
     let gramMedian: Double?
@@ -36,12 +36,12 @@ extension RunDirectory {
 
     var scalars: [(tag: String, value: Double)] {
       let numbers: [(String, Double?)] = [
-        ("loss/train", loss.value), ("optimizer/learning_rate", learningRate),
-        ("optimizer/damping", damping), ("optimizer/reduction_ratio", reductionRatio?.value),
+        ("loss/train", loss), ("optimizer/learning_rate", learningRate),
+        ("optimizer/damping", damping), ("optimizer/reduction_ratio", reductionRatio),
         ("optimizer/cg_iterations", cgIterations.map(Double.init)),
-        ("optimizer/cg_residual", cgResidual?.value),
-        ("optimizer/gradient_norm", gradientNorm.value),
-        ("optimizer/direction_norm", directionNorm?.value), ("optimizer/angle", angle),
+        ("optimizer/cg_residual", cgResidual),
+        ("optimizer/gradient_norm", gradientNorm),
+        ("optimizer/direction_norm", directionNorm), ("optimizer/angle", angle),
         ("gram/largest", gramLargest), ("gram/median", gramMedian),
         ("gram/smallest", gramSmallest), ("gram/effective_rank", gramEffectiveRank),
         ("sparsity", sparsity),
@@ -60,7 +60,7 @@ extension RunDirectory {
     let removed: Int
     let regrown: Int
     /// Of the loss by the removal, where the method predicts it.
-    let predictedChange: JSONNumber?
+    let predictedChange: Double?
     let pruningSeconds: Double
 
     /// The sparsity shows in the step that follows.
@@ -71,7 +71,7 @@ extension RunDirectory {
   struct EvaluationLine: Line {
     let step: Int
     let epoch: Int
-    let testLoss: JSONNumber
+    let testLoss: Double
     /// Of classes.
     let testAccuracy: Double?
     /// Of values, in the data's units.
@@ -82,14 +82,14 @@ extension RunDirectory {
 
     var scalars: [(tag: String, value: Double)] {
       let numbers: [(String, Double?)] = [
-        ("loss/test", testLoss.value), ("accuracy/test", testAccuracy), ("rmse/test", testRmse),
+        ("loss/test", testLoss), ("accuracy/test", testAccuracy), ("rmse/test", testRmse),
       ]
       return numbers.compactMap { tag, value in value.map { (tag, $0) } }
     }
   }
 }
 
-/// A number, or null for an infinity or a NaN, which JSON has no form for.
+/// A number of a record that is read again: one that is not finite is null there, and NaN when it is read.
 package struct JSONNumber: Codable {
   package let value: Double
 
@@ -97,7 +97,7 @@ package struct JSONNumber: Codable {
 
   package func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
-    if value.isFinite { try container.encode(value) } else { try container.encodeNil() }
+    try container.encode(value)
   }
 
   package init(from decoder: any Decoder) throws {

@@ -18,7 +18,6 @@ final class RunDirectory {
   let path: String
   private let metrics: GrowingFile
   private let events: EventFile?
-  private let encoder = JSONEncoder()
 
   /// Makes the directory and starts the run's files, or goes on with them.
   ///
@@ -49,8 +48,6 @@ final class RunDirectory {
     var (linesBefore, environmentBefore) = (0, 0)
     if case .from(let bytes) = start { (linesBefore, environmentBefore) = (bytes, .max) }
     try metrics.goOn(afterLinesWithin: linesBefore)
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
     try AtomicFile.write(to: "\(path)/config.yaml") { file throws(DatasetError) in
       try file.write(Array(configuration.utf8))
     }
@@ -60,7 +57,7 @@ final class RunDirectory {
       try tensorboard ? EventFile(in: eventDirectory, afterStep: environment.fromStep) : nil
     let starts = try GrowingFile("\(path)/environment.jsonl")!
     try starts.goOn(afterLinesWithin: environmentBefore)
-    try starts.append(Self.line(environment, encoder))
+    try starts.append(Self.line(environment))
   }
 
   /// Length of `metrics.jsonl`, of whole lines.
@@ -100,13 +97,13 @@ final class RunDirectory {
   ///
   /// - Throws: `DatasetError` where one cannot be written; it is kept, and goes before the next.
   func log(_ line: some Line) throws {
-    let logged = Result { try metrics.append(Self.line(line, encoder)) }
+    let logged = Result { try metrics.append(Self.line(line)) }
     try events?.append(line.scalars, step: line.step)
     try logged.get()
   }
 
-  private static func line(_ record: some Encodable, _ encoder: JSONEncoder) throws -> [UInt8] {
-    try encoder.encode(record) + [UInt8(ascii: "\n")]
+  private static func line(_ record: some Encodable) throws -> [UInt8] {
+    Array("\(try JSONText.of(record, inLines: false))\n".utf8)
   }
 
   /// Brings all lines to the disk.

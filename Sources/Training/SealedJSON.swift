@@ -7,10 +7,7 @@ package enum SealedJSON {
   ///
   /// - Parameter key: names the digest.
   package static func text(of record: some Encodable, digest key: String) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let body = String(decoding: try encoder.encode(record), as: UTF8.self).dropLast(2)
+    let body = try JSONText.of(record).dropLast(2)
     return body + tail(of: String(body), key)
   }
 

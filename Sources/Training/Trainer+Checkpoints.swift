@@ -88,13 +88,17 @@ extension Trainer {
       programSha256: Provenance.program, files: [])
   }
 
-  /// A run that has gone beyond what single precision holds is not to replace one that has not.
+  /// A run that has gone beyond what single precision holds is not to replace one that has not; nor is one
+  /// whose optimizer has a number that its manifest cannot hold.
   private func checkIsFinite() throws {
     let own = state.parameters[state.partition.slice(of: world.rank)]
     guard own.allSatisfy({ $0.isFinite }),
       state.statistics.all.allSatisfy({ $0.isFinite })
     else {
       throw DatasetError("the network", "has parameters that are not finite")
+    }
+    if let (name, number) = state.optimizer.state.numbers.first(where: { !$0.value.isFinite }) {
+      throw DatasetError("the optimizer", "its \(name) is not finite", got: "\(number)")
     }
   }
 }

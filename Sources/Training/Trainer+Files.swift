@@ -28,13 +28,13 @@ extension Trainer {
     let outcome = record.outcome
     let spectrum = isSpectrumDue ? record.clock.time(.spectrum, makeSpectrum) : nil
     return RunDirectory.StepLine(
-      step: position.step, epoch: epoch, loss: JSONNumber(record.loss),
-      gradientNorm: JSONNumber(outcome.gradientNorm),
-      directionNorm: outcome.direction.map { JSONNumber($0.norm) },
+      step: position.step, epoch: epoch, loss: record.loss,
+      gradientNorm: outcome.gradientNorm,
+      directionNorm: outcome.direction?.norm,
       angle: outcome.direction?.angle, learningRate: learningRate, sparsity: sparsity,
-      damping: outcome.damping, reductionRatio: record.reductionRatio.map(JSONNumber.init),
+      damping: outcome.damping, reductionRatio: record.reductionRatio,
       cgIterations: outcome.equations?.iterations,
-      cgResidual: outcome.equations.map { JSONNumber($0.residual) },
+      cgResidual: outcome.equations?.residual,
       gramLargest: spectrum?.largest, gramMedian: spectrum?.median,
       gramSmallest: spectrum?.smallest, gramEffectiveRank: spectrum?.effectiveRank,
       skipped: !outcome.taken,

@@ -28,7 +28,7 @@ extension Trainer {
       RunDirectory.PruningLine(
         step: step, epoch: step / plan.batches.batchesPerEpoch + 1, sparsity: sparsity!,
         kept: all - removed, removed: outcome.removed, regrown: outcome.regrown,
-        predictedChange: outcome.prediction.map(JSONNumber.init),
+        predictedChange: outcome.prediction,
         pruningSeconds: (ContinuousClock.now - start) / .seconds(1)))
     let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) taken back" : ""
     progress.say(

@@ -264,7 +264,7 @@ public final class Trainer {
       if !position.isEvaluated || position.step > progress.firstStep {
         log(
           RunDirectory.EvaluationLine(
-            step: position.step, epoch: epoch, testLoss: JSONNumber(evaluation.loss),
+            step: position.step, epoch: epoch, testLoss: evaluation.loss,
             testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
             trainingSeconds: trainingSeconds, secondsSinceStart: seconds))
       }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Datasets
 import Foundation
 import MPI
+import Training
 
 /// Where results go beside the table.
 struct ResultFiles: ParsableArguments {
@@ -33,10 +34,7 @@ struct ResultFiles: ParsableArguments {
     // The table stands before what may follow it on the same output.
     fflush(nil)
     if let json {
-      let encoder = JSONEncoder()
-      encoder.keyEncodingStrategy = .convertToSnakeCase
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try Self.write(try encoder.encode(results) + [UInt8(ascii: "\n")], to: json)
+      try Self.write(Data("\(try JSONText.of(results))\n".utf8), to: json)
     }
     if let plot { try Self.write(Data(drawing().utf8), to: plot) }
   }

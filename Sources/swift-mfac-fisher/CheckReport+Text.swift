@@ -7,7 +7,8 @@ import Training
 extension CheckReport {
   /// Three digits.
   static func text(of value: Double) -> String {
-    value >= 1e-3 && value < 1000
+    guard value.isFinite else { return formatNumber(value, digits: 0) }
+    return value >= 1e-3 && value < 1000
       ? String(format: "%.3g", value) : String(format: "%.1e", value)
   }
 

@@ -9,15 +9,15 @@ import Training
 struct CheckReport: Encodable {
   struct Distance: Encodable {
     /// ‖K − F‖/‖F‖
-    let relative: JSONNumber
+    let relative: Double
     /// ⟨K, F⟩/(‖K‖‖F‖), which does not see a scale.
-    let cosine: JSONNumber
+    let cosine: Double
     let isExact: Bool
     /// As the table has it.
     let text: String
 
     init(_ distance: BlockDistance) {
-      (relative, cosine) = (JSONNumber(distance.relative), JSONNumber(distance.cosine))
+      (relative, cosine) = (distance.relative, distance.cosine)
       isExact = distance.relative <= 1e-8
       text =
         isExact
@@ -109,10 +109,7 @@ struct CheckReport: Encodable {
 
   /// - Throws: `DatasetError` naming the file.
   func write(to path: String) throws {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let bytes = Array(try encoder.encode(self)) + [UInt8(ascii: "\n")]
+    let bytes = Array("\(try JSONText.of(self))\n".utf8)
     try AtomicFile.write(to: path) { file throws(DatasetError) in try file.write(bytes) }
   }
 }

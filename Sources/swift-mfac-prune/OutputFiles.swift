@@ -55,12 +55,9 @@ struct OutputFiles {
 
   /// Writes the report; it appears when it is complete.
   func write(_ report: Report) throws {
-    let encoder = JSONEncoder()
-    encoder.keyEncodingStrategy = .convertToSnakeCase
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    let text = try encoder.encode(report) + [UInt8(ascii: "\n")]
+    let text = "\(try JSONText.of(report))\n"
     try AtomicFile.write(to: self.report) { file throws(DatasetError) in
-      try file.write(Array(text))
+      try file.write(Array(text.utf8))
     }
   }
 }

@@ -238,7 +238,8 @@ struct PruningRun {
       throw error
     }
     return Report.Result(
-      requested: sparsity, tensors: selection.tensors, kept: kept, stages: results,
+      requested: sparsity, tensors: selection.tensors, kept: kept, others: model.others,
+      stages: results,
       hasNetwork: model.multiplyAddsPerWeight != nil, quality: after, seconds: seconds, files: files
     )
   }

@@ -50,6 +50,12 @@ struct Report: Encodable {
       sparsity = Double(weights - kept) / Double(weights)
       multiplyAddsPerWeight = tensor.multiplyAdds
     }
+
+    /// Without elements: it has no place among the weights.
+    init(empty tensor: TensorContent) {
+      (name, shape, isPrunable) = (tensor.name, tensor.shape, false)
+      (weights, kept, sparsity, multiplyAddsPerWeight) = (0, 0, 0, 0)
+    }
   }
 
   struct Result: Encodable {
@@ -75,11 +81,13 @@ struct Report: Encodable {
     let bytes: Bytes
 
     init(
-      requested: Double, tensors: [WeightTensor], kept counts: [Int], stages: [Stage],
-      hasNetwork: Bool, quality: Quality?, seconds: Seconds, files: OutputFiles
+      requested: Double, tensors: [WeightTensor], kept counts: [Int], others: [TensorContent],
+      stages: [Stage], hasNetwork: Bool, quality: Quality?, seconds: Seconds, files: OutputFiles
     ) {
       requestedSparsity = requested
-      self.tensors = zip(tensors, counts).map { Tensor($0, kept: $1) }
+      self.tensors =
+        zip(tensors, counts).map { Tensor($0, kept: $1) }
+        + others.filter { $0.type.isFloatingPoint && $0.shape.contains(0) }.map(Tensor.init(empty:))
       let prunable = self.tensors.filter(\.isPrunable)
       kept = prunable.reduce(0) { $0 + $1.kept }
       removed = prunable.reduce(0) { $0 + $1.weights } - kept

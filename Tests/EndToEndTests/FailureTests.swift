@@ -158,6 +158,34 @@ import Testing
   }
 
   /// A learning rate that overflows in the first step: every later gradient is not finite.
+  /// A loss of values that is not finite is null in its line, and so is its root.
+  @Test func aLossThatIsNotFiniteIsLogged() throws {
+    let directory = try TemporaryDirectory()
+    let table = try directory.write(
+      "a,b,y\n" + (0..<60).map { "\($0),\($0 * $0 % 7),\(3 * $0)\n" }.joined(), to: "table.csv")
+    let model = try directory.write(
+      "input: [2]\nlayers: [{linear: {in: 2, out: 1}}]", to: "model.yaml")
+    let run = directory.path("run")
+    let outcome = try Program.train([
+      "--dataset", "csv:\(table)", "--model", model, "--optimizer", "sgd", "--learning-rate",
+      "1e30",
+      "--batch-size", "8", "--steps", "4", "--evaluate-every", "2", "--on-nonfinite", "skip",
+      "--tensorboard", "--run-directory", run,
+    ])
+    #expect(outcome.status == 1)
+    #expect(
+      outcome.errors.hasPrefix("Error: the trained network's test loss is not finite"),
+      "\(outcome.errors)")
+    let lines = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
+      .split(separator: "\n").filter { $0.contains("\"test_loss\":null") }
+    #expect(lines.count == 2 && lines.allSatisfy { $0.contains("\"test_rmse\":null") }, "\(lines)")
+    let report = try Program.run(
+      Program.process(
+        ranks: nil, program: "\(Program.directory)/swift-mfac-report",
+        [run, "--out", directory.path("report.html")]))
+    #expect(report.status == 0, "\(report.errors)")
+  }
+
   @Test(arguments: [nil, 3], ["sgd", "mfac"])
   func gradientsThatAreNotFiniteAreLeftOut(ranks: Int?, optimizer: String) throws {
     for policy in ["stop", "skip"] {
