@@ -27,8 +27,10 @@ echo "between two ranks here: $link"
 
 for part in optimizer step; do
   results=(--json "$out/$part.json" --plot "$out/$part.svg")
+  model=()
+  [ "$part" = optimizer ] || model=(--model "${MODEL:-resnet20}")
   for scaling in strong weak; do
-    problem=(--part "$part" --scaling "$scaling" --model "${MODEL:-resnet20}" "$@")
+    problem=(--part "$part" --scaling "$scaling" "${model[@]}" "$@")
     # shellcheck disable=SC2086
     "$here/local.sh" -n 1 "$bench" predict --ranks "${RANKS// /,}" $link "${problem[@]}" \
       "${results[@]}" >"$out/$part-$scaling-predicted.txt"

@@ -48,6 +48,7 @@ struct PredictCommand: ParsableCommand {
   }
 
   func run() throws {
+    options.warnOfIdle()
     Launcher.run { world in try predict(on: world) }
   }
 

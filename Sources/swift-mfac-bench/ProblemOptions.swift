@@ -2,6 +2,7 @@ import ArgumentParser
 import Curvature
 import Launching
 import LinearAlgebra
+import MPI
 import Networks
 import Optimizers
 import Results
@@ -71,11 +72,35 @@ struct StepOptions: ParsableArguments {
       kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
       kfacGradWorkers)
     try solving.check(factorEvery: kfac.factorEvery, workerShare: kfacGradWorkers)
+    try requireUse(of: typedOptions(in: CommandLine.arguments), by: Self.uses, in: self)
     try require(
       batchSize % microBatches == 0, "--batch-size",
       "a multiple of --micro-batches, \(microBatches)",
       batchSize)
     _ = try network
+  }
+
+  /// What each option is for, where it is not for all optimizers.
+  private static var uses: [OptionUse<StepOptions>] {
+    [
+      ofOptimizer(["window", "window-type", "window-density"], .mfac),
+      ofOptimizer(["solver", "factor-every", "inverse-every", "kfac-grad-workers"], .kfac),
+      OptionUse<StepOptions>(
+        ["cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start"],
+        beside: "--solver cg of --optimizer kfac",
+        got: {
+          $0.optimizer == .kfac
+            ? "--solver \($0.solving.solver.rawValue)" : "--optimizer \($0.optimizer.rawValue)"
+        }, where: { $0.optimizer == .kfac && $0.solving.solver == .cg }),
+    ]
+  }
+
+  private static func ofOptimizer(
+    _ options: [String], _ kind: OptimizerName
+  ) -> OptionUse<StepOptions> {
+    OptionUse(
+      options, beside: "--optimizer \(kind.rawValue)",
+      got: { "--optimizer \($0.optimizer.rawValue)" }, where: { $0.optimizer == kind })
   }
 
   var network: BenchmarkNetwork { get throws { try checked { try BenchmarkNetwork.named(model) } } }
@@ -179,6 +204,16 @@ struct SweepOptions: ParsableArguments {
     try require(
       part == .step || step.optimizer != .kfac, "--part optimizer",
       "another optimizer than kfac, which is made of a model's layers", "kfac")
+  }
+
+  /// Of the other part's options: scripts give the same to both.
+  func warnOfIdle() {
+    guard Communicator.isFirst else { return }
+    let other =
+      part == .step ? ["parameters"] : ["model", "batch-size", "micro-batches"]
+    for option in other where typedOptions(in: CommandLine.arguments).contains(option) {
+      complain("--\(option) has no effect with --part \(part.rawValue)", as: "warning")
+    }
   }
 
   var problem: Problem {

@@ -23,6 +23,7 @@ struct ScalingCommand: ParsableCommand {
   @OptionGroup var files: ResultFiles
 
   func run() throws {
+    options.warnOfIdle()
     Launcher.run { world in try measure(on: world) }
   }
 

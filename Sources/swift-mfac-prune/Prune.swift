@@ -32,6 +32,8 @@ struct Prune: ParsableCommand {
     do {
       var settings = try parse().settings
       try settings.source.resolve()
+      try requireUse(
+        of: typedOptions(in: arguments), by: PruneSettings.uses, in: settings)
       BLAS.repairCoreType()
       BLAS.useOneThread()
       Launcher.run { [settings] world in try PruningRun(settings, on: world).run() }

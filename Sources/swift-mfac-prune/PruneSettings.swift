@@ -89,3 +89,31 @@ extension PruneSettings {
     return selection.method != .magnitude
   }
 }
+
+extension PruneSettings {
+  /// What each option is for, where it is not for all methods.
+  static var uses: [OptionUse<PruneSettings>] {
+    [
+      ofMethods(["page-directory", "damping", "gradient-batch"], [.diagonal, .woodfisher, .mfac]),
+      OptionUse(
+        ["gradients"], beside: "another --method than magnitude, or as a file or none",
+        got: { "--method \($0.selection.method.rawValue)" },
+        where: {
+          guard case .count = $0.source.files.gradients else { return true }
+          return $0.selection.method != .magnitude
+        }),
+      ofMethods(["block-size", "block-scope"], [.woodfisher]),
+      ofMethods(["update", "gradient-scale", "step", "held-out"], [.woodfisher, .mfac]),
+    ]
+  }
+
+  private static func ofMethods(
+    _ options: [String], _ methods: [PruningPlan.Method]
+  ) -> OptionUse<PruneSettings> {
+    let names = methods.map(\.rawValue)
+    return OptionUse(
+      options, beside: "--method \(names.joined(separator: " or "))",
+      got: { "--method \($0.selection.method.rawValue)" },
+      where: { methods.contains($0.selection.method) })
+  }
+}

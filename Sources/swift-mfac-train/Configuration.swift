@@ -12,10 +12,13 @@ struct Configuration {
   private(set) var arguments: [(key: String, argument: String)] = []
   /// What stands under `groups`.
   private(set) var rules: [ParameterRule] = []
+  /// Whether it is the `config.yaml` of a run, as its first line tells.
+  let isOfRun: Bool
 
   /// - Throws: `ValidationError` naming the file and, where there is one, the key and its line.
   init(of path: String) throws {
     let text = try checked { try TextFile.read(path) }
+    isOfRun = text.hasPrefix(Self.firstWords)
     let root: Node?
     do {
       root = try Yams.compose(yaml: text)
@@ -77,6 +80,9 @@ struct Configuration {
       }
     }
   }
+
+  /// How a run's file begins.
+  private static let firstWords = "# OpenBLAS core type "
 
   /// The settings in YAML, in the order of the help; those without a value are left out.
   static func text(of settings: Settings) throws -> String {

@@ -49,9 +49,6 @@ struct Settings: ParsableArguments {
     if output.tensorboard, optimizer.optimizer == .mfac {
       output.spectrumEvery = output.spectrumEvery ?? max(100, optimizer.window / 4)
     }
-    try require(
-      optimizer.optimizer != .kfac || !damping.dampingRelative, "--damping-relative",
-      "mfac, to whose window λ is relative", "kfac")
     if optimizer.optimizer == .adamw {
       try require(
         optimizer.momentum == 0, "--momentum", "0 with adamw, which has its own",

@@ -41,9 +41,11 @@ struct Train: ParsableCommand {
     // Has nothing to do with ranks.
     if arguments.first == Inspect._commandName { return main(arguments) }
     do {
-      let (settings, isDryRun) = try parsed(arguments)
+      let (settings, isDryRun, warnings) = try parsed(arguments)
       BLAS.repairCoreType()
       BLAS.useOneThread()
+      // The repair may have started the program again.
+      if Communicator.isFirst { for warning in warnings { complain(warning, as: "warning") } }
       Requests.listen()
       Launcher.run(
         watchdogSeconds: settings.reliability.watchdogSeconds,
@@ -57,8 +59,9 @@ struct Train: ParsableCommand {
   /// The command line's settings, over those of the file that it names.
   private static func parsed(
     _ arguments: [String]
-  ) throws -> (settings: Settings, isDryRun: Bool) {
+  ) throws -> (settings: Settings, isDryRun: Bool, warnings: [String]) {
     var settings = try parse(arguments)
+    var warnings: [String] = []
     if let file = settings.config {
       let configuration = try Configuration(of: file)
       var fromFile = configuration.arguments
@@ -85,9 +88,14 @@ struct Train: ParsableCommand {
         settings = try parse(fromFile.map(\.argument) + arguments)
       }
       settings.settings.rules = configuration.rules
+      var own = ofFile
+      own.rules = configuration.rules
+      warnings = try configuration.requireUse(
+        of: file, own, in: settings.settings, typed: typedOptions(in: arguments))
     }
+    try requireUse(of: typedOptions(in: arguments), by: Settings.uses, in: settings.settings)
     try settings.settings.checkTogether()
-    return (settings.settings, settings.dryRun)
+    return (settings.settings, settings.dryRun, warnings)
   }
 
   private static func train(

@@ -5,8 +5,9 @@ import Testing
 @Suite(.serialized) struct ConjugateGradientTests {
   private let settings = [
     "--dataset", "digits", "--batch-size", "48", "--optimizer", "kfac", "--solver", "cg",
-    "--learning-rate", "0.1", "--damping", "0.03", "--schedule", "constant",
+    "--damping", "0.03",
   ]
+  private let fixed = ["--learning-rate", "0.1", "--schedule", "constant"]
   private let clip = ["--kl-clip", "0.01"]
 
   static let kinds: [(model: String, more: [String])] = [
@@ -44,7 +45,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let settings =
       settings + ["--model", try self.model(model, directory)] + more
-      + (more.contains("adaptive") ? [] : clip)
+      + (more.contains("adaptive") ? [] : fixed + clip)
       + ["--save-every-steps", "6"]
     func train(_ name: String, ranks: Int?, steps: Int, _ more: [String] = []) throws -> String {
       let run = directory.path(name)
@@ -87,7 +88,7 @@ import Testing
     let losses = try solvers.enumerated().map { index, solver in
       let run = directory.path("\(index)")
       let outcome = try Program.train(
-        settings + clip + ["--model", "cnn", "--kfac-setting", axis, "--steps", "8"]
+        settings + fixed + clip + ["--model", "cnn", "--kfac-setting", axis, "--steps", "8"]
           + ["--run-directory", run] + solver)
       try #require(outcome.status == 0, "\(outcome.errors)")
       return try MetricsLine.read(run).compactMap(\.loss)
@@ -102,7 +103,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let outcome = try Program.train(
-      settings + clip + [
+      settings + fixed + clip + [
         "--model", "mlp", "--steps", "5", "--run-directory", run, "--cg-iterations", "1",
       ])
     #expect(outcome.status == 0, "\(outcome.errors)")

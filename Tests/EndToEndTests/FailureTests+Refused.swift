@@ -26,20 +26,31 @@ extension FailureTests {
     (["--cg-iterations", "0"], "", ["--cg-iterations", "in 1...", "0"]),
     (["--cg-operator", "hessian"], "", ["--cg-operator", "hessian", "factored", "fisher"]),
     (["--solver", "lu"], "", ["--solver", "lu", "cholesky", "cg"]),
-    (["--damping-form", "exact"], "", ["--damping-form", "--solver eigen or cg", "cholesky"]),
     (
-      ["--solver", "cg", "--damping-form", "same"], "",
+      ["--optimizer", "kfac", "--step", "adaptive", "--kl-clip", "1"], "",
+      ["--kl-clip", "inf with --step adaptive", "1.0"]
+    ),
+    (
+      ["--optimizer", "kfac", "--damping-form", "exact"], "",
+      ["--damping-form", "--solver eigen or cg", "cholesky"]
+    ),
+    (
+      ["--optimizer", "kfac", "--solver", "cg", "--damping-form", "same"], "",
       ["--damping-form", "exact with --solver cg", "same"]
     ),
     (
-      ["--solver", "cg", "--factor-every", "5"], "", ["--factor-every", "1 with --solver cg", "5"]
+      ["--optimizer", "kfac", "--solver", "cg", "--factor-every", "5"], "",
+      ["--factor-every", "1 with --solver cg", "5"]
     ),
     (
-      ["--solver", "cg", "--config", "FILE"], "kfac-grad-workers: 0.5\n",
+      ["--optimizer", "kfac", "--solver", "cg", "--config", "FILE"], "kfac-grad-workers: 0.5\n",
       ["--kfac-grad-workers", "1 with --solver cg", "0.5"]
     ),
     (
-      ["--solver", "cg", "--cg-operator", "fisher", "--fisher", "forward-only"], "",
+      [
+        "--optimizer", "kfac", "--solver", "cg", "--cg-operator", "fisher", "--fisher",
+        "forward-only",
+      ], "",
       ["--cg-operator", "factored with --fisher forward-only", "fisher"]
     ),
     (["--config", "FILE"], "window: 5\nsparse: perhaps\n", ["FILE:2", "sparse", "true or false"]),

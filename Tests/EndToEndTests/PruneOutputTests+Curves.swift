@@ -12,12 +12,12 @@ extension PruneOutputTests {
   @Test func curvesAreDrawn() throws {
     var reports: [String] = []
     for (name, arguments) in [
-      ("plain", []), ("staged", ["--method", "mfac", "--stages", "2"]),
-      ("single", ["--method", "mfac"]),
+      ("plain", []), ("staged", ["--method", "mfac", "--gradients", "20", "--stages", "2"]),
+      ("single", ["--method", "mfac", "--gradients", "20"]),
     ] {
       let (output, _, status, errors) = try prune(
         ranks: 2, "mlp", to: "curve-\(name)",
-        ["--sweep", "0.5,0.9,0.98", "--gradients", "20"] + arguments)
+        ["--sweep", "0.5,0.9,0.98"] + arguments)
       try #require(status == 0, "\(errors)")
       reports.append("\(output)/report.json")
       let curve = try String(contentsOfFile: "\(output)/curve.svg", encoding: .utf8)
