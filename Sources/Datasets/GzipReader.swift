@@ -1,6 +1,7 @@
 import CZlib
 
-/// Inflates one gzip stream held in memory, no further than it is asked to.
+/// Inflates gzip data held in memory, no further than it is asked to: all members, one after another,
+/// and zero bytes that pad them (RFC 1952, section 2.2).
 ///
 /// What it allocates is bounded by what the stream really holds, not by what a file claims.
 struct GzipReader: ~Copyable {
@@ -14,6 +15,8 @@ struct GzipReader: ~Copyable {
   private let stream: UnsafeMutablePointer<z_stream>
   private let piece: UnsafeMutableBufferPointer<UInt8>
   private var ended = false
+  /// Bytes behind the last member that are neither another one nor zero.
+  private var trailing = 0
 
   /// - Parameter compressed: must outlive the reader.
   init(_ compressed: UnsafeRawBufferPointer, file: String) throws(DatasetError) {
@@ -46,14 +49,13 @@ struct GzipReader: ~Copyable {
     return bytes
   }
 
-  /// Checks that the stream ends here, that its check sum is right and that nothing follows.
+  /// Checks that the data end here, that each check sum is right and that nothing else follows.
   mutating func finish() throws(DatasetError) {
     while !ended {
       guard try inflatePiece(limit: 1).isEmpty else {
         throw DatasetError(file, "holds more data than its header announces")
       }
     }
-    let trailing = compressed.count - handed + Int(stream.pointee.avail_in)
     guard trailing == 0 else {
       throw DatasetError(file, "\(trailing) bytes follow the end of the gzip data")
     }
@@ -75,7 +77,7 @@ struct GzipReader: ~Copyable {
     let status = inflate(stream, Z_NO_FLUSH)
     switch status {
     case Z_OK: break
-    case Z_STREAM_END: ended = true
+    case Z_STREAM_END: try beginNextMember()
     case Z_BUF_ERROR: throw DatasetError(file, "the gzip data ends early, after \(handed) bytes")
     default:
       let reason = stream.pointee.msg.map { String(cString: $0) } ?? "code \(status)"
@@ -84,5 +86,20 @@ struct GzipReader: ~Copyable {
     }
     let produced = room - Int(stream.pointee.avail_out)
     return UnsafeBufferPointer(rebasing: piece[..<produced])
+  }
+
+  /// Goes on behind a member's end; what is no member stays for `finish()`.
+  private mutating func beginNextMember() throws(DatasetError) {
+    let end = handed - Int(stream.pointee.avail_in)
+    let next = compressed[end...].firstIndex { $0 != 0 } ?? compressed.count
+    guard compressed[next...].starts(with: Self.magic) else {
+      trailing = next < compressed.count ? compressed.count - end : 0
+      ended = true
+      return
+    }
+    let status = inflateReset(stream)
+    guard status == Z_OK else { throw DatasetError(file, "zlib cannot go on: code \(status)") }
+    stream.pointee.avail_in = 0
+    handed = next
   }
 }

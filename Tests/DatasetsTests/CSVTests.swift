@@ -285,7 +285,13 @@ struct CSVTests {
   @Test func filesAreInflated() throws {
     let directory = try TemporaryDirectory()
     let bytes = Array("a,b\n1,2\n3,5\n".utf8)
-    for (name, content) in [("plain", bytes), ("packed", gzipped(bytes))] {
+    for (name, content) in [
+      ("plain", bytes), ("packed", gzipped(bytes)),
+      (
+        "appended",
+        gzipped(Array(bytes[..<5])) + gzipped(Array(bytes[5...])) + gzipped([]) + [0, 0]
+      ),
+    ] {
       let path = try directory.write(content, to: name)
       #expect(try rows(DatasetSource("csv:\(path)").load()) == [[1, 2], [3, 5]])
     }

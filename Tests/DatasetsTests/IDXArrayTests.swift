@@ -43,7 +43,10 @@ struct IDXArrayTests {
       ([], "f: too short for an IDX file: expected at least 4 bytes, got 0"),
       (
         Array("<html>".utf8),
-        "f: not an IDX file: expected first bytes 00 00 08 03, got 3c 68 74 6d"
+        "f: is an HTML page: expected an IDX file, plain or gzip"
+      ),
+      (
+        [1, 2, 3, 4], "f: not an IDX file: expected first bytes 00 00 08 03, got 01 02 03 04"
       ),
       (
         idxBytes(shape: shape, values: values, type: 0x0d),
@@ -86,13 +89,38 @@ struct IDXArrayTests {
       (good.dropLast(), "f: the gzip data ends early, after \(good.count - 1) bytes"),
       (Array(good.prefix(2)), "f: the gzip data ends early, after 2 bytes"),
       (good + [1, 2, 3], "f: 3 bytes follow the end of the gzip data"),
-      (good + good, "f: \(good.count) bytes follow the end of the gzip data"),
+      (good + [0, 0, 5], "f: 3 bytes follow the end of the gzip data"),
+      (good + [0x1f], "f: 1 bytes follow the end of the gzip data"),
+      (good + [0x1f, 0x8b], "f: the gzip data ends early, after \(good.count + 2) bytes"),
+      (
+        good + gzipped([]).dropLast(),
+        "f: the gzip data ends early, after \(good.count + 22) bytes"
+      ),
+      (good + good, "f: holds more data than its header announces"),
       (wrongSum, "f: corrupt gzip data near byte \(good.count - 4): incorrect data check"),
       (wrongBlock, "f: corrupt gzip data near byte 11: invalid block type"),
     ]
     for (bytes, message) in cases {
       #expect(refusal { _ = try IDXArray(bytes: bytes, file: "f", rank: 3) } == message)
     }
+  }
+
+  /// As `cat a.gz b.gz`, bgzip, and tapes of whole blocks leave them.
+  @Test func readsAllMembersOfGzip() throws {
+    let bytes = idxBytes(shape: shape, values: values)
+    let zeros = [UInt8](repeating: 0, count: 500)
+    for cut in [0, 3, 16, 20, bytes.count] {
+      let members = gzipped(Array(bytes[..<cut])) + gzipped(Array(bytes[cut...]))
+      let padded = gzipped(Array(bytes[..<cut])) + zeros + gzipped(Array(bytes[cut...])) + [0]
+      for file in [members, members + gzipped([]), members + zeros, padded] {
+        let array = try IDXArray(bytes: file, file: "f", rank: 3)
+        #expect(array.shape == shape && array.values == values)
+      }
+    }
+    // More than a piece in each member.
+    let large = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 7) }
+    let file = gzipped(idxBytes(shape: [400_000], values: large)) + gzipped(large)
+    #expect(try IDXArray(bytes: file, file: "f", rank: 1).values == large + large)
   }
 
   @Test func refusesWhatIsNotAFile() throws {
