@@ -20,9 +20,9 @@ struct CSVScanner {
 
   /// - Throws: `DatasetError` when the file is UTF-16 text.
   init(_ bytes: [UInt8], file: String) throws(DatasetError) {
-    guard !bytes.starts(with: [0xFF, 0xFE]), !bytes.starts(with: [0xFE, 0xFF]) else {
-      throw DatasetError(file, "is UTF-16 text", expected: "UTF-8")
-    }
+    try FileFormat.refuse(
+      bytes, size: bytes.count, of: file, for: .text,
+      expected: "a table as UTF-8 text, plain or gzip")
     self.bytes = bytes
     self.file = file
     position = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0

@@ -49,6 +49,9 @@ extension Dataset {
   private static func append(
     _ file: InputFile, to pixels: inout [UInt8], _ labels: inout [UInt8]
   ) throws(DatasetError) {
+    try FileFormat.refuse(
+      try file.start(), size: file.count, of: file.path, for: .numbers,
+      expected: "records of CIFAR-10's binary version")
     guard file.count > 0, file.count % recordSize == 0 else {
       throw DatasetError(
         file.path, "not whole records of CIFAR-10: torn, or not of the binary version",

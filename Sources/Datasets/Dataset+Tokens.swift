@@ -5,39 +5,37 @@ extension Dataset {
   package init(
     name: String, text path: String, contextLength: Int, testFraction: Double
   ) throws(DatasetError) {
+    let bytes = try InputFile(path).readInflated()
+    // A page of HTML is a text like any other.
+    if let format = FileFormat(bytes, size: bytes.count, for: .text), format != .html {
+      throw format.refusal(of: path, expected: "a text, whose bytes are its tokens")
+    }
     try self.init(
-      name: name, tokens: .bytes(try InputFile(path).readInflated()), vocabulary: 256,
-      contextLength: contextLength, testFraction: testFraction, unit: "bytes", source: path)
+      name: name, tokens: .bytes(bytes), vocabulary: 256, contextLength: contextLength,
+      testFraction: testFraction, unit: "bytes", source: path)
   }
 
-  /// A headerless file of little-endian 16-bit tokens, as tokenizers' scripts write them
-  /// (NumPy's `tokens.astype("<u2").tofile(path)`).
+  /// A NumPy array of tokens, or a headerless file of little-endian ones, as tokenizers' scripts
+  /// write them.
   ///
-  /// - Parameter vocabulary: every token is below it; up to 65536.
-  /// - Throws: `DatasetError` naming the file that cannot be read or is too short, and the first
-  ///   token that is none of the vocabulary, with its position.
+  /// - Parameters:
+  ///   - type: how the file stores a token; nil for what an NPY file says, else 16 bits.
+  ///   - vocabulary: every token is below it; up to 2²⁴, which single precision counts to.
+  /// - Throws: `DatasetError` naming the file that cannot be read, is of another format or is too
+  ///   short, and the first token that is none of the vocabulary, with its position.
   package init(
-    name: String, tokens path: String, vocabulary: Int, contextLength: Int, testFraction: Double
+    name: String, tokens path: String, type: TokenType? = nil, vocabulary: Int,
+    contextLength: Int, testFraction: Double
   ) throws(DatasetError) {
-    guard (2...65536).contains(vocabulary) else {
+    guard (2...SequenceOptions.largestVocabulary).contains(vocabulary) else {
       throw DatasetError(
-        "vocabulary", "is none of 16-bit tokens", expected: "2 to 65536", got: "\(vocabulary)")
+        "vocabulary", "is none of tokens", expected: "2 to \(SequenceOptions.largestVocabulary)",
+        got: "\(vocabulary)")
     }
-    let file = try InputFile(path)
-    guard file.count % 2 == 0 else {
-      throw DatasetError(
-        path, "truncated within a token", expected: "an even number of bytes, two a token",
-        got: "\(file.count)")
-    }
-    let tokens: [UInt16] = try file.read(0..<file.count)
-    if let position = tokens.firstIndex(where: { Int($0) >= vocabulary }) {
-      throw DatasetError(
-        path, "token \(position) (byte \(2 * position)) is none of the vocabulary",
-        expected: "0 to \(vocabulary - 1)", got: "\(tokens[position])")
-    }
+    let file = try TokenFile(path: path, type: type, vocabulary: vocabulary)
     try self.init(
-      name: name, tokens: .words(tokens), vocabulary: vocabulary, contextLength: contextLength,
-      testFraction: testFraction, unit: "tokens", source: path)
+      name: name, tokens: try file.tokens(below: vocabulary), vocabulary: vocabulary,
+      contextLength: contextLength, testFraction: testFraction, unit: "tokens", source: path)
   }
 
   /// The end of the text is for test.

@@ -29,17 +29,24 @@ public struct ImageOptions: Sendable, Equatable {
 
 /// How a long text is cut into examples.
 public struct SequenceOptions: Sendable, Equatable {
+  /// Tokens become numbers of single precision, which is exact below it.
+  public static let largestVocabulary = 1 << 24
+
   /// Tokens in a sequence.
   public var contextLength = 64
   /// Tokens are below it; asked for where the source does not say.
   public var vocabulary: Int?
+  /// How a file stores a token; nil for what an NPY file says, else 16 bits.
+  public var tokenType: TokenType?
 
   /// - Parameters:
   ///   - contextLength: S, tokens in a sequence.
   ///   - vocabulary: tokens are below it.
-  public init(contextLength: Int = 64, vocabulary: Int? = nil) {
+  ///   - tokenType: how a file stores a token; nil for what an NPY file says, else 16 bits.
+  public init(contextLength: Int = 64, vocabulary: Int? = nil, tokenType: TokenType? = nil) {
     self.contextLength = contextLength
     self.vocabulary = vocabulary
+    self.tokenType = tokenType
   }
 }
 

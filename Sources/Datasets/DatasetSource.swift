@@ -12,7 +12,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
   case cifar10(directory: String)
   /// The bytes of a file as a text.
   case text(file: String)
-  /// A file of 16-bit tokens.
+  /// A file of tokens, a NumPy array or raw.
   case tokens(file: String)
   /// A table of numbers.
   case csv(file: String)
@@ -141,7 +141,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
         throw DatasetError("vocabulary", "tokens need it", expected: "a number above every token")
       }
       return try Dataset(
-        name: description, tokens: file, vocabulary: vocabulary,
+        name: description, tokens: file, type: sequences.tokenType, vocabulary: vocabulary,
         contextLength: sequences.contextLength, testFraction: options.split.testFraction)
     case .csv(let file):
       return try Dataset(

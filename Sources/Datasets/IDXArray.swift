@@ -23,35 +23,43 @@ public struct IDXArray: Sendable {
   /// The same for a file's bytes in memory.
   package init(bytes: [UInt8], file: String, rank: Int) throws(DatasetError) {
     self.file = file
-    let headerSize = 4 + 4 * rank
+    let headerSize = Self.headerSize(rank)
     if bytes.starts(with: GzipReader.magic) {
       (shape, values) = try bytes.withUnsafeBufferPointer { compressed throws(DatasetError) in
         var reader = try GzipReader(UnsafeRawBufferPointer(compressed), file: file)
         let header = try reader.read(headerSize)
-        let (shape, count) = try Self.shape(header: header, file: file, rank: rank)
+        let (shape, count) = try Self.shape(header, size: .max, file: file, rank: rank)
         let values = try reader.read(count)
         try Self.check(count: values.count, expected: count, file: file)
         try reader.finish()
         return (shape, values)
       }
     } else {
-      let header = Array(bytes.prefix(headerSize))
-      let (shape, count) = try Self.shape(header: header, file: file, rank: rank)
+      let (shape, count) = try Self.shape(bytes, size: bytes.count, file: file, rank: rank)
       try Self.check(count: bytes.count - headerSize, expected: count, file: file)
       self.shape = shape
       values = Array(bytes[headerSize...])
     }
   }
 
+  private static func headerSize(_ rank: Int) -> Int { 4 + 4 * rank }
+
   /// The shape that a header announces, and the number of elements.
+  ///
+  /// - Parameters:
+  ///   - start: at least the header.
+  ///   - size: of the whole array with its header.
   private static func shape(
-    header: [UInt8], file: String, rank: Int
+    _ start: some Collection<UInt8>, size: Int, file: String, rank: Int
   ) throws(DatasetError) -> (shape: [Int], count: Int) {
+    let header = Array(start.prefix(headerSize(rank)))
     guard header.count >= 4 else {
       throw DatasetError(
         file, "too short for an IDX file", expected: "at least 4 bytes", got: "\(header.count)")
     }
     guard header[0] == 0 && header[1] == 0 else {
+      try FileFormat.refuse(
+        start, size: size, of: file, for: .numbers, expected: "an IDX file, plain or gzip")
       throw DatasetError(
         file, "not an IDX file", expected: "first bytes \(hex([0, 0, 8, UInt8(rank)]))",
         got: hex(header.prefix(4)))
@@ -65,9 +73,9 @@ public struct IDXArray: Sendable {
       throw DatasetError(
         file, "wrong kind of IDX file", expected: kind(rank), got: kind(Int(header[3])))
     }
-    guard header.count == 4 + 4 * rank else {
+    guard header.count == headerSize(rank) else {
       throw DatasetError(
-        file, "the IDX header ends early", expected: "\(4 + 4 * rank) bytes",
+        file, "the IDX header ends early", expected: "\(headerSize(rank)) bytes",
         got: "\(header.count) bytes")
     }
     let shape = stride(from: 4, to: header.count, by: 4).map { offset in

@@ -27,6 +27,9 @@ public struct NPYFile {
     }
     let start: [UInt8] = try input.read(0..<10)
     guard start.starts(with: NPYHeader.magic) else {
+      try FileFormat.refuse(
+        try input.start(), size: input.count, of: path, for: .numbers,
+        expected: "a NumPy array, as numpy.save writes it")
       throw DatasetError(
         path, "not an NPY file", expected: "first bytes \(hex(NPYHeader.magic))",
         got: hex(start[..<6]))

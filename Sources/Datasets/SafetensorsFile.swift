@@ -22,6 +22,13 @@ public final class SafetensorsFile: Sendable {
         path, "too short for a safetensors file", expected: "at least 8 bytes",
         got: "\(input.count)")
     }
+    // Behind the length of its header comes the header.
+    let start = try input.start()
+    if start.dropFirst(8).first != UInt8(ascii: "{") {
+      try FileFormat.refuse(
+        start, size: input.count, of: path, for: .numbers,
+        expected: "a safetensors file, as safetensors.torch.save_file writes it")
+    }
     let size = try input.read(0..<8, as: UInt64.self)[0]
     guard size <= UInt64(SafetensorsHeader.largestSize) else {
       throw DatasetError(

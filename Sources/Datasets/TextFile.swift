@@ -3,10 +3,15 @@ public enum TextFile {
   /// A larger file is not one.
   public static let largest = 1 << 20
 
-  /// - Throws: `DatasetError` where there is no such file, it is no regular file, is larger than
-  ///   `largest` bytes, or is not UTF-8.
+  /// The text without the byte order mark that it may begin with.
+  ///
+  /// - Throws: `DatasetError` where there is no such file, it is no regular file, is of another
+  ///   format, is larger than `largest` bytes, or is not UTF-8.
   public static func read(_ path: String) throws(DatasetError) -> String {
     let file = try InputFile(path)
+    try FileFormat.refuse(
+      try file.start(), size: file.count, of: path, for: .text, expected: "a settings file in UTF-8"
+    )
     guard file.count <= largest else {
       throw DatasetError(
         path, "too large for a settings file", expected: "at most \(largest) bytes",
@@ -16,6 +21,6 @@ public enum TextFile {
     guard let text = String(validating: bytes, as: UTF8.self) else {
       throw DatasetError(path, "is not UTF-8 text")
     }
-    return text
+    return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
   }
 }

@@ -10,12 +10,14 @@ public struct TokenSequences: Examples {
   public enum Tokens: Sendable, Equatable {
     case bytes([UInt8])
     case words([UInt16])
+    case longWords([UInt32])
 
     /// Tokens that there are.
     public var count: Int {
       switch self {
       case .bytes(let bytes): bytes.count
       case .words(let words): words.count
+      case .longWords(let words): words.count
       }
     }
   }
@@ -39,6 +41,7 @@ public struct TokenSequences: Examples {
     switch tokens {
     case .bytes: range.count
     case .words: range.count * 2
+    case .longWords: range.count * 4
     }
   }
 
@@ -71,6 +74,7 @@ public struct TokenSequences: Examples {
     switch tokens {
     case .bytes(let bytes): write(bytes, indices, after: 0, to: inputs) { Float($0) }
     case .words(let words): write(words, indices, after: 0, to: inputs) { Float($0) }
+    case .longWords(let words): write(words, indices, after: 0, to: inputs) { Float($0) }
     }
   }
 
@@ -80,6 +84,7 @@ public struct TokenSequences: Examples {
     switch tokens {
     case .bytes(let bytes): write(bytes, indices, after: 1, to: classes) { Int32($0) }
     case .words(let words): write(words, indices, after: 1, to: classes) { Int32($0) }
+    case .longWords(let words): write(words, indices, after: 1, to: classes) { Int32($0) }
     }
   }
 
@@ -101,6 +106,7 @@ public struct TokenSequences: Examples {
     switch tokens {
     case .bytes(let bytes): bytes[range].withUnsafeBytes(body)
     case .words(let words): words[range].withUnsafeBytes(body)
+    case .longWords(let words): words[range].withUnsafeBytes(body)
     }
   }
 }

@@ -9,7 +9,7 @@ package struct DataSettings: ParsableArguments {
   @Option(
     help: """
       fashion-mnist, digits, mnist, idx:DIR with four IDX files, cifar10:DIR with its binary \
-      version, text:FILE (a language model of bytes), tokens:FILE (of 16-bit tokens), csv:FILE, \
+      version, text:FILE (a language model of bytes), tokens:FILE (a NumPy array of tokens, or raw ones), csv:FILE, \
       npy:INPUTS.npy,TARGETS.npy, or npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy.
       """)
   package var dataset = "fashion-mnist"
@@ -58,8 +58,15 @@ package struct DataSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "Tokens in a sequence. (text, tokens; default: 64)")
   package var contextLength: Int?
 
-  @Option(parsing: .unconditional, help: "Number of tokens there are, at most 65536. (tokens)")
+  @Option(parsing: .unconditional, help: "Number of tokens there are. (tokens)")
   package var vocabulary: Int?
+
+  @Option(
+    help: """
+      What the file's tokens are, little-endian: uint16, uint32, int32 or int64. (tokens; default: what \
+      a NumPy array says, else uint16)
+      """)
+  package var tokenType: TokenType?
 
   @Option(
     help:
@@ -98,7 +105,7 @@ package struct DataSettings: ParsableArguments {
       try require("--context-length", in: 1...1_000_000, contextLength)
     }
     if let vocabulary {
-      try require("--vocabulary", in: 2...65536, vocabulary)
+      try require("--vocabulary", in: 2...SequenceOptions.largestVocabulary, vocabulary)
     }
     if let testFraction {
       try require(
@@ -117,7 +124,9 @@ package struct DataSettings: ParsableArguments {
         ("--augment", augment), ("--crop-padding", cropPadding), ("--flip", flip),
       ])
     try refuse(unless: texts, "text and tokens", [("--context-length", contextLength)])
-    try refuse(unless: source.kind == .tokens, "tokens", [("--vocabulary", vocabulary)])
+    try refuse(
+      unless: source.kind == .tokens, "tokens",
+      [("--vocabulary", vocabulary), ("--token-type", tokenType)])
     try refuse(
       unless: source.kind == .table, "csv",
       [("--task", task), ("--target", target), ("--test-csv", testCsv)])
@@ -162,7 +171,8 @@ package struct DataSettings: ParsableArguments {
   package func options(seed: UInt64) throws -> DatasetOptions {
     var options = DatasetOptions()
     if try source.kind == .images { options.images = try imageOptions(seed: seed) }
-    options.sequences = SequenceOptions(contextLength: contextLength ?? 64, vocabulary: vocabulary)
+    options.sequences = SequenceOptions(
+      contextLength: contextLength ?? 64, vocabulary: vocabulary, tokenType: tokenType)
     options.table = TableOptions(
       task: task ?? .regression, target: target, testFile: testCsv)
     options.split = Split(testFraction: testFraction ?? 0.1, seed: seed)
@@ -210,3 +220,4 @@ package struct NumberList: ExpressibleByArgument, CustomStringConvertible {
 }
 
 extension TableOptions.Task: ExpressibleByArgument {}
+extension TokenType: ExpressibleByArgument {}

@@ -278,7 +278,8 @@ struct CSVTests {
         refusal {
           _ = try Dataset(
             name: "t", csv: mark + Array("1,2".utf8), file: "f", options: .init(), split: Split())
-        } == "f: is UTF-16 text: expected UTF-8")
+        } == "f: is UTF-16 text: expected a table as UTF-8 text, plain or gzip; to get it: "
+          + "iconv -f UTF-16 -t UTF-8 f > NEW")
     }
   }
 

@@ -148,8 +148,12 @@ struct NPYTests {
     arguments: [
       ([], "F: too short for an NPY file: expected at least 10 bytes, got 0"),
       (
-        Array("PK\u{3}\u{4}xxxxxxxx".utf8),
-        "F: not an NPY file: expected first bytes 93 4e 55 4d 50 59, got 50 4b 03 04 78 78"
+        [0x89] + Array("HDF\r\n\u{1A}\nxxxx".utf8),
+        "F: is an HDF5 file: expected a NumPy array, as numpy.save writes it"
+      ),
+      (
+        Array("a note of 12".utf8),
+        "F: not an NPY file: expected first bytes 93 4e 55 4d 50 59, got 61 20 6e 6f 74 65"
       ),
       (
         npy("|u1", [1], [0], version: (4, 0)),

@@ -8,10 +8,11 @@ struct TokenSequencesTests {
   init() throws { directory = try TemporaryDirectory() }
 
   func options(
-    context: Int, vocabulary: Int? = nil, testFraction: Double = 0.1
+    context: Int, vocabulary: Int? = nil, type: TokenType? = nil, testFraction: Double = 0.1
   ) -> DatasetOptions {
     var options = DatasetOptions()
-    options.sequences = SequenceOptions(contextLength: context, vocabulary: vocabulary)
+    options.sequences = SequenceOptions(
+      contextLength: context, vocabulary: vocabulary, tokenType: type)
     options.split.testFraction = testFraction
     return options
   }
@@ -80,8 +81,26 @@ struct TokenSequencesTests {
         "vocabulary: tokens need it: expected a number above every token"
       ),
       (
+        tokens, "tokens", options(context: 1, vocabulary: 16_777_217),
+        "vocabulary: is none of tokens: expected 2 to 16777216, got 16777217"
+      ),
+      (
         tokens, "tokens", options(context: 1, vocabulary: 65537),
-        "vocabulary: is none of 16-bit tokens: expected 2 to 65536, got 65537"
+        "F: has no header that says how wide its tokens are: expected --token-type uint32 for a "
+          + "vocabulary of more than 65536, got a vocabulary of 65537"
+      ),
+      (
+        tokens + [0, 0], "tokens", options(context: 1, vocabulary: 65537, type: .uint32),
+        "F: truncated within a token: expected a multiple of 4 bytes, the size of uint32, got 10"
+      ),
+      (
+        tokens, "tokens", options(context: 1, vocabulary: 131_143, type: .uint32),
+        "F: token 1 (byte 4) is none of the vocabulary: expected 0 to 131142, got 196678"
+      ),
+      (
+        [1, -2].flatMap { littleEndian($0 as Int32) }, "tokens",
+        options(context: 1, vocabulary: 9, type: .int32),
+        "F: token 1 (byte 4) is none of the vocabulary: expected 0 to 8, got -2"
       ),
       (
         Array(0..<100), "text", options(context: 64),
@@ -118,6 +137,123 @@ struct TokenSequencesTests {
       #expect(
         refusal { _ = try DatasetSource("\(source):\(path)").load(options) }
           == message.replacing("F:", with: "\(path):"))
+    }
+  }
+
+  static let large = (0..<60).map { $0 * 2500 }
+  static let stored: [(type: TokenType, npy: String, bytes: [UInt8])] = [
+    (.uint32, "<u4", NPYTests.data(large.map { UInt32($0) })),
+    (.int32, "<i4", NPYTests.data(large.map { Int32($0) })),
+    (.int64, "<i8", NPYTests.data(large.map { Int64($0) })),
+  ]
+
+  @Test func widerTokensAreReadRawAndFromNumPy() throws {
+    for (type, npy, bytes) in Self.stored {
+      let raw = options(context: 5, vocabulary: 150_000, type: type, testFraction: 0.25)
+      let array = options(context: 5, vocabulary: 150_000, testFraction: 0.25)
+      for (bytes, options) in [(bytes, raw), (NPYTests.npy(npy, [60], bytes), array)] {
+        let path = try directory.write(bytes, to: "t")
+        let dataset = try DatasetSource("tokens:\(path)").load(options)
+        #expect(
+          dataset.description
+            == "tokens:\(path): 8 training and 2 test sequences of 5 tokens, vocabulary 150000")
+        #expect(
+          dataset.training.inputs([0, 7])
+            == (Self.large[0..<5] + Self.large[35..<40]).map(Float.init))
+        #expect(dataset.test.classes([1]) == Self.large[51..<56].map(Int32.init))
+        #expect(dataset.byteCount == 240)
+      }
+    }
+  }
+
+  /// However they are stored, the same tokens are the same data: ranks and checkpoints compare bytes.
+  @Test func tokensOfASmallVocabularyAreTheSameInEveryType() throws {
+    let tokens = (0..<100).map { $0 * 600 }
+    func bytes(_ content: [UInt8], _ type: TokenType?) throws -> [UInt8] {
+      let path = try directory.write(content, to: "t")
+      let dataset = try DatasetSource("tokens:\(path)").load(
+        options(context: 5, vocabulary: 60_000, type: type))
+      #expect(dataset.byteCount == 200)
+      return dataset.training.bytes + dataset.test.bytes
+    }
+    let words = tokens.flatMap { littleEndian(UInt16($0)) }
+    let long = tokens.flatMap { littleEndian(Int64($0)) }
+    #expect(try bytes(words, nil) == words)
+    #expect(try bytes(words, .uint16) == words)
+    #expect(try bytes(NPYTests.npy("<u2", [100], words), nil) == words)
+    #expect(try bytes(long, .int64) == words)
+    #expect(try bytes(NPYTests.npy("<i8", [100], long), .int64) == words)
+  }
+
+  @Test func arraysThatAreNoTokens() throws {
+    for (bytes, type, message) in [
+      (
+        NPYTests.npy("<f4", [8], NPYTests.data([Float](repeating: 1, count: 8))), nil,
+        "its elements cannot be tokens: expected uint16, uint32, int32, int64, got <f4"
+      ),
+      (
+        NPYTests.npy("|u1", [8], Array(0..<8)), nil,
+        "its elements cannot be tokens: expected uint16, uint32, int32, int64; to get it: "
+          + "array.astype('uint32'), got |u1"
+      ),
+      (
+        NPYTests.npy("<u2", [2, 4], Array(0..<16)), nil,
+        "tokens have one dimension: expected shape [tokens]: array.ravel(), got [2, 4]"
+      ),
+      (
+        NPYTests.npy("<u2", [8], Array(0..<16)), .uint32,
+        "its header says what its tokens are: expected --token-type uint16, or none, got uint32"
+      ),
+      (
+        NPYTests.npy("<i8", [3], NPYTests.data([1, 70_000, 2] as [Int64])), nil,
+        "token 1 (byte 136) is none of the vocabulary: expected 0 to 59999, got 70000"
+      ),
+      (
+        NPYTests.npy("<u2", [8], Array(0..<15)), nil,
+        "too short: expected 16 bytes after its header (<u2, shape [8]), got 15"
+      ),
+    ] as [([UInt8], TokenType?, String)] {
+      let path = try directory.write(bytes, to: "F")
+      #expect(
+        refusal {
+          _ = try DatasetSource("tokens:\(path)").load(
+            options(context: 1, vocabulary: 60_000, type: type))
+        } == "\(path): \(message)")
+    }
+  }
+
+  /// Tokens of more bits are known by their upper halves, whatever the vocabulary; --token-type
+  /// decides.
+  @Test func widerTokensAreNotReadAsSixteenBits() throws {
+    let vocabularies = [4, 65, 50_304, 150_000]
+    for vocabulary in vocabularies {
+      let tokens = (0..<400).map { ($0 * 7919 + 1) % vocabulary }
+      for (bytes, type) in [
+        (NPYTests.data(tokens.map { UInt32($0) }), "uint32"),
+        (NPYTests.data(tokens.map { Int64($0) }), "int64"),
+      ] {
+        let path = try directory.write(bytes, to: "F")
+        #expect(
+          refusal {
+            _ = try DatasetSource("tokens:\(path)").load(options(context: 4, vocabulary: 65_536))
+          } == "\(path): every second 16-bit number in it is next to zero, as in tokens of more "
+            + "bits: expected --token-type \(type)")
+        #expect(
+          try DatasetSource("tokens:\(path)").load(
+            options(context: 4, vocabulary: 65_536, type: .uint16)
+          ).training.inputs([0])[1] == 0)
+      }
+    }
+    // Small vocabularies, padding, and a rare large token are not taken for them.
+    let small: [UInt16] = (0..<400).map { UInt16($0 * $0 % 13 % 4) }
+    let marked: [UInt16] = [50_256] + (0..<399).map { UInt16($0 % 4) }
+    let padding = [UInt16](repeating: 0, count: 400)
+    let rare: [UInt16] = (0..<400).map { $0 % 8 == 0 ? 40_000 : 0 }
+    for tokens in [small, marked, padding, rare] {
+      let path = try directory.write(NPYTests.data(tokens), to: "t")
+      let dataset = try DatasetSource("tokens:\(path)").load(
+        options(context: 4, vocabulary: 65_536))
+      #expect(dataset.training.bytes + dataset.test.bytes == NPYTests.data(tokens))
     }
   }
 }

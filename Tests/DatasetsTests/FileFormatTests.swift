@@ -1,0 +1,196 @@
+import Datasets
+import Mutations
+import Testing
+
+/// Files of one format where another belongs: readers name them instead of taking their bytes.
+struct FileFormatTests {
+  let directory: TemporaryDirectory
+
+  init() throws { directory = try TemporaryDirectory() }
+
+  /// Bytes of a compressed file, or an image: no text, and nothing that a mark could be in.
+  static let noise = (0..<1000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 3 + $0 * 89) | 1 }
+
+  static func zip(_ name: String) -> [UInt8] {
+    Array("PK\u{3}\u{4}".utf8) + [UInt8](repeating: 0, count: 22)
+      + littleEndian(UInt16(name.utf8.count)) + [0, 0] + Array(name.utf8)
+  }
+
+  static func utf16(_ text: String, bigEndian: Bool = false) -> [UInt8] {
+    text.utf16.flatMap { littleEndian(bigEndian ? $0.byteSwapped : $0) }
+  }
+
+  static let table = "a,b,y\n" + (0..<40).map { "\($0),\($0 % 7),\($0 % 3)\n" }.joined()
+
+  /// What is in a file, and the name that it has in messages.
+  static let binary: [(bytes: [UInt8], name: String)] = [
+    (NPYTests.npy("<u2", [500], noise), "a NumPy array (.npy)"),
+    (zip("arr_0.npy") + noise, "a NumPy archive (.npz)"),
+    (zip("archive/data.pkl") + noise, "a PyTorch file (.pt)"),
+    (zip("[Content_Types].xml") + noise, "an Excel workbook (.xlsx)"),
+    (zip("table.csv") + noise, "zip data"),
+    (Array("PK\u{5}\u{6}".utf8) + [UInt8](repeating: 0, count: 18), "zip data"),
+    (Array("BZh91AY&SY".utf8) + noise, "bzip2 data"),
+    (Array("BZh1".utf8) + [0x17, 0x72, 0x45, 0x38, 0x50, 0x90, 0, 0, 0, 0], "bzip2 data"),
+    ([0xFD, 0x37, 0x7A, 0x58, 0x5A, 0] + noise, "xz data"),
+    ([0x5D, 0, 0, 0x80, 0] + [UInt8](repeating: 0xFF, count: 8) + noise, "lzma data"),
+    ([0x28, 0xB5, 0x2F, 0xFD] + noise, "zstd data"),
+    ([0x04, 0x22, 0x4D, 0x18] + noise, "lz4 data"),
+    ([0x1F, 0x9D, 0x90] + noise, "compress data (.Z)"),
+    ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C] + noise, "7z data"),
+    (noise.prefix(257) + Array("ustar".utf8) + noise, "a tar archive"),
+    (safetensorsBytes("{\"t\":{}}", dataSize: 99), "a safetensors file"),
+    ([0x80, 4, 0x95, 200, 3, 0, 0, 0, 0, 0, 0] + noise, "a Python pickle"),
+    ([0x80, 2, 0x7D, 0x71, 1] + noise, "a Python pickle"),
+    (Array("PAR1".utf8) + [0x15, 4] + noise, "a Parquet file"),
+    (Array("ARROW1\0\0".utf8) + noise, "an Arrow file"),
+    ([0x89] + Array("HDF\r\n\u{1A}\n".utf8) + noise, "an HDF5 file"),
+    (Array("SQLite format 3\0".utf8) + noise, "an SQLite database"),
+    (Array("MATLAB 5.0 MAT-file, Platform: GLNXA64".utf8) + noise, "a MATLAB file (.mat)"),
+    ([0xD0, 0xCF, 0x11, 0xE0, 0xA1, 0xB1, 0x1A, 0xE1] + noise, "an Excel workbook (.xls)"),
+    ([0x89] + Array("PNG\r\n\u{1A}\n".utf8) + noise, "a PNG image"),
+    ([0xFF, 0xD8, 0xFF, 0xE0] + noise, "a JPEG image"),
+    (Array("GIF89a".utf8) + noise, "a GIF image"),
+    (Array("II*\0".utf8) + noise, "a TIFF image"),
+    (Array("BM".utf8) + littleEndian(UInt32(1006)) + noise, "a BMP image"),
+    (Array("RIFF".utf8) + noise.prefix(4) + Array("WEBP".utf8) + noise, "a WebP image"),
+    (Array("%PDF-1.7\n".utf8) + noise, "a PDF document"),
+    (
+      littleEndian(UInt32(20_240_520)) + littleEndian(UInt32(1)) + noise,
+      "tokens of llm.c, behind a header of 1024 bytes"
+    ),
+    (Array("MMIDIDX\0\0".utf8) + noise, "an index of Megatron's, not its tokens"),
+    (
+      Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".utf8),
+      "a pointer of Git LFS, not the file itself"
+    ),
+  ]
+
+  static let idx = (bytes: idxBytes(shape: [10, 10, 10], values: noise), name: "an IDX file")
+  static let page = (bytes: Array("\n<!DOCTYPE html><html>404".utf8), name: "an HTML page")
+  static let encoded: [(bytes: [UInt8], name: String)] = [
+    ([0xFF, 0xFE] + utf16(table), "UTF-16 text"),
+    ([0xFE, 0xFF] + utf16(table, bigEndian: true), "UTF-16 text"),
+    (utf16(table), "UTF-16 text"), (utf16(table, bigEndian: true), "UTF-16 text"),
+    // Letters whose upper byte is not zero; spaces have one.
+    (utf16("Все счастливые семьи похожи друг на друга, каждая несчастливая семья"), "UTF-16 text"),
+    ([0xFF, 0xFE, 0, 0] + table.unicodeScalars.flatMap { littleEndian($0.value) }, "UTF-32 text"),
+  ]
+
+  func message(_ bytes: [UInt8], _ read: (String) throws -> Void) throws -> String? {
+    let path = try directory.write(bytes, to: "F")
+    return refusal { try read(path) }
+  }
+
+  func expectNamed(
+    _ files: [(bytes: [UInt8], name: String)], except own: [String] = [],
+    by read: (String) throws -> Void
+  ) throws {
+    for (bytes, name) in files where !own.contains(name) {
+      let said = try message(bytes, read) ?? "nothing"
+      #expect(said.hasPrefix("\(directory.path)/F: is \(name): expected "), "\(name): \(said)")
+    }
+  }
+
+  @Test func tokens() throws {
+    try expectNamed(
+      Self.binary + [Self.idx, Self.page, (Array(Self.table.utf8), "text")],
+      except: ["a NumPy array (.npy)"]
+    ) { path in
+      _ = try Dataset(
+        name: "t", tokens: path, vocabulary: 65536, contextLength: 4, testFraction: 0.5)
+    }
+    try expectNamed([(gzipped(Self.noise), "gzip data")]) { path in
+      _ = try Dataset(
+        name: "t", tokens: path, type: .int64, vocabulary: 65536, contextLength: 4,
+        testFraction: 0.5)
+    }
+  }
+
+  @Test func texts() throws {
+    let files = Self.binary + [Self.idx] + Self.encoded
+    try expectNamed(files) { path in
+      _ = try Dataset(name: "t", text: path, contextLength: 4, testFraction: 0.5)
+    }
+    // The same inside of gzip data, where sizes are those of what is inflated.
+    try expectNamed(files.map { (gzipped($0.bytes), $0.name) }) { path in
+      _ = try Dataset(name: "t", text: path, contextLength: 4, testFraction: 0.5)
+    }
+    // A page is a text like others.
+    let page = Self.page.bytes + Array(Self.table.utf8)
+    #expect(
+      try message(page) { path in
+        _ = try Dataset(name: "t", text: path, contextLength: 4, testFraction: 0.5)
+      } == nil)
+  }
+
+  @Test func tables() throws {
+    try expectNamed(Self.binary + [Self.idx, Self.page] + Self.encoded) { path in
+      _ = try DatasetSource("csv:\(path)").load()
+    }
+  }
+
+  @Test func settings() throws {
+    try expectNamed(
+      Self.binary + [Self.idx, Self.page, (gzipped(Self.noise), "gzip data")] + Self.encoded
+    ) { path in _ = try TextFile.read(path) }
+  }
+
+  @Test func markedFormats() throws {
+    let others = Self.binary + [Self.page, (Array(Self.table.utf8), "text")]
+    let packed = (bytes: gzipped(Self.noise), name: "gzip data")
+    try expectNamed(others + [Self.idx, packed], except: ["a NumPy array (.npy)"]) { path in
+      _ = try DatasetSource("npy:\(path),\(path)").load()
+    }
+    // The first two bytes of these are zero as an IDX file's are, or a length.
+    try expectNamed(others) { path in _ = try IDXArray(path: path, rank: 3) }
+    try expectNamed(others + [Self.idx, packed], except: ["a safetensors file"]) { path in
+      _ = try SafetensorsFile(path: path)
+    }
+  }
+
+  @Test func imagesOfCIFAR10() throws {
+    for name in CIFAR10Tests.names {
+      try directory.write([UInt8](repeating: 7, count: 3073), to: name)
+    }
+    let path = "\(directory.path)/data_batch_2.bin"
+    for (bytes, name) in Self.binary + [Self.page, (gzipped(Self.noise), "gzip data")] {
+      // As long as three records.
+      let padding = [UInt8](repeating: 9, count: 3 * 3073 - bytes.count)
+      try directory.write(bytes + (name == "a BMP image" ? [] : padding), to: "data_batch_2.bin")
+      let said = refusal { _ = try DatasetSource("cifar10:\(directory.path)").load() }
+      #expect(said?.hasPrefix("\(path): is \(name): expected ") == true, "\(said ?? "nothing")")
+    }
+  }
+
+  @Test func refusalsNameTheCommandThatHelps() throws {
+    let path = "\(directory.path)/F"
+    for (bytes, command) in [
+      (Array("BZh91AY&SY".utf8) + Self.noise, "bunzip2 -k \(path)"),
+      (Self.zip("t.csv") + Self.noise, "unzip \(path)"),
+      (Self.utf16(Self.table), "iconv -f UTF-16 -t UTF-8 \(path) > NEW"),
+    ] {
+      let said = try message(bytes) { _ = try DatasetSource("csv:\($0)").load() }
+      #expect(said?.hasSuffix("; to get it: \(command)") == true, "\(said ?? "nothing")")
+    }
+  }
+
+  /// A mark that words or numbers may begin with is none.
+  @Test func dataThatBeginLikeAnotherFormatAreRead() throws {
+    for name in ["PAR1", "BZh9", "BM", "Rar!", "GIF", "RIFF", "PK", "MM", "II", "ustar"] {
+      let text = Self.table.replacing("a,b,y", with: "\(name),b,y")
+      let path = try directory.write(Array(text.utf8), to: "t.csv")
+      #expect(try DatasetSource("csv:\(path)").load().columns?.features.first?.name == name)
+      let dataset = try Dataset(name: "t", text: path, contextLength: 4, testFraction: 0.5)
+      #expect(dataset.training.bytes + dataset.test.bytes == Array(text.utf8))
+    }
+    // First tokens that are a mark's first bytes, and a gzip's beginning in the second one.
+    for first in [0x8B1F, 0x0480, 0x0280, 0xFEFF, 0xFFFE, 0x4B50, 0x5A42, 0, 0xD8FF] as [UInt16] {
+      let tokens = [first] + (0..<200).map { UInt16(truncatingIfNeeded: $0 * 257 + 3000) }
+      let path = try directory.write(tokens.flatMap { littleEndian($0) }, to: "t")
+      let dataset = try Dataset(
+        name: "t", tokens: path, vocabulary: 65536, contextLength: 4, testFraction: 0.5)
+      #expect(dataset.training.inputs([0])[0] == Float(first))
+    }
+  }
+}
