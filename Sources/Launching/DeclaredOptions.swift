@@ -1,14 +1,20 @@
 import ArgumentParser
 
 /// What is declared as an `@Option` or a `@Flag`: its flag without the dashes and, where it has one, its
-/// value; the values of a list.
-package typealias DeclaredOption = (name: String, value: [String]?, isFlag: Bool, isList: Bool)
+/// value; the values of a list; whether the value is a text that means itself.
+package typealias DeclaredOption = (
+  name: String, value: [String]?, isFlag: Bool, isList: Bool, isText: Bool
+)
 
 /// Every option of a group and of the groups in it, in the order of the help.
 package func declaredOptions(in settings: Any) -> [DeclaredOption] {
   Mirror(reflecting: settings).children.flatMap { child -> [DeclaredOption] in
     if let setting = child.value as? any DeclaredSetting {
-      return [(flagName(of: child.label), setting.texts, setting.isFlag, setting.isList)]
+      return [
+        (
+          flagName(of: child.label), setting.texts, setting.isFlag, setting.isList, setting.isText
+        )
+      ]
     }
     return (child.value as? any SettingGroup).map { declaredOptions(in: $0.group) } ?? []
   }
@@ -30,6 +36,7 @@ private protocol DeclaredSetting {
 
 extension DeclaredSetting {
   var isList: Bool { wrappedValue is [String] }
+  var isText: Bool { Value.self == String.self || Value.self == String?.self }
 
   /// The value, or those of a list; `nil` where there is none.
   var texts: [String]? {

@@ -16,7 +16,7 @@ struct LayerFields {
     self.name = name
     switch options {
     case nil: break
-    case .scalar(let scalar)? where scalar.string.isEmpty: break
+    case .scalar(let scalar)? where scalar.string.isEmpty || options?.null != nil: break
     case .mapping(let pairs)?:
       for (key, value) in pairs {
         guard case .scalar(let scalar) = key else {
@@ -35,7 +35,7 @@ struct LayerFields {
   }
 
   mutating func flag(_ key: String, default: Bool) throws(NetworkDescriptionError) -> Bool {
-    try value(key, default: `default`, "true or false") { Bool($0) }
+    try value(key, default: `default`, "true or false") { Bool(yaml: $0) }
   }
 
   mutating func number(_ key: String, default: Double) throws(NetworkDescriptionError) -> Double {
@@ -57,11 +57,12 @@ struct LayerFields {
   }
 
   mutating func text(_ key: String) throws(NetworkDescriptionError) -> String? {
-    guard let node = take(key) else { return nil }
+    guard let node = takeAny(key) else { return nil }
     guard case .scalar(let scalar) = node else {
       throw error(node, "\(key): expected a word, got \(node.summary)")
     }
-    return scalar.string
+    // Nothing at all, which some tools write as null.
+    return node.null == nil ? scalar.string : ""
   }
 
   /// The list of layers under `key`, which stands within the layer at `position`.
@@ -89,7 +90,7 @@ struct LayerFields {
       throw NetworkDescriptionError(
         line: line, layer: layer, layerName: name, "init-scale: expected init beside it")
     }
-    guard let scheme = node.plainText.flatMap({ Initialization.Scheme(rawValue: $0) }) else {
+    guard let scheme = node.string.flatMap({ Initialization.Scheme(rawValue: $0) }) else {
       let known = Initialization.Scheme.allCases.map(\.rawValue).joined(separator: ", ")
       throw error(node, "init: expected one of \(known), got \(node.summary)")
     }
@@ -102,7 +103,12 @@ struct LayerFields {
       value, "unknown key \(Node(key).summary); expected \(known.joined(separator: ", "))")
   }
 
+  /// The value under `key`; null is as good as none.
   private mutating func take(_ key: String) -> Node? {
+    takeAny(key).flatMap { $0.null == nil ? $0 : nil }
+  }
+
+  private mutating func takeAny(_ key: String) -> Node? {
     known.append(key)
     return unread.firstIndex { $0.key == key }.map { unread.remove(at: $0).value }
   }

@@ -1,7 +1,7 @@
 import Yams
 
 extension NetworkDescription {
-  /// Reads the text of a model file:
+  /// Reads the text of a model file, in YAML or as JSON, which is YAML too:
   ///
   /// ```yaml
   /// input: [1, 8, 8]
@@ -30,7 +30,7 @@ extension NetworkDescription {
       var input: [Int]?
       var layers: [LayerDescription]?
       for (key, value) in pairs {
-        switch key.plainText {
+        switch key.string {
         case "input":
           lineOfInput = value.mark?.line
           input = try Self.sizes(value)
@@ -67,8 +67,11 @@ extension NetworkDescription {
     if yaml.utf8.contains(UInt8(ascii: "&")), yaml.utf8.contains(UInt8(ascii: "*")) {
       throw NetworkDescriptionError("has & and * in it: YAML anchors and aliases are not read")
     }
+    // A byte order mark may begin the text (YAML 1.2, section 5.2); libyaml knows it in bytes alone.
+    let text =
+      yaml.unicodeScalars.first == "\u{FEFF}" ? String(yaml.unicodeScalars.dropFirst()) : yaml
     do {
-      guard let root = try Yams.compose(yaml: yaml, .default, .default, .utf8) else {
+      guard let root = try Yams.compose(yaml: text, .default, .default, .utf8) else {
         throw NetworkDescriptionError("is empty; expected the keys input and layers")
       }
       return root

@@ -26,10 +26,11 @@ struct BenchmarkNetwork {
     if let network = try NetworkDescription.builtIn(name, input: input, outputs: outputs) {
       return BenchmarkNetwork(name: name, description: network)
     }
-    guard name.hasSuffix(".yaml") || name.hasSuffix(".yml") else {
+    guard [".yaml", ".yml", ".json"].contains(where: name.hasSuffix) else {
       throw ValidationError(
         "no network '\(name)'; there are "
-          + "\(NetworkDescription.builtInNames.joined(separator: ", ")), and model files (.yaml)")
+          + "\(NetworkDescription.builtInNames.joined(separator: ", ")), and model files (.yaml, .json)"
+      )
     }
     let description = try NetworkDescription(yaml: try TextFile.read(name), file: name)
     return BenchmarkNetwork(name: name, description: description)

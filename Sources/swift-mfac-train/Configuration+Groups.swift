@@ -1,4 +1,5 @@
 import ArgumentParser
+import Networks
 import Training
 import Yams
 
@@ -24,6 +25,8 @@ extension Configuration {
       }
       var rule = ParameterRule(match: "")
       for (key, value) in pairs {
+        // null is as good as no such line.
+        guard value.null == nil else { continue }
         let text = value.string ?? ""
         func read<Value>(_ expected: String, _ value: Value?) throws -> Value {
           if let value { return value }
@@ -38,7 +41,7 @@ extension Configuration {
         case "weight-decay":
           rule.weightDecay = try read(
             "a number ≥ 0", Float(text).flatMap { $0 >= 0 && $0.isFinite ? $0 : nil })
-        case "mfac": rule.usesMFAC = try read("true or false", Bool(text))
+        case "mfac": rule.usesMFAC = try read("true or false", Bool(yaml: text))
         default:
           throw problem(
             key, path,

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Launching
+import Networks
 import Training
 import Yams
 
@@ -70,7 +71,7 @@ struct Configuration {
       // null is as good as no such line.
       guard value.null == nil else { continue }
       if setting.isFlag {
-        guard let isOn = value.bool else {
+        guard let isOn = Bool(yaml: scalar.string) else {
           throw ValidationError(
             "\(path)\(line): '\(name)' expects true or false, got '\(scalar.string)'")
         }
@@ -88,7 +89,7 @@ struct Configuration {
   static func text(of settings: Settings) throws -> String {
     var pairs = declaredOptions(in: settings).compactMap { option in
       option.value.map { value in
-        guard option.isList else { return (Node(option.name), Node(value[0])) }
+        guard option.isList else { return (Node(option.name), node(of: value[0], option)) }
         let entries = value.map { Node($0, .implicit, .doubleQuoted) }
         return (Node(option.name), Node(entries, .implicit, .flow))
       }
@@ -97,5 +98,13 @@ struct Configuration {
       pairs.append((Node(groups), Node(settings.rules.map(node(of:)))))
     }
     return try Yams.serialize(node: Node.mapping(Node.Mapping(pairs)))
+  }
+
+  /// Quotes a text that without quotes would be read as something else, such as `yes`, `null` or
+  /// `010`, by this program or by another that rewrites the file.
+  private static func node(of value: String, _ option: DeclaredOption) -> Node {
+    let plain = Node(value)
+    let isText = plain.tag == Tag(.str) || "\(Int(value) ?? 0)" == value
+    return option.isText && !isText ? Node(value, .implicit, .doubleQuoted) : plain
   }
 }

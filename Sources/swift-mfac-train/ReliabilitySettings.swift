@@ -5,8 +5,6 @@ import Training
 
 /// What is kept of a run while it goes on, and how it ends where it cannot.
 struct ReliabilitySettings: ParsableArguments {
-  enum Answer: String, CaseIterable, ExpressibleByArgument { case yes, no }
-
   @Option(
     parsing: .unconditional,
     help: "Steps between two checkpoints. (default: none but those that a signal asks for)")

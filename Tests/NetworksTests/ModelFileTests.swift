@@ -54,6 +54,79 @@ import Testing
       ])
   }
 
+  /// What other tools make of a model file: JSON, or YAML with sorted keys, quotes, null, and true for
+  /// what was yes.
+  @Test func modelsThatOtherToolsWriteAreRead() throws {
+    let yaml = """
+      input: [2, 4, 4]
+      layers:
+        - conv2d: {in: 2, out: 3, kernel: 3, bias: no, init: kaiming-normal, name: }
+        - add: {layers: [relu], shortcut: }
+        - flatten:
+        - linear: {in: 12, out: 4, bias: on}
+        - sequence: {name: '', layers: [{linear: {in: 4, out: 2, bias: Yes, init: }}]}
+      """
+    let expected = try NetworkDescription(yaml: yaml, file: "m.yaml")
+    #expect(
+      expected.layers == [
+        .conv2d(inputs: 2, outputs: 3, kernel: 3, bias: false).named("")
+          .initialized(.kaimingNormal),
+        .add([.relu]), .flatten, .linear(inputs: 12, outputs: 4),
+        .sequence([.linear(inputs: 4, outputs: 2)]).named(""),
+      ])
+    let json = """
+      {"input": [2, 4, 4], "layers": [{"conv2d": {"in": 2, "out": 3, "kernel": 3, "bias": false, \
+      "init": "kaiming-normal", "name": null}}, {"add": {"layers": ["relu"], "shortcut": null}}, \
+      {"flatten": null}, {"linear": {"in": 12, "out": 4, "bias": true}}, {"sequence": {"name": "", \
+      "layers": [{"linear": {"in": 4, "out": 2, "bias": true, "init": null}}]}}]}
+      """
+    let sorted = """
+      'input':
+      - 2
+      - 4
+      - 4
+      "layers":
+      - conv2d:
+          bias: FALSE
+          in: 2
+          init: 'kaiming-normal'
+          kernel: 3
+          name: null
+          out: 3
+      - add:
+          layers:
+          - relu
+          shortcut: ~
+      - flatten: null
+      - 'linear':
+          bias: true
+          'in': 12
+          out: 4
+      - sequence:
+          layers:
+          - linear:
+              bias: True
+              in: 4
+              init: null
+              out: 2
+          name: ''
+      """
+    let compact = json.replacing(": ", with: ":").replacing(", ", with: ",")
+    for text in [json, compact, sorted, json.replacing(", ", with: ",\n\t"), "\u{FEFF}" + yaml] {
+      #expect(try NetworkDescription(yaml: text, file: "m") == expected)
+    }
+  }
+
+  @Test(arguments: [
+    ("true", true), ("True", true), ("TRUE", true), ("yes", true), ("Yes", true), ("YES", true),
+    ("on", true), ("On", true), ("ON", true), ("false", false), ("False", false), ("FALSE", false),
+    ("no", false), ("No", false), ("NO", false), ("off", false), ("Off", false), ("OFF", false),
+    ("y", nil), ("tRue", nil), ("1", nil), ("", nil),
+  ])
+  func yesAndNoHaveYAMLsWords(_ word: String, _ value: Bool?) {
+    #expect(Bool(yaml: word) == value)
+  }
+
   @Test func residualBlocksAndTransformersAreRead() throws {
     let image = """
       input: [3, 8, 8]
@@ -173,6 +246,7 @@ import Testing
     ("linear: {in: 96, out: 9223372036854775807}", " (linear): out must be from 1 to 21474836"),
     ("linear: {in: 96, out: 2000000000}", " (linear): weight of shape [2000000000, 96] makes mor"),
     ("linear: {in: 96, out: 10, bias: 1}", " (linear): bias: expected true or false, got '1'"),
+    ("linear: {in: 96, out: null}", " (linear): the key out is missing"),
     ("linear: [96, 10]", " (linear): expected options such as {kernel: 2}, got a list"),
     ("relu: {kernel: 2}", " (relu): unknown key 'kernel'; expected name"),
     ("[relu, tanh]", ": expected a layer such as relu or linear: {in: 96, out: 10}, got a list"),
@@ -204,6 +278,9 @@ import Testing
     ("[1, 8, 8]", "[1, x, 8]", "bad.yaml:2: input: expected a list of positive integers such as"),
     ("[1, 8, 8]", "64", "bad.yaml:2: input: expected a list of positive integers such as [1, 28"),
     ("input:", "inputs:", "bad.yaml:2: unknown key 'inputs'; expected input and layers"),
+    ("input:", "\"inputs\":", "bad.yaml:2: unknown key 'inputs'; expected input and layers"),
+    ("layers:", "\"input\":", "bad.yaml:2: key given twice: 'input'"),
+    ("input: [1, 8, 8]", "input:", "bad.yaml:2: input: expected a list of positive integers"),
     ("input: [1, 8, 8]\n", "", "bad.yaml:2: the key input is missing"),
     ("layers:", "input:", "bad.yaml:2: key given twice: 'input'"),
     ("layers:", "layers: x\nothers:", "bad.yaml:3: layers: expected a list of layers, got 'x'"),
