@@ -5,18 +5,37 @@ struct CSVColumns {
 
   var areNamed: Bool { names != nil }
 
-  /// - Parameter first: the cells of the first line, which names the columns or is the first row.
-  init(first: [CSVScanner.Cell], _ scanner: CSVScanner, _ options: TableOptions) {
-    // Of a column of classes, a text is as good as a number.
-    let classes =
-      options.task == .classification
-      ? options.target.map { (Int($0) ?? 0) - 1 } ?? first.count - 1 : -1
-    // An empty cell is no name.
-    let hasNames = first.enumerated().contains { column, cell in
-      column != classes && !cell.range.isEmpty && scanner.number(in: cell) == nil
-    }
+  /// - Parameters:
+  ///   - first: the cells of the first line, which names the columns or is the first row.
+  ///   - second: those of the line after it; empty where there is none.
+  init(
+    first: [CSVScanner.Cell], second: [CSVScanner.Cell], _ scanner: CSVScanner,
+    _ options: TableOptions
+  ) {
     count = first.count
+    let hasNames = options.header ?? Self.areNames(first, above: second, scanner, options)
     names = hasNames ? first.map(scanner.text(of:)) : nil
+  }
+
+  /// Whether cells name columns: one of them is a text, or they are quoted numbers above others
+  /// that are not, or one of them is the target's name.
+  static func areNames(
+    _ cells: [CSVScanner.Cell], above rows: [CSVScanner.Cell], _ scanner: CSVScanner,
+    _ options: TableOptions
+  ) -> Bool {
+    // Of a column of classes, a text is as good as a number.
+    let number = options.target.map { Int($0) ?? 0 } ?? cells.count
+    let classes = options.task == .classification ? number - 1 : -1
+    // A missing value is no name.
+    let columns = cells.indices.filter { $0 != classes && !scanner.isMissing(cells[$0]) }
+    if columns.contains(where: { scanner.number(in: cells[$0]) == nil }) { return true }
+    if let target = options.target, !(1...cells.count).contains(number),
+      cells.contains(where: { scanner.text(of: $0) == target })
+    {
+      return true
+    }
+    return rows.count == cells.count && !columns.isEmpty
+      && columns.allSatisfy { cells[$0].isQuoted && !rows[$0].isQuoted }
   }
 
   /// The column that is the target.

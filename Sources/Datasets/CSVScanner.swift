@@ -11,6 +11,7 @@ struct CSVScanner {
 
   private static let quote = UInt8(ascii: "\"")
   private static let newline = UInt8(ascii: "\n")
+  private static let carriageReturn = UInt8(ascii: "\r")
 
   let bytes: [UInt8]
   let file: String
@@ -18,7 +19,8 @@ struct CSVScanner {
   private var position: Int
   private var line = 1
 
-  /// - Throws: `DatasetError` when the file is UTF-16 text.
+  /// - Throws: `DatasetError` when the file is of another format than text, or in another encoding
+  ///   than UTF-8.
   init(_ bytes: [UInt8], file: String) throws(DatasetError) {
     try FileFormat.refuse(
       bytes, size: bytes.count, of: file, for: .text,
@@ -65,10 +67,13 @@ struct CSVScanner {
     guard position < bytes.count, bytes[position] == Self.quote else {
       let start = position
       while position < bytes.count, bytes[position] != delimiter, bytes[position] != Self.newline {
+        if bytes[position] == Self.carriageReturn { try checkLineFeed(after: position) }
         position += 1
       }
       var end = position
-      while end > start, isSpace(bytes[end - 1]) || (bytes[end - 1] == 0x0D && end == position) {
+      while end > start,
+        isSpace(bytes[end - 1]) || (bytes[end - 1] == Self.carriageReturn && end == position)
+      {
         end -= 1
       }
       return Cell(range: start..<end, isQuoted: false)
@@ -102,7 +107,10 @@ struct CSVScanner {
       position += 1
       return true
     }
-    if bytes[position] == 0x0D { position += 1 }
+    if bytes[position] == Self.carriageReturn {
+      try checkLineFeed(after: position)
+      position += 1
+    }
     guard position < bytes.count else { return false }
     guard bytes[position] == Self.newline else {
       throw DatasetError(file, "line \(line): text follows a closing quote")
@@ -110,6 +118,20 @@ struct CSVScanner {
     position += 1
     line += 1
     return false
+  }
+
+  /// Refuses a line that ends as on the Macs of old.
+  private func checkLineFeed(after position: Int) throws(DatasetError) {
+    guard position + 1 < bytes.count, bytes[position + 1] != Self.newline else { return }
+    // With both kinds of line ends, lines would become two.
+    let remedy = bytes.contains(Self.newline) ? "" : "; to get it: \(command("tr '\\r' '\\n'"))"
+    throw DatasetError(
+      file, "line \(line) ends in CR alone", expected: "LF or CR LF\(remedy)")
+  }
+
+  /// The command that puts the file through a filter.
+  func command(_ filter: String) -> String {
+    file.hasSuffix(".gz") ? "zcat \(file) | \(filter) > NEW" : "\(filter) < \(file) > NEW"
   }
 
   private mutating func skipSpaces() {
@@ -129,6 +151,27 @@ struct CSVScanner {
       position += cell.isQuoted && bytes[position] == Self.quote ? 2 : 1
     }
     return String(decoding: text, as: UTF8.self)
+  }
+
+  /// Whether a cell says that its value is missing, as R, pandas, SQL and the UCI repository write it.
+  func isMissing(_ cell: Cell) -> Bool {
+    if cell.range.isEmpty || number(in: cell)?.isNaN == true { return true }
+    return cell.range.count <= 4 && Self.missing.contains(text(of: cell))
+  }
+
+  private static let missing: Set = [
+    "NA", "N/A", "n/a", "#NA", "#N/A", "<NA>", "null", "Null", "NULL", "?",
+  ]
+
+  /// Whether a line begins with the sign of a comment.
+  func looksLikeComment(_ cells: [Cell]) -> Bool {
+    !cells[0].isQuoted && bytes[cells[0].range].first == UInt8(ascii: "#")
+  }
+
+  func comment(line: Int) -> DatasetError {
+    DatasetError(
+      file, "line \(line) is a comment",
+      expected: "names or numbers; to get it: \(command("grep -v '^#'"))")
   }
 
   /// A cell's number: nil where it holds anything else.

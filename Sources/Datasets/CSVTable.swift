@@ -1,7 +1,8 @@
 /// The numbers of a CSV file: a target column, and features in all others.
 ///
-/// The first line names the columns if any of its cells is text; for classification, that of the
-/// target column does not count, where its place is known without names.
+/// The first line names the columns where the options say so. Where they say nothing, it does if any
+/// of its cells is text, or if its numbers are quoted and those below are not; for classification,
+/// the cell of the target column does not count, where its place is known without names.
 struct CSVTable {
   enum Target {
     /// Shape [rows].
@@ -12,6 +13,8 @@ struct CSVTable {
   }
 
   let file: String
+  /// Whether the first line names the columns.
+  let hasHeader: Bool
   /// In the file's order.
   let featureNames: [String]
   let targetName: String
@@ -27,13 +30,21 @@ struct CSVTable {
     guard var line = try scanner.next(into: &cells), !scanner.isBlank(cells) else {
       throw DatasetError(file, "has nothing in its first line")
     }
+    var second: [CSVScanner.Cell] = []
+    var lookAhead = scanner
+    _ = try lookAhead.next(into: &second)
+    let isComment =
+      scanner.looksLikeComment(cells) && !second.isEmpty
+      && (second.count != cells.count
+        || CSVColumns.areNames(second, above: [], scanner, options))
+    guard !isComment else { throw scanner.comment(line: 1) }
     guard cells.count >= 2 else {
       throw DatasetError(
         file, "has a single column",
         expected: "features and a target, separated by ',', ';' or tabs"
       )
     }
-    let columns = CSVColumns(first: cells, scanner, options)
+    let columns = CSVColumns(first: cells, second: second, scanner, options)
     let targetColumn = try columns.target(options.target, file: file)
     var features: [Double] = []
     var labels = ClassLabels()
@@ -43,6 +54,7 @@ struct CSVTable {
     /// Takes the cells of a row.
     func add(_ cells: [CSVScanner.Cell], line: Int) throws(DatasetError) {
       guard cells.count == columns.count else {
+        if scanner.looksLikeComment(cells) { throw scanner.comment(line: line) }
         throw DatasetError(
           file, "line \(line) has another number of cells", expected: "\(columns.count)",
           got: "\(cells.count)")
@@ -53,12 +65,22 @@ struct CSVTable {
             file, "line \(line), \(columns.label(column)): the cell is empty")
         }
         if column == targetColumn, options.task == .classification {
+          guard !scanner.isMissing(cell) else {
+            throw DatasetError(
+              file, "line \(line), \(columns.label(column)): the value is missing",
+              expected: "a class", got: "'\(scanner.text(of: cell))'")
+          }
           labels.append(scanner.text(of: cell), number: scanner.number(in: cell))
           continue
         }
         guard let number = scanner.number(in: cell), number.isFinite else {
+          // A text below numbers is a slip; where there is none above it, texts are classes.
+          let isClass =
+            column == targetColumn && rowCount == 0 && scanner.number(in: cell) == nil
+            && !scanner.isMissing(cell)
           throw DatasetError(
-            file, "line \(line), \(columns.label(column))", expected: "a finite number",
+            file, "line \(line), \(columns.label(column))",
+            expected: "a finite number" + (isClass ? ", or --task classification" : ""),
             got: "'\(printable(scanner.text(of: cell)))'")
         }
         if column == targetColumn { numbers.append(number) } else { features.append(number) }
@@ -81,6 +103,7 @@ struct CSVTable {
       throw DatasetError(file, "has no rows below the names of its columns")
     }
     self.file = file
+    hasHeader = columns.areNamed
     self.rowCount = rowCount
     self.features = features
     targetName = columns.name(targetColumn)

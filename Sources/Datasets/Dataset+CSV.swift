@@ -34,8 +34,8 @@ extension Dataset {
     let columns = try TableColumns(of: table, trainingRows: rows.training)
     let arrays = try columns.standardise(table)
     try self.init(
-      name: name, columns, training: arrays.examples(rows.training),
-      test: arrays.examples(rows.test))
+      name: name, columns, hasHeader: table.hasHeader,
+      training: arrays.examples(rows.training), test: arrays.examples(rows.test))
   }
 
   private init(
@@ -52,17 +52,20 @@ extension Dataset {
         got: names(test))
     }
     try self.init(
-      name: name, columns, training: try columns.standardise(table).examples(trainingRows),
+      name: name, columns, hasHeader: table.hasHeader,
+      training: try columns.standardise(table).examples(trainingRows),
       test: try columns.standardise(test).examples(Array(0..<test.rowCount)))
   }
 
   private init(
-    name: String, _ columns: TableColumns, training: ArrayExamples, test: ArrayExamples
+    name: String, _ columns: TableColumns, hasHeader: Bool, training: ArrayExamples,
+    test: ArrayExamples
   ) throws(DatasetError) {
     let width = columns.features.count
     try self.init(
       name: name, training: training, test: test, noun: "rows",
-      details: ", \(width) feature\(width == 1 ? "" : "s"), \(columns.targetDescription)",
+      details: (hasHeader ? "" : ", no header")
+        + ", \(width) feature\(width == 1 ? "" : "s"), \(columns.targetDescription)",
       columns: columns)
   }
 }

@@ -66,13 +66,19 @@ public struct TableOptions: Sendable, Equatable {
   public var target: String?
   /// Another file of the same columns to test on, instead of a split.
   public var testFile: String?
+  /// Whether the first line names the columns; nil where its cells decide.
+  public var header: Bool?
 
   /// - Parameters:
   ///   - target: a column's name, or its number from 1; nil for the last one.
   ///   - testFile: another file of the same columns; nil for a split.
-  public init(task: Task = .regression, target: String? = nil, testFile: String? = nil) {
+  ///   - header: whether the first line names the columns; nil where its cells decide.
+  public init(
+    task: Task = .regression, target: String? = nil, testFile: String? = nil, header: Bool? = nil
+  ) {
     self.task = task
     self.target = target
     self.testFile = testFile
+    self.header = header
   }
 }

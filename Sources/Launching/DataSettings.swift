@@ -79,6 +79,13 @@ package struct DataSettings: ParsableArguments {
   package var target: String?
 
   @Option(
+    help: """
+      yes or no: whether the first line names the columns. (csv; default: yes where one of its cells is \
+      text, or its numbers are quoted and those below are not)
+      """)
+  package var header: Answer?
+
+  @Option(
     help: "A file of the same columns to test on, instead of a share of the rows. (csv)",
     completion: .file())
   package var testCsv: String?
@@ -129,7 +136,7 @@ package struct DataSettings: ParsableArguments {
       [("--vocabulary", vocabulary), ("--token-type", tokenType)])
     try refuse(
       unless: source.kind == .table, "csv",
-      [("--task", task), ("--target", target), ("--test-csv", testCsv)])
+      [("--task", task), ("--target", target), ("--header", header), ("--test-csv", testCsv)])
     try refuse(
       unless: source.isSplit, "text, tokens, csv and npy of two files",
       [("--test-fraction", testFraction)])
@@ -174,7 +181,8 @@ package struct DataSettings: ParsableArguments {
     options.sequences = SequenceOptions(
       contextLength: contextLength ?? 64, vocabulary: vocabulary, tokenType: tokenType)
     options.table = TableOptions(
-      task: task ?? .regression, target: target, testFile: testCsv)
+      task: task ?? .regression, target: target, testFile: testCsv,
+      header: header.map { $0 == .yes })
     options.split = Split(testFraction: testFraction ?? 0.1, seed: seed)
     return options
   }

@@ -5,11 +5,11 @@ import Testing
 struct CSVTests {
   func table(
     _ text: String, target: String? = nil, task: TableOptions.Task = .regression,
-    split: Split = Split()
+    header: Bool? = nil, split: Split = Split()
   ) throws -> Dataset {
     try Dataset(
-      name: "t", csv: Array(text.utf8), file: "f", options: .init(task: task, target: target),
-      split: split)
+      name: "t", csv: Array(text.utf8), file: "f",
+      options: .init(task: task, target: target, header: header), split: split)
   }
 
   /// Rows of both parts in the file's order, back in the file's units.
@@ -101,7 +101,8 @@ struct CSVTests {
     #expect(columns.features[2] == .init(name: "4", mean: 5, std: 1))
     #expect(dataset.training.allIndices.allSatisfy { dataset.training.inputs([$0])[2] == 0 })
     #expect(
-      dataset.description == "t: 75 training and 25 test rows, 3 features, target '2' of mean "
+      dataset.description
+        == "t: 75 training and 25 test rows, no header, 3 features, target '2' of mean "
         + "\(rounded(columns.target.mean)) and std \(rounded(columns.target.std))")
   }
 
@@ -185,11 +186,94 @@ struct CSVTests {
     ("a,b\n1,2\n3,\"4\n5,6\n", "line 3: a quote that opens here is never closed"),
     ("a,b\n1,2\n3,\"4\"5\n", "line 3: text follows a closing quote"),
     ("a,b\n1,2\n3,\u{1B}[31m\n", "line 3, column 2 'b': expected a finite number, got '\\x1b[31m'"),
-    ("a,b\n1,2\r3,4\n", "line 2 has another number of cells: expected 2, got 3"),
+    ("a,b\n1,2\r3,4\n", "line 2 ends in CR alone: expected LF or CR LF"),
+    ("a,b\n1,\"2\"\r3,4\n", "line 2 ends in CR alone: expected LF or CR LF"),
+    (
+      "a,b\r1,2\r3,4\r",
+      "line 1 ends in CR alone: expected LF or CR LF; to get it: tr '\\r' '\\n' < f > NEW"
+    ),
+    (
+      "# made by hand\na,b\n1,2\n",
+      "line 1 is a comment: expected names or numbers; to get it: grep -v '^#' < f > NEW"
+    ),
+    (
+      "# one, two\na,b\n1,2\n",
+      "line 1 is a comment: expected names or numbers; to get it: grep -v '^#' < f > NEW"
+    ),
+    (
+      "a,b\n1,2\n#\n3,4\n",
+      "line 3 is a comment: expected names or numbers; to get it: grep -v '^#' < f > NEW"
+    ),
+    ("1,NA\n3,4\n", "line 1, column 2: expected a finite number, got 'NA'"),
+    (
+      "a,kind\n1,good\n2,bad\n",
+      "line 2, column 2 'kind': expected a finite number, or --task classification, got 'good'"
+    ),
     ("a,b\n1,2\n1e308,4\n-1e308,5\n", "column 'a' has numbers too large to standardise"),
   ])
   func tablesAtFault(text: String, message: String) {
     #expect(refusal { _ = try table(text) } == "f: \(message)")
+  }
+
+  static let years = "2019,2020,2021\n1,2,3\n4,5,6\n7,8,10\n"
+  static let quotedYears = years.replacing("2019,2020,2021", with: "\"2019\",\"2020\",\"2021\"")
+
+  /// Numbers name columns where the user says so, where they are quoted and those below are not, or
+  /// where the target is one of them.
+  @Test func numbersMayBeNames() throws {
+    for (text, target, header) in [
+      (Self.years, nil, true), (Self.quotedYears, nil, nil), (Self.quotedYears, nil, true),
+      (Self.years, "2021", nil), (Self.quotedYears, "2021", nil),
+      // R's names of rows have none themselves.
+      (Self.quotedYears.replacing("\"2019\"", with: "\"\""), nil, nil),
+    ] as [(String, String?, Bool?)] {
+      let dataset = try table(text, target: target, header: header)
+      #expect(dataset.columns?.target.name == "2021" && dataset.columns?.features[1].name == "2020")
+      #expect(try rows(dataset) == [[1, 2, 3], [4, 5, 6], [7, 8, 10]])
+      #expect(!dataset.description.contains("no header"))
+    }
+    let all = [[2019, 2020, 2021], [1, 2, 3], [4, 5, 6], [7, 8, 10]] as [[Double]]
+    for (text, target, header) in [
+      (Self.years, nil, nil), (Self.years, "3", nil), (Self.quotedYears, nil, false),
+      (
+        Self.quotedYears.replacing("10", with: "\"10\"").replacing("3\n", with: "\"3\"\n"), nil, nil
+      ),
+    ] as [(String, String?, Bool?)] {
+      let dataset = try table(text, target: target, header: header)
+      #expect(dataset.columns?.target.name == "3")
+      #expect(try rows(dataset) == all)
+      #expect(dataset.description.contains(" rows, no header, 2 features, target '3'"))
+    }
+    #expect(
+      refusal { _ = try table("a,b\n1,2\n3,4\n", header: false) }
+        == "f: line 1, column 1: expected a finite number, got 'a'")
+    // Of classes the quotes say nothing: texts have them in every row.
+    let classes = "\"1\",\"2\",\"kind\"\n5,6,\"x\"\n7,8,\"y\"\n"
+    #expect(try table(classes, task: .classification).columns?.classNames == ["x", "y"])
+  }
+
+  /// In labels as in features, and never a name.
+  @Test(arguments: [
+    "NA", "N/A", "n/a", "nan", "NaN", "-nan", "null", "NULL", "?", "<NA>", "#N/A", "\"NA\"",
+  ])
+  func valuesMayBeMissing(_ word: String) {
+    let shown = word.replacing("\"", with: "")
+    #expect(
+      refusal { _ = try table("a,k\n1,x\n2,\(word)\n3,y\n", task: .classification) }
+        == "f: line 3, column 2 'k': the value is missing: expected a class, got '\(shown)'")
+    #expect(
+      refusal { _ = try table("a,k\n1,2\n\(word),3\n") }
+        == "f: line 3, column 1 'a': expected a finite number, got '\(shown)'")
+    #expect(
+      refusal { _ = try table("\(word),2\n3,4\n") }
+        == "f: line 1, column 1: expected a finite number, got '\(shown)'")
+    #expect(
+      refusal { _ = try table("1,\(word)\n3,4\n", task: .classification) }
+        == "f: line 1, column 2: the value is missing: expected a class, got '\(shown)'")
+  }
+
+  @Test func aHashMayBeginAName() throws {
+    #expect(try table("# a,b\n1,2\n3,4\n").columns?.features[0].name == "# a")
   }
 
   @Test func targetsAtFault() {

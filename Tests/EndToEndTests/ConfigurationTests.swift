@@ -73,6 +73,76 @@ import Testing
     #expect(try lines("eigen").contains("factor-every: 3"))
   }
 
+  /// What other tools make of a run's own file: JSON, or YAML with sorted keys, quotes, null, and true
+  /// for what was yes.
+  @Test func aFileThatAnotherToolHasRewrittenRepeatsARun() throws {
+    let directory = try TemporaryDirectory()
+    let table = try directory.write(
+      "1,yes,010\n" + (0..<40).map { "\($0 % 5),\($0 % 7),\($0 % 3)\n" }.joined(), to: "t.csv")
+    func run(_ name: String, _ settings: String) throws -> (Data, String) {
+      let file = try directory.write(settings, to: "settings")
+      let outcome = try Program.train(
+        ["--config", file, "--dataset", "csv:\(table)", "--run-directory", directory.path(name)])
+      try #require(outcome.status == 0, "\(name): \(outcome.errors)")
+      return (
+        try trainedNetwork(of: directory.path(name)),
+        try String(contentsOfFile: directory.path("\(name)/config.yaml"), encoding: .utf8)
+          .replacing(directory.path(name), with: "RUN")
+      )
+    }
+    let (model, written) = try run(
+      "own",
+      """
+      model: mlp
+      task: classification
+      target: yes
+      header: yes
+      steps: 6
+      batch-size: 8
+      learning-rate: 1e-05
+      log-view: on
+      checkpoint-window: no
+      include: "*.weight"
+      sparsity: 0.5
+      prune-every: 2
+      groups: [{match: "*.bias", mfac: no, weight-decay: 0}]
+      """)
+    // A name that would be read as something else is in quotes.
+    #expect(
+      written.contains("\ntarget: \"yes\"\n") && written.contains("\ncheckpoint-window: no\n"))
+    let yaml = """
+      batch-size: 8
+      checkpoint-window: false
+      clip-norm: null
+      groups:
+      - learning-rate: null
+        match: '*.bias'
+        mfac: false
+        weight-decay: 0.0
+      header: true
+      include:
+      - '*.weight'
+      learning-rate: 1.0e-05
+      log-view: true
+      model: 'mlp'
+      prune-every: 2
+      sparsity: 0.5
+      steps: '6'
+      target: 'yes'
+      task: classification
+      """
+    let json = """
+      {"batch-size": 8, "checkpoint-window": false, "groups": [{"learning-rate": null, \
+      "match": "*.bias", "mfac": false, "weight-decay": 0.0}], "header": true, "include": \
+      ["*.weight"], "learning-rate": 1e-05, "log-view": "true", "model": "mlp", "sparsity": 0.5, \
+      "prune-every": 2, "steps": 6, "clip-norm": null, "target": "yes", "task": "classification"}
+      """
+    for (name, text) in [("yaml", "\u{FEFF}" + yaml), ("json", json)] {
+      let again = try run(name, text)
+      #expect(again.0 == model && again.1 == written, "\(name): \(again.1)")
+    }
+  }
+
   @Test func everyFlagIsAKeyAndFlagsWin() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
@@ -97,7 +167,8 @@ import Testing
     let unset = Set(flags).subtracting(keys)
     // Of other kinds of data.
     let others: Set = [
-      "context-length", "vocabulary", "task", "target", "test-csv", "test-fraction",
+      "context-length", "vocabulary", "token-type", "task", "target", "header", "test-csv",
+      "test-fraction",
     ]
     #expect(
       unset

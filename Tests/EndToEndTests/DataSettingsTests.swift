@@ -24,7 +24,14 @@ import Testing
     (["--dataset", "digits", "--test-fraction", "0.2"], ["--test-fraction", "digits"]),
     (["--dataset", "csv:t.csv", "--test-fraction", "1"], ["--test-fraction", "in (0, 1)", "1.0"]),
     (["--dataset", "tokens:t"], ["--vocabulary", "number of tokens", "none"]),
-    (["--dataset", "tokens:t", "--vocabulary", "65537"], ["--vocabulary", "2...65536", "65537"]),
+    (
+      ["--dataset", "tokens:t", "--vocabulary", "16777217"],
+      ["--vocabulary", "2...16777216", "16777217"]
+    ),
+    (["--dataset", "text:t", "--token-type", "uint32"], ["--token-type", "only with tokens"]),
+    (["--dataset", "digits", "--header", "no"], ["--header", "only with csv"]),
+    (["--dataset", "csv:t.csv", "--header", "maybe"], ["--header", "maybe", "yes"]),
+    (["--dataset", "/nowhere/t.csv.gz"], ["expected csv:/nowhere/t.csv.gz, got"]),
     (["--dataset", "text:t", "--context-length", "-1"], ["--context-length", "-1"]),
     (["--dataset", "digits", "--crop-padding", "-1"], ["--crop-padding", "-1"]),
     (["--dataset", "digits", "--augment", "strong"], ["--augment", "strong"]),
