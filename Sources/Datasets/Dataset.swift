@@ -59,3 +59,20 @@ public struct Dataset: Sendable, CustomStringConvertible {
     self.columns = columns
   }
 }
+
+extension Dataset {
+  /// The shape [channels, height, width] of images that are stored as [height, width, channels]; nil
+  /// where they do not look like such.
+  package var channelsFirst: [Int]? {
+    let shape = inputShape
+    guard shape.count == 3, shape[2] <= 4, shape[0] > 4, shape[1] > 4 else { return nil }
+    return [shape[2], shape[0], shape[1]]
+  }
+
+  /// The refusal of such images by a network.
+  package func channelsLastRefusal(of model: String) -> DatasetError {
+    DatasetError(
+      training.source, "its \(noun) have their channels last, \(model) takes them first",
+      expected: "shape \(channelsFirst!): array.transpose(0, 3, 1, 2)", got: "\(inputShape)")
+  }
+}

@@ -53,8 +53,19 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
       }
       self = .npy(files: files)
     default:
-      throw DatasetError("dataset", "unknown source", expected: Self.usage, got: "'\(text)'")
+      throw DatasetError(
+        "dataset", "unknown source", expected: Self.likely(text) ?? Self.usage, got: "'\(text)'")
     }
+  }
+
+  /// What a file's name without a source before it was meant to be; nil where it does not say.
+  private static func likely(_ path: String) -> String? {
+    let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
+    let sources = [
+      ".csv": "csv:\(path)", ".tsv": "csv:\(path)", ".txt": "text:\(path)",
+      ".npy": "npy:\(path),TARGETS.npy, or tokens:\(path)", ".bin": "tokens:\(path)",
+    ]
+    return sources.first { name.hasSuffix($0.key) }?.value
   }
 
   public var description: String {

@@ -5,7 +5,7 @@ import Networks
 /// Which network, and the loss of its outputs.
 package struct ModelSettings: ParsableArguments {
   private static let models =
-    NetworkDescription.builtInNames.joined(separator: ", ") + ", or a model file (.yaml)"
+    NetworkDescription.builtInNames.joined(separator: ", ") + ", or a model file (.yaml, .json)"
 
   @Option(help: "\(models).", completion: .file())
   package var model = "cnn"
@@ -56,23 +56,52 @@ package struct ModelSettings: ParsableArguments {
     }
   }
 
-  /// The network that `model` names.
+  /// The network that `model` names, for these data.
   ///
-  /// - Parameters:
-  ///   - input: the shape of the data's examples.
-  ///   - outputs: classes, tokens of the vocabulary, or values of the data.
-  package func network(input: [Int], outputs: Int) throws -> NetworkDescription {
-    if model == "gpt-mini", input.count != 1 {
-      throw DatasetError("--model", "gpt-mini expects tokens [positions]", got: "\(input)")
+  /// - Throws: `DatasetError` that names the network to ask for where this one is for other data.
+  package func network(for dataset: Dataset) throws -> NetworkDescription {
+    let (shape, outputs) = (dataset.inputShape, dataset.targets.outputs)
+    guard NetworkDescription.builtInNames.contains(model) else {
+      let isFile = [".yaml", ".yml", ".json"].contains(where: model.hasSuffix)
+      guard isFile || model.contains("/") else {
+        throw DatasetError(
+          "--model", "unknown network", expected: Self.models, got: "'\(model)'")
+      }
+      return try NetworkDescription(yaml: try TextFile.read(model), file: model)
     }
-    if let network = try NetworkDescription.builtIn(model, input: input, outputs: outputs) {
-      return network
-    }
-    guard model.hasSuffix(".yaml") || model.hasSuffix(".yml") || model.contains("/") else {
+    try checkKind(of: dataset)
+    do {
+      return try NetworkDescription.builtIn(model, input: shape, outputs: outputs)!
+    } catch let error as NetworkDescriptionError where model != "mlp" && shape.count == 3 {
       throw DatasetError(
-        "--model", "unknown network",
-        expected: Self.models, got: "'\(model)'")
+        "--model", "\(model) does not fit \(dataset.noun) of shape \(shape): \(error)",
+        expected: "mlp")
     }
-    return try NetworkDescription(yaml: try TextFile.read(model), file: model)
+  }
+
+  /// Checks that a built-in network is for data of this kind.
+  private func checkKind(of dataset: Dataset) throws {
+    let (shape, positions) = (dataset.inputShape, dataset.targets.positions)
+    let isImage = shape.count == 3 && positions == 1
+    // A prediction at each token.
+    let isSequence = shape == [positions]
+    let (kind, fits) =
+      switch model {
+      case "gpt-mini": ("tokens [positions], and predicts at each of them", isSequence)
+      case "mlp": ("one prediction for each example", positions == 1)
+      default: ("images [channels, height, width]", isImage)
+      }
+    guard fits else {
+      let fitting =
+        isSequence && positions > 1
+        ? "gpt-mini" : positions > 1 ? "a model file (.yaml)" : isImage ? "cnn" : "mlp"
+      throw DatasetError(
+        "--model", "\(model) is for \(kind)",
+        expected: "\(fitting), for \(dataset.noun) of shape \(shape) and \(dataset.targets)",
+        got: model)
+    }
+    guard model == "mlp" || dataset.channelsFirst == nil else {
+      throw dataset.channelsLastRefusal(of: model)
+    }
   }
 }

@@ -50,7 +50,7 @@ package struct TrainedModelSettings: ParsableArguments {
     let (dataset, network) = try world.agree {
       let dataset = try data.source.load(try data.options(seed: files.seed))
       try model.resolve(for: dataset.targets)
-      let network = try model.network(input: dataset.inputShape, outputs: dataset.targets.outputs)
+      let network = try model.network(for: dataset)
       try network.check(against: dataset, loss: model.resolvedLoss)
       return (dataset, network)
     }

@@ -11,11 +11,10 @@ extension NetworkDescription {
     guard inputCount == dataset.training.inputCount,
       input.count != shape.count || input == shape
     else {
+      if dataset.channelsFirst == input { throw dataset.channelsLastRefusal(of: "the model") }
       throw DatasetError(
-        "the model", "does not take the data's \(dataset.noun)",
-        expected: "an input of \(dataset.training.inputCount) numbers, for \(dataset.noun) of "
-          + "shape \(shape)",
-        got: "one of \(inputCount), of shape \(input)")
+        "the model", "does not take the data's \(dataset.noun)", expected: "input: \(shape)",
+        got: "\(input)")
     }
     try checkTargets(dataset, loss)
     try checkTokens(dataset.training)
@@ -57,7 +56,9 @@ extension NetworkDescription {
     }
     if case .values = targets, case .crossEntropy = loss {
       throw DatasetError(
-        "--loss", "cross-entropy is for classes", expected: "mean-squared-error for \(targets)")
+        "--loss", "cross-entropy is for classes",
+        expected: (dataset.columns == nil ? "" : "it with --task classification, or ")
+          + "mean-squared-error for \(targets)")
     }
     if case .values = targets, loss == .binaryCrossEntropy {
       guard dataset.columns == nil else {
@@ -73,9 +74,16 @@ extension NetworkDescription {
       if case .crossEntropy = loss {} else { return }
     }
     guard outputCount == targets.outputs else {
+      var remedy = ""
+      if case .values(1) = targets {
+        remedy =
+          dataset.columns == nil
+          ? "; integer targets are classes" : "; --task classification reads classes"
+      }
       throw DatasetError(
         "the model", "does not have an output for each of the data's targets",
-        expected: "\(targets.outputs) outputs, for \(targets)", got: "\(outputCount)")
+        expected: "\(targets.outputs) outputs of the last layer, for \(targets)\(remedy)",
+        got: "\(outputCount)")
     }
   }
 

@@ -75,8 +75,7 @@ struct Check: ParsableCommand {
     var model = model
     let dataset = try data.source.load(try data.options(seed: seed))
     try model.resolve(for: dataset.targets)
-    let network = try model.network(
-      input: dataset.inputShape, outputs: dataset.targets.outputs)
+    let network = try model.network(for: dataset)
     try network.check(against: dataset, loss: model.resolvedLoss)
     return try CheckedNetwork(
       network, name: model.model, loss: model.resolvedLoss, dataset: dataset, weights: weights,

@@ -116,7 +116,7 @@ extension Settings {
   mutating func plan() throws -> TrainingPlan {
     let dataset = try data.source.load(try data.options(seed: length.seed))
     try model.resolve(for: dataset.targets)
-    let network = try model.network(input: dataset.inputShape, outputs: dataset.targets.outputs)
+    let network = try model.network(for: dataset)
     let batches = try BatchOrder(
       exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
       seed: length.seed)

@@ -14,7 +14,14 @@ import Testing
   }
 
   static func text(_ text: String) -> Data { Data(text.utf8) }
+  static func npy(_ shape: [Int], _ bytes: Data) -> Data {
+    let shape = shape.map { "\($0)," }.joined(separator: " ")
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (\(shape)), }\n"
+    return [0x93] + text("NUMPY") + [1, 0, UInt8(header.utf8.count), 0] + text(header) + bytes
+  }
   static let table = text("a,b,y\n" + (0..<40).map { "\($0),\($0 % 7),\($0 % 3)\n" }.joined())
+  static let channelsLast = npy([20, 8, 8, 3], Data(repeating: 1, count: 20 * 192))
+  static let targets = npy([20], Data((0..<20).map { $0 % 2 }))
   static let words = text((0..<2000).map { "\($0) " }.joined())
 
   static let cases: [Case] = [
@@ -49,6 +56,28 @@ import Testing
       data: table, model: "input: [2]\nlayers: [{linear: {in: 2, out: 4}}]",
       says: ["the model", "3 outputs", "got 4"]),
     Case(
+      testDescription: "as many outputs as the column has classes",
+      arguments: ["--dataset", "csv:FILE", "--model", "MODEL"],
+      data: table, model: "input: [2]\nlayers: [{linear: {in: 2, out: 3}}]",
+      says: ["the model", "1 output", "--task classification", "got 3"]),
+    Case(
+      testDescription: "classes where numbers belong",
+      arguments: ["--dataset", "csv:FILE", "--model", "mlp"],
+      data: text("a,b,y\n1,2,good\n4,5,bad\n"),
+      says: ["FILE", "line 2", "'y'", "--task classification"]),
+    Case(
+      testDescription: "a table for the default network", arguments: ["--dataset", "csv:FILE"],
+      data: table, says: ["--model", "expected mlp, for rows of shape [2]", "got cnn"]),
+    Case(
+      testDescription: "images with their channels last",
+      arguments: ["--dataset", "npy:FILE,TARGETS", "--model", "cnn"], data: channelsLast,
+      says: ["FILE", "expected shape [3, 8, 8]: array.transpose(0, 3, 1, 2), got [8, 8, 3]"]),
+    Case(
+      testDescription: "images with their channels last for a model file",
+      arguments: ["--dataset", "npy:FILE,TARGETS", "--model", "MODEL"], data: channelsLast,
+      model: "input: [3, 8, 8]\nlayers: [flatten, {linear: {in: 192, out: 2}}]",
+      says: ["FILE", "expected shape [3, 8, 8]: array.transpose(0, 3, 1, 2), got [8, 8, 3]"]),
+    Case(
       testDescription: "cross-entropy of numbers",
       arguments: ["--dataset", "csv:FILE", "--loss", "cross-entropy", "--model", "mlp"],
       data: table, says: ["--loss", "cross-entropy", "mean-squared-error"]),
@@ -79,7 +108,7 @@ import Testing
       testDescription: "channels where height belongs",
       arguments: ["--dataset", "digits", "--model", "MODEL"],
       model: "input: [8, 8, 1]\nlayers: [flatten, {linear: {in: 64, out: 10}}]",
-      says: ["the model", "[1, 8, 8]", "[8, 8, 1]"]),
+      says: ["the model", "expected input: [1, 8, 8], got [8, 8, 1]"]),
     Case(
       testDescription: "more scores than memory can hold",
       arguments: ["--dataset", "digits", "--model", "MODEL"],
@@ -109,14 +138,15 @@ import Testing
     Case(
       testDescription: "one prediction for a sequence",
       arguments: ["--dataset", "text:FILE", "--model", "mlp"], data: words,
-      says: ["the model", "64 positions", "1 positions"]),
+      says: ["--model", "expected gpt-mini, for sequences of shape [64]", "got mlp"]),
     Case(
       testDescription: "images for a language model",
-      arguments: ["--dataset", "digits", "--model", "gpt-mini"], says: ["gpt-mini", "[1, 8, 8]"]),
+      arguments: ["--dataset", "digits", "--model", "gpt-mini"],
+      says: ["gpt-mini", "expected cnn", "[1, 8, 8]"]),
     Case(
       testDescription: "sequences for a residual network",
       arguments: ["--dataset", "text:FILE", "--model", "resnet20"], data: words,
-      says: ["resnet", "[64]"]),
+      says: ["resnet", "expected gpt-mini", "[64]"]),
   ]
 
   @Test(arguments: cases)
@@ -124,13 +154,17 @@ import Testing
     let directory = try TemporaryDirectory()
     let data = directory.path("FILE")
     try example.data.write(to: URL(filePath: data))
-    let model = try directory.write(example.model, to: "model.yaml")
+    let (model, targets) = (
+      try directory.write(example.model, to: "model.yaml"), directory.path("TARGETS")
+    )
+    try Self.targets.write(to: URL(filePath: targets))
     for ranks in [nil, 2] {
       let run = directory.path("run")
       let outcome = try Program.train(
         ranks: ranks,
         example.arguments.map {
           $0.replacing("FILE", with: data).replacing("MODEL", with: model)
+            .replacing("TARGETS", with: targets)
         } + ["--batch-size", "8", "--run-directory", run])
       #expect(outcome.status != 0)
       let errors = outcome.errors.replacing(data, with: "FILE").replacing(model, with: "MODEL")
