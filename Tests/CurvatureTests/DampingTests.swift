@@ -151,4 +151,37 @@ import Testing
     let exact = exactDirection(rows: rows, slot: rows.count - 1, capacity: m, damping: 1e-2)
     #expect(relativeError(direction(fisher), to: exact) < 1e-7)
   }
+
+  /// 5 parameters, 16 gradients of norm 1e4 that recur, and one of them again beside the window.
+  @Test func directionBesideKeepsItsDigitsNearTheSpan() throws {
+    let (d, m, damping) = (5, 16, 1e-4)
+    let samples = GradientSamples(d: d, norm: 1e4, sharedMean: 0.3)
+    let fisher = fisher(m, [0..<2, 2..<5], damping: damping)
+    for t in 0..<m { try insert(samples.gradient(t % 6), into: fisher) }
+    #expect(fisher.factorError > 1e-5)
+    let x = samples.gradient(3)
+    let rows = (0..<m).map { samples.gradient($0 % 6) } + [x]
+    let exact = denseFisher(
+      rows: rows.map { $0.map(Double.init) }, capacity: m, damping: damping
+    ).solve(x.map(Double.init))
+
+    let plain = relativeError(direction(fisher, beside: x), to: exact)
+    var rest = x
+    let (solution, refined) = rest.withUnsafeMutableBufferPointer { rest in
+      let solution = fisher.writeRest(
+        of: UnsafeBufferPointer(rest), products: fisher.window.products(with: UnsafeBufferPointer(rest)),
+        into: rest)
+      let r = UnsafeBufferPointer(rest)
+      let square = r.reduce(0) { $0 + Double($1) * Double($1) }
+      let plan = fisher.direction(
+        refining: solution, products: fisher.window.products(with: r), square: square)
+      var u = [Float](repeating: 0, count: d)
+      u.withUnsafeMutableBufferPointer { fisher.write(plan, beside: r, into: $0) { _ in } }
+      return (solution, u.map(Double.init))
+    }
+    #expect(solution.count == m)
+    // What S's factor leaves of a direction; the form above is about as far off as its bound.
+    #expect(relativeError(refined, to: exact) < fisher.factorError)
+    #expect(plain < 100 * fisher.factorError)
+  }
 }

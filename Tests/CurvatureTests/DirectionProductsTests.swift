@@ -38,6 +38,37 @@ struct DirectionProductsTests {
     }
   }
 
+  /// Gradients that recur: either the products are those of the direction, or they say that they are not.
+  @Test(arguments: [1e-2, 1e-6, 1e-10, 1e-12])
+  func lostProductsAreKnown(damping: Double) throws {
+    let samples = GradientSamples(d: 5, norm: 2, sharedMean: 0.2)
+    let fisher = DampedFisher(
+      window: GradientWindow(capacity: m, cells: [0..<2, 2..<5]), damping: damping)
+    var lost = 0
+    for step in 0..<3 * m {
+      let g = samples.gradient(step % 5)
+      let slot = try g.withUnsafeBufferPointer {
+        try fisher.insert($0, products: fisher.window.products(with: $0, inserting: true))
+      }
+      let plan = fisher.direction(forSlot: slot)
+      let beside = g.withUnsafeBufferPointer {
+        fisher.direction(products: fisher.window.products(with: $0), square: dot(g, g))
+      }
+      for plan in [plan, beside] {
+        var u = [Float](repeating: 0, count: 5)
+        u.withUnsafeMutableBufferPointer { u in
+          g.withUnsafeBufferPointer { fisher.write(plan, beside: $0, into: u) { _ in } }
+        }
+        guard plan.products.error <= 1e-6 else {
+          lost += 1
+          continue
+        }
+        check(plan.products, u, g)
+      }
+    }
+    #expect(damping > 1e-3 ? lost == 0 : lost > 0)
+  }
+
   /// A direction is rounded to single precision, in each element.
   private func check(_ products: DirectionProducts, _ u: [Float], _ g: [Float]) {
     let (square, product) = (dot(u, u), dot(g, u))

@@ -125,6 +125,65 @@ import Testing
     #expect(file.tensor("examples")?.shape == [30, 2])
   }
 
+  /// 40 gradients of 5 parameters with raw prices among the features, beside which λ = 1e-5 disappears in
+  /// their products. The numbers are mpmath's, of 80 digits; see RefinedInverseTests.
+  @Test func answersKeepTheirDigitsBesideLargeGradients() throws {
+    let gradients = (0..<40).flatMap { r in
+      (0..<5).map { i in
+        Double((r * r * 7 + r * i * 13 + i * i * 5 + 3 * i) % 23 - 11) * (i % 2 == 1 ? 131072 : 1)
+      }
+    }
+    let vector = (0..<5).map { Double($0 * 5 % 7 - 3) + 0.1 }
+    try NPYFile.write(gradients, shape: [40, 5], to: directory.path("g.npy"))
+    // Single precision would round the first, and make nothing of the second.
+    try NPYFile.write(
+      vector + vector.map { $0 * 1e-60 }, shape: [2, 5], to: directory.path("v.npy"))
+    let weights = [Float](repeating: 1, count: 5)
+    try weights.withUnsafeBufferPointer {
+      try SafetensorsFile.write([("w", [5], $0)], to: directory.path("w.safetensors"))
+    }
+    func answer(_ query: String, ranks: Int? = nil, _ arguments: [String] = []) throws -> [Double] {
+      let path = directory.path("\(query)-\(ranks ?? 0).safetensors")
+      let outcome = try ask(
+        ranks: ranks,
+        [
+          query, "--weights", directory.path("w.safetensors"), "--gradients",
+          directory.path("g.npy"), "--output", path,
+        ] + arguments)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      if query != "spectrum" {
+        #expect(outcome.output.contains("relative error of the answer: at most "))
+      }
+      return try SafetensorsFile(path: path).doubles(query == "spectrum" ? "eigenvalues" : "w")
+    }
+    func error(_ numbers: [Double], _ exact: [Double]) -> Double {
+      zip(numbers, exact).map { abs($0 / $1 - 1) }.max()!
+    }
+    let diagonal = [
+      0.030106671482162652, 1.7309687680223476e-12, 0.029699704120970002, 1.6740701174753678e-12,
+      0.022057095120340625,
+    ]
+    let product = [
+      -0.10463173941479006, -1.0336029808123324e-08, 0.031123105322909392,
+      -1.9307645177500423e-07, 0.083932712527595973,
+    ]
+    let plain = try answer("diagonal")
+    #expect(error(plain, diagonal) < 1e-12)
+    #expect(try answer("diagonal", ranks: 3) == plain)
+    let products = try answer("ihvp", ["--vectors", directory.path("v.npy")])
+    #expect(error(Array(products[..<5]), product) < 1e-14)
+    #expect(error(Array(products[5...]), product.map { $0 * 1e-60 }) < 1e-14)
+    #expect(error([try answer("spectrum")[4]], [25.296957597789273]) < 1e-10)
+  }
+
+  @Test func anAnswerOfFewerThanThreeDigitsIsRefused() throws {
+    try writeFiles()
+    let outcome = try foreign("diagonal", ["--damping", "1e-35"])
+    #expect(outcome.status != 0)
+    #expect(
+      outcome.errors.contains("λ 1e-35 disappears beside these 1 gradients: the relative error"))
+  }
+
   @Test func whatCannotBeAnsweredIsRefused() throws {
     try writeFiles()
     for (query, arguments, message) in [

@@ -135,6 +135,8 @@ struct MetricsLine: Decodable {
   let gradientNorm: Double?
   let damping: Double?
   let reductionRatio: Double?
+  let directionNorm: Double?
+  let angle: Double?
   let cgIterations: Int?
   let cgResidual: Double?
   let skipped: Bool?

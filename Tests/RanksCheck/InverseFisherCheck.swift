@@ -6,8 +6,13 @@ import Reference
 import Sharding
 
 /// All queries of the inverse of a Fisher matrix [d, d] from m gradients, against a dense one.
-func checkInverseFisher(_ d: Int, m: Int, on world: Communicator) throws -> UInt64 {
-  let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
+///
+/// - Parameter scale: of the gradients; beside large ones λ disappears in the products of the gradients,
+///   but with more gradients than coordinates not in the dense matrix.
+func checkInverseFisher(
+  _ d: Int, m: Int, scale: Float = 1, on world: Communicator
+) throws -> UInt64 {
+  let gradients = (0..<m).map { row in (0..<d).map { scale * random(UInt64(row), $0) } }
   let x = (0..<d).map { Double(random(300, $0)) }
   let partition = CellPartition(Cells(parameterCount: d, size: 13), over: world.size)
   let slice = partition.slice(of: world.rank)

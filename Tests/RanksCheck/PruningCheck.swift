@@ -187,3 +187,70 @@ func checkMaskSearch(
   for value in values[1...2] { try check(value <= values[0], "from \(values[0]) to \(value)") }
   return digest
 }
+
+/// Removal by gradients beside which λ disappears: all updates and costs, whole and block by block, with
+/// more and with fewer coordinates than gradients. The update's slope, `λδ + Gᵀ(Gδ)/m`, is zero in the
+/// kept weights.
+func checkLostDigits(_ d: Int, scale: Float, on world: Communicator) throws -> UInt64 {
+  let (m, damping) = (7, 1e-4)
+  let gradients = (0..<m).map { row in (0..<d).map { scale * random(UInt64(row), $0) } }
+  let weights = (0..<d).map { random(100, $0) }
+  let removed = (0..<d).map { random(200, $0) < -1.0 / 6 }
+  let partition = CellPartition(Cells(parameterCount: d, size: 13), over: world.size)
+  let slice = partition.slice(of: world.rank)
+  let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+  for (row, gradient) in gradients.enumerated() {
+    gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
+  }
+  let counts = (0..<world.size).map { partition.slice(of: $0).count }
+  func whole(_ own: [Double]) throws -> [Double] {
+    var all = [Double](repeating: 0, count: d)
+    try world.allGather(own, counts: counts, into: &all)
+    return all
+  }
+  var digest: UInt64 = 0
+  for isBlockwise in [false, true] {
+    let surgeon = weights[slice].withUnsafeBufferPointer {
+      BrainSurgeon(
+        rows: rows, partition: partition, weights: $0, damping: damping, isBlockwise: isBlockwise,
+        rank: world.rank)
+    }
+    let own = Array(removed[slice])
+    let joint = try surgeon.update(.joint, removing: own, measuresCondition: true, on: world)
+    try check(joint.condition == nil, "a condition of rounding")
+    let models = [damping, 1].map { BrainSurgeon.Model(damping: $0, gradientScale: 0) }
+    let costs = try surgeon.costs(removing: own, for: models, on: world)
+    let coordinates = try surgeon.coordinates(removing: own, on: world)
+    for (cost, coordinate) in zip(costs[0], coordinates) {
+      try check((cost / coordinate.cost - 1).magnitude < 1e-9, "\(cost) for \(coordinate.cost)")
+    }
+    let updates = try surgeon.jointUpdates(removing: own, for: models, steps: [1], on: world)
+    try check(updates[0].weights == joint.weights, "another update among several")
+    let independent = try surgeon.update(.independent, removing: own, on: world).weights
+    let numbers =
+      try whole(joint.weights.map(Double.init)) + whole(coordinates.map(\.cost))
+      + whole(independent.map(Double.init))
+    for number in numbers + [joint.prediction!] { digest = digest &* 31 &+ number.bitPattern }
+
+    // Rounding the weights changes the slope by as much as their curvature tells.
+    let parts = isBlockwise ? (0..<partition.cells.count).map(partition.cells.range(of:)) : [0..<d]
+    for part in parts {
+      let change = part.map { numbers[$0] - Double(weights[$0]) }
+      let products = gradients.map { row in
+        zip(part, change).reduce(0) { $0 + Double(row[$1.0]) * $1.1 }
+      }
+      let sizes = gradients.map { row in
+        part.reduce(0) { $0 + abs(Double(row[$1]) * numbers[$1]) * 0x1p-23 }
+      }
+      for (i, change) in zip(part, change) where !removed[i] {
+        var (slope, size) = (damping * change, 1e-12)
+        for row in 0..<m {
+          slope += Double(gradients[row][i]) * products[row] / Double(m)
+          size += abs(Double(gradients[row][i])) * sizes[row] / Double(m)
+        }
+        try check(abs(slope) <= size, "slope \(slope) at \(i), of rounding \(size)")
+      }
+    }
+  }
+  return digest
+}

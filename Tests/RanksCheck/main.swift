@@ -294,7 +294,12 @@ do {
   }
   // The whole matrix, and blocks of fewer and of more weights than gradients.
   for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }
-  for (d, m) in [(97, 7), (30, 41)] { digests.append(try checkInverseFisher(d, m: m, on: world)) }
+  for (d, m, scale) in [(97, 7, Float(1)), (30, 41, 1), (30, 41, 1e6)] {
+    digests.append(try checkInverseFisher(d, m: m, scale: scale, on: world))
+  }
+  for (d, scale) in [(97, Float(1e5)), (5, 1e5)] {
+    digests.append(try checkLostDigits(d, scale: scale, on: world))
+  }
   // Enough weights for many exchanges at a time.
   for (d, scope, largest) in [
     (700, Selection.Scope.global, 1), (120, .global, 0.65), (120, .uniform, 1),
