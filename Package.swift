@@ -80,8 +80,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
-        "Pruning", "Training",
+        "Curvature", "Datasets", "FileRecords", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Optimizers", "Pruning", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -114,7 +114,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-report",
       dependencies: [
-        "Datasets", "Launching", "Optimizers", "Plots", "Results", "Training",
+        "Datasets", "FileRecords", "Launching", "Optimizers", "Plots", "Results", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -134,7 +134,8 @@ let package = Package(
       name: "NetworksTests",
       dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers"]),
     .testTarget(
-      name: "DatasetsTests", dependencies: ["Datasets", "FileRecords", "Mutations", "RandomNumbers"]
+      name: "DatasetsTests",
+      dependencies: ["Datasets", "FileRecords", "Mutations", "RandomNumbers"]
     ),
     .testTarget(
       name: "TrainingTests",

@@ -68,9 +68,16 @@ package final class InputFile: Sendable {
       }
       done += received
     }
+    guard let stamp else { return }
     var status = stat()
-    guard stamp == nil || fstat(descriptor, &status) == 0 && OpenedFiles.Stamp(status) == stamp
-    else { throw DatasetError(path, "has changed while it was read") }
+    guard fstat(descriptor, &status) == 0 else { throw .system(path, "cannot read its size") }
+    guard status.st_size >= count else {
+      throw DatasetError(
+        path, "ends early", expected: "\(count) bytes", got: "\(status.st_size) bytes")
+    }
+    guard OpenedFiles.Stamp(status) == stamp else {
+      throw DatasetError(path, "has changed while it was read")
+    }
   }
 
   /// The bytes of `range` as integers of the machine's byte order, little-endian like the files'.

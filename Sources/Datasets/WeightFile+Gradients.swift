@@ -10,9 +10,7 @@ extension WeightFile {
     path: String, withGradientsIn gradients: String, isRequired: (TensorEntry) -> Bool
   ) throws(DatasetError) {
     let entries = try SafetensorsFile(path: path).tensors
-    if let entry = entries.first(where: {
-      $0.count > 0 && isRequired($0) && $0.dtype.isUnreadableFloatingPoint
-    }) {
+    if let entry = entries.first(where: { isRequired($0) && $0.dtype.isUnreadableFloatingPoint }) {
       throw DatasetError(
         path, "the weights '\(entry.name)' are of another type (--exclude leaves them as they are)",
         expected: TensorType.floatingPointNames, got: entry.dtype.rawValue)

@@ -48,8 +48,8 @@ public struct WeightFile: Sendable {
     }
   }
 
-  /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64 that has elements; the
-  ///   others, and those that it declines, have no place in the vector.
+  /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64; the others, and
+  ///   those that it declines, have no place in the vector.
   /// - Throws: `DatasetError` naming the file and what is wrong with it, or where no tensor is left.
   public init(
     path: String, isIncluded: (TensorEntry) -> Bool = { _ in true }
@@ -57,8 +57,7 @@ public struct WeightFile: Sendable {
     file = try SafetensorsFile(path: path)
     var tensors: [Tensor] = []
     var count = 0
-    for entry in file.tensors
-    where entry.dtype.isFloatingPoint && entry.count > 0 && isIncluded(entry) {
+    for entry in file.tensors where entry.dtype.isFloatingPoint && isIncluded(entry) {
       tensors.append(
         Tensor(
           name: entry.name, shape: entry.shape, type: entry.dtype,

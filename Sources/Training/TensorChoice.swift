@@ -37,9 +37,10 @@ public struct TensorChoice: Sendable, Equatable {
     }
   }
 
+  /// A tensor without elements has nothing that could go.
   package func isPrunable(_ name: String, shape: [Int]) -> Bool {
     let isIncluded = include.isEmpty ? shape.count > 1 : Self.matches(name, include)
-    return isIncluded && !Self.matches(name, exclude)
+    return isIncluded && !Self.matches(name, exclude) && !shape.contains(0)
   }
 
   private func check(_ names: [String], others: [String] = []) throws(PruningError) {

@@ -35,8 +35,10 @@ struct PredictCommand: ParsableCommand {
   @OptionGroup var files: ResultFiles
 
   func validate() throws {
-    try require(latency >= 0 && latency.isFinite, "--latency", "≥ 0 seconds", latency)
-    try require(bandwidth > 0 && bandwidth.isFinite, "--bandwidth", "> 0 bytes a second", bandwidth)
+    // Within these all seconds are finite.
+    try require((0...1e9).contains(latency), "--latency", "in 0...1e9 seconds", latency)
+    try require(
+      (1e-9...1e30).contains(bandwidth), "--bandwidth", "in 1e-9...1e30 bytes a second", bandwidth)
     let problem = try options.problem
     try options.step.checkWindow(parameters: problem.parameters)
     for p in ranks.counts {

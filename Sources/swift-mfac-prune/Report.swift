@@ -47,11 +47,11 @@ struct Report: Encodable {
       isPrunable = tensor.isPrunable
       weights = tensor.range.count
       self.kept = kept
-      sparsity = Double(weights - kept) / Double(weights)
+      sparsity = Double(weights - kept) / Double(max(weights, 1))
       multiplyAddsPerWeight = tensor.multiplyAdds
     }
 
-    /// Without elements: it has no place among the weights.
+    /// Without elements, and without a place among the weights.
     init(empty tensor: TensorContent) {
       (name, shape, isPrunable) = (tensor.name, tensor.shape, false)
       (weights, kept, sparsity, multiplyAddsPerWeight) = (0, 0, 0, 0)

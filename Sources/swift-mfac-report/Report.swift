@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import FileRecords
 import Foundation
 import Launching
 import Training
@@ -64,6 +65,8 @@ struct Report: ParsableCommand {
   }
 
   func run() throws {
+    // There are no other ranks to compare them with.
+    OpenedFiles.stop()
     let page = Page(
       try Inputs(runs), title: title, target: target?.share, targetLoss: targetLoss)
     let bytes = Array(try page.html().utf8)

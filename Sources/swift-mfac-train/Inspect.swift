@@ -1,4 +1,5 @@
 import ArgumentParser
+import FileRecords
 import Training
 
 struct Inspect: ParsableCommand {
@@ -13,6 +14,8 @@ struct Inspect: ParsableCommand {
   var checkpoint: String
 
   func run() throws {
+    // There are no other ranks to compare them with.
+    OpenedFiles.stop()
     let checkpoints = CheckpointDirectory(ofRun: checkpoint)
     let newest = try checkpoints.steps().first.map(checkpoints.path(step:))
     let (text, isWhole) = try Checkpoint(path: newest ?? checkpoint).summary()

@@ -66,9 +66,8 @@ extension ForeignPruneTests {
         index == 1 ? try SafetensorsFile(path: "\(output)/sparse.safetensors") : file
       let report = try Program.record(Report.self, in: "\(output)/report.json").results[0]
       for (name, type, shape) in Self.empty {
-        for file in [file, sparse] {
-          #expect(file.tensor(name)?.shape == shape && file.tensor(name)?.dtype == type)
-        }
+        #expect(file.tensor(name)?.shape == shape && file.tensor(name)?.dtype == type)
+        #expect(sparse.tensor(name)?.shape == shape)
         guard let told = report.tensors.first(where: { $0.name == name }) else {
           #expect(type == .float8E4M3, "\(name) is not in the report")
           continue
@@ -83,7 +82,7 @@ extension ForeignPruneTests {
         "--weights", "\(output)/model.safetensors", "--gradients", "none", "--sparsity", "0.9",
         "--masks", "\(output)/masks.safetensors", "--output", "\(output)-again",
       ])
-      #expect(index == 4 || again.status == 0, "\(again.errors)")
+      #expect(again.status == 0, "\(again.errors)")
     }
     let answer = directory.path("diagonal.safetensors")
     let asked = try Program.run(
@@ -91,7 +90,10 @@ extension ForeignPruneTests {
         ranks: nil, program: Program.fisher,
         ["diagonal", "--weights", weights, "--gradients", withEmpty, "--output", answer]))
     #expect(asked.status == 0, "\(asked.errors)")
-    #expect(try SafetensorsFile(path: answer).tensors.map(\.name) == ["a", "b"])
+    let answers = try SafetensorsFile(path: answer)
+    for (name, type, shape) in tensors {
+      #expect(answers.tensor(name)?.shape == (type.isFloatingPoint ? shape : nil), "\(name)")
+    }
 
     let nothing = try write(Array(Self.empty.prefix(3)), to: "nothing.safetensors")
     let refused = try run([
