@@ -124,14 +124,11 @@ struct CSVScanner {
   private func checkLineFeed(after position: Int) throws(DatasetError) {
     guard position + 1 < bytes.count, bytes[position + 1] != Self.newline else { return }
     // With both kinds of line ends, lines would become two.
-    let remedy = bytes.contains(Self.newline) ? "" : "; to get it: \(command("tr '\\r' '\\n'"))"
+    let remedy =
+      bytes.contains(Self.newline)
+      ? "" : "; to get it: \(FileFormat.filter(file, through: "tr '\\r' '\\n'"))"
     throw DatasetError(
       file, "line \(line) ends in CR alone", expected: "LF or CR LF\(remedy)")
-  }
-
-  /// The command that puts the file through a filter.
-  func command(_ filter: String) -> String {
-    file.hasSuffix(".gz") ? "zcat \(file) | \(filter) > NEW" : "\(filter) < \(file) > NEW"
   }
 
   private mutating func skipSpaces() {
@@ -171,7 +168,7 @@ struct CSVScanner {
   func comment(line: Int) -> DatasetError {
     DatasetError(
       file, "line \(line) is a comment",
-      expected: "names or numbers; to get it: \(command("grep -v '^#'"))")
+      expected: "names or numbers; to get it: \(FileFormat.filter(file, through: "grep -v '^#'"))")
   }
 
   /// A cell's number: nil where it holds anything else.

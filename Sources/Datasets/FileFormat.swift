@@ -74,11 +74,16 @@ enum FileFormat: Equatable, CaseIterable {
     case .rar: "unrar x \(path)"
     case .tar: "tar xf \(path)"
     case .llmC: "tail -c +1025 \(path) > NEW"
-    case .utf16: "iconv -f UTF-16 -t UTF-8 \(path) > NEW"
-    case .utf32: "iconv -f UTF-32 -t UTF-8 \(path) > NEW"
+    case .utf16: Self.filter(path, through: "iconv -f UTF-16 -t UTF-8")
+    case .utf32: Self.filter(path, through: "iconv -f UTF-32 -t UTF-8")
     case .gitLFS: "git lfs pull"
     default: nil
     }
+  }
+
+  /// The command that puts a file, compressed or not, through a filter.
+  static func filter(_ path: String, through filter: String) -> String {
+    path.hasSuffix(".gz") ? "zcat \(path) | \(filter) > NEW" : "\(filter) < \(path) > NEW"
   }
 
   /// The refusal of a file of this format.
@@ -190,6 +195,10 @@ private struct Start {
     ([0x1F, 0x9D, 0x90], .compress),
     ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], .sevenZip),
     (Array("Rar!\u{1A}\u{7}".utf8), .rar),
+    // Python 2's default protocol, and the one after it.
+    (Array("(dp0\n".utf8), .pickle), (Array("(lp0\n".utf8), .pickle),
+    (Array("(dp1\n".utf8), .pickle), (Array("(lp1\n".utf8), .pickle),
+    (Array("}q\0".utf8), .pickle), (Array("]q\0".utf8), .pickle),
     ([0x89] + Array("HDF\r\n\u{1A}\n".utf8), .hdf5),
     (Array("ARROW1\0\0".utf8), .arrow),
     (Array("SQLite format 3\0".utf8), .sqlite),

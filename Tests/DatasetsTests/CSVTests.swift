@@ -363,7 +363,7 @@ struct CSVTests {
           _ = try Dataset(
             name: "t", csv: mark + Array("1,2".utf8), file: "f", options: .init(), split: Split())
         } == "f: is UTF-16 text: expected a table as UTF-8 text, plain or gzip; to get it: "
-          + "iconv -f UTF-16 -t UTF-8 f > NEW")
+          + "iconv -f UTF-16 -t UTF-8 < f > NEW")
     }
   }
 

@@ -42,6 +42,8 @@ struct FileFormatTests {
     (safetensorsBytes("{\"t\":{}}", dataSize: 99), "a safetensors file"),
     ([0x80, 4, 0x95, 200, 3, 0, 0, 0, 0, 0, 0] + noise, "a Python pickle"),
     ([0x80, 2, 0x7D, 0x71, 1] + noise, "a Python pickle"),
+    (Array("(dp0\nS'data'\np1\n".utf8), "a Python pickle"),
+    (Array("}q\0(U".utf8) + noise, "a Python pickle"),
     (Array("PAR1".utf8) + [0x15, 4] + noise, "a Parquet file"),
     (Array("ARROW1\0\0".utf8) + noise, "an Arrow file"),
     ([0x89] + Array("HDF\r\n\u{1A}\n".utf8) + noise, "an HDF5 file"),
@@ -168,7 +170,7 @@ struct FileFormatTests {
     for (bytes, command) in [
       (Array("BZh91AY&SY".utf8) + Self.noise, "bunzip2 -k \(path)"),
       (Self.zip("t.csv") + Self.noise, "unzip \(path)"),
-      (Self.utf16(Self.table), "iconv -f UTF-16 -t UTF-8 \(path) > NEW"),
+      (Self.utf16(Self.table), "iconv -f UTF-16 -t UTF-8 < \(path) > NEW"),
     ] {
       let said = try message(bytes) { _ = try DatasetSource("csv:\($0)").load() }
       #expect(said?.hasSuffix("; to get it: \(command)") == true, "\(said ?? "nothing")")
