@@ -75,7 +75,7 @@ package struct ModelSettings: ParsableArguments {
     } catch let error as NetworkDescriptionError where model != "mlp" && shape.count == 3 {
       throw DatasetError(
         "--model", "\(model) does not fit \(dataset.noun) of shape \(shape): \(error)",
-        expected: "mlp")
+        expected: "--model mlp")
     }
   }
 
@@ -94,10 +94,10 @@ package struct ModelSettings: ParsableArguments {
     guard fits else {
       let fitting =
         isSequence && positions > 1
-        ? "gpt-mini" : positions > 1 ? "a model file (.yaml)" : isImage ? "cnn" : "mlp"
+        ? "gpt-mini" : positions > 1 ? "FILE.yaml" : isImage ? "cnn" : "mlp"
       throw DatasetError(
         "--model", "\(model) is for \(kind)",
-        expected: "\(fitting), for \(dataset.noun) of shape \(shape) and \(dataset.targets)",
+        expected: "--model \(fitting) for \(dataset.noun) of shape \(shape) and \(dataset.targets)",
         got: model)
     }
     guard model == "mlp" || dataset.channelsFirst == nil else {

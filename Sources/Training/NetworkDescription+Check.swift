@@ -57,8 +57,8 @@ extension NetworkDescription {
     if case .values = targets, case .crossEntropy = loss {
       throw DatasetError(
         "--loss", "cross-entropy is for classes",
-        expected: (dataset.columns == nil ? "" : "it with --task classification, or ")
-          + "mean-squared-error for \(targets)")
+        expected: (dataset.columns == nil ? "integer targets" : "--task classification")
+          + ", or --loss mean-squared-error for \(targets)")
     }
     if case .values = targets, loss == .binaryCrossEntropy {
       guard dataset.columns == nil else {
@@ -82,7 +82,8 @@ extension NetworkDescription {
       }
       throw DatasetError(
         "the model", "does not have an output for each of the data's targets",
-        expected: "\(targets.outputs) outputs of the last layer, for \(targets)\(remedy)",
+        expected: "\(targets.outputs) output\(targets.outputs == 1 ? "" : "s") of the last layer, "
+          + "for \(targets)\(remedy)",
         got: "\(outputCount)")
     }
   }

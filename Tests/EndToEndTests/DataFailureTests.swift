@@ -67,7 +67,7 @@ import Testing
       says: ["FILE", "line 2", "'y'", "--task classification"]),
     Case(
       testDescription: "a table for the default network", arguments: ["--dataset", "csv:FILE"],
-      data: table, says: ["--model", "expected mlp, for rows of shape [2]", "got cnn"]),
+      data: table, says: ["--model", "expected --model mlp for rows of shape [2]", "got cnn"]),
     Case(
       testDescription: "images with their channels last",
       arguments: ["--dataset", "npy:FILE,TARGETS", "--model", "cnn"], data: channelsLast,
@@ -138,15 +138,15 @@ import Testing
     Case(
       testDescription: "one prediction for a sequence",
       arguments: ["--dataset", "text:FILE", "--model", "mlp"], data: words,
-      says: ["--model", "expected gpt-mini, for sequences of shape [64]", "got mlp"]),
+      says: ["--model", "expected --model gpt-mini for sequences of shape [64]", "got mlp"]),
     Case(
       testDescription: "images for a language model",
       arguments: ["--dataset", "digits", "--model", "gpt-mini"],
-      says: ["gpt-mini", "expected cnn", "[1, 8, 8]"]),
+      says: ["gpt-mini", "expected --model cnn", "[1, 8, 8]"]),
     Case(
       testDescription: "sequences for a residual network",
       arguments: ["--dataset", "text:FILE", "--model", "resnet20"], data: words,
-      says: ["resnet", "expected gpt-mini", "[64]"]),
+      says: ["resnet", "expected --model gpt-mini", "[64]"]),
   ]
 
   @Test(arguments: cases)
