@@ -39,13 +39,6 @@ final class EventFile {
     }
   }
 
-  /// Removes the files of a run that begins anew.
-  static func removeAll(in directory: String) throws {
-    for name in try names(in: directory) where unlink("\(directory)/\(name)") != 0 {
-      throw DatasetError.system("\(directory)/\(name)", "cannot be removed")
-    }
-  }
-
   /// Those of event files; none where there is no such directory.
   private static func names(in directory: String) throws -> [String] {
     guard access(directory, F_OK) == 0 else { return [] }

@@ -25,11 +25,6 @@ final class GrowingFile {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Takes the file for this process alone.
-  ///
-  /// - Returns: false where another one has it; file systems without locks have other answers.
-  func lock() -> Bool { flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK }
-
   /// Goes on after the whole lines in the first bytes of the file; what follows them is cut off.
   func goOn(afterLinesWithin bytes: Int) throws(DatasetError) {
     length = endOfLines(within: bytes)

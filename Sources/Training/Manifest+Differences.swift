@@ -10,15 +10,19 @@ extension Manifest {
     var description: String { "--\(key) is \(now), and was \(stored)" }
   }
 
-  /// The settings that say something else than the checkpoint's, but for those of files and of what is
-  /// shown.
+  /// The settings that say something else than the checkpoint's.
   func differences(from configuration: String) -> [Difference] {
+    Self.differences(from: settings, to: configuration)
+  }
+
+  /// The settings that two runs do not have in common, but for those of files and of what is shown.
+  static func differences(from stored: String, to now: String) -> [Difference] {
     let other: Set = [
       "run-directory", "progress", "log-view", "tensorboard", "spectrum-every", "save-every-steps",
       "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",
       "check-collectives",
     ]
-    let (stored, now) = (Self.values(settings), Self.values(configuration))
+    let (stored, now) = (values(stored), values(now))
     return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
       let (a, b) = (stored[key] ?? "none", now[key] ?? "none")
       return a == b ? nil : Difference(key: key, stored: a, now: b)

@@ -79,6 +79,8 @@ extension RunDirectory {
     /// Without those of spectra, evaluations and checkpoints.
     let trainingSeconds: Double
     let secondsSinceStart: Double
+    /// True in the last line of a run that came to its end; nil elsewhere.
+    let final: Bool?
 
     var scalars: [(tag: String, value: Double)] {
       let numbers: [(String, Double?)] = [

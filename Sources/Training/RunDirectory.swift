@@ -3,58 +3,59 @@ import Foundation
 
 /// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `environment.jsonl`,
 /// `model.safetensors`; where they are asked for event files in `tensorboard`, and where weights are
-/// removed `masks.safetensors`.
+/// removed `masks.safetensors`. `.lock` says which process writes there.
 final class RunDirectory {
-  /// What a run finds in its directory.
+  /// What becomes of what is in the directory.
   enum Start {
-    /// None of a run's files.
+    /// There is none of a run's files.
     case new
-    /// What is left of a run that came to no checkpoint.
+    /// What is left of a run that came to no checkpoint is kept beside, unless it took no step.
     case over
-    /// A run with a checkpoint, at which `metrics.jsonl` had so many bytes.
+    /// What is there goes, as it was asked for by name.
+    case overwriting
+    /// A run goes on from a checkpoint, at which `metrics.jsonl` had so many bytes.
     case from(metricsBytes: Int)
   }
 
   let path: String
+  private let lock: RunLock
   private let metrics: GrowingFile
   private let events: EventFile?
 
   /// Makes the directory and starts the run's files, or goes on with them.
   ///
   /// - Parameters:
-  ///   - configuration: the text of `config.yaml`.
+  ///   - plan: whose directory it is.
+  ///   - heading: the first line of `config.yaml`, before the settings.
   ///   - environment: of this process, a line of `environment.jsonl`.
-  ///   - tensorboard: whether there is to be an event file too.
+  ///   - lock: on the directory, where it was there before.
   /// - Throws: `DatasetError` where the directory holds a run already and is to be new, where another
   ///   run is writing there, or where it cannot be written.
   init(
-    _ path: String, configuration: String, environment: Environment, tensorboard: Bool,
-    start: Start
+    _ plan: TrainingPlan, heading: String, environment: Environment, start: Start, lock: RunLock?
   ) throws {
-    self.path = path
+    path = plan.runDirectory
+    let path = path
     try AtomicFile.makeDirectories(path)
-    var isNew = false
-    if case .new = start {
-      try Self.checkIsFree(path)
-      isNew = true
-    }
-    // Of two runs that begin at once, one is refused.
-    guard let metrics = try GrowingFile("\(path)/metrics.jsonl", mustBeNew: isNew) else {
-      throw Self.occupied(path, by: "metrics.jsonl")
-    }
-    self.metrics = metrics
-    guard metrics.lock() else { throw DatasetError(path, "another run is writing there") }
-    if !isNew { try Self.removeTemporaries(path) }
+    self.lock = try lock ?? RunLock(path)
+    let remains = try Remains(of: path)
     var (linesBefore, environmentBefore) = (0, 0)
-    if case .from(let bytes) = start { (linesBefore, environmentBefore) = (bytes, .max) }
+    switch start {
+    // Of two runs that begin at once, one has become an earlier one.
+    case .new: try remains.checkIsFree(totalSteps: plan.schedule.totalSteps)
+    case .over where remains.isWorthKeeping: try remains.setAside()
+    case .over, .overwriting: try remains.remove()
+    case .from(let bytes): (linesBefore, environmentBefore) = (bytes, .max)
+    }
+    try Self.removeTemporaries(path)
+    metrics = try GrowingFile("\(path)/metrics.jsonl")!
     try metrics.goOn(afterLinesWithin: linesBefore)
     try AtomicFile.write(to: "\(path)/config.yaml") { file throws(DatasetError) in
-      try file.write(Array(configuration.utf8))
+      try file.write(Array("\(heading)\n\(plan.configuration)".utf8))
     }
-    let eventDirectory = "\(path)/tensorboard"
-    if case .over = start { try EventFile.removeAll(in: eventDirectory) }
     events =
-      try tensorboard ? EventFile(in: eventDirectory, afterStep: environment.fromStep) : nil
+      try plan.tensorboard
+      ? EventFile(in: "\(path)/tensorboard", afterStep: environment.fromStep) : nil
     let starts = try GrowingFile("\(path)/environment.jsonl")!
     try starts.goOn(afterLinesWithin: environmentBefore)
     try starts.append(Self.line(environment))
@@ -70,27 +71,6 @@ final class RunDirectory {
       throw .foundation(path, "cannot be read", error)
     }
     for name in names where AtomicFile.isTemporary(name) { unlink("\(path)/\(name)") }
-  }
-
-  /// Refuses a directory with a run in it.
-  static func checkIsFree(_ path: String) throws {
-    for name in [
-      "config.yaml", "metrics.jsonl", "model.safetensors", Masks.fileName, "environment.jsonl",
-      "tensorboard",
-    ] where access("\(path)/\(name)", F_OK) == 0 {
-      throw occupied(path, by: name)
-    }
-    // They would be taken for this run's.
-    let checkpoints = CheckpointDirectory(ofRun: path)
-    if let step = try checkpoints.steps().first {
-      throw occupied(path, by: checkpoints.path(step: step))
-    }
-  }
-
-  private static func occupied(_ path: String, by name: String) -> DatasetError {
-    DatasetError(
-      path, "holds a run already", expected: "a directory without \(name)",
-      got: "one with it (--resume auto goes on with it; or choose another --run-directory)")
   }
 
   /// Appends a line to `metrics.jsonl`, and its numbers to the event file.

@@ -6,16 +6,15 @@ import Optimizers
 extension Trainer {
   /// Makes the run's directory, on rank 0. Collective.
   static func makeDirectory(
-    _ plan: TrainingPlan, _ start: RunDirectory.Start, fromStep step: Int, on world: Communicator
+    _ plan: TrainingPlan, _ beginning: TrainingPlan.Beginning, fromStep step: Int,
+    on world: Communicator
   ) throws -> RunDirectory? {
     let environment = try Environment(fromStep: step, on: world)
     return try world.agree {
       guard world.rank == 0 else { return nil }
       let directory = try RunDirectory(
-        plan.runDirectory,
-        configuration: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks\n"
-          + plan.configuration,
-        environment: environment, tensorboard: plan.tensorboard, start: start)
+        plan, heading: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks",
+        environment: environment, start: beginning.start, lock: beginning.lock)
       try CheckpointDirectory(ofRun: plan.runDirectory).removeTemporaries()
       return directory
     }

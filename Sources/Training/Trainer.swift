@@ -67,7 +67,8 @@ public final class Trainer {
   ///
   /// - Parameter isDryRun: whether it will not run: no file is made, and all is said.
   /// - Throws: on all ranks together, where the plan does not fit the ranks or the memory, or the
-  ///   ranks do not agree on the settings, the data or the weights.
+  ///   ranks do not agree on the settings, the data or the weights; `FinishedRun` where the run that is
+  ///   to go on has come to its end.
   public init(_ plan: TrainingPlan, isDryRun: Bool = false, on world: Communicator) throws {
     self.plan = plan
     self.world = world
@@ -77,10 +78,10 @@ public final class Trainer {
       isDryRun ? .lines : plan.progress, isFirst: world.rank == 0,
       totalSteps: plan.schedule.totalSteps, samplesPerStep: plan.batches.batchSize,
       stepsPerEpoch: plan.batches.batchesPerEpoch)
-    let checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
-    self.checkpoints = checkpoints
-    let checkpoint = try plan.checkpoint(
-      in: checkpoints, trainingData: trainingData, on: world, progress: &progress)
+    checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
+    let beginning = try plan.beginning(
+      trainingData: trainingData, isDryRun: isDryRun, on: world, progress: &progress)
+    let checkpoint = beginning.checkpoint
     let microBatches = Partition(of: plan.microBatches, over: world.size)
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
@@ -137,11 +138,10 @@ public final class Trainer {
         state.optimizer, plan, network, microBatches: microBatches.range(of: world.rank)),
       examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
       partition: partition, on: world)
-    let start = plan.start(checkpoint)
     directory =
       plan.keepsFiles && !isDryRun
-      ? try Self.makeDirectory(plan, start, fromStep: position.step, on: world) : nil
-    if let directory, case .from(let bytes) = start, directory.metricsBytes < bytes {
+      ? try Self.makeDirectory(plan, beginning, fromStep: position.step, on: world) : nil
+    if let directory, case .from(let bytes) = beginning.start, directory.metricsBytes < bytes {
       progress.warn(
         "\(plan.runDirectory)/metrics.jsonl: lines of earlier steps are missing: expected \(bytes) "
           + "bytes up to the checkpoint, got \(directory.metricsBytes) in whole lines")
@@ -192,7 +192,13 @@ public final class Trainer {
       if isEvaluationDue, !stops { evaluation = try evaluate() }
       if stops || requests.contains(.save) || isSaveDue { try save() }
       if stops, let status = requests.exitStatus {
-        progress.say("Stopped after step \(position.step); --resume auto goes on.")
+        let saved = position.saved.step
+        progress.say(
+          "Stopped after step \(position.step)"
+            + (saved == position.step
+              ? "; --resume auto goes on."
+              : ", which was not saved; --resume auto "
+                + (saved > 0 ? "goes on from step \(saved)." : "starts over.")))
         return .stopped(step: position.step, exitStatus: status)
       }
     }
@@ -266,7 +272,8 @@ public final class Trainer {
           RunDirectory.EvaluationLine(
             step: position.step, epoch: epoch, testLoss: evaluation.loss,
             testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
-            trainingSeconds: trainingSeconds, secondsSinceStart: seconds))
+            trainingSeconds: trainingSeconds, secondsSinceStart: seconds,
+            final: isAtEnd && evaluation.loss.isFinite ? true : nil))
       }
       position.isEvaluated = true
       progress.say(

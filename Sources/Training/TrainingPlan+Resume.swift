@@ -3,29 +3,99 @@ import Foundation
 import MPI
 import Networks
 
+/// A run that was to go on, and has come to its end already: all that it was to write is there.
+public struct FinishedRun: SharedError, CustomStringConvertible {
+  /// What there is, in one line.
+  public let description: String
+}
+
 extension TrainingPlan {
-  /// The checkpoint that the run goes on from, found whole and of settings that go with the plan's; nil
-  /// for the first step. Says on rank 0 what the user should know of it. Collective.
-  func checkpoint(
-    in directory: CheckpointDirectory, trainingData: String, on world: Communicator,
-    progress: inout Progress
-  ) throws -> Checkpoint? {
-    guard keepsFiles else { return nil }
-    let checkpoint: Checkpoint?
+  /// Where a run begins, and what becomes of what is in its directory.
+  struct Beginning {
+    /// Found whole and of settings that go with the plan's; nil for the first step.
+    var checkpoint: Checkpoint?
+    /// On rank 0.
+    var start = RunDirectory.Start.new
+    /// On rank 0, where there is something in the directory.
+    var lock: RunLock?
+  }
+
+  /// Finds out where the run begins. Says on rank 0 what the user should know of it. Collective.
+  ///
+  /// - Parameter isDryRun: whether nothing is to be written.
+  /// - Throws: on all ranks together: `FinishedRun` where there is nothing left to do.
+  func beginning(
+    trainingData: String, isDryRun: Bool, on world: Communicator, progress: inout Progress
+  ) throws -> Beginning {
+    var beginning = Beginning()
+    guard keepsFiles else { return beginning }
+    // Before anything is read: who writes there may be removing it.
+    let remains = try world.agree {
+      world.rank == 0 ? try look(&beginning.lock, isDryRun: isDryRun) : nil
+    }
+    if overwrites { beginning.start = .overwriting }
     switch resume {
     case .never:
-      try world.agree { if world.rank == 0 { try RunDirectory.checkIsFree(runDirectory) } }
-      return nil
+      try world.agree { if !overwrites { try remains?.checkIsFree(totalSteps: steps) } }
+      return beginning
     case .automatic:
-      checkpoint = try Checkpoint.newestWhole(in: directory, on: world) { progress.warn($0) }
+      let finished = try world.agree { try remains?.finished(as: self) ?? "" }
+      let text = try world.allGather(finished)[0]
+      guard text.isEmpty else { throw FinishedRun(description: text) }
+      beginning.checkpoint = try Checkpoint.newestWhole(
+        in: CheckpointDirectory(ofRun: runDirectory), on: world
+      ) { progress.warn($0) }
     case .from(let path):
-      checkpoint = try Checkpoint.verified(path, on: world)
-      try world.agree { if world.rank == 0 { try checkIsFree(for: checkpoint!, in: directory) } }
+      let checkpoint = try Checkpoint.verified(path, on: world)
+      try world.agree { try remains.map { try checkIsFree(for: checkpoint, $0) } }
+      beginning.checkpoint = checkpoint
     }
-    guard let checkpoint else {
-      progress.say("resume     no checkpoint in \(directory.path): from the first step")
-      return nil
+    guard let checkpoint = beginning.checkpoint else {
+      if let remains, !remains.isEmpty { beginning.start = .over }
+      startOver(remains, &progress)
+      return beginning
     }
+    if isOwn(checkpoint) {
+      beginning.start = .from(metricsBytes: checkpoint.manifest.metricsBytes)
+    }
+    try goOn(from: checkpoint, trainingData: trainingData, on: world, &progress)
+    return beginning
+  }
+
+  private var steps: Int { schedule.totalSteps }
+
+  /// Takes the run's directory where there is something in it, and looks what that is.
+  private func look(
+    _ lock: inout RunLock?, isDryRun: Bool
+  ) throws(DatasetError) -> RunDirectory.Remains {
+    if isDryRun {
+      try RunLock.checkIsFree(runDirectory)
+    } else {
+      let isEmpty = try RunDirectory.Remains(of: runDirectory).isEmpty
+      if !isEmpty || RunLock.isKnown(in: runDirectory) { lock = try RunLock(runDirectory) }
+    }
+    return try RunDirectory.Remains(of: runDirectory)
+  }
+
+  /// Says that a run begins at its first step, and what becomes of an earlier start.
+  private func startOver(_ remains: RunDirectory.Remains?, _ progress: inout Progress) {
+    let isSaved = saving.everySteps != nil || saving.everySeconds != nil
+    if let remains, remains.isWorthKeeping {
+      progress.warn(
+        "\(runDirectory): an earlier start came to step \(remains.steps) and to no checkpoint: its files "
+          + "go to \(remains.asidePath), and the run starts over"
+          + (isSaved ? "" : " (with --save-every-minutes 10 the next start will go on)"))
+    }
+    progress.say(
+      "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): from the first step"
+        + (isSaved ? "" : "; none are made but on a signal (--save-every-minutes 10 makes them)"))
+  }
+
+  /// Checks a checkpoint against the plan, and says what differs. Collective.
+  private func goOn(
+    from checkpoint: Checkpoint, trainingData: String, on world: Communicator,
+    _ progress: inout Progress
+  ) throws {
     let manifest = checkpoint.manifest
     try world.agree { try check(checkpoint) }
     progress.say("resume     at step \(manifest.step) from \(checkpoint.path)")
@@ -46,13 +116,6 @@ extension TrainingPlan {
         "the checkpoint is of another \(what) (\(stored.prefix(16)), here \(now.prefix(16))): the run "
           + "goes on, but its bytes may differ from one that was never stopped")
     }
-    return checkpoint
-  }
-
-  /// How the files of the run's directory go on.
-  func start(_ checkpoint: Checkpoint?) -> RunDirectory.Start {
-    guard let checkpoint else { return resume == .never ? .new : .over }
-    return isOwn(checkpoint) ? .from(metricsBytes: checkpoint.manifest.metricsBytes) : .new
   }
 
   var networkDigest: String { SHA256.of("\(network.input)\n\(network.layers)") }
@@ -70,13 +133,23 @@ extension TrainingPlan {
 
   /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another run's in one
   /// with a run: what there is would be mixed with what comes.
-  private func checkIsFree(for checkpoint: Checkpoint, in directory: CheckpointDirectory) throws {
-    guard isOwn(checkpoint) else { return try RunDirectory.checkIsFree(runDirectory) }
-    if let newest = try directory.steps().first, newest > checkpoint.manifest.step {
+  private func checkIsFree(
+    for checkpoint: Checkpoint, _ remains: RunDirectory.Remains
+  ) throws(DatasetError) {
+    guard isOwn(checkpoint) else {
+      if !overwrites { try remains.checkIsFree(totalSteps: steps) }
+      return
+    }
+    guard !overwrites else {
+      throw DatasetError(
+        "--overwrite", "would remove the checkpoint that the run is to go on from",
+        expected: "it without --resume, or with a checkpoint from elsewhere", got: checkpoint.path)
+    }
+    if let newest = remains.checkpoints.first, newest > checkpoint.manifest.step {
       throw DatasetError(
         "--resume", "there are checkpoints after that of step \(checkpoint.manifest.step)",
-        expected: "another --run-directory, or those after it removed",
-        got: directory.path(step: newest))
+        expected: "another --run-directory, such as \(remains.freePath)",
+        got: "\(newest) in \(runDirectory)")
     }
   }
 

@@ -30,7 +30,8 @@ public struct TrainingPlan: Sendable {
   public enum Resume: Sendable, Equatable {
     /// At its first step, in a directory without a run.
     case never
-    /// At the newest checkpoint in the run's directory that is whole; where there is none, at the first step.
+    /// At the newest checkpoint in the run's directory that is whole; where there is none, at the first
+    /// step, and the files of an earlier start are kept beside. A finished run stays as it is.
     case automatic
     /// At the checkpoint in that directory.
     case from(String)
@@ -78,6 +79,8 @@ public struct TrainingPlan: Sendable {
   public var saving = Saving()
   /// Where the run begins.
   public var resume = Resume.never
+  /// Whether a run that is in the directory goes when this one starts; not with `Resume.automatic`.
+  public var overwrites = false
   /// The settings as resolved, in YAML: the run's `config.yaml`.
   public var configuration = ""
   /// What rank 0 tells meanwhile.

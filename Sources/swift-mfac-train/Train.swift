@@ -15,8 +15,8 @@ struct Train: ParsableCommand {
     abstract: "Trains a network with M-FAC, its window of gradients sharded over MPI ranks.",
     discussion: """
       Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is the \
-      same, byte for byte. Every option but --config and --dry-run is also a key of the YAML file that --config \
-      names.
+      same, byte for byte. Every option but --config, --dry-run and --overwrite is also a key of the YAML \
+      file that --config names.
       """,
     version: packageVersion, subcommands: [Inspect.self])
 
@@ -34,6 +34,10 @@ struct Train: ParsableCommand {
       """)
   var dryRun = false
 
+  // Whoever repeats a run from its config.yaml is not to repeat this.
+  @Flag(help: "Replace the run that is in --run-directory, its checkpoints too.")
+  var overwrite = false
+
   @OptionGroup var settings: Settings
 
   static func main() {
@@ -41,16 +45,16 @@ struct Train: ParsableCommand {
     // Has nothing to do with ranks.
     if arguments.first == Inspect._commandName { return main(arguments) }
     do {
-      let (settings, isDryRun, warnings) = try parsed(arguments)
+      let (command, warnings) = try parsed(arguments)
       BLAS.repairCoreType()
       BLAS.useOneThread()
       // The repair may have started the program again.
       if Communicator.isFirst { for warning in warnings { complain(warning, as: "warning") } }
       Requests.listen()
       Launcher.run(
-        watchdogSeconds: settings.reliability.watchdogSeconds,
-        checksCollectives: settings.reliability.checkCollectives
-      ) { world in try train(settings, isDryRun: isDryRun, on: world) }
+        watchdogSeconds: command.settings.reliability.watchdogSeconds,
+        checksCollectives: command.settings.reliability.checkCollectives
+      ) { world in try command.train(on: world) }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }
@@ -59,10 +63,10 @@ struct Train: ParsableCommand {
   /// The command line's settings, over those of the file that it names.
   private static func parsed(
     _ arguments: [String]
-  ) throws -> (settings: Settings, isDryRun: Bool, warnings: [String]) {
-    var settings = try parse(arguments)
+  ) throws -> (command: Train, warnings: [String]) {
+    var command = try parse(arguments)
     var warnings: [String] = []
-    if let file = settings.config {
+    if let file = command.config {
       let configuration = try Configuration(of: file)
       var fromFile = configuration.arguments
       let ofFile: Settings
@@ -79,35 +83,49 @@ struct Train: ParsableCommand {
       ] where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
         fromFile.removeAll { keys.contains($0.key) }
       }
-      settings = try parse(fromFile.map(\.argument) + arguments)
+      command = try parse(fromFile.map(\.argument) + arguments)
       // Nor are its solver's those of another.
       let derived = ofFile.kronecker.keysDerived(
-        notFor: settings.settings.kronecker.solving)
+        notFor: command.settings.kronecker.solving)
       if !derived.isEmpty {
         fromFile.removeAll { derived.contains($0.key) }
-        settings = try parse(fromFile.map(\.argument) + arguments)
+        command = try parse(fromFile.map(\.argument) + arguments)
       }
-      settings.settings.rules = configuration.rules
+      command.settings.rules = configuration.rules
       var own = ofFile
       own.rules = configuration.rules
       warnings = try configuration.requireUse(
-        of: file, own, in: settings.settings, typed: typedOptions(in: arguments))
+        of: file, own, in: command.settings, typed: typedOptions(in: arguments))
     }
-    try requireUse(of: typedOptions(in: arguments), by: Settings.uses, in: settings.settings)
-    try settings.settings.checkTogether()
-    return (settings.settings, settings.dryRun, warnings)
+    try requireUse(of: typedOptions(in: arguments), by: Settings.uses, in: command.settings)
+    try command.settings.checkTogether()
+    if command.overwrite {
+      try require(
+        command.settings.output.runDirectory != nil, "--overwrite", "--run-directory with it",
+        "none")
+      try require(
+        command.settings.reliability.resume != "auto", "--overwrite",
+        "--resume never with it, for auto keeps what is there", "auto")
+    }
+    return (command, warnings)
   }
 
-  private static func train(
-    _ settings: Settings, isDryRun: Bool, on world: Communicator
-  ) throws {
+  private func train(on world: Communicator) throws {
     var settings = settings
     if settings.output.runDirectory == nil {
       settings.output.runDirectory = try world.allGather(settings.newRunDirectory)[0]
     }
-    let plan = try world.agree { try settings.plan() }
-    if isDryRun { return try Trainer(plan, isDryRun: true, on: world).forecast() }
-    if case .stopped(_, let status) = try Trainer(plan, on: world).run() { throw ExitCode(status) }
+    var plan = try world.agree { try settings.plan() }
+    plan.overwrites = overwrite
+    let trainer: Trainer
+    do {
+      trainer = try Trainer(plan, isDryRun: dryRun, on: world)
+    } catch let finished as FinishedRun {
+      if world.rank == 0 { print("resume     \(finished)") }
+      return
+    }
+    if dryRun { return try trainer.forecast() }
+    if case .stopped(_, let status) = try trainer.run() { throw ExitCode(status) }
   }
 }
 

@@ -60,8 +60,9 @@ import Testing
     let configuration = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
     #expect(
       configuration.hasPrefix("# OpenBLAS core type \(starts[1].blasCoreType), 3 ranks\n"))
-    // Nothing of it says that there is no run.
+    // As if it had been killed before its first checkpoint.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
+    #expect(truncate("\(run)/metrics.jsonl", 100) == 0)
     try train(nil, "--steps", "5")
     #expect(try self.starts(of: run).map(\.fromStep) == [0])
   }

@@ -1,0 +1,151 @@
+import Datasets
+import Foundation
+
+extension RunDirectory {
+  /// What earlier runs have left in a directory.
+  struct Remains {
+    /// A run's files, in the order in which they are looked for.
+    private static let fileNames = [
+      "config.yaml", "metrics.jsonl", "model.safetensors", Masks.fileName, "environment.jsonl",
+      "tensorboard",
+    ]
+
+    let path: String
+    /// Those of a run's files that are there.
+    let names: [String]
+    /// The steps of which there are checkpoints, the newest first.
+    let checkpoints: [Int]
+    /// Of `config.yaml`; empty where there is none.
+    let configuration: String
+    /// Steps that `metrics.jsonl` tells of.
+    let steps: Int
+    /// Whether the run came to its end.
+    let isFinished: Bool
+    private let isLogEmpty: Bool
+
+    /// - Throws: `DatasetError` where they cannot be read.
+    init(of path: String) throws(DatasetError) {
+      self.path = path
+      names = Self.fileNames.filter { access("\(path)/\($0)", F_OK) == 0 }
+      checkpoints = try CheckpointDirectory(ofRun: path).steps()
+      configuration = (try? TextFile.read("\(path)/config.yaml")) ?? ""
+      let log = try names.contains("metrics.jsonl") ? InputFile("\(path)/metrics.jsonl") : nil
+      isLogEmpty = log?.count == 0
+      let last = try log.flatMap { log throws(DatasetError) in try Self.lastLine(of: log) }
+      steps = last?.step ?? 0
+      isFinished = last?.final == true && names.contains("model.safetensors")
+    }
+
+    /// The part of a line of `metrics.jsonl` that says how far the run came.
+    private struct LogLine: Decodable {
+      let step: Int
+      let final: Bool?
+    }
+
+    private static func lastLine(of log: InputFile) throws(DatasetError) -> LogLine? {
+      let bytes: [UInt8] = try log.read(max(0, log.count - (1 << 16))..<log.count)
+      // Half a line is none.
+      let whole = bytes.prefix((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)
+      return whole.split(separator: UInt8(ascii: "\n")).last.flatMap {
+        try? JSONDecoder().decode(LogLine.self, from: Data($0))
+      }
+    }
+
+    var isEmpty: Bool { names.isEmpty && checkpoints.isEmpty }
+
+    /// Whether there is more than what a run leaves that was stopped before its first step.
+    var isWorthKeeping: Bool {
+      !names.isEmpty
+        && (!isLogEmpty || names.contains("model.safetensors") || names.contains(Masks.fileName))
+    }
+
+    /// Where what is there is kept when a run starts over.
+    var asidePath: String { Self.freeName("\(path)/earlier-", from: 1) }
+
+    /// A directory that another run can have.
+    var freePath: String { Self.freeName("\(path)-", from: 2) }
+
+    private static func freeName(_ start: String, from first: Int) -> String {
+      var number = first
+      while access("\(start)\(number)", F_OK) == 0 { number += 1 }
+      return "\(start)\(number)"
+    }
+
+    /// Refuses a directory with a run in it, and says what to type.
+    ///
+    /// - Parameter totalSteps: of the run that is to be there.
+    func checkIsFree(totalSteps: Int) throws(DatasetError) {
+      // Checkpoints would be taken for this run's.
+      let checkpoint = checkpoints.first.map(CheckpointDirectory(ofRun: path).path(step:))
+      guard let name = names.first ?? checkpoint else { return }
+      throw DatasetError(
+        path, "holds a run already", expected: "a directory without \(name)",
+        got: "one with it (\(advice(totalSteps: totalSteps)))")
+    }
+
+    private func advice(totalSteps: Int) -> String {
+      if let step = checkpoints.first, !isFinished || totalSteps > steps {
+        return "--resume auto goes on from step \(step)"
+      }
+      if isFinished { return "that run is finished: \(replacement)" }
+      return isWorthKeeping
+        ? "it stopped after step \(steps) without a checkpoint: --resume auto starts over, and keeps what "
+          + "is there in \(asidePath)" : "--resume auto starts there"
+    }
+
+    /// What becomes of a run that has no place beside a finished one.
+    private var replacement: String {
+      "--run-directory \(freePath) is free; --overwrite replaces what is there"
+    }
+
+    /// Tells a run that is finished from one that can go on or start over.
+    ///
+    /// - Parameter plan: of the run that is to go on.
+    /// - Returns: what there is to say of a finished one of the same settings.
+    /// - Throws: `DatasetError` where a finished run of other settings would be lost.
+    func finished(as plan: TrainingPlan) throws(DatasetError) -> String? {
+      guard isFinished else { return nil }
+      // A checkpoint of the end is the way on; so is an earlier one where the end's is missing.
+      let isSaved = plan.saving.everySteps != nil || plan.saving.everySeconds != nil
+      let differences = Manifest.differences(from: configuration, to: plan.configuration)
+      if let newest = checkpoints.first {
+        guard differences.isEmpty, newest < steps, !isSaved else { return nil }
+      }
+      guard let first = differences.first else {
+        return
+          "\(path) is finished, after step \(steps); its network is in \(plan.model); nothing was "
+          + "written"
+      }
+      let isLonger =
+        differences.allSatisfy { ["epochs", "steps"].contains($0.key) }
+        && plan.schedule.totalSteps > steps
+      throw DatasetError(
+        path, "holds a finished run that made no checkpoint to go on from",
+        expected: "its settings, --\(first.key) \(first.stored)",
+        got: "\(first.now) "
+          + (isLonger
+            ? "(--initial-weights \(plan.model) --run-directory \(freePath) starts from its network)"
+            : "(\(replacement))"))
+    }
+
+    /// Moves what is there to a directory beside it.
+    func setAside() throws(DatasetError) {
+      let aside = asidePath
+      try AtomicFile.makeDirectories(aside)
+      for name in names {
+        guard rename("\(path)/\(name)", "\(aside)/\(name)") == 0 else {
+          throw .system("\(path)/\(name)", "cannot be moved to \(aside)")
+        }
+      }
+      try AtomicFile.synchronize(directory: aside)
+      try AtomicFile.synchronize(directory: path)
+    }
+
+    /// Removes what is there, checkpoints too.
+    func remove() throws(DatasetError) {
+      for step in checkpoints { try CheckpointDirectory(ofRun: path).remove(step: step) }
+      for name in names { try CheckpointDirectory.remove("\(path)/\(name)") }
+      try AtomicFile.synchronize(directory: path)
+    }
+  }
+}
