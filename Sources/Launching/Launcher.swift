@@ -66,3 +66,6 @@ package enum Launcher {
     }
   }
 }
+    } catch let error as LaunchError {
+      if !Communicator.isFirst { sleep(3) } else { complain("\(error)") }
+      _exit(EXIT_FAILURE)

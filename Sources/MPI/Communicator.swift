@@ -41,6 +41,7 @@ public final class Communicator {
   public static func start(
     watchdogSeconds: Double = 600, checksCollectives: Bool = false
   ) throws -> Communicator {
+    try Launch.own.prepare()
     // Of several ranks that wait, rank 0 is to say so.
     TimeLimit.begin(
       watchdogSeconds > 0 && !isFirst ? watchdogSeconds + 2 : watchdogSeconds,
@@ -55,6 +56,7 @@ public final class Communicator {
     let communicator = try Communicator(
       world, watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
     if communicator.size == 1 { OpenedFiles.stop() }
+    try Launch.own.check(ranks: communicator.size)
     return communicator
   }
 
@@ -78,12 +80,7 @@ public final class Communicator {
   }
 
   /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.
-  package static var isFirst: Bool {
-    for name in ["OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"] {
-      if let rank = getenv(name) { return String(cString: rank) == "0" }
-    }
-    return true
-  }
+  package static let isFirst = Launch.own.isFirst
 
   private init(
     _ handle: MPI_Comm, watchdogSeconds: Double, checksCollectives: Bool
