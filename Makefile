@@ -120,6 +120,7 @@ lint: ## Check the format of the sources, who imports whom, and who opens files 
 	@$(call no-import,COpenBLAS|CKernels,$(filter-out Sources/LinearAlgebra,$(MODULES)))
 	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Datasets))
 	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Optimizers))
+	@$(call no-import,CStart,$(filter-out Sources/Launching,$(MODULES)))
 	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift)
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
 

@@ -30,6 +30,8 @@ let package = Package(
 
     // C: loops that BLAS has no form for, and the digits embedded as data.
     .target(name: "CKernels"),
+    // What a program does before its libraries are loaded.
+    .target(name: "CStart"),
     .target(
       name: "CDigits",
       exclude: [
@@ -69,7 +71,8 @@ let package = Package(
     .target(
       name: "Launching",
       dependencies: [
-        "Curvature", "Datasets", "MPI", "Networks", "Optimizers", "Training",
+        "CStart", "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots"),

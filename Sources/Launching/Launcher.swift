@@ -1,11 +1,23 @@
 import ArgumentParser
+import CStart
 import Glibc
+import LinearAlgebra
 import MPI
 
 /// How the program starts, and how it ends: one message, from one rank, whatever happens.
 package enum Launcher {
   /// Ends a program that has not started MPI, for a reason that all its ranks have: rank 0 says it.
   package static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error)
+  /// Prepares the process for products, before MPI starts.
+  ///
+  /// - Throws: `InsufficientAddressSpace` where there is no memory for them.
+  package static func prepareProducts() throws {
+    cs_keep()
+    BLAS.repairCoreType()
+    BLAS.useOneThread()
+    try BLAS.takeMemory()
+  }
+
     -> Never
   {
     let status = command.exitCode(for: error).rawValue

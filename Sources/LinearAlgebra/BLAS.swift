@@ -17,6 +17,30 @@ public enum BLAS {
   /// Makes every product run on the calling thread, so that none depends on a number of threads.
   public static func useOneThread() { openblas_set_num_threads(1) }
 
+  /// What a product takes beside its matrices: OpenBLAS's buffer, `BUFFER_SIZE` of its
+  /// `common_x86_64.h`.
+  private static let bufferBytes = 128 << 20
+
+  /// Lets OpenBLAS take the memory that it keeps for products. Where it cannot have it, it would try for
+  /// ever in the first of them. Call it before MPI starts.
+  ///
+  /// - Throws: `InsufficientAddressSpace`.
+  public static func takeMemory() throws(InsufficientAddressSpace) {
+    // Beside the buffer there is MPI to start.
+    let bytes = bufferBytes + (64 << 20)
+    let memory = mmap(
+      nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+    guard let memory, memory != MAP_FAILED else { throw InsufficientAddressSpace(bytes: bytes) }
+    munmap(memory, bytes)
+    // Small products need no buffer.
+    let n = 128
+    let matrix = [Float](repeating: 0, count: n * n)
+    var result = matrix
+    cblas_sgemm(
+      CblasRowMajor, CblasNoTrans, CblasNoTrans, Int32(n), Int32(n), Int32(n), 1, matrix, Int32(n),
+      matrix, Int32(n), 0, &result, Int32(n))
+  }
+
   /// Starts the program anew with a better `OPENBLAS_CORETYPE`, where OpenBLAS has chosen kernels far
   /// below what the CPU can do and the user has chosen none. Returns where nothing is to be repaired.
   ///
@@ -47,5 +71,22 @@ public enum BLAS {
       }
     guard level < min(x86Level, 3) else { return nil }
     return [2: "Sandybridge", 3: "Haswell", 4: "SkylakeX"][x86Level]
+  }
+}
+
+/// A limit of the process that leaves no room for the buffer of products.
+public struct InsufficientAddressSpace: Error, CustomStringConvertible {
+  let bytes: Int
+
+  public var description: String {
+    var limit = rlimit()
+    getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+    let limits =
+      limit.rlim_cur == rlim_t.max
+      ? "the system does not give them" : "'ulimit -v' allows \(limit.rlim_cur >> 20) in all"
+    return """
+      there is too little memory to start: OpenBLAS and MPI need \(bytes >> 20) MiB more, and \
+      \(limits) (type 'ulimit -v unlimited' before, or ask the scheduler for more memory)
+      """
   }
 }

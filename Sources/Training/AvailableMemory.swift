@@ -2,19 +2,22 @@ import Glibc
 
 /// Bytes of memory that this machine, or the narrowest control group around this process, has left;
 /// `nil` where neither says.
-func availableMemory() -> Int? {
+///
+/// - Parameter top: what stands before the system's paths.
+package func availableMemory(under top: String = "") -> Int? {
   var limits: [Int] = []
-  if let kilobytes = number(in: "/proc/meminfo", after: "MemAvailable:") {
+  if let kilobytes = number(in: "\(top)/proc/meminfo", after: "MemAvailable:") {
     limits.append(kilobytes * 1024)
   }
-  for line in lines(of: "/proc/self/cgroup") {
-    // "0::/path" is version 2, "4:memory:/path" version 1.
+  for line in lines(of: "\(top)/proc/self/cgroup") {
+    // "0::/path" is version 2, "4:memory:/path" or "4:cpu,memory:/path" version 1.
     let parts = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-    guard parts.count == 3, parts[1].isEmpty || parts[1] == "memory" else { continue }
+    guard parts.count == 3, parts[1].isEmpty || parts[1].split(separator: ",").contains("memory")
+    else { continue }
     let (root, limit, used) =
       parts[1].isEmpty
-      ? ("/sys/fs/cgroup", "memory.max", "memory.current")
-      : ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
+      ? ("\(top)/sys/fs/cgroup", "memory.max", "memory.current")
+      : ("\(top)/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
     // A group lives within the limits of those above it.
     var path = parts[2].split(separator: "/")
     while true {
@@ -29,6 +32,15 @@ func availableMemory() -> Int? {
     }
   }
   return limits.min()
+}
+
+/// Bytes that this process may still take by `ulimit -v`; `nil` where there is no limit.
+func availableAddressSpace() -> Int? {
+  var limit = rlimit()
+  guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
+    let bytes = Int(exactly: limit.rlim_cur)
+  else { return nil }
+  return max(0, bytes - 1024 * (number(in: "/proc/self/status", after: "VmSize:") ?? 0))
 }
 
 /// The most bytes that this program has had in memory; `getrusage` would count those of who started it.

@@ -17,8 +17,7 @@ struct Bench: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
-      BLAS.repairCoreType()
-      BLAS.useOneThread()
+      try Launcher.prepareProducts()
       try command.run()
     } catch {
       Launcher.exitBeforeStart(Self.self, error)

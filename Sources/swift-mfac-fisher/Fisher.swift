@@ -24,11 +24,11 @@ struct Fisher: ParsableCommand {
       var command = try parseAsRoot()
       if var check = command as? Check {
         try check.data.resolve()
-        start { [check] in try check.check(on: $0) }
+        try start { [check] in try check.check(on: $0) }
       }
       guard var query = command as? any Query else { return try command.run() }
       try query.settings.source.resolve()
-      start { [query] in
+      try start { [query] in
         try query.answer(QueriedFisher(query.settings, damping: query.damping, on: $0))
       }
     } catch {
@@ -36,9 +36,8 @@ struct Fisher: ParsableCommand {
     }
   }
 
-  private static func start(_ body: (Communicator) throws -> Void) -> Never {
-    BLAS.repairCoreType()
-    BLAS.useOneThread()
+  private static func start(_ body: (Communicator) throws -> Void) throws -> Never {
+    try Launcher.prepareProducts()
     Launcher.run(body)
   }
 }

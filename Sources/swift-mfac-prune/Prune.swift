@@ -34,8 +34,7 @@ struct Prune: ParsableCommand {
       try settings.source.resolve()
       try requireUse(
         of: typedOptions(in: arguments), by: PruneSettings.uses, in: settings)
-      BLAS.repairCoreType()
-      BLAS.useOneThread()
+      try Launcher.prepareProducts()
       Launcher.run { [settings] world in try PruningRun(settings, on: world).run() }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)

@@ -46,8 +46,7 @@ struct Train: ParsableCommand {
     if arguments.first == Inspect._commandName { return main(arguments) }
     do {
       let (command, warnings) = try parsed(arguments)
-      BLAS.repairCoreType()
-      BLAS.useOneThread()
+      try Launcher.prepareProducts()
       // The repair may have started the program again.
       if Communicator.isFirst { for warning in warnings { complain(warning, as: "warning") } }
       Requests.listen()

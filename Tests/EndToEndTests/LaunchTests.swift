@@ -133,4 +133,26 @@ import Testing
     #expect(outcome.status == 0, "\(outcome.errors)")
     #expect(outcome.seconds < 5)
   }
+
+  /// OpenBLAS would try for ever to have its memory, before main with threads, or in the first product.
+  @Test(arguments: ["unset", "1"]) func tooLittleMemoryToStartIsSaid(threads: String) throws {
+    for program in [Program.train, Program.prune] {
+      let process = Process()
+      process.executableURL = URL(filePath: "/bin/bash")
+      process.arguments = [
+        "-c",
+        "ulimit -v 230000; \(threads == "unset" ? "unset OPENBLAS_NUM_THREADS" : "export OPENBLAS_NUM_THREADS=1"); "
+          + "exec \(program) --dataset digits --model mlp --weights w.safetensors --output o --sparsity 0.5",
+      ]
+      if program == Program.train {
+        process.arguments![1] = process.arguments![1].replacing(
+          " --weights w.safetensors --output o", with: " --dry-run")
+      }
+      let outcome = try Program.run(process, limit: 20)
+      #expect(outcome.status == 1)
+      #expect(outcome.errors.contains("too little memory to start"), "\(outcome.errors)")
+      #expect(outcome.errors.contains("'ulimit -v' allows 224 in all"), "\(outcome.errors)")
+      #expect(outcome.seconds < 15)
+    }
+  }
 }

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+import Training
+
+/// The memory that a process may still take, by files as Linux writes them.
+@Suite struct AvailableMemoryTests {
+  private func available(_ files: [String: String]) throws -> Int? {
+    let top = NSTemporaryDirectory() + "swift-mfac-\(UUID().uuidString)"
+    defer { try? FileManager.default.removeItem(atPath: top) }
+    for (name, text) in files {
+      let path = URL(filePath: "\(top)/\(name)")
+      try FileManager.default.createDirectory(
+        at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try text.write(to: path, atomically: false, encoding: .utf8)
+    }
+    return availableMemory(under: top)
+  }
+
+  private let machine = ["proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    8000 kB\n"]
+
+  @Test func theMachineIsTheLimitWithoutGroups() throws {
+    #expect(try available(machine) == 8000 * 1024)
+    #expect(try available([:]) == nil)
+    let none = machine.merging([
+      "proc/self/cgroup": "0::/a\n", "sys/fs/cgroup/a/memory.max": "max\n",
+      "sys/fs/cgroup/a/memory.current": "1000\n",
+    ]) { $1 }
+    #expect(try available(none) == 8000 * 1024)
+  }
+
+  /// The group above is narrower; pages of files can be dropped.
+  @Test func aGroupOfVersion2IsTheLimit() throws {
+    let files = machine.merging([
+      "proc/self/cgroup": "0::/job/step\n", "sys/fs/cgroup/job/step/memory.max": "4000000\n",
+      "sys/fs/cgroup/job/step/memory.current": "100000\n",
+      "sys/fs/cgroup/job/memory.max": "3000000\n", "sys/fs/cgroup/job/memory.current": "900000\n",
+      "sys/fs/cgroup/job/memory.stat": "anon 5\ninactive_file 400000\n",
+    ]) { $1 }
+    #expect(try available(files) == 3_000_000 - 900_000 + 400_000)
+  }
+
+  /// In a container the group's own directory stands at the top.
+  @Test(arguments: ["memory", "cpu,memory"]) func aGroupOfVersion1IsTheLimit(controllers: String)
+    throws
+  {
+    let files = machine.merging([
+      "proc/self/cgroup": "5:pids:/docker/x\n4:\(controllers):/docker/x\n",
+      "sys/fs/cgroup/memory/memory.limit_in_bytes": "2000000\n",
+      "sys/fs/cgroup/memory/memory.usage_in_bytes": "2500000\n",
+    ]) { $1 }
+    #expect(try available(files) == 0)
+  }
+}
