@@ -62,7 +62,7 @@ public final class ForeignModel: TrainedModel {
         + (judging > 0
           ? GradientRows.bytes(count: judging, blocks: blocks, isPaged: pages != nil) : 0),
       vectors: 4 * (count + slice.count), activations: 0
-    ).check(on: world)
+    ).check(on: world) { _ in "it takes a file of fewer gradients, or more nodes" }
     let source = FileGradients(file: file, rowCount: rowCount, columns: slice)
     guard judging > 0 else { return (source, nil) }
     let rows = try world.agree {

@@ -8,10 +8,10 @@ public struct MemoryPlan: Sendable {
     case optimizer = "the optimizer"
     case gradients = "the gradients"
 
-    /// What takes less.
+    /// What takes less, where nothing is worked out.
     var remedy: String {
       switch self {
-      case .optimizer: "a smaller --window, more --micro-batches, or more nodes take less"
+      case .optimizer: "more nodes, or a smaller network, take less"
       case .gradients: "fewer --gradients, or more nodes take less"
       }
     }
@@ -66,13 +66,27 @@ public struct MemoryPlan: Sendable {
     return overflow ? .max : product
   }
 
-  /// Refuses a plan for which a node does not have the memory. Collective.
-  package func check(on world: Communicator) throws {
-    let available = availableMemory()
+  /// Refuses a plan for which a node does not have the memory, or this process may not have it.
+  /// Collective.
+  ///
+  /// - Parameter remedy: what to type instead, where something is found that fits; it is asked with a
+  ///   function that says whether a plan does.
+  package func check(
+    on world: Communicator, remedy: (_ fits: (MemoryPlan) -> Bool) throws -> String? = { _ in nil }
+  ) throws {
     let ranksHere = world.ranksOnThisNode
+    // Of the addresses that a process may use, some are lost between allocations.
+    let (node, process) = (
+      availableMemory() ?? .max, availableAddressSpace().map { $0 / 8 * 7 } ?? .max
+    )
+    func fits(_ plan: MemoryPlan) -> Bool {
+      plan.total <= process && plan.total(ranks: ranksHere) <= node
+    }
     try world.agree {
-      guard let available, total(ranks: ranksHere) > available else { return }
-      throw InsufficientMemory(plan: self, ranksHere: ranksHere, available: available)
+      guard !fits(self) else { return }
+      throw InsufficientMemory(
+        plan: self, ranksHere: total > process ? 1 : ranksHere,
+        available: total > process ? process : node, remedy: try remedy(fits))
     }
   }
 }
@@ -82,13 +96,14 @@ public struct InsufficientMemory: Error, CustomStringConvertible {
   let plan: MemoryPlan
   let ranksHere: Int
   let available: Int
+  let remedy: String?
 
   public var description: String {
     """
     this run needs \(formatBytes(plan.total)) on a rank, of which \(plan.holder.rawValue) \
     \(formatBytes(plan.state)) and activations \(formatBytes(plan.activations)); with \(ranksHere) \
     on this node that is \(formatBytes(plan.total(ranks: ranksHere))), and \
-    \(formatBytes(available)) are available (\(plan.holder.remedy))
+    \(formatBytes(available)) are available (\(remedy ?? plan.holder.remedy))
     """
   }
 }

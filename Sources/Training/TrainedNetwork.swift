@@ -85,10 +85,19 @@ public final class TrainedNetwork: TrainedModel {
     examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
     on world: Communicator
   ) throws -> any GradientSource {
-    try GradientCollection.memory(
-      of: description, on: examples, examplesPerRow: examplesPerRow, slices: slices,
-      rank: world.rank, kept: kept(rowCount)
-    ).check(on: world)
+    func memory(rows: Int) throws -> MemoryPlan {
+      try GradientCollection.memory(
+        of: description, on: examples, examplesPerRow: examplesPerRow, slices: slices,
+        rank: world.rank, kept: kept(rows))
+    }
+    try memory(rows: rowCount).check(on: world) { fits in
+      var (fitting, rows) = (0, rowCount)
+      while fitting + 1 < rows {
+        let middle = (fitting + rows) / 2
+        if fits(try memory(rows: middle)) { fitting = middle } else { rows = middle }
+      }
+      return fitting > 0 ? "--gradients \(fitting) is the most that fits" : nil
+    }
     return try world.agree {
       NetworkGradients(
         rowCount: rowCount,

@@ -96,27 +96,13 @@ public final class Trainer {
     let groups = try world.agree { try plan.parameterGroups(staysZero: masks?.removed) }
     self.groups = groups
     let layers = try world.agree { try plan.kfacLayers() }
-    let memory = try world.agree {
-      var memory = MemoryPlan(
-        optimizer: plan.optimizer.bytes(
-          layers: layers, microBatches: microBatches, groups: groups,
-          measuresDirection: plan.measuresDirection, partition: partition,
-          rank: world.rank) + plan.spectrumBytes,
-        vectors: 4 * d
-          + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
-          + RunningStatistics.bytes(
-            count: plan.network.stateLayout.count, microBatches: microBatches, on: world)
-          // One for training, and one for evaluation.
-          + 2 * ExampleBuffer.bytes(plan.dataset.training, capacity: examples),
-        activations: try Network<Float>.bytes(for: plan.network, maximumBatch: examples))
-      if let more = try plan.kfacMemory() { memory += more }
-      memory += try FactorGathering.memory(
-        plan, examples: examples, microBatches: microBatches.range(of: world.rank).count)
-      if masks != nil { memory += try plan.pruningMemory(groups, partition, on: world) }
-      return memory
+    func memory(_ plan: TrainingPlan) throws -> MemoryPlan {
+      try plan.memory(
+        layers: layers, groups: groups, hasMasks: masks != nil, partition: partition, on: world)
     }
-    try memory.check(on: world)
-    progress.say(try plan.summary(partition, groups, masks, memory))
+    let needed = try world.agree { try memory(plan) }
+    progress.say(try plan.summary(partition, groups, masks, needed))
+    try needed.check(on: world) { fits in try plan.memoryRemedy { fits(try memory($0)) } }
 
     network = try Network<Float>(plan.network, maximumBatch: examples)
     statistics = RunningStatistics(

@@ -95,19 +95,45 @@ import Testing
       outcome.errors.contains(layer == nil ? "rank 1: model.yaml" : "model.yaml must be the same"))
   }
 
-  /// The memory is told before it is taken: here more than a process may have.
-  @Test func memoryIsToldBeforeItIsAllocated() throws {
+  /// The memory is said before it is taken, and the largest window that does fit.
+  @Test func aRunThatDoesNotFitSaysWhatDoes() throws {
     let directory = try TemporaryDirectory()
-    let program = """
-      ulimit -v 3000000; exec "\(Program.train)" --dataset digits --model mlp --window 20000 \
-      --run-directory "\(directory.path("run"))"
+    let model = try directory.write(
       """
-    let process = Process()
-    process.executableURL = URL(filePath: "/bin/bash")
-    process.arguments = ["-c", program]
-    let outcome = try Program.run(process)
-    #expect(outcome.status != 0)
-    #expect(outcome.output.contains("GiB a rank, of which the optimizer"))
+      input: [1, 8, 8]
+      layers: [flatten, {linear: {in: 64, out: 1000}}, tanh, {linear: {in: 1000, out: 10}}]
+      """, to: "model.yaml")
+    func train(window: Int, _ more: String = "") throws -> Program.Outcome {
+      let process = Process()
+      process.executableURL = URL(filePath: "/bin/bash")
+      process.arguments = [
+        "-c",
+        """
+        ulimit -v 700000; exec "\(Program.train)" --dataset digits --model \(model) --window \(window) \
+        --steps 2 --run-directory "\(directory.path("run"))" --dry-run \(more)
+        """,
+      ]
+      return try Program.run(process)
+    }
+    let refused = try train(window: 20000)
+    #expect(refused.status == 1)
+    #expect(refused.output.contains("GiB a rank, of which the optimizer "))
+    let found = try #require(
+      refused.errors.firstMatch(
+        of: /--window (\d+) is the largest that fits, or --window (\d+) (--window-type .*)\)/),
+      "\(refused.errors)")
+    let (window, smaller) = (try #require(Int(found.1)), try #require(Int(found.2)))
+    #expect(window < smaller)
+    // As much as is worked out, but for what the process takes itself in the meantime.
+    let fitting = try train(window: window * 99 / 100)
+    #expect(fitting.status == 0, "\(fitting.errors)")
+    #expect(try train(window: window * 101 / 100).status == 1)
+    #expect(try train(window: smaller * 99 / 100, "\(found.3)").status == 0)
+    // One that needs no more than another form.
+    let form = try train(window: window * 3 / 2)
+    #expect(
+      form.errors.contains("(with --window-type bfloat16 it fits; as it is, --window "),
+      "\(form.errors)")
   }
 
   @Test func moreRanksThanMicroBatchesAreRefused() throws {
