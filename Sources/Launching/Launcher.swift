@@ -6,8 +6,6 @@ import MPI
 
 /// How the program starts, and how it ends: one message, from one rank, whatever happens.
 package enum Launcher {
-  /// Ends a program that has not started MPI, for a reason that all its ranks have: rank 0 says it.
-  package static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error)
   /// Prepares the process for products, before MPI starts.
   ///
   /// - Throws: `InsufficientAddressSpace` where there is no memory for them.
@@ -18,19 +16,59 @@ package enum Launcher {
     try BLAS.takeMemory()
   }
 
+  /// Ends a program that has not started MPI, for a reason that all its ranks have: rank 0 says it.
+  package static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error)
     -> Never
   {
     let status = command.exitCode(for: error).rawValue
+    let text = advised(command, error)
     if !Communicator.isFirst {
       // A launcher ends the other ranks as soon as one has failed: let rank 0 be that one. If this
       // one is still there later, rank 0 did not fail, and the reason is this rank's own.
       if status != EXIT_SUCCESS {
         sleep(3)
-        complain("a rank other than 0: \(command.message(for: error))")
+        let line = text?.split(separator: "\n").first.map(String.init)
+        complain("a rank other than 0: \(line ?? command.message(for: error))")
       }
       _exit(status)
     }
-    command.exit(withError: error)
+    guard let text else { command.exit(withError: error) }
+    complain(text)
+    exit(status)
+  }
+
+  /// What is said of an option that there is not, with the one that is meant; nil for other errors.
+  private static func advised(
+    _ command: (some ParsableCommand).Type, _ error: any Error
+  ) -> String? {
+    let text = command.fullMessage(for: error)
+    let arguments = CommandLine.arguments.dropFirst()
+    let subcommand = command.configuration.subcommands.first { $0._commandName == arguments.first }
+    let help =
+      subcommand.map { command.helpMessage(for: $0) } ?? command.helpMessage(columns: 100)
+    let known = help.matches(of: /--([a-z][a-z-]*)/).map { String($0.1) }
+    let flag: Substring
+    if let unknown = text.prefixMatch(of: /Error: Unknown option '([^']+)'/) {
+      flag = unknown.1
+    } else if text.hasPrefix("Error: Missing expected argument"),
+      let other = arguments.first(where: { argument in
+        argument.hasPrefix("--") && !known.contains(String(name(of: argument[...])))
+      })
+    {
+      // It may stand for what is missing.
+      flag = other[...]
+    } else {
+      return nil
+    }
+    let advice = NearestName.of(String(name(of: flag)), among: known).map { "type --\($0)" }
+    let rest = text.split(separator: "\n", maxSplits: 1).dropFirst().first ?? ""
+    return
+      "Unknown option '\(flag.prefix { $0 != "=" })': \(advice ?? "--help lists them")\n\(rest)"
+  }
+
+  /// Of an option with dashes before it and perhaps its value behind it.
+  private static func name(of flag: Substring) -> Substring {
+    flag.drop { $0 == "-" }.prefix { $0 != "=" }
   }
 
   /// Starts MPI, runs `body` and ends the program.
@@ -45,6 +83,9 @@ package enum Launcher {
     do {
       world = try Communicator.start(
         watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
+    } catch let error as LaunchError {
+      if !Communicator.isFirst { sleep(3) } else { complain("\(error)") }
+      _exit(EXIT_FAILURE)
     } catch {
       complain("\(error)")
       exit(EXIT_FAILURE)
@@ -78,6 +119,3 @@ package enum Launcher {
     }
   }
 }
-    } catch let error as LaunchError {
-      if !Communicator.isFirst { sleep(3) } else { complain("\(error)") }
-      _exit(EXIT_FAILURE)

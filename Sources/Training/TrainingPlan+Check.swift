@@ -30,7 +30,11 @@ extension TrainingPlan {
     guard ranks <= parts else {
       throw DatasetError(
         "--micro-batches", "there are more ranks than micro-batches",
-        expected: "at least \(ranks), one for each rank", got: "\(parts)")
+        expected: "at least \(ranks), one for each rank",
+        got: "\(parts)"
+          + ((ranks...max(ranks, batch)).first { batch % $0 == 0 }.map {
+            " (\($0) would do)"
+          } ?? ""))
     }
     try network.check(against: dataset, loss: loss)
     if let rows = network.fewestNormalized {

@@ -22,7 +22,11 @@ struct Prune: ParsableCommand {
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
     // Has nothing to do with ranks, nor with what pruning asks for.
-    if arguments.first == Plot._commandName { return Plot.main(Array(arguments.dropFirst())) }
+    if arguments.first == Plot._commandName {
+      do { return try Plot.parse(Array(arguments.dropFirst())).run() } catch {
+        Launcher.exitBeforeStart(Plot.self, error)
+      }
+    }
     if arguments.first == "help" {
       if arguments.dropFirst().first == Plot._commandName {
         Plot.exit(withError: CleanExit.helpRequest())

@@ -43,6 +43,10 @@ struct Report: ParsableCommand {
   )
   var targetLoss: Double?
 
+  static func main() {
+    do { try parse().run() } catch { Launcher.exitBeforeStart(Self.self, error) }
+  }
+
   func validate() throws {
     try require(!runs.isEmpty, "RUN", "one or more", "none")
     if let targetLoss { try require(targetLoss.isFinite, "--target-loss", "a number", targetLoss) }

@@ -51,9 +51,10 @@ struct Configuration {
       }
       let line = key.mark.map { ":\($0.line)" } ?? ""
       guard let name = key.string, let setting = known.first(where: { $0.name == name }) else {
+        let near = NearestName.of(key.string ?? "", among: known.map(\.name) + [Self.groups])
         throw ValidationError(
-          "\(path)\(line): unknown key '\(key.string ?? "")', expected one of "
-            + (known.map(\.name) + [Self.groups]).sorted().joined(separator: ", "))
+          "\(path)\(line): unknown key '\(key.string ?? "")': "
+            + (near.map { "write \($0)" } ?? "the keys are the options that --help lists"))
       }
       if setting.isList, case .sequence(let entries) = value {
         arguments += try entries.map { entry in

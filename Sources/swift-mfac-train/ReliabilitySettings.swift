@@ -60,9 +60,18 @@ struct ReliabilitySettings: ParsableArguments {
 extension ReliabilitySettings {
   /// Checks what a flag may have replaced.
   func resolve() throws {
+    if ["auto", "never"].contains(resume) || access("\(resume)/manifest.json", F_OK) == 0 {
+      return
+    }
+    let newest = try? CheckpointDirectory(ofRun: resume).steps().first
     try require(
-      ["auto", "never"].contains(resume) || access("\(resume)/manifest.json", F_OK) == 0,
-      "--resume", "auto, never or a checkpoint's directory", resume.isEmpty ? "nothing" : resume)
+      false, "--resume", "auto, never or a checkpoint's directory",
+      resume.isEmpty
+        ? "nothing"
+        : resume
+          + (newest.map {
+            " (type --resume \(CheckpointDirectory(ofRun: resume).path(step: $0)))"
+          } ?? ""))
   }
 
   var saving: TrainingPlan.Saving {

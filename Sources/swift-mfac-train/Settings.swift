@@ -35,9 +35,12 @@ struct Settings: ParsableArguments {
     try require(
       !optimizer.sparse || start.initialWeights != nil, "--sparse",
       "--initial-weights with it, whose zeros stay", "none")
+    let parts = length.microBatches
+    let multiple = max(1, (length.batchSize + parts / 2) / parts) * parts
     try require(
-      length.batchSize % length.microBatches == 0, "--batch-size",
-      "a multiple of --micro-batches, \(length.microBatches)", length.batchSize)
+      length.batchSize % parts == 0, "--batch-size",
+      "a multiple of --micro-batches, \(parts), such as \(multiple)",
+      length.batchSize)
     try require(
       reliability.resume != "auto" || output.runDirectory != nil, "--resume auto",
       "--run-directory with it", "none")

@@ -43,8 +43,11 @@ struct Train: ParsableCommand {
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
     // Has nothing to do with ranks.
-    if arguments.first == Inspect._commandName { return main(arguments) }
     do {
+      if arguments.first == Inspect._commandName {
+        var inspect = try parseAsRoot(arguments)
+        return try inspect.run()
+      }
       let (command, warnings) = try parsed(arguments)
       try Launcher.prepareProducts()
       // The repair may have started the program again.
