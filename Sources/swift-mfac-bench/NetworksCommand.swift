@@ -36,6 +36,7 @@ struct NetworksCommand: ParsableCommand {
   var list = false
 
   func validate() throws {
+    try files.checkReplacesNoSweep()
     let longest = 1_000_000.0
     try require("--batch-size", in: 1...1_000_000_000, batchSize)
     for count in microBatches {

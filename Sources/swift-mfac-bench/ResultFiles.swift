@@ -1,8 +1,10 @@
 import ArgumentParser
 import Datasets
 import Foundation
+import Launching
 import MPI
 import Training
+import Results
 
 /// Where results go beside the table.
 struct ResultFiles: ParsableArguments {
@@ -18,6 +20,13 @@ struct ResultFiles: ParsableArguments {
     guard Communicator.isFirst else { return }
     for (flag, path) in [("--json", json), ("--plot", plot)] {
       guard let path else { continue }
+      if flag == "--json" {
+        try require(
+          flag, replaces: path, only: "results", named: ".json", beginningWith: "{\n", "[\n")
+      } else {
+        try require(
+          flag, replaces: path, only: "a plot", named: ".svg", beginningWith: "<?xml", "<svg")
+      }
       let isNew = access(path, F_OK) != 0
       let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
       guard descriptor >= 0 else {
@@ -27,6 +36,14 @@ struct ResultFiles: ParsableArguments {
       close(descriptor)
       if isNew { unlink(path) }
     }
+  }
+
+  /// Refuses the file that a sweep's runs have added to one by one: they would have to run again.
+  func checkReplacesNoSweep() throws {
+    guard Communicator.isFirst, let json, access(json, F_OK) == 0 else { return }
+    try require(
+      (try? earlier(ScalingCurves.self)) == nil, "--json", "another file",
+      "'\(json)', to which 'scaling' and 'predict' add")
   }
 
   /// Writes what was asked for.

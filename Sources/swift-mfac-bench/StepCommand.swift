@@ -22,6 +22,7 @@ struct StepCommand: ParsableCommand {
   @OptionGroup var files: ResultFiles
 
   func validate() throws {
+    try files.checkReplacesNoSweep()
     try options.checkWindow(parameters: try options.network.description.layout.count)
   }
 

@@ -39,6 +39,7 @@ struct WindowCommand: ParsableCommand {
   @OptionGroup var files: ResultFiles
 
   func validate() throws {
+    try files.checkReplacesNoSweep()
     for (flag, value) in [("--parameters", parameters), ("--steps", steps)] {
       try require(flag, in: 1...1_000_000_000, value)
     }

@@ -17,7 +17,11 @@ struct Plot: ParsableCommand {
   @Option(help: "The file for the plot, as SVG; it is replaced.", completion: .file())
   var output: String
 
-  func validate() throws { try require(!output.isEmpty, "--output", "a path", "an empty one") }
+  func validate() throws {
+    try require(!output.isEmpty, "--output", "a path", "an empty one")
+    try require(
+      "--output", replaces: output, only: "a plot", named: ".svg", beginningWith: "<?xml", "<svg")
+  }
 
   func run() throws {
     let curves = try PruningCurves(ofReports: reports)

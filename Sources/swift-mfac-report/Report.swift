@@ -65,6 +65,8 @@ struct Report: ParsableCommand {
         status.st_mode & S_IFMT == S_IFREG, "--out", "a file", "'\(out)', a device or pipe")
       try require(
         access(out, W_OK) == 0, "--out", "a file that can be written", "'\(out)', which cannot")
+      try require(
+        "--out", replaces: out, only: "a page", named: ".html", beginningWith: "<!doctype html")
     }
   }
 

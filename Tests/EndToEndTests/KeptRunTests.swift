@@ -96,6 +96,33 @@ import Testing
     #expect(try trainedNetwork(of: run) == model)
   }
 
+  /// What another program asks for by a wrong name is not replaced.
+  @Test func outputsReplaceTheirOwnKindAlone() throws {
+    let scaling = ["--part", "optimizer", "--parameters", "2000", "--window", "4", "--steps", "1"]
+    let (curves, log) = (directory.path("curves.json"), directory.path("metrics.jsonl"))
+    func bench(_ arguments: [String]) throws -> Program.Outcome {
+      try Program.run(Program.process(ranks: nil, program: Program.bench, arguments))
+    }
+    #expect(try bench(["scaling", "--json", curves] + scaling).status == 0)
+    _ = try directory.write("{\"step\":1,\"loss\":2}\n", to: "metrics.jsonl")
+    let before = try contents(directory.root)
+    for (program, arguments, flag) in [
+      (Program.bench, ["window", "--steps", "1", "--json", curves], "--json"),
+      (Program.bench, ["networks", "mlp", "--json", log], "--json"),
+      (Program.bench, ["step", "--model", "mlp", "--plot", log], "--plot"),
+      (Program.prune, ["plot", "report.json", "--output", log], "--output"),
+      (
+        Bundle.main.bundleURL.appending(path: "swift-mfac-report").path,
+        [directory.root, "--out", curves], "--out"
+      ),
+    ] {
+      let refused = try Program.run(Program.process(ranks: nil, program: program, arguments))
+      #expect(
+        refused.status != 0 && refused.errors.contains("\(flag): expected "), "\(refused.errors)")
+      #expect(try contents(directory.root) == before, "\(arguments)")
+    }
+  }
+
   /// Whoever writes there may be removing what is to be read: it is not looked at.
   @Test(arguments: [nil, 2]) func aDirectoryThatIsTakenIsNotRead(ranks: Int?) throws {
     let settings = settings + ["--save-every-steps", "5"]
