@@ -128,9 +128,11 @@ import Testing
   /// 40 gradients of 5 parameters with raw prices among the features, beside which λ = 1e-5 disappears in
   /// their products. The numbers are mpmath's, of 80 digits; see RefinedInverseTests.
   @Test func answersKeepTheirDigitsBesideLargeGradients() throws {
-    let gradients = (0..<40).flatMap { r in
-      (0..<5).map { i in
-        Double((r * r * 7 + r * i * 13 + i * i * 5 + 3 * i) % 23 - 11) * (i % 2 == 1 ? 131072 : 1)
+    var gradients: [Double] = []
+    for r in 0..<40 {
+      for i in 0..<5 {
+        let number = (r * r * 7 + r * i * 13 + i * i * 5 + 3 * i) % 23 - 11
+        gradients.append(Double(number) * (i % 2 == 1 ? 131072 : 1))
       }
     }
     let vector = (0..<5).map { Double($0 * 5 % 7 - 3) + 0.1 }

@@ -11,14 +11,15 @@ import Testing
   /// 200 gradients of 40 weights, of the size of raw prices. The whole matrix by its m×m side, and as one
   /// block by its d×d side, are two ways to the same numbers.
   @Test func bothSidesOfTheMatrixPruneAlike() throws {
-    let gradients = (0..<200).flatMap { r in
-      (0..<40).map { i in
-        Double((r * r * 7 + r * i * 13 + i * i * i * 5 + 3 * i) % 997 - 498) * 64
-          * (i % 3 == 0 ? 16384 : 1)
+    var gradients: [Double] = []
+    for r in 0..<200 {
+      for i in 0..<40 {
+        let number = (r * r * 7 + r * i * 13 + i * i * i * 5 + 3 * i) % 997 - 498
+        gradients.append(Double(number) * (i % 3 == 0 ? 1048576 : 64))
       }
     }
     try NPYFile.write(gradients, shape: [200, 40], to: directory.path("g.npy"))
-    let weights = (0..<40).map { Float(($0 * 29) % 41 - 20) / 16 + 0.03 }
+    let weights = (0..<40).map { (i: Int) -> Float in Float((i * 29) % 41 - 20) / 16 + 0.03 }
     try weights.withUnsafeBufferPointer {
       try SafetensorsFile.write([("w", [4, 10], $0)], to: directory.path("w.safetensors"))
     }
