@@ -13,7 +13,9 @@ extension NetworkDescription {
     else {
       if dataset.channelsFirst == input { throw dataset.channelsLastRefusal(of: "the model") }
       throw DatasetError(
-        "the model", "does not take the data's \(dataset.noun)", expected: "input: \(shape)",
+        "the model", "does not take the data's \(dataset.noun)",
+        expected: "input: \(shape)"
+          + (input.count == shape.count ? "" : ", or [\(dataset.training.inputCount)]"),
         got: "\(input)")
     }
     try checkTargets(dataset, loss)
