@@ -10,7 +10,8 @@ KILLS ?= 50
 SEED ?= 1
 ARGS ?=
 RELEASE := .build/release
-BUILD := swift build -c release --explicit-target-dependency-import-check error
+# Colours are a flag of the compiler: by default a terminal and a pipe would each build all of it again.
+BUILD := swift build -c release --no-color-diagnostics --explicit-target-dependency-import-check error
 
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
 # What is M-FAC's, unless ARGS asks for another optimizer.
@@ -64,7 +65,11 @@ train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="â
 
 test: setup ## Run every test
 	@$(BUILD) --build-tests
-	@swift test -c release --skip-build --no-parallel
+	@$(call shown,swift test -c release --skip-build --no-parallel)
+
+# Shows each line when it is written: to a pipe tests would write in large pieces, to a terminal they do
+# not.
+shown = if [ -t 1 ]; then $(1); else NO_COLOR=1 script -qefc '$(1)' /dev/null </dev/null | sed -u 's/\r$$//'; fi
 
 torture: setup ## Kill runs at random moments, KILLS=50 times; each must end with the same bytes
 	@$(BUILD) --build-tests
@@ -118,9 +123,9 @@ lint: ## Check the format of the sources, who imports whom, and who opens files 
 	@swift format lint --strict --recursive Package.swift Sources Tests Launch
 	@$(call no-import,COpenMPI,$(filter-out Sources/MPI,$(MODULES)))
 	@$(call no-import,COpenBLAS|CKernels,$(filter-out Sources/LinearAlgebra,$(MODULES)))
+	@$(call no-import,CStart,$(filter-out Sources/Launching,$(MODULES)))
 	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Datasets))
 	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Optimizers))
-	@$(call no-import,CStart,$(filter-out Sources/Launching,$(MODULES)))
 	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift)
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
 

@@ -5,7 +5,7 @@ import Foundation
 ///
 /// No other place makes an encoder (`make lint`): a record with such a number can always be written.
 package enum JSONText {
-  /// No text of a record is this: JSON readers refuse names with a zero in them, and so do file systems.
+  /// No text of a record is this: no file has a name with a zero in it.
   private static let notFinite = "\0not finite"
 
   /// - Parameter inLines: whether each value has a line of its own; else all is one line.
