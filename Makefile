@@ -126,12 +126,13 @@ lint: ## Check the format of the sources, who imports whom, and who opens files 
 	@$(call no-import,CStart,$(filter-out Sources/Launching,$(MODULES)))
 	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Datasets))
 	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Optimizers))
-	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift)
+	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift RunLock.swift Launch.swift)
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
 
 MODULES := $(wildcard Sources/*)
 no-import = ! grep -rnE '^(@_exported )?import ($(1))$$' $(2) --include='*.swift'
-# What opens a file for reading: InputFile alone does, so that ranks compare what they read.
+# What opens a file for reading: InputFile alone does, so that ranks compare what they read; beside it the
+# system's own files and the lock of a run directory.
 READS := \b(f|fd)?open(at)?\(.*(O_RDONLY|"r)|\b(Data|String|NSData|NSString|XMLParser)\(contentsOf|contents\(atPath|FileHandle\(|InputStream\(|\bifstream
 WRITES_JSON := JSONEncoder\(|JSONSerialization\.data
 no-use = ! grep -rnE '$(1)' Sources --include='*.swift' --include='*.[ch]' $(addprefix --exclude=,$(2)) | \

@@ -98,24 +98,26 @@ public final class RefinedInverse {
       return range.filter { !removed[$0 - start] }.map { $0 - range.lowerBound }
     }
 
-    let trace = try fold({ block in
-      let columns = kept(block)
-      let numbers = rows.doubles(ofBlock: block, columns: columns)
-      return [(0..<m * columns.count).reduce(0) { $0 + numbers[$1] * numbers[$1] }]
-    }, Self.sum)[0]
+    let trace = try fold(
+      { block in
+        let columns = kept(block)
+        let numbers = rows.doubles(ofBlock: block, columns: columns)
+        return [(0..<m * columns.count).reduce(0) { $0 + numbers[$1] * numbers[$1] }]
+      }, Self.sum)[0]
     let condition = 1 + trace / (Double(m) * damping)
     factor = CholeskyFactor(capacity: m)
     let shift = Double(m) * damping
     if 8 * Self.unit * condition <= Self.goodError {
-      let gram = try fold({ block in
-        let columns = kept(block)
-        let numbers = rows.doubles(ofBlock: block, columns: columns)
-        return [Double](unsafeUninitializedCapacity: m * m) { gram, count in
-          gram.initialize(repeating: 0)
-          symmetricProduct(numbers, rows: m, columns: columns.count, into: gram.baseAddress!)
-          count = m * m
-        }
-      }, Self.sum)
+      let gram = try fold(
+        { block in
+          let columns = kept(block)
+          let numbers = rows.doubles(ofBlock: block, columns: columns)
+          return [Double](unsafeUninitializedCapacity: m * m) { gram, count in
+            gram.initialize(repeating: 0)
+            symmetricProduct(numbers, rows: m, columns: columns.count, into: gram.baseAddress!)
+            count = m * m
+          }
+        }, Self.sum)
       try factor.factor(gram, stride: m, rows: Array(0..<m), shift: shift)
       factorError = 8 * Self.unit * condition
     } else {
@@ -131,14 +133,17 @@ public final class RefinedInverse {
     of rows: GradientRows, fold: Fold, kept: @escaping (Int) -> [Int]
   ) throws -> TallRows {
     let m = rows.count
-    let numbers = try fold({ block in
-      let columns = kept(block)
-      let numbers = rows.doubles(ofBlock: block, columns: columns)
-      let all = UnsafeBufferPointer(start: numbers, count: m * columns.count)
-      return TallRows(columns: m, numbers: Array(all)).reduced().numbers
-    }, { left, right in
-      TallRows(columns: m, numbers: left).joined(with: TallRows(columns: m, numbers: right)).numbers
-    })
+    let numbers = try fold(
+      { block in
+        let columns = kept(block)
+        let numbers = rows.doubles(ofBlock: block, columns: columns)
+        let all = UnsafeBufferPointer(start: numbers, count: m * columns.count)
+        return TallRows(columns: m, numbers: Array(all)).reduced().numbers
+      },
+      { left, right in
+        TallRows(columns: m, numbers: left).joined(with: TallRows(columns: m, numbers: right))
+          .numbers
+      })
     return TallRows(columns: m, numbers: numbers)
   }
 
@@ -155,6 +160,10 @@ public final class RefinedInverse {
     var sums = left
     for i in sums.indices { sums[i] += right[i] }
     return sums
+  }
+
+  private static func largest(_ left: [Double], _ right: [Double]) -> [Double] {
+    [max(left[0], right[0])]
   }
 
   private func coordinates(ofBlock block: Int) -> Range<Int> {
@@ -242,31 +251,35 @@ public final class RefinedInverse {
 
   /// `Gy`, shape [m].
   func products(with y: ExtendedNumbers) throws -> ExtendedNumbers {
-    ExtendedNumbers(
-      serial: try fold({ self.rows.products(ofBlock: $0, with: y, from: self.start).serial }) {
-        var sum = ExtendedNumbers(serial: $0)
-        sum.add(ExtendedNumbers(serial: $1))
-        return sum.serial
-      })
+    func join(_ left: [Double], _ right: [Double]) -> [Double] {
+      var sum = ExtendedNumbers(serial: left)
+      sum.add(ExtendedNumbers(serial: right))
+      return sum.serial
+    }
+    return ExtendedNumbers(
+      serial: try fold(
+        { self.rows.products(ofBlock: $0, with: y, from: self.start).serial }, join))
   }
 
   private func change(
     by step: [Double], of y: ExtendedNumbers, _ before: ExtendedNumbers, _ products: ExtendedNumbers
   ) throws -> Change {
     // Of scaled numbers: squares of large ones would overflow.
-    let largest = try fold({ block in
-      [self.coordinates(ofBlock: block).reduce(0) { max($0, y.high[$1].magnitude) }]
-    }) { [max($0[0], $1[0])] }[0]
+    let largest = try fold(
+      { block in
+        [self.coordinates(ofBlock: block).reduce(0) { max($0, y.high[$1].magnitude) }]
+      }, Self.largest)[0]
     guard largest > 0 else { return Change(norm: 0, element: 0, products: 0) }
-    let sizes = try fold({ block in
-      var sizes = [0.0, 0, 0]
-      for i in self.coordinates(ofBlock: block) where step[i] != 0 || y.high[i] != 0 {
-        sizes[0] += (step[i] / largest) * (step[i] / largest)
-        sizes[1] += (y.high[i] / largest) * (y.high[i] / largest)
-        sizes[2] = max(sizes[2], step[i].magnitude / y.high[i].magnitude)
-      }
-      return sizes
-    }) { [$0[0] + $1[0], $0[1] + $1[1], max($0[2], $1[2])] }
+    let sizes = try fold(
+      { block in
+        var sizes = [0.0, 0, 0]
+        for i in self.coordinates(ofBlock: block) where step[i] != 0 || y.high[i] != 0 {
+          sizes[0] += (step[i] / largest) * (step[i] / largest)
+          sizes[1] += (y.high[i] / largest) * (y.high[i] / largest)
+          sizes[2] = max(sizes[2], step[i].magnitude / y.high[i].magnitude)
+        }
+        return sizes
+      }, { [$0[0] + $1[0], $0[1] + $1[1], max($0[2], $1[2])] })
     let scale = products.high.reduce(0) { max($0, $1.magnitude) }
     var (difference, size) = (0.0, 0.0)
     for row in 0..<(scale > 0 ? products.count : 0) {
@@ -284,9 +297,10 @@ public final class RefinedInverse {
   /// digits for an x near the span of the gradients, where `r/λ` alone would lose them.
   private func firstSolution(_ x: [Double]) throws -> [Double] {
     if let all {
-      let right = try fold({ block in
-        self.coordinates(ofBlock: block).filter { !self.removed[$0] }.map { x[$0] }
-      }, +)
+      let right = try fold(
+        { block in
+          self.coordinates(ofBlock: block).filter { !self.removed[$0] }.map { x[$0] }
+        }, +)
       var y = [Double](repeating: 0, count: x.count)
       for (coordinate, number) in zip(all.coordinates, all.factor.solve(right)) {
         let i = coordinate - firstCoordinate
@@ -305,13 +319,14 @@ public final class RefinedInverse {
   }
 
   private func plainProducts(with x: [Double]) throws -> [Double] {
-    try fold({ block in
-      var products = [Double](repeating: 0, count: self.rows.count)
-      x.withUnsafeBufferPointer {
-        self.rows.writeProducts(ofBlock: block, with: $0, from: self.start, into: &products)
-      }
-      return products
-    }, Self.sum)
+    try fold(
+      { block in
+        var products = [Double](repeating: 0, count: self.rows.count)
+        x.withUnsafeBufferPointer {
+          self.rows.writeProducts(ofBlock: block, with: $0, from: self.start, into: &products)
+        }
+        return products
+      }, Self.sum)
   }
 
   /// Hands `Gᵀc` to `body`, coordinate by coordinate, where these are kept.
@@ -354,12 +369,13 @@ public final class RefinedInverse {
   /// - Parameter chosen: the coordinates of H, for each of the vectors'.
   private func elimination(of chosen: [Bool]) throws -> Elimination? {
     let width = rows.count + 1
-    let columns = try fold({ block in
-      self.coordinates(ofBlock: block).filter { chosen[$0] }.flatMap { i in
-        let place = i + self.start
-        return [Double(self.firstCoordinate + i)] + self.rows.columns(place..<place + 1)
-      }
-    }, +)
+    let columns = try fold(
+      { block in
+        self.coordinates(ofBlock: block).filter { chosen[$0] }.flatMap { i in
+          let place = i + self.start
+          return [Double(self.firstCoordinate + i)] + self.rows.columns(place..<place + 1)
+        }
+      }, +)
     let (m, count) = (rows.count, columns.count / width)
     guard count > 0 else { return nil }
     let others = zip(removed, chosen).map { $0 || $1 }
@@ -382,7 +398,7 @@ public final class RefinedInverse {
   /// `[F⁻¹]ᵢᵢ`, and a bound on their relative errors.
   ///
   /// An element is `(1 − s)/λ` where its leverage s leaves digits of that difference. The others, at most
-  /// 2m, are eliminated together.
+  /// 2m, are eliminated together, and of each the value of the smaller bound is taken.
   ///
   /// - Parameter leverages: of all coordinates.
   /// - Returns: one for each coordinate; 0 where it is left out.
@@ -391,21 +407,23 @@ public final class RefinedInverse {
     _ leverages: [Double]
   ) throws -> (values: [Double], error: Double) {
     let least = min(factorError / Self.goodError, 0.5)
-    var error = 0.0
     var values = leverages.indices.map { removed[$0] ? 0 : (1 - leverages[$0]) / damping }
-    let isEliminated = leverages.indices.map { i in
-      guard !removed[i], all == nil else { return false }
-      if 1 - leverages[i] >= least { error = max(error, factorError / (1 - leverages[i])) }
-      return 1 - leverages[i] < least
+    var errors = leverages.indices.map { i in
+      removed[i] ? 0 : leverages[i] < 1 ? factorError / (1 - leverages[i]) : .infinity
     }
+    let isEliminated = leverages.indices.map { !removed[$0] && 1 - leverages[$0] < least }
     if let eliminated = try all ?? elimination(of: isEliminated) {
-      error = max(error, eliminated.error)
       let inverse = eliminated.factor.inverseDiagonal()
       for (coordinate, inverse) in zip(eliminated.coordinates, inverse) {
         let i = coordinate - firstCoordinate
-        if values.indices.contains(i) { values[i] = inverse / damping }
+        guard values.indices.contains(i), !(errors[i] <= eliminated.error) else { continue }
+        (values[i], errors[i]) = (inverse / damping, eliminated.error)
       }
     }
-    return (values, try fold({ _ in [error] }) { [max($0[0], $1[0])] }[0])
+    let error = try fold(
+      { block in
+        [self.coordinates(ofBlock: block).reduce(0) { max($0, errors[$1]) }]
+      }, Self.largest)[0]
+    return (values, error)
   }
 }

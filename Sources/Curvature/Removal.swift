@@ -79,7 +79,9 @@ public struct Removal {
 
   /// Whether the costs of some coordinates are lost in `1 − s`.
   public static func losesDigits(_ coordinates: [Coordinate], factorError: Double) -> Bool {
-    coordinates.contains { $0.leverage < 1 + goodError && factorError > goodError * (1 - $0.leverage) }
+    coordinates.contains {
+      $0.leverage < 1 + goodError && factorError > goodError * (1 - $0.leverage)
+    }
   }
 
   /// Numbers of a block's part of the sums over all coordinates: `G_R G_Rᵀ`, u and ‖w_M‖².
@@ -212,9 +214,10 @@ public struct Removal {
       t.low[row] -= solution.products.low[row]
     }
     t = t.divided(by: m).divided(by: damping)
-    let square = try fold({ block in
-      [rows.blocks[block].reduce(0) { $0 + lost.high[$1 - start] * lost.high[$1 - start] }]
-    }) { [$0[0] + $1[0]] }[0]
+    let square = try fold(
+      { block in
+        [rows.blocks[block].reduce(0) { $0 + lost.high[$1 - start] * lost.high[$1 - start] }]
+      }, { [$0[0] + $1[0]] })[0]
     let leverages = inverse.leverages()
     let (inverses, error) = try inverse.diagonal(leverages)
     let largest = max(error, solution.error)

@@ -46,7 +46,9 @@ public struct ExtendedNumbers: Sendable {
   }
 
   /// A number gains `factor` times one of other numbers.
-  public mutating func add(_ factor: Double, times number: (high: Double, low: Double), at index: Int) {
+  public mutating func add(
+    _ factor: Double, times number: (high: Double, low: Double), at index: Int
+  ) {
     let product = factor * number.high
     add(product, at: index)
     low[index] += (-product).addingProduct(factor, number.high) + factor * number.low

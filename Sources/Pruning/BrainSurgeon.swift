@@ -104,7 +104,8 @@ public final class BrainSurgeon {
     visit: (Int, Removal, [Removal.Coordinate]) throws -> Void = { _, _, _ in }
   ) throws -> (removal: Removal?, coordinates: [Removal.Coordinate]) {
     var (solution, coordinates): (Removal?, [Removal.Coordinate]) = (nil, [])
-    _ = try minimum(removing: removed, on: world, solved: { solution = $0 }) { block, removal in
+    let keep: (Removal) -> Void = { solution = $0 }
+    _ = try minimum(removing: removed, on: world, solved: keep) { block, removal in
       var (removal, own) = (removal, removal.coordinates(of: rows, block: block, weights: all))
       if isBlockwise, Removal.losesDigits(own, factorError: removal.factorError) {
         removal = try named(damping) {
@@ -125,7 +126,8 @@ public final class BrainSurgeon {
     }
     let refined = try refined(Model(damping: damping, gradientScale: gradientScale), removed, world)
     return (
-      refined, rows.blocks.indices.flatMap { refined.coordinates(of: rows, block: $0, weights: all) }
+      refined,
+      rows.blocks.indices.flatMap { refined.coordinates(of: rows, block: $0, weights: all) }
     )
   }
 

@@ -3,8 +3,8 @@ import Datasets
 import Foundation
 import Launching
 import MPI
-import Training
 import Results
+import Training
 
 /// Where results go beside the table.
 struct ResultFiles: ParsableArguments {

@@ -169,7 +169,8 @@ import Testing
     var rest = x
     let (solution, refined) = rest.withUnsafeMutableBufferPointer { rest in
       let solution = fisher.writeRest(
-        of: UnsafeBufferPointer(rest), products: fisher.window.products(with: UnsafeBufferPointer(rest)),
+        of: UnsafeBufferPointer(rest),
+        products: fisher.window.products(with: UnsafeBufferPointer(rest)),
         into: rest)
       let r = UnsafeBufferPointer(rest)
       let square = r.reduce(0) { $0 + Double($1) * Double($1) }
