@@ -84,8 +84,11 @@ extension DampedFisher {
       if i != slot { others += coefficient * coefficient }
     }
     let square = max(c[slot] * product - shift * others, 0)
-    // S's factor solves Sc = m eⱼ but for a residual of about the rounding of ‖S‖‖c‖.
-    let rounding = (trace + shift) * (others + c[slot] * c[slot])
+    // S's factor solves Sc = m eⱼ but for a residual r of about the rounding of ‖S‖‖c‖; Σ_{i≠j} cᵢrᵢ is left
+    // out.
+    let rounding =
+      (trace + shift) * (others * (others + c[slot] * c[slot])).squareRoot()
+      + c[slot].magnitude * size + shift * others
     let error = Self.roundings * max(rounding / square, size / product.magnitude)
     return WindowDirection(
       coefficients: c, form: .inWindow,

@@ -64,6 +64,8 @@ public struct Removal {
 
   /// A bound on the error of S_R's factor, relative to √(mλ).
   public let factorError: Double
+  /// A bound on the relative error of the update.
+  public let error: Double
 
   /// The largest relative error of a cost, and of the change of the loss.
   public static let goodError = 1e-6
@@ -100,6 +102,7 @@ public struct Removal {
     count = m
     self.damping = damping
     factorError = Self.factorError(of: sums, count: m, damping: damping)
+    error = factorError
     let factor = CholeskyFactor(capacity: m)
     try factor.factor(sums, stride: m, rows: Array(0..<m), shift: Double(m) * damping)
     let v = sums[m * m..<m * m + m].map { $0 - gradientScale }
@@ -233,6 +236,7 @@ public struct Removal {
     count = rows.count
     self.damping = damping
     factorError = inverse.factorError
+    self.error = largest
     let products = zip(v.rounded, t.rounded).reduce(0) { $0 + $1.0 * $1.1 }
     value = damping / 2 * (square + products) - gradientScale * gradientScale / 2
     maskedValue =
@@ -253,6 +257,7 @@ public struct Removal {
 
   private init(_ minimum: BlockMinimum, count: Int, damping: Double) {
     (self.count, self.damping, factorError) = (count, damping, minimum.error)
+    error = minimum.error
     (value, maskedValue) = (minimum.value, minimum.maskedValue)
     solution = .block(minimum)
   }

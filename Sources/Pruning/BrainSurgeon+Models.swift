@@ -73,9 +73,11 @@ extension BrainSurgeon {
       for (index, model) in models.enumerated() {
         switch minima {
         case .spectrum(let spectrum):
+          note(spectrum.factorError(model.damping))
           if !isBlockwise { conditions[index] = spectrum.condition(model.damping) }
           rows.combine(spectrum.coefficients(of: model), block: block, into: change.all)
         case .each(let removals):
+          note(removals[index].error)
           removals[index].writeChange(
             of: rows, block: block, weights: all, removed: removed, into: change.all)
         }

@@ -34,6 +34,8 @@ public final class BrainSurgeon {
   let sum: TreeSum
   private let partition: CellPartition
   private let firstCoordinate: Int
+  /// The largest bound on the relative error of this rank's updates so far.
+  private(set) var error = 0.0
 
   /// - Parameters:
   ///   - rows: this rank's columns of the gradients, cell by cell.
@@ -206,6 +208,7 @@ public final class BrainSurgeon {
     // A rank without coordinates has the whole matrix's model too.
     func known(_ removal: Removal) -> Removal {
       solved?(removal)
+      note(removal.error)
       return removal
     }
     return try solve(removing: removed, with: damping, on: world) { sums in
@@ -221,9 +224,17 @@ public final class BrainSurgeon {
       }
     } values: {
       [$0.value]
-    } body: {
-      try body($0, $1)
+    } body: { block, removal in
+      note(removal.error)
+      try body(block, removal)
     }[0]
+  }
+
+  func note(_ error: Double) { self.error = max(self.error, error) }
+
+  /// The largest bound on the relative error of all ranks' updates so far. Collective.
+  public func largestError(on world: Communicator) throws -> Double {
+    try world.allGather(error).max() ?? 0
   }
 
   /// The model of sums over all its coordinates.

@@ -76,12 +76,13 @@ public struct FisherPruning: PruningMethod {
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, measuresCondition: Bool,
     on world: Communicator
   ) throws -> Removed {
-    let (updated, prediction, condition) = try surgeon(
-      UnsafeBufferPointer(weights), candidates.models[0]
-    ).update(
+    let surgeon = surgeon(UnsafeBufferPointer(weights), candidates.models[0])
+    let (updated, prediction, condition) = try surgeon.update(
       answer, removing: mask.isRemoved, measuresCondition: measuresCondition, on: world)
     _ = weights.update(fromContentsOf: updated)
-    return Removed(prediction: prediction, condition: condition)
+    return Removed(
+      prediction: prediction, condition: condition,
+      error: answer == .joint ? try surgeon.largestError(on: world) : nil)
   }
 
   public func prune(
@@ -120,7 +121,9 @@ public struct FisherPruning: PruningMethod {
           for (place, step) in updating.steps.enumerated() {
             try trials.add(
               (model, update, step), under: mask, to: result.weights,
-              Removed(prediction: result.predictions?[place], condition: result.condition),
+              Removed(
+                prediction: result.predictions?[place], condition: result.condition,
+                error: result.error),
               on: world)
           }
         }
@@ -163,7 +166,9 @@ public struct FisherPruning: PruningMethod {
     }
   }
 
-  private typealias Update = (weights: [Float], predictions: [Double]?, condition: Double?)
+  private typealias Update = (
+    weights: [Float], predictions: [Double]?, condition: Double?, error: Double?
+  )
 
   /// What each model makes of the weights by one mask.
   private func updates(
@@ -174,12 +179,14 @@ public struct FisherPruning: PruningMethod {
       return try candidates.models.map {
         let weights = try surgeon(weights, $0).update(answer, removing: mask.isRemoved, on: world)
           .weights
-        return (weights, nil, nil)
+        return (weights, nil, nil, nil)
       }
     }
-    return try surgeon(weights, candidates.models[0]).jointUpdates(
-      removing: mask.isRemoved, for: candidates.models, steps: candidates.steps, on: world
-    ).map { ($0.weights, $0.predictions, $0.condition) }
+    let surgeon = surgeon(weights, candidates.models[0])
+    let updates = try surgeon.jointUpdates(
+      removing: mask.isRemoved, for: candidates.models, steps: candidates.steps, on: world)
+    let error = try surgeon.largestError(on: world)
+    return updates.map { ($0.weights, $0.predictions, $0.condition, error) }
   }
 
   /// The same with one of the candidates.

@@ -47,11 +47,14 @@ public struct Removed: Sendable {
   public var prediction: Double?
   /// Of the system that it has solved, its largest eigenvalue over its least, where it was measured.
   public var condition: Double?
+  /// A bound on the relative error of the update, where one was solved for.
+  public var error: Double?
 
   /// Nothing, where the method says nothing.
-  public init(prediction: Double? = nil, condition: Double? = nil) {
+  public init(prediction: Double? = nil, condition: Double? = nil, error: Double? = nil) {
     self.prediction = prediction
     self.condition = condition
+    self.error = error
   }
 }
 

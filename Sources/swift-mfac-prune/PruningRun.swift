@@ -154,6 +154,9 @@ struct PruningRun {
       say(report.line(of: result))
     }
     say(report.tables)
+    if let error = report.largestError {
+      say("relative error of the updates: at most \(String(format: "%.0e", error))")
+    }
     try world.agree { [report] in
       if world.rank == 0 {
         let files = OutputFiles(settings.output.output)

@@ -30,6 +30,8 @@ extension Report {
     let relativeChange: JSONNumber
     /// Of S_R, where one is solved for all weights.
     let condition: JSONNumber?
+    /// A bound on the relative error of the update, where one was solved for.
+    let error: JSONNumber?
     /// Where there were several candidates.
     let chosen: Candidate?
     let candidates: [Candidate]?
@@ -39,6 +41,7 @@ extension Report {
       predictedChange = stage.removed.prediction
       relativeChange = JSONNumber(change)
       condition = stage.removed.condition.map(JSONNumber.init)
+      error = stage.removed.error.map(JSONNumber.init)
       candidates = stage.choice?.candidates.map(Candidate.init)
       chosen = stage.choice.map { Candidate($0.candidates[$0.chosen]) }
     }

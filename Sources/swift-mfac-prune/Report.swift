@@ -188,6 +188,9 @@ extension Report {
         ]) + (result.stages.last!.choice ?? "")
   }
 
+  /// The largest bound on the relative error of an update, where some were solved for.
+  var largestError: Double? { results.flatMap(\.stages).compactMap(\.error?.value).max() }
+
   /// The sparsity of each tensor, what an example takes, and how large the files are.
   var tables: String {
     let head = results.map { formatNumber($0.sparsity, digits: 4) }

@@ -34,6 +34,7 @@ import Testing
             "--output", output,
           ] + arguments))
       try #require(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains("relative error of the updates: at most "))
       return try SafetensorsFile(path: "\(output)/model.safetensors").doubles("w")
     }
     let whole = try pruned("mfac", ranks: nil, [])
