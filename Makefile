@@ -14,8 +14,8 @@ RELEASE := .build/release
 BUILD := swift build -c release --no-color-diagnostics --explicit-target-dependency-import-check error
 
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
-# What is M-FAC's, unless ARGS asks for another optimizer.
-of-mfac = $(if $(findstring --optimizer,$(ARGS)),,$(1))
+# What is M-FAC's, unless ARGS asks for another optimizer or brings settings of its own.
+of-mfac = $(if $(filter sgd adamw kfac,$(subst =, ,$(ARGS)))$(findstring --config,$(ARGS)),,$(1))
 DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 \
   $(call of-mfac,--damping 0.01)
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz

@@ -129,7 +129,8 @@ struct BlockMinimum {
     }
     return (0..<n).map { i in
       Removal.Coordinate(
-        weight: weights[i], leverage: leverages[i], damping: damping, inverse: inverses[i])
+        weight: weights[i], leverage: leverages[i], damping: damping,
+        inverse: inverses[i] ?? .infinity)
     }
   }
 

@@ -15,10 +15,11 @@ public struct LostDigits: Error, CustomStringConvertible {
   }
 
   public var description: String {
-    """
-    λ \(damping) disappears beside these \(count) gradients: the relative error of the answer may be \
-    \(error); expected at most \(RefinedInverse.largestError), which a larger λ brings about
-    """
+    let size = error < 1 ? "\(Float(error))" : "as large as the answer"
+    return """
+      λ \(damping) disappears beside these \(count) gradients: the relative error of the answer may be \
+      \(size); expected at most \(RefinedInverse.largestError), which a larger λ brings about
+      """
   }
 }
 
@@ -34,7 +35,7 @@ public struct LostDigits: Error, CustomStringConvertible {
 /// Where uκ is small L is the Cholesky factor of S. Else it is the triangle of the orthogonal
 /// factorisation of `[Gᵀ; √(mλ) I]`, whose error is u√κ. Either way `F⁻¹ ≈ (I − GᵀS⁻¹G)/λ` is but the start
 /// of an iterative refinement, whose residuals `x − Fy` have twice the digits of double precision: each
-/// round multiplies the error by about that of L. What the last round has changed bounds the error. With
+/// round multiplies the error by about that of L. What the last round has changed tells what is left. With
 /// at most m coordinates the start is F itself, factored as `[G; √(mλ) I]` is.
 ///
 /// One address space: sums over blocks are taken by `fold`, so that a block alone and the cells of all
@@ -82,8 +83,21 @@ public final class RefinedInverse {
   ///   - damping: λ > 0.
   ///   - fold: over the blocks.
   /// - Complexity: O(dm²).
-  public init(
+  public convenience init(
     of rows: GradientRows, blocks: [Int], firstCoordinate: Int = 0, removed: [Bool],
+    damping: Double, fold: @escaping Fold
+  ) throws {
+    try self.init(
+      factoring: rows, blocks: blocks, firstCoordinate: firstCoordinate, removed: removed,
+      damping: damping, fold: fold)
+    let keptCount = try fold(
+      { block in [Double(self.coordinates(ofBlock: block).count { !removed[$0] })] }, Self.sum)[0]
+    if keptCount > 0, keptCount <= m { all = try elimination(of: removed.map { !$0 }) }
+  }
+
+  /// With L alone.
+  private init(
+    factoring rows: GradientRows, blocks: [Int], firstCoordinate: Int, removed: [Bool],
     damping: Double, fold: @escaping Fold
   ) throws {
     precondition(damping > 0 && damping.isFinite, "a damping of \(damping)")
@@ -124,8 +138,6 @@ public final class RefinedInverse {
       factor.factor(productsOf: try Self.tallRows(of: rows, fold: fold, kept: kept), shift: shift)
       factorError = 8 * Self.unit * condition.squareRoot()
     }
-    let keptCount = try fold({ [Double(kept($0).count)] }, Self.sum)[0]
-    if keptCount > 0, Int(keptCount) <= m { all = try elimination(of: removed.map { !$0 }) }
   }
 
   /// At most m rows with the products GGᵀ of the columns of G.
@@ -162,8 +174,9 @@ public final class RefinedInverse {
     return sums
   }
 
+  /// The larger one, or the one that is not a number.
   private static func largest(_ left: [Double], _ right: [Double]) -> [Double] {
-    [max(left[0], right[0])]
+    left[0].isNaN || left[0] >= right[0] ? left : right
   }
 
   private func coordinates(ofBlock block: Int) -> Range<Int> {
@@ -197,23 +210,32 @@ public final class RefinedInverse {
     var products = ExtendedNumbers(zeros: rows.count)
     var last = Change(norm: .infinity, element: .infinity, products: .infinity)
     var errors = (y: Double.infinity, products: Double.infinity)
+    // Where L is good each round leaves as much of what is left as the one before it; elsewhere what a
+    // round has changed is all that is known.
+    let isSteady = (all?.error ?? factorError) <= Self.goodError
+    func rest(_ now: Double, _ last: Double) -> Double {
+      isSteady ? now * min(now / last, 1) : now
+    }
     for round in 1...40 {
       let step = try firstSolution(residual(x, v, y, products))
       for i in step.indices { y.add(step[i], at: i) }
       let before = products
       products = try self.products(with: y)
       let change = try self.change(by: step, of: y, before, products)
-      func rest(_ now: Double, _ last: Double) -> Double { now * min(now / last, 1) }
+      guard change.norm.isFinite else {
+        errors = (.infinity, .infinity)
+        break
+      }
       errors.y = max(rest(change.norm, last.norm), Self.unit)
       errors.products = max(rest(change.products, last.products), Self.unit)
-      guard change.norm.isFinite else { break }
+      if change.norm == 0 { break }
       let isElementDone =
-        rest(change.element, last.element) <= Self.unit
-        || (change.norm <= Self.unit && change.element > last.element / 4)
+        rest(change.element, last.element) <= Self.unit || change.element > last.element / 4
       let areProductsDone =
         errors.products == Self.unit || change.products > last.products / 2
-      if change.norm == 0 || (round > 1 && isElementDone && areProductsDone) { break }
-      if round > 1 && change.norm > last.norm / 2 && areProductsDone { break }
+      if round > 1, errors.y == Self.unit, isElementDone, areProductsDone { break }
+      // The first round's change is all of y.
+      if round > 2, change.norm > last.norm / 2, areProductsDone { break }
       last = change
     }
     return Solution(
@@ -267,8 +289,11 @@ public final class RefinedInverse {
     // Of scaled numbers: squares of large ones would overflow.
     let largest = try fold(
       { block in
-        [self.coordinates(ofBlock: block).reduce(0) { max($0, y.high[$1].magnitude) }]
+        self.coordinates(ofBlock: block).reduce([0]) { Self.largest($0, [y.high[$1].magnitude]) }
       }, Self.largest)[0]
+    guard largest.isFinite, products.high.allSatisfy(\.isFinite) else {
+      return Change(norm: .nan, element: .nan, products: .nan)
+    }
     guard largest > 0 else { return Change(norm: 0, element: 0, products: 0) }
     let sizes = try fold(
       { block in
@@ -380,7 +405,7 @@ public final class RefinedInverse {
     guard count > 0 else { return nil }
     let others = zip(removed, chosen).map { $0 || $1 }
     let rest = try RefinedInverse(
-      of: rows, blocks: blocks, firstCoordinate: firstCoordinate, removed: others,
+      factoring: rows, blocks: blocks, firstCoordinate: firstCoordinate, removed: others,
       damping: damping, fold: fold)
     let solved = Buffer<Double>(count: m * count)
     for k in 0..<count {
@@ -422,7 +447,7 @@ public final class RefinedInverse {
     }
     let error = try fold(
       { block in
-        [self.coordinates(ofBlock: block).reduce(0) { max($0, errors[$1]) }]
+        self.coordinates(ofBlock: block).reduce([0]) { Self.largest($0, [errors[$1]]) }
       }, Self.largest)[0]
     return (values, error)
   }

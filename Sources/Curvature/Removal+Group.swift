@@ -45,9 +45,12 @@ extension Removal {
     let rest = CholeskyFactor(capacity: order)
     try rest.factor(square.all.map { -$0 }, stride: order, rows: Array(0..<order), shift: 1)
     // The largest element of the inverse's diagonal is 1 over what is left of 1 at the least.
-    let error = factorError * (rest.inverseDiagonal().max() ?? 0)
-    guard error <= RefinedInverse.largestError else {
-      throw LostDigits(damping: damping, count: m, error: error)
+    // It is at most the condition number of S_R.
+    if factorError * factorError > 4 * .ulpOfOne * RefinedInverse.largestError {
+      let error = factorError * (rest.inverseDiagonal().max() ?? 0)
+      guard error <= RefinedInverse.largestError else {
+        throw LostDigits(damping: damping, count: m, error: error)
+      }
     }
     let part = rest.solveLower(right).reduce(0) { $0 + $1 * $1 }
     return damping / 2 * (n <= m ? part : part + own.reduce(0) { $0 + $1 * $1 })

@@ -66,6 +66,8 @@ public struct Removal {
   public let factorError: Double
   /// A bound on the relative error of the update.
   public let error: Double
+  /// A bound on those of the coordinates' inverses that are known by themselves.
+  public private(set) var coordinatesError = 0.0
 
   /// The largest relative error of a cost, and of the change of the loss.
   public static let goodError = 1e-6
@@ -79,10 +81,19 @@ public struct Removal {
     return 4 * .ulpOfOne * (1 + trace / (Double(m) * damping))
   }
 
+  /// Refuses costs of which fewer than three digits are left.
+  ///
+  /// - Throws: `LostDigits`.
+  public func checkCoordinates() throws {
+    guard coordinatesError <= RefinedInverse.largestError else {
+      throw LostDigits(damping: damping, count: count, error: coordinatesError)
+    }
+  }
+
   /// Whether the costs of some coordinates are lost in `1 − s`.
   public static func losesDigits(_ coordinates: [Coordinate], factorError: Double) -> Bool {
     coordinates.contains {
-      $0.leverage < 1 + goodError && factorError > goodError * (1 - $0.leverage)
+      !$0.isExact && $0.leverage < 1 + goodError && factorError > goodError * (1 - $0.leverage)
     }
   }
 
@@ -222,10 +233,10 @@ public struct Removal {
         [rows.blocks[block].reduce(0) { $0 + lost.high[$1 - start] * lost.high[$1 - start] }]
       }, { [$0[0] + $1[0]] })[0]
     let leverages = inverse.leverages()
-    let (inverses, error) = try inverse.diagonal(leverages)
-    let largest = max(error, solution.error)
-    guard largest <= RefinedInverse.largestError else {
-      throw LostDigits(damping: damping, count: rows.count, error: largest)
+    let inverses: [Double]
+    (inverses, coordinatesError) = try inverse.diagonal(leverages)
+    guard solution.error <= RefinedInverse.largestError else {
+      throw LostDigits(damping: damping, count: rows.count, error: solution.error)
     }
     var answers: [Double] = []
     for block in blocks {
@@ -236,7 +247,7 @@ public struct Removal {
     count = rows.count
     self.damping = damping
     factorError = inverse.factorError
-    self.error = largest
+    error = solution.error
     let products = zip(v.rounded, t.rounded).reduce(0) { $0 + $1.0 * $1.1 }
     value = damping / 2 * (square + products) - gradientScale * gradientScale / 2
     maskedValue =
@@ -251,7 +262,7 @@ public struct Removal {
           let i = place - start
           return Coordinate(
             weight: Double(weights[place]) + (own[i] ? answers[i] : solution.values[i]),
-            leverage: leverages[i], damping: damping, inverse: own[i] ? nil : inverses[i])
+            leverage: leverages[i], damping: damping, inverse: own[i] ? .infinity : inverses[i])
         }, start: start))
   }
 
@@ -330,12 +341,15 @@ public struct Removal {
     /// `(1 − s)/λ`, the diagonal element of the kept coordinates' inverse; with nothing removed that is
     /// `[F⁻¹]ᵢᵢ`.
     public let inverse: Double
+    /// Whether it is known by itself, or does not matter since the coordinate is removed.
+    let isExact: Bool
 
     /// - Parameter inverse: where it is known by itself; else it is of the difference.
     init(weight: Double, leverage: Double, damping: Double, inverse: Double? = nil) {
       (self.weight, self.leverage, self.damping) = (weight, leverage, damping)
       // Rounding may bring a difference to 0; where it is made of rounding, `losesDigits` says so.
       self.inverse = inverse ?? max(1 - leverage, .ulpOfOne) / damping
+      isExact = inverse != nil
     }
 
     /// What its removal adds to the minimum, where it is kept: `λβ̃²/(2(1 − s))`. With nothing removed

@@ -90,6 +90,9 @@ public struct TallRows: Sendable {
     let triangle = triangle()
     let order = triangle.count
     guard order > 0 else { return [Double](repeating: 0, count: columns) }
+    guard triangle.numbers.allSatisfy(\.isFinite) else {
+      return [Double](repeating: .infinity, count: columns)
+    }
     var a = triangle.numbers
     var (k, n, one) = (Int32(order), Int32(columns), Int32(1))
     var (info, size): (Int32, Int32) = (0, -1)

@@ -52,11 +52,8 @@ extension BrainSurgeon {
           columns += all[start + 2..<start + 2 + m]
         }
         guard let model, !weights.isEmpty else { continue }
-        do {
-          costs[group.lowerBound - slice.lowerBound] = try model.cost(
-            ofGroup: columns, weights: weights)
-        } catch {
-          throw PruningError("λ \(damping) is too small for groups of weights: \(error)")
+        costs[group.lowerBound - slice.lowerBound] = try named(damping) {
+          try model.cost(ofGroup: columns, weights: weights)
         }
       }
     }

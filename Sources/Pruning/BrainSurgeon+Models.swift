@@ -23,16 +23,21 @@ extension BrainSurgeon {
         own = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
         errors = models.map { spectrum.factorError($0.damping) }
       case .each(let removals):
+        for removal in removals {
+          try named(removal.damping) { try removal.checkCoordinates() }
+        }
         own = removals.map { $0.coordinates(of: rows, block: block, weights: all) }
         errors = removals.map(\.factorError)
       }
       for (index, model) in models.enumerated() {
         if isBlockwise, Removal.losesDigits(own[index], factorError: errors[index]) {
           own[index] = try named(model.damping) {
-            try Removal(
+            let refined = try Removal(
               refiningBlock: block, of: rows, weights: all, removed: removed,
               damping: model.damping, gradientScale: model.gradientScale)
-          }.coordinates(of: rows, block: block, weights: all)
+            try refined.checkCoordinates()
+            return refined.coordinates(of: rows, block: block, weights: all)
+          }
         }
         coordinates[index] += own[index]
       }
@@ -41,6 +46,7 @@ extension BrainSurgeon {
       let losesDigits = Removal.losesDigits(coordinates[index], factorError: errors[index])
       guard try world.allGather(losesDigits ? 1 : 0).contains(1) else { continue }
       let refined = try refined(model, removed, world)
+      try named(model.damping) { try refined.checkCoordinates() }
       coordinates[index] = rows.blocks.indices.flatMap {
         refined.coordinates(of: rows, block: $0, weights: all)
       }

@@ -118,15 +118,20 @@ public final class BrainSurgeon {
         own = removal.coordinates(of: rows, block: block, weights: all)
       }
       coordinates += own
-      if isBlockwise { try visit(block, removal, own) }
+      if isBlockwise {
+        try named(damping) { try removal.checkCoordinates() }
+        try visit(block, removal, own)
+      }
     }
     guard !isBlockwise else { return (nil, coordinates) }
     let losesDigits =
       solution.map { Removal.losesDigits(coordinates, factorError: $0.factorError) } ?? false
     guard try world.allGather(losesDigits ? 1 : 0).contains(1) else {
+      try named(damping) { try solution?.checkCoordinates() }
       return (solution, coordinates)
     }
     let refined = try refined(Model(damping: damping, gradientScale: gradientScale), removed, world)
+    try named(damping) { try refined.checkCoordinates() }
     return (
       refined,
       rows.blocks.indices.flatMap { refined.coordinates(of: rows, block: $0, weights: all) }

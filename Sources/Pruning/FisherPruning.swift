@@ -76,7 +76,7 @@ public struct FisherPruning: PruningMethod {
     by mask: Mask, from weights: UnsafeMutableBufferPointer<Float>, measuresCondition: Bool,
     on world: Communicator
   ) throws -> Removed {
-    let surgeon = surgeon(UnsafeBufferPointer(weights), candidates.models[0])
+    let surgeon = self.surgeon(UnsafeBufferPointer(weights), candidates.models[0])
     let (updated, prediction, condition) = try surgeon.update(
       answer, removing: mask.isRemoved, measuresCondition: measuresCondition, on: world)
     _ = weights.update(fromContentsOf: updated)
@@ -177,12 +177,14 @@ public struct FisherPruning: PruningMethod {
   ) throws -> [Update] {
     guard answer == .joint else {
       return try candidates.models.map {
-        let weights = try surgeon(weights, $0).update(answer, removing: mask.isRemoved, on: world)
-          .weights
+        let weights = try self.surgeon(weights, $0).update(
+          answer, removing: mask.isRemoved, on: world
+        )
+        .weights
         return (weights, nil, nil, nil)
       }
     }
-    let surgeon = surgeon(weights, candidates.models[0])
+    let surgeon = self.surgeon(weights, candidates.models[0])
     let updates = try surgeon.jointUpdates(
       removing: mask.isRemoved, for: candidates.models, steps: candidates.steps, on: world)
     let error = try surgeon.largestError(on: world)

@@ -57,7 +57,12 @@ public final class InverseFisher {
   public static func eigenvalues(
     of rows: GradientRows, partition: CellPartition, on world: Communicator
   ) throws -> [Double] {
-    try RefinedInverse.eigenvalues(of: rows, fold: world.fold(over: partition))
+    let values = try RefinedInverse.eigenvalues(of: rows, fold: world.fold(over: partition))
+    guard values.allSatisfy(\.isFinite) else {
+      throw PruningError(
+        "the gradients are too large: expected squares within double precision, got more")
+    }
+    return values
   }
 
   /// `F⁻¹x`. Collective.

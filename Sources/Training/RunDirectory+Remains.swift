@@ -29,7 +29,10 @@ extension RunDirectory {
       names = Self.fileNames.filter { access("\(path)/\($0)", F_OK) == 0 }
       checkpoints = try CheckpointDirectory(ofRun: path).steps()
       configuration = (try? TextFile.read("\(path)/config.yaml")) ?? ""
-      let log = try names.contains("metrics.jsonl") ? InputFile("\(path)/metrics.jsonl") : nil
+      // A run that is under way may write on; where it matters, the lock has been taken.
+      let log =
+        try names.contains("metrics.jsonl")
+        ? InputFile("\(path)/metrics.jsonl", mayChange: true) : nil
       isLogEmpty = log?.count == 0
       let last = try log.flatMap { log throws(DatasetError) in try Self.lastLine(of: log) }
       steps = last?.step ?? 0
@@ -105,25 +108,32 @@ extension RunDirectory {
     /// - Throws: `DatasetError` where a finished run of other settings would be lost.
     func finished(as plan: TrainingPlan) throws(DatasetError) -> String? {
       guard isFinished else { return nil }
-      // A checkpoint of the end is the way on; so is an earlier one where the end's is missing.
       let isSaved = plan.saving.everySteps != nil || plan.saving.everySeconds != nil
       let differences = Manifest.differences(from: configuration, to: plan.configuration)
+      let goesFurther = plan.schedule.totalSteps > steps
+      let isLonger =
+        differences.allSatisfy { ["epochs", "steps"].contains($0.key) } && goesFurther
       if let newest = checkpoints.first {
-        guard differences.isEmpty, newest < steps, !isSaved else { return nil }
+        // A checkpoint of the end is the way on. An earlier one makes the same steps again, where the
+        // settings are the same.
+        if differences.isEmpty {
+          guard newest < steps, !isSaved else { return nil }
+        } else if newest >= steps ? goesFurther : isLonger {
+          return nil
+        }
       }
       guard let first = differences.first else {
         return
           "\(path) is finished, after step \(steps); its network is in \(plan.model); nothing was "
           + "written"
       }
-      let isLonger =
-        differences.allSatisfy { ["epochs", "steps"].contains($0.key) }
-        && plan.schedule.totalSteps > steps
       throw DatasetError(
-        path, "holds a finished run that made no checkpoint to go on from",
+        path,
+        checkpoints.isEmpty
+          ? "holds a finished run that made no checkpoint to go on from" : "holds a finished run",
         expected: "its settings, --\(first.key) \(first.stored)",
         got: "\(first.now) "
-          + (isLonger
+          + (isLonger && checkpoints.isEmpty
             ? "(--initial-weights \(plan.model) --run-directory \(freePath) starts from its network)"
             : "(\(replacement))"))
     }

@@ -71,8 +71,10 @@ extension TrainingPlan {
     if isDryRun {
       try RunLock.checkIsFree(runDirectory)
     } else {
-      let isEmpty = try RunDirectory.Remains(of: runDirectory).isEmpty
-      if !isEmpty || RunLock.isKnown(in: runDirectory) { lock = try RunLock(runDirectory) }
+      // A directory without a run is not made before all is known to be well.
+      var isTaken = RunLock.isKnown(in: runDirectory)
+      if !isTaken { isTaken = try !RunDirectory.Remains(of: runDirectory).isEmpty }
+      if isTaken { lock = try RunLock(runDirectory) }
     }
     return try RunDirectory.Remains(of: runDirectory)
   }
@@ -145,6 +147,7 @@ extension TrainingPlan {
         "--overwrite", "would remove the checkpoint that the run is to go on from",
         expected: "it without --resume, or with a checkpoint from elsewhere", got: checkpoint.path)
     }
+    _ = try remains.finished(as: self)
     if let newest = remains.checkpoints.first, newest > checkpoint.manifest.step {
       throw DatasetError(
         "--resume", "there are checkpoints after that of step \(checkpoint.manifest.step)",

@@ -120,7 +120,7 @@ package final class TrainingStep {
     if let predicted = outcome.predictedChange {
       let change = try lossAgain(batch, step: step, epoch: epoch, clock: clock) - loss
       optimizer.adapt(toChange: change)
-      // A change within the rounding of the two losses says nothing.
+      // A change within the rounding of the two losses says nothing; λ takes it as it comes.
       ratio = change.magnitude > loss.magnitude * Double(Float.ulpOfOne) ? change / predicted : nil
     }
     return Record(

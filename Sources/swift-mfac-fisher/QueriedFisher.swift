@@ -50,8 +50,8 @@ struct QueriedFisher {
       kept: { count in
         GradientRows.bytes(count: count, blocks: blocks, isDouble: isDouble)
           + InverseFisher.bytes(count: count, partition: partition)
-          // A vector, and the answer of all ranks' slices.
-          + 8 * 3 * model.count
+          // A vector, the answer of all ranks' slices, and what refining takes.
+          + 8 * (3 * model.count + 8 * partition.slice(of: world.rank).count)
       }, on: world)
     rowCount = gradients.rowCount
     say(

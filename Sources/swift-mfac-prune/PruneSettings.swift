@@ -104,6 +104,9 @@ extension PruneSettings {
         }),
       ofMethods(["block-size", "block-scope"], [.woodfisher]),
       ofMethods(["update", "gradient-scale", "step", "held-out"], [.woodfisher, .mfac]),
+      OptionUse(
+        ["step"], beside: "--update joint or independent", got: { _ in "--update none" },
+        where: { $0.fisher.update != .none }),
     ]
   }
 

@@ -9,7 +9,7 @@ extension Settings {
       ofOptimizers(
         [
           "window", "window-type", "window-density", "insert-every", "precondition-every",
-          "damping-relative",
+          "damping-relative", "spectrum-every",
         ], [.mfac]),
       ofOptimizers(
         ["checkpoint-window", "damping", "damping-schedule", "damping-final"], [.mfac, .kfac]),
