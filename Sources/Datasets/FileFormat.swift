@@ -256,7 +256,7 @@ private struct Start {
     let zeros = bytes.indices.filter { bytes[$0] == 0 }
     let odd = zeros.count { $0 % 2 == 1 }
     guard zeros.count >= 4, odd == 0 || odd == zeros.count else { return nil }
-    return zeros.count * 4 >= bytes.count ? .utf16 : nil
+    return zeros.count * 20 >= bytes.count ? .utf16 : nil
   }
 
   /// Words, of which numbers do not consist by chance.

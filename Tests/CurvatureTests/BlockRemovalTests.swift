@@ -81,7 +81,8 @@ struct BlockRemovalTests {
       try weights.withUnsafeBufferPointer {
         try Removal(
           ofBlock: 0, of: rows, weights: $0, removed: [false, false], damping: 1e-8,
-          gradientScale: 0)
+          gradientScale: 0
+        ).checkCoordinates()
       }
     }
   }
