@@ -46,6 +46,14 @@ extension DampedFisher {
   /// - Complexity: O(m).
   public var factorError: Double { Self.roundings * (1 + trace / shift) }
 
+  /// √Sᵢᵢ|cᵢ|, shape [filled].
+  private func sizes(_ c: [Double]) -> [Double] {
+    let m = window.capacity
+    return c.enumerated().map { i, coefficient in
+      (gram[i * m + i] + shift).squareRoot() * coefficient.magnitude
+    }
+  }
+
   private var trace: Double {
     let m = window.capacity
     return (0..<window.filled).reduce(0) { $0 + gram[$1 * m + $1] }
@@ -84,11 +92,12 @@ extension DampedFisher {
       if i != slot { others += coefficient * coefficient }
     }
     let square = max(c[slot] * product - shift * others, 0)
-    // S's factor solves Sc = m eⱼ but for a residual r of about the rounding of ‖S‖‖c‖; Σ_{i≠j} cᵢrᵢ is left
-    // out.
+    // S's factor solves Sc = m eⱼ but for a residual r of about the rounding of √Sᵢᵢ·Σ √Sₖₖ|cₖ|, and
+    // Σ_{i≠j} cᵢrᵢ is left out.
+    let sizes = self.sizes(c)
+    let all = sizes.reduce(0, +)
     let rounding =
-      (trace + shift) * (others * (others + c[slot] * c[slot])).squareRoot()
-      + c[slot].magnitude * size + shift * others
+      (all - sizes[slot]) * all + c[slot].magnitude * size + shift * others
     let error = Self.roundings * max(rounding / square, size / product.magnitude)
     return WindowDirection(
       coefficients: c, form: .inWindow,
@@ -132,7 +141,8 @@ extension DampedFisher {
     let scale = Double(window.capacity) / max(shift + rest, shift)
     let size = solution.reduce(0) { $0 + $1 * $1 }
     let length = max(rest - shift * size, 0)
-    let rounding = Self.roundings * (square + inside.magnitude + (trace + shift) * size)
+    let all = sizes(solution).reduce(0, +)
+    let rounding = Self.roundings * (square + inside.magnitude + all * all)
     return WindowDirection(
       coefficients: solution, form: .difference(scale: scale),
       products: DirectionProducts(
