@@ -63,7 +63,7 @@ train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="â
 	fi; \
 	Launch/local.sh -n $(RANKS) $(RELEASE)/swift-mfac-train $$settings $(ARGS)
 
-test: setup ## Run every test
+test: fashion-mnist ## Run every test
 	@$(BUILD) --build-tests
 	@$(call shown,swift test -c release --skip-build --no-parallel)
 

@@ -47,7 +47,7 @@ extension PruneTests {
     // More rows than examples: some are equal.
     (
       ["--sparsity", "0.5", "--method", "mfac", "--gradients", "1500", "--damping", "1e-300"],
-      ["λ 1e-300 is too small", "1500 gradients"]
+      ["λ 1e-300 disappears", "1500 gradients"]
     ),
     (
       ["--sparsity", "0.5", "--method", "mfac", "--page-directory", "/nowhere"],
