@@ -23,7 +23,7 @@ extension MFAC {
     let own = columns.areAll ? direction.all : compacted.all
     if !columns.areAll { _ = direction.all.update(fromContentsOf: gradient.slice) }
     let (plan, beside) = try plan(products, square, isInserted, own, on: world, clock: clock)
-    let measures = !(plan.products.error <= Self.goodError.products)
+    let measures = !isFilledAtRandom && !(plan.products.error <= Self.goodError.products)
     let cells = gradient.cells
     var run = 0..<0
     try fisher.write(plan, beside: beside, into: own) { [self] _ in
@@ -61,7 +61,7 @@ extension MFAC {
     _ own: UnsafeMutableBufferPointer<Float>, on world: Communicator, clock: PhaseClock
   ) throws -> (WindowDirection, UnsafeBufferPointer<Float>?) {
     if isInserted { return (fisher.direction(forSlot: fisher.window.newest), nil) }
-    guard fisher.factorError > Self.goodError.factor else {
+    guard !isFilledAtRandom, fisher.factorError > Self.goodError.factor else {
       return (fisher.direction(products: products, square: square), seen)
     }
     let solution = fisher.writeRest(of: seen, products: products, into: own)

@@ -44,6 +44,7 @@ extension DampedFisher {
 extension MFAC {
   /// Fills the window's empty slots; see `DampedFisher.fill`. Collective.
   package func fillWindow(scale: Float = 1, on world: Communicator) throws {
+    isFilledAtRandom = true
     var random = RandomGradients(rank: world.rank)
     try named {
       try fisher.fill(from: &random, scale: scale) { try world.allGather($0).reduce(0, +) }

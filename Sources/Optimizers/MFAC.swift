@@ -43,6 +43,9 @@ public final class MFAC: ShardedOptimizer {
   /// Of the last direction that was taken from the window.
   var directionNorm = 0.0
   var predictedChange = 0.0
+  /// Whether random gradients are in the window, to time steps; their Gram matrix is not known, and so
+  /// nothing of digits.
+  var isFilledAtRandom = false
   /// Whether the user knows that λ disappears beside the gradients.
   private var hasWarned = false
 
