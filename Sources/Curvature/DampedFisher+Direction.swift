@@ -26,7 +26,7 @@ public struct WindowDirection {
   /// c, shape [filled].
   let coefficients: [Double]
   fileprivate let form: Form
-  /// What the m×m side says of it.
+  /// Its products, as the m×m side gives them.
   public let products: DirectionProducts
 
   fileprivate enum Form {

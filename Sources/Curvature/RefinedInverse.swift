@@ -32,7 +32,7 @@ public struct LostDigits: Error, CustomStringConvertible {
 ///     κ          1 + tr(GGᵀ)/(mλ) ≥ the condition numbers of S and F
 ///     u          2⁻⁵³
 ///
-/// Where uκ is small L is the Cholesky factor of S. Else it is the triangle of the orthogonal
+/// L is the Cholesky factor of S where uκ is small. Else it is the triangle of the orthogonal
 /// factorisation of `[Gᵀ; √(mλ) I]`, whose error is u√κ. Either way `F⁻¹ ≈ (I − GᵀS⁻¹G)/λ` is but the start
 /// of an iterative refinement, whose residuals `x − Fy` have twice the digits of double precision: each
 /// round multiplies the error by about that of L. What the last round has changed tells what is left. With
@@ -65,7 +65,7 @@ public final class RefinedInverse {
   public let factorError: Double
   private let rows: GradientRows
   private let blocks: [Int]
-  /// Where the blocks begin in the slice of `rows`.
+  /// The coordinate in the slice of `rows` with which the blocks begin.
   private let start: Int
   private let firstCoordinate: Int
   private let removed: [Bool]
@@ -242,7 +242,7 @@ public final class RefinedInverse {
       values: y.rounded, products: products, error: errors.y, productsError: errors.products)
   }
 
-  /// What a round has changed: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and ‖G·step‖/‖Gy‖.
+  /// Each number says what a round has changed: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and ‖G·step‖/‖Gy‖.
   private struct Change {
     let norm: Double
     let element: Double
@@ -286,7 +286,7 @@ public final class RefinedInverse {
   private func change(
     by step: [Double], of y: ExtendedNumbers, _ before: ExtendedNumbers, _ products: ExtendedNumbers
   ) throws -> Change {
-    // Of scaled numbers: squares of large ones would overflow.
+    // Numbers are scaled first, since squares of large ones would overflow.
     let largest = try fold(
       { block in
         self.coordinates(ofBlock: block).reduce([0]) { Self.largest($0, [y.high[$1].magnitude]) }
@@ -385,7 +385,7 @@ public final class RefinedInverse {
   private struct Elimination {
     /// H, numbered among the coordinates of all address spaces.
     let coordinates: [Int]
-    /// Of `I + G_Hᵀ S_R⁻¹ G_H`.
+    /// The factor of `I + G_Hᵀ S_R⁻¹ G_H`.
     let factor: CholeskyFactor
     /// A bound on the relative errors of the diagonal of its inverse.
     let error: Double

@@ -34,7 +34,7 @@ public struct Removal {
     case refined(Refined)
   }
 
-  /// Of what `RefinedInverse` has solved.
+  /// A model that `RefinedInverse` has solved.
   private struct Refined {
     let inverse: RefinedInverse
     /// L⁻¹v and t, of its factor.
