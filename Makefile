@@ -124,8 +124,8 @@ lint: ## Check the format of the sources, who imports whom, and who opens files 
 	@$(call no-import,COpenMPI,$(filter-out Sources/MPI,$(MODULES)))
 	@$(call no-import,COpenBLAS|CKernels,$(filter-out Sources/LinearAlgebra,$(MODULES)))
 	@$(call no-import,CStart,$(filter-out Sources/Launching,$(MODULES)))
-	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Datasets))
-	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Optimizers))
+	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Formats Datasets))
+	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Formats Optimizers Pruning))
 	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift RunLock.swift Launch.swift)
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
 

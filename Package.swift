@@ -49,29 +49,32 @@ let package = Package(
     .target(
       name: "Networks",
       dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
-    .target(
-      name: "Datasets",
-      dependencies: ["CCrypto", "CDigits", "CZlib", "FileRecords", "RandomNumbers"]),
+    .target(name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords"]),
+    .target(name: "Datasets", dependencies: ["CDigits", "Formats", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
-      name: "Pruning", dependencies: ["Curvature", "Datasets", "LinearAlgebra", "MPI", "Sharding"]),
+      name: "Pruning",
+      dependencies: ["Curvature", "Formats", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Training",
       dependencies: [
-        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
+        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Pruning",
         "RandomNumbers", "Sharding",
       ]),
     // All of the above for other packages: `import MFAC`.
     .target(
       name: "MFAC",
       dependencies: [
-        "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning",
+        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Pruning",
         "RandomNumbers", "Sharding", "Training",
       ]),
     .target(
       name: "Launching",
       dependencies: [
-        "CStart", "Curvature", "Datasets", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "Optimizers",
         "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -79,11 +82,12 @@ let package = Package(
     // What benchmarks and pruning write, read back and drawn.
     .target(
       name: "Results",
-      dependencies: ["Datasets", "LinearAlgebra", "Optimizers", "Plots", "Training"]),
+      dependencies: ["Formats", "LinearAlgebra", "Optimizers", "Plots", "Training"]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Curvature", "Datasets", "FileRecords", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Curvature", "Datasets", "Formats", "FileRecords", "Launching", "LinearAlgebra", "MPI",
+        "Networks",
         "Optimizers", "Pruning", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
@@ -92,7 +96,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Curvature", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
         "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -101,7 +105,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-fisher",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Pruning",
+        "Curvature", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Pruning",
         "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -109,7 +114,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Curvature", "Datasets", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Optimizers",
         "Plots", "Pruning", "RandomNumbers", "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -117,7 +123,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-report",
       dependencies: [
-        "Datasets", "FileRecords", "Launching", "Optimizers", "Plots", "Results", "Training",
+        "Formats", "FileRecords", "Launching", "Optimizers", "Plots", "Results",
+        "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -138,11 +145,13 @@ let package = Package(
       dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers"]),
     .testTarget(
       name: "DatasetsTests",
-      dependencies: ["Datasets", "FileRecords", "Mutations", "RandomNumbers"]
+      dependencies: ["Datasets", "Formats", "FileRecords", "Mutations", "RandomNumbers"]
     ),
     .testTarget(
       name: "TrainingTests",
-      dependencies: ["Datasets", "LinearAlgebra", "Mutations", "Networks", "Pruning", "Training"],
+      dependencies: [
+        "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning", "Training",
+      ],
       exclude: ["ResNet20"]),
     .testTarget(
       name: "PruningTests",
@@ -160,14 +169,16 @@ let package = Package(
     .executableTarget(
       name: "ranks-check",
       dependencies: [
-        "CHeap", "Curvature", "Datasets", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "CHeap", "Curvature", "Datasets", "Formats", "Launching", "LinearAlgebra", "MPI",
+        "Networks",
         "Optimizers",
         "Pruning", "RandomNumbers", "Reference", "Sharding", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Datasets", "Mutations", "Training", "ranks-check", "swift-mfac-bench", "swift-mfac-fisher",
+        "Formats", "Mutations", "Training", "ranks-check", "swift-mfac-bench",
+        "swift-mfac-fisher",
         "swift-mfac-prune", "swift-mfac-report",
         "swift-mfac-train",
       ],

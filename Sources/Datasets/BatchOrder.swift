@@ -1,3 +1,4 @@
+import Formats
 import RandomNumbers
 
 /// Which examples make the batch of a step: a pure function of the step, for given example count,

@@ -1,3 +1,5 @@
+import Formats
+
 /// The columns of a CSV file, with or without names.
 struct CSVColumns {
   let count: Int

@@ -1,3 +1,5 @@
+import Formats
+
 /// The numbers of a CSV file: a target column, and features in all others.
 ///
 /// The first line names the columns where the options say so. Where they say nothing, it does if any

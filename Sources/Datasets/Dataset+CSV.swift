@@ -1,3 +1,5 @@
+import Formats
+
 extension Dataset {
   /// Reads a table of numbers in the CSV format, gzip-compressed or not, and splits it where
   /// `options` name no file to test on.

@@ -1,4 +1,5 @@
 import CDigits
+import Formats
 import Glibc
 
 extension Dataset {

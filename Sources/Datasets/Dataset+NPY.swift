@@ -1,3 +1,5 @@
+import Formats
+
 extension Dataset {
   /// Classes are below it: more outputs than any network here has.
   private static let largestClassCount = 1 << 24

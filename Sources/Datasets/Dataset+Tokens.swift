@@ -1,3 +1,5 @@
+import Formats
+
 extension Dataset {
   /// A text whose tokens are its bytes; inflated when it starts as gzip data do.
   ///

@@ -1,3 +1,5 @@
+import Formats
+
 /// Examples for training and test, checked against one another.
 public struct Dataset: Sendable, CustomStringConvertible {
   /// As the user asked for it.

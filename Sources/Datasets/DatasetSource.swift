@@ -1,3 +1,5 @@
+import Formats
+
 /// Where a dataset comes from, as the user names it.
 public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
   /// Zalando's Fashion-MNIST as Debian's package dataset-fashion-mnist installs it.

@@ -1,3 +1,4 @@
+import Formats
 import RandomNumbers
 
 /// Random crops and flips of training images: another variant of each image in each epoch.

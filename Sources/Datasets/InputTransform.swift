@@ -1,3 +1,5 @@
+import Formats
+
 /// What becomes of a pixel before the network sees it: `x = (pixel·scale − mean)/std`.
 ///
 /// Each of a channel's 256 values is computed once, in double precision, and rounded once.

@@ -1,3 +1,5 @@
+import Formats
+
 /// Images of one shape and their labels: the training or the test part of a dataset.
 public struct LabelledImages: Examples {
   /// Shape of one image, [channels, height, width].

@@ -1,3 +1,4 @@
+import Formats
 import RandomNumbers
 
 /// Which of a source's examples are held out to test on, where it does not say so itself.

@@ -1,3 +1,4 @@
+import Formats
 import Glibc
 
 /// The columns of a table as inputs and targets.

@@ -1,3 +1,5 @@
+import Formats
+
 /// What the columns of a table mean, and how they were standardised.
 public struct TableColumns: Sendable, Equatable {
   /// A column whose values v became `x = (v − mean)/std`.

@@ -1,3 +1,5 @@
+import Formats
+
 /// How a file stores a token.
 public enum TokenType: String, CaseIterable, Sendable {
   case uint16, uint32, int32, int64

@@ -1,3 +1,5 @@
+import Formats
+
 /// Sequences of a long text, each position of which is to tell the token after it.
 ///
 ///     S   tokens in a sequence

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Datasets
+import Formats
 
 /// Refuses an option's value in one line.
 package func require(_ holds: Bool, _ flag: String, _ expected: String, _ got: some Any) throws {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Formats
 import Networks
 
 /// Which network, and the loss of its outputs.

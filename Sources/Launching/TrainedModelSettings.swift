@@ -1,5 +1,5 @@
 import ArgumentParser
-import Datasets
+import Formats
 import MPI
 import Networks
 import Training

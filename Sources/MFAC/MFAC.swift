@@ -2,6 +2,7 @@
 
 @_exported import Curvature
 @_exported import Datasets
+@_exported import Formats
 @_exported import LinearAlgebra
 @_exported import MPI
 @_exported import Networks

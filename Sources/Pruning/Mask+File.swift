@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import MPI
 
 /// A mask file is of the safetensors format: of each tensor that may be pruned one of its name and

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import MPI
 
 /// A file of compressed rows is of the safetensors format. A tensor that may be pruned is taken as a

@@ -1,5 +1,6 @@
 import Curvature
 import Datasets
+import Formats
 import LinearAlgebra
 import MPI
 import Networks

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Sharding
 
 /// A directory with all that a run needs to go on as if it had never stopped:

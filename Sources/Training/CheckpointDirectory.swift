@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Foundation
 
 /// The checkpoints of a run, in `checkpoints` within its directory.

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Foundation
 
 /// A file of scalars that TensorBoard shows.

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Glibc
 
 /// A file that grows by whole records: one that cannot be written waits, and goes before the next.

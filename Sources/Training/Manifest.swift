@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Sharding
 
 /// The record of a checkpoint: where the run was, and what its files must be. It is written last, and

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import LinearAlgebra
 
 /// What the bytes of a run depend on beside its settings.

@@ -1,5 +1,4 @@
 import Curvature
-import Datasets
 import LinearAlgebra
 import MPI
 import Networks

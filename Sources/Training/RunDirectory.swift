@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Foundation
 
 /// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `environment.jsonl`,

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Foundation
 
 /// The right to write in a run's directory, which one process has at a time: a lock on a file there, in

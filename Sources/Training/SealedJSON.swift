@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Foundation
 
 /// Records in JSON that end with the digest of all that stands before, so that damage shows.

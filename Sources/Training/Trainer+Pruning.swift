@@ -1,5 +1,5 @@
 import Curvature
-import Datasets
+import Formats
 import LinearAlgebra
 import MPI
 import Optimizers

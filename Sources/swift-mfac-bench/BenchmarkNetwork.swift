@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Formats
 import LinearAlgebra
 import Networks
 import RandomNumbers

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Training
 
 /// A place in the vector of a model's weights.

@@ -1,5 +1,5 @@
 import Curvature
-import Datasets
+import Formats
 import Foundation
 import LinearAlgebra
 import MPI

@@ -1,5 +1,4 @@
 import Curvature
-import Datasets
 import Foundation
 import LinearAlgebra
 import MPI

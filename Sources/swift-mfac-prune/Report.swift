@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Pruning
 import Training
 

@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Foundation
 
 /// A file with a JSON object in each line, which somebody may be adding to.

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Datasets
 import FileRecords
+import Formats
 import Foundation
 import Launching
 import Training

@@ -1,5 +1,5 @@
-import Datasets
 import FileRecords
+import Formats
 import Foundation
 import Testing
 

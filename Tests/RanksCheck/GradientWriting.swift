@@ -1,4 +1,5 @@
 import Datasets
+import Formats
 import Glibc
 import Launching
 import LinearAlgebra

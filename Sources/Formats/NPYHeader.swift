@@ -1,5 +1,5 @@
 /// How an NPY file stores an element.
-enum NPYType: String, CaseIterable {
+package enum NPYType: String, CaseIterable {
   case uint8 = "|u1"
   case int8 = "|i1"
   case uint16 = "<u2"
@@ -22,7 +22,7 @@ enum NPYType: String, CaseIterable {
     }
   }
 
-  var isInteger: Bool { floatingPoint == nil }
+  package var isInteger: Bool { floatingPoint == nil }
 
   /// The same type in safetensors files, of numbers with a point.
   var floatingPoint: TensorType? {
@@ -39,18 +39,18 @@ enum NPYType: String, CaseIterable {
 ///
 /// Only what NumPy writes is read: the keys 'descr', 'fortran_order' and 'shape', once each.
 /// Format, versions 1.0 to 3.0: NumPy's documentation, numpy.lib.format.
-struct NPYHeader: Equatable {
-  static let magic = [0x93] + Array("NUMPY".utf8)
+package struct NPYHeader: Equatable {
+  package static let magic = [0x93] + Array("NUMPY".utf8)
   /// The longest header in bytes that is read; NumPy itself writes a few hundred.
   static let largestSize = 100_000_000
 
-  let type: NPYType
-  let shape: [Int]
+  package let type: NPYType
+  package let shape: [Int]
 
   /// - Parameters:
   ///   - text: the dictionary and its padding.
   ///   - origin: where the text starts in the file; messages count bytes from the file's start.
-  init(_ text: [UInt8], file: String, origin: Int) throws(DatasetError) {
+  package init(_ text: [UInt8], file: String, origin: Int) throws(DatasetError) {
     var scanner = PythonScanner(text, file: file, origin: origin)
     var (descr, fortranOrder, shape): (String?, Bool?, [Int]?) = (nil, nil, nil)
     try scanner.take("{")
@@ -110,7 +110,7 @@ private struct PythonScanner {
   }
 
   /// The next character that is no space, not taken.
-  mutating func next() throws(DatasetError) -> UInt8 {
+  package mutating func next() throws(DatasetError) -> UInt8 {
     while position < text.count, [0x20, 0x0A, 0x0D, 0x09].contains(text[position]) { position += 1 }
     guard position < text.count else { throw error("the NPY header ends early", at: position) }
     return text[position]

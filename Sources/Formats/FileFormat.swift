@@ -3,7 +3,7 @@
 ///
 /// Readers without a mark of their own (tokens, tables, texts) refuse what has another format's mark;
 /// readers of a marked format name what they were given instead.
-enum FileFormat: Equatable, CaseIterable {
+package enum FileFormat: Equatable, CaseIterable {
   case numpy, numpyArchive, safetensors, idx, llmC, megatronIndex
   case torch, pickle, hdf5, parquet, arrow, sqlite, matlab, excel, oldExcel
   case gzip, zip, bzip2, xz, lzma, zstandard, lz4, compress, sevenZip, rar, tar
@@ -14,7 +14,7 @@ enum FileFormat: Equatable, CaseIterable {
   static let startSize = 512
 
   /// What a reader takes where it finds no mark.
-  enum Content { case text, numbers }
+  package enum Content { case text, numbers }
 
   /// As messages say it after "is".
   var name: String {
@@ -89,7 +89,7 @@ enum FileFormat: Equatable, CaseIterable {
   /// The refusal of a file of this format.
   ///
   /// - Parameter expected: what should be there instead.
-  func refusal(of path: String, expected: String) -> DatasetError {
+  package func refusal(of path: String, expected: String) -> DatasetError {
     let remedy = command(for: path).map { "; to get it: \($0)" } ?? ""
     return DatasetError(path, "is \(name)", expected: expected + remedy)
   }
@@ -101,7 +101,7 @@ enum FileFormat: Equatable, CaseIterable {
   ///   - size: of all of them.
   ///   - content: what they should be.
   ///   - expected: the same in words.
-  static func refuse(
+  package static func refuse(
     _ bytes: some Collection<UInt8>, size: Int, of path: String, for content: Content,
     expected: String
   ) throws(DatasetError) {
@@ -113,7 +113,7 @@ enum FileFormat: Equatable, CaseIterable {
 
 extension InputFile {
   /// The first bytes, by which a format is known.
-  func start() throws(DatasetError) -> [UInt8] {
+  package func start() throws(DatasetError) -> [UInt8] {
     try read(0..<min(count, FileFormat.startSize))
   }
 }
@@ -124,7 +124,7 @@ extension FileFormat {
   /// A mark that is short, or that words could begin with, counts only with what follows it in
   /// such files. The encodings of text are looked for where text should be; text is, where numbers
   /// should.
-  init?(_ bytes: some Collection<UInt8>, size: Int, for content: Content) {
+  package init?(_ bytes: some Collection<UInt8>, size: Int, for content: Content) {
     let start = Start(bytes: Array(bytes.prefix(Self.startSize)), size: size)
     guard let format = start.marked ?? (content == .text ? start.encoding : start.plainText) else {
       return nil
@@ -135,7 +135,7 @@ extension FileFormat {
 
 /// The first bytes of a file, and its size.
 private struct Start {
-  let bytes: [UInt8]
+  package let bytes: [UInt8]
   let size: Int
 
   private func has(_ mark: [UInt8], at offset: Int = 0) -> Bool {

@@ -1,7 +1,7 @@
 extension InputFile {
   /// Fills `floats` with floating-point numbers of `type` that begin at byte `offset`; F64 is rounded,
   /// all others are exact.
-  func read(
+  package func read(
     at offset: Int, type: TensorType, into floats: UnsafeMutableBufferPointer<Float>
   ) throws(DatasetError) {
     precondition(type.isFloatingPoint, "numbers of type \(type.rawValue)")
@@ -25,7 +25,7 @@ extension InputFile {
 
 extension InputFile {
   /// Fills `doubles` with floating-point numbers of `type` that begin at byte `offset`; all are exact.
-  func read(
+  package func read(
     at offset: Int, type: TensorType, into doubles: UnsafeMutableBufferPointer<Double>
   ) throws(DatasetError) {
     guard type != .float64 else {

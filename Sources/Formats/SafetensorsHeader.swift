@@ -15,7 +15,7 @@ struct SafetensorsHeader {
   /// - Parameters:
   ///   - text: the header alone, padding included.
   ///   - dataSize: how many bytes follow it in the file.
-  init(_ text: [UInt8], dataSize: Int, file: String) throws(DatasetError) {
+  package init(_ text: [UInt8], dataSize: Int, file: String) throws(DatasetError) {
     let origin = 8
     guard String(validating: text, as: UTF8.self) != nil else {
       throw DatasetError(

@@ -4,21 +4,21 @@
 /// they are asked for: what is allocated is bounded by what the file really holds.
 /// Format: NumPy's documentation, numpy.lib.format.
 public struct NPYFile {
-  let path: String
+  package let path: String
   /// At least one dimension; the first counts examples.
-  let shape: [Int]
-  let type: NPYType
+  package let shape: [Int]
+  package let type: NPYType
   let input: InputFile
   /// Where the elements begin in the file.
-  let dataOffset: Int
+  package let dataOffset: Int
 
   /// Elements of the array.
-  var count: Int { shape.reduce(1, *) }
+  package var count: Int { shape.reduce(1, *) }
   /// Shape of one example.
-  var exampleShape: [Int] { Array(shape.dropFirst()) }
+  package var exampleShape: [Int] { Array(shape.dropFirst()) }
 
   /// - Throws: `DatasetError` naming the file, what was expected and what was found.
-  init(path: String) throws(DatasetError) {
+  package init(path: String) throws(DatasetError) {
     input = try InputFile(path)
     self.path = path
     guard input.count >= 10 else {
@@ -80,7 +80,7 @@ public struct NPYFile {
   }
 
   /// The elements as bytes; `type` must be `uint8`.
-  func bytes() throws(DatasetError) -> [UInt8] {
+  package func bytes() throws(DatasetError) -> [UInt8] {
     precondition(type == .uint8, "elements of type \(type.rawValue) are no bytes")
     return try input.read(dataOffset..<input.count)
   }
@@ -88,7 +88,7 @@ public struct NPYFile {
   /// The elements in single precision, rounded where they have more.
   ///
   /// - Throws: `DatasetError` naming the first element that is not finite in single precision.
-  func floats() throws(DatasetError) -> [Float] {
+  package func floats() throws(DatasetError) -> [Float] {
     switch type {
     case .float64: try finite { (word: UInt64) in Float(Double(bitPattern: word)) }
     case .float16: try finite { (word: UInt16) in Float(Float16(bitPattern: word)) }
@@ -107,7 +107,7 @@ public struct NPYFile {
   /// The elements as classes; `type` must be an integer's.
   ///
   /// - Throws: `DatasetError` naming the first element that is negative or not below `limit`.
-  func classes(below limit: Int) throws(DatasetError) -> [Int32] {
+  package func classes(below limit: Int) throws(DatasetError) -> [Int32] {
     switch type {
     case .uint8: try classes(of: UInt8.self, below: limit)
     case .int8: try classes(of: Int8.self, below: limit)

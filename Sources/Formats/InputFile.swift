@@ -105,7 +105,7 @@ extension DatasetError {
 }
 
 extension OpenedFiles.Stamp {
-  init(_ status: stat) {
+  package init(_ status: stat) {
     self.init(
       device: UInt64(status.st_dev), number: UInt64(status.st_ino), size: Int(status.st_size),
       seconds: status.st_mtim.tv_sec, nanoseconds: status.st_mtim.tv_nsec)

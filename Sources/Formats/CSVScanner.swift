@@ -2,18 +2,18 @@
 ///
 /// RFC 4180, and what is common beside it: lines that end in LF alone, a byte order mark, spaces
 /// around cells, and ';' or a tab in place of the comma.
-struct CSVScanner {
-  struct Cell {
+package struct CSVScanner {
+  package struct Cell {
     /// Where its text lies, quotes and spaces around it left out.
-    let range: Range<Int>
-    let isQuoted: Bool
+    package let range: Range<Int>
+    package let isQuoted: Bool
   }
 
   private static let quote = UInt8(ascii: "\"")
   private static let newline = UInt8(ascii: "\n")
   private static let carriageReturn = UInt8(ascii: "\r")
 
-  let bytes: [UInt8]
+  package let bytes: [UInt8]
   let file: String
   let delimiter: UInt8
   private var position: Int
@@ -21,7 +21,7 @@ struct CSVScanner {
 
   /// - Throws: `DatasetError` when the file is of another format than text, or in another encoding
   ///   than UTF-8.
-  init(_ bytes: [UInt8], file: String) throws(DatasetError) {
+  package init(_ bytes: [UInt8], file: String) throws(DatasetError) {
     try FileFormat.refuse(
       bytes, size: bytes.count, of: file, for: .text,
       expected: "a table as UTF-8 text, plain or gzip")
@@ -49,7 +49,7 @@ struct CSVScanner {
   /// The next record's cells.
   ///
   /// - Returns: the line, from 1, on which it begins; nil at the end of the file.
-  mutating func next(into cells: inout [Cell]) throws(DatasetError) -> Int? {
+  package mutating func next(into cells: inout [Cell]) throws(DatasetError) -> Int? {
     guard position < bytes.count else { return nil }
     cells.removeAll(keepingCapacity: true)
     let start = line
@@ -58,7 +58,7 @@ struct CSVScanner {
   }
 
   /// Whether these are the cells of a line without anything but spaces.
-  func isBlank(_ cells: [Cell]) -> Bool {
+  package func isBlank(_ cells: [Cell]) -> Bool {
     cells.count == 1 && cells[0].range.isEmpty && !cells[0].isQuoted
   }
 
@@ -140,7 +140,7 @@ struct CSVScanner {
   }
 
   /// A cell's text, its doubled quotes made single.
-  func text(of cell: Cell) -> String {
+  package func text(of cell: Cell) -> String {
     var text: [UInt8] = []
     var position = cell.range.lowerBound
     while position < cell.range.upperBound {
@@ -151,7 +151,7 @@ struct CSVScanner {
   }
 
   /// Whether a cell says that its value is missing, as R, pandas, SQL and the UCI repository write it.
-  func isMissing(_ cell: Cell) -> Bool {
+  package func isMissing(_ cell: Cell) -> Bool {
     if cell.range.isEmpty || number(in: cell)?.isNaN == true { return true }
     return cell.range.count <= 4 && Self.missing.contains(text(of: cell))
   }
@@ -161,16 +161,16 @@ struct CSVScanner {
   ]
 
   /// Whether a line begins with the sign of a comment.
-  func looksLikeComment(_ cells: [Cell]) -> Bool {
+  package func looksLikeComment(_ cells: [Cell]) -> Bool {
     !cells[0].isQuoted && bytes[cells[0].range].first == UInt8(ascii: "#")
   }
 
-  func comment(line: Int) -> DatasetError {
+  package func comment(line: Int) -> DatasetError {
     DatasetError(
       file, "line \(line) is a comment",
       expected: "names or numbers; to get it: \(FileFormat.filter(file, through: "grep -v '^#'"))")
   }
 
   /// A cell's number: nil where it holds anything else.
-  func number(in cell: Cell) -> Double? { decimalNumber(bytes[cell.range]) }
+  package func number(in cell: Cell) -> Double? { decimalNumber(bytes[cell.range]) }
 }

@@ -4,8 +4,8 @@ import CZlib
 /// and zero bytes that pad them (RFC 1952, section 2.2).
 ///
 /// What it allocates is bounded by what the stream really holds, not by what a file claims.
-struct GzipReader: ~Copyable {
-  static let magic: [UInt8] = [0x1f, 0x8b]
+package struct GzipReader: ~Copyable {
+  package static let magic: [UInt8] = [0x1f, 0x8b]
 
   private let file: String
   private let compressed: UnsafeRawBufferPointer
@@ -19,7 +19,7 @@ struct GzipReader: ~Copyable {
   private var trailing = 0
 
   /// - Parameter compressed: must outlive the reader.
-  init(_ compressed: UnsafeRawBufferPointer, file: String) throws(DatasetError) {
+  package init(_ compressed: UnsafeRawBufferPointer, file: String) throws(DatasetError) {
     self.file = file
     self.compressed = compressed
     stream = .allocate(capacity: 1)
@@ -38,7 +38,7 @@ struct GzipReader: ~Copyable {
   }
 
   /// The next `count` bytes; fewer when the stream ends before.
-  mutating func read(_ count: Int) throws(DatasetError) -> [UInt8] {
+  package mutating func read(_ count: Int) throws(DatasetError) -> [UInt8] {
     var bytes: [UInt8] = []
     // Ordinary files never grow past this and are not copied again.
     bytes.reserveCapacity(min(count, 16 * compressed.count))
@@ -50,7 +50,7 @@ struct GzipReader: ~Copyable {
   }
 
   /// Checks that the data end here, that each check sum is right and that nothing else follows.
-  mutating func finish() throws(DatasetError) {
+  package mutating func finish() throws(DatasetError) {
     while !ended {
       guard try inflatePiece(limit: 1).isEmpty else {
         throw DatasetError(file, "holds more data than its header announces")

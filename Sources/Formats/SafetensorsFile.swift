@@ -10,7 +10,7 @@ public final class SafetensorsFile: Sendable {
   public let metadata: [String: String]
   let input: InputFile
   /// Where the data begin in the file.
-  let dataOffset: Int
+  package let dataOffset: Int
   private let indexOfName: [String: Int]
 
   /// - Throws: `DatasetError` naming the file and the byte or tensor at fault.
