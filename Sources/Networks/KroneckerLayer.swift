@@ -33,39 +33,14 @@ extension NetworkDescription {
   public var kroneckerLayers: [KroneckerLayer] {
     let pooled = graph.nodesBeforePooling
     return graph.nodes.enumerated().flatMap { index, node -> [KroneckerLayer] in
-      guard case .layer(let kind) = node.operation else { return [] }
       let shape = graph.shapes[node.inputs[0]]
-      // Of a sequence; of a plain vector 1.
-      let sequence = shape.count == 2 ? shape[0] : 1
-      func layer(
-        _ place: Int, _ inputs: Int, _ outputs: Int, bias: Bool, positions: Int,
-        isEmbedding: Bool = false
-      ) -> KroneckerLayer {
-        let weight = node.parameters.lowerBound + place
+      return (node.kind?.curvature(for: shape).weights ?? []).map { form in
+        let weight = node.parameters.lowerBound + form.tensor
         return KroneckerLayer(
-          name: layout.tensors[weight].name, weight: weight, bias: bias ? weight + 1 : nil,
-          inputs: inputs, exampleInputs: shape.reduce(1, *), outputs: outputs, positions: positions,
-          isPooled: positions > 1 && pooled.contains(index), isEmbedding: isEmbedding)
-      }
-      switch kind {
-      case .linear(let inputs, let outputs, let bias):
-        return [layer(0, inputs, outputs, bias: bias, positions: sequence)]
-      case .conv2d(let inputs, let outputs, let kernel, let stride, let padding, let bias):
-        let sizes = shape.dropFirst().map { ($0 + 2 * padding - kernel) / stride + 1 }
-        return [
-          layer(
-            0, inputs * kernel * kernel, outputs, bias: bias, positions: sizes.reduce(1, *))
-        ]
-      case .attention:
-        return [
-          layer(0, shape[1], 3 * shape[1], bias: true, positions: sequence),
-          layer(2, shape[1], shape[1], bias: true, positions: sequence),
-        ]
-      case .embedding(let vocabulary, let width):
-        return [
-          layer(0, vocabulary, width, bias: false, positions: shape[0], isEmbedding: true)
-        ]
-      default: return []
+          name: layout.tensors[weight].name, weight: weight, bias: form.hasBias ? weight + 1 : nil,
+          inputs: form.inputs, exampleInputs: shape.reduce(1, *), outputs: form.outputs,
+          positions: form.positions, isPooled: form.positions > 1 && pooled.contains(index),
+          isEmbedding: form.isEmbedding)
       }
     }
   }
@@ -73,11 +48,11 @@ extension NetworkDescription {
   /// The normalisation layers: the index of γ [features] in the layout's tensors; β is the next.
   public var normalizationLayers: [(weight: Int, features: Int)] {
     graph.nodes.compactMap { node in
-      switch node.operation {
-      case .layer(.batchNorm), .layer(.layerNorm):
-        (node.parameters.lowerBound, layout.tensors[node.parameters.lowerBound].range.count)
-      default: nil
+      guard let block = node.kind?.curvature(for: graph.shapes[node.inputs[0]]).block else {
+        return nil
       }
+      let weight = node.parameters.lowerBound + block.lowerBound
+      return (weight, layout.tensors[weight].range.count)
     }
   }
 
@@ -99,12 +74,9 @@ extension NetworkGraph {
     }
     var found: Set<Int> = []
     for (index, node) in nodes.enumerated().reversed() {
-      var isPooling = false
-      switch node.operation {
-      case .layer(.globalAveragePool), .layer(.averagePool2d), .layer(.maxPool2d):
-        isPooling = positions(node.inputs[0]) > 1 && positions(index + 1) == 1
-      default: break
-      }
+      let isPooling =
+        node.kind?.curvature(for: shapes[node.inputs[0]]).isPooling ?? false
+        && positions(node.inputs[0]) > 1 && positions(index + 1) == 1
       // Value v is of node v − 1; the input of none.
       if isPooling || found.contains(index) { found.formUnion(node.inputs.map { $0 - 1 }) }
     }

@@ -59,6 +59,10 @@ protocol Layer<Element> {
   var keepsOutput: Bool { get }
   /// Whether `backward` can add to dx; else it always overwrites it.
   var canAccumulate: Bool { get }
+  /// The same with an addend that is added to the output in the same pass; nil where it cannot.
+  var withAddend: (any Layer<Element>)? { get }
+  /// The same with the layer that follows it done in the same pass; nil where it cannot.
+  func followed(by kind: any NodeKind) -> (any Layer<Element>)?
   /// Elements of scratch memory that one call needs.
   var scratchCount: Int { get }
   /// Elements kept between forward and backward, for each example, and beside these.
@@ -105,11 +109,14 @@ protocol Layer<Element> {
 extension Layer {
   var keepsOutput: Bool { false }
   var canAccumulate: Bool { false }
+  var withAddend: (any Layer<Element>)? { nil }
   var scratchCount: Int { 0 }
   var keptCount: Int { 0 }
   var keptOnce: Int { 0 }
   var choiceCount: Int { 0 }
   var exampleGradientCount: Int { 0 }
+
+  func followed(by kind: any NodeKind) -> (any Layer<Element>)? { nil }
 
   func sharedInputs(
     _ x: UnsafePointer<Element>

@@ -4,15 +4,20 @@ import Yams
 struct LayerFields {
   private let line: Int?
   private let layer: String
+  private let position: [Int]
   private let name: String
   private var unread: [(key: String, value: Node)] = []
   private var known: [String] = []
+  /// The lines of the layers that were read within this one, by their positions.
+  private(set) var lines: [[Int]: Int] = [:]
 
+  /// - Parameter position: the layer's index in its list, after those of the layers that it is in.
   init(
-    _ options: Node?, line: Int?, layer: String, name: String
+    _ options: Node?, line: Int?, layer: String, position: [Int], name: String
   ) throws(NetworkDescriptionError) {
     self.line = line
     self.layer = layer
+    self.position = position
     self.name = name
     switch options {
     case nil: break
@@ -65,9 +70,11 @@ struct LayerFields {
     return node.null == nil ? scalar.string : ""
   }
 
-  /// The list of layers under `key`, which stands within the layer at `position`.
+  /// The list of layers under `key`.
+  ///
+  /// - Parameter branch: where the list stands within the layer.
   mutating func layers(
-    _ key: String, at position: [Int], lines: inout [[Int]: Int]
+    _ key: String, branch: [Int] = []
   ) throws(NetworkDescriptionError) -> [LayerDescription]? {
     guard let node = take(key) else { return nil }
     guard case .sequence(let entries) = node else {
@@ -75,7 +82,7 @@ struct LayerFields {
     }
     var layers: [LayerDescription] = []
     for (index, entry) in entries.enumerated() {
-      layers.append(try LayerDescription(entry, at: position + [index], lines: &lines))
+      layers.append(try LayerDescription(entry, at: position + branch + [index], lines: &lines))
     }
     return layers
   }

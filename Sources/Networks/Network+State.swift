@@ -13,7 +13,8 @@ extension Network {
     precondition(
       state.count == stateCount && statistics.count == stateCount,
       "\(state.count) and \(statistics.count) running statistics, not \(stateCount)")
-    for (elements, momentum) in description.graph.stateMomenta {
+    for (elements, running) in description.graph.runningStatistics {
+      let momentum = running.momentum
       for i in elements {
         state[i] = Element((1 - momentum) * Double(state[i]) + momentum * Double(statistics[i]))
       }

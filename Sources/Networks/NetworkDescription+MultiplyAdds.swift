@@ -8,16 +8,11 @@ extension NetworkDescription {
   public var multiplyAddsPerWeight: [Int] {
     var counts = [Int](repeating: 0, count: layout.tensors.count)
     for (index, node) in graph.nodes.enumerated() {
-      guard case .layer(let kind) = node.operation else { continue }
-      let output = graph.shapes[index + 1]
-      let positions: Int
-      switch kind {
-      case .linear, .attention: positions = output.dropLast().reduce(1, *)
-      case .conv2d: positions = output.dropFirst().reduce(1, *)
-      default: continue
-      }
+      guard let kind = node.kind else { continue }
+      let count = kind.multiplyAddsPerWeight(
+        for: graph.shapes[node.inputs[0]], giving: graph.shapes[index + 1])
       for tensor in node.parameters where layout.tensors[tensor].shape.count > 1 {
-        counts[tensor] = positions
+        counts[tensor] = count
       }
     }
     return counts

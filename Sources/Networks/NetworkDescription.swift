@@ -48,7 +48,9 @@ public struct NetworkDescription: Sendable, Equatable {
 
   /// The fewest elements of an example that a batch-norm takes together for one statistic; nil without
   /// batch-norm. A statistic of a single element says nothing.
-  public var fewestNormalized: Int? { graph.fewestNormalized }
+  public var fewestNormalized: Int? {
+    graph.runningStatistics.map { $0.statistics.elements }.min()
+  }
 
   /// Predictions that an example asks for: 1, or one at each position of a sequence.
   public var positions: Int { outputShape.count == 2 ? outputShape[0] : 1 }
@@ -57,4 +59,9 @@ public struct NetworkDescription: Sendable, Equatable {
   public var outputCount: Int { outputShape.last! }
 
   private var outputShape: [Int] { graph.shapes.last! }
+
+  /// Whether both have the same input and layers.
+  public static func == (a: NetworkDescription, b: NetworkDescription) -> Bool {
+    a.input == b.input && a.layers == b.layers
+  }
 }

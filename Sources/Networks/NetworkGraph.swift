@@ -1,14 +1,9 @@
 /// A network's layers as a list of operations on numbered values: what remains of a description when
 /// its sequences and branches are followed. Value 0 is the input; node i gives value i + 1.
-struct NetworkGraph: Sendable, Equatable {
-  struct Node: Sendable, Equatable {
-    enum Operation: Sendable, Equatable {
-      case layer(LayerDescription.Kind)
-      /// The sum of two values.
-      case add
-    }
-
-    let operation: Operation
+struct NetworkGraph: Sendable {
+  struct Node: Sendable {
+    /// What computes it; nil for the sum of two values.
+    let kind: (any NodeKind)?
     let inputs: [Int]
     /// Indices of its tensors in the layout of the parameters, and of the state.
     let parameters: Range<Int>
@@ -25,92 +20,66 @@ struct NetworkGraph: Sendable, Equatable {
 
   init(input: [Int], layers: [LayerDescription]) throws(NetworkDescriptionError) {
     shapes = [input]
-    _ = try follow(layers, from: 0, within: "", at: [])
+    _ = try append(layers, reading: 0, within: LayerPlace(path: "", position: []))
   }
 
   /// The tokens that embeddings of the input know, where there are any.
   var vocabulary: Int? {
     nodes.compactMap { node in
-      if case .layer(.embedding(let vocabulary, _)) = node.operation { vocabulary } else { nil }
+      if case .tokens(let vocabulary)? = node.kind?.input { vocabulary } else { nil }
     }.min()
   }
 
-  /// Which elements of the state are each batch-norm's, and how much of them a step replaces.
-  var stateMomenta: [(elements: Range<Int>, momentum: Double)] {
+  /// The running statistics, and which elements of the state they are.
+  var runningStatistics: [(elements: Range<Int>, statistics: RunningStatistics)] {
     nodes.compactMap { node in
-      guard case .layer(.batchNorm(let momentum, _)) = node.operation else { return nil }
+      guard let statistics = node.kind?.state(for: shapes[node.inputs[0]]) else { return nil }
       let tensors = state.tensors[node.state]
-      return (tensors.first!.range.lowerBound..<tensors.last!.range.upperBound, momentum)
+      return (tensors.first!.range.lowerBound..<tensors.last!.range.upperBound, statistics)
     }
   }
 
-  /// The fewest elements of an example that a batch-norm takes together for one statistic.
-  var fewestNormalized: Int? {
-    nodes.compactMap { node in
-      guard case .layer(.batchNorm) = node.operation else { return nil }
-      let shape = shapes[node.inputs[0]]
-      return shape.count == 3 ? shape[1] * shape[2] : 1
-    }.min()
-  }
-
-  /// - Parameters:
-  ///   - prefix: the name of the layer that these are in.
-  ///   - position: its indices in the lists of layers around it.
+  /// Appends layers one after another.
+  ///
+  /// - Parameter around: the layer that these are in.
   /// - Returns: the value that the last layer gives.
-  private mutating func follow(
-    _ layers: [LayerDescription], from value: Int, within prefix: String, at position: [Int]
+  mutating func append(
+    _ layers: [LayerDescription], reading value: Int, within around: LayerPlace
   ) throws(NetworkDescriptionError) -> Int {
     var value = value
     for (index, layer) in layers.enumerated() {
       let name = layer.name ?? "\(index)"
-      let path = prefix.isEmpty || name.isEmpty ? prefix + name : "\(prefix).\(name)"
-      value = try follow(layer, from: value, path, position + [index])
+      let isBare = around.path.isEmpty || name.isEmpty
+      let place = LayerPlace(
+        path: isBare ? around.path + name : "\(around.path).\(name)",
+        position: around.position + [index])
+      value = try layer.kind.append(
+        to: &self, reading: value, initialization: layer.initialization, place)
     }
     return value
   }
 
-  private mutating func follow(
-    _ layer: LayerDescription, from value: Int, _ path: String, _ position: [Int]
-  ) throws(NetworkDescriptionError) -> Int {
-    func located(_ problem: LayerProblem) -> NetworkDescriptionError {
-      NetworkDescriptionError(
-        layer: path, layerName: layer.kindName, position: position, problem.message)
-    }
-    switch layer.kind {
-    case .sequence(let layers), .add(let layers, _):
-      guard !layers.isEmpty else { throw located(LayerProblem("has no layers")) }
-      let result = try follow(layers, from: value, within: path, at: position)
-      guard case .add(_, let shortcut) = layer.kind else { return result }
-      var other = value
-      if var shortcut {
-        shortcut.name = shortcut.name ?? "shortcut"
-        other = try follow([shortcut], from: value, within: path, at: position + [-1])
-      }
-      do { return try append(sumOf: result, other, path) } catch { throw located(error) }
-    default:
-      do { return try append(layer, reading: value, path) } catch { throw located(error) }
-    }
-  }
-
-  private mutating func append(
-    _ layer: LayerDescription, reading value: Int, _ path: String
+  /// Appends a node.
+  mutating func append(
+    _ kind: some NodeKind, reading value: Int, _ initialization: Initialization?, _ path: String
   ) throws(LayerProblem) -> Int {
     let shape = shapes[value]
-    if let scale = layer.initialization?.scale, !(scale.magnitude <= 1e30) {
+    if let scale = initialization?.scale, !(scale.magnitude <= 1e30) {
       throw LayerProblem("the scale of its initial values must be at most 1e30, got \(scale)")
     }
-    if case .embedding = layer.kind, value != 0 {
+    if case .tokens = kind.input, value != 0 {
       throw LayerProblem("expects the tokens of the input, \(givers[value]) gives \(shape)")
     }
-    let output = try layer.kind.outputShape(of: shape, from: givers[value])
-    let tensors = try parameters.append(layer.parameterTensors(for: shape), of: path)
-    let states = try state.append(layer.stateTensors(for: shape), of: path)
+    let output = try kind.outputShape(of: shape, from: givers[value])
+    let tensors = try parameters.append(kind.parameters(for: shape, initialization), of: path)
+    let states = try state.append(kind.state(for: shape)?.tensors ?? [], of: path)
     return try append(
-      Node(operation: .layer(layer.kind), inputs: [value], parameters: tensors, state: states),
-      giving: output, "layer \(path) (\(layer.kindName))")
+      Node(kind: kind, inputs: [value], parameters: tensors, state: states), giving: output,
+      "layer \(path) (\(kind.name))")
   }
 
-  private mutating func append(
+  /// Appends a sum.
+  mutating func append(
     sumOf value: Int, _ other: Int, _ path: String
   ) throws(LayerProblem) -> Int {
     guard shapes[value] == shapes[other] else {
@@ -119,7 +88,7 @@ struct NetworkGraph: Sendable, Equatable {
           + "\(shapes[other])")
     }
     return try append(
-      Node(operation: .add, inputs: [value, other], parameters: 0..<0, state: 0..<0),
+      Node(kind: nil, inputs: [value, other], parameters: 0..<0, state: 0..<0),
       giving: shapes[value], "layer \(path) (add)")
   }
 

@@ -29,7 +29,6 @@ struct NetworkSteps<Element: Scalar> {
   /// The value of each of the graph's values, and whether its channels are last.
   private var values: [Int]
   private var channelsLast = [false]
-  private var dropouts = 0
 
   init(_ graph: NetworkGraph) {
     self.graph = graph
@@ -59,91 +58,75 @@ struct NetworkSteps<Element: Scalar> {
   /// many nodes these are.
   private mutating func append(_ index: Int, _ readers: [Int]) -> Int {
     let node = graph.nodes[index]
+    let input = values[node.inputs[0]]
     let shape = graph.shapes[node.inputs[0]]
-    switch node.operation {
-    case .add:
-      let first = values[node.inputs[0]]
-      let second = inLayout(of: first, values[node.inputs[1]], shape)
+    guard let kind = node.kind else {
+      let second = inLayout(of: input, values[node.inputs[1]], shape)
       values.append(
-        append(AdditionLayer<Element>(outputCount: counts[first]), first, addend: second))
-      return 1
-    case .layer(.batchNorm(_, let epsilon)):
-      return appendBatchNorm(index, epsilon, readers)
-    case .layer(.attention(let heads, let isCausal)):
-      let (positions, width) = (shape[0], shape[1])
-      let projection = graph.parameters.tensors[node.parameters.lowerBound + 2]
-      let packed = append(
-        LinearLayer<Element>(
-          positions: positions, inputs: width, outputs: 3 * width, hasBias: true),
-        values[node.inputs[0]], node: node)
-      let attended = append(
-        AttentionLayer<Element>(
-          positions: positions, width: width, heads: heads, isCausal: isCausal), packed)
-      values.append(
-        append(
-          LinearLayer<Element>(positions: positions, inputs: width, outputs: width, hasBias: true),
-          attended, parameters: projection.range.lowerBound,
-          weightTensor: node.parameters.lowerBound + 2))
-      return 1
-    case .layer(let kind):
-      let input = values[node.inputs[0]]
-      let x = kind.channelsLast.map { transposed(input, shape, channelsLast: $0) } ?? input
-      let y = append(layer(kind, shape), x, node: node)
-      channelsLast[y] = graph.shapes[index + 1].count == 3 && channelsLast[x]
-      values.append(y)
+        append(AdditionLayer<Element>(outputCount: counts[input]), input, addend: second))
       return 1
     }
+    let ordinal = graph.nodes[..<index].count {
+      $0.kind.map { type(of: $0) == type(of: kind) } ?? false
+    }
+    var steps: [LayerStep<Element>] = kind.steps(for: shape, ordinal: ordinal)
+    let last = steps.removeLast()
+    var x =
+      switch kind.input {
+      case .channelsFirst: transposed(input, shape, channelsLast: false)
+      case .channelsLast: transposed(input, shape, channelsLast: true)
+      case .any, .tokens: input
+      }
+    for step in steps { x = append(step, x, node: node) }
+    let fused = fuse(last.layer, index, x, readers)
+    let y = append(
+      LayerStep(layer: fused.layer, tensors: last.tensors), x, addend: fused.addend, node: node)
+    channelsLast[y] = graph.shapes[index + 1].count == 3 && channelsLast[x]
+    // The values between have no readers but these.
+    for _ in 0..<fused.nodes { values.append(y) }
+    return fused.nodes
   }
 
-  /// Batch-norm, and in the same pass the addition of a shortcut and a ReLU that follow it.
-  private mutating func appendBatchNorm(
-    _ index: Int, _ epsilon: Double, _ readers: [Int]
-  ) -> Int {
-    let node = graph.nodes[index]
-    let shape = graph.shapes[node.inputs[0]]
-    let x = transposed(values[node.inputs[0]], shape, channelsLast: true)
-    var nodes = 1
-    var addend: Int?
-    func next(after nodes: Int) -> NetworkGraph.Node? {
+  /// The layer that also does, where it can in the same pass, the addition of a shortcut and the
+  /// activation that follow it; and how many nodes these are together.
+  private mutating func fuse(
+    _ layer: any Layer<Element>, _ index: Int, _ x: Int, _ readers: [Int]
+  ) -> (layer: any Layer<Element>, addend: Int?, nodes: Int) {
+    var fused = (layer: layer, addend: Int?.none, nodes: 1)
+    let input = graph.nodes[index].inputs[0]
+    func next() -> NetworkGraph.Node? {
       // The value of the latest of them, which the node after it may read or not.
-      let latest = index + nodes
+      let latest = index + fused.nodes
       guard latest < graph.nodes.count, readers[latest] == 1 else { return nil }
       let node = graph.nodes[latest]
       return node.inputs.contains(latest) ? node : nil
     }
-    if let sum = next(after: nodes), sum.operation == .add, sum.inputs[0] != sum.inputs[1] {
+    if let sum = next(), sum.kind == nil, sum.inputs[0] != sum.inputs[1],
+      let adding = layer.withAddend
+    {
       let other = values[sum.inputs[0] == index + 1 ? sum.inputs[1] : sum.inputs[0]]
       // A gradient that other steps have already given cannot be overwritten by this one.
       let isLastReader = !graph.nodes[(index + 2)...].contains { later in
         later.inputs.contains { values.indices.contains($0) && values[$0] == other }
       }
-      if isLastReader, other != x, other != values[node.inputs[0]] {
-        addend = inLayout(of: x, other, shape)
-        nodes += 1
+      if isLastReader, other != x, other != values[input] {
+        fused = (adding, inLayout(of: x, other, graph.shapes[input]), 2)
       }
     }
-    let follower = next(after: nodes)
-    let hasReLU = follower?.operation == .layer(.activation(.relu))
-    if hasReLU { nodes += 1 }
-    let channels = shape[0]
-    let y = append(
-      BatchNormLayer<Element>(
-        positions: counts[x] / channels, channels: channels, epsilon: epsilon,
-        hasAddend: addend != nil, hasReLU: hasReLU),
-      x, addend: addend, node: node)
-    channelsLast[y] = shape.count == 3
-    // The values between have no readers but these.
-    for _ in 0..<nodes { values.append(y) }
-    return nodes
+    if let follower = next()?.kind, let both = fused.layer.followed(by: follower) {
+      fused = (both, fused.addend, fused.nodes + 1)
+    }
+    return fused
   }
 
   private mutating func append(
-    _ layer: any Layer<Element>, _ x: Int, addend: Int? = nil, node: NetworkGraph.Node
+    _ step: LayerStep<Element>, _ x: Int, addend: Int? = nil, node: NetworkGraph.Node
   ) -> Int {
-    let tensors = graph.parameters.tensors[node.parameters]
+    let first = node.parameters.lowerBound + step.tensors.lowerBound
     return append(
-      layer, x, addend: addend, parameters: tensors.first?.range.lowerBound,
-      weightTensor: node.parameters.lowerBound,
+      step.layer, x, addend: addend,
+      parameters: step.tensors.isEmpty ? nil : graph.parameters.tensors[first].range.lowerBound,
+      weightTensor: first,
       state: graph.state.tensors[node.state].first?.range.lowerBound ?? 0)
   }
 
@@ -176,55 +159,5 @@ struct NetworkSteps<Element: Scalar> {
 
   private mutating func inLayout(of value: Int, _ other: Int, _ shape: [Int]) -> Int {
     transposed(other, shape, channelsLast: channelsLast[value])
-  }
-
-  private mutating func layer(
-    _ kind: LayerDescription.Kind, _ shape: [Int]
-  ) -> any Layer<Element> {
-    let count = shape.reduce(1, *)
-    let positions = shape.count == 2 ? shape[0] : 1
-    func window(_ kernel: Int, _ stride: Int, _ padding: Int) -> SlidingWindow {
-      SlidingWindow(
-        height: shape[1], width: shape[2], channels: shape[0], kernel: kernel, stride: stride,
-        padding: padding)
-    }
-    switch kind {
-    case .linear(let inputs, let outputs, let bias):
-      return LinearLayer(positions: positions, inputs: inputs, outputs: outputs, hasBias: bias)
-    case .conv2d(_, let outputs, let kernel, let stride, let padding, let bias):
-      return ConvolutionLayer(
-        window: window(kernel, stride, padding), outputs: outputs, hasBias: bias)
-    case .maxPool2d(let kernel, let stride, let padding):
-      return MaxPoolingLayer(window: window(kernel, stride, padding))
-    case .averagePool2d(let kernel, let stride, let padding):
-      return AveragePoolingLayer(window: window(kernel, stride, padding))
-    case .globalAveragePool:
-      let features = shape.count == 3 ? shape[0] : shape[1]
-      return GlobalAveragePoolingLayer(positions: count / features, outputCount: features)
-    case .activation(let activation):
-      return ActivationLayer(activation: activation, outputCount: count)
-    case .layerNorm(let epsilon):
-      return LayerNormLayer(positions: positions, width: shape.last!, epsilon: epsilon)
-    case .dropout(let probability):
-      dropouts += 1
-      return DropoutLayer(probability: probability, outputCount: count, index: dropouts - 1)
-    case .embedding(let vocabulary, let width):
-      return EmbeddingLayer(positions: shape[0], vocabulary: vocabulary, width: width)
-    case .positionEmbedding: return PositionEmbeddingLayer(outputCount: count)
-    case .toSequence, .flatten: return ViewLayer(outputCount: count)
-    case .batchNorm, .attention, .sequence, .add:
-      preconditionFailure("\(kind) is several layers, or takes its own way")
-    }
-  }
-}
-
-extension LayerDescription.Kind {
-  /// Whether it wants an image's channels last, or first; nil where either will do.
-  fileprivate var channelsLast: Bool? {
-    switch self {
-    case .conv2d, .maxPool2d, .averagePool2d, .globalAveragePool, .toSequence: true
-    case .flatten: false
-    default: nil
-    }
   }
 }

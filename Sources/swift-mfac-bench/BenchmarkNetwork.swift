@@ -57,7 +57,7 @@ struct BenchmarkNetwork {
     let random = CounterRandom(seed: 0, stream: 1)
     let buffer = Buffer<Float>(count: examples * description.inputCount)
     for i in 0..<buffer.count {
-      if case .embedding(let vocabulary, _) = description.layers[0].kind {
+      if let vocabulary = description.vocabulary {
         buffer.pointer[i] = Float(random.integer(below: vocabulary, at: UInt64(i)))
       } else {
         buffer.pointer[i] = Float(2 * random.uniform(at: UInt64(i)) - 1)

@@ -1,89 +1,78 @@
 import LinearAlgebra
 
-/// y[s] = W[x[s]] for tokens x [n, positions]; W [vocabulary, width].
-struct EmbeddingLayer<Element: Scalar>: Layer {
-  let positions: Int
-  let vocabulary: Int
-  let width: Int
+/// Multi-head self-attention over [positions, features]: softmax(Q Kᵀ/√(features/heads)) V for each
+/// head, from a projection to Q, K and V together, and projected again. Where causal, position s sees
+/// positions 0…s.
+struct Attention: NodeKind {
+  let heads: Int
+  let isCausal: Bool
 
-  var outputCount: Int { positions * width }
-  var outputPlace: OutputPlace { .own }
+  static let names = ["attention"]
+  static let isInitializable = true
+  var input: InputForm { .any }
 
-  func forward(
-    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
-  ) {
-    let count = call.examples * positions
-    for token in UnsafeBufferPointer(start: x, count: count) {
-      precondition(
-        token >= 0 && token < Element(vocabulary), "token \(token) of a vocabulary of \(vocabulary)"
-      )
+  func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
+    try LayerProblem.checkPositive(("heads", heads))
+    try LayerProblem.check(
+      shape.count == 2 && shape.last! % heads == 0,
+      LayerProblem.expected(
+        "[positions, features] with features a multiple of \(heads) heads", got: shape,
+        from: giver))
+    try LayerProblem.check(
+      boundedProduct([heads, shape[0], shape[0]]) != nil,
+      "\(heads) heads over \(shape[0]) positions have more than \(largestCount) scores")
+    return shape
+  }
+
+  func parameters(for shape: [Int], _ initialization: Initialization?) -> [LayerTensor] {
+    let width = shape[1]
+    return LayerTensor.affine(
+      [3 * width, width], prefix: "in_proj_", hasBias: true,
+      initialization ?? Initialization(.xavierUniform))
+      + LayerTensor.affine(
+        [width, width], prefix: "out_proj.", hasBias: true,
+        initialization ?? Initialization(.uniform))
+  }
+
+  func state(for shape: [Int]) -> RunningStatistics? { nil }
+
+  func curvature(for shape: [Int]) -> LayerForm {
+    let (positions, width) = (shape[0], shape[1])
+    return LayerForm(weights: [
+      KroneckerForm(inputs: width, outputs: 3 * width, hasBias: true, positions: positions),
+      KroneckerForm(
+        tensor: 2, inputs: width, outputs: width, hasBias: true, positions: positions),
+    ])
+  }
+
+  func multiplyAddsPerWeight(for shape: [Int], giving output: [Int]) -> Int { shape[0] }
+
+  func steps<Element: Scalar>(for shape: [Int], ordinal: Int) -> [LayerStep<Element>] {
+    let (positions, width) = (shape[0], shape[1])
+    func projection(_ outputs: Int) -> LinearLayer<Element> {
+      LinearLayer(positions: positions, inputs: width, outputs: outputs, hasBias: true)
     }
-    Element.embed(count: count, width: width, tokens: x, table: call.parameters, into: y)
-  }
-
-  func tangent(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ tangents: LayerTangents<Element>
-  ) {
-    Element.embed(
-      count: call.examples * positions, width: width, tokens: x, table: tangents.parameters,
-      into: tangents.y)
-  }
-
-  func backward(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
-  ) {
-    guard let gradient else { return }
-    let count = call.examples * positions
-    gradient.update(repeating: 0, count: vocabulary * width)
-    Element.embedGradient(count: count, width: width, tokens: x, places.dy, addingTo: gradient)
-  }
-
-  func sharedInputs(
-    _ x: UnsafePointer<Element>
-  ) -> (inputs: LayerInputs<Element>, positions: Int)? {
-    (.tokens(x, vocabulary: vocabulary), positions)
+    let attention = AttentionLayer<Element>(
+      positions: positions, width: width, heads: heads, isCausal: isCausal)
+    return [
+      LayerStep(layer: projection(3 * width), tensors: 0..<2),
+      LayerStep(layer: attention, tensors: 0..<0),
+      LayerStep(layer: projection(width), tensors: 2..<4),
+    ]
   }
 }
 
-/// y = x + W, x [n, positions·width], W [positions·width].
-struct PositionEmbeddingLayer<Element: Scalar>: Layer {
-  let outputCount: Int
-
-  var outputPlace: OutputPlace { .overInput }
-
-  func forward(
-    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
-  ) {
-    if UnsafePointer(y) != x { y.update(from: x, count: call.examples * outputCount) }
-    Element.addBias(rows: call.examples, columns: outputCount, bias: call.parameters, to: y)
+extension Attention {
+  init(named name: String, _ fields: inout LayerFields) throws(NetworkDescriptionError) {
+    heads = try fields.size("heads")
+    isCausal = try fields.flag("causal", default: false)
   }
+}
 
-  func tangent(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ tangents: LayerTangents<Element>
-  ) {
-    let count = call.examples * outputCount
-    if let dx = tangents.x {
-      if dx != UnsafePointer(tangents.y) { tangents.y.update(from: dx, count: count) }
-    } else {
-      tangents.y.update(repeating: 0, count: count)
-    }
-    Element.addBias(
-      rows: call.examples, columns: outputCount, bias: tangents.parameters, to: tangents.y)
-  }
-
-  func backward(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
-  ) {
-    if let gradient {
-      Element.columnSums(rows: call.examples, columns: outputCount, of: places.dy, into: gradient)
-    }
-    if let dx = places.dx, UnsafePointer(dx) != places.dy {
-      dx.update(from: places.dy, count: call.examples * outputCount)
-    }
+extension LayerDescription {
+  /// Multi-head self-attention over [positions, features]; where causal, position s sees 0…s.
+  public static func attention(heads: Int, isCausal: Bool = false) -> LayerDescription {
+    LayerDescription(Attention(heads: heads, isCausal: isCausal))
   }
 }
 

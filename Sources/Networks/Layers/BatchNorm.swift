@@ -1,5 +1,72 @@
 import LinearAlgebra
 
+/// γ (x − mean)/√(variance + ε) + β for each channel of an image, or each feature.
+///
+/// In training the statistics are those of the call's examples, and running statistics follow
+/// them; otherwise the running ones.
+struct BatchNorm: NodeKind {
+  let momentum: Double
+  let epsilon: Double
+
+  static let names = ["batch-norm"]
+  static let isInitializable = false
+  var input: InputForm { .channelsLast }
+
+  func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
+    try LayerProblem.check(
+      shape.count == 3 || shape.count == 1,
+      LayerProblem.expected(
+        "[channels, height, width] or [features]", got: shape, from: giver))
+    try LayerProblem.checkEpsilon(epsilon)
+    try LayerProblem.check(
+      (0...1).contains(momentum), "momentum must be in [0, 1], got \(momentum)")
+    return shape
+  }
+
+  func parameters(for shape: [Int], _ initialization: Initialization?) -> [LayerTensor] {
+    LayerTensor.scaleAndShift(shape[0])
+  }
+
+  func state(for shape: [Int]) -> RunningStatistics? {
+    RunningStatistics(
+      tensors: [
+        LayerTensor(name: "running_mean", shape: [shape[0]], initialValues: .constant(0)),
+        LayerTensor(name: "running_var", shape: [shape[0]], initialValues: .constant(1)),
+      ], momentum: momentum, elements: shape.dropFirst().reduce(1, *))
+  }
+
+  func curvature(for shape: [Int]) -> LayerForm { LayerForm(block: 0..<2) }
+
+  func multiplyAddsPerWeight(for shape: [Int], giving output: [Int]) -> Int { 0 }
+
+  func steps<Element: Scalar>(for shape: [Int], ordinal: Int) -> [LayerStep<Element>] {
+    let layer = BatchNormLayer<Element>(
+      positions: shape.dropFirst().reduce(1, *), channels: shape[0], epsilon: epsilon)
+    return [LayerStep(layer: layer, tensors: 0..<2)]
+  }
+}
+
+extension BatchNorm {
+  init(named name: String, _ fields: inout LayerFields) throws(NetworkDescriptionError) {
+    momentum = try fields.number("momentum", default: 0.1)
+    epsilon = try fields.number("epsilon", default: 1e-5)
+  }
+}
+
+extension LayerDescription {
+  /// With PyTorch's momentum 0.1 and ε 1e-5.
+  public static let batchNorm = batchNorm()
+
+  /// - Parameters:
+  ///   - momentum: of the running statistics, in [0, 1]: the newest one's part.
+  ///   - epsilon: ε > 0.
+  public static func batchNorm(
+    momentum: Double = 0.1, epsilon: Double = 1e-5
+  ) -> LayerDescription {
+    LayerDescription(BatchNorm(momentum: momentum, epsilon: epsilon))
+  }
+}
+
 /// y = γ (x − mean)/√(variance + ε) + β for each channel, then the addend is added, then ReLU is
 /// taken, where the layer does these too.
 ///
@@ -11,12 +78,25 @@ struct BatchNormLayer<Element: Scalar>: Layer {
   let positions: Int
   let channels: Int
   let epsilon: Double
-  let hasAddend: Bool
-  let hasReLU: Bool
+  var hasAddend = false
+  var hasReLU = false
 
   var outputCount: Int { positions * channels }
   var outputPlace: OutputPlace { .own }
   var keepsOutput: Bool { hasReLU }
+  var withAddend: (any Layer<Element>)? {
+    var layer = self
+    layer.hasAddend = true
+    return layer
+  }
+
+  func followed(by kind: any NodeKind) -> (any Layer<Element>)? {
+    guard (kind as? ElementwiseActivation)?.activation == .relu else { return nil }
+    var layer = self
+    layer.hasReLU = true
+    return layer
+  }
+
   var exampleGradientCount: Int { 2 * channels }
   var canAccumulate: Bool { true }
   /// Four numbers of the element's type for each channel, and two of double precision.

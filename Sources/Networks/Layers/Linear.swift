@@ -1,5 +1,66 @@
 import LinearAlgebra
 
+/// y = x Wᵀ + b over the last dimension of x, W [outputs, inputs].
+struct Linear: NodeKind {
+  let inputs: Int
+  let outputs: Int
+  let bias: Bool
+
+  static let names = ["linear"]
+  static let isInitializable = true
+  var input: InputForm { .any }
+
+  func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
+    try LayerProblem.checkPositive(("in", inputs), ("out", outputs))
+    try LayerProblem.check(
+      shape.count <= 2,
+      "expects one dimension of \(inputs) inputs, \(giver) gives \(shape); add flatten before")
+    try LayerProblem.check(
+      shape.last == inputs, "expects \(inputs) inputs, \(giver) gives \(shape.last!)")
+    return shape.dropLast() + [outputs]
+  }
+
+  func parameters(for shape: [Int], _ initialization: Initialization?) -> [LayerTensor] {
+    LayerTensor.affine([outputs, inputs], hasBias: bias, initialization)
+  }
+
+  func state(for shape: [Int]) -> RunningStatistics? { nil }
+
+  func curvature(for shape: [Int]) -> LayerForm {
+    LayerForm(weights: [
+      KroneckerForm(
+        inputs: inputs, outputs: outputs, hasBias: bias, positions: positions(of: shape))
+    ])
+  }
+
+  func multiplyAddsPerWeight(for shape: [Int], giving output: [Int]) -> Int {
+    positions(of: shape)
+  }
+
+  func steps<Element: Scalar>(for shape: [Int], ordinal: Int) -> [LayerStep<Element>] {
+    let layer = LinearLayer<Element>(
+      positions: positions(of: shape), inputs: inputs, outputs: outputs, hasBias: bias)
+    return [LayerStep(layer: layer, tensors: 0..<(bias ? 2 : 1))]
+  }
+
+  private func positions(of shape: [Int]) -> Int { shape.dropLast().reduce(1, *) }
+}
+
+extension Linear {
+  init(named name: String, _ fields: inout LayerFields) throws(NetworkDescriptionError) {
+    inputs = try fields.size("in")
+    outputs = try fields.size("out")
+    bias = try fields.flag("bias", default: true)
+  }
+}
+
+extension LayerDescription {
+  /// y = x Wᵀ + b over the last dimension of x.
+  public static func linear(inputs: Int, outputs: Int, bias: Bool = true) -> LayerDescription {
+    LayerDescription(Linear(inputs: inputs, outputs: outputs, bias: bias))
+  }
+}
+
 /// y = x Wᵀ + b for each row of x.
 ///
 ///   x [n·positions, inputs], W [outputs, inputs], b [outputs], y [n·positions, outputs]

@@ -1,5 +1,94 @@
 import LinearAlgebra
 
+/// Cross-correlation of x [inputs, h, w] with W [outputs, inputs, kernel, kernel], zeros around.
+struct Conv2d: NodeKind {
+  let inputs: Int
+  let outputs: Int
+  let kernel: Int
+  let stride: Int
+  let padding: Int
+  let bias: Bool
+
+  static let names = ["conv2d"]
+  static let isInitializable = true
+  var input: InputForm { .channelsLast }
+
+  func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
+    try LayerProblem.checkPositive(("in", inputs), ("out", outputs))
+    try LayerProblem.checkImage(shape, from: giver)
+    try LayerProblem.check(
+      shape[0] == inputs,
+      "expects \(inputs) channels, \(giver) gives \(shape[0]) in \(shape)")
+    let positions = try LayerProblem.positions(
+      over: shape, giver, kernel: kernel, stride: stride, padding: padding)
+    // It is computed from an image with the zeros around it.
+    let padded = [inputs, shape[1] + 2 * padding, shape[2] + 2 * padding]
+    try LayerProblem.check(
+      boundedProduct(padded) != nil, "an image of \(padded), with its padding, is too large")
+    return [outputs] + positions
+  }
+
+  func parameters(for shape: [Int], _ initialization: Initialization?) -> [LayerTensor] {
+    LayerTensor.affine([outputs, inputs, kernel, kernel], hasBias: bias, initialization)
+  }
+
+  func state(for shape: [Int]) -> RunningStatistics? { nil }
+
+  func curvature(for shape: [Int]) -> LayerForm {
+    LayerForm(weights: [
+      KroneckerForm(
+        inputs: inputs * kernel * kernel, outputs: outputs, hasBias: bias,
+        positions: window(over: shape).positionCount)
+    ])
+  }
+
+  func multiplyAddsPerWeight(for shape: [Int], giving output: [Int]) -> Int {
+    output.dropFirst().reduce(1, *)
+  }
+
+  func steps<Element: Scalar>(for shape: [Int], ordinal: Int) -> [LayerStep<Element>] {
+    let layer = ConvolutionLayer<Element>(
+      window: window(over: shape), outputs: outputs, hasBias: bias)
+    return [LayerStep(layer: layer, tensors: 0..<(bias ? 2 : 1))]
+  }
+
+  private func window(over shape: [Int]) -> SlidingWindow {
+    SlidingWindow(over: shape, kernel: kernel, stride: stride, padding: padding)
+  }
+}
+
+extension Conv2d {
+  init(named name: String, _ fields: inout LayerFields) throws(NetworkDescriptionError) {
+    inputs = try fields.size("in")
+    outputs = try fields.size("out")
+    kernel = try fields.size("kernel")
+    stride = try fields.size("stride", default: 1)
+    padding = try fields.size("padding", default: 0)
+    bias = try fields.flag("bias", default: true)
+  }
+}
+
+extension SlidingWindow {
+  /// Over an image [channels, height, width].
+  init(over shape: [Int], kernel: Int, stride: Int, padding: Int) {
+    self.init(
+      height: shape[1], width: shape[2], channels: shape[0], kernel: kernel, stride: stride,
+      padding: padding)
+  }
+}
+
+extension LayerDescription {
+  /// Cross-correlation with square kernels, zeros around the image.
+  public static func conv2d(
+    inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, bias: Bool = true
+  ) -> LayerDescription {
+    LayerDescription(
+      Conv2d(
+        inputs: inputs, outputs: outputs, kernel: kernel, stride: stride, padding: padding,
+        bias: bias))
+  }
+}
+
 /// y = x ⋆ W + b, cross-correlation with zeros around x.
 ///
 ///   x [n, h, w, in], W [out, in, kernel, kernel], b [out], y [n, positions, out]

@@ -1,5 +1,54 @@
 import LinearAlgebra
 
+/// γ (x − mean)/√(variance + ε) + β with the statistics of the last dimension.
+struct LayerNorm: NodeKind {
+  let epsilon: Double
+
+  static let names = ["layer-norm"]
+  static let isInitializable = false
+  var input: InputForm { .any }
+
+  func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
+    try LayerProblem.check(
+      shape.count <= 2,
+      LayerProblem.expected("[features] or [positions, features]", got: shape, from: giver))
+    try LayerProblem.checkEpsilon(epsilon)
+    return shape
+  }
+
+  func parameters(for shape: [Int], _ initialization: Initialization?) -> [LayerTensor] {
+    LayerTensor.scaleAndShift(shape.last!)
+  }
+
+  func state(for shape: [Int]) -> RunningStatistics? { nil }
+
+  func curvature(for shape: [Int]) -> LayerForm { LayerForm(block: 0..<2) }
+
+  func multiplyAddsPerWeight(for shape: [Int], giving output: [Int]) -> Int { 0 }
+
+  func steps<Element: Scalar>(for shape: [Int], ordinal: Int) -> [LayerStep<Element>] {
+    let layer = LayerNormLayer<Element>(
+      positions: shape.dropLast().reduce(1, *), width: shape.last!, epsilon: epsilon)
+    return [LayerStep(layer: layer, tensors: 0..<2)]
+  }
+}
+
+extension LayerNorm {
+  init(named name: String, _ fields: inout LayerFields) throws(NetworkDescriptionError) {
+    epsilon = try fields.number("epsilon", default: 1e-5)
+  }
+}
+
+extension LayerDescription {
+  /// With PyTorch's ε 1e-5.
+  public static let layerNorm = layerNorm()
+
+  /// γ (x − mean)/√(variance + ε) + β over the last dimension.
+  public static func layerNorm(epsilon: Double = 1e-5) -> LayerDescription {
+    LayerDescription(LayerNorm(epsilon: epsilon))
+  }
+}
+
 /// y = γ (x − mean)/√(variance + ε) + β with the statistics of each row of x [n·positions, width].
 ///
 /// Ba, Kiros and Hinton, 2016.
@@ -56,48 +105,6 @@ struct LayerNormLayer<Element: Scalar>: Layer {
         rows: positions, width: width, weight: call.parameters, x + rows,
         statistics: call.kept + example * 2 * positions, dy + rows, weightGradient: gradient,
         biasGradient: gradient + width, accumulates: false, into: nil)
-    }
-  }
-}
-
-/// In training each element is 0 with the probability, else divided by 1 − probability.
-///
-/// Srivastava et al., 2014. What is dropped is drawn anew for backward, and so takes no memory.
-struct DropoutLayer<Element: Scalar>: LinearMapLayer {
-  let probability: Double
-  let outputCount: Int
-  /// Which of the network's dropouts it is.
-  let index: Int
-
-  var outputPlace: OutputPlace { .overInput }
-
-  func forward(
-    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
-  ) {
-    drop(call, x, into: y)
-  }
-
-  func backward(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?
-  ) {
-    if let dx = places.dx { drop(call, places.dy, into: dx) }
-  }
-
-  private func drop(
-    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
-  ) {
-    guard let training = call.training, probability > 0 else {
-      if UnsafePointer(y) != x { y.update(from: x, count: call.examples * outputCount) }
-      return
-    }
-    for example in 0..<call.examples {
-      // Streams from 2⁶³ on are those of dropouts.
-      Element.dropout(
-        count: outputCount, probability: probability, seed: training.seed,
-        stream: 1 << 63 | UInt64(training.step) << 20 | UInt64(index),
-        first: (training.firstExample + example) * ((outputCount + 3) & ~3),
-        x + example * outputCount, into: y + example * outputCount)
     }
   }
 }
