@@ -4,12 +4,15 @@
 ///     W [outputs, inputs] row-major, and b [outputs] behind each row where there is a bias: the block
 ///     is of the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
 ///
-/// No two layers of a network share a tensor: a description that names one twice is refused.
+/// Each group of a convolution's outputs is a layer of its own. No two layers of a network share a tensor
+/// otherwise: a description that names one twice is refused.
 public struct KroneckerLayer: Sendable, Equatable {
-  /// Its weight's name.
+  /// Its weight's name; of one group of several, `conv.weight[3]`.
   public let name: String
   /// Index of its weight in the layout's tensors.
   public let weight: Int
+  /// The weight's elements in the parameters.
+  public let elements: Range<Int>
   /// Index of its bias in the layout's tensors.
   public let bias: Int?
   /// d_in, without the 1 of a bias.
@@ -26,6 +29,17 @@ public struct KroneckerLayer: Sendable, Equatable {
   public let isPooled: Bool
   /// Whether its inputs are tokens.
   public let isEmbedding: Bool
+  /// Elements an example that a network copies to show it to a collector.
+  public let copiedCount: Int
+}
+
+/// Parameters whose Gauss–Newton block is made of the examples' own gradients: those of a normalisation
+/// layer, or the bias of a convolution of several groups.
+public struct ParameterBlock: Sendable, Equatable {
+  /// Indices in the layout's tensors.
+  public let tensors: Range<Int>
+  /// Their elements in the parameters.
+  public let elements: Range<Int>
 }
 
 extension NetworkDescription {
@@ -36,23 +50,30 @@ extension NetworkDescription {
       let shape = graph.shapes[node.inputs[0]]
       return (node.kind?.curvature(for: shape).weights ?? []).map { form in
         let weight = node.parameters.lowerBound + form.tensor
+        let (tensor, count) = (layout.tensors[weight], form.inputs * form.outputs)
+        let first = tensor.range.lowerBound + (form.group ?? 0) * count
         return KroneckerLayer(
-          name: layout.tensors[weight].name, weight: weight, bias: form.hasBias ? weight + 1 : nil,
-          inputs: form.inputs, exampleInputs: shape.reduce(1, *), outputs: form.outputs,
+          name: tensor.name + (form.group.map { "[\($0)]" } ?? ""), weight: weight,
+          elements: first..<first + count, bias: form.hasBias ? weight + 1 : nil,
+          inputs: form.inputs, exampleInputs: form.exampleInputs ?? shape.reduce(1, *),
+          outputs: form.outputs,
           positions: form.positions, isPooled: form.positions > 1 && pooled.contains(index),
-          isEmbedding: form.isEmbedding)
+          isEmbedding: form.isEmbedding, copiedCount: form.copied)
       }
     }
   }
 
-  /// The normalisation layers: the index of γ [features] in the layout's tensors; β is the next.
-  public var normalizationLayers: [(weight: Int, features: Int)] {
+  /// The parameter blocks, in the order of their tensors.
+  public var parameterBlocks: [ParameterBlock] {
     graph.nodes.compactMap { node in
       guard let block = node.kind?.curvature(for: graph.shapes[node.inputs[0]]).block else {
         return nil
       }
-      let weight = node.parameters.lowerBound + block.lowerBound
-      return (weight, layout.tensors[weight].range.count)
+      let first = node.parameters.lowerBound
+      let tensors = first + block.lowerBound..<first + block.upperBound
+      let ranges = layout.tensors[tensors].map(\.range)
+      return ParameterBlock(
+        tensors: tensors, elements: ranges.first!.lowerBound..<ranges.last!.upperBound)
     }
   }
 
@@ -60,7 +81,7 @@ extension NetworkDescription {
   public var tensorsWithoutCurvature: [Int] {
     let inside = Set(
       kroneckerLayers.flatMap { [$0.weight] + ($0.bias.map { [$0] } ?? []) }
-        + normalizationLayers.flatMap { [$0.weight, $0.weight + 1] })
+        + parameterBlocks.flatMap(\.tensors))
     return layout.tensors.indices.filter { !inside.contains($0) }
   }
 }

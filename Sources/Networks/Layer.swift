@@ -91,19 +91,12 @@ protocol Layer<Element> {
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?)
 
-  /// The rows that multiply the weight, and how many positions of an example share it; nil for a layer
-  /// without such a weight.
-  func sharedInputs(
-    _ x: UnsafePointer<Element>
-  ) -> (inputs: LayerInputs<Element>, positions: Int)?
+  /// Elements an example of the memory that `collect` takes.
+  var statisticsCount: Int { get }
 
-  /// Parameters that `exampleGradients` gives the gradient of; 0 for a layer that has none.
-  var exampleGradientCount: Int { get }
-
-  /// ∂L/∂parameters of each example, [examples, exampleGradientCount], before `backward`.
-  func exampleGradients(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>)
+  /// Gives a collector what curvature is made of, before `backward`: of each weight and block of the
+  /// kind's `curvature`, in that order.
+  func collect(into view: LayerView<Element>)
 }
 
 extension Layer {
@@ -114,16 +107,14 @@ extension Layer {
   var keptCount: Int { 0 }
   var keptOnce: Int { 0 }
   var choiceCount: Int { 0 }
-  var exampleGradientCount: Int { 0 }
 
   func followed(by kind: any NodeKind) -> (any Layer<Element>)? { nil }
+}
 
-  func sharedInputs(
-    _ x: UnsafePointer<Element>
-  ) -> (inputs: LayerInputs<Element>, positions: Int)? { nil }
+/// A layer that has no parameters with curvature.
+protocol FactorlessLayer<Element>: Layer {}
 
-  func exampleGradients(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>
-  ) {}
+extension FactorlessLayer {
+  var statisticsCount: Int { 0 }
+  func collect(into view: LayerView<Element>) {}
 }

@@ -129,8 +129,8 @@ struct RunningStatistics {
 struct LayerForm {
   /// Weights whose Gauss–Newton blocks have the form B ⊗ A.
   var weights: [KroneckerForm] = []
-  /// Which of the layer's tensors have a block made of the examples' own gradients: one behind the
-  /// other.
+  /// Which of the layer's tensors, one behind the other, have a block made of the examples' own
+  /// gradients.
   var block: Range<Int>?
   /// Whether the positions of a sequence or an image come together in it.
   var isPooling = false
@@ -139,16 +139,23 @@ struct LayerForm {
   static let none = LayerForm()
 }
 
-/// A weight [outputs, inputs] row-major that an example's positions share.
+/// A weight [outputs, inputs] row-major that an example's positions share, or the outputs of one group
+/// of it.
 struct KroneckerForm {
   /// Index of the weight among the layer's tensors.
   var tensor = 0
+  /// Which group's outputs it is, where the weight has several.
+  var group: Int?
   let inputs: Int
   let outputs: Int
   /// Whether a bias [outputs] is the next tensor, and has the last column of the block's matrix.
   let hasBias: Bool
   let positions: Int
   var isEmbedding = false
+  /// Numbers of an example's inputs as the collector sees them; nil where they are the layer's.
+  var exampleInputs: Int?
+  /// Elements an example that are copied to be seen: the layer's `statisticsCount`.
+  var copied = 0
 }
 
 /// One of the layers that compute a node of the graph.

@@ -14,7 +14,7 @@ struct LayerTangents<Element: Scalar> {
 }
 
 /// A layer without parameters that is linear in its input, and so its own derivative.
-protocol LinearMapLayer<Element>: Layer {}
+protocol LinearMapLayer<Element>: FactorlessLayer {}
 
 extension LinearMapLayer {
   func tangent(

@@ -1,11 +1,10 @@
 import LinearAlgebra
 
-/// Backward passes from vectors of one's own, that show the layers to observers and compute no
+/// Backward passes from vectors of one's own, that show the layers to a collector and compute no
 /// gradient of the parameters.
 extension Network {
-  /// One forward pass, and from each of `columns` vectors ▲ a backward pass; `observer` and
-  /// `normalizationObserver` see the layers in each, without a gradient of the parameters being
-  /// computed.
+  /// One forward pass, and from each of `columns` vectors ▲ a backward pass; the collector sees
+  /// the layers in each, without a gradient of the parameters being computed.
   ///
   ///     ▲ [n, positions, outputCount], of one example what multiplies ∂f/∂parameters from the left
   ///
@@ -15,8 +14,8 @@ extension Network {
   /// - Parameters:
   ///   - inputs: [n, inputCount]
   ///   - training: nil for the network as it predicts.
-  ///   - columns: 0 where the inputs are enough: `observer` sees each layer once, in the order of the
-  ///     backward pass.
+  ///   - columns: 0 where the inputs are enough: the collector sees each weight once, in the order of
+  ///     the backward pass.
   ///   - isForwardDone: the last call was a forward pass, or one with a gradient, of these very
   ///     arguments, in which nothing has changed: it is not done again.
   ///   - fill: writes the vector of a column, [n, positions, outputCount], of which nothing is set,
@@ -25,6 +24,7 @@ extension Network {
     inputs: UnsafeBufferPointer<Element>, parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),
     training: TrainingPass<Element>? = nil, columns: Int, isForwardDone: Bool = false,
+    collector: LayerCollector<Element>,
     fill: (Int, UnsafeBufferPointer<Element>, UnsafeMutableBufferPointer<Element>) throws -> Void
   ) rethrows {
     let pass = pass(inputs, parameters, state, training)
@@ -39,37 +39,26 @@ extension Network {
     let outputs = UnsafeBufferPointer(start: outputs(of: pass), count: count)
     for column in 0..<columns {
       try fill(column, outputs, gradients[0..<count])
-      backward(pass, nil, column: column) { _ in }
+      backward(pass, nil, collector, column: column) { _ in }
     }
     if columns == 0 {
-      for index in plan.steps.indices.reversed() { show(index, pass, dy: nil, 0) }
+      for index in plan.steps.indices.reversed() { show(index, pass, dy: nil, 0, to: collector) }
     }
   }
 
-  /// Shows a layer to the observers, before its backward call.
+  /// Shows a layer to a collector, before its backward call.
   ///
   /// - Parameter dy: nil where no vector has been propagated back.
-  func show(_ index: Int, _ pass: Pass, dy: UnsafePointer<Element>?, _ column: Int) {
+  func show(
+    _ index: Int, _ pass: Pass, dy: UnsafePointer<Element>?, _ column: Int,
+    to collector: LayerCollector<Element>
+  ) {
     let step = plan.steps[index]
-    if let observer, let (inputs, positions) = step.layer.sharedInputs(value(step.x, pass)) {
-      observer(
-        LayerStatistics(
-          weight: step.weightTensor, examples: pass.examples, positions: positions, inputs: inputs,
-          column: column,
-          outputGradients: UnsafeBufferPointer(
-            start: dy, count: dy == nil ? 0 : pass.examples * step.layer.outputCount)))
-    }
-    let count = step.layer.exampleGradientCount
-    if let normalizationObserver, let dy, count > 0 {
-      step.layer.exampleGradients(
-        call(pass, index), x: value(step.x, pass), y: value(step.y, pass), dy: dy,
-        into: exampleGradients.pointer)
-      normalizationObserver(
-        NormalizationStatistics(
-          weight: step.weightTensor, column: column,
-          gradients: UnsafeBufferPointer(exampleGradients[0..<pass.examples * count]),
-          examples: pass.examples))
-    }
+    step.layer.collect(
+      into: LayerView(
+        collector: collector, call: call(pass, index), tensor: step.weightTensor,
+        parameter: step.parameters ?? 0, column: column, x: value(step.x, pass),
+        y: value(step.y, pass), dy: dy, memory: { [self] in statistics.pointer }))
   }
 }
 

@@ -16,10 +16,6 @@ public final class Network<Element: Scalar> {
   public let description: NetworkDescription
   /// The most examples of one call.
   public let maximumBatch: Int
-  /// Sees, in each backward pass, what Kronecker-factored curvature is made of; nil costs nothing.
-  public var observer: ((LayerStatistics<Element>) -> Void)?
-  /// The same for the normalisation layers.
-  public var normalizationObserver: ((NormalizationStatistics<Element>) -> Void)?
 
   let plan: NetworkPlan<Element>
   private let activations: Buffer<Element>
@@ -28,9 +24,9 @@ public final class Network<Element: Scalar> {
   private let choices: Buffer<Int32>
   private let scratch: Buffer<Element>
   let gradients: Buffer<Element>
-  /// Of the layers that have these, for as many examples as fit in a batch; made when asked for.
-  lazy var exampleGradients = Buffer<Element>(
-    count: maximumBatch * (plan.steps.map(\.layer.exampleGradientCount).max() ?? 0))
+  /// What layers take turns with when they show their statistics; made when asked for.
+  lazy var statistics = Buffer<Element>(
+    count: maximumBatch * (plan.steps.map(\.layer.statisticsCount).max() ?? 0))
   /// Whose activations are in memory.
   private(set) var latest: Pass?
 
@@ -105,17 +101,18 @@ public final class Network<Element: Scalar> {
   ///   - gradient: [d], overwritten.
   ///   - scale: one over the predictions of the global batch, for the gradient of its mean loss.
   ///   - training: nil for the gradient of the network as it predicts.
+  ///   - collector: sees what curvature is made of; nil costs nothing.
   /// - Returns: Σ over the predictions, in their order and in double precision, not scaled.
   public func lossAndGradient(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
     parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),
     gradient: UnsafeMutableBufferPointer<Element>, loss: Loss, scale: Element,
-    training: TrainingPass<Element>? = nil
+    training: TrainingPass<Element>? = nil, collector: LayerCollector<Element>? = nil
   ) -> Double {
     lossAndGradient(
       inputs: inputs, targets: targets, parameters: parameters, state: state, gradient: gradient,
-      loss: loss, scale: scale, training: training
+      loss: loss, scale: scale, training: training, collector: collector
     ) { _ in }
   }
 
@@ -127,7 +124,8 @@ public final class Network<Element: Scalar> {
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
     parameters: UnsafeBufferPointer<Element>, state: UnsafeBufferPointer<Element>,
     gradient: UnsafeMutableBufferPointer<Element>, loss: Loss, scale: Element,
-    training: TrainingPass<Element>?, isFinal: (Int) throws -> Void
+    training: TrainingPass<Element>?, collector: LayerCollector<Element>? = nil,
+    isFinal: (Int) throws -> Void
   ) rethrows -> Double {
     let pass = pass(inputs, parameters, state, training)
     check(targets, examples: pass.examples)
@@ -142,7 +140,7 @@ public final class Network<Element: Scalar> {
     let sum = loss(
       predictions: pass.examples * positions, outputs: outputCount, forward(pass), targets,
       scale: scale, gradient: gradients.pointer)
-    try backward(pass, gradient, isFinal)
+    try backward(pass, gradient, collector, isFinal)
     return sum
   }
 
@@ -201,17 +199,19 @@ public final class Network<Element: Scalar> {
   ///
   /// - Parameters:
   ///   - gradient: nil where nobody needs that of the parameters.
-  ///   - column: for observers.
+  ///   - column: for the collector.
   func backward(
-    _ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>?, column: Int = 0,
-    _ isFinal: (Int) throws -> Void
+    _ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>?,
+    _ collector: LayerCollector<Element>?, column: Int = 0, _ isFinal: (Int) throws -> Void
   ) rethrows {
     let places = gradients.pointer
     for (backward, start) in zip(plan.backward, plan.finalFrom) {
       switch backward {
       case .layer(let index, let dy, let dx, let accumulates, let addend):
         let step = plan.steps[index]
-        show(index, pass, dy: UnsafePointer(places + dy), column)
+        if let collector {
+          show(index, pass, dy: UnsafePointer(places + dy), column, to: collector)
+        }
         step.layer.backward(
           call(pass, index), x: value(step.x, pass), y: value(step.y, pass),
           GradientPlaces(

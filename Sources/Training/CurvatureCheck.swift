@@ -136,7 +136,7 @@ package final class CurvatureCheck {
       let newton = hasGaussNewton ? blocks(of: group, .type2) : [:]
       let empirical = blocks(of: group, .empirical)
       return group.map { layer in
-        let weight = layer.weight
+        let first = layer.first
         var result = Layer(
           layer: layer,
           automatic: layer.isNormalization || layer.shape.positions == 1 ? nil : layer.shape.axis)
@@ -148,12 +148,12 @@ package final class CurvatureCheck {
             result.distances.append((factors.fisher, factors.axis, same.distance))
             continue
           }
-          let exact = factors.fisher == .empirical ? empirical[weight]! : newton[weight]!
-          let (shape, a, b) = factors.layers[weight]!
+          let exact = factors.fisher == .empirical ? empirical[first]! : newton[first]!
+          let (shape, a, b) = factors.layers[first]!
           result.distances.append(
             (factors.fisher, factors.axis, exact.distance(of: shape, a: a, b: b)))
         }
-        result.empirical = newton[weight]?.distance(of: empirical[weight]!)
+        result.empirical = newton[first]?.distance(of: empirical[first]!)
         return result
       }
     }
@@ -168,7 +168,7 @@ package final class CurvatureCheck {
     KroneckerSettings(axis: axis, fisher: fisher, hasNormalizationBlocks: axis == .reduce)
   }
 
-  /// By weights: the factors as training makes them of one batch.
+  /// By first elements: the factors as training makes them of one batch.
   private func factors(_ fisher: Fisher, _ axis: SharedAxis) -> [Int: Factors] {
     let statistics = KroneckerStatistics(
       network, loss: loss, settings: Self.settings(fisher, axis))
@@ -185,11 +185,11 @@ package final class CurvatureCheck {
         )
         a.add(packed.pointer + layer.a.lowerBound, scale: scales.a, decay: 0)
         b.add(packed.pointer + layer.b.lowerBound, scale: scales.b, decay: 0)
-        return (layer.weight, (layer.shape, a, b))
+        return (layer.first, (layer.shape, a, b))
       })
   }
 
-  /// By weights: the exact blocks, from each column's gradients by example.
+  /// By first elements: the exact blocks, from each column's gradients by example.
   private func blocks(of layers: [CurvatureLayer], _ fisher: Fisher) -> [Int: ExactBlock] {
     let (positions, outputs) = (network.positions, network.outputCount)
     let vectors = FisherVectors<Double>(
@@ -198,38 +198,38 @@ package final class CurvatureCheck {
     let scale = loss.reductionFactor(predictions: examples * positions, outputs: outputs)
     let blocks = Dictionary(
       uniqueKeysWithValues: layers.map {
-        ($0.weight, ExactBlock($0.shape, rowCount: examples * vectors.columns, scale: scale))
+        ($0.first, ExactBlock($0.shape, rowCount: examples * vectors.columns, scale: scale))
       })
     let workspace = SampleWorkspace<Double>()
     let samples = Dictionary(
       uniqueKeysWithValues: layers.filter { !$0.isNormalization }.map {
         (
-          $0.weight,
+          $0.first,
           LayerSamples<Double>(
             $0.shape, for: .fisher, columns: 1, exampleInputs: $0.exampleInputs,
             maximumExamples: examples, workspace: workspace)
         )
       })
-    network.observer = { seen in
-      guard let sample = samples[seen.weight] else { return }
-      if seen.column == 0 { sample.setInputs(seen.inputs, examples: seen.examples) }
-      sample.setOutputGradients(seen.outputGradients.baseAddress!, column: 0)
-      blocks[seen.weight]!.add(sample, column: 0)
-    }
-    network.normalizationObserver = { seen in
-      guard let block = blocks[seen.weight] else { return }
-      for example in 0..<seen.examples {
-        block.add(seen.gradients.baseAddress! + example * block.count)
-      }
-    }
+    let collector = LayerCollector<Double>(
+      weights: { seen in
+        guard let sample = samples[seen.first] else { return }
+        if seen.column == 0 { sample.setInputs(seen.inputs, examples: seen.examples) }
+        sample.setOutputGradients(seen.outputGradients.baseAddress!, column: 0)
+        blocks[seen.first]!.add(sample, column: 0)
+      },
+      blocks: { seen in
+        guard let block = blocks[seen.first] else { return }
+        for example in 0..<seen.examples {
+          block.add(seen.gradients.baseAddress! + example * block.count)
+        }
+      })
     network.propagateColumns(
       inputs: UnsafeBufferPointer(inputs.all), parameters: UnsafeBufferPointer(parameters.all),
-      state: UnsafeBufferPointer(state.all), columns: vectors.columns
+      state: UnsafeBufferPointer(state.all), columns: vectors.columns, collector: collector
     ) { column, outputs, vector in
       vectors.fill(
         column, outputs, into: vector, targets: targets, seed: seed, step: 0, firstPrediction: 0)
     }
-    (network.observer, network.normalizationObserver) = (nil, nil)
     return blocks
   }
 

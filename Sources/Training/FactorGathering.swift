@@ -8,8 +8,8 @@ import Optimizers
 final class FactorGathering {
   private let optimizer: KFAC
   private let statistics: KroneckerStatistics<Float>
-  /// Of each layer with samples its weight and its samples of each own micro-batch.
-  private var samples: [(weight: Int, ofMicroBatches: [LayerSamples<Float>])] = []
+  /// Of each layer with samples its first element and its samples of each own micro-batch.
+  private var samples: [(first: Int, ofMicroBatches: [LayerSamples<Float>])] = []
   private let microBatches: Range<Int>
   /// Where those of the micro-batch that is being computed go; nil in steps without.
   private var packed: UnsafeMutablePointer<Float>?
@@ -40,7 +40,7 @@ final class FactorGathering {
           exampleInputs: layer.exampleInputs, maximumExamples: network.maximumBatch,
           workspace: workspace)
       }
-      samples.append((layer.weight, ofMicroBatches))
+      samples.append((layer.first, ofMicroBatches))
     }
     sampled.take(samples.map(\.ofMicroBatches))
   }
@@ -72,8 +72,8 @@ final class FactorGathering {
   /// Before the passes of a micro-batch.
   func begin(microBatch: Int, on world: Communicator, clock: PhaseClock) throws {
     guard optimizer.wantsFactors else { return }
-    for (weight, ofMicroBatches) in samples {
-      statistics.samples[weight] = ofMicroBatches[microBatch - microBatches.lowerBound]
+    for (first, ofMicroBatches) in samples {
+      statistics.samples[first] = ofMicroBatches[microBatch - microBatches.lowerBound]
     }
     packed = try clock.time(.factors) {
       try optimizer.beginFactors(microBatch: microBatch, on: world).baseAddress
@@ -83,8 +83,10 @@ final class FactorGathering {
   /// Runs the pass of the gradient, which an empirical Fisher matrix is gathered from.
   ///
   /// - Parameter scale: of the gradient.
-  func pass<Result>(scale: Float, _ body: () throws -> Result) rethrows -> Result {
-    guard let packed, statistics.settings.fisher == .empirical else { return try body() }
+  func pass<Result>(
+    scale: Float, _ body: (LayerCollector<Float>?) throws -> Result
+  ) rethrows -> Result {
+    guard let packed, statistics.settings.fisher == .empirical else { return try body(nil) }
     return try statistics.gatherEmpirical(scale: Double(scale), into: packed, body)
   }
 

@@ -34,8 +34,7 @@ extension KroneckerSettings {
   ) -> [CurvatureLayer] {
     let tensors = description.layout.tensors
     let isForwardOnly = fisher == .forwardOnly
-    var shapes:
-      [(weight: Int, last: Int, shape: KroneckerShape, inputs: Int, isNormalization: Bool)] = []
+    var layers: [CurvatureLayer] = []
     for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
       let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
       // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
@@ -45,26 +44,33 @@ extension KroneckerSettings {
         inputs: layer.inputs, hasBias: bias != nil, outputs: layer.outputs,
         positions: layer.positions, axis: isLarge ? .expand : axis,
         isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
-      shapes.append((layer.weight, bias ?? layer.weight, shape, layer.exampleInputs, false))
+      let end = bias.map { tensors[$0].range.upperBound } ?? layer.elements.upperBound
+      layers.append(
+        CurvatureLayer(
+          name: layer.name, weight: layer.weight, parameters: layer.elements.lowerBound..<end,
+          shape: shape, exampleInputs: layer.exampleInputs, isNormalization: false, a: 0..<0,
+          b: 0..<0))
     }
-    // Without vectors there is nothing to make a normalisation layer's block of.
-    for (weight, features) in description.normalizationLayers
-    where !isForwardOnly && excluded.isDisjoint(with: [weight, weight + 1]) {
-      let shape = KroneckerShape(
-        blockOf: 2 * features, isDiagonal: !hasNormalizationBlocks)
-      shapes.append((weight, weight + 1, shape, 0, true))
+    // Without vectors there is nothing to make a block of.
+    for block in description.parameterBlocks
+    where !isForwardOnly && excluded.isDisjoint(with: block.tensors) {
+      let weight = block.tensors.lowerBound
+      layers.append(
+        CurvatureLayer(
+          name: tensors[weight].name, weight: weight, parameters: block.elements,
+          shape: KroneckerShape(
+            blockOf: block.elements.count, isDiagonal: !hasNormalizationBlocks),
+          exampleInputs: 0, isNormalization: true, a: 0..<0, b: 0..<0))
     }
+    layers.sort { $0.first < $1.first }
     var start = 0
-    return shapes.sorted { $0.weight < $1.weight }.map { layer in
-      let b = start + layer.shape.a.packedCount
-      let end = b + layer.shape.b.packedCount
-      defer { start = end }
-      return CurvatureLayer(
-        name: tensors[layer.weight].name, weight: layer.weight,
-        parameters: tensors[layer.weight].range.lowerBound..<tensors[layer.last].range.upperBound,
-        shape: layer.shape, exampleInputs: layer.inputs, isNormalization: layer.isNormalization,
-        a: start..<b, b: b..<end)
+    for i in layers.indices {
+      let b = start + layers[i].shape.a.packedCount
+      let end = b + layers[i].shape.b.packedCount
+      (layers[i].a, layers[i].b) = (start..<b, b..<end)
+      start = end
     }
+    return layers
   }
 }
 
@@ -75,7 +81,8 @@ package struct CurvatureLayer: Sendable {
   package let name: String
   package let weight: Int
   package let parameters: Range<Int>
-  /// Of a normalisation layer, A is its block and B the unit matrix of order 1.
+  /// Of a normalisation layer (or a bias that has its own block), A is its block and B the unit matrix of
+  /// order 1.
   package let shape: KroneckerShape
   /// Numbers of an example's inputs, as the layer is given them.
   package let exampleInputs: Int
@@ -83,6 +90,9 @@ package struct CurvatureLayer: Sendable {
   /// Places of the packed A and B in the packed sums: one behind the other, where nobody says otherwise.
   package var a: Range<Int>
   package var b: Range<Int>
+
+  /// By what it is known to a network's collector.
+  package var first: Int { parameters.lowerBound }
 }
 
 extension CurvatureLayer {

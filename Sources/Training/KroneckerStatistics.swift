@@ -20,8 +20,8 @@ package final class KroneckerStatistics<Element: Scalar> {
   private let vectors: FisherVectors<Element>
   private let sums: [Int: KroneckerSums<Element>]
   private let blocks: [Int: FactorSums<Element>]
-  private var layerOfWeight: [Int: CurvatureLayer]
-  /// By weights, where the next micro-batch's samples go.
+  private var layerOfFirst: [Int: CurvatureLayer]
+  /// By first elements, where the next micro-batch's samples go.
   package var samples: [Int: LayerSamples<Element>] = [:]
 
   /// - Parameters:
@@ -46,13 +46,13 @@ package final class KroneckerStatistics<Element: Scalar> {
       outputs: network.outputCount)
     sums = Dictionary(
       uniqueKeysWithValues: kronecker.map {
-        ($0.weight, KroneckerSums($0.shape, workspace: workspace))
+        ($0.first, KroneckerSums($0.shape, workspace: workspace))
       })
     blocks = Dictionary(
       uniqueKeysWithValues: layers.filter(\.isNormalization).map {
-        ($0.weight, FactorSums($0.shape.a))
+        ($0.first, FactorSums($0.shape.a))
       })
-    layerOfWeight = Dictionary(uniqueKeysWithValues: layers.map { ($0.weight, $0) })
+    layerOfFirst = Dictionary(uniqueKeysWithValues: layers.map { ($0.first, $0) })
   }
 
   /// Of a micro-batch's samples.
@@ -76,7 +76,9 @@ package final class KroneckerStatistics<Element: Scalar> {
     let predictions = maximumBatch * description.positions
     let elements =
       kronecker.reduce(0) { $0 + square($1.b) } + blocks.reduce(0) { $0 + square($1) }
-      + maximumBatch * (blocks.map(\.order).max() ?? 0)
+      + maximumBatch
+      * max(
+        blocks.map(\.order).max() ?? 0, description.kroneckerLayers.map(\.copiedCount).max() ?? 0)
       + predictions * (1 + description.outputCount)
     return elements * MemoryLayout<Element>.stride
       + FactorWorkspace<Element>.bytes(for: kronecker, examples: maximumBatch)
@@ -87,7 +89,7 @@ package final class KroneckerStatistics<Element: Scalar> {
     for (i, both) in ranges.enumerated() where !both.isEmpty {
       (layers[i].a, layers[i].b) = (both[0], both[1])
     }
-    layerOfWeight = Dictionary(uniqueKeysWithValues: layers.map { ($0.weight, $0) })
+    layerOfFirst = Dictionary(uniqueKeysWithValues: layers.map { ($0.first, $0) })
     packedCount = ranges.joined().map(\.upperBound).max() ?? 0
   }
 
@@ -114,10 +116,10 @@ package final class KroneckerStatistics<Element: Scalar> {
     training: TrainingPass<Element>? = nil, isForwardDone: Bool = false, seed: UInt64, step: Int,
     firstExample: Int, into packed: UnsafeMutablePointer<Element>
   ) {
-    observe(into: packed, scale: 1)
     network.propagateColumns(
       inputs: inputs, parameters: parameters, state: state, training: training,
-      columns: vectors.columns, isForwardDone: isForwardDone
+      columns: vectors.columns, isForwardDone: isForwardDone,
+      collector: collector(into: packed, scale: 1)
     ) { column, outputs, vector in
       vectors.fill(
         column, outputs, into: vector, targets: targets, seed: seed, step: step,
@@ -130,27 +132,30 @@ package final class KroneckerStatistics<Element: Scalar> {
   ///
   /// - Parameters:
   ///   - scale: of `lossAndGradient`.
-  ///   - body: calls `lossAndGradient` once.
+  ///   - body: calls `lossAndGradient` once, with the collector.
   package func gatherEmpirical<Result>(
-    scale: Double, into packed: UnsafeMutablePointer<Element>, _ body: () throws -> Result
+    scale: Double, into packed: UnsafeMutablePointer<Element>,
+    _ body: (LayerCollector<Element>) throws -> Result
   ) rethrows -> Result {
     precondition(settings.fisher == .empirical, "\(settings.fisher) from the gradient's pass")
-    observe(
-      into: packed, scale: 1 / (scale * loss.gradientFactor(outputs: network.outputCount)))
     defer { finish(into: packed) }
-    return try body()
+    return try body(
+      collector(
+        into: packed, scale: 1 / (scale * loss.gradientFactor(outputs: network.outputCount))))
   }
 
-  private func observe(into packed: UnsafeMutablePointer<Element>, scale: Double) {
-    network.observer = { [sums, layerOfWeight, samples] seen in
-      if let sample = samples[seen.weight] {
+  private func collector(
+    into packed: UnsafeMutablePointer<Element>, scale: Double
+  ) -> LayerCollector<Element> {
+    func collect(_ seen: LayerStatistics<Element>) {
+      if let sample = samples[seen.first] {
         if seen.column == 0 { sample.setInputs(seen.inputs, examples: seen.examples) }
         if let gradients = seen.outputGradients.baseAddress {
           sample.setOutputGradients(gradients, column: seen.column, scale: scale)
         }
         return
       }
-      guard let sum = sums[seen.weight], let layer = layerOfWeight[seen.weight] else { return }
+      guard let sum = sums[seen.first], let layer = layerOfFirst[seen.first] else { return }
       if seen.column == 0 {
         sum.sumInputs(seen.inputs, examples: seen.examples, into: packed + layer.a.lowerBound)
       }
@@ -158,19 +163,19 @@ package final class KroneckerStatistics<Element: Scalar> {
         sum.addOutputGradients(gradients, examples: seen.examples, scale: scale)
       }
     }
-    guard !blocks.isEmpty else { return }
-    network.normalizationObserver = { [blocks] seen in
-      blocks[seen.weight]?.add(
-        seen.gradients.baseAddress!, count: seen.examples, factor: scale * scale)
-    }
+    guard !blocks.isEmpty else { return LayerCollector(weights: collect) }
+    return LayerCollector(
+      weights: collect,
+      blocks: { [blocks] seen in
+        blocks[seen.first]?.add(
+          seen.gradients.baseAddress!, count: seen.examples, factor: scale * scale)
+      })
   }
 
   private func finish(into packed: UnsafeMutablePointer<Element>) {
-    network.observer = nil
-    network.normalizationObserver = nil
     for layer in layers {
-      sums[layer.weight]?.finishOutputs(into: packed + layer.b.lowerBound)
-      blocks[layer.weight]?.finish(into: packed + layer.a.lowerBound)
+      sums[layer.first]?.finishOutputs(into: packed + layer.b.lowerBound)
+      blocks[layer.first]?.finish(into: packed + layer.a.lowerBound)
     }
   }
 }

@@ -145,18 +145,18 @@ package final class TrainingStep {
     _ gradient: UnsafeMutableBufferPointer<Float>, _ pass: TrainingPass<Float>, scale: Float,
     clock: PhaseClock
   ) throws -> Double {
-    func lossAndGradient() throws -> Double {
+    func lossAndGradient(_ collector: LayerCollector<Float>?) throws -> Double {
       try network.lossAndGradient(
         inputs: examples.inputs, targets: examples.targets,
         parameters: UnsafeBufferPointer(parameters.all),
         state: UnsafeBufferPointer(statistics.values.all), gradient: gradient, loss: loss,
-        scale: scale, training: pass
+        scale: scale, training: pass, collector: collector
       ) { start in
         try clock.time(.reduceScatter) { try reduction.advance(to: start, on: world) }
       }
     }
     let sum = try clock.time(.gradient) {
-      try factors?.pass(scale: scale, lossAndGradient) ?? lossAndGradient()
+      try factors?.pass(scale: scale, lossAndGradient) ?? lossAndGradient(nil)
     }
     try clock.time(.reduceScatter) { try statistics.end(on: world) }
     return sum

@@ -99,7 +99,7 @@ import Training
     let last = layers.last!
     #expect(last.name == "fc.weight" && last.bias == last.weight + 1)
     #expect((last.inputs, last.outputs, last.positions) == (64, 10, 1) && !last.isPooled)
-    #expect(resnet.normalizationLayers.count == 21)
+    #expect(resnet.parameterBlocks.count == 21)
     #expect(resnet.tensorsWithoutCurvature.isEmpty)
 
     let text = try NetworkDescription(

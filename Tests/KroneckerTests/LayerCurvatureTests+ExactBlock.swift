@@ -29,10 +29,10 @@ extension LayerCurvatureTests {
         }
       )
     }
-    let samples = Dictionary(uniqueKeysWithValues: sampled.map { ($0.layer.weight, $0.samples) })
+    let samples = Dictionary(uniqueKeysWithValues: sampled.map { ($0.layer.first, $0.samples) })
     for microBatch in 0..<microBatches {
-      network.network.observer = { seen in
-        let sample = samples[seen.weight]![microBatch]
+      let collector = LayerCollector<Double> { seen in
+        let sample = samples[seen.first]![microBatch]
         if seen.column == 0 { sample.setInputs(seen.inputs, examples: seen.examples) }
         sample.setOutputGradients(seen.outputGradients.baseAddress!, column: seen.column)
       }
@@ -41,7 +41,8 @@ extension LayerCurvatureTests {
       network.withTargets(range) { targets in
         network.withBuffers(inputs) { inputs, parameters, state in
           network.network.propagateColumns(
-            inputs: inputs, parameters: parameters, state: state, columns: vectors.columns
+            inputs: inputs, parameters: parameters, state: state, columns: vectors.columns,
+            collector: collector
           ) { column, z, vector in
             vectors.fill(
               column, z, into: vector, targets: targets, seed: 1, step: 0,
@@ -50,7 +51,6 @@ extension LayerCurvatureTests {
         }
       }
     }
-    network.network.observer = nil
     return sampled
   }
 

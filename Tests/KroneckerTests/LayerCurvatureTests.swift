@@ -32,7 +32,7 @@ import Training
       )
     }
     for microBatch in 0..<microBatches {
-      for (layer, samples) in sampled { statistics.samples[layer.weight] = samples[microBatch] }
+      for (layer, samples) in sampled { statistics.samples[layer.first] = samples[microBatch] }
       _ = network.gather(
         statistics, microBatch * size..<(microBatch + 1) * size, seed: 7)
     }

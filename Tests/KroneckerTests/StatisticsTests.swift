@@ -23,18 +23,13 @@ import Training
 
   private typealias Seen = (weight: Int, column: Int, numbers: [Double])
 
-  /// What both observers see while `body` runs.
-  private func seen(_ network: CurvatureNetwork, _ body: () -> Void) -> [Seen] {
+  /// What a collector sees in the passes that `body` gives it to.
+  private func seen(_ body: (LayerCollector<Double>) -> Void) -> [Seen] {
     var seen: [Seen] = []
-    network.network.observer = {
-      seen.append(($0.weight, $0.column, Array($0.outputGradients)))
-    }
-    network.network.normalizationObserver = {
-      seen.append(($0.weight, $0.column, Array($0.gradients)))
-    }
-    body()
-    network.network.observer = nil
-    network.network.normalizationObserver = nil
+    body(
+      LayerCollector(
+        weights: { seen.append(($0.weight, $0.column, Array($0.outputGradients))) },
+        blocks: { seen.append(($0.weight, $0.column, Array($0.gradients))) }))
     return seen
   }
 
@@ -49,24 +44,27 @@ import Training
     var gradient = [Double](repeating: .nan, count: network.network.parameterCount)
     network.withTargets(0..<4) { targets in
       network.withBuffers(network.inputs) { inputs, parameters, state in
-        func propagate(_ columns: Int, isForwardDone: Bool) {
+        func propagate(
+          _ columns: Int, isForwardDone: Bool, _ collector: LayerCollector<Double>
+        ) {
           network.network.propagateColumns(
             inputs: inputs, parameters: parameters, state: state, training: training,
-            columns: columns, isForwardDone: isForwardDone
+            columns: columns, isForwardDone: isForwardDone, collector: collector
           ) { _, z, vector in
             vectors.fill(
               0, z, into: vector, targets: targets, seed: 0, step: 0, firstPrediction: 0)
           }
         }
-        let own = seen(network) { propagate(3, isForwardDone: false) }
-        let fromGradient = seen(network) {
+        let own = seen { propagate(3, isForwardDone: false, $0) }
+        let fromGradient = seen { collector in
           gradient.withUnsafeMutableBufferPointer { gradient in
             _ = network.network.lossAndGradient(
               inputs: inputs, targets: targets, parameters: parameters, state: state,
-              gradient: gradient, loss: network.loss, scale: 1, training: training)
+              gradient: gradient, loss: network.loss, scale: 1, training: training,
+              collector: collector)
           }
         }
-        let after = seen(network) { propagate(1, isForwardDone: true) }
+        let after = seen { propagate(1, isForwardDone: true, $0) }
         // Four convolutions and projections beside the shortcut's and the last, and three norms.
         #expect(fromGradient.count == 6 + 3)
         #expect(own.count == 3 * fromGradient.count)
@@ -77,7 +75,7 @@ import Training
         }
         #expect(after.map(\.numbers) == fromGradient.map(\.numbers))
         #expect(fromGradient.allSatisfy { $0.numbers.contains { $0 != 0 } })
-        let inputsAlone = seen(network) { propagate(0, isForwardDone: true) }
+        let inputsAlone = seen { propagate(0, isForwardDone: true, $0) }
         #expect(
           inputsAlone.map(\.weight).sorted()
             == network.network.description.kroneckerLayers.map(\.weight))
@@ -102,9 +100,10 @@ import Training
           network.withTargets(0..<4) { targets in
             network.withBuffers(network.inputs) { inputs, parameters, state in
               _ = statistics.gatherEmpirical(scale: 0.25, into: packed.baseAddress!) {
+                collector in
                 network.network.lossAndGradient(
                   inputs: inputs, targets: targets, parameters: parameters, state: state,
-                  gradient: gradient, loss: loss, scale: 0.25)
+                  gradient: gradient, loss: loss, scale: 0.25, collector: collector)
               }
             }
           }
@@ -156,7 +155,7 @@ import Training
           .globalAveragePool,
         ], .meanSquaredError, examples: 3)
       var rows: [[[Double]]] = []
-      network.network.observer = { seen in
+      let collector = LayerCollector<Double> { seen in
         guard case .images(let x, let window) = seen.inputs, seen.column == 0 else { return }
         let count = seen.examples * seen.positions
         let patches = Buffer<Double>(count: count * window.patchCount)
@@ -170,7 +169,8 @@ import Training
       }
       network.withBuffers(network.inputs) { inputs, parameters, state in
         network.network.propagateColumns(
-          inputs: inputs, parameters: parameters, state: state, columns: 0
+          inputs: inputs, parameters: parameters, state: state, columns: 0,
+          collector: collector
         ) { _, _, _ in }
       }
       let sums = rows.map { rows in
@@ -231,7 +231,7 @@ import Training
     var apart = DenseMatrix(rows: 4, columns: 4)
     let vectors = FisherVectors<Double>(
       .type2, of: network.loss, predictions: 3, outputs: 4, keepingApart: 3)
-    network.network.observer = { seen in
+    let collector = LayerCollector<Double> { seen in
       guard seen.weight == factors.layer.weight else { return }
       let g = seen.outputGradients
       for s in 0..<3 {
@@ -242,14 +242,14 @@ import Training
     }
     network.withBuffers(network.inputs) { inputs, parameters, state in
       network.network.propagateColumns(
-        inputs: inputs, parameters: parameters, state: state, columns: vectors.columns
+        inputs: inputs, parameters: parameters, state: state, columns: vectors.columns,
+        collector: collector
       ) { column, z, vector in
         vectors.fill(
           column, z, into: vector, targets: nil, seed: 0, step: 0, firstPrediction: 0)
         #expect(vector.indices.allSatisfy { vector[$0] == 0 || $0 / 4 == column / 4 })
       }
     }
-    network.network.observer = nil
     #expect(mean.relativeDistance(to: apart) <= 0.05)
     #expect(factors.b.relativeDistance(to: apart) > 1e-3)
   }

@@ -90,16 +90,17 @@ struct ArrayNetwork<Element: Scalar> {
 
   func lossAndGradient(
     _ inputs: [Element], _ labels: [Int32], _ parameters: [Element], _ loss: Loss,
-    scale: Element = 1
+    scale: Element = 1, collector: LayerCollector<Element>? = nil
   ) -> (loss: Double, gradient: [Element]) {
     labels.withUnsafeBufferPointer {
-      lossAndGradient(inputs, .classes($0), parameters, loss, scale: scale)
+      lossAndGradient(
+        inputs, .classes($0), parameters, loss, scale: scale, collector: collector)
     }
   }
 
   func lossAndGradient(
     _ inputs: [Element], _ targets: Targets<Element>, _ parameters: [Element], _ loss: Loss,
-    scale: Element = 1
+    scale: Element = 1, collector: LayerCollector<Element>? = nil
   ) -> (loss: Double, gradient: [Element]) {
     // Not a number where the network leaves a place out.
     var gradient = [Element](repeating: .nan, count: network.parameterCount)
@@ -107,7 +108,7 @@ struct ArrayNetwork<Element: Scalar> {
       gradient.withUnsafeMutableBufferPointer {
         network.lossAndGradient(
           inputs: inputs, targets: targets, parameters: parameters, state: state, gradient: $0,
-          loss: loss, scale: scale, training: training)
+          loss: loss, scale: scale, training: training, collector: collector)
       }
     }
     return (sum, gradient)

@@ -35,7 +35,7 @@ import Testing
     let silent = network.lossAndGradient(inputs, labels, parameters, .crossEntropy()).gradient
     var products: [Int: [Double]] = [:]
     var examples: [Int: Int] = [:]
-    network.network.observer = { layer in
+    let collector = LayerCollector<Double> { layer in
       let tensor = description.layout.tensors[layer.weight]
       let rows = layer.examples * layer.positions
       let dy = layer.outputGradients
@@ -69,7 +69,9 @@ import Testing
       }
       products[layer.weight] = product
     }
-    let gradient = network.lossAndGradient(inputs, labels, parameters, .crossEntropy()).gradient
+    let gradient = network.lossAndGradient(
+      inputs, labels, parameters, .crossEntropy(), collector: collector
+    ).gradient
     #expect(gradient == silent)
     #expect(products.count == weights)
     for (weight, product) in products {

@@ -37,7 +37,7 @@ extension LayerDescription {
 }
 
 /// y = f(x), element by element.
-struct ActivationLayer<Element: Scalar>: Layer {
+struct ActivationLayer<Element: Scalar>: FactorlessLayer {
   let activation: Activation
   let outputCount: Int
 

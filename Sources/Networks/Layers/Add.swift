@@ -46,7 +46,7 @@ extension LayerDescription {
 }
 
 /// y = x + addend. Its output's gradient is that of both.
-struct AdditionLayer<Element: Scalar>: Layer {
+struct AdditionLayer<Element: Scalar>: FactorlessLayer {
   let outputCount: Int
 
   var outputPlace: OutputPlace { .overInput }

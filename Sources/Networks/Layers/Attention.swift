@@ -82,7 +82,7 @@ extension LayerDescription {
 ///   y [n, positions, width]
 ///
 /// Vaswani et al., 2017.
-struct AttentionLayer<Element: Scalar>: Layer {
+struct AttentionLayer<Element: Scalar>: FactorlessLayer {
   let positions: Int
   let width: Int
   let heads: Int

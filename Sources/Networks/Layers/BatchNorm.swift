@@ -97,7 +97,7 @@ struct BatchNormLayer<Element: Scalar>: Layer {
     return layer
   }
 
-  var exampleGradientCount: Int { 2 * channels }
+  var statisticsCount: Int { 2 * channels }
   var canAccumulate: Bool { true }
   /// Four numbers of the element's type for each channel, and two of double precision.
   var scratchCount: Int {
@@ -219,20 +219,20 @@ struct BatchNormLayer<Element: Scalar>: Layer {
     }
   }
 
-  func exampleGradients(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>
-  ) {
+  func collect(into view: LayerView<Element>) {
+    let call = view.call
     let (mean, inverse) = (call.kept, call.kept + channels)
-    withDoubles(call) { sums, products in
-      for example in 0..<call.examples {
-        let (rows, gradient) = (example * outputCount, gradients + example * 2 * channels)
-        Element.batchGradientSums(
-          rows: positions, channels: channels, x + rows, mean: mean, dy + rows,
-          y: hasReLU ? y + rows : nil, masked: nil, sums: sums, products: products)
-        for c in 0..<channels {
-          gradient[c] = Element(products[c] * Double(inverse[c]))
-          gradient[channels + c] = Element(sums[c])
+    view.block(count: 2 * channels) { dy, gradients in
+      withDoubles(call) { sums, products in
+        for example in 0..<call.examples {
+          let (rows, gradient) = (example * outputCount, gradients + example * 2 * channels)
+          Element.batchGradientSums(
+            rows: positions, channels: channels, view.x + rows, mean: mean, dy + rows,
+            y: hasReLU ? view.y + rows : nil, masked: nil, sums: sums, products: products)
+          for c in 0..<channels {
+            gradient[c] = Element(products[c] * Double(inverse[c]))
+            gradient[channels + c] = Element(sums[c])
+          }
         }
       }
     }

@@ -167,9 +167,10 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
     }
   }
 
-  func sharedInputs(
-    _ x: UnsafePointer<Element>
-  ) -> (inputs: LayerInputs<Element>, positions: Int)? {
-    (.images(x, window), window.positionCount)
+  var statisticsCount: Int { 0 }
+
+  func collect(into view: LayerView<Element>) {
+    view.weight(
+      .images(view.x, window), positions: window.positionCount, outputs: outputs, dy: view.dy)
   }
 }

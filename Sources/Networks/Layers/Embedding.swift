@@ -96,9 +96,10 @@ struct EmbeddingLayer<Element: Scalar>: Layer {
     Element.embedGradient(count: count, width: width, tokens: x, places.dy, addingTo: gradient)
   }
 
-  func sharedInputs(
-    _ x: UnsafePointer<Element>
-  ) -> (inputs: LayerInputs<Element>, positions: Int)? {
-    (.tokens(x, vocabulary: vocabulary), positions)
+  var statisticsCount: Int { 0 }
+
+  func collect(into view: LayerView<Element>) {
+    view.weight(
+      .tokens(view.x, vocabulary: vocabulary), positions: positions, outputs: width, dy: view.dy)
   }
 }

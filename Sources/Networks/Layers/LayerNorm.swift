@@ -64,7 +64,7 @@ struct LayerNormLayer<Element: Scalar>: Layer {
   var keptCount: Int { 2 * positions }
   /// The parameters' gradient where nobody needs it.
   var scratchCount: Int { 2 * width }
-  var exampleGradientCount: Int { 2 * width }
+  var statisticsCount: Int { 2 * width }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
@@ -95,16 +95,15 @@ struct LayerNormLayer<Element: Scalar>: Layer {
       accumulates: places.accumulates, into: places.dx)
   }
 
-  func exampleGradients(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    dy: UnsafePointer<Element>, into gradients: UnsafeMutablePointer<Element>
-  ) {
-    for example in 0..<call.examples {
-      let (rows, gradient) = (example * outputCount, gradients + example * 2 * width)
-      Element.layerNormGradient(
-        rows: positions, width: width, weight: call.parameters, x + rows,
-        statistics: call.kept + example * 2 * positions, dy + rows, weightGradient: gradient,
-        biasGradient: gradient + width, accumulates: false, into: nil)
+  func collect(into view: LayerView<Element>) {
+    view.block(count: 2 * width) { dy, gradients in
+      for example in 0..<view.call.examples {
+        let (rows, gradient) = (example * outputCount, gradients + example * 2 * width)
+        Element.layerNormGradient(
+          rows: positions, width: width, weight: view.call.parameters, view.x + rows,
+          statistics: view.call.kept + example * 2 * positions, dy + rows,
+          weightGradient: gradient, biasGradient: gradient + width, accumulates: false, into: nil)
+      }
     }
   }
 }

@@ -137,9 +137,10 @@ struct LinearLayer<Element: Scalar>: Layer {
     }
   }
 
-  func sharedInputs(
-    _ x: UnsafePointer<Element>
-  ) -> (inputs: LayerInputs<Element>, positions: Int)? {
-    (.dense(x, width: inputs), positions)
+  var statisticsCount: Int { 0 }
+
+  func collect(into view: LayerView<Element>) {
+    view.weight(
+      .dense(view.x, width: inputs), positions: positions, outputs: outputs, dy: view.dy)
   }
 }

@@ -45,7 +45,7 @@ extension LayerDescription {
 }
 
 /// The largest value of each window.
-struct MaxPoolingLayer<Element: Scalar>: Layer {
+struct MaxPoolingLayer<Element: Scalar>: FactorlessLayer {
   let window: SlidingWindow
 
   var outputCount: Int { window.positionCount * window.channels }

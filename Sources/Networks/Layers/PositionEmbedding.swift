@@ -38,7 +38,7 @@ extension LayerDescription {
 }
 
 /// y = x + W, x [n, positions·width], W [positions·width].
-struct PositionEmbeddingLayer<Element: Scalar>: Layer {
+struct PositionEmbeddingLayer<Element: Scalar>: FactorlessLayer {
   let outputCount: Int
 
   var outputPlace: OutputPlace { .overInput }
