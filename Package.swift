@@ -142,7 +142,8 @@ let package = Package(
       dependencies: ["Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding"]),
     .testTarget(
       name: "NetworksTests",
-      dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers"]),
+      dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers"],
+      exclude: ["torch-layers.py"]),
     .testTarget(
       name: "DatasetsTests",
       dependencies: ["Datasets", "Formats", "FileRecords", "Mutations", "RandomNumbers"]

@@ -166,6 +166,30 @@ import Testing
     }
   }
 
+  /// Each group of a convolution's outputs has factors of its own, exact behind everything else, and all of
+  /// them one block for the bias.
+  @Test func eachGroupOfAConvolutionIsALayer() throws {
+    for (outputs, groups, dilation) in [(6, 2, 1), (4, 4, 2), (3, 1, 2)] {
+      let network = try CurvatureNetwork(
+        [2, 6, 5],
+        [
+          .conv2d(inputs: 2, outputs: 4, kernel: 3, stride: 2, padding: 1, bias: false),
+          .conv2d(
+            inputs: 4, outputs: outputs, kernel: 2, padding: 1, dilation: dilation, groups: groups),
+          .globalAveragePool,
+        ], .meanSquaredError, examples: 3)
+      let newton = network.gaussNewton()
+      let layers = network.factors(.type2).dropFirst()
+      let names = (0..<groups).map { "1.weight[\($0)]" } + ["1.bias"]
+      #expect(layers.map(\.layer.name) == (groups > 1 ? names : ["1.weight"]))
+      for factors in layers {
+        let truth = network.block(newton, of: factors.layer)
+        #expect(factors.product.relativeDistance(to: truth) <= exact, "\(factors.layer.name)")
+      }
+      #expect(network.network.description.tensorsWithoutCurvature.isEmpty)
+    }
+  }
+
   /// An embedding is a linear layer of unit vectors, with its matrix the other way round.
   @Test func embeddingsAreLinearLayers() throws {
     let perPosition = try CurvatureNetwork(

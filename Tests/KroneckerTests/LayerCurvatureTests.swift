@@ -50,6 +50,13 @@ import Training
           .linear(inputs: 4, outputs: 3),
         ], .crossEntropy(), examples: 4),
       try CurvatureNetwork(
+        [2, 5, 4],
+        [
+          .conv2d(inputs: 2, outputs: 4, kernel: 2, dilation: 2), .tanh,
+          .conv2d(inputs: 4, outputs: 2, kernel: 2, padding: 1, groups: 2), .globalAveragePool,
+          .linear(inputs: 2, outputs: 3),
+        ], .crossEntropy(), examples: 4),
+      try CurvatureNetwork(
         [4],
         [
           .embedding(vocabulary: 5, width: 4), .add([.attention(heads: 2)]), .globalAveragePool,

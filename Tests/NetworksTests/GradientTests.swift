@@ -40,6 +40,27 @@ import Testing
         .flatten,
       ]),
     Case(
+      testDescription: "convolution in groups", input: [2, 6, 5],
+      layers: [
+        .conv2d(inputs: 2, outputs: 10, kernel: 1),
+        .conv2d(inputs: 10, outputs: 6, kernel: 3, stride: 2, padding: 1, groups: 2), .flatten,
+      ]),
+    Case(
+      testDescription: "depthwise convolution, without and with several outputs of an input",
+      input: [3, 4, 5],
+      layers: [
+        .conv2d(inputs: 3, outputs: 3, kernel: 3, padding: 1, groups: 3, bias: false),
+        .conv2d(inputs: 3, outputs: 6, kernel: 2, groups: 3), .flatten,
+      ]),
+    Case(
+      testDescription: "convolution with dilation, beside a shortcut", input: [2, 5, 6],
+      layers: [
+        imageHead,
+        .add([.conv2d(inputs: 3, outputs: 3, kernel: 3, padding: 2, dilation: 2), .relu]),
+        .conv2d(inputs: 3, outputs: 6, kernel: 2, stride: 3, padding: 1, dilation: 3, groups: 3),
+        .flatten,
+      ]),
+    Case(
       testDescription: "convolution in several blocks of features", input: [2, 12, 12],
       layers: [
         .conv2d(inputs: 2, outputs: 30, kernel: 1), .conv2d(inputs: 30, outputs: 2, kernel: 5),

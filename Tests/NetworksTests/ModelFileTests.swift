@@ -54,6 +54,21 @@ import Testing
       ])
   }
 
+  @Test func groupsAndDilationAreRead() throws {
+    let yaml = """
+      input: [4, 9, 9]
+      layers:
+        - conv2d: {in: 4, out: 6, kernel: 3, padding: 2, dilation: 2, groups: 2}
+        - conv2d: {in: 6, out: 6, kernel: 3, groups: 6, bias: false}
+        - flatten
+      """
+    #expect(
+      try NetworkDescription(yaml: yaml, file: "groups.yaml").layers == [
+        .conv2d(inputs: 4, outputs: 6, kernel: 3, padding: 2, dilation: 2, groups: 2),
+        .conv2d(inputs: 6, outputs: 6, kernel: 3, groups: 6, bias: false), .flatten,
+      ])
+  }
+
   /// What other tools make of a model file: JSON, or YAML with sorted keys, quotes, null, and true for
   /// what was yes.
   @Test func modelsThatOtherToolsWriteAreRead() throws {
@@ -270,6 +285,16 @@ import Testing
     ("padding: 1", "padding: -1", "bad.yaml:4: layer 0 (conv2d): padding must be from 0 to"),
     ("padding: 1", "padding: 2147483647", "bad.yaml:4: layer 0 (conv2d): an image of [1, 4294"),
     ("padding: 1", "stride: 0", "bad.yaml:4: layer 0 (conv2d): stride must be from 1 to"),
+    ("padding: 1", "dilation: 0", "bad.yaml:4: layer 0 (conv2d): dilation must be from 1 to"),
+    (
+      "padding: 1", "dilation: 2147483647",
+      "bad.yaml:4: layer 0 (conv2d): kernel 3 with dilation 2147483647 is larger than the image"
+    ),
+    ("padding: 1", "groups: 0", "bad.yaml:4: layer 0 (conv2d): groups must be from 1 to"),
+    (
+      "padding: 1", "groups: 4",
+      "bad.yaml:4: layer 0 (conv2d): groups must divide in and out, got 4 groups of 1 and 6"
+    ),
     ("kernel: 2", "kernel: 2, padding: 2", "bad.yaml:6: layer 2 (max-pool2d): padding 2 is more"),
     ("  - flatten\n", "", "bad.yaml:7: layer 3 (linear): expects one dimension of 96 inputs, lay"),
     ("[1, 8, 8]", "[1, 8, 0]", "bad.yaml:2: input must be positive sizes with a product up to"),

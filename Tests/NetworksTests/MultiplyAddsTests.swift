@@ -36,6 +36,21 @@ import Testing
     #expect(counts.values.filter { $0 == 0 }.count == counts.count - 3)
   }
 
+  /// Each weight of a group is used at each of 4×3 positions, whatever the groups: a group's outputs have
+  /// fewer weights.
+  @Test func groupsHaveFewerWeights() throws {
+    let network = try NetworkDescription(
+      input: [6, 8, 7],
+      layers: [
+        .conv2d(inputs: 6, outputs: 9, kernel: 3, stride: 2, padding: 2, dilation: 2, groups: 3),
+        .flatten,
+      ])
+    #expect(network.layout["0.weight"]!.shape == [9, 2, 3, 3])
+    #expect(network.outputCount == 9 * 4 * 4)
+    #expect(counts(network) == ["0.weight": 16, "0.bias": 0])
+    #expect(total(network) == 9 * 2 * 9 * 16)
+  }
+
   @Test func sequencesUseTheirWeightsAtEachPosition() throws {
     let network = try NetworkDescription(
       input: [7],

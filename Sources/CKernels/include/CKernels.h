@@ -10,6 +10,7 @@
 #include "convolution_kernels.h"
 #include "cpu.h"
 #include "extended_kernels.h"
+#include "grouped_convolution_kernels.h"
 #include "network_kernels.h"
 #include "sparse_kernels.h"
 #include "window_kernels.h"
