@@ -1,4 +1,5 @@
 #include "network_kernels.h"
+#include "rms_norm_kernels.h"
 
 #include <math.h>
 #include <string.h>
@@ -26,6 +27,7 @@
 #include "network_kernels_curvature.h"
 #include "network_kernels_losses.h"
 #include "network_kernels_normalization.h"
+#include "network_kernels_rms_norm.h"
 #include "network_kernels_sequences.h"
 #include "network_kernels_windows.h"
 #undef ROW_SUM
@@ -38,5 +40,6 @@
 #include "network_kernels_curvature.h"
 #include "network_kernels_losses.h"
 #include "network_kernels_normalization.h"
+#include "network_kernels_rms_norm.h"
 #include "network_kernels_sequences.h"
 #include "network_kernels_windows.h"

@@ -2,7 +2,9 @@ import COpenBLAS
 
 /// A scalar that BLAS has products for: `Float` for training, `Double` for checking it.
 public protocol Scalar: BinaryFloatingPoint, NetworkKernels, ConvolutionKernels,
-  NormalizationKernels, CurvatureKernels, SymmetricMatrices, GroupedConvolutionKernels, Sendable
+  NormalizationKernels, CurvatureKernels, SymmetricMatrices, GroupedConvolutionKernels,
+  RMSNormKernels,
+  Sendable
 {
   /// `C ← α·op(A)·op(B) + β·C`, row-major.
   ///

@@ -39,6 +39,7 @@ extension LayerDescription {
   static let kinds: [any LayerKind.Type] = [
     Linear.self, Conv2d.self, MaxPool2d.self, AveragePool2d.self, GlobalAveragePool.self,
     Flatten.self, ToSequence.self, ElementwiseActivation.self, BatchNorm.self, LayerNorm.self,
+    RMSNorm.self,
     Dropout.self, Embedding.self, PositionEmbedding.self, Attention.self, LayerSequence.self,
     Add.self,
   ]

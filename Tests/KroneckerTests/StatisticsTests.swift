@@ -199,7 +199,11 @@ import Training
       .linear(inputs: 3, outputs: 4), .layerNorm, .gelu, .globalAveragePool,
       .linear(inputs: 4, outputs: 2),
     ]
-    for (input, layers) in [([2, 4, 4], images), ([5, 3], sequence)] {
+    let rootMeanSquares: [LayerDescription] = [
+      .linear(inputs: 3, outputs: 4), .rmsNorm, .gelu, .globalAveragePool,
+      .linear(inputs: 4, outputs: 2),
+    ]
+    for (input, layers) in [([2, 4, 4], images), ([5, 3], sequence), ([5, 3], rootMeanSquares)] {
       for loss in [Loss.crossEntropy(), .meanSquaredError] {
         let network = try CurvatureNetwork(input, layers, loss, examples: 3)
         let (newton, empirical) = (network.gaussNewton(), network.empiricalFisher())

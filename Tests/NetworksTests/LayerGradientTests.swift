@@ -96,6 +96,8 @@ import Testing
     sequence("positions", [.positionEmbedding]),
     sequence("layer-norm", [.layerNorm]),
     sequence("layer-norm twice, with the stream beside", [.add([.layerNorm]), .layerNorm]),
+    sequence("rms-norm", [.rmsNorm]),
+    sequence("rms-norm twice, with the stream beside", [.add([.rmsNorm]), .rmsNorm(epsilon: 0.1)]),
     sequence("attention", [.attention(heads: 2)]),
     sequence("causal attention", [.attention(heads: 3, isCausal: true)]),
     sequence(

@@ -33,6 +33,11 @@ import Testing
             .linear(inputs: 24, outputs: 3),
           ])
       },
+      Case(testDescription: "rms-norm first") {
+        try NetworkDescription(
+          input: [3, 4, 2],
+          layers: [.toSequence, .rmsNorm, .flatten, .linear(inputs: 24, outputs: 3)])
+      },
       Case(testDescription: "layer-norm first, positions first") {
         try NetworkDescription(
           input: [3, 4, 2],

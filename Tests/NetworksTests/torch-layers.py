@@ -27,6 +27,14 @@ def convolution(image, inputs, outputs, **options):
     )
 
 
+def sequence(layer, module):
+    return (
+        [3, 4],
+        f".linear(inputs: 4, outputs: 5), {layer}, .linear(inputs: 5, outputs: 2)",
+        [nn.Linear(4, 5), module, nn.Linear(5, 2)],
+    )
+
+
 CASES = {
     "groups": convolution([2, 4, 5], 4, 6, kernel=3, padding=1, groups=2),
     "depthwise": convolution([2, 5, 4], 3, 3, kernel=3, stride=2, padding=1, groups=3),
@@ -34,6 +42,7 @@ CASES = {
     "dilation": convolution([2, 6, 5], 3, 2, kernel=2, stride=2, padding=2, dilation=3),
     "groups and dilation": convolution([2, 5, 6], 4, 2, kernel=3, padding=2, dilation=2, groups=2),
     "five inputs of a group": convolution([2, 3, 3], 10, 4, kernel=2, dilation=2, padding=1, groups=2),
+    "rms-norm": sequence(".rmsNorm(epsilon: 0.01)", nn.RMSNorm(5, eps=0.01)),
 }
 
 

@@ -12,5 +12,6 @@
 #include "extended_kernels.h"
 #include "grouped_convolution_kernels.h"
 #include "network_kernels.h"
+#include "rms_norm_kernels.h"
 #include "sparse_kernels.h"
 #include "window_kernels.h"
