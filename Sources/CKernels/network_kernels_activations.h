@@ -62,6 +62,13 @@ void NAME(ck_activate)(int activation, size_t count, const T *x, T *y) {
         y[i] = x[i] * ((T)0.5 * (1 + NAME(erf)(x[i] * ROOT_HALF)));
       }
       break;
+    case CK_SILU:
+      ELEMENTWISE for (size_t i = 0; i < count; i++) {
+        T v = x[i];
+        T e = NAME(exp)(v < 0 ? v : -v);
+        y[i] = v * ((v < 0 ? e : 1) / (1 + e));
+      }
+      break;
   }
 }
 
@@ -87,6 +94,14 @@ void NAME(ck_activation_gradient)(int activation, size_t count, const T *kept, c
         T below = (T)0.5 * (1 + NAME(erf)(v * ROOT_HALF));
         T density = NORMAL_PEAK * NAME(exp)((T)-0.5 * (v * v));
         dx[i] = dy[i] * (below + v * density);
+      }
+      break;
+    case CK_SILU:
+      ELEMENTWISE for (size_t i = 0; i < count; i++) {
+        T v = kept[i];
+        T e = NAME(exp)(v < 0 ? v : -v);
+        T share = (v < 0 ? e : 1) / (1 + e);
+        dx[i] = dy[i] * (share * (1 + v * (1 - share)));
       }
       break;
   }

@@ -9,9 +9,11 @@ public enum Activation: String, CaseIterable, Sendable {
   case sigmoid
   /// x·Φ(x) with the normal distribution function Φ, exact (not the tanh approximation).
   case gelu
+  /// x/(1 + e⁻ˣ)
+  case silu
 
   /// Whether the derivative is computed from the output; else from the input.
-  public var derivesFromOutput: Bool { self != .gelu }
+  public var derivesFromOutput: Bool { self != .gelu && self != .silu }
 
   var code: Int32 {
     switch self {
@@ -19,6 +21,7 @@ public enum Activation: String, CaseIterable, Sendable {
     case .tanh: Int32(CK_TANH)
     case .sigmoid: Int32(CK_SIGMOID)
     case .gelu: Int32(CK_GELU)
+    case .silu: Int32(CK_SILU)
     }
   }
 }

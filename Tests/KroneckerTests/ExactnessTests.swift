@@ -26,7 +26,7 @@ import Testing
   /// One datum, or N times the same, through any activation.
   @Test(arguments: [1, 4]) func oneDatumIsExact(examples: Int) throws {
     for loss in losses {
-      for activation in [LayerDescription.relu, .tanh, .sigmoid, .gelu] {
+      for activation in [LayerDescription.relu, .tanh, .sigmoid, .gelu, .silu] {
         let network = try CurvatureNetwork(
           [3], mlp(activation), loss, examples: examples, identical: true)
         for reduction in [LossReduction.mean, .sum] {

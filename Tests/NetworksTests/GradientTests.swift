@@ -127,7 +127,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [LayerDescription.relu, .tanh, .sigmoid, .gelu], Loss.all)
+  @Test(arguments: [LayerDescription.relu, .tanh, .sigmoid, .gelu, .silu], Loss.all)
   func activation(_ layer: LayerDescription, loss: Loss) throws {
     try expectDifferences(
       try NetworkDescription(

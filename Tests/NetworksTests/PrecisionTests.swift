@@ -51,6 +51,10 @@ import Testing
         let below = 0.5 * erfc(-x * 0.5.squareRoot())
         value = x * below
         slope = below + x * exp(-0.5 * x * x) / (2 * Double.pi).squareRoot()
+      case .silu:
+        let e = exp(-x.magnitude)
+        let share = (x < 0 ? e : 1) / (1 + e)
+        (value, slope) = (x * share, share + x * e / ((1 + e) * (1 + e)))
       }
       // A few roundings at 6e-8 of the value itself; GELU's lower tail, a difference from 1, and
       // all derivatives, which are products with such differences, of 1.

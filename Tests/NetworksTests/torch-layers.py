@@ -43,6 +43,7 @@ CASES = {
     "groups and dilation": convolution([2, 5, 6], 4, 2, kernel=3, padding=2, dilation=2, groups=2),
     "five inputs of a group": convolution([2, 3, 3], 10, 4, kernel=2, dilation=2, padding=1, groups=2),
     "rms-norm": sequence(".rmsNorm(epsilon: 0.01)", nn.RMSNorm(5, eps=0.01)),
+    "silu": sequence(".silu", nn.SiLU()),
 }
 
 

@@ -14,7 +14,7 @@ typedef struct {
   size_t output_height, output_width;
 } ck_window;
 
-enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
+enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
 
 #define CK_NETWORK_KERNELS(T, S)                                                                  \
   /* y[r, c] += bias[c] */                                                                        \
@@ -26,7 +26,7 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3 };
                                                                                                   \
   /* y = f(x); y may be x. Of an unknown activation: nothing. */                                  \
   void ck_activate_##S(int activation, size_t count, const T *x, T *y);                           \
-  /* dx = f'(x)·dy; dx may be dy. `kept` is x for GELU and y for the others. */                   \
+  /* dx = f'(x)·dy; dx may be dy. `kept` is x for GELU and SiLU, else y. */                       \
   void ck_activation_gradient_##S(int activation, size_t count, const T *kept, const T *dy,       \
                                   T *dx);                                                         \
                                                                                                   \

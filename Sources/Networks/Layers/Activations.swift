@@ -34,6 +34,8 @@ extension LayerDescription {
   public static let sigmoid = LayerDescription(ElementwiseActivation(activation: .sigmoid))
   /// x·Φ(x), exact.
   public static let gelu = LayerDescription(ElementwiseActivation(activation: .gelu))
+  /// x/(1 + exp(−x)), PyTorch's SiLU.
+  public static let silu = LayerDescription(ElementwiseActivation(activation: .silu))
 }
 
 /// y = f(x), element by element.
