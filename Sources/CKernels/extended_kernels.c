@@ -21,13 +21,13 @@
     low += error + rest;                                                    \
   }
 
-#define DEFINE(ELEMENT)                                                                       \
+#define DEFINE(T, S)                                                                          \
   CK_CLONES                                                                                   \
-  void ck_extended_dots_##ELEMENT(const ELEMENT *rows, size_t row_count, size_t count,        \
-                                  const double *x_high, const double *x_low, double *high,    \
-                                  double *low) {                                              \
+  void ck_extended_dots_##S(const T *rows, size_t row_count, size_t count,                    \
+                            const double *x_high, const double *x_low, double *high,          \
+                            double *low) {                                                    \
     for (size_t k = 0; k < row_count; k++) {                                                  \
-      const ELEMENT *row = rows + k * count;                                                  \
+      const T *row = rows + k * count;                                                        \
       double sums[LANES] = {0}, rests[LANES] = {0};                                           \
       size_t i = 0;                                                                           \
       for (; i + LANES <= count; i += LANES) {                                                \
@@ -50,11 +50,11 @@
   }                                                                                           \
                                                                                               \
   CK_CLONES                                                                                   \
-  void ck_extended_combine_##ELEMENT(const ELEMENT *rows, size_t row_count, size_t count,     \
-                                     const double *c_high, const double *c_low,               \
-                                     double *restrict high, double *restrict low) {           \
+  void ck_extended_combine_##S(const T *rows, size_t row_count, size_t count,                 \
+                               const double *c_high, const double *c_low,                     \
+                               double *restrict high, double *restrict low) {                 \
     for (size_t k = 0; k < row_count; k++) {                                                  \
-      const ELEMENT *row = rows + k * count;                                                  \
+      const T *row = rows + k * count;                                                        \
       double c = c_high[k], rest_of_c = c_low[k];                                             \
       for (size_t i = 0; i < count; i++) {                                                    \
         ADD_PRODUCT(high[i], low[i], c, rest_of_c, (double)row[i])                            \
@@ -62,5 +62,5 @@
     }                                                                                         \
   }
 
-DEFINE(float)
-DEFINE(double)
+DEFINE(float, f32)
+DEFINE(double, f64)

@@ -6,46 +6,69 @@ import CKernels
 ///     W [outputs, channels, kernel, kernel], packed in the order that the kernels read
 ///
 /// The bits are the same on every CPU with a fused multiply-add.
-public protocol ConvolutionKernels: BitwiseCopyable {
+extension Scalar {
   /// `packed` from W, for `convolve`, in the order of `weightGradient`.
-  static func packWeights(
+  package static func packWeights(
     _ window: SlidingWindow, outputs: Int, _ weights: UnsafePointer<Self>,
     into packed: UnsafeMutablePointer<Self>
-  )
+  ) {
+    var geometry = window.geometry
+    kernels.pointee.packWeights(&geometry, outputs, weights, packed)
+  }
 
   /// W from `packed`: for a gradient.
-  static func unpackWeights(
+  package static func unpackWeights(
     _ window: SlidingWindow, outputs: Int, _ packed: UnsafePointer<Self>,
     into weights: UnsafeMutablePointer<Self>
-  )
+  ) {
+    var geometry = window.geometry
+    kernels.pointee.unpackWeights(&geometry, outputs, packed, weights)
+  }
 
   /// `packed` from W, for `convolveAdjoint`.
-  static func packAdjointWeights(
+  package static func packAdjointWeights(
     _ window: SlidingWindow, outputs: Int, _ weights: UnsafePointer<Self>,
     into packed: UnsafeMutablePointer<Self>
-  )
+  ) {
+    var geometry = window.geometry
+    kernels.pointee.packAdjointWeights(&geometry, outputs, weights, packed)
+  }
 
   /// `y[position, o] = bias[o] + Σ x[place in the window, c]·W[o, c, place]`, no bias: zeros; or the
   /// sum is added to y, and there is no bias.
-  static func convolve(
+  package static func convolve(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
     packed: UnsafePointer<Self>, bias: UnsafePointer<Self>?, accumulates: Bool,
     scratch: UnsafeMutablePointer<Self>, into y: UnsafeMutablePointer<Self>
-  )
+  ) {
+    var geometry = window.geometry
+    kernels.pointee.convolve(
+      ck_x86_level(), &geometry, outputs, examples, x, packed, bias, accumulates ? 1 : 0,
+      scratch, y)
+  }
 
   /// The adjoint: dx = Wᵀ dy, or dx += Wᵀ dy.
-  static func convolveAdjoint(
+  package static func convolveAdjoint(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ dy: UnsafePointer<Self>,
     packed: UnsafePointer<Self>, accumulates: Bool, scratch: UnsafeMutablePointer<Self>,
     into dx: UnsafeMutablePointer<Self>
-  )
+  ) {
+    var geometry = window.geometry
+    kernels.pointee.convolveAdjoint(
+      ck_x86_level(), &geometry, outputs, examples, dy, packed, accumulates ? 1 : 0,
+      scratch, dx)
+  }
 
   /// The derivative by W, packed: Σ over examples and positions of x·dy, an example at a time.
-  static func weightGradient(
+  package static func weightGradient(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
     _ dy: UnsafePointer<Self>, scratch: UnsafeMutablePointer<Self>,
     into packed: UnsafeMutablePointer<Self>
-  )
+  ) {
+    var geometry = window.geometry
+    kernels.pointee.weightGradient(
+      ck_x86_level(), &geometry, outputs, examples, x, dy, scratch, packed)
+  }
 }
 
 /// Elements of the memory that a convolution's kernels need.
@@ -56,7 +79,7 @@ public struct ConvolutionSizes: Sendable, Equatable {
   public let scratch: Int
 
   /// Those of a convolution of `window` with so many output channels.
-  public init<Element: ConvolutionKernels>(
+  public init<Element: Scalar>(
     _ window: SlidingWindow, outputs: Int, of type: Element.Type
   ) {
     var geometry = window.geometry

@@ -1,40 +1,56 @@
 /// The loops of Kronecker factors that BLAS has no form for, for single and double precision.
-public protocol CurvatureKernels: BitwiseCopyable {
+extension Scalar {
   /// Of each example the sum of its patches over all positions, in the order ky, kx, c, shape
   /// [examples, patchCount], without a patch being formed; `scratch` holds kernel·channels.
-  static func patchSums(
+  package static func patchSums(
     _ window: SlidingWindow, examples: Int, of x: UnsafePointer<Self>,
     scratch: UnsafeMutablePointer<Self>, into y: UnsafeMutablePointer<Self>
-  )
+  ) {
+    var geometry = window.geometry
+    kernels.pointee.patchSums(&geometry, examples, x, scratch, y)
+  }
 
   /// `y[r, c] = scale[r]·x[r, c]`; y may be x.
-  static func scaleRows(
+  package static func scaleRows(
     rows rowCount: Int, columns columnCount: Int, scale: UnsafePointer<Self>,
     _ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>
-  )
+  ) {
+    kernels.pointee.scaleRows(rowCount, columnCount, scale, x, y)
+  }
 
   /// `x[r, c] /= (rowValues[r] + rowShift)·(columnValues[c] + columnShift) + damping`.
-  static func divideByOuter(
+  package static func divideByOuter(
     rows rowCount: Int, columns columnCount: Int, rowValues: UnsafePointer<Self>, rowShift: Self,
     columnValues: UnsafePointer<Self>, columnShift: Self, damping: Self,
     _ x: UnsafeMutablePointer<Self>
-  )
+  ) {
+    kernels.pointee.divideByOuter(
+      rowCount, columnCount, rowValues, rowShift, columnValues, columnShift, damping, x)
+  }
 
   /// The class at `share` in [0, 1) of the sum of probabilities [classes], in double precision.
-  static func classAt(_ share: Double, classes: Int, _ p: UnsafePointer<Self>) -> Int
+  package static func classAt(_ share: Double, classes: Int, _ p: UnsafePointer<Self>) -> Int {
+    kernels.pointee.classAt(classes, p, share)
+  }
 
   /// The lower triangle, by rows, of a symmetric matrix [order, stride] of which that triangle is
   /// read: `packed[i(i + 1)/2 + j] = matrix[places[i], places[j]]`, the places themselves where nil.
-  static func packLower(
+  package static func packLower(
     order: Int, _ matrix: UnsafePointer<Self>, stride: Int, places: UnsafePointer<Int32>?,
     into packed: UnsafeMutablePointer<Self>
-  )
+  ) {
+    kernels.pointee.packLower(order, matrix, stride, places, packed)
+  }
 
   /// The lower triangle of `scale` times a packed matrix, shape [order, order].
-  static func unpackLower(
+  package static func unpackLower(
     order: Int, _ packed: UnsafePointer<Self>, scale: Self, into matrix: UnsafeMutablePointer<Self>
-  )
+  ) {
+    kernels.pointee.unpackLower(order, packed, scale, matrix)
+  }
 
   /// Makes the upper triangle of a matrix [order, order] that of the lower one.
-  static func mirrorLower(order: Int, _ matrix: UnsafeMutablePointer<Self>)
+  package static func mirrorLower(order: Int, _ matrix: UnsafeMutablePointer<Self>) {
+    kernels.pointee.mirrorLower(order, matrix)
+  }
 }

@@ -1,5 +1,3 @@
-import CKernels
-
 /// Numbers in twice the digits of double precision, each an unevaluated sum of two: what residuals are
 /// computed in, so that a solution can be refined to the last digit of double precision.
 ///
@@ -77,33 +75,19 @@ public struct ExtendedNumbers: Sendable {
     return quotients
   }
 
-  /// Rows of single precision [rows, columns] times x [columns].
-  public static func dots(
-    _ numbers: UnsafePointer<Float>, rows: Int, columns: Int, _ high: UnsafePointer<Double>,
+  /// Rows [rows, columns] times x [columns].
+  package static func dots<Element: Scalar>(
+    _ numbers: UnsafePointer<Element>, rows: Int, columns: Int, _ high: UnsafePointer<Double>,
     _ low: UnsafePointer<Double>, into products: inout ExtendedNumbers
   ) {
-    ck_extended_dots_float(numbers, rows, columns, high, low, &products.high, &products.low)
+    Element.kernels.pointee.extendedDots(
+      numbers, rows, columns, high, low, &products.high, &products.low)
   }
 
-  /// Rows of double precision [rows, columns] times x [columns].
-  public static func dots(
-    _ numbers: UnsafePointer<Double>, rows: Int, columns: Int, _ high: UnsafePointer<Double>,
-    _ low: UnsafePointer<Double>, into products: inout ExtendedNumbers
+  /// The numbers gain the transpose of rows [rows, count] times c [rows].
+  package mutating func add<Element: Scalar>(
+    _ numbers: UnsafePointer<Element>, rows: Int, times c: ExtendedNumbers
   ) {
-    ck_extended_dots_double(numbers, rows, columns, high, low, &products.high, &products.low)
-  }
-
-  /// The numbers gain the transpose of rows of single precision [rows, count] times c [rows].
-  public mutating func add(
-    _ numbers: UnsafePointer<Float>, rows: Int, times c: ExtendedNumbers
-  ) {
-    ck_extended_combine_float(numbers, rows, count, c.high, c.low, &high, &low)
-  }
-
-  /// The numbers gain the transpose of rows of double precision [rows, count] times c [rows].
-  public mutating func add(
-    _ numbers: UnsafePointer<Double>, rows: Int, times c: ExtendedNumbers
-  ) {
-    ck_extended_combine_double(numbers, rows, count, c.high, c.low, &high, &low)
+    Element.kernels.pointee.extendedCombine(numbers, rows, count, c.high, c.low, &high, &low)
   }
 }

@@ -1,16 +1,30 @@
+import COpenBLAS
+import Glibc
+
 /// Products with symmetric matrices, their decompositions, and what vectors need, by BLAS and LAPACK
 /// in single and double precision. Matrices are row-major.
-public protocol SymmetricMatrices: BitwiseCopyable {
+extension Scalar {
   /// `C ← α·XᵀX + β·C`, the lower triangle of C alone; X [rows, columns], C [columns, columns].
-  static func addGram(
+  package static func addGram(
     rows: Int, columns: Int, alpha: Self, _ x: UnsafePointer<Self>, beta: Self,
-    to c: UnsafeMutablePointer<Self>)
+    to c: UnsafeMutablePointer<Self>
+  ) {
+    kernels.pointee.addGram(
+      CblasRowMajor, CblasLower, CblasTrans, blasint(columns), blasint(rows), alpha, x,
+      blasint(columns), beta, c, blasint(columns))
+  }
 
   /// `Y = A X` or, from the right, `Y = X A`: A symmetric, of which the lower triangle is read;
   /// X and Y [rows, columns].
-  static func symmetricProduct(
+  package static func symmetricProduct(
     rows: Int, columns: Int, _ a: UnsafePointer<Self>, fromRight: Bool, _ x: UnsafePointer<Self>,
-    into y: UnsafeMutablePointer<Self>)
+    into y: UnsafeMutablePointer<Self>
+  ) {
+    kernels.pointee.symmetricProduct(
+      CblasRowMajor, fromRight ? CblasRight : CblasLeft, CblasLower, blasint(rows),
+      blasint(columns), 1, a, blasint(fromRight ? columns : rows), x, blasint(columns), 0, y,
+      blasint(columns))
+  }
 
   /// `A = Q diag(e) Qᵀ` by divide and conquer.
   ///
@@ -19,25 +33,57 @@ public protocol SymmetricMatrices: BitwiseCopyable {
   ///     eigenvector a row.
   ///   - values: becomes e, in increasing order.
   /// - Returns: whether it converged.
-  static func decompose(
+  package static func decompose(
     order: Int, _ matrix: UnsafeMutablePointer<Self>, values: UnsafeMutablePointer<Self>
-  ) -> Bool
+  ) -> Bool {
+    var n = Int32(order)
+    var (size, integerSize) = (Int32(1 + 6 * order + 2 * order * order), Int32(3 + 5 * order))
+    let work = Buffer<Self>(count: Int(size))
+    let integers = Buffer<Int32>(count: Int(integerSize))
+    var info: Int32 = 0
+    // The lower triangle by rows is the upper one by columns.
+    kernels.pointee.decompose(
+      "V", "U", &n, matrix, &n, values, work.pointer, &size, integers.pointer, &integerSize, &info)
+    precondition(info >= 0, "syevd: argument \(-info)")
+    return info == 0
+  }
 
   /// `(A + shift·I)⁻¹` by A + shift·I = LLᵀ.
   ///
   /// - Parameter matrix: [order, order], of which the lower triangle is read; becomes the inverse.
   /// - Returns: log det (A + shift·I).
   /// - Throws: `NotPositiveDefinite` naming the failing leading minor.
-  static func invert(
+  package static func invert(
     order: Int, _ matrix: UnsafeMutablePointer<Self>, shift: Double
-  ) throws(NotPositiveDefinite) -> Double
+  ) throws(NotPositiveDefinite) -> Double {
+    for i in 0..<order { matrix[i * (order + 1)] += Self(shift) }
+    var n = Int32(order)
+    var info: Int32 = 0
+    kernels.pointee.factor("U", &n, matrix, &n, &info)
+    precondition(info >= 0, "potrf: argument \(-info)")
+    guard info == 0 else {
+      throw NotPositiveDefinite(
+        minor: Int(info), order: order, shift: shift, precision: precision)
+    }
+    var logarithm = 0.0
+    for i in 0..<order { logarithm += 2 * log(Double(matrix[i * (order + 1)])) }
+    kernels.pointee.invertFactored("U", &n, matrix, &n, &info)
+    precondition(info == 0, "potri: \(info)")
+    mirrorLower(order: order, matrix)
+    return logarithm
+  }
 
   /// `x · y`; of single precision summed in double.
-  static func dot(count: Int, _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>) -> Double
+  package static func dot(count: Int, _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>) -> Double
+  {
+    kernels.pointee.dot(count, x, y)
+  }
 
   /// `y ← α·x + β·y`.
-  static func combine(
+  package static func combine(
     count: Int, alpha: Self, _ x: UnsafePointer<Self>, beta: Self,
     into y: UnsafeMutablePointer<Self>
-  )
+  ) {
+    kernels.pointee.combine(blasint(count), alpha, x, 1, beta, y, 1)
+  }
 }

@@ -5,16 +5,14 @@
 // Products with rows of numbers in twice the digits of double precision: a number is a sum hi + lo.
 // Error-free transformations: Ogita, Rump and Oishi, "Accurate sum and dot product", 2005.
 
-// Rows [row_count, count], one after another, times x [count]: high and low [row_count].
-void ck_extended_dots_float(const float *rows, size_t row_count, size_t count, const double *x_high,
-                            const double *x_low, double *high, double *low);
-void ck_extended_dots_double(const double *rows, size_t row_count, size_t count,
-                             const double *x_high, const double *x_low, double *high, double *low);
-
-// Their transpose times c [row_count], added to high and low [count].
-void ck_extended_combine_float(const float *rows, size_t row_count, size_t count,
-                               const double *c_high, const double *c_low, double *high,
+#define CK_EXTENDED_KERNELS(T, S)                                                                 \
+  /* Rows [row_count, count], one after another, times x [count]: high and low [row_count]. */    \
+  void ck_extended_dots_##S(const T *rows, size_t row_count, size_t count, const double *x_high,  \
+                            const double *x_low, double *high, double *low);                      \
+  /* Their transpose times c [row_count], added to high and low [count]. */                       \
+  void ck_extended_combine_##S(const T *rows, size_t row_count, size_t count,                     \
+                               const double *c_high, const double *c_low, double *high,           \
                                double *low);
-void ck_extended_combine_double(const double *rows, size_t row_count, size_t count,
-                                const double *c_high, const double *c_low, double *high,
-                                double *low);
+
+CK_EXTENDED_KERNELS(float, f32)
+CK_EXTENDED_KERNELS(double, f64)
