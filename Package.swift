@@ -74,8 +74,7 @@ let package = Package(
       name: "Launching",
       dependencies: [
         "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers",
-        "Training",
+        "Optimizers", "Pruning", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots"),

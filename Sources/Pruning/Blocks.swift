@@ -99,6 +99,100 @@ struct Blocks {
   }
 }
 
+/// How a pattern's blocks lie in a tensor: in bands, ranges of coordinates one after another that hold
+/// whole blocks each.
+///
+/// A block of one output lies among its next inputs; one of several outputs among their whole rows.
+struct BlockBands {
+  private let range: Range<Int>
+  private let length: Int
+  /// Coordinates between two inputs of an output.
+  private let inner: Int
+  private let columns: Int
+  /// A block's weights, from its first one.
+  let members: [Int]
+
+  init(of tensor: WeightTensor, in pattern: Pattern) {
+    let (rows, columns, row, inner) = pattern.blocks(in: tensor)
+    range = tensor.range
+    self.inner = inner
+    self.columns = columns
+    length = rows == 1 ? columns * inner : rows * row
+    members = (0..<rows).flatMap { output in
+      (0..<columns).map { output * row + $0 * inner }
+    }
+  }
+
+  /// The band that holds a coordinate of the tensor.
+  func band(at coordinate: Int) -> Range<Int> {
+    let start = range.lowerBound + (coordinate - range.lowerBound) / length * length
+    return start..<start + length
+  }
+
+  /// The first coordinate of each block of the bands that hold some of `slice`, in their order.
+  func forEachBlock(touching slice: Range<Int>, _ body: (_ first: Int) -> Void) {
+    let own = range.clamped(to: slice)
+    guard !own.isEmpty else { return }
+    var band = band(at: own.lowerBound)
+    let blocks = length / members.count
+    while band.lowerBound < own.upperBound {
+      for block in 0..<blocks {
+        body(band.lowerBound + block / inner * columns * inner + block % inner)
+      }
+      band = band.upperBound..<band.upperBound + length
+    }
+  }
+}
+
+/// This rank's scores, and those of the bands that lie across the border of two slices.
+struct Scores {
+  private let slice: Range<Int>
+  private let own: [Double]
+  /// The bands across borders, in their order, and their scores one after another.
+  private let acrossBorders: [(band: Range<Int>, start: Int)]
+  private let gathered: [Double]
+
+  /// Collective.
+  ///
+  /// - Parameter own: one for each coordinate of this rank's slice.
+  init(
+    _ own: [Double], of tensors: [(WeightTensor, BlockBands)], partition: CellPartition,
+    on world: Communicator
+  ) throws {
+    let slices = partition.slices
+    let slice = slices[world.rank]
+    var across: [(band: Range<Int>, start: Int)] = []
+    var count = 0
+    for border in slices.map(\.lowerBound) {
+      guard let (_, bands) = tensors.first(where: { $0.0.range.contains(border) }) else { continue }
+      let band = bands.band(at: border)
+      guard band.lowerBound < border, across.last?.band != band else { continue }
+      across.append((band, count))
+      count += band.count
+    }
+    let parts = slices.map { slice in
+      across.reduce(0) { $0 + $1.band.clamped(to: slice).count }
+    }
+    var gathered = [Double](repeating: 0, count: count)
+    // In the order of the ranks, and so in that of the coordinates: band by band.
+    try world.allGather(
+      across.flatMap { band, _ in
+        band.clamped(to: slice).map { own[$0 - slice.lowerBound] }
+      }, counts: parts, into: &gathered)
+    self.slice = slice
+    self.own = own
+    acrossBorders = across
+    self.gathered = gathered
+  }
+
+  /// That of a coordinate of a block with members in this slice.
+  subscript(coordinate: Int) -> Double {
+    if slice.contains(coordinate) { return own[coordinate - slice.lowerBound] }
+    let (band, start) = acrossBorders.first { $0.band.contains(coordinate) }!
+    return gathered[start + coordinate - band.lowerBound]
+  }
+}
+
 extension Mask {
   /// Removes the weight at a coordinate, where it is of this slice.
   fileprivate mutating func remove(_ coordinate: Int) {

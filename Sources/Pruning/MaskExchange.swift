@@ -3,6 +3,42 @@ import LinearAlgebra
 import MPI
 import Sharding
 
+/// What a search for a better mask of the same sparsity begins with, by a model of the whole matrix.
+struct MaskSearch {
+  /// Minima that are computed, at most.
+  static let largestCount = 60
+  /// A smaller fall of a minimum may be of its rounding.
+  static func leastGain(_ minimum: Double) -> Double { 1e-12 * minimum.magnitude }
+
+  let surgeon: BrainSurgeon
+  let selection: Selection
+  let sparsity: Double
+  /// What it has removed stays removed.
+  let previous: Mask
+  let world: Communicator
+
+  init(
+    by surgeon: BrainSurgeon, _ selection: Selection, sparsity: Double, after previous: Mask,
+    on world: Communicator
+  ) {
+    precondition(!surgeon.isBlockwise, "a search by a model of blocks")
+    (self.surgeon, self.selection, self.sparsity) = (surgeon, selection, sparsity)
+    (self.previous, self.world) = (previous, world)
+  }
+
+  /// The mask that removes the least scores. Collective.
+  func mask(ofLeast scores: [Double]) throws -> Mask {
+    try selection.mask(
+      removing: sparsity, bySaliency: scores, after: previous, partition: surgeon.partition,
+      on: world)
+  }
+
+  /// Whether two masks differ, on any rank. Collective.
+  func differ(_ left: Mask, _ right: Mask) throws -> Bool {
+    try world.allGather(left != right ? 1 : 0).contains(1)
+  }
+}
+
 /// Improves a mask by exchanging removed weights for kept ones while the minimum of the model falls.
 ///
 /// First many at a time, each side judged by what it would do alone: where the exact minimum does not
@@ -11,24 +47,15 @@ import Sharding
 struct MaskExchange {
   /// Weights of each side that are looked at pair by pair.
   static let pairCandidates = 128
-  /// Minima that are computed, at most.
-  static let largestCount = 60
 
-  private let surgeon: BrainSurgeon
-  private let path: MaskPath
-  /// What it has removed stays removed.
-  private let previous: Mask
-  private let world: Communicator
+  private let search: MaskSearch
+  private var surgeon: BrainSurgeon { search.surgeon }
+  private var selection: Selection { search.selection }
+  private var previous: Mask { search.previous }
+  private var world: Communicator { search.world }
   private var slice: Range<Int> { previous.slice }
 
-  /// - Parameter surgeon: of a model of the whole matrix.
-  init(_ surgeon: BrainSurgeon, _ path: MaskPath, after previous: Mask, on world: Communicator) {
-    precondition(!surgeon.isBlockwise, "exchanges in a model of blocks")
-    self.surgeon = surgeon
-    self.path = path
-    self.previous = previous
-    self.world = world
-  }
+  init(_ search: MaskSearch) { self.search = search }
 
   /// A mask at which the model has been solved.
   private struct Solved {
@@ -45,7 +72,7 @@ struct MaskExchange {
     let (removal, coordinates) = try surgeon.solved(removing: mask.isRemoved, on: world)
     guard let removal else { preconditionFailure("a matrix without coordinates") }
     var marginals = [Double?](repeating: nil, count: slice.count)
-    for tensor in path.selection.prunable {
+    for tensor in selection.prunable {
       for i in tensor.range.clamped(to: slice).map({ $0 - slice.lowerBound })
       where previous.isKept[i] {
         marginals[i] = mask.isKept[i] ? coordinates[i].cost : coordinates[i].gain
@@ -62,7 +89,7 @@ struct MaskExchange {
     let sides = try count(current)
     // As many as would replace a quarter of the smaller side.
     var size = min(sides.kept, sides.removed) / 4
-    while solutions < Self.largestCount {
+    while solutions < MaskSearch.largestCount {
       if size < Self.pairCandidates / 4 { isPairwise = true }
       let next =
         isPairwise ? try exchangedPairs(current, sides) : try exchanged(size, of: current, sides)
@@ -73,7 +100,7 @@ struct MaskExchange {
       }
       let trial = try solved(next)
       solutions += 1
-      if trial.removal.value < current.removal.value - leastGain(current) {
+      if trial.removal.value < current.removal.value - MaskSearch.leastGain(current.removal.value) {
         current = trial
       } else if isPairwise {
         break
@@ -83,9 +110,6 @@ struct MaskExchange {
     }
     return current.mask
   }
-
-  /// Above the rounding of a minimum.
-  private func leastGain(_ solved: Solved) -> Double { 1e-12 * solved.removal.value.magnitude }
 
   /// Weights of each side that may change it, on all ranks.
   private func count(_ solved: Solved) throws -> (kept: Int, removed: Int) {
@@ -138,13 +162,8 @@ struct MaskExchange {
     for i in try best(size, of: solved, sides) {
       scores[i - slice.lowerBound] = solved.marginals[i - slice.lowerBound]!
     }
-    let mask = try scores.withUnsafeBufferPointer {
-      try path.selection.mask(
-        removing: path.sparsities.last!, bySaliency: $0, after: previous,
-        partition: path.partition, on: world)
-    }
-    let changes = zip(mask.isKept, solved.mask.isKept).contains { $0 != $1 }
-    return try world.allGather(changes ? 1 : 0).contains(1) ? mask : nil
+    let mask = try search.mask(ofLeast: scores)
+    return try search.differ(mask, solved.mask) ? mask : nil
   }
 
   /// The mask with pairs exchanged, each exactly by what those before it leave; nil where none gains.
@@ -178,7 +197,7 @@ struct MaskExchange {
     }
     let coordinates = (0..<n).map { Int(all[$0 * width]) }
     let tensors = coordinates.map { coordinate in
-      path.selection.tensors.firstIndex { $0.range.contains(coordinate) }!
+      selection.tensors.firstIndex { $0.range.contains(coordinate) }!
     }
     var room = try removable(solved.mask)
     var pairs = PairExchanges(
@@ -186,8 +205,8 @@ struct MaskExchange {
       weights: (0..<n).map { all[$0 * width + 2] },
       leverages: leverages, damping: surgeon.damping)
     let before = pairs.isKept
-    pairs.descend(least: leastGain(solved)) { i, j in
-      tensors[i] == tensors[j] || (path.selection.scope == .global && room[tensors[i]] > 0)
+    pairs.descend(least: MaskSearch.leastGain(solved.removal.value)) { i, j in
+      tensors[i] == tensors[j] || (selection.scope == .global && room[tensors[i]] > 0)
     } made: { i, j in
       room[tensors[i]] -= 1
       room[tensors[j]] += 1
@@ -202,7 +221,6 @@ struct MaskExchange {
 
   /// How many more weights each tensor may lose.
   private func removable(_ mask: Mask) throws -> [Int] {
-    let selection = path.selection
     let kept = try mask.keptCounts(of: selection.tensors, on: world)
     return zip(selection.tensors, kept).map { tensor, kept in
       selection.largestCount(of: tensor) - (tensor.range.count - kept)

@@ -13,25 +13,13 @@ import Sharding
 /// Of the quadratic model as in CHITA (Benbaki, Chen, Meng, Hazimeh, Ponomareva, Zhao and Mazumder, 2023);
 /// with the exact solution after each projection, as in hard thresholding pursuit (Foucart, 2011).
 struct MaskThresholding {
-  /// Minima that are computed, at most.
-  static let largestCount = 60
-
-  private let surgeon: BrainSurgeon
-  private let path: MaskPath
-  /// What it has removed stays removed.
-  private let previous: Mask
-  private let world: Communicator
+  private let search: MaskSearch
+  private var surgeon: BrainSurgeon { search.surgeon }
+  private var world: Communicator { search.world }
   private var rows: GradientRows { surgeon.rows }
   private var m: Double { Double(rows.count) }
 
-  /// - Parameter surgeon: of a model of the whole matrix.
-  init(_ surgeon: BrainSurgeon, _ path: MaskPath, after previous: Mask, on world: Communicator) {
-    precondition(!surgeon.isBlockwise, "thresholding in a model of blocks")
-    self.surgeon = surgeon
-    self.path = path
-    self.previous = previous
-    self.world = world
-  }
+  init(_ search: MaskSearch) { self.search = search }
 
   /// A mask at whose minimum the model is.
   private struct Point {
@@ -53,12 +41,15 @@ struct MaskThresholding {
     var gradient = try gradient(at: point)
     // A removed weight's gradient is −λβ̃: a step of 1/λ compares β̃ with the weights that are kept.
     var length = 1 / surgeon.damping
-    for _ in 0..<Self.largestCount {
-      let mask = try projected(zip(point.weights, gradient).map { Double($0) - length * $1 })
-      guard try world.allGather(mask != point.mask ? 1 : 0).contains(1) else { break }
+    for _ in 0..<MaskSearch.largestCount {
+      let mask = try search.mask(
+        ofLeast: zip(point.weights, gradient).map {
+          let weight = Double($0) - length * $1
+          return weight * weight
+        })
+      guard try search.differ(mask, point.mask) else { break }
       let next = try self.point(mask)
-      // Above the rounding of a minimum.
-      if next.value < point.value - 1e-12 * point.value.magnitude {
+      if next.value < point.value - MaskSearch.leastGain(point.value) {
         point = next
         gradient = try self.gradient(at: point)
       } else {
@@ -83,19 +74,10 @@ struct MaskThresholding {
       rows.combine(coefficients, block: block, into: part.all)
       gradient += range.map { i in
         // What rounding leaves of the others is nothing.
-        point.mask.isKept[i] || !previous.isKept[i]
+        point.mask.isKept[i] || !search.previous.isKept[i]
           ? 0 : part.pointer[i - range.lowerBound] + surgeon.damping * change[i]
       }
     }
     return gradient
-  }
-
-  /// The mask of the largest weights.
-  private func projected(_ weights: [Double]) throws -> Mask {
-    try weights.map { $0 * $0 }.withUnsafeBufferPointer {
-      try path.selection.mask(
-        removing: path.sparsities.last!, bySaliency: $0, after: previous,
-        partition: path.partition, on: world)
-    }
   }
 }

@@ -70,15 +70,8 @@ final class Pruner {
       kept: scores
         + GradientRows.bytes(count: m, blocks: partition.cellsInSlice(of: world.rank))
         + BrainSurgeon.bytes(
-          count: m, isBlockwise: pruning.method == .woodfisher, partition: partition,
+          count: m, isBlockwise: pruning.method.isBlockwise, partition: partition,
           rank: world.rank))
-  }
-
-  /// The sparsity that is to be after an event; nil where it stays.
-  func sparsity(ofEvent event: Int) -> Double? {
-    guard case .gradual(let schedule, let last) = pruning.kind else { return nil }
-    return schedule.sparsity(
-      ofEvent: event, of: pruning.times.count, from: initialSparsity, to: last)
   }
 
   /// Draws the weights that go before the first step, where the plan begins with a sparsity. Collective.
@@ -87,7 +80,9 @@ final class Pruner {
     let random = random(step: 0)
     let scores = slice.map { random.uniform(at: UInt64($0)) }
     masks.mask = try whole(
-      try select(sparsity, scope, upTo: pruning.maximumTensorSparsity, by: scores))
+      try mask(
+        by: scores, sparsity,
+        try selection(pruning.scope, upTo: pruning.maximumTensorSparsity)))
   }
 
   /// Removes weights, and takes others back, where the plan says so. Collective.
@@ -102,29 +97,34 @@ final class Pruner {
     let before = Mask(slice: slice, isKept: Array(masks.mask.isKept[slice]))
     let removedBefore = masks.counts.removed
     let rows = try collect(event: event, parameters: parameters, state: state)
-    let method = pruning.method.pruning(
-      by: rows, partition: partition,
-      candidates: ModelCandidates(dampings: [pruning.gradients.damping]),
-      answer: pruning.gradients.answer, rank: world.rank)
+    let criterion = PruningCriterion(
+      pruning.method, by: rows, partition: partition, update: pruning.gradients.update,
+      rank: world.rank)
+    let candidates = ModelCandidates(dampings: [pruning.gradients.damping])
     let weights = parameters[slice]
-    let saliencies = try method.saliencies(
-      of: UnsafeBufferPointer(weights), under: before, on: world)
 
+    let stage: PrunedStage
     let after: Mask
-    var prediction: Double?
     switch pruning.kind {
-    case .gradual:
-      let sparsity = sparsity(ofEvent: event)!
-      after = try select(
-        sparsity, scope, upTo: pruning.maximumTensorSparsity,
-        by: saliencies, after: before)
-      prediction = try method.remove(by: after, from: weights, on: world).prediction
+    case .gradual(let schedule, let last):
+      let selection = try selection(pruning.scope, upTo: pruning.maximumTensorSparsity)
+      stage = try SelectionPlan(
+        selection, partition: partition, stages: pruning.times.count, schedule: schedule,
+        candidates: candidates
+      ).prune(
+        weights, stage: event, from: initialSparsity, to: last, after: before, by: criterion,
+        on: world)
+      after = stage.mask
     case .dynamic(let regrowth, _):
       let share = regrowth.share(ofEvent: event, of: pruning.times.count)
-      let (sparsity, scope) = target(masks, dropping: share)
-      let dropped = try select(sparsity, scope, by: saliencies, after: before)
-      var scores = try scores(
-        for: regrowth.criterion, step: step, weights: UnsafeBufferPointer(weights), dropped, rows)
+      let start = Array(weights)
+      let (sparsity, selection) = try target(masks, dropping: share)
+      stage = try SelectionPlan(selection, partition: partition, candidates: candidates).prune(
+        weights, from: sparsity, to: sparsity, after: before, by: criterion, on: world)
+      let dropped = stage.mask
+      var scores = try start.withUnsafeBufferPointer {
+        try self.scores(for: regrowth.criterion, step: step, weights: $0, dropped, rows)
+      }
       for i in scores.indices {
         // What has just been dropped comes back only where nothing else is left.
         if dropped.isKept[i] {
@@ -133,9 +133,8 @@ final class Pruner {
           scores[i] = -1
         }
       }
-      prediction = try method.remove(by: dropped, from: weights, on: world).prediction
-      let (final, finalScope) = target(masks, dropping: 0)
-      after = try select(final, finalScope, by: scores)
+      let (final, finalSelection) = try target(masks, dropping: 0)
+      after = try mask(by: scores, final, finalSelection)
     }
     try world.allGather(parameters.all, slices: slices)
     let old = masks.mask
@@ -143,11 +142,10 @@ final class Pruner {
     let regrown = zip(old.isKept, masks.mask.isKept).count { !$0 && $1 }
     return Outcome(
       removed: masks.counts.removed - removedBefore + regrown, regrown: regrown,
-      prediction: prediction)
+      prediction: stage.prediction)
   }
 
   private var slice: Range<Int> { slices[world.rank] }
-  private var scope: Selection.Scope { pruning.scope == .global ? .global : .uniform }
 
   /// Of the numbers of an event. Others that training draws have streams up to 3·2³².
   private func random(step: Int) -> CounterRandom {
@@ -155,10 +153,10 @@ final class Pruner {
   }
 
   /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared out:
-  /// a tensor that competes with none keeps its number.
+  /// a tensor that competes with none keeps its number. Collective.
   private func target(
     _ masks: Masks, dropping share: Double
-  ) -> (sparsity: Double, scope: Selection.Scope) {
+  ) throws -> (sparsity: Double, Selection) {
     var (all, removed) = (0, 0)
     var ofTensor: [String: Double] = [:]
     for tensor in tensors where tensor.isPrunable {
@@ -169,27 +167,31 @@ final class Pruner {
       removed += count
     }
     guard pruning.scope == .global else {
-      return (Double(removed) / Double(all), .perTensor(ofTensor))
+      return (Double(removed) / Double(all), try selection(.uniform, ofTensor))
     }
     let counts = masks.counts
     let dropped = Int((share * Double(counts.all - counts.removed)).rounded())
-    return (Double(counts.removed + dropped) / Double(counts.all), .global)
+    return (Double(counts.removed + dropped) / Double(counts.all), try selection(.global))
   }
 
-  /// Removes the weights of the least scores of this rank's slice and the others', as many as the sparsity
-  /// says, beside those that `previous` removes, which count. Collective.
-  private func select(
-    _ sparsity: Double, _ scope: Selection.Scope, upTo largest: Double = 1, by scores: [Double],
-    after previous: Mask? = nil
+  /// Collective.
+  private func selection(
+    _ scope: Selection.Scope, _ tensorSparsities: [String: Double] = [:], upTo largest: Double = 1
+  ) throws -> Selection {
+    try world.agree {
+      try Selection(
+        of: tensors, scope: scope, tensorSparsities: tensorSparsities,
+        maximumTensorSparsity: largest)
+    }
+  }
+
+  /// Removes the weights of the least scores of this rank's slice and the others'. Collective.
+  private func mask(
+    by scores: [Double], _ sparsity: Double, _ selection: Selection
   ) throws -> Mask {
-    let selection = try world.agree {
-      try Selection(of: tensors, scope: scope, maximumTensorSparsity: largest)
-    }
-    return try scores.withUnsafeBufferPointer {
-      try selection.mask(
-        removing: sparsity, bySaliency: $0, after: previous ?? Mask(slice: slice),
-        partition: partition, on: world)
-    }
+    try selection.mask(
+      removing: sparsity, bySaliency: scores, after: Mask(slice: slice), partition: partition,
+      on: world)
   }
 
   /// The masks of all slices. Collective.
@@ -245,7 +247,7 @@ final class Pruner {
     case .marginal:
       return try BrainSurgeon(
         rows: rows!, partition: partition, weights: weights, damping: pruning.gradients.damping,
-        gradientScale: 1, isBlockwise: pruning.method == .woodfisher, rank: world.rank
+        gradientScale: 1, isBlockwise: pruning.method.isBlockwise, rank: world.rank
       ).coordinates(removing: dropped.isKept.map { !$0 }, on: world).map(\.gain)
     }
   }

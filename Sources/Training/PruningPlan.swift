@@ -34,33 +34,6 @@ public struct PruningPlan: Sendable, Equatable {
     }
   }
 
-  /// The sparsities s₁ … s_n of n events, from s₀ to s_n.
-  public enum Schedule: Sendable, Equatable {
-    /// s_k = s_n − (s_n − s₀)(1 − k/n)³; Zhu and Gupta, 2017.
-    case cubic
-    /// 1 − s_k = (1 − s₀)·((1 − s_n)/(1 − s₀))^(k/n): densities go down by equal factors.
-    case geometric
-    /// These.
-    case list([Double])
-
-    /// - Parameters:
-    ///   - event: k − 1.
-    ///   - count: n.
-    ///   - first: s₀, before the first event.
-    ///   - last: s_n, reached exactly.
-    public func sparsity(ofEvent event: Int, of count: Int, from first: Double, to last: Double)
-      -> Double
-    {
-      let done = Double(event + 1) / Double(count)
-      switch self {
-      case .list(let sparsities): return sparsities[event]
-      case _ where event + 1 == count: return last
-      case .cubic: return last - (last - first) * pow(1 - done, 3)
-      case .geometric: return 1 - (1 - first) * pow((1 - last) / (1 - first), done)
-      }
-    }
-  }
-
   /// How weights come back at each event, as many as are dropped.
   public struct Regrowth: Sendable, Equatable {
     /// Which removed weights come back.
@@ -99,7 +72,7 @@ public struct PruningPlan: Sendable, Equatable {
   /// Towards fewer weights, or as many in other places.
   public enum Kind: Sendable, Equatable {
     /// Up to a sparsity, from that of the masks that there are.
-    case gradual(Schedule, to: Double)
+    case gradual(SparsitySchedule, to: Double)
     /// A sparsity that stays; nil for that of the masks that there are. Else the first weights that go are
     /// drawn.
     case dynamic(Regrowth, sparsity: Double?)
@@ -116,18 +89,10 @@ public struct PruningPlan: Sendable, Equatable {
     /// Weights of a block of `woodfisher`.
     public var blockSize = 2000
     /// How the kept weights answer a removal.
-    public var answer = BrainSurgeon.Update.joint
+    public var update = BrainSurgeon.Update.joint
 
     /// The defaults.
     public init() {}
-  }
-
-  /// Which weights compete with one another.
-  public enum Scope: String, CaseIterable, Sendable {
-    /// All prunable weights compete.
-    case global
-    /// Those of a tensor do; each keeps the same share of its weights.
-    case uniform
   }
 
   /// Towards fewer weights, or as many in other places.
@@ -135,11 +100,11 @@ public struct PruningPlan: Sendable, Equatable {
   /// When.
   public var times: Times
   /// By which weights are judged.
-  public var method = Method.magnitude
+  public var method = PruningMethod.magnitude
   /// Which tensors' weights may be removed.
   public var tensors = TensorChoice()
   /// Which weights compete with one another.
-  public var scope = Scope.global
+  public var scope = Selection.Scope.global
   /// No tensor gets a higher sparsity.
   public var maximumTensorSparsity = 1.0
   /// Those that the method or the regrowth asks for.
@@ -153,7 +118,7 @@ public struct PruningPlan: Sendable, Equatable {
 
   /// Whether an event collects gradients.
   var takesGradients: Bool {
-    if method != .magnitude { return true }
+    if method.takesGradients { return true }
     if case .dynamic(let regrowth, _) = kind { return regrowth.criterion != .random }
     return false
   }

@@ -60,7 +60,7 @@ extension TrainingPlan {
         expected: "a step of the run before its last, \(schedule.totalSteps)", got: "\(last)")
     }
     let selection = try Selection(
-      of: masks.tensors, scope: pruning.scope == .global ? .global : .uniform,
+      of: masks.tensors, scope: pruning.scope,
       maximumTensorSparsity: pruning.maximumTensorSparsity)
     switch pruning.kind {
     case .gradual(let schedule, let last):

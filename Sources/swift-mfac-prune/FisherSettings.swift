@@ -21,9 +21,7 @@ struct FisherSettings: ParsableArguments {
     case tensor, all
   }
 
-  @Option(
-    parsing: .unconditional, help: "Weights of a block, one after another, at most. (woodfisher)")
-  var blockSize = 2000
+  @Option var blockSize: Int
 
   @Option(
     help: """
@@ -31,12 +29,7 @@ struct FisherSettings: ParsableArguments {
       """)
   var blockScope = BlockScope.tensor
 
-  @Option(
-    help: """
-      How the weights that stay answer: joint, by the minimum of the model for all that go; \
-      independent, by the sum of the answers to each alone, as published; none. (woodfisher, mfac)
-      """)
-  var update = BrainSurgeon.Update.joint
+  @Option var update: BrainSurgeon.Update
 
   @Option(
     parsing: .unconditional,
@@ -63,9 +56,14 @@ struct FisherSettings: ParsableArguments {
       """)
   var heldOut: Int?
 
+  init() {
+    _blockSize = PruningOptions.blockSize(of: .prune)
+    _update = PruningOptions.update(of: .prune)
+  }
+
   func validate() throws {
     try require(pageDirectory != "", "--page-directory", "a path", "an empty one")
-    try require("--block-size", in: 1...1_000_000_000, blockSize)
+    try PruningOptions.check(blockSize: blockSize, of: .prune)
     try require(
       !damping.values.isEmpty && damping.values.allSatisfy { $0 > 0 && $0.isFinite }, "--damping",
       "> 0 and finite", damping)
@@ -103,7 +101,7 @@ struct FisherSettings: ParsableArguments {
   }
 
   /// For people, by the options' names.
-  func described(for method: PruningPlan.Method) -> [String: String] {
+  func described(for method: PruningMethod) -> [String: String] {
     var settings = ["damping": "\(damping)"]
     if method != .diagonal {
       settings["update"] = update.rawValue
@@ -118,5 +116,3 @@ struct FisherSettings: ParsableArguments {
     return settings
   }
 }
-
-extension BrainSurgeon.Update: ExpressibleByArgument {}

@@ -27,7 +27,7 @@ struct PruneSettings: ParsableArguments {
     try require(
       output.state == nil || selection.sparsity != nil, "--state", "--sparsity with it", "none")
     let method = selection.method
-    guard method != .mfac, method != .woodfisher else { return }
+    guard !method.hasModel else { return }
     for (flag, list) in [
       ("--damping", fisher.damping), ("--gradient-scale", fisher.gradientScale),
       ("--step", fisher.step),
@@ -85,7 +85,7 @@ extension PruneSettings {
   /// Whether a stage can only begin with a call of its own.
   var waitsForGradients: Bool {
     guard case .file = source.files.gradients else { return false }
-    return selection.method != .magnitude
+    return selection.method.takesGradients
   }
 }
 
@@ -99,7 +99,7 @@ extension PruneSettings {
         got: { "--method \($0.selection.method.rawValue)" },
         where: {
           guard case .count = $0.source.files.gradients else { return true }
-          return $0.selection.method != .magnitude
+          return $0.selection.method.takesGradients
         }),
       ofMethods(["block-size", "block-scope"], [.woodfisher]),
       ofMethods(["update", "gradient-scale", "step", "held-out"], [.woodfisher, .mfac]),
@@ -110,7 +110,7 @@ extension PruneSettings {
   }
 
   private static func ofMethods(
-    _ options: [String], _ methods: [PruningPlan.Method]
+    _ options: [String], _ methods: [PruningMethod]
   ) -> OptionUse<PruneSettings> {
     let names = methods.map(\.rawValue)
     return OptionUse(

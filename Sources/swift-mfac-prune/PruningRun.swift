@@ -16,10 +16,10 @@ struct PruningRun {
   private let model: any TrainedModel
   /// [d], as read, under the mask.
   private var weights: Buffer<Float> { model.weights }
-  private let partition: CellPartition
+  private let plan: SelectionPlan
+  private var partition: CellPartition { plan.partition }
   /// Every rank's.
   private let slices: [Range<Int>]
-  private let selection: Selection
   /// What was removed before.
   private let mask: Mask
   /// Of the masks that the first stage begins with.
@@ -51,31 +51,27 @@ struct PruningRun {
       tensors: settings.fisher.blockScope == .all ? [0] : model.tensors.map(\.range.lowerBound))
     let partition = CellPartition(cells, over: world.size)
     let slice = partition.slice(of: world.rank)
-    let (selection, first, mask) = try world.agree {
+    let (plan, first, mask) = try world.agree {
       let tensors = try settings.tensors.choice.tensors(of: model)
-      let selection = try settings.selection.selection(of: tensors)
+      let plan = try settings.selection.plan(
+        for: tensors, settings.fisher.candidates, partition: partition)
       if settings.output.sparseOutput {
         try Mask.checkSparseNames(of: tensors, others: model.others.map(\.name))
       }
       func mask(_ path: String?) throws -> Mask {
         try path.map { try Mask(reading: $0, of: tensors, slice: slice) } ?? Mask(slice: slice)
       }
-      return (selection, try mask(settings.tensors.masks), try stages?.masks.map(mask))
+      return (plan, try mask(settings.tensors.masks), try stages?.masks.map(mask))
     }
-    self.selection = selection
+    self.plan = plan
     self.mask = mask ?? first
-    let initialSparsity = try selection.sparsity(of: first, on: world)
+    let initialSparsity = try plan.selection.sparsity(of: first, on: world)
     self.initialSparsity = initialSparsity
-    try world.agree { [selection] in
+    try world.agree {
       for sparsity in settings.selection.sparsities {
-        // The last one is what was asked for: it is checked first.
-        for stage in (0..<settings.selection.stages).reversed() {
-          try settings.selection.sparsities(ofStage: stage, from: initialSparsity, to: sparsity)
-            .reversed().forEach(selection.check)
-        }
+        try plan.check(from: initialSparsity, to: sparsity)
       }
     }
-    self.partition = partition
     let directories = Self.directories(of: settings)
     try world.agree {
       if world.rank == 0 {
@@ -86,9 +82,8 @@ struct PruningRun {
     }
     let slices = partition.slices
     self.slices = slices
-    let groups = selection.groups
-    let isNeeded =
-      settings.selection.method != .magnitude && stages?.done != settings.selection.stages
+    let method = settings.selection.method
+    let isNeeded = method.takesGradients && stages?.done != plan.stages
     let collected =
       try isNeeded
       ? model.gradients(
@@ -99,15 +94,8 @@ struct PruningRun {
           GradientRows.bytes(
             count: count, blocks: partition.cellsInSlice(of: world.rank),
             isPaged: settings.fisher.pageDirectory != nil)
-            * (settings.waitsForGradients ? 1 : min(settings.selection.stages, 3))
-            + BrainSurgeon.bytes(
-              count: count, models: settings.fisher.candidates.models.count,
-              isBlockwise: settings.selection.method == .woodfisher, partition: partition,
-              rank: world.rank)
-            + settings.selection.improvement.bytes(gradients: count, count: slice.count)
-            + BrainSurgeon.groupBytes(count: count, groups: groups)
-            // Those that are judged.
-            + (settings.fisher.candidates.count > 1 ? 4 * model.count : 0)
+            * (settings.waitsForGradients ? 1 : min(plan.stages, 3))
+            + plan.bytes(gradients: count, by: method, rank: world.rank)
         }, on: world)
       : nil
     (gradients, judge) = (collected?.source, collected?.judge)
@@ -126,11 +114,10 @@ struct PruningRun {
   /// Prunes to each sparsity, and says how good the networks are. Collective.
   func run() throws {
     let done = stages?.done ?? 0
-    let (method, gradientSeconds) =
-      done < settings.selection.stages
-      ? try makeMethod(for: weights, stage: done) : (MagnitudePruning(), nil)
+    let (criterion, gradientSeconds) =
+      done < plan.stages ? try makeCriterion(for: weights, stage: done) : (nil, nil)
     var report = Report(
-      settings, model: model, selection: selection,
+      settings, model: model, selection: plan.selection,
       dense: try done == 0 ? quality(of: weights) : stages!.state.dense)
     say(report.heading(ranks: world.size))
     report.gradientSeconds = gradientSeconds
@@ -147,7 +134,7 @@ struct PruningRun {
     {
       guard
         let result = try prune(
-          to: sparsity, by: method, &saliencies, dense: report.dense, into: directory)
+          to: sparsity, by: criterion, &saliencies, dense: report.dense, into: directory)
       else { return }
       report.results.append(result)
       say(report.line(of: result))
@@ -169,57 +156,55 @@ struct PruningRun {
     say("The report is in \(OutputFiles(settings.output.output).report).")
   }
 
-  /// - Parameter saliencies: of the weights as they were; nil before the first sparsity.
+  /// - Parameters:
+  ///   - criterion: of the first stage that is not done; nil where all are.
+  ///   - saliencies: of the weights as they were; nil before the first sparsity.
   /// - Returns: nil where the stage to come wants gradients of the one that has been saved.
   private func prune(
-    to sparsity: Double, by method: any PruningMethod, _ saliencies: inout [[Double]]?,
+    to sparsity: Double, by criterion: PruningCriterion?, _ saliencies: inout [[Double]]?,
     dense: Report.Quality?, into directory: String
   ) throws -> Report.Result? {
     let slice = mask.slice
     let pruned = Buffer<Float>(count: weights.count)
     _ = pruned.all.update(fromContentsOf: weights.all)
     var seconds = stages?.state.seconds ?? Report.Seconds()
-    var (method, selected) = (method, mask)
+    var (criterion, selected) = (criterion, mask)
     var results = stages?.state.stages ?? []
-    let count = settings.selection.stages
+    let tensors = plan.selection.tensors
     let first = stages?.done ?? 0
-    for stage in first..<count {
+    for stage in first..<plan.stages {
       if stage > first {
-        let (next, gradientSeconds) = try makeMethod(for: pruned, stage: stage)
-        method = next
+        let (next, gradientSeconds) = try makeCriterion(for: pruned, stage: stage)
+        criterion = next
         seconds.gradients += gradientSeconds ?? 0
       }
-      let path = MaskPath(
-        selection, partition: partition,
-        sparsities: settings.selection.sparsities(
-          ofStage: stage, from: initialSparsity, to: sparsity),
-        improvement: settings.selection.improvement,
-        saliencies: stage == first ? saliencies : nil)
       let before = Array(pruned[slice])
-      let outcome = try method.prune(pruned[slice], after: selected, by: path, on: world)
+      let outcome = try plan.prune(
+        pruned[slice], stage: stage, from: initialSparsity, to: sparsity, after: selected,
+        by: criterion!, judge: judge, saliencies: stage == first ? saliencies : nil, on: world)
       try world.allGather(pruned.all, slices: slices)
       selected = outcome.mask
       if stage == first { saliencies = outcome.saliencies }
       seconds.add(outcome.seconds)
       results.append(
         Report.Stage(
-          outcome, sparsity: path.sparsities.last!,
+          outcome,
           change: try selected.relativeChange(
             from: before, to: UnsafeBufferPointer(pruned[slice]), partition: partition, on: world)))
       guard let stages else { continue }
       try stages.save(
-        pruned, of: model, selected, of: selection.tensors, slices: slices, dense: dense,
+        pruned, of: model, selected, of: tensors, slices: slices, dense: dense,
         stages: results, seconds: seconds, on: world)
       say(
-        "stage \(stages.done) of \(count) is done: sparsity "
-          + "\(formatNumber(path.sparsities.last!, digits: 4)), "
+        "stage \(stages.done) of \(plan.stages) is done: sparsity "
+          + "\(formatNumber(outcome.sparsity, digits: 4)), "
           + "in \(stages.path)/stage-\(stages.done)")
-      guard stages.done == count || !settings.waitsForGradients else {
+      guard stages.done == plan.stages || !settings.waitsForGradients else {
         say("Now give gradients of \(stages.weights!), in a call that is else the same.")
         return nil
       }
     }
-    let kept = try selected.keptCounts(of: selection.tensors, on: world)
+    let kept = try selected.keptCounts(of: tensors, on: world)
     let after = try time(&seconds.evaluation) { try quality(of: pruned) }
     let files = OutputFiles(directory)
     do {
@@ -228,10 +213,10 @@ struct PruningRun {
         try files.makeDirectory()
         try model.write(pruned, to: files.model)
       }
-      try selected.write(of: selection.tensors, slices: slices, to: files.masks, on: world)
+      try selected.write(of: tensors, slices: slices, to: files.masks, on: world)
       if settings.output.sparseOutput {
         try selected.writeSparse(
-          of: selection.tensors, weights: UnsafeBufferPointer(pruned.all),
+          of: tensors, weights: UnsafeBufferPointer(pruned.all),
           others: model.others, slices: slices, to: files.sparse, on: world)
       }
     } catch {
@@ -240,19 +225,23 @@ struct PruningRun {
       throw error
     }
     return Report.Result(
-      requested: sparsity, tensors: selection.tensors, kept: kept, others: model.others,
+      requested: sparsity, tensors: tensors, kept: kept, others: model.others,
       stages: results,
       hasNetwork: model.multiplyAddsPerWeight != nil, quality: after, seconds: seconds, files: files
     )
   }
 
-  /// The method that is asked for, with the gradients that it needs of some weights, and the seconds that
+  /// The criterion that is asked for, with the gradients that it needs of some weights, and the seconds that
   /// these took; a network's are of other examples in each stage, while there are such. Collective.
-  private func makeMethod(
+  private func makeCriterion(
     for weights: Buffer<Float>, stage: Int
-  ) throws -> (any PruningMethod, gradientSeconds: Double?) {
-    let fisher = settings.fisher
-    guard let gradients else { return (MagnitudePruning(), nil) }
+  ) throws -> (PruningCriterion, gradientSeconds: Double?) {
+    func criterion(by rows: GradientRows?) -> PruningCriterion {
+      PruningCriterion(
+        settings.selection.method, by: rows, partition: partition, update: settings.fisher.update,
+        groups: plan.selection.groups, rank: world.rank)
+    }
+    guard let gradients else { return (criterion(by: nil), nil) }
     var seconds = 0.0
     let rows = try time(&seconds) {
       let count = gradients.rowCount
@@ -260,18 +249,14 @@ struct PruningRun {
       let rows = try world.agree {
         try GradientRows(
           count: count, blocks: partition.cellsInSlice(of: world.rank),
-          pagedIn: fisher.pageDirectory)
+          pagedIn: settings.fisher.pageDirectory)
       }
       try gradients.collect(rows: first..<first + count, at: weights, over: world) {
         rows.store($1, row: $0 - first)
       }
       return rows
     }
-    return (
-      settings.selection.method.pruning(
-        by: rows, partition: partition, candidates: fisher.candidates, judge: judge,
-        answer: fisher.update, groups: selection.groups, rank: world.rank), seconds
-    )
+    return (criterion(by: rows), seconds)
   }
 
   /// None of a model that this package cannot compute.

@@ -36,12 +36,12 @@ extension Report {
     let chosen: Candidate?
     let candidates: [Candidate]?
 
-    init(_ stage: PrunedStage, sparsity: Double, change: Double) {
-      self.sparsity = sparsity
-      predictedChange = stage.removed.prediction
+    init(_ stage: PrunedStage, change: Double) {
+      sparsity = stage.sparsity
+      predictedChange = stage.prediction
       relativeChange = JSONNumber(change)
-      condition = stage.removed.condition.map(JSONNumber.init)
-      error = stage.removed.error.map(JSONNumber.init)
+      condition = stage.condition.map(JSONNumber.init)
+      error = stage.error.map(JSONNumber.init)
       candidates = stage.choice?.candidates.map(Candidate.init)
       chosen = stage.choice.map { Candidate($0.candidates[$0.chosen]) }
     }
@@ -54,7 +54,7 @@ extension Report {
 }
 
 extension Report.Seconds {
-  mutating func add(_ stage: StageSeconds) {
+  mutating func add(_ stage: PrunedStage.Seconds) {
     selection += stage.selection
     removal += stage.removal
     judging += stage.judging

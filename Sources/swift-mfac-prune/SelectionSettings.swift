@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Launching
 import Pruning
+import Sharding
 import Training
 
 /// How many weights go, and which.
@@ -11,12 +12,7 @@ struct SelectionSettings: ParsableArguments {
     case perTensor = "per-tensor"
   }
 
-  @Option(
-    help: """
-      What is removed: magnitude, the smallest weights; diagonal, those of the least w²F_ii/2; \
-      woodfisher, of the least w²/(2[F⁻¹]_ii), F block by block; mfac, the same with F whole.
-      """)
-  var method = PruningPlan.Method.magnitude
+  @Option var method: PruningMethod
 
   @Option(
     parsing: .unconditional, help: "Share of the prunable weights that is removed, in [0, 1).")
@@ -42,9 +38,7 @@ struct SelectionSettings: ParsableArguments {
       """)
   var tensorSparsity: [TensorSparsity] = []
 
-  @Option(
-    parsing: .unconditional, help: "No tensor loses a larger share of its weights than this.")
-  var maxTensorSparsity = 1.0
+  @Option var maxTensorSparsity: Double
 
   @Option(
     help: """
@@ -97,6 +91,11 @@ struct SelectionSettings: ParsableArguments {
       """)
   var greedySteps: Int?
 
+  init() {
+    _method = PruningOptions.method(of: .prune)
+    _maxTensorSparsity = PruningOptions.maxTensorSparsity(of: .prune)
+  }
+
   func validate() throws {
     try require("--stages", in: 1...10_000, stages)
     if let greedySteps {
@@ -136,18 +135,8 @@ struct SelectionSettings: ParsableArguments {
     try require(
       sparsityOf == .weights || (scope == .global && pattern.sparsity == nil), "--sparsity-of",
       "weights with --scope \(scope.rawValue) and --pattern \(pattern)", sparsityOf.rawValue)
-    if let sparsity {
-      try require((0..<1).contains(sparsity), "--sparsity", "in [0, 1)", sparsity)
-    }
-    if let sweep {
-      let values = sweep.values
-      try require(
-        values.allSatisfy((0..<1).contains) && zip(values, values.dropFirst()).allSatisfy(<),
-        "--sweep", "increasing sparsities in [0, 1)", sweep)
-    }
-    try require(
-      maxTensorSparsity > 0 && maxTensorSparsity <= 1, "--max-tensor-sparsity", "in (0, 1]",
-      maxTensorSparsity)
+    try PruningOptions.check(sparsity: sparsity, sparsities: sweep?.values, list: "--sweep")
+    try PruningOptions.check(maxTensorSparsity: maxTensorSparsity)
     try require(
       tensorSparsity.isEmpty == (scope != .perTensor), "--tensor-sparsity",
       scope == .perTensor ? "it with --scope per-tensor" : "it with --scope per-tensor alone",
@@ -169,7 +158,7 @@ struct SelectionSettings: ParsableArguments {
     return settings
   }
 
-  var improvement: MaskPath.Improvement {
+  var improvement: SelectionPlan.Improvement {
     switch select {
     case .topK, .greedy: .none
     case .exchange: .exchange
@@ -180,51 +169,38 @@ struct SelectionSettings: ParsableArguments {
   /// Parts in which a stage's weights are selected.
   private var parts: Int { greedySteps ?? (select == .greedy ? 16 : 1) }
 
-  /// The sparsities of the parts in which a stage's weights are selected, on the way to `last`: densities
-  /// go down by equal factors.
-  ///
-  /// - Parameter first: of the masks that pruning begins with.
-  func sparsities(ofStage stage: Int, from first: Double, to last: Double) -> [Double] {
-    (stage * parts..<(stage + 1) * parts).map {
-      first < last
-        ? PruningPlan.Schedule.geometric.sparsity(
-          ofEvent: $0, of: stages * parts, from: first, to: last)
-        : last
-    }
-  }
-
   /// Those to prune to, one after another.
   var sparsities: [Double] {
     pattern.sparsity.map { [$0] } ?? sparsity.map { [$0] } ?? sweep!.values
   }
 
   /// - Throws: `PruningError` where the tensors cannot be pruned so.
-  func selection(of tensors: [WeightTensor]) throws -> Selection {
-    try Selection(
-      of: tensors, scope: try scope(for: tensors.filter(\.isPrunable)), pattern: pattern,
+  func plan(
+    for tensors: [WeightTensor], _ candidates: ModelCandidates, partition: CellPartition
+  ) throws -> SelectionPlan {
+    let selection = try Selection(
+      of: tensors, scope: scope == .global ? .global : .uniform,
+      tensorSparsities: try tensorSparsities(for: tensors.filter(\.isPrunable)), pattern: pattern,
       weighing: weigh, budget: sparsityOf, maximumTensorSparsity: maxTensorSparsity)
+    return SelectionPlan(
+      selection, partition: partition, stages: stages, parts: parts, candidates: candidates,
+      improvement: improvement, measuresCondition: true)
   }
 
-  private func scope(for tensors: [WeightTensor]) throws -> Selection.Scope {
-    switch scope {
-    case .global: return .global
-    case .uniform: return .uniform
-    case .perTensor:
-      func rule(of tensor: WeightTensor) -> Int? {
-        tensorSparsity.firstIndex { ParameterRule(match: $0.pattern).matches(tensor.name) }
-      }
-      let followed = tensors.map(rule(of:))
-      for (index, rule) in tensorSparsity.enumerated() where !followed.contains(index) {
-        throw PruningError(
-          "--tensor-sparsity: no prunable tensor follows '\(rule)': expected a pattern for some of "
-            + tensors.map(\.name).joined(separator: ", ") + " that none before it matches")
-      }
-      return .perTensor(
-        Dictionary(
-          uniqueKeysWithValues: zip(tensors, followed).compactMap { tensor, rule in
-            rule.map { (tensor.name, tensorSparsity[$0].sparsity) }
-          }))
+  private func tensorSparsities(for tensors: [WeightTensor]) throws -> [String: Double] {
+    func rule(of tensor: WeightTensor) -> Int? {
+      tensorSparsity.firstIndex { ParameterRule(match: $0.pattern).matches(tensor.name) }
     }
+    let followed = tensors.map(rule(of:))
+    for (index, rule) in tensorSparsity.enumerated() where !followed.contains(index) {
+      throw PruningError(
+        "--tensor-sparsity: no prunable tensor follows '\(rule)': expected a pattern for some of "
+          + tensors.map(\.name).joined(separator: ", ") + " that none before it matches")
+    }
+    return Dictionary(
+      uniqueKeysWithValues: zip(tensors, followed).compactMap { tensor, rule in
+        rule.map { (tensor.name, tensorSparsity[$0].sparsity) }
+      })
   }
 }
 
@@ -243,7 +219,6 @@ struct TensorSparsity: ExpressibleByArgument, CustomStringConvertible {
   }
 }
 
-extension PruningPlan.Method: ExpressibleByArgument {}
 extension Selection.Weighing: ExpressibleByArgument {}
 extension Selection.Budget: ExpressibleByArgument {}
 

@@ -39,12 +39,7 @@ struct PruningSettings: ParsableArguments {
     parsing: .unconditional, help: "Steps, or epochs, between two events. (default: 100)")
   var pruneEvery: RunLength?
 
-  @Option(
-    help: """
-      What is removed: magnitude, the smallest weights; diagonal, those of the least w²F_ii/2; \
-      woodfisher, of the least w²/(2[F⁻¹]_ii), F block by block; mfac, the same with F whole.
-      """)
-  var pruneMethod = PruningPlan.Method.magnitude
+  @Option var pruneMethod: PruningMethod
 
   @OptionGroup var patterns: TensorPatterns
 
@@ -53,12 +48,9 @@ struct PruningSettings: ParsableArguments {
       Which weights compete: global, all of them; uniform, those of a tensor, with the same sparsity in \
       each. (default: uniform with --regrow, else global)
       """)
-  var scope: PruningPlan.Scope?
+  var scope: Selection.Scope?
 
-  @Option(
-    parsing: .unconditional,
-    help: "No tensor loses a larger share of its weights than this, where sparsity grows.")
-  var maxTensorSparsity = 1.0
+  @Option var maxTensorSparsity: Double
 
   @Option(
     help: """
@@ -99,38 +91,33 @@ struct PruningSettings: ParsableArguments {
   @Option(parsing: .unconditional, help: "λ of that matrix.")
   var pruneDamping = PruningPlan.Gradients().damping
 
-  @Option(parsing: .unconditional, help: "Weights of a block, of one tensor, at most. (woodfisher)")
-  var pruneBlockSize = PruningPlan.Gradients().blockSize
+  @Option var pruneBlockSize: Int
 
-  @Option(
-    help: "How the weights that stay answer: joint, independent or none. (woodfisher, mfac)")
-  var pruneUpdate = PruningPlan.Gradients().answer
+  @Option var pruneUpdate: BrainSurgeon.Update
+
+  init() {
+    _pruneMethod = PruningOptions.method(of: .train)
+    _maxTensorSparsity = PruningOptions.maxTensorSparsity(of: .train)
+    _pruneBlockSize = PruningOptions.blockSize(of: .train)
+    _pruneUpdate = PruningOptions.update(of: .train)
+  }
 
   func validate() throws {
-    if let sparsity {
-      try require((0..<1).contains(sparsity), "--sparsity", "in [0, 1)", sparsity)
-    }
-    if case .list(let sparsities) = pruneSchedule?.schedule {
-      try require(
-        sparsities.allSatisfy((0..<1).contains)
-          && zip(sparsities, sparsities.dropFirst()).allSatisfy(<),
-        "--prune-schedule", "increasing sparsities in [0, 1)", pruneSchedule!)
-    }
+    try PruningOptions.check(
+      sparsity: sparsity, sparsities: pruneSchedule?.list, list: "--prune-schedule")
     for (flag, length, least) in [
       ("--prune-begin", pruneBegin, 0), ("--prune-end", pruneEnd, 0),
       ("--prune-every", pruneEvery, 1),
     ] {
       if let length { try require(flag, in: least...1_000_000_000, length.count) }
     }
-    try require(
-      maxTensorSparsity > 0 && maxTensorSparsity <= 1, "--max-tensor-sparsity", "in (0, 1]",
-      maxTensorSparsity)
+    try PruningOptions.check(maxTensorSparsity: maxTensorSparsity)
     if let regrowShare {
       try require(regrowShare > 0 && regrowShare < 1, "--regrow-share", "in (0, 1)", regrowShare)
     }
     try require("--prune-gradients", in: 1...1_000_000, pruneGradients)
     try require("--prune-gradient-batch", in: 1...1_000_000_000, pruneGradientBatch)
-    try require("--prune-block-size", in: 1...1_000_000_000, pruneBlockSize)
+    try PruningOptions.check(blockSize: pruneBlockSize, of: .train)
     try require(
       pruneDamping > 0 && pruneDamping.isFinite, "--prune-damping", "> 0 and finite", pruneDamping)
   }
@@ -172,7 +159,7 @@ extension PruningSettings {
       regrowDecay = regrowDecay ?? .cosine
       scope = scope ?? .uniform
     } else if isGrowing {
-      if case .list(let sparsities) = pruneSchedule?.schedule {
+      if let sparsities = pruneSchedule?.list {
         try require(
           sparsity == nil || sparsity == sparsities.last, "--sparsity",
           "the last of --prune-schedule, \(sparsities.last!)", sparsity ?? 0)
@@ -204,7 +191,7 @@ extension PruningSettings {
         sparsity: sparsity)
     } else {
       kind = .gradual(pruneSchedule!.schedule, to: sparsity!)
-      if case .list(let sparsities) = pruneSchedule!.schedule { count = sparsities.count }
+      count = pruneSchedule!.list?.count ?? 0
     }
     if count == 0 {
       try require(
@@ -221,7 +208,7 @@ extension PruningSettings {
     plan.gradients.examplesPerRow = pruneGradientBatch
     plan.gradients.damping = pruneDamping
     plan.gradients.blockSize = pruneBlockSize
-    plan.gradients.answer = pruneUpdate
+    plan.gradients.update = pruneUpdate
     return plan
   }
 }
@@ -251,9 +238,9 @@ struct RunLength: ExpressibleByArgument, CustomStringConvertible {
 }
 
 struct PruneSchedule: ExpressibleByArgument, CustomStringConvertible {
-  let schedule: PruningPlan.Schedule
+  let schedule: SparsitySchedule
 
-  init(_ schedule: PruningPlan.Schedule) { self.schedule = schedule }
+  init(_ schedule: SparsitySchedule) { self.schedule = schedule }
 
   init?(argument: String) {
     switch argument {
@@ -265,6 +252,11 @@ struct PruneSchedule: ExpressibleByArgument, CustomStringConvertible {
     }
   }
 
+  /// The sparsities of a list.
+  var list: [Double]? {
+    if case .list(let sparsities) = schedule { sparsities } else { nil }
+  }
+
   var description: String {
     switch schedule {
     case .cubic: "cubic"
@@ -274,7 +266,4 @@ struct PruneSchedule: ExpressibleByArgument, CustomStringConvertible {
   }
 }
 
-extension PruningPlan.Method: ExpressibleByArgument {}
-extension PruningPlan.Scope: ExpressibleByArgument {}
 extension PruningPlan.Regrowth.Criterion: ExpressibleByArgument {}
-extension BrainSurgeon.Update: ExpressibleByArgument {}

@@ -153,16 +153,17 @@ func checkMaskSearch(
     dampings: [damping, 0.1, 1], gradientScales: [0, 0.2], steps: [0.5, 1])
   for (improvement, candidates) in [
     (.none, one), (.exchange, one), (.thresholding, one), (.none, several), (.exchange, several),
-  ] as [(MaskPath.Improvement, ModelCandidates)] {
-    let method = FisherPruning(
-      rows: rows, partition: partition, candidates: candidates, judge: judge, isBlockwise: false,
-      answer: .joint, rank: world.rank)
-    let path = MaskPath(
-      selection, partition: partition, sparsities: [0.4, sparsity], improvement: improvement)
+  ] as [(SelectionPlan.Improvement, ModelCandidates)] {
+    let criterion = PruningCriterion(
+      .mfac, by: rows, partition: partition, update: .joint, rank: world.rank)
+    let plan = SelectionPlan(
+      selection, partition: partition, parts: 2, schedule: .list([0.4, sparsity]),
+      candidates: candidates, improvement: improvement, measuresCondition: true)
     let pruned = Buffer<Float>(count: slice.count)
     _ = pruned.all.update(fromContentsOf: weights[slice])
     before.apply(to: pruned.all)
-    let stage = try method.prune(pruned.all, after: before, by: path, on: world)
+    let stage = try plan.prune(
+      pruned.all, from: 0, to: sparsity, after: before, by: criterion, judge: judge, on: world)
     values.append(try value(stage.mask))
     if let choice = stage.choice {
       let losses = choice.candidates.map(\.loss)
@@ -181,8 +182,8 @@ func checkMaskSearch(
     for number in try gather(pruned.all.map(Double.init)) {
       digest = digest &* 31 &+ number.bitPattern
     }
-    digest = digest &* 31 &+ (stage.removed.prediction ?? 0).bitPattern
-    digest = digest &* 31 &+ (stage.removed.condition ?? 0).bitPattern
+    digest = digest &* 31 &+ (stage.prediction ?? 0).bitPattern
+    digest = digest &* 31 &+ (stage.condition ?? 0).bitPattern
   }
   for value in values[1...2] { try check(value <= values[0], "from \(values[0]) to \(value)") }
   return digest

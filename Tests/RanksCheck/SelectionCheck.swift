@@ -89,11 +89,9 @@ private func mask(
     Cells(parameterCount: tensors.last!.range.upperBound), over: world.size)
   let slices = partition.slices
   let slice = slices[world.rank]
-  let mask = try Array(scores[slice]).withUnsafeBufferPointer {
-    try selection.mask(
-      removing: sparsity, bySaliency: $0,
-      after: Mask(slice: slice, isKept: Array(previous[slice])), partition: partition, on: world)
-  }
+  let mask = try selection.mask(
+    removing: sparsity, bySaliency: Array(scores[slice]),
+    after: Mask(slice: slice, isKept: Array(previous[slice])), partition: partition, on: world)
   let bytes = try world.allGather(mask.isKept.map { $0 ? 1 : 0 }, counts: slices.map(\.count))
   let kept = bytes.map { $0 == 1 }
   try check(

@@ -1,4 +1,5 @@
 import Foundation
+import Pruning
 import Testing
 import Training
 
@@ -8,7 +9,7 @@ struct PruningPlanTests {
   func cubic(first: Double, last: Double) {
     let n = 7
     let s = (0..<n).map {
-      PruningPlan.Schedule.cubic.sparsity(ofEvent: $0, of: n, from: first, to: last)
+      SparsitySchedule.cubic.sparsity(ofEvent: $0, of: n, from: first, to: last)
     }
     for (event, s) in s.enumerated() {
       // (s − s_n)/(s₀ − s_n) is the cube of what is left of the way.
@@ -25,14 +26,14 @@ struct PruningPlanTests {
     let factor = exp(log((1 - last) / (1 - first)) / Double(n))
     for event in 0..<n {
       density *= factor
-      let s = PruningPlan.Schedule.geometric.sparsity(ofEvent: event, of: n, from: first, to: last)
+      let s = SparsitySchedule.geometric.sparsity(ofEvent: event, of: n, from: first, to: last)
       #expect(abs(1 - s - density) < 1e-14)
       if event == n - 1 { #expect(s == last) }
     }
   }
 
   @Test func list() {
-    let list = PruningPlan.Schedule.list([0.25, 0.5, 0.875])
+    let list = SparsitySchedule.list([0.25, 0.5, 0.875])
     #expect(
       (0..<3).map { list.sparsity(ofEvent: $0, of: 3, from: 0, to: 0.875) } == [0.25, 0.5, 0.875])
   }
