@@ -55,10 +55,13 @@ let package = Package(
     .target(
       name: "Pruning",
       dependencies: ["Curvature", "Formats", "LinearAlgebra", "MPI", "Sharding"]),
+    // One sealed, atomic directory for training and for stages of pruning.
+    .target(name: "Checkpoints", dependencies: ["Formats", "MPI"]),
     .target(
       name: "Training",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "Optimizers",
         "Pruning",
         "RandomNumbers", "Sharding",
       ]),
@@ -66,7 +69,8 @@ let package = Package(
     .target(
       name: "MFAC",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks", "Optimizers",
+        "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "Optimizers",
         "Pruning",
         "RandomNumbers", "Sharding", "Training",
       ]),
@@ -85,7 +89,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "FileRecords", "Launching", "LinearAlgebra", "MPI",
+        "Checkpoints", "Curvature", "Datasets", "Formats", "FileRecords", "Launching",
+        "LinearAlgebra", "MPI",
         "Networks",
         "Optimizers", "Pruning", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -95,7 +100,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Curvature", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Checkpoints", "Curvature", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
         "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),

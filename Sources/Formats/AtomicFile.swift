@@ -82,3 +82,8 @@ extension DatasetError {
       ? DatasetError(path, problem, expected: expected, got: got) : self
   }
 }
+
+/// A number with zeros before it, so that names of files sort as their numbers do.
+package func padded(_ number: Int, _ width: Int) -> String {
+  String(repeating: "0", count: max(width - "\(number)".count, 0)) + "\(number)"
+}

@@ -1,3 +1,5 @@
+import Foundation
+
 /// What is wrong with data that was read, written or asked for: one line naming the file or
 /// setting, the problem and, where they say more, what was expected and what was found.
 public struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
@@ -32,5 +34,17 @@ public struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible 
     if let got { comparison.append("got \(got)") }
     let line = "\(subject): \(problem)"
     return comparison.isEmpty ? line : line + ": " + comparison.joined(separator: ", ")
+  }
+}
+
+extension DatasetError {
+  /// A failure that Foundation tells, in the system's words.
+  package static func foundation(
+    _ path: String, _ problem: String, _ error: any Error
+  ) -> DatasetError {
+    guard let reason = (error as? CocoaError)?.underlying as? POSIXError else {
+      return DatasetError(path, "\(problem): \(error)")
+    }
+    return .system(path, problem, reason.code.rawValue)
   }
 }

@@ -1,3 +1,5 @@
+import Checkpoints
+import Datasets
 import Formats
 import Foundation
 import LinearAlgebra
@@ -15,42 +17,23 @@ extension Checkpoint {
     _ manifest: Manifest, of run: RunState, in directory: CheckpointDirectory,
     on world: Communicator
   ) throws -> Int {
-    let isFirst = world.rank == 0
-    let temporary = directory.temporaryPath(step: manifest.step)
     var manifest = manifest
-    do {
-      try world.agree {
-        guard isFirst else { return }
-        try directory.make()
-        try CheckpointDirectory.remove(temporary)
-        guard mkdir(temporary, 0o777) == 0 else {
-          throw DatasetError.system(temporary, "cannot be made")
-        }
-      }
+    try directory.save(step: manifest.step, record: Manifest.fileName, on: world) { temporary in
       let own = try world.agree { () throws -> String in
         var files = try writeCells(of: run, manifest, to: temporary)
         files += try writePlaced(of: run, manifest, to: temporary)
-        if isFirst { files += try writeShared(of: run, manifest, to: temporary) }
+        if world.rank == 0 { files += try writeShared(of: run, manifest, to: temporary) }
         return try JSONText.of(files, inLines: false)
       }
       let texts = try world.allGather(own)
-      try world.agree {
-        guard isFirst else { return }
+      return try world.agree {
         manifest.files = try texts.flatMap {
           try JSONDecoder().decode([Manifest.File].self, from: Data($0.utf8))
         }.sorted { $0.name < $1.name }
-        let file = try OutputFile("\(temporary)/\(Manifest.fileName)")
-        try file.write(Array(try manifest.text().utf8))
-        try file.finish()
-        try AtomicFile.synchronize(directory: temporary)
-        try directory.take(temporary, step: manifest.step)
+        return try manifest.text()
       }
-    } catch let error as AgreedError {
-      if isFirst { try? CheckpointDirectory.remove(temporary) }
-      throw error
     }
-    // Files are known on rank 0 alone.
-    return Int(try world.allGather(Double(manifest.files.reduce(0) { $0 + $1.bytes }))[0])
+    return manifest.files.reduce(0) { $0 + $1.bytes }
   }
 
   /// Writes this rank's cells, a file of each kind where it has any.
@@ -120,11 +103,6 @@ extension Checkpoint {
     try fill(file)
     return Manifest.File(name: name, bytes: try file.finish(), sha256: digest.finish())
   }
-}
-
-/// A number with zeros before it, so that names sort as their numbers do.
-func padded(_ number: Int, _ width: Int) -> String {
-  String(repeating: "0", count: max(width - "\(number)".count, 0)) + "\(number)"
 }
 
 extension StoredArray {

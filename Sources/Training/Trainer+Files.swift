@@ -1,3 +1,5 @@
+import Checkpoints
+import Formats
 import LinearAlgebra
 import MPI
 import Optimizers

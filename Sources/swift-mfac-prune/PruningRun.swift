@@ -198,7 +198,7 @@ struct PruningRun {
       say(
         "stage \(stages.done) of \(plan.stages) is done: sparsity "
           + "\(formatNumber(outcome.sparsity, digits: 4)), "
-          + "in \(stages.path)/stage-\(stages.done)")
+          + "in \(stages.newestPath)")
       guard stages.done == plan.stages || !settings.waitsForGradients else {
         say("Now give gradients of \(stages.weights!), in a call that is else the same.")
         return nil

@@ -1,3 +1,4 @@
+import Checkpoints
 import Formats
 import Foundation
 import Launching
@@ -29,14 +30,14 @@ struct StageRecord: Codable {
 
 /// The stages of a pruning that are done, in a directory from which a later call goes on.
 ///
-/// `stage-2` holds `model.safetensors`, `masks.safetensors` and `state.json`, the record of the stage. It
-/// appears under that name when all of them are complete and on the disk, so that a call that is killed
-/// leaves one stage or the next.
+/// Its checkpoint `stage-2` holds `model.safetensors`, `masks.safetensors` and `state.json`, the record of
+/// the stage.
 final class StageDirectory {
   static let (model, masks, record) = ("model.safetensors", "masks.safetensors", "state.json")
   private static let digestKey = "state_sha256"
 
   let path: String
+  private let checkpoints: CheckpointDirectory
   /// Of the newest stage; before the first, of what it begins with.
   private(set) var state: StageRecord
   private let settings: PruneSettings
@@ -52,6 +53,7 @@ final class StageDirectory {
   /// - Throws: on all ranks together, a `DatasetError` naming the directory or file, and what differs.
   init(_ path: String, _ settings: PruneSettings, on world: Communicator) throws {
     self.path = path
+    checkpoints = CheckpointDirectory(ofStagesIn: path)
     self.settings = settings
     let files = settings.source.files
     let isFirst = world.rank == 0
@@ -67,7 +69,7 @@ final class StageDirectory {
       state.masks = try settings.tensors.masks.map(SHA256.ofFile)
       try OutputFiles.checkCanBeMade(path, flag: "--state")
       if access(path, F_OK) == 0 { try takeLock() }
-      if let stage = try newest() { state = try checked(stage) }
+      if let stage = try checkpoints.steps().first { state = try checked(stage) }
       return try SealedJSON.text(of: state, digest: Self.digestKey)
     }
     state = try SealedJSON.record(
@@ -78,7 +80,12 @@ final class StageDirectory {
   deinit { if lock >= 0 { close(lock) } }
 
   /// Where a file of a stage is.
-  func path(_ file: String, stage: Int) -> String { "\(path)/stage-\(stage)/\(file)" }
+  private func path(_ file: String, stage: Int) -> String {
+    "\(checkpoints.path(step: stage))/\(file)"
+  }
+
+  /// Where the newest stage is.
+  var newestPath: String { checkpoints.path(step: done) }
 
   /// The newest stage's weights, or nil before the first.
   var weights: String? { done > 0 ? path(Self.model, stage: done) : nil }
@@ -97,34 +104,23 @@ final class StageDirectory {
     (state.stages, state.seconds) = (stages, seconds)
     if let gradients { state.gradients.append(gradients) }
     let isFirst = world.rank == 0
-    let temporary = "\(path)/.stage-\(done).tmp"
-    do {
+    try world.agree {
+      guard isFirst else { return }
+      try AtomicFile.makeDirectories(path)
+      if lock < 0 { try takeLock() }
+    }
+    try checkpoints.save(step: done, record: Self.record, on: world) { directory in
       try world.agree {
-        guard isFirst else { return }
-        try AtomicFile.makeDirectories(path)
-        if lock < 0 { try takeLock() }
-        try remove(temporary)
-        try AtomicFile.makeDirectories(temporary)
-        try model.write(weights, to: "\(temporary)/\(Self.model)")
+        if isFirst { try model.write(weights, to: "\(directory)/\(Self.model)") }
       }
-      try mask.write(of: tensors, slices: slices, to: "\(temporary)/\(Self.masks)", on: world)
-      try world.agree {
-        guard isFirst else { return }
+      try mask.write(of: tensors, slices: slices, to: "\(directory)/\(Self.masks)", on: world)
+      return try world.agree {
+        guard isFirst else { return "" }
         for name in [Self.model, Self.masks] {
-          state.files[name] = try SHA256.ofFile("\(temporary)/\(name)")
+          state.files[name] = try SHA256.ofFile("\(directory)/\(name)")
         }
-        let text = try SealedJSON.text(of: state, digest: Self.digestKey)
-        try AtomicFile.write(to: "\(temporary)/\(Self.record)") { file throws(DatasetError) in
-          try file.write(Array(text.utf8))
-        }
-        guard rename(temporary, "\(path)/stage-\(done)") == 0 else {
-          throw DatasetError.system("\(path)/stage-\(done)", "cannot be renamed from \(temporary)")
-        }
-        try AtomicFile.synchronize(directory: path)
+        return try SealedJSON.text(of: state, digest: Self.digestKey)
       }
-    } catch {
-      if isFirst { try? remove(temporary) }
-      throw error
     }
   }
 
@@ -160,26 +156,16 @@ final class StageDirectory {
     }
   }
 
-  private func newest() throws(DatasetError) -> Int? {
-    guard access(path, F_OK) == 0 else { return nil }
-    do {
-      return try FileManager.default.contentsOfDirectory(atPath: path).compactMap { name in
-        name.hasPrefix("stage-") ? Int(name.dropFirst(6)) : nil
-      }.max()
-    } catch {
-      throw DatasetError(path, "cannot be read: \(error)")
-    }
-  }
-
   /// The record of a stage that is whole, and of a pruning of the same settings.
   private func checked(_ stage: Int) throws(DatasetError) -> StageRecord {
-    let directory = "\(path)/stage-\(stage)"
+    let directory = checkpoints.path(step: stage)
     let remedy = "(without \(directory), pruning goes on with the stage before it)"
     let found: StageRecord
     do throws(DatasetError) {
       let file = "\(directory)/\(Self.record)"
       found = try SealedJSON.record(
-        StageRecord.self, from: try Self.contents(of: file), file: file, digest: Self.digestKey)
+        StageRecord.self, from: Array(try TextFile.read(file).utf8), file: file,
+        digest: Self.digestKey)
       for (name, digest) in found.files where try SHA256.ofFile("\(directory)/\(name)") != digest {
         throw DatasetError("\(directory)/\(name)", "is not the file that was written there")
       }
@@ -215,13 +201,5 @@ final class StageDirectory {
         expected: "those of \(self.path(Self.model, stage: stage))")
     }
     return found
-  }
-
-  private static func contents(of path: String) throws(DatasetError) -> [UInt8] {
-    Array(try TextFile.read(path).utf8)
-  }
-
-  private func remove(_ directory: String) throws {
-    if access(directory, F_OK) == 0 { try FileManager.default.removeItem(atPath: directory) }
   }
 }

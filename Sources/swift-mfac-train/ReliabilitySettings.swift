@@ -1,4 +1,5 @@
 import ArgumentParser
+import Checkpoints
 import Glibc
 import Launching
 import Training

@@ -1,3 +1,4 @@
+import Formats
 import LinearAlgebra
 
 /// Cross-correlation of x [inputs, h, w] with W [outputs, inputs/groups, kernel, kernel], zeros around.
