@@ -255,4 +255,18 @@ extension Communicator {
   public func sum(of own: [Double], over shares: Partition) throws -> Double {
     try TreeSum(shares, rank: rank).total(of: own, on: self)
   }
+
+  /// Joins the numbers of all ranks' cells in the tree over them, as `TreeSum.fold`: a leaf is an index into
+  /// this rank's cells. What it returns is collective.
+  public func fold(
+    over partition: CellPartition
+  ) -> (
+    _ leaf: (_ cell: Int) throws -> [Double],
+    _ join: @escaping ([Double], [Double]) -> [Double]
+  ) throws -> [Double] {
+    let sum = TreeSum(partition, rank: rank)
+    return { [self] leaf, join in
+      try sum.fold(on: self, leaf: { try leaf($0 - sum.share.lowerBound) }, join: join)
+    }
+  }
 }

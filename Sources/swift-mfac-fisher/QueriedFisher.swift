@@ -81,12 +81,14 @@ struct QueriedFisher {
   /// The inverse for the question's λ. Collective.
   func inverse() throws -> InverseFisher {
     guard let damping else { preconditionFailure("an inverse without λ") }
-    return try InverseFisher(rows: rows(), partition: partition, damping: damping, on: world)
+    return try InverseFisher(
+      of: rows(), firstCoordinate: slice.lowerBound, damping: damping,
+      fold: world.fold(over: partition))
   }
 
   /// Those of (1/m) GᵀG that may differ from 0. Collective.
   func eigenvalues() throws -> [Double] {
-    try InverseFisher.eigenvalues(of: rows(), partition: partition, on: world)
+    try InverseFisher.eigenvalues(of: rows(), fold: world.fold(over: partition))
   }
 
   /// Prints the bound on the error of the answers.

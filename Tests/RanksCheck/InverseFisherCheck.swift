@@ -1,7 +1,6 @@
 import Curvature
 import LinearAlgebra
 import MPI
-import Pruning
 import Reference
 import Sharding
 
@@ -25,7 +24,8 @@ func checkInverseFisher(
   var digest: UInt64 = 0
   for (damping, tolerance) in [(1, 1e-12), (1e-3, 1e-10), (1e-8, 1e-4)] {
     let inverse = try InverseFisher(
-      rows: rows, partition: partition, damping: damping, on: world)
+      of: rows, firstCoordinate: slice.lowerBound, damping: damping,
+      fold: world.fold(over: partition))
     let dense = denseFisher(rows: doubles, capacity: m, damping: damping)
     let columns = (0..<d).map { i in dense.solve((0..<d).map { $0 == i ? 1 : 0 }) }
     let solution = dense.solve(x)

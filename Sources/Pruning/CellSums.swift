@@ -16,3 +16,7 @@ extension GradientRows {
     }
   }
 }
+
+// All ranks see them together: what they tell of is summed over the ranks, or agreed on.
+extension LostDigits: SharedError {}
+extension GradientsTooLarge: SharedError {}
