@@ -1,4 +1,3 @@
-import Formats
 import Networks
 import RandomNumbers
 import Testing

@@ -41,7 +41,7 @@ CASES = {
     "depthwise, two outputs each": convolution([1, 4, 4], 3, 6, kernel=2, groups=3, bias=False),
     "dilation": convolution([2, 6, 5], 3, 2, kernel=2, stride=2, padding=2, dilation=3),
     "groups and dilation": convolution([2, 5, 6], 4, 2, kernel=3, padding=2, dilation=2, groups=2),
-    "five inputs of a group": convolution([2, 3, 3], 10, 4, kernel=2, dilation=2, padding=1, groups=2),
+    "five inputs of a group": convolution([2, 3, 3], 10, 4, kernel=2, padding=1, dilation=2, groups=2),
     "rms-norm": sequence(".rmsNorm(epsilon: 0.01)", nn.RMSNorm(5, eps=0.01)),
     "silu": sequence(".silu", nn.SiLU()),
 }

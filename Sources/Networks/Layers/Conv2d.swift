@@ -1,4 +1,3 @@
-import Formats
 import LinearAlgebra
 
 /// Cross-correlation of x [inputs, h, w] with W [outputs, inputs/groups, kernel, kernel], zeros around.
