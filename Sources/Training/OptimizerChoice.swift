@@ -4,7 +4,7 @@ import Sharding
 
 /// Which optimizer, with its settings.
 public enum OptimizerChoice: Sendable, Equatable {
-  case mfac(MFAC.Configuration)
+  case mfac(ShardedMFAC.Configuration)
   case sgd(momentum: Float, weightDecay: WeightDecay)
   case adamw(weightDecay: WeightDecay)
   case kfac(KFAC.Configuration, KroneckerSettings)
@@ -23,7 +23,7 @@ public enum OptimizerChoice: Sendable, Equatable {
     let rank = world.rank
     return switch self {
     case .mfac(let configuration):
-      MFAC(
+      ShardedMFAC(
         configuration, clipNorm: clipNorm, groups: groups, partition: partition, rank: rank)
     case .sgd(let momentum, let weightDecay):
       SGD(
@@ -48,7 +48,7 @@ public enum OptimizerChoice: Sendable, Equatable {
     let slice = 4 * partition.slice(of: rank).count
     return switch self {
     case .mfac(let configuration):
-      MFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
+      ShardedMFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
     case .sgd: 2 * slice + groups.bytes(partition: partition, rank: rank)
     case .adamw:
       (measuresDirection ? 4 : 3) * slice + groups.bytes(partition: partition, rank: rank)

@@ -48,7 +48,7 @@ extension Trainer {
   }
 
   private func makeSpectrum() -> GramSpectrum? {
-    let eigenvalues = (state.optimizer as? MFAC)?.fisher.spectrum() ?? []
+    let eigenvalues = (state.optimizer as? ShardedMFAC)?.fisher.spectrum() ?? []
     return eigenvalues.isEmpty ? nil : GramSpectrum(eigenvalues)
   }
 

@@ -15,7 +15,7 @@ extension Trainer {
       progress.say("time       no steps are left; nothing was written")
       return
     }
-    let mfac = state.optimizer as? MFAC
+    let mfac = state.optimizer as? ShardedMFAC
     let filled = mfac?.fisher.window.filled ?? 0
     // The true ones follow on K + mλI, for which these are as good as nothing.
     try mfac?.fillWindow(scale: 1e-10, on: world)

@@ -106,7 +106,7 @@ extension TrainingPlan {
     if case .mfac(let mfac) = optimizer {
       let levels = partition.cells.leaves.trailingZeroBitCount
       memory += MemoryPlan(
-        optimizer: MFAC.bytes(mfac, groups: groups, partition: partition, rank: world.rank)
+        optimizer: ShardedMFAC.bytes(mfac, groups: groups, partition: partition, rank: world.rank)
           + 8 * (2 * levels + 2) * mfac.window * mfac.window, vectors: 0, activations: 0)
     } else {
       // The list of those that stay zero.

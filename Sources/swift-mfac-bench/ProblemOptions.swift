@@ -109,7 +109,7 @@ struct StepOptions: ParsableArguments {
     switch optimizer {
     case .mfac:
       .mfac(
-        MFAC.Configuration(
+        ShardedMFAC.Configuration(
           window: window, windowForm: WindowForm(type: windowType, density: windowDensity)))
     case .kfac: .kfac(kfac, Self.kroneckerSettings)
     case .sgd: .sgd(momentum: 0.9, weightDecay: .coupled(0))

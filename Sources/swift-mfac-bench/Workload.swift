@@ -47,7 +47,7 @@ struct Workload {
     plan.microBatches = problem.microBatches(ranks: world.size)!
     if case .values = examples.targets { plan.loss = .meanSquaredError }
     let trainer = try Trainer(plan, on: world)
-    try (trainer.step.optimizer as? MFAC)?.fillWindow(on: world)
+    try (trainer.step.optimizer as? ShardedMFAC)?.fillWindow(on: world)
     let batch = Array(0..<batchSize)[...]
     var index = 0
     func step() throws -> PhaseClock {
@@ -78,7 +78,7 @@ struct Workload {
     let optimizer = try options.choice.make(
       microBatches: shares, clipNorm: nil, groups: ParameterGroups(), partition: partition,
       on: world)
-    try (optimizer as? MFAC)?.fillWindow(on: world)
+    try (optimizer as? ShardedMFAC)?.fillWindow(on: world)
     let gradient = Buffer<Float>(count: slice.count)
     let parameters = Buffer<Float>(count: slice.count)
     var random = RandomGradients(rank: world.rank)

@@ -128,7 +128,7 @@ extension OptimizerSettings {
       ? .decoupled(weightDecay) : .coupled(weightDecay)
     switch optimizer {
     case .mfac:
-      var mfac = MFAC.Configuration(
+      var mfac = ShardedMFAC.Configuration(
         window: window, windowForm: WindowForm(type: windowType, density: windowDensity),
         damping: damping, momentum: momentum, weightDecay: decay)
       mfac.dampingRule = rule

@@ -9,7 +9,7 @@ func checkDamping(
   _ d: Int, insertEvery: Int, grouped: Bool, on world: Communicator
 ) throws -> UInt64 {
   let (m, every) = (4, 2)
-  var configuration = MFAC.Configuration(
+  var configuration = ShardedMFAC.Configuration(
     window: m, damping: 0.5, momentum: 0.5, weightDecay: .coupled(0.1))
   configuration.dampingRule = DampingRule(
     .levenbergMarquardt(.init(every: every, bounds: 0.3...0.6)), isRelative: true)
@@ -19,7 +19,7 @@ func checkDamping(
   let origin = (0..<d).map { staysZero[$0] ? 0 : start(d)[$0] }
   let mfac = Stepper(
     {
-      MFAC(
+      ShardedMFAC(
         configuration, clipNorm: 1, groups: grouped ? exampleGroups(d) : ParameterGroups(),
         partition: $0, rank: $1)
     }, origin, on: world)

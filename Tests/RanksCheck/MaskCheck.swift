@@ -15,8 +15,8 @@ func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let mfac = Stepper(
     {
-      MFAC(
-        MFAC.Configuration(window: m, damping: damping, momentum: momentum), partition: $0,
+      ShardedMFAC(
+        ShardedMFAC.Configuration(window: m, damping: damping, momentum: momentum), partition: $0,
         rank: $1)
     }, start(d), on: world)
   let sgd = Stepper(
@@ -99,15 +99,15 @@ private func checkStoredForms(
   ] {
     let mfac = Stepper(
       {
-        MFAC(
-          MFAC.Configuration(window: 3, windowForm: form, damping: 1e-2), partition: $0, rank: $1)
+        ShardedMFAC(
+          ShardedMFAC.Configuration(window: 3, windowForm: form, damping: 1e-2), partition: $0, rank: $1)
       }, start(d), on: world)
     for t in 0..<8 {
       if t == 5 {
         for i in 0..<d where staysZero[i] { mfac.parameters.pointer[i] = 0 }
         try mfac.optimizer.adopt(
           ParameterGroups().keepingZero(staysZero), partition: partition, on: world)
-        let fisher = (mfac.optimizer as! MFAC).fisher
+        let fisher = (mfac.optimizer as! ShardedMFAC).fisher
         var sums = [Double](repeating: 0, count: 9)
         for cell in fisher.window.cells.indices {
           var unit = [Double](repeating: 0, count: 3)

@@ -57,7 +57,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
     try check(abs(Double(sgd.parameters[j]) - exact) < 1e-6, "SGD at \(sgd.parameters[j])")
   }
 
-  var configuration = MFAC.Configuration(window: 4, damping: 0.5)
+  var configuration = ShardedMFAC.Configuration(window: 4, damping: 0.5)
   configuration.dampingRule = DampingRule(.levenbergMarquardt(.init(every: 2)))
   let mfac = try LossMinimizer(
     startingAt: origin, optimizer: .mfac(configuration), microBatches: microBatches, on: world)

@@ -183,8 +183,8 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let origin = (0..<d).map { staysZero[$0] ? 0 : start(d)[$0] }
   let mfac = Stepper(
     {
-      MFAC(
-        MFAC.Configuration(window: m, damping: damping, momentum: momentum), groups: groups,
+      ShardedMFAC(
+        ShardedMFAC.Configuration(window: m, damping: damping, momentum: momentum), groups: groups,
         partition: $0, rank: $1)
     }, origin, on: world)
   let sgd = Stepper(
@@ -238,12 +238,12 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, damping) = (4, 1e-2)
   var digest: UInt64 = 0
   for (insertEvery, preconditionEvery) in [(2, 1), (1, 3), (3, 2)] {
-    var configuration = MFAC.Configuration(window: m, damping: damping)
+    var configuration = ShardedMFAC.Configuration(window: m, damping: damping)
     (configuration.insertEvery, configuration.preconditionEvery) = (insertEvery, preconditionEvery)
     let zero = [Float](repeating: 0, count: d)
     var rows: [[Double]] = []
     var length = 0.0
-    let mfac = Stepper({ MFAC(configuration, partition: $0, rank: $1) }, zero, on: world)
+    let mfac = Stepper({ ShardedMFAC(configuration, partition: $0, rank: $1) }, zero, on: world)
     for t in 0..<14 {
       mfac.parameters.all.update(repeating: 0)
       let given = gradient(t, d)
@@ -277,11 +277,11 @@ func checkMemory() throws {
   // Nothing is kept of the first half, all of the rest: cells of very different lengths.
   let groups = ParameterGroups(
     [ParameterGroup()], runs: [.init(0..<d, group: 0)], staysZero: (0..<d).map { $0 < d / 2 })
-  let configuration = MFAC.Configuration(window: 512)
+  let configuration = ShardedMFAC.Configuration(window: 512)
   var (all, kept) = (0, 0)
   for rank in 0..<3 {
-    all += MFAC.bytes(configuration, partition: partition, rank: rank)
-    kept += MFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
+    all += ShardedMFAC.bytes(configuration, partition: partition, rank: rank)
+    kept += ShardedMFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
   }
   let window = 4 * 512 * d
   try check(abs(all - kept - window / 2) < window / 20, "\(kept) bytes instead of \(all)")

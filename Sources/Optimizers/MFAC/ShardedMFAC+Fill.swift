@@ -41,7 +41,7 @@ extension DampedFisher {
   }
 }
 
-extension MFAC {
+extension ShardedMFAC {
   /// Fills the window's empty slots; see `DampedFisher.fill`. Collective.
   package func fillWindow(scale: Float = 1, on world: Communicator) throws {
     isFilledAtRandom = true

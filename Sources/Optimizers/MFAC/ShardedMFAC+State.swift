@@ -1,7 +1,7 @@
 import Curvature
 import LinearAlgebra
 
-extension MFAC {
+extension ShardedMFAC {
   public var state: OptimizerState {
     var state = OptimizerState(
       numbers: fisher.numbers.merging([

@@ -3,7 +3,7 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-extension MFAC {
+extension ShardedMFAC {
   /// The settings of M-FAC, the same on all ranks.
   public struct Configuration: Sendable, Equatable {
     /// m.
@@ -60,7 +60,7 @@ extension MFAC {
   }
 }
 
-extension MFAC.Configuration: CustomStringConvertible {
+extension ShardedMFAC.Configuration: CustomStringConvertible {
   public var description: String {
     "m = \(window) gradients" + (windowForm == WindowForm() ? "" : " in \(windowForm)")
       + ", damping \(damping)"
@@ -86,7 +86,7 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
   }
 }
 
-extension MFAC.Configuration {
+extension ShardedMFAC.Configuration {
   /// Steps after which insertions, directions and comparisons of λ begin again.
   package var period: Int {
     leastCommonMultiple(

@@ -1,7 +1,7 @@
 import LinearAlgebra
 import MPI
 
-extension MFAC {
+extension ShardedMFAC {
   public func adapt(toChange actual: Double) {
     guard let rule = configuration.dampingRule.levenbergMarquardt else { return }
     damping = rule.adapted(damping, actual: actual, predicted: predictedChange)

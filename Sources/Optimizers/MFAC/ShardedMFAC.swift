@@ -21,7 +21,7 @@ import Sharding
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
-public final class MFAC: ShardedOptimizer {
+public final class ShardedMFAC: ShardedOptimizer {
   /// The settings that it was made with.
   public let configuration: Configuration
   package let fisher: DampedFisher

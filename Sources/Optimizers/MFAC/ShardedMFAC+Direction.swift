@@ -2,7 +2,7 @@ import Curvature
 import LinearAlgebra
 import MPI
 
-extension MFAC {
+extension ShardedMFAC {
   /// The relative error of a direction's products above which they are measured, and of S's factor above
   /// which a direction beside the window is refined.
   private static let goodError = (products: 1e-6, factor: 1e-7)
