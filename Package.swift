@@ -48,7 +48,9 @@ let package = Package(
     .target(name: "Curvature", dependencies: ["LinearAlgebra", "Sharding"]),
     .target(
       name: "Networks",
-      dependencies: ["LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams")]),
+      dependencies: [
+        "Curvature", "LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams"),
+      ]),
     .target(name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords"]),
     .target(name: "Datasets", dependencies: ["CDigits", "Formats", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),

@@ -4,7 +4,7 @@ import LinearAlgebra
 /// known. Hestenes and Stiefel, 1952.
 ///
 /// Every rank that runs it on the same numbers gets the same bits; only the products may communicate.
-public struct ConjugateGradients: Sendable, Equatable {
+public struct ConjugateGradients: Codable, Equatable, Sendable {
   /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖.
   public var tolerance: Double
   /// It ends after so many products, without the one that a warm start takes.

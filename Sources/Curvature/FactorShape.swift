@@ -36,7 +36,7 @@ public struct FactorShape: Sendable, Equatable {
 ///
 /// Eschenhagen, Immer, Turner, Schneider and Hennig, "Kronecker-factored approximate curvature for
 /// modern neural network architectures", arXiv 2311.00636.
-public enum SharedAxis: String, Sendable, CaseIterable {
+public enum SharedAxis: String, CaseIterable, Codable, Sendable {
   /// Each position counts as an example; exact for deep linear networks whose every position has its
   /// own loss.
   case expand

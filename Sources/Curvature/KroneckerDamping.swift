@@ -1,5 +1,5 @@
 /// What a damping λ adds to B ⊗ A.
-public enum KroneckerDamping: String, Sendable, CaseIterable {
+public enum KroneckerDamping: String, CaseIterable, Codable, Sendable {
   /// (B⊗A + λI)⁻¹, by the factors' eigenvalues.
   case exact
   /// ((B + √λ/π I) ⊗ (A + π√λ I))⁻¹ with π = √((tr A/d_A)/(tr B/d_B)), and 1 where a trace is not
@@ -25,7 +25,7 @@ public enum KroneckerDamping: String, Sendable, CaseIterable {
 }
 
 /// How a factor is inverted.
-public enum FactorSolver: String, Sendable, CaseIterable {
+public enum FactorSolver: String, CaseIterable, Codable, Sendable {
   /// A = Q diag(e) Qᵀ: for any damping afterwards, without another decomposition.
   case eigen
   /// (A + shift·I)⁻¹ by A + shift·I = LLᵀ: for one damping.

@@ -2,7 +2,7 @@ import LinearAlgebra
 import Sharding
 
 /// Which curvature of a layer its samples multiply by.
-public enum CurvatureOperator: String, Sendable, CaseIterable {
+public enum CurvatureOperator: String, CaseIterable, Codable, Sendable {
   /// B ⊗ A, expanded or reduced.
   case factored
   /// The layer's own block of the Fisher matrix, whatever becomes of shared axes in its factors.

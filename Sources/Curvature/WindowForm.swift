@@ -1,7 +1,7 @@
 import LinearAlgebra
 
 /// The form in which a window keeps its gradients.
-public struct WindowForm: Sendable, Equatable {
+public struct WindowForm: Codable, Equatable, Sendable {
   /// Of the stored numbers.
   public var type: RowType
   /// The share of a cell's coordinates that are kept, those largest in magnitude, in (0, 1]. Below 1

@@ -1,3 +1,4 @@
+import Curvature
 import LinearAlgebra
 import RandomNumbers
 

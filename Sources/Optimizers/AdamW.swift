@@ -7,6 +7,15 @@ import Sharding
 ///
 /// With decoupled weight decay it is AdamW. Kingma and Ba, 2015; Loshchilov and Hutter, 2019.
 public final class AdamW: ShardedOptimizer {
+  /// The settings of AdamW.
+  public struct Configuration: Codable, Equatable, Sendable {
+    /// The rate for all parameters whose group has none of its own.
+    public var weightDecay: WeightDecay
+
+    /// - Parameter weightDecay: decoupled, or Adam's own.
+    public init(weightDecay: WeightDecay) { self.weightDecay = weightDecay }
+  }
+
   private let beta1: Float = 0.9
   private let beta2: Float = 0.999
   private let epsilon: Float = 1e-8
@@ -88,5 +97,36 @@ public final class AdamW: ShardedOptimizer {
 
   public func resume(_ numbers: [String: Double], hasWindow: Bool) throws {
     powers = (try numbers.stored("beta1_power"), try numbers.stored("beta2_power"))
+  }
+}
+
+extension AdamW.Configuration: OptimizerConfiguration {
+  public static let name = "adamw"
+  public static let needsNetwork = false
+  public static let isDamped = false
+
+  public init() { self.init(weightDecay: .decoupled(0)) }
+
+  public var period: Int { 1 }
+  public var fixedSettings: [String] { [] }
+
+  public func summary(learningRate: Double) -> String { "AdamW, learning rate \(learningRate)" }
+
+  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
+    (context.measuresDirection ? 16 : 12) * context.partition.slice(of: rank).count
+      + context.groups.bytes(partition: context.partition, rank: rank)
+  }
+
+  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
+    OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: 1)])
+  }
+
+  public func make(
+    _ context: OptimizerContext, on world: Communicator
+  ) -> any ShardedOptimizer {
+    AdamW(
+      weightDecay: weightDecay, clipNorm: context.clipNorm, groups: context.groups,
+      measuresDirection: context.measuresDirection, partition: context.partition,
+      rank: world.rank)
   }
 }

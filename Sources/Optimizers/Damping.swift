@@ -1,9 +1,9 @@
 import Glibc
 
 /// How λ goes on from the value that it starts with.
-public struct DampingRule: Sendable, Equatable {
+public struct DampingRule: Codable, Equatable, Sendable {
   /// The course of λ over a run.
-  public enum Schedule: Sendable, Equatable {
+  public enum Schedule: Codable, Equatable, Sendable {
     case constant
     /// In equal differences to `final`, which the last of `steps` steps has.
     case linear(final: Double, steps: Int)
@@ -17,7 +17,7 @@ public struct DampingRule: Sendable, Equatable {
   /// λ ← λ/ωᵀ where ρ < 1/4, with ω = 19/20.
   ///
   /// Martens, 2010; Martens and Grosse, 2015, section 6.5.
-  public struct LevenbergMarquardt: Sendable, Equatable {
+  public struct LevenbergMarquardt: Codable, Equatable, Sendable {
     /// T.
     public var every: Int
     /// λ stays within.

@@ -6,6 +6,20 @@ import Sharding
 ///
 /// As PyTorch's `SGD` without dampening.
 public final class SGD: ShardedOptimizer {
+  /// The settings of SGD.
+  public struct Configuration: Codable, Equatable, Sendable {
+    /// μ in [0, 1).
+    public var momentum: Float
+    /// The rate for all parameters whose group has none of its own.
+    public var weightDecay: WeightDecay
+
+    /// - Parameter momentum: μ in [0, 1).
+    public init(momentum: Float, weightDecay: WeightDecay = .coupled(0)) {
+      self.momentum = momentum
+      self.weightDecay = weightDecay
+    }
+  }
+
   private let momentum: Float
   private let weightDecay: WeightDecay
   private let measuresDirection: Bool
@@ -72,4 +86,37 @@ public final class SGD: ShardedOptimizer {
   }
 
   public func resume(_ numbers: [String: Double], hasWindow: Bool) {}
+}
+
+extension SGD.Configuration: OptimizerConfiguration {
+  public static let name = "sgd"
+  public static let needsNetwork = false
+  public static let isDamped = false
+
+  public init() { self.init(momentum: 0) }
+
+  public var period: Int { 1 }
+  public var fixedSettings: [String] { [] }
+
+  public func summary(learningRate: Double) -> String {
+    "SGD, momentum \(momentum), learning rate \(learningRate)"
+  }
+
+  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
+    8 * context.partition.slice(of: rank).count
+      + context.groups.bytes(partition: context.partition, rank: rank)
+  }
+
+  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
+    OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: 1)])
+  }
+
+  public func make(
+    _ context: OptimizerContext, on world: Communicator
+  ) -> any ShardedOptimizer {
+    SGD(
+      momentum: momentum, weightDecay: weightDecay, clipNorm: context.clipNorm,
+      groups: context.groups, measuresDirection: context.measuresDirection,
+      partition: context.partition, rank: world.rank)
+  }
 }

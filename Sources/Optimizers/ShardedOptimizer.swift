@@ -50,6 +50,60 @@ public protocol ShardedOptimizer: AnyObject {
   func resume(_ numbers: [String: Double], hasWindow: Bool) throws
 }
 
+/// An optimizer that keeps a window of gradients.
+public protocol WindowedOptimizer: ShardedOptimizer {
+  /// Gradients in the window.
+  var filled: Int { get }
+
+  /// Fills the window's empty slots with random gradients, so that steps can be timed. Collective.
+  ///
+  /// - Parameter scale: the gradients' size.
+  func fillWindow(scale: Float, on world: Communicator) throws
+
+  /// The eigenvalues of the window's Gram matrix, in increasing order; none of an empty window.
+  func spectrum() -> [Double]
+}
+
+/// An optimizer that wants statistics of the layers, micro-batch by micro-batch, before a step.
+public protocol LayerStatisticsConsumer: ShardedOptimizer {
+  /// Whether the next step's batch is one whose statistics are wanted; the same on all ranks.
+  var wantsFactors: Bool { get }
+  /// Where the sums for A and B of each layer lie among those of all; nowhere for a layer whose samples
+  /// are wanted instead.
+  var factorRanges: [[Range<Int>]] { get }
+  /// What products with samples of layers are made with; nil where sums are wanted.
+  var sampleOperator: CurvatureOperator? { get }
+  /// The products with each layer's curvature until now.
+  var productCounts: [Int] { get }
+
+  /// Takes what will hold a step's samples, before the first step.
+  ///
+  /// - Parameter samples: for each layer but normalisations, those of each micro-batch of this rank.
+  func take(samples: [[LayerSamples<Float>]])
+
+  /// The sums to be written for a micro-batch of this rank, those of a layer at `factorRanges`.
+  func beginFactors(
+    microBatch: Int, on world: Communicator
+  ) throws -> UnsafeMutableBufferPointer<Float>
+
+  /// Says that they are written.
+  func endFactors(on world: Communicator) throws
+
+  /// Completes the sums over the batch. Collective.
+  func finishFactors(on world: Communicator) throws
+}
+
+/// What an optimizer can do beside stepping is asked for here alone.
+extension ShardedOptimizer {
+  /// Itself, where it keeps a window of gradients.
+  public var windowed: (any WindowedOptimizer)? { self as? any WindowedOptimizer }
+
+  /// Itself, where it wants statistics of the layers.
+  public var layerStatistics: (any LayerStatisticsConsumer)? {
+    self as? any LayerStatisticsConsumer
+  }
+}
+
 /// What an optimizer is between two steps.
 public struct OptimizerState {
   /// By name, the same on every rank.

@@ -1,5 +1,5 @@
 /// How weights decay, at a rate ω.
-public enum WeightDecay: Sendable, Equatable {
+public enum WeightDecay: Codable, Equatable, Sendable {
   /// ω·w is added to the gradient, before anything else is done with it but clipping.
   case coupled(Float)
   /// w ← w − η·ω·w beside the step, η the learning rate (Loshchilov and Hutter, 2019).

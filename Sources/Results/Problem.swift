@@ -1,6 +1,5 @@
 import LinearAlgebra
-
-package enum OptimizerName: String, Codable, CaseIterable { case mfac, kfac, sgd, adamw }
+import Optimizers
 
 /// What is measured or predicted, whatever the number of ranks.
 package struct Problem: Codable, Hashable {

@@ -6,7 +6,7 @@ import Optimizers
 
 /// What K-FAC needs of a step's passes: the factors of its micro-batches, or samples of its layers.
 final class FactorGathering {
-  private let optimizer: KFAC
+  private let optimizer: any LayerStatisticsConsumer
   private let statistics: KroneckerStatistics<Float>
   /// Of each layer with samples its first element and its samples of each own micro-batch.
   private var samples: [(first: Int, ofMicroBatches: [LayerSamples<Float>])] = []
@@ -21,28 +21,27 @@ final class FactorGathering {
     _ optimizer: any ShardedOptimizer, _ plan: TrainingPlan, _ network: Network<Float>,
     microBatches: Range<Int>
   ) throws {
-    guard let optimizer = optimizer as? KFAC, case .kfac(_, let settings) = plan.optimizer else {
-      return nil
-    }
+    guard let optimizer = optimizer.layerStatistics,
+      let settings = plan.optimizer.layerStatistics?.statistics
+    else { return nil }
     self.optimizer = optimizer
     self.microBatches = microBatches
     statistics = KroneckerStatistics(
       network, loss: plan.loss, settings: settings, layers: try plan.curvatureLayers(),
-      keepsSamples: optimizer.sampled != nil)
+      keepsSamples: optimizer.sampleOperator != nil)
     statistics.place(optimizer.factorRanges)
-    guard let sampled = optimizer.sampled else { return }
+    guard let operation = optimizer.sampleOperator else { return }
     let workspace = SampleWorkspace<Float>()
     for layer in statistics.layers where !layer.isNormalization {
       let ofMicroBatches = microBatches.map { _ in
         LayerSamples<Float>(
-          layer.shape, for: sampled.settings.operation,
-          columns: statistics.columns,
+          layer.shape, for: operation, columns: statistics.columns,
           exampleInputs: layer.exampleInputs, maximumExamples: network.maximumBatch,
           workspace: workspace)
       }
       samples.append((layer.first, ofMicroBatches))
     }
-    sampled.take(samples.map(\.ofMicroBatches))
+    optimizer.take(samples: samples.map(\.ofMicroBatches))
   }
 
   /// What samples take on a rank with so many micro-batches.
@@ -52,19 +51,17 @@ final class FactorGathering {
     _ plan: TrainingPlan, examples: Int, microBatches: Int
   ) throws -> MemoryPlan {
     var bytes = 0
-    if case .kfac(let kfac, let settings) = plan.optimizer,
-      case .conjugateGradients(let solver) = kfac.solver
-    {
+    if let settings = plan.optimizer.layerStatistics, let operation = settings.sampleOperator {
       let layers = try plan.curvatureLayers().filter { !$0.isNormalization }
-      let columns = settings.fisher.columns(outputs: plan.network.outputCount)
+      let columns = settings.statistics.fisher.columns(outputs: plan.network.outputCount)
       bytes = layers.reduce(0) {
         $0 + microBatches
           * LayerSamples<Float>.bytes(
-            $1.shape, for: solver.operation, columns: columns, exampleInputs: $1.exampleInputs,
+            $1.shape, for: operation, columns: columns, exampleInputs: $1.exampleInputs,
             maximumExamples: examples)
       }
       bytes += SampleWorkspace<Float>.bytes(
-        for: layers.map(\.shape), solver.operation, columns: columns, examples: examples)
+        for: layers.map(\.shape), operation, columns: columns, examples: examples)
     }
     return MemoryPlan(optimizer: bytes, vectors: 0, activations: 0)
   }

@@ -2,26 +2,6 @@ import Curvature
 import Networks
 import Optimizers
 
-/// Which curvature is gathered.
-public struct KroneckerSettings: Sendable, Equatable {
-  /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
-  /// expanded.
-  public var axis: SharedAxis?
-  /// What the output gradients are of.
-  public var fisher: Fisher
-  /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
-  public var hasNormalizationBlocks: Bool
-
-  /// The program draws targets, `monteCarlo`, where nothing is asked; this does not.
-  public init(
-    axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
-  ) {
-    self.axis = axis
-    self.fisher = fisher
-    self.hasNormalizationBlocks = hasNormalizationBlocks
-  }
-}
-
 extension KroneckerSettings {
   /// Embeddings of more tokens than that are expanded always.
   package static var largestVocabulary: Int { 4096 }
@@ -124,7 +104,7 @@ extension TrainingPlan {
   /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not in a
   /// group without. Of a layer whose bias alone is in one, the weight.
   func curvatureLayers() throws -> [CurvatureLayer] {
-    guard case .kfac(_, let settings) = optimizer else { return [] }
+    guard let settings = optimizer.layerStatistics?.statistics else { return [] }
     let excluded = try ruleOfTensor().enumerated().filter { _, rule in
       rule.map { !rules[$0].usesMFAC } ?? false
     }
@@ -134,14 +114,14 @@ extension TrainingPlan {
   /// What the network and its passes take for it beside what the optimizer holds: one micro-batch's
   /// gathering of factors, and its outputs' tangents where there are quadratic models.
   func kfacMemory() throws -> MemoryPlan? {
-    guard case .kfac(let configuration, _) = optimizer else { return nil }
+    guard let configuration = optimizer.layerStatistics else { return nil }
     let examples = batches.batchSize / microBatches
     let forms = configuration.formCount
     let outputs = 4 * examples * network.positions * network.outputCount
     return MemoryPlan(
       optimizer: KroneckerStatistics<Float>.bytes(
         of: try curvatureLayers(), in: network, maximumBatch: examples,
-        keepsSamples: configuration.usesSamples),
+        keepsSamples: configuration.sampleOperator != nil),
       vectors: forms == 0 ? 0 : (1 + forms) * outputs + 4 * network.stateLayout.count,
       activations: forms == 0
         ? 0 : try Network<Float>.tangentBytes(for: network, maximumBatch: examples))
@@ -150,9 +130,9 @@ extension TrainingPlan {
   /// How many layers have factors or samples, and which tensors have none, for people; empty with other
   /// optimizers.
   func kfacSummary() throws -> String {
+    guard let configuration = optimizer.layerStatistics else { return "" }
     let layers = try curvatureLayers()
-    guard case .kfac(let configuration, _) = optimizer else { return "" }
-    let hasSamples = configuration.usesSamples
+    let hasSamples = configuration.sampleOperator != nil
     let blocks = layers.count(where: \.isNormalization)
     let outside = network.layout.tensors.filter { tensor in
       !layers.contains { $0.parameters.contains(tensor.range.lowerBound) }
@@ -169,19 +149,5 @@ extension TrainingPlan {
     try curvatureLayers().map { layer in
       KFAC.Layer(layer, scales: layer.scales(loss, of: network, examples: batches.batchSize))
     }
-  }
-}
-
-extension KroneckerSettings: CustomStringConvertible {
-  /// For people.
-  public var description: String {
-    let fisher =
-      switch fisher {
-      case .type2: "type-2 Fisher"
-      case .monteCarlo(let samples): "Fisher of \(samples) sample\(samples == 1 ? "" : "s")"
-      case .empirical: "empirical Fisher"
-      case .forwardOnly: "inputs alone"
-      }
-    return "\(fisher), setting \(axis?.rawValue ?? "auto")"
   }
 }

@@ -49,14 +49,13 @@ public final class LossMinimizer {
   ///   - world: all ranks.
   /// - Throws: on all ranks, where they differ in `start`, in M or in their arithmetic.
   public init(
-    startingAt start: [Float], optimizer: OptimizerChoice, microBatches: Int = 8,
+    startingAt start: [Float], optimizer: any OptimizerConfiguration, microBatches: Int = 8,
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(), on world: Communicator
   ) throws {
     precondition(microBatches > 0, "\(microBatches) micro-batches")
-    if case .kfac = optimizer {
-      preconditionFailure(
-        "K-FAC is made of a network's layers, which a loss function does not show")
-    }
+    precondition(
+      !type(of: optimizer).needsNetwork,
+      "\(type(of: optimizer).name) is made of a network's layers, which a loss does not show")
     BLAS.useOneThread()
     let d = start.count
     values = Buffer(count: d)
@@ -70,7 +69,9 @@ public final class LossMinimizer {
     lossSum = TreeSum(shares, rank: world.rank)
     update = ParameterUpdate(
       try optimizer.make(
-        microBatches: shares, clipNorm: clipNorm, groups: groups, partition: partition, on: world),
+        OptimizerContext(
+          partition: partition, groups: groups, microBatches: shares, clipNorm: clipNorm),
+        on: world),
       of: values, partition: partition, on: world)
     self.microBatches = microBatches
     self.world = world

@@ -67,7 +67,7 @@ extension Trainer {
   }
 
   private var leavesWindow: Bool {
-    if case .mfac = plan.optimizer { !plan.saving.includesWindow } else { false }
+    plan.optimizer.windowed != nil && !plan.saving.includesWindow
   }
 
   private var manifest: Manifest {

@@ -48,7 +48,7 @@ extension Trainer {
   }
 
   private func makeSpectrum() -> GramSpectrum? {
-    let eigenvalues = (state.optimizer as? ShardedMFAC)?.fisher.spectrum() ?? []
+    let eigenvalues = state.optimizer.windowed?.spectrum() ?? []
     return eigenvalues.isEmpty ? nil : GramSpectrum(eigenvalues)
   }
 
@@ -70,7 +70,7 @@ extension TrainingPlan {
 
   /// Bytes that a spectrum takes.
   var spectrumBytes: Int {
-    guard spectrumEvery != nil, case .mfac(let mfac) = optimizer else { return 0 }
-    return SymmetricEigen.bytes(order: mfac.window) + 8 * mfac.window * mfac.window
+    guard spectrumEvery != nil, let window = optimizer.windowed?.window else { return 0 }
+    return SymmetricEigen.bytes(order: window) + 8 * window * window
   }
 }

@@ -15,17 +15,17 @@ extension Trainer {
       progress.say("time       no steps are left; nothing was written")
       return
     }
-    let mfac = state.optimizer as? ShardedMFAC
-    let filled = mfac?.fisher.window.filled ?? 0
+    let windowed = state.optimizer.windowed
+    let filled = windowed?.filled ?? 0
     // The true ones follow on K + mλI, for which these are as good as nothing.
-    try mfac?.fillWindow(scale: 1e-10, on: world)
+    try windowed?.fillWindow(scale: 1e-10, on: world)
     let (count, steps, seconds) = try measureSteps()
     let evaluation = try measureEvaluation()
 
     let step = seconds / Double(count)
     var windowSeconds = 0.0
     var notFilled = 0.0
-    if case .mfac(let configuration) = plan.optimizer {
+    if let configuration = plan.optimizer.windowed {
       let passes: [Phase] = [.gramRow, .solve, .direction]
       windowSeconds = try slowest(passes.reduce(0) { $0 + (steps.seconds[$1] ?? 0) })
       // Steps until it is full, and the mean share of its slots that are empty in them.
@@ -62,7 +62,7 @@ extension Trainer {
     }
     let largest = shares.sorted { $0.1 > $1.1 }.prefix(3)
       .map { "\($0.0) \(formatNumber(100 * $0.1, digits: 0)) %" }
-    let isFull = if case .mfac = plan.optimizer { " with the window full" } else { "" }
+    let isFull = plan.optimizer.windowed == nil ? "" : " with the window full"
 
     let notWhole = count % period == 0 ? "" : " where \(period) are a period"
 
@@ -117,13 +117,7 @@ extension Trainer {
   }
 
   /// Steps after which they are of the same kinds again.
-  private var period: Int {
-    switch plan.optimizer {
-    case .mfac(let mfac): mfac.period
-    case .kfac(let kfac, _): kfac.period
-    case .sgd, .adamw: 1
-    }
-  }
+  private var period: Int { plan.optimizer.period }
 
   /// The seconds of an evaluation, by a few chunks on each rank.
   private func measureEvaluation() throws -> Double {

@@ -103,11 +103,11 @@ extension TrainingPlan {
     var memory = MemoryPlan(optimizer: 0, vectors: 2 * d, activations: 0)
     guard let pruning else { return memory }
     memory += try Pruner.memory(self, pruning, on: world)
-    if case .mfac(let mfac) = optimizer {
-      let levels = partition.cells.leaves.trailingZeroBitCount
+    if let windowed = optimizer.windowed {
+      let context = try optimizerContext(groups, partition)
       memory += MemoryPlan(
-        optimizer: ShardedMFAC.bytes(mfac, groups: groups, partition: partition, rank: world.rank)
-          + 8 * (2 * levels + 2) * mfac.window * mfac.window, vectors: 0, activations: 0)
+        optimizer: windowed.bytesWhileColumnsChange(context, rank: world.rank), vectors: 0,
+        activations: 0)
     } else {
       // The list of those that stay zero.
       memory += MemoryPlan(

@@ -97,10 +97,8 @@ public final class Trainer {
     )
     let groups = try world.agree { try plan.parameterGroups(staysZero: masks?.removed) }
     self.groups = groups
-    let layers = try world.agree { try plan.kfacLayers() }
     func memory(_ plan: TrainingPlan) throws -> MemoryPlan {
-      try plan.memory(
-        layers: layers, groups: groups, hasMasks: masks != nil, partition: partition, on: world)
+      try plan.memory(groups: groups, hasMasks: masks != nil, partition: partition, on: world)
     }
     let needed = try world.agree { try memory(plan) }
     progress.say(try plan.summary(partition, groups, masks, needed))
@@ -111,9 +109,7 @@ public final class Trainer {
       count: network.stateCount, microBatches: microBatches, on: world)
     state = try RunState(
       network: plan.network, parameters: Buffer(count: d), statistics: statistics.values,
-      optimizer: plan.optimizer.make(
-        layers: layers, microBatches: microBatches, clipNorm: plan.clipNorm, groups: groups,
-        measuresDirection: plan.measuresDirection, partition: partition, on: world),
+      optimizer: plan.optimizer.make(plan.optimizerContext(groups, partition), on: world),
       masks: masks, partition: partition, rank: world.rank)
     try Self.start(state, plan, groups, checkpoint, on: world)
     sparsity = masks?.sparsity

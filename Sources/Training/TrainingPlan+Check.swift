@@ -44,7 +44,7 @@ extension TrainingPlan {
           expected: "at least 2 examples in a micro-batch", got: "1")
       }
     }
-    if case .mfac = optimizer,
+    if optimizer.windowed != nil,
       try ruleOfTensor().allSatisfy({ $0.map { !rules[$0].usesMFAC } ?? false })
     {
       throw DatasetError(
@@ -76,18 +76,6 @@ extension TrainingPlan {
   func summary(
     _ partition: CellPartition, _ groups: ParameterGroups, _ masks: Masks?, _ memory: MemoryPlan
   ) throws -> String {
-    let rate =
-      if case .kfac(let kfac, _) = optimizer, kfac.isAdaptive {
-        "learning rate and momentum of a quadratic model"
-      } else { "learning rate \(schedule.base)" }
-    let optimizer =
-      switch optimizer {
-      case .mfac(let mfac):
-        "M-FAC, \(mfac)"
-      case .sgd(let momentum, _): "SGD, momentum \(momentum)"
-      case .adamw: "AdamW"
-      case .kfac(let kfac, let settings): "K-FAC, \(settings), \(kfac)"
-      }
     let cells = partition.cells
     let zeros = groups.zeroCount > 0 ? ", \(groups.zeroCount) of them stay zero" : ""
     let followed = try ruleOfTensor()
@@ -97,7 +85,8 @@ extension TrainingPlan {
     return """
       data       \(dataset.description)
       network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)\(zeros)
-      optimizer  \(optimizer), \(rate)\(try kfacSummary())\(groupLines)\(pruningSummary(masks))
+      optimizer  \(optimizer.summary(learningRate: schedule.base))\(try kfacSummary())\(groupLines)\
+      \(pruningSummary(masks))
       batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
       \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank

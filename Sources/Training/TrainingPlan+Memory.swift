@@ -8,20 +8,15 @@ import Sharding
 extension TrainingPlan {
   /// What the run will hold on this rank.
   ///
-  /// - Parameters:
-  ///   - layers: those with Kronecker factors.
-  ///   - hasMasks: whether weights are removed.
+  /// - Parameter hasMasks: whether weights are removed.
   func memory(
-    layers: [KFAC.Layer], groups: ParameterGroups, hasMasks: Bool, partition: CellPartition,
-    on world: Communicator
+    groups: ParameterGroups, hasMasks: Bool, partition: CellPartition, on world: Communicator
   ) throws -> MemoryPlan {
     let microBatches = Partition(of: self.microBatches, over: world.size)
     let examples = batches.batchSize / self.microBatches
     let d = network.layout.count
     var memory = MemoryPlan(
-      optimizer: optimizer.bytes(
-        layers: layers, microBatches: microBatches, groups: groups,
-        measuresDirection: measuresDirection, partition: partition, rank: world.rank)
+      optimizer: optimizer.bytes(try optimizerContext(groups, partition), rank: world.rank)
         + spectrumBytes,
       vectors: 4 * d
         + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
@@ -42,52 +37,51 @@ extension TrainingPlan {
   ///
   /// - Parameter fits: whether a plan does.
   func memoryRemedy(fits: (TrainingPlan) throws -> Bool) throws -> String? {
-    if case .mfac(let mfac) = optimizer {
-      func with(_ window: Int, _ form: WindowForm) -> TrainingPlan {
-        var (plan, smaller) = (self, mfac)
-        (smaller.window, smaller.windowForm) = (window, form)
-        plan.optimizer = .mfac(smaller)
-        return plan
-      }
-      /// The largest window of a form; 0 where there is none.
-      func largest(_ form: WindowForm) throws -> Int {
-        var (fitting, window) = (0, mfac.window + 1)
-        while fitting + 1 < window {
-          let middle = (fitting + window) / 2
-          if try fits(with(middle, form)) { fitting = middle } else { window = middle }
-        }
-        return fitting
-      }
-      let own = mfac.windowForm
-      let forms: [(WindowForm, String)] = [
-        (WindowForm(type: .bfloat16, density: own.density), "--window-type bfloat16"),
-        (
-          WindowForm(type: .bfloat16, density: min(own.density, 0.1)),
-          "--window-type bfloat16 --window-density 0.1"
-        ),
-      ].filter { $0.0 != own }
-      let window = try largest(own)
-      if let (_, flags) = try forms.first(where: { try fits(with(mfac.window, $0.0)) }) {
-        return "with \(flags) it fits"
-          + (window > 0 ? "; as it is, --window \(window) is the largest that does" : "")
-      }
-      if window > 0 {
-        let others = try forms.map { (try largest($0.0), $0.1) }.filter { $0.0 > window }
-        return "--window \(window) is the largest that fits"
-          + (others.last.map { ", or --window \($0.0) \($0.1)" } ?? "")
+    func remedy(_ configuration: some MemorySavingConfiguration) throws -> String? {
+      try configuration.memoryRemedy { smaller in
+        var plan = self
+        plan.optimizer = smaller
+        return try fits(plan)
       }
     }
+    if let text = try optimizer.memorySaving.flatMap({ try remedy($0) }) { return text }
     var plan = self
-    if case .kfac(var kfac, let settings) = optimizer, !kfac.usesSamples {
-      (kfac.keepsAllFactors, kfac.workerShare) = (false, 1e-9)
-      plan.optimizer = .kfac(kfac, settings)
-      if try fits(plan) { return "with --kfac-factors owners --kfac-grad-workers 1e-9 it fits" }
-      plan = self
-    }
     while plan.batches.batchSize % (2 * plan.microBatches) == 0 {
       plan.microBatches *= 2
       guard try !fits(plan) else { return "with --micro-batches \(plan.microBatches) it fits" }
     }
     return nil
+  }
+
+  /// What the optimizer is made for.
+  func optimizerContext(
+    _ groups: ParameterGroups, _ partition: CellPartition
+  ) throws -> OptimizerContext {
+    OptimizerContext(
+      partition: partition, groups: groups, tensors: network.parameterTensors,
+      layers: try kfacLayers(), microBatches: Partition(of: microBatches, over: partition.ranks),
+      clipNorm: clipNorm, measuresDirection: measuresDirection)
+  }
+}
+
+extension NetworkDescription {
+  /// The tensors as optimizers distinguish them. The head is the last layer with a matrix; tensors of
+  /// no layer with factors are embeddings of positions where they have two dimensions.
+  package var parameterTensors: [ParameterTensor] {
+    let layers = kroneckerLayers
+    return layout.tensors.enumerated().map { index, tensor in
+      let layer = layers.first { $0.weight == index }
+      let role: ParameterTensor.Role =
+        if let layer {
+          if layer.isEmbedding {
+            .embedding
+          } else if layer == layers.last {
+            .head
+          } else {
+            .matrix(rows: layer.outputs, columns: layer.inputs)
+          }
+        } else { tensor.shape.count > 1 ? .embedding : .vector }
+      return ParameterTensor(name: tensor.name, range: tensor.range, role: role)
+    }
   }
 }

@@ -108,7 +108,7 @@ extension TrainingPlan {
     if manifest.trainingData != trainingData {
       progress.warn("the training data are not those that the checkpoint was trained on")
     }
-    if !manifest.hasWindow, case .mfac = optimizer {
+    if !manifest.hasWindow, optimizer.windowed != nil {
       progress.say("           the window is not in it, and fills anew")
     }
     for (what, stored, now) in [
@@ -160,8 +160,7 @@ extension TrainingPlan {
   /// Refuses a checkpoint that means something else with the plan's settings.
   private func check(_ checkpoint: Checkpoint) throws {
     let manifest = checkpoint.manifest
-    var fixed = ["model", "optimizer", "window", "window-type", "window-density", "sparse"]
-    if case .kfac = optimizer { fixed += ["solver", "kfac-normalization"] }
+    let fixed = ["model", "optimizer"] + optimizer.fixedSettings + ["sparse"]
     for difference in manifest.differences(from: configuration)
     where fixed.contains(difference.key) {
       // A model file may be elsewhere now.

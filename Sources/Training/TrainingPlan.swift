@@ -1,5 +1,6 @@
 import Datasets
 import Networks
+import Optimizers
 
 /// A training run as it is to be. The defaults are the program's.
 public struct TrainingPlan: Sendable {
@@ -42,7 +43,7 @@ public struct TrainingPlan: Sendable {
   /// To be trained.
   public var network: NetworkDescription
   /// Which, with its settings.
-  public var optimizer: OptimizerChoice
+  public var optimizer: any OptimizerConfiguration
   /// Of the learning rate; it tells the steps too.
   public var schedule: LearningRateSchedule
   /// Which examples make the batch of a step.
@@ -94,8 +95,9 @@ public struct TrainingPlan: Sendable {
 
   /// The program's defaults for the rest.
   public init(
-    dataset: Dataset, network: NetworkDescription, optimizer: OptimizerChoice,
-    schedule: LearningRateSchedule, batches: BatchOrder, runDirectory: String
+    dataset: Dataset, network: NetworkDescription,
+    optimizer: any OptimizerConfiguration, schedule: LearningRateSchedule, batches: BatchOrder,
+    runDirectory: String
   ) {
     self.dataset = dataset
     self.network = network

@@ -70,7 +70,7 @@ struct PredictCommand: ParsableCommand {
       problem: problem,
       statistics: problem.part == .step
         ? try options.step.network.description.stateLayout.count : 0,
-      kronecker: try options.step.kroneckerSteps(measured), measured: measured.result,
+      load: try options.step.load(of: problem, measured), measured: measured.result,
       additionSeconds: Self.additionSeconds(count: min(problem.parameters, 1 << 24)),
       link: ScalingCurves.Link(latency: latency, bandwidth: bandwidth))
     let results = problem.withEfficiency(

@@ -12,7 +12,8 @@ struct Prediction {
   let problem: Problem
   /// s, running statistics of the network; none for the optimizer alone.
   let statistics: Int
-  let kronecker: KroneckerSteps?
+  /// What the optimizer sends and does with a number of ranks.
+  let load: (_ ranks: Int) -> OptimizerLoad
   /// On one rank.
   let measured: StepResult
   /// Of adding a coordinate of one vector to another's.
@@ -21,8 +22,9 @@ struct Prediction {
 
   func step(ranks p: Int) -> StepResult {
     var phases: [StepResult.PhaseCost] = []
-    let traffic = problem.traffic(ranks: p, statistics: statistics, kronecker: kronecker)
-    let work = Work(problem, ranks: p, kronecker)
+    let load = load(p)
+    let traffic = problem.traffic(ranks: p, statistics: statistics, load: load)
+    let work = Work(problem, ranks: p, load)
     for phase in Phase.allCases {
       guard let one = measured[phase]?.seconds else { continue }
       let sent = traffic[phase] ?? [Traffic](repeating: Traffic(), count: p)
@@ -54,12 +56,11 @@ struct Prediction {
     private let measuredMicroBatches: Int
     private let parameters: Int
     private let ranks: Int
-    private let load: KFAC.Load?
-    private let hasSamples: Bool
+    private let load: OptimizerLoad
 
-    init(_ problem: Problem, ranks p: Int, _ kronecker: KroneckerSteps?) {
+    init(_ problem: Problem, ranks p: Int, _ load: OptimizerLoad) {
       ranks = p
-      hasSamples = kronecker?.configuration.usesSamples == true
+      self.load = load
       let one = problem.parameters(ranks: 1)
       let partition = problem.partition(ranks: p)
       sliceCounts = (0..<p).map { partition.slice(of: $0).count }
@@ -69,7 +70,6 @@ struct Prediction {
       parameters = problem.parameters(ranks: p)
       measuredMicroBatches = problem.microBatches(ranks: 1) ?? 0
       let shares = problem.shares(ranks: p)
-      load = shares.flatMap { kronecker?.load(microBatches: $0, partition: partition) }
       microBatches = (0..<p).map { shares?.range(of: $0).count ?? 0 }
       nodes = (0..<p).map { rank in
         shares.map { FixedTree.cover($0.range(of: rank), of: $0.items).count } ?? 0
@@ -80,17 +80,16 @@ struct Prediction {
     /// - Parameter one: seconds that one rank took.
     func seconds(of phase: Phase, rank: Int, one: Double, addition: Double) -> Double {
       switch phase {
-      // Samples make products micro-batch by micro-batch.
-      case .inverse where hasSamples: return one * microBatchShare(rank)
-      case .exchange where hasSamples: return one * sumShare(rank)
+      case .inverse where load.multipliesMicroBatches: return one * microBatchShare(rank)
+      case .exchange where load.multipliesMicroBatches: return one * sumShare(rank)
       case .data, .gradient, .factors, .quadratic: return one * microBatchShare(rank)
       case .reduceScatter:
         // Micro-batches' gradients are added up on their rank, and then the ranks' nodes.
         let additions =
           (microBatches[rank] - nodes[rank]) * parameters + (allNodes - 1) * sliceCounts[rank]
         return addition * Double(additions)
-      case .direction: return one * (load?.directionShares[rank] ?? slices[rank])
-      case .inverse: return one * (load?.inversionShares[rank] ?? 1)
+      case .direction: return one * (load.shares[.direction]?[rank] ?? slices[rank])
+      case .inverse: return one * (load.shares[.inverse]?[rank] ?? 1)
       case .gramRow, .update: return one * slices[rank]
       case .sum: return one * cells[rank]
       case .loss, .solve, .exchange, .allGather, .spectrum, .pruning, .evaluation,

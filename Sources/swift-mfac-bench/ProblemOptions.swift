@@ -6,6 +6,7 @@ import MPI
 import Networks
 import Optimizers
 import Results
+import Sharding
 import Training
 
 extension OptimizerName: ExpressibleByArgument {}
@@ -19,7 +20,7 @@ struct StepOptions: ParsableArguments {
   var model = "cnn"
 
   @Option(help: "Optimizer.")
-  var optimizer = OptimizerName.mfac
+  var optimizer = OptimizerName(ShardedMFAC.Configuration.self)
 
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac); it is full.")
   var window = 256
@@ -71,7 +72,8 @@ struct StepOptions: ParsableArguments {
     try require(
       kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
       kfacGradWorkers)
-    try solving.check(factorEvery: kfac.factorEvery, workerShare: kfacGradWorkers)
+    try solving.check(
+      factorEvery: factorEvery ?? solving.factorEvery, workerShare: kfacGradWorkers)
     try requireUse(of: typedOptions(in: CommandLine.arguments), by: Self.uses, in: self)
     try require(
       batchSize % microBatches == 0, "--batch-size",
@@ -83,85 +85,86 @@ struct StepOptions: ParsableArguments {
   /// What each option is for, where it is not for all optimizers.
   private static var uses: [OptionUse<StepOptions>] {
     [
-      ofOptimizer(["window", "window-type", "window-density"], .mfac),
-      ofOptimizer(["solver", "factor-every", "inverse-every", "kfac-grad-workers"], .kfac),
+      ofOptimizer(["window", "window-type", "window-density"], ShardedMFAC.Configuration.self),
+      ofOptimizer(
+        ["solver", "factor-every", "inverse-every", "kfac-grad-workers"], KFAC.Configuration.self),
       OptionUse<StepOptions>(
         ["cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start"],
         beside: "--solver cg of --optimizer kfac",
         got: {
-          $0.optimizer == .kfac
+          $0.kfac != nil
             ? "--solver \($0.solving.solver.rawValue)" : "--optimizer \($0.optimizer.rawValue)"
-        }, where: { $0.optimizer == .kfac && $0.solving.solver == .cg }),
+        }, where: { $0.kfac != nil && $0.solving.solver == .cg }),
     ]
   }
 
   private static func ofOptimizer(
-    _ options: [String], _ kind: OptimizerName
+    _ options: [String], _ kind: any OptimizerConfiguration.Type
   ) -> OptionUse<StepOptions> {
     OptionUse(
-      options, beside: "--optimizer \(kind.rawValue)",
-      got: { "--optimizer \($0.optimizer.rawValue)" }, where: { $0.optimizer == kind })
+      options, beside: "--optimizer \(kind.name)",
+      got: { "--optimizer \($0.optimizer.rawValue)" },
+      where: { $0.optimizer.rawValue == kind.name })
   }
 
   var network: BenchmarkNetwork { get throws { try checked { try BenchmarkNetwork.named(model) } } }
 
-  var choice: OptimizerChoice {
-    switch optimizer {
-    case .mfac:
-      .mfac(
-        ShardedMFAC.Configuration(
-          window: window, windowForm: WindowForm(type: windowType, density: windowDensity)))
-    case .kfac: .kfac(kfac, Self.kroneckerSettings)
-    case .sgd: .sgd(momentum: 0.9, weightDecay: .coupled(0))
-    case .adamw: .adamw(weightDecay: .decoupled(0))
+  /// The program's defaults, but for the options above.
+  var configuration: any OptimizerConfiguration {
+    var configuration = optimizer.configuration.init()
+    if var mfac = configuration as? ShardedMFAC.Configuration {
+      mfac.window = window
+      mfac.windowForm = WindowForm(type: windowType, density: windowDensity)
+      configuration = mfac
+    } else if var kfac = configuration as? KFAC.Configuration {
+      kfac.solver = solving.ofLayers
+      (kfac.factorEvery, kfac.inverseEvery) = (factorEvery ?? solving.factorEvery, inverseEvery)
+      kfac.workerShare = kfacGradWorkers
+      configuration = kfac
     }
+    return configuration
   }
 
-  private static let kroneckerSettings = KroneckerSettings(fisher: .monteCarlo(samples: 1))
-
-  var kfac: KFAC.Configuration {
-    var kfac = KFAC.Configuration()
-    kfac.solver = solving.ofLayers
-    (kfac.factorEvery, kfac.inverseEvery) = (
-      factorEvery ?? solving.factorEvery, inverseEvery
-    )
-    kfac.workerShare = kfacGradWorkers
-    return kfac
-  }
-
-  private var kfacLayers: [KFAC.Layer] {
-    get throws {
-      try Self.kroneckerSettings.layers(of: network.description).map {
-        KFAC.Layer($0, scales: (1, 1))
-      }
-    }
-  }
+  private var kfac: KFAC.Configuration? { configuration as? KFAC.Configuration }
 
   /// Random gradients are independent only where there are fewer of them than coordinates.
   func checkWindow(parameters d: Int) throws {
-    guard optimizer == .mfac else { return }
+    guard configuration.windowed != nil else { return }
     let kept = Int(windowDensity * Double(d))
     try require(window < kept, "--window", "below the number of coordinates kept, \(kept)", window)
   }
 
   /// What the optimizer does with `parameters` of them.
   func problem(part: Problem.Part, scaling: Problem.Scaling, parameters: Int) -> Problem {
-    let isMFAC = optimizer == .mfac
+    let hasWindow = configuration.windowed != nil
     return Problem(
       part: part, scaling: scaling, parameters: parameters, optimizer: optimizer,
-      window: isMFAC ? window : nil, windowType: isMFAC ? windowType.rawValue : nil,
-      windowDensity: isMFAC ? windowDensity : nil)
+      window: hasWindow ? window : nil, windowType: hasWindow ? windowType.rawValue : nil,
+      windowDensity: hasWindow ? windowDensity : nil)
   }
 
   /// Steps after which they do the same again.
-  var period: Int { optimizer == .kfac ? kfac.period : 1 }
+  var period: Int { configuration.period }
 
-  /// K-FAC's steps, of which these were measured.
-  func kroneckerSteps(_ measured: StepMeasurement) throws -> KroneckerSteps? {
-    guard optimizer == .kfac else { return nil }
-    return KroneckerSteps(
-      configuration: kfac, layers: try kfacLayers, measured: measured.steps,
-      products: measured.products)
+  /// What the optimizer sends and does with a number of ranks, by steps that were measured on one.
+  func load(
+    of problem: Problem, _ measured: StepMeasurement
+  ) throws -> (_ ranks: Int) -> OptimizerLoad {
+    let configuration = configuration
+    let isStep = problem.part == .step
+    let description = try network.description
+    let tensors = isStep ? description.parameterTensors : []
+    let layers = (isStep ? configuration.layerStatistics?.statistics : nil).map {
+      $0.layers(of: description).map { KFAC.Layer($0, scales: (1, 1)) }
+    }
+    let steps = MeasuredSteps(count: measured.steps, products: measured.products)
+    return { ranks in
+      configuration.load(
+        OptimizerContext(
+          partition: problem.partition(ranks: ranks), tensors: tensors, layers: layers ?? [],
+          microBatches: problem.shares(ranks: ranks) ?? Partition(of: ranks, over: ranks)),
+        measured: steps)
+    }
   }
 
   /// A step of the model.
@@ -171,8 +174,7 @@ struct StepOptions: ParsableArguments {
     problem.model = model
     problem.batchSize = batchSize
     problem.microBatches = microBatches
-    if optimizer == .kfac {
-      let kfac = kfac
+    if let kfac {
       (problem.factorEvery, problem.inverseEvery) = (kfac.factorEvery, kfac.inverseEvery)
       problem.workerShare = kfac.workerShare
       problem.solver = kfac.solver.title
@@ -202,8 +204,9 @@ struct SweepOptions: ParsableArguments {
   func validate() throws {
     try require("--parameters", in: 1...1_000_000_000_000, parameters)
     try require(
-      part == .step || step.optimizer != .kfac, "--part optimizer",
-      "another optimizer than kfac, which is made of a model's layers", "kfac")
+      part == .step || !step.optimizer.configuration.needsNetwork, "--part optimizer",
+      "another optimizer than \(step.optimizer.rawValue), which is made of a model's layers",
+      step.optimizer.rawValue)
   }
 
   /// Of the other part's options: scripts give the same to both.

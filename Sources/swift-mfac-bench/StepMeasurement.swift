@@ -6,7 +6,7 @@ import Results
 struct StepMeasurement {
   let result: StepResult
   let steps: Int
-  /// Of each layer that K-FAC solves equations with, the products with its curvature in these steps.
+  /// The products with the curvature of each layer whose equations are solved, in these steps.
   let products: [Int]
 
   /// In a step, of the layer with least and of that with most.

@@ -13,7 +13,7 @@ struct Workload {
   let prepare: () -> Void
   /// Takes the next step; collective.
   let step: () throws -> PhaseClock
-  /// Of each layer that K-FAC solves equations with, the products with its curvature until now.
+  /// The products with the curvature of each layer whose equations are solved, until now.
   var products: () -> [Int] = { [] }
 
   /// Builds what the problem asks for, its window full. Collective.
@@ -37,7 +37,7 @@ struct Workload {
     var plan = TrainingPlan(
       dataset: try Dataset(
         name: "random", training: examples, test: network.randomExamples(count: 1), details: ""),
-      network: network.description, optimizer: options.choice,
+      network: network.description, optimizer: options.configuration,
       schedule: LearningRateSchedule(base: 0, shape: .constant, totalSteps: .max),
       batches: try BatchOrder(
         exampleCount: batchSize, batchSize: batchSize, order: .sequential, seed: 0),
@@ -47,16 +47,16 @@ struct Workload {
     plan.microBatches = problem.microBatches(ranks: world.size)!
     if case .values = examples.targets { plan.loss = .meanSquaredError }
     let trainer = try Trainer(plan, on: world)
-    try (trainer.step.optimizer as? ShardedMFAC)?.fillWindow(on: world)
+    try trainer.step.optimizer.windowed?.fillWindow(scale: 1, on: world)
     let batch = Array(0..<batchSize)[...]
     var index = 0
     func step() throws -> PhaseClock {
       defer { index += 1 }
       return try trainer.step.take(batch, step: index, epoch: 0, learningRate: 0).clock
     }
-    let sampled = (trainer.step.optimizer as? KFAC)?.sampled
+    let consumer = trainer.step.optimizer.layerStatistics
     return Workload(
-      prepare: {}, step: step, products: { sampled?.productCounts ?? [] })
+      prepare: {}, step: step, products: { consumer?.productCounts ?? [] })
   }
 
   /// A gradient's slice is there, and the slice of the parameters is updated.
@@ -66,19 +66,14 @@ struct Workload {
     let d = problem.parameters(ranks: world.size)
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     let slice = partition.slice(of: world.rank)
-    let shares = Partition(of: world.size, over: world.size)
-    let memory = try world.agree {
-      MemoryPlan(
-        optimizer: options.choice.bytes(
-          microBatches: shares, groups: ParameterGroups(), partition: partition,
-          rank: world.rank),
-        vectors: 8 * slice.count, activations: 0)
-    }
+    let context = OptimizerContext(
+      partition: partition, microBatches: Partition(of: world.size, over: world.size))
+    let memory = MemoryPlan(
+      optimizer: options.configuration.bytes(context, rank: world.rank),
+      vectors: 8 * slice.count, activations: 0)
     try memory.check(on: world)
-    let optimizer = try options.choice.make(
-      microBatches: shares, clipNorm: nil, groups: ParameterGroups(), partition: partition,
-      on: world)
-    try (optimizer as? ShardedMFAC)?.fillWindow(on: world)
+    let optimizer = try options.configuration.make(context, on: world)
+    try optimizer.windowed?.fillWindow(scale: 1, on: world)
     let gradient = Buffer<Float>(count: slice.count)
     let parameters = Buffer<Float>(count: slice.count)
     var random = RandomGradients(rank: world.rank)

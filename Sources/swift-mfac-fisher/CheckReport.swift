@@ -86,7 +86,7 @@ struct CheckReport: Encodable {
     (fisherSamples, seed, outside) = (network.samples, network.seed, network.outside)
     mfac = Dictionary(uniqueKeysWithValues: rows.map { ($0.type.rawValue, $0.distance) })
     self.layers = layers.map { result in
-      func settings(_ fisher: Networks.Fisher) -> Settings? {
+      func settings(_ fisher: Curvature.Fisher) -> Settings? {
         func distance(_ axis: SharedAxis) -> Distance? {
           result.distances.first { $0.fisher == fisher && $0.axis == axis }
             .map { Distance($0.distance) }

@@ -54,11 +54,11 @@ struct DampingSettings: ParsableArguments {
     try require("--damping-every", in: 1...1_000_000, dampingEvery)
   }
 
-  /// Checks what the damping's settings say together, and settles what depends on the optimizer.
-  mutating func resolve(
-    _ optimizer: OptimizerSettings.Kind, _ step: KroneckerOptions.Step
-  ) throws {
-    let damping = damping ?? (optimizer != .kfac ? 1e-4 : step == .adaptive ? 0.1 : 1e-3)
+  /// Checks what the damping's settings say together.
+  ///
+  /// - Parameter standard: λ where none is asked.
+  mutating func resolve(standard: Double) throws {
+    let damping = damping ?? standard
     self.damping = damping
     switch dampingSchedule {
     case .linear, .exponential:
@@ -88,5 +88,32 @@ struct DampingSettings: ParsableArguments {
         .levenbergMarquardt(.init(every: dampingEvery, bounds: dampingMinimum...dampingMaximum))
       }
     return DampingRule(schedule, isRelative: dampingRelative)
+  }
+}
+
+extension DampingSettings {
+  /// What the damping's options are for.
+  static var uses: [OptionUse<Settings>] {
+    [
+      .ofOptimizers(
+        ["checkpoint-window", "damping", "damping-schedule", "damping-final"], damped),
+      OptionUse(
+        ["damping-every", "damping-minimum", "damping-maximum"],
+        beside: "--damping-schedule levenberg-marquardt",
+        got: {
+          $0.hasDamping
+            ? "--damping-schedule \($0.damping.dampingSchedule.rawValue)"
+            : "--optimizer \($0.optimizer.optimizer.rawValue)"
+        },
+        where: { $0.hasDamping && $0.damping.dampingSchedule == .levenbergMarquardt }),
+    ]
+  }
+
+  fileprivate static let damped = OptimizerRegistry.all.filter { $0.isDamped }
+}
+
+extension Settings {
+  fileprivate var hasDamping: Bool {
+    DampingSettings.damped.contains { $0.name == optimizer.optimizer.rawValue }
   }
 }

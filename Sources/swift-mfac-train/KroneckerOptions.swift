@@ -5,7 +5,7 @@ import Networks
 import Optimizers
 import Training
 
-struct KroneckerOptions: ParsableArguments {
+struct KroneckerOptions: OptimizerOptions {
   enum Setting: String, CaseIterable, ExpressibleByArgument { case expand, reduce, auto }
   enum FisherKind: String, CaseIterable, ExpressibleByArgument {
     case type2, mc, empirical
@@ -162,11 +162,17 @@ struct KroneckerOptions: ParsableArguments {
     }
   }
 
-  func configuration(
-    damping: Double, _ rule: DampingRule, momentum: Float, weightDecay: WeightDecay
-  ) -> KFAC.Configuration {
-    var kfac = KFAC.Configuration(damping: damping, momentum: momentum, weightDecay: weightDecay)
-    kfac.dampingRule = rule
+  var learningRate: Double { 0.1 }
+  var damping: Double { step == .adaptive ? 0.1 : 1e-3 }
+
+  func settle(_ settings: inout Settings) {}
+
+  func configuration(in settings: Settings, steps: Int) -> KFAC.Configuration {
+    var kfac = KFAC.Configuration(
+      damping: settings.damping.damping!, momentum: settings.optimizer.momentum,
+      weightDecay: settings.optimizer.decay)
+    kfac.statistics = self.settings
+    kfac.dampingRule = settings.damping.rule(steps: steps)
     if let dampingForm { kfac.dampingForm = dampingForm }
     kfac.solver = solving.ofLayers
     kfac.factorDecay = factorDecay
@@ -177,6 +183,51 @@ struct KroneckerOptions: ParsableArguments {
     kfac.workerShare = kfacGradWorkers
     kfac.keepsAllFactors = kfacFactors == .all
     return kfac
+  }
+}
+
+/// What K-FAC's options are for, and those that its adaptive steps leave without effect.
+extension KroneckerOptions {
+  var uses: [OptionUse<Settings>] {
+    [
+      Self.used(
+        [
+          "kfac-setting", "fisher", "factor-decay", "factor-every", "inverse-every", "damping-form",
+          "solver", "kl-clip", "step", "kfac-normalization", "kfac-grad-workers",
+        ]),
+      OptionUse(
+        ["fisher-samples"], beside: "--fisher mc of --optimizer kfac",
+        got: { $0.kfacWith("fisher", $0.kronecker.fisher.rawValue) },
+        where: { $0.usesKFAC && $0.kronecker.fisher == .mc }),
+      OptionUse(
+        ["cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start"],
+        beside: "--solver cg of --optimizer kfac",
+        got: { $0.kfacWith("solver", $0.kronecker.solving.solver.rawValue) },
+        where: { $0.usesKFAC && $0.kronecker.solving.solver == .cg }),
+      OptionUse(
+        ["kfac-factors"], beside: "--solver cholesky or eigen of --optimizer kfac",
+        got: { $0.kfacWith("solver", $0.kronecker.solving.solver.rawValue) },
+        where: { $0.usesKFAC && $0.kronecker.solving.solver != .cg }),
+      // Rates of groups are shares of it.
+      OptionUse(
+        ["learning-rate"], beside: "--step fixed", got: { _ in "--step adaptive" },
+        where: { !$0.isAdaptive || $0.rules.contains { $0.learningRate != nil } }),
+      OptionUse(
+        ["momentum", "schedule", "warm-up-steps", "cycle"], beside: "--step fixed",
+        got: { _ in "--step adaptive" }, where: { !$0.isAdaptive }),
+      OptionUse(
+        ["drop-every", "drop-factor"], beside: "--schedule step",
+        got: { $0.isAdaptive ? "--step adaptive" : "--schedule \($0.optimizer.schedule.rawValue)" },
+        where: { $0.optimizer.schedule == .step && !$0.isAdaptive }),
+    ]
+  }
+}
+
+extension Settings {
+  fileprivate var usesKFAC: Bool { ownOptions is KroneckerOptions }
+  fileprivate var isAdaptive: Bool { usesKFAC && kronecker.step == .adaptive }
+  fileprivate func kfacWith(_ option: String, _ value: String) -> String {
+    usesKFAC ? "--\(option) \(value)" : "--optimizer \(optimizer.optimizer.rawValue)"
   }
 }
 

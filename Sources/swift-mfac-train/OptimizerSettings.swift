@@ -1,16 +1,13 @@
 import ArgumentParser
-import Curvature
 import Launching
-import LinearAlgebra
 import Optimizers
 import Training
 
 struct OptimizerSettings: ParsableArguments {
-  enum Kind: String, CaseIterable, ExpressibleByArgument { case mfac, kfac, sgd, adamw }
   enum Decay: String, CaseIterable, ExpressibleByArgument { case coupled, decoupled }
 
   @Option(help: "Optimizer.")
-  var optimizer = Kind.mfac
+  var optimizer = OptimizerName(ShardedMFAC.Configuration.self)
 
   @Option(parsing: .unconditional, help: "Step size η. (default: 0.001; 0.1 with kfac)")
   var learningRate: Double?
@@ -41,35 +38,7 @@ struct OptimizerSettings: ParsableArguments {
       """)
   var sparse = false
 
-  @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
-  var window = 256
-
-  @Option(help: "Of the window's numbers: float32, or bfloat16 in half the memory and time (mfac).")
-  var windowType = RowType.float32
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      The share of a gradient's coordinates that the window keeps, the largest ones; what it leaves \
-      out is added to the next gradient (mfac).
-      """)
-  var windowDensity = 1.0
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      I: the gradient of every I-th step goes into the window; others are preconditioned with it \
-      beside those (mfac).
-      """)
-  var insertEvery = 1
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      P: every P-th step takes its direction from the window; others go along their own gradient, as \
-      far as the last of these (mfac).
-      """)
-  var preconditionEvery = 1
+  @OptionGroup var mfac: MFACOptions
 
   enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine, linear }
 
@@ -97,16 +66,8 @@ struct OptimizerSettings: ParsableArguments {
     try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
     try require(
       weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0 and finite", weightDecay)
-    try require("--window", in: 1...1_000_000, window)
-    try require(
-      windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
     if let clipNorm {
       try require(clipNorm > 0 && clipNorm.isFinite, "--clip-norm", "> 0 and finite", clipNorm)
-    }
-    for (flag, steps) in [
-      ("--insert-every", insertEvery), ("--precondition-every", preconditionEvery),
-    ] {
-      try require(flag, in: 1...1_000_000, steps)
     }
     try require(warmUpSteps >= 0, "--warm-up-steps", "≥ 0", warmUpSteps)
     try require(dropEvery > 0, "--drop-every", "> 0", dropEvery)
@@ -115,33 +76,9 @@ struct OptimizerSettings: ParsableArguments {
 }
 
 extension OptimizerSettings {
-  /// Settles what depends on the optimizer.
-  mutating func resolve() {
-    learningRate = learningRate ?? (optimizer == .kfac ? 0.1 : 1e-3)
-  }
-
-  func choice(
-    damping: Double, _ rule: DampingRule, _ kronecker: KroneckerOptions
-  ) -> OptimizerChoice {
-    let decay: WeightDecay =
-      weightDecayMode == .decoupled || optimizer == .adamw
-      ? .decoupled(weightDecay) : .coupled(weightDecay)
-    switch optimizer {
-    case .mfac:
-      var mfac = ShardedMFAC.Configuration(
-        window: window, windowForm: WindowForm(type: windowType, density: windowDensity),
-        damping: damping, momentum: momentum, weightDecay: decay)
-      mfac.dampingRule = rule
-      mfac.insertEvery = insertEvery
-      mfac.preconditionEvery = preconditionEvery
-      return .mfac(mfac)
-    case .kfac:
-      return .kfac(
-        kronecker.configuration(
-          damping: damping, rule, momentum: momentum, weightDecay: decay), kronecker.settings)
-    case .sgd: return .sgd(momentum: momentum, weightDecay: decay)
-    case .adamw: return .adamw(weightDecay: decay)
-    }
+  /// The rate, added to the gradient or apart from it.
+  var decay: WeightDecay {
+    weightDecayMode == .decoupled ? .decoupled(weightDecay) : .coupled(weightDecay)
   }
 
   func schedule(steps: Int) -> LearningRateSchedule {
@@ -157,4 +94,4 @@ extension OptimizerSettings {
   }
 }
 
-extension RowType: ExpressibleByArgument {}
+extension OptimizerName: ExpressibleByArgument {}

@@ -1,56 +1,16 @@
 import ArgumentParser
 import Launching
+import Optimizers
 
 extension Settings {
   /// What each option is for, where it is not for all that can be set. The settings are as they were typed,
   /// before what depends on others is settled.
-  static var uses: [OptionUse<Settings>] {
+  var uses: [OptionUse<Settings>] {
+    optionsOfOptimizers.flatMap(\.uses) + DampingSettings.uses + Self.pruningUses
+  }
+
+  private static var pruningUses: [OptionUse<Settings>] {
     [
-      ofOptimizers(
-        [
-          "window", "window-type", "window-density", "insert-every", "precondition-every",
-          "damping-relative", "spectrum-every",
-        ], [.mfac]),
-      ofOptimizers(
-        ["checkpoint-window", "damping", "damping-schedule", "damping-final"], [.mfac, .kfac]),
-      ofOptimizers(
-        [
-          "kfac-setting", "fisher", "factor-decay", "factor-every", "inverse-every", "damping-form",
-          "solver", "kl-clip", "step", "kfac-normalization", "kfac-grad-workers",
-        ], [.kfac]),
-      use(
-        ["damping-every", "damping-minimum", "damping-maximum"],
-        beside: "--damping-schedule levenberg-marquardt",
-        got: { $0.dampingOf },
-        where: { $0.hasDamping && $0.damping.dampingSchedule == .levenbergMarquardt }),
-      use(
-        ["fisher-samples"], beside: "--fisher mc of --optimizer kfac",
-        got: { $0.kfacWith("fisher", $0.kronecker.fisher.rawValue) },
-        where: { $0.optimizer.optimizer == .kfac && $0.kronecker.fisher == .mc }),
-      use(
-        ["cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start"],
-        beside: "--solver cg of --optimizer kfac",
-        got: { $0.kfacWith("solver", $0.kronecker.solving.solver.rawValue) },
-        where: { $0.optimizer.optimizer == .kfac && $0.kronecker.solving.solver == .cg }),
-      use(
-        ["kfac-factors"], beside: "--solver cholesky or eigen of --optimizer kfac",
-        got: { $0.kfacWith("solver", $0.kronecker.solving.solver.rawValue) },
-        where: { $0.optimizer.optimizer == .kfac && $0.kronecker.solving.solver != .cg }),
-      // Rates of groups are shares of it.
-      use(
-        ["learning-rate"], beside: "--step fixed", got: { _ in "--step adaptive" },
-        where: { !$0.isAdaptive || $0.rules.contains { $0.learningRate != nil } }),
-      use(
-        ["momentum", "schedule", "warm-up-steps", "cycle"], beside: "--step fixed",
-        got: { _ in "--step adaptive" }, where: { !$0.isAdaptive }),
-      use(
-        ["drop-every", "drop-factor"], beside: "--schedule step",
-        got: { $0.isAdaptive ? "--step adaptive" : "--schedule \($0.optimizer.schedule.rawValue)" },
-        where: { $0.optimizer.schedule == .step && !$0.isAdaptive }),
-      use(
-        ["weight-decay-mode"], beside: "another optimizer than adamw, whose decay is decoupled",
-        got: { _ in "--optimizer adamw" },
-        where: { $0.optimizer.optimizer != .adamw || $0.optimizer.weightDecayMode == .decoupled }),
       use(
         ["prune-method", "include", "exclude", "scope"],
         beside: "--sparsity, --prune-schedule or --regrow", got: { _ in "none" },
@@ -83,26 +43,6 @@ extension Settings {
     OptionUse(options, beside: beside, got: got, where: holds)
   }
 
-  private static func ofOptimizers(
-    _ options: [String], _ kinds: [OptimizerSettings.Kind]
-  ) -> OptionUse<Settings> {
-    use(
-      options, beside: "--optimizer \(kinds.map(\.rawValue).joined(separator: " or "))",
-      got: { "--optimizer \($0.optimizer.optimizer.rawValue)" },
-      where: { kinds.contains($0.optimizer.optimizer) })
-  }
-
-  private var hasDamping: Bool { [.mfac, .kfac].contains(optimizer.optimizer) }
-  private var dampingOf: String {
-    hasDamping
-      ? "--damping-schedule \(damping.dampingSchedule.rawValue)"
-      : "--optimizer \(optimizer.optimizer.rawValue)"
-  }
-  private var isAdaptive: Bool { optimizer.optimizer == .kfac && kronecker.step == .adaptive }
-  private func kfacWith(_ option: String, _ value: String) -> String {
-    optimizer.optimizer == .kfac
-      ? "--\(option) \(value)" : "--optimizer \(optimizer.optimizer.rawValue)"
-  }
   private var prunes: Bool {
     pruning.sparsity != nil || pruning.pruneSchedule != nil || pruning.regrow != nil
   }
@@ -129,7 +69,7 @@ extension Configuration {
     guard !isOfRun else { return [] }
     var warnings: [String] = []
     let asked = Set(arguments.map(\.key)).subtracting(typed)
-    for use in Settings.uses {
+    for use in settings.uses {
       let idle = use.idle(among: asked, in: settings).filter { !isStandard($0) }
       for option in idle {
         guard use.idle(among: [option], in: own).isEmpty else {

@@ -27,8 +27,8 @@ struct Settings: ParsableArguments {
   /// of it.
   mutating func checkTogether() throws {
     try data.resolve()
-    optimizer.resolve()
-    try damping.resolve(optimizer.optimizer, kronecker.step)
+    optimizer.learningRate = optimizer.learningRate ?? ownOptions.learningRate
+    try damping.resolve(standard: ownOptions.damping)
     try kronecker.resolve()
     try pruning.resolve(sparse: optimizer.sparse)
     try reliability.resolve()
@@ -49,15 +49,7 @@ struct Settings: ParsableArguments {
     } else if length.steps == nil {
       length.epochs = 3
     }
-    if output.tensorboard, optimizer.optimizer == .mfac {
-      output.spectrumEvery = output.spectrumEvery ?? max(100, optimizer.window / 4)
-    }
-    if optimizer.optimizer == .adamw {
-      try require(
-        optimizer.momentum == 0, "--momentum", "0 with adamw, which has its own",
-        optimizer.momentum)
-      optimizer.weightDecayMode = .decoupled
-    }
+    try ownOptions.settle(&self)
   }
 }
 

@@ -99,7 +99,7 @@ struct Train: ParsableCommand {
       warnings = try configuration.requireUse(
         of: file, own, in: command.settings, typed: typedOptions(in: arguments))
     }
-    try requireUse(of: typedOptions(in: arguments), by: Settings.uses, in: command.settings)
+    try requireUse(of: typedOptions(in: arguments), by: command.settings.uses, in: command.settings)
     try command.settings.checkTogether()
     if command.overwrite {
       try require(
@@ -144,8 +144,7 @@ extension Settings {
 
     var plan = TrainingPlan(
       dataset: dataset, network: network,
-      optimizer: optimizer.choice(
-        damping: damping.damping!, damping.rule(steps: steps), kronecker),
+      optimizer: ownOptions.configuration(in: self, steps: steps),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules

@@ -27,12 +27,14 @@ private func checkLoad() throws {
     var configuration = KFAC.Configuration()
     configuration.solver = solver
     for ranks in [1, 2] {
-      let load = KFAC.load(
-        configuration, layers: layers, microBatches: Partition(of: 2, over: ranks),
-        partition: CellPartition(Cells(parameterCount: d), over: ranks))
-      try check(
-        abs(load.inversionShares.reduce(0, +) - 1) < 1e-12, "inversions: \(load.inversionShares)")
-      let shares = load.directionShares
+      let load = configuration.load(
+        OptimizerContext(
+          partition: CellPartition(Cells(parameterCount: d), over: ranks), layers: layers,
+          microBatches: Partition(of: 2, over: ranks)),
+        measured: MeasuredSteps(count: configuration.period, products: []))
+      let inversions = load.shares[.inverse]!
+      try check(abs(inversions.reduce(0, +) - 1) < 1e-12, "inversions: \(inversions)")
+      let shares = load.shares[.direction]!
       try check(
         ranks == 1 ? shares == [1] : shares.allSatisfy { $0 <= 1 }, "directions: \(shares)")
     }

@@ -100,7 +100,8 @@ private func checkStoredForms(
     let mfac = Stepper(
       {
         ShardedMFAC(
-          ShardedMFAC.Configuration(window: 3, windowForm: form, damping: 1e-2), partition: $0, rank: $1)
+          ShardedMFAC.Configuration(window: 3, windowForm: form, damping: 1e-2), partition: $0,
+          rank: $1)
       }, start(d), on: world)
     for t in 0..<8 {
       if t == 5 {

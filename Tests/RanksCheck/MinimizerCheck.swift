@@ -47,7 +47,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
   }
 
   let sgd = try LossMinimizer(
-    startingAt: origin, optimizer: .sgd(momentum: 0, weightDecay: .coupled(0)),
+    startingAt: origin, optimizer: SGD.Configuration(),
     microBatches: microBatches, on: world)
   for wrong: Float? in [nil, .infinity, nil] { _ = try take(sgd, rate: 0.25, wrong: wrong) }
   for j in 0..<d {
@@ -60,7 +60,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
   var configuration = ShardedMFAC.Configuration(window: 4, damping: 0.5)
   configuration.dampingRule = DampingRule(.levenbergMarquardt(.init(every: 2)))
   let mfac = try LossMinimizer(
-    startingAt: origin, optimizer: .mfac(configuration), microBatches: microBatches, on: world)
+    startingAt: origin, optimizer: configuration, microBatches: microBatches, on: world)
   var damping = 0.5
   for t in 0..<16 {
     let before = meanLoss(mfac.parameters)

@@ -38,7 +38,7 @@ extension KFAC {
   }
 
   /// What turns a layer's gradient into its direction.
-  public enum Solver: Sendable, Equatable {
+  public enum Solver: Codable, Equatable, Sendable {
     /// Inverses of its factors' moving averages.
     case factors(FactorSolver)
     /// Equations with its curvature on the step's batch alone; normalisation layers keep their factors.
@@ -46,7 +46,7 @@ extension KFAC {
   }
 
   /// Of conjugate gradients.
-  public struct IterativeSolver: Sendable, Equatable {
+  public struct IterativeSolver: Codable, Equatable, Sendable {
     /// What a product is with.
     public var operation = CurvatureOperator.factored
     /// When they end.
@@ -59,7 +59,9 @@ extension KFAC {
   }
 
   /// What is asked of K-FAC.
-  public struct Configuration: Sendable, Equatable {
+  public struct Configuration: Codable, Equatable, Sendable {
+    /// What is gathered of the layers.
+    public var statistics = KroneckerSettings(fisher: .monteCarlo(samples: 1))
     /// λ, to begin with.
     public var damping: Double
     /// How λ goes on.
@@ -91,7 +93,7 @@ extension KFAC {
 
     /// The program's defaults for all else, but that no direction is scaled.
     public init(
-      damping: Double = 1e-3, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
+      damping: Double, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
     ) {
       self.damping = damping
       self.momentum = momentum
@@ -161,7 +163,52 @@ extension KFAC {
   }
 }
 
-extension KFAC.Configuration {
+extension KFAC.Configuration: LayerStatisticsConfiguration, MemorySavingConfiguration {
+  public static let name = "kfac"
+  public static let needsNetwork = true
+  public static let isDamped = true
+
+  public init() { self.init(damping: 1e-3) }
+
+  public var fixedSettings: [String] { ["solver", "kfac-normalization"] }
+
+  public func summary(learningRate: Double) -> String {
+    "K-FAC, \(statistics), \(self), "
+      + (isAdaptive
+        ? "learning rate and momentum of a quadratic model" : "learning rate \(learningRate)")
+  }
+
+  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
+    KFAC.bytes(
+      self, layers: context.layers, microBatches: context.microBatches, groups: context.groups,
+      partition: context.partition, rank: rank)
+  }
+
+  public func make(
+    _ context: OptimizerContext, on world: Communicator
+  ) throws -> any ShardedOptimizer {
+    try KFAC(
+      self, layers: context.layers, microBatches: context.microBatches,
+      clipNorm: context.clipNorm, groups: context.groups,
+      measuresDirection: context.measuresDirection, partition: context.partition, on: world)
+  }
+
+  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
+    KFAC.load(self, context, measured)
+  }
+
+  public func memoryRemedy(fits: (KFAC.Configuration) throws -> Bool) rethrows -> String? {
+    guard !usesSamples else { return nil }
+    var smaller = self
+    (smaller.keepsAllFactors, smaller.workerShare) = (false, 1e-9)
+    return try fits(smaller)
+      ? "with --kfac-factors owners --kfac-grad-workers 1e-9 it fits" : nil
+  }
+
+  public var sampleOperator: CurvatureOperator? {
+    if case .conjugateGradients(let solver) = solver { solver.operation } else { nil }
+  }
+
   /// Steps after which factors, inversions and comparisons of λ begin again.
   public var period: Int {
     leastCommonMultiple(
@@ -172,7 +219,6 @@ extension KFAC.Configuration {
   /// From one batch whose factors, or samples, are taken to the next.
   public var stepsBetweenFactors: Int { usesSamples ? 1 : factorEvery }
 
-  /// How many changes of the parameters at once the Gauss–Newton matrix is asked for.
   public var formCount: Int {
     isAdaptive ? 2 : dampingRule.levenbergMarquardt == nil ? 0 : 1
   }
@@ -190,9 +236,7 @@ extension KFAC.Configuration {
   }
 
   /// Whether layers have samples instead of factors.
-  public var usesSamples: Bool {
-    if case .conjugateGradients = solver { true } else { false }
-  }
+  public var usesSamples: Bool { sampleOperator != nil }
 
   /// Those that have samples instead of factors.
   func sampledLayers(_ layers: [KFAC.Layer]) -> [KFAC.Layer] {

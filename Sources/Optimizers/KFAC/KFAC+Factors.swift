@@ -4,32 +4,32 @@ import MPI
 import Sharding
 
 /// Factors come from outside, micro-batch by micro-batch, before the step that takes them in.
-extension KFAC {
-  /// Whether the next step's batch is one whose factors, or samples, are taken.
+extension KFAC: LayerStatisticsConsumer {
   public var wantsFactors: Bool {
     averageWeight == 0 || stepsTaken % configuration.stepsBetweenFactors == 0
   }
 
-  /// The packed sums φ [f] to be written for a micro-batch of this rank, those of a layer at
-  /// `factorRanges`.
   public func beginFactors(
     microBatch: Int, on world: Communicator
   ) throws -> UnsafeMutableBufferPointer<Float> {
     try factorSums.begin(microBatch: microBatch, on: world)
   }
 
-  /// Of each layer where A and B lie in φ; nowhere where it has samples instead.
   public var factorRanges: [[Range<Int>]] { placement.ranges }
 
-  /// Says that they are written.
   public func endFactors(on world: Communicator) throws {
     try factorSums.advance(to: 0, on: world)
   }
 
-  /// Completes the sums over the batch. Collective.
   public func finishFactors(on world: Communicator) throws {
     pendingSums = try factorSums.finish(on: world)
   }
+
+  public var sampleOperator: CurvatureOperator? { configuration.sampleOperator }
+
+  public var productCounts: [Int] { sampled?.productCounts ?? [] }
+
+  public func take(samples: [[LayerSamples<Float>]]) { sampled!.take(samples) }
 
   /// Takes the sums into the averages, where there are some.
   ///

@@ -64,29 +64,13 @@ extension KFAC {
     }
   }
 
-  /// What each rank sends, and does, in a step: for predictions, from sizes alone.
-  public struct Load: Sendable {
-    /// By phase, in steps that do everything.
-    public var traffic: [Phase: [Traffic]]
-    /// The exchanges of inverses, which are part of the exchanges in steps that invert.
-    public var inverses: [Traffic]
-    /// What the inversions themselves send.
-    public var inversions: [Traffic]
-    /// Of all inversions the share of each rank.
-    public var inversionShares: [Double]
-    /// Of all products with inverses, as one rank alone makes them, the share of each rank.
-    public var directionShares: [Double]
-    /// Of each layer with samples what each rank sends for one product, in the exchanges: how many
-    /// there are in a step, sizes do not tell.
-    public var products: [[Traffic]]
-  }
-
-  /// - Parameters:
-  ///   - partition: over as many ranks as are asked about.
-  public static func load(
-    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
-    partition: CellPartition
-  ) -> Load {
+  /// What each rank sends, and does, in a step.
+  static func load(
+    _ configuration: Configuration, _ context: OptimizerContext, _ measured: MeasuredSteps
+  ) -> OptimizerLoad {
+    let (layers, microBatches, partition) = (
+      context.layers, context.microBatches, context.partition
+    )
     let ranks = partition.ranks
     let placement = placement(of: layers, configuration, ranks: ranks)
     let slices = partition.slices
@@ -133,22 +117,36 @@ extension KFAC {
       products = SampledLayers.traffic(
         settings, configuration.sampledLayers(layers), microBatches: microBatches)
     }
+    let inverses = RangeExchange.traffic(
+      inverseMoves(layers, configuration, placement), ranks: ranks)
+    // The traces of the averages.
+    let traces = (0..<ranks).map { rank in
+      let own = placement.owners.joined().count { $0 == rank }
+      return Traffic.allGather(bytes: 8 * own, ranks: ranks)
+        + Communicator.agreementTraffic(ranks: ranks)
+    }
+    var load = OptimizerLoad(traffic: [
+      .sum: TreeSum.traffic(over: partition, width: 1),
+      .factors: factors.map { $0.mean(over: configuration.stepsBetweenFactors) },
+      .exchange: (0..<ranks).map { rank in
+        let products = zip(products, measured.products).reduce(Traffic()) {
+          $0 + $1.0[rank] * $1.1
+        }
+        let inversions = measured.count / configuration.inverseEvery
+        return (exchange[rank] * measured.count + inverses[rank] * inversions + products)
+          .mean(over: measured.count)
+      },
+      .inverse: traces.map { $0.mean(over: configuration.inverseEvery) },
+    ])
     // One rank does it all, once.
     let whole = layers.reduce(0) { configuration.solver(of: $1) == nil ? $0 : $0 + work($1) }
     let all = inversions.reduce(0, +)
-    return Load(
-      traffic: [.factors: factors, .exchange: exchange],
-      inverses: RangeExchange.traffic(
-        inverseMoves(layers, configuration, placement), ranks: ranks),
-      // The traces of the averages.
-      inversions: (0..<ranks).map { rank in
-        let own = placement.owners.joined().count { $0 == rank }
-        return .allGather(bytes: 8 * own, ranks: ranks)
-          + Communicator.agreementTraffic(ranks: ranks)
-      },
-      inversionShares: inversions.map { all > 0 ? $0 / all : 0 },
-      directionShares: directions.map { whole > 0 ? $0 / whole : 0 },
-      products: products)
+    load.shares = [
+      .inverse: inversions.map { all > 0 ? $0 / all : 0 },
+      .direction: directions.map { whole > 0 ? $0 / whole : 0 },
+    ]
+    load.multipliesMicroBatches = configuration.usesSamples
+    return load
   }
 
   /// Of each layer where the inverses of A and B are in a vector of all inverses.

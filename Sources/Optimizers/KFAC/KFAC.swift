@@ -43,7 +43,7 @@ public final class KFAC: ShardedOptimizer {
   /// Of each layer that this rank works on.
   var inverses: [KroneckerInverse<Float>?]
   /// Where layers have samples instead of factors.
-  public let sampled: SampledLayers?
+  let sampled: SampledLayers?
   let inverseExchange: RangeExchange
   private let gradientExchange: RangeExchange
   private let directionExchange: RangeExchange

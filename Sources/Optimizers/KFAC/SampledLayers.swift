@@ -12,9 +12,9 @@ import Sharding
 /// rank alike. Layers go in step, so that the sums of all of them wait together.
 ///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
-public final class SampledLayers {
+final class SampledLayers {
   /// The optimizer's.
-  public let settings: KFAC.IterativeSolver
+  let settings: KFAC.IterativeSolver
   let solution: Buffer<Float>
   /// Whether all of the solution is there, or only this rank's slice.
   private var isWhole = true
@@ -24,7 +24,7 @@ public final class SampledLayers {
   private var samples: [[LayerSamples<Float>]] = []
   private var curvatures: [LayerCurvature<Float>] = []
   /// Of each layer, how many products there have been.
-  public private(set) var productCounts: [Int]
+  private(set) var productCounts: [Int]
 
   /// Collective.
   init(
@@ -68,7 +68,7 @@ public final class SampledLayers {
   /// Takes what will hold a step's samples, before the first step.
   ///
   /// - Parameter samples: of each layer but normalisations in turn, those of each micro-batch of this rank.
-  public func take(_ samples: [[LayerSamples<Float>]]) {
+  func take(_ samples: [[LayerSamples<Float>]]) {
     precondition(samples.count == layers.count, "samples of \(samples.count) of \(layers.count)")
     self.samples = samples
     curvatures = zip(layers, samples).map { layer, samples in

@@ -5,7 +5,7 @@ import Sharding
 
 extension ShardedMFAC {
   /// The settings of M-FAC, the same on all ranks.
-  public struct Configuration: Sendable, Equatable {
+  public struct Configuration: Codable, Equatable, Sendable {
     /// m.
     public var window: Int
     /// How the window keeps its gradients.
@@ -61,6 +61,7 @@ extension ShardedMFAC {
 }
 
 extension ShardedMFAC.Configuration: CustomStringConvertible {
+  /// For people, without the learning rate.
   public var description: String {
     "m = \(window) gradients" + (windowForm == WindowForm() ? "" : " in \(windowForm)")
       + ", damping \(damping)"
@@ -86,10 +87,78 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
   }
 }
 
-extension ShardedMFAC.Configuration {
-  /// Steps after which insertions, directions and comparisons of λ begin again.
-  package var period: Int {
+extension ShardedMFAC.Configuration: WindowedConfiguration, MemorySavingConfiguration {
+  public static let name = "mfac"
+  public static let needsNetwork = false
+  public static let isDamped = true
+
+  public init() { self.init(window: 256) }
+
+  public var period: Int {
     leastCommonMultiple(
       insertEvery, preconditionEvery * (dampingRule.levenbergMarquardt?.every ?? 1))
+  }
+
+  public var fixedSettings: [String] { ["window", "window-type", "window-density"] }
+
+  public func summary(learningRate: Double) -> String {
+    "M-FAC, \(self), learning rate \(learningRate)"
+  }
+
+  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
+    ShardedMFAC.bytes(self, groups: context.groups, partition: context.partition, rank: rank)
+  }
+
+  public func bytesWhileColumnsChange(_ context: OptimizerContext, rank: Int) -> Int {
+    let levels = context.partition.cells.leaves.trailingZeroBitCount
+    return bytes(context, rank: rank) + 8 * (2 * levels + 2) * window * window
+  }
+
+  /// A row of the Gram matrix, and the gradient's norm.
+  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
+    OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: window + 1)])
+  }
+
+  public func make(
+    _ context: OptimizerContext, on world: Communicator
+  ) -> any ShardedOptimizer {
+    ShardedMFAC(
+      self, clipNorm: context.clipNorm, groups: context.groups, partition: context.partition,
+      rank: world.rank)
+  }
+
+  public func memoryRemedy(
+    fits: (ShardedMFAC.Configuration) throws -> Bool
+  ) rethrows -> String? {
+    func with(_ window: Int, _ form: WindowForm) -> Self {
+      var smaller = self
+      (smaller.window, smaller.windowForm) = (window, form)
+      return smaller
+    }
+    /// The largest window of a form; 0 where there is none.
+    func largest(_ form: WindowForm) throws -> Int {
+      var (fitting, limit) = (0, window + 1)
+      while fitting + 1 < limit {
+        let middle = (fitting + limit) / 2
+        if try fits(with(middle, form)) { fitting = middle } else { limit = middle }
+      }
+      return fitting
+    }
+    let forms: [(WindowForm, String)] = [
+      (WindowForm(type: .bfloat16, density: windowForm.density), "--window-type bfloat16"),
+      (
+        WindowForm(type: .bfloat16, density: min(windowForm.density, 0.1)),
+        "--window-type bfloat16 --window-density 0.1"
+      ),
+    ].filter { $0.0 != windowForm }
+    let fitting = try largest(windowForm)
+    if let (_, flags) = try forms.first(where: { try fits(with(window, $0.0)) }) {
+      return "with \(flags) it fits"
+        + (fitting > 0 ? "; as it is, --window \(fitting) is the largest that does" : "")
+    }
+    guard fitting > 0 else { return nil }
+    let others = try forms.map { (try largest($0.0), $0.1) }.filter { $0.0 > fitting }
+    return "--window \(fitting) is the largest that fits"
+      + (others.last.map { ", or --window \($0.0) \($0.1)" } ?? "")
   }
 }

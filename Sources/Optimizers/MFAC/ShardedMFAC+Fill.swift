@@ -41,9 +41,12 @@ extension DampedFisher {
   }
 }
 
-extension ShardedMFAC {
-  /// Fills the window's empty slots; see `DampedFisher.fill`. Collective.
-  package func fillWindow(scale: Float = 1, on world: Communicator) throws {
+extension ShardedMFAC: WindowedOptimizer {
+  public var filled: Int { fisher.window.filled }
+
+  public func spectrum() -> [Double] { fisher.spectrum() }
+
+  public func fillWindow(scale: Float, on world: Communicator) throws {
     isFilledAtRandom = true
     var random = RandomGradients(rank: world.rank)
     try named {

@@ -26,7 +26,7 @@ enum Consumer {
     let (batch, steps) = (128, 512)
     let minimizer = try LossMinimizer(
       startingAt: [Float](repeating: 0, count: regression.features),
-      optimizer: .mfac(ShardedMFAC.Configuration(window: 64, damping: 1e-3)), on: world)
+      optimizer: ShardedMFAC.Configuration(window: 64, damping: 1e-3), on: world)
     let size = batch / minimizer.microBatches
     let schedule = LearningRateSchedule(base: 3e-3, shape: .linear, totalSteps: steps)
     for step in 0..<steps {
@@ -54,7 +54,7 @@ enum Consumer {
     let steps = 6 * batches.batchesPerEpoch
     var plan = TrainingPlan(
       dataset: digits, network: network,
-      optimizer: .mfac(ShardedMFAC.Configuration(window: 64, damping: 1e-2)),
+      optimizer: ShardedMFAC.Configuration(window: 64, damping: 1e-2),
       schedule: LearningRateSchedule(base: 1e-2, shape: .cosine, totalSteps: steps),
       batches: batches, runDirectory: run)
     plan.progress = .none

@@ -1,0 +1,79 @@
+import ArgumentParser
+import Curvature
+import Launching
+import LinearAlgebra
+import Optimizers
+
+struct MFACOptions: OptimizerOptions {
+  @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
+  var window = 256
+
+  @Option(help: "Of the window's numbers: float32, or bfloat16 in half the memory and time (mfac).")
+  var windowType = RowType.float32
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      The share of a gradient's coordinates that the window keeps, the largest ones; what it leaves \
+      out is added to the next gradient (mfac).
+      """)
+  var windowDensity = 1.0
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      I: the gradient of every I-th step goes into the window; others are preconditioned with it \
+      beside those (mfac).
+      """)
+  var insertEvery = 1
+
+  @Option(
+    parsing: .unconditional,
+    help: """
+      P: every P-th step takes its direction from the window; others go along their own gradient, as \
+      far as the last of these (mfac).
+      """)
+  var preconditionEvery = 1
+
+  func validate() throws {
+    try require("--window", in: 1...1_000_000, window)
+    try require(
+      windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
+    for (flag, steps) in [
+      ("--insert-every", insertEvery), ("--precondition-every", preconditionEvery),
+    ] {
+      try require(flag, in: 1...1_000_000, steps)
+    }
+  }
+
+  var uses: [OptionUse<Settings>] {
+    [
+      Self.used(
+        [
+          "window", "window-type", "window-density", "insert-every", "precondition-every",
+          "damping-relative", "spectrum-every",
+        ])
+    ]
+  }
+
+  var learningRate: Double { 1e-3 }
+  var damping: Double { 1e-4 }
+
+  func settle(_ settings: inout Settings) {
+    guard settings.output.tensorboard else { return }
+    settings.output.spectrumEvery = settings.output.spectrumEvery ?? max(100, window / 4)
+  }
+
+  func configuration(in settings: Settings, steps: Int) -> ShardedMFAC.Configuration {
+    var mfac = ShardedMFAC.Configuration(
+      window: window, windowForm: WindowForm(type: windowType, density: windowDensity),
+      damping: settings.damping.damping!, momentum: settings.optimizer.momentum,
+      weightDecay: settings.optimizer.decay)
+    mfac.dampingRule = settings.damping.rule(steps: steps)
+    mfac.insertEvery = insertEvery
+    mfac.preconditionEvery = preconditionEvery
+    return mfac
+  }
+}
+
+extension RowType: ExpressibleByArgument {}

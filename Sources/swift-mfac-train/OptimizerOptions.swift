@@ -1,0 +1,99 @@
+import ArgumentParser
+import Launching
+import Optimizers
+
+/// The options that one optimizer has beside those of all.
+protocol OptimizerOptions: ParsableArguments {
+  associatedtype Configuration: OptimizerConfiguration
+
+  /// What its options, and others' where this is the optimizer, are for.
+  var uses: [OptionUse<Settings>] { get }
+  /// The learning rate where none is asked.
+  var learningRate: Double { get }
+  /// λ where none is asked.
+  var damping: Double { get }
+
+  /// Settles what depends on this being the optimizer, after all else is settled.
+  ///
+  /// - Throws: `ValidationError` for settings that do not go with it.
+  func settle(_ settings: inout Settings) throws
+
+  /// What runs.
+  ///
+  /// - Parameter steps: the run's.
+  func configuration(in settings: Settings, steps: Int) -> Configuration
+}
+
+extension OptimizerOptions {
+  /// Options that have an effect with this optimizer alone.
+  static func used(_ options: [String]) -> OptionUse<Settings> {
+    .ofOptimizers(options, [Configuration.self])
+  }
+}
+
+extension OptionUse<Settings> {
+  /// Options that have an effect with some optimizers alone.
+  static func ofOptimizers(
+    _ options: [String], _ optimizers: [any OptimizerConfiguration.Type]
+  ) -> OptionUse<Settings> {
+    OptionUse(
+      options, beside: "--optimizer \(optimizers.map { $0.name }.joined(separator: " or "))",
+      got: { "--optimizer \($0.optimizer.optimizer.rawValue)" },
+      where: { settings in
+        optimizers.contains { $0.name == settings.optimizer.optimizer.rawValue }
+      })
+  }
+}
+
+extension Settings {
+  /// The options of each optimizer: one line each.
+  var optionsOfOptimizers: [any OptimizerOptions] {
+    [optimizer.mfac, kronecker, SGDOptions(), AdamWOptions()]
+  }
+
+  /// Those of the optimizer that runs.
+  var ownOptions: any OptimizerOptions {
+    func name(_ options: some OptimizerOptions) -> String { type(of: options).Configuration.name }
+    return optionsOfOptimizers.first { name($0) == optimizer.optimizer.rawValue }!
+  }
+}
+
+struct SGDOptions: OptimizerOptions {
+  var uses: [OptionUse<Settings>] { [] }
+  var learningRate: Double { 1e-3 }
+  var damping: Double { 1e-4 }
+
+  func settle(_ settings: inout Settings) {}
+
+  func configuration(in settings: Settings, steps: Int) -> SGD.Configuration {
+    SGD.Configuration(
+      momentum: settings.optimizer.momentum, weightDecay: settings.optimizer.decay)
+  }
+}
+
+struct AdamWOptions: OptimizerOptions {
+  var uses: [OptionUse<Settings>] {
+    [
+      OptionUse(
+        ["weight-decay-mode"], beside: "another optimizer than adamw, whose decay is decoupled",
+        got: { _ in "--optimizer adamw" },
+        where: {
+          !($0.ownOptions is AdamWOptions) || $0.optimizer.weightDecayMode == .decoupled
+        })
+    ]
+  }
+
+  var learningRate: Double { 1e-3 }
+  var damping: Double { 1e-4 }
+
+  func settle(_ settings: inout Settings) throws {
+    try require(
+      settings.optimizer.momentum == 0, "--momentum", "0 with adamw, which has its own",
+      settings.optimizer.momentum)
+    settings.optimizer.weightDecayMode = .decoupled
+  }
+
+  func configuration(in settings: Settings, steps: Int) -> AdamW.Configuration {
+    AdamW.Configuration(weightDecay: settings.optimizer.decay)
+  }
+}
