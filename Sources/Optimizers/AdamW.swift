@@ -45,7 +45,8 @@ public final class AdamW: ShardedOptimizer {
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)

@@ -48,7 +48,7 @@ public struct OptimizerContext: Sendable {
   /// The network's tensors in the order of the parameters; none where the loss is not a network's.
   public var tensors: [ParameterTensor]
   /// The layers of which statistics are gathered; none where the optimizer wants none.
-  public var layers: [KFAC.Layer]
+  public var layers: [FactoredLayer]
   /// Who computes which micro-batch.
   public var microBatches: Partition
   /// The largest norm that a gradient keeps, or nil.
@@ -59,7 +59,7 @@ public struct OptimizerContext: Sendable {
   /// Without layers, tensors and clipping where nothing else is given.
   public init(
     partition: CellPartition, groups: ParameterGroups = ParameterGroups(),
-    tensors: [ParameterTensor] = [], layers: [KFAC.Layer] = [], microBatches: Partition,
+    tensors: [ParameterTensor] = [], layers: [FactoredLayer] = [], microBatches: Partition,
     clipNorm: Double? = nil, measuresDirection: Bool = false
   ) {
     self.partition = partition

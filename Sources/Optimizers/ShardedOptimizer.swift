@@ -13,6 +13,7 @@ public protocol ShardedOptimizer: AnyObject {
   ///   - gradient: this rank's slice of the mean gradient, shape [d/p].
   ///   - parameters: this rank's slice, shape [d/p].
   ///   - learningRate: the step's.
+  ///   - model: of the loss on the step's batch; nil where nobody has one.
   ///   - clock: charged with the step's phases.
   ///   - updated: is called as runs of the slice have their new values, one after another from its
   ///     start to its end: what is done may be sent while the rest is computed.
@@ -20,12 +21,9 @@ public protocol ShardedOptimizer: AnyObject {
   ///   has changed on any rank.
   func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
-
-  /// Tells how the loss on its own batch has changed by the step just taken, where the step's outcome
-  /// predicts that; the same number on all ranks.
-  func adapt(toChange actual: Double)
 
   /// Goes on with other parameters that stay zero: what has been gathered of these is forgotten, and of
   /// those that no longer do it begins with zeros. Collective, between two steps.
@@ -48,6 +46,25 @@ public protocol ShardedOptimizer: AnyObject {
   ///   - hasWindow: whether there are its window's arrays too; else the window is empty, and fills.
   /// - Throws: `StoredArrayError` where there could be no such optimizer.
   func resume(_ numbers: [String: Double], hasWindow: Bool) throws
+}
+
+/// The quadratic model of the loss on a step's batch, at the parameters before the step.
+public struct QuadraticModel {
+  /// `δᵢᵀ G δⱼ` of k changes of the parameters, each of shape [d] and the same on all ranks, with the
+  /// Gauss–Newton matrix G of the batch's mean loss: a matrix [k, k], the same on all ranks. Collective.
+  public let gaussNewtonForm: ([UnsafeBufferPointer<Float>]) throws -> [Double]
+
+  /// - Parameter gaussNewtonForm: is collective.
+  public init(gaussNewtonForm: @escaping ([UnsafeBufferPointer<Float>]) throws -> [Double]) {
+    self.gaussNewtonForm = gaussNewtonForm
+  }
+}
+
+/// An optimizer that compares the change of the loss with the one that it predicts.
+public protocol ChangePredictingOptimizer: ShardedOptimizer {
+  /// Says how the loss on its own batch has changed by the step just taken, where the step's outcome
+  /// predicts that; the same number on all ranks.
+  func adapt(toChange actual: Double)
 }
 
 /// An optimizer that keeps a window of gradients.
@@ -95,13 +112,21 @@ public protocol LayerStatisticsConsumer: ShardedOptimizer {
 
 /// What an optimizer can do beside stepping is asked for here alone.
 extension ShardedOptimizer {
-  /// Itself, where it keeps a window of gradients.
-  public var windowed: (any WindowedOptimizer)? { self as? any WindowedOptimizer }
+  /// What keeps a window of gradients.
+  public var windowed: (any WindowedOptimizer)? { stepping as? any WindowedOptimizer }
 
-  /// Itself, where it wants statistics of the layers.
+  /// What wants statistics of the layers.
   public var layerStatistics: (any LayerStatisticsConsumer)? {
-    self as? any LayerStatisticsConsumer
+    stepping as? any LayerStatisticsConsumer
   }
+
+  /// Itself, where it predicts the change of the loss in some steps.
+  public var changePredicting: (any ChangePredictingOptimizer)? {
+    self as? any ChangePredictingOptimizer
+  }
+
+  /// The optimizer itself, or the one that Levenberg and Marquardt's damping is wrapped around.
+  private var stepping: any ShardedOptimizer { (self as? LevenbergMarquardt)?.base ?? self }
 }
 
 /// What an optimizer is between two steps.
@@ -118,10 +143,6 @@ public struct OptimizerState {
   public var momentum: [[StoredArray]] = []
 
   init(numbers: [String: Double] = [:]) { self.numbers = numbers }
-}
-
-extension ShardedOptimizer {
-  public func adapt(toChange actual: Double) {}
 }
 
 /// What all ranks saw in a step.

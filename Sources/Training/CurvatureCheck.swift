@@ -15,7 +15,7 @@ package final class CurvatureCheck {
 
   /// A layer and its distances from the exact block.
   package struct Layer {
-    package let layer: CurvatureLayer
+    package let layer: FactoredLayer
     /// The setting that `auto` takes, where the two are not the same.
     package let automatic: SharedAxis?
     /// Kronecker factors, by Fisher matrix and setting; of a normalisation layer's block `expand` is the
@@ -97,13 +97,13 @@ package final class CurvatureCheck {
     return examples * (columns + 1)
   }
 
-  private static func bytes(of layer: CurvatureLayer, rowCount: Int) -> Int {
+  private static func bytes(of layer: FactoredLayer, rowCount: Int) -> Int {
     8 * rowCount * layer.parameters.count
   }
 
   /// Layers whose rows are held at the same time.
-  private static func groups(of layers: [CurvatureLayer], rowCount: Int) -> [[CurvatureLayer]] {
-    var (groups, total): ([[CurvatureLayer]], Int) = ([], .max)
+  private static func groups(of layers: [FactoredLayer], rowCount: Int) -> [[FactoredLayer]] {
+    var (groups, total): ([[FactoredLayer]], Int) = ([], .max)
     for layer in layers {
       let bytes = bytes(of: layer, rowCount: rowCount)
       if groups.isEmpty || total + bytes > groupBytes {
@@ -190,7 +190,7 @@ package final class CurvatureCheck {
   }
 
   /// By first elements: the exact blocks, from each column's gradients by example.
-  private func blocks(of layers: [CurvatureLayer], _ fisher: Fisher) -> [Int: ExactBlock] {
+  private func blocks(of layers: [FactoredLayer], _ fisher: Fisher) -> [Int: ExactBlock] {
     let (positions, outputs) = (network.positions, network.outputCount)
     let vectors = FisherVectors<Double>(
       fisher, of: loss, predictions: examples * positions, outputs: outputs,

@@ -11,10 +11,10 @@ extension KroneckerSettings {
   /// - Parameter excluded: tensors that are not to have any, by their index.
   package func layers(
     of description: NetworkDescription, excluding excluded: Set<Int> = []
-  ) -> [CurvatureLayer] {
+  ) -> [FactoredLayer] {
     let tensors = description.layout.tensors
     let isForwardOnly = fisher == .forwardOnly
-    var layers: [CurvatureLayer] = []
+    var layers: [FactoredLayer] = []
     for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
       let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
       // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
@@ -26,56 +26,29 @@ extension KroneckerSettings {
         isTable: layer.isEmbedding, isForwardOnly: isForwardOnly)
       let end = bias.map { tensors[$0].range.upperBound } ?? layer.elements.upperBound
       layers.append(
-        CurvatureLayer(
+        FactoredLayer(
           name: layer.name, weight: layer.weight, parameters: layer.elements.lowerBound..<end,
-          shape: shape, exampleInputs: layer.exampleInputs, isNormalization: false, a: 0..<0,
-          b: 0..<0))
+          shape: shape, exampleInputs: layer.exampleInputs))
     }
     // Without vectors there is nothing to make a block of.
     for block in description.parameterBlocks
     where !isForwardOnly && excluded.isDisjoint(with: block.tensors) {
       let weight = block.tensors.lowerBound
       layers.append(
-        CurvatureLayer(
+        FactoredLayer(
           name: tensors[weight].name, weight: weight, parameters: block.elements,
           shape: KroneckerShape(
             blockOf: block.elements.count, isDiagonal: !hasNormalizationBlocks),
-          exampleInputs: 0, isNormalization: true, a: 0..<0, b: 0..<0))
+          exampleInputs: 0, isNormalization: true))
     }
     layers.sort { $0.first < $1.first }
     var start = 0
-    for i in layers.indices {
-      let b = start + layers[i].shape.a.packedCount
-      let end = b + layers[i].shape.b.packedCount
-      (layers[i].a, layers[i].b) = (start..<b, b..<end)
-      start = end
-    }
+    for i in layers.indices { start = layers[i].place(at: start) }
     return layers
   }
 }
 
-/// A layer of which curvature is gathered, and where its factors' sums lie among those of all layers.
-package struct CurvatureLayer: Sendable {
-  /// The weight's name, and the elements [d] of the weight and its bias (or γ and β), one behind the
-  /// other.
-  package let name: String
-  package let weight: Int
-  package let parameters: Range<Int>
-  /// Of a normalisation layer (or a bias that has its own block), A is its block and B the unit matrix of
-  /// order 1.
-  package let shape: KroneckerShape
-  /// Numbers of an example's inputs, as the layer is given them.
-  package let exampleInputs: Int
-  package let isNormalization: Bool
-  /// Places of the packed A and B in the packed sums: one behind the other, where nobody says otherwise.
-  package var a: Range<Int>
-  package var b: Range<Int>
-
-  /// By what it is known to a network's collector.
-  package var first: Int { parameters.lowerBound }
-}
-
-extension CurvatureLayer {
+extension FactoredLayer {
   /// What its sums over the global batch are multiplied by to become A and B.
   ///
   /// - Parameter examples: of the global batch.
@@ -89,26 +62,19 @@ extension CurvatureLayer {
   }
 }
 
-extension KFAC.Layer {
-  /// A layer as the optimizer knows it.
-  ///
-  /// - Parameter scales: what makes its factors of the sums over the global batch.
-  package init(_ layer: CurvatureLayer, scales: (a: Double, b: Double)) {
-    self.init(
-      name: layer.name, parameters: layer.parameters, shape: layer.shape,
-      isBlock: layer.isNormalization, scales: scales)
-  }
-}
-
 extension TrainingPlan {
   /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not in a
   /// group without. Of a layer whose bias alone is in one, the weight.
-  func curvatureLayers() throws -> [CurvatureLayer] {
+  func curvatureLayers() throws -> [FactoredLayer] {
     guard let settings = optimizer.layerStatistics?.statistics else { return [] }
     let excluded = try ruleOfTensor().enumerated().filter { _, rule in
       rule.map { !rules[$0].usesMFAC } ?? false
     }
-    return settings.layers(of: network, excluding: Set(excluded.map(\.offset)))
+    return settings.layers(of: network, excluding: Set(excluded.map(\.offset))).map { layer in
+      var layer = layer
+      layer.scales = layer.scales(loss, of: network, examples: batches.batchSize)
+      return layer
+    }
   }
 
   /// What the network and its passes take for it beside what the optimizer holds: one micro-batch's
@@ -142,12 +108,5 @@ extension TrainingPlan {
         ? ", and \(hasSamples ? "factors " : "")of \(blocks) normalisation layers" : "")
       + (outside.isEmpty
         ? "" : "; first-order: \(outside.map(\.name).joined(separator: ", "))")
-  }
-
-  /// The same as the optimizer knows them.
-  func kfacLayers() throws -> [KFAC.Layer] {
-    try curvatureLayers().map { layer in
-      KFAC.Layer(layer, scales: layer.scales(loss, of: network, examples: batches.batchSize))
-    }
   }
 }

@@ -12,7 +12,7 @@ import Networks
 /// by `scales(of:examples:)` for the *global* batch.
 package final class KroneckerStatistics<Element: Scalar> {
   package let settings: KroneckerSettings
-  package private(set) var layers: [CurvatureLayer]
+  package private(set) var layers: [FactoredLayer]
   package private(set) var packedCount: Int
 
   private let network: Network<Element>
@@ -20,7 +20,7 @@ package final class KroneckerStatistics<Element: Scalar> {
   private let vectors: FisherVectors<Element>
   private let sums: [Int: KroneckerSums<Element>]
   private let blocks: [Int: FactorSums<Element>]
-  private var layerOfFirst: [Int: CurvatureLayer]
+  private var layerOfFirst: [Int: FactoredLayer]
   /// By first elements, where the next micro-batch's samples go.
   package var samples: [Int: LayerSamples<Element>] = [:]
 
@@ -29,7 +29,7 @@ package final class KroneckerStatistics<Element: Scalar> {
   ///   - keepsSamples: whether it has no sums of layers but normalisations.
   package init(
     _ network: Network<Element>, loss: Loss, settings: KroneckerSettings,
-    layers: [CurvatureLayer]? = nil, keepsSamples: Bool = false
+    layers: [FactoredLayer]? = nil, keepsSamples: Bool = false
   ) {
     let description = network.description
     self.network = network
@@ -65,7 +65,7 @@ package final class KroneckerStatistics<Element: Scalar> {
   ///   - layers: some of the network's.
   ///   - keepsSamples: whether it has no sums of layers but normalisations.
   package static func bytes(
-    of layers: [CurvatureLayer], in description: NetworkDescription, maximumBatch: Int,
+    of layers: [FactoredLayer], in description: NetworkDescription, maximumBatch: Int,
     keepsSamples: Bool = false
   ) -> Int {
     let kronecker = keepsSamples ? [] : layers.filter { !$0.isNormalization }.map(\.shape)
@@ -97,7 +97,7 @@ package final class KroneckerStatistics<Element: Scalar> {
   ///
   /// - Parameter examples: of the global batch.
   package func scales(
-    of layer: CurvatureLayer, examples: Int, reduction: LossReduction = .mean
+    of layer: FactoredLayer, examples: Int, reduction: LossReduction = .mean
   ) -> (a: Double, b: Double) {
     layer.scales(loss, reduction, of: network.description, examples: examples)
   }

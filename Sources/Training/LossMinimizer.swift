@@ -101,12 +101,13 @@ public final class LossMinimizer {
       return try mean(of: losses)
     }
     let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
-    let outcome = try update.take(gradient, learningRate: learningRate, on: world, clock: clock)
+    let outcome = try update.take(
+      gradient, learningRate: learningRate, model: nil, on: world, clock: clock)
     if outcome.predictedChange != nil {
       let unused = Buffer<Float>(count: values.count)
       let after = try mean(
         of: reduction.leaves.map { try compute($0, into: unused.all, lossAndGradient) })
-      update.optimizer.adapt(toChange: after - loss)
+      update.optimizer.changePredicting?.adapt(toChange: after - loss)
     }
     return Step(loss: loss, outcome: outcome)
   }

@@ -25,12 +25,13 @@ final class ParameterUpdate {
   ///
   /// - Parameter gradient: this rank's slice of the mean gradient, shape [d/p].
   func take(
-    _ gradient: UnsafeBufferPointer<Float>, learningRate: Double, on world: Communicator,
-    clock: PhaseClock
+    _ gradient: UnsafeBufferPointer<Float>, learningRate: Double, model: QuadraticModel?,
+    on world: Communicator, clock: PhaseClock
   ) throws -> StepOutcome {
     var slice = parameters[own].mutableSpan
     let outcome = try optimizer.step(
-      gradient.span, updating: &slice, learningRate: learningRate, on: world, clock: clock
+      gradient.span, updating: &slice, learningRate: learningRate, model: model, on: world,
+      clock: clock
     ) { updated in
       let end = own.lowerBound + updated.upperBound
       guard gather.hasBlock(upTo: end) else { return }

@@ -59,7 +59,8 @@ extension TrainingPlan {
   ) throws -> OptimizerContext {
     OptimizerContext(
       partition: partition, groups: groups, tensors: network.parameterTensors,
-      layers: try kfacLayers(), microBatches: Partition(of: microBatches, over: partition.ranks),
+      layers: try curvatureLayers(),
+      microBatches: Partition(of: microBatches, over: partition.ranks),
       clipNorm: clipNorm, measuresDirection: measuresDirection)
   }
 }

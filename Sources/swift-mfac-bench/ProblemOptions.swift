@@ -155,7 +155,7 @@ struct StepOptions: ParsableArguments {
     let description = try network.description
     let tensors = isStep ? description.parameterTensors : []
     let layers = (isStep ? configuration.layerStatistics?.statistics : nil).map {
-      $0.layers(of: description).map { KFAC.Layer($0, scales: (1, 1)) }
+      $0.layers(of: description)
     }
     let steps = MeasuredSteps(count: measured.steps, products: measured.products)
     return { ranks in

@@ -81,7 +81,7 @@ struct Workload {
       let clock = PhaseClock(on: world)
       var updated = parameters.all.mutableSpan
       _ = try optimizer.step(
-        gradient.all.span, updating: &updated, learningRate: 0, on: world, clock: clock
+        gradient.all.span, updating: &updated, learningRate: 0, model: nil, on: world, clock: clock
       ) { _ in }
       return clock
     }

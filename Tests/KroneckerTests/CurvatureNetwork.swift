@@ -54,7 +54,7 @@ final class CurvatureNetwork {
   // MARK: Factors
 
   struct Factors {
-    let layer: CurvatureLayer
+    let layer: FactoredLayer
     let a: DenseMatrix
     let b: DenseMatrix
     let averages: (a: FactorAverage<Double>, b: FactorAverage<Double>)
@@ -151,7 +151,7 @@ final class CurvatureNetwork {
   }
 
   /// A layer's block, its parameters in the order of its matrix [d_out, d_in + 1].
-  func block(_ matrix: DenseMatrix, of layer: CurvatureLayer) -> DenseMatrix {
+  func block(_ matrix: DenseMatrix, of layer: FactoredLayer) -> DenseMatrix {
     let count = layer.parameters.count
     let flat = (0..<count).map { Double(layer.parameters.lowerBound + $0) }
     var order = flat

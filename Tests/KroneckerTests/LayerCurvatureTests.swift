@@ -8,7 +8,7 @@ import Training
 
 /// Products with a layer's curvature, from its samples, and conjugate gradients with them.
 @Suite struct LayerCurvatureTests {
-  typealias Sampled = (layer: CurvatureLayer, samples: [LayerSamples<Double>])
+  typealias Sampled = (layer: FactoredLayer, samples: [LayerSamples<Double>])
 
   /// Of each layer samples of each micro-batch, as a step gathers them.
   private func samples(
@@ -72,7 +72,7 @@ import Training
   }
 
   func scales(
-    _ network: CurvatureNetwork, _ layer: CurvatureLayer
+    _ network: CurvatureNetwork, _ layer: FactoredLayer
   ) -> (a: Double, b: Double) {
     layer.scales(network.loss, of: network.network.description, examples: network.examples)
   }

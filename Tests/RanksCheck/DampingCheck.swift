@@ -1,5 +1,6 @@
 import MPI
 import Optimizers
+import Sharding
 
 /// The predicted change of the loss, and what λ makes of the actual one. Every second step is compared:
 /// one whose gradient has been inserted, or is beside the window.
@@ -18,10 +19,12 @@ func checkDamping(
   let staysZero = (0..<d).map { grouped && $0 >= 2 * d / 3 && $0 % 5 == 0 }
   let origin = (0..<d).map { staysZero[$0] ? 0 : start(d)[$0] }
   let mfac = Stepper(
-    {
-      ShardedMFAC(
-        configuration, clipNorm: 1, groups: grouped ? exampleGroups(d) : ParameterGroups(),
-        partition: $0, rank: $1)
+    { partition, _ in
+      configuration.make(
+        OptimizerContext(
+          partition: partition, groups: grouped ? exampleGroups(d) : ParameterGroups(),
+          microBatches: Partition(of: 1, over: world.size), clipNorm: 1),
+        on: world)
     }, origin, on: world)
   var rows: [[Double]] = []
   var relative = 0.5
@@ -58,7 +61,7 @@ func checkDamping(
     // The window holds g in single precision, made by another order of roundings.
     try check(abs(predicted / exact - 1) < 1e-4, "predicted \(predicted), exactly \(exact)")
     let ratio = ratios[t / every]
-    mfac.optimizer.adapt(toChange: ratio * predicted)
+    mfac.optimizer.changePredicting!.adapt(toChange: ratio * predicted)
     guard predicted < 0 else { continue }
     if ratio > 0.75 { relative = max(0.3, relative * 0.95 * 0.95) }
     if !(ratio >= 0.25) { relative = min(0.6, relative / 0.95 / 0.95) }

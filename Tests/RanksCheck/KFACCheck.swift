@@ -90,7 +90,7 @@ private func checkKFAC(
   func stream(_ t: Int, _ microBatch: Int, _ layer: Int, _ factor: Int) -> UInt64 {
     UInt64(20_000 + ((t * 20 + microBatch) * 10 + layer) * 2 + factor)
   }
-  func factors(_ layer: KFAC.Layer) -> [FactorShape] { [layer.shape.a, layer.shape.b] }
+  func factors(_ layer: FactoredLayer) -> [FactorShape] { [layer.shape.a, layer.shape.b] }
 
   /// The factors of step t's batch, of which the last micro-batch's may be wrong.
   func give(_ t: Int, wrong: Float? = nil) throws {
@@ -153,7 +153,7 @@ private func checkKFAC(
       // Eigenvalues take the step's own λ.
       let matrix = denseCurvature(
         layer, averages, form,
-        damping: solver == .eigen || layer.isBlock ? damping : invertedDamping)
+        damping: solver == .eigen || layer.isNormalization ? damping : invertedDamping)
       expected.replaceSubrange(
         layer.parameters, with: matrix.solve(Array(expected[layer.parameters])))
     }
@@ -175,15 +175,16 @@ private func checkKFAC(
 
 /// One behind another, after and before so many parameters that belong to none; and how many there are in
 /// all.
-func kfacLayers(of shapes: [KroneckerShape], apart: Int) -> (layers: [KFAC.Layer], d: Int) {
-  var layers: [KFAC.Layer] = []
+func kfacLayers(of shapes: [KroneckerShape], apart: Int) -> (layers: [FactoredLayer], d: Int) {
+  var layers: [FactoredLayer] = []
   var d = apart
   for (index, shape) in shapes.enumerated() {
     let count = shape.a.order * shape.b.order
     layers.append(
-      KFAC.Layer(
-        name: "layer\(index)", parameters: d..<d + count, shape: shape,
-        isBlock: shape.inputs == shape.a.order && shape.outputs == 1,
+      FactoredLayer(
+        name: "layer\(index)", weight: index, parameters: d..<d + count, shape: shape,
+        exampleInputs: shape.positions * shape.inputs,
+        isNormalization: shape.inputs == shape.a.order && shape.outputs == 1,
         scales: (a: 0.5, b: 0.25)))
     d += count + apart
   }
@@ -192,7 +193,7 @@ func kfacLayers(of shapes: [KroneckerShape], apart: Int) -> (layers: [KFAC.Layer
 
 /// A layer's damped curvature, as it multiplies its parameters in their order.
 func denseCurvature(
-  _ layer: KFAC.Layer, _ averages: [[Double]], _ form: KroneckerDamping, damping: Double
+  _ layer: FactoredLayer, _ averages: [[Double]], _ form: KroneckerDamping, damping: Double
 ) -> DenseMatrix {
   func matrix(_ shape: FactorShape, _ packed: [Double]) -> DenseMatrix {
     DenseMatrix(rows: shape.order, columns: shape.order) { i, j in
@@ -205,7 +206,7 @@ func denseCurvature(
   }
   let a = matrix(layer.shape.a, averages[0])
   let b = matrix(layer.shape.b, averages[1])
-  let isExact = layer.isBlock || form == .exact
+  let isExact = layer.isNormalization || form == .exact
   let shifts = (isExact ? .exact : form).shifts(
     damping, traceOfA: a.trace, orderOfA: a.rows, traceOfB: b.trace, orderOfB: b.rows)
   let (dampedA, dampedB) = (a.shifted(by: shifts.a), b.shifted(by: shifts.b))

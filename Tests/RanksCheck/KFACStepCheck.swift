@@ -19,37 +19,38 @@ func checkKFACSteps(on world: Communicator) throws -> [UInt64] {
 /// stay; their factors are of one batch, given anew in each step.
 private struct KFACProblem {
   let d = 90
-  let layers: [KFAC.Layer]
+  let layers: [FactoredLayer]
   let groups: ParameterGroups
   let stepper: Stepper
-  private let kfac: KFAC
+  private let kfac: any LayerStatisticsConsumer
   private let world: Communicator
 
   init(_ configuration: KFAC.Configuration, on world: Communicator) throws {
     layers = [
-      KFAC.Layer(
-        name: "first", parameters: 3..<23,
+      FactoredLayer(
+        name: "first", weight: 0, parameters: 3..<23,
         shape: KroneckerShape(
-          inputs: 4, hasBias: true, outputs: 4, positions: 1, axis: .expand), scales: (1, 1)),
-      KFAC.Layer(
-        name: "second", parameters: 64..<84,
+          inputs: 4, hasBias: true, outputs: 4, positions: 1, axis: .expand), exampleInputs: 4),
+      FactoredLayer(
+        name: "second", weight: 1, parameters: 64..<84,
         shape: KroneckerShape(
-          inputs: 5, hasBias: false, outputs: 4, positions: 1, axis: .expand), scales: (1, 1)),
+          inputs: 5, hasBias: false, outputs: 4, positions: 1, axis: .expand), exampleInputs: 5),
     ]
     groups = exampleGroups(d)
     var configuration = configuration
     (configuration.solver, configuration.dampingForm) = (.factors(.eigen), .exact)
     (configuration.factorEvery, configuration.inverseEvery) = (1, 1)
     configuration.factorDecay = 0
-    let kfac = try KFAC(
-      configuration, layers: layers, microBatches: Partition(of: 1, over: world.size),
-      groups: groups, partition: CellPartition(Cells(parameterCount: d), over: world.size),
+    let optimizer = try configuration.make(
+      OptimizerContext(
+        partition: CellPartition(Cells(parameterCount: d), over: world.size), groups: groups,
+        layers: layers, microBatches: Partition(of: 1, over: world.size)),
       on: world)
-    self.kfac = kfac
+    kfac = optimizer.layerStatistics!
     self.world = world
     let stays = (0..<d).map { Self.staysZero($0, of: 90) }
     stepper = Stepper(
-      { _, _ in kfac }, zip(start(d), stays).map { $1 ? 0 : $0 }, on: world)
+      { _, _ in optimizer }, zip(start(d), stays).map { $1 ? 0 : $0 }, on: world)
   }
 
   static func staysZero(_ i: Int, of d: Int) -> Bool { i >= 2 * d / 3 && i % 5 == 0 }
@@ -152,7 +153,7 @@ private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
   func form(_ x: [Double], _ y: [Double]) -> Double {
     rows.reduce(0) { $0 + inner($1, x) * inner($1, y) }
   }
-  (problem.stepper.optimizer as! KFAC).gaussNewtonForm = { vectors in
+  let quadratic = QuadraticModel { vectors in
     let vectors = vectors.map { $0.map(Double.init) }
     return vectors.flatMap { x in vectors.map { form(x, $0) } }
   }
@@ -178,7 +179,8 @@ private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
     let expected = w.indices.map { i in
       zip(weights, basis).reduce(0) { $0 + $1.0 * $1.1[i] }
     }
-    let (outcome, change) = try problem.stepper.step(given, learningRate: .nan)
+    let (outcome, change) = try problem.stepper.step(
+      given, learningRate: .nan, model: quadratic)
     let error = relativeError(change, to: expected)
     // Factors, directions and parameters in single precision.
     try check(error < 1e-5, "an adaptive step of K-FAC: \(error) at \(t)")
@@ -192,7 +194,7 @@ private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
       + (form(change, change) + damping * inner(change, change)) / 2
     try check(abs(predicted / exact - 1) < 1e-4, "predicted \(predicted), exactly \(exact)")
     let ratio = ratios[t / 2]
-    problem.stepper.optimizer.adapt(toChange: ratio * predicted)
+    problem.stepper.optimizer.changePredicting!.adapt(toChange: ratio * predicted)
     guard predicted < 0 else { continue }
     moves += 1
     if ratio > 0.75 { damping *= pow(0.95, 2) }

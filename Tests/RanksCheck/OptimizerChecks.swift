@@ -27,7 +27,7 @@ struct Stepper {
 
   /// Takes a step; gives back the change of the parameters.
   func step(
-    _ gradient: [Float], learningRate: Double
+    _ gradient: [Float], learningRate: Double, model: QuadraticModel? = nil
   ) throws -> (outcome: StepOutcome, change: [Double]) {
     let before = parameters.all.map(Double.init)
     let own = slices[world.rank]
@@ -35,7 +35,8 @@ struct Stepper {
     let clock = PhaseClock()
     var told = 0
     let outcome = try optimizer.step(
-      Array(gradient[own]).span, updating: &updated, learningRate: learningRate, on: world,
+      Array(gradient[own]).span, updating: &updated, learningRate: learningRate, model: model,
+      on: world,
       clock: clock
     ) { told += $0.count }
     try check(told == (outcome.taken ? own.count : 0), "\(told) of \(own.count) told as updated")

@@ -65,7 +65,7 @@ private func takeSteps(
     var slice = parameters[own].mutableSpan
     var last = 0
     let outcome = try mfac.step(
-      gradient.span, updating: &slice, learningRate: 0.1, on: world, clock: clock
+      gradient.span, updating: &slice, learningRate: 0.1, model: nil, on: world, clock: clock
     ) { updated in
       guard updated.lowerBound == last else { throw Wrong("\(updated) is updated after \(last)") }
       last = updated.upperBound

@@ -96,7 +96,8 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
     parameters.all.update(repeating: 0)
     var own = parameters[slice].mutableSpan
     let outcome = try mfac.step(
-      Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: clock
+      Array(gradient[slice]).span, updating: &own, learningRate: 1, model: nil, on: world,
+      clock: clock
     ) { _ in }
     try world.allGather(parameters.all, slices: slices)
     return outcome
@@ -189,7 +190,8 @@ func checkForm(
     func step(_ gradient: [Float]) throws -> StepOutcome {
       var own = parameters[slice].mutableSpan
       return try mfac.step(
-        Array(gradient[slice]).span, updating: &own, learningRate: 1, on: world, clock: clock
+        Array(gradient[slice]).span, updating: &own, learningRate: 1, model: nil, on: world,
+        clock: clock
       ) { _ in }
     }
     for t in 0..<7 {

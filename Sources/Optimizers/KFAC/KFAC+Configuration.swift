@@ -3,40 +3,6 @@ import MPI
 import Sharding
 
 extension KFAC {
-  /// A part of the parameters with a curvature of its own.
-  public struct Layer: Sendable, Equatable {
-    /// As the user knows it.
-    public let name: String
-    /// The weight, and right behind it the bias where there is one.
-    public let parameters: Range<Int>
-    /// Its factors. A normalisation layer's block is the factor A of a shape with one output.
-    public let shape: KroneckerShape
-    /// Whether it is such a block, whose damping is exact whatever is asked for the others.
-    public let isBlock: Bool
-    /// What makes the factors of the sums over the global batch.
-    public let scales: (a: Double, b: Double)
-
-    /// - Parameter parameters: as many as the product of the factors' orders.
-    public init(
-      name: String, parameters: Range<Int>, shape: KroneckerShape, isBlock: Bool = false,
-      scales: (a: Double, b: Double)
-    ) {
-      precondition(
-        parameters.count == shape.a.order * shape.b.order,
-        "\(parameters.count) parameters with factors of \(shape.a.order) and \(shape.b.order)")
-      self.name = name
-      self.parameters = parameters
-      self.shape = shape
-      self.isBlock = isBlock
-      self.scales = scales
-    }
-
-    public static func == (a: Layer, b: Layer) -> Bool {
-      a.name == b.name && a.parameters == b.parameters && a.shape == b.shape
-        && a.isBlock == b.isBlock && a.scales == b.scales
-    }
-  }
-
   /// What turns a layer's gradient into its direction.
   public enum Solver: Codable, Equatable, Sendable {
     /// Inverses of its factors' moving averages.
@@ -103,7 +69,7 @@ extension KFAC {
 
   /// Bytes that the optimizer holds on a rank.
   public static func bytes(
-    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
+    _ configuration: Configuration, layers: [FactoredLayer], microBatches: Partition,
     groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
   ) -> Int {
     let placement = placement(of: layers, configuration, ranks: partition.ranks)
@@ -138,8 +104,9 @@ extension KFAC {
 
   /// Those that a rank preconditions by factors.
   static func factored(
-    _ layers: [Layer], _ configuration: Configuration, _ placement: KroneckerPlacement, rank: Int
-  ) -> [Layer] {
+    _ layers: [FactoredLayer], _ configuration: Configuration, _ placement: KroneckerPlacement,
+    rank: Int
+  ) -> [FactoredLayer] {
     layers.indices.filter {
       placement.workers[$0].contains(rank) && configuration.solver(of: layers[$0]) != nil
     }.map { layers[$0] }
@@ -147,7 +114,7 @@ extension KFAC {
 
   /// Who inverts which factor, and who preconditions which layer.
   static func placement(
-    of layers: [Layer], _ configuration: Configuration, ranks: Int
+    of layers: [FactoredLayer], _ configuration: Configuration, ranks: Int
   ) -> KroneckerPlacement {
     KroneckerPlacement(
       of: layers.map { layer in
@@ -182,15 +149,18 @@ extension KFAC.Configuration: LayerStatisticsConfiguration, MemorySavingConfigur
     KFAC.bytes(
       self, layers: context.layers, microBatches: context.microBatches, groups: context.groups,
       partition: context.partition, rank: rank)
+      + LevenbergMarquardt.bytes(dampingRule, context, rank: rank)
   }
 
   public func make(
     _ context: OptimizerContext, on world: Communicator
   ) throws -> any ShardedOptimizer {
-    try KFAC(
-      self, layers: context.layers, microBatches: context.microBatches,
-      clipNorm: context.clipNorm, groups: context.groups,
-      measuresDirection: context.measuresDirection, partition: context.partition, on: world)
+    LevenbergMarquardt.around(
+      try KFAC(
+        self, layers: context.layers, microBatches: context.microBatches,
+        clipNorm: context.clipNorm, groups: context.groups,
+        measuresDirection: context.measuresDirection, partition: context.partition, on: world),
+      dampingRule)
   }
 
   public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
@@ -224,14 +194,14 @@ extension KFAC.Configuration: LayerStatisticsConfiguration, MemorySavingConfigur
   }
 
   /// How a layer's factors are inverted; nil where it has samples instead.
-  func solver(of layer: KFAC.Layer) -> FactorSolver? {
-    if layer.isBlock { return .eigen }
+  func solver(of layer: FactoredLayer) -> FactorSolver? {
+    if layer.isNormalization { return .eigen }
     guard case .factors(let solver) = solver else { return nil }
     return solver
   }
 
   /// A and B; none where it has samples instead.
-  func factors(of layer: KFAC.Layer) -> [FactorShape] {
+  func factors(of layer: FactoredLayer) -> [FactorShape] {
     solver(of: layer) == nil ? [] : [layer.shape.a, layer.shape.b]
   }
 
@@ -239,7 +209,7 @@ extension KFAC.Configuration: LayerStatisticsConfiguration, MemorySavingConfigur
   public var usesSamples: Bool { sampleOperator != nil }
 
   /// Those that have samples instead of factors.
-  func sampledLayers(_ layers: [KFAC.Layer]) -> [KFAC.Layer] {
+  func sampledLayers(_ layers: [FactoredLayer]) -> [FactoredLayer] {
     layers.filter { solver(of: $0) == nil }
   }
 }

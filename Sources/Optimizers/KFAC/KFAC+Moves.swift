@@ -6,7 +6,7 @@ import Sharding
 extension KFAC {
   /// Slices of gradients, to the workers of their layers.
   static func gradientMoves(
-    _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
+    _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange.Move] {
     RangeExchange.joined(
       pieces(layers, slices).flatMap { layer, source, range in
@@ -16,7 +16,7 @@ extension KFAC {
 
   /// Slices of directions, from workers to their owners.
   static func directionMoves(
-    _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
+    _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange.Move] {
     RangeExchange.joined(
       pieces(layers, slices).map { layer, target, range in
@@ -26,7 +26,7 @@ extension KFAC {
 
   /// Of each layer the parameters, from its first on, whose directions a worker makes.
   static func served(
-    _ layers: [Layer], _ placement: KroneckerPlacement, _ slices: [Range<Int>], by rank: Int
+    _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>], by rank: Int
   ) -> [[Range<Int>]] {
     var served = [[Range<Int>]](repeating: [], count: layers.count)
     for (layer, target, range) in pieces(layers, slices)
@@ -39,7 +39,7 @@ extension KFAC {
 
   /// The layers' parameters, cut by who has them.
   private static func pieces(
-    _ layers: [Layer], _ slices: [Range<Int>]
+    _ layers: [FactoredLayer], _ slices: [Range<Int>]
   ) -> [(layer: Int, rank: Int, range: Range<Int>)] {
     layers.indices.flatMap { layer in
       slices.indices.compactMap { rank in
@@ -51,7 +51,7 @@ extension KFAC {
 
   /// Inverses, from whoever made them to the other workers of the layer.
   static func inverseMoves(
-    _ layers: [Layer], _ configuration: Configuration, _ placement: KroneckerPlacement
+    _ layers: [FactoredLayer], _ configuration: Configuration, _ placement: KroneckerPlacement
   ) -> [RangeExchange.Move] {
     inverseRanges(layers, configuration).enumerated().flatMap { layer, ranges in
       ranges.enumerated().flatMap { factor, range -> [RangeExchange.Move] in
@@ -88,9 +88,9 @@ extension KFAC {
     var inversions = [Double](repeating: 0, count: ranks)
     var directions = inversions
     /// Multiplications of a layer's gradient with its inverses.
-    func work(_ layer: Layer) -> Double {
+    func work(_ layer: FactoredLayer) -> Double {
       let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
-      return a * b * (layer.isBlock ? 1 : a + b)
+      return a * b * (layer.isNormalization ? 1 : a + b)
     }
     for (index, layer) in layers.enumerated() where configuration.solver(of: layer) != nil {
       for (factor, owner) in placement.owners[index].enumerated() {
@@ -151,7 +151,7 @@ extension KFAC {
 
   /// Of each layer where the inverses of A and B are in a vector of all inverses.
   static func inverseRanges(
-    _ layers: [Layer], _ configuration: Configuration
+    _ layers: [FactoredLayer], _ configuration: Configuration
   ) -> [[Range<Int>]] {
     var end = 0
     return layers.map { layer in

@@ -4,22 +4,17 @@ import Sharding
 
 /// From a direction to a change δ of the parameters.
 extension KFAC {
-  /// `δᵢᵀ G δⱼ` of k changes of the parameters, each of shape [d] and the same on all ranks, with the
-  /// Gauss–Newton matrix G of the mean loss on the step's batch: a matrix [k, k], the same on all ranks.
-  /// Collective.
-  public typealias GaussNewtonForm = ([UnsafeBufferPointer<Float>]) throws -> [Double]
-
   /// Makes of the slice's direction the change δ, in its place.
   func makeChange(
     _ parameters: borrowing MutableSpan<Float>, learningRate: Double, damping: Double,
-    on world: Communicator, clock: PhaseClock
+    model: QuadraticModel?, on world: Communicator, clock: PhaseClock
   ) throws {
     guard configuration.isAdaptive else {
       clock.time(.update) { fixedChange(parameters, learningRate: learningRate) }
       return
     }
     clock.time(.update) { scaleByRates() }
-    let (rate, momentum) = try bestStep(damping: damping, on: world, clock: clock)
+    let (rate, momentum) = try bestStep(damping: damping, model: model, on: world, clock: clock)
     clock.time(.update) { adaptiveChange(parameters, rate: rate, momentum: momentum) }
   }
 
@@ -80,7 +75,7 @@ extension KFAC {
   ///
   /// Martens and Grosse, 2015, sections 6.4 and 7.
   private func bestStep(
-    damping: Double, on world: Communicator, clock: PhaseClock
+    damping: Double, model: QuadraticModel?, on world: Communicator, clock: PhaseClock
   ) throws -> (rate: Double, momentum: Double) {
     let (u, v) = (UnsafeBufferPointer(direction.all), UnsafeBufferPointer(velocity.all))
     let g = gradient.slice
@@ -93,7 +88,7 @@ extension KFAC {
       try gradient.dots(
         [(u, u, added), (u, v, added), (v, v, added), (g, u, ones), (g, v, ones)], on: world)
     }
-    let form = try formOf([u, v], on: world, clock: clock)
+    let form = try formOf([u, v], model, on: world, clock: clock)
     let (uu, uv, vv) = (form[0] + dots[0], form[1] + dots[1], form[3] + dots[2])
     let determinant = uu * vv - uv * uv
     // Beyond that, the two are one direction in double precision.
@@ -105,32 +100,12 @@ extension KFAC {
     return (uu > 0 ? dots[3] / uu : 0, 0)
   }
 
-  /// `∇ᵀδ + ½ δᵀ(G + λI)δ`, what the quadratic model says of the loss after the change δ; ∇ is the loss's
-  /// own gradient, neither clipped nor with weight decay.
-  func predictChange(
-    _ gradient: Span<Float>, damping: Double, on world: Communicator, clock: PhaseClock
-  ) throws -> Double {
-    let change = UnsafeBufferPointer(direction.all)
-    let cells = self.gradient.cells
-    let (slope, square) = try clock.time(.sum) {
-      try gradient.withUnsafeBufferPointer {
-        (
-          try self.gradient.dot($0, change, cells: cells, on: world),
-          try self.gradient.dot(change, change, cells: cells, on: world)
-        )
-      }
-    }
-    let form = try formOf([change], on: world, clock: clock)
-    return slope + 0.5 * (form[0] + damping * square)
-  }
-
   /// Of slices: every rank is given the whole vectors.
   private func formOf(
-    _ slices: [UnsafeBufferPointer<Float>], on world: Communicator, clock: PhaseClock
+    _ slices: [UnsafeBufferPointer<Float>], _ model: QuadraticModel?, on world: Communicator,
+    clock: PhaseClock
   ) throws -> [Double] {
-    guard let gaussNewtonForm else {
-      preconditionFailure("a quadratic model without the Gauss–Newton matrix")
-    }
+    guard let model else { preconditionFailure("a step of K-FAC without a model of the loss") }
     let vectors = slices.map { _ in Buffer<Float>(count: self.slices.last!.upperBound) }
     try clock.time(.exchange) {
       for (slice, vector) in zip(slices, vectors) {
@@ -139,7 +114,28 @@ extension KFAC {
       }
     }
     return try clock.time(.quadratic) {
-      try gaussNewtonForm(vectors.map { UnsafeBufferPointer($0.all) })
+      try model.gaussNewtonForm(vectors.map { UnsafeBufferPointer($0.all) })
     }
+  }
+}
+
+extension KFAC: DampedOptimizer {
+  var directionsTaken: Int { stepsTaken }
+  var takesDirectionNext: Bool { true }
+
+  /// What was added to the parameters, before their rounding.
+  func lastChange(
+    from before: borrowing MutableSpan<Float>, to after: UnsafeBufferPointer<Float>
+  ) -> UnsafeBufferPointer<Float> { UnsafeBufferPointer(direction.all) }
+
+  /// `δᵀ(G + λI)δ`.
+  func quadraticForm(
+    of change: UnsafeBufferPointer<Float>, model: QuadraticModel?, on world: Communicator,
+    clock: PhaseClock
+  ) throws -> Double {
+    let square = try clock.time(.sum) {
+      try gradient.dot(change, change, cells: gradient.cells, on: world)
+    }
+    return try formOf([change], model, on: world, clock: clock)[0] + damping * square
   }
 }

@@ -26,7 +26,7 @@ public final class KFAC: ShardedOptimizer {
   /// What it was made with.
   public let configuration: Configuration
   /// Those with curvature, in the order of their parameters.
-  public let layers: [Layer]
+  public let layers: [FactoredLayer]
   let placement: KroneckerPlacement
   let rank: Int
   private(set) var gradient: GradientSlice
@@ -54,15 +54,11 @@ public final class KFAC: ShardedOptimizer {
   let direction: Buffer<Float>
   /// v, or of adaptive steps the last change δ₀; [d/p], or none.
   let velocity: Buffer<Float>
-  /// For adaptive steps, and a λ that follows what it does.
-  public var gaussNewtonForm: GaussNewtonForm?
-
   private let measuresDirection: Bool
   var stepsTaken = 0
   /// 1 − βᵗ of the averages.
   var averageWeight = 0.0
   var damping: Double
-  private var predictedChange = 0.0
   /// λ at the last inversion, where there has been one.
   var inverseDamping: Double?
   /// Of each layer's averages of A and B at the last inversion, shape [layers, 2].
@@ -77,7 +73,7 @@ public final class KFAC: ShardedOptimizer {
   ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
   /// - Throws: `KroneckerError` where solver and form of the damping do not go together.
   public init(
-    _ configuration: Configuration, layers: [Layer], microBatches: Partition,
+    _ configuration: Configuration, layers: [FactoredLayer], microBatches: Partition,
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
     measuresDirection: Bool = false, partition: CellPartition, on world: Communicator
   ) throws {
@@ -111,7 +107,8 @@ public final class KFAC: ShardedOptimizer {
       else { return nil }
       return try KroneckerInverse(
         layers[layer].shape, solver: solver,
-        form: layers[layer].isBlock ? .exact : configuration.dampingForm, workspace: workspace)
+        form: layers[layer].isNormalization ? .exact : configuration.dampingForm,
+        workspace: workspace)
     }
     if case .conjugateGradients(let settings) = configuration.solver {
       sampled = SampledLayers(
@@ -138,7 +135,8 @@ public final class KFAC: ShardedOptimizer {
 
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)
@@ -159,11 +157,8 @@ public final class KFAC: ShardedOptimizer {
     let scale = try clipScale(learningRate: learningRate, on: world, clock: clock)
     if scale < 1 { for i in direction.all.indices { direction.pointer[i] *= scale } }
     try makeChange(
-      parameters, learningRate: learningRate, damping: damping, on: world, clock: clock)
-    if let rule = configuration.dampingRule.levenbergMarquardt, stepsTaken % rule.every == 0 {
-      predictedChange = try predictChange(gradient, damping: damping, on: world, clock: clock)
-      outcome.predictedChange = predictedChange
-    }
+      parameters, learningRate: learningRate, damping: damping, model: model, on: world,
+      clock: clock)
     try clock.time(.update) {
       for cell in self.gradient.cells {
         for i in cell { parameters[i] += direction.pointer[i] }
@@ -228,11 +223,6 @@ public final class KFAC: ShardedOptimizer {
     }
     let change = learningRate * learningRate * product
     return change > bound ? Float((bound / change).squareRoot()) : 1
-  }
-
-  public func adapt(toChange actual: Double) {
-    guard let rule = configuration.dampingRule.levenbergMarquardt else { return }
-    damping = rule.adapted(damping, actual: actual, predicted: predictedChange)
   }
 
   public func adopt(

@@ -19,7 +19,7 @@ final class SampledLayers {
   /// Whether all of the solution is there, or only this rank's slice.
   private var isWhole = true
   private let slices: [Range<Int>]
-  private let layers: [KFAC.Layer]
+  private let layers: [FactoredLayer]
   private let sums: [AllReduce]
   private var samples: [[LayerSamples<Float>]] = []
   private var curvatures: [LayerCurvature<Float>] = []
@@ -28,7 +28,7 @@ final class SampledLayers {
 
   /// Collective.
   init(
-    _ settings: KFAC.IterativeSolver, _ layers: [KFAC.Layer], microBatches: Partition,
+    _ settings: KFAC.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
     slices: [Range<Int>], on world: Communicator
   ) {
     self.settings = settings
@@ -43,7 +43,7 @@ final class SampledLayers {
 
   /// Bytes that it holds on a rank, without the samples.
   static func bytes(
-    _ settings: KFAC.IterativeSolver, _ layers: [KFAC.Layer], microBatches: Partition,
+    _ settings: KFAC.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
     parameters: Int, rank: Int
   ) -> Int {
     // r, p and its image, half a product, and x.
@@ -57,7 +57,7 @@ final class SampledLayers {
 
   /// What each rank sends for one product of each layer.
   static func traffic(
-    _ settings: KFAC.IterativeSolver, _ layers: [KFAC.Layer], microBatches: Partition
+    _ settings: KFAC.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition
   ) -> [[Traffic]] {
     layers.map { layer in
       let sums = LayerCurvature<Float>.sumCount(layer.shape, settings.operation)

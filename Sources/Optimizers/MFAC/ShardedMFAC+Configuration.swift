@@ -51,9 +51,7 @@ extension ShardedMFAC {
     let m = configuration.window
     let slice = ParameterSlice(partition, rank: rank, groups: groups)
     let columns = WindowColumns(of: slice)
-    let slices =
-      2 + (configuration.momentum > 0 ? 1 : 0)
-      + (configuration.dampingRule.levenbergMarquardt == nil ? 0 : 1)
+    let slices = 2 + (configuration.momentum > 0 ? 1 : 0)
     return GradientWindow.bytes(capacity: m, cells: columns.cells, form: configuration.windowForm)
       + 4 * slices * slice.count + (columns.areAll ? 0 : 4 * columns.count) + slice.bytes
       + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher.bytes(capacity: m)
@@ -107,6 +105,7 @@ extension ShardedMFAC.Configuration: WindowedConfiguration, MemorySavingConfigur
 
   public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
     ShardedMFAC.bytes(self, groups: context.groups, partition: context.partition, rank: rank)
+      + LevenbergMarquardt.bytes(dampingRule, context, rank: rank)
   }
 
   public func bytesWhileColumnsChange(_ context: OptimizerContext, rank: Int) -> Int {
@@ -122,9 +121,11 @@ extension ShardedMFAC.Configuration: WindowedConfiguration, MemorySavingConfigur
   public func make(
     _ context: OptimizerContext, on world: Communicator
   ) -> any ShardedOptimizer {
-    ShardedMFAC(
-      self, clipNorm: context.clipNorm, groups: context.groups, partition: context.partition,
-      rank: world.rank)
+    LevenbergMarquardt.around(
+      ShardedMFAC(
+        self, clipNorm: context.clipNorm, groups: context.groups, partition: context.partition,
+        rank: world.rank),
+      dampingRule)
   }
 
   public func memoryRemedy(

@@ -1,11 +1,8 @@
 import LinearAlgebra
 import MPI
 
-extension ShardedMFAC {
-  public func adapt(toChange actual: Double) {
-    guard let rule = configuration.dampingRule.levenbergMarquardt else { return }
-    damping = rule.adapted(damping, actual: actual, predicted: predictedChange)
-  }
+extension ShardedMFAC: DampedOptimizer {
+  var takesDirectionNext: Bool { stepsTaken % configuration.preconditionEvery == 0 }
 
   /// Asks for this step's λ, where `square` is that of the gradient to be inserted.
   func follow(_ square: Double?) throws {
@@ -20,38 +17,36 @@ extension ShardedMFAC {
     if square == nil { try named { try fisher.followDamping() } }
   }
 
-  /// `∇ᵀδ + ½ δᵀFδ`, what the quadratic model says of the loss after a change δ of the parameters, as it
-  /// was made: with momentum, weight decay and learning rate. ∇ is the loss's own gradient, neither
-  /// clipped nor with weight decay; F is the damped Fisher matrix that gave the step its direction, λ
-  /// included, and with the gradient's own term where it is beside the window. Outside the window the
-  /// model is linear.
-  func predictChange(
-    _ gradient: Span<Float>, _ parameters: borrowing MutableSpan<Float>, isInserted: Bool,
-    on world: Communicator, clock: PhaseClock
+  func lastChange(
+    from before: borrowing MutableSpan<Float>, to after: UnsafeBufferPointer<Float>
+  ) -> UnsafeBufferPointer<Float> {
+    for i in after.indices { direction.pointer[i] = after[i] - before[i] }
+    return UnsafeBufferPointer(direction.all)
+  }
+
+  /// `δᵀFδ`, F with the gradient's own term where it is beside the window. Outside the window the model
+  /// is linear.
+  func quadraticForm(
+    of change: UnsafeBufferPointer<Float>, model: QuadraticModel?, on world: Communicator,
+    clock: PhaseClock
   ) throws -> Double {
-    for i in change.all.indices { change.pointer[i] = parameters[i] - change.pointer[i] }
-    let whole = UnsafeBufferPointer(change.all)
-    let slope = try clock.time(.sum) {
-      try gradient.withUnsafeBufferPointer {
-        try self.gradient.dot($0, whole, cells: self.gradient.cells, on: world)
-      }
-    }
-    let own = compact(whole)
+    let own = compact(change)
     var products = try products(with: own, on: world, clock: clock)
     let square = try clock.time(.sum) {
-      try self.gradient.dot(own, own, cells: columns.cells, on: world)
+      try gradient.dot(own, own, cells: columns.cells, on: world)
     }
-    if !isInserted {
-      var g = self.gradient.slice
+    if !hasInserted {
+      var g = gradient.slice
       if !columns.areAll {
-        let free = change[0..<columns.count]
+        // What is outside the window has been used.
+        let free = direction[0..<columns.count]
         columns.gather(g, into: free)
         g = UnsafeBufferPointer(free)
       }
       products += [
-        try clock.time(.sum) { try self.gradient.dot(g, own, cells: columns.cells, on: world) }
+        try clock.time(.sum) { try gradient.dot(g, own, cells: columns.cells, on: world) }
       ]
     }
-    return slope + 0.5 * fisher.quadraticForm(products: products, square: square)
+    return fisher.quadraticForm(products: products, square: square)
   }
 }

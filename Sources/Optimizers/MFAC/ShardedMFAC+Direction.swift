@@ -11,18 +11,16 @@ extension ShardedMFAC {
   /// Parameters outside the window have their gradient for direction. Collective where digits would be
   /// lost.
   ///
-  /// - Parameters:
-  ///   - outside: g·g of the parameters outside the window.
-  ///   - made: is called with runs of cells as they have their direction, to update them while it is in
-  ///     the cache.
+  /// - Parameter made: is called with runs of cells as they have their direction, to update them while it is
+  ///   in the cache.
   /// - Returns: the products of all of it.
-  func takeDirection(
-    _ products: [Double], square: Double, outside: Double, isInserted: Bool,
-    on world: Communicator, clock: PhaseClock, made: (Range<Int>) throws -> Void
+  func precondition(
+    _ row: GramRow, isInserted: Bool, on world: Communicator, clock: PhaseClock,
+    made: (Range<Int>) throws -> Void
   ) throws -> DirectionProducts {
     let own = columns.areAll ? direction.all : compacted.all
     if !columns.areAll { _ = direction.all.update(fromContentsOf: gradient.slice) }
-    let (plan, beside) = try plan(products, square, isInserted, own, on: world, clock: clock)
+    let (plan, beside) = try plan(row, isInserted, own, on: world, clock: clock)
     let measures = !isFilledAtRandom && !(plan.products.error <= Self.goodError.products)
     let cells = gradient.cells
     var run = 0..<0
@@ -46,8 +44,8 @@ extension ShardedMFAC {
     guard measures else {
       // Outside the window the direction is the gradient.
       return DirectionProducts(
-        square: plan.products.square + outside,
-        withGradient: plan.products.withGradient + outside)
+        square: plan.products.square + row.outside,
+        withGradient: plan.products.withGradient + row.outside)
     }
     let sums = try total(width: 2, on: world, clock: clock)
     // The gradient as a compressed window stores some of its columns has been overwritten.
@@ -57,14 +55,14 @@ extension ShardedMFAC {
 
   /// How the direction is made, and what beside the window's gradients.
   private func plan(
-    _ products: [Double], _ square: Double, _ isInserted: Bool,
-    _ own: UnsafeMutableBufferPointer<Float>, on world: Communicator, clock: PhaseClock
+    _ row: GramRow, _ isInserted: Bool, _ own: UnsafeMutableBufferPointer<Float>,
+    on world: Communicator, clock: PhaseClock
   ) throws -> (WindowDirection, UnsafeBufferPointer<Float>?) {
     if isInserted { return (fisher.direction(forSlot: fisher.window.newest), nil) }
     guard !isFilledAtRandom, fisher.factorError > Self.goodError.factor else {
-      return (fisher.direction(products: products, square: square), seen)
+      return (fisher.direction(products: row.products, square: row.own), seen)
     }
-    let solution = fisher.writeRest(of: seen, products: products, into: own)
+    let solution = fisher.writeRest(of: seen, products: row.products, into: own)
     let rest = UnsafeBufferPointer(own)
     let again = try self.products(with: rest, on: world, clock: clock)
     let restSquare = try clock.time(.sum) {
@@ -73,29 +71,9 @@ extension ShardedMFAC {
     return (fisher.direction(refining: solution, products: again, square: restSquare), rest)
   }
 
-  /// The direction of a step that does without the window: along the gradient, as long as the last one
-  /// from the window; the gradient itself for parameters that are never in it.
-  ///
-  /// - Returns: the products of its part in the window.
-  func scaleGradient(of square: Double) -> DirectionProducts {
-    let own = square > 0 ? Float(directionNorm / square.squareRoot()) : 0
-    let (u, g) = (direction.pointer, gradient.mutableSlice)
-    let slice = gradient.parameters
-    for cell in slice.cells.indices {
-      // As the window has seen it.
-      if !columns.areAll { columns.scatter(seen, ofCell: cell, into: g) }
-      for piece in slice.pieces(ofCell: cell) {
-        let scale = slice.groups[piece.group].usesMFAC ? own : 1
-        for i in piece.range { u[i] = scale * g[i] }
-      }
-    }
-    let norm = square > 0 ? directionNorm : 0
-    return DirectionProducts(square: norm * norm, withGradient: norm * square.squareRoot())
-  }
-
   /// v ← μv + (1 − μ)u, or v ← μv + g outside the window; w ← w − ηv. Of a run of cells.
-  func update(
-    _ cells: Range<Int>, of parameters: inout MutableSpan<Float>, learningRate: Double,
+  func apply(
+    to parameters: inout MutableSpan<Float>, of cells: Range<Int>, learningRate: Double,
     updated: (Range<Int>) throws -> Void
   ) rethrows {
     let slice = gradient.parameters

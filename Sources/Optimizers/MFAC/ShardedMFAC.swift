@@ -33,8 +33,6 @@ public final class ShardedMFAC: ShardedOptimizer {
   let partials: Buffer<Double>
   let direction: Buffer<Float>
   let velocity: Buffer<Float>
-  /// The parameters before a step whose change of the loss is predicted, and then the change in them.
-  let change: Buffer<Float>
 
   var stepsTaken = 0
   var directionsTaken = 0
@@ -42,7 +40,8 @@ public final class ShardedMFAC: ShardedOptimizer {
   var damping: Double
   /// Of the last direction that was taken from the window.
   var directionNorm = 0.0
-  var predictedChange = 0.0
+  /// Whether the last step's gradient is in the window.
+  var hasInserted = false
   /// Whether random gradients are in the window, to time steps; their Gram matrix is not known, and so
   /// nothing of digits.
   var isFilledAtRandom = false
@@ -68,85 +67,34 @@ public final class ShardedMFAC: ShardedOptimizer {
     partials = Buffer(count: slice.cells.count * (configuration.window + 2))
     direction = Buffer(count: slice.count)
     velocity = Buffer(count: configuration.momentum > 0 ? slice.count : 0)
-    change = Buffer(count: configuration.dampingRule.levenbergMarquardt == nil ? 0 : slice.count)
     damping = configuration.damping
   }
 
+  /// A step of the algorithm: insert, precondition, apply. Steps at intervals are `stepBetween`'s.
   public func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
-    let inserts = stepsTaken % configuration.insertEvery == 0
-    let preconditions = stepsTaken % configuration.preconditionEvery == 0
-    let clipped = try clock.time(self.gradient.clips ? .sum : .gramRow) {
-      try self.gradient.load(gradient, parameters: parameters, on: world)
+    guard configuration.insertEvery == 1, configuration.preconditionEvery == 1 else {
+      return try stepBetween(
+        gradient, updating: &parameters, learningRate: learningRate, on: world, clock: clock,
+        updated: updated)
     }
-    if let clipped, !clipped.isFinite { return StepOutcome(gradientNorm: clipped) }
-    let (products, square, outside) = try gramRow(
-      inserting: inserts, isNeeded: inserts || preconditions, on: world, clock: clock)
-    // Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
-    // window holds, and one with weight decay that is not finite may have been before.
-    let stored = inserts ? products[fisher.window.oldest] : nil
-    let isFinite = square.isFinite && (stored?.isFinite ?? true)
-    var outcome = StepOutcome(
-      gradientNorm: isFinite ? (clipped ?? square).squareRoot() : .infinity)
+    let row = try observe(gradient, parameters, inserting: true, on: world, clock: clock)
+    var outcome = StepOutcome(gradientNorm: row.norm)
     guard outcome.taken else { return outcome }
-    stepsTaken += 1
-    if preconditions { directionsTaken += 1 }
-
-    try clock.time(.solve) {
-      try follow(stored)
-      outcome.notice = try inserts ? insert(products) : nil
-    }
-    let rule = configuration.dampingRule.levenbergMarquardt
-    let predicts = preconditions && rule.map { directionsTaken % $0.every == 0 } ?? false
-    if predicts { for i in change.all.indices { change.pointer[i] = parameters[i] } }
-    // Of what the window sees.
-    let own =
-      try stored
-      ?? (columns.areAll
-        ? square
-        : clock.time(.sum) { try self.gradient.dot(seen, seen, cells: columns.cells, on: world) })
-
-    // Where steps between take its length, a direction is measured before it is used up.
-    let measures = preconditions && configuration.preconditionEvery > 1
-    var made: DirectionProducts
-    if preconditions {
-      made = try clock.time(.direction, reading: windowBytes) {
-        try takeDirection(
-          products, square: own, outside: outside, isInserted: inserts, on: world, clock: clock
-        ) { cells in
-          guard !measures else { return }
-          try clock.time(.update) {
-            try update(cells, of: &parameters, learningRate: learningRate, updated: updated)
-          }
+    (stepsTaken, directionsTaken) = (stepsTaken + 1, directionsTaken + 1)
+    outcome.notice = try clock.time(.solve) { try insert(row) }
+    let direction = try clock.time(.direction, reading: windowBytes) {
+      try precondition(row, isInserted: true, on: world, clock: clock) { cells in
+        try clock.time(.update) {
+          try apply(to: &parameters, of: cells, learningRate: learningRate, updated: updated)
         }
       }
-    } else {
-      made = clock.time(.direction) { scaleGradient(of: own) }
-      made.square += outside
-      made.withGradient += outside
-    }
-    if measures {
-      directionNorm = try clock.time(.sum) {
-        let own = UnsafeBufferPointer(columns.areAll ? direction.all : compacted.all)
-        return try self.gradient.dot(own, own, cells: columns.cells, on: world).squareRoot()
-      }
-    }
-    if measures || !preconditions {
-      try clock.time(.update) {
-        try update(
-          self.gradient.cells.indices, of: &parameters, learningRate: learningRate,
-          updated: updated)
-      }
-    }
-    if predicts {
-      predictedChange = try predictChange(
-        gradient, parameters, isInserted: inserts, on: world, clock: clock)
-      outcome.predictedChange = predictedChange
     }
     outcome.damping = fisher.damping
-    outcome.direction = DirectionMeasure(made, gradientSquare: own + outside)
+    outcome.direction = DirectionMeasure(direction, gradientSquare: row.own + row.outside)
     return outcome
   }
 
@@ -211,35 +159,64 @@ public final class ShardedMFAC: ShardedOptimizer {
   }
 
   /// What one pass over the window reads.
-  private var windowBytes: Int {
+  var windowBytes: Int {
     GradientWindow.rowBytes(
       capacity: fisher.window.filled, cells: columns.cells, form: configuration.windowForm)
   }
 
-  /// The products of the gradient with the window's, where they are needed, and where it will be
-  /// inserted, in the form in which it will be stored, also with itself; and the square of its norm, of
-  /// all of it and of what is kept out of the window.
-  private func gramRow(
-    inserting: Bool, isNeeded: Bool, on world: Communicator, clock: PhaseClock
-  ) throws -> (products: [Double], square: Double, outside: Double) {
+  /// What a step sees of its gradient g, the same on all ranks.
+  struct GramRow {
+    /// ‖g‖, before clipping; not finite where the step is to be left out.
+    let norm: Double
+    /// The products of g with the window's gradients and, in the form in which it will be stored, with
+    /// itself, where it is to be inserted.
+    let products: [Double]
+    /// ‖g‖² over the window's columns, as it will be stored; of all of it where it is not inserted.
+    var own: Double
+    /// ‖g‖² over the parameters kept out of the window.
+    let outside: Double
+  }
+
+  /// Takes over the gradient, and sums the new row of the Gram matrix over the ranks.
+  ///
+  /// Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
+  /// window holds, and one with weight decay that is not finite may have been before.
+  ///
+  /// - Parameter isNeeded: whether the window is read; else g's norm is all.
+  func observe(
+    _ gradient: Span<Float>, _ parameters: borrowing MutableSpan<Float>, inserting: Bool,
+    isNeeded: Bool = true, on world: Communicator, clock: PhaseClock
+  ) throws -> GramRow {
+    let clipped = try clock.time(self.gradient.clips ? .sum : .gramRow) {
+      try self.gradient.load(gradient, parameters: parameters, on: world)
+    }
+    if let clipped, !clipped.isFinite {
+      return GramRow(norm: clipped, products: [], own: clipped, outside: 0)
+    }
     let width = isNeeded ? fisher.window.width(inserting: inserting) : 0
-    let hasOutside = gradient.parameters.hasOutside
+    let hasOutside = self.gradient.parameters.hasOutside
     let stride = width + (hasOutside ? 2 : 1)
     clock.time(.gramRow, reading: isNeeded ? windowBytes : 0) {
-      gradient.writeSquares(into: partials.pointer + width, stride: stride)
+      self.gradient.writeSquares(into: partials.pointer + width, stride: stride)
       if hasOutside {
-        gradient.writeDots(
-          with: gradient.slice, hasCurvature: false, into: partials.pointer + width + 1,
+        self.gradient.writeDots(
+          with: self.gradient.slice, hasCurvature: false, into: partials.pointer + width + 1,
           stride: stride)
       }
-      _ = compact(gradient.slice)
-      if inserting { fisher.window.stage(columns.areAll ? gradient.mutableSlice : compacted.all) }
+      _ = compact(self.gradient.slice)
+      if inserting {
+        fisher.window.stage(columns.areAll ? self.gradient.mutableSlice : compacted.all)
+      }
       guard isNeeded else { return }
       fisher.window.partialProducts(
         with: seen, inserting: inserting, into: partials, stride: stride)
     }
     let sums = try total(width: stride, on: world, clock: clock)
-    return (Array(sums[..<width]), sums[width], hasOutside ? sums[width + 1] : 0)
+    let square = sums[width]
+    let own = inserting ? sums[fisher.window.oldest] : square
+    return GramRow(
+      norm: square.isFinite && own.isFinite ? (clipped ?? square).squareRoot() : .infinity,
+      products: Array(sums[..<width]), own: own, outside: hasOutside ? sums[width + 1] : 0)
   }
 
   /// The products of a vector of the window's columns with the window's gradients.
@@ -261,10 +238,14 @@ public final class ShardedMFAC: ShardedOptimizer {
     }
   }
 
-  /// Puts the new gradient into the window, on all ranks alike; tells what has changed by it.
-  private func insert(_ products: [Double]) throws -> String? {
+  /// Puts the new gradient into the window, on all ranks alike, with this step's λ.
+  ///
+  /// - Returns: what the user should know of it.
+  func insert(_ row: GramRow) throws -> String? {
+    try follow(row.own)
+    hasInserted = true
     let wasMaintained = fisher.isFactorMaintained
-    try named { try fisher.insert(seen, products: products) }
+    try named { try fisher.insert(seen, products: row.products) }
     if wasMaintained, !fisher.isFactorMaintained {
       return """
         the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \

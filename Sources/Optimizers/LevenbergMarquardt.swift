@@ -1,0 +1,112 @@
+import LinearAlgebra
+import MPI
+import Sharding
+
+/// An optimizer with a damping λ, and a quadratic model of the loss that λ is part of.
+protocol DampedOptimizer: ShardedOptimizer {
+  /// λ, before it is made relative.
+  var damping: Double { get set }
+  /// The steps that took their direction from the curvature.
+  var directionsTaken: Int { get }
+  /// Whether the next step does.
+  var takesDirectionNext: Bool { get }
+  /// This rank's slice of the gradient, and the sums over all slices.
+  var gradient: GradientSlice { get }
+
+  /// The change δ of the parameters by the step just taken, in the optimizer's own memory; shape [d/p].
+  func lastChange(
+    from before: borrowing MutableSpan<Float>, to after: UnsafeBufferPointer<Float>
+  ) -> UnsafeBufferPointer<Float>
+
+  /// `δᵀBδ` of that change, B the matrix with λ that gave the step its direction. Collective.
+  func quadraticForm(
+    of change: UnsafeBufferPointer<Float>, model: QuadraticModel?, on world: Communicator,
+    clock: PhaseClock
+  ) throws -> Double
+}
+
+/// Levenberg–Marquardt damping around an optimizer: in every T-th step that takes its direction from the
+/// curvature the change of the loss is predicted, and λ follows the ratio of the actual one to it.
+///
+/// Such a step is taken on a copy of the parameters, so that the model is asked before they change.
+///
+///   δ [d/p]   this rank's slice of the change, with momentum, weight decay and learning rate
+final class LevenbergMarquardt: ChangePredictingOptimizer {
+  let base: any DampedOptimizer
+  private let rule: DampingRule.LevenbergMarquardt
+  private let copy: Buffer<Float>
+  private var predictedChange = 0.0
+
+  private init(_ base: any DampedOptimizer, _ rule: DampingRule.LevenbergMarquardt) {
+    self.base = base
+    self.rule = rule
+    copy = Buffer(count: base.gradient.parameters.count)
+  }
+
+  /// The optimizer itself where its λ does not follow the loss.
+  static func around(_ base: any DampedOptimizer, _ rule: DampingRule) -> any ShardedOptimizer {
+    rule.levenbergMarquardt.map { LevenbergMarquardt(base, $0) } ?? base
+  }
+
+  /// Bytes on a rank beside the optimizer's.
+  static func bytes(_ rule: DampingRule, _ context: OptimizerContext, rank: Int) -> Int {
+    rule.levenbergMarquardt == nil ? 0 : 4 * context.partition.slice(of: rank).count
+  }
+
+  func step(
+    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
+    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    updated: (Range<Int>) throws -> Void
+  ) throws -> StepOutcome {
+    guard base.takesDirectionNext, (base.directionsTaken + 1) % rule.every == 0 else {
+      return try base.step(
+        gradient, updating: &parameters, learningRate: learningRate, model: model, on: world,
+        clock: clock, updated: updated)
+    }
+    for i in parameters.indices { copy.pointer[i] = parameters[i] }
+    var stepped = copy.all.mutableSpan
+    var outcome = try base.step(
+      gradient, updating: &stepped, learningRate: learningRate, model: model, on: world,
+      clock: clock
+    ) { _ in }
+    guard outcome.taken else { return outcome }
+    let change = base.lastChange(from: parameters, to: UnsafeBufferPointer(copy.all))
+    predictedChange = try predict(change, gradient, model, on: world, clock: clock)
+    outcome.predictedChange = predictedChange
+    try clock.time(.update) {
+      for i in parameters.indices { parameters[i] = copy.pointer[i] }
+      if copy.count > 0 { try updated(0..<copy.count) }
+    }
+    return outcome
+  }
+
+  /// `∇ᵀδ + ½ δᵀBδ`; ∇ is the loss's own gradient, neither clipped nor with weight decay.
+  private func predict(
+    _ change: UnsafeBufferPointer<Float>, _ gradient: Span<Float>, _ model: QuadraticModel?,
+    on world: Communicator, clock: PhaseClock
+  ) throws -> Double {
+    let slope = try clock.time(.sum) {
+      try gradient.withUnsafeBufferPointer {
+        try base.gradient.dot($0, change, cells: base.gradient.cells, on: world)
+      }
+    }
+    return slope
+      + 0.5 * (try base.quadraticForm(of: change, model: model, on: world, clock: clock))
+  }
+
+  func adapt(toChange actual: Double) {
+    base.damping = rule.adapted(base.damping, actual: actual, predicted: predictedChange)
+  }
+
+  func adopt(
+    _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
+  ) throws {
+    try base.adopt(groups, partition: partition, on: world)
+  }
+
+  var state: OptimizerState { base.state }
+
+  func resume(_ numbers: [String: Double], hasWindow: Bool) throws {
+    try base.resume(numbers, hasWindow: hasWindow)
+  }
+}

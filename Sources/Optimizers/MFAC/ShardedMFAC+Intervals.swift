@@ -1,0 +1,87 @@
+import Curvature
+import LinearAlgebra
+import MPI
+
+/// Steps where not every gradient is inserted, or not every step takes its direction from the window.
+extension ShardedMFAC {
+  /// A step of one of four kinds: it inserts its gradient or not, and takes its direction from the window
+  /// or along its own gradient.
+  func stepBetween(
+    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
+    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+  ) throws -> StepOutcome {
+    let inserts = stepsTaken % configuration.insertEvery == 0
+    let preconditions = takesDirectionNext
+    var row = try observe(
+      gradient, parameters, inserting: inserts, isNeeded: inserts || preconditions, on: world,
+      clock: clock)
+    var outcome = StepOutcome(gradientNorm: row.norm)
+    guard outcome.taken else { return outcome }
+    stepsTaken += 1
+    if preconditions { directionsTaken += 1 }
+    outcome.notice = try clock.time(.solve) {
+      if inserts { return try insert(row) }
+      hasInserted = false
+      try follow(nil)
+      return nil
+    }
+    if !inserts, !columns.areAll {
+      row.own = try clock.time(.sum) {
+        try self.gradient.dot(seen, seen, cells: columns.cells, on: world)
+      }
+    }
+    // Where steps between take its length, a direction is measured before it is used up.
+    let measures = preconditions && configuration.preconditionEvery > 1
+    var direction: DirectionProducts
+    if preconditions {
+      direction = try clock.time(.direction, reading: windowBytes) {
+        try precondition(row, isInserted: inserts, on: world, clock: clock) { cells in
+          guard !measures else { return }
+          try clock.time(.update) {
+            try apply(to: &parameters, of: cells, learningRate: learningRate, updated: updated)
+          }
+        }
+      }
+    } else {
+      direction = clock.time(.direction) { scaleGradient(of: row.own) }
+      direction.square += row.outside
+      direction.withGradient += row.outside
+    }
+    if measures {
+      directionNorm = try clock.time(.sum) {
+        let own = UnsafeBufferPointer(columns.areAll ? self.direction.all : compacted.all)
+        return try self.gradient.dot(own, own, cells: columns.cells, on: world).squareRoot()
+      }
+    }
+    if measures || !preconditions {
+      try clock.time(.update) {
+        try apply(
+          to: &parameters, of: self.gradient.cells.indices, learningRate: learningRate,
+          updated: updated)
+      }
+    }
+    outcome.damping = fisher.damping
+    outcome.direction = DirectionMeasure(direction, gradientSquare: row.own + row.outside)
+    return outcome
+  }
+
+  /// The direction of a step that does without the window: along the gradient, as long as the last one
+  /// from the window; the gradient itself for parameters that are never in it.
+  ///
+  /// - Returns: the products of its part in the window.
+  func scaleGradient(of square: Double) -> DirectionProducts {
+    let own = square > 0 ? Float(directionNorm / square.squareRoot()) : 0
+    let (u, g) = (direction.pointer, gradient.mutableSlice)
+    let slice = gradient.parameters
+    for cell in slice.cells.indices {
+      // As the window has seen it.
+      if !columns.areAll { columns.scatter(seen, ofCell: cell, into: g) }
+      for piece in slice.pieces(ofCell: cell) {
+        let scale = slice.groups[piece.group].usesMFAC ? own : 1
+        for i in piece.range { u[i] = scale * g[i] }
+      }
+    }
+    let norm = square > 0 ? directionNorm : 0
+    return DirectionProducts(square: norm * norm, withGradient: norm * square.squareRoot())
+  }
+}

@@ -1,0 +1,108 @@
+import Datasets
+import LinearAlgebra
+import MPI
+import Networks
+import Optimizers
+import Sharding
+
+/// A network's passes over the micro-batches of a step's batch: of each the same passes, with the same
+/// augmentation and the same dropouts, however often they are made.
+struct BatchPasses {
+  let network: Network<Float>
+  let parameters: Buffer<Float>
+  let state: Buffer<Float>
+  let examples: ExampleBuffer
+  let loss: Loss
+  let seed: UInt64
+  let microBatches: Partition
+  /// This rank's micro-batches.
+  let own: Range<Int>
+  let lossSum: TreeSum
+  let world: Communicator
+
+  var values: UnsafeBufferPointer<Float> { UnsafeBufferPointer(parameters.all) }
+  var stateValues: UnsafeBufferPointer<Float> { UnsafeBufferPointer(state.all) }
+
+  func batch(_ members: ArraySlice<Int>, step: Int, epoch: Int) -> Batch {
+    Batch(passes: self, members: members, step: step, epoch: epoch)
+  }
+
+  /// The batch of one step.
+  struct Batch {
+    let passes: BatchPasses
+    /// The examples of the whole batch.
+    let members: ArraySlice<Int>
+    let step: Int
+    let epoch: Int
+
+    /// In the whole batch.
+    var predictions: Int { members.count * passes.network.positions }
+
+    /// Makes the examples of a micro-batch the network's inputs.
+    func load(_ microBatch: Int) {
+      let range = Partition(of: members.count, over: passes.microBatches.items)
+        .range(of: microBatch)
+      let start = members.startIndex
+      passes.examples.load(
+        members[start + range.lowerBound..<start + range.upperBound], epoch: epoch)
+    }
+
+    /// - Parameter statistics: what batch-norms see goes there.
+    func pass(
+      _ microBatch: Int, statistics: UnsafeMutableBufferPointer<Float>
+    ) -> TrainingPass<Float> {
+      TrainingPass(
+        statistics: statistics, seed: passes.seed, step: step,
+        firstExample: microBatch * members.count / passes.microBatches.items)
+    }
+
+    /// The mean loss of the batch at the parameters as they are now; what batch-norms see, nothing else
+    /// does. Collective.
+    func meanLoss(clock: PhaseClock) throws -> Double {
+      let unused = Buffer<Float>(count: passes.network.stateCount)
+      var losses: [Double] = []
+      for microBatch in passes.own {
+        clock.time(.data) { load(microBatch) }
+        clock.time(.gradient) {
+          losses.append(
+            passes.network.evaluate(
+              inputs: passes.examples.inputs, targets: passes.examples.targets,
+              parameters: passes.values, state: passes.stateValues, loss: passes.loss,
+              training: pass(microBatch, statistics: unused.all)
+            ).lossSum)
+        }
+      }
+      return try clock.time(.loss) {
+        try passes.lossSum.total(of: losses, on: passes.world) / Double(predictions)
+      }
+    }
+
+    /// `vᵢᵀ G vⱼ` with the Gauss–Newton matrix G of the batch's mean loss, as a matrix [k, k].
+    /// Collective.
+    ///
+    /// - Parameter vectors: k, each of shape [d] and the same on all ranks.
+    func gaussNewtonForm(_ vectors: [UnsafeBufferPointer<Float>]) throws -> [Double] {
+      let network = passes.network
+      let count =
+        members.count / passes.microBatches.items * network.positions * network.outputCount
+      let (outputs, tangents) = (
+        Buffer<Float>(count: count), Buffer<Float>(count: vectors.count * count)
+      )
+      let unused = Buffer<Float>(count: network.stateCount)
+      var numbers: [Double] = []
+      for microBatch in passes.own {
+        load(microBatch)
+        network.outputTangents(
+          inputs: passes.examples.inputs, parameters: passes.values, state: passes.stateValues,
+          directions: vectors, outputs: outputs.all, tangents: tangents.all,
+          training: pass(microBatch, statistics: unused.all))
+        numbers += passes.loss.hessianForm(
+          outputs: UnsafeBufferPointer(outputs.all), outputCount: network.outputCount,
+          tangents: UnsafeBufferPointer(tangents.all), count: vectors.count)
+      }
+      return try numbers.withUnsafeMutableBufferPointer {
+        try passes.lossSum.total(of: $0, width: vectors.count * vectors.count, on: passes.world)
+      }.map { $0 / Double(predictions) }
+    }
+  }
+}
