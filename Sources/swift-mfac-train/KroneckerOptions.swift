@@ -162,7 +162,7 @@ struct KroneckerOptions: OptimizerOptions {
     }
   }
 
-  var learningRate: Double { 0.1 }
+  static var learningRate: Double { 0.1 }
   var damping: Double { step == .adaptive ? 0.1 : 1e-3 }
 
   func settle(_ settings: inout Settings) {}

@@ -56,7 +56,7 @@ struct MFACOptions: OptimizerOptions {
     ]
   }
 
-  var learningRate: Double { 1e-3 }
+  static var learningRate: Double { 1e-3 }
   var damping: Double { 1e-4 }
 
   func settle(_ settings: inout Settings) {

@@ -9,7 +9,7 @@ protocol OptimizerOptions: ParsableArguments {
   /// What its options, and others' where this is the optimizer, are for.
   var uses: [OptionUse<Settings>] { get }
   /// The learning rate where none is asked.
-  var learningRate: Double { get }
+  static var learningRate: Double { get }
   /// λ where none is asked.
   var damping: Double { get }
 
@@ -46,21 +46,21 @@ extension OptionUse<Settings> {
 }
 
 extension Settings {
-  /// The options of each optimizer: one line each.
-  var optionsOfOptimizers: [any OptimizerOptions] {
-    [optimizer.mfac, kronecker, SGDOptions(), AdamWOptions()]
-  }
-
-  /// Those of the optimizer that runs.
+  /// The options of the optimizer that runs.
   var ownOptions: any OptimizerOptions {
-    func name(_ options: some OptimizerOptions) -> String { type(of: options).Configuration.name }
-    return optionsOfOptimizers.first { name($0) == optimizer.optimizer.rawValue }!
+    let name = optimizer.optimizer.rawValue
+    return Self.optimizers.first { $0.type.optimizer == name }!.options(self)
   }
+}
+
+extension OptimizerOptions {
+  /// The optimizer's name.
+  static var optimizer: String { Configuration.name }
 }
 
 struct SGDOptions: OptimizerOptions {
   var uses: [OptionUse<Settings>] { [] }
-  var learningRate: Double { 1e-3 }
+  static var learningRate: Double { 1e-3 }
   var damping: Double { 1e-4 }
 
   func settle(_ settings: inout Settings) {}
@@ -83,7 +83,7 @@ struct AdamWOptions: OptimizerOptions {
     ]
   }
 
-  var learningRate: Double { 1e-3 }
+  static var learningRate: Double { 1e-3 }
   var damping: Double { 1e-4 }
 
   func settle(_ settings: inout Settings) throws {

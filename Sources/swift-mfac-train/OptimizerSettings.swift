@@ -9,7 +9,7 @@ struct OptimizerSettings: ParsableArguments {
   @Option(help: "Optimizer.")
   var optimizer = OptimizerName(ShardedMFAC.Configuration.self)
 
-  @Option(parsing: .unconditional, help: "Step size η. (default: 0.001; 0.1 with kfac)")
+  @Option(parsing: .unconditional, help: "Step size η. (default: \(standardRates))")
   var learningRate: Double?
 
   @Option(
@@ -76,6 +76,15 @@ struct OptimizerSettings: ParsableArguments {
 }
 
 extension OptimizerSettings {
+  /// The learning rates where none is asked: the commonest, and those of other optimizers.
+  private static var standardRates: String {
+    let rates = Settings.optimizers.map { (name: $0.type.optimizer, rate: $0.type.learningRate) }
+    return
+      (["\(rates[0].rate)"]
+      + rates.filter { $0.rate != rates[0].rate }.map { "\($0.rate) with \($0.name)" })
+      .joined(separator: "; ")
+  }
+
   /// The rate, added to the gradient or apart from it.
   var decay: WeightDecay {
     weightDecayMode == .decoupled ? .decoupled(weightDecay) : .coupled(weightDecay)

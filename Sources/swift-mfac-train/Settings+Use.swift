@@ -6,7 +6,7 @@ extension Settings {
   /// What each option is for, where it is not for all that can be set. The settings are as they were typed,
   /// before what depends on others is settled.
   var uses: [OptionUse<Settings>] {
-    optionsOfOptimizers.flatMap(\.uses) + DampingSettings.uses + Self.pruningUses
+    Self.optimizers.flatMap { $0.options(self).uses } + DampingSettings.uses + Self.pruningUses
   }
 
   private static var pruningUses: [OptionUse<Settings>] {

@@ -16,18 +16,28 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Output") var output: OutputSettings
   @OptionGroup(title: "Checkpoints and faults") var reliability: ReliabilitySettings
 
+  /// The options of each optimizer: one line each, in the order of the registry.
+  static let optimizers:
+    [(type: any OptimizerOptions.Type, options: @Sendable (Settings) -> any OptimizerOptions)] = [
+      (MFACOptions.self, { $0.optimizer.mfac }),
+      (KroneckerOptions.self, { $0.kronecker }),
+      (SGDOptions.self, { _ in SGDOptions() }),
+      (AdamWOptions.self, { _ in AdamWOptions() }),
+    ]
+
   /// Of a file alone: the key `groups`.
   var rules: [ParameterRule] = []
 
   private enum CodingKeys: CodingKey {
-    case data, model, start, optimizer, damping, kronecker, pruning, length, output, reliability
+    case data, model, start, optimizer, damping, kronecker, pruning, length, output,
+      reliability
   }
 
   /// Checks what several settings decide together: a file's and the command line's may each be half
   /// of it.
   mutating func checkTogether() throws {
     try data.resolve()
-    optimizer.learningRate = optimizer.learningRate ?? ownOptions.learningRate
+    optimizer.learningRate = optimizer.learningRate ?? type(of: ownOptions).learningRate
     try damping.resolve(standard: ownOptions.damping)
     try kronecker.resolve()
     try pruning.resolve(sparse: optimizer.sparse)
