@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import LinearAlgebra
 import MPI
 import Networks

@@ -1,5 +1,4 @@
 import Checkpoints
-import Datasets
 import Formats
 import Foundation
 import LinearAlgebra

@@ -1,4 +1,3 @@
-import Datasets
 import Formats
 import Foundation
 import Testing
