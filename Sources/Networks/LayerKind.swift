@@ -37,10 +37,22 @@ extension LayerKind {
 extension LayerDescription {
   /// All kinds of layers, in the order of messages.
   static let kinds: [any LayerKind.Type] = [
-    Linear.self, Conv2d.self, MaxPool2d.self, AveragePool2d.self, GlobalAveragePool.self,
-    Flatten.self, ToSequence.self, ElementwiseActivation.self, BatchNorm.self, LayerNorm.self,
+    Linear.self,
+    Conv2d.self,
+    MaxPool2d.self,
+    AveragePool2d.self,
+    GlobalAveragePool.self,
+    Flatten.self,
+    ToSequence.self,
+    ElementwiseActivation.self,
+    BatchNorm.self,
+    LayerNorm.self,
     RMSNorm.self,
-    Dropout.self, Embedding.self, PositionEmbedding.self, Attention.self, LayerSequence.self,
+    Dropout.self,
+    Embedding.self,
+    PositionEmbedding.self,
+    Attention.self,
+    LayerSequence.self,
     Add.self,
   ]
 }

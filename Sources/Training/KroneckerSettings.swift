@@ -49,6 +49,9 @@ extension KroneckerSettings {
 }
 
 extension FactoredLayer {
+  /// Whether it is the bias of a convolution of several groups.
+  package var isBias: Bool { isNormalization && name.hasSuffix("bias") }
+
   /// What its sums over the global batch are multiplied by to become A and B.
   ///
   /// - Parameter examples: of the global batch.
@@ -99,13 +102,17 @@ extension TrainingPlan {
     guard let configuration = optimizer.layerStatistics else { return "" }
     let layers = try curvatureLayers()
     let hasSamples = configuration.sampleOperator != nil
-    let blocks = layers.count(where: \.isNormalization)
+    let blocks = layers.filter(\.isNormalization)
+    let biases = blocks.count(where: \.isBias)
+    let kinds = [
+      blocks.count > biases ? "\(blocks.count - biases) normalisation layers" : nil,
+      biases > 0 ? "\(biases) biases" : nil,
+    ].compactMap { $0 }.joined(separator: " and ")
     let outside = network.layout.tensors.filter { tensor in
       !layers.contains { $0.parameters.contains(tensor.range.lowerBound) }
     }
-    return "\n\(hasSamples ? "samples" : "factors")    of \(layers.count - blocks) layers"
-      + (blocks > 0
-        ? ", and \(hasSamples ? "factors " : "")of \(blocks) normalisation layers" : "")
+    return "\n\(hasSamples ? "samples" : "factors")    of \(layers.count - blocks.count) layers"
+      + (blocks.isEmpty ? "" : ", and \(hasSamples ? "factors " : "")of \(kinds)")
       + (outside.isEmpty
         ? "" : "; first-order: \(outside.map(\.name).joined(separator: ", "))")
   }

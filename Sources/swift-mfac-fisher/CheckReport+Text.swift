@@ -32,7 +32,8 @@ extension CheckReport {
 
   private func row(_ layer: Layer) -> [String] {
     var row = [
-      layer.name + (layer.isNormalization ? " (norm)" : ""), "\(layer.parameters)",
+      layer.name + (layer.isNormalization && !layer.name.hasSuffix("bias") ? " (norm)" : ""),
+      "\(layer.parameters)",
       layer.isNormalization ? "" : "\(layer.positions)",
     ]
     for case let settings? in [layer.type2, layer.monteCarlo, layer.empirical] {

@@ -25,6 +25,67 @@ import Testing
     try expectGradients(text, vocabulary: 7, weights: 4)
   }
 
+  /// A kind that promises factors or a block and does not show them would have no curvature, without a
+  /// word. Inputs times output gradients, and the examples' gradients, sum up to the gradient.
+  @Test(arguments: TangentTests.cases)
+  func allThatHasCurvatureIsShown(_ example: TangentTests.Case) throws {
+    var network = try ArrayNetwork<Double>(example.network())
+    network.isTraining = true
+    let description = network.network.description
+    let (inputs, labels) = network.examples(3, seed: 1, vocabulary: example.vocabulary)
+    var seen: [Int: [Double]] = [:]
+    let collector = LayerCollector<Double>(
+      weights: { layer in
+        guard
+          let form = description.kroneckerLayers.first(where: {
+            $0.elements.lowerBound == layer.first
+          })
+        else {
+          Issue.record("weights at \(layer.first) without factors")
+          return
+        }
+        let rows = layer.examples * layer.positions
+        #expect(layer.positions == form.positions && layer.inputs.width == form.inputs)
+        #expect(layer.outputGradients.count == rows * form.outputs)
+        var product = [Double](repeating: 0, count: form.elements.count)
+        if case .dense(let x, let width) = layer.inputs {
+          for row in 0..<rows {
+            for o in 0..<form.outputs {
+              for i in 0..<width {
+                product[o * width + i] +=
+                  layer.outputGradients[row * form.outputs + o] * x[row * width + i]
+              }
+            }
+          }
+        } else {
+          product = []
+        }
+        #expect(seen.updateValue(product, forKey: layer.first) == nil)
+      },
+      blocks: { block in
+        let count = block.gradients.count / block.examples
+        let sum = (0..<count).map { i in
+          (0..<block.examples).reduce(0) { $0 + block.gradients[$1 * count + i] }
+        }
+        #expect(seen.updateValue(sum, forKey: block.first) == nil)
+      })
+    let gradient = network.lossAndGradient(
+      inputs, labels, network.initialized(seed: 1), .crossEntropy(), collector: collector
+    ).gradient
+    let places =
+      description.kroneckerLayers.map(\.elements) + description.parameterBlocks.map(\.elements)
+    #expect(seen.keys.sorted() == places.map(\.lowerBound).sorted())
+    let scale = gradient.reduce(0) { max($0, $1.magnitude) }
+    for place in places {
+      guard let sum = seen[place.lowerBound], !sum.isEmpty else { continue }
+      #expect(sum.count == place.count)
+      for (one, other) in zip(sum, gradient[place]) {
+        // Roundings of some hundred products.
+        #expect((one - other).magnitude <= 1e-13 * scale)
+      }
+    }
+  }
+
   private func expectGradients(
     _ description: NetworkDescription, vocabulary: Int?, weights: Int
   ) throws {
