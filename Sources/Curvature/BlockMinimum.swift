@@ -8,7 +8,7 @@ import LinearAlgebra
 ///   g [n]      (η/m) Gᵀ1
 ///
 /// `δ_R = F_RR⁻¹ (F_RM w_M − g_R)`. The slope left in a removed coordinate, `g_M + (Fδ)_M`, is `−λβ̃`, and
-/// the Schur complement `F_jj − F_jR F_RR⁻¹ F_Rj` is `λ(1 + s)`, in the letters of `Removal`.
+/// the Schur complement `F_jj − F_jR F_RR⁻¹ F_Rj` is `λ(1 + s)`, in the letters of `SurgeonModel`.
 struct BlockMinimum {
   /// The minimum.
   let value: Double
@@ -103,7 +103,7 @@ struct BlockMinimum {
   }
 
   /// - Complexity: O(n³).
-  func coordinates() -> [Removal.Coordinate] {
+  func coordinates() -> [SurgeonModel.Coordinate] {
     let n = weights.count
     var leverages = [Double](repeating: 0, count: n)
     var inverses = [Double?](repeating: nil, count: n)
@@ -128,7 +128,7 @@ struct BlockMinimum {
       leverages[j] = max(rest, 0) / damping
     }
     return (0..<n).map { i in
-      Removal.Coordinate(
+      SurgeonModel.Coordinate(
         weight: weights[i], leverage: leverages[i], damping: damping,
         inverse: inverses[i] ?? .infinity)
     }

@@ -37,14 +37,13 @@ public struct WindowDirection {
 }
 
 extension DampedFisher {
-  /// 2⁻⁵³, times 8 for what sums add up.
-  private static let roundings = 4 * Double.ulpOfOne
+  private static let roundings = ShiftedRounding.ofASum
 
   /// A bound on the relative error of a direction by S's factor, whose rounding λ has to stand out from:
   /// 8·2⁻⁵³·(1 + tr(K)/(mλ)).
   ///
   /// - Complexity: O(m).
-  public var factorError: Double { Self.roundings * (1 + trace / shift) }
+  public var factorError: Double { ShiftedRounding(trace: trace, shift: shift).ofSums }
 
   /// √Sᵢᵢ|cᵢ|, shape [filled].
   private func sizes(_ c: [Double]) -> [Double] {

@@ -23,6 +23,25 @@ public struct LostDigits: Error, CustomStringConvertible {
   }
 }
 
+/// How far rounding moves the Cholesky factor L of a matrix `S = K + σI` with σ > 0, relative to √σ.
+///
+///     κ   1 + tr(K)/σ ≥ the condition number of S
+///     u   2⁻⁵³
+struct ShiftedRounding {
+  /// u, times 8 for what sums add up.
+  static let ofASum = 4 * Double.ulpOfOne
+
+  private let condition: Double
+
+  init(trace: Double, shift: Double) { condition = 1 + trace / shift }
+
+  /// A bound on the error of L where it is made of S: 8uκ.
+  var ofSums: Double { Self.ofASum * condition }
+
+  /// A bound on the error of L where it is the triangle of `[Gᵀ; √σ I]`, K = GGᵀ: 8u√κ.
+  var ofColumns: Double { Self.ofASum * condition.squareRoot() }
+}
+
 /// The inverse of a damped empirical Fisher matrix, to the last digits that its gradients allow: also
 /// with more gradients than coordinates, gradients that depend on each other, and gradients beside which
 /// λ disappears in rounding.
@@ -61,7 +80,7 @@ public final class RefinedInverse {
 
   /// λ.
   public let damping: Double
-  /// The error of L, relative to √(mλ): uκ or u√κ, times 8 for what sums add up.
+  /// The error of L, relative to √(mλ).
   public let factorError: Double
   private let rows: GradientRows
   private let blocks: [Int]
@@ -118,10 +137,10 @@ public final class RefinedInverse {
         let numbers = rows.doubles(ofBlock: block, columns: columns)
         return [(0..<m * columns.count).reduce(0) { $0 + numbers[$1] * numbers[$1] }]
       }, Self.sum)[0]
-    let condition = 1 + trace / (Double(m) * damping)
     factor = CholeskyFactor(capacity: m)
     let shift = Double(m) * damping
-    if 8 * Self.unit * condition <= Self.goodError {
+    let rounding = ShiftedRounding(trace: trace, shift: shift)
+    if rounding.ofSums <= Self.goodError {
       let gram = try fold(
         { block in
           let columns = kept(block)
@@ -133,10 +152,10 @@ public final class RefinedInverse {
           }
         }, Self.sum)
       try factor.factor(gram, stride: m, rows: Array(0..<m), shift: shift)
-      factorError = 8 * Self.unit * condition
+      factorError = rounding.ofSums
     } else {
       factor.factor(productsOf: try Self.tallRows(of: rows, fold: fold, kept: kept), shift: shift)
-      factorError = 8 * Self.unit * condition.squareRoot()
+      factorError = rounding.ofColumns
     }
   }
 
@@ -168,7 +187,7 @@ public final class RefinedInverse {
     return tall.singularValues().map { $0 * $0 / Double(rows.count) }
   }
 
-  private static func sum(_ left: [Double], _ right: [Double]) -> [Double] {
+  static func sum(_ left: [Double], _ right: [Double]) -> [Double] {
     var sums = left
     for i in sums.indices { sums[i] += right[i] }
     return sums

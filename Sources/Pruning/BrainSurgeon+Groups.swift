@@ -15,7 +15,7 @@ extension BrainSurgeon {
     on world: Communicator
   ) throws -> [Double] {
     precondition(!isBlockwise, "groups across the blocks of a matrix")
-    var model: Removal?
+    var model: SurgeonModel?
     _ = try minimum(removing: removed, on: world) { model = $1 }
     let slice = slices[world.rank]
     let m = rows.count
@@ -64,6 +64,6 @@ extension BrainSurgeon {
   /// those that lie on two ranks.
   public static func groupBytes(count m: Int, groups: [Range<Int>]) -> Int {
     guard let largest = groups.map(\.count).max() else { return 0 }
-    return Removal.groupBytes(count: m, group: largest) + 2 * 8 * (m + 2) * largest
+    return SurgeonModel.groupBytes(count: m, group: largest) + 2 * 8 * (m + 2) * largest
   }
 }

@@ -3,21 +3,18 @@ import LinearAlgebra
 import MPI
 
 extension BrainSurgeon {
-  /// λ and η.
-  public typealias Model = RemovalSpectrum.Model
-
   /// What the removal of each weight alone adds to the minimum of each model, with `removed` removed.
   /// Collective.
   ///
   /// - Returns: for each model, shape [d/p].
   public func costs(
-    removing removed: [Bool], for models: [Model], on world: Communicator
+    removing removed: [Bool], for models: [SurgeonModel.Settings], on world: Communicator
   ) throws -> [[Double]] {
-    var coordinates = models.map { _ in [Removal.Coordinate]() }
+    var coordinates = models.map { _ in [SurgeonModel.Coordinate]() }
     var errors = models.map { _ in 0.0 }
     _ = try minima(removing: removed, for: models, steps: [], on: world) { block, minima in
       let all = all
-      var own: [[Removal.Coordinate]]
+      var own: [[SurgeonModel.Coordinate]]
       switch minima {
       case .spectrum(let spectrum):
         own = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
@@ -30,9 +27,9 @@ extension BrainSurgeon {
         errors = removals.map(\.factorError)
       }
       for (index, model) in models.enumerated() {
-        if isBlockwise, Removal.losesDigits(own[index], factorError: errors[index]) {
+        if isBlockwise, SurgeonModel.losesDigits(own[index], factorError: errors[index]) {
           own[index] = try named(model.damping) {
-            let refined = try Removal(
+            let refined = try SurgeonModel(
               refiningBlock: block, of: rows, weights: all, removed: removed,
               damping: model.damping, gradientScale: model.gradientScale)
             try refined.checkCoordinates()
@@ -43,7 +40,7 @@ extension BrainSurgeon {
       }
     }
     for (index, model) in models.enumerated() where !isBlockwise {
-      let losesDigits = Removal.losesDigits(coordinates[index], factorError: errors[index])
+      let losesDigits = SurgeonModel.losesDigits(coordinates[index], factorError: errors[index])
       guard try world.allGather(losesDigits ? 1 : 0).contains(1) else { continue }
       let refined = try refined(model, removed, world)
       try named(model.damping) { try refined.checkCoordinates() }
@@ -68,7 +65,8 @@ extension BrainSurgeon {
   ///
   /// - Parameter steps: τ of predictions.
   public func jointUpdates(
-    removing removed: [Bool], for models: [Model], steps: [Double], on world: Communicator
+    removing removed: [Bool], for models: [SurgeonModel.Settings], steps: [Double],
+    on world: Communicator
   ) throws -> [JointUpdate] {
     var updated = models.map { _ in masked(by: removed) }
     var conditions: [Double?] = models.map { _ in nil }
@@ -100,46 +98,47 @@ extension BrainSurgeon {
 
   /// Of several models.
   private enum Minima {
-    case spectrum(RemovalSpectrum)
+    case spectrum(SurgeonSpectrum)
     /// One for each, of a block of fewer coordinates than there are gradients, or where λ disappears
     /// beside these.
-    case each([Removal])
+    case each([SurgeonModel])
   }
 
   /// Returns the models' values at each step, model by model.
   private func minima(
-    removing removed: [Bool], for models: [Model], steps: [Double], on world: Communicator,
+    removing removed: [Bool], for models: [SurgeonModel.Settings], steps: [Double],
+    on world: Communicator,
     _ body: (Int, Minima) throws -> Void
   ) throws -> [Double] {
     let least = models.map(\.damping).min()!
     return try solve(removing: removed, with: least, on: world) { sums in
-      .spectrum(RemovalSpectrum(sums: sums, count: rows.count))
+      .spectrum(SurgeonSpectrum(sums: sums, count: rows.count))
     } refined: {
       .each(try models.map { try refined($0, removed, world) })
     } ofBlock: { block in
       guard rows.blocks[block].count >= rows.count else {
         return .each(
           try named(least) {
-            try Removal.models(
+            try SurgeonModel.models(
               models, ofBlock: block, of: rows, weights: all, removed: removed)
           })
       }
-      let sums = Buffer<Double>(count: Removal.width(count: rows.count))
-      Removal.writeSums(of: rows, block: block, weights: all, removed: removed, into: sums.all)
+      let sums = Buffer<Double>(count: SurgeonModel.width(count: rows.count))
+      SurgeonModel.writeSums(of: rows, block: block, weights: all, removed: removed, into: sums.all)
       guard
-        Removal.factorError(of: Array(sums.all), count: rows.count, damping: least)
-          <= Removal.goodError
+        SurgeonModel.factorError(of: Array(sums.all), count: rows.count, damping: least)
+          <= SurgeonModel.goodError
       else {
         return .each(
           try named(least) {
             try models.map {
-              try Removal(
+              try SurgeonModel(
                 refiningBlock: block, of: rows, weights: all, removed: removed,
                 damping: $0.damping, gradientScale: $0.gradientScale)
             }
           })
       }
-      return .spectrum(RemovalSpectrum(sums: Array(sums.all), count: rows.count))
+      return .spectrum(SurgeonSpectrum(sums: Array(sums.all), count: rows.count))
     } values: { minima in
       switch minima {
       case .spectrum(let spectrum):

@@ -26,10 +26,11 @@ public final class BrainSurgeon {
 
   let rows: GradientRows
   let weights: Buffer<Float>
+  let settings: SurgeonModel.Settings
   /// λ.
-  let damping: Double
+  var damping: Double { settings.damping }
   /// η.
-  let gradientScale: Double
+  var gradientScale: Double { settings.gradientScale }
   let isBlockwise: Bool
   let sum: TreeSum
   let partition: CellPartition
@@ -51,12 +52,10 @@ public final class BrainSurgeon {
     precondition(
       rows.blocks == partition.cellsInSlice(of: rank) && weights.count == rows.sliceCount,
       "\(rows.blocks.count) blocks and \(weights.count) weights on rank \(rank)")
-    precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
     self.rows = rows
     self.weights = Buffer(count: weights.count)
     _ = self.weights.all.update(fromContentsOf: weights)
-    self.damping = damping
-    self.gradientScale = gradientScale
+    settings = SurgeonModel.Settings(damping: damping, gradientScale: gradientScale)
     self.isBlockwise = isBlockwise
     sum = TreeSum(partition, rank: rank)
     self.partition = partition
@@ -77,22 +76,23 @@ public final class BrainSurgeon {
     let width = partition.cellsInSlice(of: rank).map(\.count).max() ?? 0
     let systems =
       isBlockwise
-      ? (models + 4) * Removal.width(count: min(m, width))
-      : (2 * levels + 5) * Removal.width(count: m)
+      ? (models + 4) * SurgeonModel.width(count: min(m, width))
+      : (2 * levels + 5) * SurgeonModel.width(count: m)
     let ofModels =
       models == 1
       ? 0
       : 12 * models * partition.slice(of: rank).count
-        + (isBlockwise && width < m ? 0 : RemovalSpectrum.bytes(count: m, width: width))
+        + (isBlockwise && width < m ? 0 : SurgeonSpectrum.bytes(count: m, width: width))
     return 8 * systems
-      + (MemoryLayout<Removal.Coordinate>.stride + 32) * partition.slice(of: rank).count + ofModels
+      + (MemoryLayout<SurgeonModel.Coordinate>.stride + 32) * partition.slice(of: rank).count
+      + ofModels
   }
 
   /// What each weight of this rank would do alone, with `removed` removed and the others at the model's
   /// minimum. Collective.
   public func coordinates(
     removing removed: [Bool], on world: Communicator
-  ) throws -> [Removal.Coordinate] {
+  ) throws -> [SurgeonModel.Coordinate] {
     try solved(removing: removed, on: world).coordinates
   }
 
@@ -103,15 +103,15 @@ public final class BrainSurgeon {
   ///   model and its coordinates.
   func solved(
     removing removed: [Bool], on world: Communicator,
-    visit: (Int, Removal, [Removal.Coordinate]) throws -> Void = { _, _, _ in }
-  ) throws -> (removal: Removal?, coordinates: [Removal.Coordinate]) {
-    var (solution, coordinates): (Removal?, [Removal.Coordinate]) = (nil, [])
-    let keep: (Removal) -> Void = { solution = $0 }
+    visit: (Int, SurgeonModel, [SurgeonModel.Coordinate]) throws -> Void = { _, _, _ in }
+  ) throws -> (removal: SurgeonModel?, coordinates: [SurgeonModel.Coordinate]) {
+    var (solution, coordinates): (SurgeonModel?, [SurgeonModel.Coordinate]) = (nil, [])
+    let keep: (SurgeonModel) -> Void = { solution = $0 }
     _ = try minimum(removing: removed, on: world, solved: keep) { block, removal in
       var (removal, own) = (removal, removal.coordinates(of: rows, block: block, weights: all))
-      if isBlockwise, Removal.losesDigits(own, factorError: removal.factorError) {
+      if isBlockwise, SurgeonModel.losesDigits(own, factorError: removal.factorError) {
         removal = try named(damping) {
-          try Removal(
+          try SurgeonModel(
             refiningBlock: block, of: rows, weights: all, removed: removed, damping: damping,
             gradientScale: gradientScale)
         }
@@ -125,12 +125,12 @@ public final class BrainSurgeon {
     }
     guard !isBlockwise else { return (nil, coordinates) }
     let losesDigits =
-      solution.map { Removal.losesDigits(coordinates, factorError: $0.factorError) } ?? false
+      solution.map { SurgeonModel.losesDigits(coordinates, factorError: $0.factorError) } ?? false
     guard try world.allGather(losesDigits ? 1 : 0).contains(1) else {
       try named(damping) { try solution?.checkCoordinates() }
       return (solution, coordinates)
     }
-    let refined = try refined(Model(damping: damping, gradientScale: gradientScale), removed, world)
+    let refined = try refined(settings, removed, world)
     try named(damping) { try refined.checkCoordinates() }
     return (
       refined,
@@ -140,10 +140,10 @@ public final class BrainSurgeon {
 
   /// The model of the whole matrix, where λ disappears beside the gradients. Collective.
   func refined(
-    _ model: Model, _ removed: [Bool], _ world: Communicator
-  ) throws -> Removal {
+    _ model: SurgeonModel.Settings, _ removed: [Bool], _ world: Communicator
+  ) throws -> SurgeonModel {
     try named(model.damping) {
-      try Removal(
+      try SurgeonModel(
         refining: Array(rows.blocks.indices), of: rows, firstCoordinate: firstCoordinate,
         weights: all, removed: removed, damping: model.damping,
         gradientScale: model.gradientScale, fold: world.fold(over: partition))
@@ -167,9 +167,9 @@ public final class BrainSurgeon {
     case .joint:
       let measured: ([Double]) -> Void = { [rows, damping] sums in
         // The least eigenvalue would be made of rounding.
-        let error = Removal.factorError(of: sums, count: rows.count, damping: damping)
-        guard error <= Removal.goodError else { return }
-        condition = RemovalSpectrum.condition(sums: sums, count: rows.count, damping: damping)
+        let error = SurgeonModel.factorError(of: sums, count: rows.count, damping: damping)
+        guard error <= SurgeonModel.goodError else { return }
+        condition = SurgeonSpectrum.condition(sums: sums, count: rows.count, damping: damping)
       }
       prediction = try minimum(
         removing: removed, on: world, inspecting: measuresCondition && !isBlockwise ? measured : nil
@@ -192,7 +192,7 @@ public final class BrainSurgeon {
   ) throws {
     let z = Buffer<Double>(count: weights.count)
     let nothing = [Bool](repeating: false, count: weights.count)
-    func ask(_ coordinates: [Removal.Coordinate], _ range: Range<Int>) {
+    func ask(_ coordinates: [SurgeonModel.Coordinate], _ range: Range<Int>) {
       for (i, coordinate) in zip(range, coordinates) where removed[i] {
         z.pointer[i] = Double(weights.pointer[i]) / coordinate.inverse
       }
@@ -248,11 +248,11 @@ public final class BrainSurgeon {
   /// models' minima, the same on all ranks.
   func minimum(
     removing removed: [Bool], on world: Communicator,
-    inspecting inspect: (([Double]) -> Void)? = nil, solved: ((Removal) -> Void)? = nil,
-    _ body: (Int, Removal) throws -> Void
+    inspecting inspect: (([Double]) -> Void)? = nil, solved: ((SurgeonModel) -> Void)? = nil,
+    _ body: (Int, SurgeonModel) throws -> Void
   ) throws -> Double {
     // A rank without coordinates has the whole matrix's model too.
-    func known(_ removal: Removal) -> Removal {
+    func known(_ removal: SurgeonModel) -> SurgeonModel {
       solved?(removal)
       note(removal.error)
       return removal
@@ -261,10 +261,11 @@ public final class BrainSurgeon {
       inspect?(sums)
       return known(try removal(sums))
     } refined: {
-      known(try refined(Model(damping: damping, gradientScale: gradientScale), removed, world))
+      known(
+        try refined(settings, removed, world))
     } ofBlock: { block in
       try named(damping) {
-        try Removal(
+        try SurgeonModel(
           ofBlock: block, of: rows, weights: all, removed: removed, damping: damping,
           gradientScale: gradientScale)
       }
@@ -284,9 +285,9 @@ public final class BrainSurgeon {
   }
 
   /// The model of sums over all its coordinates.
-  func removal(_ sums: [Double]) throws -> Removal {
+  func removal(_ sums: [Double]) throws -> SurgeonModel {
     try named(damping) {
-      try Removal(
+      try SurgeonModel(
         sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)
     }
   }
@@ -305,7 +306,7 @@ public final class BrainSurgeon {
 
   /// Whether λ disappears in S_R.
   private func losesDigits(_ sums: [Double], _ damping: Double) -> Bool {
-    Removal.factorError(of: sums, count: rows.count, damping: damping) > Removal.goodError
+    SurgeonModel.factorError(of: sums, count: rows.count, damping: damping) > SurgeonModel.goodError
   }
 
   /// Solves what is to be solved of each model, and hands each block of this rank to `body` with the
@@ -328,8 +329,8 @@ public final class BrainSurgeon {
       removed.count == weights.count, "\(removed.count) flags of \(weights.count) weights")
     guard isBlockwise else {
       let first = sum.share.lowerBound
-      let sums = try sum.total(width: Removal.width(count: rows.count), on: world) {
-        Removal.writeSums(
+      let sums = try sum.total(width: SurgeonModel.width(count: rows.count), on: world) {
+        SurgeonModel.writeSums(
           of: rows, block: $0 - first, weights: all, removed: removed, into: $1)
       }
       let solution =

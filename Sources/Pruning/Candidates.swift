@@ -6,7 +6,7 @@ import Sharding
 /// The λ, η and τ that are chosen among.
 public struct ModelCandidates: Sendable {
   /// λ and η, each with each.
-  public let models: [BrainSurgeon.Model]
+  public let models: [SurgeonModel.Settings]
   /// τ, by which the change of the kept weights is multiplied.
   public let steps: [Double]
 
@@ -17,13 +17,13 @@ public struct ModelCandidates: Sendable {
   public init(dampings: [Double], gradientScales: [Double] = [0], steps: [Double] = [1]) {
     precondition(!dampings.isEmpty && !gradientScales.isEmpty && !steps.isEmpty, "no candidate")
     models = dampings.flatMap { damping in
-      gradientScales.map { BrainSurgeon.Model(damping: damping, gradientScale: $0) }
+      gradientScales.map { SurgeonModel.Settings(damping: damping, gradientScale: $0) }
     }
     self.steps = steps
   }
 
   /// One alone.
-  init(_ model: BrainSurgeon.Model, step: Double) {
+  init(_ model: SurgeonModel.Settings, step: Double) {
     (models, steps) = ([model], [step])
   }
 
@@ -83,9 +83,9 @@ public struct HeldOutChoice: Sendable {
   /// A way to prune, and what it came to.
   public struct Candidate: Sendable {
     /// λ and η by which the mask was found.
-    public let mask: BrainSurgeon.Model
+    public let mask: SurgeonModel.Settings
     /// λ and η of the update.
-    public let update: BrainSurgeon.Model
+    public let update: SurgeonModel.Settings
     /// τ: the weights are the masked ones and τ times the change of those that are kept.
     public let step: Double
     /// On the held-out examples; the least is chosen.
@@ -126,7 +126,7 @@ struct HeldOutTrials {
   /// - Parameter models: λ and η of the mask and of the update.
   mutating func add(
     _ update: PruningCriterion.Update, steps: [Double], under mask: Mask,
-    by models: (mask: BrainSurgeon.Model, update: BrainSurgeon.Model), on world: Communicator
+    by models: (mask: SurgeonModel.Settings, update: SurgeonModel.Settings), on world: Communicator
   ) throws {
     for (index, step) in steps.enumerated() {
       mask.step(step, from: start, to: update.weights, into: trial.all)

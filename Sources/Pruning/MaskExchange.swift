@@ -60,9 +60,9 @@ struct MaskExchange {
   /// A mask at which the model has been solved.
   private struct Solved {
     let mask: Mask
-    let removal: Removal
+    let removal: SurgeonModel
     /// Of this rank's slice.
-    let coordinates: [Removal.Coordinate]
+    let coordinates: [SurgeonModel.Coordinate]
     /// The order of what removal costs, or keeping gains, least first; nil where a weight may not change
     /// sides. Alike for both sides, so that the least k are the best to remove.
     let marginals: [Double?]
@@ -139,13 +139,13 @@ struct MaskExchange {
       let keys = own.map { i in
         let marginal = solved.marginals[i - slice.lowerBound]!
         // From 0 on, no difference is −0.
-        return Boundary.key(of: isKept ? 0 + marginal : 0 - marginal)
+        return RadixSelect.key(of: isKept ? 0 + marginal : 0 - marginal)
       }
-      let boundary = try Boundary(
-        after: min(size, isKept ? sides.kept : sides.removed),
+      let selected = try RadixSelect(
+        min(size, isKept ? sides.kept : sides.removed),
         of: zip(keys, own).map { ($0, $1, 1) }, on: world)
-      guard let boundary else { continue }
-      chosen += zip(own, keys).filter { boundary.takes($1, at: $0) }.map(\.0)
+      guard let selected else { continue }
+      chosen += zip(own, keys).filter { selected.selects($1, at: $0) }.map(\.0)
     }
     return chosen.sorted()
   }

@@ -1,6 +1,6 @@
 /// A few weights, kept and removed ones, of which pairs change sides in a quadratic model.
 ///
-///   A [n, n]   gᵢᵀS_R⁻¹gⱼ of `Removal`, for these weights
+///   A [n, n]   gᵢᵀS_R⁻¹gⱼ of `SurgeonModel`, for these weights
 ///   β̃ [n]      wᵢ + gᵢᵀS_R⁻¹v
 ///
 /// When a set P of them changes sides, D = diag(−1 where kept, +1 where removed) and `M = D + A_PP`, the

@@ -79,7 +79,7 @@ public struct PruningCriterion {
   var updatesKept: Bool { update != .none }
 
   func surgeon(
-    of weights: UnsafeBufferPointer<Float>, _ model: BrainSurgeon.Model
+    of weights: UnsafeBufferPointer<Float>, _ model: SurgeonModel.Settings
   ) -> BrainSurgeon {
     guard method.hasModel, let rows else {
       preconditionFailure("a model of the loss by \(method)")
@@ -97,7 +97,7 @@ public struct PruningCriterion {
   ///   - models: λ and η; magnitudes know none, and a diagonal no η.
   /// - Returns: by each of the models, one for each weight of the slice.
   public func saliencies(
-    of weights: UnsafeBufferPointer<Float>, under mask: Mask, by models: [BrainSurgeon.Model],
+    of weights: UnsafeBufferPointer<Float>, under mask: Mask, by models: [SurgeonModel.Settings],
     on world: Communicator
   ) throws -> [[Double]] {
     switch method {

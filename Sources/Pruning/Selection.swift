@@ -130,7 +130,7 @@ public struct Selection: Sendable {
       }
     }
     for i in scores.indices where !previous.isKept[i] { scores[i] = -.infinity }
-    let blocks = try Blocks(
+    let blocks = try PatternBlocks(
       of: tensors, in: pattern, scores: scores, partition: partition, on: world)
     let mask: Mask
     if case .consecutive(let kept, _) = pattern {
@@ -140,33 +140,33 @@ public struct Selection: Sendable {
       let counts = try world.agree {
         try self.counts(for: sparsity, after: zip(prunable, kept).map { $0.range.count - $1 })
       }
-      mask = blocks.mask(upTo: try boundaries(of: blocks, counts, on: world))
+      mask = blocks.mask(removing: try select(counts, of: blocks, on: world))
     }
     try world.agree { try check(previous, leaves: mask) }
     return mask
   }
 
-  /// For each prunable tensor, the last of its blocks that goes.
-  private func boundaries(
-    of blocks: Blocks, _ counts: Counts, on world: Communicator
-  ) throws -> [Boundary?] {
+  /// Selects the blocks of each prunable tensor that go. Collective.
+  private func select(
+    _ counts: Counts, of blocks: PatternBlocks, on world: Communicator
+  ) throws -> [RadixSelect?] {
     switch counts {
     case .ofTensors(let counts):
       return try counts.enumerated().map { index, count in
-        try blocks.boundary(after: count, of: index, on: world)
+        try blocks.select(count, of: index, on: world)
       }
     case .inAll(let count):
       // Blocks beyond what their tensor may lose do not compete.
-      let limits = try prunable.enumerated().map { index, tensor -> Boundary? in
+      let limits = try prunable.enumerated().map { index, tensor -> RadixSelect? in
         let largest = largestCount(of: tensor)
         return largest == tensor.range.count
-          ? .all : try blocks.boundary(after: largest, of: index, on: world)
+          ? .all : try blocks.select(largest, of: index, on: world)
       }
-      let boundary = try blocks.boundary(
-        after: count, costs: prunable.map(cost(of:)), upTo: limits, on: world)
+      let selected = try blocks.select(
+        count, costs: prunable.map(cost(of:)), upTo: limits, on: world)
       return limits.map { limit in
-        guard let limit, let boundary else { return nil }
-        return min(limit, boundary)
+        guard let limit, let selected else { return nil }
+        return min(limit, selected)
       }
     }
   }
@@ -196,7 +196,7 @@ public struct Selection: Sendable {
     // What is shared out: blocks where all are of one size, else weights.
     let unit = pattern.blockSize ?? 1
     let sizes = prunable.map { $0.range.count / unit }
-    let total = Share(sparsity).roundedUp(of: sizes.reduce(0, +))
+    let total = DecimalFraction(sparsity).roundedUp(of: sizes.reduce(0, +))
     let largest = prunable.map(largestCount(of:))
     // A block that has lost some of its weights goes whole.
     let least = previous.map { ($0 + unit - 1) / unit }
@@ -204,7 +204,7 @@ public struct Selection: Sendable {
     switch scope {
     case .global where budget == .flops:
       let costs = prunable.map(cost(of:))
-      let total = Share(sparsity).roundedUp(
+      let total = DecimalFraction(sparsity).roundedUp(
         of: zip(prunable, costs).reduce(0) { $0 + $1.0.range.count * $1.1 })
       let most = zip(largest, costs).reduce(0) { $0 + $1.0 * $1.1 }
       guard total <= most else {
@@ -275,13 +275,13 @@ public struct Selection: Sendable {
   /// The weights of a share of a tensor's blocks.
   private func removedCount(_ share: Double, of tensor: WeightTensor) -> Int {
     let size = pattern.blockSize(in: tensor)
-    return Share(share).roundedUp(of: tensor.range.count / size) * size
+    return DecimalFraction(share).roundedUp(of: tensor.range.count / size) * size
   }
 
   /// Weights that a tensor may lose.
   func largestCount(of tensor: WeightTensor) -> Int {
     let size = pattern.blockSize(in: tensor)
-    return Share(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
+    return DecimalFraction(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
   }
 
   /// `total` shared out in proportion to `sizes`, where no share is below `previous`, if these sum up to

@@ -66,8 +66,8 @@ public struct SelectionPlan: Sendable {
       switch self {
       case .none: 0
       case .exchange:
-        8 * (2 * Removal.width(count: m) + 6 * MaskExchange.pairCandidates * (m + 3))
-          + 2 * (MemoryLayout<Removal.Coordinate>.stride + 32) * count
+        8 * (2 * SurgeonModel.width(count: m) + 6 * MaskExchange.pairCandidates * (m + 3))
+          + 2 * (MemoryLayout<SurgeonModel.Coordinate>.stride + 32) * count
       case .thresholding: 64 * count
       }
     }
@@ -192,7 +192,7 @@ public struct SelectionPlan: Sendable {
   /// The mask of a stage by one candidate. Collective.
   private func mask(
     _ sparsities: [Double], of weights: UnsafeBufferPointer<Float>, bySaliency first: [Double],
-    _ criterion: PruningCriterion, _ model: BrainSurgeon.Model, after previous: Mask,
+    _ criterion: PruningCriterion, _ model: SurgeonModel.Settings, after previous: Mask,
     on world: Communicator
   ) throws -> Mask {
     var mask = previous

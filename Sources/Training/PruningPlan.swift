@@ -43,7 +43,7 @@ public struct PruningPlan: Sendable, Equatable {
       /// Those of the largest gradient: RigL (Evci and others, 2020).
       case gradient
       /// Those that the quadratic model of the loss gains most by, each with all others adjusting:
-      /// `Removal.Coordinate.gain`, with the mean gradient in the model.
+      /// `SurgeonModel.Coordinate.gain`, with the mean gradient in the model.
       case marginal
     }
 

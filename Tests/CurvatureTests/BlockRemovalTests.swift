@@ -79,7 +79,7 @@ struct BlockRemovalTests {
     let weights: [Float] = [1, 2]
     #expect(throws: LostDigits.self) {
       try weights.withUnsafeBufferPointer {
-        try Removal(
+        try SurgeonModel(
           ofBlock: 0, of: rows, weights: $0, removed: [false, false], damping: 1e-8,
           gradientScale: 0
         ).checkCoordinates()

@@ -214,14 +214,14 @@ struct RefinedInverseTests {
         let rows = rows(c, isOneBlock: isOneBlock)
         let removal =
           try isOneBlock
-          ? Removal(
+          ? SurgeonModel(
             ofBlock: 0, of: rows, weights: weights, removed: removed, damping: c.damping,
             gradientScale: 0)
-          : Removal(
+          : SurgeonModel(
             refining: [0, 1], of: rows, firstCoordinate: 0, weights: weights, removed: removed,
             damping: c.damping, gradientScale: 0, fold: fold(2))
         let change = Buffer<Double>(count: c.d)
-        var coordinates: [Removal.Coordinate] = []
+        var coordinates: [SurgeonModel.Coordinate] = []
         for (block, range) in rows.blocks.enumerated() {
           removal.writeChange(
             of: rows, block: block, weights: weights, removed: removed, into: change[range])
@@ -243,7 +243,7 @@ struct RefinedInverseTests {
     let weights = [Float](repeating: 1, count: c.d)
     #expect(throws: LostDigits.self) {
       try weights.withUnsafeBufferPointer { weights in
-        _ = try Removal(
+        _ = try SurgeonModel(
           refining: [0, 1], of: rows, firstCoordinate: 0, weights: weights,
           removed: (0..<c.d).map { $0 == 1 }, damping: 1e-25, gradientScale: 0, fold: fold(2))
       }
@@ -252,7 +252,7 @@ struct RefinedInverseTests {
 
   @Test func ordinaryGradientsAreSolvedByTheirProducts() throws {
     let sums = [4.0, 1, 1, 4, 0, 0, 0]
-    #expect(Removal.factorError(of: sums, count: 2, damping: 1e-4) < 1e-10)
-    #expect(Removal.factorError(of: sums, count: 2, damping: 1e-13) > Removal.goodError)
+    #expect(SurgeonModel.factorError(of: sums, count: 2, damping: 1e-4) < 1e-10)
+    #expect(SurgeonModel.factorError(of: sums, count: 2, damping: 1e-13) > SurgeonModel.goodError)
   }
 }

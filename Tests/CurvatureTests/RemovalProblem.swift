@@ -37,31 +37,31 @@ struct RemovalProblem {
   }
 
   /// By sums over all blocks.
-  func removal(_ removed: [Bool]) throws -> Removal {
-    let width = Removal.width(count: rows.count)
+  func removal(_ removed: [Bool]) throws -> SurgeonModel {
+    let width = SurgeonModel.width(count: rows.count)
     var total = [Double](repeating: 0, count: width)
     let part = Buffer<Double>(count: width)
     for block in rows.blocks.indices {
       weights.withUnsafeBufferPointer {
-        Removal.writeSums(
+        SurgeonModel.writeSums(
           of: rows, block: block, weights: $0, removed: removed, into: part.all)
       }
       for i in 0..<width { total[i] += part.pointer[i] }
     }
-    return try Removal(
+    return try SurgeonModel(
       sums: total, count: rows.count, damping: damping, gradientScale: gradientScale)
   }
 
   /// Of all coordinates as a block.
-  func blockRemoval(_ removed: [Bool]) throws -> Removal {
+  func blockRemoval(_ removed: [Bool]) throws -> SurgeonModel {
     try weights.withUnsafeBufferPointer {
-      try Removal(
+      try SurgeonModel(
         ofBlock: 0, of: rows, weights: $0, removed: removed, damping: damping,
         gradientScale: gradientScale)
     }
   }
 
-  func change(_ removal: Removal) -> [Double] {
+  func change(_ removal: SurgeonModel) -> [Double] {
     let change = Buffer<Double>(count: weights.count)
     for (block, range) in rows.blocks.enumerated() {
       weights.withUnsafeBufferPointer {
@@ -72,7 +72,7 @@ struct RemovalProblem {
     return Array(change.all)
   }
 
-  func coordinates(_ removal: Removal) -> [Removal.Coordinate] {
+  func coordinates(_ removal: SurgeonModel) -> [SurgeonModel.Coordinate] {
     weights.withUnsafeBufferPointer { weights in
       rows.blocks.indices.flatMap { removal.coordinates(of: rows, block: $0, weights: weights) }
     }

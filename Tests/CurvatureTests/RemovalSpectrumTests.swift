@@ -22,18 +22,19 @@ struct RemovalSpectrumTests {
     for (row, gradient) in gradients.enumerated() {
       gradient.withUnsafeBufferPointer { rows.store($0, row: row) }
     }
-    let width = Removal.width(count: m)
+    let width = SurgeonModel.width(count: m)
     var sums = [Double](repeating: 0, count: width)
     let part = Buffer<Double>(count: width)
     for block in rows.blocks.indices {
       weights.withUnsafeBufferPointer {
-        Removal.writeSums(of: rows, block: block, weights: $0, removed: removed, into: part.all)
+        SurgeonModel.writeSums(
+          of: rows, block: block, weights: $0, removed: removed, into: part.all)
       }
       for i in 0..<width { sums[i] += part.pointer[i] }
     }
-    let spectrum = RemovalSpectrum(sums: sums, count: m)
+    let spectrum = SurgeonSpectrum(sums: sums, count: m)
     let models = Self.dampings.flatMap { damping in
-      [0, 0.3].map { RemovalSpectrum.Model(damping: damping, gradientScale: $0) }
+      [0, 0.3].map { SurgeonModel.Settings(damping: damping, gradientScale: $0) }
     }
     let coordinates = weights.withUnsafeBufferPointer { weights in
       let parts = rows.blocks.indices.map {

@@ -219,7 +219,7 @@ func checkLostDigits(_ d: Int, scale: Float, on world: Communicator) throws -> U
     let own = Array(removed[slice])
     let joint = try surgeon.update(.joint, removing: own, measuresCondition: true, on: world)
     try check(joint.condition == nil, "a condition of rounding")
-    let models = [damping, 1].map { BrainSurgeon.Model(damping: $0, gradientScale: 0) }
+    let models = [damping, 1].map { SurgeonModel.Settings(damping: $0, gradientScale: 0) }
     let costs = try surgeon.costs(removing: own, for: models, on: world)
     let coordinates = try surgeon.coordinates(removing: own, on: world)
     for (i, (cost, coordinate)) in zip(costs[0], coordinates).enumerated() where !own[i] {

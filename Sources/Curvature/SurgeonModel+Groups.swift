@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-extension Removal {
+extension SurgeonModel {
   /// What the removal of kept coordinates Q, all together, adds to the minimum of the model:
   /// `½ β̃_Qᵀ ([F_R⁻¹]_QQ)⁻¹ β̃_Q = (λ/2) β̃_Qᵀ (I − VᵀV)⁻¹ β̃_Q` with `V = L⁻¹G_Q`.
   ///

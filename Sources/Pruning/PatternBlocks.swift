@@ -5,7 +5,7 @@ import Sharding
 ///
 /// A block that lies in the slices of several ranks is known to each of them: the few bands that do
 /// are told to all ranks. One rank counts it, the owner of its first weight.
-struct Blocks {
+struct PatternBlocks {
   private let slice: Range<Int>
   private let tensors: [WeightTensor]
   private let bands: [BlockBands]
@@ -16,7 +16,7 @@ struct Blocks {
   private var keys: [UInt64] = []
   /// For each tensor, which of them are its own.
   private var ofTensor: [Range<Int>] = []
-  private let scores: Scores
+  private let scores: BlockScores
 
   /// Collective.
   ///
@@ -28,7 +28,7 @@ struct Blocks {
     slice = partition.slice(of: world.rank)
     self.tensors = tensors.filter(\.isPrunable)
     bands = self.tensors.map { BlockBands(of: $0, in: pattern) }
-    self.scores = try Scores(
+    self.scores = try BlockScores(
       scores, of: zip(self.tensors, bands).map { $0 }, partition: partition, on: world)
     for bands in bands {
       let start = firsts.count
@@ -37,26 +37,26 @@ struct Blocks {
         let sum = bands.members.reduce(0) { $0 + scores[first + $1] }
         firsts.append(first)
         keys.append(
-          Boundary.key(of: pattern.blockSize == nil ? sum / Double(bands.members.count) : sum))
+          RadixSelect.key(of: pattern.blockSize == nil ? sum / Double(bands.members.count) : sum))
       }
       ofTensor.append(start..<firsts.count)
     }
   }
 
-  /// The boundary after the first blocks of a tensor that have `count` weights. Collective.
-  func boundary(after count: Int, of tensor: Int, on world: Communicator) throws -> Boundary? {
-    try Boundary(after: count, of: numbers(of: tensor, upTo: .all, cost: 1), on: world)
+  /// Selects the first blocks of a tensor that have `count` weights. Collective.
+  func select(_ count: Int, of tensor: Int, on world: Communicator) throws -> RadixSelect? {
+    try RadixSelect(count, of: numbers(of: tensor, upTo: .all, cost: 1), on: world)
   }
 
-  /// The boundary after the first blocks of all tensors that cost `count`, none of them beyond its
-  /// tensor's limit. Collective.
+  /// Selects the first blocks of all tensors that cost `count`, none of them beyond its tensor's limit.
+  /// Collective.
   ///
   /// - Parameter costs: of a weight of each tensor.
-  func boundary(
-    after count: Int, costs: [Int], upTo limits: [Boundary?], on world: Communicator
-  ) throws -> Boundary? {
-    try Boundary(
-      after: count,
+  func select(
+    _ count: Int, costs: [Int], upTo limits: [RadixSelect?], on world: Communicator
+  ) throws -> RadixSelect? {
+    try RadixSelect(
+      count,
       of: limits.enumerated().flatMap { tensor, limit in
         numbers(of: tensor, upTo: limit, cost: costs[tensor])
       },
@@ -65,19 +65,19 @@ struct Blocks {
 
   /// What this rank counts of a tensor, up to a limit.
   private func numbers(
-    of tensor: Int, upTo limit: Boundary?, cost: Int
+    of tensor: Int, upTo limit: RadixSelect?, cost: Int
   ) -> [(key: UInt64, index: Int, weights: Int)] {
     ofTensor[tensor].filter { block in
-      slice.contains(firsts[block]) && (limit?.takes(keys[block], at: firsts[block]) ?? false)
+      slice.contains(firsts[block]) && (limit?.selects(keys[block], at: firsts[block]) ?? false)
     }.map { (keys[$0], firsts[$0], bands[tensor].members.count * cost) }
   }
 
-  /// Removes the blocks up to their tensor's boundary.
-  func mask(upTo boundaries: [Boundary?]) -> Mask {
+  /// Removes the blocks that are selected of each tensor.
+  func mask(removing selected: [RadixSelect?]) -> Mask {
     var mask = Mask(slice: slice)
-    for (tensor, boundary) in boundaries.enumerated() {
-      guard let boundary else { continue }
-      for block in ofTensor[tensor] where boundary.takes(keys[block], at: firsts[block]) {
+    for (tensor, selected) in selected.enumerated() {
+      guard let selected else { continue }
+      for block in ofTensor[tensor] where selected.selects(keys[block], at: firsts[block]) {
         for member in bands[tensor].members { mask.remove(firsts[block] + member) }
       }
     }
@@ -145,7 +145,7 @@ struct BlockBands {
 }
 
 /// This rank's scores, and those of the bands that lie across the border of two slices.
-struct Scores {
+struct BlockScores {
   private let slice: Range<Int>
   private let own: [Double]
   /// The bands across borders, in their order, and their scores one after another.

@@ -1,7 +1,7 @@
 import Pruning
 import Testing
 
-struct ShareTests {
+struct DecimalFractionTests {
   /// Floating point gives one more or one less for some of these.
   static let whole: [(value: Double, count: Int, expected: Int)] = [
     (0.9, 1000, 900), (0.8, 32_360, 25_888), (0.9, 32_360, 29_124), (0.29, 100, 29),
@@ -13,8 +13,8 @@ struct ShareTests {
 
   @Test(arguments: whole)
   func wholeSharesAreExact(value: Double, count: Int, expected: Int) {
-    #expect(Share(value).roundedUp(of: count) == expected)
-    #expect(Share(value).roundedDown(of: count) == expected)
+    #expect(DecimalFraction(value).roundedUp(of: count) == expected)
+    #expect(DecimalFraction(value).roundedDown(of: count) == expected)
   }
 
   static let others: [(value: Double, count: Int, below: Int)] = [
@@ -26,7 +26,7 @@ struct ShareTests {
   @Test func quotientsOfCountsAreExact() {
     for count in [7, 97, 1000, 32_360, 1_000_003] {
       for part in stride(from: 0, through: count, by: max(count / 500, 1)) {
-        let share = Share(Double(part) / Double(count))
+        let share = DecimalFraction(Double(part) / Double(count))
         #expect(share.roundedUp(of: count) == part && share.roundedDown(of: count) == part)
       }
     }
@@ -34,8 +34,8 @@ struct ShareTests {
 
   @Test(arguments: others)
   func othersAreRoundedAsAsked(value: Double, count: Int, below: Int) {
-    #expect(Share(value).roundedDown(of: count) == below)
-    #expect(Share(value).roundedUp(of: count) == below + 1)
+    #expect(DecimalFraction(value).roundedDown(of: count) == below)
+    #expect(DecimalFraction(value).roundedUp(of: count) == below + 1)
   }
 
   /// To the weight, near to proportion, and none ever gets back what it has lost: rounding by the largest

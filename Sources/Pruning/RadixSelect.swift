@@ -1,39 +1,39 @@
 import MPI
 import Sharding
 
-/// The last of the least numbers, of which each rank holds some: those up to it are taken.
+/// Selects the least of the numbers of which each rank holds some: those up to the last one that it finds.
 ///
 /// Each number stands for a number of weights, or of what these cost. They are in the order of the
-/// numbers, equal ones in that of their indices. The last is found digit by digit, from the highest: in
+/// numbers, equal ones in that of their indices. The last one is found digit by digit, from the highest: in
 /// each round the ranks sum how many weights those numbers that are still in question stand for that have
 /// which digit. No rank sees another's numbers.
-struct Boundary: Comparable {
+struct RadixSelect: Comparable {
   private let key: UInt64
   private let index: Int
 
-  /// All numbers are up to it.
-  static let all = Boundary(key: .max, index: .max)
+  /// Selects all numbers.
+  static let all = RadixSelect(key: .max, index: .max)
 
   private init(key: UInt64, index: Int) {
     self.key = key
     self.index = index
   }
 
-  static func < (left: Boundary, right: Boundary) -> Bool {
+  static func < (left: RadixSelect, right: RadixSelect) -> Bool {
     (left.key, left.index) < (right.key, right.index)
   }
 
-  func takes(_ key: UInt64, at index: Int) -> Bool { (key, index) <= (self.key, self.index) }
+  /// Whether a number is up to the last one.
+  func selects(_ key: UInt64, at index: Int) -> Bool { (key, index) <= (self.key, self.index) }
 
-  /// The boundary after the first numbers that stand for `count` weights or more; nil where `count` is 0.
-  /// Collective.
+  /// Selects the first numbers that stand for `count` weights or more; nil where `count` is 0. Collective.
   ///
   /// - Parameters:
   ///   - count: at most as many as there are on all ranks.
   ///   - numbers: this rank's; the key of each, see `key(of:)`, its index, none of them twice on all
   ///     ranks, and its weights.
   init?(
-    after count: Int, of numbers: [(key: UInt64, index: Int, weights: Int)], on world: Communicator
+    _ count: Int, of numbers: [(key: UInt64, index: Int, weights: Int)], on world: Communicator
   ) throws {
     guard count > 0 else { return nil }
     let (key, below, equal) = try Self.number(

@@ -17,7 +17,22 @@ import LinearAlgebra
 ///
 /// Optimal Brain Surgeon (Hassibi and Stork, 1993) for sets of any size, with the matrix of WoodFisher
 /// (Singh and Alistarh, 2020) and M-FAC (Frantar, Kurtic and Alistarh, 2021).
-public struct Removal {
+public struct SurgeonModel {
+  /// The numbers of a model that are chosen.
+  public struct Settings: Hashable, Sendable {
+    /// λ > 0.
+    public let damping: Double
+    /// η ≥ 0.
+    public let gradientScale: Double
+
+    /// λ > 0 and η ≥ 0.
+    public init(damping: Double, gradientScale: Double) {
+      precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
+      self.damping = damping
+      self.gradientScale = gradientScale
+    }
+  }
+
   /// m.
   public let count: Int
   /// λ.
@@ -78,7 +93,7 @@ public struct Removal {
   /// - Parameter sums: over all coordinates of the model.
   public static func factorError(of sums: [Double], count m: Int, damping: Double) -> Double {
     let trace = (0..<m).reduce(0) { $0 + sums[$1 * m + $1] }
-    return 4 * .ulpOfOne * (1 + trace / (Double(m) * damping))
+    return ShiftedRounding(trace: trace, shift: Double(m) * damping).ofSums
   }
 
   /// Refuses costs of which fewer than three digits are left.
@@ -158,7 +173,7 @@ public struct Removal {
       return
     }
     self = try Self.models(
-      [RemovalSpectrum.Model(damping: damping, gradientScale: gradientScale)], ofBlock: block,
+      [SurgeonModel.Settings(damping: damping, gradientScale: gradientScale)], ofBlock: block,
       of: rows, weights: weights, removed: removed)[0]
   }
 
@@ -167,18 +182,18 @@ public struct Removal {
   /// - Throws: `LostDigits` where a λ disappears beside the gradients.
   /// - Complexity: O(n²m), and O(n³) for each model.
   public static func models(
-    _ models: [RemovalSpectrum.Model], ofBlock block: Int, of rows: GradientRows,
+    _ models: [SurgeonModel.Settings], ofBlock block: Int, of rows: GradientRows,
     weights: UnsafeBufferPointer<Float>, removed: [Bool]
-  ) throws -> [Removal] {
+  ) throws -> [SurgeonModel] {
     let matrix = BlockMinimum.matrix(of: rows, block: block)
     return try models.map { model in
       let minimum = try? BlockMinimum(
         of: rows, block: block, matrix: matrix, weights: weights, removed: removed,
         damping: model.damping, gradientScale: model.gradientScale)
       if let minimum, minimum.error <= goodError {
-        return Removal(minimum, count: rows.count, damping: model.damping)
+        return SurgeonModel(minimum, count: rows.count, damping: model.damping)
       }
-      return try Removal(
+      return try SurgeonModel(
         refiningBlock: block, of: rows, weights: weights, removed: removed, damping: model.damping,
         gradientScale: model.gradientScale)
     }
@@ -231,7 +246,7 @@ public struct Removal {
     let square = try fold(
       { block in
         [rows.blocks[block].reduce(0) { $0 + lost.high[$1 - start] * lost.high[$1 - start] }]
-      }, { [$0[0] + $1[0]] })[0]
+      }, RefinedInverse.sum)[0]
     let leverages = inverse.leverages()
     let inverses: [Double]
     (inverses, coordinatesError) = try inverse.diagonal(leverages)

@@ -1,28 +1,13 @@
 import LinearAlgebra
 
-/// What becomes of a `Removal` for many λ and η at once.
+/// What becomes of a `SurgeonModel` for many λ and η at once.
 ///
 ///     G_R G_Rᵀ = Q diag(e) Qᵀ     once, in place of a factor for each λ
 ///     S_R⁻¹ = Q diag(1/(e + mλ)) Qᵀ
 ///
 /// With `H = QᵀG`, also made once, `sᵢ = Σ_k H_ki²/(e_k + mλ)` and `β̃ᵢ = wᵢ + Σ_k H_ki r_k/(e_k + mλ)`,
 /// `r = Qᵀv`: O(m) for each coordinate, λ and η.
-public final class RemovalSpectrum {
-  /// The numbers of a model that are chosen.
-  public struct Model: Hashable, Sendable {
-    /// λ > 0.
-    public let damping: Double
-    /// η ≥ 0.
-    public let gradientScale: Double
-
-    /// λ > 0 and η ≥ 0.
-    public init(damping: Double, gradientScale: Double) {
-      precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
-      self.damping = damping
-      self.gradientScale = gradientScale
-    }
-  }
-
+public final class SurgeonSpectrum {
   /// m.
   public let count: Int
   private let eigen: SymmetricEigen
@@ -32,10 +17,10 @@ public final class RemovalSpectrum {
   private let square: Double
 
   /// - Parameters:
-  ///   - sums: `Removal.writeSums` over all coordinates of the model, summed.
+  ///   - sums: `SurgeonModel.writeSums` over all coordinates of the model, summed.
   ///   - count: m.
   public init(sums: [Double], count m: Int) {
-    precondition(sums.count == Removal.width(count: m), "\(sums.count) sums of \(m) gradients")
+    precondition(sums.count == SurgeonModel.width(count: m), "\(sums.count) sums of \(m) gradients")
     count = m
     eigen = SymmetricEigen(sums[..<(m * m)], order: m)
     forced = eigen.rotate(Array(sums[m * m..<m * m + m]))
@@ -55,14 +40,14 @@ public final class RemovalSpectrum {
   }
 
   /// t [m] of the change of the kept weights at the model's minimum, `δ_R = G_Rᵀt`.
-  public func coefficients(of model: Model) -> [Double] {
+  public func coefficients(of model: SurgeonModel.Settings) -> [Double] {
     let (right, inverses) = (right(model.gradientScale), inverses(model.damping))
     return eigen.rotateBack(zip(right, inverses).map { $0 * $1 })
   }
 
   /// The model's value where M is removed and the kept weights have gone a step τ of the way to the
   /// minimum, `q* + (1 − τ)²(q(δ_M) − q*)`.
-  public func value(of model: Model, step: Double) -> Double {
+  public func value(of model: SurgeonModel.Settings, step: Double) -> Double {
     let (eta, right, inverses) = (
       model.gradientScale, right(model.gradientScale), inverses(model.damping)
     )
@@ -78,10 +63,10 @@ public final class RemovalSpectrum {
     return minimum + (1 - step) * (1 - step) * (masked - minimum)
   }
 
-  /// A bound on the error of S_R's eigenvalues, relative to mλ, as `Removal.factorError`.
+  /// A bound on the error of S_R's eigenvalues, relative to mλ, as `SurgeonModel.factorError`.
   public func factorError(_ damping: Double) -> Double {
     let trace = eigen.values.reduce(0) { $0 + max($1, 0) }
-    return 4 * .ulpOfOne * (1 + trace / (Double(count) * damping))
+    return ShiftedRounding(trace: trace, shift: Double(count) * damping).ofSums
   }
 
   /// The condition of S_R, its largest eigenvalue over its least.
@@ -102,8 +87,9 @@ public final class RemovalSpectrum {
   /// - Returns: for each model, for each coordinate of a block, in their order.
   /// - Complexity: O(m²) for each coordinate, at the speed of a matrix product, and O(m) for each model.
   public func coordinates(
-    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>, for models: [Model]
-  ) -> [[Removal.Coordinate]] {
+    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>,
+    for models: [SurgeonModel.Settings]
+  ) -> [[SurgeonModel.Coordinate]] {
     let (n, range) = (rows.blocks[block].count, rows.blocks[block])
     let rotated = Buffer<Double>(count: count * n)
     eigen.rotate(rows.doubles(ofBlock: block, columns: nil), columns: n, into: rotated.pointer)
@@ -122,7 +108,7 @@ public final class RemovalSpectrum {
         }
       }
       return (0..<n).map { j in
-        Removal.Coordinate(
+        SurgeonModel.Coordinate(
           weight: Double(weights[range.lowerBound + j]) + products[j], leverage: leverages[j],
           damping: model.damping)
       }
