@@ -149,15 +149,13 @@ public struct GradientFile: Sendable {
   public func read(
     row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Float>
   ) throws(DatasetError) {
-    try forEachPart(of: columns, row: row, count: numbers.count) {
-      input, offset, type, range throws(DatasetError) in
-      try input.read(
-        at: offset, type: type, into: UnsafeMutableBufferPointer(rebasing: numbers[range]))
+    try read(row: row, columns: columns, into: numbers) {
+      input, offset, type, part throws(DatasetError) in
+      try input.read(at: offset, type: type, into: part)
     }
-    if let element = UnsafeBufferPointer(numbers).firstNonFinite {
-      throw notFinite(
-        "\(numbers[element])", " in single precision", row, columns.lowerBound + element)
-    }
+    try check(
+      numbers, at: UnsafeBufferPointer(numbers).firstNonFinite, " in single precision", row, columns
+    )
   }
 
   /// Reads some columns of a row, as they are.
@@ -167,45 +165,46 @@ public struct GradientFile: Sendable {
   public func read(
     row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Double>
   ) throws(DatasetError) {
-    try forEachPart(of: columns, row: row, count: numbers.count) {
-      input, offset, type, range throws(DatasetError) in
-      try input.read(
-        at: offset, type: type, into: UnsafeMutableBufferPointer(rebasing: numbers[range]))
+    try read(row: row, columns: columns, into: numbers) {
+      input, offset, type, part throws(DatasetError) in
+      try input.read(at: offset, type: type, into: part)
     }
-    if let element = numbers.firstIndex(where: { !$0.isFinite }) {
-      throw notFinite("\(numbers[element])", "", row, columns.lowerBound + element)
-    }
+    try check(numbers, at: numbers.firstIndex { !$0.isFinite }, "", row, columns)
   }
 
-  /// Hands the places of some columns of a row to `body`: where they begin in which file, and where they
-  /// go.
-  private func forEachPart(
-    of columns: Range<Int>, row: Int, count: Int,
-    _ body: (InputFile, Int, TensorType, Range<Int>) throws(DatasetError) -> Void
+  /// Has `fill` read each part of some columns of a row, from where it begins in its file.
+  private func read<Number>(
+    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Number>,
+    _ fill: (InputFile, Int, TensorType, UnsafeMutableBufferPointer<Number>) throws(DatasetError) ->
+      Void
   ) throws(DatasetError) {
     precondition(
       row >= 0 && row < rowCount && columns.lowerBound >= 0 && columns.upperBound <= columnCount
-        && count == columns.count,
-      "row \(row), columns \(columns) of [\(rowCount), \(columnCount)] in \(count) places")
+        && numbers.count == columns.count,
+      "row \(row), columns \(columns) of [\(rowCount), \(columnCount)] in \(numbers.count) places")
     for part in parts {
       let own = part.columns.clamped(to: columns)
       guard !own.isEmpty else { continue }
       let place = own.lowerBound - columns.lowerBound
-      try body(
+      try fill(
         part.input,
         part.offset
           + (row * part.stride + own.lowerBound - part.columns.lowerBound) * part.type.byteCount,
-        part.type, place..<place + own.count)
+        part.type, UnsafeMutableBufferPointer(rebasing: numbers[place..<place + own.count]))
     }
   }
 
-  private func notFinite(
-    _ number: String, _ precision: String, _ row: Int, _ column: Int
-  ) -> DatasetError {
+  private func check<Number>(
+    _ numbers: UnsafeMutableBufferPointer<Number>, at element: Int?, _ precision: String,
+    _ row: Int,
+    _ columns: Range<Int>
+  ) throws(DatasetError) {
+    guard let element else { return }
+    let column = columns.lowerBound + element
     let tensor = tensors.first { $0.range.contains(column) }!
-    return DatasetError(
+    throw DatasetError(
       path, "tensor '\(tensor.name)', row \(row): a gradient is not finite\(precision)",
-      got: "\(number) at element \(column - tensor.range.lowerBound)")
+      got: "\(numbers[element]) at element \(column - tensor.range.lowerBound)")
   }
 
   /// Gives these columns of each of `rows` to `body`, in turn.
