@@ -157,12 +157,15 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning", "Training",
+        "Checkpoints", "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning",
+        "Training",
       ],
       exclude: ["ResNet20"]),
     .testTarget(
       name: "PruningTests",
-      dependencies: ["Curvature", "LinearAlgebra", "Pruning", "RandomNumbers", "Reference"]),
+      dependencies: [
+        "Curvature", "LinearAlgebra", "Pruning", "RandomNumbers", "Reference", "Sharding",
+      ]),
     .testTarget(
       name: "KroneckerTests",
       dependencies: [
