@@ -190,3 +190,7 @@ public struct PruningError: SharedError, CustomStringConvertible {
   /// - Parameter description: what is wrong, what was expected, and what was got.
   public init(_ description: String) { self.description = description }
 }
+
+// All ranks see them together: what they tell of is summed over the ranks, or agreed on.
+extension LostDigits: SharedError {}
+extension GradientsTooLarge: SharedError {}

@@ -103,13 +103,13 @@ struct FisherSettings: ParsableArguments {
   /// For people, by the options' names.
   func described(for method: PruningMethod) -> [String: String] {
     var settings = ["damping": "\(damping)"]
-    if method != .diagonal {
+    if method.hasModel {
       settings["update"] = update.rawValue
       settings["gradient-scale"] = "\(gradientScale)"
       settings["step"] = "\(step)"
       settings["held-out"] = heldOut.map { "\($0)" }
     }
-    if method == .woodfisher {
+    if method.isBlockwise {
       settings["block-size"] = "\(blockSize)"
       settings["block-scope"] = blockScope.rawValue
     }

@@ -16,7 +16,7 @@ struct PruneSettings: ParsableArguments {
     case .count: break
     case .absent:
       try require(
-        selection.method == .magnitude, "--gradients", "some with --method \(selection.method)",
+        !selection.method.takesGradients, "--gradients", "some with --method \(selection.method)",
         "none")
     case .file(let path):
       try require(
@@ -93,7 +93,7 @@ extension PruneSettings {
   /// What each option is for, where it is not for all methods.
   static var uses: [OptionUse<PruneSettings>] {
     [
-      ofMethods(["page-directory", "damping", "gradient-batch"], [.diagonal, .woodfisher, .mfac]),
+      ofMethods(["page-directory", "damping", "gradient-batch"], where: \.takesGradients),
       OptionUse(
         ["gradients"], beside: "another --method than magnitude, or as a file or none",
         got: { "--method \($0.selection.method.rawValue)" },
@@ -101,8 +101,8 @@ extension PruneSettings {
           guard case .count = $0.source.files.gradients else { return true }
           return $0.selection.method.takesGradients
         }),
-      ofMethods(["block-size", "block-scope"], [.woodfisher]),
-      ofMethods(["update", "gradient-scale", "step", "held-out"], [.woodfisher, .mfac]),
+      ofMethods(["block-size", "block-scope"], where: \.isBlockwise),
+      ofMethods(["update", "gradient-scale", "step", "held-out"], where: \.hasModel),
       OptionUse(
         ["step"], beside: "--update joint or independent", got: { _ in "--update none" },
         where: { $0.fisher.update != .none }),
@@ -110,12 +110,12 @@ extension PruneSettings {
   }
 
   private static func ofMethods(
-    _ options: [String], _ methods: [PruningMethod]
+    _ options: [String], where holds: @escaping (PruningMethod) -> Bool
   ) -> OptionUse<PruneSettings> {
-    let names = methods.map(\.rawValue)
+    let names = PruningMethod.allCases.filter(holds).map(\.rawValue)
     return OptionUse(
       options, beside: "--method \(names.joined(separator: " or "))",
       got: { "--method \($0.selection.method.rawValue)" },
-      where: { methods.contains($0.selection.method) })
+      where: { holds($0.selection.method) })
   }
 }

@@ -136,7 +136,7 @@ struct Report: Encodable {
     pattern = "\(selection.pattern)"
     let (selected, files) = (settings.selection, settings.source.files)
     var described = selected.described
-    if selected.method != .magnitude {
+    if selected.method.takesGradients {
       described["gradients"] = "\(files.gradients)"
       if case .count = files.gradients {
         described["gradient-batch"] = "\(files.gradientBatch)"

@@ -29,10 +29,10 @@ extension Settings {
         got: { $0.pruningMethod }, where: { $0.pruneTakesMatrix }),
       use(
         ["prune-block-size"], beside: "--prune-method woodfisher", got: { $0.pruningMethod },
-        where: { $0.prunes && $0.pruning.pruneMethod == .woodfisher }),
+        where: { $0.prunes && $0.pruning.pruneMethod.isBlockwise }),
       use(
         ["prune-update"], beside: "--prune-method woodfisher or mfac", got: { $0.pruningMethod },
-        where: { $0.prunes && [.woodfisher, .mfac].contains($0.pruning.pruneMethod) }),
+        where: { $0.prunes && $0.pruning.pruneMethod.hasModel }),
     ]
   }
 
@@ -47,7 +47,7 @@ extension Settings {
     pruning.sparsity != nil || pruning.pruneSchedule != nil || pruning.regrow != nil
   }
   private var pruneTakesMatrix: Bool {
-    pruning.regrow == .marginal || (prunes && pruning.pruneMethod != .magnitude)
+    pruning.regrow == .marginal || (prunes && pruning.pruneMethod.takesGradients)
   }
   private var pruningMethod: String {
     prunes ? "--prune-method \(pruning.pruneMethod.rawValue)" : "no pruning"
