@@ -6,6 +6,7 @@ public enum OptimizerRegistry {
     KFAC.Configuration.self,
     SGD.Configuration.self,
     AdamW.Configuration.self,
+    Muon.Configuration.self,
   ]
 }
 

@@ -11,6 +11,7 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
   @OptionGroup(title: "Damping of M-FAC and K-FAC") var damping: DampingSettings
   @OptionGroup(title: "K-FAC") var kronecker: KroneckerOptions
+  @OptionGroup(title: "Muon") var muon: MuonOptions
   @OptionGroup(title: "Pruning") var pruning: PruningSettings
   @OptionGroup(title: "Length and order") var length: LengthSettings
   @OptionGroup(title: "Output") var output: OutputSettings
@@ -23,13 +24,14 @@ struct Settings: ParsableArguments {
       (KroneckerOptions.self, { $0.kronecker }),
       (SGDOptions.self, { _ in SGDOptions() }),
       (AdamWOptions.self, { _ in AdamWOptions() }),
+      (MuonOptions.self, { $0.muon }),
     ]
 
   /// Of a file alone: the key `groups`.
   var rules: [ParameterRule] = []
 
   private enum CodingKeys: CodingKey {
-    case data, model, start, optimizer, damping, kronecker, pruning, length, output,
+    case data, model, start, optimizer, damping, kronecker, muon, pruning, length, output,
       reliability
   }
 
