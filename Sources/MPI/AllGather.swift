@@ -2,7 +2,7 @@ import COpenMPI
 
 /// Completes a vector of which each rank makes its own slice: blocks of it leave for the other ranks
 /// as soon as they are made.
-public final class AllGather {
+public final class AllGather<Element: BitwiseCopyable> {
   private let slices: [Range<Int>]
   private let rank: Int
   private let tag: Int
@@ -38,14 +38,15 @@ public final class AllGather {
   public static func traffic(_ slices: [Range<Int>]) -> [Traffic] {
     let others = slices.count - 1
     return slices.map {
-      Traffic(messages: others * $0.blocks.count, bytes: 4 * others * $0.count)
+      Traffic(
+        messages: others * $0.blocks.count, bytes: MemoryLayout<Element>.stride * others * $0.count)
     }
   }
 
   /// Says that this rank's slice of `vector` is made up to `end`, a coordinate of the vector, and
   /// that the others' slices may be overwritten.
   public func advance(
-    to end: Int, of vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
+    to end: Int, of vector: UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {
     try begin(vector, on: world)
     while let block = outgoing.last, block.upperBound <= end {
@@ -63,7 +64,7 @@ public final class AllGather {
 
   /// Waits until the vector is complete. Collective.
   public func finish(
-    _ vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
+    _ vector: UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {
     try world.begin("all-gather", size: vector.count)
     try advance(to: slices[rank].upperBound, of: vector, on: world)
@@ -75,7 +76,7 @@ public final class AllGather {
 
   /// Once in an exchange: expects the other ranks' slices.
   private func begin(
-    _ vector: UnsafeMutableBufferPointer<Float>, on world: Communicator
+    _ vector: UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {
     guard !isUnderWay else { return }
     isUnderWay = true
@@ -97,7 +98,9 @@ extension Communicator {
   /// Completes a vector of which each rank holds its own slice, in place. Collective.
   ///
   /// - Parameter slices: every rank's range; they lie one after another from 0 to the vector's end.
-  public func allGather(_ vector: UnsafeMutableBufferPointer<Float>, slices: [Range<Int>]) throws {
+  public func allGather<Element: BitwiseCopyable>(
+    _ vector: UnsafeMutableBufferPointer<Element>, slices: [Range<Int>]
+  ) throws {
     try AllGather(slices, rank: rank, tag: 0).finish(vector, on: self)
   }
 }

@@ -4,9 +4,9 @@ import Sharding
 /// leaves every rank with the whole sum: the same bits at any number of ranks.
 ///
 /// A reduce-scatter to even slices, and an all-gather of those.
-public final class AllReduce {
-  private let reduction: ReduceScatter
-  private let gather: AllGather
+public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
+  private let reduction: ReduceScatter<Element>
+  private let gather: AllGather<Element>
   private let slices: [Range<Int>]
   private let slice: Range<Int>
 
@@ -27,15 +27,18 @@ public final class AllReduce {
 
   /// Bytes that these sums take on a rank, at most.
   public static func bytes(count: Int, of microBatches: Partition, rank: Int) -> Int {
-    ReduceScatter.bytes(
+    ReduceScatter<Element>.bytes(
       of: microBatches, to: slices(count, ranks: microBatches.ranks), rank: rank)
   }
 
   /// What each rank sends for one such sum.
   public static func traffic(count: Int, of microBatches: Partition) -> [Traffic] {
     let slices = slices(count, ranks: microBatches.ranks)
-    return zip(ReduceScatter.traffic(of: microBatches, to: slices), AllGather.traffic(slices))
-      .map { $0 + $1 }
+    return zip(
+      ReduceScatter<Element>.traffic(of: microBatches, to: slices),
+      AllGather<Element>.traffic(slices)
+    )
+    .map { $0 + $1 }
   }
 
   /// Begins a sum: what this rank has of it leaves. Other such objects may begin theirs before this one
@@ -43,7 +46,7 @@ public final class AllReduce {
   ///
   /// - Parameter make: writes the vector [n] of a micro-batch of this rank, by its place among them.
   public func begin(
-    on world: Communicator, make: (Int, UnsafeMutablePointer<Float>) -> Void
+    on world: Communicator, make: (Int, UnsafeMutablePointer<Element>) -> Void
   ) throws {
     for (index, microBatch) in reduction.leaves.enumerated() {
       let vector = try reduction.begin(microBatch: microBatch, on: world)
@@ -55,7 +58,7 @@ public final class AllReduce {
   /// Completes this rank's slice, and sends it to the others. Collective.
   ///
   /// - Parameter sum: [n], overwritten.
-  public func scatter(into sum: UnsafeMutablePointer<Float>, on world: Communicator) throws {
+  public func scatter(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
     let part = try reduction.finish(on: world)
     let whole = whole(sum)
     _ = UnsafeMutableBufferPointer(rebasing: whole[slice]).update(fromContentsOf: part)
@@ -65,11 +68,11 @@ public final class AllReduce {
   /// Waits for the others' slices. Collective.
   ///
   /// - Parameter sum: that of `scatter`.
-  public func finish(into sum: UnsafeMutablePointer<Float>, on world: Communicator) throws {
+  public func finish(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
     try gather.finish(whole(sum), on: world)
   }
 
-  private func whole(_ sum: UnsafeMutablePointer<Float>) -> UnsafeMutableBufferPointer<Float> {
+  private func whole(_ sum: UnsafeMutablePointer<Element>) -> UnsafeMutableBufferPointer<Element> {
     UnsafeMutableBufferPointer(start: sum, count: slices.last!.upperBound)
   }
 }

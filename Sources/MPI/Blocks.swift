@@ -1,5 +1,5 @@
 extension Range<Int> {
-  /// The pieces in which a slice [..] of `Float` crosses the network: large enough that what a message
+  /// The pieces in which a slice [..] of scalars crosses the network: large enough that what a message
   /// costs by itself does not count, small enough that the first leave early.
   var blocks: [Range<Int>] {
     let length = 1 << 18

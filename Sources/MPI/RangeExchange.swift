@@ -3,7 +3,7 @@ import COpenMPI
 /// Moves ranges of a vector between ranks, each from one to another.
 ///
 /// Numbers are moved and nothing is added, so that the bits are those that were made.
-public final class RangeExchange {
+public final class RangeExchange<Element: BitwiseCopyable> {
   /// A range that one rank has and another wants; of the same rank it is copied.
   public struct Move: Sendable, Equatable {
     /// The rank that sends.
@@ -65,7 +65,7 @@ public final class RangeExchange {
     var traffic = [Traffic](repeating: Traffic(), count: ranks)
     for move in moves where move.source != move.target {
       traffic[move.source] += Traffic(
-        messages: move.range.blocks.count, bytes: 4 * move.range.count)
+        messages: move.range.blocks.count, bytes: MemoryLayout<Element>.stride * move.range.count)
     }
     return traffic
   }
@@ -76,8 +76,8 @@ public final class RangeExchange {
   ///   - source: where this rank has a range that it sends.
   ///   - target: where a range that it wants goes; not where it has one that it still sends.
   public func exchange(
-    from source: (Range<Int>) -> UnsafeBufferPointer<Float>,
-    into target: (Range<Int>) -> UnsafeMutableBufferPointer<Float>, on world: Communicator
+    from source: (Range<Int>) -> UnsafeBufferPointer<Element>,
+    into target: (Range<Int>) -> UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {
     try world.begin("exchange of ranges", size: count)
     var requests: [MPI_Request?] = []

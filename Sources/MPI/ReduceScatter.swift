@@ -7,9 +7,9 @@ import Sharding
 /// A rank computes a run of micro-batches, from left to right, and joins what it can. Of its last one
 /// it says how far it is complete, from the end of the vector to its beginning: the blocks that are
 /// leave for their owners meanwhile.
-public final class ReduceScatter {
+public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// A vector [d] in memory that this object owns.
-  public typealias Vector = UnsafeMutableBufferPointer<Float>
+  public typealias Vector = UnsafeMutableBufferPointer<Element>
 
   /// The micro-batches of this rank.
   public let leaves: Range<Int>
@@ -73,7 +73,8 @@ public final class ReduceScatter {
       vectors = max(vectors, tree.nodes.count + 1)
       tree.add(leaf: leaf, ())
     }
-    return 4 * (vectors * slices.last!.upperBound + foreign * slices[rank].count)
+    return MemoryLayout<Element>.stride
+      * (vectors * slices.last!.upperBound + foreign * slices[rank].count)
   }
 
   /// What each rank sends for one such sum.
@@ -84,7 +85,8 @@ public final class ReduceScatter {
       let nodes = FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
       return Traffic(
         messages: nodes * (allBlocks - blocks[rank]),
-        bytes: 4 * nodes * (slices.last!.upperBound - slices[rank].count))
+        bytes: MemoryLayout<Element>.stride * nodes
+          * (slices.last!.upperBound - slices[rank].count))
     }
   }
 
@@ -119,7 +121,7 @@ public final class ReduceScatter {
 
   /// This rank's slice of the sum over all micro-batches; it is overwritten by the next sum.
   /// Collective.
-  public func finish(on world: Communicator) throws -> UnsafeBufferPointer<Float> {
+  public func finish(on world: Communicator) throws -> UnsafeBufferPointer<Element> {
     try world.begin("reduce-scatter", size: length)
     if leaves.isEmpty { try beginExchange(on: world) }
     precondition(
@@ -207,15 +209,18 @@ public final class ReduceScatter {
     return Vector(rebasing: received[index * count..<(index + 1) * count])
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   private static func add(_ right: Vector, to left: Vector, _ range: Range<Int>) {
     let (source, target) = (right.baseAddress!, left.baseAddress!)
     for i in range { target[i] += source[i] }
   }
 
   private static func allocate(_ count: Int) -> Vector {
-    let raw = UnsafeMutableRawBufferPointer.allocate(byteCount: max(count, 1) * 4, alignment: 64)
-    let vector = raw.bindMemory(to: Float.self)
-    vector.initialize(repeating: 0)
-    return Vector(rebasing: vector[..<count])
+    let raw = UnsafeMutableRawBufferPointer.allocate(
+      byteCount: max(count, 1) * MemoryLayout<Element>.stride, alignment: 64)
+    // Zero bits are the number 0; element by element it takes longer.
+    raw.initializeMemory(as: UInt8.self, repeating: 0)
+    return Vector(rebasing: raw.bindMemory(to: Element.self)[..<count])
   }
 }

@@ -4,12 +4,12 @@ import COpenMPI
 /// rank has its own slice of each row.
 ///
 /// Numbers are moved and nothing is added, so that the bits are those that were made.
-public final class RowExchange {
+public final class RowExchange<Element: BitwiseCopyable> {
   private let slices: [Range<Int>]
   private let rank: Int
   private let tag: Int
   /// This rank's slice of the other ranks' rows, in the order of the ranks.
-  private let received: UnsafeMutableBufferPointer<Float>
+  private let received: UnsafeMutableBufferPointer<Element>
 
   /// - Parameters:
   ///   - slices: every rank's range, some of them may be empty; they lie one after another from 0 to d.
@@ -20,14 +20,14 @@ public final class RowExchange {
     rank = world.rank
     tag = world.newTag()
     received = .allocate(capacity: (slices.count - 1) * slices[rank].count)
-    received.initialize(repeating: 0)
+    UnsafeMutableRawBufferPointer(received).initializeMemory(as: UInt8.self, repeating: 0)
   }
 
   deinit { received.deallocate() }
 
   /// Bytes that these exchanges take on a rank.
   public static func bytes(_ slices: [Range<Int>], rank: Int) -> Int {
-    4 * (slices.count - 1) * slices[rank].count
+    MemoryLayout<Element>.stride * (slices.count - 1) * slices[rank].count
   }
 
   /// What each rank sends in one exchange.
@@ -39,7 +39,8 @@ public final class RowExchange {
     return slices.indices.map { rank in
       guard rank < rows else { return Traffic() }
       return Traffic(
-        messages: blocks.reduce(0, +) - blocks[rank], bytes: 4 * (d - slices[rank].count))
+        messages: blocks.reduce(0, +) - blocks[rank],
+        bytes: MemoryLayout<Element>.stride * (d - slices[rank].count))
     }
   }
 
@@ -51,8 +52,8 @@ public final class RowExchange {
   ///   - receive: is given this rank's slice of the row of each of these ranks, in their order; it lasts
   ///     for the call.
   public func exchange(
-    _ row: UnsafeBufferPointer<Float>?, rows: Int, on world: Communicator,
-    receive: (_ source: Int, _ part: UnsafeBufferPointer<Float>) throws -> Void
+    _ row: UnsafeBufferPointer<Element>?, rows: Int, on world: Communicator,
+    receive: (_ source: Int, _ part: UnsafeBufferPointer<Element>) throws -> Void
   ) throws {
     let d = slices.last!.upperBound
     precondition(
@@ -88,7 +89,7 @@ public final class RowExchange {
     }
   }
 
-  private func part(of source: Int) -> UnsafeMutableBufferPointer<Float> {
+  private func part(of source: Int) -> UnsafeMutableBufferPointer<Element> {
     let count = slices[rank].count
     let place = source < rank ? source : source - 1
     return UnsafeMutableBufferPointer(rebasing: received[place * count..<(place + 1) * count])

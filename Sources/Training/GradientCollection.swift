@@ -28,7 +28,7 @@ public final class GradientCollection {
   private let examples: any Examples
   private var batches: BatchOrder
   private let chunk: ExampleBuffer
-  private let exchange: RowExchange
+  private let exchange: RowExchange<Float>
   private let row: Buffer<Float>
   private let part: Buffer<Float>
 
@@ -84,7 +84,7 @@ public final class GradientCollection {
     let vectors = examplesPerRow > capacity ? 2 : 1
     return MemoryPlan(
       gradients: kept,
-      vectors: 4 * vectors * network.layout.count + RowExchange.bytes(slices, rank: rank)
+      vectors: 4 * vectors * network.layout.count + RowExchange<Float>.bytes(slices, rank: rank)
         + ExampleBuffer.bytes(examples, capacity: capacity),
       activations: try Network<Float>.bytes(for: network, maximumBatch: capacity))
   }

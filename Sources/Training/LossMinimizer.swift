@@ -34,7 +34,7 @@ public final class LossMinimizer {
   public let microBatches: Int
   private let values: Buffer<Float>
   private let update: ParameterUpdate
-  private let reduction: ReduceScatter
+  private let reduction: ReduceScatter<Float>
   private let lossSum: TreeSum
   private let world: Communicator
 

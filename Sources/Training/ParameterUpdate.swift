@@ -8,7 +8,7 @@ import Sharding
 final class ParameterUpdate {
   let optimizer: any ShardedOptimizer
   private let parameters: Buffer<Float>
-  private let gather: AllGather
+  private let gather: AllGather<Float>
   private let own: Range<Int>
 
   init(

@@ -11,8 +11,8 @@ final class RunningStatistics {
   /// [s]
   let values: Buffer<Float>
   private let mean: Buffer<Float>
-  private let reduction: ReduceScatter
-  private let gather: AllGather
+  private let reduction: ReduceScatter<Float>
+  private let gather: AllGather<Float>
   private let own: Range<Int>
   private let microBatches: Int
 
@@ -29,7 +29,8 @@ final class RunningStatistics {
   /// Bytes that they take on a rank.
   static func bytes(count: Int, microBatches: Partition, on world: Communicator) -> Int {
     let partition = CellPartition(Cells(parameterCount: count), over: world.size)
-    return 8 * count + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
+    return 8 * count
+      + ReduceScatter<Float>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
   }
 
   /// The statistics [s] of the next micro-batch, to be written.

@@ -19,7 +19,7 @@ extension TrainingPlan {
       optimizer: optimizer.bytes(try optimizerContext(groups, partition), rank: world.rank)
         + spectrumBytes,
       vectors: 4 * d
-        + ReduceScatter.bytes(of: microBatches, to: partition.slices, rank: world.rank)
+        + ReduceScatter<Float>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
         + RunningStatistics.bytes(
           count: network.stateLayout.count, microBatches: microBatches, on: world)
         // One for training, and one for evaluation.

@@ -35,7 +35,7 @@ package final class TrainingStep {
   private let statistics: RunningStatistics
   private let factors: FactorGathering?
   private let passes: BatchPasses
-  private let reduction: ReduceScatter
+  private let reduction: ReduceScatter<Float>
   private let lossSum: TreeSum
   private let update: ParameterUpdate
   private let world: Communicator

@@ -29,12 +29,12 @@ extension Problem {
     let running = CellPartition(Cells(parameterCount: statistics), over: ranks)
     traffic[.loss] = TreeSum.traffic(of: shares, width: TrainingStep.lossWidth)
     traffic[.reduceScatter] = zip(
-      ReduceScatter.traffic(of: shares, to: partition.slices),
-      ReduceScatter.traffic(of: shares, to: running.slices)
+      ReduceScatter<Float>.traffic(of: shares, to: partition.slices),
+      ReduceScatter<Float>.traffic(of: shares, to: running.slices)
     ).map(+)
     traffic[.allGather] = zip(
-      AllGather.traffic(partition.slices),
-      AllGather.traffic((0..<ranks).map(running.slice(of:)))
+      AllGather<Float>.traffic(partition.slices),
+      AllGather<Float>.traffic((0..<ranks).map(running.slice(of:)))
     ).map(+)
     return traffic
   }

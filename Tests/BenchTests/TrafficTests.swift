@@ -10,8 +10,8 @@ import Testing
     let (d, m) = (1 << 20, 300)
     let partition = CellPartition(Cells(parameterCount: d), over: p)
     let shares = Partition(of: 512, over: p)
-    let reduce = ReduceScatter.traffic(of: shares, to: partition.slices)
-    let gather = AllGather.traffic(partition.slices)
+    let reduce = ReduceScatter<Float>.traffic(of: shares, to: partition.slices)
+    let gather = AllGather<Float>.traffic(partition.slices)
     let sum = TreeSum.traffic(over: partition, width: m)
     let levels = p.trailingZeroBitCount
     for rank in 0..<p {
@@ -24,7 +24,7 @@ import Testing
   @Test func ranksWithoutCellsHaveLittleToSend() {
     let partition = CellPartition(Cells(parameterCount: 40), over: 8)
     #expect(partition.cells.count == 1)
-    let gather = AllGather.traffic(partition.slices)
+    let gather = AllGather<Float>.traffic(partition.slices)
     #expect(gather.map(\.bytes).filter { $0 > 0 } == [7 * 160])
     let messages = TreeSum.traffic(over: partition, width: 3).map(\.messages)
     // The owner on each level; its partners once they know, on the levels above.

@@ -6,7 +6,7 @@ import Sharding
 func checkAllReduce(_ count: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let shares = Partition(of: microBatches, over: world.size)
   // Two at once, of different numbers.
-  let both = [0, 1].map { _ in AllReduce(count: count, of: shares, on: world) }
+  let both = [0, 1].map { _ in AllReduce<Float>(count: count, of: shares, on: world) }
   let first = shares.range(of: world.rank).lowerBound
   let sums = both.map { _ in Buffer<Float>(count: count) }
   var digest: UInt64 = 0
@@ -22,7 +22,7 @@ func checkAllReduce(_ count: Int, microBatches: Int, on world: Communicator) thr
     }
     for (reduction, sum) in zip(both, sums) { try reduction.scatter(into: sum.pointer, on: world) }
     for (reduction, sum) in zip(both, sums) { try reduction.finish(into: sum.pointer, on: world) }
-    let one = AllReduce.traffic(count: count, of: shares)[world.rank]
+    let one = AllReduce<Float>.traffic(count: count, of: shares)[world.rank]
     let (sent, expected) = (world.traffic - before, one + one)
     try check(sent == expected, "a sum of \(count) sent \(sent), not \(expected)")
     for (which, sum) in sums.enumerated() {

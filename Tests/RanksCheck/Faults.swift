@@ -42,7 +42,7 @@ func run(_ fault: String, _ name: String?) -> Never {
 /// The last rank fails while the others' blocks are under way to it.
 private func failWithinAnExchange(_ isWrong: Bool, on world: Communicator) throws {
   let partition = CellPartition(Cells(parameterCount: 100_000), over: world.size)
-  let reduction = ReduceScatter(
+  let reduction = ReduceScatter<Float>(
     of: Partition(of: world.size, over: world.size), to: partition.slices, on: world)
   _ = try reduction.begin(microBatch: world.rank, on: world)
   try check(!isWrong, "told to")

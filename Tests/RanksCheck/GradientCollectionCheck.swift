@@ -126,7 +126,7 @@ func checkGradientRefusals(on world: Communicator) throws {
   // Two rows, and 32 examples of 64 numbers and a class.
   try check(
     plans[0].vectors == 8 * description.layout.count + 4 * 32 * 65
-      + RowExchange.bytes(slices, rank: world.rank), "\(plans[0])")
+      + RowExchange<Float>.bytes(slices, rank: world.rank), "\(plans[0])")
   let refusal = try message { try plans[1].check(on: world) }
   try check(refusal.contains("of which the gradients "), refusal)
   try check(refusal.contains("(fewer --gradients, or more nodes take less)"), refusal)

@@ -6,7 +6,7 @@ import Sharding
 /// number says where it came from.
 func checkRangeExchange(_ d: Int, on world: Communicator) throws {
   let p = world.size
-  var moves: [RangeExchange.Move] = []
+  var moves: [RangeExchange<Float>.Move] = []
   // Each rank's slice goes to itself and to its right-hand neighbour; the first half of that to all.
   for (source, slice) in CellPartition(Cells(parameterCount: d), over: p).slices.enumerated() {
     let half = slice.lowerBound..<(slice.lowerBound + slice.upperBound) / 2
@@ -16,7 +16,7 @@ func checkRangeExchange(_ d: Int, on world: Communicator) throws {
       if !range.isEmpty { moves.append(.init(range, from: source, to: target)) }
     }
   }
-  let exchange = RangeExchange(moves, on: world)
+  let exchange = RangeExchange<Float>(moves, on: world)
   for round in 0..<2 {
     func value(_ source: Int, _ i: Int) -> Float { random(UInt64(900 + 50 * round + source), i) }
     let own = Buffer<Float>(count: d)
@@ -26,7 +26,7 @@ func checkRangeExchange(_ d: Int, on world: Communicator) throws {
     try exchange.exchange(
       from: { UnsafeBufferPointer(own[$0]) }, into: { received[$0] }, on: world)
     let sent = world.traffic - before
-    let expected = RangeExchange.traffic(moves, ranks: p)[world.rank]
+    let expected = RangeExchange<Float>.traffic(moves, ranks: p)[world.rank]
     try check(sent == expected, "an exchange of ranges sent \(sent), not \(expected)")
     for move in moves where move.target == world.rank {
       try check(

@@ -13,9 +13,10 @@ func checkRowExchange(_ d: Int, emptyFirst: Bool, on world: Communicator) throws
       : $0 == 0 ? 0..<0 : d * ($0 - 1) / (p - 1)..<d * $0 / (p - 1)
   }
   let own = slices[world.rank]
-  let exchange = RowExchange(slices, on: world)
+  let exchange = RowExchange<Float>(slices, on: world)
   try check(
-    RowExchange.bytes(slices, rank: world.rank) == 4 * (p - 1) * own.count, "bytes of an exchange")
+    RowExchange<Float>.bytes(slices, rank: world.rank) == 4 * (p - 1) * own.count,
+    "bytes of an exchange")
   func value(_ round: Int, _ source: Int, _ i: Int) -> Float {
     random(UInt64(700 + 10 * round + source), i)
   }
@@ -33,7 +34,7 @@ func checkRowExchange(_ d: Int, emptyFirst: Bool, on world: Communicator) throws
     }
     try check(sources == Array(0..<rows), "rows of the ranks \(sources), not of \(rows)")
     let sent = world.traffic - before
-    let expected = RowExchange.traffic(slices, rows: rows)[world.rank]
+    let expected = RowExchange<Float>.traffic(slices, rows: rows)[world.rank]
     try check(sent == expected, "an exchange of rows sent \(sent), not \(expected)")
   }
 }

@@ -30,8 +30,8 @@ private func takeSteps(
   let shares = Partition(of: microBatches, over: world.size)
   let slices = partition.slices
   let own = slices[world.rank]
-  let reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
-  let gather = AllGather(slices, on: world)
+  let reduction = ReduceScatter<Float>(of: shares, to: partition.slices, on: world)
+  let gather = AllGather<Float>(slices, on: world)
   let lossSum = TreeSum(shares, rank: world.rank)
   let mfac = ShardedMFAC(
     ShardedMFAC.Configuration(window: m, damping: 1e-2, momentum: 0.5), partition: partition,

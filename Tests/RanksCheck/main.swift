@@ -48,7 +48,7 @@ func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
 func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
-  let reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
+  let reduction = ReduceScatter<Float>(of: shares, to: partition.slices, on: world)
   let whole = Buffer<Float>(count: d)
   let slices = partition.slices
   var digest: UInt64 = 0
@@ -151,8 +151,10 @@ func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
       sent == expected[world.rank], "\(what) of \(d) sent \(sent), not \(expected[world.rank])")
   }
 
-  let reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
-  try counting("reduce-scatter", sends: ReduceScatter.traffic(of: shares, to: partition.slices)) {
+  let reduction = ReduceScatter<Float>(of: shares, to: partition.slices, on: world)
+  try counting(
+    "reduce-scatter", sends: ReduceScatter<Float>.traffic(of: shares, to: partition.slices)
+  ) {
     for microBatch in reduction.leaves {
       _ = try reduction.begin(microBatch: microBatch, on: world)
       try reduction.advance(to: 0, on: world)
@@ -160,7 +162,7 @@ func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
     _ = try reduction.finish(on: world)
   }
   let vector = Buffer<Float>(count: d)
-  try counting("all-gather", sends: AllGather.traffic(slices)) {
+  try counting("all-gather", sends: AllGather<Float>.traffic(slices)) {
     try world.allGather(vector.all, slices: slices)
   }
   let partials = Buffer<Double>(count: partition.cells(of: world.rank).count * 5)
@@ -257,6 +259,7 @@ do {
     for emptyFirst in [false, true] { try checkRowExchange(d, emptyFirst: emptyFirst, on: world) }
   }
   for d in [3, 5003, 700_003] { try checkRangeExchange(d, on: world) }
+  for d in [3, 5003, 300_007] { try checkDoubleExchanges(d, microBatches: 6, on: world) }
   try checkGradientRefusals(on: world)
   // Past the end of a permutation, and in more rounds than one at any number of ranks.
   for (b, rows) in [(1, 0..<19), (5, 3..<7), (40, 30..<39)] {

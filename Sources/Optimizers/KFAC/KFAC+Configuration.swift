@@ -98,7 +98,7 @@ extension KFAC {
       + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
       + 4 * configuration.formCount * partition.cells.parameterCount
       + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
-      + ReduceScatter.bytes(of: microBatches, to: placement.slices, rank: rank)
+      + ReduceScatter<Float>.bytes(of: microBatches, to: placement.slices, rank: rank)
       + groups.bytes(partition: partition, rank: rank)
   }
 

@@ -7,8 +7,8 @@ extension KFAC {
   /// Slices of gradients, to the workers of their layers.
   static func gradientMoves(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
-  ) -> [RangeExchange.Move] {
-    RangeExchange.joined(
+  ) -> [RangeExchange<Float>.Move] {
+    RangeExchange<Float>.joined(
       pieces(layers, slices).flatMap { layer, source, range in
         placement.workers[layer].map { .init(range, from: source, to: $0) }
       })
@@ -17,8 +17,8 @@ extension KFAC {
   /// Slices of directions, from workers to their owners.
   static func directionMoves(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
-  ) -> [RangeExchange.Move] {
-    RangeExchange.joined(
+  ) -> [RangeExchange<Float>.Move] {
+    RangeExchange<Float>.joined(
       pieces(layers, slices).map { layer, target, range in
         .init(range, from: placement.worker(ofLayer: layer, serving: target), to: target)
       })
@@ -52,9 +52,9 @@ extension KFAC {
   /// Inverses, from whoever made them to the other workers of the layer.
   static func inverseMoves(
     _ layers: [FactoredLayer], _ configuration: Configuration, _ placement: KroneckerPlacement
-  ) -> [RangeExchange.Move] {
+  ) -> [RangeExchange<Float>.Move] {
     inverseRanges(layers, configuration).enumerated().flatMap { layer, ranges in
-      ranges.enumerated().flatMap { factor, range -> [RangeExchange.Move] in
+      ranges.enumerated().flatMap { factor, range -> [RangeExchange<Float>.Move] in
         let owner = placement.owners[layer][factor]
         guard configuration.factors(of: layers[layer])[factor].form != .unit else { return [] }
         return placement.workers[layer].filter { $0 != owner }.map {
@@ -75,15 +75,15 @@ extension KFAC {
     let placement = placement(of: layers, configuration, ranks: ranks)
     let slices = partition.slices
     // All ranks ask whether the sums are finite.
-    var factors = ReduceScatter.traffic(of: microBatches, to: placement.slices).map {
+    var factors = ReduceScatter<Float>.traffic(of: microBatches, to: placement.slices).map {
       $0 + .allGather(bytes: 8, ranks: ranks)
     }
     if configuration.keepsAllFactors {
-      factors = zip(factors, AllGather.traffic(placement.slices)).map(+)
+      factors = zip(factors, AllGather<Float>.traffic(placement.slices)).map(+)
     }
     let exchange = zip(
-      RangeExchange.traffic(gradientMoves(layers, placement, slices), ranks: ranks),
-      RangeExchange.traffic(directionMoves(layers, placement, slices), ranks: ranks)
+      RangeExchange<Float>.traffic(gradientMoves(layers, placement, slices), ranks: ranks),
+      RangeExchange<Float>.traffic(directionMoves(layers, placement, slices), ranks: ranks)
     ).map(+)
     var inversions = [Double](repeating: 0, count: ranks)
     var directions = inversions
@@ -117,7 +117,7 @@ extension KFAC {
       products = SampledLayers.traffic(
         settings, configuration.sampledLayers(layers), microBatches: microBatches)
     }
-    let inverses = RangeExchange.traffic(
+    let inverses = RangeExchange<Float>.traffic(
       inverseMoves(layers, configuration, placement), ranks: ranks)
     // The traces of the averages.
     let traces = (0..<ranks).map { rank in

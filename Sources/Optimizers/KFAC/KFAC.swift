@@ -32,9 +32,9 @@ public final class KFAC: ShardedOptimizer {
   private(set) var gradient: GradientSlice
   let slices: [Range<Int>]
   /// Sums over micro-batches, to the owners.
-  let factorSums: ReduceScatter
+  let factorSums: ReduceScatter<Float>
   /// Where every rank keeps all factors.
-  let factorGather: AllGather?
+  let factorGather: AllGather<Float>?
   let allSums: Buffer<Float>
   /// The newest factors' sums over the batch, until a step takes them in.
   var pendingSums: UnsafeBufferPointer<Float>?
@@ -44,9 +44,9 @@ public final class KFAC: ShardedOptimizer {
   var inverses: [KroneckerInverse<Float>?]
   /// Where layers have samples instead of factors.
   let sampled: SampledLayers?
-  let inverseExchange: RangeExchange
-  private let gradientExchange: RangeExchange
-  private let directionExchange: RangeExchange
+  let inverseExchange: RangeExchange<Float>
+  private let gradientExchange: RangeExchange<Float>
+  private let directionExchange: RangeExchange<Float>
   /// Of the layers that this rank works on, shape [d]: gradients, then directions.
   private let whole: Buffer<Float>
   /// Of each layer the parameters, from its first on, whose directions this rank makes.
@@ -90,7 +90,7 @@ public final class KFAC: ShardedOptimizer {
     self.placement = placement
     factorSums = ReduceScatter(of: microBatches, to: placement.slices, on: world)
     factorGather =
-      configuration.keepsAllFactors ? AllGather(placement.slices, on: world) : nil
+      configuration.keepsAllFactors ? AllGather<Float>(placement.slices, on: world) : nil
     allSums = Buffer(
       count: configuration.keepsAllFactors ? placement.slices.last!.upperBound : 0)
     averages = layers.indices.map { layer in

@@ -20,7 +20,7 @@ final class SampledLayers {
   private var isWhole = true
   private let slices: [Range<Int>]
   private let layers: [FactoredLayer]
-  private let sums: [AllReduce]
+  private let sums: [AllReduce<Float>]
   private var samples: [[LayerSamples<Float>]] = []
   private var curvatures: [LayerCurvature<Float>] = []
   /// Of each layer, how many products there have been.
@@ -37,7 +37,7 @@ final class SampledLayers {
     productCounts = [Int](repeating: 0, count: layers.count)
     solution = Buffer(count: slices.last!.upperBound)
     sums = layers.map {
-      AllReduce(count: $0.parameters.count, of: microBatches, on: world)
+      AllReduce<Float>(count: $0.parameters.count, of: microBatches, on: world)
     }
   }
 
@@ -51,7 +51,7 @@ final class SampledLayers {
     return layers.reduce(4 * parameters) { sum, layer in
       let count = layer.parameters.count
       return sum + 4 * vectors * count
-        + AllReduce.bytes(count: count, of: microBatches, rank: rank)
+        + AllReduce<Float>.bytes(count: count, of: microBatches, rank: rank)
     }
   }
 
@@ -61,7 +61,9 @@ final class SampledLayers {
   ) -> [[Traffic]] {
     layers.map { layer in
       let sums = LayerCurvature<Float>.sumCount(layer.shape, settings.operation)
-      return AllReduce.traffic(count: layer.parameters.count, of: microBatches).map { $0 * sums }
+      return AllReduce<Float>.traffic(count: layer.parameters.count, of: microBatches).map {
+        $0 * sums
+      }
     }
   }
 

@@ -48,8 +48,8 @@ public final class Muon: ShardedOptimizer {
   /// The matrices that this rank owns, one after another.
   private let whole: Buffer<Float>
   private let orthogonalization: NewtonSchulz
-  private let toOwners: RangeExchange
-  private let fromOwners: RangeExchange
+  private let toOwners: RangeExchange<Float>
+  private let fromOwners: RangeExchange<Float>
   /// β₁ᵗ and β₂ᵗ.
   private var powers: (Double, Double) = (1, 1)
   private let beta1: Float = 0.9
@@ -255,11 +255,11 @@ extension Muon {
     }
 
     /// Pieces of matrices, from those who have them to the owners.
-    var toOwners: [RangeExchange.Move] {
+    var toOwners: [RangeExchange<Float>.Move] {
       pieces.map { .init($0.range, from: $0.rank, to: $0.owner) }
     }
 
-    var fromOwners: [RangeExchange.Move] {
+    var fromOwners: [RangeExchange<Float>.Move] {
       pieces.map { .init($0.range, from: $0.owner, to: $0.rank) }
     }
 
@@ -387,8 +387,8 @@ extension Muon.Configuration: OptimizerConfiguration {
     var load = OptimizerLoad(traffic: [
       .sum: TreeSum.traffic(over: context.partition, width: 1),
       .exchange: zip(
-        RangeExchange.traffic(layout.toOwners, ranks: ranks),
-        RangeExchange.traffic(layout.fromOwners, ranks: ranks)
+        RangeExchange<Float>.traffic(layout.toOwners, ranks: ranks),
+        RangeExchange<Float>.traffic(layout.fromOwners, ranks: ranks)
       ).map(+),
     ])
     let all = layout.matrices.reduce(0) { $0 + $1.cost }
