@@ -1,9 +1,12 @@
-// The three operations on sparse rows, for one type of values. Included once for each, with
+// The operations on sparse rows, for one type of values and one of the vectors beside them. Included
+// once for each, with
 //   NAME(operation)  the function's name
-//   VALUE            what is stored
-//   NARROW(x), WIDEN(v)  from a float, and to one
+//   VALUE, X         what is stored, and the vectors' numbers
+//   NARROW(x), WIDEN(v)  from one to the other
+//   PRODUCTS         EXACT where products are exact in double precision, else ROUNDED
 
-size_t NAME(store)(uint16_t *columns, VALUE *values, size_t entries, const float *x, size_t count) {
+size_t NAME(store)(uint16_t *columns, void *memory, size_t entries, const X *x, size_t count) {
+  VALUE *values = memory;
   size_t found = 0;
   for (size_t i = 0; i < count; i++) {
     if (x[i] == 0) continue;
@@ -17,11 +20,18 @@ size_t NAME(store)(uint16_t *columns, VALUE *values, size_t entries, const float
   return found;
 }
 
+void NAME(load)(const uint16_t *columns, const void *memory, size_t entries, X *x, size_t count) {
+  const VALUE *values = memory;
+  for (size_t i = 0; i < count; i++) x[i] = 0;
+  // Behind a row's numbers there are zeros, in column 0.
+  for (size_t e = 0; e < entries; e++) x[columns[e]] += (X)WIDEN(values[e]);
+}
+
 CK_CLONES
-void NAME(dots)(const uint16_t *columns, const VALUE *values, size_t entries, size_t row_count,
-                const float *x, double *sums) {
-// The products are exact in double precision: fusing one with the sum changes nothing.
-#pragma clang fp contract(fast)
+void NAME(dots)(const uint16_t *columns, const void *memory, size_t entries, size_t row_count,
+                const X *x, double *sums) {
+  PRODUCTS
+  const VALUE *values = memory;
   for (size_t k = 0; k < row_count; k++, columns += entries, values += entries) {
     double s[8] = {0};
     size_t e = 0;
@@ -35,17 +45,7 @@ void NAME(dots)(const uint16_t *columns, const VALUE *values, size_t entries, si
   }
 }
 
-CK_CLONES
-void NAME(combine)(const uint16_t *columns, const VALUE *values, size_t entries, size_t row_count,
-                   const double *coefficients, size_t count, double *restrict sums) {
-  for (size_t i = 0; i < count; i++) sums[i] = 0;
-  for (size_t k = 0; k < row_count; k++, columns += entries, values += entries) {
-    double c = coefficients[k];
-    for (size_t e = 0; e < entries; e++) sums[columns[e]] += c * (double)WIDEN(values[e]);
-  }
-}
-
 #undef NAME
-#undef VALUE
+#undef X
 #undef NARROW
-#undef WIDEN
+#undef PRODUCTS

@@ -43,17 +43,47 @@ typedef uint32_t word8 __attribute__((vector_size(32)));
   ((((v)[0] + (v)[4]) + ((v)[2] + (v)[6])) + (((v)[1] + (v)[5]) + ((v)[3] + (v)[7])))
 // The columns of x after its last whole run.
 #define COPY_LAST(last, x, count)                                             \
-  ((float *)memcpy((last), (x) + (count) / RUN * RUN, (count) % RUN * sizeof(float)))
+  ((X *)memcpy((last), (x) + (count) / RUN * RUN, (count) % RUN * sizeof(X)))
 
 // Vectors of 64 bytes, where the CPU has them, are not what the compiler prefers.
 #define WIDE __attribute__((min_vector_width(512)))
 
-#define NAME(operation) ck_float_rows_##operation
+// A product that is exact in double precision may be fused with a sum: nothing changes.
+#define EXACT _Pragma("clang fp contract(fast)")
+#define ROUNDED _Pragma("clang fp contract(off)")
+#define PRODUCTS_f64 ROUNDED
+
+#define JOIN2_(a, b) a##_##b
+#define JOIN2(a, b) JOIN2_(a, b)
+#define JOIN3(a, b, c) JOIN2(JOIN2(a, b), c)
+#define JOIN4(a, b, c, d) JOIN2(JOIN3(a, b, c), d)
+
+static void narrow(float *p, const double *x) {
+  for (size_t i = 0; i < RUN; i++) p[i] = (float)x[i];
+}
+
+static void widen(double *p, const float *x) {
+  for (size_t i = 0; i < RUN; i++) p[i] = x[i];
+}
+
+#define ROWS float_rows
 #define ELEMENT float
 #define DISTANCE 6144
-#define PUT16(p, x) memcpy((p), (x), RUN * sizeof(float))
+#define PUT16_f32(p, x) memcpy((p), (x), RUN * sizeof(float))
+#define PUT16_f64(p, x) narrow((p), (x))
 #define LOW8(p) FLOATS8(p)
 #define HIGH8(p) FLOATS8((p) + 8)
+#define PRODUCTS_f32 EXACT
+#include "window_rows.h"
+
+#define ROWS double_rows
+#define ELEMENT double
+#define DISTANCE 6144
+#define PUT16_f32(p, x) widen((p), (x))
+#define PUT16_f64(p, x) memcpy((p), (x), RUN * sizeof(double))
+#define LOW8(p) DOUBLES8(p)
+#define HIGH8(p) DOUBLES8((p) + 8)
+#define PRODUCTS_f32 ROUNDED
 #include "window_rows.h"
 
 // Eight words, each of column i in its lower half and column i + 8 in its upper one: a shift or a mask
@@ -80,17 +110,37 @@ static void put_words(uint16_t *p, const float *x) {
   memcpy(p, words, sizeof words);
 }
 
-#define NAME(operation) ck_bfloat16_rows_##operation
+static void put_words_of_doubles(uint16_t *p, const double *x) {
+  float odd[RUN];
+  for (size_t i = 0; i < RUN; i++) odd[i] = ck_float_to_odd(x[i]);
+  put_words(p, odd);
+}
+
+#define ROWS bfloat16_rows
 #define ELEMENT uint16_t
 #define DISTANCE 8192
-#define PUT16(p, x) put_words((p), (x))
+#define PUT16_f32(p, x) put_words((p), (x))
+#define PUT16_f64(p, x) put_words_of_doubles((p), (x))
 #define LOW8(p) WIDEN8(WORDS8(p) << 16)
 #define HIGH8(p) WIDEN8(WORDS8(p) & 0xffff0000u)
+#define PRODUCTS_f32 EXACT
 #include "window_rows.h"
 
 CK_CLONES
-void ck_round_to_bfloat16(float *x, size_t count) {
+void ck_round_to_bfloat16_f32(float *x, size_t count) {
   for (size_t i = 0; i < count; i++) x[i] = ck_float_of_bits(ck_bfloat16_bits(x[i]));
+}
+
+CK_CLONES
+void ck_round_to_bfloat16_f64(double *x, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    x[i] = ck_float_of_bits(ck_bfloat16_bits(ck_float_to_odd(x[i])));
+  }
+}
+
+CK_CLONES
+void ck_round_to_float_f64(double *x, size_t count) {
+  for (size_t i = 0; i < count; i++) x[i] = (float)x[i];
 }
 
 CK_CLONES WIDE

@@ -25,7 +25,7 @@ public final class GradientWindow {
   /// The slot of the newest gradient, where there is one.
   public var newest: Int { (oldest + capacity - 1) % capacity }
 
-  let rows: [any StoredRows]
+  let rows: [any StoredRows<Float>]
   /// The memory of the rows: their numbers, and where they are sparse the columns of these.
   private let storage: (values: Buffer<UInt16>, columns: Buffer<UInt16>)
   let feedback: ErrorFeedback?
@@ -49,14 +49,15 @@ public final class GradientWindow {
     rows = cells.map { cell in
       guard form.isSparse else {
         defer { value += form.bytes(capacity: capacity, count: cell.count) }
-        return InterleavedRows(at: value, type: form.type, capacity: capacity, count: cell.count)
+        return InterleavedRows<Float>(
+          at: value, type: form.type, capacity: capacity, count: cell.count)
       }
       let entries = form.entries(cell.count)
       defer {
         value += capacity * entries * form.type.bytes
         column += capacity * entries
       }
-      return SparseRows(
+      return SparseRows<Float>(
         columns: column, values: value, type: form.type, entries: entries, capacity: capacity,
         count: cell.count)
     }

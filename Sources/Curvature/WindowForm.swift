@@ -27,7 +27,7 @@ public struct WindowForm: Codable, Equatable, Sendable {
   func bytes(capacity: Int, count: Int) -> Int {
     isSparse
       ? capacity * entries(count) * (MemoryLayout<UInt16>.stride + type.bytes)
-      : InterleavedRows.bytes(type: type, capacity: capacity, count: count)
+      : InterleavedRows<Double>.bytes(type: type, capacity: capacity, count: count)
   }
 }
 

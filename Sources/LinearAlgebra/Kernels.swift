@@ -103,6 +103,13 @@ public struct Kernels<S> {
   let mirrorLower: (Int, Out) -> Void
   let classAt: (Int, In, Double) -> Int
 
+  // Rows of gradients.
+  let type: RowType
+  let float32Rows: RowKernels<S>
+  let bfloat16Rows: RowKernels<S>
+  let float64Rows: RowKernels<S>
+  let largest: (In, Int, Int, UnsafeMutablePointer<UInt16>) -> Void
+
   // Sums in twice the digits of double precision.
   let extendedDots: (In, Int, Int, Doubles, Doubles, Sums, Sums) -> Void
   let extendedCombine: (In, Int, Int, Doubles, Doubles, Sums, Sums) -> Void
@@ -153,6 +160,9 @@ extension Kernels<Float> {
       divideByOuter: ck_divide_by_outer_f32, packLower: ck_pack_lower_f32,
       unpackLower: ck_unpack_lower_f32, mirrorLower: ck_mirror_lower_f32, classAt: ck_class_at_f32,
 
+      type: .float32, float32Rows: .float32, bfloat16Rows: .bfloat16, float64Rows: .float64,
+      largest: ck_largest_f32,
+
       extendedDots: ck_extended_dots_f32, extendedCombine: ck_extended_combine_f32)
   }
 }
@@ -195,6 +205,9 @@ extension Kernels<Double> {
       patchSums: ck_patch_sums_f64, scaleRows: ck_scale_rows_f64,
       divideByOuter: ck_divide_by_outer_f64, packLower: ck_pack_lower_f64,
       unpackLower: ck_unpack_lower_f64, mirrorLower: ck_mirror_lower_f64, classAt: ck_class_at_f64,
+
+      type: .float64, float32Rows: .float32, bfloat16Rows: .bfloat16, float64Rows: .float64,
+      largest: ck_largest_f64,
 
       extendedDots: ck_extended_dots_f64, extendedCombine: ck_extended_combine_f64)
   }

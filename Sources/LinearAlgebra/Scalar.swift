@@ -34,6 +34,9 @@ extension Scalar {
       blasint(strideB), beta, c, blasint(strideC))
   }
 
-  /// How many digits it has, for messages.
-  package static var precision: String { significandBitCount < 32 ? "single" : "double" }
+  /// Whether every number of double precision is one of this scalar.
+  package static var holdsDoubles: Bool { significandBitCount >= Double.significandBitCount }
+
+  /// Its precision, for messages.
+  package static var precision: String { holdsDoubles ? "double" : "single" }
 }

@@ -53,7 +53,7 @@ public struct StoredArray {
   /// - Parameter check: throws for a number that there could not have been.
   public init<Number: BitwiseCopyable>(
     _ name: String, _ element: Element, shape: [Int], at numbers: UnsafeMutablePointer<Number>,
-    check: @escaping (Number) throws -> Void = { _ in }
+    check: ((Number) throws -> Void)? = nil
   ) {
     precondition(element.bytes == MemoryLayout<Number>.size, "\(Number.self) as \(element)")
     let memory = UnsafeMutableRawBufferPointer(
@@ -61,8 +61,10 @@ public struct StoredArray {
     self.init(
       name, element, shape: shape, save: { $0.copyMemory(from: UnsafeRawBufferPointer(memory)) },
       restore: { stored in
-        for at in stride(from: 0, to: stored.count, by: MemoryLayout<Number>.size) {
-          try check(stored.loadUnaligned(fromByteOffset: at, as: Number.self))
+        if let check {
+          for at in stride(from: 0, to: stored.count, by: MemoryLayout<Number>.size) {
+            try check(stored.loadUnaligned(fromByteOffset: at, as: Number.self))
+          }
         }
         memory.copyMemory(from: stored)
       })
@@ -126,10 +128,12 @@ extension [String: Double] {
   }
 }
 
-extension Buffer<Float> {
+extension Buffer where Element: Scalar {
   /// The numbers of `range`, which must lie within the buffer.
   public func array(_ name: String, _ range: Range<Int>) -> StoredArray {
-    StoredArray(name, .float32, shape: [range.count], at: self[range].baseAddress!)
+    StoredArray(
+      name, Element.kernels.pointee.type.element, shape: [range.count],
+      at: self[range].baseAddress!)
   }
 }
 

@@ -3,18 +3,21 @@
 ///     R [capacity, count]
 ///
 /// A view: the memory is its owner's.
-public protocol StoredRows {
+public protocol StoredRows<Element> {
+  /// The numbers of the vectors beside the rows.
+  associatedtype Element: Scalar
+
   /// Slots.
   var capacity: Int { get }
   /// Columns.
   var count: Int { get }
 
   /// `store`, `load`, `dots` and `combine` of shapes that fit, with a column at least.
-  func storeRow(_ x: UnsafePointer<Float>, slot: Int)
+  func storeRow(_ x: UnsafePointer<Element>, slot: Int)
   /// `load` without its checks.
-  func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Float>)
+  func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>)
   /// `dots` without its checks.
-  func dotRows(filled: Int, x: UnsafePointer<Float>, sums: UnsafeMutablePointer<Double>)
+  func dotRows(filled: Int, x: UnsafePointer<Element>, sums: UnsafeMutablePointer<Double>)
   /// `combine` without its checks.
   func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>)
 
@@ -24,14 +27,14 @@ public protocol StoredRows {
 
 extension StoredRows {
   /// The row of a slot becomes `x`, shape [count].
-  public func store(_ x: UnsafeBufferPointer<Float>, slot: Int) {
+  public func store(_ x: UnsafeBufferPointer<Element>, slot: Int) {
     precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
     guard let x = x.baseAddress else { return }
     storeRow(x, slot: slot)
   }
 
   /// `x`, shape [count], becomes the row of a slot, as it is stored.
-  public func load(_ slot: Int, into x: UnsafeMutableBufferPointer<Float>) {
+  public func load(_ slot: Int, into x: UnsafeMutableBufferPointer<Element>) {
     precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
     guard let x = x.baseAddress else { return }
     loadRow(slot, into: x)
@@ -43,7 +46,7 @@ extension StoredRows {
   ///   - x: shape [count].
   ///   - sums: shape [filled].
   public func dots(
-    filled: Int, x: UnsafeBufferPointer<Float>, sums: UnsafeMutablePointer<Double>
+    filled: Int, x: UnsafeBufferPointer<Element>, sums: UnsafeMutablePointer<Double>
   ) {
     precondition(x.count == count && filled <= capacity, "\(x.count) columns, \(filled) rows")
     guard let x = x.baseAddress else {

@@ -106,7 +106,15 @@ struct WindowCommand: ParsableCommand {
   }
 }
 
-extension RowType: ExpressibleByArgument {}
+extension RowType: ExpressibleByArgument {
+  /// Those that rows of single precision are worth storing in.
+  public static var allValueStrings: [String] { types(for: Float.self).map(\.rawValue) }
+
+  public init?(argument: String) {
+    guard Self.allValueStrings.contains(argument) else { return nil }
+    self.init(rawValue: argument)
+  }
+}
 
 extension WindowMeasurement {
   fileprivate var report: WindowReport {

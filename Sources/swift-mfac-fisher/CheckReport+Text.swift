@@ -79,7 +79,9 @@ extension CheckReport {
         "(norm): left with --kfac-normalization diagonal, the default (*), right with block.")
     }
     if !outside.isEmpty { remarks.append("Without curvature: \(outside.joined(separator: ", ")).") }
-    let rows = RowType.allCases.map { "\($0.rawValue) \(Self.text(of: mfac[$0.rawValue]!))" }
+    let rows = RowType.types(for: Float.self).map {
+      "\($0.rawValue) \(Self.text(of: mfac[$0.rawValue]!))"
+    }
     remarks += [
       "",
       "M-FAC's (1/m) GᵀG, of these m = \(examples) examples' gradients in its rows, from the empirical",

@@ -76,4 +76,12 @@ struct MFACOptions: OptimizerOptions {
   }
 }
 
-extension RowType: ExpressibleByArgument {}
+extension RowType: ExpressibleByArgument {
+  /// Those that rows of single precision are worth storing in.
+  public static var allValueStrings: [String] { types(for: Float.self).map(\.rawValue) }
+
+  public init?(argument: String) {
+    guard Self.allValueStrings.contains(argument) else { return nil }
+    self.init(rawValue: argument)
+  }
+}

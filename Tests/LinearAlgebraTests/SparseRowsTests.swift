@@ -4,30 +4,40 @@ import Testing
 
 @Suite struct SparseRowsTests {
   /// Row k of the tests: zeros but for some of its columns, at most `entries` of them.
-  private func row(_ k: Int, entries: Int, count: Int) -> [Float] {
-    var row = [Float](repeating: 0, count: count)
-    for e in 0..<entries - k % 2 { row[(e * 13 + k * 5) % count] = Float((e + k) % 7 - 3) / 97 }
+  private func row<Element: Scalar>(_ k: Int, entries: Int, count: Int) -> [Element] {
+    var row = [Element](repeating: 0, count: count)
+    for e in 0..<entries - k % 2 { row[(e * 13 + k * 5) % count] = Element((e + k) % 7 - 3) / 97 }
     return row
   }
 
   @Test(arguments: [(1, 1), (17, 1), (17, 7), (40, 8), (40, 9), (416, 40)], RowType.allCases)
   func agreesWithPlainSums(shape: (count: Int, entries: Int), type: RowType) {
+    agreesWithPlainSums(of: Float.self, shape, type)
+    agreesWithPlainSums(of: Double.self, shape, type)
+  }
+
+  private func agreesWithPlainSums<Element: Scalar>(
+    of scalar: Element.Type, _ shape: (count: Int, entries: Int), _ type: RowType
+  ) {
     let (count, entries) = shape
     let capacity = 5
     let columns = Buffer<UInt16>(count: capacity * entries)
-    let values = Buffer<Float>(count: capacity * entries)
-    // What is not filled must not be read.
-    values.all.update(repeating: .nan)
-    let rows = SparseRows(
+    let values = Buffer<Double>(count: capacity * entries)
+    // What is not filled must not be read: bits of a NaN of every type.
+    UnsafeMutableRawBufferPointer(values.all).initializeMemory(as: UInt8.self, repeating: .max)
+    let rows = SparseRows<Element>(
       columns: columns.pointer, values: values.pointer, type: type, entries: entries,
       capacity: capacity, count: count)
-    let x = (0..<count).map { Float(($0 * 31) % 101 - 50) / 11 }
+    let x = (0..<count).map { Element(($0 * 31) % 101 - 50) / 11 }
     var dense: [[Double]] = []
     for filled in 0...capacity {
       if filled > 0 {
-        let row = row(filled - 1, entries: entries, count: count)
+        let row: [Element] = row(filled - 1, entries: entries, count: count)
         row.withUnsafeBufferPointer { rows.store($0, slot: filled - 1) }
-        dense.append(row.map { Double(type == .float32 ? $0 : roundedToBFloat16($0)) })
+        dense.append(row.map { held(Double($0), by: type) })
+        var loaded = [Element](repeating: .nan, count: count)
+        loaded.withUnsafeMutableBufferPointer { rows.load(filled - 1, into: $0) }
+        #expect(loaded == dense[filled - 1].map { Element($0) })
       }
       var sums = [Double](repeating: .nan, count: filled)
       x.withUnsafeBufferPointer { rows.dots(filled: filled, x: $0, sums: &sums) }

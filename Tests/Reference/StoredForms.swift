@@ -11,8 +11,20 @@ public func roundedToBFloat16(_ x: Float) -> Float {
   return near.bitPattern >> 16 & 1 == 0 ? near : far
 }
 
+/// x rounded to its first digits, to nearest and ties to even; below the numbers' least exponent this is not
+/// what they hold.
+///
+/// - Parameter digits: binary ones, the first included.
+public func rounded(_ x: Double, toDigits digits: Int) -> Double {
+  guard x.isFinite, x != 0 else { return x }
+  let unit = Double(sign: .plus, exponent: x.exponent - digits + 1, significand: 1)
+  return (x / unit).rounded(.toNearestOrEven) * unit
+}
+
 /// The places of the `count` numbers largest in magnitude, ascending; of equal ones the first.
-public func placesOfLargest(_ count: Int, of x: [Float]) -> [Int] {
+public func placesOfLargest<Element: BinaryFloatingPoint>(
+  _ count: Int, of x: [Element]
+) -> [Int] {
   let order = x.indices.sorted { (abs(x[$1]), $0) < (abs(x[$0]), $1) }
   return order.prefix(count).sorted()
 }

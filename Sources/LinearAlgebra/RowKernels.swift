@@ -1,0 +1,93 @@
+import CKernels
+
+/// The loops over rows of one stored type, beside vectors of a scalar.
+struct RowKernels<S> {
+  typealias In = UnsafePointer<S>
+  typealias Out = UnsafeMutablePointer<S>
+  typealias Doubles = UnsafePointer<Double>
+  typealias Sums = UnsafeMutablePointer<Double>
+  typealias Rows = UnsafeRawPointer
+  typealias Columns = UnsafePointer<UInt16>
+
+  // Dense rows.
+  let store: (UnsafeMutableRawPointer, Int, Int, In, Int) -> Void
+  let load: (Rows, Int, Int, Out, Int) -> Void
+  let dots: (Rows, Int, Int, In, Int, Sums) -> Void
+  let combine: (Rows, Int, Int, Doubles, Int, Sums) -> Void
+  // Sparse ones.
+  let storeEntries: (UnsafeMutablePointer<UInt16>, UnsafeMutableRawPointer, Int, In, Int) -> Int
+  let loadEntries: (Columns, Rows, Int, Out, Int) -> Void
+  let dotEntries: (Columns, Rows, Int, Int, In, Sums) -> Void
+  let combineEntries: (Columns, Rows, Int, Int, Doubles, Int, Sums) -> Void
+  /// Brings numbers to those that the rows hold.
+  let round: (Out, Int) -> Void
+}
+
+extension Kernels {
+  /// Those over rows of a type.
+  func rows(of type: RowType) -> RowKernels<S> {
+    switch type {
+    case .float32: float32Rows
+    case .bfloat16: bfloat16Rows
+    case .float64: float64Rows
+    }
+  }
+}
+
+extension RowKernels<Float> {
+  static var float32: RowKernels {
+    RowKernels(
+      store: ck_float_rows_store_f32, load: ck_float_rows_load_f32,
+      dots: ck_float_rows_dots_f32, combine: ck_float_rows_combine,
+      storeEntries: ck_float_entries_store_f32, loadEntries: ck_float_entries_load_f32,
+      dotEntries: ck_float_entries_dots_f32, combineEntries: ck_float_entries_combine,
+      round: { _, _ in })
+  }
+
+  static var bfloat16: RowKernels {
+    RowKernels(
+      store: ck_bfloat16_rows_store_f32, load: ck_bfloat16_rows_load_f32,
+      dots: ck_bfloat16_rows_dots_f32, combine: ck_bfloat16_rows_combine,
+      storeEntries: ck_bfloat16_entries_store_f32, loadEntries: ck_bfloat16_entries_load_f32,
+      dotEntries: ck_bfloat16_entries_dots_f32, combineEntries: ck_bfloat16_entries_combine,
+      round: ck_round_to_bfloat16_f32)
+  }
+
+  static var float64: RowKernels {
+    RowKernels(
+      store: ck_double_rows_store_f32, load: ck_double_rows_load_f32,
+      dots: ck_double_rows_dots_f32, combine: ck_double_rows_combine,
+      storeEntries: ck_double_entries_store_f32, loadEntries: ck_double_entries_load_f32,
+      dotEntries: ck_double_entries_dots_f32, combineEntries: ck_double_entries_combine,
+      round: { _, _ in })
+  }
+}
+
+extension RowKernels<Double> {
+  static var float32: RowKernels {
+    RowKernels(
+      store: ck_float_rows_store_f64, load: ck_float_rows_load_f64,
+      dots: ck_float_rows_dots_f64, combine: ck_float_rows_combine,
+      storeEntries: ck_float_entries_store_f64, loadEntries: ck_float_entries_load_f64,
+      dotEntries: ck_float_entries_dots_f64, combineEntries: ck_float_entries_combine,
+      round: ck_round_to_float_f64)
+  }
+
+  static var bfloat16: RowKernels {
+    RowKernels(
+      store: ck_bfloat16_rows_store_f64, load: ck_bfloat16_rows_load_f64,
+      dots: ck_bfloat16_rows_dots_f64, combine: ck_bfloat16_rows_combine,
+      storeEntries: ck_bfloat16_entries_store_f64, loadEntries: ck_bfloat16_entries_load_f64,
+      dotEntries: ck_bfloat16_entries_dots_f64, combineEntries: ck_bfloat16_entries_combine,
+      round: ck_round_to_bfloat16_f64)
+  }
+
+  static var float64: RowKernels {
+    RowKernels(
+      store: ck_double_rows_store_f64, load: ck_double_rows_load_f64,
+      dots: ck_double_rows_dots_f64, combine: ck_double_rows_combine,
+      storeEntries: ck_double_entries_store_f64, loadEntries: ck_double_entries_load_f64,
+      dotEntries: ck_double_entries_dots_f64, combineEntries: ck_double_entries_combine,
+      round: { _, _ in })
+  }
+}
