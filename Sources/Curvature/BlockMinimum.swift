@@ -29,8 +29,8 @@ struct BlockMinimum {
   private let factor: CholeskyFactor
 
   /// - Parameter matrix: `matrix(of:block:)`.
-  init(
-    of rows: GradientRows, block: Int, matrix: [Double], weights: UnsafeBufferPointer<Float>,
+  init<Element: Scalar>(
+    of rows: GradientRows, block: Int, matrix: [Double], weights: UnsafeBufferPointer<Element>,
     removed: [Bool], damping: Double, gradientScale: Double
   ) throws(NotPositiveDefinite) {
     let (m, range) = (rows.count, rows.blocks[block])

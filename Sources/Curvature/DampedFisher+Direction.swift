@@ -37,7 +37,7 @@ public struct WindowDirection {
 }
 
 extension DampedFisher {
-  private static let roundings = ShiftedRounding.ofASum
+  private static var roundings: Double { ShiftedRounding.ofASum }
 
   /// A bound on the relative error of a direction by S's factor, whose rounding λ has to stand out from:
   /// 8·2⁻⁵³·(1 + tr(K)/(mλ)).
@@ -59,7 +59,7 @@ extension DampedFisher {
   }
 
   /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
-  public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>) {
+  public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Element>) {
     self.direction(forSlot: slot, into: direction) { _ in }
   }
 
@@ -69,7 +69,7 @@ extension DampedFisher {
   /// - Returns: its products.
   @discardableResult
   public func direction(
-    forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Float>,
+    forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Element>,
     made: (Range<Int>) throws -> Void
   ) rethrows -> DirectionProducts {
     let plan = self.direction(forSlot: slot)
@@ -120,8 +120,8 @@ extension DampedFisher {
   /// - Returns: its products.
   @discardableResult
   public func direction(
-    beside g: UnsafeBufferPointer<Float>, products: [Double], square: Double,
-    into direction: UnsafeMutableBufferPointer<Float>, made: (Range<Int>) throws -> Void
+    beside g: UnsafeBufferPointer<Element>, products: [Double], square: Double,
+    into direction: UnsafeMutableBufferPointer<Element>, made: (Range<Int>) throws -> Void
   ) rethrows -> DirectionProducts {
     let plan = self.direction(products: products, square: square)
     try write(plan, beside: g, into: direction, made: made)
@@ -157,8 +157,8 @@ extension DampedFisher {
   ///   - rest: may be g itself.
   /// - Returns: a = S⁻¹Gg.
   public func writeRest(
-    of g: UnsafeBufferPointer<Float>, products: [Double],
-    into rest: UnsafeMutableBufferPointer<Float>
+    of g: UnsafeBufferPointer<Element>, products: [Double],
+    into rest: UnsafeMutableBufferPointer<Element>
   ) -> [Double] {
     let solution = solve(products)
     write(
@@ -197,21 +197,23 @@ extension DampedFisher {
   ///   - x: the vector beside the window's, where the direction is made of one.
   ///   - direction: may be x itself.
   ///   - made: is called with each cell that the direction has been made of.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func write(
-    _ plan: WindowDirection, beside x: UnsafeBufferPointer<Float>? = nil,
-    into direction: UnsafeMutableBufferPointer<Float>, made: (Range<Int>) throws -> Void
+    _ plan: WindowDirection, beside x: UnsafeBufferPointer<Element>? = nil,
+    into direction: UnsafeMutableBufferPointer<Element>, made: (Range<Int>) throws -> Void
   ) rethrows {
     try window.combine(plan.coefficients) { range, sums in
       let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
       switch plan.form {
       case .inWindow:
-        for i in 0..<range.count { piece[i] = Float(sums[i]) }
+        for i in 0..<range.count { piece[i] = Element(sums[i]) }
       case .difference(let scale):
         let x = UnsafeBufferPointer(rebasing: x![range])
-        for i in 0..<range.count { piece[i] = Float((Double(x[i]) - sums[i]) * scale) }
+        for i in 0..<range.count { piece[i] = Element((Double(x[i]) - sums[i]) * scale) }
       case .sum(let scale):
         let x = UnsafeBufferPointer(rebasing: x![range])
-        for i in 0..<range.count { piece[i] = Float(sums[i] + scale * Double(x[i])) }
+        for i in 0..<range.count { piece[i] = Element(sums[i] + scale * Double(x[i])) }
       }
       try made(range)
     }

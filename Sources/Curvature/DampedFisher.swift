@@ -12,9 +12,9 @@ import LinearAlgebra
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021.
-public final class DampedFisher {
+public final class DampedFisher<Element: Scalar> {
   /// The gradients G that F is made of, this rank's columns.
-  public private(set) var window: GradientWindow
+  public private(set) var window: GradientWindow<Element>
   /// λ > 0, of the factor.
   public internal(set) var damping: Double
   /// The λ > 0 that is asked for. The factor takes it when S is factored anew in any case, and at once
@@ -33,7 +33,7 @@ public final class DampedFisher {
   /// - Parameters:
   ///   - window: an empty window.
   ///   - damping: λ > 0.
-  public init(window: GradientWindow, damping: Double) {
+  public init(window: GradientWindow<Element>, damping: Double) {
     precondition(damping > 0 && damping.isFinite, "a damping of \(damping)")
     precondition(window.filled == 0, "a window that holds \(window.filled) gradients already")
     self.window = window
@@ -65,7 +65,7 @@ public final class DampedFisher {
   /// - Complexity: O(m²), and O(m³) once in m/8 times and where λ changes.
   @discardableResult
   public func insert(
-    _ gradient: UnsafeBufferPointer<Float>, products: [Double]
+    _ gradient: UnsafeBufferPointer<Element>, products: [Double]
   ) throws -> Int {
     precondition(
       products.count == window.width(inserting: true), "\(products.count) products of a gradient")
@@ -118,7 +118,7 @@ public final class DampedFisher {
   /// - Parameter products: GGᵀ of the filled slots over the whole of d, shape [filled, filled]: its
   ///   lower triangle.
   /// - Throws: as `insert`.
-  public func adopt(_ window: GradientWindow, products: [Double]) throws {
+  public func adopt(_ window: GradientWindow<Element>, products: [Double]) throws {
     let (m, filled) = (window.capacity, window.filled)
     precondition(
       m == self.window.capacity && filled == self.window.filled
@@ -226,15 +226,17 @@ public final class DampedFisher {
   ///   - x: this slice.
   ///   - products: G x over the whole of d, shape [filled]: `window.partialProducts(with:inserting:
   ///     false)` summed.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func inverseProduct(
-    _ x: UnsafeBufferPointer<Float>, products: [Double],
-    into result: UnsafeMutableBufferPointer<Float>
+    _ x: UnsafeBufferPointer<Element>, products: [Double],
+    into result: UnsafeMutableBufferPointer<Element>
   ) {
     let scale = 1 / damping
     window.combine(solve(products)) { range, sums in
       let piece = UnsafeMutableBufferPointer(rebasing: result[range])
       let own = UnsafeBufferPointer(rebasing: x[range])
-      for i in 0..<range.count { piece[i] = Float((Double(own[i]) - sums[i]) * scale) }
+      for i in 0..<range.count { piece[i] = Element((Double(own[i]) - sums[i]) * scale) }
     }
   }
 }

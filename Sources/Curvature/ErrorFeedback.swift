@@ -5,18 +5,18 @@ import LinearAlgebra
 ///     e [d]   carried over; here a slice's
 ///     a = g + e,   x = the stored part of a,   e ← a − x
 ///
-/// Exact in single precision, beside the rounding of g + e: nothing of a gradient is lost, it only
+/// Exact in the gradients' precision, beside the rounding of g + e: nothing of a gradient is lost, it only
 /// comes later. Modoranu, Kalinov, Kurtic, Frantar and Alistarh, "Error Feedback Can Accurately
 /// Compress Preconditioners", 2024.
-final class ErrorFeedback {
+final class ErrorFeedback<Element: Scalar> {
   private let cells: [Range<Int>]
   private let form: WindowForm
-  private var carried: Buffer<Float>
+  private var carried: Buffer<Element>
   /// What will be carried once x is taken; until then a gradient may still be left out.
-  private var pending: Buffer<Float>
+  private var pending: Buffer<Element>
   private var isPending = false
   private let columns: Buffer<UInt16>
-  private let values: Buffer<Float>
+  private let values: Buffer<Element>
 
   init(cells: [Range<Int>], form: WindowForm) {
     self.cells = cells
@@ -30,10 +30,12 @@ final class ErrorFeedback {
   }
 
   /// Bytes for a slice of `count` coordinates.
-  static func bytes(count: Int) -> Int { 2 * count * MemoryLayout<Float>.stride }
+  static func bytes(count: Int) -> Int { 2 * count * MemoryLayout<Element>.stride }
 
   /// `x`, a gradient, becomes what will be stored of it and of what was carried.
-  func compress(_ x: UnsafeMutableBufferPointer<Float>) {
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  func compress(_ x: UnsafeMutableBufferPointer<Element>) {
     for cell in cells {
       let stored = UnsafeMutableBufferPointer(rebasing: x[cell])
       let (before, sum) = (carried[cell], pending[cell])
@@ -53,7 +55,7 @@ final class ErrorFeedback {
   }
 
   /// What is carried over, of a cell.
-  func carried(ofCell cell: Int) -> UnsafeMutableBufferPointer<Float> { carried[cells[cell]] }
+  func carried(ofCell cell: Int) -> UnsafeMutableBufferPointer<Element> { carried[cells[cell]] }
 
   /// The same as it is outside of memory.
   func array(ofCell cell: Int) -> StoredArray {

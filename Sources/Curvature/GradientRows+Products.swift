@@ -31,14 +31,26 @@ extension GradientRows {
     }
   }
 
-  /// `Σ_k G_ki²` for the columns i of a block of rows in single precision.
+  /// `Σ_k G_ki²` for the columns i of a block.
   public func squareSums(ofBlock index: Int) -> [Double] {
-    let (all, n) = (block(index), blocks[index].count)
-    var sums = [Double](repeating: 0, count: n)
+    var sums = [Double](repeating: 0, count: blocks[index].count)
+    sums.withUnsafeMutableBufferPointer { sums in
+      switch numbers(ofBlock: index) {
+      case .single(let all): addSquares(all, to: sums)
+      case .double(let all): addSquares(all, to: sums)
+      }
+    }
+    return sums
+  }
+
+  @inline(__always)
+  private func addSquares<Element: BinaryFloatingPoint>(
+    _ all: UnsafePointer<Element>, to sums: UnsafeMutableBufferPointer<Double>
+  ) {
+    let n = sums.count
     for row in 0..<count {
       for k in 0..<n { sums[k] += Double(all[row * n + k]) * Double(all[row * n + k]) }
     }
-    return sums
   }
 
   /// `G_bᵀc` of a block, added in the order of the rows.

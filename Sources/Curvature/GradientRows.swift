@@ -6,7 +6,7 @@ import LinearAlgebra
 ///
 /// Stored block by block, in a block row by row, so that products run over whole blocks: in memory, or
 /// in pages of a file, of which those of a block or two are in this process's memory at a time. Numbers
-/// are in single precision, or in memory in double precision where single would round them.
+/// are in single precision, or in double precision where single would round them.
 public final class GradientRows {
   /// m.
   public let count: Int
@@ -19,52 +19,75 @@ public final class GradientRows {
   private lazy var scratch = Buffer<Double>(count: Self.widest(blocks) * count)
 
   private enum Storage {
-    case memory(Buffer<Float>)
-    case pages(PagedBuffer<Float>)
-    case doubles(Buffer<Double>)
+    case single(Memory<Float>)
+    case double(Memory<Double>)
   }
 
-  /// - Parameters:
-  ///   - count: m > 0.
-  ///   - blocks: of any lengths.
-  public convenience init(count: Int, blocks: [Range<Int>]) {
-    self.init(
-      count: count, blocks: blocks,
-      storage: .memory(Buffer(count: count * (blocks.last?.upperBound ?? 0))))
-  }
+  private enum Memory<Element: Scalar> {
+    case buffer(Buffer<Element>)
+    case pages(PagedBuffer<Element>)
 
-  /// - Parameters:
-  ///   - count: m > 0.
-  ///   - blocks: of any lengths.
-  ///   - directory: where the file of pages is made; in memory where there is none.
-  /// - Throws: where the directory has not the room.
-  public convenience init(
-    count: Int, blocks: [Range<Int>], pagedIn directory: String?
-  ) throws(PageFileError) {
-    guard let directory else {
-      self.init(count: count, blocks: blocks)
-      return
+    var pointer: UnsafeMutablePointer<Element> {
+      switch self {
+      case .buffer(let buffer): buffer.pointer
+      case .pages(let buffer): buffer.pointer
+      }
     }
-    self.init(
-      count: count, blocks: blocks,
-      storage: .pages(
-        try PagedBuffer(count: count * (blocks.last?.upperBound ?? 0), in: directory)))
+
+    /// Has the pages of a range and of the next one read, and lets those of the one before it go.
+    func bring(_ range: Range<Int>, next: Range<Int>?, before: Range<Int>?) {
+      guard case .pages(let pages) = self else { return }
+      if let before { pages.release(before) }
+      if let next { pages.prefetch(next) }
+      pages.populate(range)
+    }
+
+    func release() {
+      if case .pages(let pages) = self { pages.release(0..<pages.count) }
+    }
   }
 
-  /// Rows in double precision, in memory.
+  /// Rows in memory.
   ///
   /// - Parameters:
   ///   - count: m > 0.
   ///   - blocks: of any lengths.
-  public convenience init(doubles count: Int, blocks: [Range<Int>]) {
-    self.init(
-      count: count, blocks: blocks,
-      storage: .doubles(Buffer(count: count * (blocks.last?.upperBound ?? 0))))
+  ///   - scalar: the precision of their numbers.
+  public init<Element: Scalar>(
+    count: Int, blocks: [Range<Int>], of scalar: Element.Type = Float.self
+  ) {
+    precondition(count > 0, "\(count) gradients")
+    (self.count, self.blocks) = (count, blocks)
+    let size = count * (blocks.last?.upperBound ?? 0)
+    storage =
+      scalar.holdsDoubles
+      ? .double(.buffer(Buffer(count: size))) : .single(.buffer(Buffer(count: size)))
   }
 
-  private init(count: Int, blocks: [Range<Int>], storage: Storage) {
+  /// - Parameters:
+  ///   - count: m > 0.
+  ///   - blocks: of any lengths.
+  ///   - scalar: the precision of their numbers.
+  ///   - directory: where the file of pages is made; in memory where there is none.
+  /// - Throws: where the directory has not the room.
+  public init<Element: Scalar>(
+    count: Int, blocks: [Range<Int>], of scalar: Element.Type = Float.self,
+    pagedIn directory: String?
+  ) throws(PageFileError) {
     precondition(count > 0, "\(count) gradients")
-    (self.count, self.blocks, self.storage) = (count, blocks, storage)
+    (self.count, self.blocks) = (count, blocks)
+    let size = count * (blocks.last?.upperBound ?? 0)
+    storage =
+      if scalar.holdsDoubles { .double(try Self.memory(size, directory)) } else {
+        .single(try Self.memory(size, directory))
+      }
+  }
+
+  private static func memory<Element: Scalar>(
+    _ size: Int, _ directory: String?
+  ) throws(PageFileError) -> Memory<Element> {
+    guard let directory else { return .buffer(Buffer(count: size)) }
+    return .pages(try PagedBuffer(count: size, in: directory))
   }
 
   /// Bytes of memory of `count` rows of a slice, and of a block of them that is worked on; of pages,
@@ -81,38 +104,43 @@ public final class GradientRows {
   /// Coordinates in this slice.
   public var sliceCount: Int { blocks.last?.upperBound ?? 0 }
 
-  /// A row becomes `x`, this slice of a gradient.
-  public func store(_ x: UnsafeBufferPointer<Float>, row: Int) {
+  /// A row becomes `x`, this slice of a gradient, whose digits the rows must hold.
+  public func store<Element: Scalar>(_ x: UnsafeBufferPointer<Element>, row: Int) {
     precondition(
       x.count == sliceCount && row < count,
       "row \(row) of \(x.count) columns among \(count) of \(sliceCount)")
     guard let x0 = x.baseAddress else { return }
-    for range in blocks {
-      (singles + count * range.lowerBound + row * range.count).update(
-        from: x0 + range.lowerBound, count: range.count)
+    switch storage {
+    case .single(let memory):
+      precondition(!Element.holdsDoubles, "a gradient in double precision in rows of single")
+      store(x0, row: row, in: memory.pointer)
+      memory.release()
+    case .double(let memory):
+      store(x0, row: row, in: memory.pointer)
+      memory.release()
     }
-    if case .pages(let pages) = storage { pages.release(0..<pages.count) }
   }
 
-  /// A row becomes `x`, this slice of a gradient, of rows in double precision.
-  public func store(_ x: UnsafeBufferPointer<Double>, row: Int) {
-    guard case .doubles(let all) = storage else { preconditionFailure("rows in single precision") }
-    precondition(
-      x.count == sliceCount && row < count,
-      "row \(row) of \(x.count) columns among \(count) of \(sliceCount)")
-    guard let x0 = x.baseAddress else { return }
+  @specialized(where Element == Float, Stored == Float)
+  @specialized(where Element == Float, Stored == Double)
+  @specialized(where Element == Double, Stored == Double)
+  private func store<Element: Scalar, Stored: Scalar>(
+    _ x: UnsafePointer<Element>, row: Int, in stored: UnsafeMutablePointer<Stored>
+  ) {
     for range in blocks {
-      (all.pointer + count * range.lowerBound + row * range.count).update(
-        from: x0 + range.lowerBound, count: range.count)
+      let (from, to) = (
+        x + range.lowerBound, stored + count * range.lowerBound + row * range.count
+      )
+      for k in 0..<range.count { to[k] = Stored(from[k]) }
     }
   }
 
   /// The numbers of a block of rows in single precision, shape [m, width], row by row.
   public func block(_ index: Int) -> UnsafeBufferPointer<Float> {
-    bring(index)
-    let range = blocks[index]
-    return UnsafeBufferPointer(
-      start: singles + count * range.lowerBound, count: count * range.count)
+    guard case .single(let all) = numbers(ofBlock: index) else {
+      preconditionFailure("rows in double precision")
+    }
+    return UnsafeBufferPointer(start: all, count: count * blocks[index].count)
   }
 
   /// Numbers of either precision, row by row.
@@ -123,31 +151,22 @@ public final class GradientRows {
 
   /// The numbers of a block, shape [m, width].
   func numbers(ofBlock index: Int) -> Numbers {
-    guard case .doubles(let all) = storage else {
-      bring(index)
-      return .single(singles + count * blocks[index].lowerBound)
-    }
-    return .double(all.pointer + count * blocks[index].lowerBound)
-  }
-
-  private var singles: UnsafeMutablePointer<Float> {
-    switch storage {
-    case .memory(let buffer): buffer.pointer
-    case .pages(let buffer): buffer.pointer
-    case .doubles: preconditionFailure("rows in double precision")
-    }
-  }
-
-  /// Has the pages of a block and of the next one read, and lets those of the one before it go.
-  private func bring(_ index: Int) {
-    guard case .pages(let pages) = storage, index != current else { return }
     func place(_ block: Int) -> Range<Int> {
       count * blocks[block].lowerBound..<count * blocks[block].upperBound
     }
-    if let current { pages.release(place(current)) }
-    if index + 1 < blocks.count { pages.prefetch(place(index + 1)) }
-    pages.populate(place(index))
+    let start = place(index).lowerBound
+    let next = index + 1 < blocks.count ? place(index + 1) : nil
+    let before = current.map(place)
+    let isNew = index != current
     current = index
+    switch storage {
+    case .single(let memory):
+      if isNew { memory.bring(place(index), next: next, before: before) }
+      return .single(memory.pointer + start)
+    case .double(let memory):
+      if isNew { memory.bring(place(index), next: next, before: before) }
+      return .double(memory.pointer + start)
+    }
   }
 
   /// Columns of a block in double precision, shape [m, columns], row by row, in memory that the next call

@@ -16,16 +16,12 @@ extension GradientWindow {
       "\(columns.count) columns in \(cells.count) cells, of \(other.cells.count)")
     self.init(capacity: other.capacity, cells: cells, form: other.form)
     (filled, oldest) = (other.filled, other.oldest)
-    let before = Buffer<Float>(count: other.cells.map(\.count).max() ?? 0)
-    let after = Buffer<Float>(count: cells.map(\.count).max() ?? 0)
+    let before = Buffer<Element>(count: other.cells.map(\.count).max() ?? 0)
+    let after = Buffer<Element>(count: cells.map(\.count).max() ?? 0)
     for (cell, range) in cells.enumerated() {
       let from = other.cells[cell]
       let (old, new) = (before[0..<from.count], after[0..<range.count])
-      func move() {
-        for (i, column) in columns[range].enumerated() {
-          new[i] = column < 0 ? 0 : old[Int(column) - from.lowerBound]
-        }
-      }
+      func move() { Self.take(columns[range], from: from.lowerBound, of: old, into: new) }
       for slot in 0..<filled {
         other.rows[cell].load(slot, into: old)
         move()
@@ -40,13 +36,24 @@ extension GradientWindow {
     }
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  private static func take(
+    _ columns: ArraySlice<Int32>, from first: Int, of old: UnsafeMutableBufferPointer<Element>,
+    into new: UnsafeMutableBufferPointer<Element>
+  ) {
+    for (i, column) in columns.enumerated() { new[i] = column < 0 ? 0 : old[Int(column) - first] }
+  }
+
   /// A cell's part of `GGᵀ`, of the filled slots: the lower triangle, shape [filled, filled]; what lies
   /// above it is not to be used.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func writeProducts(
     ofCell cell: Int, into products: UnsafeMutableBufferPointer<Double>
   ) {
     let count = cells[cell].count
-    let row = Buffer<Float>(count: count)
+    let row = Buffer<Element>(count: count)
     let numbers = Buffer<Double>(count: filled * count)
     for slot in 0..<filled {
       rows[cell].load(slot, into: row.all)
@@ -61,7 +68,9 @@ extension GradientWindow {
 
 extension WindowForm {
   /// Makes all numbers of a cell zero but the largest, as many as are kept of it.
-  fileprivate func keepLargest(of x: UnsafeMutableBufferPointer<Float>) {
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  fileprivate func keepLargest<Element: Scalar>(of x: UnsafeMutableBufferPointer<Element>) {
     let columns = Buffer<UInt16>(count: entries(x.count))
     MixedPrecision.largest(of: UnsafeBufferPointer(x), columns: columns.all)
     var next = 0

@@ -10,7 +10,7 @@ import Sharding
 ///
 /// G is what is stored. Where its form is another than that of gradients, a gradient is brought to it
 /// by `stage` before its products are taken, and these are exact for it.
-public final class GradientWindow {
+public final class GradientWindow<Element: Scalar> {
   /// m.
   public let capacity: Int
   /// The cells, as ranges of the slice; they lie one after another from 0.
@@ -25,10 +25,10 @@ public final class GradientWindow {
   /// The slot of the newest gradient, where there is one.
   public var newest: Int { (oldest + capacity - 1) % capacity }
 
-  let rows: [any StoredRows<Float>]
+  let rows: [any StoredRows<Element>]
   /// The memory of the rows: their numbers, and where they are sparse the columns of these.
   private let storage: (values: Buffer<UInt16>, columns: Buffer<UInt16>)
-  let feedback: ErrorFeedback?
+  let feedback: ErrorFeedback<Element>?
   private let sums: Buffer<Double>
 
   /// - Parameters:
@@ -49,7 +49,7 @@ public final class GradientWindow {
     rows = cells.map { cell in
       guard form.isSparse else {
         defer { value += form.bytes(capacity: capacity, count: cell.count) }
-        return InterleavedRows<Float>(
+        return InterleavedRows<Element>(
           at: value, type: form.type, capacity: capacity, count: cell.count)
       }
       let entries = form.entries(cell.count)
@@ -57,18 +57,18 @@ public final class GradientWindow {
         value += capacity * entries * form.type.bytes
         column += capacity * entries
       }
-      return SparseRows<Float>(
+      return SparseRows<Element>(
         columns: column, values: value, type: form.type, entries: entries, capacity: capacity,
         count: cell.count)
     }
-    feedback = form.isSparse ? ErrorFeedback(cells: cells, form: form) : nil
+    feedback = form.isSparse ? ErrorFeedback<Element>(cells: cells, form: form) : nil
     sums = Buffer(count: cells.map(\.count).max() ?? 0)
   }
 
   /// Bytes of a window of `capacity` gradients on a slice of `cells`.
   public static func bytes(capacity: Int, cells: [Range<Int>], form: WindowForm) -> Int {
     rowBytes(capacity: capacity, cells: cells, form: form)
-      + (form.isSparse ? ErrorFeedback.bytes(count: cells.last?.upperBound ?? 0) : 0)
+      + (form.isSparse ? ErrorFeedback<Element>.bytes(count: cells.last?.upperBound ?? 0) : 0)
   }
 
   /// Those of its rows alone: what a pass over a full window reads.
@@ -84,7 +84,7 @@ public final class GradientWindow {
   /// window before the gradient is inserted.
   ///
   /// - Parameter x: this slice of a gradient; overwritten.
-  public func stage(_ x: UnsafeMutableBufferPointer<Float>) {
+  public func stage(_ x: UnsafeMutableBufferPointer<Element>) {
     check(x.count)
     if let feedback { feedback.compress(x) } else { MixedPrecision.round(x, to: form.type) }
   }
@@ -98,8 +98,11 @@ public final class GradientWindow {
   ///   - partials: shape [cells, stride], of which the first width(inserting:) columns are
   ///     overwritten.
   ///   - stride: at least the width.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func partialProducts(
-    with x: UnsafeBufferPointer<Float>, inserting: Bool, into partials: Buffer<Double>, stride: Int
+    with x: UnsafeBufferPointer<Element>, inserting: Bool, into partials: Buffer<Double>,
+    stride: Int
   ) {
     let width = width(inserting: inserting)
     check(x.count)
@@ -120,7 +123,7 @@ public final class GradientWindow {
   }
 
   /// `G x` summed over the cells that are here: all of it, where the window is not sharded.
-  public func products(with x: UnsafeBufferPointer<Float>, inserting: Bool = false) -> [Double] {
+  public func products(with x: UnsafeBufferPointer<Element>, inserting: Bool = false) -> [Double] {
     let width = width(inserting: inserting)
     let partials = Buffer<Double>(count: cells.count * width)
     partialProducts(with: x, inserting: inserting, into: partials, stride: width)
@@ -134,7 +137,9 @@ public final class GradientWindow {
   /// Puts this slice of a gradient, staged, in the place of the oldest one.
   ///
   /// - Returns: the slot that it took.
-  func replaceOldest(with x: UnsafeBufferPointer<Float>) -> Int {
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  func replaceOldest(with x: UnsafeBufferPointer<Element>) -> Int {
     check(x.count)
     let slot = oldest
     for (rows, range) in zip(rows, cells) {
@@ -150,6 +155,8 @@ public final class GradientWindow {
   /// precision.
   ///
   /// - Parameter coefficients: c, shape [filled].
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func combine(
     _ coefficients: [Double],
     _ body: (Range<Int>, UnsafeMutableBufferPointer<Double>) throws -> Void

@@ -8,8 +8,10 @@ import LinearAlgebra
 ///   GᵀG − HᵀH = DᵀH + HᵀD + DᵀD = ZᵀMZ with M = [0 1; 1 1], and ‖ZᵀMZ‖² = tr (MW)²
 ///
 /// No squares are subtracted: a distance of 1e-7 has its digits.
-public func relativeDistance(
-  ofRows stored: [[Float]], to exact: [[Double]]
+@specialized(where Element == Float)
+@specialized(where Element == Double)
+public func relativeDistance<Element: Scalar>(
+  ofRows stored: [[Element]], to exact: [[Double]]
 ) -> Double {
   let (m, d) = (exact.count, exact.first?.count ?? 0)
   precondition(

@@ -153,8 +153,8 @@ public struct SurgeonModel {
   ///   - gradientScale: η.
   /// - Throws: `LostDigits` where λ disappears beside the gradients.
   /// - Complexity: O(k²(n + m)) with k the smaller of n and m.
-  public init(
-    ofBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Float>,
+  public init<Element: Scalar>(
+    ofBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Element>,
     removed: [Bool], damping: Double, gradientScale: Double
   ) throws {
     guard rows.blocks[block].count < rows.count else {
@@ -181,9 +181,9 @@ public struct SurgeonModel {
   ///
   /// - Throws: `LostDigits` where a λ disappears beside the gradients.
   /// - Complexity: O(n²m), and O(n³) for each model.
-  public static func models(
+  public static func models<Element: Scalar>(
     _ models: [SurgeonModel.Settings], ofBlock block: Int, of rows: GradientRows,
-    weights: UnsafeBufferPointer<Float>, removed: [Bool]
+    weights: UnsafeBufferPointer<Element>, removed: [Bool]
   ) throws -> [SurgeonModel] {
     let matrix = BlockMinimum.matrix(of: rows, block: block)
     return try models.map { model in
@@ -202,8 +202,8 @@ public struct SurgeonModel {
   /// The model of a block alone, where λ disappears beside its gradients.
   ///
   /// - Throws: `LostDigits` where it is lost altogether.
-  public init(
-    refiningBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Float>,
+  public init<Element: Scalar>(
+    refiningBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Element>,
     removed: [Bool], damping: Double, gradientScale: Double
   ) throws {
     try self.init(
@@ -221,9 +221,9 @@ public struct SurgeonModel {
   ///   - removed: of the slice, whether a coordinate is in M.
   ///   - fold: over all blocks of the model.
   /// - Throws: `LostDigits` where it is lost altogether.
-  public init(
+  public init<Element: Scalar>(
     refining blocks: [Int], of rows: GradientRows, firstCoordinate: Int,
-    weights: UnsafeBufferPointer<Float>, removed: [Bool], damping: Double, gradientScale: Double,
+    weights: UnsafeBufferPointer<Element>, removed: [Bool], damping: Double, gradientScale: Double,
     fold: @escaping RefinedInverse.Fold
   ) throws {
     let start = blocks.first.map { rows.blocks[$0].lowerBound } ?? 0
@@ -302,8 +302,8 @@ public struct SurgeonModel {
   ///   - weights: w of the slice.
   ///   - removed: of the slice, whether a coordinate is in M.
   ///   - sums: shape [width], overwritten.
-  public static func writeSums(
-    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>, removed: [Bool],
+  public static func writeSums<Element: Scalar>(
+    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>, removed: [Bool],
     into sums: UnsafeMutableBufferPointer<Double>
   ) {
     let (m, range) = (rows.count, rows.blocks[block])
@@ -314,26 +314,27 @@ public struct SurgeonModel {
       for i in m * m..<width(count: m) { sums[i] = 0 }
       return
     }
-    let removedWeights = Buffer<Float>(count: range.count)
-    var square = 0.0
-    for i in range where removed[i] {
-      removedWeights.pointer[i - range.lowerBound] = weights[i]
-      square += Double(weights[i]) * Double(weights[i])
+    let lost = range.map { removed[$0] ? weights[$0] : 0 }
+    if !Element.holdsDoubles, case .single(let all) = rows.numbers(ofBlock: block) {
+      let lost = lost.map { Float($0) }
+      for row in 0..<m {
+        sums[m * m + row] = Float.dot(count: range.count, all + row * range.count, lost)
+      }
+    } else {
+      lost.map { Double($0) }.withUnsafeBufferPointer {
+        rows.writeProducts(
+          ofBlock: block, with: $0, from: range.lowerBound, into: sums.baseAddress! + m * m)
+      }
     }
-    let all = rows.block(block)
-    for row in 0..<m {
-      sums[m * m + row] = MixedPrecision.dot(
-        UnsafeBufferPointer(rebasing: all[row * range.count..<(row + 1) * range.count]),
-        UnsafeBufferPointer(removedWeights.all))
-    }
+    let square = lost.reduce(0) { $0 + Double($1) * Double($1) }
     sums[m * m + m] = square
   }
 
   /// `δ_R = G_Rᵀt` of a block, in its kept coordinates; −w in the removed ones.
   ///
   /// - Parameter change: shape [width of the block], overwritten.
-  public func writeChange(
-    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>, removed: [Bool],
+  public func writeChange<Element: Scalar>(
+    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>, removed: [Bool],
     into change: UnsafeMutableBufferPointer<Double>
   ) {
     let range = rows.blocks[block]
@@ -377,8 +378,8 @@ public struct SurgeonModel {
 
   /// - Returns: for each coordinate of a block, in their order.
   /// - Complexity: O(m²) for each, at the speed of a matrix product.
-  public func coordinates(
-    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>
+  public func coordinates<Element: Scalar>(
+    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>
   ) -> [Coordinate] {
     let gram: Gram
     switch solution {

@@ -86,8 +86,8 @@ public final class SurgeonSpectrum {
 
   /// - Returns: for each model, for each coordinate of a block, in their order.
   /// - Complexity: O(m²) for each coordinate, at the speed of a matrix product, and O(m) for each model.
-  public func coordinates(
-    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Float>,
+  public func coordinates<Element: Scalar>(
+    of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>,
     for models: [SurgeonModel.Settings]
   ) -> [[SurgeonModel.Coordinate]] {
     let (n, range) = (rows.blocks[block].count, rows.blocks[block])

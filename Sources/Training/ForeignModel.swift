@@ -93,7 +93,8 @@ public final class ForeignModel: TrainedModel {
       }
       let slice = partition.slice(of: world.rank)
       let rows = GradientRows(
-        doubles: gradientFile.rowCount, blocks: partition.cellsInSlice(of: world.rank))
+        count: gradientFile.rowCount, blocks: partition.cellsInSlice(of: world.rank),
+        of: Double.self)
       let row = Buffer<Double>(count: slice.count)
       for index in 0..<gradientFile.rowCount {
         try gradientFile.read(row: index, columns: slice, into: row.all)

@@ -47,7 +47,7 @@ private final class FullWindow {
   let form: WindowForm
   let bytes: Int
   private(set) var seconds: [String: [Double]] = [:]
-  private let fisher: DampedFisher
+  private let fisher: DampedFisher<Float>
   private let gradient: Buffer<Float>
   private let direction: Buffer<Float>
   private var random = RandomGradients()
@@ -56,7 +56,7 @@ private final class FullWindow {
     self.form = form
     let cells = Cells(parameterCount: parameters)
     let ranges = (0..<cells.count).map(cells.range(of:))
-    bytes = GradientWindow.rowBytes(capacity: m, cells: ranges, form: form)
+    bytes = GradientWindow<Float>.rowBytes(capacity: m, cells: ranges, form: form)
     fisher = DampedFisher(
       window: GradientWindow(capacity: m, cells: ranges, form: form), damping: 1e-4)
     gradient = Buffer(count: parameters)

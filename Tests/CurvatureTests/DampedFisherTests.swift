@@ -11,7 +11,7 @@ import Testing
 
   /// Inserts gradients, and gives back the window's rows in the order of the slots.
   private func insert(
-    _ gradients: [[Float]], into fisher: DampedFisher
+    _ gradients: [[Float]], into fisher: DampedFisher<Float>
   ) throws -> (rows: [[Double]], slot: Int) {
     var rows: [[Double]] = []
     var slot = 0
@@ -25,7 +25,7 @@ import Testing
     return (rows, slot)
   }
 
-  private func direction(_ fisher: DampedFisher, slot: Int) -> [Double] {
+  private func direction(_ fisher: DampedFisher<Float>, slot: Int) -> [Double] {
     var result = [Float](repeating: 0, count: fisher.window.sliceCount)
     result.withUnsafeMutableBufferPointer { fisher.direction(forSlot: slot, into: $0) }
     return result.map(Double.init)
@@ -35,8 +35,8 @@ import Testing
   @Test(arguments: [1, 3, 4, 5, 11], [1e-3, 1.0])
   func directionIsThatOfTheDenseMatrix(count: Int, damping: Double) throws {
     let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
-    let window = GradientWindow(capacity: 4, cells: cells(7, size: 3))
-    let fisher = DampedFisher(window: window, damping: damping)
+    let window = GradientWindow<Float>(capacity: 4, cells: cells(7, size: 3))
+    let fisher = DampedFisher<Float>(window: window, damping: damping)
     let (rows, slot) = try insert((0..<count).map(samples.gradient), into: fisher)
     let dense = denseFisher(rows: rows, capacity: 4, damping: damping)
     for slot in [slot, 0] {
@@ -52,8 +52,8 @@ import Testing
   @Test(arguments: [1e-3, 1.0])
   func inverseProductIsThatOfTheDenseMatrix(damping: Double) throws {
     let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
-    let window = GradientWindow(capacity: 4, cells: cells(7, size: 3))
-    let fisher = DampedFisher(window: window, damping: damping)
+    let window = GradientWindow<Float>(capacity: 4, cells: cells(7, size: 3))
+    let fisher = DampedFisher<Float>(window: window, damping: damping)
     let (rows, _) = try insert((0..<5).map(samples.gradient), into: fisher)
     let x = samples.gradient(100)
     var result = [Float](repeating: 0, count: 7)
@@ -75,10 +75,10 @@ import Testing
     // A few more than fit, so that slots have been replaced.
     let gradients = (0..<m + 9).map(samples.gradient)
     for damping in [1e-8, 1e-7, 1e-6, 1e-4, 1e-2, 1] {
-      let window = GradientWindow(
+      let window = GradientWindow<Float>(
         capacity: m,
         cells: (0..<Cells(parameterCount: d).count).map(Cells(parameterCount: d).range))
-      let fisher = DampedFisher(window: window, damping: damping)
+      let fisher = DampedFisher<Float>(window: window, damping: damping)
       let (rows, slot) = try insert(gradients, into: fisher)
       let truth = exactDirection(rows: rows, slot: slot, capacity: m, damping: damping)
       #expect(relativeError(direction(fisher, slot: slot), to: truth) <= 2e-5)
@@ -88,7 +88,7 @@ import Testing
   // Limits.
   @Test func oneGradientIsShermanMorrison() throws {
     let gradient = GradientSamples(d: 50, norm: 3, sharedMean: 0).gradient(0)
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 1, cells: cells(50, size: 16)), damping: 0.01)
     _ = try insert([gradient], into: fisher)
     let square = gradient.reduce(0) { $0 + Double($1) * Double($1) }
@@ -98,7 +98,7 @@ import Testing
 
   @Test func largeDampingTendsToTheScaledGradient() throws {
     let samples = GradientSamples(d: 50, norm: 3, sharedMean: 0.5)
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 8, cells: cells(50, size: 16)), damping: 1e9)
     let (rows, slot) = try insert((0..<8).map(samples.gradient), into: fisher)
     let scaled = direction(fisher, slot: slot).map { $0 * 1e9 }
@@ -106,7 +106,7 @@ import Testing
   }
 
   @Test func anEmptySliceHasAnEmptyDirection() throws {
-    let fisher = DampedFisher(window: GradientWindow(capacity: 2, cells: []), damping: 1)
+    let fisher = DampedFisher<Float>(window: GradientWindow(capacity: 2, cells: []), damping: 1)
     // The products of another rank's columns.
     let slot = try fisher.insert(UnsafeBufferPointer(start: nil, count: 0), products: [4])
     #expect(direction(fisher, slot: slot).isEmpty)
@@ -119,10 +119,10 @@ import Testing
     let d = 1000
     let samples = GradientSamples(d: d, norm: 1, sharedMean: 0.2)
     let gradients = (0..<12).map(samples.gradient)
-    let whole = DampedFisher(
+    let whole = DampedFisher<Float>(
       window: GradientWindow(capacity: 8, cells: cells(d, size: 96)), damping: 1e-4)
     let from = 3 * 96
-    let part = DampedFisher(
+    let part = DampedFisher<Float>(
       window: GradientWindow(capacity: 8, cells: cells(d - from, size: 96)), damping: 1e-4)
     var slot = 0
     for gradient in gradients {
@@ -137,7 +137,7 @@ import Testing
 
   // Failure: equal gradients so large that mλ is below the last place of K.
   @Test func aHopelessDampingIsNamed() throws {
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 3, cells: cells(50, size: 16)), damping: 1e-12)
     let gradient = GradientSamples(d: 50, norm: 1e6, sharedMean: 0).gradient(0)
     #expect(throws: NotPositiveDefinite.self) {
@@ -150,8 +150,8 @@ import Testing
   @Test func theFactorKeepsItsDigitsOverManyReplacements() throws {
     let (m, d) = (24, 40)
     let samples = GradientSamples(d: d, norm: 100, sharedMean: 0.99)
-    let window = GradientWindow(capacity: m, cells: cells(d, size: 16))
-    let fisher = DampedFisher(window: window, damping: 1e-7)
+    let window = GradientWindow<Float>(capacity: m, cells: cells(d, size: 16))
+    let fisher = DampedFisher<Float>(window: window, damping: 1e-7)
     let fresh = CholeskyFactor(capacity: m)
     var worst = 0.0
     for step in 0..<10_000 {
@@ -171,7 +171,7 @@ import Testing
   @Test func aFactorThatHasLostItsDigitsIsGivenUp() throws {
     let (m, d) = (12, 40)
     let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.3)
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: m, cells: cells(d, size: 16)), damping: 1e-3)
     let shift = Double(m) * fisher.damping
     for step in 0..<m { _ = try insertOne(samples.gradient(step), into: fisher) }
@@ -193,7 +193,7 @@ import Testing
   }
 
   private func insertOne(
-    _ gradient: [Float], into fisher: DampedFisher
+    _ gradient: [Float], into fisher: DampedFisher<Float>
   ) throws -> (products: [Double], slot: Int) {
     try gradient.withUnsafeBufferPointer {
       let products = fisher.window.products(with: $0, inserting: true)

@@ -5,17 +5,17 @@ import Testing
 
 /// λ that changes, gradients beside the window, and cells of any lengths.
 @Suite struct DampingTests {
-  private func fisher(_ m: Int, _ cells: [Range<Int>], damping: Double) -> DampedFisher {
-    DampedFisher(window: GradientWindow(capacity: m, cells: cells), damping: damping)
+  private func fisher(_ m: Int, _ cells: [Range<Int>], damping: Double) -> DampedFisher<Float> {
+    DampedFisher<Float>(window: GradientWindow(capacity: m, cells: cells), damping: damping)
   }
 
-  private func insert(_ gradient: [Float], into fisher: DampedFisher) throws {
+  private func insert(_ gradient: [Float], into fisher: DampedFisher<Float>) throws {
     _ = try gradient.withUnsafeBufferPointer {
       try fisher.insert($0, products: fisher.window.products(with: $0, inserting: true))
     }
   }
 
-  private func direction(_ fisher: DampedFisher) -> [Double] {
+  private func direction(_ fisher: DampedFisher<Float>) -> [Double] {
     var result = [Float](repeating: 0, count: fisher.window.sliceCount)
     result.withUnsafeMutableBufferPointer {
       fisher.direction(forSlot: fisher.window.newest, into: $0)
@@ -23,7 +23,7 @@ import Testing
     return result.map(Double.init)
   }
 
-  private func direction(_ fisher: DampedFisher, beside x: [Float]) -> [Double] {
+  private func direction(_ fisher: DampedFisher<Float>, beside x: [Float]) -> [Double] {
     var result = x
     result.withUnsafeMutableBufferPointer { x in
       let g = UnsafeBufferPointer(x)
@@ -138,7 +138,7 @@ import Testing
     // Sums in another order, and rounding to single precision.
     #expect(relativeError(direction(uneven), to: direction(plain)) < 1e-7)
     #expect(
-      GradientWindow.bytes(capacity: 3, cells: kept, form: WindowForm()) == 4 * 3
+      GradientWindow<Float>.bytes(capacity: 3, cells: kept, form: WindowForm()) == 4 * 3
         * (16 + 0 + 16 + 16 + 48))
   }
 

@@ -14,7 +14,7 @@ struct DirectionProductsTests {
   @Test(arguments: [1e-8, 1e-4, 1, 1e6], [0.2, 0.9])
   func productsAreThoseOfTheDirection(damping: Double, sharedMean: Double) throws {
     let samples = GradientSamples(d: d, norm: 2, sharedMean: sharedMean)
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: m, cells: [0..<100, 100..<300]), damping: damping)
     var u = [Float](repeating: 0, count: d)
     for step in 0..<2 * m {
@@ -42,7 +42,7 @@ struct DirectionProductsTests {
   @Test(arguments: [1e-2, 1e-6, 1e-10, 1e-12])
   func lostProductsAreKnown(damping: Double) throws {
     let samples = GradientSamples(d: 5, norm: 2, sharedMean: 0.2)
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: m, cells: [0..<2, 2..<5]), damping: damping)
     var lost = 0
     for step in 0..<3 * m {
@@ -78,7 +78,8 @@ struct DirectionProductsTests {
 
   // Orthogonal gradients have the squares of their lengths for eigenvalues; an empty slot has none.
   @Test func spectrumIsThatOfTheFilledSlots() throws {
-    let fisher = DampedFisher(window: GradientWindow(capacity: 4, cells: [0..<5]), damping: 1)
+    let fisher = DampedFisher<Float>(
+      window: GradientWindow(capacity: 4, cells: [0..<5]), damping: 1)
     #expect(fisher.spectrum() == [])
     for (index, length) in [3, 1, 2].enumerated() {
       var gradient = [Float](repeating: 0, count: 5)

@@ -143,7 +143,8 @@ struct RefinedInverseTests {
     let blocks = isOneBlock ? [0..<c.d] : [0..<2, 2..<c.d]
     let rows =
       isDouble
-      ? GradientRows(doubles: c.m, blocks: blocks) : GradientRows(count: c.m, blocks: blocks)
+      ? GradientRows(count: c.m, blocks: blocks, of: Double.self)
+      : GradientRows(count: c.m, blocks: blocks)
     for row in 0..<c.m {
       if isDouble {
         c.gradient(row).withUnsafeBufferPointer { rows.store($0, row: row) }

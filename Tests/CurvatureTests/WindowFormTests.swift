@@ -14,7 +14,7 @@ import Testing
     stride(from: 0, to: d, by: size).map { $0..<min($0 + size, d) }
   }
 
-  private func stage(_ gradient: [Float], in window: GradientWindow) -> [Float] {
+  private func stage(_ gradient: [Float], in window: GradientWindow<Float>) -> [Float] {
     var staged = gradient
     staged.withUnsafeMutableBufferPointer { window.stage($0) }
     return staged
@@ -22,7 +22,7 @@ import Testing
 
   @discardableResult
   private func insert(
-    _ gradient: [Float], into fisher: DampedFisher
+    _ gradient: [Float], into fisher: DampedFisher<Float>
   ) throws -> (stored: [Float], slot: Int) {
     let staged = stage(gradient, in: fisher.window)
     let slot = try staged.withUnsafeBufferPointer {
@@ -31,7 +31,7 @@ import Testing
     return (staged, slot)
   }
 
-  private func direction(_ fisher: DampedFisher, slot: Int) -> [Float] {
+  private func direction(_ fisher: DampedFisher<Float>, slot: Int) -> [Float] {
     var result = [Float](repeating: 0, count: fisher.window.sliceCount)
     result.withUnsafeMutableBufferPointer { fisher.direction(forSlot: slot, into: $0) }
     return result
@@ -43,7 +43,7 @@ import Testing
     let d = 33
     let samples = GradientSamples(d: d, norm: 2, sharedMean: 0.3)
     for cells in [cells(d, size: 1), cells(d, size: 16), [0..<5, 5..<5, 5..<26, 26..<33]] {
-      let fisher = DampedFisher(
+      let fisher = DampedFisher<Float>(
         window: GradientWindow(capacity: capacity, cells: cells, form: form),
         damping: 0.01)
       var rows: [[Double]] = []
@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test func aWindowOfBFloat16HoldsRoundedGradients() {
-    let window = GradientWindow(
+    let window = GradientWindow<Float>(
       capacity: 2, cells: cells(50, size: 16), form: WindowForm(type: .bfloat16))
     let gradient = GradientSamples(d: 50, norm: 3, sharedMean: 0).gradient(0)
     #expect(stage(gradient, in: window) == gradient.map(roundedToBFloat16))
@@ -89,7 +89,7 @@ import Testing
     let form = WindowForm(type: type, density: 0.1)
     let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.5)
     let cells = cells(d, size: size)
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 3, cells: cells, form: form), damping: 1)
     var carried = [Float](repeating: 0, count: d)
     for step in 0..<40 {
@@ -126,9 +126,9 @@ import Testing
     let d = 1000
     let samples = GradientSamples(d: d, norm: 1, sharedMean: 0.2)
     let from = 3 * 96
-    let whole = DampedFisher(
+    let whole = DampedFisher<Float>(
       window: GradientWindow(capacity: 9, cells: cells(d, size: 96), form: form), damping: 1e-4)
-    let part = DampedFisher(
+    let part = DampedFisher<Float>(
       window: GradientWindow(capacity: 9, cells: cells(d - from, size: 96), form: form),
       damping: 1e-4)
     var slot = 0
@@ -148,7 +148,7 @@ import Testing
 
   @Test(arguments: forms)
   func anEmptySliceHasAnEmptyDirection(form: WindowForm) throws {
-    let fisher = DampedFisher(
+    let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 2, cells: [], form: form), damping: 1)
     fisher.window.stage(UnsafeMutableBufferPointer(start: nil, count: 0))
     // The products of another rank's columns.
@@ -159,7 +159,7 @@ import Testing
   @Test func bytesAreThoseOfTheForm() {
     let cells = cells(1000, size: 160)  // six of 160, and one of 40
     func bytes(_ form: WindowForm) -> Int {
-      GradientWindow.bytes(capacity: 10, cells: cells, form: form)
+      GradientWindow<Float>.bytes(capacity: 10, cells: cells, form: form)
     }
     // Whole runs of sixteen columns.
     #expect(bytes(WindowForm()) == 10 * (960 + 48) * 4)

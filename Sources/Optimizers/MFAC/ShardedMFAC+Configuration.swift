@@ -52,9 +52,10 @@ extension ShardedMFAC {
     let slice = ParameterSlice(partition, rank: rank, groups: groups)
     let columns = WindowColumns(of: slice)
     let slices = 2 + (configuration.momentum > 0 ? 1 : 0)
-    return GradientWindow.bytes(capacity: m, cells: columns.cells, form: configuration.windowForm)
+    return GradientWindow<Float>.bytes(
+      capacity: m, cells: columns.cells, form: configuration.windowForm)
       + 4 * slices * slice.count + (columns.areAll ? 0 : 4 * columns.count) + slice.bytes
-      + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher.bytes(capacity: m)
+      + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher<Float>.bytes(capacity: m)
   }
 }
 

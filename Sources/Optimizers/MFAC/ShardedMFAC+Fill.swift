@@ -16,7 +16,7 @@ package struct RandomGradients {
   }
 }
 
-extension DampedFisher {
+extension DampedFisher<Float> {
   /// Fills the empty slots with random gradients, so that steps can be timed. Their Gram matrix is not
   /// computed: they are nearly orthogonal where there are fewer of them than coordinates.
   ///

@@ -24,7 +24,7 @@ import Sharding
 public final class ShardedMFAC: ShardedOptimizer {
   /// The settings that it was made with.
   public let configuration: Configuration
-  package let fisher: DampedFisher
+  package let fisher: DampedFisher<Float>
   private(set) var gradient: GradientSlice
   private(set) var columns: WindowColumns
   /// The window's columns of the gradient, then of the direction, and of the change; none where all
@@ -108,7 +108,7 @@ public final class ShardedMFAC: ShardedOptimizer {
     let before = columns
     columns = WindowColumns(of: gradient.parameters)
     compacted = Buffer(count: columns.areAll ? 0 : columns.count)
-    let window = GradientWindow(
+    let window = GradientWindow<Float>(
       fisher.window, cells: columns.cells, columns: columns.places(in: before))
     let first = gradient.sum.share.lowerBound
     let products = try gradient.sum.total(width: window.filled * window.filled, on: world) {
@@ -160,7 +160,7 @@ public final class ShardedMFAC: ShardedOptimizer {
 
   /// What one pass over the window reads.
   var windowBytes: Int {
-    GradientWindow.rowBytes(
+    GradientWindow<Float>.rowBytes(
       capacity: fisher.window.filled, cells: columns.cells, form: configuration.windowForm)
   }
 

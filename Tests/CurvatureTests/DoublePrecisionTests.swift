@@ -1,0 +1,184 @@
+import Curvature
+import LinearAlgebra
+import Reference
+import Testing
+
+/// Windows and directions of gradients in double precision: what dense matrices give, to their last digits.
+@Suite struct DoublePrecisionTests {
+  static let forms = [
+    WindowForm(type: .float64), WindowForm(type: .float64, density: 0.3),
+    WindowForm(type: .float32), WindowForm(type: .bfloat16, density: 0.2),
+  ]
+
+  private func cells(_ d: Int, size: Int) -> [Range<Int>] {
+    stride(from: 0, to: d, by: size).map { $0..<min($0 + size, d) }
+  }
+
+  /// With digits that single precision does not hold.
+  private func gradient(_ samples: GradientSamples, _ index: Int) -> [Double] {
+    zip(samples.gradient(index), samples.gradient(index + 1000)).map {
+      Double($0) + 1e-9 * Double($1)
+    }
+  }
+
+  private func stage(_ gradient: [Double], in window: GradientWindow<Double>) -> [Double] {
+    var staged = gradient
+    staged.withUnsafeMutableBufferPointer { window.stage($0) }
+    return staged
+  }
+
+  private func insert(
+    _ gradient: [Double], into fisher: DampedFisher<Double>
+  ) throws -> (stored: [Double], slot: Int) {
+    let staged = stage(gradient, in: fisher.window)
+    let slot = try staged.withUnsafeBufferPointer {
+      try fisher.insert($0, products: fisher.window.products(with: $0, inserting: true))
+    }
+    return (staged, slot)
+  }
+
+  private func direction(_ fisher: DampedFisher<Double>, slot: Int) -> [Double] {
+    var result = [Double](repeating: 0, count: fisher.window.sliceCount)
+    result.withUnsafeMutableBufferPointer { fisher.direction(forSlot: slot, into: $0) }
+    return result
+  }
+
+  /// Cells of one coordinate and of none, and a window that fills up and goes round.
+  @Test(arguments: forms, [1, 4, 11])
+  func everythingIsThatOfTheStoredRows(form: WindowForm, capacity: Int) throws {
+    let (d, damping) = (33, 1.0)
+    let samples = GradientSamples(d: d, norm: 2, sharedMean: 0.3)
+    for cells in [cells(d, size: 1), cells(d, size: 16), [0..<5, 5..<5, 5..<26, 26..<33]] {
+      let fisher = DampedFisher<Double>(
+        window: GradientWindow(capacity: capacity, cells: cells, form: form), damping: damping)
+      var rows: [[Double]] = []
+      for step in 0..<15 {
+        let (stored, slot) = try insert(gradient(samples, step), into: fisher)
+        if slot == rows.count { rows.append([]) }
+        rows[slot] = stored
+        let dense = denseFisher(rows: rows, capacity: capacity, damping: damping)
+        // A condition of at most 5.
+        #expect(relativeError(direction(fisher, slot: slot), to: dense.solve(stored)) < 1e-13)
+      }
+      let dense = denseFisher(rows: rows, capacity: capacity, damping: damping)
+      let x = gradient(samples, 100)
+      var result = [Double](repeating: 0, count: d)
+      x.withUnsafeBufferPointer { x in
+        result.withUnsafeMutableBufferPointer {
+          fisher.inverseProduct(x, products: fisher.window.products(with: x), into: $0)
+        }
+      }
+      #expect(relativeError(result, to: dense.solve(x)) < 1e-13)
+
+      // Beside the window: what a window of one gradient more would give.
+      let square = x.reduce(0) { $0 + $1 * $1 }
+      let beside = denseFisher(rows: rows + [x], capacity: capacity, damping: damping).solve(x)
+      x.withUnsafeBufferPointer { x in
+        result.withUnsafeMutableBufferPointer {
+          _ = fisher.direction(
+            beside: x, products: fisher.window.products(with: x), square: square, into: $0
+          ) { _ in }
+        }
+      }
+      #expect(relativeError(result, to: beside) < 1e-13)
+    }
+  }
+
+  /// A window of single precision would be off by 1e-8 at least.
+  @Test func rowsKeepTheDigitsOfDoublePrecision() throws {
+    let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
+    for damping in [1e-3, 1] {
+      let fisher = DampedFisher<Double>(
+        window: GradientWindow(
+          capacity: 4, cells: cells(7, size: 3), form: WindowForm(type: .float64)),
+        damping: damping)
+      var rows = [[Double]](repeating: [], count: 4)
+      for step in 0..<9 {
+        let x = gradient(samples, step)
+        let (stored, slot) = try insert(x, into: fisher)
+        #expect(stored == x)
+        rows[slot] = x
+      }
+      for slot in 0..<4 {
+        let truth = exactDirection(rows: rows, slot: slot, capacity: 4, damping: damping)
+        // A condition of at most 4/λ.
+        #expect(relativeError(direction(fisher, slot: slot), to: truth) < 1e-13 / min(damping, 1))
+      }
+    }
+  }
+
+  /// What is stored and what is carried over are the gradient and what was carried before, to the bit.
+  @Test(arguments: RowType.allCases, [1, 7, 16])
+  func nothingOfAGradientIsLost(type: RowType, size: Int) throws {
+    let d = 50
+    let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.5)
+    let cells = cells(d, size: size)
+    let fisher = DampedFisher<Double>(
+      window: GradientWindow(
+        capacity: 3, cells: cells, form: WindowForm(type: type, density: 0.1)),
+      damping: 1)
+    var carried = [Double](repeating: 0, count: d)
+    for step in 0..<20 {
+      let sum = zip(gradient(samples, step), carried).map { $0 + $1 }
+      var expected = [Double](repeating: 0, count: d)
+      for cell in cells {
+        for place in placesOfLargest((cell.count + 9) / 10, of: Array(sum[cell])) {
+          let value = sum[cell.lowerBound + place]
+          expected[cell.lowerBound + place] =
+            switch type {
+            case .float32: rounded(value, toDigits: 24)
+            case .bfloat16: rounded(value, toDigits: 8)
+            case .float64: value
+            }
+        }
+      }
+      let (stored, _) = try insert(gradient(samples, step), into: fisher)
+      #expect(stored == expected)
+      carried = zip(sum, stored).map { $0 - $1 }
+    }
+  }
+
+  /// A window in other columns has the same rows there, and the same products.
+  @Test(arguments: forms)
+  func otherColumnsHoldTheSameNumbers(form: WindowForm) throws {
+    let d = 33
+    let samples = GradientSamples(d: d, norm: 2, sharedMean: 0.3)
+    let window = GradientWindow<Double>(capacity: 4, cells: cells(d, size: 16), form: form)
+    let fisher = DampedFisher(window: window, damping: 1)
+    for step in 0..<6 { _ = try insert(gradient(samples, step), into: fisher) }
+    // The odd columns, and one of zeros at the end.
+    let odd = [0..<8, 8..<16, 16..<17]
+    let columns = stride(from: 1, to: 32, by: 2).map(Int32.init) + [-1]
+    let other = GradientWindow(window, cells: odd, columns: columns)
+    var x = [Double](repeating: 0, count: d)
+    for (i, column) in columns.enumerated() where column >= 0 { x[Int(column)] = Double(i + 1) / 7 }
+    let y = (0..<17).map { Double($0 + 1) / 7 }
+    let products = x.withUnsafeBufferPointer { window.products(with: $0) }
+    let others = y.withUnsafeBufferPointer { other.products(with: $0) }
+    if !form.isSparse { #expect(relativeError(others, to: products) < 1e-14) }
+    #expect(others.contains { $0 != 0 })
+    let gram = Buffer<Double>(count: 16)
+    window.writeProducts(ofCell: 0, into: gram.all)
+    let whole = fisher.gram
+    for cell in 1..<3 {
+      let part = Buffer<Double>(count: 16)
+      window.writeProducts(ofCell: cell, into: part.all)
+      for i in 0..<16 { gram.pointer[i] += part.pointer[i] }
+    }
+    for i in 0..<4 {
+      for j in 0...i { #expect(abs(gram.pointer[i * 4 + j] - whole[i * 4 + j]) < 1e-14) }
+    }
+  }
+
+  /// Bytes are those of the numbers.
+  @Test func bytesAreThoseOfTheForm() {
+    let cells = [0..<16, 16..<17]
+    #expect(
+      GradientWindow<Double>.bytes(
+        capacity: 3, cells: cells, form: WindowForm(type: .float64)) == 8 * 3 * 32)
+    #expect(
+      GradientWindow<Double>.bytes(
+        capacity: 3, cells: cells, form: WindowForm(type: .float64, density: 0.5))
+        == 3 * 9 * (8 + 2) + 2 * 8 * 17)
+  }
+}
