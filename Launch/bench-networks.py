@@ -69,7 +69,8 @@ def cnn():
 
 
 def resnet20():
-    widths = [(16, 16, 1)] * 3 + [(16, 32, 2)] + [(32, 32, 1)] * 2 + [(32, 64, 2)] + [(64, 64, 1)] * 2
+    widths = [(16, 16, 1)] * 3 + [(16, 32, 2)] + [(32, 32, 1)] * 2
+    widths += [(32, 64, 2)] + [(64, 64, 1)] * 2
     return nn.Sequential(
         nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
         *[ResidualBlock(*width) for width in widths], nn.AdaptiveAvgPool2d(1), nn.Flatten(),

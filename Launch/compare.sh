@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Which optimizer is where first: trains a problem from the same initial weights on the same batches with
-# each optimizer, at several settings, and prints when each run reached the problem's goal on the test
-# part, and at last the fastest setting of each:
+# Which optimizer is where first: trains a problem from the same initial weights on the same batches
+# with each optimizer, at several settings, and prints when each run reached the problem's goal on
+# the test part, and at last the fastest setting of each:
 #
 #   [RANKS=2] [SEEDS="0 1"] Launch/compare.sh path/to/swift-mfac-train PROBLEM [ARGUMENT ...]
 #
-# PROBLEM: cnn (90 % of Fashion-MNIST, in 1, 1.5 or 2 epochs), resnet20 (a test loss of 0.32 there, in
-# one epoch) or gpt-mini (2.4 nats a byte of the King James Bible, in 200 steps). Each run has its own
-# cosine. Further arguments go to every run. Seconds are those of training, evaluations left out; over
-# several seeds their mean, where all of them got there.
+# PROBLEM: cnn (90 % of Fashion-MNIST, in 1, 1.5 or 2 epochs), resnet20 (a test loss of 0.32 there,
+# in one epoch) or gpt-mini (2.4 nats a byte of the King James Bible, in 200 steps). Each run has
+# its own cosine. Further arguments go to every run. Seconds are those of training, evaluations left
+# out; over several seeds their mean, where all of them got there.
 set -euo pipefail
 export LC_ALL=C
 here=$(dirname "$0")
@@ -22,7 +22,8 @@ problem=$2
 shift 2
 read -ra seeds <<<"${SEEDS:-0 1}"
 
-# What all runs have, their numbers of steps, the goal, and a line for each setting of each optimizer.
+# What all runs have, their numbers of steps, the goal, and a line for each setting of each
+# optimizer.
 case $problem in
   cnn)
     common=(--clip-norm 1 --evaluate-every 25) lengths="468 702 936"
@@ -69,11 +70,12 @@ run() {
   local optimizer=$1 rate=$2 more=$3 steps=$4 seed=$5
   shift 5
   # shellcheck disable=SC2086
-  "$here/local.sh" -n "${RANKS:-2}" "$train" --optimizer "$optimizer" --learning-rate "$rate" $more \
-    "${common[@]}" --steps "$steps" --seed "$seed" --progress none "$@" </dev/null
+  "$here/local.sh" -n "${RANKS:-2}" "$train" --optimizer "$optimizer" --learning-rate "$rate" \
+    $more "${common[@]}" --steps "$steps" --seed "$seed" --progress none "$@" </dev/null
 }
 
-# What cannot run, such as one without its data, says so before anything has: one setting of each optimizer.
+# What cannot run, such as one without its data, says so before anything has: one setting of each
+# optimizer.
 while read -r optimizer rate more; do
   run "$optimizer" "$rate" "$more" "${lengths%% *}" "${seeds[0]}" "$@" --dry-run >/dev/null
 done < <(sed '/^$/d' <<<"$settings" | awk '!seen[$1]++')
@@ -83,8 +85,13 @@ mkdir -p "$runs"
 
 # The first evaluation of a run at the goal, and its last: steps, training seconds, loss, accuracy.
 evaluations() {
-  sed -nE 's/.*"step":([0-9]+),"test_accuracy":([0-9.]+),"test_loss":([0-9.]+),"training_seconds":([0-9.]+).*/\1 \4 \3 \2/p' "$1" |
-    awk '{ loss = $3; accuracy = $4 } '"$reached"' && !there { there = $1 " " $2 } { last = $3 " " $4 }
+  local number='([0-9.]+)' line
+  line='.*"step":'$number',"test_accuracy":'$number',"test_loss":'$number
+  line+=',"training_seconds":'$number'.*'
+  sed -nE "s/$line/\\1 \\4 \\3 \\2/p" "$1" |
+    awk '{ loss = $3; accuracy = $4 }
+         '"$reached"' && !there { there = $1 " " $2 }
+         { last = $3 " " $4 }
          END { print (there ? there : "- -"), last }'
 }
 

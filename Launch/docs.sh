@@ -20,7 +20,8 @@ day=$(git log -1 --format=%cs 2>/dev/null || date -I)
 for directory in Sources/swift-mfac-*; do
   program=$(basename "$directory")
   "$build/$program" --experimental-dump-help |
-    "$out/manual" "$("$build/$program" --version)" "$(LC_ALL=C date -d "$day" '+%B %-d, %Y')" "$out/man"
+    "$out/manual" "$("$build/$program" --version)" "$(LC_ALL=C date -d "$day" '+%B %-d, %Y')" \
+      "$out/man"
   "$build/$program" --generate-completion-script bash >"$out/completions/$program"
   "$build/$program" --generate-completion-script zsh >"$out/completions/_$program"
   "$build/$program" --generate-completion-script fish >"$out/completions/$program.fish"

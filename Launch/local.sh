@@ -36,9 +36,10 @@ bind=core
 mpirun -n "$ranks" --oversubscribe --bind-to "$bind" --quiet "$@" <&0 &
 job=$!
 trap 'kill -TERM $job' TERM
-# A terminal's Ctrl-C goes to its foreground group (field 8; one's own is 5), and so to mpirun, which ends
-# the ranks unsaved if it is told twice.
-trap '[ "$(cut -d" " -f5 /proc/$$/stat)" = "$(cut -d" " -f8 /proc/$$/stat)" ] || kill -TERM $job' INT
+# A terminal's Ctrl-C goes to its foreground group (field 8; one's own is 5), and so to mpirun,
+# which ends the ranks unsaved if it is told twice.
+trap '[ "$(cut -d" " -f5 /proc/$$/stat)" = "$(cut -d" " -f8 /proc/$$/stat)" ] ||
+  kill -TERM $job' INT
 trap 'kill -USR1 $job' USR1
 trap 'kill -USR2 $job' USR2
 

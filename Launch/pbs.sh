@@ -3,8 +3,8 @@
 #
 #   qsub pbs.sh
 #
-# PBS gives no warning before the time limit, and lets only operators rerun a job. So the run stops by
-# itself with a checkpoint, and the script submits its copy again.
+# PBS gives no warning before the time limit, and lets only operators rerun a job. So the run stops
+# by itself with a checkpoint, and the script submits its copy again.
 # Save and submit again now: qsig -s SIGUSR1 JOB.
 #PBS -N swift-mfac
 #PBS -l select=2:ncpus=8:mpiprocs=8
@@ -23,8 +23,8 @@ seconds=$((24 * 3600 - 300))
 
 # One BLAS thread a rank, from the start (the program insists on it too).
 export OPENBLAS_NUM_THREADS=1
-# All hosts need one core type, and all starts too if bytes are to be the same; the program refuses a
-# mix. On unlike hosts ask for what all of them have, and add -x OPENBLAS_CORETYPE below:
+# All hosts need one core type, and all starts too if bytes are to be the same; the program refuses
+# a mix. On unlike hosts ask for what all of them have, and add -x OPENBLAS_CORETYPE below:
 # export OPENBLAS_CORETYPE=Haswell
 # A trap says what and where, and does not wait for a key.
 export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-interactive=no,color=no}

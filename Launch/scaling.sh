@@ -2,7 +2,8 @@
 # Measures how the optimizer alone, and a whole training step, scale on this machine, beside what
 # swift-mfac-bench predicts:
 #
-#   [RANKS="1 2 4"] [MODEL=resnet20] [OUT=DIRECTORY] Launch/scaling.sh path/to/swift-mfac-bench [ARGUMENT ...]
+#   [RANKS="1 2 4"] [MODEL=resnet20] [OUT=DIRECTORY] \
+#     Launch/scaling.sh path/to/swift-mfac-bench [ARGUMENT ...]
 #
 # RANKS: powers of two up to the number of cores by default. Further arguments go to every run, such
 # as --window 1024. Tables go to the terminal, JSON files and plots to OUT (runs/scaling-DATE-TIME).
@@ -20,7 +21,8 @@ out=${OUT:-runs/scaling-$(date +%Y%m%d-%H%M%S)}
 mkdir -p "$out"
 
 for p in $RANKS; do
-  [ "$p" -le "$cores" ] 2>/dev/null || echo "$p ranks share $cores cores: that is no measure of scaling"
+  [ "$p" -le "$cores" ] 2>/dev/null ||
+    echo "$p ranks share $cores cores: that is no measure of scaling"
 done
 link=$("$here/local.sh" -n 2 "$bench" link)
 echo "between two ranks here: $link"

@@ -3,8 +3,8 @@
 #
 #   Tests/Launch/hosts.sh path/to/swift-mfac-train
 #
-# The hosts have a cable for mpirun and its daemons (eth0) and one for the ranks' own messages (eth1).
-# Needs root.
+# The hosts have a cable for mpirun and its daemons (eth0) and one for the ranks' own messages
+# (eth1). Needs root.
 set -euo pipefail
 program=$(realpath "${1:?which swift-mfac-train}")
 # shellcheck source=Tests/Launch/two-hosts.sh
@@ -31,10 +31,12 @@ train() {
     --run-directory "$out" >"$out.out" 2>&1
 }
 
-"$program" "${training[@]}" --epochs 5 --run-directory alone >alone.out 2>&1 || fail "$(cat alone.out)"
+"$program" "${training[@]}" --epochs 5 --run-directory alone >alone.out 2>&1 ||
+  fail "$(cat alone.out)"
 logs=(two.out)
 train two --epochs 5 || fail "training on two hosts"
-cmp alone/model.safetensors two/model.safetensors || fail "two hosts write other bytes than one rank"
+cmp alone/model.safetensors two/model.safetensors ||
+  fail "two hosts write other bytes than one rank"
 report "2 hosts, $ranks ranks each: the bytes of one rank"
 
 # Cuts cables in the midst of training and waits for the end of mpirun, its daemons and all ranks.

@@ -3,9 +3,9 @@
 #
 #   Tests/Launch/slurm.sh path/to/swift-mfac-train
 #
-# Each is told to save and requeue in the midst of its training; and in the midst of another one node
-# dies. Each time Slurm starts it again, and it has to end with the bytes of one rank that was never
-# interrupted. Needs root, and Debian's slurm-wlm.
+# Each is told to save and requeue in the midst of its training; and in the midst of another one
+# node dies. Each time Slurm starts it again, and it has to end with the bytes of one rank that was
+# never interrupted. Needs root, and Debian's slurm-wlm.
 set -euo pipefail
 program=$(realpath "${1:?which swift-mfac-train}")
 launch=$(realpath "$(dirname "$0")/../../Launch")

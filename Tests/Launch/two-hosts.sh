@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Two hosts on this machine, n1 and n2: each with its name, its half of the cores, and its ends of two
-# cables, eth0 (10.0.0.1 and 10.0.0.2) and eth1 (10.0.1.1 and 10.0.1.2). The tests beside this file
-# source it. It leaves
+# Two hosts on this machine, n1 and n2: each with its name, its half of the cores, and its ends of
+# two cables, eth0 (10.0.0.1 and 10.0.0.2) and eth1 (10.0.1.1 and 10.0.1.2). The tests beside this
+# file source it. It leaves
 #
 #   $work             a directory of the test's own
 #   $ranks            the ranks that a host has cores for, two at most
@@ -12,8 +12,8 @@
 #   fail WHAT         ends the test
 #   await SECONDS COMMAND [ARGUMENT ...]   until the command succeeds; fails after so long
 #
-# The test runs itself again as the first process of its own namespaces. When it ends, however it ends,
-# the system ends whatever it started, and the directory (in memory) goes too.
+# The test runs itself again as the first process of its own namespaces. When it ends, however it
+# ends, the system ends whatever it started, and the directory (in memory) goes too.
 if [ "${HOSTS:-}" != inside ]; then
   [ "$(id -u)" = 0 ] || { echo "$0: needs root, for namespaces" >&2; exit 77; }
   HOSTS=inside exec unshare --mount --pid --fork --kill-child --mount-proc "$0" "$@"
