@@ -41,7 +41,8 @@ let package = Package(
 
     .target(name: "RandomNumbers"),
     .target(name: "Sharding"),
-    // Which files were opened: those who open them and those who compare them do not know one another.
+    // Which files were opened: those who open them and those who compare them do not know one
+    // another.
     .target(name: "FileRecords"),
     .target(name: "MPI", dependencies: ["COpenMPI", "FileRecords", "Sharding"]),
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
@@ -135,30 +136,36 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
 
+    // What tests of all modules use: the launcher of programs, temporary directories, errors.
+    .target(name: "Support", path: "Tests/Support"),
     // Dense double-precision truth, and the ladder of tests on it.
-    .target(name: "Reference", path: "Tests/Reference"),
+    .target(name: "Reference", dependencies: ["Support"], path: "Tests/Reference"),
     // Spoiled files for the readers of all formats.
-    .target(name: "Mutations", dependencies: ["RandomNumbers"], path: "Tests/Mutations"),
+    .target(
+      name: "Mutations", dependencies: ["RandomNumbers", "Support"], path: "Tests/Mutations"),
     .testTarget(name: "ShardingTests", dependencies: ["Sharding"]),
     .testTarget(
       name: "LinearAlgebraTests",
-      dependencies: ["CKernels", "LinearAlgebra", "RandomNumbers", "Reference"]),
+      dependencies: ["CKernels", "LinearAlgebra", "RandomNumbers", "Reference", "Support"]),
     .testTarget(
       name: "CurvatureTests",
-      dependencies: ["Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding"]),
+      dependencies: [
+        "Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding", "Support",
+      ]),
     .testTarget(
       name: "NetworksTests",
-      dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers"],
+      dependencies: ["Networks", "LinearAlgebra", "Mutations", "RandomNumbers", "Support"],
       exclude: ["torch-layers.py"]),
     .testTarget(
       name: "DatasetsTests",
-      dependencies: ["Datasets", "Formats", "FileRecords", "Mutations", "RandomNumbers"]
-    ),
+      dependencies: [
+        "Datasets", "Formats", "FileRecords", "Mutations", "RandomNumbers", "Support",
+      ]),
     .testTarget(
       name: "TrainingTests",
       dependencies: [
         "Checkpoints", "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning",
-        "Training",
+        "Support", "Training",
       ],
       exclude: ["ResNet20"]),
     .testTarget(
@@ -169,7 +176,8 @@ let package = Package(
     .testTarget(
       name: "KroneckerTests",
       dependencies: [
-        "Curvature", "LinearAlgebra", "Networks", "RandomNumbers", "Reference", "Training",
+        "Curvature", "LinearAlgebra", "Networks", "RandomNumbers", "Reference", "Support",
+        "Training",
       ]),
     .testTarget(
       name: "BenchTests", dependencies: ["MPI", "Results", "Sharding", "swift-mfac-bench"]),
@@ -182,12 +190,12 @@ let package = Package(
         "CHeap", "Curvature", "Datasets", "Formats", "Launching", "LinearAlgebra", "MPI",
         "Networks",
         "Optimizers",
-        "Pruning", "RandomNumbers", "Reference", "Sharding", "Training",
+        "Pruning", "RandomNumbers", "Reference", "Sharding", "Support", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Formats", "Mutations", "Training", "ranks-check", "swift-mfac-bench",
+        "Formats", "Mutations", "Support", "Training", "ranks-check", "swift-mfac-bench",
         "swift-mfac-fisher",
         "swift-mfac-prune", "swift-mfac-report",
         "swift-mfac-train",

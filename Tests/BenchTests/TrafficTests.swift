@@ -3,8 +3,8 @@ import Sharding
 import Testing
 
 @Suite struct TrafficTests {
-  /// Of a step, at most 2·d·4·(p−1)/p and O(m log p) bytes: gradients to their owners, parameters back,
-  /// and a row of the Gram matrix.
+  /// Of a step, at most 2·d·4·(p−1)/p and O(m log p) bytes: gradients to their owners, parameters
+  /// back, and a row of the Gram matrix.
   @Test(arguments: [1, 2, 4, 8, 64, 256])
   func aStepSendsNoMoreThanPromised(ranks p: Int) {
     let (d, m) = (1 << 20, 300)

@@ -1,9 +1,11 @@
 import Curvature
 import LinearAlgebra
 import Reference
+import Support
 import Testing
 
-/// Blocks of fewer coordinates than gradients, against dense matrices and against the form of order m.
+/// Blocks of fewer coordinates than gradients, against dense matrices and against the form of order
+/// m.
 struct BlockRemovalTests {
   static let cases: [(d: Int, m: Int, removed: Int, damping: Double, gradientScale: Double)] = [
     (50, 60, 20, 0.1, 0), (50, 60, 37, 1e-3, 0), (50, 60, 20, 1e-3, 1), (50, 200, 37, 0.1, 0.3),

@@ -2,6 +2,7 @@ import Curvature
 import LinearAlgebra
 import Reference
 import Sharding
+import Support
 import Testing
 
 @Suite struct DampedFisherTests {
@@ -145,8 +146,8 @@ import Testing
     }
   }
 
-  /// 10,000 replacements at a condition of some 3e5, where a factor itself is good to some 1e-10: the maintained one
-  /// against one made anew, relative to the solution.
+  /// 10,000 replacements at a condition of some 3e5, where a factor itself is good to some 1e-10:
+  /// the maintained one against one made anew, relative to the solution.
   @Test func theFactorKeepsItsDigitsOverManyReplacements() throws {
     let (m, d) = (24, 40)
     let samples = GradientSamples(d: d, norm: 100, sharedMean: 0.99)

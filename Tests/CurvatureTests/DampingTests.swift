@@ -1,6 +1,7 @@
 import Curvature
 import LinearAlgebra
 import Reference
+import Support
 import Testing
 
 /// λ that changes, gradients beside the window, and cells of any lengths.

@@ -38,7 +38,8 @@ struct DirectionProductsTests {
     }
   }
 
-  /// Gradients that recur: either the products are those of the direction, or they say that they are not.
+  /// Gradients that recur: either the products are those of the direction, or they say that they
+  /// are not.
   @Test(arguments: [1e-2, 1e-6, 1e-10, 1e-12])
   func lostProductsAreKnown(damping: Double) throws {
     let samples = GradientSamples(d: 5, norm: 2, sharedMean: 0.2)

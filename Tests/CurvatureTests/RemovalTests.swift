@@ -1,5 +1,6 @@
 import Curvature
 import Reference
+import Support
 import Testing
 
 /// Removing sets of weights, against a dense matrix [d, d] in double precision.

@@ -1,6 +1,7 @@
 import Curvature
 import LinearAlgebra
 import Reference
+import Support
 import Testing
 
 /// Windows that keep their gradients in another form: exact for what they store.

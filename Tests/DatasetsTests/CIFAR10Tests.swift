@@ -1,4 +1,5 @@
 import Datasets
+import Support
 import Testing
 
 struct CIFAR10Tests {
@@ -23,7 +24,7 @@ struct CIFAR10Tests {
   @Test(arguments: ["", "cifar-10-batches-bin"])
   func recordsAreReadInOrder(folder: String) throws {
     let directory = try directory(under: folder)
-    let source = try DatasetSource("cifar10:\(directory.path)")
+    let source = try DatasetSource("cifar10:\(directory.root)")
     let dataset = try source.load()
     #expect(
       dataset.description
@@ -65,7 +66,7 @@ struct CIFAR10Tests {
         let directory = try directory()
         let path = try directory.write(bytes, to: name)
         #expect(
-          refusal { _ = try DatasetSource("cifar10:\(directory.path)").load() }
+          refusal { _ = try DatasetSource("cifar10:\(directory.root)").load() }
             == "\(path)\(message)")
       }
     }
@@ -76,10 +77,10 @@ struct CIFAR10Tests {
     try directory.remove("data_batch_4.bin")
     let remedy = "; to get it: unpack cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html"
     #expect(
-      refusal { _ = try DatasetSource("cifar10:\(directory.path)").load() }
-        == "\(directory.path): no such data_batch_4.bin\(remedy)")
+      refusal { _ = try DatasetSource("cifar10:\(directory.root)").load() }
+        == "\(directory.root): no such data_batch_4.bin\(remedy)")
     #expect(
-      refusal { _ = try DatasetSource("cifar10:\(directory.path)/none").load() }
-        == "\(directory.path)/none: no such directory\(remedy)")
+      refusal { _ = try DatasetSource("cifar10:\(directory.root)/none").load() }
+        == "\(directory.root)/none: no such directory\(remedy)")
   }
 }

@@ -1,5 +1,6 @@
 import Datasets
 import RandomNumbers
+import Support
 import Testing
 
 struct CSVTests {
@@ -352,7 +353,7 @@ struct CSVTests {
       ("x,k\n", "has no rows below the names of its columns"),
       ("x,k\n1,\n", "line 2, column 2 'k': the cell is empty"),
     ] {
-      #expect(refusal { _ = try load(text) } == "\(directory.path)/test: \(message)")
+      #expect(refusal { _ = try load(text) } == "\(directory.root)/test: \(message)")
     }
   }
 
@@ -380,7 +381,7 @@ struct CSVTests {
       let path = try directory.write(content, to: name)
       #expect(try rows(DatasetSource("csv:\(path)").load()) == [[1, 2], [3, 5]])
     }
-    let missing = "\(directory.path)/missing"
+    let missing = "\(directory.root)/missing"
     #expect(
       refusal { _ = try DatasetSource("csv:\(missing)").load() }
         == "\(missing): cannot open: No such file or directory")

@@ -1,6 +1,7 @@
 import Datasets
 import Formats
 import Mutations
+import Support
 import Testing
 
 /// Files of one format where another belongs: readers name them instead of taking their bytes.
@@ -91,7 +92,7 @@ struct FileFormatTests {
   ) throws {
     for (bytes, name) in files where !own.contains(name) {
       let said = try message(bytes, read) ?? "nothing"
-      #expect(said.hasPrefix("\(directory.path)/F: is \(name): expected "), "\(name): \(said)")
+      #expect(said.hasPrefix("\(directory.root)/F: is \(name): expected "), "\(name): \(said)")
     }
   }
 
@@ -156,18 +157,18 @@ struct FileFormatTests {
     for name in CIFAR10Tests.names {
       try directory.write([UInt8](repeating: 7, count: 3073), to: name)
     }
-    let path = "\(directory.path)/data_batch_2.bin"
+    let path = "\(directory.root)/data_batch_2.bin"
     for (bytes, name) in Self.binary + [Self.page, (gzipped(Self.noise), "gzip data")] {
       // As long as three records.
       let padding = [UInt8](repeating: 9, count: 3 * 3073 - bytes.count)
       try directory.write(bytes + (name == "a BMP image" ? [] : padding), to: "data_batch_2.bin")
-      let said = refusal { _ = try DatasetSource("cifar10:\(directory.path)").load() }
+      let said = refusal { _ = try DatasetSource("cifar10:\(directory.root)").load() }
       #expect(said?.hasPrefix("\(path): is \(name): expected ") == true, "\(said ?? "nothing")")
     }
   }
 
   @Test func refusalsNameTheCommandThatHelps() throws {
-    let path = "\(directory.path)/F"
+    let path = "\(directory.root)/F"
     for (bytes, command) in [
       (Array("BZh91AY&SY".utf8) + Self.noise, "bunzip2 -k \(path)"),
       (Self.zip("t.csv") + Self.noise, "unzip \(path)"),

@@ -1,6 +1,7 @@
 import FileRecords
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// What ranks compare of the files that they open.

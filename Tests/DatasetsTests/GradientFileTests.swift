@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Mutations
+import Support
 import Testing
 
 struct GradientFileTests {
@@ -109,7 +110,8 @@ struct GradientFileTests {
         == "G: tensor 'y' is none of W: expected a, big, z")
     #expect(
       try refusal { $0.remove(at: 1) }
-        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): expected a, big, z, got z, excluded, a"
+        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): "
+        + "expected a, big, z, got z, excluded, a"
     )
     #expect(
       try refusal { $0[1].shape = [2, 10_000] }
@@ -160,7 +162,8 @@ struct GradientFileTests {
     #expect(
       try self.refusal(
         directory.write([("a", .float32, [1, 3], NPYTests.data([1, 2, 3] as [Float]))], to: "g"))
-        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): expected a, big, z, got a"
+        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): "
+        + "expected a, big, z, got a"
     )
   }
 
@@ -229,7 +232,8 @@ struct GradientFileTests {
     }
   }
 
-  /// The weights are those that a file has gradients of: by their names, or by how many columns it has.
+  /// The weights are those that a file has gradients of: by their names, or by how many columns it
+  /// has.
   @Test func weightsOfWhichThereAreGradients() throws {
     let zeros = [UInt8](repeating: 0, count: 80)
     func tensors(_ types: [TensorType]) throws -> String {
@@ -270,7 +274,8 @@ struct GradientFileTests {
       DatasetsTests.refusal {
         _ = try WeightFile(path: eight, withGradientsIn: named) { $0.shape.count > 1 }
       }
-        == "\(eight): the weights 'fc.weight' are of another type (--exclude leaves them as they are): "
+        == "\(eight): the weights 'fc.weight' are of another type "
+        + "(--exclude leaves them as they are): "
         + "expected F16, BF16, F32 or F64, got F8_E4M3")
   }
 }

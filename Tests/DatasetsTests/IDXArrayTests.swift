@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 struct IDXArrayTests {
@@ -125,15 +126,15 @@ struct IDXArrayTests {
 
   @Test func refusesWhatIsNotAFile() throws {
     let directory = try TemporaryDirectory()
-    let missing = "\(directory.path)/missing"
+    let missing = "\(directory.root)/missing"
     #expect(
       refusal { _ = try IDXArray(path: missing, rank: 1) }
         == "\(missing): cannot open: No such file or directory")
     #expect(
-      refusal { _ = try IDXArray(path: directory.path, rank: 1) }
-        == "\(directory.path): is a directory: expected a file")
+      refusal { _ = try IDXArray(path: directory.root, rank: 1) }
+        == "\(directory.root): is a directory: expected a file")
     // A pipe without a writer must not be waited for.
-    let pipe = "\(directory.path)/pipe"
+    let pipe = "\(directory.root)/pipe"
     #expect(mkfifo(pipe, 0o600) == 0)
     #expect(
       refusal { _ = try IDXArray(path: pipe, rank: 1) }

@@ -1,5 +1,6 @@
 import Datasets
 import Foundation
+import Support
 import Testing
 
 struct ImageDatasetTests {
@@ -43,7 +44,10 @@ struct ImageDatasetTests {
     )
   }
 
-  @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/share/datasets/fashion-mnist")))
+  @Test(
+    .enabled(
+      if: FileManager.default.fileExists(atPath: "/usr/share/datasets/fashion-mnist"),
+      "Debian's dataset-fashion-mnist is not on this machine"))
   func fashionMNISTIsRead() throws {
     let fashion = try DatasetSource("fashion-mnist").load()
     #expect(fashion.inputShape == [1, 28, 28])
@@ -84,7 +88,7 @@ struct ImageDatasetTests {
 
   @Test func missingDataComeWithTheirRemedy() throws {
     let directory = try TemporaryDirectory()
-    let missing = "\(directory.path)/none"
+    let missing = "\(directory.root)/none"
     let transform = try InputTransform(scale: 1)
     #expect(
       refusal {
@@ -93,8 +97,8 @@ struct ImageDatasetTests {
         == "\(missing): no such directory; to get it: make data")
     try directory.write(idxBytes(shape: [1, 1, 1], values: [0]), to: "train-images-idx3-ubyte")
     #expect(
-      refusal { _ = try Dataset(name: "n", idx: directory.path, transform: transform) }
-        == "\(directory.path): no such train-labels-idx1-ubyte[.gz]")
+      refusal { _ = try Dataset(name: "n", idx: directory.root, transform: transform) }
+        == "\(directory.root): no such train-labels-idx1-ubyte[.gz]")
   }
 
   /// A directory of two training images and one test image, in which a test replaces a file.
@@ -143,8 +147,8 @@ struct ImageDatasetTests {
     ]
     for (file, bytes, message) in cases {
       let directory = try directory(replacing: file, with: bytes)
-      let source = try DatasetSource("idx:\(directory.path)")
-      let expected = message.replacingOccurrences(of: "D/", with: directory.path + "/")
+      let source = try DatasetSource("idx:\(directory.root)")
+      let expected = message.replacingOccurrences(of: "D/", with: directory.root + "/")
       #expect(refusal { _ = try source.load() } == expected)
     }
   }
@@ -152,7 +156,7 @@ struct ImageDatasetTests {
   @Test func classesAreCountedInTheTrainingPart() throws {
     let directory = try directory(
       replacing: "train-labels-idx1-ubyte", with: idxBytes(shape: [2], values: [0, 255]))
-    let dataset = try DatasetSource("idx:\(directory.path)").load()
+    let dataset = try DatasetSource("idx:\(directory.root)").load()
     #expect(dataset.targets == .classes(count: 256, positions: 1))
     #expect(dataset.inputShape == [1, 1, 3])
   }

@@ -1,5 +1,6 @@
 import Datasets
 import Formats
+import Support
 import Testing
 
 struct InputTransformTests {

@@ -2,6 +2,7 @@ import Datasets
 import Formats
 import Foundation
 import Mutations
+import Support
 import Testing
 
 /// Spoiled NPY files: each is read right or refused in words, without a trap, a hang or memory that

@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Mutations
+import Support
 import Testing
 
 /// Spoiled safetensors files: each is read right or refused in words, without a trap, a hang or

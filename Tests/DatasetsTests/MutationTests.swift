@@ -2,6 +2,7 @@ import Datasets
 import Formats
 import Foundation
 import Mutations
+import Support
 import Testing
 
 /// Spoiled files: each is read right or refused in words, without a trap, a hang or memory that
@@ -85,11 +86,11 @@ struct MutationTests {
     let directory = try TemporaryDirectory()
     let record = [UInt8](repeating: 7, count: 3073)
     for name in CIFAR10Tests.names { try directory.write(record, to: name) }
-    let (transform, batch) = (try InputTransform(scale: 1), "\(directory.path)/data_batch_2.bin")
+    let (transform, batch) = (try InputTransform(scale: 1), "\(directory.root)/data_batch_2.bin")
     let tally = try Tally(500, refusing: DatasetError.self) { number in
       let mutant = mutator.mutant(number, of: record + record)
       #expect(FileManager.default.createFile(atPath: batch, contents: Data(mutant)))
-      try useAll(of: Dataset(name: "m", cifar10: directory.path, transform: transform))
+      try useAll(of: Dataset(name: "m", cifar10: directory.root, transform: transform))
     }
     #expect(tally.accepted > 50)
     #expect(tally.refused > 100)

@@ -1,5 +1,5 @@
 import Datasets
-import Mutations
+import Support
 import Testing
 
 struct NPYTests {
@@ -282,7 +282,7 @@ struct NPYTests {
       ),
       (
         classes, values, 3,
-        "its targets are of another kind than those of \(directory.path)/1.npy: "
+        "its targets are of another kind than those of \(directory.root)/1.npy: "
           + "expected integers of shape [] each, got floats of shape [] each"
       ),
       (
@@ -298,12 +298,12 @@ struct NPYTests {
     for (training, test, file, message) in cases {
       #expect(
         refusal { _ = try load(inputs, training, inputs, test) }
-          == "\(directory.path)/\(file).npy: \(message)")
+          == "\(directory.root)/\(file).npy: \(message)")
     }
     let wide = Self.npy("|u1", [3, 2], [1, 2, 3, 4, 5, 6])
     #expect(
       refusal { _ = try load(inputs, classes, wide, classes) }
-        == "\(directory.path)/2.npy: the shape of its examples differs from "
-        + "\(directory.path)/0.npy: expected [1], got [2]")
+        == "\(directory.root)/2.npy: the shape of its examples differs from "
+        + "\(directory.root)/0.npy: expected [1], got [2]")
   }
 }

@@ -1,12 +1,13 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// Files written for NumPy.
 struct NPYWriteTests {
   @Test func bytesAreNumPys() throws {
     let directory = try TemporaryDirectory()
-    let path = "\(directory.path)/a.npy"
+    let path = "\(directory.root)/a.npy"
     try NPYFile.write([1, -2.5, 0, .infinity, 1e-300, 3], shape: [2, 3], to: path)
     let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
     // numpy.save of NumPy 2 has a comma less, which its reader does not ask for.
@@ -24,7 +25,7 @@ struct NPYWriteTests {
   @Test(arguments: [[], [0], [3], [1, 3], [3, 1, 1]])
   func shapesAreTuples(shape: [Int]) throws {
     let directory = try TemporaryDirectory()
-    let path = "\(directory.path)/a.npy"
+    let path = "\(directory.root)/a.npy"
     let values = [Double](repeating: 1, count: shape.reduce(1, *))
     try NPYFile.write(values, shape: shape, to: path)
     let size = try Data(contentsOf: URL(fileURLWithPath: path)).count

@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Mutations
+import Support
 import Testing
 
 /// A safetensors file with this header and this much data, counting up from 0.
@@ -125,7 +125,7 @@ struct SafetensorsReadTests {
   }
 
   @Test func aFileThatShrinksEndsInAnError() throws {
-    let path = "\(directory.path)/f"
+    let path = "\(directory.root)/f"
     let file = try open(
       #"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, dataSize: 8)
     #expect(truncate(path, 65) == 0)

@@ -1,5 +1,6 @@
 import Formats
 import Mutations
+import Support
 import Testing
 
 struct SafetensorsRefusalTests {
@@ -151,10 +152,10 @@ struct SafetensorsRefusalTests {
 
   @Test func directoriesAndMissingFiles() throws {
     #expect(
-      DatasetsTests.refusal { _ = try SafetensorsFile(path: directory.path) }
-        == "\(directory.path): is a directory: expected a file")
+      DatasetsTests.refusal { _ = try SafetensorsFile(path: directory.root) }
+        == "\(directory.root): is a directory: expected a file")
     #expect(
-      DatasetsTests.refusal { _ = try SafetensorsFile(path: "\(directory.path)/g") }
-        == "\(directory.path)/g: cannot open: No such file or directory")
+      DatasetsTests.refusal { _ = try SafetensorsFile(path: "\(directory.root)/g") }
+        == "\(directory.root)/g: cannot open: No such file or directory")
   }
 }

@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Mutations
+import Support
 import Testing
 
 struct SafetensorsWriteTests {
@@ -9,7 +9,7 @@ struct SafetensorsWriteTests {
 
   init() throws {
     directory = try TemporaryDirectory()
-    path = "\(directory.path)/model.safetensors"
+    path = "\(directory.root)/model.safetensors"
   }
 
   @Test func theFileIsTheFormatsToTheByte() throws {
@@ -76,7 +76,7 @@ struct SafetensorsWriteTests {
       refusal { try SafetensorsFile.write([], to: path) }
         == "\(path): cannot replace: Is a directory")
     #expect(try directory.names() == ["model.safetensors"])
-    let nowhere = "\(directory.path)/none/model.safetensors"
+    let nowhere = "\(directory.root)/none/model.safetensors"
     #expect(
       refusal { try SafetensorsFile.write([], to: nowhere) }
         == "\(nowhere): cannot create a file in its directory: No such file or directory")

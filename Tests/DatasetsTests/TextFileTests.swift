@@ -1,4 +1,5 @@
 import Formats
+import Support
 import Testing
 
 @Suite struct TextFileTests {
@@ -18,7 +19,7 @@ import Testing
     for (path, problem) in [
       (large, "at most 1048576 bytes"), (binary, "is not UTF-8"),
       ("/dev/zero", "not a regular file"),
-      ("/nowhere/settings", "cannot open"), (directory.path, "is a directory"),
+      ("/nowhere/settings", "cannot open"), (directory.root, "is a directory"),
     ] {
       let error = #expect(throws: DatasetError.self) { try TextFile.read(path) }
       #expect(error?.description.hasPrefix("\(path): ") == true)

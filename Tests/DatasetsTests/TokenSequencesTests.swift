@@ -1,5 +1,5 @@
 import Datasets
-import Mutations
+import Support
 import Testing
 
 struct TokenSequencesTests {
@@ -166,7 +166,8 @@ struct TokenSequencesTests {
     }
   }
 
-  /// However they are stored, the same tokens are the same data: ranks and checkpoints compare bytes.
+  /// However they are stored, the same tokens are the same data: ranks and checkpoints compare
+  /// bytes.
   @Test func tokensOfASmallVocabularyAreTheSameInEveryType() throws {
     let tokens = (0..<100).map { $0 * 600 }
     func bytes(_ content: [UInt8], _ type: TokenType?) throws -> [UInt8] {

@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Mutations
+import Support
 import Testing
 
 /// A tensor for a test's file, with its bytes.
@@ -11,7 +11,7 @@ extension TemporaryDirectory {
   func write(
     _ tensors: [TestTensor], metadata: [String: String] = [:], to name: String
   ) throws -> String {
-    let path = "\(path)/\(name)"
+    let path = self.path(name)
     try AtomicFile.write(to: path) { file throws(DatasetError) in
       try SafetensorsFile.write(
         tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata, to: file
@@ -50,7 +50,7 @@ struct WeightFileTests {
   }
 
   func write(_ weights: [Float], of file: WeightFile, to name: String) throws -> String {
-    let path = "\(directory.path)/\(name)"
+    let path = "\(directory.root)/\(name)"
     try weights.withUnsafeBufferPointer { try file.write($0, to: path) }
     return path
   }
@@ -170,7 +170,7 @@ struct WeightFileTests {
     weights[5] = 65520
     let message = refusal { _ = try write(weights, of: file, to: "out") }
     #expect(
-      message == "\(directory.path)/out: tensor 'half' cannot hold a weight as F16: "
+      message == "\(directory.root)/out: tensor 'half' cannot hold a weight as F16: "
         + "got 65520.0 at element 1")
     #expect(try directory.names() == ["w"])
   }

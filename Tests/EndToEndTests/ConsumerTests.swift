@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// Another package that depends on this one, built and run as its users do.

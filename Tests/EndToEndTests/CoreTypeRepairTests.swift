@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// A CPU that OpenBLAS does not know, played by a preloaded library: without `OPENBLAS_CORETYPE` in

@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import Mutations
+import Support
 import Testing
 import Training
 
@@ -198,8 +199,8 @@ import Training
     #expect(try files.map { try Data(contentsOf: $0) } == contents)
   }
 
-  /// Killed after its last save, a run has one checkpoint too many; killed within others, half of them
-  /// and of other files.
+  /// Killed after its last save, a run has one checkpoint too many; killed within others, half of
+  /// them and of other files.
   @Test func leftoversGoAfterwards() throws {
     let copy = try copy("older")
     let half = "\(copy)/.swift-mfac-1-0.tmp"

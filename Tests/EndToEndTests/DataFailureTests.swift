@@ -1,9 +1,10 @@
 import Foundation
+import Support
 import Testing
 
-/// Data that are damaged, or that the model and the loss cannot learn from: refused before anything is
-/// started, in one message that names the file and the place.
-@Suite(.serialized) struct DataFailureTests {
+/// Data that are damaged, or that the model and the loss cannot learn from: refused before anything
+/// is started, in one message that names the file and the place.
+@Suite struct DataFailureTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
     /// FILE stands for a file of `data`, MODEL for a model file of `model`.

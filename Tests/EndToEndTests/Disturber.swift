@@ -1,5 +1,6 @@
 import Foundation
 import Mutations
+import Support
 import Synchronization
 
 /// Does one bad thing to a run at a random moment, from beside.

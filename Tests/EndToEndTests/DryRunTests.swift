@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// What `--dry-run` says, and that it leaves nothing.
@@ -69,8 +70,8 @@ import Testing
     #expect(abs(try #require(Double(parts.1)) - kibibytes) < 8 * 20 / 1024 + 0.51, "\(text)")
   }
 
-  /// Steps with factors and steps with inversions are in their proportion, which is that of a run of two
-  /// periods.
+  /// Steps with factors and steps with inversions are in their proportion, which is that of a run
+  /// of two periods.
   @Test func stepsOfAllKindsCount() throws {
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--optimizer", "kfac", "--factor-every", "3",

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// What a run's directory says of where it was trained.

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// `swift-mfac-fisher check`, seen from outside.
@@ -44,7 +45,8 @@ import Testing
     return (try Program.record(in: directory.path(json)), outcome.output)
   }
 
-  /// Three layers without activations and a squared error, in the words of the table and of the file.
+  /// Three layers without activations and a squared error, in the words of the table and of the
+  /// file.
   @Test func aDeepLinearNetworkIsExact() throws {
     let model = try directory.write(
       """

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// The program that asks the inverse Fisher matrix, seen from outside.
@@ -125,8 +126,8 @@ import Testing
     #expect(file.tensor("examples")?.shape == [30, 2])
   }
 
-  /// 40 gradients of 5 parameters with raw prices among the features, beside which λ = 1e-5 disappears in
-  /// their products. The numbers are mpmath's, of 80 digits; see RefinedInverseTests.
+  /// 40 gradients of 5 parameters with raw prices among the features, beside which λ = 1e-5
+  /// disappears in their products. The numbers are mpmath's, of 80 digits; see RefinedInverseTests.
   @Test func answersKeepTheirDigitsBesideLargeGradients() throws {
     var gradients: [Double] = []
     for r in 0..<40 {

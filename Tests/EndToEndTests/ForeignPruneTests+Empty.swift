@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 extension ForeignPruneTests {

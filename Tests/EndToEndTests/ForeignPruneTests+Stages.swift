@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 extension ForeignPruneTests {
@@ -20,8 +21,8 @@ extension ForeignPruneTests {
     return contents
   }
 
-  /// Stages whose gradients come in files, each of a call at another number of ranks, and stages that are
-  /// kept, make what one run of the network makes.
+  /// Stages whose gradients come in files, each of a call at another number of ranks, and stages
+  /// that are kept, make what one run of the network makes.
   @Test func stagesByFilesAreThoseOfOneRun() throws {
     let weights = try trained().weights
     let expected = try prune(try own(["--stages", "3"]), to: "staged")
@@ -127,7 +128,8 @@ extension ForeignPruneTests {
     #expect(FileManager.default.fileExists(atPath: stage(2, of: "state")))
   }
 
-  /// A run that is killed whenever a stage begins to be saved, or has been, goes on to the same bytes.
+  /// A run that is killed whenever a stage begins to be saved, or has been, goes on to the same
+  /// bytes.
   @Test func killedStagesGoOn() throws {
     let arguments = try own(["--stages", "12"])
     let expected = try prune(arguments, to: "whole")

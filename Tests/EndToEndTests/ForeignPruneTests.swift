@@ -1,8 +1,10 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
-/// The pruning program on files of weights and gradients, and its stages that are kept in a directory.
+/// The pruning program on files of weights and gradients, and its stages that are kept in a
+/// directory.
 @Suite(.serialized) struct ForeignPruneTests {
   let directory = try! TemporaryDirectory()
   private static let model = """
@@ -21,17 +23,11 @@ import Testing
 
   /// A network that has been trained a little: its model file and its weights.
   func trained() throws -> (model: String, weights: String) {
-    let model = try directory.write(Self.model, to: "model.yaml")
-    let run = directory.path("dense")
-    if !FileManager.default.fileExists(atPath: run) {
-      let outcome = try Program.train([
-        "--dataset", "digits", "--model", model, "--epochs", "3", "--batch-size", "32",
-        "--optimizer", "sgd", "--momentum", "0.9", "--learning-rate", "0.05", "--run-directory",
-        run,
-      ])
-      try #require(outcome.status == 0, "\(outcome.errors)")
-    }
-    return (model, "\(run)/model.safetensors")
+    (
+      try directory.write(Self.model, to: "model.yaml"),
+      try TrainedDigits.weights(
+        of: Self.model, ["--epochs", "3", "--batch-size", "32", "--momentum", "0.9"])
+    )
   }
 
   /// A file of gradients of the network with some weights.
@@ -74,8 +70,8 @@ import Testing
       + Self.method + arguments
   }
 
-  /// The network's gradients in a file, of either form, make what the network itself makes, at any number
-  /// of ranks; its running statistics, of which there are none, stay.
+  /// The network's gradients in a file, of either form, make what the network itself makes, at any
+  /// number of ranks; its running statistics, of which there are none, stay.
   @Test func filesOfGradientsAreAsGoodAsTheNetwork() throws {
     let weights = try trained().weights
     let expected = try prune(own([]), to: "own")

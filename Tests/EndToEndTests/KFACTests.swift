@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// K-FAC from outside: who does a layer's work changes no byte, and what cannot be is refused.
@@ -37,8 +38,8 @@ import Testing
     return try MetricsLine.read(run).filter { $0.loss != nil }
   }
 
-  /// Factors are of the whole batch, and what is drawn for an example depends on its place in it: cut
-  /// otherwise, all stays as it was but for roundings. Other draws, or another N, change
+  /// Factors are of the whole batch, and what is drawn for an example depends on its place in it:
+  /// cut otherwise, all stays as it was but for roundings. Other draws, or another N, change
   /// more.
   @Test(arguments: ["mc", "type2", "empirical"])
   func microBatchesChangeNothing(fisher: String) throws {
@@ -60,8 +61,8 @@ import Testing
     }
   }
 
-  /// Steps that move nothing, on the same batch: other draws in each make other equations, and the targets
-  /// of the data the same.
+  /// Steps that move nothing, on the same batch: other draws in each make other equations, and the
+  /// targets of the data the same.
   @Test(arguments: ["mc", "empirical"]) func drawsAreOfTheirStep(fisher: String) throws {
     let directory = try TemporaryDirectory()
     let residuals = try losses(
@@ -76,8 +77,8 @@ import Testing
     #expect(residuals.count == 3 && Set(residuals).count == (fisher == "mc" ? 3 : 1))
   }
 
-  /// Where the loss is a quadratic function of the parameters, with dropout as with positions, its model is
-  /// the loss: predicted and actual change are the same, but for a tiny λ.
+  /// Where the loss is a quadratic function of the parameters, with dropout as with positions, its
+  /// model is the loss: predicted and actual change are the same, but for a tiny λ.
   @Test func theModelOfAQuadraticLossIsRight() throws {
     let directory = try TemporaryDirectory()
     let images = try directory.write(
@@ -104,7 +105,8 @@ import Testing
     }
   }
 
-  /// The factors' averages are in a checkpoint unless it is told to leave them; then they begin anew.
+  /// The factors' averages are in a checkpoint unless it is told to leave them; then they begin
+  /// anew.
   @Test func aRunGoesOnWithoutItsFactors() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
@@ -119,8 +121,8 @@ import Testing
     #expect(outcome.output.contains("resume     at step 10"))
   }
 
-  /// A λ that does not follow the loss is the one asked for, from the resume on; the inverses that there
-  /// are serve no other solver.
+  /// A λ that does not follow the loss is the one asked for, from the resume on; the inverses that
+  /// there are serve no other solver.
   @Test func aRunGoesOnWithAnotherDampingButNotWithAnotherSolver() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")

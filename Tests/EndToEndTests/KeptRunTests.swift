@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// What a run has left is lost by nothing but `--overwrite`.
@@ -66,7 +67,8 @@ import Testing
     #expect(try contents(run) == after)
   }
 
-  /// A scheduler starts such a run again by itself: it begins at the first step, beside what there was.
+  /// A scheduler starts such a run again by itself: it begins at the first step, beside what there
+  /// was.
   @Test(arguments: [nil, 3]) func aStartWithoutACheckpointIsKept(ranks: Int?) throws {
     #expect(try Program.train(settings + ["--tensorboard"]).status == 0)
     let model = try trainedNetwork(of: run)
@@ -112,7 +114,7 @@ import Testing
       (Program.bench, ["step", "--model", "mlp", "--plot", log], "--plot"),
       (Program.prune, ["plot", "report.json", "--output", log], "--output"),
       (
-        Bundle.main.bundleURL.appending(path: "swift-mfac-report").path,
+        Program.report,
         [directory.root, "--out", curves], "--out"
       ),
     ] {

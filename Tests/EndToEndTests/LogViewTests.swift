@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 @Suite(.serialized) struct LogViewTests {
@@ -30,8 +31,8 @@ import Testing
         let (slowest, fastest) = (try #require(Double(cells[1])), try #require(Double(cells[2])))
         #expect(slowest >= fastest && fastest >= 0 && slowest <= outcome.seconds)
       }
-      // d = 17,226 in cells of 80, of which the first of two ranks has 128. A step's products read 0,
-      // 1, 2, 3, 4, 4 … rows of the window.
+      // d = 17,226 in cells of 80, of which the first of two ranks has 128. A step's products read
+      // 0, 1, 2, 3, 4, 4 … rows of the window.
       let read = try #require(Double(rows["gram_row"]?[6] ?? ""))
       let slice = 4e-6 * (ranks == nil ? 17_280 : 10_240)
       #expect(abs(read / (slice * (0 + 1 + 2 + 3 + 6 * 4)) - 1) < 1e-2)

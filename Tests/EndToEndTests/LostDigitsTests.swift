@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// Gradients beside which λ disappears in rounding: pruning stays exact, and training says so.
@@ -8,8 +9,8 @@ import Testing
 
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
-  /// 200 gradients of 40 weights, of the size of raw prices. The whole matrix by its m×m side, and as one
-  /// block by its d×d side, are two ways to the same numbers.
+  /// 200 gradients of 40 weights, of the size of raw prices. The whole matrix by its m×m side, and
+  /// as one block by its d×d side, are two ways to the same numbers.
   @Test func bothSidesOfTheMatrixPruneAlike() throws {
     var gradients: [Double] = []
     for r in 0..<200 {
@@ -45,9 +46,9 @@ import Testing
     for (a, b) in zip(whole, block) { #expect(abs(a - b) <= 1e-6 * max(abs(b), 1)) }
   }
 
-  /// Regression on raw prices by four parameters at weights that stay zero: the window holds one batch's
-  /// gradient g 8 times, the other batch's h is beside it, and `F = λI + (n/m) ggᵀ` has closed forms. The
-  /// products that the m×m side tells of a direction are made of rounding alone.
+  /// Regression on raw prices by four parameters at weights that stay zero: the window holds one
+  /// batch's gradient g 8 times, the other batch's h is beside it, and `F = λI + (n/m) ggᵀ` has
+  /// closed forms. The products that the m×m side tells of a direction are made of rounding alone.
   @Test func reportedDirectionsAreThoseOfTheSteps() throws {
     let inputs = (0..<48).map { row in (0..<4).map { row >> $0 & 1 == 0 ? -1.0 : 1 } }
     let targets = (0..<48).map { Double(($0 * 37) % 101) * 4000 }

@@ -1,11 +1,13 @@
 import Foundation
+import Support
 import Testing
 
 /// Training with masks that are given, and what is said of masks, seen from outside.
 @Suite(.serialized) struct MaskedTrainingTests {
   private let directory = try! TemporaryDirectory()
 
-  /// A pruned network is trained on: its masks stay, and what they keep trains, also where it is zero.
+  /// A pruned network is trained on: its masks stay, and what they keep trains, also where it is
+  /// zero.
   @Test func masksAreNotGuessedFromZeros() throws {
     let dense = try directory.train("dense", ["--model", "mlp", "--steps", "40", "--window", "16"])
       .run

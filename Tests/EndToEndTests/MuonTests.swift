@@ -1,4 +1,4 @@
-import Datasets
+import Formats
 import Foundation
 import Testing
 

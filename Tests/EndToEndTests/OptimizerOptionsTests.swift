@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// Groups of parameters, weights that stay zero, damping that moves: seen from outside.
@@ -243,8 +244,8 @@ import Testing
     #expect(Set(steps.map { $0.damping! }).count > 3)
   }
 
-  /// In the limit of small steps any model is right: with dropout, augmentation and batch-norms that
-  /// takes the same examples, the same dropouts and the micro-batches' own statistics.
+  /// In the limit of small steps any model is right: with dropout, augmentation and batch-norms
+  /// that takes the same examples, the same dropouts and the micro-batches' own statistics.
   @Test func theComparisonIsOfTheSamePasses() throws {
     let directory = try TemporaryDirectory()
     let model = try directory.write(

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// A name that there is not is answered with the one that is meant.

@@ -1,35 +1,24 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// What the pruning program writes beside the network and its masks, and what it tells of them.
 @Suite(.serialized) struct PruneOutputTests {
   let directory = try! TemporaryDirectory()
 
-  /// The weights of a network that has been trained a little.
-  private func trained(_ model: String) throws -> String {
-    let run = directory.path("dense-\(model.split(separator: "/").last!)")
-    if !FileManager.default.fileExists(atPath: run) {
-      let outcome = try Program.train([
-        "--dataset", "digits", "--model", model, "--epochs", "1", "--optimizer", "sgd",
-        "--learning-rate", "0.05", "--run-directory", run,
-      ])
-      try #require(outcome.status == 0, "\(outcome.errors)")
-    }
-    return "\(run)/model.safetensors"
-  }
-
   func prune(
     ranks: Int? = nil, _ model: String, to name: String, _ arguments: [String]
   ) throws -> (output: String, text: String, status: Int32, errors: String) {
     let output = directory.path(name)
+    let isFile = model.hasSuffix(".yaml")
+    let weights = try TrainedDigits.weights(
+      of: isFile ? String(contentsOfFile: model, encoding: .utf8) : model, ["--epochs", "1"])
     let outcome = try Program.run(
       Program.process(
         ranks: ranks, program: Program.prune,
-        [
-          "--dataset", "digits", "--model", model, "--weights", try trained(model), "--output",
-          output,
-        ] + arguments))
+        ["--dataset", "digits", "--model", model, "--weights", weights, "--output", output]
+          + arguments))
     return (output, outcome.output, outcome.status, outcome.errors)
   }
 
@@ -76,8 +65,8 @@ import Testing
     }
   }
 
-  /// A network with everything that a file may hold: biases, statistics, rows of more than 256 inputs and
-  /// a tensor of one dimension among those that are pruned.
+  /// A network with everything that a file may hold: biases, statistics, rows of more than 256
+  /// inputs and a tensor of one dimension among those that are pruned.
   private func model() throws -> String {
     let path = directory.path("net.yaml")
     try """

@@ -1,8 +1,9 @@
 import Foundation
+import Support
 import Testing
 
-/// What goes beyond the least saliencies of one model: candidates that are judged on held-out examples,
-/// and masks that are improved.
+/// What goes beyond the least saliencies of one model: candidates that are judged on held-out
+/// examples, and masks that are improved.
 @Suite(.serialized) struct PruneSelectionTests {
   private let directory = try! TemporaryDirectory()
 
@@ -30,16 +31,8 @@ import Testing
 
   /// The weights of a network that has been trained a little.
   private func trained() throws -> String {
-    let run = directory.path("dense")
-    if !FileManager.default.fileExists(atPath: run) {
-      let outcome = try Program.train([
-        "--dataset", "digits", "--model", "mlp", "--epochs", "3", "--batch-size", "32",
-        "--optimizer", "sgd", "--momentum", "0.9", "--learning-rate", "0.05", "--run-directory",
-        run,
-      ])
-      try #require(outcome.status == 0, "\(outcome.errors)")
-    }
-    return "\(run)/model.safetensors"
+    try TrainedDigits.weights(
+      of: "mlp", ["--epochs", "3", "--batch-size", "32", "--momentum", "0.9"])
   }
 
   /// The bytes of weights and masks, and the report.
@@ -89,8 +82,8 @@ import Testing
     #expect(files.count == 1)
   }
 
-  /// The model's minimum falls, with the same gradients and as many weights removed; at any number of
-  /// ranks the same.
+  /// The model's minimum falls, with the same gradients and as many weights removed; at any number
+  /// of ranks the same.
   @Test(arguments: ["exchange", "iht"]) func masksAreImproved(select: String) throws {
     let arguments = ["--sparsity", "0.9", "--damping", "1e-3"]
     let first = try prune(ranks: nil, to: "top-k", arguments).report.results[0]

@@ -1,10 +1,11 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 extension PruneTests {
-  /// What must be refused, and what the message must say. WEIGHTS and MASKS stand for those of another
-  /// network.
+  /// What must be refused, and what the message must say. WEIGHTS and MASKS stand for those of
+  /// another network.
   static let refused: [(arguments: [String], says: [String])] = [
     ([], ["--sparsity", "--sweep", "neither"]),
     (["--sparsity", "0.5", "--sweep", "0.5"], ["--sparsity", "both"]),

@@ -1,23 +1,16 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// The pruning program, seen from outside, on small networks that have been trained on the digits.
-@Suite(.serialized) struct PruneTests {
+@Suite struct PruneTests {
   let directory = try! TemporaryDirectory()
 
   /// The weights of a network that has been trained a little.
   func trained(_ model: String) throws -> String {
-    let run = directory.path("dense-\(model)")
-    if !FileManager.default.fileExists(atPath: run) {
-      let outcome = try Program.train([
-        "--dataset", "digits", "--model", model, "--epochs", "4", "--batch-size", "32",
-        "--optimizer", "sgd", "--momentum", "0.9", "--learning-rate", "0.05", "--run-directory",
-        run,
-      ])
-      try #require(outcome.status == 0, "\(outcome.errors)")
-    }
-    return "\(run)/model.safetensors"
+    try TrainedDigits.weights(
+      of: model, ["--epochs", "4", "--batch-size", "32", "--momentum", "0.9"])
   }
 
   func prune(

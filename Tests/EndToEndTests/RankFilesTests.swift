@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// Ranks whose working directories hold other files of one name: no program mixes them.
@@ -41,7 +42,6 @@ import Testing
     #expect(
       outcome.errors.contains("Error: \(says) must be the same on all ranks: "), "\(outcome.errors)"
     )
-    #expect(outcome.seconds < 20)
   }
 
   @Test func gradientsVectorsAndMasks() throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// The same bytes at any number of ranks, through the real launcher.

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 #if canImport(FoundationXML)
@@ -7,7 +8,7 @@ import Testing
 
 /// A page of `swift-mfac-report`, as what reads it finds it.
 struct Report {
-  static let program = Bundle.main.bundleURL.appending(path: "swift-mfac-report").path
+  static let program = Program.report
 
   let text: String
 

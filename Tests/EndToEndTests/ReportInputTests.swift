@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// What a report is made of besides whole runs, and what it refuses.
@@ -200,15 +201,19 @@ import Testing
         )
       })
     let last =
-      "{\"step\":\(Int.max),\"loss\":1,\"seconds\":{}}\n{\"step\":\(Int.min),\"loss\":1,\"seconds\":{}}\n"
+      "{\"step\":\(Int.max),\"loss\":1,\"seconds\":{}}\n"
+      + "{\"step\":\(Int.min),\"loss\":1,\"seconds\":{}}\n"
     let metrics = "\(run)/metrics.jsonl"
     try (String(contentsOfFile: metrics, encoding: .utf8) + last)
       .write(toFile: metrics, atomically: true, encoding: .utf8)
     let results = extremes.enumerated().map { index, value in
-      "{\"ranks\":\([0, -1, Int.max, 1, 2, 3, 4, 5][index]),\"seconds\":\(value),\"efficiency\":\(value),\"messages\":1,\"bytes\":\(Int.min),\"phases\":[]}"
+      "{\"ranks\":\([0, -1, Int.max, 1, 2, 3, 4, 5][index]),\"seconds\":\(value),"
+        + "\"efficiency\":\(value),\"messages\":1,\"bytes\":\(Int.min),\"phases\":[]}"
     }.joined(separator: ",")
     let file = try directory.write(
-      "{\"curves\":[{\"problem\":{\"part\":\"optimizer\",\"scaling\":\"weak\",\"parameters\":1,\"optimizer\":\"sgd\"},\"measured\":[\(results)],\"predicted\":[]}]}",
+      "{\"curves\":[{\"problem\":{\"part\":\"optimizer\",\"scaling\":\"weak\","
+        + "\"parameters\":1,\"optimizer\":\"sgd\"},\"measured\":[\(results)],"
+        + "\"predicted\":[]}]}",
       to: "curves.json")
     let report = try Report(on: [run, file], in: directory)
     #expect(try report.points("Training loss").lines[0].value == extremes + [1, 1])

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// A page as a browser lays it out.
@@ -18,18 +19,21 @@ struct ReportPageTests {
           let t = Double(step)
           let spectrum =
             step % 10 == 0
-            ? "\"gram_largest\":\(100 / (t + 1)),\"gram_median\":\(0.1 / (t + 1)),\"gram_smallest\":\(1e-9 * t),\"gram_effective_rank\":\(t / 10),"
+            ? "\"gram_largest\":\(100 / (t + 1)),\"gram_median\":\(0.1 / (t + 1)),"
+              + "\"gram_smallest\":\(1e-9 * t),\"gram_effective_rank\":\(t / 10),"
             : ""
           return .init(
             loss: 1e-3 + 3 / (1 + rate * t), seconds: 0.01 * rate,
             more:
-              "\"damping\":0.0001,\"direction_norm\":\(t),\"angle\":\(60 + 10 * sin(t)),\"sparsity\":0.5,"
+              "\"damping\":0.0001,\"direction_norm\":\(t),"
+              + "\"angle\":\(60 + 10 * sin(t)),\"sparsity\":0.5,"
               + spectrum)
         },
         evaluations: (1...30).map { index in
           (
             10 * index,
-            "\"test_loss\":\(1 / Double(index)),\"test_accuracy\":\(0.97 + 0.0001 * rate * Double(index)),"
+            "\"test_loss\":\(1 / Double(index)),"
+              + "\"test_accuracy\":\(0.97 + 0.0001 * rate * Double(index)),"
               + "\"training_seconds\":\(rate * Double(index)),\"seconds_since_start\":400"
           )
         })
@@ -42,11 +46,15 @@ struct ReportPageTests {
       {"data":"digits: 1","network":"cnn","weights":"w","method":"mfac","scope":"global",
        "pattern":"unstructured","settings":{},"prunable":10,"dense":{"loss":1,"accuracy":0.9},
        "results":[\([0.5, 0.8, 0.9, 0.95, 0.98, 0.99].map {
-        "{\"sparsity\":\($0),\"kept\":1,\"quality\":{\"loss\":1,\"accuracy\":\(1 - $0 / 2)},\"seconds\":{},\"bytes\":{\"model\":5}}"
+        "{\"sparsity\":\($0),\"kept\":1,\"quality\":{\"loss\":1,\"accuracy\":\(1 - $0 / 2)},"
+          + "\"seconds\":{},\"bytes\":{\"model\":5}}"
       }.joined(separator: ","))]}
       """
     let result = { (ranks: Int) in
-      "{\"ranks\":\(ranks),\"seconds\":\(1 / Double(ranks)),\"efficiency\":0.\(ranks),\"messages\":1,\"bytes\":2,\"phases\":[{\"phase\":\"gradient\",\"seconds\":0.0123,\"fastest_seconds\":0.01,\"messages\":0,\"bytes\":0},{\"phase\":\"reduce_scatter\",\"seconds\":0.0001,\"fastest_seconds\":0.00001,\"messages\":0,\"bytes\":0}]}"
+      "{\"ranks\":\(ranks),\"seconds\":\(1 / Double(ranks)),\"efficiency\":0.\(ranks),"
+        + "\"messages\":1,\"bytes\":2,\"phases\":[{\"phase\":\"gradient\",\"seconds\":0.0123,"
+        + "\"fastest_seconds\":0.01,\"messages\":0,\"bytes\":0},{\"phase\":\"reduce_scatter\","
+        + "\"seconds\":0.0001,\"fastest_seconds\":0.00001,\"messages\":0,\"bytes\":0}]}"
     }
     let problem =
       "{\"part\":\"optimizer\",\"scaling\":\"strong\",\"parameters\":1000,\"optimizer\":\"sgd\"}"
@@ -54,14 +62,18 @@ struct ReportPageTests {
     let files = [
       try directory.write(pruned, to: "report.json"),
       try directory.write(
-        "{\"curves\":[{\"problem\":\(problem),\"measured\":[\(results)],\"predicted\":[\(results)]}]}",
+        "{\"curves\":[{\"problem\":\(problem),\"measured\":[\(results)],"
+          + "\"predicted\":[\(results)]}]}",
         to: "scaling.json"),
       try directory.write("{\"problem\":\(problem),\"result\":\(result(2))}", to: "step.json"),
       try directory.write(
-        "[{\"parameters\":1000,\"window\":256,\"type\":\"bfloat16\",\"density\":0.01,\"bytes\":1000000,\"streaming_bytes_per_second\":1e9,\"seconds\":{\"gram_row\":0.01,\"direction\":0.002,\"factor\":0.0003,\"stage\":1e-6,\"passes\":0.012}}]",
+        "[{\"parameters\":1000,\"window\":256,\"type\":\"bfloat16\",\"density\":0.01,"
+          + "\"bytes\":1000000,\"streaming_bytes_per_second\":1e9,\"seconds\":{\"gram_row\":0.01,"
+          + "\"direction\":0.002,\"factor\":0.0003,\"stage\":1e-6,\"passes\":0.012}}]",
         to: "window.json"),
       try directory.write(
-        "[{\"network\":\"cnn\",\"batch\":128,\"micro_batches\":8,\"median_ms\":3.5,\"minimum_ms\":3,\"repetitions\":9}]",
+        "[{\"network\":\"cnn\",\"batch\":128,\"micro_batches\":8,\"median_ms\":3.5,"
+          + "\"minimum_ms\":3,\"repetitions\":9}]",
         to: "networks.json"),
     ]
     return try Report(
@@ -120,7 +132,8 @@ enum Browser {
     let frame = try directory.write(
       """
       <body><iframe src="measured.html" style="width:\(width)px;height:3000px;border:0"></iframe>
-      <script>onmessage = e => { document.body.textContent = "<<" + e.data + ">>"; };</script></body>
+      <script>onmessage = e => { document.body.textContent = "<<" + e.data + ">>"; };</script>
+      </body>
       """, to: "frame.html")
     let process = Process()
     process.executableURL = URL(filePath: program!)

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 @Suite struct ReportTests {
@@ -81,7 +82,8 @@ import Testing
     }
   }
 
-  /// The points' numbers are those of the lines, and the drawing has them at the places that its axes say.
+  /// The points' numbers are those of the lines, and the drawing has them at the places that its
+  /// axes say.
   private func expectPoints(
     _ report: Report, _ figure: String, _ runs: [[Line]], _ value: (Line) -> Double?
   ) throws {
@@ -185,7 +187,9 @@ import Testing
   @Test func settingsAndEnvironmentsAreTold() throws {
     let directory = try TemporaryDirectory()
     let starts = """
-      {"started":"2026-01-02T03:04:05Z","from_step":0,"ranks":4,"hosts":["n1","n1","n2","n2"],"cpu":"X","cores":8,"blas_core_type":"Zen","openblas":"0.3","open_mpi":"4.1","swift_mfac":"1","command_line":"swift-mfac-train --x"}
+      {"started":"2026-01-02T03:04:05Z","from_step":0,"ranks":4,"hosts":["n1","n1","n2","n2"],\
+      "cpu":"X","cores":8,"blas_core_type":"Zen","openblas":"0.3","open_mpi":"4.1",\
+      "swift_mfac":"1","command_line":"swift-mfac-train --x"}
       {"started":"2026-01-03T03:04:05Z","from_step":7,"ranks":2,"hosts":["n1","n2"]}
 
       """

@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// Which checkpoint `--resume` means, and which it must not take.
@@ -32,7 +33,8 @@ import Testing
       try MetricsLine.read(run).filter { $0.loss != nil }.map(\.step) == Array(1...12))
   }
 
-  /// What is removed stays so after a resume, whatever has become of the weights that it was read from.
+  /// What is removed stays so after a resume, whatever has become of the weights that it was read
+  /// from.
   @Test func aCheckpointHasItsOwnMasks() throws {
     let directory = try TemporaryDirectory()
     let (run, model) = (directory.path("run"), directory.path("model.yaml"))

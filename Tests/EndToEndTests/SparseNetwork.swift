@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 extension TemporaryDirectory {
@@ -35,7 +36,8 @@ struct PruningEvent: Decodable {
   }
 }
 
-/// A directory's weights and masks, by tensor, and the momenta of a checkpoint in the order of both.
+/// A directory's weights and masks, by tensor, and the momenta of a checkpoint in the order of
+/// both.
 struct SparseNetwork {
   var weights: [(name: String, values: [Float])] = []
   var kept: [String: [Bool]] = [:]

@@ -1,8 +1,9 @@
 import Foundation
+import Support
 import Testing
 
 /// Training that removes weights, seen from outside.
-@Suite(.serialized) struct SparseTrainingTests {
+@Suite struct SparseTrainingTests {
   private let directory = try! TemporaryDirectory()
 
   static let runs: [(String, [String])] = [
@@ -62,8 +63,8 @@ import Testing
     ),
   ]
 
-  /// Any number of ranks, and any that goes on: the same weights and the same masks, and zeros under
-  /// them in the weights and in all that checkpoints have of the optimizer.
+  /// Any number of ranks, and any that goes on: the same weights and the same masks, and zeros
+  /// under them in the weights and in all that checkpoints have of the optimizer.
   @Test(arguments: runs)
   func masksDoNotDependOnTheRanks(name: String, settings: [String]) throws {
     let settings = settings + ["--steps", "24", "--save-every-steps", "6", "--keep-last", "9"]
@@ -130,8 +131,8 @@ import Testing
     #expect(try SparseNetwork(run).removed == Int((0.8765 * Double(all)).rounded(.up)))
   }
 
-  /// As many come back as go, in each tensor; of the smallest weights, in place of which others begin at
-  /// zero, by the criterion.
+  /// As many come back as go, in each tensor; of the smallest weights, in place of which others
+  /// begin at zero, by the criterion.
   @Test func regrowthKeepsTheSparsity() throws {
     var steps: [String: Double] = [:]
     for criterion in ["random", "gradient", "marginal"] {

@@ -1,8 +1,9 @@
 import Foundation
+import Support
 import Testing
 
-/// Settings that do nothing beside the others are refused by name, or warned of; those that nobody has
-/// asked for are not.
+/// Settings that do nothing beside the others are refused by name, or warned of; those that nobody
+/// has asked for are not.
 @Suite(.serialized) struct UnusedSettingsTests {
   private let directory = try! TemporaryDirectory()
   private static let digits = ["--dataset", "digits", "--model", "mlp", "--steps", "2"]
@@ -11,8 +12,8 @@ import Testing
   static let ofTraining: [(options: String, beside: String, says: String)] = [
     (
       """
-      --window=9 --window-type=bfloat16 --window-density=0.5 --insert-every=2 --precondition-every=2 \
-      --damping-relative
+      --window=9 --window-type=bfloat16 --window-density=0.5 --insert-every=2 \
+      --precondition-every=2 --damping-relative
       """, "--optimizer sgd", "--optimizer mfac"
     ),
     (
@@ -20,8 +21,8 @@ import Testing
     ),
     (
       """
-      --checkpoint-window=no --damping=1 --damping-schedule=linear --damping-final=1 --damping-every=2 \
-      --damping-minimum=1e-9 --damping-maximum=9
+      --checkpoint-window=no --damping=1 --damping-schedule=linear --damping-final=1 \
+      --damping-every=2 --damping-minimum=1e-9 --damping-maximum=9
       """, "--optimizer adamw", "got it with --optimizer adamw"
     ),
     (

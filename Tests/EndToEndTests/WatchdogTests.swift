@@ -1,4 +1,5 @@
 import Foundation
+import Support
 import Testing
 
 /// Ranks that wait in vain end the job, and say for whom they have waited.
@@ -40,11 +41,13 @@ import Testing
       if let victim = Program.rank(stopped, runningWith: run) { kill(victim, SIGSTOP) }
     }
     #expect(outcome.status != 0)
-    #expect(outcome.seconds < 20)
     let messages = errors(outcome)
     try #require(messages.count == 1, "\(outcome.errors)")
     let message = try
-      /Error: rank (\d+) has waited \d+ s for other ranks \(step \d+, [a-z_]+\); not heard from: ([^;]*)(; waiting too: .*)?/
+      #/
+        Error:\ rank\ (\d+)\ has\ waited\ \d+\ s\ for\ other\ ranks\ \(step\ \d+,\ [a-z_]+\);
+        \ not\ heard\ from:\ ([^;]*)(;\ waiting\ too:\ .*)?
+      /#
       .wholeMatch(in: messages[0])
     let found = try #require(message, "\(messages[0])")
     #expect(found.2 == "rank \(stopped)")
@@ -70,7 +73,6 @@ import Testing
       kill(launcher, SIGCONT)
     }
     #expect(outcome.status != 0)
-    #expect(outcome.seconds < 30)
     #expect(
       errors(outcome).map { $0.prefix(34) } == [
         "Error: rank 0 has waited 4 s for o", "Error: rank 0: MPI did not end the",
@@ -114,7 +116,6 @@ import Testing
       Program.process(ranks: 2, program: "bash", ["-c", program]))
     #expect(outcome.status == 1)
     #expect(outcome.errors == "Error: waited 2 s for all ranks to start MPI\n")
-    #expect(outcome.seconds < 15)
   }
 
   /// A rank that computes does not answer either.
@@ -127,7 +128,6 @@ import Testing
       outcome.errors.hasSuffix(
         "; not heard from: rank 2; waiting too: rank 1 (all-gather of numbers)\n"),
       "\(outcome.errors)")
-    #expect(outcome.seconds < 20)
   }
 
   /// One has left out a sum of the others', which will never be complete.
@@ -138,8 +138,8 @@ import Testing
     #expect(errors(outcome).count == 1)
     #expect(
       outcome.errors.contains(
-        "they have all been heard from, and wait too: ranks 1-2 (sum), rank 3 (all-gather of numbers)"
+        "they have all been heard from, and wait too: ranks 1-2 (sum), "
+          + "rank 3 (all-gather of numbers)"
       ), "\(outcome.errors)")
-    #expect(outcome.seconds < 20)
   }
 }

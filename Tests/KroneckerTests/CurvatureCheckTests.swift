@@ -42,8 +42,8 @@ import Training
       + [.linear(inputs: 3, outputs: 2)]
   }
 
-  /// Type-2 is exact in deep linear regression, neither what is drawn nor what the data's targets make;
-  /// behind a tanh nothing is but the last layer.
+  /// Type-2 is exact in deep linear regression, neither what is drawn nor what the data's targets
+  /// make; behind a tanh nothing is but the last layer.
   @Test func deepLinearRegressionIsExactAndTanhIsNot() throws {
     let linear = try check(
       CurvatureNetwork([3], mlp(nil), .meanSquaredError, examples: 6)

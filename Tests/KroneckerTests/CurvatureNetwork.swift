@@ -173,8 +173,8 @@ final class CurvatureNetwork {
     }
   }
 
-  /// ∂outputs/∂parameters of an example, row by row: the gradient of a squared error that is so chosen
-  /// that its derivative by the outputs is a unit vector.
+  /// ∂outputs/∂parameters of an example, row by row: the gradient of a squared error that is so
+  /// chosen that its derivative by the outputs is a unit vector.
   func jacobian(_ example: Int) -> [[Double]] {
     let count = network.positions * network.outputCount
     let z = Array(outputs()[example * count..<(example + 1) * count])

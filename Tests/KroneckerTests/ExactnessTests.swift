@@ -3,9 +3,9 @@ import Networks
 import Reference
 import Testing
 
-/// Where Kronecker factors are the Gauss–Newton matrix, and where they are not: the cases of Eschenhagen
-/// et al., arXiv 2311.00636, and of Dangel et al., "Kronecker-factored approximate curvature (KFAC) from
-/// scratch", arXiv 2507.05127, in double precision against dense matrices.
+/// Where Kronecker factors are the Gauss–Newton matrix, and where they are not: the cases of
+/// Eschenhagen et al., arXiv 2311.00636, and of Dangel et al., "Kronecker-factored approximate
+/// curvature (KFAC) from scratch", arXiv 2507.05127, in double precision against dense matrices.
 @Suite struct ExactnessTests {
   /// Nothing is sampled: what remains are roundings, of numbers of the order of 1.
   private let exact = 1e-10
@@ -146,7 +146,8 @@ import Testing
     }
   }
 
-  /// Windows overlap and meet the edge: g of the first convolution is not the same at all positions.
+  /// Windows overlap and meet the edge: g of the first convolution is not the same at all
+  /// positions.
   @Test func ofTwoConvolutionsTheLastIsExact() throws {
     let network = try CurvatureNetwork(
       [2, 6, 5],
@@ -212,8 +213,8 @@ import Testing
 
   // MARK: Without vectors
 
-  /// With one linear layer and squared errors g is the unit vectors, and B the unit matrix: the factor
-  /// between both matrices is 1.
+  /// With one linear layer and squared errors g is the unit vectors, and B the unit matrix: the
+  /// factor between both matrices is 1.
   @Test func forwardOnlyFactorsAreExactForOneLayer() throws {
     for reduction in [LossReduction.mean, .sum] {
       let network = try CurvatureNetwork(

@@ -2,6 +2,7 @@ import Curvature
 import LinearAlgebra
 import Networks
 import Reference
+import Support
 import Testing
 import Training
 
@@ -156,8 +157,9 @@ import Training
     let description = try NetworkDescription(
       input: [5, 3],
       layers: [.linear(inputs: 3, outputs: 4), .layerNorm, .linear(inputs: 4, outputs: 2)])
-    // B [4, 4] and [2, 2], the diagonal of γ and β [8], their gradients of 6 examples, 30 predictions
-    // of 2 outputs and a scale; a matrix [4, 4], and room for patches of 3 inputs and for 4 sums.
+    // B [4, 4] and [2, 2], the diagonal of γ and β [8], their gradients of 6 examples, 30
+    // predictions of 2 outputs and a scale; a matrix [4, 4], and room for patches of 3 inputs and
+    // for 4 sums.
     let own = 16 + 4 + 8 + 6 * 8 + 30 * 3
     let rows = max(3 * ((1 << 20) / 24), 4 * ((1 << 20) / 32), 4 * 6)
     #expect(

@@ -2,13 +2,14 @@ import Curvature
 import LinearAlgebra
 import Networks
 import Reference
+import Support
 import Testing
 import Training
 
 /// Against exact blocks of the Gauss–Newton and of the empirical Fisher matrix.
 extension LayerCurvatureTests {
-  /// Of each layer samples of each micro-batch, whose sums are the exact block also where positions see one
-  /// another.
+  /// Of each layer samples of each micro-batch, whose sums are the exact block also where positions
+  /// see one another.
   private func exactSamples(
     _ network: CurvatureNetwork, _ fisher: Fisher, microBatches: Int
   ) -> [Sampled] {
@@ -90,7 +91,8 @@ extension LayerCurvatureTests {
     }
   }
 
-  /// ‖B⊗A − F‖ by products against both matrices formed; what is 1e-8 here is a rounding of a square.
+  /// ‖B⊗A − F‖ by products against both matrices formed; what is 1e-8 here is a rounding of a
+  /// square.
   @Test func distancesAreThoseOfTheMatrices() throws {
     for network in try networks() {
       let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]

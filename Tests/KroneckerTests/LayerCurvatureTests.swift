@@ -3,6 +3,7 @@ import LinearAlgebra
 import Networks
 import RandomNumbers
 import Reference
+import Support
 import Testing
 import Training
 
@@ -82,8 +83,8 @@ import Training
     return (0..<count).map { random.normal(at: UInt64($0)) }
   }
 
-  /// Expanded, reduced and as `auto` has it, of each kind of layer and of vectors: the product with B ⊗ A
-  /// of the factors that are formed, and the solution by their eigenvalues.
+  /// Expanded, reduced and as `auto` has it, of each kind of layer and of vectors: the product with
+  /// B ⊗ A of the factors that are formed, and the solution by their eigenvalues.
   @Test(arguments: [1, 2, 4]) func factorsNeedNotBeFormed(microBatches: Int) throws {
     for network in try networks() {
       for fisher in [Fisher.type2, .monteCarlo(samples: 2), .empirical, .forwardOnly] {

@@ -51,8 +51,8 @@ import Testing
     }
   }
 
-  /// R S Sᵀ is the Hessian, by differences of the loss's own gradient at a step whose fourth power is
-  /// 1e-12; of a mean over N·positions predictions, N·positions times smaller.
+  /// R S Sᵀ is the Hessian, by differences of the loss's own gradient at a step whose fourth power
+  /// is 1e-12; of a mean over N·positions predictions, N·positions times smaller.
   @Test(arguments: 1...4) func rootsGiveTheHessian(outputs: Int) throws {
     for loss in Self.losses {
       let (_, gradient) = try biases(loss, outputs: outputs)
@@ -96,8 +96,8 @@ import Testing
     }
   }
 
-  /// The criterion's own gradients by the outputs, whatever training divides its loss by: z − t of half
-  /// the squared error, σ(z) − t, and softmax(z) − q.
+  /// The criterion's own gradients by the outputs, whatever training divides its loss by: z − t of
+  /// half the squared error, σ(z) − t, and softmax(z) − q.
   @Test(arguments: [1, 3]) func empiricalVectorsAreTheCriterionsGradients(outputs: Int) {
     let z = (0..<outputs).map { 0.7 * Double($0) - 0.4 }
     let values = (0..<outputs).map { Double(1 - $0 % 2) }
@@ -134,7 +134,8 @@ import Testing
       (.meanSquaredError, OutputHessian.squaredError(z)),
       (.binaryCrossEntropy, OutputHessian.binaryCrossEntropy(z)),
     ] {
-      // The sum of 40,000 products, each over 40,000, and their mean, near 0: 1 % with a spread of 2.
+      // The sum of 40,000 products, each over 40,000, and their mean, near 0: 1 % with a spread of
+      // 2.
       let columns = vectors(.monteCarlo(samples: 40_000), loss, z)
       let product = DenseMatrix(rows: 3, columns: 3) { i, j in
         columns.reduce(0) { $0 + $1[i] * $1[j] }

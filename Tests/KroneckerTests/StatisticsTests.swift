@@ -2,6 +2,7 @@ import Curvature
 import LinearAlgebra
 import Networks
 import Reference
+import Support
 import Testing
 import Training
 
@@ -221,8 +222,8 @@ import Training
     }
   }
 
-  /// Where positions see one another, random signs leave each position's own products: the mean of 4000
-  /// passes against passes for one position at a time, a deviation of some 1/√4000, 1.6 %.
+  /// Where positions see one another, random signs leave each position's own products: the mean of
+  /// 4000 passes against passes for one position at a time, a deviation of some 1/√4000, 1.6 %.
   @Test func signsKeepPositionsApartInTheMean() throws {
     let network = try CurvatureNetwork(
       [3, 4], [.linear(inputs: 4, outputs: 4), .attention(heads: 2)], .crossEntropy(), examples: 1)

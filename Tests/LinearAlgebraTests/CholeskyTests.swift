@@ -1,5 +1,6 @@
 import LinearAlgebra
 import Reference
+import Support
 import Testing
 
 @Suite struct CholeskyTests {
@@ -39,7 +40,8 @@ import Testing
     }
   }
 
-  /// The factor follows a matrix that loses its first row and gains a last one: against one made anew.
+  /// The factor follows a matrix that loses its first row and gains a last one: against one made
+  /// anew.
   @Test func followsRowsLostAndGained() throws {
     let n = 60
     let values = matrix(order: n, stride: n)

@@ -1,4 +1,5 @@
 import RandomNumbers
+import Support
 
 /// Spoils files in the ways that find a reader's mistakes; mutant `n` of a seed is always the same.
 public struct Mutator {
@@ -93,8 +94,4 @@ extension RandomAccessCollection where Index == Int {
   public func pick(_ draws: inout Draws) -> Element? {
     isEmpty ? nil : self[startIndex + draws.next(below: count)]
   }
-}
-
-public func littleEndian(_ number: some FixedWidthInteger) -> [UInt8] {
-  withUnsafeBytes(of: number.littleEndian) { Array($0) }
 }

@@ -48,10 +48,11 @@ private final class CurrentCase: Sendable {
   }
 }
 
-/// Leaves the process little more memory than it has now: who believes a promise of gigabytes fails.
+/// Leaves the process little more memory than it has now: who believes a promise of gigabytes
+/// fails.
 public func limitMemory() {
-  // OpenBLAS, linked by other tests, takes up to 128 MB for each of its threads when it comes to it,
-  // and hangs at the end where it may not.
+  // OpenBLAS, linked by other tests, takes up to 128 MB for each of its threads when it comes to
+  // it, and hangs at the end where it may not.
   let room = (256 + 160 * ProcessInfo.processInfo.processorCount) << 20
   let sizes = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
   guard let pages = sizes?.split(separator: " ").first.flatMap({ Int($0) }) else {

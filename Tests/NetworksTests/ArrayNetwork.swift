@@ -155,14 +155,3 @@ struct ArrayNetwork<Element: Scalar> {
     }
   }
 }
-
-/// max |a − b| over max |b|; not a number if any element is not.
-func relativeError<Element: BinaryFloatingPoint>(_ a: [Element], _ b: [Double]) -> Double {
-  precondition(a.count == b.count)
-  let scale = b.reduce(0) { max($0, $1.magnitude) }
-  let error = zip(a, b).reduce(0) { worst, pair in
-    let difference = (Double(pair.0) - pair.1).magnitude
-    return worst.isNaN || difference <= worst ? worst : difference
-  }
-  return error / scale
-}

@@ -1,5 +1,6 @@
 import Networks
 import RandomNumbers
+import Support
 import Testing
 
 /// Outputs against loops over the definition, in the order [channel, row, column].
@@ -73,7 +74,7 @@ import Testing
       }
     }
     // The sums differ in their order alone.
-    #expect(relativeError(network.outputs(inputs, parameters), expected) <= 1e-13)
+    #expect(largestRelativeError(network.outputs(inputs, parameters), to: expected) <= 1e-13)
   }
 
   static let pools = [
@@ -118,7 +119,7 @@ import Testing
       expectedMeans += sum.map { $0 / Double(g.kernel * g.kernel) }
     }
     #expect(largest == expectedLargest)
-    #expect(relativeError(means, expectedMeans) <= 1e-14)
+    #expect(largestRelativeError(means, to: expectedMeans) <= 1e-14)
   }
 
   @Test func equalValuesOfAWindowSendTheGradientToTheFirst() throws {

@@ -6,10 +6,12 @@ import Testing
 @Suite struct HessianFormTests {
   static let outputCounts = [1, 2, 5, 40]
 
-  /// The Hessian of one example's loss with respect to its outputs, from differences of the gradient.
+  /// The Hessian of one example's loss with respect to its outputs, from differences of the
+  /// gradient.
   ///
-  /// The gradient is that of the bias of a layer that gives its inputs plus the bias. With differences
-  /// of fourth order and a step of 1e-3 the errors are about f⁽⁵⁾·1e-12/30 and 1e-16/1e-3.
+  /// The gradient is that of the bias of a layer that gives its inputs plus the bias. With
+  /// differences of fourth order and a step of 1e-3 the errors are about f⁽⁵⁾·1e-12/30 and
+  /// 1e-16/1e-3.
   func hessian(_ loss: Loss, at z: [Double]) throws -> [[Double]] {
     let count = z.count
     let network = try ArrayNetwork<Double>(

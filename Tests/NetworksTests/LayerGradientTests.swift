@@ -1,10 +1,11 @@
 import LinearAlgebra
 import Networks
 import RandomNumbers
+import Support
 import Testing
 
-/// The layers of residual networks and transformers: gradients against central differences in double
-/// precision, as predictions and in training.
+/// The layers of residual networks and transformers: gradients against central differences in
+/// double precision, as predictions and in training.
 @Suite struct LayerGradientTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -182,5 +183,5 @@ func expectDifferences(
     }
   }
   #expect(differences.contains { $0.magnitude > 1e-3 })
-  #expect(relativeError(computed, differences) <= 1e-6)
+  #expect(largestRelativeError(computed, to: differences) <= 1e-6)
 }

@@ -151,7 +151,8 @@ import Testing
         - add:
             name: block
             layers:
-              - conv2d: {name: conv, in: 4, out: 6, kernel: 3, stride: 2, padding: 1, init: uniform, init-scale: 2}
+              - conv2d: {name: conv, in: 4, out: 6, kernel: 3, stride: 2, padding: 1,
+                  init: uniform, init-scale: 2}
               - batch-norm
             shortcut:
               - conv2d: {in: 4, out: 6, kernel: 1, stride: 2, bias: false}
@@ -313,7 +314,8 @@ import Testing
     ("[1, 8, 8]", "\u{1}", "bad.yaml: is not YAML: control characters are not allowed"),
     (
       "[1, 8, 8]", "\"a\\n\\e[2J\"",
-      "bad.yaml:2: input: expected a list of positive integers such as [1, 28, 28], got 'a\\n\\u{1B}[2J'"
+      "bad.yaml:2: input: expected a list of positive integers such as [1, 28, 28], "
+        + "got 'a\\n\\u{1B}[2J'"
     ),
     ("[1, 8, 8]", "&a [*a]", "bad.yaml: has & and * in it: YAML anchors and aliases are not rea"),
   ]

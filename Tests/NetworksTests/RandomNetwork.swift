@@ -2,8 +2,8 @@ import Networks
 import RandomNumbers
 
 extension NetworkDescription {
-  /// Layers of all kinds in a random order, and in residual blocks in one another: of images, and then
-  /// of the sequence of their positions.
+  /// Layers of all kinds in a random order, and in residual blocks in one another: of images, and
+  /// then of the sequence of their positions.
   static func random(seed: UInt64) throws -> NetworkDescription {
     var layers = RandomLayers(seed: seed)
     return try NetworkDescription(

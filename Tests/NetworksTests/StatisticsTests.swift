@@ -1,11 +1,12 @@
 import LinearAlgebra
 import Networks
+import Support
 import Testing
 
 /// What layers show of themselves, and what training leaves behind.
 @Suite struct StatisticsTests {
-  /// Σ over examples and positions of output gradient times input is the weight's gradient, for every
-  /// linear layer, convolution, projection and embedding.
+  /// Σ over examples and positions of output gradient times input is the weight's gradient, for
+  /// every linear layer, convolution, projection and embedding.
   @Test func inputsAndOutputGradientsMakeTheGradient() throws {
     let image = try NetworkDescription(
       input: [2, 6, 7],
@@ -137,7 +138,7 @@ import Testing
     #expect(products.count == weights)
     for (weight, product) in products {
       let range = description.layout.tensors[weight].range
-      #expect(relativeError(product, Array(gradient[range])) <= 1e-12)
+      #expect(largestRelativeError(product, to: Array(gradient[range])) <= 1e-12)
       #expect(examples[weight] == 3)
     }
   }
@@ -152,12 +153,12 @@ import Testing
     let parameters = network.initialized(seed: 0)
     // Columns 1, 2, 6 and 0, 0, 3: means 3 and 1, variances over count − 1 of 7 and 3.
     _ = network.lossAndGradient([1, 0, 2, 0, 6, 3], [0, 1, 0], parameters, .crossEntropy())
-    #expect(relativeError(Array(network.statistics.all), [3, 1, 7, 3]) <= 1e-15)
+    #expect(largestRelativeError(Array(network.statistics.all), to: [3, 1, 7, 3]) <= 1e-15)
     network.state.withUnsafeMutableBufferPointer {
       network.network.update(
         state: $0, towards: UnsafeBufferPointer(network.statistics.all))
     }
-    #expect(relativeError(network.state, [0.75, 0.25, 2.5, 1.5]) <= 1e-15)
+    #expect(largestRelativeError(network.state, to: [0.75, 0.25, 2.5, 1.5]) <= 1e-15)
   }
 
   /// The mean is far from 0 against the spread: single precision has to keep its digits.
@@ -174,7 +175,7 @@ import Testing
     let mean = exact.reduce(0, +) / Double(exact.count)
     let variance =
       exact.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(exact.count - 1)
-    #expect(relativeError(Array(network.statistics.all), [mean, variance]) <= 1e-6)
+    #expect(largestRelativeError(Array(network.statistics.all), to: [mean, variance]) <= 1e-6)
     #expect((Double(network.statistics.pointer[1]) / variance - 1).magnitude <= 1e-4)
   }
 
@@ -191,7 +192,7 @@ import Testing
     // Weights 1, γ = 1, β = −1, and the unit matrix; running statistics 0 and 1.
     let parameters = [1.0, 1, -1, 1, 0, 0, 0, 1, 0, 0, 0, 1]
     let outputs = network.outputs([-2, 0.5, 3], parameters)
-    #expect(relativeError(outputs, [-3, 0, 5]) <= 1e-5)
+    #expect(largestRelativeError(outputs, to: [-3, 0, 5]) <= 1e-5)
   }
 
   @Test func aSingleOutputIsReadAsItsLossDoes() throws {

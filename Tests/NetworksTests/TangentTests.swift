@@ -1,10 +1,11 @@
 import LinearAlgebra
 import Networks
 import RandomNumbers
+import Support
 import Testing
 
-/// The outputs' derivatives along directions: against the gradient, which is made by other code, and
-/// against differences of the outputs.
+/// The outputs' derivatives along directions: against the gradient, which is made by other code,
+/// and against differences of the outputs.
 @Suite struct TangentTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -143,8 +144,8 @@ import Testing
 
   /// With a step of 1e-5 the differences' own errors are about f‴·1e-10 (the step) and
   /// 1e-16·f/1e-5 = 1e-11·f (rounding), with directions of elements of up to 1: far below the bound
-  /// of 1e-6 of the largest. The fixed seeds keep every ReLU and every pool's runner-up further from
-  /// its kink than the step.
+  /// of 1e-6 of the largest. The fixed seeds keep every ReLU and every pool's runner-up further
+  /// from its kink than the step.
   @Test(arguments: cases, [false, true])
   func tangentsAreTheLimitOfDifferences(_ example: Case, isTraining: Bool) throws {
     let problem = try Problem<Double>(example, isTraining: isTraining)
@@ -158,7 +159,7 @@ import Testing
     let tangent = problem.network.outputTangents(
       problem.inputs, problem.parameters, [direction]
     ).tangents[0]
-    #expect(relativeError(tangent, differences) <= 1e-6)
+    #expect(largestRelativeError(tangent, to: differences) <= 1e-6)
     #expect(differences.contains { $0.magnitude > 1e-3 })
   }
 
@@ -171,9 +172,9 @@ import Testing
     let rounded = single.network.outputTangents(inputs, parameters, [single.direction(1)])
     let expected = double.network.outputTangents(
       inputs.map { Double($0) }, parameters.map { Double($0) }, [double.direction(1)])
-    // Roundings at 6e-8 in up to some twenty layers, each of sums of up to some hundred products, and
-    // divided by the standard deviations of few elements.
-    #expect(relativeError(rounded.tangents[0], expected.tangents[0]) <= 1e-4)
+    // Roundings at 6e-8 in up to some twenty layers, each of sums of up to some hundred products,
+    // and divided by the standard deviations of few elements.
+    #expect(largestRelativeError(rounded.tangents[0], to: expected.tangents[0]) <= 1e-4)
     #expect(rounded.tangents[0].map { Double($0) } != expected.tangents[0])
   }
 

@@ -38,8 +38,8 @@ struct DecimalFractionTests {
     #expect(DecimalFraction(value).roundedUp(of: count) == below + 1)
   }
 
-  /// To the weight, near to proportion, and none ever gets back what it has lost: rounding by the largest
-  /// remainders alone would take one back now and then.
+  /// To the weight, near to proportion, and none ever gets back what it has lost: rounding by the
+  /// largest remainders alone would take one back now and then.
   @Test func shares() {
     let sizes = [144, 2304, 27, 640, 5, 36864, 512]
     let all = sizes.reduce(0, +)

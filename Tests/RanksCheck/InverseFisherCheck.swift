@@ -3,6 +3,7 @@ import LinearAlgebra
 import MPI
 import Reference
 import Sharding
+import Support
 
 /// All queries of the inverse of a Fisher matrix [d, d] from m gradients, against a dense one.
 ///

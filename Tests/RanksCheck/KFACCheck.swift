@@ -4,6 +4,7 @@ import MPI
 import Optimizers
 import Reference
 import Sharding
+import Support
 
 /// Solvers, forms of the damping, shares of the ranks that work on a layer, and who keeps the averages.
 func checkKFAC(on world: Communicator) throws -> [UInt64] {

@@ -5,6 +5,7 @@ import MPI
 import Optimizers
 import Reference
 import Sharding
+import Support
 
 /// What K-FAC makes of its direction, in groups of parameters: steps of a given length, clipped, and
 /// those of the quadratic model.

@@ -4,6 +4,7 @@ import MPI
 import Optimizers
 import Reference
 import Sharding
+import Support
 
 /// Masks that change between steps: what is removed leaves parameters, window and momenta, and what is
 /// taken back begins with zeros there. Against the same in plain numbers.

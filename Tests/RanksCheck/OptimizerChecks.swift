@@ -4,6 +4,7 @@ import MPI
 import Optimizers
 import Reference
 import Sharding
+import Support
 
 // Each optimizer's own step, on gradients of the test's making, against the same in plain numbers.
 

@@ -7,6 +7,7 @@ import Pruning
 import RandomNumbers
 import Reference
 import Sharding
+import Support
 
 // Run under mpirun by the end-to-end tests: collectives cannot run under `swift test` itself, whose
 // order is another in every process. Each check holds a collective against a plain computation, and

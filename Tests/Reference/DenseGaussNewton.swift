@@ -1,4 +1,5 @@
 import Foundation
+import Support
 
 /// `Σ Jᵀ Λ J` from rows of Jacobian matrices, as a matrix [d, d].
 ///
@@ -43,8 +44,8 @@ public enum OutputHessian {
   }
 }
 
-/// The derivative of `f` by each element of x, from differences of f at four places beside x: an error
-/// of O(step⁴). Row i holds ∂f/∂xᵢ.
+/// The derivative of `f` by each element of x, from differences of f at four places beside x: an
+/// error of O(step⁴). Row i holds ∂f/∂xᵢ.
 public func differences(
   of f: ([Double]) -> [Double], at x: [Double], step: Double
 ) -> [[Double]] {

@@ -60,10 +60,3 @@ public struct DenseMatrix: Equatable {
     return x
   }
 }
-
-/// `‖a − b‖/‖b‖`.
-public func relativeError(_ a: [Double], to b: [Double]) -> Double {
-  precondition(a.count == b.count, "\(a.count) numbers against \(b.count)")
-  let difference = zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-  return (difference / b.reduce(0) { $0 + $1 * $1 }).squareRoot()
-}

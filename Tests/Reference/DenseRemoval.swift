@@ -1,5 +1,5 @@
-/// Removing weights by a dense quadratic model, `q(δ) = gᵀδ + ½ δᵀFδ` with `F = λI + (1/m) GᵀG` [d, d] and
-/// `g = (η/m) Gᵀ1`: the truth for small d.
+/// Removing weights by a dense quadratic model, `q(δ) = gᵀδ + ½ δᵀFδ` with `F = λI + (1/m) GᵀG` [d,
+/// d] and `g = (η/m) Gᵀ1`: the truth for small d.
 public struct DenseRemoval {
   public let fisher: DenseMatrix
   public let gradient: [Double]
@@ -30,8 +30,8 @@ public struct DenseRemoval {
     return change
   }
 
-  /// The sum of the changes that single weights q of M ask for, `−(w_q/[F⁻¹]_qq) F⁻¹e_q`, and then M
-  /// itself removed: what WoodFisher and M-FAC do, without gradient.
+  /// The sum of the changes that single weights q of M ask for, `−(w_q/[F⁻¹]_qq) F⁻¹e_q`, and then
+  /// M itself removed: what WoodFisher and M-FAC do, without gradient.
   public func independentChange(removing removed: [Bool]) -> [Double] {
     var change = [Double](repeating: 0, count: weights.count)
     for q in weights.indices where removed[q] {

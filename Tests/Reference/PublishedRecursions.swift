@@ -1,5 +1,6 @@
 /// `F⁻¹` [d, d] of `F = λI + (1/m) GᵀG` by rows one after another, from `λ⁻¹I`:
-/// `F⁻¹ₙ₊₁ = F⁻¹ₙ − F⁻¹ₙ g gᵀ F⁻¹ₙ /(m + gᵀ F⁻¹ₙ g)`, which WoodFisher runs on each block of the coordinates.
+/// `F⁻¹ₙ₊₁ = F⁻¹ₙ − F⁻¹ₙ g gᵀ F⁻¹ₙ /(m + gᵀ F⁻¹ₙ g)`, which WoodFisher runs on each block of the
+/// coordinates.
 ///
 /// Singh and Alistarh, WoodFisher, 2020.
 public func woodFisherInverse(rows: [[Double]], damping: Double) -> DenseMatrix {
@@ -16,7 +17,8 @@ public func woodFisherInverse(rows: [[Double]], damping: Double) -> DenseMatrix 
 }
 
 /// `F⁻¹` of the same matrix as M-FAC's static algorithm has it, without a matrix [d, d]:
-/// `F⁻¹x = λ⁻¹x − Σ_k v_k (v_kᵀx)/(m + g_kᵀv_k)`, where `v_k` is that sum over the rows before k, of `g_k`.
+/// `F⁻¹x = λ⁻¹x − Σ_k v_k (v_kᵀx)/(m + g_kᵀv_k)`, where `v_k` is that sum over the rows before k,
+/// of `g_k`.
 ///
 /// Frantar, Kurtic and Alistarh, M-FAC, 2021.
 public struct MFACRecursion {

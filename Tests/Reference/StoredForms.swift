@@ -1,4 +1,5 @@
-/// What bfloat16 holds of x: the nearer of its two neighbours there, at equal distance the even one.
+/// What bfloat16 holds of x: the nearer of its two neighbours there, at equal distance the even
+/// one.
 public func roundedToBFloat16(_ x: Float) -> Float {
   guard x.isFinite else { return x }
   // The neighbour towards zero, and the one away from it, which may be 2¹²⁸, an infinity there.

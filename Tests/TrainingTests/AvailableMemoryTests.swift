@@ -1,19 +1,17 @@
 import Foundation
+import Support
 import Testing
 import Training
 
 /// The memory that a process may still take, by files as Linux writes them.
 @Suite struct AvailableMemoryTests {
   private func available(_ files: [String: String]) throws -> Int? {
-    let top = NSTemporaryDirectory() + "swift-mfac-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: top) }
+    let top = try TemporaryDirectory()
     for (name, text) in files {
-      let path = URL(filePath: "\(top)/\(name)")
-      try FileManager.default.createDirectory(
-        at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
-      try text.write(to: path, atomically: false, encoding: .utf8)
+      try top.makeFolder(URL(filePath: name).deletingLastPathComponent().relativePath)
+      try top.write(text, to: name)
     }
-    return availableMemory(under: top)
+    return availableMemory(under: top.root)
   }
 
   private let machine = ["proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    8000 kB\n"]

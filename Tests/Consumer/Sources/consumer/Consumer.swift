@@ -18,8 +18,8 @@ enum Consumer {
     try world.finish()
   }
 
-  /// Trains logistic regression with M-FAC, and says how far above its minimum the loss can be at most: a
-  /// loss with a ridge μ/2 ‖w‖² is within ‖∇L‖²/(2μ) of it (Boyd and Vandenberghe, "Convex
+  /// Trains logistic regression with M-FAC, and says how far above its minimum the loss can be at
+  /// most: a loss with a ridge μ/2 ‖w‖² is within ‖∇L‖²/(2μ) of it (Boyd and Vandenberghe, "Convex
   /// Optimization", 2004, section 9.1.2).
   private static func minimizeLoss(writingTo file: String, on world: Communicator) throws {
     let regression = LogisticRegression(rows: 4096, features: 32, ridge: 0.01)

@@ -1,8 +1,8 @@
 import Glibc
 import MFAC
 
-/// L(w) = mean over rows of log(1 + exp(−y w·x)) + μ/2 ‖w‖², of features x whose scales differ by 30
-/// times and labels y = ±1 that a logistic model has drawn.
+/// L(w) = mean over rows of log(1 + exp(−y w·x)) + μ/2 ‖w‖², of features x whose scales differ by
+/// 30 times and labels y = ±1 that a logistic model has drawn.
 struct LogisticRegression {
   let rows: Int
   let features: Int

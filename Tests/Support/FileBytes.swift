@@ -1,14 +1,16 @@
-import Mutations
+package func littleEndian(_ number: some FixedWidthInteger) -> [UInt8] {
+  withUnsafeBytes(of: number.littleEndian) { Array($0) }
+}
 
 /// An IDX file of unsigned bytes.
-func idxBytes(shape: [Int], values: [UInt8], type: UInt8 = 8) -> [UInt8] {
+package func idxBytes(shape: [Int], values: [UInt8], type: UInt8 = 8) -> [UInt8] {
   [0, 0, type, UInt8(shape.count)]
     + shape.flatMap { size in stride(from: 24, through: 0, by: -8).map { UInt8(size >> $0 & 255) } }
     + values
 }
 
 /// A gzip file that stores `bytes` as they are; RFC 1951 and RFC 1952.
-func gzipped(_ bytes: [UInt8]) -> [UInt8] {
+package func gzipped(_ bytes: [UInt8]) -> [UInt8] {
   var file: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
   var start = 0
   repeat {
