@@ -2,8 +2,8 @@ import MPI
 import Optimizers
 import Sharding
 
-/// The predicted change of the loss, and what λ makes of the actual one. Every second step is compared:
-/// one whose gradient has been inserted, or is beside the window.
+/// The predicted change of the loss, and what λ makes of the actual one. Every second step is
+/// compared: one whose gradient has been inserted, or is beside the window.
 ///
 /// - Parameter grouped: whether some parameters are not columns of the window.
 func checkDamping(

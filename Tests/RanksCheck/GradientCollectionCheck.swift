@@ -5,9 +5,9 @@ import Networks
 import Sharding
 import Training
 
-/// Rows collected on all ranks against the network's own gradients, bit for bit: batch-norms on running
-/// statistics, a dropout that drops nothing, rows of one call and of several, and of a second
-/// permutation.
+/// Rows collected on all ranks against the network's own gradients, bit for bit: batch-norms on
+/// running statistics, a dropout that drops nothing, rows of one call and of several, and of a
+/// second permutation.
 func checkGradientCollection(
   examplesPerRow b: Int, rows: Range<Int>, on world: Communicator
 ) throws -> UInt64 {

@@ -8,8 +8,8 @@ import Networks
 import Sharding
 import Training
 
-/// Writes rows of gradients of a network on the digits, as another framework would: `.safetensors` of a
-/// tensor for each of the network's, or `.npy` of one array.
+/// Writes rows of gradients of a network on the digits, as another framework would: `.safetensors`
+/// of a tensor for each of the network's, or `.npy` of one array.
 ///
 /// - Parameter arguments: the model file, its weights, the first row and their number, the output.
 func writeGradients(_ arguments: [String]) -> Never {

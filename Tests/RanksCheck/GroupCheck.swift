@@ -4,8 +4,8 @@ import Pruning
 import Reference
 import Sharding
 
-/// The costs of groups that are removed whole, of fewer and of more weights than there are gradients, on one
-/// rank and across several, held against dense matrices.
+/// The costs of groups that are removed whole, of fewer and of more weights than there are
+/// gradients, on one rank and across several, held against dense matrices.
 func checkGroupCosts(on world: Communicator) throws -> UInt64 {
   let (d, m, damping) = (97, 7, 0.01)
   // Some coordinates are of no group.

@@ -7,8 +7,8 @@ import Support
 
 /// All queries of the inverse of a Fisher matrix [d, d] from m gradients, against a dense one.
 ///
-/// - Parameter scale: of the gradients; beside large ones λ disappears in the products of the gradients,
-///   but with more gradients than coordinates not in the dense matrix.
+/// - Parameter scale: of the gradients; beside large ones λ disappears in the products of the
+///   gradients, but with more gradients than coordinates not in the dense matrix.
 func checkInverseFisher(
   _ d: Int, m: Int, scale: Float = 1, on world: Communicator
 ) throws -> UInt64 {

@@ -6,15 +6,17 @@ import Reference
 import Sharding
 import Support
 
-/// Solvers, forms of the damping, shares of the ranks that work on a layer, and who keeps the averages.
-func checkKFAC(on world: Communicator) throws -> [UInt64] {
+/// Solvers, forms of the damping, shares of the ranks that work on a layer, and who keeps the
+/// averages.
+func checkKFAC(on world: Communicator, _ digests: inout Digests) throws {
   try checkLoad()
-  return try [
-    checkKFAC(.eigen, .exact, workerShare: 1, keepsAllFactors: false, on: world),
-    checkKFAC(.eigen, .factored, workerShare: 0.5, keepsAllFactors: true, on: world),
-    checkKFAC(.cholesky, .factored, workerShare: 0.001, keepsAllFactors: false, on: world),
-    checkKFAC(.cholesky, .same, workerShare: 0.3, keepsAllFactors: true, on: world),
-  ]
+  for (solver, form, workerShare, keepsAllFactors) in [
+    (.eigen, .exact, 1, false), (.eigen, .factored, 0.5, true),
+    (.cholesky, .factored, 0.001, false), (.cholesky, .same, 0.3, true),
+  ] as [(FactorSolver, KroneckerDamping, Double, Bool)] {
+    digests["kfac-\(solver)-\(form)"] = try checkKFAC(
+      solver, form, workerShare: workerShare, keepsAllFactors: keepsAllFactors, on: world)
+  }
 }
 
 /// One rank alone does once all that is predicted, however layers are solved; two share it out.
@@ -42,8 +44,9 @@ private func checkLoad() throws {
   }
 }
 
-/// Steps of K-FAC on factors and gradients of the check's making, against dense inverses: layers of all
-/// kinds, parameters between them, averages over three batches, of which the first and the last are inverted.
+/// Steps of K-FAC on factors and gradients of the check's making, against dense inverses: layers of
+/// all kinds, parameters between them, averages over three batches, of which the first and the last
+/// are inverted.
 private func checkKFAC(
   _ solver: FactorSolver, _ form: KroneckerDamping, workerShare: Double, keepsAllFactors: Bool,
   on world: Communicator

@@ -5,8 +5,8 @@ import MPI
 import Optimizers
 import Sharding
 
-/// What K-FAC is said to hold on a rank is what the heap has grown by after a step: with all solvers of
-/// factors, shares of the ranks that work on a layer, and keepers of the averages.
+/// What K-FAC is said to hold on a rank is what the heap has grown by after a step: with all
+/// solvers of factors, shares of the ranks that work on a layer, and keepers of the averages.
 func checkKFACMemory(on world: Communicator) throws {
   let shapes = [
     KroneckerShape(inputs: 400, hasBias: true, outputs: 150, positions: 1, axis: .expand),

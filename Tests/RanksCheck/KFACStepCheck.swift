@@ -7,17 +7,16 @@ import Reference
 import Sharding
 import Support
 
-/// What K-FAC makes of its direction, in groups of parameters: steps of a given length, clipped, and
-/// those of the quadratic model.
-func checkKFACSteps(on world: Communicator) throws -> [UInt64] {
-  try [
-    checkFixedSteps(.coupled(0.125), on: world), checkFixedSteps(.decoupled(0.125), on: world),
-    checkAdaptiveSteps(on: world),
-  ]
+/// What K-FAC makes of its direction, in groups of parameters: steps of a given length, clipped,
+/// and those of the quadratic model.
+func checkKFACSteps(on world: Communicator, _ digests: inout Digests) throws {
+  digests["kfac-steps-coupled"] = try checkFixedSteps(.coupled(0.125), on: world)
+  digests["kfac-steps-decoupled"] = try checkFixedSteps(.decoupled(0.125), on: world)
+  digests["kfac-steps-adaptive"] = try checkAdaptiveSteps(on: world)
 }
 
-/// Two layers in a problem of `exampleGroups`, the first at twice the rate, the other with zeros that
-/// stay; their factors are of one batch, given anew in each step.
+/// Two layers in a problem of `exampleGroups`, the first at twice the rate, the other with zeros
+/// that stay; their factors are of one batch, given anew in each step.
 private struct KFACProblem {
   let d = 90
   let layers: [FactoredLayer]
@@ -141,8 +140,9 @@ private func checkFixedSteps(
   return problem.stepper.digest()
 }
 
-/// The least value of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over the directions Du and δ₀, Ω the rates of weight decay
-/// and D those of learning of each group; what the loss's own model says of it, and what λ makes of that.
+/// The least value of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over the directions Du and δ₀, Ω the rates of
+/// weight decay and D those of learning of each group; what the loss's own model says of it, and
+/// what λ makes of that.
 private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
   var damping = 0.25
   var configuration = KFAC.Configuration(damping: damping, weightDecay: .coupled(0.125))

@@ -6,8 +6,8 @@ import Reference
 import Sharding
 import Support
 
-/// Masks that change between steps: what is removed leaves parameters, window and momenta, and what is
-/// taken back begins with zeros there. Against the same in plain numbers.
+/// Masks that change between steps: what is removed leaves parameters, window and momenta, and what
+/// is taken back begins with zeros there. Against the same in plain numbers.
 func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
   let masks: [Int: (Int) -> Bool] = [
     3: { $0 % 3 == 0 }, 6: { $0 % 3 == 0 || $0 % 5 == 1 }, 9: { $0 % 4 == 1 && $0 < d / 2 },

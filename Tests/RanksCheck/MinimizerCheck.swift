@@ -4,8 +4,8 @@ import Optimizers
 import Sharding
 import Training
 
-/// A loss function of the test's own: Lᵢ(w) = ½‖w − cᵢ‖², of which SGD's steps are known, and M-FAC's
-/// damping follows the actual change of the mean.
+/// A loss function of the test's own: Lᵢ(w) = ½‖w − cᵢ‖², of which SGD's steps are known, and
+/// M-FAC's damping follows the actual change of the mean.
 func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let origin = start(d)
   func centre(_ i: Int, _ j: Int) -> Float { random(UInt64(700 + i), j) }

@@ -175,8 +175,8 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   return adamw.digest(sgd.digest(digest))
 }
 
-/// M-FAC with groups: the direction of the window's columns against a dense one of these alone, and the
-/// rest bit for bit as SGD's.
+/// M-FAC with groups: the direction of the window's columns against a dense one of these alone, and
+/// the rest bit for bit as SGD's.
 func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, damping, momentum): (Int, Double, Float) = (4, 1e-2, 0.5)
   let groups = exampleGroups(d)

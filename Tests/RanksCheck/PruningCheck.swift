@@ -79,8 +79,9 @@ func checkPruning(
   return digest
 }
 
-/// Masks by exchange and thresholding, and candidates that are judged, of d weights with m gradients: their model's minimum
-/// against dense matrices, and the same bits at any number of ranks.
+/// Masks by exchange and thresholding, and candidates that are judged, of d weights with m
+/// gradients: their model's minimum against dense matrices, and the same bits at any number of
+/// ranks.
 func checkMaskSearch(
   _ d: Int, scope: Selection.Scope, maximumTensorSparsity: Double, on world: Communicator
 ) throws -> UInt64 {
@@ -189,9 +190,9 @@ func checkMaskSearch(
   return digest
 }
 
-/// Removal by gradients beside which λ disappears: all updates and costs, whole and block by block, with
-/// more and with fewer coordinates than gradients. The update's slope, `λδ + Gᵀ(Gδ)/m`, is zero in the
-/// kept weights.
+/// Removal by gradients beside which λ disappears: all updates and costs, whole and block by block,
+/// with more and with fewer coordinates than gradients. The update's slope, `λδ + Gᵀ(Gδ)/m`, is
+/// zero in the kept weights.
 func checkLostDigits(_ d: Int, scale: Float, on world: Communicator) throws -> UInt64 {
   let (m, damping) = (7, 1e-4)
   let gradients = (0..<m).map { row in (0..<d).map { scale * random(UInt64(row), $0) } }

@@ -4,8 +4,8 @@ import Pruning
 import Reference
 import Sharding
 
-/// Saliencies and independent updates as the published recursions have them: WoodFisher's on each block,
-/// M-FAC's on the whole matrix.
+/// Saliencies and independent updates as the published recursions have them: WoodFisher's on each
+/// block, M-FAC's on the whole matrix.
 ///
 /// - Parameter blockSize: where F is taken block by block; else it is taken whole.
 func checkRecursions(blockSize: Int?, on world: Communicator) throws {

@@ -243,8 +243,8 @@ private func checkChannels(
   }
 }
 
-/// What was removed stays so; where it cannot, or a saliency is no number on one rank alone, all ranks
-/// say so.
+/// What was removed stays so; where it cannot, or a saliency is no number on one rank alone, all
+/// ranks say so.
 private func checkPrevious(after allKept: [Bool], on world: Communicator) throws {
   let scores = scores(960)
   let selection = try Selection(of: tensors)

@@ -11,7 +11,7 @@ import Support
 
 // Run under mpirun by the end-to-end tests: collectives cannot run under `swift test` itself, whose
 // order is another in every process. Each check holds a collective against a plain computation, and
-// rank 0 prints digests, which must not depend on the number of ranks.
+// rank 0 prints `name digest` lines, which must not depend on the number of ranks.
 
 func random(_ stream: UInt64, _ index: Int) -> Float {
   Float(CounterRandom(seed: 5, stream: stream).uniform(at: UInt64(index)) - 0.5)
@@ -24,6 +24,23 @@ func check(_ holds: Bool, _ what: String) throws {
 struct Wrong: Error, CustomStringConvertible {
   let description: String
   init(_ what: String) { description = "wrong: \(what)" }
+}
+
+/// The digests of what was computed, by name, in the order of the checks.
+struct Digests {
+  private var lines: [(name: String, digest: UInt64)] = []
+
+  subscript(name: String) -> UInt64? {
+    get { lines.first { $0.name == name }?.digest }
+    set {
+      precondition(newValue != nil && self[name] == nil, "a second digest of \(name)")
+      lines.append((name, newValue!))
+    }
+  }
+
+  func print() {
+    for (name, digest) in lines { Swift.print(name, String(digest, radix: 16)) }
+  }
 }
 
 func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
@@ -175,8 +192,8 @@ func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
   }
 }
 
-/// A window in another form: gradients that are left out, here between the others, leave no trace in it,
-/// nor in what it carries over.
+/// A window in another form: gradients that are left out, here between the others, leave no trace
+/// in it, nor in what it carries over.
 func checkForm(
   _ d: Int, type: RowType, density: Double, on world: Communicator
 ) throws -> UInt64 {
@@ -241,16 +258,18 @@ if let fault = CommandLine.arguments.dropFirst().first {
 let world = try Communicator.start()
 do {
   try checkAgree(on: world)
-  var digests: [UInt64] = []
-  for d in [1, 40, 1000, 20_011] { digests.append(try checkSums(d, on: world)) }
+  var digests = Digests()
+  for d in [1, 40, 1000, 20_011] { digests["sum-over-cells-\(d)"] = try checkSums(d, on: world) }
   for (d, microBatches) in [(1, 8), (40, 9), (1000, 13), (5003, 8)] {
-    digests.append(try checkReduceScatter(d, microBatches: microBatches, on: world))
+    digests["reduce-scatter-\(d)-of-\(microBatches)"] = try checkReduceScatter(
+      d, microBatches: microBatches, on: world)
   }
   for (count, microBatches) in [(1, 8), (40, 9), (1000, 13)] {
-    digests.append(try checkAllReduce(count, microBatches: microBatches, on: world))
+    digests["all-reduce-\(count)-of-\(microBatches)"] = try checkAllReduce(
+      count, microBatches: microBatches, on: world)
   }
   // Fewer cells than ranks, and cells that no rank count divides.
-  for d in [3, 70, 411] { digests.append(try checkMFAC(d, on: world)) }
+  for d in [3, 70, 411] { digests["mfac-\(d)"] = try checkMFAC(d, on: world) }
   // Fewer cells than ranks; a slice of several blocks.
   for (d, microBatches) in [(1, 8), (1000, 13), (700_003, 9)] {
     try checkTraffic(d, microBatches: microBatches, on: world)
@@ -264,56 +283,61 @@ do {
   try checkGradientRefusals(on: world)
   // Past the end of a permutation, and in more rounds than one at any number of ranks.
   for (b, rows) in [(1, 0..<19), (5, 3..<7), (40, 30..<39)] {
-    digests.append(try checkGradientCollection(examplesPerRow: b, rows: rows, on: world))
+    digests["gradients-\(rows.count)-of-\(b)"] = try checkGradientCollection(
+      examplesPerRow: b, rows: rows, on: world)
   }
   for type in RowType.types(for: Float.self) {
     for density in [0.02, 1] {
-      digests.append(try checkForm(5003, type: type, density: density, on: world))
+      digests["window-\(type)-\(density)"] = try checkForm(
+        5003, type: type, density: density, on: world)
     }
   }
   // Slices of one block and of several.
-  for d in [4096, 1_409_024] { digests.append(try checkSteps(d, on: world)) }
+  for d in [4096, 1_409_024] { digests["step-\(d)"] = try checkSteps(d, on: world) }
   // More ranks than micro-batches, and than cells.
   for (d, microBatches) in [(3, 2), (411, 6)] {
-    digests.append(try checkMinimizer(d, microBatches: microBatches, on: world))
+    digests["minimizer-\(d)-of-\(microBatches)"] = try checkMinimizer(
+      d, microBatches: microBatches, on: world)
   }
   try checkMemory()
-  digests.append(try checkSelection(on: world))
+  digests["selection"] = try checkSelection(on: world)
   for d in [70, 1000] {
-    digests.append(try checkGroups(d, on: world))
-    digests.append(try checkMFACWithGroups(d, on: world))
-    digests.append(try checkIntervals(d, on: world))
-    digests.append(try checkMasks(d, on: world))
+    digests["groups-\(d)"] = try checkGroups(d, on: world)
+    digests["mfac-groups-\(d)"] = try checkMFACWithGroups(d, on: world)
+    digests["mfac-intervals-\(d)"] = try checkIntervals(d, on: world)
+    digests["masks-\(d)"] = try checkMasks(d, on: world)
     for (insertEvery, grouped) in [(1, false), (2, false), (1, true), (2, true)] {
-      digests.append(
-        try checkDamping(d, insertEvery: insertEvery, grouped: grouped, on: world))
+      digests["damping-\(d)-every-\(insertEvery)\(grouped ? "-groups" : "")"] =
+        try checkDamping(d, insertEvery: insertEvery, grouped: grouped, on: world)
     }
   }
-  digests.append(try checkGroupCosts(on: world))
-  digests += try checkKFAC(on: world)
-  digests += try checkKFACSteps(on: world)
+  digests["group-costs"] = try checkGroupCosts(on: world)
+  try checkKFAC(on: world, &digests)
+  try checkKFACSteps(on: world, &digests)
   try checkKFACMemory(on: world)
   for blockSize in [nil, 1, 30] {
-    digests.append(try checkPruning(97, blockSize: blockSize, on: world))
-    digests.append(
-      try checkPruning(97, blockSize: blockSize, restartingAt: [0, 7, 50], on: world))
+    let name = "pruning-blocks-\(blockSize.map(String.init) ?? "whole")"
+    digests[name] = try checkPruning(97, blockSize: blockSize, on: world)
+    digests["\(name)-restarted"] = try checkPruning(
+      97, blockSize: blockSize, restartingAt: [0, 7, 50], on: world)
   }
   // The whole matrix, and blocks of fewer and of more weights than gradients.
   for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }
   for (d, m, scale) in [(97, 7, Float(1)), (30, 41, 1), (30, 41, 1e6)] {
-    digests.append(try checkInverseFisher(d, m: m, scale: scale, on: world))
+    digests["inverse-fisher-\(d)-\(m)-\(scale)"] = try checkInverseFisher(
+      d, m: m, scale: scale, on: world)
   }
   for (d, scale) in [(97, Float(1e5)), (5, 1e5)] {
-    digests.append(try checkLostDigits(d, scale: scale, on: world))
+    digests["lost-digits-\(d)"] = try checkLostDigits(d, scale: scale, on: world)
   }
   // Enough weights for many exchanges at a time.
   for (d, scope, largest) in [
     (700, Selection.Scope.global, 1), (120, .global, 0.65), (120, .uniform, 1),
   ] {
-    digests.append(
-      try checkMaskSearch(d, scope: scope, maximumTensorSparsity: largest, on: world))
+    digests["mask-search-\(d)-\(scope)-\(largest)"] = try checkMaskSearch(
+      d, scope: scope, maximumTensorSparsity: largest, on: world)
   }
-  if world.rank == 0 { print(digests.map { String($0, radix: 16) }.joined(separator: " ")) }
+  if world.rank == 0 { digests.print() }
   try world.finish()
 } catch {
   print("rank \(world.rank): \(error)")
