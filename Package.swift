@@ -168,6 +168,7 @@ let package = Package(
         "Support", "Training",
       ],
       exclude: ["ResNet20"]),
+    .testTarget(name: "OptimizersTests", dependencies: ["Curvature", "Optimizers", "Sharding"]),
     .testTarget(
       name: "PruningTests",
       dependencies: [

@@ -9,38 +9,12 @@ import Support
 /// Solvers, forms of the damping, shares of the ranks that work on a layer, and who keeps the
 /// averages.
 func checkKFAC(on world: Communicator, _ digests: inout Digests) throws {
-  try checkLoad()
   for (solver, form, workerShare, keepsAllFactors) in [
     (.eigen, .exact, 1, false), (.eigen, .factored, 0.5, true),
     (.cholesky, .factored, 0.001, false), (.cholesky, .same, 0.3, true),
   ] as [(FactorSolver, KroneckerDamping, Double, Bool)] {
     digests["kfac-\(solver)-\(form)"] = try checkKFAC(
       solver, form, workerShare: workerShare, keepsAllFactors: keepsAllFactors, on: world)
-  }
-}
-
-/// One rank alone does once all that is predicted, however layers are solved; two share it out.
-private func checkLoad() throws {
-  let (layers, d) = kfacLayers(
-    of: [
-      KroneckerShape(inputs: 20, hasBias: true, outputs: 7, positions: 2, axis: .expand),
-      KroneckerShape(blockOf: 10, isDiagonal: false),
-    ], apart: 0)
-  for solver: KFAC.Solver in [.factors(.cholesky), .conjugateGradients(.init())] {
-    var configuration = KFAC.Configuration()
-    configuration.solver = solver
-    for ranks in [1, 2] {
-      let load = configuration.load(
-        OptimizerContext(
-          partition: CellPartition(Cells(parameterCount: d), over: ranks), layers: layers,
-          microBatches: Partition(of: 2, over: ranks)),
-        measured: MeasuredSteps(count: configuration.period, products: []))
-      let inversions = load.shares[.inverse]!
-      try check(abs(inversions.reduce(0, +) - 1) < 1e-12, "inversions: \(inversions)")
-      let shares = load.shares[.direction]!
-      try check(
-        ranks == 1 ? shares == [1] : shares.allSatisfy { $0 <= 1 }, "directions: \(shares)")
-    }
   }
 }
 

@@ -271,20 +271,3 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
   }
   return digest
 }
-
-/// What a window without most of its columns takes.
-func checkMemory() throws {
-  let d = 100_003
-  let partition = CellPartition(Cells(parameterCount: d), over: 3)
-  // Nothing is kept of the first half, all of the rest: cells of very different lengths.
-  let groups = ParameterGroups(
-    [ParameterGroup()], runs: [.init(0..<d, group: 0)], staysZero: (0..<d).map { $0 < d / 2 })
-  let configuration = ShardedMFAC.Configuration(window: 512)
-  var (all, kept) = (0, 0)
-  for rank in 0..<3 {
-    all += ShardedMFAC.bytes(configuration, partition: partition, rank: rank)
-    kept += ShardedMFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
-  }
-  let window = 4 * 512 * d
-  try check(abs(all - kept - window / 2) < window / 20, "\(kept) bytes instead of \(all)")
-}

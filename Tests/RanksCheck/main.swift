@@ -299,7 +299,6 @@ do {
     digests["minimizer-\(d)-of-\(microBatches)"] = try checkMinimizer(
       d, microBatches: microBatches, on: world)
   }
-  try checkMemory()
   digests["selection"] = try checkSelection(on: world)
   for d in [70, 1000] {
     digests["groups-\(d)"] = try checkGroups(d, on: world)
