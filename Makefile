@@ -65,16 +65,11 @@ train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="â
 
 test: fashion-mnist ## Run every test
 	@$(BUILD) --build-tests
-	@$(call shown,swift test -c release --skip-build --no-parallel)
-
-# Shows each line when it is written: to a pipe tests would write in large pieces, to a terminal they do
-# not.
-shown = if [ -t 1 ]; then $(1); else NO_COLOR=1 script -qefc '$(1)' /dev/null </dev/null | sed -u 's/\r$$//'; fi
+	@Tests/run.sh
 
 torture: setup ## Kill runs at random moments, KILLS=50 times; each must end with the same bytes
 	@$(BUILD) --build-tests
-	@TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) swift test -c release --skip-build --no-parallel \
-	  --filter TortureTests
+	@TORTURE_KILLS=$(KILLS) TORTURE_SEED=$(SEED) Tests/run.sh --filter TortureTests
 
 test-slurm: build ## Run both Slurm scripts on a Slurm of two nodes on this machine (root)
 	@$(call need,slurm-wlm slurm-wlm-basic-plugins munge iproute2)
