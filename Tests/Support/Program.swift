@@ -112,6 +112,11 @@ package enum Program {
     process(with: argument) { command, _ in command.hasPrefix("mpirun\0") }
   }
 
+  /// Whether any process has such an argument.
+  package static func isRunning(with argument: String) -> Bool {
+    process(with: argument) { _, _ in true } != nil
+  }
+
   private static func process(
     with argument: String, _ isMeant: (_ command: String, _ environment: String) -> Bool
   ) -> pid_t? {
