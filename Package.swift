@@ -150,7 +150,8 @@ let package = Package(
     .testTarget(
       name: "CurvatureTests",
       dependencies: [
-        "Curvature", "LinearAlgebra", "RandomNumbers", "Reference", "Sharding", "Support",
+        "Curvature", "LinearAlgebra", "Networks", "RandomNumbers", "Reference", "Sharding",
+        "Support", "Training",
       ]),
     .testTarget(
       name: "NetworksTests",
@@ -173,12 +174,6 @@ let package = Package(
       name: "PruningTests",
       dependencies: [
         "Curvature", "LinearAlgebra", "Pruning", "RandomNumbers", "Reference", "Sharding",
-      ]),
-    .testTarget(
-      name: "KroneckerTests",
-      dependencies: [
-        "Curvature", "LinearAlgebra", "Networks", "RandomNumbers", "Reference", "Support",
-        "Training",
       ]),
     .testTarget(
       name: "BenchTests", dependencies: ["MPI", "Results", "Sharding", "swift-mfac-bench"]),
