@@ -1,4 +1,5 @@
 import Networks
+import Support
 import Testing
 
 /// Networks against PyTorch in double precision; `TorchLayers.swift` holds what `torch-layers.py` wrote.
