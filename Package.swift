@@ -191,7 +191,8 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Formats", "Mutations", "Support", "Training", "ranks-check", "swift-mfac-bench",
+        "Formats", "Mutations", "Optimizers", "Support", "Training", "ranks-check",
+        "swift-mfac-bench",
         "swift-mfac-fisher",
         "swift-mfac-prune", "swift-mfac-report",
         "swift-mfac-train",

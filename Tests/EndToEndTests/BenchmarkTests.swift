@@ -1,4 +1,5 @@
 import Foundation
+import Optimizers
 import Support
 import Testing
 
@@ -51,19 +52,21 @@ import Testing
   /// Messages and bytes that are predicted are those that a run counts, in each phase, with
   /// batch-norm's statistics and micro-batches that no number of ranks but 3 divides; of conjugate
   /// gradients too, whose layers take different numbers of products.
-  @Test(arguments: [
-    ["--window", "6"],
-    ["--optimizer", "kfac", "--factor-every", "3", "--inverse-every", "2"],
-    [
-      "--optimizer", "kfac", "--solver", "eigen", "--factor-every", "1", "--inverse-every", "3",
-      "--kfac-grad-workers", "0.5",
-    ],
-    ["--optimizer", "kfac", "--solver", "cg", "--inverse-every", "3", "--cg-iterations", "6"],
-    [
-      "--optimizer", "kfac", "--solver", "cg", "--cg-operator", "fisher", "--inverse-every", "1",
-      "--cg-tolerance", "0.5", "--no-cg-warm-start",
-    ],
-  ])
+  @Test(
+    arguments: OptimizerName.names.map {
+      ["--optimizer", $0] + ($0 == "mfac" ? ["--window", "6"] : [])
+    } + [
+      ["--optimizer", "kfac", "--factor-every", "3", "--inverse-every", "2"],
+      [
+        "--optimizer", "kfac", "--solver", "eigen", "--factor-every", "1", "--inverse-every", "3",
+        "--kfac-grad-workers", "0.5",
+      ],
+      ["--optimizer", "kfac", "--solver", "cg", "--inverse-every", "3", "--cg-iterations", "6"],
+      [
+        "--optimizer", "kfac", "--solver", "cg", "--cg-operator", "fisher", "--inverse-every", "1",
+        "--cg-tolerance", "0.5", "--no-cg-warm-start",
+      ],
+    ])
   func predictedTrafficIsCountedTraffic(optimizer: [String]) throws {
     let directory = try TemporaryDirectory()
     let model =

@@ -1,4 +1,5 @@
 import Foundation
+import Optimizers
 import Support
 import Testing
 
@@ -18,7 +19,7 @@ import Testing
     return String(try #require(line, "\(output)").dropFirst(11))
   }
 
-  @Test(arguments: ["mfac", "kfac", "sgd", "adamw"], [nil, 3])
+  @Test(arguments: OptimizerName.names, [nil, 3])
   func saysWhatTheRunWouldBe(optimizer: String, ranks: Int?) throws {
     let settings = settings(optimizer) + ["--progress", "none", "--tensorboard"]
     let outcome = try Program.train(ranks: ranks, settings + ["--dry-run"])

@@ -1,0 +1,86 @@
+import Foundation
+import Optimizers
+import Testing
+
+extension OptimizerName {
+  /// Settings of small runs, with whatever the optimizer keeps beside its moving averages.
+  var smallSettings: [String] {
+    ["--optimizer", rawValue]
+      + (configuration is any WindowedConfiguration.Type ? ["--window", "6"] : [])
+      + (configuration.isDamped ? ["--damping", "0.1"] : [])
+  }
+
+  static var names: [String] { allCases.map(\.rawValue) }
+}
+
+/// What must hold for every optimizer, whoever adds one.
+@Suite(.serialized) struct OptimizerRegistryTests {
+  /// Groups, clipping, weight decay, weights that are removed meanwhile: the same bytes at any number of
+  /// ranks, also where a run goes on at another number.
+  @Test(arguments: OptimizerName.allCases)
+  func anyRanksGiveTheSameBytes(optimizer: OptimizerName) throws {
+    let directory = try TemporaryDirectory()
+    let groups = try directory.write(
+      """
+      groups:
+        - {match: "*.bias", learning-rate: 0.005, weight-decay: 0, mfac: false}
+        - {match: "3.weight", learning-rate: 0.02}
+      """, to: "groups.yaml")
+    let settings =
+      optimizer.smallSettings + [
+        "--config", groups, "--dataset", "digits", "--model", "cnn", "--batch-size", "24",
+        "--micro-batches", "6", "--steps", "11", "--learning-rate", "0.01", "--clip-norm", "1",
+        "--weight-decay", "0.01", "--sparsity", "0.6", "--prune-every", "3", "--prune-end", "9",
+        "--save-every-steps", "5",
+      ]
+    func train(_ name: String, ranks: Int?, _ more: [String] = []) throws -> Data {
+      let run = directory.path(name)
+      let outcome = try Program.train(ranks: ranks, settings + ["--run-directory", run] + more)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      return try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
+    }
+    let alone = try train("alone", ranks: nil)
+    #expect(try train("three", ranks: 3) == alone)
+    let checkpoint = directory.path("three/checkpoints/step-00000005")
+    #expect(try train("resumed", ranks: 2, ["--resume", checkpoint]) == alone)
+  }
+
+  /// An optimizer's own settings are what it says that it is made with.
+  @Test(arguments: OptimizerName.allCases)
+  func configurationsAreWrittenAndRead(optimizer: OptimizerName) throws {
+    func check(_ configuration: some OptimizerConfiguration) throws {
+      let data = try JSONEncoder().encode(configuration)
+      #expect(try JSONDecoder().decode(type(of: configuration), from: data) == configuration)
+    }
+    try check(optimizer.configuration.init())
+    #expect(optimizer.configuration.init().period > 0)
+  }
+
+  /// Help and completion list every optimizer, and a wrong name is answered with all of them.
+  @Test func programsOfferEveryOptimizer() throws {
+    let names = OptimizerName.names
+    for program in [Program.train, Program.bench] {
+      let outcome = try Program.run(
+        Program.process(ranks: nil, program: program, ["--generate-completion-script", "bash"]))
+      #expect(outcome.output.contains(names.joined(separator: "\n")), "\(program)")
+    }
+    let refused = try Program.train(["--optimizer", "none"])
+    #expect(refused.status == 64)
+    for name in names { #expect(refused.errors.contains("'\(name)'")) }
+  }
+
+  /// A window of another optimizer than M-FAC does nothing, and is refused.
+  @Test(arguments: OptimizerName.allCases)
+  func optionsOfOthersAreRefused(optimizer: OptimizerName) throws {
+    let options = [
+      "mfac": "--window=3", "kfac": "--inverse-every=3", "muon": "--muon-iterations=3",
+    ]
+    for (other, option) in options {
+      let outcome = try Program.train([
+        "--optimizer", optimizer.rawValue, option, "--dataset", "digits", "--dry-run",
+      ])
+      let says = "expected it only with --optimizer \(other)"
+      #expect(outcome.errors.contains(says) == (other != optimizer.rawValue), "\(option)")
+    }
+  }
+}
