@@ -31,7 +31,7 @@ extension OptimizerName {
         "--config", groups, "--dataset", "digits", "--model", "cnn", "--batch-size", "24",
         "--micro-batches", "6", "--steps", "11", "--learning-rate", "0.01", "--clip-norm", "1",
         "--weight-decay", "0.01", "--sparsity", "0.6", "--prune-every", "3", "--prune-end", "9",
-        "--save-every-steps", "5",
+        "--save-every-steps", "5", "--keep-last", "9",
       ]
     func train(_ name: String, ranks: Int?, _ more: [String] = []) throws -> Data {
       let run = directory.path(name)
