@@ -4,8 +4,8 @@ public struct ParameterGroup: Sendable, Equatable {
   public var rateFactor: Double
   /// In place of the optimizer's own rate of weight decay.
   public var weightDecay: Float?
-  /// Whether M-FAC preconditions it; else it is not in the window, and takes heavy-ball steps:
-  /// v ← μv + g; w ← w − ηv. Other optimizers do not ask.
+  /// Whether M-FAC or K-FAC preconditions it; else it is not in the window, and takes heavy-ball steps:
+  /// v ← μv + g; w ← w − ηv. Muon takes AdamW's steps there; SGD and AdamW do not ask.
   public var usesMFAC: Bool
 
   /// Without changes: as the rest.
