@@ -45,9 +45,7 @@ package final class TrainingStep {
     optimizer: any ShardedOptimizer, factors: FactorGathering?, examples: any Examples, loss: Loss,
     microBatches: Partition, partition: CellPartition, on world: Communicator
   ) {
-    self.network = network
-    self.statistics = statistics
-    self.factors = factors
+    (self.network, self.statistics, self.factors) = (network, statistics, factors)
     reduction = ReduceScatter(of: microBatches, to: partition.slices, on: world)
     lossSum = TreeSum(microBatches, rank: world.rank)
     passes = BatchPasses(
