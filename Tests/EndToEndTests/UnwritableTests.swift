@@ -101,7 +101,8 @@ struct UnwritableTests {
       $TRAIN --dataset digits --model mlp --optimizer sgd --steps 30000 --evaluate-every 30000 \
         --run-directory $DISK/run --progress none --tensorboard >$DISK/../out-$$ 2>&1 &
       train=$!
-      sleep 1.5; kill -TERM $train; wait $train || echo "status $?"
+      until grep -q 'its lines wait' $DISK/../out-$$; do sleep 0.05; done
+      sleep 1; kill -TERM $train; wait $train || echo "status $?"
       cat $DISK/../out-$$; rm $DISK/../out-$$
       grep -o '"step":[0-9]*' $DISK/run/metrics.jsonl | cut -d: -f2 > $DISK/steps
       seq 1 $(wc -l < $DISK/steps) | cmp - $DISK/steps && echo "each step once"
