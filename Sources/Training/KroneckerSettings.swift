@@ -106,7 +106,7 @@ extension TrainingPlan {
     let biases = blocks.count(where: \.isBias)
     let kinds = [
       blocks.count > biases ? "\(blocks.count - biases) normalisation layers" : nil,
-      biases > 0 ? "\(biases) biases" : nil,
+      biases > 0 ? "\(biases) bias\(biases > 1 ? "es" : "")" : nil,
     ].compactMap { $0 }.joined(separator: " and ")
     let outside = network.layout.tensors.filter { tensor in
       !layers.contains { $0.parameters.contains(tensor.range.lowerBound) }

@@ -54,8 +54,8 @@ import Training
         [2, 5, 4],
         [
           .conv2d(inputs: 2, outputs: 4, kernel: 2, dilation: 2), .tanh,
-          .conv2d(inputs: 4, outputs: 2, kernel: 2, padding: 1, groups: 2), .globalAveragePool,
-          .linear(inputs: 2, outputs: 3),
+          .conv2d(inputs: 4, outputs: 2, kernel: 2, padding: 1, groups: 2, bias: false),
+          .globalAveragePool, .linear(inputs: 2, outputs: 3),
         ], .crossEntropy(), examples: 4),
       try CurvatureNetwork(
         [4],
