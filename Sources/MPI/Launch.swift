@@ -40,7 +40,8 @@ enum Launch: Equatable {
       // PMI-2, for which an Open MPI may be built.
       guard environment["PMI_RANK"] != nil else {
         self = .astray(
-          "srun has started \(tasks) tasks that cannot find each other: type 'srun --mpi=pmix …', or "
+          "srun has started \(tasks) tasks that cannot find each other: type 'srun --mpi=pmix …', "
+            + "or "
             + "'mpirun …' within the allocation")
         return
       }
@@ -74,7 +75,8 @@ enum Launch: Equatable {
   ///
   /// - Throws: `LaunchError` where the ranks would not find each other.
   func prepare() throws(LaunchError) {
-    // hwloc asks each X display for its card: where nobody knows the name 'localhost', a minute or more.
+    // hwloc asks each X display for its card: where nobody knows the name 'localhost', a minute or
+    // more.
     setenv("HWLOC_COMPONENTS", "-gl", 0)
     switch self {
     case .launched: return
@@ -89,8 +91,10 @@ enum Launch: Equatable {
     for name in Self.environment().keys where others.contains(where: name.hasPrefix) {
       unsetenv(name)
     }
-    // A single rank needs no daemon, which would look for ssh.
+    // A single rank needs no daemon, which would look for ssh, and no directory under /tmp.
+    // All such runs share it: one that ends would remove it while another begins.
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 1)
+    setenv("OMPI_MCA_orte_create_session_dirs", "0", 1)
   }
 
   /// Checks that MPI has found the ranks that the launcher has started.

@@ -80,6 +80,10 @@ package enum Program {
     process.standardOutput = FileHandle(forWritingAtPath: out)
     process.standardError = FileHandle(forWritingAtPath: err)
     process.standardInput = FileHandle.nullDevice
+    // Launchers that end remove the directory that all of them share while others begin.
+    process.environment = (process.environment ?? ProcessInfo.processInfo.environment).merging([
+      "OMPI_MCA_orte_tmpdir_base": directory.root
+    ]) { $1 }
     let start = Date()
     // A child inherits the signals that its maker blocks, and a test's thread blocks most: a run
     // that is asked to end would not hear it.
