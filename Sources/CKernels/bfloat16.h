@@ -15,9 +15,9 @@ static inline float ck_float_of_bits(uint32_t bits) {
   return x;
 }
 
-// x rounded to single precision so that a second rounding, to fewer digits, gives what one alone would:
-// the neighbour with an odd last digit, where x lies between two. Boldo and Melquiond, "Emulation of a
-// FMA and Correctly Rounded Sums", 2008.
+// x rounded to single precision so that a second rounding, to fewer digits, gives what one alone
+// would: the neighbour with an odd last digit, where x lies between two. Boldo and Melquiond,
+// "Emulation of a FMA and Correctly Rounded Sums", 2008.
 static inline float ck_float_to_odd(double x) {
   float nearest = (float)x;
   if ((double)nearest == x || x != x) return nearest;

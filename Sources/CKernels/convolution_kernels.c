@@ -50,7 +50,8 @@ ck_convolution_sizes ck_convolution_counts(const ck_window *w, size_t outputs,
   size_t image = (w->height + 2 * w->padding) * (w->width + 2 * w->padding) * w->channels;
   size_t before = zeros_before(w);
   size_t gradient = (before + w->output_height + zeros_after(w, w->height, w->output_height)) *
-                    (before + w->output_width + zeros_after(w, w->width, w->output_width)) * outputs;
+                    (before + w->output_width + zeros_after(w, w->width, w->output_width)) *
+                    outputs;
   // The weights' gradient also copies the features of dy that fill no block.
   image += w->output_height * w->output_width * lanes;
   return (ck_convolution_sizes){

@@ -1,5 +1,5 @@
-// A template: T is the element, S the suffix of its kernels. Weights packed and unpacked, and images
-// with zeros around them.
+// A template: T is the element, S the suffix of its kernels. Weights packed and unpacked, and
+// images with zeros around them.
 
 // Rows of `count` elements, `columns` of them [column][row] to blocks [row][LANES], zeros after the
 // last column.
@@ -51,7 +51,8 @@ void NAME(ck_pack_adjoint_weights)(const ck_window *w, size_t outputs, const T *
         size_t lanes = channels - first < LANES ? channels - first : LANES;
         for (size_t jy = phase_taps(w, py); jy-- > 0;) {
           for (size_t jx = phase_taps(w, px); jx-- > 0;) {
-            const T *from = weights + first * places + (py + stride * jy) * kernel + px + stride * jx;
+            const T *from =
+                weights + first * places + (py + stride * jy) * kernel + px + stride * jx;
             for (size_t o = 0; o < outputs; o++, packed += LANES, from += channels * places) {
               for (size_t l = 0; l < lanes; l++) packed[l] = from[l * places];
               for (size_t l = lanes; l < LANES; l++) packed[l] = 0;

@@ -25,7 +25,8 @@ double NAME(ck_cross_entropy)(size_t examples, size_t classes, const T *x, const
   return loss;
 }
 
-// What output c of example e should be: a given value, or the label as a number or as a unit vector.
+// What output c of example e should be: a given value, or the label as a number or as a unit
+// vector.
 #define TARGET \
   (values ? values[e * outputs + c] : (T)(outputs == 1 ? labels[e] : (int32_t)c == labels[e]))
 

@@ -1,7 +1,7 @@
 // A template: T is the element, S the suffix of its kernels.
 //
-// Few channels are taken several rows at a time, as if a row had LANES of them, so that the loops over
-// a row have a length that the compiler knows.
+// Few channels are taken several rows at a time, as if a row had LANES of them, so that the loops
+// over a row have a length that the compiler knows.
 
 #define LANES 64
 // Rows whose sums are taken in T, before they are added up in double precision.

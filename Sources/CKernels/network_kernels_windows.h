@@ -95,8 +95,8 @@ void NAME(ck_patches)(const ck_window *window, size_t first, size_t rows, const 
   }
 }
 
-// Whether windows have no place in common, and whether they also leave none of the image out: then a
-// gradient is written, not added.
+// Whether windows have no place in common, and whether they also leave none of the image out: then
+// a gradient is written, not added.
 #define APART(w) ((w)->stride >= (w)->kernel)
 #define TILES(w)                                                                          \
   ((w)->stride == (w)->kernel && (w)->padding == 0 && (w)->height % (w)->kernel == 0 && \

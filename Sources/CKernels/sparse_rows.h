@@ -1,5 +1,5 @@
-// The operations on sparse rows, for one type of values and one of the vectors beside them. Included
-// once for each, with
+// The operations on sparse rows, for one type of values and one of the vectors beside them.
+// Included once for each, with
 //   NAME(operation)  the function's name
 //   VALUE, X         what is stored, and the vectors' numbers
 //   NARROW(x), WIDEN(v)  from one to the other
@@ -40,7 +40,8 @@ void NAME(dots)(const uint16_t *columns, const void *memory, size_t entries, siz
         s[l] += (double)WIDEN(values[e + l]) * (double)x[columns[e + l]];
       }
     }
-    for (size_t l = 0; e < entries; e++, l++) s[l] += (double)WIDEN(values[e]) * (double)x[columns[e]];
+    for (size_t l = 0; e < entries; e++, l++)
+      s[l] += (double)WIDEN(values[e]) * (double)x[columns[e]];
     sums[k] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
   }
 }

@@ -11,16 +11,16 @@ typedef float float8 __attribute__((vector_size(32)));
 typedef double double8 __attribute__((vector_size(64)));
 typedef uint32_t word8 __attribute__((vector_size(32)));
 
-// Rows of a group, and columns of a run; a group's runs follow one another, in each its rows. The last
-// group is as wide as there are slots.
+// Rows of a group, and columns of a run; a group's runs follow one another, in each its rows. The
+// last group is as wide as there are slots.
 #define GROUP 8
 #define RUN 16
 #define RUNS(count) (((count) + RUN - 1) / RUN)
 #define WIDTH(capacity, slot) \
   ((capacity) - (slot) / GROUP * GROUP < GROUP ? (capacity) - (slot) / GROUP * GROUP : GROUP)
 
-// Memory is asked for DISTANCE bytes ahead, as many as were fastest: hardware alone does not keep it
-// busy.
+// Memory is asked for DISTANCE bytes ahead, as many as were fastest: hardware alone does not keep
+// it busy.
 #define AHEAD(r, width)                                                         \
   for (size_t b = 0; b < (width) * RUN * sizeof *(r); b += 64)                  \
     __builtin_prefetch((const char *)(r) + DISTANCE + b, 0, 3);
@@ -86,8 +86,8 @@ static void widen(double *p, const float *x) {
 #define PRODUCTS_f32 ROUNDED
 #include "window_rows.h"
 
-// Eight words, each of column i in its lower half and column i + 8 in its upper one: a shift or a mask
-// makes floats of them.
+// Eight words, each of column i in its lower half and column i + 8 in its upper one: a shift or a
+// mask makes floats of them.
 #define WORDS8(p)                                \
   ({                                             \
     word8 words;                                 \

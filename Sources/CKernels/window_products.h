@@ -1,5 +1,5 @@
-// The operations on a cell's rows that take or give vectors, for one type of their numbers. Included once
-// for each by window_rows.h, with
+// The operations on a cell's rows that take or give vectors, for one type of their numbers.
+// Included once for each by window_rows.h, with
 //   X, S             the type, and the suffix of its kernels
 //   NUMBERS8(p)      eight numbers at p, in double precision
 

@@ -4,7 +4,8 @@
 //   DISTANCE         how far ahead memory is asked for
 //   PUT16_f32(p, x), PUT16_f64(p, x)  stores sixteen numbers of single or of double precision at p
 //   LOW8(p), HIGH8(p)  the first and the last eight of the sixteen at p, in double precision
-//   PRODUCTS_f32     EXACT where the product of an element and a float is exact in double precision, else
+//   PRODUCTS_f32     EXACT where the product of an element and a float is exact in double
+//   precision, else
 //                    ROUNDED
 
 #define COMBINE(width, here)                                      \

@@ -11,7 +11,8 @@ void spotrf_(const char *uplo, const int *n, float *a, const int *lda, int *info
 void dpotri_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void spotri_(const char *uplo, const int *n, float *a, const int *lda, int *info);
 // Inverse of a triangle.
-void dtrtri_(const char *uplo, const char *diag, const int *n, double *a, const int *lda, int *info);
+void dtrtri_(
+    const char *uplo, const char *diag, const int *n, double *a, const int *lda, int *info);
 
 // All eigenvalues and eigenvectors of a symmetric matrix, by divide and conquer.
 void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const int *lda, double *w,

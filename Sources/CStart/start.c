@@ -1,5 +1,6 @@
-// OpenBLAS makes its threads, and a buffer of 128 MiB for each, while it is loaded. Where the process may
-// not have so much (ulimit -v) it tries for ever, before main could say so. One thread makes none.
+// OpenBLAS makes its threads, and a buffer of 128 MiB for each, while it is loaded. Where the
+// process may not have so much (ulimit -v) it tries for ever, before main could say so. One thread
+// makes none.
 #include "start.h"
 
 #include <string.h>

@@ -4,16 +4,18 @@ import MPI
 
 /// The checkpoints of a run or of a pruning, numbered by its steps, in a directory of their own.
 ///
-/// Each is a directory of files. It appears under its name when all of them are complete and on the disk,
-/// so that a process that is killed leaves one checkpoint or the next. The record of a checkpoint is written
-/// last: it has the digests of the other files, and ends with its own (`SealedJSON`).
+/// Each is a directory of files. It appears under its name when all of them are complete and on the
+/// disk, so that a process that is killed leaves one checkpoint or the next. The record of a
+/// checkpoint is written last: it has the digests of the other files, and ends with its own
+/// (`SealedJSON`).
 public struct CheckpointDirectory: Sendable {
   /// The path of the directory, which need not exist.
   public let path: String
   private let name: String
   private let digits: Int
 
-  /// The checkpoints of the run with that directory, by steps of training: `checkpoints/step-00001200`.
+  /// The checkpoints of the run with that directory, by steps of training:
+  /// `checkpoints/step-00001200`.
   public init(ofRun directory: String) {
     (path, name, digits) = ("\(directory)/checkpoints", "step", 8)
   }
@@ -33,7 +35,8 @@ public struct CheckpointDirectory: Sendable {
 
   /// The steps of which there are checkpoints, whole or damaged, the newest first.
   ///
-  /// - Throws: `DatasetError` where the directory cannot be read; where there is none, there are none.
+  /// - Throws: `DatasetError` where the directory cannot be read; where there is none, there are
+  ///   none.
   public func steps() throws(DatasetError) -> [Int] {
     try names().compactMap { name in
       guard name.hasPrefix("\(self.name)-"), let step = Int(name.dropFirst(self.name.count + 1)),
@@ -47,10 +50,10 @@ public struct CheckpointDirectory: Sendable {
   ///
   /// - Parameters:
   ///   - record: the name of the file of its record.
-  ///   - write: writes all files but the record into a directory, on whichever ranks have them, and returns
-  ///     the text of the record, which counts on rank 0. Collective.
-  /// - Throws: on all ranks together where one of them cannot write; nothing is left of the checkpoint then,
-  ///   and those that there were remain.
+  ///   - write: writes all files but the record into a directory, on whichever ranks have them, and
+  ///     returns the text of the record, which counts on rank 0. Collective.
+  /// - Throws: on all ranks together where one of them cannot write; nothing is left of the
+  ///   checkpoint then, and those that there were remain.
   public func save(
     step: Int, record: String, on world: Communicator, _ write: (String) throws -> String
   ) throws {
@@ -85,8 +88,8 @@ public struct CheckpointDirectory: Sendable {
     guard errno == EEXIST else { throw .system(path, "cannot be made") }
   }
 
-  /// Gives a complete checkpoint its name. One that has it already is of steps that were taken anew, and
-  /// was passed over when they were: it goes.
+  /// Gives a complete checkpoint its name. One that has it already is of steps that were taken
+  /// anew, and was passed over when they were: it goes.
   private func take(_ temporary: String, step: Int) throws(DatasetError) {
     if access(path(step: step), F_OK) == 0 { try remove(step: step) }
     guard rename(temporary, path(step: step)) == 0 else {
@@ -131,8 +134,8 @@ public struct CheckpointDirectory: Sendable {
     }
   }
 
-  /// False only where there is nothing of that name: what cannot be reached for another reason may hold
-  /// all that a run has.
+  /// False only where there is nothing of that name: what cannot be reached for another reason may
+  /// hold all that a run has.
   private static func exists(_ path: String) -> Bool {
     var status = stat()
     return lstat(path, &status) == 0 || errno != ENOENT

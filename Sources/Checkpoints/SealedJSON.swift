@@ -11,7 +11,8 @@ package enum SealedJSON {
     return body + tail(of: String(body), key)
   }
 
-  /// - Throws: `DatasetError` naming the file, where it is not one that `text` has made of such a record.
+  /// - Throws: `DatasetError` naming the file, where it is not one that `text` has made of such a
+  ///   record.
   package static func record<Record: Decodable>(
     _ type: Record.Type, from bytes: [UInt8], file: String, digest key: String
   ) throws(DatasetError) -> Record {

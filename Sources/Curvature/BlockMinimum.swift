@@ -1,14 +1,15 @@
 import LinearAlgebra
 
-/// The minimum of a block's model by its own matrix, for a block of fewer coordinates than there are
-/// gradients.
+/// The minimum of a block's model by its own matrix, for a block of fewer coordinates than there
+/// are gradients.
 ///
 ///   F [n, n]   λI + (1/m) GᵀG, G [m, n] the block's columns
 ///   M, R       the block's coordinates that are removed, δ_M = −w_M, and those that are kept
 ///   g [n]      (η/m) Gᵀ1
 ///
-/// `δ_R = F_RR⁻¹ (F_RM w_M − g_R)`. The slope left in a removed coordinate, `g_M + (Fδ)_M`, is `−λβ̃`, and
-/// the Schur complement `F_jj − F_jR F_RR⁻¹ F_Rj` is `λ(1 + s)`, in the letters of `SurgeonModel`.
+/// `δ_R = F_RR⁻¹ (F_RM w_M − g_R)`. The slope left in a removed coordinate, `g_M + (Fδ)_M`, is
+/// `−λβ̃`, and the Schur complement `F_jj − F_jR F_RR⁻¹ F_Rj` is `λ(1 + s)`, in the letters of
+/// `SurgeonModel`.
 struct BlockMinimum {
   /// The minimum.
   let value: Double
@@ -23,7 +24,8 @@ struct BlockMinimum {
   private let matrix: [Double]
   private let kept: [Int]
   private let gone: [Int]
-  /// A bound on the relative errors of the inverse's diagonal, whatever scales the coordinates have.
+  /// A bound on the relative errors of the inverse's diagonal, whatever scales the coordinates
+  /// have.
   let error: Double
   /// Of F_RR.
   private let factor: CholeskyFactor

@@ -3,7 +3,8 @@ import LinearAlgebra
 /// Conjugate gradients for `A x = b`, A symmetric and positive definite, of which only products are
 /// known. Hestenes and Stiefel, 1952.
 ///
-/// Every rank that runs it on the same numbers gets the same bits; only the products may communicate.
+/// Every rank that runs it on the same numbers gets the same bits; only the products may
+/// communicate.
 public struct ConjugateGradients: Codable, Equatable, Sendable {
   /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖.
   public var tolerance: Double
@@ -41,8 +42,8 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
 
     /// - Parameters:
     ///   - b: [count]
-    ///   - x: [count], the solution; where it begins: zeros; or for a warm start what is thought to be near
-    ///     a multiple of it, of which it takes that with the least error in the norm of A,
+    ///   - x: [count], the solution; where it begins: zeros; or for a warm start what is thought to
+    ///     be near a multiple of it, of which it takes that with the least error in the norm of A,
     ///     (xᵀb/xᵀA x) x: never worse than zeros.
     public init(
       count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>

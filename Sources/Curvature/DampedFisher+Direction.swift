@@ -39,8 +39,8 @@ public struct WindowDirection {
 extension DampedFisher {
   private static var roundings: Double { ShiftedRounding.ofASum }
 
-  /// A bound on the relative error of a direction by S's factor, whose rounding λ has to stand out from:
-  /// 8·2⁻⁵³·(1 + tr(K)/(mλ)).
+  /// A bound on the relative error of a direction by S's factor, whose rounding λ has to stand out
+  /// from: 8·2⁻⁵³·(1 + tr(K)/(mλ)).
   ///
   /// - Complexity: O(m).
   public var factorError: Double { ShiftedRounding(trace: trace, shift: shift).ofSums }
@@ -91,8 +91,8 @@ extension DampedFisher {
       if i != slot { others += coefficient * coefficient }
     }
     let square = max(c[slot] * product - shift * others, 0)
-    // S's factor solves Sc = m eⱼ but for a residual r of about the rounding of √Sᵢᵢ·Σ √Sₖₖ|cₖ|, and
-    // Σ_{i≠j} cᵢrᵢ is left out.
+    // S's factor solves Sc = m eⱼ but for a residual r of about the rounding of √Sᵢᵢ·Σ √Sₖₖ|cₖ|,
+    // and Σ_{i≠j} cᵢrᵢ is left out.
     let sizes = self.sizes(c)
     let all = sizes.reduce(0, +)
     let rounding =
@@ -103,12 +103,12 @@ extension DampedFisher {
       products: DirectionProducts(square: square, withGradient: product, error: error))
   }
 
-  /// `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`, for a gradient g beside those
-  /// of the window: this slice of it.
+  /// `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`, for a gradient g
+  /// beside those of the window: this slice of it.
   ///
-  /// What inserting it would give in a window with room for it. s is at least mλ: without ggᵀ/m, as in
-  /// `inverseProduct`, the same vector would be longer by s/(mλ), which is large for a gradient far
-  /// from the window's span.
+  /// What inserting it would give in a window with room for it. s is at least mλ: without ggᵀ/m, as
+  /// in `inverseProduct`, the same vector would be longer by s/(mλ), which is large for a gradient
+  /// far from the window's span.
   ///
   /// - Parameters:
   ///   - g: this slice.
@@ -128,8 +128,8 @@ extension DampedFisher {
     return plan.products
   }
 
-  /// The same, before it is made: with `a = S⁻¹Gg` and `r = g·g − a·Gg` its products over the whole of d
-  /// are `g·u = (m/s) r` and `u·u = (m/s)² (r − mλ a·a)`.
+  /// The same, before it is made: with `a = S⁻¹Gg` and `r = g·g − a·Gg` its products over the whole
+  /// of d are `g·u = (m/s) r` and `u·u = (m/s)² (r − mλ a·a)`.
   ///
   /// - Complexity: O(m²).
   public func direction(products: [Double], square: Double) -> WindowDirection {
@@ -170,9 +170,10 @@ extension DampedFisher {
     return solution
   }
 
-  /// `(F + ggᵀ/m)⁻¹g` of a gradient near the window's span, where `direction(products:square:)` would lose
-  /// its digits: with `g = Gᵀa + r` it is `(mλ/s)(Gᵀ(m S⁻¹a − S⁻¹Gr/λ) + r/λ)`, where
-  /// `s = mλ + a·Gr + r·r`; nothing is a difference of large numbers, whatever rounding has left in r.
+  /// `(F + ggᵀ/m)⁻¹g` of a gradient near the window's span, where `direction(products:square:)`
+  /// would lose its digits: with `g = Gᵀa + r` it is `(mλ/s)(Gᵀ(m S⁻¹a − S⁻¹Gr/λ) + r/λ)`, where
+  /// `s = mλ + a·Gr + r·r`; nothing is a difference of large numbers, whatever rounding has left in
+  /// r.
   ///
   /// - Parameters:
   ///   - solution: a.

@@ -1,11 +1,12 @@
 import LinearAlgebra
 
 extension DampedFisher {
-  /// What the m×m side is beside `arrays`, by name, the same on every rank: gradients in the window and
-  /// the slot of the oldest, λ of the factor and the λ that is asked for, and of the factor the rows that
-  /// it has lost and whether it is kept up from step to step.
+  /// What the m×m side is beside `arrays`, by name, the same on every rank: gradients in the window
+  /// and the slot of the oldest, λ of the factor and the λ that is asked for, and of the factor the
+  /// rows that it has lost and whether it is kept up from step to step.
   ///
-  /// The factor goes on with the bits that it has: they come from all replacements since it was made.
+  /// The factor goes on with the bits that it has: they come from all replacements since it was
+  /// made.
   public var numbers: [String: Double] {
     [
       "filled": Double(window.filled), "oldest": Double(window.oldest), "factor_damping": damping,

@@ -1,13 +1,14 @@
 import LinearAlgebra
 
-/// The damped empirical Fisher matrix `F = λI + (1/m) GᵀG` of a window of gradients, by its m×m side.
+/// The damped empirical Fisher matrix `F = λI + (1/m) GᵀG` of a window of gradients, by its m×m
+/// side.
 ///
 ///     G [m, d]   the window; here the columns of a slice
 ///     K [m, m]   GGᵀ in double precision, whole: the same bits on every rank
 ///     S          K + mλI, and its Cholesky factor
 ///
-/// One address space: what needs a sum over the whole of d takes that sum as an argument, so that the
-/// sequential and the sharded form are the same code. m is the window's capacity, also while it
+/// One address space: what needs a sum over the whole of d takes that sum as an argument, so that
+/// the sequential and the sharded form are the same code. m is the window's capacity, also while it
 /// fills.
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
@@ -17,9 +18,9 @@ public final class DampedFisher<Element: Scalar> {
   public private(set) var window: GradientWindow<Element>
   /// λ > 0, of the factor.
   public internal(set) var damping: Double
-  /// The λ > 0 that is asked for. The factor takes it when S is factored anew in any case, and at once
-  /// where its own is more than a tenth off, so that a λ that drifts costs little; the very first it
-  /// takes at once too.
+  /// The λ > 0 that is asked for. The factor takes it when S is factored anew in any case, and at
+  /// once where its own is more than a tenth off, so that a λ that drifts costs little; the very
+  /// first it takes at once too.
   public var wantedDamping: Double {
     didSet { precondition(wantedDamping > 0 && wantedDamping.isFinite, "damping \(wantedDamping)") }
   }
@@ -49,8 +50,8 @@ public final class DampedFisher<Element: Scalar> {
     8 * m * m + CholeskyFactor.bytes(capacity: m, reserve: reserve(m))
   }
 
-  /// Replacements between two factorisations: seldom enough that these cost little beside the rest, at
-  /// a quarter more memory.
+  /// Replacements between two factorisations: seldom enough that these cost little beside the rest,
+  /// at a quarter more memory.
   private static func reserve(_ m: Int) -> Int { max(m / 8, 8) }
 
   /// Puts a gradient in the place of the oldest one.
@@ -60,8 +61,8 @@ public final class DampedFisher<Element: Scalar> {
   ///   - products: its products with the window and with itself, over the whole of d:
   ///     `window.partialProducts(with:inserting: true)` summed.
   /// - Returns: its slot.
-  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision; the gradient is in the
-  ///   window, and there is no factor to solve with before the next insertion.
+  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision; the gradient is in
+  ///   the window, and there is no factor to solve with before the next insertion.
   /// - Complexity: O(m²), and O(m³) once in m/8 times and where λ changes.
   @discardableResult
   public func insert(
@@ -135,9 +136,11 @@ public final class DampedFisher<Element: Scalar> {
     if filled > 0 { try refactor() }
   }
 
-  /// The mean diagonal element of K/m over the gradients in the window: the scale of a relative damping.
+  /// The mean diagonal element of K/m over the gradients in the window: the scale of a relative
+  /// damping.
   ///
-  /// - Parameter square: g·g of a gradient that will take the place of the oldest, where there is one.
+  /// - Parameter square: g·g of a gradient that will take the place of the oldest, where there is
+  ///   one.
   public func meanDiagonal(inserting square: Double?) -> Double {
     let (m, count) = (window.capacity, window.width(inserting: square != nil))
     var sum = 0.0
@@ -157,8 +160,8 @@ public final class DampedFisher<Element: Scalar> {
   var shift: Double { Double(window.capacity) * damping }
 
   /// Before the factor is made anew: whether it still solves as it should. The residual of a stable
-  /// solution is that of rounding S and c, some units of 1e-16·√m; where it is far above, the factor
-  /// is not kept up any more.
+  /// solution is that of rounding S and c, some units of 1e-16·√m; where it is far above, the
+  /// factor is not kept up any more.
   private func checkFactor() {
     let (m, slots, c) = (window.capacity, slots, factor.solveLastUnit())
     var residual = 0.0
@@ -180,8 +183,8 @@ public final class DampedFisher<Element: Scalar> {
   /// Coefficients c, shape [filled], of the direction `F⁻¹gⱼ = Gᵀc` for the gradient in slot j:
   /// `c = m S⁻¹eⱼ`.
   ///
-  /// Exact, and free of the cancellation of `(x − GᵀS⁻¹Gx)/λ` for a gradient within the window, which
-  /// at small λ loses all its digits.
+  /// Exact, and free of the cancellation of `(x − GᵀS⁻¹Gx)/λ` for a gradient within the window,
+  /// which at small λ loses all its digits.
   public func coefficients(forSlot slot: Int) -> [Double] {
     let slots = slots
     let m = Double(window.capacity)
@@ -216,11 +219,11 @@ public final class DampedFisher<Element: Scalar> {
     damping * square + products.reduce(0) { $0 + $1 * $1 } / Double(window.capacity)
   }
 
-  /// `F⁻¹x = (x − GᵀS⁻¹Gx)/λ`, the inverse-Hessian-vector product, for an x outside the window: this
-  /// slice of it.
+  /// `F⁻¹x = (x − GᵀS⁻¹Gx)/λ`, the inverse-Hessian-vector product, for an x outside the window:
+  /// this slice of it.
   ///
-  /// For `x = αgⱼ + y` take `α·direction(forSlot: j)` and this form for y alone. The nearer x is to the
-  /// window's span, the more digits the difference loses before 1/λ enlarges it.
+  /// For `x = αgⱼ + y` take `α·direction(forSlot: j)` and this form for y alone. The nearer x is to
+  /// the window's span, the more digits the difference loses before 1/λ enlarges it.
   ///
   /// - Parameters:
   ///   - x: this slice.

@@ -5,9 +5,9 @@ import LinearAlgebra
 ///     e [d]   carried over; here a slice's
 ///     a = g + e,   x = the stored part of a,   e ← a − x
 ///
-/// Exact in the gradients' precision, beside the rounding of g + e: nothing of a gradient is lost, it only
-/// comes later. Modoranu, Kalinov, Kurtic, Frantar and Alistarh, "Error Feedback Can Accurately
-/// Compress Preconditioners", 2024.
+/// Exact in the gradients' precision, beside the rounding of g + e: nothing of a gradient is lost,
+/// it only comes later. Modoranu, Kalinov, Kurtic, Frantar and Alistarh, "Error Feedback Can
+/// Accurately Compress Preconditioners", 2024.
 final class ErrorFeedback<Element: Scalar> {
   private let cells: [Range<Int>]
   private let form: WindowForm

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// A layer's exact block F = R Σᵣ gᵣ gᵣᵀ, known by the rows g that it is made of, and how far it is from
-/// others. No matrix of the layer's size is formed.
+/// A layer's exact block F = R Σᵣ gᵣ gᵣᵀ, known by the rows g that it is made of, and how far it is
+/// from others. No matrix of the layer's size is formed.
 ///
 ///     g [d_out·(d_in + bias)]   Gₙ_c of an example and a column of ▲, in the order of B ⊗ A
 public final class ExactBlock {

@@ -1,10 +1,10 @@
 import LinearAlgebra
 
-/// A factor's moving average over steps: average ← β·average + (1 − β)·factor, from zero, and divided
-/// by 1 − βᵗ for its readers, as Adam's averages are (Kingma and Ba, 2015).
+/// A factor's moving average over steps: average ← β·average + (1 − β)·factor, from zero, and
+/// divided by 1 − βᵗ for its readers, as Adam's averages are (Kingma and Ba, 2015).
 ///
-/// It is packed, of the element's type: in single precision with β up to 0.9999, an update of relative
-/// size 1 − β is a thousand roundings large, and errors of the past fade with β.
+/// It is packed, of the element's type: in single precision with β up to 0.9999, an update of
+/// relative size 1 − β is a thousand roundings large, and errors of the past fade with β.
 public final class FactorAverage<Element: Scalar> {
   /// Of the factor.
   public let shape: FactorShape

@@ -1,7 +1,8 @@
 import Glibc
 import LinearAlgebra
 
-/// A factor decomposed, or inverted with its damping: plain numbers, which another rank can be sent.
+/// A factor decomposed, or inverted with its damping: plain numbers, which another rank can be
+/// sent.
 ///
 ///     eigen      e [n], then Qᵀ [n, n], an eigenvector a row
 ///     cholesky   (F + shift·I)⁻¹ [n, n], then its log-determinant
@@ -31,7 +32,8 @@ public final class FactorInverse<Element: Scalar> {
 
   /// Becomes that of an average.
   ///
-  /// - Parameter shift: added to the diagonal by `cholesky`; `eigen` adds its own when it is applied.
+  /// - Parameter shift: added to the diagonal by `cholesky`; `eigen` adds its own when it is
+  ///   applied.
   /// - Throws: `KroneckerError` where the average is not finite, `NotPositiveDefinite`.
   /// - Complexity: O(n³).
   public func update(from average: FactorAverage<Element>, shift: Double) throws {

@@ -4,7 +4,8 @@ public struct FactorShape: Sendable, Equatable {
   public enum Form: Sendable {
     /// All of it.
     case dense
-    /// Of unit vectors that do not meet: tokens, each position by itself; or what is kept of a block.
+    /// Of unit vectors that do not meet: tokens, each position by itself; or what is kept of a
+    /// block.
     case diagonal
     /// The unit matrix, of which nothing is stored.
     case unit
@@ -21,8 +22,8 @@ public struct FactorShape: Sendable, Equatable {
     self.form = form
   }
 
-  /// Numbers that make it up: the lower triangle by rows, element (i, j ≤ i) at i(i + 1)/2 + j; or the
-  /// diagonal.
+  /// Numbers that make it up: the lower triangle by rows, element (i, j ≤ i) at i(i + 1)/2 + j; or
+  /// the diagonal.
   public var packedCount: Int {
     switch form {
     case .dense: order * (order + 1) / 2
@@ -37,8 +38,8 @@ public struct FactorShape: Sendable, Equatable {
 /// Eschenhagen, Immer, Turner, Schneider and Hennig, "Kronecker-factored approximate curvature for
 /// modern neural network architectures", arXiv 2311.00636.
 public enum SharedAxis: String, CaseIterable, Codable, Sendable {
-  /// Each position counts as an example; exact for deep linear networks whose every position has its
-  /// own loss.
+  /// Each position counts as an example; exact for deep linear networks whose every position has
+  /// its own loss.
   case expand
   /// Inputs and gradients are summed over the positions first; exact for deep linear networks that
   /// sum or average the positions before the loss.
@@ -90,8 +91,8 @@ public struct KroneckerShape: Sendable, Equatable {
     b = FactorShape(order: outputs, form: isForwardOnly ? .unit : .dense)
   }
 
-  /// Of parameters whose gradients' products are taken as they are, without factors: A is their block
-  /// R Σ v vᵀ [order], or its diagonal, and B the unit matrix of order 1.
+  /// Of parameters whose gradients' products are taken as they are, without factors: A is their
+  /// block R Σ v vᵀ [order], or its diagonal, and B the unit matrix of order 1.
   public init(blockOf order: Int, isDiagonal: Bool) {
     (inputs, hasBias, outputs, positions, axis, isTable) = (order, false, 1, 1, .expand, false)
     a = FactorShape(order: order, form: isDiagonal ? .diagonal : .dense)

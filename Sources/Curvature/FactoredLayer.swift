@@ -6,10 +6,11 @@ public struct FactoredLayer: Sendable {
   public let name: String
   /// The weight's index among the network's tensors.
   public let weight: Int
-  /// The weight or a group of its outputs, and right behind it the bias where it has one (or γ and β).
+  /// The weight or a group of its outputs, and right behind it the bias where it has one (or γ and
+  /// β).
   public let parameters: Range<Int>
-  /// Its factors. The block of a normalisation layer, or of a bias by itself, is A, and B the unit matrix
-  /// of order 1.
+  /// Its factors. The block of a normalisation layer, or of a bias by itself, is A, and B the unit
+  /// matrix of order 1.
   public let shape: KroneckerShape
   /// Numbers of an example's inputs, as the layer is given them.
   public let exampleInputs: Int

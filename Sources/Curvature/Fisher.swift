@@ -1,7 +1,7 @@
 /// Which vectors ▲ a curvature matrix is made of: R Σₙ Σ_c Jₙᵀ ▲ₙ_c ▲ₙ_cᵀ Jₙ.
 public enum Fisher: Codable, Equatable, Sendable {
-  /// The columns of a square root of the loss's Hessian by the outputs: the Gauss–Newton matrix, which
-  /// for these losses is the Fisher matrix.
+  /// The columns of a square root of the loss's Hessian by the outputs: the Gauss–Newton matrix,
+  /// which for these losses is the Fisher matrix.
   case type2
   /// Gradients for targets that the model itself draws: the same in expectation.
   case monteCarlo(samples: Int)

@@ -4,9 +4,9 @@ import LinearAlgebra
 ///
 ///     G [m, d]   here the columns of a slice of d, cut in blocks
 ///
-/// Stored block by block, in a block row by row, so that products run over whole blocks: in memory, or
-/// in pages of a file, of which those of a block or two are in this process's memory at a time. Numbers
-/// are in single precision, or in double precision where single would round them.
+/// Stored block by block, in a block row by row, so that products run over whole blocks: in memory,
+/// or in pages of a file, of which those of a block or two are in this process's memory at a time.
+/// Numbers are in single precision, or in double precision where single would round them.
 public final class GradientRows {
   /// m.
   public let count: Int
@@ -90,8 +90,8 @@ public final class GradientRows {
     return .pages(try PagedBuffer(count: size, in: directory))
   }
 
-  /// Bytes of memory of `count` rows of a slice, and of a block of them that is worked on; of pages,
-  /// those of the block and the next.
+  /// Bytes of memory of `count` rows of a slice, and of a block of them that is worked on; of
+  /// pages, those of the block and the next.
   public static func bytes(
     count: Int, blocks: [Range<Int>], isPaged: Bool = false, isDouble: Bool = false
   ) -> Int {
@@ -169,8 +169,8 @@ public final class GradientRows {
     }
   }
 
-  /// Columns of a block in double precision, shape [m, columns], row by row, in memory that the next call
-  /// overwrites; all of them where none are named.
+  /// Columns of a block in double precision, shape [m, columns], row by row, in memory that the
+  /// next call overwrites; all of them where none are named.
   func doubles(ofBlock index: Int, columns: [Int]?) -> UnsafeMutablePointer<Double> {
     let (to, n) = (scratch.pointer, blocks[index].count)
     switch numbers(ofBlock: index) {

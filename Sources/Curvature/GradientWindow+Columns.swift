@@ -3,13 +3,14 @@ import LinearAlgebra
 extension GradientWindow {
   /// A window of the same gradients in other columns.
   ///
-  /// Where it is sparse and a row has more numbers in a cell than the new one keeps, the largest stay.
+  /// Where it is sparse and a row has more numbers in a cell than the new one keeps, the largest
+  /// stay.
   ///
   /// - Parameters:
   ///   - other: of as many cells.
   ///   - cells: the new columns.
-  ///   - columns: of each new column the one of `other` in the same cell that it is, or −1 for one of
-  ///     zeros.
+  ///   - columns: of each new column the one of `other` in the same cell that it is, or −1 for one
+  ///     of zeros.
   public convenience init(_ other: GradientWindow, cells: [Range<Int>], columns: [Int32]) {
     precondition(
       cells.count == other.cells.count && columns.count == cells.last?.upperBound ?? 0,
@@ -45,8 +46,8 @@ extension GradientWindow {
     for (i, column) in columns.enumerated() { new[i] = column < 0 ? 0 : old[Int(column) - first] }
   }
 
-  /// A cell's part of `GGᵀ`, of the filled slots: the lower triangle, shape [filled, filled]; what lies
-  /// above it is not to be used.
+  /// A cell's part of `GGᵀ`, of the filled slots: the lower triangle, shape [filled, filled]; what
+  /// lies above it is not to be used.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func writeProducts(

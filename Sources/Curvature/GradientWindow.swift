@@ -5,11 +5,11 @@ import Sharding
 ///
 ///     G [m, d]   the window; here the columns of a slice of d, cut in cells
 ///
-/// It is stored cell by cell, so that no product on a cell depends on which others are here. The window
-/// starts as zeros: an empty slot adds nothing to a product and is not read.
+/// It is stored cell by cell, so that no product on a cell depends on which others are here. The
+/// window starts as zeros: an empty slot adds nothing to a product and is not read.
 ///
-/// G is what is stored. Where its form is another than that of gradients, a gradient is brought to it
-/// by `stage` before its products are taken, and these are exact for it.
+/// G is what is stored. Where its form is another than that of gradients, a gradient is brought to
+/// it by `stage` before its products are taken, and these are exact for it.
 public final class GradientWindow<Element: Scalar> {
   /// m.
   public let capacity: Int
@@ -80,8 +80,8 @@ public final class GradientWindow<Element: Scalar> {
   public var sliceCount: Int { cells.last?.upperBound ?? 0 }
 
   /// Brings a gradient to the form in which it will be stored: its numbers rounded, and of a sparse
-  /// window the largest in each cell, what earlier ones left out added to it. Nothing changes in the
-  /// window before the gradient is inserted.
+  /// window the largest in each cell, what earlier ones left out added to it. Nothing changes in
+  /// the window before the gradient is inserted.
   ///
   /// - Parameter x: this slice of a gradient; overwritten.
   public func stage(_ x: UnsafeMutableBufferPointer<Element>) {

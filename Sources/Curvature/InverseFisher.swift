@@ -1,16 +1,18 @@
 import LinearAlgebra
 import Sharding
 
-/// The inverse of a damped empirical Fisher matrix of which this address space holds some columns of the
-/// gradients: never formed, asked for its products, its elements and what they tell of the gradients.
+/// The inverse of a damped empirical Fisher matrix of which this address space holds some columns
+/// of the gradients: never formed, asked for its products, its elements and what they tell of the
+/// gradients.
 ///
 ///     G [m, d/p]   these columns
 ///     F [d, d]     λI + (1/m) GᵀG
 ///
-/// Vectors are in double precision, of shape [d/p], this slice. Sums over all blocks are taken by `fold`;
-/// where that communicates, all that asks does. A product takes a few sums of m numbers. Each answer comes with a bound on its relative error; where that is above
-/// `RefinedInverse.largestError`, there is none. Frantar, Kurtic and Alistarh, M-FAC, 2021, the static
-/// algorithm; for its digits see `RefinedInverse`.
+/// Vectors are in double precision, of shape [d/p], this slice. Sums over all blocks are taken by
+/// `fold`; where that communicates, all that asks does. A product takes a few sums of m numbers.
+/// Each answer comes with a bound on its relative error; where that is above
+/// `RefinedInverse.largestError`, there is none. Frantar, Kurtic and Alistarh, M-FAC, 2021, the
+/// static algorithm; for its digits see `RefinedInverse`.
 public final class InverseFisher {
   /// λ.
   public let damping: Double
@@ -99,8 +101,9 @@ public final class InverseFisher {
     return elements
   }
 
-  /// `GF⁻¹x`, shape [m], the same in all address spaces: for a test gradient x, how much of a loss a small step on
-  /// each row's examples would take away from the test loss. Koh and Liang, 2017, without their sign.
+  /// `GF⁻¹x`, shape [m], the same in all address spaces: for a test gradient x, how much of a loss
+  /// a small step on each row's examples would take away from the test loss. Koh and Liang, 2017,
+  /// without their sign.
   public func influence(on x: UnsafeBufferPointer<Double>) throws -> [Double] {
     let solution = try inverse.solve(Array(x))
     try check(solution.productsError)

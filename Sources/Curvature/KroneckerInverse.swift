@@ -1,8 +1,8 @@
 import Glibc
 import LinearAlgebra
 
-/// The inverse of a layer's damped curvature, `(B ⊗ A + damping)⁻¹`, from both factors' decompositions
-/// or inverses.
+/// The inverse of a layer's damped curvature, `(B ⊗ A + damping)⁻¹`, from both factors'
+/// decompositions or inverses.
 ///
 ///     V, U [d_out, d_in + bias] row-major, or of a table [d_in, d_out]: a weight, and a bias
 public final class KroneckerInverse<Element: Scalar> {
@@ -59,13 +59,15 @@ public final class KroneckerInverse<Element: Scalar> {
 
   /// U = (B ⊗ A + damping)⁻¹ V; of U some rows alone where no more are wanted.
   ///
-  /// The last two products are made some rows of U at a time, always the same ones together, and apart
-  /// from them its column of the bias: whichever of them a rank makes, it makes the same bits.
+  /// The last two products are made some rows of U at a time, always the same ones together, and
+  /// apart from them its column of the bias: whichever of them a rank makes, it makes the same
+  /// bits.
   ///
   /// - Parameters:
   ///   - v: the weight, then the bias, as in the layout of parameters.
   ///   - u: of the same order; it may be v.
-  ///   - wanted: elements of u that are to be made, nil for all. Others, beside them, are overwritten too.
+  ///   - wanted: elements of u that are to be made, nil for all. Others, beside them, are
+  ///     overwritten too.
   public func apply(
     _ v: UnsafePointer<Element>, into u: UnsafeMutablePointer<Element>,
     only wanted: [Range<Int>]? = nil

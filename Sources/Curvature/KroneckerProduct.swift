@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// A layer's damped curvature as a product, `V ↦ B V A + λV`, of full factors: for conjugate gradients
-/// instead of inverses.
+/// A layer's damped curvature as a product, `V ↦ B V A + λV`, of full factors: for conjugate
+/// gradients instead of inverses.
 public final class KroneckerProduct<Element: Scalar> {
   /// Of the layer.
   public let shape: KroneckerShape
@@ -64,8 +64,8 @@ public final class KroneckerProduct<Element: Scalar> {
 }
 
 extension KroneckerShape {
-  /// The matrix [d_out, d_in + 1] of a layer whose weight [d_out, d_in] and bias [d_out] lie one behind
-  /// the other, as in the layout of parameters; without a bias a copy.
+  /// The matrix [d_out, d_in + 1] of a layer whose weight [d_out, d_in] and bias [d_out] lie one
+  /// behind the other, as in the layout of parameters; without a bias a copy.
   public func gather<Element: Scalar>(
     _ parameters: UnsafePointer<Element>, into matrix: UnsafeMutablePointer<Element>
   ) {

@@ -1,7 +1,8 @@
 import LinearAlgebra
 
-/// The sums over a micro-batch of which a layer's Kronecker factors are made, as packed triangles: not
-/// scaled yet, so that the sums of micro-batches can be added, in a fixed tree, whoever made them.
+/// The sums over a micro-batch of which a layer's Kronecker factors are made, as packed triangles:
+/// not scaled yet, so that the sums of micro-batches can be added, in a fixed tree, whoever made
+/// them.
 public final class KroneckerSums<Element: Scalar> {
   /// Of the layer.
   public let shape: KroneckerShape
@@ -83,7 +84,8 @@ public final class KroneckerSums<Element: Scalar> {
 
   // MARK: Inputs
 
-  /// Leaves `factor`·MᵀM in the workspace, and its rows' sum where there is a bias; returns the rows.
+  /// Leaves `factor`·MᵀM in the workspace, and its rows' sum where there is a bias; returns the
+  /// rows.
   private func gram(_ m: UnsafePointer<Element>, _ rows: Int, factor: Double) -> Int {
     Element.addGram(
       rows: rows, columns: shape.inputs, alpha: Element(factor), m, beta: 0,

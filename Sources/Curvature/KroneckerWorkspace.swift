@@ -2,8 +2,8 @@ import LinearAlgebra
 
 /// Memory that the inverses of layers take turns with.
 public final class KroneckerWorkspace<Element: Scalar> {
-  /// Rows of a product that are made at once: enough for BLAS to be as fast as with all of them, and few
-  /// enough for ranks to share them evenly.
+  /// Rows of a product that are made at once: enough for BLAS to be as fast as with all of them,
+  /// and few enough for ranks to share them evenly.
   static var rowsAtOnce: Int { 96 }
 
   /// Each of a layer's matrix.

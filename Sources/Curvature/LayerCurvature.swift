@@ -9,8 +9,8 @@ public enum CurvatureOperator: String, CaseIterable, Codable, Sendable {
   case fisher
 }
 
-/// A layer's damped curvature as a product, from samples of several micro-batches: neither its block of
-/// the Fisher matrix nor its factors are formed.
+/// A layer's damped curvature as a product, from samples of several micro-batches: neither its
+/// block of the Fisher matrix nor its factors are formed.
 ///
 ///   factored   V ↦ B V A + λV, as V A and then B (V A), each a sum over all micro-batches
 ///   fisher     v ↦ R Σₙ Σ_c vec(Gₙ_c) ⟨Gₙ_c, v⟩ + λv
@@ -41,7 +41,8 @@ public final class LayerCurvature<Element: Scalar> {
     self.samples = samples
     self.damping = damping
     sumCount = Self.sumCount(shape, operation)
-    // R alone is in the scale of A. Samples are means over reduced positions; S² is in the scale of B.
+    // R alone is in the scale of A. Samples are means over reduced positions; S² is in the scale of
+    // B.
     let square = Double(shape.axis == .reduce ? shape.positions * shape.positions : 1)
     scale =
       operation == .fisher ? scales.a : scales.a * square * (hasOutputs ? scales.b : 1)

@@ -1,13 +1,14 @@
 import LinearAlgebra
 
-/// A layer's inputs x and output gradients g of a micro-batch, from which its curvature multiplies a
-/// vector: neither a block of the Fisher matrix nor Kronecker factors are formed.
+/// A layer's inputs x and output gradients g of a micro-batch, from which its curvature multiplies
+/// a vector: neither a block of the Fisher matrix nor Kronecker factors are formed.
 ///
 ///     v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
 ///
-/// The exact block, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, takes two passes through the layer:
-/// z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ. So does V Σ x xᵀ, with h = z; and
-/// Σ g (gᵀ V) two products. What factors reduce is kept as its mean over the positions.
+/// The exact block, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, takes two passes through the
+/// layer: z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ. So does V Σ x xᵀ,
+/// with h = z; and Σ g (gᵀ V) two products. What factors reduce is kept as its mean over the
+/// positions.
 ///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 public final class LayerSamples<Element: Scalar> {
@@ -191,14 +192,15 @@ public final class LayerSamples<Element: Scalar> {
       h: gradients.pointer + (example * columns + column) * width, y)
   }
 
-  /// `y = V Σ x xᵀ`, a 1 appended to x for a bias; of means over the positions where the factors are
-  /// reduced.
+  /// `y = V Σ x xᵀ`, a 1 appended to x for a bias; of means over the positions where the factors
+  /// are reduced.
   public func multiplyInputs(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     forward(v)
     backward(examples: 0..<examples, h: workspace.outputs.pointer, y)
   }
 
-  /// `y = Σ g gᵀ V`, the bias a column of V; of means over the positions where the factors are reduced.
+  /// `y = Σ g gᵀ V`, the bias a column of V; of means over the positions where the factors are
+  /// reduced.
   public func multiplyOutputs(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     let (rows, weight) = (examples * columns * positions, shape.inputs * shape.outputs)
     let step = shape.outputChunk(Element.self)

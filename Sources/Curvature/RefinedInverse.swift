@@ -17,13 +17,15 @@ public struct LostDigits: Error, CustomStringConvertible {
   public var description: String {
     let size = error < 1 ? "\(Float(error))" : "as large as the answer"
     return """
-      λ \(damping) disappears beside these \(count) gradients: the relative error of the answer may be \
-      \(size); expected at most \(RefinedInverse.largestError), which a larger λ brings about
+      λ \(damping) disappears beside these \(count) gradients: the relative error of the answer \
+      may be \(size); expected at most \(RefinedInverse.largestError), which a larger λ brings \
+      about
       """
   }
 }
 
-/// How far rounding moves the Cholesky factor L of a matrix `S = K + σI` with σ > 0, relative to √σ.
+/// How far rounding moves the Cholesky factor L of a matrix `S = K + σI` with σ > 0, relative to
+/// √σ.
 ///
 ///     κ   1 + tr(K)/σ ≥ the condition number of S
 ///     u   2⁻⁵³
@@ -42,9 +44,9 @@ struct ShiftedRounding {
   var ofColumns: Double { Self.ofASum * condition.squareRoot() }
 }
 
-/// The inverse of a damped empirical Fisher matrix, to the last digits that its gradients allow: also
-/// with more gradients than coordinates, gradients that depend on each other, and gradients beside which
-/// λ disappears in rounding.
+/// The inverse of a damped empirical Fisher matrix, to the last digits that its gradients allow:
+/// also with more gradients than coordinates, gradients that depend on each other, and gradients
+/// beside which λ disappears in rounding.
 ///
 ///     F [d, d]   λI + (1/m) GᵀG over the kept coordinates
 ///     S [m, m]   mλI + GGᵀ = LLᵀ
@@ -52,16 +54,17 @@ struct ShiftedRounding {
 ///     u          2⁻⁵³
 ///
 /// L is the Cholesky factor of S where uκ is small. Else it is the triangle of the orthogonal
-/// factorisation of `[Gᵀ; √(mλ) I]`, whose error is u√κ. Either way `F⁻¹ ≈ (I − GᵀS⁻¹G)/λ` is but the start
-/// of an iterative refinement, whose residuals `x − Fy` have twice the digits of double precision: each
-/// round multiplies the error by about that of L. What the last round has changed tells what is left. With
-/// at most m coordinates the start is F itself, factored as `[G; √(mλ) I]` is.
+/// factorisation of `[Gᵀ; √(mλ) I]`, whose error is u√κ. Either way `F⁻¹ ≈ (I − GᵀS⁻¹G)/λ` is but
+/// the start of an iterative refinement, whose residuals `x − Fy` have twice the digits of double
+/// precision: each round multiplies the error by about that of L. What the last round has changed
+/// tells what is left. With at most m coordinates the start is F itself, factored as `[G; √(mλ) I]`
+/// is.
 ///
-/// One address space: sums over blocks are taken by `fold`, so that a block alone and the cells of all
-/// ranks are the same code.
+/// One address space: sums over blocks are taken by `fold`, so that a block alone and the cells of
+/// all ranks are the same code.
 public final class RefinedInverse {
-  /// Joins the numbers of all blocks, wherever they are, in a fixed tree over the blocks; the result is
-  /// the same wherever it is taken.
+  /// Joins the numbers of all blocks, wherever they are, in a fixed tree over the blocks; the
+  /// result is the same wherever it is taken.
   ///
   /// - Parameters:
   ///   - leaf: the numbers of a block of this address space.
@@ -72,8 +75,8 @@ public final class RefinedInverse {
 
   /// The largest relative error of an answer that is given: three digits.
   public static let largestError = 1e-3
-  /// The error of L above which it is not made of S, and that of an element of the diagonal above which
-  /// it is computed by elimination.
+  /// The error of L above which it is not made of S, and that of an element of the diagonal above
+  /// which it is computed by elimination.
   private static let goodError = 1e-10
   /// u.
   private static let unit = Double.ulpOfOne / 2
@@ -178,8 +181,8 @@ public final class RefinedInverse {
     return TallRows(columns: m, numbers: numbers)
   }
 
-  /// The m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order, from the singular values
-  /// of G.
+  /// The m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order, from the
+  /// singular values of G.
   ///
   /// - Complexity: O(dm²).
   public static func eigenvalues(of rows: GradientRows, fold: Fold) throws -> [Double] {
@@ -229,8 +232,8 @@ public final class RefinedInverse {
     var products = ExtendedNumbers(zeros: rows.count)
     var last = Change(norm: .infinity, element: .infinity, products: .infinity)
     var errors = (y: Double.infinity, products: Double.infinity)
-    // Where L is good each round leaves as much of what is left as the one before it; elsewhere what a
-    // round has changed is all that is known.
+    // Where L is good each round leaves as much of what is left as the one before it; elsewhere
+    // what a round has changed is all that is known.
     let isSteady = (all?.error ?? factorError) <= Self.goodError
     func rest(_ now: Double, _ last: Double) -> Double {
       isSteady ? now * min(now / last, 1) : now
@@ -261,7 +264,8 @@ public final class RefinedInverse {
       values: y.rounded, products: products, error: errors.y, productsError: errors.products)
   }
 
-  /// Each number says what a round has changed: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and ‖G·step‖/‖Gy‖.
+  /// Each number says what a round has changed: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and
+  /// ‖G·step‖/‖Gy‖.
   private struct Change {
     let norm: Double
     let element: Double
@@ -337,8 +341,8 @@ public final class RefinedInverse {
       products: size > 0 ? (difference / size).squareRoot() : 0)
   }
 
-  /// About F⁻¹x: with `t = S⁻¹Gx` and `r = x − Gᵀt` it is `mGᵀS⁻¹t + (r − GᵀS⁻¹Gr)/λ`, which keeps its
-  /// digits for an x near the span of the gradients, where `r/λ` alone would lose them.
+  /// About F⁻¹x: with `t = S⁻¹Gx` and `r = x − Gᵀt` it is `mGᵀS⁻¹t + (r − GᵀS⁻¹Gr)/λ`, which keeps
+  /// its digits for an x near the span of the gradients, where `r/λ` alone would lose them.
   private func firstSolution(_ x: [Double]) throws -> [Double] {
     if let all {
       let right = try fold(
@@ -441,8 +445,8 @@ public final class RefinedInverse {
 
   /// `[F⁻¹]ᵢᵢ`, and a bound on their relative errors.
   ///
-  /// An element is `(1 − s)/λ` where its leverage s leaves digits of that difference. The others, at most
-  /// 2m, are eliminated together, and of each the value of the smaller bound is taken.
+  /// An element is `(1 − s)/λ` where its leverage s leaves digits of that difference. The others,
+  /// at most 2m, are eliminated together, and of each the value of the smaller bound is taken.
   ///
   /// - Parameter leverages: of all coordinates.
   /// - Returns: one for each coordinate; 0 where it is left out.

@@ -4,8 +4,8 @@ extension SurgeonModel {
   /// What the removal of kept coordinates Q, all together, adds to the minimum of the model:
   /// `½ β̃_Qᵀ ([F_R⁻¹]_QQ)⁻¹ β̃_Q = (λ/2) β̃_Qᵀ (I − VᵀV)⁻¹ β̃_Q` with `V = L⁻¹G_Q`.
   ///
-  /// Exact, by the smaller of two matrices: that of order n, or, as `(I − VᵀV)⁻¹ = I + Vᵀ(I − VVᵀ)⁻¹V`,
-  /// one of order m.
+  /// Exact, by the smaller of two matrices: that of order n, or, as `(I − VᵀV)⁻¹ = I + Vᵀ(I −
+  /// VVᵀ)⁻¹V`, one of order m.
   ///
   /// - Parameters:
   ///   - gradients: shape [n, m], the column of G for each coordinate.

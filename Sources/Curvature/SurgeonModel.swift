@@ -3,20 +3,20 @@ import LinearAlgebra
 /// What becomes of the quadratic model of a loss when weights are removed and all others adjust.
 ///
 ///     q(δ) = gᵀδ + ½ δᵀFδ     the model; F = λI + (1/m) GᵀG, g = Gᵀc with c = (η/m)·1
-///     M, R                     the coordinates that are removed, δ_M = −w_M, and those that are kept
-///     S_R [m, m]               mλI + G_R G_Rᵀ
+///     M, R                     the coordinates that are removed, δ_M = −w_M, and those that are
+///     kept S_R [m, m]               mλI + G_R G_Rᵀ
 ///     v [m]                    u − mc, with u = G_M w_M
 ///
-/// The minimum over δ_R is `δ_R = G_Rᵀ S_R⁻¹ v`, exactly, however many weights are removed together: one
-/// system of order m. For a coordinate i, kept or removed, `β̃ᵢ = wᵢ + gᵢᵀ S_R⁻¹ v` and `sᵢ = gᵢᵀ S_R⁻¹ gᵢ`
-/// give the exact change of that minimum when i alone changes sides.
+/// The minimum over δ_R is `δ_R = G_Rᵀ S_R⁻¹ v`, exactly, however many weights are removed
+/// together: one system of order m. For a coordinate i, kept or removed, `β̃ᵢ = wᵢ + gᵢᵀ S_R⁻¹ v`
+/// and `sᵢ = gᵢᵀ S_R⁻¹ gᵢ` give the exact change of that minimum when i alone changes sides.
 ///
-/// A block of n < m coordinates that is a model of its own is solved by its matrix of order n instead.
-/// S_R is always formed of the kept columns: to subtract those of M from a stored K would leave its
-/// rounding, ulp(K), where mλ has to show, and save at most half of the product.
+/// A block of n < m coordinates that is a model of its own is solved by its matrix of order n
+/// instead. S_R is always formed of the kept columns: to subtract those of M from a stored K would
+/// leave its rounding, ulp(K), where mλ has to show, and save at most half of the product.
 ///
-/// Optimal Brain Surgeon (Hassibi and Stork, 1993) for sets of any size, with the matrix of WoodFisher
-/// (Singh and Alistarh, 2020) and M-FAC (Frantar, Kurtic and Alistarh, 2021).
+/// Optimal Brain Surgeon (Hassibi and Stork, 1993) for sets of any size, with the matrix of
+/// WoodFisher (Singh and Alistarh, 2020) and M-FAC (Frantar, Kurtic and Alistarh, 2021).
 public struct SurgeonModel {
   /// The numbers of a model that are chosen.
   public struct Settings: Hashable, Sendable {
@@ -211,8 +211,8 @@ public struct SurgeonModel {
       damping: damping, gradientScale: gradientScale, fold: { leaf, _ in try leaf(block) })
   }
 
-  /// The model of several blocks, where λ disappears beside their gradients: `F_RR δ_R = G_Rᵀv/m`, and
-  /// `t = (v − G_R δ_R)/(mλ)`.
+  /// The model of several blocks, where λ disappears beside their gradients: `F_RR δ_R = G_Rᵀv/m`,
+  /// and `t = (v − G_R δ_R)/(mλ)`.
   ///
   /// - Parameters:
   ///   - blocks: of `rows`, one after another.
@@ -354,8 +354,8 @@ public struct SurgeonModel {
     /// s = gᵀS_R⁻¹g; below 1 where it is kept.
     public let leverage: Double
     let damping: Double
-    /// `(1 − s)/λ`, the diagonal element of the kept coordinates' inverse; with nothing removed that is
-    /// `[F⁻¹]ᵢᵢ`.
+    /// `(1 − s)/λ`, the diagonal element of the kept coordinates' inverse; with nothing removed
+    /// that is `[F⁻¹]ᵢᵢ`.
     public let inverse: Double
     /// Whether it is known by itself, or does not matter since the coordinate is removed.
     let isExact: Bool
@@ -368,8 +368,8 @@ public struct SurgeonModel {
       isExact = inverse != nil
     }
 
-    /// What its removal adds to the minimum, where it is kept: `λβ̃²/(2(1 − s))`. With nothing removed
-    /// and without gradient it is Optimal Brain Surgeon's `w²/(2[F⁻¹]ᵢᵢ)`.
+    /// What its removal adds to the minimum, where it is kept: `λβ̃²/(2(1 − s))`. With nothing
+    /// removed and without gradient it is Optimal Brain Surgeon's `w²/(2[F⁻¹]ᵢᵢ)`.
     public var cost: Double { weight * weight / (2 * inverse) }
 
     /// What taking it back subtracts from the minimum, where it is removed: `λβ̃²/(2(1 + s))`.
@@ -412,7 +412,8 @@ public struct SurgeonModel {
     gram.factor.solve(b)
   }
 
-  /// `F⁻¹x` with nothing removed, where λ would disappear in `(x − GᵀS⁻¹Gx)/λ`; nil where it does not.
+  /// `F⁻¹x` with nothing removed, where λ would disappear in `(x − GᵀS⁻¹Gx)/λ`; nil where it does
+  /// not.
   ///
   /// - Throws: `LostDigits` where λ disappears altogether.
   public func inverseProduct(_ x: [Double]) throws -> [Double]? {

@@ -5,8 +5,8 @@ import LinearAlgebra
 ///     G_R G_Rᵀ = Q diag(e) Qᵀ     once, in place of a factor for each λ
 ///     S_R⁻¹ = Q diag(1/(e + mλ)) Qᵀ
 ///
-/// With `H = QᵀG`, also made once, `sᵢ = Σ_k H_ki²/(e_k + mλ)` and `β̃ᵢ = wᵢ + Σ_k H_ki r_k/(e_k + mλ)`,
-/// `r = Qᵀv`: O(m) for each coordinate, λ and η.
+/// With `H = QᵀG`, also made once, `sᵢ = Σ_k H_ki²/(e_k + mλ)` and `β̃ᵢ = wᵢ + Σ_k H_ki r_k/(e_k +
+/// mλ)`, `r = Qᵀv`: O(m) for each coordinate, λ and η.
 public final class SurgeonSpectrum {
   /// m.
   public let count: Int
@@ -85,7 +85,8 @@ public final class SurgeonSpectrum {
   }
 
   /// - Returns: for each model, for each coordinate of a block, in their order.
-  /// - Complexity: O(m²) for each coordinate, at the speed of a matrix product, and O(m) for each model.
+  /// - Complexity: O(m²) for each coordinate, at the speed of a matrix product, and O(m) for each
+  ///   model.
   public func coordinates<Element: Scalar>(
     of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>,
     for models: [SurgeonModel.Settings]

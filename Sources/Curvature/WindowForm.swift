@@ -4,8 +4,8 @@ import LinearAlgebra
 public struct WindowForm: Codable, Equatable, Sendable {
   /// Of the stored numbers.
   public var type: RowType
-  /// The share of a cell's coordinates that are kept, those largest in magnitude, in (0, 1]. Below 1
-  /// what is left out is carried over to the next gradient.
+  /// The share of a cell's coordinates that are kept, those largest in magnitude, in (0, 1]. Below
+  /// 1 what is left out is carried over to the next gradient.
   public var density: Double
 
   /// - Parameters:

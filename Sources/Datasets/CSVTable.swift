@@ -2,9 +2,10 @@ import Formats
 
 /// The numbers of a CSV file: a target column, and features in all others.
 ///
-/// The first line names the columns where the options say so. Where they say nothing, it does if any
-/// of its cells is text, or if its numbers are quoted and those below are not; for classification,
-/// the cell of the target column does not count, where its place is known without names.
+/// The first line names the columns where the options say so. Where they say nothing, it does if
+/// any of its cells is text, or if its numbers are quoted and those below are not; for
+/// classification, the cell of the target column does not count, where its place is known without
+/// names.
 struct CSVTable {
   enum Target {
     /// Shape [rows].

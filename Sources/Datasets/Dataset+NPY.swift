@@ -9,7 +9,8 @@ extension Dataset {
   ///
   /// The first dimension counts examples. Inputs are taken as they are: nothing is scaled or
   /// standardised. Integer targets [n] or [n, positions] are classes from 0 to the largest of the
-  /// training part (of the whole file, where it is split); float targets [n] or [n, k] are k values.
+  /// training part (of the whole file, where it is split); float targets [n] or [n, k] are k
+  /// values.
   ///
   /// - Parameter files: two or four paths.
   /// - Throws: `DatasetError` naming the file and, where there is one, the element at fault.

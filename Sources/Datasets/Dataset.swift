@@ -63,8 +63,8 @@ public struct Dataset: Sendable, CustomStringConvertible {
 }
 
 extension Dataset {
-  /// The shape [channels, height, width] of images that are stored as [height, width, channels]; nil
-  /// where they do not look like such.
+  /// The shape [channels, height, width] of images that are stored as [height, width, channels];
+  /// nil where they do not look like such.
   package var channelsFirst: [Int]? {
     let shape = inputShape
     guard shape.count == 3, shape[2] <= 4, shape[0] > 4, shape[1] > 4 else { return nil }

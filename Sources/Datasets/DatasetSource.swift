@@ -107,8 +107,8 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
   /// The largest value of a pixel; divided by it, pixels lie in [0, 1].
   public var pixelMaximum: Int { self == .digits ? 16 : 255 }
 
-  /// Mean and standard deviation of the training part's pixels divided by `pixelMaximum`, where they
-  /// are customarily standardised; else 0 and 1. For each channel, or one for all.
+  /// Mean and standard deviation of the training part's pixels divided by `pixelMaximum`, where
+  /// they are customarily standardised; else 0 and 1. For each channel, or one for all.
   public var standardization: (mean: [Double], std: [Double]) {
     switch self {
     case .fashionMNIST: ([0.2860], [0.3530])

@@ -20,7 +20,8 @@ public struct ExampleSubset: Examples {
     self.members = members
   }
 
-  /// `count` examples that are held out, drawn by a seed, and the others, both in the order of the whole.
+  /// `count` examples that are held out, drawn by a seed, and the others, both in the order of the
+  /// whole.
   public static func split(
     _ whole: any Examples, holdingOut count: Int, seed: UInt64
   ) -> (heldOut: ExampleSubset, rest: ExampleSubset) {

@@ -3,9 +3,9 @@ import RandomNumbers
 
 /// Random crops and flips of training images: another variant of each image in each epoch.
 ///
-/// A frame of `cropPadding` zero pixels is put around the image, a window of the image's size is cut
-/// out at a random place, and with probability ½ its columns are reversed. What becomes of an image
-/// is a pure function of (seed, epoch, index): ranks and batches never change it.
+/// A frame of `cropPadding` zero pixels is put around the image, a window of the image's size is
+/// cut out at a random place, and with probability ½ its columns are reversed. What becomes of an
+/// image is a pure function of (seed, epoch, index): ranks and batches never change it.
 ///
 /// The usual augmentation of CIFAR-10; Lee, Xie, Gallagher, Zhang and Tu, "Deeply-supervised nets",
 /// 2015, and He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016, 4.2.

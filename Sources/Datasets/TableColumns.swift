@@ -29,8 +29,8 @@ public struct TableColumns: Sendable, Equatable {
 
 extension TableColumns.Column {
   /// Mean and standard deviation of a column over the training part, which standardise it:
-  /// mean = Σv/n, std = √(Σ(v − mean)²/n), both sums in the order of `rows` and in double precision.
-  /// A constant column has its mean and std 1.
+  /// mean = Σv/n, std = √(Σ(v − mean)²/n), both sums in the order of `rows` and in double
+  /// precision. A constant column has its mean and std 1.
   ///
   /// - Parameters:
   ///   - values: shape [all rows, columns], of which it is column `column`.

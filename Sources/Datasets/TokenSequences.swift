@@ -5,8 +5,8 @@ import Formats
 ///     S   tokens in a sequence
 ///     N   tokens of this part
 ///
-/// Sequence i is tokens i·S to i·S + S − 1, and its classes are tokens i·S + 1 to i·S + S; there are
-/// (N − 1)/S of them, and what is left over is dropped.
+/// Sequence i is tokens i·S to i·S + S − 1, and its classes are tokens i·S + 1 to i·S + S; there
+/// are (N − 1)/S of them, and what is left over is dropped.
 public struct TokenSequences: Examples {
   /// In as many bytes as they need. (A type parameter would leave `fill` unspecialised.)
   public enum Tokens: Sendable, Equatable {

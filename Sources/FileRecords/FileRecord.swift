@@ -1,4 +1,5 @@
-/// What a file held when it was opened for reading: enough to tell whether ranks have read the same.
+/// What a file held when it was opened for reading: enough to tell whether ranks have read the
+/// same.
 package struct FileRecord: Equatable, Sendable {
   /// Formats have their headers there.
   package static let startCount = 4096
@@ -38,7 +39,8 @@ extension FileRecord: CustomStringConvertible {
       path: String(parts[3]), size: size, start: String(parts[1]), contents: String(parts[2]))
   }
 
-  /// In what another file differs first, and what that is of both; nil where the digests are the same.
+  /// In what another file differs first, and what that is of both; nil where the digests are the
+  /// same.
   package func difference(from other: FileRecord) -> (what: String, own: String, other: String)? {
     if size != other.size { return ("size in bytes", "\(size)", "\(other.size)") }
     if start != other.start {

@@ -2,8 +2,8 @@ import Synchronization
 
 /// The files that this process has opened for reading, for the ranks to compare.
 ///
-/// Whoever opens a file adds to it, and every agreement of the ranks takes from it: neither knows the
-/// other, so that a new reader is compared without a line of its own.
+/// Whoever opens a file adds to it, and every agreement of the ranks takes from it: neither knows
+/// the other, so that a new reader is compared without a line of its own.
 package enum OpenedFiles {
   /// What tells whether a file is the one that was opened before.
   package struct Stamp: Equatable, Sendable {

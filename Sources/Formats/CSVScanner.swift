@@ -150,7 +150,8 @@ package struct CSVScanner {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Whether a cell says that its value is missing, as R, pandas, SQL and the UCI repository write it.
+  /// Whether a cell says that its value is missing, as R, pandas, SQL and the UCI repository write
+  /// it.
   package func isMissing(_ cell: Cell) -> Bool {
     if cell.range.isEmpty || number(in: cell)?.isNaN == true { return true }
     return cell.range.count <= 4 && Self.missing.contains(text(of: cell))

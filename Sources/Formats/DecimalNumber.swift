@@ -1,5 +1,5 @@
-/// The number that a text says: [sign] digits [. digits] [e [sign] digits], rounded once; or, signed
-/// or not and in any case, nan, inf or infinity. Spaces around it are allowed.
+/// The number that a text says: [sign] digits [. digits] [e [sign] digits], rounded once; or,
+/// signed or not and in any case, nan, inf or infinity. Spaces around it are allowed.
 ///
 /// - Returns: nil where the text is anything else; an infinity where the number is too large.
 ///

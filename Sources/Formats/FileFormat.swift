@@ -1,8 +1,8 @@
 /// What a file is, as its first bytes say: the formats that data are kept in and that are taken for
 /// one another.
 ///
-/// Readers without a mark of their own (tokens, tables, texts) refuse what has another format's mark;
-/// readers of a marked format name what they were given instead.
+/// Readers without a mark of their own (tokens, tables, texts) refuse what has another format's
+/// mark; readers of a marked format name what they were given instead.
 package enum FileFormat: Equatable, CaseIterable {
   case numpy, numpyArchive, safetensors, idx, llmC, megatronIndex
   case torch, pickle, hdf5, parquet, arrow, sqlite, matlab, excel, oldExcel
@@ -248,8 +248,8 @@ private struct Start {
     }
   }
 
-  /// An encoding in which ASCII has zeros: by its byte order mark or, without one, by zeros that are
-  /// all in the same one of two places.
+  /// An encoding in which ASCII has zeros: by its byte order mark or, without one, by zeros that
+  /// are all in the same one of two places.
   var encoding: FileFormat? {
     if has([0xFF, 0xFE, 0, 0]) || has([0, 0, 0xFE, 0xFF]) { return .utf32 }
     if has([0xFF, 0xFE]) || has([0xFE, 0xFF]) { return .utf16 }

@@ -1,14 +1,14 @@
 /// Gradients of a model from any framework: rows G [m, d], whose columns are the weights of a
 /// `WeightFile`.
 ///
-/// In a safetensors file each tensor has its gradients under its own name, shape [m, …shape]; those of
-/// tensors that are not asked for may be there too. Or an NPY file's array, or a safetensors file's
-/// only tensor under any other name, is [m, d], its columns in the order of the weight file's data: of
-/// the weights that are asked for, or of all floating-point tensors in it.
+/// In a safetensors file each tensor has its gradients under its own name, shape [m, …shape]; those
+/// of tensors that are not asked for may be there too. Or an NPY file's array, or a safetensors
+/// file's only tensor under any other name, is [m, d], its columns in the order of the weight
+/// file's data: of the weights that are asked for, or of all floating-point tensors in it.
 ///
-/// Ranges are read as they are asked for, of each row the columns alone that are: every number goes to
-/// a place of its own in any case, and a file that shrinks meanwhile ends in an error, where mapped
-/// memory would end in a signal.
+/// Ranges are read as they are asked for, of each row the columns alone that are: every number goes
+/// to a place of its own in any case, and a file that shrinks meanwhile ends in an error, where
+/// mapped memory would end in a signal.
 public struct GradientFile: Sendable {
   /// Of the file, as it was opened.
   public let path: String
@@ -31,8 +31,8 @@ public struct GradientFile: Sendable {
     let columns: Range<Int>
   }
 
-  /// - Throws: `DatasetError` naming the file, and the tensor whose name, shape or type does not fit
-  ///   the weights.
+  /// - Throws: `DatasetError` naming the file, and the tensor whose name, shape or type does not
+  ///   fit the weights.
   public init(path: String, of weights: WeightFile) throws(DatasetError) {
     self.path = path
     columnCount = weights.count
@@ -75,7 +75,8 @@ public struct GradientFile: Sendable {
       guard let entry = file.tensor(tensor.name) else {
         throw DatasetError(
           file.path,
-          "tensor '\(tensor.name)' of \(weights.path) has no gradients (--exclude leaves it as it is)",
+          "tensor '\(tensor.name)' of \(weights.path) has no gradients (--exclude leaves it as it "
+            + "is)",
           expected: DatasetError.list(weights.tensors.map(\.name)),
           got: DatasetError.list(file.tensors.map(\.name)))
       }

@@ -1,7 +1,7 @@
 import CZlib
 
-/// Inflates gzip data held in memory, no further than it is asked to: all members, one after another,
-/// and zero bytes that pad them (RFC 1952, section 2.2).
+/// Inflates gzip data held in memory, no further than it is asked to: all members, one after
+/// another, and zero bytes that pad them (RFC 1952, section 2.2).
 ///
 /// What it allocates is bounded by what the stream really holds, not by what a file claims.
 package struct GzipReader: ~Copyable {

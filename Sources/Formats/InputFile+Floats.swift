@@ -1,6 +1,6 @@
 extension InputFile {
-  /// Fills `floats` with floating-point numbers of `type` that begin at byte `offset`; F64 is rounded,
-  /// all others are exact.
+  /// Fills `floats` with floating-point numbers of `type` that begin at byte `offset`; F64 is
+  /// rounded, all others are exact.
   package func read(
     at offset: Int, type: TensorType, into floats: UnsafeMutableBufferPointer<Float>
   ) throws(DatasetError) {
@@ -24,7 +24,8 @@ extension InputFile {
 }
 
 extension InputFile {
-  /// Fills `doubles` with floating-point numbers of `type` that begin at byte `offset`; all are exact.
+  /// Fills `doubles` with floating-point numbers of `type` that begin at byte `offset`; all are
+  /// exact.
   package func read(
     at offset: Int, type: TensorType, into doubles: UnsafeMutableBufferPointer<Double>
   ) throws(DatasetError) {

@@ -4,8 +4,8 @@ extension InputFile {
   /// Of a file that is too large to be compared whole.
   private static let (sampleCount, sampleSize) = (2048, 16 << 10)
 
-  /// What ranks compare: the digests of the file's start, and of all of it. More than 128 MiB are sampled,
-  /// in 2048 pieces of 16 KiB from its first byte to its last.
+  /// What ranks compare: the digests of the file's start, and of all of it. More than 128 MiB are
+  /// sampled, in 2048 pieces of 16 KiB from its first byte to its last.
   package func record() throws(DatasetError) -> FileRecord {
     let isSampled = count > FileRecord.largestWhole
     let size = isSampled ? Self.sampleSize : 1 << 20

@@ -3,8 +3,9 @@ import Glibc
 
 /// A regular file open for reading, whole or by ranges as they are needed.
 ///
-/// Every file that a program reads is opened here (`make lint`), and recorded for the ranks to compare.
-/// Ranges are read, not mapped: a file that shrinks meanwhile ends in an error instead of a signal.
+/// Every file that a program reads is opened here (`make lint`), and recorded for the ranks to
+/// compare. Ranges are read, not mapped: a file that shrinks meanwhile ends in an error instead of
+/// a signal.
 package final class InputFile: Sendable {
   package let path: String
   /// Size in bytes when the file was opened.

@@ -1,9 +1,10 @@
 import Foundation
 
-/// Records as JSON, in one form for all files: keys in snake case and in order, and null for a number
-/// that is not finite, which JSON has no form for.
+/// Records as JSON, in one form for all files: keys in snake case and in order, and null for a
+/// number that is not finite, which JSON has no form for.
 ///
-/// No other place makes an encoder (`make lint`): a record with such a number can always be written.
+/// No other place makes an encoder (`make lint`): a record with such a number can always be
+/// written.
 package enum JSONText {
   /// No text of a record is this: no file has a name with a zero in it.
   private static let notFinite = "\0not finite"

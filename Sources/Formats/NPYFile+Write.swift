@@ -1,5 +1,6 @@
 extension NPYFile {
-  /// Writes an array of `<f8` in C order, as NumPy's `save` does; the file appears when it is complete.
+  /// Writes an array of `<f8` in C order, as NumPy's `save` does; the file appears when it is
+  /// complete.
   ///
   /// - Parameters:
   ///   - values: in row-major order.

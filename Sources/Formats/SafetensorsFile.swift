@@ -53,7 +53,8 @@ public final class SafetensorsFile: Sendable {
 
   /// A tensor's values in row-major order; F64 is rounded, all others are exact.
   ///
-  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or F64.
+  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or
+  ///   F64.
   public func floats(_ name: String) throws(DatasetError) -> [Float] {
     let tensor = try floatingPointTensor(name)
     var values = [Float](repeating: 0, count: tensor.count)
@@ -66,7 +67,8 @@ public final class SafetensorsFile: Sendable {
 
   /// A tensor's values in row-major order, exactly.
   ///
-  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or F64.
+  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or
+  ///   F64.
   public func doubles(_ name: String) throws(DatasetError) -> [Double] {
     let tensor = try floatingPointTensor(name)
     guard tensor.dtype == .float64 else { return try floats(name).map(Double.init) }

@@ -1,10 +1,10 @@
 extension WeightFile {
-  /// The weights of which a file has gradients: the tensors that it names; or, where it holds one array,
-  /// all, or, where its columns are not as many, all but the running statistics of batch-norms
-  /// (`….running_mean`, `….running_var`).
+  /// The weights of which a file has gradients: the tensors that it names; or, where it holds one
+  /// array, all, or, where its columns are not as many, all but the running statistics of
+  /// batch-norms (`….running_mean`, `….running_var`).
   ///
-  /// - Parameter isRequired: whether a tensor is among the weights in any case, so that a `GradientFile`
-  ///   of them refuses to go without its gradients.
+  /// - Parameter isRequired: whether a tensor is among the weights in any case, so that a
+  ///   `GradientFile` of them refuses to go without its gradients.
   /// - Throws: `DatasetError` naming the file and what is wrong with it.
   public init(
     path: String, withGradientsIn gradients: String, isRequired: (TensorEntry) -> Bool

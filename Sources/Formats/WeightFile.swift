@@ -1,5 +1,5 @@
-/// The weights of a model from any framework: a vector [d] of those of a safetensors file's tensors that
-/// are asked for, and all that it takes to write the same file with others in their place.
+/// The weights of a model from any framework: a vector [d] of those of a safetensors file's tensors
+/// that are asked for, and all that it takes to write the same file with others in their place.
 ///
 ///   d   elements of these tensors, one tensor after the other in the order of the file's data
 ///
@@ -48,9 +48,10 @@ public struct WeightFile: Sendable {
     }
   }
 
-  /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64; the others, and
-  ///   those that it declines, have no place in the vector.
-  /// - Throws: `DatasetError` naming the file and what is wrong with it, or where no tensor is left.
+  /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64; the others,
+  ///   and those that it declines, have no place in the vector.
+  /// - Throws: `DatasetError` naming the file and what is wrong with it, or where no tensor is
+  ///   left.
   public init(
     path: String, isIncluded: (TensorEntry) -> Bool = { _ in true }
   ) throws(DatasetError) {
@@ -74,7 +75,8 @@ public struct WeightFile: Sendable {
 
   /// Fills `weights`, shape [d]; F64 is rounded, all others are exact.
   ///
-  /// - Throws: `DatasetError` naming the tensor with a weight that is not finite in single precision.
+  /// - Throws: `DatasetError` naming the tensor with a weight that is not finite in single
+  ///   precision.
   public func read(into weights: UnsafeMutableBufferPointer<Float>) throws(DatasetError) {
     precondition(weights.count == count, "\(weights.count) places for \(count) weights")
     for tensor in tensors {
@@ -88,15 +90,15 @@ public struct WeightFile: Sendable {
     }
   }
 
-  /// Writes a file of the same tensors, types, shapes and text about it, with `weights` in the place of
-  /// those that were read. It appears when it is complete.
+  /// Writes a file of the same tensors, types, shapes and text about it, with `weights` in the
+  /// place of those that were read. It appears when it is complete.
   ///
-  /// An element whose weight is still the `Float` that was read keeps its bits, in F64 too, but for a
-  /// weight of 0, which is written as 0. What is not in the vector is copied.
+  /// An element whose weight is still the `Float` that was read keeps its bits, in F64 too, but for
+  /// a weight of 0, which is written as 0. What is not in the vector is copied.
   ///
   /// - Parameter weights: shape [d].
-  /// - Throws: `DatasetError` with the system's reason, or naming the tensor whose type cannot hold a
-  ///   weight.
+  /// - Throws: `DatasetError` with the system's reason, or naming the tensor whose type cannot hold
+  ///   a weight.
   public func write(
     _ weights: UnsafeBufferPointer<Float>, to path: String
   ) throws(DatasetError) {

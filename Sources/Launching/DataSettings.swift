@@ -9,8 +9,9 @@ package struct DataSettings: ParsableArguments {
   @Option(
     help: """
       fashion-mnist, digits, mnist, idx:DIR with four IDX files, cifar10:DIR with its binary \
-      version, text:FILE (a language model of bytes), tokens:FILE (a NumPy array of tokens, or raw ones), csv:FILE, \
-      npy:INPUTS.npy,TARGETS.npy, or npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy.
+      version, text:FILE (a language model of bytes), tokens:FILE (a NumPy array of tokens, or raw \
+      ones), csv:FILE, npy:INPUTS.npy,TARGETS.npy, or \
+      npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy.
       """)
   package var dataset = "fashion-mnist"
 
@@ -63,8 +64,8 @@ package struct DataSettings: ParsableArguments {
 
   @Option(
     help: """
-      What the file's tokens are, little-endian: uint16, uint32, int32 or int64. (tokens; default: what \
-      a NumPy array says, else uint16)
+      What the file's tokens are, little-endian: uint16, uint32, int32 or int64. (tokens; default: \
+      what a NumPy array says, else uint16)
       """)
   package var tokenType: TokenType?
 
@@ -80,8 +81,8 @@ package struct DataSettings: ParsableArguments {
 
   @Option(
     help: """
-      yes or no: whether the first line names the columns. (csv; default: yes where one of its cells is \
-      text, or its numbers are quoted and those below are not)
+      yes or no: whether the first line names the columns. (csv; default: yes where one of its \
+      cells is text, or its numbers are quoted and those below are not)
       """)
   package var header: Answer?
 

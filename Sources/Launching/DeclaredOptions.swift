@@ -1,7 +1,7 @@
 import ArgumentParser
 
-/// What is declared as an `@Option` or a `@Flag`: its flag without the dashes and, where it has one, its
-/// value; the values of a list; whether the value is a text that means itself.
+/// What is declared as an `@Option` or a `@Flag`: its flag without the dashes and, where it has
+/// one, its value; the values of a list; whether the value is a text that means itself.
 package typealias DeclaredOption = (
   name: String, value: [String]?, isFlag: Bool, isList: Bool, isText: Bool
 )
@@ -20,7 +20,8 @@ package func declaredOptions(in settings: Any) -> [DeclaredOption] {
   }
 }
 
-/// `_learningRate` is declared by the property wrapper of `learningRate` and set by `--learning-rate`.
+/// `_learningRate` is declared by the property wrapper of `learningRate` and set by
+/// `--learning-rate`.
 private func flagName(of label: String?) -> String {
   (label ?? "").drop { $0 == "_" }.reduce(into: "") { name, letter in
     name += letter.isUppercase ? "-\(letter.lowercased())" : String(letter)

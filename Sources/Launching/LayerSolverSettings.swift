@@ -8,9 +8,9 @@ package struct LayerSolverSettings: ParsableArguments {
 
   @Option(
     help: """
-      How a layer's gradient becomes its direction: by its factors' inverses, eigen or cholesky, of which \
-      the exact damping needs eigen; or by conjugate gradients with products of the step's inputs and \
-      output gradients, without a factor being formed (cg).
+      How a layer's gradient becomes its direction: by its factors' inverses, eigen or cholesky, \
+      of which the exact damping needs eigen; or by conjugate gradients with products of the \
+      step's inputs and output gradients, without a factor being formed (cg).
       """)
   package var solver = Solver.cholesky
 

@@ -2,8 +2,8 @@ import ArgumentParser
 import Pruning
 import Training
 
-/// The options by which both programs say how weights are removed, each in its spelling: `--method` of
-/// the one that prunes is `--prune-method` of the one that trains.
+/// The options by which both programs say how weights are removed, each in its spelling: `--method`
+/// of the one that prunes is `--prune-method` of the one that trains.
 package enum PruningOptions {
   /// The program whose options they are.
   package enum Program {

@@ -69,9 +69,10 @@ package struct GradientSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      m, rows of G, which the model makes of the data; or a file of them, of a model from any framework: \
-      .safetensors of a tensor [m, …shape] for each one of the weights, or .npy or .safetensors of one \
-      array [m, d], its columns in the order of the weights' file; or none, of such a model.
+      m, rows of G, which the model makes of the data; or a file of them, of a model from any \
+      framework: .safetensors of a tensor [m, …shape] for each one of the weights, or .npy or \
+      .safetensors of one array [m, d], its columns in the order of the weights' file; or none, of \
+      such a model.
       """, completion: .file())
   package var gradients = Gradients.count(1000)
 

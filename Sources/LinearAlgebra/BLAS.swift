@@ -21,8 +21,8 @@ public enum BLAS {
   /// `common_x86_64.h`.
   private static let bufferBytes = 128 << 20
 
-  /// Lets OpenBLAS take the memory that it keeps for products. Where it cannot have it, it would try for
-  /// ever in the first of them. Call it before MPI starts.
+  /// Lets OpenBLAS take the memory that it keeps for products. Where it cannot have it, it would
+  /// try for ever in the first of them. Call it before MPI starts.
   ///
   /// - Throws: `InsufficientAddressSpace`.
   public static func takeMemory() throws(InsufficientAddressSpace) {
@@ -41,12 +41,13 @@ public enum BLAS {
       matrix, Int32(n), 0, &result, Int32(n))
   }
 
-  /// Starts the program anew with a better `OPENBLAS_CORETYPE`, where OpenBLAS has chosen kernels far
-  /// below what the CPU can do and the user has chosen none. Returns where nothing is to be repaired.
+  /// Starts the program anew with a better `OPENBLAS_CORETYPE`, where OpenBLAS has chosen kernels
+  /// far below what the CPU can do and the user has chosen none. Returns where nothing is to be
+  /// repaired.
   ///
-  /// OpenBLAS chooses by a list of the CPUs that it knows and falls back to its oldest kernels, four
-  /// to five times slower, on a newer one. The choice is made while the library is loaded, hence the
-  /// new start. Call it first of all, before MPI starts.
+  /// OpenBLAS chooses by a list of the CPUs that it knows and falls back to its oldest kernels,
+  /// four to five times slower, on a newer one. The choice is made while the library is loaded,
+  /// hence the new start. Call it first of all, before MPI starts.
   public static func repairCoreType() {
     guard getenv("OPENBLAS_CORETYPE") == nil,
       let better = betterCoreType(than: coreType, x86Level: Int(ck_x86_level()))
@@ -56,8 +57,8 @@ public enum BLAS {
     // It could not be started anew: slower, but as right as before.
   }
 
-  /// The core type to ask for instead of `current`, on a CPU of an x86-64 level (1 to 4; 0 where it is
-  /// none); `nil` where `current` will do.
+  /// The core type to ask for instead of `current`, on a CPU of an x86-64 level (1 to 4; 0 where it
+  /// is none); `nil` where `current` will do.
   ///
   /// Core types made for AVX2 are left alone on CPUs with AVX-512: OpenBLAS has known such a CPU by
   /// name and chosen them.

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Zeroed memory of a fixed number of elements, aligned to 64 bytes: one allocation for a run. Large
-/// ones ask for huge pages, whose addresses a core looks up seldom.
+/// Zeroed memory of a fixed number of elements, aligned to 64 bytes: one allocation for a run.
+/// Large ones ask for huge pages, whose addresses a core looks up seldom.
 public final class Buffer<Element: BitwiseCopyable & ExpressibleByIntegerLiteral> {
   /// The first element; the memory is the buffer's.
   public let pointer: UnsafeMutablePointer<Element>
@@ -16,8 +16,8 @@ public final class Buffer<Element: BitwiseCopyable & ExpressibleByIntegerLiteral
       byteCount: bytes, alignment: isLarge ? Self.hugePage : 64)
     // A kernel without them says no, and nothing is lost.
     if isLarge { madvise(raw, bytes, MADV_HUGEPAGE) }
-    // Of every number that is stored here, 0 is zero bits; element by element it takes ten times as long
-    // where the type is not known at compile time.
+    // Of every number that is stored here, 0 is zero bits; element by element it takes ten times as
+    // long where the type is not known at compile time.
     memset(raw, 0, bytes)
     pointer = raw.bindMemory(to: Element.self, capacity: count)
     self.count = count

@@ -20,8 +20,8 @@ public struct NotPositiveDefinite: Error, CustomStringConvertible {
   }
 }
 
-/// The Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision, which follows A
-/// when it loses its first row and column, or gains a last one.
+/// The Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision, which follows
+/// A when it loses its first row and column, or gains a last one.
 ///
 /// L moves through its memory from the upper left to the lower right, one place for each row lost:
 /// after `reserve` of them there is no room to gain one, and A has to be factored anew.
@@ -85,9 +85,9 @@ public final class CholeskyFactor {
     self.order = order
   }
 
-  /// Factors `AᵀA + σI` without forming it, by an orthogonal factorisation of `[A; √σ I]`: the factor
-  /// carries the error of σ + ‖A‖²'s square root, where that of `factor(_:stride:rows:shift:)` carries
-  /// its own.
+  /// Factors `AᵀA + σI` without forming it, by an orthogonal factorisation of `[A; √σ I]`: the
+  /// factor carries the error of σ + ‖A‖²'s square root, where that of
+  /// `factor(_:stride:rows:shift:)` carries its own.
   ///
   /// - Parameters:
   ///   - rows: A [k, order]; order at most `capacity`.
@@ -106,8 +106,8 @@ public final class CholeskyFactor {
     self.order = order
   }
 
-  /// An estimate of the condition number of L with its rows scaled to norm 1: how much an error in L,
-  /// relative to each row, is magnified in the diagonal of the inverse.
+  /// An estimate of the condition number of L with its rows scaled to norm 1: how much an error in
+  /// L, relative to each row, is magnified in the diagonal of the inverse.
   ///
   /// - Complexity: O(order²).
   public func scaledCondition() -> Double {
@@ -129,8 +129,8 @@ public final class CholeskyFactor {
 
   /// The factor of A without its first row and column.
   ///
-  /// With `A = [a, bᵀ; b, C]` and `L = [l, 0; x, M]`, `C + σI = MMᵀ + xxᵀ`: a rank-one update of M by
-  /// rotations, which is backward stable. Gill, Golub, Murray and Saunders, 1974.
+  /// With `A = [a, bᵀ; b, C]` and `L = [l, 0; x, M]`, `C + σI = MMᵀ + xxᵀ`: a rank-one update of M
+  /// by rotations, which is backward stable. Gill, Golub, Murray and Saunders, 1974.
   ///
   /// - Complexity: O(order²).
   public func removeFirst() {
@@ -184,8 +184,8 @@ public final class CholeskyFactor {
   /// - Complexity: O(order²·columns), at the speed of a matrix product, and once O(order³).
   public func solveLower(_ b: UnsafeMutablePointer<Double>, columns: Int) {
     guard order > 0, columns > 0 else { return }
-    // OpenBLAS solves with a triangle at half the speed of multiplying by one. By columns L⁻¹ is, by
-    // rows, its transpose.
+    // OpenBLAS solves with a triangle at half the speed of multiplying by one. By columns L⁻¹ is,
+    // by rows, its transpose.
     cblas_dtrmm(
       CblasRowMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, blasint(order),
       blasint(columns), 1, inverseTriangle().pointer, blasint(order), b, blasint(columns))

@@ -34,8 +34,8 @@ extension Scalar {
     kernels.pointee.packAdjointWeights(&geometry, outputs, weights, packed)
   }
 
-  /// `y[position, o] = bias[o] + Σ x[place in the window, c]·W[o, c, place]`, no bias: zeros; or the
-  /// sum is added to y, and there is no bias.
+  /// `y[position, o] = bias[o] + Σ x[place in the window, c]·W[o, c, place]`, no bias: zeros; or
+  /// the sum is added to y, and there is no bias.
   package static func convolve(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
     packed: UnsafePointer<Self>, bias: UnsafePointer<Self>?, accumulates: Bool,

@@ -34,7 +34,8 @@ extension Scalar {
   }
 
   /// The lower triangle, by rows, of a symmetric matrix [order, stride] of which that triangle is
-  /// read: `packed[i(i + 1)/2 + j] = matrix[places[i], places[j]]`, the places themselves where nil.
+  /// read: `packed[i(i + 1)/2 + j] = matrix[places[i], places[j]]`, the places themselves where
+  /// nil.
   package static func packLower(
     order: Int, _ matrix: UnsafePointer<Self>, stride: Int, places: UnsafePointer<Int32>?,
     into packed: UnsafeMutablePointer<Self>

@@ -1,8 +1,8 @@
-/// Numbers in twice the digits of double precision, each an unevaluated sum of two: what residuals are
-/// computed in, so that a solution can be refined to the last digit of double precision.
+/// Numbers in twice the digits of double precision, each an unevaluated sum of two: what residuals
+/// are computed in, so that a solution can be refined to the last digit of double precision.
 ///
-/// Ogita, Rump and Oishi, "Accurate sum and dot product", 2005; for the refinement Higham, "Accuracy and
-/// Stability of Numerical Algorithms", 2002, chapter 12.
+/// Ogita, Rump and Oishi, "Accurate sum and dot product", 2005; for the refinement Higham,
+/// "Accuracy and Stability of Numerical Algorithms", 2002, chapter 12.
 public struct ExtendedNumbers: Sendable {
   /// The numbers rounded to double precision, but for a last bit.
   public var high: [Double]

@@ -3,7 +3,8 @@ import CKernels
 /// A square window whose places lie `dilation` pixels apart, over an image whose channels are in
 /// groups.
 ///
-/// Outputs of group g see the channels of group g alone. W [outputs, channels/groups, kernel, kernel].
+/// Outputs of group g see the channels of group g alone. W [outputs, channels/groups, kernel,
+/// kernel].
 package struct GroupedWindow: Sendable, Equatable {
   /// All that the window spans, (kernel − 1)·dilation + 1 pixels each way.
   package let span: SlidingWindow

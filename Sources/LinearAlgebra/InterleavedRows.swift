@@ -1,5 +1,5 @@
-/// Dense rows, so interleaved that a pass over them reads memory from its start to its end: a core then
-/// reads them as fast as it can read at all.
+/// Dense rows, so interleaved that a pass over them reads memory from its start to its end: a core
+/// then reads them as fast as it can read at all.
 public struct InterleavedRows<Element: Scalar>: StoredRows {
   private let start: UnsafeMutableRawPointer
   private let type: RowType

@@ -3,8 +3,8 @@ import COpenBLAS
 
 /// The table of one scalar's loops and products: C functions of CKernels, OpenBLAS and LAPACK.
 ///
-/// A kernel is a line here, a line in each scalar's table below, and a static function of `Scalar` that
-/// gives its arguments names. Those functions say what it computes.
+/// A kernel is a line here, a line in each scalar's table below, and a static function of `Scalar`
+/// that gives its arguments names. Those functions say what it computes.
 public struct Kernels<S> {
   typealias In = UnsafePointer<S>
   typealias Out = UnsafeMutablePointer<S>

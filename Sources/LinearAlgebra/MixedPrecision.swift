@@ -1,9 +1,10 @@
 import CKernels
 
-/// Products with numbers of a scalar, summed in double precision, and their rounding to what rows hold.
+/// Products with numbers of a scalar, summed in double precision, and their rounding to what rows
+/// hold.
 ///
-/// A product of two `Float`s is exact in double precision, so a dot product carries the errors of its
-/// sum alone, and has the same bits on every CPU. No BLAS has it.
+/// A product of two `Float`s is exact in double precision, so a dot product carries the errors of
+/// its sum alone, and has the same bits on every CPU. No BLAS has it.
 public enum MixedPrecision {
   /// `x · y`.
   public static func dot<Element: Scalar>(
@@ -14,8 +15,8 @@ public enum MixedPrecision {
     return Element.dot(count: x.count, x0, y0)
   }
 
-  /// Rounds to what rows of a type hold: to nearest, ties to even. A NaN stays one, and what is beyond
-  /// the type becomes an infinity.
+  /// Rounds to what rows of a type hold: to nearest, ties to even. A NaN stays one, and what is
+  /// beyond the type becomes an infinity.
   public static func round<Element: Scalar>(
     _ x: UnsafeMutableBufferPointer<Element>, to type: RowType
   ) {

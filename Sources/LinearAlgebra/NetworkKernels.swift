@@ -98,8 +98,8 @@ extension Scalar {
   }
 
   /// The sum over the examples of `log Σ_c exp(x[c]) − Σ_c q[c]·x[c]` with
-  /// `q = (1 − smoothing)·onehot + smoothing/classes`; `dx = scale·(softmax(x) − q)`. Labels must lie
-  /// in 0..<classes.
+  /// `q = (1 − smoothing)·onehot + smoothing/classes`; `dx = scale·(softmax(x) − q)`. Labels must
+  /// lie in 0..<classes.
   package static func crossEntropy(
     examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>,
     smoothing: Double, scale: Self, gradient dx: UnsafeMutablePointer<Self>
@@ -109,8 +109,8 @@ extension Scalar {
 
   /// The sum over the examples of `Σ_c (x[c] − t[c])² / outputs`; `dx = scale·2(x − t)/outputs`.
   ///
-  /// The targets t are `values` [examples, outputs], or where there are none the unit vectors of the
-  /// labels, or the labels themselves for a single output.
+  /// The targets t are `values` [examples, outputs], or where there are none the unit vectors of
+  /// the labels, or the labels themselves for a single output.
   package static func squaredError(
     examples: Int, outputs: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>?,
     values: UnsafePointer<Self>?, scale: Self, gradient dx: UnsafeMutablePointer<Self>
@@ -118,8 +118,8 @@ extension Scalar {
     kernels.pointee.squaredError(examples, outputs, x, labels, values, scale, dx)
   }
 
-  /// The sum over the examples of `Σ_c log(1 + exp(x[c])) − t[c]·x[c]` over outputs, with targets as
-  /// above; `dx = scale·(σ(x) − t)/outputs`.
+  /// The sum over the examples of `Σ_c log(1 + exp(x[c])) − t[c]·x[c]` over outputs, with targets
+  /// as above; `dx = scale·(σ(x) − t)/outputs`.
   package static func binaryCrossEntropy(
     examples: Int, outputs: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>?,
     values: UnsafePointer<Self>?, scale: Self, gradient dx: UnsafeMutablePointer<Self>
@@ -127,8 +127,8 @@ extension Scalar {
     kernels.pointee.binaryCrossEntropy(examples, outputs, x, labels, values, scale, dx)
   }
 
-  /// `form[i, j] += Σ over the examples of tᵢᵀ H tⱼ` for j ≤ i < count, where H is the Hessian of an
-  /// example's `crossEntropy` with respect to x: diag(p) − p pᵀ with p = softmax(x).
+  /// `form[i, j] += Σ over the examples of tᵢᵀ H tⱼ` for j ≤ i < count, where H is the Hessian of
+  /// an example's `crossEntropy` with respect to x: diag(p) − p pᵀ with p = softmax(x).
   ///
   /// The tangents t are [count, examples, classes], the form [count, count], and `scratch` holds
   /// classes + count; computed as `Σ_c p[c]·(tᵢ[c] − pᵀtᵢ)(tⱼ[c] − pᵀtⱼ)`, free of cancellation.

@@ -10,8 +10,8 @@ extension Scalar {
     kernels.pointee.batchStatistics(rowCount, channels, x, mean, variance)
   }
 
-  /// `sums[c] = Σᵣ g`, `products[c] = Σᵣ g·(x − mean[c])` with g = dy, or 0 where y is given and not
-  /// positive; `masked`, if given, becomes g and may be dy.
+  /// `sums[c] = Σᵣ g`, `products[c] = Σᵣ g·(x − mean[c])` with g = dy, or 0 where y is given and
+  /// not positive; `masked`, if given, becomes g and may be dy.
   package static func batchGradientSums(
     rows rowCount: Int, channels: Int, _ x: UnsafePointer<Self>, mean: UnsafePointer<Self>,
     _ dy: UnsafePointer<Self>, y: UnsafePointer<Self>?, masked: UnsafeMutablePointer<Self>?,
@@ -30,8 +30,8 @@ extension Scalar {
     kernels.pointee.scaleChannels(rowCount, channels, scale, shift, addend, relu ? 1 : 0, x, y)
   }
 
-  /// `dx = a[c]·g + b[c]·(x − mean[c]) + shift[c]`, or added to dx, with g = dy, or 0 where y is given
-  /// and not positive; dx may be dy.
+  /// `dx = a[c]·g + b[c]·(x − mean[c]) + shift[c]`, or added to dx, with g = dy, or 0 where y is
+  /// given and not positive; dx may be dy.
   package static func batchInputGradient(
     rows rowCount: Int, channels: Int, a: UnsafePointer<Self>, b: UnsafePointer<Self>,
     mean: UnsafePointer<Self>, shift: UnsafePointer<Self>, _ x: UnsafePointer<Self>,
@@ -131,8 +131,8 @@ extension Scalar {
     kernels.pointee.softmaxGradient(rowCount, columnCount, y, dx)
   }
 
-  /// `y[i] = 0` with the probability, else `x[i]/(1 − probability)`: number `first + i` of a stream of
-  /// Philox4x32-10 decides, `first` a multiple of 4; y may be x.
+  /// `y[i] = 0` with the probability, else `x[i]/(1 − probability)`: number `first + i` of a stream
+  /// of Philox4x32-10 decides, `first` a multiple of 4; y may be x.
   package static func dropout(
     count: Int, probability: Double, seed: UInt64, stream: UInt64, first: Int,
     _ x: UnsafePointer<Self>, into y: UnsafeMutablePointer<Self>
@@ -140,8 +140,8 @@ extension Scalar {
     kernels.pointee.dropout(count, probability, seed, stream, UInt64(first), x, y)
   }
 
-  /// `y = x/√(Σ x²/width + epsilon)·weight` for each row of x [rows, width]; `statistics` [rows] become
-  /// the root's inverse.
+  /// `y = x/√(Σ x²/width + epsilon)·weight` for each row of x [rows, width]; `statistics` [rows]
+  /// become the root's inverse.
   package static func rmsNorm(
     rows: Int, width: Int, epsilon: Self, weight: UnsafePointer<Self>, _ x: UnsafePointer<Self>,
     into y: UnsafeMutablePointer<Self>, statistics: UnsafeMutablePointer<Self>

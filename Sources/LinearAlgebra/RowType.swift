@@ -14,7 +14,8 @@ public enum RowType: String, CaseIterable, Codable, Sendable {
     }
   }
 
-  /// The types in which rows of a scalar are worth storing: those that take no more memory than itself.
+  /// The types in which rows of a scalar are worth storing: those that take no more memory than
+  /// itself.
   public static func types<Element: Scalar>(for scalar: Element.Type) -> [RowType] {
     allCases.filter { $0.bytes <= MemoryLayout<Element>.size }
   }

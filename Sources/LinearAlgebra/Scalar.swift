@@ -1,7 +1,7 @@
 import COpenBLAS
 
-/// A scalar that networks, gradients and windows are made of: `Float` for training, `Double` for checking
-/// it.
+/// A scalar that networks, gradients and windows are made of: `Float` for training, `Double` for
+/// checking it.
 public protocol Scalar: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// The loops and products of this scalar, in memory that is never freed.
   static var kernels: UnsafePointer<Kernels<Self>> { get }

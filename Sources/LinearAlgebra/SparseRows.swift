@@ -56,8 +56,8 @@ public struct SparseRows<Element: Scalar>: StoredRows {
       columns, values, entries, coefficients.count, coefficients, count, sums)
   }
 
-  /// `columns` and `values`, shape [filled, entries]: those of a row's numbers that are not 0, ascending,
-  /// and then zeros.
+  /// `columns` and `values`, shape [filled, entries]: those of a row's numbers that are not 0,
+  /// ascending, and then zeros.
   public func arrays(filled: Int) -> [StoredArray] {
     let shape = [filled, entries]
     return [

@@ -1,5 +1,5 @@
-/// Numbers of a running computation as they are outside of memory: of a type and a shape, row-major,
-/// with a name that people read.
+/// Numbers of a running computation as they are outside of memory: of a type and a shape,
+/// row-major, with a name that people read.
 ///
 /// It lasts no longer than the object that gave it, whose memory it reads and writes.
 public struct StoredArray {

@@ -1,8 +1,8 @@
 import COpenBLAS
 import Glibc
 
-/// Products with symmetric matrices, their decompositions, and what vectors need, by BLAS and LAPACK
-/// in single and double precision. Matrices are row-major.
+/// Products with symmetric matrices, their decompositions, and what vectors need, by BLAS and
+/// LAPACK in single and double precision. Matrices are row-major.
 extension Scalar {
   /// `C ← α·XᵀX + β·C`, the lower triangle of C alone; X [rows, columns], C [columns, columns].
   package static func addGram(

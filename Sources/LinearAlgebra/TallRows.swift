@@ -1,11 +1,12 @@
 import COpenBLAS
 
-/// Rows A [k, n] of a tall matrix, of which the columns' products AᵀA matter alone: once there are more
-/// than n, n rows with the same products take their place.
+/// Rows A [k, n] of a tall matrix, of which the columns' products AᵀA matter alone: once there are
+/// more than n, n rows with the same products take their place.
 ///
-/// They are the triangle R of `A = QR`. AᵀA itself is never formed: it would square the condition number,
-/// and lose twice the digits. Pieces of a matrix are joined in any tree (Demmel, Grigori, Hoemmen and
-/// Langou, "Communication-optimal parallel and sequential QR and LU factorizations", 2012).
+/// They are the triangle R of `A = QR`. AᵀA itself is never formed: it would square the condition
+/// number, and lose twice the digits. Pieces of a matrix are joined in any tree (Demmel, Grigori,
+/// Hoemmen and Langou, "Communication-optimal parallel and sequential QR and LU factorizations",
+/// 2012).
 public struct TallRows: Sendable {
   /// n.
   public let columns: Int
@@ -82,8 +83,8 @@ public struct TallRows: Sendable {
     return TallRows(columns: columns, numbers: all)
   }
 
-  /// The singular values of A, shape [n], in decreasing order; their squares are the eigenvalues of AᵀA,
-  /// the small ones with twice the digits that AᵀA holds.
+  /// The singular values of A, shape [n], in decreasing order; their squares are the eigenvalues of
+  /// AᵀA, the small ones with twice the digits that AᵀA holds.
   ///
   /// - Complexity: O(kn²).
   public func singularValues() -> [Double] {

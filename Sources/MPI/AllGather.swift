@@ -1,7 +1,7 @@
 import COpenMPI
 
-/// Completes a vector of which each rank makes its own slice: blocks of it leave for the other ranks
-/// as soon as they are made.
+/// Completes a vector of which each rank makes its own slice: blocks of it leave for the other
+/// ranks as soon as they are made.
 public final class AllGather<Element: BitwiseCopyable> {
   private let slices: [Range<Int>]
   private let rank: Int
@@ -51,7 +51,8 @@ public final class AllGather<Element: BitwiseCopyable> {
     try begin(vector, on: world)
     while let block = outgoing.last, block.upperBound <= end {
       outgoing.removeLast()
-      // Each rank starts with its right-hand neighbour, so that they do not all write to one at once.
+      // Each rank starts with its right-hand neighbour, so that they do not all write to one at
+      // once.
       for step in 1..<slices.count {
         requests.append(
           try world.send(

@@ -1,7 +1,7 @@
 import Sharding
 
-/// Sums vectors [n], one for each micro-batch, over all ranks, in the tree over the micro-batches, and
-/// leaves every rank with the whole sum: the same bits at any number of ranks.
+/// Sums vectors [n], one for each micro-batch, over all ranks, in the tree over the micro-batches,
+/// and leaves every rank with the whole sum: the same bits at any number of ranks.
 ///
 /// A reduce-scatter to even slices, and an all-gather of those.
 public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
@@ -41,10 +41,11 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
     .map { $0 + $1 }
   }
 
-  /// Begins a sum: what this rank has of it leaves. Other such objects may begin theirs before this one
-  /// is finished, so that all wait at once.
+  /// Begins a sum: what this rank has of it leaves. Other such objects may begin theirs before this
+  /// one is finished, so that all wait at once.
   ///
-  /// - Parameter make: writes the vector [n] of a micro-batch of this rank, by its place among them.
+  /// - Parameter make: writes the vector [n] of a micro-batch of this rank, by its place among
+  ///   them.
   public func begin(
     on world: Communicator, make: (Int, UnsafeMutablePointer<Element>) -> Void
   ) throws {

@@ -1,12 +1,12 @@
-/// Ranks that have come to different collective operations, or to one with different sizes. What they
-/// have begun to exchange will never be complete.
+/// Ranks that have come to different collective operations, or to one with different sizes. What
+/// they have begun to exchange will never be complete.
 public struct CollectiveMismatch: SharedError, CustomStringConvertible {
   public let description: String
 }
 
 extension Communicator {
-  /// Says that this rank comes to a collective operation. Where these are checked, all ranks tell each
-  /// other which one, and throw together where it is not the same.
+  /// Says that this rank comes to a collective operation. Where these are checked, all ranks tell
+  /// each other which one, and throw together where it is not the same.
   ///
   /// - Parameter size: one that has to be the same on all ranks, if there is one.
   func begin(_ operation: StaticString, size count: Int? = nil) throws {

@@ -61,8 +61,8 @@ extension Communicator {
   /// Runs `body` on every rank; where it throws on any, throws on all, with the message of the
   /// lowest rank that failed.
   ///
-  /// Compares the files that ranks have opened for reading until now, too: throws on all where those of
-  /// one name differ.
+  /// Compares the files that ranks have opened for reading until now, too: throws on all where
+  /// those of one name differ.
   public func agree<Result>(_ body: () throws -> Result) throws -> Result {
     let outcome = Swift.Result { try body() }
     var failure: String?
@@ -113,8 +113,8 @@ extension Communicator {
   /// Checks that all ranks have the same text.
   ///
   /// - Parameter what: names it, for the message.
-  /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and the first line in
-  ///   which it does.
+  /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and the first line
+  ///   in which it does.
   public func requireSame(_ what: String, _ text: String) throws {
     try begin("comparison")
     let texts = try allGather(text)

@@ -34,10 +34,10 @@ public final class Communicator {
   /// Without a launcher there is one rank.
   ///
   /// - Parameters:
-  ///   - watchdogSeconds: how long a rank waits for others before it says for which, and ends the job;
-  ///     0: for ever. A rank that computes for longer is one of those waited for in vain.
-  ///   - checksCollectives: whether each collective operation is compared across the ranks before it
-  ///     begins, which costs a message between any two of them.
+  ///   - watchdogSeconds: how long a rank waits for others before it says for which, and ends the
+  ///     job; 0: for ever. A rank that computes for longer is one of those waited for in vain.
+  ///   - checksCollectives: whether each collective operation is compared across the ranks before
+  ///     it begins, which costs a message between any two of them.
   public static func start(
     watchdogSeconds: Double = 600, checksCollectives: Bool = false
   ) throws -> Communicator {
@@ -121,8 +121,8 @@ public final class Communicator {
     fatalError("MPI_Abort returned")
   }
 
-  /// A tag for the messages of an exchange that others may run beside; the ranks ask for them in the
-  /// same order. 0 is for exchanges that nothing runs beside.
+  /// A tag for the messages of an exchange that others may run beside; the ranks ask for them in
+  /// the same order. 0 is for exchanges that nothing runs beside.
   func newTag() -> Int {
     tags += 1
     return tags
@@ -179,12 +179,13 @@ public final class Communicator {
 
   /// Waits until all requests are complete, but not for ever.
   ///
-  /// On a shared core, to ask over and over takes the time of those it waits for: there, this sleeps
-  /// between two questions.
+  /// On a shared core, to ask over and over takes the time of those it waits for: there, this
+  /// sleeps between two questions.
   func wait(for requests: inout [MPI_Request?]) throws {
     var done: Int32 = 0
     var watchdog = Watchdog()
-    // A look costs more than a poll: there is one in a millisecond or more often, not in a short wait.
+    // A look costs more than a poll: there is one in a millisecond or more often, not in a short
+    // wait.
     let interval = sharesCores ? 8 : 512
     var polls = 0
     while true {

@@ -1,7 +1,7 @@
 import FileRecords
 
-/// What the ranks have opened for reading: files of one name must be the same on all ranks that have
-/// opened them, also where some did so earlier than others.
+/// What the ranks have opened for reading: files of one name must be the same on all ranks that
+/// have opened them, also where some did so earlier than others.
 struct FileComparison {
   /// By name and by rank, as each has opened it last.
   private var records: [String: [Int: FileRecord]] = [:]

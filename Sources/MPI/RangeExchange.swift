@@ -21,8 +21,8 @@ public final class RangeExchange<Element: BitwiseCopyable> {
     }
   }
 
-  /// The same moves, of vectors that lie in memory as a whole: ranges that follow one another between
-  /// the same two ranks are one.
+  /// The same moves, of vectors that lie in memory as a whole: ranges that follow one another
+  /// between the same two ranks are one.
   public static func joined(_ moves: [Move]) -> [Move] {
     let ordered = moves.sorted {
       ($0.source, $0.target, $0.range.lowerBound) < ($1.source, $1.target, $1.range.lowerBound)
@@ -51,7 +51,8 @@ public final class RangeExchange<Element: BitwiseCopyable> {
     rank = world.rank
     tag = world.newTag()
     count = moves.reduce(0) { $0 + $1.range.count }
-    // Each rank serves its right-hand neighbour first, so that they do not all write to one at once.
+    // Each rank serves its right-hand neighbour first, so that they do not all write to one at
+    // once.
     func distance(_ move: Move) -> Int { (move.target - move.source + world.size) % world.size }
     self.moves =
       moves.enumerated()

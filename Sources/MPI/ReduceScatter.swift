@@ -4,9 +4,9 @@ import Sharding
 /// Sums vectors [d], one for each micro-batch, over all ranks, in the tree over the micro-batches,
 /// and leaves every rank with its slice of the sum: the same bits at any number of ranks.
 ///
-/// A rank computes a run of micro-batches, from left to right, and joins what it can. Of its last one
-/// it says how far it is complete, from the end of the vector to its beginning: the blocks that are
-/// leave for their owners meanwhile.
+/// A rank computes a run of micro-batches, from left to right, and joins what it can. Of its last
+/// one it says how far it is complete, from the end of the vector to its beginning: the blocks that
+/// are leave for their owners meanwhile.
 public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// A vector [d] in memory that this object owns.
   public typealias Vector = UnsafeMutableBufferPointer<Element>
@@ -34,8 +34,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
 
   /// - Parameters:
   ///   - microBatches: who computes which.
-  ///   - slices: every rank's range of the sum, some of them may be empty; they lie one after another
-  ///     from 0 to d.
+  ///   - slices: every rank's range of the sum, some of them may be empty; they lie one after
+  ///     another from 0 to d.
   ///   - world: on all ranks, these objects are made in the same order.
   public init(of microBatches: Partition, to slices: [Range<Int>], on world: Communicator) {
     rank = world.rank
@@ -126,7 +126,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     if leaves.isEmpty { try beginExchange(on: world) }
     precondition(
       own.nodes.map(\.node) == nodes[rank] && outgoing.isEmpty,
-      "rank \(rank) has the nodes \(own.nodes.map(\.node)), not its own, or \(outgoing.count) blocks"
+      "rank \(rank) has the nodes \(own.nodes.map(\.node)), not its own, or \(outgoing.count) "
+        + "blocks"
     )
     try world.wait(for: &requests)
     requests = []
@@ -161,8 +162,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
 
   /// Expects the other ranks' nodes, and sends those of this rank that are complete.
   ///
-  /// Between two ranks messages arrive in the order in which they leave: node by node, and each from
-  /// its end to its beginning.
+  /// Between two ranks messages arrive in the order in which they leave: node by node, and each
+  /// from its end to its beginning.
   private func beginExchange(on world: Communicator) throws {
     var incoming = 0
     for source in 0..<nodes.count where source != rank {
@@ -186,8 +187,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     if leaves.isEmpty { outgoing = [] }
   }
 
-  /// To each rank from the last block to the first, and to the right-hand neighbour first, so that the
-  /// ranks do not all send to one at once.
+  /// To each rank from the last block to the first, and to the right-hand neighbour first, so that
+  /// the ranks do not all send to one at once.
   private func send(
     _ blocks: ArraySlice<(target: Int, block: Range<Int>)>, of vector: Vector,
     on world: Communicator

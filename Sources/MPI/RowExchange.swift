@@ -1,7 +1,7 @@
 import COpenMPI
 
-/// Cuts rows [d], of which each rank has made one, into the slices of their owners: afterwards every
-/// rank has its own slice of each row.
+/// Cuts rows [d], of which each rank has made one, into the slices of their owners: afterwards
+/// every rank has its own slice of each row.
 ///
 /// Numbers are moved and nothing is added, so that the bits are those that were made.
 public final class RowExchange<Element: BitwiseCopyable> {
@@ -12,7 +12,8 @@ public final class RowExchange<Element: BitwiseCopyable> {
   private let received: UnsafeMutableBufferPointer<Element>
 
   /// - Parameters:
-  ///   - slices: every rank's range, some of them may be empty; they lie one after another from 0 to d.
+  ///   - slices: every rank's range, some of them may be empty; they lie one after another from 0
+  ///     to d.
   ///   - world: on all ranks, these objects are made in the same order.
   public init(_ slices: [Range<Int>], on world: Communicator) {
     precondition(slices.count == world.size, "\(slices.count) slices for \(world.size) ranks")
@@ -49,8 +50,8 @@ public final class RowExchange<Element: BitwiseCopyable> {
   /// - Parameters:
   ///   - row: this rank's, shape [d]; nil from rank `rows` on.
   ///   - rows: how many ranks, from the first one on, have a row; the same on all ranks.
-  ///   - receive: is given this rank's slice of the row of each of these ranks, in their order; it lasts
-  ///     for the call.
+  ///   - receive: is given this rank's slice of the row of each of these ranks, in their order; it
+  ///     lasts for the call.
   public func exchange(
     _ row: UnsafeBufferPointer<Element>?, rows: Int, on world: Communicator,
     receive: (_ source: Int, _ part: UnsafeBufferPointer<Element>) throws -> Void
@@ -71,7 +72,8 @@ public final class RowExchange<Element: BitwiseCopyable> {
       }
     }
     if let row {
-      // Each rank starts with its right-hand neighbour, so that they do not all write to one at once.
+      // Each rank starts with its right-hand neighbour, so that they do not all write to one at
+      // once.
       for step in 1..<slices.count {
         let target = (rank + step) % slices.count
         for block in slices[target].blocks {

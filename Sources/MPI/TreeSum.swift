@@ -1,12 +1,12 @@
 import COpenMPI
 import Sharding
 
-/// Sums vectors, one for each leaf of a tree whose leaves are shared out to the ranks: the same bits
-/// on every rank, at any number of ranks.
+/// Sums vectors, one for each leaf of a tree whose leaves are shared out to the ranks: the same
+/// bits on every rank, at any number of ranks.
 ///
-/// Where the ranks are a power of two and each has one node of the tree, as with cells, pairs of them
-/// climb it together: a vector to another partner on each level, log₂ p in all. Otherwise each rank
-/// sends its nodes to all others, at most two for each level of the tree.
+/// Where the ranks are a power of two and each has one node of the tree, as with cells, pairs of
+/// them climb it together: a vector to another partner on each level, log₂ p in all. Otherwise each
+/// rank sends its nodes to all others, at most two for each level of the tree.
 public struct TreeSum {
   /// The leaves of this rank.
   public let share: Range<Int>
@@ -96,8 +96,8 @@ public struct TreeSum {
     return try total(ofNodes: tree.nodes.flatMap { Array($0.value) }, width: width, on: world)
   }
 
-  /// What `join` makes of all leaves' numbers in the same tree, in place of sums: of any length each, made
-  /// one after another. Collective.
+  /// What `join` makes of all leaves' numbers in the same tree, in place of sums: of any length
+  /// each, made one after another. Collective.
   ///
   /// - Parameters:
   ///   - leaf: the numbers of a leaf of this rank, by its index.
@@ -248,16 +248,16 @@ extension TreeSum {
 }
 
 extension Communicator {
-  /// The sum of one number for each of the things shared out by `shares`, in the tree over them: the
-  /// same bits on every rank, at any number of ranks. Collective.
+  /// The sum of one number for each of the things shared out by `shares`, in the tree over them:
+  /// the same bits on every rank, at any number of ranks. Collective.
   ///
   /// - Parameter own: the numbers of this rank's things, in their order.
   public func sum(of own: [Double], over shares: Partition) throws -> Double {
     try TreeSum(shares, rank: rank).total(of: own, on: self)
   }
 
-  /// Joins the numbers of all ranks' cells in the tree over them, as `TreeSum.fold`: a leaf is an index into
-  /// this rank's cells. What it returns is collective.
+  /// Joins the numbers of all ranks' cells in the tree over them, as `TreeSum.fold`: a leaf is an
+  /// index into this rank's cells. What it returns is collective.
   public func fold(
     over partition: CellPartition
   ) -> (

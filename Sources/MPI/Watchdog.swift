@@ -2,10 +2,10 @@ import COpenMPI
 
 /// Watches one wait of this rank's, and ends the job where it takes too long.
 ///
-/// A rank that has waited up to the limit asks all others where they are. Those that wait too answer,
-/// whether or not their own time is up, and so the rank that all of them wait for is not confused with
-/// those that wait for it: it is the one that does not answer, because it is stopped, cut off, or
-/// computes for longer than the limit.
+/// A rank that has waited up to the limit asks all others where they are. Those that wait too
+/// answer, whether or not their own time is up, and so the rank that all of them wait for is not
+/// confused with those that wait for it: it is the one that does not answer, because it is stopped,
+/// cut off, or computes for longer than the limit.
 struct Watchdog {
   /// Of the time that this rank has waited: while it is stopped itself, the others are not late.
   private var seconds = 0.0

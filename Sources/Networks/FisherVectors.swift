@@ -6,10 +6,10 @@ import RandomNumbers
 ///
 ///     n examples, P predictions of each, z [n, P, outputs] the outputs, ▲ of the same shape
 ///
-/// A vector has values at all predictions of all examples at once. Where predictions share what comes
-/// before (attention, batch-norm in training) the products of the one's ▲ with the other's would be
-/// added up too: random signs, of each prediction and column their own, make them vanish in
-/// expectation, and change nothing where predictions are apart.
+/// A vector has values at all predictions of all examples at once. Where predictions share what
+/// comes before (attention, batch-norm in training) the products of the one's ▲ with the other's
+/// would be added up too: random signs, of each prediction and column their own, make them vanish
+/// in expectation, and change nothing where predictions are apart.
 public final class FisherVectors<Element: Scalar> {
   private let loss: Loss
   private let fisher: Fisher
@@ -20,8 +20,8 @@ public final class FisherVectors<Element: Scalar> {
 
   /// - Parameters:
   ///   - predictions: n·P of the largest call.
-  ///   - positions: P where each column of `type2` shall have values at one of the P positions alone:
-  ///     P times the columns, and the exact matrix where positions see one another.
+  ///   - positions: P where each column of `type2` shall have values at one of the P positions
+  ///     alone: P times the columns, and the exact matrix where positions see one another.
   public init(
     _ fisher: Fisher, of loss: Loss, predictions: Int, outputs: Int,
     keepingApart positions: Int = 1
@@ -38,8 +38,8 @@ public final class FisherVectors<Element: Scalar> {
   /// How many there are.
   public var columns: Int { positions * fisher.columns(outputs: outputs) }
 
-  /// Writes ▲ of a column, columns in order from 0. What is drawn is a function of the seed, the step,
-  /// the prediction's place in the batch, the column and the output.
+  /// Writes ▲ of a column, columns in order from 0. What is drawn is a function of the seed, the
+  /// step, the prediction's place in the batch, the column and the output.
   ///
   /// - Parameters:
   ///   - z: [n, P, outputs]
@@ -94,9 +94,10 @@ public final class FisherVectors<Element: Scalar> {
     }
   }
 
-  /// Column c of S with S Sᵀ = Λ, times the prediction's sign in `scales`: for cross-entropy with the
-  /// softmax p, Λ = diag(p) − ppᵀ, √p_c (e_c − p); for binary cross-entropy √(p_c(1 − p_c)) e_c; for
-  /// half the squared error e_c. Smoothing labels changes the loss by a linear function, Λ not at all.
+  /// Column c of S with S Sᵀ = Λ, times the prediction's sign in `scales`: for cross-entropy with
+  /// the softmax p, Λ = diag(p) − ppᵀ, √p_c (e_c − p); for binary cross-entropy √(p_c(1 − p_c))
+  /// e_c; for half the squared error e_c. Smoothing labels changes the loss by a linear function, Λ
+  /// not at all.
   private func fillRoot(
     _ column: Int, _ predictions: Int, _ vector: UnsafeMutablePointer<Element>
   ) {
@@ -117,8 +118,9 @@ public final class FisherVectors<Element: Scalar> {
     }
   }
 
-  /// The gradient for drawn targets: p − e_c with c from the softmax, p − t with t from the sigmoid,
-  /// and for half the squared error, whose targets are normal around z, a standard normal number.
+  /// The gradient for drawn targets: p − e_c with c from the softmax, p − t with t from the
+  /// sigmoid, and for half the squared error, whose targets are normal around z, a standard normal
+  /// number.
   private func draw(
     _ predictions: Int, _ random: CounterRandom, _ first: UInt64, factor: Double,
     _ vector: UnsafeMutablePointer<Element>

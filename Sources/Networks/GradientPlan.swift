@@ -2,8 +2,9 @@ import LinearAlgebra
 
 /// The backward pass: which steps are taken, and where the gradients of the values lie meanwhile.
 ///
-/// A gradient's place is used again as soon as nobody needs it. A value that several steps read gets
-/// the sum of what these give; an addition gives both its inputs the place of its own gradient.
+/// A gradient's place is used again as soon as nobody needs it. A value that several steps read
+/// gets the sum of what these give; an addition gives both its inputs the place of its own
+/// gradient.
 struct GradientPlan<Element: Scalar> {
   enum Step {
     /// A layer's own backward call; `dx` and `addend` are nil where nobody needs them.

@@ -1,11 +1,11 @@
-/// A layer whose Gauss–Newton block has the form B ⊗ A: a linear layer, a convolution, a projection of
-/// attention, or an embedding.
+/// A layer whose Gauss–Newton block has the form B ⊗ A: a linear layer, a convolution, a projection
+/// of attention, or an embedding.
 ///
-///     W [outputs, inputs] row-major, and b [outputs] behind each row where there is a bias: the block
-///     is of the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
+///     W [outputs, inputs] row-major, and b [outputs] behind each row where there is a bias: the
+///     block is of the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
 ///
-/// Each group of a convolution's outputs is a layer of its own. No two layers of a network share a tensor
-/// otherwise: a description that names one twice is refused.
+/// Each group of a convolution's outputs is a layer of its own. No two layers of a network share a
+/// tensor otherwise: a description that names one twice is refused.
 public struct KroneckerLayer: Sendable, Equatable {
   /// Its weight's name; of one group of several, `conv.weight[3]`.
   public let name: String
@@ -17,15 +17,16 @@ public struct KroneckerLayer: Sendable, Equatable {
   public let bias: Int?
   /// d_in, without the 1 of a bias.
   public let inputs: Int
-  /// Numbers of an example's inputs, as the layer is given them: of a convolution those of the image.
+  /// Numbers of an example's inputs, as the layer is given them: of a convolution those of the
+  /// image.
   public let exampleInputs: Int
   /// d_out
   public let outputs: Int
   /// S, the positions of an example that share the weight: of a sequence, or of a convolution's
   /// window.
   public let positions: Int
-  /// Whether the S positions are pooled into one before the loss. Else each has its own loss, or own
-  /// weights behind it, as features of a flattened example have; or S is 1.
+  /// Whether the S positions are pooled into one before the loss. Else each has its own loss, or
+  /// own weights behind it, as features of a flattened example have; or S is 1.
   public let isPooled: Bool
   /// Whether its inputs are tokens.
   public let isEmbedding: Bool
@@ -33,8 +34,8 @@ public struct KroneckerLayer: Sendable, Equatable {
   public let copiedCount: Int
 }
 
-/// Parameters whose Gauss–Newton block is made of the examples' own gradients: those of a normalisation
-/// layer, or the bias of a convolution of several groups.
+/// Parameters whose Gauss–Newton block is made of the examples' own gradients: those of a
+/// normalisation layer, or the bias of a convolution of several groups.
 public struct ParameterBlock: Sendable, Equatable {
   /// Indices in the layout's tensors.
   public let tensors: Range<Int>

@@ -94,8 +94,8 @@ protocol Layer<Element> {
   /// Elements an example of the memory that `collect` takes.
   var statisticsCount: Int { get }
 
-  /// Gives a collector what curvature is made of, before `backward`: of each weight and block of the
-  /// kind's `curvature`, in that order.
+  /// Gives a collector what curvature is made of, before `backward`: of each weight and block of
+  /// the kind's `curvature`, in that order.
   func collect(into view: LayerView<Element>)
 }
 

@@ -7,7 +7,8 @@ import Yams
 public struct LayerDescription: Sendable, Equatable {
   /// What it computes.
   let kind: any LayerKind
-  /// Its part of its tensors' names; its index in its list where nil, and nothing at all where empty.
+  /// Its part of its tensors' names; its index in its list where nil, and nothing at all where
+  /// empty.
   public var name: String?
   /// How the weights start, and the biases at 0; where nil as PyTorch's layer of that kind does.
   public var initialization: Initialization?

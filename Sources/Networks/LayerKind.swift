@@ -152,8 +152,8 @@ struct LayerForm {
   static let none = LayerForm()
 }
 
-/// A weight [outputs, inputs] row-major that an example's positions share, or the outputs of one group
-/// of it.
+/// A weight [outputs, inputs] row-major that an example's positions share, or the outputs of one
+/// group of it.
 struct KroneckerForm {
   /// Index of the weight among the layer's tensors.
   var tensor = 0

@@ -1,17 +1,18 @@
 import LinearAlgebra
 
-/// What a backward pass knows of a weight of a linear layer, a convolution, a projection of attention or
-/// an embedding, from which Kronecker-factored curvature is made: the weight's gradient is the sum over
-/// examples and positions of output gradient times input.
+/// What a backward pass knows of a weight of a linear layer, a convolution, a projection of
+/// attention or an embedding, from which Kronecker-factored curvature is made: the weight's
+/// gradient is the sum over examples and positions of output gradient times input.
 ///
-///     N examples, S positions that share the weight: 1 for a plain linear layer, of a sequence, of a
-///     convolution's windows
+///     N examples, S positions that share the weight: 1 for a plain linear layer, of a sequence, of
+///     a convolution's windows
 ///
 /// Martens and Grosse, 2015; with the shared axis S kept, Eschenhagen et al., arXiv 2311.00636.
 public struct LayerStatistics<Element: Scalar> {
   /// The weight's index in the layout's tensors.
   public let weight: Int
-  /// Its first element's index in the parameters; of one group of a convolution's outputs, the group's.
+  /// Its first element's index in the parameters; of one group of a convolution's outputs, the
+  /// group's.
   public let first: Int
   /// N
   public let examples: Int

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
 /// Where a layer's tangent call finds the derivatives, along one direction, of what it reads, and
-/// leaves that of its output. For those before the first parameters there is nil, for zeros; not both
-/// x and the addend are nil where a layer has no parameters.
+/// leaves that of its output. For those before the first parameters there is nil, for zeros; not
+/// both x and the addend are nil where a layer has no parameters.
 struct LayerTangents<Element: Scalar> {
   /// ẋ
   let x: UnsafePointer<Element>?

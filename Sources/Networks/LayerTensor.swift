@@ -6,8 +6,8 @@ struct LayerTensor {
 }
 
 extension LayerTensor {
-  /// A weight [outputs, inputs, …] and its bias [outputs], which start as PyTorch's do where nothing
-  /// else is asked for, or the bias at 0.
+  /// A weight [outputs, inputs, …] and its bias [outputs], which start as PyTorch's do where
+  /// nothing else is asked for, or the bias at 0.
   static func affine(
     _ shape: [Int], prefix: String = "", hasBias: Bool, _ initialization: Initialization?
   ) -> [LayerTensor] {

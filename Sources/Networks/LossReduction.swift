@@ -1,7 +1,7 @@
 /// How the losses of the predictions, and of their outputs, become one number.
 public enum LossReduction: Sendable {
-  /// Over the predictions, and of squared errors and binary cross-entropy over the outputs too: what
-  /// training minimises.
+  /// Over the predictions, and of squared errors and binary cross-entropy over the outputs too:
+  /// what training minimises.
   case mean
   /// Of all of them.
   case sum
@@ -25,8 +25,8 @@ extension Loss {
     }
   }
 
-  /// What a gradient by the outputs of this loss (of one prediction, as `Network.lossAndGradient` has
-  /// it at a scale of 1) is of ▲ of the empirical Fisher matrix: 1, 2/outputs or 1/outputs.
+  /// What a gradient by the outputs of this loss (of one prediction, as `Network.lossAndGradient`
+  /// has it at a scale of 1) is of ▲ of the empirical Fisher matrix: 1, 2/outputs or 1/outputs.
   ///
   /// ▲ is that of the criterion whose Hessian is Λ, so that all kinds of Fisher have one scale.
   public func gradientFactor(outputs: Int) -> Double {

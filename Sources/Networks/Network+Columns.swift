@@ -14,8 +14,8 @@ extension Network {
   /// - Parameters:
   ///   - inputs: [n, inputCount]
   ///   - training: nil for the network as it predicts.
-  ///   - columns: 0 where the inputs are enough: the collector sees each weight once, in the order of
-  ///     the backward pass.
+  ///   - columns: 0 where the inputs are enough: the collector sees each weight once, in the order
+  ///     of the backward pass.
   ///   - isForwardDone: the last call was a forward pass, or one with a gradient, of these very
   ///     arguments, in which nothing has changed: it is not done again.
   ///   - fill: writes the vector of a column, [n, positions, outputCount], of which nothing is set,

@@ -19,8 +19,8 @@ extension Network {
   ///   - directions: k of them, each [d].
   ///   - outputs: z [n, positions, outputCount], overwritten.
   ///   - tangents: J v [k, n, positions, outputCount], overwritten.
-  ///   - training: where given, the outputs are those of training: J holds the derivatives by way of
-  ///     the examples' own means and variances, and has zeros where a dropout drops.
+  ///   - training: where given, the outputs are those of training: J holds the derivatives by way
+  ///     of the examples' own means and variances, and has zeros where a dropout drops.
   ///
   /// Forward differentiation, the R-operator of Pearlmutter, 1994. Where an activation or a maximum
   /// has a kink, the derivative is that of `lossAndGradient`.

@@ -118,8 +118,9 @@ public final class Network<Element: Scalar> {
 
   /// The same, which tells how far it is.
   ///
-  /// - Parameter isFinal: is called between the backward calls of the layers, last layers first, with
-  ///   where the part of the gradient begins, up to its end, that has its values; at last with 0.
+  /// - Parameter isFinal: is called between the backward calls of the layers, last layers first,
+  ///   with where the part of the gradient begins, up to its end, that has its values; at last with
+  ///   0.
   public func lossAndGradient(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
     parameters: UnsafeBufferPointer<Element>, state: UnsafeBufferPointer<Element>,
@@ -145,8 +146,8 @@ public final class Network<Element: Scalar> {
   }
 
   /// The loss summed over examples and positions, and how many of these have their largest output,
-  /// of equals the first, at their label; none where the targets are values. A single output is read as
-  /// the loss does: a probability's logit, or with squared errors the class itself.
+  /// of equals the first, at their label; none where the targets are values. A single output is
+  /// read as the loss does: a probability's logit, or with squared errors the class itself.
   ///
   /// - Parameter training: where given, the outputs are those of training.
   public func evaluate(

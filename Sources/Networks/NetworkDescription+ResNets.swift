@@ -1,9 +1,9 @@
 extension NetworkDescription {
   /// A residual network for small images of `6·blocks + 2` layers: 20 with 3 blocks, 32 with 5.
   ///
-  /// Tensors are named as in the common PyTorch definition for CIFAR (`layer2.0.downsample.0.weight`).
-  /// He, Zhang, Ren and Sun, "Deep residual learning for image recognition", 2016, section 4.2; its
-  /// shortcuts of type B.
+  /// Tensors are named as in the common PyTorch definition for CIFAR
+  /// (`layer2.0.downsample.0.weight`). He, Zhang, Ren and Sun, "Deep residual learning for image
+  /// recognition", 2016, section 4.2; its shortcuts of type B.
   public static func resnet(
     blocks: Int, input: [Int], classes: Int
   ) throws(NetworkDescriptionError) -> NetworkDescription {

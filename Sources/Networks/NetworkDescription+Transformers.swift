@@ -1,10 +1,10 @@
 extension NetworkDescription {
   /// A language model: for each position of the context, the next token of a vocabulary.
   ///
-  /// 6 layers, 6 heads, width 192, the sizes of A. Karpathy's minGPT under the same name; layer norms
-  /// before attention and before the perceptron; learned positions. Its blocks are named as in
-  /// PyTorch's `nn.TransformerEncoder`. Radford et al., "Language models are unsupervised multitask
-  /// learners", 2019: also the initial values.
+  /// 6 layers, 6 heads, width 192, the sizes of A. Karpathy's minGPT under the same name; layer
+  /// norms before attention and before the perceptron; learned positions. Its blocks are named as
+  /// in PyTorch's `nn.TransformerEncoder`. Radford et al., "Language models are unsupervised
+  /// multitask learners", 2019: also the initial values.
   ///
   /// - Parameter positions: tokens in an example, the context length.
   public static func gptMini(
@@ -22,8 +22,8 @@ extension NetworkDescription {
       ])
   }
 
-  /// A vision transformer for small images: patches of 4×4 pixels; 12 layers, 3 heads, width 192; the
-  /// mean over the positions is classified.
+  /// A vision transformer for small images: patches of 4×4 pixels; 12 layers, 3 heads, width 192;
+  /// the mean over the positions is classified.
   ///
   /// Dosovitskiy et al., "An image is worth 16×16 words", 2021, in the size of Touvron et al.,
   /// "Training data-efficient image transformers", 2021.

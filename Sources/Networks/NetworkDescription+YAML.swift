@@ -67,7 +67,8 @@ extension NetworkDescription {
     if yaml.utf8.contains(UInt8(ascii: "&")), yaml.utf8.contains(UInt8(ascii: "*")) {
       throw NetworkDescriptionError("has & and * in it: YAML anchors and aliases are not read")
     }
-    // A byte order mark may begin the text (YAML 1.2, section 5.2); libyaml knows it in bytes alone.
+    // A byte order mark may begin the text (YAML 1.2, section 5.2); libyaml knows it in bytes
+    // alone.
     let text =
       yaml.unicodeScalars.first == "\u{FEFF}" ? String(yaml.unicodeScalars.dropFirst()) : yaml
     do {

@@ -46,8 +46,8 @@ public struct NetworkDescription: Sendable, Equatable {
   /// Where the input is embedded, it must be tokens: whole numbers from 0 to below this.
   public var vocabulary: Int? { graph.vocabulary }
 
-  /// The fewest elements of an example that a batch-norm takes together for one statistic; nil without
-  /// batch-norm. A statistic of a single element says nothing.
+  /// The fewest elements of an example that a batch-norm takes together for one statistic; nil
+  /// without batch-norm. A statistic of a single element says nothing.
   public var fewestNormalized: Int? {
     graph.runningStatistics.map { $0.statistics.elements }.min()
   }

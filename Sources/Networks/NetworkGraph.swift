@@ -1,5 +1,5 @@
-/// A network's layers as a list of operations on numbered values: what remains of a description when
-/// its sequences and branches are followed. Value 0 is the input; node i gives value i + 1.
+/// A network's layers as a list of operations on numbered values: what remains of a description
+/// when its sequences and branches are followed. Value 0 is the input; node i gives value i + 1.
 struct NetworkGraph: Sendable {
   struct Node: Sendable {
     /// What computes it; nil for the sum of two values.

@@ -12,8 +12,8 @@ struct NetworkPlan<Element: Scalar> {
   let choices: [Int]
   /// The steps of the backward pass, in their order.
   let backward: [GradientPlan<Element>.Step]
-  /// After each of these: where the part of the parameters' gradient begins, up to its end, that has
-  /// its values.
+  /// After each of these: where the part of the parameters' gradient begins, up to its end, that
+  /// has its values.
   let finalFrom: [Int]
   let memory: NetworkMemory
   let tangents: TangentPlan<Element>

@@ -2,8 +2,8 @@ import LinearAlgebra
 
 /// The layers that a network computes one after another, on numbered values: value 0 is the input.
 ///
-/// What the graph says in several nodes is one step where a layer can do it in one pass, and a node is
-/// several steps where it is made of simpler layers.
+/// What the graph says in several nodes is one step where a layer can do it in one pass, and a node
+/// is several steps where it is made of simpler layers.
 struct NetworkSteps<Element: Scalar> {
   struct Step {
     let layer: any Layer<Element>

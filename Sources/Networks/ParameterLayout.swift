@@ -1,5 +1,5 @@
-/// Where each named tensor lies in a flat vector: the parameters [d], or what a network keeps beside
-/// them [s].
+/// Where each named tensor lies in a flat vector: the parameters [d], or what a network keeps
+/// beside them [s].
 ///
 /// A name is the names of the layers around and of the layer, and then `weight`, `bias`, …, with
 /// points between: those of PyTorch's modules of the same names.

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// Where the tangents of a network's values lie, the derivatives along one direction. A place is used
-/// again after the last step that reads its value.
+/// Where the tangents of a network's values lie, the derivatives along one direction. A place is
+/// used again after the last step that reads its value.
 struct TangentPlan<Element: Scalar> {
   /// Where each value's tangent begins; nil where no parameters are before it, and it is zero.
   let places: [Int?]

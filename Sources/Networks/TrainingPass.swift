@@ -2,8 +2,8 @@ import LinearAlgebra
 
 /// What an example should give.
 public enum Targets<Element: Scalar> {
-  /// At each prediction one of the outputs: [n, positions], each from 0 to below `outputCount`, or to
-  /// 1 for a single output.
+  /// At each prediction one of the outputs: [n, positions], each from 0 to below `outputCount`, or
+  /// to 1 for a single output.
   case classes(UnsafeBufferPointer<Int32>)
   /// The outputs themselves: [n, positions, outputCount].
   case values(UnsafeBufferPointer<Element>)
@@ -11,8 +11,8 @@ public enum Targets<Element: Scalar> {
 
 /// A pass in training: batch-norms take the examples' own statistics, and dropouts drop.
 public struct TrainingPass<Element: Scalar> {
-  /// [s]: becomes the means and variances (over count − 1) of this pass's examples, in the places of
-  /// the running ones.
+  /// [s]: becomes the means and variances (over count − 1) of this pass's examples, in the places
+  /// of the running ones.
   public let statistics: UnsafeMutableBufferPointer<Element>
   /// What is dropped is a function of these and of the example's place in the batch alone.
   public let seed: UInt64

@@ -2,8 +2,8 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Adam: m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − η·m̂/(√v̂ + ε), where m̂ = m/(1 − β₁ᵗ) and
-/// v̂ = v/(1 − β₂ᵗ).
+/// Adam: m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − η·m̂/(√v̂ + ε), where m̂ = m/(1 − β₁ᵗ)
+/// and v̂ = v/(1 − β₂ᵗ).
 ///
 /// With decoupled weight decay it is AdamW. Kingma and Ba, 2015; Loshchilov and Hutter, 2019.
 public final class AdamW: ShardedOptimizer {
@@ -30,7 +30,8 @@ public final class AdamW: ShardedOptimizer {
 
   /// - Parameters:
   ///   - clipNorm: the largest norm that a gradient keeps, or nil.
-  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
+  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each
+  ///     step.
   public init(
     weightDecay: WeightDecay, clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
     measuresDirection: Bool = false, partition: CellPartition, rank: Int

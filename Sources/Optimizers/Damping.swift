@@ -13,8 +13,8 @@ public struct DampingRule: Codable, Equatable, Sendable {
   }
 
   /// λ is compared with what it does. In every T-th step that takes its direction from the window,
-  /// ρ = (actual change of the loss on the step's batch)/(predicted change); then λ ← ωᵀλ where ρ > 3/4,
-  /// λ ← λ/ωᵀ where ρ < 1/4, with ω = 19/20.
+  /// ρ = (actual change of the loss on the step's batch)/(predicted change); then λ ← ωᵀλ where ρ >
+  /// 3/4, λ ← λ/ωᵀ where ρ < 1/4, with ω = 19/20.
   ///
   /// Martens, 2010; Martens and Grosse, 2015, section 6.5.
   public struct LevenbergMarquardt: Codable, Equatable, Sendable {
@@ -33,8 +33,8 @@ public struct DampingRule: Codable, Equatable, Sendable {
 
     /// λ after a comparison.
     ///
-    /// A loss that is not finite counts as ρ < 1/4. Where the model predicts no decrease, as momentum
-    /// may bring about, ρ says nothing, and λ stays.
+    /// A loss that is not finite counts as ρ < 1/4. Where the model predicts no decrease, as
+    /// momentum may bring about, ρ says nothing, and λ stays.
     func adapted(_ damping: Double, actual: Double, predicted: Double) -> Double {
       guard predicted < 0 else { return damping }
       let ratio = actual / predicted

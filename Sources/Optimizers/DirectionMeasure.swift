@@ -1,12 +1,12 @@
 import Curvature
 import Glibc
 
-/// The direction u along which a step goes, before the learning rate, beside its gradient g; over the
-/// whole of d, the same on all ranks.
+/// The direction u along which a step goes, before the learning rate, beside its gradient g; over
+/// the whole of d, the same on all ranks.
 ///
-/// g is the gradient as the optimizer takes it: clipped, with coupled weight decay, and of M-FAC as its
-/// window stores it. u is `F⁻¹g` of M-FAC, before momentum; of SGD the velocity, for its direction
-/// before momentum is g; of AdamW `m̂/(√v̂ + ε)`.
+/// g is the gradient as the optimizer takes it: clipped, with coupled weight decay, and of M-FAC as
+/// its window stores it. u is `F⁻¹g` of M-FAC, before momentum; of SGD the velocity, for its
+/// direction before momentum is g; of AdamW `m̂/(√v̂ + ε)`.
 public struct DirectionMeasure: Sendable, Equatable {
   /// ‖u‖.
   public let norm: Double

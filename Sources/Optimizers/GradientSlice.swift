@@ -39,13 +39,14 @@ struct GradientSlice {
   /// Whether loading a gradient takes its norm first.
   var clips: Bool { clipNorm != nil }
 
-  /// Takes over the mean gradient ∇ as g = γ∇ + ω·w, with the coupled part of the weight decay; what
-  /// stays zero has none. Collective where it clips.
+  /// Takes over the mean gradient ∇ as g = γ∇ + ω·w, with the coupled part of the weight decay;
+  /// what stays zero has none. Collective where it clips.
   ///
-  /// γ = min(1, c/(‖∇‖ + 1e-6)) where the norm is clipped at c, else 1: PyTorch's `clip_grad_norm_`.
+  /// γ = min(1, c/(‖∇‖ + 1e-6)) where the norm is clipped at c, else 1: PyTorch's
+  /// `clip_grad_norm_`.
   ///
-  /// - Returns: where it clips, ‖∇‖² over the whole of d before that; where it is not finite, g is not
-  ///   to be used.
+  /// - Returns: where it clips, ‖∇‖² over the whole of d before that; where it is not finite, g is
+  ///   not to be used.
   func load(
     _ gradient: Span<Float>, parameters weights: borrowing MutableSpan<Float>,
     on world: Communicator
@@ -67,8 +68,8 @@ struct GradientSlice {
     return square
   }
 
-  /// Takes over the mean gradient, as `load` does, and tells its norm, before clipping where it clips.
-  /// Collective.
+  /// Takes over the mean gradient, as `load` does, and tells its norm, before clipping where it
+  /// clips. Collective.
   func measure(
     _ gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
     clock: PhaseClock
@@ -110,8 +111,8 @@ struct GradientSlice {
     Self.writeDots(slice, slice, cells: cells, into: squares, stride: stride)
   }
 
-  /// `g·x` of each cell alone, over the parameters whose group has curvature, or over the others; `stride`
-  /// numbers apart.
+  /// `g·x` of each cell alone, over the parameters whose group has curvature, or over the others;
+  /// `stride` numbers apart.
   func writeDots(
     with x: UnsafeBufferPointer<Float>, hasCurvature: Bool,
     into dots: UnsafeMutablePointer<Double>, stride: Int
@@ -121,8 +122,8 @@ struct GradientSlice {
       stride: stride)
   }
 
-  /// `Σ cᵢ xᵢ yᵢ` over all ranks, of pairs of vectors of which this rank has its slice; c has a number for
-  /// each group. Collective.
+  /// `Σ cᵢ xᵢ yᵢ` over all ranks, of pairs of vectors of which this rank has its slice; c has a
+  /// number for each group. Collective.
   func dots(
     _ pairs: [(x: UnsafeBufferPointer<Float>, y: UnsafeBufferPointer<Float>, scales: [Double])],
     on world: Communicator

@@ -13,7 +13,8 @@ protocol DampedOptimizer: ShardedOptimizer {
   /// This rank's slice of the gradient, and the sums over all slices.
   var gradient: GradientSlice { get }
 
-  /// The change δ of the parameters by the step just taken, in the optimizer's own memory; shape [d/p].
+  /// The change δ of the parameters by the step just taken, in the optimizer's own memory; shape
+  /// [d/p].
   func lastChange(
     from before: borrowing MutableSpan<Float>, to after: UnsafeBufferPointer<Float>
   ) -> UnsafeBufferPointer<Float>
@@ -25,8 +26,9 @@ protocol DampedOptimizer: ShardedOptimizer {
   ) throws -> Double
 }
 
-/// Levenberg–Marquardt damping around an optimizer: in every T-th step that takes its direction from the
-/// curvature the change of the loss is predicted, and λ follows the ratio of the actual one to it.
+/// Levenberg–Marquardt damping around an optimizer: in every T-th step that takes its direction
+/// from the curvature the change of the loss is predicted, and λ follows the ratio of the actual
+/// one to it.
 ///
 /// Such a step is taken on a copy of the parameters, so that the model is asked before they change.
 ///

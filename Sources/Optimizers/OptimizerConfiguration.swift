@@ -3,13 +3,15 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// The settings of an optimizer, the same on all ranks, and what follows from them before it is made.
+/// The settings of an optimizer, the same on all ranks, and what follows from them before it is
+/// made.
 ///
 /// A new optimizer is one such type, its `ShardedOptimizer`, and a line in `OptimizerRegistry`.
 public protocol OptimizerConfiguration: Codable, Equatable, Sendable {
   /// The name that the user types.
   static var name: String { get }
-  /// Whether it is made of a network's layers or matrices, which a loss function alone does not have.
+  /// Whether it is made of a network's layers or matrices, which a loss function alone does not
+  /// have.
   static var needsNetwork: Bool { get }
   /// Whether it has a λ, and curvature that a checkpoint may leave out.
   static var isDamped: Bool { get }
@@ -124,8 +126,8 @@ public struct MeasuredSteps: Sendable {
 public struct OptimizerLoad: Sendable {
   /// What each rank sends, by phase: the mean over a period's steps, rounded up.
   public var traffic: [Phase: [Traffic]]
-  /// The share of each rank in what one rank alone does in a phase; a phase that is not here is shared
-  /// out as the parameters are.
+  /// The share of each rank in what one rank alone does in a phase; a phase that is not here is
+  /// shared out as the parameters are.
   public var shares: [Phase: [Double]] = [:]
   /// Whether the inverses are products that each micro-batch makes, and the exchanges their sums.
   public var multipliesMicroBatches = false
@@ -139,7 +141,8 @@ public protocol WindowedConfiguration: OptimizerConfiguration {
   var window: Int { get }
   /// Steps from one insertion to the next.
   var insertEvery: Int { get }
-  /// Bytes beside its own while other parameters begin or cease to stay zero: the window is there twice.
+  /// Bytes beside its own while other parameters begin or cease to stay zero: the window is there
+  /// twice.
   func bytesWhileColumnsChange(_ context: OptimizerContext, rank: Int) -> Int
 }
 

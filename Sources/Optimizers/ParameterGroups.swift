@@ -4,8 +4,8 @@ public struct ParameterGroup: Sendable, Equatable {
   public var rateFactor: Double
   /// In place of the optimizer's own rate of weight decay.
   public var weightDecay: Float?
-  /// Whether M-FAC or K-FAC preconditions it; else it is not in the window, and takes heavy-ball steps:
-  /// v ← μv + g; w ← w − ηv. Muon takes AdamW's steps there; SGD and AdamW do not ask.
+  /// Whether M-FAC or K-FAC preconditions it; else it is not in the window, and takes heavy-ball
+  /// steps: v ← μv + g; w ← w − ηv. Muon takes AdamW's steps there; SGD and AdamW do not ask.
   public var usesMFAC: Bool
 
   /// Without changes: as the rest.
@@ -72,7 +72,8 @@ public struct ParameterGroups: Sendable, Equatable {
     ParameterGroups(groups, runs: runs, staysZero: staysZero)
   }
 
-  /// The same, but that what lies outside of `ranges`, which lie one after another, has no curvature.
+  /// The same, but that what lies outside of `ranges`, which lie one after another, has no
+  /// curvature.
   func without(curvatureOutside ranges: [Range<Int>]) -> ParameterGroups {
     var runs: [Run] = []
     let end = self.runs.last!.range.upperBound

@@ -1,8 +1,8 @@
 import LinearAlgebra
 import Sharding
 
-/// What an optimizer knows of its slice [d/p] of the parameters: the cells, the pieces of them that are
-/// each of one group, and which parameters stay zero.
+/// What an optimizer knows of its slice [d/p] of the parameters: the cells, the pieces of them that
+/// are each of one group, and which parameters stay zero.
 struct ParameterSlice {
   /// A run of one group within a cell.
   struct Piece {

@@ -1,7 +1,7 @@
 import MPI
 
-/// The parts of a training step that are timed apart, and between steps spectra, evaluation, with the network that
-/// it saves, and checkpoints.
+/// The parts of a training step that are timed apart, and between steps spectra, evaluation, with
+/// the network that it saves, and checkpoints.
 public enum Phase: String, CaseIterable, Sendable {
   /// Examples become network inputs.
   case data
@@ -14,11 +14,11 @@ public enum Phase: String, CaseIterable, Sendable {
   case reduceScatter = "reduce_scatter"
   /// Sums over a micro-batch of which Kronecker factors are made, and their sums over all of them.
   case factors
-  /// Kronecker factors are inverted by their owners, where a rank waits for the slowest; or micro-batches'
-  /// samples of layers make products with their curvature.
+  /// Kronecker factors are inverted by their owners, where a rank waits for the slowest; or
+  /// micro-batches' samples of layers make products with their curvature.
   case inverse
-  /// Inverses, gradients and directions of layers go to and from the ranks that work on them; products
-  /// are summed over the ranks.
+  /// Inverses, gradients and directions of layers go to and from the ranks that work on them;
+  /// products are summed over the ranks.
   case exchange
   /// This rank's part of the new Gram row.
   case gramRow = "gram_row"
@@ -31,7 +31,8 @@ public enum Phase: String, CaseIterable, Sendable {
   /// Products with the Gauss–Newton matrix.
   case quadratic
   case update
-  /// Parameters leave, also between others' updates, and are completed; here a rank waits for the slowest update.
+  /// Parameters leave, also between others' updates, and are completed; here a rank waits for the
+  /// slowest update.
   case allGather = "all_gather"
   /// The Gram matrix's eigenvalues, where they are asked for.
   case spectrum

@@ -29,7 +29,8 @@ public final class SGD: ShardedOptimizer {
   /// - Parameters:
   ///   - momentum: μ in [0, 1).
   ///   - clipNorm: the largest norm that a gradient keeps, or nil.
-  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
+  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each
+  ///     step.
   public init(
     momentum: Float, weightDecay: WeightDecay, clipNorm: Double? = nil,
     groups: ParameterGroups = ParameterGroups(), measuresDirection: Bool = false,

@@ -17,16 +17,16 @@ public protocol ShardedOptimizer: AnyObject {
   ///   - clock: charged with the step's phases.
   ///   - updated: is called as runs of the slice have their new values, one after another from its
   ///     start to its end: what is done may be sent while the rest is computed.
-  /// - Returns: what the ranks saw, the same on all. Where the gradient's norm is not finite nothing
-  ///   has changed on any rank.
+  /// - Returns: what the ranks saw, the same on all. Where the gradient's norm is not finite
+  ///   nothing has changed on any rank.
   func step(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
 
-  /// Goes on with other parameters that stay zero: what has been gathered of these is forgotten, and of
-  /// those that no longer do it begins with zeros. Collective, between two steps.
+  /// Goes on with other parameters that stay zero: what has been gathered of these is forgotten,
+  /// and of those that no longer do it begins with zeros. Collective, between two steps.
   ///
   /// - Parameters:
   ///   - groups: as they were, but for the parameters that stay zero.
@@ -38,8 +38,8 @@ public protocol ShardedOptimizer: AnyObject {
   /// Between two steps, what it needs beside its settings to go on in another process.
   var state: OptimizerState { get }
 
-  /// Becomes an optimizer of the same settings in another process, whose arrays those of `state` then
-  /// take over.
+  /// Becomes an optimizer of the same settings in another process, whose arrays those of `state`
+  /// then take over.
   ///
   /// - Parameters:
   ///   - numbers: that one's.
@@ -50,8 +50,9 @@ public protocol ShardedOptimizer: AnyObject {
 
 /// The quadratic model of the loss on a step's batch, at the parameters before the step.
 public struct QuadraticModel {
-  /// `δᵢᵀ G δⱼ` of k changes of the parameters, each of shape [d] and the same on all ranks, with the
-  /// Gauss–Newton matrix G of the batch's mean loss: a matrix [k, k], the same on all ranks. Collective.
+  /// `δᵢᵀ G δⱼ` of k changes of the parameters, each of shape [d] and the same on all ranks, with
+  /// the Gauss–Newton matrix G of the batch's mean loss: a matrix [k, k], the same on all ranks.
+  /// Collective.
   public let gaussNewtonForm: ([UnsafeBufferPointer<Float>]) throws -> [Double]
 
   /// - Parameter gaussNewtonForm: is collective.
@@ -62,8 +63,8 @@ public struct QuadraticModel {
 
 /// An optimizer that compares the change of the loss with the one that it predicts.
 public protocol ChangePredictingOptimizer: ShardedOptimizer {
-  /// Says how the loss on its own batch has changed by the step just taken, where the step's outcome
-  /// predicts that; the same number on all ranks.
+  /// Says how the loss on its own batch has changed by the step just taken, where the step's
+  /// outcome predicts that; the same number on all ranks.
   func adapt(toChange actual: Double)
 }
 
@@ -85,8 +86,8 @@ public protocol WindowedOptimizer: ShardedOptimizer {
 public protocol LayerStatisticsConsumer: ShardedOptimizer {
   /// Whether the next step's batch is one whose statistics are wanted; the same on all ranks.
   var wantsFactors: Bool { get }
-  /// Where the sums for A and B of each layer lie among those of all; nowhere for a layer whose samples
-  /// are wanted instead.
+  /// Where the sums for A and B of each layer lie among those of all; nowhere for a layer whose
+  /// samples are wanted instead.
   var factorRanges: [[Range<Int>]] { get }
   /// What products with samples of layers are made with; nil where sums are wanted.
   var sampleOperator: CurvatureOperator? { get }
@@ -95,7 +96,8 @@ public protocol LayerStatisticsConsumer: ShardedOptimizer {
 
   /// Takes what will hold a step's samples, before the first step.
   ///
-  /// - Parameter samples: for each layer but normalisations, those of each micro-batch of this rank.
+  /// - Parameter samples: for each layer but normalisations, those of each micro-batch of this
+  ///   rank.
   func take(samples: [[LayerSamples<Float>]])
 
   /// The sums to be written for a micro-batch of this rank, those of a layer at `factorRanges`.
@@ -137,7 +139,8 @@ public struct OptimizerState {
   public var shared: [StoredArray] = []
   /// Of each cell of this rank its part of the window, where there is one.
   public var window: [[StoredArray]] = []
-  /// Arrays with the curvature that only some ranks hold, by names of their own; one rank saves each.
+  /// Arrays with the curvature that only some ranks hold, by names of their own; one rank saves
+  /// each.
   public var placed: [(array: StoredArray, isSaved: Bool)] = []
   /// Of each cell of this rank the moving averages.
   public var momentum: [[StoredArray]] = []
@@ -147,8 +150,8 @@ public struct OptimizerState {
 
 /// What all ranks saw in a step.
 public struct StepOutcome: Sendable {
-  /// Euclidean norm of the gradient, with the coupled weight decay, over the whole of d; where it is
-  /// clipped, before both.
+  /// Euclidean norm of the gradient, with the coupled weight decay, over the whole of d; where it
+  /// is clipped, before both.
   public let gradientNorm: Double
 
   /// λ of the step, where the optimizer has one.
@@ -157,12 +160,12 @@ public struct StepOutcome: Sendable {
   /// The direction of the step, where it was measured.
   public var direction: DirectionMeasure?
 
-  /// How the step's equations were solved, where there were some: the most iterations of a layer, and the
-  /// largest residual that one was left with.
+  /// How the step's equations were solved, where there were some: the most iterations of a layer,
+  /// and the largest residual that one was left with.
   public var equations: ConjugateGradients.Outcome?
 
-  /// The change of the loss on the step's batch that a quadratic model predicts, where the optimizer
-  /// wants to know the actual one.
+  /// The change of the loss on the step's batch that a quadratic model predicts, where the
+  /// optimizer wants to know the actual one.
   public var predictedChange: Double?
 
   /// What the user should know, where something has changed in how steps are taken.

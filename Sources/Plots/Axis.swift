@@ -42,8 +42,8 @@ package struct Axis {
       ticks: (0...Int(last - first)).map { step * (first + Double($0)) })
   }
 
-  /// Around positive numbers, with ticks at 1, 2 and 5 times powers of ten, or at powers alone where
-  /// these are many, or at some of them.
+  /// Around positive numbers, with ticks at 1, 2 and 5 times powers of ten, or at powers alone
+  /// where these are many, or at some of them.
   package static func logarithmic(around values: [Double]) -> Axis {
     let values = values.filter { canPlace($0, on: .logarithmic) }
     let smallest = values.min() ?? 1
@@ -74,8 +74,8 @@ package struct Axis {
     return Axis(scale: .logarithmic, limits: first / margin...last * margin, ticks: ticks)
   }
 
-  /// The scale on which numbers can be told apart: a logarithmic one where they are positive and lie
-  /// more than a power of ten and a half apart.
+  /// The scale on which numbers can be told apart: a logarithmic one where they are positive and
+  /// lie more than a power of ten and a half apart.
   package static func suitableScale(for values: some Sequence<Double>) -> Scale {
     let finite = values.filter(\.isFinite)
     guard let smallest = finite.min(), let largest = finite.max(), smallest > 0 else {
@@ -96,7 +96,8 @@ package struct Axis {
   /// Numbers closer to 0, or further from it, have no place: their steps could not be counted.
   private static let (smallest, largest) = (1e-150, 1e150)
 
-  /// Whether a number has a place: 0 has none on a logarithmic scale, and what is not finite on any.
+  /// Whether a number has a place: 0 has none on a logarithmic scale, and what is not finite on
+  /// any.
   package static func canPlace(_ value: Double, on scale: Scale) -> Bool {
     value.magnitude <= largest && (scale == .linear || value >= smallest)
   }

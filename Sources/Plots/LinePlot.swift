@@ -1,5 +1,5 @@
-/// Lines over a common axis, in panels: side by side in a file with one legend below, or each a drawing of
-/// its own in a page.
+/// Lines over a common axis, in panels: side by side in a file with one legend below, or each a
+/// drawing of its own in a page.
 package struct LinePlot {
   /// How a series is drawn.
   package enum Look {
@@ -96,7 +96,8 @@ package struct LinePlot {
     return svg.document(width: Self.width, height: bottom + 10)
   }
 
-  /// A panel as an element of a page, which has the title and the legend: as wide as a phone's screen.
+  /// A panel as an element of a page, which has the title and the legend: as wide as a phone's
+  /// screen.
   package func element(ofPanel index: Int) -> String {
     var svg = SVG(in: .page)
     let (width, height) = (390.0, 240.0)

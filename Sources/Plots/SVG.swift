@@ -81,7 +81,8 @@ package struct SVG {
       }
     elements.append(
       """
-      <text x="\(x)" y="\(y)" text-anchor="\(anchor.rawValue)" fill="\(Color.text.text(in: self.place))"\(style)>\
+      <text x="\(x)" y="\(y)" text-anchor="\(anchor.rawValue)" \
+      fill="\(Color.text.text(in: self.place))"\(style)>\
       \(Self.escaped(text))</text>
       """)
   }

@@ -1,5 +1,5 @@
-/// The mean of each number and its neighbours, half of `width` on each side, at the ends as many as there
-/// are; of those that are finite.
+/// The mean of each number and its neighbours, half of `width` on each side, at the ends as many as
+/// there are; of those that are finite.
 ///
 /// - Returns: NaN where the number itself is not finite.
 /// - Complexity: O(n).
@@ -10,8 +10,8 @@ package func smoothed(_ values: [Double], width: Int) -> [Double] {
   return values.indices.map { values[$0].isFinite ? sums[$0] / counts[$0] : .nan }
 }
 
-/// Sums of numbers and up to `half` neighbours on each side. Nothing is subtracted: a number of great
-/// size leaves no trace where it is not in the window.
+/// Sums of numbers and up to `half` neighbours on each side. Nothing is subtracted: a number of
+/// great size leaves no trace where it is not in the window.
 private func windowSums(_ values: [Double], half: Int) -> [Double] {
   let width = 2 * half + 1
   let ends = [Double](repeating: 0, count: half)

@@ -1,6 +1,6 @@
-/// The points that a line needs to look the same at a plot's resolution: of each of `columns` runs of
-/// points, equally wide in x, the first, the last, the lowest and the highest; and of each run of points
-/// without a finite y, one.
+/// The points that a line needs to look the same at a plot's resolution: of each of `columns` runs
+/// of points, equally wide in x, the first, the last, the lowest and the highest; and of each run
+/// of points without a finite y, one.
 ///
 /// - Parameters:
 ///   - x: not decreasing.

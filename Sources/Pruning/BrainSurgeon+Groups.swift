@@ -3,8 +3,8 @@ import MPI
 import Sharding
 
 extension BrainSurgeon {
-  /// What the removal of all weights of a group together adds to the minimum, with `removed` removed and
-  /// the others at the model's minimum; for a matrix that is taken whole. Collective.
+  /// What the removal of all weights of a group together adds to the minimum, with `removed`
+  /// removed and the others at the model's minimum; for a matrix that is taken whole. Collective.
   ///
   /// - Parameters:
   ///   - groups: of the vector [d], one after another.
@@ -60,8 +60,8 @@ extension BrainSurgeon {
     return costs
   }
 
-  /// Bytes that groups take on a rank beside what it takes anyway, at most: one that is worked on, and
-  /// those that lie on two ranks.
+  /// Bytes that groups take on a rank beside what it takes anyway, at most: one that is worked on,
+  /// and those that lie on two ranks.
   public static func groupBytes(count m: Int, groups: [Range<Int>]) -> Int {
     guard let largest = groups.map(\.count).max() else { return 0 }
     return SurgeonModel.groupBytes(count: m, group: largest) + 2 * 8 * (m + 2) * largest

@@ -3,8 +3,8 @@ import LinearAlgebra
 import MPI
 
 extension BrainSurgeon {
-  /// What the removal of each weight alone adds to the minimum of each model, with `removed` removed.
-  /// Collective.
+  /// What the removal of each weight alone adds to the minimum of each model, with `removed`
+  /// removed. Collective.
   ///
   /// - Returns: for each model, shape [d/p].
   public func costs(
@@ -99,8 +99,8 @@ extension BrainSurgeon {
   /// Of several models.
   private enum Minima {
     case spectrum(SurgeonSpectrum)
-    /// One for each, of a block of fewer coordinates than there are gradients, or where λ disappears
-    /// beside these.
+    /// One for each, of a block of fewer coordinates than there are gradients, or where λ
+    /// disappears beside these.
     case each([SurgeonModel])
   }
 

@@ -3,8 +3,8 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Removes weights by a quadratic model of the loss, whose gradients are shared out over the ranks by
-/// columns.
+/// Removes weights by a quadratic model of the loss, whose gradients are shared out over the ranks
+/// by columns.
 ///
 ///     w [d/p]      the weights of this rank's slice
 ///     G [m, d/p]   its columns of the gradients
@@ -62,13 +62,13 @@ public final class BrainSurgeon {
     firstCoordinate = partition.slice(of: rank).lowerBound
   }
 
-  /// Bytes that it takes on a rank beside the rows, at most: systems of equations, and what is known of
-  /// each coordinate.
+  /// Bytes that it takes on a rank beside the rows, at most: systems of equations, and what is
+  /// known of each coordinate.
   ///
   /// - Parameters:
   ///   - models: how many it is asked about at once.
-  ///   - isBlockwise: a block's systems are of the order of its width or of m, the smaller of them; of the
-  ///     whole matrix two sums of m×m numbers may wait on each level of the tree.
+  ///   - isBlockwise: a block's systems are of the order of its width or of m, the smaller of them;
+  ///     of the whole matrix two sums of m×m numbers may wait on each level of the tree.
   public static func bytes(
     count m: Int, models: Int = 1, isBlockwise: Bool, partition: CellPartition, rank: Int
   ) -> Int {
@@ -88,19 +88,19 @@ public final class BrainSurgeon {
       + ofModels
   }
 
-  /// What each weight of this rank would do alone, with `removed` removed and the others at the model's
-  /// minimum. Collective.
+  /// What each weight of this rank would do alone, with `removed` removed and the others at the
+  /// model's minimum. Collective.
   public func coordinates(
     removing removed: [Bool], on world: Communicator
   ) throws -> [SurgeonModel.Coordinate] {
     try solved(removing: removed, on: world).coordinates
   }
 
-  /// What each weight of this rank would do alone, and of a matrix that is taken whole also its minimum, so
-  /// computed that no cost is made of rounding. Collective.
+  /// What each weight of this rank would do alone, and of a matrix that is taken whole also its
+  /// minimum, so computed that no cost is made of rounding. Collective.
   ///
-  /// - Parameter visit: gets each block of this rank, where the matrix is taken block by block, with its
-  ///   model and its coordinates.
+  /// - Parameter visit: gets each block of this rank, where the matrix is taken block by block,
+  ///   with its model and its coordinates.
   func solved(
     removing removed: [Bool], on world: Communicator,
     visit: (Int, SurgeonModel, [SurgeonModel.Coordinate]) throws -> Void = { _, _, _ in }
@@ -150,8 +150,8 @@ public final class BrainSurgeon {
     }
   }
 
-  /// The weights without those that are removed, and the change of the loss that the model predicts.
-  /// Collective.
+  /// The weights without those that are removed, and the change of the loss that the model
+  /// predicts. Collective.
   ///
   /// - Parameter measuresCondition: whether the condition of S_R is asked for.
   /// - Returns: weights, shape [d/p]; the prediction, nil where kept weights do not answer; and the
@@ -185,8 +185,8 @@ public final class BrainSurgeon {
     return (updated, prediction, condition)
   }
 
-  /// Of single weights q the update is `−(w_q/[F⁻¹]_qq) F⁻¹e_q`: their sum is `−F⁻¹z`, which in the kept
-  /// weights is `GᵀS⁻¹Gz/λ`.
+  /// Of single weights q the update is `−(w_q/[F⁻¹]_qq) F⁻¹e_q`: their sum is `−F⁻¹z`, which in the
+  /// kept weights is `GᵀS⁻¹Gz/λ`.
   private func addIndependentUpdates(
     to updated: inout [Float], removing removed: [Bool], on world: Communicator
   ) throws {
@@ -244,8 +244,8 @@ public final class BrainSurgeon {
 
   var all: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights.all) }
 
-  /// Hands each block of this rank to `body`, with the model that it belongs to; returns the sum of the
-  /// models' minima, the same on all ranks.
+  /// Hands each block of this rank to `body`, with the model that it belongs to; returns the sum of
+  /// the models' minima, the same on all ranks.
   func minimum(
     removing removed: [Bool], on world: Communicator,
     inspecting inspect: (([Double]) -> Void)? = nil, solved: ((SurgeonModel) -> Void)? = nil,
@@ -309,8 +309,8 @@ public final class BrainSurgeon {
     SurgeonModel.factorError(of: sums, count: rows.count, damping: damping) > SurgeonModel.goodError
   }
 
-  /// Solves what is to be solved of each model, and hands each block of this rank to `body` with the
-  /// solution of its model. Collective.
+  /// Solves what is to be solved of each model, and hands each block of this rank to `body` with
+  /// the solution of its model. Collective.
   ///
   /// - Parameters:
   ///   - damping: the least λ of the solutions.

@@ -34,7 +34,8 @@ public struct ModelCandidates: Sendable {
   var isSingle: Bool { models.count == 1 && steps == [1] }
 }
 
-/// Says how good pruned weights are, by what their pruning has not seen: candidates are chosen by it.
+/// Says how good pruned weights are, by what their pruning has not seen: candidates are chosen by
+/// it.
 public protocol HeldOutJudge {
   /// The less, the better; not finite where the weights are of no use. Collective.
   ///
@@ -43,8 +44,9 @@ public protocol HeldOutJudge {
   func loss(of weights: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double
 }
 
-/// Judges weights by a quadratic model of the loss on other rows of gradients, where there is no network to
-/// ask: `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)` for a change δ from the weights that the rows g' are of.
+/// Judges weights by a quadratic model of the loss on other rows of gradients, where there is no
+/// network to ask: `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)` for a change δ from the weights that the rows
+/// g' are of.
 public struct HeldOutRows: HeldOutJudge {
   private let rows: GradientRows
   private let weights: [Float]

@@ -1,9 +1,9 @@
 /// A fraction of a number of things, taken as the decimal number that it is written as.
 ///
-/// The nearest `Double` to 0.8 lies above it: in floating point a whole number of things may come out
-/// just above or below itself, and one thing too many or too few would be taken. The shortest decimal
-/// that stands for the `Double` is what was typed, and counts by it are exact; so is the count of a
-/// fraction that is the quotient of two counts.
+/// The nearest `Double` to 0.8 lies above it: in floating point a whole number of things may come
+/// out just above or below itself, and one thing too many or too few would be taken. The shortest
+/// decimal that stands for the `Double` is what was typed, and counts by it are exact; so is the
+/// count of a fraction that is the quotient of two counts.
 package struct DecimalFraction {
   private let numerator: UInt128
   private let denominator: UInt128

@@ -1,17 +1,17 @@
 import Formats
 import MPI
 
-/// A file of compressed rows is of the safetensors format. A tensor that may be pruned is taken as a
-/// matrix [rows, columns] of its first dimension by all others, [1, n] where it has but one, and four
-/// tensors stand for it:
+/// A file of compressed rows is of the safetensors format. A tensor that may be pruned is taken as
+/// a matrix [rows, columns] of its first dimension by all others, [1, n] where it has but one, and
+/// four tensors stand for it:
 ///
 ///     NAME.values [k]           F32, the kept weights, row by row
 ///     NAME.columns [k]          the column of each
 ///     NAME.offsets [rows + 1]   where a row begins among them, and their number k
 ///     NAME.shape                I64, that of the tensor
 ///
-/// Columns and offsets are of the smallest of U8, U16, U32 and U64 that holds them. All other tensors are
-/// as they are. With PyTorch, of each name:
+/// Columns and offsets are of the smallest of U8, U16, U32 and U64 that holds them. All other
+/// tensors are as they are. With PyTorch, of each name:
 ///
 ///     t = safetensors.torch.load_file("sparse.safetensors")
 ///     shape, offsets = t[name + ".shape"].tolist(), t[name + ".offsets"].long()
@@ -70,7 +70,8 @@ extension Mask {
       + others
     where !names.insert(name).inserted {
       throw PruningError(
-        "--sparse-output: there would be two tensors '\(name)': expected weights without one of that "
+        "--sparse-output: there would be two tensors '\(name)': expected weights without one of "
+          + "that "
           + "name, or the tensor that it is a part of excluded")
     }
   }

@@ -119,8 +119,8 @@ extension Mask {
   /// Reads this rank's slice of a mask file.
   ///
   /// - Parameter tensors: of the weights that the mask is for.
-  /// - Throws: `DatasetError` naming the file and the tensor where the mask is that of another model, or
-  ///   no mask at all.
+  /// - Throws: `DatasetError` naming the file and the tensor where the mask is that of another
+  ///   model, or no mask at all.
   public init(
     reading path: String, of tensors: [WeightTensor], slice: Range<Int>
   ) throws(DatasetError) {

@@ -3,7 +3,8 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// What a search for a better mask of the same sparsity begins with, by a model of the whole matrix.
+/// What a search for a better mask of the same sparsity begins with, by a model of the whole
+/// matrix.
 struct MaskSearch {
   /// Minima that are computed, at most.
   static let largestCount = 60
@@ -39,11 +40,13 @@ struct MaskSearch {
   }
 }
 
-/// Improves a mask by exchanging removed weights for kept ones while the minimum of the model falls.
+/// Improves a mask by exchanging removed weights for kept ones while the minimum of the model
+/// falls.
 ///
-/// First many at a time, each side judged by what it would do alone: where the exact minimum does not
-/// fall, half as many. Then pair by pair, exactly, among the weights that cost and gain the most likely
-/// ones. The numbers of removed weights, and of each tensor's where the scope says them, stay.
+/// First many at a time, each side judged by what it would do alone: where the exact minimum does
+/// not fall, half as many. Then pair by pair, exactly, among the weights that cost and gain the
+/// most likely ones. The numbers of removed weights, and of each tensor's where the scope says
+/// them, stay.
 struct MaskExchange {
   /// Weights of each side that are looked at pair by pair.
   static let pairCandidates = 128
@@ -63,8 +66,8 @@ struct MaskExchange {
     let removal: SurgeonModel
     /// Of this rank's slice.
     let coordinates: [SurgeonModel.Coordinate]
-    /// The order of what removal costs, or keeping gains, least first; nil where a weight may not change
-    /// sides. Alike for both sides, so that the least k are the best to remove.
+    /// The order of what removal costs, or keeping gains, least first; nil where a weight may not
+    /// change sides. Alike for both sides, so that the least k are the best to remove.
     let marginals: [Double?]
   }
 
@@ -125,8 +128,8 @@ struct MaskExchange {
     return (Int(all[0]), Int(all[1]))
   }
 
-  /// This rank's coordinates of the `size` kept weights of the least cost and removed ones of the largest
-  /// gain, in their order.
+  /// This rank's coordinates of the `size` kept weights of the least cost and removed ones of the
+  /// largest gain, in their order.
   private func best(
     _ size: Int, of solved: Solved, _ sides: (kept: Int, removed: Int)
   ) throws -> [Int] {
@@ -150,8 +153,8 @@ struct MaskExchange {
     return chosen.sorted()
   }
 
-  /// The mask with up to `size` of each side exchanged, each by what it would do alone; nil where that
-  /// changes nothing.
+  /// The mask with up to `size` of each side exchanged, each by what it would do alone; nil where
+  /// that changes nothing.
   private func exchanged(
     _ size: Int, of solved: Solved, _ sides: (kept: Int, removed: Int)
   ) throws -> Mask? {
@@ -166,7 +169,8 @@ struct MaskExchange {
     return try search.differ(mask, solved.mask) ? mask : nil
   }
 
-  /// The mask with pairs exchanged, each exactly by what those before it leave; nil where none gains.
+  /// The mask with pairs exchanged, each exactly by what those before it leave; nil where none
+  /// gains.
   private func exchangedPairs(
     _ solved: Solved, _ sides: (kept: Int, removed: Int)
   ) throws -> Mask? {

@@ -3,15 +3,16 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Improves a mask by iterative hard thresholding of the model: a step against the gradient, of which the
-/// largest weights stay and take the joint minimum, and again.
+/// Improves a mask by iterative hard thresholding of the model: a step against the gradient, of
+/// which the largest weights stay and take the joint minimum, and again.
 ///
 ///   β [d/p]   the weights at the joint minimum of a mask; δ = β − w
 ///   ∇q        λδ + Gᵀ(Gδ + η1)/m, zero where weights are kept
 ///   M' = the selection's least of (β − τ∇q)², with τ halved until the joint minimum falls
 ///
-/// Of the quadratic model as in CHITA (Benbaki, Chen, Meng, Hazimeh, Ponomareva, Zhao and Mazumder, 2023);
-/// with the exact solution after each projection, as in hard thresholding pursuit (Foucart, 2011).
+/// Of the quadratic model as in CHITA (Benbaki, Chen, Meng, Hazimeh, Ponomareva, Zhao and Mazumder,
+/// 2023); with the exact solution after each projection, as in hard thresholding pursuit (Foucart,
+/// 2011).
 struct MaskThresholding {
   private let search: MaskSearch
   private var surgeon: BrainSurgeon { search.surgeon }
@@ -39,7 +40,8 @@ struct MaskThresholding {
   func improved(_ mask: Mask) throws -> Mask {
     var point = try point(mask)
     var gradient = try gradient(at: point)
-    // A removed weight's gradient is −λβ̃: a step of 1/λ compares β̃ with the weights that are kept.
+    // A removed weight's gradient is −λβ̃: a step of 1/λ compares β̃ with the weights that are
+    // kept.
     var length = 1 / surgeon.damping
     for _ in 0..<MaskSearch.largestCount {
       let mask = try search.mask(

@@ -3,9 +3,10 @@
 ///   A [n, n]   gᵢᵀS_R⁻¹gⱼ of `SurgeonModel`, for these weights
 ///   β̃ [n]      wᵢ + gᵢᵀS_R⁻¹v
 ///
-/// When a set P of them changes sides, D = diag(−1 where kept, +1 where removed) and `M = D + A_PP`, the
-/// minimum changes by `−(λ/2) β̃_PᵀM⁻¹β̃_P`, β̃ by `−A_P M⁻¹β̃_P` and A by `−A_P M⁻¹A_Pᵀ`, all exactly: the
-/// Woodbury identity. So one exchange follows another without the gradients.
+/// When a set P of them changes sides, D = diag(−1 where kept, +1 where removed) and `M = D +
+/// A_PP`, the minimum changes by `−(λ/2) β̃_PᵀM⁻¹β̃_P`, β̃ by `−A_P M⁻¹β̃_P` and A by `−A_P
+/// M⁻¹A_Pᵀ`, all exactly: the Woodbury identity. So one exchange follows another without the
+/// gradients.
 public struct PairExchanges {
   /// Which are kept.
   public private(set) var isKept: [Bool]
@@ -69,7 +70,8 @@ public struct PairExchanges {
     isKept[j] = true
   }
 
-  /// Makes the exchange that gains the most, again and again, of equal ones the first, while one gains.
+  /// Makes the exchange that gains the most, again and again, of equal ones the first, while one
+  /// gains.
   ///
   /// - Parameters:
   ///   - least: the least gain that counts, above what rounding makes.

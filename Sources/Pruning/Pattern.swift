@@ -8,8 +8,8 @@ public struct WeightTensor: Sendable, Equatable {
   public let range: Range<Int>
   /// Whether its weights may be removed.
   public let isPrunable: Bool
-  /// Products with inputs that each of its weights is in, for an example; 0 where there are none, or where
-  /// that is not known.
+  /// Products with inputs that each of its weights is in, for an example; 0 where there are none,
+  /// or where that is not known.
   public let multiplyAdds: Int
 
   /// A tensor in the places `range` of the vector.
@@ -28,8 +28,8 @@ public struct WeightTensor: Sendable, Equatable {
 
 /// Which weights of a tensor are removed together, or instead of one another.
 ///
-/// Weights are counted along the dimensions of a tensor [outputs, inputs, …]: those of a convolution
-/// at each position of its kernel apart.
+/// Weights are counted along the dimensions of a tensor [outputs, inputs, …]: those of a
+/// convolution at each position of its kernel apart.
 public enum Pattern: Sendable, Equatable, CustomStringConvertible {
   /// Each for itself.
   case unstructured

@@ -11,8 +11,8 @@ struct PatternBlocks {
   private let bands: [BlockBands]
   /// A block's first coordinate, tensor by tensor in their order.
   private var firsts: [Int] = []
-  /// The order of the blocks' scores, each the sum of its members'; where blocks are of different sizes,
-  /// that sum for each of its weights.
+  /// The order of the blocks' scores, each the sum of its members'; where blocks are of different
+  /// sizes, that sum for each of its weights.
   private var keys: [UInt64] = []
   /// For each tensor, which of them are its own.
   private var ofTensor: [Range<Int>] = []
@@ -48,8 +48,8 @@ struct PatternBlocks {
     try RadixSelect(count, of: numbers(of: tensor, upTo: .all, cost: 1), on: world)
   }
 
-  /// Selects the first blocks of all tensors that cost `count`, none of them beyond its tensor's limit.
-  /// Collective.
+  /// Selects the first blocks of all tensors that cost `count`, none of them beyond its tensor's
+  /// limit. Collective.
   ///
   /// - Parameter costs: of a weight of each tensor.
   func select(
@@ -99,8 +99,8 @@ struct PatternBlocks {
   }
 }
 
-/// How a pattern's blocks lie in a tensor: in bands, ranges of coordinates one after another that hold
-/// whole blocks each.
+/// How a pattern's blocks lie in a tensor: in bands, ranges of coordinates one after another that
+/// hold whole blocks each.
 ///
 /// A block of one output lies among its next inputs; one of several outputs among their whole rows.
 struct BlockBands {

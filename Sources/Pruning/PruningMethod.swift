@@ -5,14 +5,14 @@ import Sharding
 
 /// How weights are judged, and with it how those that stay answer a removal.
 public enum PruningMethod: String, CaseIterable, Sendable {
-  /// By the square of a weight: what the loss would lose if its Hessian were a multiple of the identity.
-  /// The others stay as they are.
+  /// By the square of a weight: what the loss would lose if its Hessian were a multiple of the
+  /// identity. The others stay as they are.
   case magnitude
-  /// By `w²F_ii/2`, F the diagonal of the damped empirical Fisher matrix alone: Optimal Brain Damage
-  /// (LeCun, Denker and Solla, 1990). The others stay as they are.
+  /// By `w²F_ii/2`, F the diagonal of the damped empirical Fisher matrix alone: Optimal Brain
+  /// Damage (LeCun, Denker and Solla, 1990). The others stay as they are.
   case diagonal
-  /// By a quadratic model of the loss whose matrix F is taken block by block; the others may answer.
-  /// WoodFisher (Singh and Alistarh, 2020).
+  /// By a quadratic model of the loss whose matrix F is taken block by block; the others may
+  /// answer. WoodFisher (Singh and Alistarh, 2020).
   case woodfisher
   /// By the same model with F whole. M-FAC (Frantar, Kurtic and Alistarh, 2021).
   case mfac
@@ -25,8 +25,8 @@ public enum PruningMethod: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether it has a model of the loss by which kept weights can answer, for which λ, η and τ can be
-  /// chosen among several.
+  /// Whether it has a model of the loss by which kept weights can answer, for which λ, η and τ can
+  /// be chosen among several.
   public var hasModel: Bool {
     switch self {
     case .magnitude, .diagonal: false
@@ -46,8 +46,8 @@ public enum PruningMethod: String, CaseIterable, Sendable {
   }
 }
 
-/// A method with the gradients by which it judges weights and updates those that stay. It knows neither
-/// sparsities nor masks but those that it is given.
+/// A method with the gradients by which it judges weights and updates those that stay. It knows
+/// neither sparsities nor masks but those that it is given.
 public struct PruningCriterion {
   private let method: PruningMethod
   private let rows: GradientRows?
@@ -60,8 +60,8 @@ public struct PruningCriterion {
   ///   - rows: this rank's columns of the gradients; not needed for magnitudes.
   ///   - partition: the cells, and who has which; block by block, a cell is a block.
   ///   - update: how kept weights answer, where the method has a model of the loss.
-  ///   - groups: of the vector [d]; their weights go together, and are judged so where the model is taken
-  ///     whole: the first of them has the saliency of all, the others have none.
+  ///   - groups: of the vector [d]; their weights go together, and are judged so where the model is
+  ///     taken whole: the first of them has the saliency of all, the others have none.
   public init(
     _ method: PruningMethod, by rows: GradientRows?, partition: CellPartition,
     update: BrainSurgeon.Update, groups: [Range<Int>] = [], rank: Int
@@ -142,8 +142,8 @@ public struct PruningCriterion {
   /// Removes weights by a mask, and has the others answer by each of the models at a step of 1.
   /// Collective.
   ///
-  /// - Parameter measuresCondition: whether a single model's is measured, at the cost of the system's
-  ///   eigenvalues.
+  /// - Parameter measuresCondition: whether a single model's is measured, at the cost of the
+  ///   system's eigenvalues.
   func updates(
     of weights: UnsafeBufferPointer<Float>, under mask: Mask, by candidates: ModelCandidates,
     measuresCondition: Bool, on world: Communicator
@@ -182,8 +182,8 @@ public struct PruningCriterion {
   }
 }
 
-/// What cannot be pruned as asked: one line naming the setting or the tensor, and what was expected. All
-/// ranks see it together, or agree on it.
+/// What cannot be pruned as asked: one line naming the setting or the tensor, and what was
+/// expected. All ranks see it together, or agree on it.
 public struct PruningError: SharedError, CustomStringConvertible {
   public let description: String
 

@@ -1,12 +1,13 @@
 import MPI
 import Sharding
 
-/// Selects the least of the numbers of which each rank holds some: those up to the last one that it finds.
+/// Selects the least of the numbers of which each rank holds some: those up to the last one that it
+/// finds.
 ///
 /// Each number stands for a number of weights, or of what these cost. They are in the order of the
-/// numbers, equal ones in that of their indices. The last one is found digit by digit, from the highest: in
-/// each round the ranks sum how many weights those numbers that are still in question stand for that have
-/// which digit. No rank sees another's numbers.
+/// numbers, equal ones in that of their indices. The last one is found digit by digit, from the
+/// highest: in each round the ranks sum how many weights those numbers that are still in question
+/// stand for that have which digit. No rank sees another's numbers.
 struct RadixSelect: Comparable {
   private let key: UInt64
   private let index: Int
@@ -26,12 +27,13 @@ struct RadixSelect: Comparable {
   /// Whether a number is up to the last one.
   func selects(_ key: UInt64, at index: Int) -> Bool { (key, index) <= (self.key, self.index) }
 
-  /// Selects the first numbers that stand for `count` weights or more; nil where `count` is 0. Collective.
+  /// Selects the first numbers that stand for `count` weights or more; nil where `count` is 0.
+  /// Collective.
   ///
   /// - Parameters:
   ///   - count: at most as many as there are on all ranks.
-  ///   - numbers: this rank's; the key of each, see `key(of:)`, its index, none of them twice on all
-  ///     ranks, and its weights.
+  ///   - numbers: this rank's; the key of each, see `key(of:)`, its index, none of them twice on
+  ///     all ranks, and its weights.
   init?(
     _ count: Int, of numbers: [(key: UInt64, index: Int, weights: Int)], on world: Communicator
   ) throws {
@@ -53,8 +55,8 @@ struct RadixSelect: Comparable {
     return bits >> 63 == 0 ? bits | 1 << 63 : ~bits
   }
 
-  /// The number with the `place`-th weight, counted from 1 on in the order of all ranks' numbers, and the
-  /// weights of those that are less, and of those that are equal to it. Collective.
+  /// The number with the `place`-th weight, counted from 1 on in the order of all ranks' numbers,
+  /// and the weights of those that are less, and of those that are equal to it. Collective.
   private static func number(
     at place: Int, of numbers: [(number: UInt64, weights: Int)], on world: Communicator
   ) throws -> (number: UInt64, below: Int, equal: Int) {

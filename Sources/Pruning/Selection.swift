@@ -3,8 +3,8 @@ import Sharding
 
 /// Which weights go: those of the least saliency, of equal ones the first.
 ///
-/// Exactly as many as asked for: of n weights the least number that is not below `sparsity`·n, counted
-/// by the decimal number that the sparsity is written as.
+/// Exactly as many as asked for: of n weights the least number that is not below `sparsity`·n,
+/// counted by the decimal number that the sparsity is written as.
 public struct Selection: Sendable {
   /// Which weights compete with one another.
   public enum Scope: String, CaseIterable, Sendable {
@@ -25,8 +25,8 @@ public struct Selection: Sendable {
   /// What a sparsity is a share of.
   public enum Budget: String, CaseIterable, Sendable {
     case weights
-    /// The multiply-adds of an example with the prunable weights: the last weight that goes brings the
-    /// sparsity to what is asked for or just above it.
+    /// The multiply-adds of an example with the prunable weights: the last weight that goes brings
+    /// the sparsity to what is asked for or just above it.
     case flops
   }
 
@@ -34,8 +34,8 @@ public struct Selection: Sendable {
   public let tensors: [WeightTensor]
   /// Which weights compete with one another.
   public let scope: Scope
-  /// Sparsities of tensors' own, where the scope is uniform: the others get the same one, such that the
-  /// sparsity in all is the one asked for.
+  /// Sparsities of tensors' own, where the scope is uniform: the others get the same one, such that
+  /// the sparsity in all is the one asked for.
   public let tensorSparsities: [String: Double]
   /// What the kept weights of a tensor must look like.
   public let pattern: Pattern
@@ -49,8 +49,8 @@ public struct Selection: Sendable {
   /// - Parameters:
   ///   - tensorSparsities: in [0, 1), by the tensors' names.
   ///   - maximumTensorSparsity: in (0, 1].
-  /// - Throws: `PruningError` where nothing is prunable, the pattern does not fit a tensor, or a tensor's
-  ///   multiply-adds are asked for and not known.
+  /// - Throws: `PruningError` where nothing is prunable, the pattern does not fit a tensor, or a
+  ///   tensor's multiply-adds are asked for and not known.
   public init(
     of tensors: [WeightTensor], scope: Scope = .global, tensorSparsities: [String: Double] = [:],
     pattern: Pattern = .unstructured, weighing: Weighing = .none, budget: Budget = .weights,
@@ -72,7 +72,8 @@ public struct Selection: Sendable {
     }
     guard budget == .weights || (scope == .global && pattern.sparsity == nil) else {
       throw PruningError(
-        "a sparsity of multiply-adds is one of all tensors together: expected the global scope, and a "
+        "a sparsity of multiply-adds is one of all tensors together: expected the global scope, "
+          + "and a "
           + "pattern without a sparsity of its own")
     }
     if weighing == .flops || budget == .flops,
@@ -108,10 +109,11 @@ public struct Selection: Sendable {
   ///
   /// - Parameters:
   ///   - sparsity: in [0, 1); that of the pattern, where it has one.
-  ///   - saliencies: one for each coordinate of this rank's slice; of blocks their members' are added.
+  ///   - saliencies: one for each coordinate of this rank's slice; of blocks their members' are
+  ///     added.
   ///   - previous: what it has removed stays removed, and counts.
-  /// - Throws: on all ranks together, where a saliency is not finite, or where the scope, the pattern or
-  ///   the previous mask cannot be followed.
+  /// - Throws: on all ranks together, where a saliency is not finite, or where the scope, the
+  ///   pattern or the previous mask cannot be followed.
   public func mask(
     removing sparsity: Double, bySaliency saliencies: [Double],
     after previous: Mask, partition: CellPartition, on world: Communicator
@@ -173,7 +175,8 @@ public struct Selection: Sendable {
 
   // MARK: How many weights go
 
-  /// Numbers of weights to remove, in all what they cost, and as many more as make the last block whole.
+  /// Numbers of weights to remove, in all what they cost, and as many more as make the last block
+  /// whole.
   enum Counts {
     case inAll(Int)
     case ofTensors([Int])
@@ -234,8 +237,10 @@ public struct Selection: Sendable {
       let restSizes = zip(sizes, fixed).map { $1 == nil ? $0 : 0 }
       guard rest >= 0, rest <= restSizes.reduce(0, +) else {
         throw PruningError(
-          "a sparsity of \(sparsity) removes \(total * unit) weights: expected sparsities of single "
-            + "tensors that leave between 0 and \(restSizes.reduce(0, +) * unit) of them to the other "
+          "a sparsity of \(sparsity) removes \(total * unit) weights: expected sparsities of "
+            + "single "
+            + "tensors that leave between 0 and \(restSizes.reduce(0, +) * unit) of them to the "
+            + "other "
             + "tensors, got \(rest * unit)")
       }
       let restLeast = zip(least, fixed).map { $1 == nil ? $0 : 0 }
@@ -254,8 +259,8 @@ public struct Selection: Sendable {
     return .ofTensors(whole)
   }
 
-  /// What is to be removed in all, where `previous` weights of each tensor are: no less than these cost,
-  /// if the last block of theirs may have brought them beyond `total`.
+  /// What is to be removed in all, where `previous` weights of each tensor are: no less than these
+  /// cost, if the last block of theirs may have brought them beyond `total`.
   ///
   /// - Parameter costs: of a block of each tensor, and of a weight.
   private static func total(
@@ -284,11 +289,12 @@ public struct Selection: Sendable {
     return DecimalFraction(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
   }
 
-  /// `total` shared out in proportion to `sizes`, where no share is below `previous`, if these sum up to
-  /// the total at most: rounded down, and what is left, or too much, taken one by one where it is farthest
-  /// from proportion, of equal ones from the first.
+  /// `total` shared out in proportion to `sizes`, where no share is below `previous`, if these sum
+  /// up to the total at most: rounded down, and what is left, or too much, taken one by one where
+  /// it is farthest from proportion, of equal ones from the first.
   ///
-  /// Rounding by the largest remainders alone would now and then take a weight back as the total grows.
+  /// Rounding by the largest remainders alone would now and then take a weight back as the total
+  /// grows.
   package static func shares(of total: Int, over sizes: [Int], from previous: [Int]) -> [Int] {
     let all = Int128(sizes.reduce(0, +))
     guard all > 0 else { return sizes.map { _ in 0 } }
@@ -331,7 +337,8 @@ public struct Selection: Sendable {
     for tensor in prunable {
       for i in tensor.range.clamped(to: slice) where !saliencies[i - slice.lowerBound].isFinite {
         throw PruningError(
-          "the saliency of element \(i - tensor.range.lowerBound) of '\(tensor.name)' is not finite: "
+          "the saliency of element \(i - tensor.range.lowerBound) of '\(tensor.name)' is not "
+            + "finite: "
             + "got \(saliencies[i - slice.lowerBound])")
       }
     }
@@ -345,11 +352,13 @@ public struct Selection: Sendable {
       let tensor = tensors.first { $0.range.contains(i) }!
       guard tensor.isPrunable else {
         throw PruningError(
-          "the mask that was there removes some of '\(tensor.name)', which is not to be pruned: expected "
+          "the mask that was there removes some of '\(tensor.name)', which is not to be pruned: "
+            + "expected "
             + "it included, or another mask")
       }
       throw PruningError(
-        "the mask that was there removes more of '\(tensor.name)' than the sparsity, scope and pattern "
+        "the mask that was there removes more of '\(tensor.name)' than the sparsity, scope and "
+          + "pattern "
           + "asked for do: expected a higher sparsity, or another mask")
     }
   }

@@ -4,7 +4,8 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// How a sparsity is reached in events, or stages, from s₀ before the first to s_n at the last of n.
+/// How a sparsity is reached in events, or stages, from s₀ before the first to s_n at the last of
+/// n.
 public enum SparsitySchedule: Sendable, Equatable {
   /// s_k = s_n − (s_n − s₀)(1 − k/n)³; Zhu and Gupta, 2017.
   case cubic
@@ -31,8 +32,8 @@ public enum SparsitySchedule: Sendable, Equatable {
   }
 }
 
-/// A pruning in stages: in each the weights that go are selected, in one part or in several, by each of the
-/// candidates, and those that stay updated.
+/// A pruning in stages: in each the weights that go are selected, in one part or in several, by
+/// each of the candidates, and those that stay updated.
 public struct SelectionPlan: Sendable {
   /// Which weights compete, and for what.
   public let selection: Selection
@@ -40,19 +41,20 @@ public struct SelectionPlan: Sendable {
   public let partition: CellPartition
   /// How many stages there are.
   public let stages: Int
-  /// Parts of a stage, one after another: in each, the weights that go are judged with those before them
-  /// gone.
+  /// Parts of a stage, one after another: in each, the weights that go are judged with those before
+  /// them gone.
   public let parts: Int
   /// How sparsity grows from part to part.
   public let schedule: SparsitySchedule
-  /// The λ, η and τ among which the least held-out loss decides in each stage: a mask by each λ and η, and
-  /// of each mask the updates by all λ, η and τ.
+  /// The λ, η and τ among which the least held-out loss decides in each stage: a mask by each λ and
+  /// η, and of each mask the updates by all λ, η and τ.
   public let candidates: ModelCandidates
   /// What becomes of the mask after a stage's last part.
   public let improvement: Improvement
   private let measuresCondition: Bool
 
-  /// What becomes of the mask after a stage's last part, where the method has a model of the whole loss.
+  /// What becomes of the mask after a stage's last part, where the method has a model of the whole
+  /// loss.
   public enum Improvement: Sendable {
     case none
     /// Removed weights are exchanged for kept ones while the model's minimum falls.
@@ -60,8 +62,9 @@ public struct SelectionPlan: Sendable {
     /// Iterative hard thresholding.
     case thresholding
 
-    /// Bytes that it takes on a rank beside the method, of m gradients and a slice of `count` weights: two
-    /// masks with what is known of each coordinate at their minima, or with its weight and slope.
+    /// Bytes that it takes on a rank beside the method, of m gradients and a slice of `count`
+    /// weights: two masks with what is known of each coordinate at their minima, or with its weight
+    /// and slope.
     func bytes(gradients m: Int, count: Int) -> Int {
       switch self {
       case .none: 0
@@ -74,8 +77,8 @@ public struct SelectionPlan: Sendable {
   }
 
   /// - Parameters:
-  ///   - measuresCondition: whether that of a joint update by a single model is measured, at the cost of
-  ///     the system's eigenvalues.
+  ///   - measuresCondition: whether that of a joint update by a single model is measured, at the
+  ///     cost of the system's eigenvalues.
   public init(
     _ selection: Selection, partition: CellPartition, stages: Int = 1, parts: Int = 1,
     schedule: SparsitySchedule = .geometric, candidates: ModelCandidates,
@@ -128,15 +131,16 @@ public struct SelectionPlan: Sendable {
     }
   }
 
-  /// Carries out a stage: finds a mask, makes the removed weights zero, and moves those that stay to make
-  /// up for them. Collective.
+  /// Carries out a stage: finds a mask, makes the removed weights zero, and moves those that stay
+  /// to make up for them. Collective.
   ///
   /// - Parameters:
   ///   - weights: this rank's slice.
   ///   - stage, first, last: see `sparsities`.
   ///   - previous: what it has removed stays removed.
   ///   - judge: needed where there are several candidates.
-  ///   - known: the saliencies by each candidate's model, where they are known; sweeps begin with the same.
+  ///   - known: the saliencies by each candidate's model, where they are known; sweeps begin with
+  ///     the same.
   public func prune(
     _ weights: UnsafeMutableBufferPointer<Float>, stage: Int = 0, from first: Double,
     to last: Double, after previous: Mask, by criterion: PruningCriterion,
@@ -179,7 +183,8 @@ public struct SelectionPlan: Sendable {
     }
     guard let best = trials.best else {
       throw PruningError(
-        "no candidate leaves the network a finite held-out loss: expected larger --damping, or smaller "
+        "no candidate leaves the network a finite held-out loss: expected larger --damping, or "
+          + "smaller "
           + "--gradient-scale or --step")
     }
     _ = weights.update(fromContentsOf: best.weights)

@@ -3,7 +3,8 @@ import Glibc
 /// Random numbers by counter: a pure function of (seed, stream, index), so that who draws a number,
 /// and in what order, never changes it.
 ///
-/// Philox4x32-10; Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", 2011.
+/// Philox4x32-10; Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
+/// 2011.
 public struct CounterRandom: Sendable {
   private let key: (UInt32, UInt32)
   private let stream: UInt64

@@ -31,8 +31,8 @@ package struct Problem: Codable, Hashable {
   /// Of a step; in weak scaling, those of one rank.
   package var batchSize: Int?
   package var microBatches: Int?
-  /// Of K-FAC: steps from one batch whose factors are taken to the next, and from one inversion to the
-  /// next; the share of the ranks that work on a layer.
+  /// Of K-FAC: steps from one batch whose factors are taken to the next, and from one inversion to
+  /// the next; the share of the ranks that work on a layer.
   package var factorEvery: Int?
   package var inverseEvery: Int?
   package var workerShare: Double?

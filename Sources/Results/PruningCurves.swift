@@ -77,8 +77,8 @@ package struct PruningCurves {
     }
   }
 
-  /// Whether no report has a number to draw: magnitudes of a model that cannot be computed here say nothing
-  /// of its loss.
+  /// Whether no report has a number to draw: magnitudes of a model that cannot be computed here say
+  /// nothing of its loss.
   package var isEmpty: Bool {
     reports.allSatisfy { $0.contents.keeping.allSatisfy { value(of: $0) == nil } }
   }
@@ -139,7 +139,8 @@ package struct PruningCurves {
     formatNumber(value, digits: digits) + (kind == .accuracy ? " %" : "")
   }
 
-  /// For the legend: the method of each, and what else not all have the same; files where that is nothing.
+  /// For the legend: the method of each, and what else not all have the same; files where that is
+  /// nothing.
   package var names: [String] {
     let all = reports.map(\.contents.settings)
     let differing = Set(all.flatMap(\.keys)).filter { key in

@@ -5,8 +5,8 @@
 public struct Cells: Sendable, Equatable {
   /// d.
   public let parameterCount: Int
-  /// Coordinates in a cell; the last one may hold fewer. Where d alone decides, a multiple of 16: 64 bytes
-  /// of `Float`.
+  /// Coordinates in a cell; the last one may hold fewer. Where d alone decides, a multiple of 16:
+  /// 64 bytes of `Float`.
   public let size: Int
   /// Leaves of the tree over the cells, a power of two; the last leaves may have no coordinates.
   public let leaves: Int

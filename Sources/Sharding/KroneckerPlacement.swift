@@ -1,11 +1,11 @@
-/// Who inverts which Kronecker factor and who preconditions which layer: pure arithmetic, from sizes
-/// alone.
+/// Who inverts which Kronecker factor and who preconditions which layer: pure arithmetic, from
+/// sizes alone.
 ///
-/// The p ranks form groups of consecutive ranks, as even as can be. A layer is preconditioned by every
-/// rank of one group, its workers; of these, one inverts each of its two factors and gives the inverse
-/// to the others. Every other rank is given its slice of the layer's direction by one of the workers.
-/// With one group, all ranks hold all inverses and nothing but gradients crosses the network between
-/// two inversions; with a group for each rank, every inverse is held once.
+/// The p ranks form groups of consecutive ranks, as even as can be. A layer is preconditioned by
+/// every rank of one group, its workers; of these, one inverts each of its two factors and gives
+/// the inverse to the others. Every other rank is given its slice of the layer's direction by one
+/// of the workers. With one group, all ranks hold all inverses and nothing but gradients crosses
+/// the network between two inversions; with a group for each rank, every inverse is held once.
 ///
 /// Layers go to groups and factors to ranks by what an inversion costs, the largest first, each to
 /// whoever has least.
@@ -31,8 +31,8 @@ public struct KroneckerPlacement: Sendable, Equatable {
   public let workers: [Range<Int>]
   /// Of each layer and each of its factors the rank that inverts it.
   public let owners: [[Int]]
-  /// Of each layer and each of its factors its range in the vector of all factors, in which those of a
-  /// rank lie together.
+  /// Of each layer and each of its factors its range in the vector of all factors, in which those
+  /// of a rank lie together.
   public let ranges: [[Range<Int>]]
   /// Of each rank its range of that vector.
   public let slices: [Range<Int>]
@@ -40,7 +40,8 @@ public struct KroneckerPlacement: Sendable, Equatable {
   /// - Parameters:
   ///   - layers: of each layer its factors.
   ///   - ranks: p
-  ///   - workerShare: F in (0, 1], the share of the ranks that precondition a layer: at least one does.
+  ///   - workerShare: F in (0, 1], the share of the ranks that precondition a layer: at least one
+  ///     does.
   public init(of layers: [[Factor]], over ranks: Int, workerShare: Double) {
     precondition(workerShare > 0 && workerShare <= 1, "a share of \(workerShare) of the ranks")
     let size = max(1, Int((workerShare * Double(ranks)).rounded()))

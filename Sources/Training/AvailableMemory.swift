@@ -43,7 +43,8 @@ func availableAddressSpace() -> Int? {
   return max(0, bytes - 1024 * (number(in: "/proc/self/status", after: "VmSize:") ?? 0))
 }
 
-/// The most bytes that this program has had in memory; `getrusage` would count those of who started it.
+/// The most bytes that this program has had in memory; `getrusage` would count those of who started
+/// it.
 package func peakMemory() -> Int {
   1024 * (number(in: "/proc/self/status", after: "VmHWM:") ?? 0)
 }

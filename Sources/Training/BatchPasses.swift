@@ -5,8 +5,8 @@ import Networks
 import Optimizers
 import Sharding
 
-/// A network's passes over the micro-batches of a step's batch: of each the same passes, with the same
-/// augmentation and the same dropouts, however often they are made.
+/// A network's passes over the micro-batches of a step's batch: of each the same passes, with the
+/// same augmentation and the same dropouts, however often they are made.
 struct BatchPasses {
   let network: Network<Float>
   let parameters: Buffer<Float>
@@ -56,8 +56,8 @@ struct BatchPasses {
         firstExample: microBatch * members.count / passes.microBatches.items)
     }
 
-    /// The mean loss of the batch at the parameters as they are now; what batch-norms see, nothing else
-    /// does. Collective.
+    /// The mean loss of the batch at the parameters as they are now; what batch-norms see, nothing
+    /// else does. Collective.
     func meanLoss(clock: PhaseClock) throws -> Double {
       let unused = Buffer<Float>(count: passes.network.stateCount)
       var losses: [Double] = []

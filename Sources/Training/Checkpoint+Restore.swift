@@ -34,7 +34,8 @@ extension Checkpoint {
     return nil
   }
 
-  /// A checkpoint of which every file has been read and found whole, by one rank or another. Collective.
+  /// A checkpoint of which every file has been read and found whole, by one rank or another.
+  /// Collective.
   static func verified(_ path: String, on world: Communicator) throws -> Checkpoint {
     try world.agree {
       let checkpoint = try Checkpoint(path: path)

@@ -5,13 +5,13 @@ import LinearAlgebra
 import MPI
 
 extension Checkpoint {
-  /// Saves a run: a new directory appears under the step's name when it is complete and on the disk.
-  /// Collective.
+  /// Saves a run: a new directory appears under the step's name when it is complete and on the
+  /// disk. Collective.
   ///
   /// - Parameter manifest: all of it but the files.
   /// - Returns: its bytes.
-  /// - Throws: `AgreedError` on all ranks together where any of them cannot write; nothing is left of it
-  ///   then, and the checkpoints that there were remain.
+  /// - Throws: `AgreedError` on all ranks together where any of them cannot write; nothing is left
+  ///   of it then, and the checkpoints that there were remain.
   static func save(
     _ manifest: Manifest, of run: RunState, in directory: CheckpointDirectory,
     on world: Communicator

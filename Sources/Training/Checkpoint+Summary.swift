@@ -43,6 +43,7 @@ extension Checkpoint {
   private static func contents(of file: SafetensorsFile) -> String {
     guard let first = file.tensors.first else { return "no tensors" }
     return
-      "\(file.tensors.count) tensors, the first \(first.name) \(first.dtype.rawValue) \(first.shape)"
+      "\(file.tensors.count) tensors, the first \(first.name) \(first.dtype.rawValue) "
+      + "\(first.shape)"
   }
 }

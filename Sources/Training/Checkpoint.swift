@@ -11,8 +11,8 @@ import Sharding
 ///   masks.safetensors                     of sparse training: which weights are kept
 ///   manifest.json                         where the run was, and the other files' digests
 ///
-/// How cells are grouped into files is all that the number of ranks decides: any number of ranks reads
-/// it.
+/// How cells are grouped into files is all that the number of ranks decides: any number of ranks
+/// reads it.
 public struct Checkpoint: Sendable {
   static let model = "model.safetensors"
   static let curvature = "curvature.safetensors"

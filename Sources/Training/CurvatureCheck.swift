@@ -2,8 +2,8 @@ import Curvature
 import LinearAlgebra
 import Networks
 
-/// How far the Kronecker factors of a network's layers are from the exact blocks of its curvature, on a
-/// few examples, in double precision: the network as it predicts, batch-norms on their running
+/// How far the Kronecker factors of a network's layers are from the exact blocks of its curvature,
+/// on a few examples, in double precision: the network as it predicts, batch-norms on their running
 /// statistics.
 package final class CurvatureCheck {
   /// Vectors ▲ of an example, positions times outputs, up to which the Gauss–Newton matrix is made.
@@ -18,8 +18,8 @@ package final class CurvatureCheck {
     package let layer: FactoredLayer
     /// The setting that `auto` takes, where the two are not the same.
     package let automatic: SharedAxis?
-    /// Kronecker factors, by Fisher matrix and setting; of a normalisation layer's block `expand` is the
-    /// diagonal, and `reduce` all of it.
+    /// Kronecker factors, by Fisher matrix and setting; of a normalisation layer's block `expand`
+    /// is the diagonal, and `reduce` all of it.
     package var distances: [(fisher: Fisher, axis: SharedAxis, distance: BlockDistance)] = []
     /// Of the exact block of the empirical Fisher matrix from that of the Gauss–Newton matrix; nil
     /// where that is not made.
@@ -51,7 +51,8 @@ package final class CurvatureCheck {
     (self.samples, self.seed) = (samples, seed)
   }
 
-  /// Whether there are so few outputs that the Gauss–Newton matrix can be made, of one example at least.
+  /// Whether there are so few outputs that the Gauss–Newton matrix can be made, of one example at
+  /// least.
   package static func hasGaussNewton(_ description: NetworkDescription) -> Bool {
     let columns = description.positions * description.outputCount
     return columns <= largestColumnCount

@@ -13,8 +13,8 @@ final class EventFile {
   private static let prefix = "events.out.tfevents."
   private let file: GrowingFile
 
-  /// Starts a file of its own in the directory. Of what the files before it say, TensorBoard forgets that
-  /// of steps after `step`.
+  /// Starts a file of its own in the directory. Of what the files before it say, TensorBoard
+  /// forgets that of steps after `step`.
   ///
   /// - Parameter step: steps taken so far.
   /// - Throws: `DatasetError` where it cannot be made or written.
@@ -31,7 +31,8 @@ final class EventFile {
     }
     self.file = file
     try append(step: 0) { $0.add(field: 3, text: "brain.Event:2") }
-    // The first one of a run begins it too: without it TensorBoard would not see that another goes on.
+    // The first one of a run begins it too: without it TensorBoard would not see that another goes
+    // on.
     try append(step: step + 1) {
       var start = ProtocolBuffer()
       start.add(field: 1, number: 1)

@@ -5,7 +5,8 @@ import MPI
 import Pruning
 import Sharding
 
-/// A model from any framework: a file of its weights, and one of gradients that its framework has made.
+/// A model from any framework: a file of its weights, and one of gradients that its framework has
+/// made.
 public final class ForeignModel: TrainedModel {
   public let weights: Buffer<Float>
   private let file: WeightFile
@@ -19,8 +20,8 @@ public final class ForeignModel: TrainedModel {
 
   /// Reads the weights, and checks that all ranks have read the same. Collective.
   ///
-  /// The vector [d] is of the tensors of which there are gradients, or, without a file of gradients, of
-  /// all of type F16, BF16, F32 or F64. All others are written as they were read.
+  /// The vector [d] is of the tensors of which there are gradients, or, without a file of
+  /// gradients, of all of type F16, BF16, F32 or F64. All others are written as they were read.
   ///
   /// - Parameters:
   ///   - path: a safetensors file.
@@ -83,7 +84,8 @@ public final class ForeignModel: TrainedModel {
   /// Whether single precision would round the gradients.
   public var hasDoubleGradients: Bool { gradientFile?.isDouble ?? false }
 
-  /// All rows of gradients as the file has them, this rank's columns, in double precision. Collective.
+  /// All rows of gradients as the file has them, this rank's columns, in double precision.
+  /// Collective.
   public func doubleGradients(
     of partition: CellPartition, on world: Communicator
   ) throws -> GradientRows {

@@ -5,16 +5,16 @@ import MPI
 import Networks
 import Sharding
 
-/// Collects gradients of a network as it predicts, for an empirical Fisher matrix: batch-norms on their
-/// running statistics, nothing dropped or augmented. Each of p ranks computes whole rows, and gets its
-/// columns of all.
+/// Collects gradients of a network as it predicts, for an empirical Fisher matrix: batch-norms on
+/// their running statistics, nothing dropped or augmented. Each of p ranks computes whole rows, and
+/// gets its columns of all.
 ///
 ///   row r of G [.., d]   the mean gradient over the b examples of batch r, and their positions
 ///
-/// Batch r is that of step r of a `BatchOrder`: consecutive runs of one permutation by the seed, and
-/// past its end, what is left over dropped, of another one. So there are always as many rows as are
-/// asked for, where the published programs leave rows of zeros or end; rows share no example as long as
-/// they are of one permutation: from a multiple of `rowsPerEpoch` up to the next.
+/// Batch r is that of step r of a `BatchOrder`: consecutive runs of one permutation by the seed,
+/// and past its end, what is left over dropped, of another one. So there are always as many rows as
+/// are asked for, where the published programs leave rows of zeros or end; rows share no example as
+/// long as they are of one permutation: from a multiple of `rowsPerEpoch` up to the next.
 ///
 /// Singh and Alistarh, WoodFisher, 2020; Frantar, Kurtic and Alistarh, M-FAC, 2021.
 public final class GradientCollection {

@@ -7,8 +7,8 @@ package struct GramSpectrum: Sendable, Equatable {
   package let median: Double?
   /// Nil where it is made of rounding.
   package let smallest: Double?
-  /// `exp(−Σ pₖ ln pₖ)`, pₖ the share of an eigenvalue in their sum: from 1, all gradients on one line, to
-  /// their number, all orthogonal and of the same length. Nil where all are zero.
+  /// `exp(−Σ pₖ ln pₖ)`, pₖ the share of an eigenvalue in their sum: from 1, all gradients on one
+  /// line, to their number, all orthogonal and of the same length. Nil where all are zero.
   ///
   /// Roy and Vetterli, "The effective rank: a measure of effective dimensionality", 2007.
   package let effectiveRank: Double?

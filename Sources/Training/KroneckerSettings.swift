@@ -66,8 +66,8 @@ extension FactoredLayer {
 }
 
 extension TrainingPlan {
-  /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not in a
-  /// group without. Of a layer whose bias alone is in one, the weight.
+  /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not
+  /// in a group without. Of a layer whose bias alone is in one, the weight.
   func curvatureLayers() throws -> [FactoredLayer] {
     guard let settings = optimizer.layerStatistics?.statistics else { return [] }
     let excluded = try ruleOfTensor().enumerated().filter { _, rule in
@@ -96,8 +96,8 @@ extension TrainingPlan {
         ? 0 : try Network<Float>.tangentBytes(for: network, maximumBatch: examples))
   }
 
-  /// How many layers have factors or samples, and which tensors have none, for people; empty with other
-  /// optimizers.
+  /// How many layers have factors or samples, and which tensors have none, for people; empty with
+  /// other optimizers.
   func kfacSummary() throws -> String {
     guard let configuration = optimizer.layerStatistics else { return "" }
     let layers = try curvatureLayers()

@@ -8,8 +8,8 @@ import Networks
 ///
 /// Or of layers but normalisations it keeps samples instead: those of `samples`.
 ///
-/// The packed sums of micro-batches are added in the fixed tree; `FactorAverage.add` then scales them,
-/// by `scales(of:examples:)` for the *global* batch.
+/// The packed sums of micro-batches are added in the fixed tree; `FactorAverage.add` then scales
+/// them, by `scales(of:examples:)` for the *global* batch.
 package final class KroneckerStatistics<Element: Scalar> {
   package let settings: KroneckerSettings
   package private(set) var layers: [FactoredLayer]
@@ -58,8 +58,8 @@ package final class KroneckerStatistics<Element: Scalar> {
   /// Of a micro-batch's samples.
   package var columns: Int { vectors.columns }
 
-  /// Bytes of one, its network's and packed sums not counted: what layers take turns with, their B, and
-  /// normalisations' gradients by example.
+  /// Bytes of one, its network's and packed sums not counted: what layers take turns with, their B,
+  /// and normalisations' gradients by example.
   ///
   /// - Parameters:
   ///   - layers: some of the network's.

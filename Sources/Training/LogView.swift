@@ -40,7 +40,8 @@ struct LogView {
   /// over the slowest rank's seconds, in 10⁹ bytes a second.
   var text: String {
     var lines = [
-      "Phases of \(steps) steps with \(ranks) rank\(ranks == 1 ? "" : "s"), \(formatNumber(wallSeconds, digits: 2)) s in all",
+      "Phases of \(steps) steps with \(ranks) rank\(ranks == 1 ? "" : "s"), "
+        + "\(formatNumber(wallSeconds, digits: 2)) s in all",
       Self.line(
         ["phase", "calls", "s max", "s min", "messages", "MB sent", "GB/s", "MB read", "GB/s"]),
     ]

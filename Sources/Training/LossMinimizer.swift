@@ -5,14 +5,14 @@ import Sharding
 
 /// Minimizes a loss function of one's own with an optimizer of this package, over all ranks.
 ///
-/// The loss is a mean over M micro-batches, L(w) = (1/M) Σᵢ Lᵢ(w), whose terms and gradients the caller
-/// computes, each on one rank:
+/// The loss is a mean over M micro-batches, L(w) = (1/M) Σᵢ Lᵢ(w), whose terms and gradients the
+/// caller computes, each on one rank:
 ///
 /// micro-batch gradients [d] → reduce-scatter → slice of the mean gradient [d/p] → optimizer →
 /// all-gather → parameters [d].
 ///
-/// As long as Lᵢ and its gradient come out the same wherever they are computed, the parameters are the
-/// same, bit for bit, at any number of ranks.
+/// As long as Lᵢ and its gradient come out the same wherever they are computed, the parameters are
+/// the same, bit for bit, at any number of ranks.
 ///
 ///     d   parameters          p   ranks
 public final class LossMinimizer {
@@ -38,7 +38,8 @@ public final class LossMinimizer {
   private let lossSum: TreeSum
   private let world: Communicator
 
-  /// Collective. BLAS runs on one thread from here on, for sums must not depend on a number of threads.
+  /// Collective. BLAS runs on one thread from here on, for sums must not depend on a number of
+  /// threads.
   ///
   /// - Parameters:
   ///   - start: the first parameters, the same on all ranks; shape [d].
@@ -84,11 +85,12 @@ public final class LossMinimizer {
   ///
   /// - Parameters:
   ///   - learningRate: the step's.
-  ///   - lossAndGradient: is called for each micro-batch of this rank; where the optimizer compares the
-  ///     change of the loss with its prediction, once more at the new parameters.
-  /// - Returns: the loss and what the optimizer saw; a step whose mean gradient is not finite is left out.
-  /// - Throws: what `lossAndGradient` throws, on this rank alone: the others wait for it, and the job has
-  ///   to end.
+  ///   - lossAndGradient: is called for each micro-batch of this rank; where the optimizer compares
+  ///     the change of the loss with its prediction, once more at the new parameters.
+  /// - Returns: the loss and what the optimizer saw; a step whose mean gradient is not finite is
+  ///   left out.
+  /// - Throws: what `lossAndGradient` throws, on this rank alone: the others wait for it, and the
+  ///   job has to end.
   public func step(learningRate: Double, _ lossAndGradient: LossAndGradient) throws -> Step {
     let clock = PhaseClock(on: world)
     let loss = try clock.time(.gradient) {

@@ -2,8 +2,8 @@ import Checkpoints
 import Formats
 import Sharding
 
-/// The record of a checkpoint: where the run was, and what its files must be. It is written last, and
-/// ends with the digest of all that stands before.
+/// The record of a checkpoint: where the run was, and what its files must be. It is written last,
+/// and ends with the digest of all that stands before.
 public struct Manifest: Codable, Sendable, Equatable {
   static let fileName = "manifest.json"
 
@@ -15,7 +15,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public let bytes: Int
     /// Its digest, in hexadecimal digits.
     public let sha256: String
-    /// The cells that it has tensors of, from the first to before the last number; of files by cells.
+    /// The cells that it has tensors of, from the first to before the last number; of files by
+    /// cells.
     public var cells: [Int]?
 
     /// The kind of tensors in it, such as `window`.

@@ -87,8 +87,9 @@ extension TrainingPlan {
       })
   }
 
-  /// The masks of `--sparse`, which removes initial weights that are zero in tensors of two dimensions or
-  /// more. Biases, and scales and shifts of norms, are not pruned, and many start at zero.
+  /// The masks of `--sparse`, which removes initial weights that are zero in tensors of two
+  /// dimensions or more. Biases, and scales and shifts of norms, are not pruned, and many start at
+  /// zero.
   private func zeros(_ masks: Masks) throws -> Masks {
     guard let file = initialWeights else {
       throw DatasetError(

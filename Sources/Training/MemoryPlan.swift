@@ -18,8 +18,8 @@ public struct MemoryPlan: Sendable {
   }
 
   let holder: Holder
-  /// The optimizer's, m·d/p of window and its m×m side, or momenta; or m·d/p of gradients and what is
-  /// made of them.
+  /// The optimizer's, m·d/p of window and its m×m side, or momenta; or m·d/p of gradients and what
+  /// is made of them.
   public let state: Int
   /// The parameters [d] and the micro-batches' gradients, a few times [d], and a micro-batch of
   /// examples.
@@ -69,8 +69,8 @@ public struct MemoryPlan: Sendable {
   /// Refuses a plan for which a node does not have the memory, or this process may not have it.
   /// Collective.
   ///
-  /// - Parameter remedy: what to type instead, where something is found that fits; it is asked with a
-  ///   function that says whether a plan does.
+  /// - Parameter remedy: what to type instead, where something is found that fits; it is asked with
+  ///   a function that says whether a plan does.
   package func check(
     on world: Communicator, remedy: (_ fits: (MemoryPlan) -> Bool) throws -> String? = { _ in nil }
   ) throws {

@@ -3,7 +3,8 @@ import Formats
 import Networks
 
 extension NetworkDescription {
-  /// Checks that the network takes the data's inputs, and gives what its targets and the loss ask for.
+  /// Checks that the network takes the data's inputs, and gives what its targets and the loss ask
+  /// for.
   ///
   /// - Throws: `DatasetError` naming the model, the setting or the example at fault.
   package func check(against dataset: Dataset, loss: Loss) throws {

@@ -5,8 +5,8 @@ import Optimizers
 
 /// How the tensors that a pattern names are treated otherwise than the rest.
 public struct ParameterRule: Sendable, Equatable {
-  /// For the tensors' whole names, as a shell's: `*` is any text, points included, `?` any character,
-  /// `[a-c]` one of these.
+  /// For the tensors' whole names, as a shell's: `*` is any text, points included, `?` any
+  /// character, `[a-c]` one of these.
   public var match: String
   /// In place of the schedule's base rate; the schedule's shape is the same.
   public var learningRate: Double?

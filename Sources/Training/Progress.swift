@@ -1,8 +1,8 @@
 import Glibc
 import MPI
 
-/// What rank 0 tells on standard output while a run goes on: a bar that redraws itself on a terminal,
-/// plain lines elsewhere.
+/// What rank 0 tells on standard output while a run goes on: a bar that redraws itself on a
+/// terminal, plain lines elsewhere.
 public struct Progress: Sendable {
   /// A bar or lines; `automatic` looks whether there is a terminal.
   public enum Style: String, CaseIterable, Sendable {

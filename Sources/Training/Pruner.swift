@@ -53,7 +53,8 @@ final class Pruner {
         tensors: layout.tensors.map(\.range.lowerBound)), over: ranks)
   }
 
-  /// What an event takes on a rank beside the run: scores and masks, gradients, and what is made of them.
+  /// What an event takes on a rank beside the run: scores and masks, gradients, and what is made of
+  /// them.
   static func memory(
     _ plan: TrainingPlan, _ pruning: PruningPlan, on world: Communicator
   ) throws -> MemoryPlan {
@@ -74,7 +75,8 @@ final class Pruner {
           rank: world.rank))
   }
 
-  /// Draws the weights that go before the first step, where the plan begins with a sparsity. Collective.
+  /// Draws the weights that go before the first step, where the plan begins with a sparsity.
+  /// Collective.
   func drawMask(_ masks: inout Masks) throws {
     guard case .dynamic(_, let sparsity?) = pruning.kind else { return }
     let random = random(step: 0)
@@ -152,8 +154,8 @@ final class Pruner {
     CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
   }
 
-  /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared out:
-  /// a tensor that competes with none keeps its number. Collective.
+  /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared
+  /// out: a tensor that competes with none keeps its number. Collective.
   private func target(
     _ masks: Masks, dropping share: Double
   ) throws -> (sparsity: Double, Selection) {

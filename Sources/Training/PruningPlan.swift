@@ -51,7 +51,8 @@ public struct PruningPlan: Sendable, Equatable {
     public var criterion: Criterion
     /// α, of the kept weights, dropped at the first event.
     public var share: Double
-    /// Whether the share falls along half a cosine, α/2·(1 + cos(πk/n)) at event k from 0, or stays.
+    /// Whether the share falls along half a cosine, α/2·(1 + cos(πk/n)) at event k from 0, or
+    /// stays.
     public var decays: Bool
 
     /// - Parameters:
@@ -73,8 +74,8 @@ public struct PruningPlan: Sendable, Equatable {
   public enum Kind: Sendable, Equatable {
     /// Up to a sparsity, from that of the masks that there are.
     case gradual(SparsitySchedule, to: Double)
-    /// A sparsity that stays; nil for that of the masks that there are. Else the first weights that go are
-    /// drawn.
+    /// A sparsity that stays; nil for that of the masks that there are. Else the first weights that
+    /// go are drawn.
     case dynamic(Regrowth, sparsity: Double?)
   }
 

@@ -17,8 +17,8 @@ package struct Requests: OptionSet {
 
   static let all: [Requests] = [.save, .pause, .terminate, .interrupt]
 
-  /// What a run that stops for them ends with: 85 asks a scheduler to queue it again, the others are
-  /// what shells know. Nil where it goes on.
+  /// What a run that stops for them ends with: 85 asks a scheduler to queue it again, the others
+  /// are what shells know. Nil where it goes on.
   var exitStatus: Int32? {
     if contains(.terminate) { return 128 + SIGTERM }
     if contains(.interrupt) { return 128 + SIGINT }
@@ -35,7 +35,8 @@ package struct Requests: OptionSet {
     signal(SIGXFSZ, SIG_IGN)
   }
 
-  /// From now on those that end a process are heard too. Before the first step there is nothing to save.
+  /// From now on those that end a process are heard too. Before the first step there is nothing to
+  /// save.
   static func listenToAll() {
     listen()
     interruptingSignal(SIGTERM) { Requests.end($0, .terminate) }
@@ -45,8 +46,8 @@ package struct Requests: OptionSet {
     if unsafeBitCast(before, to: Int.self) == 1 { signal(SIGHUP, SIG_IGN) }
   }
 
-  /// A launcher that is told to end may read no more: who is just telling it something is to go on, which
-  /// `signal` would not let it, for it starts system calls anew.
+  /// A launcher that is told to end may read no more: who is just telling it something is to go on,
+  /// which `signal` would not let it, for it starts system calls anew.
   private static func interruptingSignal(
     _ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void
   ) {

@@ -91,7 +91,8 @@ extension RunDirectory {
   }
 }
 
-/// A number of a record that is read again: one that is not finite is null there, and NaN when it is read.
+/// A number of a record that is read again: one that is not finite is null there, and NaN when it
+/// is read.
 package struct JSONNumber: Codable {
   package let value: Double
 

@@ -93,7 +93,8 @@ extension RunDirectory {
       }
       if isFinished { return "that run is finished: \(replacement)" }
       return isWorthKeeping
-        ? "it stopped after step \(steps) without a checkpoint: --resume auto starts over, and keeps what "
+        ? "it stopped after step \(steps) without a checkpoint: --resume auto starts over, and "
+          + "keeps what "
           + "is there in \(asidePath)" : "--resume auto starts there"
     }
 
@@ -115,8 +116,8 @@ extension RunDirectory {
       let isLonger =
         differences.allSatisfy { ["epochs", "steps"].contains($0.key) } && goesFurther
       if let newest = checkpoints.first {
-        // A checkpoint of the end is the way on. An earlier one makes the same steps again, where the
-        // settings are the same.
+        // A checkpoint of the end is the way on. An earlier one makes the same steps again, where
+        // the settings are the same.
         if differences.isEmpty {
           guard newest < steps, !isSaved else { return nil }
         } else if newest >= steps ? goesFurther : isLonger {
@@ -135,7 +136,8 @@ extension RunDirectory {
         expected: "its settings, --\(first.key) \(first.stored)",
         got: "\(first.now) "
           + (isLonger && checkpoints.isEmpty
-            ? "(--initial-weights \(plan.model) --run-directory \(freePath) starts from its network)"
+            ? "(--initial-weights \(plan.model) --run-directory \(freePath) starts from its "
+              + "network)"
             : "(\(replacement))"))
     }
 

@@ -2,8 +2,8 @@ import Formats
 import Foundation
 
 /// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `environment.jsonl`,
-/// `model.safetensors`; where they are asked for event files in `tensorboard`, and where weights are
-/// removed `masks.safetensors`. `.lock` says which process writes there.
+/// `model.safetensors`; where they are asked for event files in `tensorboard`, and where weights
+/// are removed `masks.safetensors`. `.lock` says which process writes there.
 final class RunDirectory {
   /// What becomes of what is in the directory.
   enum Start {
@@ -29,8 +29,8 @@ final class RunDirectory {
   ///   - heading: the first line of `config.yaml`, before the settings.
   ///   - environment: of this process, a line of `environment.jsonl`.
   ///   - lock: on the directory, where it was there before.
-  /// - Throws: `DatasetError` where the directory holds a run already and is to be new, where another
-  ///   run is writing there, or where it cannot be written.
+  /// - Throws: `DatasetError` where the directory holds a run already and is to be new, where
+  ///   another run is writing there, or where it cannot be written.
   init(
     _ plan: TrainingPlan, heading: String, environment: Environment, start: Start, lock: RunLock?
   ) throws {

@@ -1,8 +1,8 @@
 import Formats
 import Foundation
 
-/// The right to write in a run's directory, which one process has at a time: a lock on a file there, in
-/// which it says who it is.
+/// The right to write in a run's directory, which one process has at a time: a lock on a file
+/// there, in which it says who it is.
 final class RunLock {
   private static let fileName = ".lock"
   private let descriptor: Int32

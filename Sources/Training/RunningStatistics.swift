@@ -5,8 +5,8 @@ import Sharding
 
 /// The running statistics [s] of a network's batch-norms, the same on all ranks.
 ///
-/// Each micro-batch has statistics of its own; a step moves the running ones towards their mean, which
-/// is summed in the tree over the micro-batches and so the same bits at any number of ranks.
+/// Each micro-batch has statistics of its own; a step moves the running ones towards their mean,
+/// which is summed in the tree over the micro-batches and so the same bits at any number of ranks.
 final class RunningStatistics {
   /// [s]
   let values: Buffer<Float>

@@ -4,7 +4,8 @@ import MPI
 import Pruning
 import Sharding
 
-/// A trained model that is pruned, or asked about its curvature: its weights, and gradients of its loss.
+/// A trained model that is pruned, or asked about its curvature: its weights, and gradients of its
+/// loss.
 public protocol TrainedModel {
   /// What it is, for people.
   var name: String { get }
@@ -14,8 +15,8 @@ public protocol TrainedModel {
   var tensors: [WeightFile.Tensor] { get }
   /// What else is in its file, of which there are no gradients.
   var others: [TensorContent] { get }
-  /// For each of the tensors how many multiply-adds of an example each of its weights takes part in; nil
-  /// where that is not known.
+  /// For each of the tensors how many multiply-adds of an example each of its weights takes part
+  /// in; nil where that is not known.
   var multiplyAddsPerWeight: [Int]? { get }
   /// [d], as read; the same on all ranks.
   var weights: Buffer<Float> { get }
@@ -64,7 +65,8 @@ public protocol GradientSource {
   ///   - rows: any of a network, that of a file's from 0 to `rowCount`.
   ///   - weights: [d], at which the gradients of a network are taken; the same on all ranks.
   ///   - store: is given a row's number and its columns of this rank; it lasts for the call.
-  /// - Throws: on all ranks together where a row is not finite; rows before it may have been stored.
+  /// - Throws: on all ranks together where a row is not finite; rows before it may have been
+  ///   stored.
   func collect(
     rows: Range<Int>, at weights: Buffer<Float>, over world: Communicator,
     store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void

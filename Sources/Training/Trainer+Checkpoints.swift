@@ -26,8 +26,8 @@ extension Trainer {
     return ContinuousClock.now - position.saved.at > .seconds(period)
   }
 
-  /// Saves a checkpoint, where there is none of this step; where that fails, says so, and the run goes
-  /// on with those that there are. Collective.
+  /// Saves a checkpoint, where there is none of this step; where that fails, says so, and the run
+  /// goes on with those that there are. Collective.
   func save() throws {
     guard plan.keepsFiles, position.saved.step != position.step else { return }
     let step = position.step
@@ -88,8 +88,8 @@ extension Trainer {
       programSha256: Provenance.program, files: [])
   }
 
-  /// A run that has gone beyond what single precision holds is not to replace one that has not; nor is one
-  /// whose optimizer has a number that its manifest cannot hold.
+  /// A run that has gone beyond what single precision holds is not to replace one that has not; nor
+  /// is one whose optimizer has a number that its manifest cannot hold.
   private func checkIsFinite() throws {
     let own = state.parameters[state.partition.slice(of: world.rank)]
     guard own.allSatisfy({ $0.isFinite }),

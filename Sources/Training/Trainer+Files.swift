@@ -21,7 +21,8 @@ extension Trainer {
     }
   }
 
-  /// What `metrics.jsonl` has of a step that has been taken; on rank 0 with the spectrum, where it is due.
+  /// What `metrics.jsonl` has of a step that has been taken; on rank 0 with the spectrum, where it
+  /// is due.
   func line(
     of record: TrainingStep.Record, epoch: Int, learningRate: Double
   ) -> RunDirectory.StepLine {

@@ -4,8 +4,8 @@ import MPI
 import Optimizers
 
 extension Trainer {
-  /// Says on rank 0 what a step and the whole run will take, by steps that are measured at learning rate
-  /// 0; the trainer is not to run afterwards. Collective.
+  /// Says on rank 0 what a step and the whole run will take, by steps that are measured at learning
+  /// rate 0; the trainer is not to run afterwards. Collective.
   ///
   /// A window fills at first, and its passes are shorter then: a step's time is taken to grow in
   /// proportion to the gradients in it.
@@ -73,8 +73,8 @@ extension Trainer {
     }
     progress.say(
       """
-      step       \(Self.duration(seconds / Double(count)))\(isFull), over \(count) of them\(notWhole): \
-      \(largest.joined(separator: ", "))
+      step       \(Self.duration(seconds / Double(count)))\(isFull), over \(count) of \
+      them\(notWhole): \(largest.joined(separator: ", "))
       """)
   }
 

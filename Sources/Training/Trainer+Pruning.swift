@@ -7,8 +7,8 @@ import Pruning
 import Sharding
 
 extension Trainer {
-  /// Removes weights before the next step, or takes others back, where the plan says so: parameters and
-  /// all that the optimizer has gathered follow. Collective.
+  /// Removes weights before the next step, or takes others back, where the plan says so: parameters
+  /// and all that the optimizer has gathered follow. Collective.
   func pruneIfDue() throws {
     guard let pruner, let event = pruner.pruning.times.event(after: position.step) else { return }
     let start = ContinuousClock.now
@@ -32,7 +32,8 @@ extension Trainer {
         pruningSeconds: (ContinuousClock.now - start) / .seconds(1)))
     let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) taken back" : ""
     progress.say(
-      "after step \(step): \(outcome.removed) weights removed\(regrown), \(all - removed) of \(all) "
+      "after step \(step): \(outcome.removed) weights removed\(regrown), \(all - removed) of "
+        + "\(all) "
         + "are left: sparsity \(formatNumber(sparsity!, digits: 4))")
   }
 }
@@ -41,7 +42,8 @@ extension TrainingPlan {
   /// Where the masks of the trained network go.
   var masksOfModel: String { "\(runDirectory)/\(Masks.fileName)" }
 
-  /// What carries out the plan's pruning, checked against its masks; nil where it has none. Collective.
+  /// What carries out the plan's pruning, checked against its masks; nil where it has none.
+  /// Collective.
   func pruner(
     _ masks: Masks?, _ checkpoint: Checkpoint?, on world: Communicator
   ) throws -> Pruner? {
@@ -93,8 +95,8 @@ extension TrainingPlan {
     }
   }
 
-  /// What masks, and the events in which they change, take beside the run: an optimizer's window is there
-  /// twice while it loses columns.
+  /// What masks, and the events in which they change, take beside the run: an optimizer's window is
+  /// there twice while it loses columns.
   func pruningMemory(
     _ groups: ParameterGroups, _ partition: CellPartition, on world: Communicator
   ) throws -> MemoryPlan {
@@ -145,8 +147,10 @@ extension TrainingPlan {
         "\npruning    to a sparsity of \(last), \(name), by \(pruning.method.rawValue), \(times)"
     case .dynamic(let regrowth, _):
       text +=
-        "\npruning    of the kept weights \(regrowth.share)\(regrowth.decays ? ", falling," : "") dropped "
-        + "by \(pruning.method.rawValue) and as many regrown by \(regrowth.criterion.rawValue), \(times)"
+        "\npruning    of the kept weights \(regrowth.share)\(regrowth.decays ? ", falling," : "") "
+        + "dropped by \(pruning.method.rawValue) and as many regrown "
+        + "by \(regrowth.criterion.rawValue), "
+        + "\(times)"
     }
     return text
   }

@@ -38,7 +38,8 @@ public final class Trainer {
   public enum Ending: Sendable, Equatable {
     /// With the last evaluation, the same on all ranks.
     case finished(Evaluation)
-    /// By a signal, after the step; to go on from a checkpoint. The program is to end with the status.
+    /// By a signal, after the step; to go on from a checkpoint. The program is to end with the
+    /// status.
     case stopped(step: Int, exitStatus: Int32)
   }
 
@@ -69,8 +70,8 @@ public final class Trainer {
   ///
   /// - Parameter isDryRun: whether it will not run: no file is made, and all is said.
   /// - Throws: on all ranks together, where the plan does not fit the ranks or the memory, or the
-  ///   ranks do not agree on the settings, the data or the weights; `FinishedRun` where the run that is
-  ///   to go on has come to its end.
+  ///   ranks do not agree on the settings, the data or the weights; `FinishedRun` where the run
+  ///   that is to go on has come to its end.
   public init(_ plan: TrainingPlan, isDryRun: Bool = false, on world: Communicator) throws {
     self.plan = plan
     self.world = world

@@ -84,11 +84,12 @@ extension TrainingPlan {
     }.joined()
     return """
       data       \(dataset.description)
-      network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \(cells.size)\(zeros)
+      network    d = \(cells.parameterCount) parameters in \(cells.count) cells of \
+      \(cells.size)\(zeros)
       optimizer  \(optimizer.summary(learningRate: schedule.base))\(try kfacSummary())\(groupLines)\
       \(pruningSummary(masks))
-      batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) steps, \
-      \(batches.batchesPerEpoch) to an epoch
+      batch      \(batches.batchSize) in \(microBatches) micro-batches, \(schedule.totalSteps) \
+      steps, \(batches.batchesPerEpoch) to an epoch
       ranks      \(partition.ranks), OpenBLAS core type \(BLAS.coreType), one thread a rank
       memory     \(formatBytes(memory.total)) a rank, of which the optimizer \
       \(formatBytes(memory.state)), beside \(formatBytes(dataset.byteCount)) of \(dataset.noun)

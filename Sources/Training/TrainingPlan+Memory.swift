@@ -32,8 +32,8 @@ extension TrainingPlan {
     return memory
   }
 
-  /// What to type for a run that does not fit in memory, worked out from what it would take then; nil
-  /// where nothing helps but more memory.
+  /// What to type for a run that does not fit in memory, worked out from what it would take then;
+  /// nil where nothing helps but more memory.
   ///
   /// - Parameter fits: whether a plan does.
   func memoryRemedy(fits: (TrainingPlan) throws -> Bool) throws -> String? {
@@ -66,8 +66,8 @@ extension TrainingPlan {
 }
 
 extension NetworkDescription {
-  /// The tensors as optimizers distinguish them. The head is the last layer with a matrix; tensors of
-  /// no layer with factors are embeddings of positions where they have two dimensions.
+  /// The tensors as optimizers distinguish them. The head is the last layer with a matrix; tensors
+  /// of no layer with factors are embeddings of positions where they have two dimensions.
   package var parameterTensors: [ParameterTensor] {
     let layers = kroneckerLayers
     return layout.tensors.enumerated().map { index, tensor in

@@ -85,12 +85,14 @@ extension TrainingPlan {
     let isSaved = saving.everySteps != nil || saving.everySeconds != nil
     if let remains, remains.isWorthKeeping {
       progress.warn(
-        "\(runDirectory): an earlier start came to step \(remains.steps) and to no checkpoint: its files "
+        "\(runDirectory): an earlier start came to step \(remains.steps) and to no checkpoint: its "
+          + "files "
           + "go to \(remains.asidePath), and the run starts over"
           + (isSaved ? "" : " (with --save-every-minutes 10 the next start will go on)"))
     }
     progress.say(
-      "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): from the first step"
+      "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): from the "
+        + "first step"
         + (isSaved ? "" : "; none are made but on a signal (--save-every-minutes 10 makes them)"))
   }
 
@@ -116,7 +118,8 @@ extension TrainingPlan {
       ("build of the program", manifest.programSha256, Provenance.program),
     ] where stored != now {
       progress.warn(
-        "the checkpoint is of another \(what) (\(stored.prefix(16)), here \(now.prefix(16))): the run "
+        "the checkpoint is of another \(what) (\(stored.prefix(16)), here \(now.prefix(16))): the "
+          + "run "
           + "goes on, but its bytes may differ from one that was never stopped")
     }
   }
@@ -134,8 +137,8 @@ extension TrainingPlan {
     return own != nil && real("\(checkpoint.path)/..") == own
   }
 
-  /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another run's in one
-  /// with a run: what there is would be mixed with what comes.
+  /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another
+  /// run's in one with a run: what there is would be mixed with what comes.
   private func checkIsFree(
     for checkpoint: Checkpoint, _ remains: RunDirectory.Remains
   ) throws(DatasetError) {

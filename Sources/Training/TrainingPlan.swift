@@ -31,8 +31,9 @@ public struct TrainingPlan: Sendable {
   public enum Resume: Sendable, Equatable {
     /// At its first step, in a directory without a run.
     case never
-    /// At the newest checkpoint in the run's directory that is whole; where there is none, at the first
-    /// step, and the files of an earlier start are kept beside. A finished run stays as it is.
+    /// At the newest checkpoint in the run's directory that is whole; where there is none, at the
+    /// first step, and the files of an earlier start are kept beside. A finished run stays as it
+    /// is.
     case automatic
     /// At the checkpoint in that directory.
     case from(String)
@@ -52,15 +53,15 @@ public struct TrainingPlan: Sendable {
   public var rules: [ParameterRule] = []
   /// The largest norm that a gradient keeps, over all parameters, or nil.
   public var clipNorm: Double?
-  /// Whether initial weights that are zero are taken for removed, in tensors of two dimensions or more.
-  /// M-FAC's window has no columns for what is removed.
+  /// Whether initial weights that are zero are taken for removed, in tensors of two dimensions or
+  /// more. M-FAC's window has no columns for what is removed.
   public var sparse = false
   /// A file of masks: the weights that it removes are zero and stay so.
   public var masks: String?
   /// How weights are removed meanwhile.
   public var pruning: PruningPlan?
-  /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor of
-  /// the batch size.
+  /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor
+  /// of the batch size.
   public var microBatches = 8
   /// To be minimized; it must fit the dataset's targets.
   public var loss = Loss.crossEntropy()

@@ -112,8 +112,8 @@ package final class TrainingStep {
       loss: loss, outcome: outcome, reductionRatio: ratio, requests: requests, clock: clock)
   }
 
-  /// The micro-batches' losses summed, and beside them what any rank has been asked for: all know it at
-  /// the same step, for no message more.
+  /// The micro-batches' losses summed, and beside them what any rank has been asked for: all know
+  /// it at the same step, for no message more.
   private func sum(_ losses: [Double], _ requests: Requests) throws -> (Double, Requests) {
     let asked = Requests.all.map { requests.contains($0) ? 1.0 : 0 }
     var numbers = losses.flatMap { [$0] + asked }
@@ -124,8 +124,8 @@ package final class TrainingStep {
     return (sums[0], Requests(all))
   }
 
-  /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there; returns
-  /// the sum of its losses.
+  /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there;
+  /// returns the sum of its losses.
   private func compute(
     _ gradient: UnsafeMutableBufferPointer<Float>, _ pass: TrainingPass<Float>,
     _ batch: BatchPasses.Batch, clock: PhaseClock

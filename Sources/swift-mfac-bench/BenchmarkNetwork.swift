@@ -15,8 +15,8 @@ struct BenchmarkNetwork {
     try ["mlp", "cnn", "resnet20", "gpt-mini"].map(named)
   }
 
-  /// A network that has a name, or that of a model file. The small ones are for Fashion-MNIST's images,
-  /// the others for CIFAR-10's, or for bytes.
+  /// A network that has a name, or that of a model file. The small ones are for Fashion-MNIST's
+  /// images, the others for CIFAR-10's, or for bytes.
   static func named(_ name: String) throws -> BenchmarkNetwork {
     let (input, outputs) =
       switch name {
@@ -30,7 +30,8 @@ struct BenchmarkNetwork {
     guard [".yaml", ".yml", ".json"].contains(where: name.hasSuffix) else {
       throw ValidationError(
         "no network '\(name)'; there are "
-          + "\(NetworkDescription.builtInNames.joined(separator: ", ")), and model files (.yaml, .json)"
+          + NetworkDescription.builtInNames.joined(separator: ", ")
+          + ", and model files (.yaml, .json)"
       )
     }
     let description = try NetworkDescription(yaml: try TextFile.read(name), file: name)

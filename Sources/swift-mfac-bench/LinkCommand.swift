@@ -10,9 +10,9 @@ struct LinkCommand: ParsableCommand {
     commandName: "link",
     abstract: "Latency and bandwidth between two ranks, for 'predict'; run it as mpirun -n 2.",
     discussion: """
-      Both ranks send to one another at once, as they do in training. The latency is the median time \
-      of an exchange of 64 bytes, the bandwidth that of 8 MB in the program's blocks, without the \
-      latency of their messages.
+      Both ranks send to one another at once, as they do in training. The latency is the median \
+      time of an exchange of 64 bytes, the bandwidth that of 8 MB in the program's blocks, without \
+      the latency of their messages.
       """)
 
   func run() throws {

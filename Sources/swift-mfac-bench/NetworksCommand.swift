@@ -12,8 +12,9 @@ struct NetworksCommand: ParsableCommand {
     commandName: "networks",
     abstract: "Forward and backward of the built-in networks on random examples, on one core.",
     discussion: """
-      A time is that of a whole batch, loss included, its micro-batches one after the other, as training \
-      calls them. The median is over the repetitions that fit in --seconds, after a warm-up.
+      A time is that of a whole batch, loss included, its micro-batches one after the other, as \
+      training calls them. The median is over the repetitions that fit in --seconds, after a \
+      warm-up.
       """)
 
   @Argument(help: "Networks of the table, or model files (default: all of the table).")

@@ -11,13 +11,13 @@ struct PredictCommand: ParsableCommand {
     commandName: "predict",
     abstract: "Predicts how a step scales, from one rank's measured rates.",
     discussion: """
-      What one rank takes for a step is measured here; more ranks share it as the program would share \
-      it, cell by cell and micro-batch by micro-batch, and pay latency for each message and \
+      What one rank takes for a step is measured here; more ranks share it as the program would \
+      share it, cell by cell and micro-batch by micro-batch, and pay latency for each message and \
       1/bandwidth for each byte that the program would send. Phases last as long as their slowest \
       rank and none overlaps another, so that what the program sends while it still computes makes \
       it faster than this; ranks that share a memory or a network link make it slower. How many \
-      iterations --solver cg takes depends on the data: they are those of random examples, of which \
-      --cg-iterations is the limit (cg_iterations in a run's metrics.jsonl tells yours).
+      iterations --solver cg takes depends on the data: they are those of random examples, of \
+      which --cg-iterations is the limit (cg_iterations in a run's metrics.jsonl tells yours).
 
       \(SweepTable.explanation)
       """)
@@ -44,7 +44,8 @@ struct PredictCommand: ParsableCommand {
     for p in ranks.counts {
       guard let parts = problem.microBatches(ranks: p), parts < p else { continue }
       throw ValidationError(
-        "--micro-batches: expected at least \(p), one for each rank (or --scaling weak), got \(parts)"
+        "--micro-batches: expected at least \(p), one for each rank (or --scaling weak), got "
+          + "\(parts)"
       )
     }
   }

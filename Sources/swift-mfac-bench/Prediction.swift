@@ -6,8 +6,8 @@ import Sharding
 /// An α–β model of a step: what one rank does in the seconds that one rank was measured to take for
 /// it, and `messages·α + bytes/β` for what it sends.
 ///
-/// The program's own functions of the number of ranks say who computes and sends what. A phase takes
-/// as long as its slowest rank, and no phase overlaps another.
+/// The program's own functions of the number of ranks say who computes and sends what. A phase
+/// takes as long as its slowest rank, and no phase overlaps another.
 struct Prediction {
   let problem: Problem
   /// s, running statistics of the network; none for the optimizer alone.
@@ -102,8 +102,8 @@ struct Prediction {
       Double(microBatches[rank]) / Double(measuredMicroBatches)
     }
 
-    /// Of the vectors that one rank adds up and copies for a sum over all micro-batches: a rank's own
-    /// micro-batches', of the ranks' nodes its slice, and the whole sum.
+    /// Of the vectors that one rank adds up and copies for a sum over all micro-batches: a rank's
+    /// own micro-batches', of the ranks' nodes its slice, and the whole sum.
     private func sumShare(_ rank: Int) -> Double {
       let own = Double(microBatches[rank] - nodes[rank] + 1)
       return (own + Double(allNodes - 1) / Double(ranks)) / Double(measuredMicroBatches)

@@ -14,8 +14,8 @@ extension Problem {
     microBatches(ranks: ranks).map { Partition(of: $0, over: ranks) }
   }
 
-  /// What each rank sends in the phases of a step, in the exchanges that the program makes of as many
-  /// ranks; phases that send nothing are left out.
+  /// What each rank sends in the phases of a step, in the exchanges that the program makes of as
+  /// many ranks; phases that send nothing are left out.
   ///
   /// - Parameters:
   ///   - statistics: s, running statistics of the network.

@@ -191,8 +191,8 @@ struct SweepOptions: ParsableArguments {
 
   @Option(
     help: """
-      strong: the same batch, or d, whatever the number of ranks; weak: the same on each rank, so that \
-      --batch-size and --micro-batches, or --parameters, are those of one.
+      strong: the same batch, or d, whatever the number of ranks; weak: the same on each rank, so \
+      that --batch-size and --micro-batches, or --parameters, are those of one.
       """)
   var scaling = Problem.Scaling.strong
 

@@ -10,11 +10,11 @@ struct ScalingCommand: ParsableCommand {
     commandName: "scaling",
     abstract: "A point of a scaling curve: run it under mpirun with each number of ranks.",
     discussion: """
-      The seconds of a step are the median of its slowest rank's; efficiency is the speed-up over the \
-      smallest number of ranks in --json, as a share of how many times as many ranks there are (weak \
-      scaling: of 1; it exceeds 1 where the optimizer, which ranks share, has less to do on each). Runs \
-      add their points to the file that --json names, where 'predict' adds its \
-      line, and --plot draws all that is in there.
+      The seconds of a step are the median of its slowest rank's; efficiency is the speed-up over \
+      the smallest number of ranks in --json, as a share of how many times as many ranks there are \
+      (weak scaling: of 1; it exceeds 1 where the optimizer, which ranks share, has less to do on \
+      each). Runs add their points to the file that --json names, where 'predict' adds its line, \
+      and --plot draws all that is in there.
 
       \(SweepTable.explanation)
       """)

@@ -9,17 +9,18 @@ import RandomNumbers
 import Sharding
 import Training
 
-/// Times the static algorithm: scores of all weights and the joint update, over any number of ranks.
+/// Times the static algorithm: scores of all weights and the joint update, over any number of
+/// ranks.
 struct StaticCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "static",
     abstract:
       "Saliencies of all weights and the joint update of a pruned network, beside products.",
     discussion: """
-      Scores take m²·d multiplications and additions for the Gram matrix (half of GGᵀ), m³/6 for its \
-      factor and m²·d/2 for V = L⁻¹G; the update takes those of the kept tenth of the columns. The share of \
-      products is of those that the ranks reach with a square product of order 1024 in the same run. \
-      With several ranks rank 0 does all of it alone as well, for the speed-up.
+      Scores take m²·d multiplications and additions for the Gram matrix (half of GGᵀ), m³/6 for \
+      its factor and m²·d/2 for V = L⁻¹G; the update takes those of the kept tenth of the columns. \
+      The share of products is of those that the ranks reach with a square product of order 1024 \
+      in the same run. With several ranks rank 0 does all of it alone as well, for the speed-up.
       """)
 
   @Option(parsing: .upToNextOption, help: "d, weights.")

@@ -12,10 +12,11 @@ struct StepCommand: ParsableCommand {
     commandName: "step",
     abstract: "A training step by phase, on random examples; under mpirun on all its ranks.",
     discussion: """
-      A phase's seconds are its median over the steps, on the rank that took longest and on the one \
-      that took least; where ranks exchange something, they hold the waiting for the others too. \
-      Messages and bytes are what the rank that sent most has sent in a step, as the program counts \
-      them while it sends. Of kfac, whose steps differ, all are means over the steps of a period.
+      A phase's seconds are its median over the steps, on the rank that took longest and on the \
+      one that took least; where ranks exchange something, they hold the waiting for the others \
+      too. Messages and bytes are what the rank that sent most has sent in a step, as the program \
+      counts them while it sends. Of kfac, whose steps differ, all are means over the steps of a \
+      period.
       """)
 
   @OptionGroup var options: StepOptions

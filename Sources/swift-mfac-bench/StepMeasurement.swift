@@ -15,8 +15,8 @@ struct StepMeasurement {
     return (Double(least) / Double(steps), Double(most) / Double(steps))
   }
 
-  /// Takes steps: medians over them, and the mean of what they send; where steps differ, the mean over a
-  /// period of the medians of those that are alike. Collective; the same on all ranks.
+  /// Takes steps: medians over them, and the mean of what they send; where steps differ, the mean
+  /// over a period of the medians of those that are alike. Collective; the same on all ranks.
   init(
     of workload: Workload, steps: Int, period: Int = 1, batchSize: Int?, on world: Communicator
   ) throws {

@@ -7,9 +7,9 @@ import Results
 enum SweepTable {
   /// What the columns are, for the help of commands that print it.
   static let explanation = """
-    In the table, gradient holds the phases data and gradient; optimizer gram_row, solve, direction \
-    and update; and exchange loss, reduce_scatter, sum and all_gather. Messages and bytes are of the \
-    rank that sends most.
+    In the table, gradient holds the phases data and gradient; optimizer gram_row, solve, \
+    direction and update; and exchange loss, reduce_scatter, sum and all_gather. Messages and \
+    bytes are of the rank that sends most.
     """
 
   static func header(_ last: [String]) -> String {

@@ -5,16 +5,17 @@ import Launching
 import LinearAlgebra
 import Results
 
-/// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve, and
-/// the direction.
+/// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve,
+/// and the direction.
 struct WindowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "window",
     abstract: "The two passes over a full window of gradients, beside streaming reads.",
     discussion: """
-      Milliseconds are medians over the steps, on one core; GB/s count each stored number once a pass, \
-      and the share of streaming is that of plain reads measured between the steps. Beside the two \
-      passes, stage brings a gradient to the window's form, and factor keeps the Cholesky factor.
+      Milliseconds are medians over the steps, on one core; GB/s count each stored number once a \
+      pass, and the share of streaming is that of plain reads measured between the steps. Beside \
+      the two passes, stage brings a gradient to the window's form, and factor keeps the Cholesky \
+      factor.
       """)
 
   @Option(parsing: .unconditional, help: "d, columns of the window.")

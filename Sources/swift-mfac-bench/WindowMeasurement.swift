@@ -20,8 +20,8 @@ struct WindowMeasurement {
   /// The Gram row and the direction.
   let passes: Double
 
-  /// Windows of `m` gradients in several forms, which take turns: what else the machine does meanwhile
-  /// falls on all alike.
+  /// Windows of `m` gradients in several forms, which take turns: what else the machine does
+  /// meanwhile falls on all alike.
   static func measure(
     parameters: Int, window m: Int, forms: [WindowForm], steps: Int
   ) throws -> [WindowMeasurement] {

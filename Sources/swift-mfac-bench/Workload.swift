@@ -26,8 +26,8 @@ struct Workload {
     }
   }
 
-  /// As the program trains, but for the examples, and at learning rate 0: the numbers stay what they
-  /// are from step to step.
+  /// As the program trains, but for the examples, and at learning rate 0: the numbers stay what
+  /// they are from step to step.
   private static func trainingStep(
     _ problem: Problem, _ options: StepOptions, on world: Communicator
   ) throws -> Workload {

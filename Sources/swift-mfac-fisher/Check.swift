@@ -11,13 +11,14 @@ struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "How far K-FAC's Kronecker blocks are from a network's exact curvature.",
     discussion: """
-      For each layer the relative distance ‖B⊗A − F‖/‖F‖ in Frobenius norm, on a few training examples, \
-      in double precision: of the factors of --fisher type2 and mc from the layer's block of the \
-      Gauss–Newton matrix, and of empirical ones from that of the empirical Fisher matrix, for both \
-      settings of --kfac-setting. 'exact' is below 1e-8, and * marks what auto takes. Beside them the \
-      empirical Fisher matrix's own block stands against the Gauss–Newton matrix's, and the rows that \
-      M-FAC keeps against gradients in double precision. The network is as it predicts: batch-norms take \
-      their running statistics, and nothing is dropped. No matrix of d×d is formed. For one rank.
+      For each layer the relative distance ‖B⊗A − F‖/‖F‖ in Frobenius norm, on a few training \
+      examples, in double precision: of the factors of --fisher type2 and mc from the layer's \
+      block of the Gauss–Newton matrix, and of empirical ones from that of the empirical Fisher \
+      matrix, for both settings of --kfac-setting. 'exact' is below 1e-8, and * marks what auto \
+      takes. Beside them the empirical Fisher matrix's own block stands against the Gauss–Newton \
+      matrix's, and the rows that M-FAC keeps against gradients in double precision. The network \
+      is as it predicts: batch-norms take their running statistics, and nothing is dropped. No \
+      matrix of d×d is formed. For one rank.
       """)
 
   @OptionGroup(title: "Data") var data: DataSettings

@@ -84,7 +84,8 @@ extension CheckReport {
     }
     remarks += [
       "",
-      "M-FAC's (1/m) GᵀG, of these m = \(examples) examples' gradients in its rows, from the empirical",
+      "M-FAC's (1/m) GᵀG, of these m = \(examples) examples' gradients in its rows, from the "
+        + "empirical",
       "Fisher matrix in double precision, all of its d×d: \(rows.joined(separator: ", ")).",
     ]
     return remarks

@@ -11,8 +11,8 @@ struct Fisher: ParsableCommand {
     abstract: "Asks the inverse of a damped empirical Fisher matrix, sharded over MPI ranks.",
     discussion: """
       F = λI + (1/m) GᵀG is of m gradients of a trained network, or of a file of them from any \
-      framework. Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-fisher diagonal …': what it \
-      writes is the same, byte for byte, in double precision.
+      framework. Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-fisher diagonal …': what \
+      it writes is the same, byte for byte, in double precision.
       """,
     version: packageVersion,
     subcommands: [
@@ -79,8 +79,8 @@ struct QuerySettings: ParsableArguments {
 
   @Option(
     help: """
-      A file for the answer: .npy; or .safetensors, in tensors named as the weights where it has their \
-      shape. (default: none)
+      A file for the answer: .npy; or .safetensors, in tensors named as the weights where it has \
+      their shape. (default: none)
       """)
   var output: String?
 

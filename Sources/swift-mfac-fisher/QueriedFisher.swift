@@ -189,7 +189,8 @@ struct QueriedFisher {
     }
   }
 
-  /// Writes numbers that all ranks have, as an array, in a safetensors file under a name. Collective.
+  /// Writes numbers that all ranks have, as an array, in a safetensors file under a name.
+  /// Collective.
   ///
   /// - Parameter examples: in a safetensors file alone, those of each row.
   func write(

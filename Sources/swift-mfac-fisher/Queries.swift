@@ -80,10 +80,10 @@ struct Influence: InverseQuery {
   static let configuration = CommandConfiguration(
     abstract: "GF⁻¹x: scores of the rows, which are training examples, on test gradients x.",
     discussion: """
-      A row's score is what a small step of descent on its examples, preconditioned by F⁻¹, would take \
-      away from the test loss, per unit of the step: Koh and Liang, 2017, with the sign turned. Writes \
-      [k, m] for k test gradients; into .safetensors also 'examples' [m, b], the training examples of \
-      each row, counted from 0. (--model)
+      A row's score is what a small step of descent on its examples, preconditioned by F⁻¹, would \
+      take away from the test loss, per unit of the step: Koh and Liang, 2017, with the sign \
+      turned. Writes [k, m] for k test gradients; into .safetensors also 'examples' [m, b], the \
+      training examples of each row, counted from 0. (--model)
       """)
 
   @OptionGroup var settings: QuerySettings

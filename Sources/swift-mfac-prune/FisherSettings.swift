@@ -7,8 +7,8 @@ import Training
 struct FisherSettings: ParsableArguments {
   @Option(
     help: """
-      A directory on a local disk for files of G, for more than there is memory; each rank makes one, \
-      which is gone when it ends. The result is the same.
+      A directory on a local disk for files of G, for more than there is memory; each rank makes \
+      one, which is gone when it ends. The result is the same.
       """, completion: .directory)
   var pageDirectory: String?
 
@@ -25,7 +25,8 @@ struct FisherSettings: ParsableArguments {
 
   @Option(
     help: """
-      tensor: a block is of one tensor, as published; all: blocks are cut from all weights. (woodfisher)
+      tensor: a block is of one tensor, as published; all: blocks are cut from all weights. \
+      (woodfisher)
       """)
   var blockScope = BlockScope.tensor
 
@@ -34,24 +35,24 @@ struct FisherSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      η, times the mean gradient in the model, where the network is not at its optimum; of several the \
-      best on held-out examples or rows. (joint updates)
+      η, times the mean gradient in the model, where the network is not at its optimum; of several \
+      the best on held-out examples or rows. (joint updates)
       """)
   var gradientScale = NumberList([0])
 
   @Option(
     parsing: .unconditional,
     help: """
-      τ in [0, 1]: the weights that stay go that far on the way to what the update makes of them; of \
-      several the best on held-out examples or rows.
+      τ in [0, 1]: the weights that stay go that far on the way to what the update makes of them; \
+      of several the best on held-out examples or rows.
       """)
   var step = NumberList([1])
 
   @Option(
     parsing: .unconditional,
     help: """
-      Training examples that are held out to judge candidates, no gradient is of them; the last rows of \
-      a file of --gradients. (default: a tenth of them, at most 5000, where --damping, \
+      Training examples that are held out to judge candidates, no gradient is of them; the last \
+      rows of a file of --gradients. (default: a tenth of them, at most 5000, where --damping, \
       --gradient-scale or --step has several values)
       """)
   var heldOut: Int?
@@ -88,13 +89,15 @@ struct FisherSettings: ParsableArguments {
       dampings: damping.values, gradientScales: gradientScale.values, steps: step.values)
   }
 
-  /// Examples that judge the candidates, of `count` training examples, or rows of a file of gradients.
+  /// Examples that judge the candidates, of `count` training examples, or rows of a file of
+  /// gradients.
   func heldOutCount(of count: Int) throws(PruningError) -> Int {
     guard candidates.count > 1 else { return 0 }
     let heldOut = heldOut ?? min(5000, max(count / 10, 1))
     guard heldOut < count else {
       throw PruningError(
-        "--held-out \(heldOut): expected less than the \(count) training examples, or rows of a file of "
+        "--held-out \(heldOut): expected less than the \(count) training examples, or rows of a "
+          + "file of "
           + "gradients, of which the others are for the Fisher matrix")
     }
     return heldOut

@@ -28,7 +28,8 @@ struct OutputFiles {
 
   /// Refuses to replace what is there, and directories that cannot be made.
   ///
-  /// - Parameter isUnfinished: whether a directory holds what a call that goes on has begun to write.
+  /// - Parameter isUnfinished: whether a directory holds what a call that goes on has begun to
+  ///   write.
   static func checkAreFree(
     in directories: [String], isUnfinished: (OutputFiles) throws -> Bool
   ) throws {

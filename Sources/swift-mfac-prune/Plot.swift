@@ -7,8 +7,8 @@ struct Plot: ParsableCommand {
     _superCommandName: Prune._commandName,
     abstract: "Draws the curves of several reports in one plot.",
     discussion: """
-      Accuracy over sparsity, or loss where there is none. The legend tells methods apart, and what \
-      else of their settings differs.
+      Accuracy over sparsity, or loss where there is none. The legend tells methods apart, and \
+      what else of their settings differs.
       """)
 
   @Argument(help: "The report.json files of --sweep, or of single sparsities.", completion: .file())

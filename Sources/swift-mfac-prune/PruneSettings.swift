@@ -69,9 +69,9 @@ struct OutputSettings: ParsableArguments {
 
   @Option(
     help: """
-      A directory in which each of --stages is left when it is done; the same call goes on from there. \
-      With a file of --gradients a call makes one stage, for the next wants gradients of the weights \
-      that it leaves.
+      A directory in which each of --stages is left when it is done; the same call goes on from \
+      there. With a file of --gradients a call makes one stage, for the next wants gradients of \
+      the weights that it leaves.
       """, completion: .directory)
   var state: String?
 

@@ -90,7 +90,8 @@ struct PruningRun {
         of: partition, holdingOut: settings.fisher.heldOutCount,
         pagedIn: settings.fisher.pageDirectory,
         kept: { count in
-          // Those of the first stage stay for the next sparsity, any other's until the next are there.
+          // Those of the first stage stay for the next sparsity, any other's until the next are
+          // there.
           GradientRows.bytes(
             count: count, blocks: partition.cellsInSlice(of: world.rank),
             isPaged: settings.fisher.pageDirectory != nil)
@@ -231,8 +232,9 @@ struct PruningRun {
     )
   }
 
-  /// The criterion that is asked for, with the gradients that it needs of some weights, and the seconds that
-  /// these took; a network's are of other examples in each stage, while there are such. Collective.
+  /// The criterion that is asked for, with the gradients that it needs of some weights, and the
+  /// seconds that these took; a network's are of other examples in each stage, while there are
+  /// such. Collective.
   private func makeCriterion(
     for weights: Buffer<Float>, stage: Int
   ) throws -> (PruningCriterion, gradientSeconds: Double?) {

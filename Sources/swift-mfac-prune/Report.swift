@@ -116,8 +116,8 @@ struct Report: Encodable {
   let settings: [String: String]
   let parameters: Int
   let prunable: Int
-  /// Of an example: products of weights with what they meet; nothing else is counted. None where there is
-  /// no network.
+  /// Of an example: products of weights with what they meet; nothing else is counted. None where
+  /// there is no network.
   let multiplyAdds: Int?
   let weigh: String
   let dense: Quality?
@@ -278,7 +278,8 @@ extension Report {
       }.joined(separator: "\n")
     }
     return
-      "\n\(table([["", "weights"] + head] + tensors))\n\n\(table([["", "before"] + head] + costs))\n"
+      "\n\(table([["", "weights"] + head] + tensors))\n\n"
+      + "\(table([["", "before"] + head] + costs))\n"
   }
 
   private static func cells(of quality: Quality) -> [String] {

@@ -25,8 +25,8 @@ struct SelectionSettings: ParsableArguments {
 
   @Option(
     help: """
-      Which weights compete: global, all of them; uniform, those of a tensor, with the same sparsity \
-      in each; per-tensor, likewise, with those of --tensor-sparsity.
+      Which weights compete: global, all of them; uniform, those of a tensor, with the same \
+      sparsity in each; per-tensor, likewise, with those of --tensor-sparsity.
       """)
   var scope = ScopeName.global
 
@@ -51,22 +51,23 @@ struct SelectionSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      K: the sparsity is reached in so many stages, with gradients of the network as each has left it.
+      K: the sparsity is reached in so many stages, with gradients of the network as each has left \
+      it.
       """)
   var stages = 1
 
   @Option(
     help: """
-      What --sparsity and --sweep are shares of: weights, the prunable ones; flops, the multiply-adds of \
-      an example with them.
+      What --sparsity and --sweep are shares of: weights, the prunable ones; flops, the \
+      multiply-adds of an example with them.
       """)
   var sparsityOf = Selection.Budget.weights
 
   @Option(
     help: """
-      flops: weights compete by their saliency for each multiply-add of an example that they take, those \
-      of a convolution one at each position. Best with --sparsity-of flops: of a share of the weights \
-      alone, convolutions may lose all of theirs.
+      flops: weights compete by their saliency for each multiply-add of an example that they take, \
+      those of a convolution one at each position. Best with --sparsity-of flops: of a share of \
+      the weights alone, convolutions may lose all of theirs.
       """)
   var weigh = Selection.Weighing.none
 
@@ -77,10 +78,10 @@ struct SelectionSettings: ParsableArguments {
 
   @Option(
     help: """
-      top-k: all weights that go are judged once; greedy: in --greedy-steps parts, each judged with \
-      those before it gone and the others at the minimum of the model; exchange: after those parts, \
-      removed weights are exchanged for others while the model's minimum falls; iht: likewise by \
-      iterative hard thresholding (both mfac).
+      top-k: all weights that go are judged once; greedy: in --greedy-steps parts, each judged \
+      with those before it gone and the others at the minimum of the model; exchange: after those \
+      parts, removed weights are exchanged for others while the model's minimum falls; iht: \
+      likewise by iterative hard thresholding (both mfac).
       """)
   var select = Choice.topK
 

@@ -30,8 +30,8 @@ struct StageRecord: Codable {
 
 /// The stages of a pruning that are done, in a directory from which a later call goes on.
 ///
-/// Its checkpoint `stage-2` holds `model.safetensors`, `masks.safetensors` and `state.json`, the record of
-/// the stage.
+/// Its checkpoint `stage-2` holds `model.safetensors`, `masks.safetensors` and `state.json`, the
+/// record of the stage.
 final class StageDirectory {
   static let (model, masks, record) = ("model.safetensors", "masks.safetensors", "state.json")
   private static let digestKey = "state_sha256"
@@ -48,9 +48,11 @@ final class StageDirectory {
   /// Stages that are done.
   var done: Int { state.stage }
 
-  /// Opens the directory, and checks that its newest stage is whole, and one of this pruning. Collective.
+  /// Opens the directory, and checks that its newest stage is whole, and one of this pruning.
+  /// Collective.
   ///
-  /// - Throws: on all ranks together, a `DatasetError` naming the directory or file, and what differs.
+  /// - Throws: on all ranks together, a `DatasetError` naming the directory or file, and what
+  ///   differs.
   init(_ path: String, _ settings: PruneSettings, on world: Communicator) throws {
     self.path = path
     checkpoints = CheckpointDirectory(ofStagesIn: path)
@@ -124,8 +126,8 @@ final class StageDirectory {
     }
   }
 
-  /// Whether a directory holds the newest stage's model without a report: a call that was killed while it
-  /// wrote may have left it so.
+  /// Whether a directory holds the newest stage's model without a report: a call that was killed
+  /// while it wrote may have left it so.
   func hasBegun(_ output: OutputFiles) throws -> Bool {
     guard access(output.model, F_OK) == 0, access(output.report, F_OK) != 0 else { return false }
     return try SHA256.ofFile(output.model) == state.files[Self.model]

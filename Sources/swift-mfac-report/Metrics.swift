@@ -91,8 +91,8 @@ struct Metrics {
   }
 }
 
-/// When steps ended: phases' seconds add up to less than the time that passes, so that they end where
-/// the next evaluation says.
+/// When steps ended: phases' seconds add up to less than the time that passes, so that they end
+/// where the next evaluation says.
 private struct StepClock {
   private var pending: [Double] = []
 

@@ -15,12 +15,14 @@ extension Page {
         ? "steps' own numbers are left out where there are more than \(Curve.mostRaw) runs."
         : "faint lines are the steps' own numbers."
       sentences.append(
-        "Loss, norms and angle are means over \(Curve.smoothedShare)\u{a0}% of a run's steps, half before "
+        "Loss, norms and angle are means over \(Curve.smoothedShare)\u{a0}% of a run's steps, half "
+          + "before "
           + "and half after each; \(faint)")
     }
     if longest > 4 * columns {
       sentences.append(
-        "Runs of more than \(4 * columns) steps are thinned: each \(columns)th part of a line has its first, "
+        "Runs of more than \(4 * columns) steps are thinned: each \(columns)th part of a line has "
+          + "its first, "
           + "last, lowest and highest number.")
     }
     if families.shareLooks { sentences.append("Runs that differ in their seed alone look alike.") }

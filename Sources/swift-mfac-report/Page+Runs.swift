@@ -58,7 +58,8 @@ extension Page {
       let metrics = run.metrics
       if metrics.skipped > 0 {
         notes.append(
-          "\(names[index]): \(metrics.skipped) steps were left out, for gradients that are not finite."
+          "\(names[index]): \(metrics.skipped) steps were left out, for gradients that are not "
+            + "finite."
         )
       }
       if metrics.evaluations.isEmpty {

@@ -72,8 +72,8 @@ struct Page {
       <main>
       \(sections.joined(separator: "\n"))
       </main>
-      <footer>Written by swift-mfac-report. The numbers behind tables and curves are in this file: as \
-      the values of &lt;data&gt; elements, and as JSON below each plot of a run.</footer>
+      <footer>Written by swift-mfac-report. The numbers behind tables and curves are in this file: \
+      as the values of &lt;data&gt; elements, and as JSON below each plot of a run.</footer>
       </body>
       </html>
 

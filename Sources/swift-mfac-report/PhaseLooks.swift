@@ -2,8 +2,8 @@ import Optimizers
 import Plots
 import Results
 
-/// How phases look in bars: a colour for what computes gradients, one for what ranks exchange, one for the
-/// optimizer and one for the rest, darker to lighter in each.
+/// How phases look in bars: a colour for what computes gradients, one for what ranks exchange, one
+/// for the optimizer and one for the rest, darker to lighter in each.
 struct PhaseLooks {
   /// In the program's order of kinds.
   let names: [String]

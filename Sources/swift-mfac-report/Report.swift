@@ -11,17 +11,17 @@ struct Report: ParsableCommand {
     commandName: "swift-mfac-report",
     abstract: "Writes a page with the curves, costs and settings of runs.",
     discussion: """
-      The page is one HTML file that needs nothing else: runs side by side, by step and by time, seconds \
-      to a target, seconds by phase, settings, environment; scaling curves and pruning curves where \
-      there are some. It needs no ranks, and a run may still be going on.
+      The page is one HTML file that needs nothing else: runs side by side, by step and by time, \
+      seconds to a target, seconds by phase, settings, environment; scaling curves and pruning \
+      curves where there are some. It needs no ranks, and a run may still be going on.
       """,
     version: packageVersion)
 
   @Argument(
     help: """
-      Directories of runs (swift-mfac-train) or of pruned networks (swift-mfac-prune), directories of \
-      these, such as 'make compare' and 'make scaling' leave, and .json files of swift-mfac-bench and \
-      swift-mfac-prune.
+      Directories of runs (swift-mfac-train) or of pruned networks (swift-mfac-prune), directories \
+      of these, such as 'make compare' and 'make scaling' leave, and .json files of \
+      swift-mfac-bench and swift-mfac-prune.
       """)
   var runs: [String]
 
@@ -33,7 +33,8 @@ struct Report: ParsableCommand {
 
   @Option(
     help: """
-      Test accuracy, such as 0.9 or 90%, that runs are timed to. (default: the best that all of them reach)
+      Test accuracy, such as 0.9 or 90%, that runs are timed to. (default: the best that all of \
+      them reach)
       """)
   var target: Accuracy?
 

@@ -14,7 +14,8 @@ enum Style {
     * { box-sizing: border-box; }
     html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
     body { margin: 0 auto; padding: 1rem 0.75rem 3rem; max-width: 72rem; background: var(--ground);
-      color: var(--text); font: 0.95rem/1.5 system-ui, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif;
+      color: var(--text); font: 0.95rem/1.5 system-ui, "Helvetica Neue", Arial, "DejaVu Sans", \
+      sans-serif;
       overflow-wrap: anywhere; }
     h1 { font-size: 1.5rem; line-height: 1.25; margin: 0.5rem 0; }
     h2 { font-size: 1.15rem; margin: 2.2rem 0 0.6rem; padding-bottom: 0.25rem;
@@ -22,7 +23,8 @@ enum Style {
     p, footer, figcaption span { color: var(--quiet); }
     p { margin: 0.5rem 0; max-width: 46rem; }
     footer { margin-top: 3rem; font-size: 0.85rem; }
-    .scroll { overflow-x: auto; margin: 0.6rem 0; border: 1px solid var(--grid); border-radius: 6px; }
+    .scroll { overflow-x: auto; margin: 0.6rem 0; border: 1px solid var(--grid); border-radius: \
+    6px; }
     table { border-collapse: collapse; width: 100%; font-size: 0.85rem;
       font-variant-numeric: tabular-nums; overflow-wrap: normal; }
     th, td { padding: 0.35rem 0.6rem; text-align: right; vertical-align: top; white-space: nowrap;
@@ -45,7 +47,8 @@ enum Style {
     .plots { display: grid; gap: 0.5rem 1.5rem;
       grid-template-columns: repeat(auto-fit, minmax(min(100%, 25rem), 1fr)); }
     .plots svg { display: block; width: 100%; max-width: 33rem; height: auto; }
-    .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0.15rem 1.1rem; margin: 0.3rem 0 0;
+    .legend { list-style: none; display: flex; flex-wrap: wrap; gap: 0.15rem 1.1rem; margin: \
+    0.3rem 0 0;
       padding: 0; font-size: 0.85rem; max-height: 11rem; overflow-y: auto; }
     .legend li { display: flex; gap: 0.45rem; align-items: center; min-width: 0; }
     .legend svg { flex: none; height: 0.75rem; width: auto; }

@@ -9,7 +9,8 @@ import Yams
 ///
 /// Both are read off the declared options, so that a flag and its key cannot drift apart.
 struct Configuration {
-  /// The flags that a YAML file stands for: `window: 64` is `--window=64`, `sparse: true` is `--sparse`.
+  /// The flags that a YAML file stands for: `window: 64` is `--window=64`, `sparse: true` is
+  /// `--sparse`.
   private(set) var arguments: [(key: String, argument: String)] = []
   /// What stands under `groups`.
   private(set) var rules: [ParameterRule] = []

@@ -16,17 +16,17 @@ struct KroneckerOptions: OptimizerOptions {
 
   @Option(
     help: """
-      What becomes of the axis that shares a weight (positions, windows of a convolution): expand: each \
-      position is an example; reduce: they are summed first; auto: reduce where they come together \
-      before the loss, else expand.
+      What becomes of the axis that shares a weight (positions, windows of a convolution): expand: \
+      each position is an example; reduce: they are summed first; auto: reduce where they come \
+      together before the loss, else expand.
       """)
   var kfacSetting = Setting.auto
 
   @Option(
     help: """
-      What the output gradients of the factors are of: the square root of the loss's Hessian (type2, a \
-      backward pass for each output), targets that the model draws (mc), the data's (empirical, no pass \
-      of its own), or nothing (forward-only).
+      What the output gradients of the factors are of: the square root of the loss's Hessian \
+      (type2, a backward pass for each output), targets that the model draws (mc), the data's \
+      (empirical, no pass of its own), or nothing (forward-only).
       """)
   var fisher = FisherKind.mc
 
@@ -39,8 +39,8 @@ struct KroneckerOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: """
-      Steps from one batch whose factors are taken to the next. (default: 10; 1 with --solver cg, which \
-      has samples of each step's batch)
+      Steps from one batch whose factors are taken to the next. (default: 10; 1 with --solver cg, \
+      which has samples of each step's batch)
       """)
   var factorEvery: Int?
 
@@ -49,8 +49,8 @@ struct KroneckerOptions: OptimizerOptions {
 
   @Option(
     help: """
-      exact: (B⊗A + λI)⁻¹, by eigenvalues; factored: √λ shared out to both factors by their traces; \
-      same: λ on each factor. (default: factored; exact with --solver cg)
+      exact: (B⊗A + λI)⁻¹, by eigenvalues; factored: √λ shared out to both factors by their \
+      traces; same: λ on each factor. (default: factored; exact with --solver cg)
       """)
   var dampingForm: KroneckerDamping?
 
@@ -59,8 +59,8 @@ struct KroneckerOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: """
-      Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down; inf: none \
-      is. (default: 0.001; inf with --step adaptive)
+      Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down; inf: \
+      none is. (default: 0.001; inf with --step adaptive)
       """)
   var klClip: Double?
 
@@ -68,8 +68,8 @@ struct KroneckerOptions: OptimizerOptions {
 
   @Option(
     help: """
-      fixed: --learning-rate and --momentum; adaptive: both from a quadratic model of the loss on the \
-      step's batch, by exact products with the Gauss–Newton matrix.
+      fixed: --learning-rate and --momentum; adaptive: both from a quadratic model of the loss on \
+      the step's batch, by exact products with the Gauss–Newton matrix.
       """)
   var step = Step.fixed
 
@@ -79,7 +79,8 @@ struct KroneckerOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: """
-      Share of the ranks that precondition a layer, in (0, 1]; one does at least: small for memory, 1 for \
+      Share of the ranks that precondition a layer, in (0, 1]; one does at least: small for \
+      memory, 1 for \
       few messages.
       """)
   var kfacGradWorkers = 1.0
@@ -106,8 +107,8 @@ struct KroneckerOptions: OptimizerOptions {
     solver == .cg ? .exact : .factored
   }
 
-  /// Keys of a file whose values are those that its solver has where nothing is asked, and another has
-  /// not: beside that one they say nothing.
+  /// Keys of a file whose values are those that its solver has where nothing is asked, and another
+  /// has not: beside that one they say nothing.
   func keysDerived(notFor other: LayerSolverSettings) -> [String] {
     var keys: [String] = []
     let form = Self.dampingForm(with: solving.solver)

@@ -14,8 +14,8 @@ struct MFACOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: """
-      The share of a gradient's coordinates that the window keeps, the largest ones; what it leaves \
-      out is added to the next gradient (mfac).
+      The share of a gradient's coordinates that the window keeps, the largest ones; what it \
+      leaves out is added to the next gradient (mfac).
       """)
   var windowDensity = 1.0
 
@@ -30,8 +30,8 @@ struct MFACOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: """
-      P: every P-th step takes its direction from the window; others go along their own gradient, as \
-      far as the last of these (mfac).
+      P: every P-th step takes its direction from the window; others go along their own gradient, \
+      as far as the last of these (mfac).
       """)
   var preconditionEvery = 1
 

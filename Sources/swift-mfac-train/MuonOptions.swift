@@ -19,8 +19,8 @@ struct MuonOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: """
-      AdamW's learning rate, for embeddings, the last layer and vectors; it follows the schedule of \
-      --learning-rate.
+      AdamW's learning rate, for embeddings, the last layer and vectors; it follows the schedule \
+      of --learning-rate.
       """)
   var muonAdamwRate = 3e-4
 

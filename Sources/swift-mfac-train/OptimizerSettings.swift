@@ -33,8 +33,8 @@ struct OptimizerSettings: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
     help: """
-      Initial weights that are zero, in tensors of two dimensions or more, count as removed, as with \
-      --masks.
+      Initial weights that are zero, in tensors of two dimensions or more, count as removed, as \
+      with --masks.
       """)
   var sparse = false
 

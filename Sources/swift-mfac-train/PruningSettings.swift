@@ -7,21 +7,23 @@ import Training
 struct PruningSettings: ParsableArguments {
   @Option(
     help: """
-      A masks.safetensors of pruning: what it removes is zero and stays so; with --sparsity or --regrow \
-      the masks to begin with.
+      A masks.safetensors of pruning: what it removes is zero and stays so; with --sparsity or \
+      --regrow the masks to begin with.
       """, completion: .file())
   var masks: String?
 
   @Option(
     parsing: .unconditional,
     help: """
-      Share of the prunable weights that is removed in the end, in [0, 1); with --regrow, from the start.
+      Share of the prunable weights that is removed in the end, in [0, 1); with --regrow, from the \
+      start.
       """)
   var sparsity: Double?
 
   @Option(
     help: """
-      cubic, geometric, or increasing sparsities such as 0.5,0.8,0.9, one for each event. (default: cubic)
+      cubic, geometric, or increasing sparsities such as 0.5,0.8,0.9, one for each event. \
+      (default: cubic)
       """)
   var pruneSchedule: PruneSchedule?
 
@@ -45,8 +47,8 @@ struct PruningSettings: ParsableArguments {
 
   @Option(
     help: """
-      Which weights compete: global, all of them; uniform, those of a tensor, with the same sparsity in \
-      each. (default: uniform with --regrow, else global)
+      Which weights compete: global, all of them; uniform, those of a tensor, with the same \
+      sparsity in each. (default: uniform with --regrow, else global)
       """)
   var scope: Selection.Scope?
 
@@ -54,9 +56,9 @@ struct PruningSettings: ParsableArguments {
 
   @Option(
     help: """
-      The sparsity stays; at each event some of the kept weights are dropped, and as many removed ones \
-      come back: random ones, those of the largest gradient, or those that a quadratic model of the loss \
-      gains most by (marginal).
+      The sparsity stays; at each event some of the kept weights are dropped, and as many removed \
+      ones come back: random ones, those of the largest gradient, or those that a quadratic model \
+      of the loss gains most by (marginal).
       """)
   var regrow: PruningPlan.Regrowth.Criterion?
 
@@ -79,8 +81,8 @@ struct PruningSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: """
-      m, gradients of an event's Fisher matrix. (all but --prune-method magnitude; --regrow gradient, \
-      marginal)
+      m, gradients of an event's Fisher matrix. (all but --prune-method magnitude; --regrow \
+      gradient, marginal)
       """)
   var pruneGradients = PruningPlan.Gradients().count
 

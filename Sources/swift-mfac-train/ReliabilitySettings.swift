@@ -25,15 +25,16 @@ struct ReliabilitySettings: ParsableArguments {
 
   @Option(
     help: """
-      auto: go on from the newest whole checkpoint of --run-directory, or start where there is none; a \
-      checkpoint's directory: go on from that one; never: start.
+      auto: go on from the newest whole checkpoint of --run-directory, or start where there is \
+      none; a checkpoint's directory: go on from that one; never: start.
       """)
   var resume = "never"
 
   @Option(
     parsing: .unconditional,
     help: """
-      A rank that has waited so long for others says for whom, and ends the job; 0: it waits for ever.
+      A rank that has waited so long for others says for whom, and ends the job; 0: it waits for \
+      ever.
       """)
   var watchdogSeconds = 600.0
 

@@ -3,8 +3,8 @@ import Launching
 import Optimizers
 
 extension Settings {
-  /// What each option is for, where it is not for all that can be set. The settings are as they were typed,
-  /// before what depends on others is settled.
+  /// What each option is for, where it is not for all that can be set. The settings are as they
+  /// were typed, before what depends on others is settled.
   var uses: [OptionUse<Settings>] {
     Self.optimizers.flatMap { $0.options(self).uses } + DampingSettings.uses + Self.pruningUses
   }
@@ -55,9 +55,9 @@ extension Settings {
 }
 
 extension Configuration {
-  /// Refuses keys that do nothing beside the file's own settings, and warns of those that do nothing beside
-  /// the command line's. A key whose value it would have anyway asks for nothing; nor does the file that a
-  /// run has left, which has all of them.
+  /// Refuses keys that do nothing beside the file's own settings, and warns of those that do
+  /// nothing beside the command line's. A key whose value it would have anyway asks for nothing;
+  /// nor does the file that a run has left, which has all of them.
   ///
   /// - Parameters:
   ///   - own: the file's settings alone.

@@ -14,23 +14,23 @@ struct Train: ParsableCommand {
     commandName: "swift-mfac-train",
     abstract: "Trains a network with M-FAC, its window of gradients sharded over MPI ranks.",
     discussion: """
-      Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is the \
-      same, byte for byte. Every option but --config, --dry-run and --overwrite is also a key of the YAML \
-      file that --config names.
+      Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is \
+      the same, byte for byte. Every option but --config, --dry-run and --overwrite is also a key \
+      of the YAML file that --config names.
       """,
     version: packageVersion, subcommands: [Inspect.self])
 
   @Option(
     help: """
-      A YAML file of settings, over which flags win, and of 'groups:' of parameters with rates of their \
-      own.
+      A YAML file of settings, over which flags win, and of 'groups:' of parameters with rates of \
+      their own.
       """, completion: .file())
   var config: String?
 
   @Flag(
     help: """
-      Say what the run would be, its memory, messages and, by a few steps that are measured and thrown \
-      away, its time; write nothing.
+      Say what the run would be, its memory, messages and, by a few steps that are measured and \
+      thrown away, its time; write nothing.
       """)
   var dryRun = false
 
@@ -78,7 +78,8 @@ struct Train: ParsableCommand {
         throw ValidationError("\(file): \(Settings.message(for: error))")
       }
       // The length is one setting in two units: a flag in one replaces the file's in the other. A
-      // file's defaults of one augmentation are not those of another, nor its patterns beside others.
+      // file's defaults of one augmentation are not those of another, nor its patterns beside
+      // others.
       for (flag, keys) in [
         ("--steps", ["epochs"]), ("--epochs", ["steps"]), ("--augment", ["crop-padding", "flip"]),
         ("--include", ["include"]), ("--exclude", ["exclude"]),

@@ -1,9 +1,11 @@
 import Curvature
 import LinearAlgebra
 import Reference
+import Support
 import Testing
 
-/// Windows and directions of gradients in double precision: what dense matrices give, to their last digits.
+/// Windows and directions of gradients in double precision: what dense matrices give, to their last
+/// digits.
 @Suite struct DoublePrecisionTests {
   static let forms = [
     WindowForm(type: .float64), WindowForm(type: .float64, density: 0.3),
@@ -107,7 +109,8 @@ import Testing
     }
   }
 
-  /// What is stored and what is carried over are the gradient and what was carried before, to the bit.
+  /// What is stored and what is carried over are the gradient and what was carried before, to the
+  /// bit.
   @Test(arguments: RowType.allCases, [1, 7, 16])
   func nothingOfAGradientIsLost(type: RowType, size: Int) throws {
     let d = 50

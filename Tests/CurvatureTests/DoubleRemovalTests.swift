@@ -2,6 +2,7 @@ import Curvature
 import LinearAlgebra
 import RandomNumbers
 import Reference
+import Support
 import Testing
 
 /// Removals of weights and gradients in double precision.
@@ -24,13 +25,13 @@ import Testing
     let dense = DenseRemoval(
       rows: gradients, weights: weights, damping: 0.1, gradientScale: gradientScale)
     let expected = dense.change(removing: removed)
-    let sums = Buffer<Double>(count: Removal.width(count: m))
+    let sums = Buffer<Double>(count: SurgeonModel.width(count: m))
     let change = Buffer<Double>(count: d)
     try weights.withUnsafeBufferPointer { weights in
-      Removal.writeSums(of: rows, block: 0, weights: weights, removed: removed, into: sums.all)
-      let bySums = try Removal(
+      SurgeonModel.writeSums(of: rows, block: 0, weights: weights, removed: removed, into: sums.all)
+      let bySums = try SurgeonModel(
         sums: Array(sums.all), count: m, damping: 0.1, gradientScale: gradientScale)
-      let byBlock = try Removal(
+      let byBlock = try SurgeonModel(
         ofBlock: 0, of: rows, weights: weights, removed: removed, damping: 0.1,
         gradientScale: gradientScale)
       for removal in [bySums, byBlock] {

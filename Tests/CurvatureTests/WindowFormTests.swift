@@ -82,8 +82,8 @@ import Testing
     #expect(stage(gradient, in: window) == gradient.map(roundedToBFloat16))
   }
 
-  /// What is stored and what is carried over are the gradient and what was carried before: to the bit,
-  /// as single precision adds. A gradient that is left out changes neither.
+  /// What is stored and what is carried over are the gradient and what was carried before: to the
+  /// bit, as single precision adds. A gradient that is left out changes neither.
   @Test(arguments: RowType.types(for: Float.self), [1, 7, 16])
   func nothingOfAGradientIsLost(type: RowType, size: Int) throws {
     let d = 50

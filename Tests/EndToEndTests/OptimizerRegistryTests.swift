@@ -15,8 +15,8 @@ extension OptimizerName {
 
 /// What must hold for every optimizer, whoever adds one.
 @Suite(.serialized) struct OptimizerRegistryTests {
-  /// Groups, clipping, weight decay, weights that are removed meanwhile: the same bytes at any number of
-  /// ranks, also where a run goes on at another number.
+  /// Groups, clipping, weight decay, weights that are removed meanwhile: the same bytes at any
+  /// number of ranks, also where a run goes on at another number.
   @Test(arguments: OptimizerName.allCases)
   func anyRanksGiveTheSameBytes(optimizer: OptimizerName) throws {
     let directory = try TemporaryDirectory()

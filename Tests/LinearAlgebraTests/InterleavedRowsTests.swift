@@ -25,8 +25,8 @@ import Testing
     agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .float64)
   }
 
-  /// Lengths around the runs of sixteen, rows around the groups of eight, and what a window that fills
-  /// up leaves unread.
+  /// Lengths around the runs of sixteen, rows around the groups of eight, and what a window that
+  /// fills up leaves unread.
   private func agreesWithPlainSums<Element: Scalar>(
     of scalar: Element.Type, count: Int, capacity: Int, type: RowType
   ) {

@@ -43,8 +43,8 @@ import Testing
     #expect(numbers == before)
   }
 
-  /// A number of double precision is rounded once: by way of single precision, it might come to lie in the
-  /// middle of two.
+  /// A number of double precision is rounded once: by way of single precision, it might come to lie
+  /// in the middle of two.
   @Test func doublesAreRoundedOnce() {
     let tiny = 0x1p-45
     let cases: [(Double, Double)] = [

@@ -69,8 +69,8 @@ import Testing
       ])
   }
 
-  /// What other tools make of a model file: JSON, or YAML with sorted keys, quotes, null, and true for
-  /// what was yes.
+  /// What other tools make of a model file: JSON, or YAML with sorted keys, quotes, null, and true
+  /// for what was yes.
   @Test func modelsThatOtherToolsWriteAreRead() throws {
     let yaml = """
       input: [2, 4, 4]

@@ -36,8 +36,8 @@ import Testing
     #expect(counts.values.filter { $0 == 0 }.count == counts.count - 3)
   }
 
-  /// Each weight of a group is used at each of 4×3 positions, whatever the groups: a group's outputs have
-  /// fewer weights.
+  /// Each weight of a group is used at each of 4×3 positions, whatever the groups: a group's
+  /// outputs have fewer weights.
   @Test func groupsHaveFewerWeights() throws {
     let network = try NetworkDescription(
       input: [6, 8, 7],

@@ -26,8 +26,9 @@ import Testing
     try expectGradients(text, vocabulary: 7, weights: 4)
   }
 
-  /// A kind that promises factors or a block and does not show them would have no curvature, without a
-  /// word. Inputs times output gradients, and the examples' gradients, sum up to the gradient.
+  /// A kind that promises factors or a block and does not show them would have no curvature,
+  /// without a word. Inputs times output gradients, and the examples' gradients, sum up to the
+  /// gradient.
   @Test(arguments: TangentTests.cases)
   func allThatHasCurvatureIsShown(_ example: TangentTests.Case) throws {
     var network = try ArrayNetwork<Double>(example.network())

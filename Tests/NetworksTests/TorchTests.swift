@@ -2,7 +2,8 @@ import Networks
 import Support
 import Testing
 
-/// Networks against PyTorch in double precision; `TorchLayers.swift` holds what `torch-layers.py` wrote.
+/// Networks against PyTorch in double precision; `TorchLayers.swift` holds what `torch-layers.py`
+/// wrote.
 @Suite struct TorchTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -26,12 +27,12 @@ import Testing
     let inputs = numbers(2 * network.network.inputCount, 37, 101, 32)
     let outputs = network.outputs(inputs, parameters)
     // Some hundred sums of products of the order of 1, in either's order.
-    #expect(relativeError(outputs, example.outputs) <= 1e-14)
+    #expect(relativeError(outputs, to: example.outputs) <= 1e-14)
     let targets = numbers(outputs.count, 29, 89, 32)
     let (loss, gradient) = targets.withUnsafeBufferPointer {
       network.lossAndGradient(inputs, .values($0), parameters, .meanSquaredError)
     }
     #expect((loss - example.loss).magnitude <= 1e-14 * example.loss)
-    #expect(relativeError(gradient, example.gradient) <= 1e-14)
+    #expect(relativeError(gradient, to: example.gradient) <= 1e-14)
   }
 }

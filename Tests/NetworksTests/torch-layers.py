@@ -1,9 +1,10 @@
-"""Writes TorchLayers.swift: losses, outputs and gradients of small networks by PyTorch in double precision.
+"""Writes TorchLayers.swift: losses, outputs and gradients of small networks by PyTorch in double
+precision.
 
     pip install torch && python3 torch-layers.py > TorchLayers.swift
 
-Parameters, inputs and targets are fractions with few digits, the same in TorchTests.swift. A case's first
-layer makes all that is behind it compute the gradient of its input.
+Parameters, inputs and targets are fractions with few digits, the same in TorchTests.swift. A case's
+first layer makes all that is behind it compute the gradient of its input.
 """
 
 import torch
@@ -23,7 +24,8 @@ def convolution(image, inputs, outputs, **options):
         image,
         f".conv2d(inputs: {image[0]}, outputs: {inputs}, kernel: 1), "
         f".conv2d(inputs: {inputs}, outputs: {outputs}{fields}), .flatten",
-        [nn.Conv2d(image[0], inputs, 1), nn.Conv2d(inputs, outputs, kernel, **options), nn.Flatten()],
+        [nn.Conv2d(image[0], inputs, 1), nn.Conv2d(inputs, outputs, kernel, **options),
+         nn.Flatten()],
     )
 
 
@@ -41,7 +43,8 @@ CASES = {
     "depthwise, two outputs each": convolution([1, 4, 4], 3, 6, kernel=2, groups=3, bias=False),
     "dilation": convolution([2, 6, 5], 3, 2, kernel=2, stride=2, padding=2, dilation=3),
     "groups and dilation": convolution([2, 5, 6], 4, 2, kernel=3, padding=2, dilation=2, groups=2),
-    "five inputs of a group": convolution([2, 3, 3], 10, 4, kernel=2, padding=1, dilation=2, groups=2),
+    "five inputs of a group": convolution(
+        [2, 3, 3], 10, 4, kernel=2, padding=1, dilation=2, groups=2),
     "rms-norm": sequence(".rmsNorm(epsilon: 0.01)", nn.RMSNorm(5, eps=0.01)),
     "silu": sequence(".silu", nn.SiLU()),
 }
@@ -66,5 +69,6 @@ for name, (shape, layers, modules) in CASES.items():
     loss.backward()
     gradient = torch.cat([p.grad.flatten() for p in parameters])
     print(f'    Case(\n      testDescription: "{name}", input: {shape}, layers: [{layers}],')
-    print(f"      loss: {loss.item()!r},\n      outputs: {listed(y)},\n      gradient: {listed(gradient)}),")
+    print(f"      loss: {loss.item()!r},\n      outputs: {listed(y)},")
+    print(f"      gradient: {listed(gradient)}),")
 print("  ]\n}")

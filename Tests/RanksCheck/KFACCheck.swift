@@ -151,8 +151,8 @@ private func checkKFAC(
   return digest
 }
 
-/// One behind another, after and before so many parameters that belong to none; and how many there are in
-/// all.
+/// One behind another, after and before so many parameters that belong to none; and how many there
+/// are in all.
 func kfacLayers(of shapes: [KroneckerShape], apart: Int) -> (layers: [FactoredLayer], d: Int) {
   var layers: [FactoredLayer] = []
   var d = apart

@@ -7,7 +7,8 @@ import Sharding
 func checkRangeExchange(_ d: Int, on world: Communicator) throws {
   let p = world.size
   var moves: [RangeExchange<Float>.Move] = []
-  // Each rank's slice goes to itself and to its right-hand neighbour; the first half of that to all.
+  // Each rank's slice goes to itself and to its right-hand neighbour; the first half of that to
+  // all.
   for (source, slice) in CellPartition(Cells(parameterCount: d), over: p).slices.enumerated() {
     let half = slice.lowerBound..<(slice.lowerBound + slice.upperBound) / 2
     for target in 0..<p {

@@ -109,9 +109,10 @@ TRAINING = {
     "masks": f"{MFAC} --masks {{masks}}",
     "masks-adamw": f"{MLP} --optimizer adamw --masks {{masks}} --weight-decay 0.1",
     "sparse-magnitude": f"{MLP} --optimizer sgd --momentum 0.9 --sparsity 0.9 {SPARSE} --cycle",
-    "sparse-diagonal": f"{MLP} --optimizer adamw --sparsity 0.9 {SPARSE} {OF_FISHER} --prune-method diagonal"
-    " --prune-schedule geometric",
-    "sparse-mfac": f"{MFAC} --sparsity 0.8 {SPARSE} {OF_FISHER} --prune-method mfac --scope uniform",
+    "sparse-diagonal": f"{MLP} --optimizer adamw --sparsity 0.9 {SPARSE} {OF_FISHER}"
+    " --prune-method diagonal --prune-schedule geometric",
+    "sparse-mfac": f"{MFAC} --sparsity 0.8 {SPARSE} {OF_FISHER} --prune-method mfac"
+    " --scope uniform",
     "sparse-woodfisher": f"{MFAC} --sparsity 0.8 {SPARSE} {OF_FISHER} --prune-method woodfisher"
     " --prune-block-size 100 --prune-update independent --max-tensor-sparsity 0.85",
     "regrow-random": f"{MLP} --optimizer sgd {REGROW} --regrow random",
@@ -174,8 +175,9 @@ QUERIES = {
 # What a program says, of a run it foresees or of bad input: program, arguments, ranks.
 FORESEEN = [("train", f"{TRAINING[name]} --dry-run", ranks) for name, ranks in (
     ("mfac", 1), ("mfac-cnn", 3), ("sgd-momentum", 3), ("adamw", 3), ("kfac-eigen", 3),
-    ("kfac-cg", 3), ("kfac-adaptive", 1), ("window-sparse-bfloat16", 3), ("gpt-mini-kfac", 1),
+    ("kfac-adaptive", 1), ("window-sparse-bfloat16", 3), ("gpt-mini-kfac", 1),
     ("sparse-mfac", 3), ("model-of-all-layers", 3))]
+RESUME = "--dataset digits --resume {checkpoint} --run-directory {again}"
 REFUSED = [
     ("train", "--window 0"), ("train", "--windows 5"), ("train", "--optimizer lion"),
     ("train", "--learning-rate fast"), ("train", "--damping -1"), ("train", "--momentum 1"),
@@ -197,9 +199,9 @@ REFUSED = [
     ("train", "--dataset digits --model cnn --initial-weights {weights}"),
     ("train", "--dataset digits --model cnn --masks {masks}"),
     ("train", "--dataset digits --config {bad-config}"),
-    ("train", "--dataset digits --resume {checkpoint} --model cnn --run-directory {again}"),
-    ("train", "--dataset digits --resume {checkpoint} --model mlp --optimizer mfac --run-directory {again}"),
-    ("train", "--dataset digits --resume {checkpoint} --model mlp --optimizer sgd --batch-size 9 --run-directory {again}"),
+    ("train", f"{RESUME} --model cnn"),
+    ("train", f"{RESUME} --model mlp --optimizer mfac"),
+    ("train", f"{RESUME} --model mlp --optimizer sgd --batch-size 9"),
     ("train", "inspect {text}"),
     ("prune", "--weights {weights} --output {again}"),
     ("prune", "--weights {weights} --output {again} --sparsity 1.5"),
@@ -255,8 +257,14 @@ MODELS = {
           - sequence: {layers: [{linear: {in: 16, out: 12}}, tanh]}
           - linear: {in: 12, out: 10}
         """,
-    "regression": "{input: [2], layers: [{linear: {in: 2, out: 5}}, tanh, {linear: {in: 5, out: 1}}]}",
-    "classes": "{input: [2], layers: [{linear: {in: 2, out: 6}}, relu, {linear: {in: 6, out: 2}}]}",
+    "regression": """
+        input: [2]
+        layers: [{linear: {in: 2, out: 5}}, tanh, {linear: {in: 5, out: 1}}]
+        """,
+    "classes": """
+        input: [2]
+        layers: [{linear: {in: 2, out: 6}}, relu, {linear: {in: 6, out: 2}}]
+        """,
     "broken": "input: [1, 8, 8]\nlayers: [flatten, {linear: {in: 64}}]",
     "unknown": "input: [1, 8, 8]\nlayers: [flatten, {lineal: {in: 64, out: 10}}]",
     "shapes": "input: [1, 8, 8]\nlayers: [flatten, {linear: {in: 63, out: 10}}]",
@@ -351,7 +359,8 @@ class Recorder:
         for part in [f"data_batch_{n}" for n in range(1, 6)] + ["test_batch"]:
             with open(self.path(f"cifar10/{part}.bin"), "wb") as file:
                 for n in range(8):
-                    file.write(bytes([n]) + bytes(int(128 * next(drawn)) + 128 for _ in range(3072)))
+                    pixels = bytes(int(128 * next(drawn)) + 128 for _ in range(3072))
+                    file.write(bytes([n]) + pixels)
         os.makedirs(self.path("pages"))
         values = list(numbers(3, 14))
         tensors(self.path("foreign"), {"b": ([2], values[:2]), "a": ([3, 4], values[2:])})
@@ -474,7 +483,8 @@ class Recorder:
         if path.endswith(".safetensors"):
             with open(path, "rb") as file:
                 header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-            return [f"{name} {t.get('dtype', '')} {t.get('shape', t)}" for name, t in header.items()]
+            return [f"{name} {tensor.get('dtype', '')} {tensor.get('shape', tensor)}"
+                    for name, tensor in header.items()]
         with open(path) as file:
             if path.endswith((".json", ".jsonl")):
                 text = file.read()

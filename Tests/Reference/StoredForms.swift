@@ -12,8 +12,8 @@ public func roundedToBFloat16(_ x: Float) -> Float {
   return near.bitPattern >> 16 & 1 == 0 ? near : far
 }
 
-/// x rounded to its first digits, to nearest and ties to even; below the numbers' least exponent this is not
-/// what they hold.
+/// x rounded to its first digits, to nearest and ties to even; below the numbers' least exponent
+/// this is not what they hold.
 ///
 /// - Parameter digits: binary ones, the first included.
 public func rounded(_ x: Double, toDigits digits: Int) -> Double {

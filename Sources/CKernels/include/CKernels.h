@@ -2,8 +2,8 @@
 // for each x86-64 level and the loader picks the best that the CPU has (CK_CLONES).
 //
 // Every kernel gives the same bits in every clone: no fused multiply-add is formed where it would
-// round differently, and sums run over a fixed number of lanes. Those of convolutions, which use it,
-// give the same bits wherever the CPU has it.
+// round differently, and sums run over a fixed number of lanes. Those of convolutions, which use
+// it, give the same bits wherever the CPU has it.
 #pragma once
 
 #include "cholesky_kernels.h"

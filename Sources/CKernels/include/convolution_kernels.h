@@ -5,9 +5,9 @@
 // features that they compute: [block][place in the window][feature read][L], zeros after the last.
 // `scratch` holds an image with zeros around it.
 //
-// Every sum runs over places, features and positions in one order, whatever the vectors: the bits are
-// the same on every CPU with a fused multiply-add, and others on one without. `level` is the CPU's
-// (ck_x86_level) or one below; it matters on x86-64 alone.
+// Every sum runs over places, features and positions in one order, whatever the vectors: the bits
+// are the same on every CPU with a fused multiply-add, and others on one without. `level` is the
+// CPU's (ck_x86_level) or one below; it matters on x86-64 alone.
 #pragma once
 
 #include "network_kernels.h"

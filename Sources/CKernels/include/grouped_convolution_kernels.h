@@ -1,5 +1,6 @@
 // Convolutions in groups, and with steps between the places of the window. Images are
-// [height, width, channels], weights in PyTorch's order [outputs, channels of a group, kernel, kernel].
+// [height, width, channels], weights in PyTorch's order [outputs, channels of a group, kernel,
+// kernel].
 #pragma once
 
 #include "network_kernels.h"

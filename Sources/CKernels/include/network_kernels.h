@@ -87,7 +87,7 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
   /* dx = y·(dx − Σ y·dx) for each row of softmax y. */                                           \
   void ck_softmax_gradient_##S(size_t rows, size_t columns, const T *y, T *dx);                   \
   /* y[i] = 0 where word first + i of (seed, stream) is below probability·2³², else               \
-     x[i]/(1 − probability); first is a multiple of 4, y may be x. Words are those of Philox4x32-10, \
+     x[i]/(1 − probability); first is a multiple of 4, y may be x. Words are of Philox4x32-10,    \
      four to a counter; Salmon, Moraes, Dror and Shaw, 2011. */                                   \
   void ck_dropout_##S(size_t count, double probability, uint64_t seed, uint64_t stream,           \
                       uint64_t first, const T *x, T *y);                                          \
@@ -97,8 +97,8 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
   double ck_cross_entropy_##S(size_t examples, size_t classes, const T *x,                        \
                               const int32_t *labels, double smoothing, T scale, T *dx);           \
   /* Σ over examples of Σ_c (x[c] − t[c])² / outputs; dx = scale·2(x − t)/outputs. The targets t  \
-     are `values` [examples, outputs], or where that is NULL the unit vectors of the labels, or the \
-     labels themselves for a single output. */                                                    \
+     are `values` [examples, outputs], or where that is NULL the unit vectors of the labels, or   \
+     the labels themselves for a single output. */                                                \
   double ck_squared_error_##S(size_t examples, size_t outputs, const T *x,                        \
                               const int32_t *labels, const T *values, T scale, T *dx);            \
   /* Σ over examples of Σ_c −log(t·σ(x) + (1 − t)(1 − σ(x))) / outputs for t of 0 and 1, and      \
@@ -128,15 +128,15 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
   /* x[r, c] /= (row_values[r] + row_shift)·(column_values[c] + column_shift) + damping */        \
   void ck_divide_by_outer_##S(size_t rows, size_t columns, const T *row_values, T row_shift,      \
                               const T *column_values, T column_shift, T damping, T *x);           \
-  /* The lower triangle by rows of a symmetric matrix of which that triangle is read; row i is that \
-     of matrix[places[i]], or i where places is NULL. */                                          \
+  /* The lower triangle by rows of a symmetric matrix of which that triangle is read; row i is    \
+     that of matrix[places[i]], or i where places is NULL. */                                     \
   void ck_pack_lower_##S(size_t order, const T *matrix, size_t stride, const int32_t *places,     \
                          T *packed);                                                              \
   /* The lower triangle of scale times the packed matrix. */                                      \
   void ck_unpack_lower_##S(size_t order, const T *packed, T scale, T *matrix);                    \
   /* The upper triangle becomes that of the lower one. */                                         \
   void ck_mirror_lower_##S(size_t order, T *matrix);                                              \
-  /* The class at `share` in [0, 1) of the sum of p [classes], in order and in double precision. */ \
+  /* The class at `share` in [0, 1) of the sum of p [classes], in order, in double precision. */  \
   size_t ck_class_at_##S(size_t classes, const T *p, double share);
 
 CK_NETWORK_KERNELS(float, f32)

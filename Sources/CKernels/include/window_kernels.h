@@ -3,13 +3,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-// Rows of a cell of `count` columns, in room for `capacity`: by groups of eight slots, in a group by
-// runs of sixteen columns, [run][slot of the group][column of the run], so that every pass over them
-// reads memory from its start to its end. The last group holds what slots are left, the last run is
-// filled up with zeros: capacity · ⌈count/16⌉ · 16 elements.
+// Rows of a cell of `count` columns, in room for `capacity`: by groups of eight slots, in a group
+// by runs of sixteen columns, [run][slot of the group][column of the run], so that every pass over
+// them reads memory from its start to its end. The last group holds what slots are left, the last
+// run is filled up with zeros: capacity · ⌈count/16⌉ · 16 elements.
 //
-// Rows are of float, of double, or of bfloat16, in a run of which columns i and i + 8 share a word. X is
-// the type of the vectors beside them.
+// Rows are of float, of double, or of bfloat16, in a run of which columns i and i + 8 share a word.
+// X is the type of the vectors beside them.
 #define CK_ROW_KERNELS(ROWS, X, S)                                                                \
   /* Slot `slot` becomes x, rounded to what the rows hold: to nearest, ties to even. */           \
   void ck_##ROWS##_rows_store_##S(void *rows, size_t capacity, size_t slot, const X *x,           \

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
 /// Multi-head self-attention over [positions, features]: softmax(Q Kᵀ/√(features/heads)) V for each
-/// head, from a projection to Q, K and V together, and projected again. Where causal, position s sees
-/// positions 0…s.
+/// head, from a projection to Q, K and V together, and projected again. Where causal, position s
+/// sees positions 0…s.
 struct Attention: NodeKind {
   let heads: Int
   let isCausal: Bool

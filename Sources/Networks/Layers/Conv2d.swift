@@ -1,9 +1,10 @@
 import LinearAlgebra
 
-/// Cross-correlation of x [inputs, h, w] with W [outputs, inputs/groups, kernel, kernel], zeros around.
+/// Cross-correlation of x [inputs, h, w] with W [outputs, inputs/groups, kernel, kernel], zeros
+/// around.
 ///
-/// The places of the window are `dilation` pixels apart. The outputs of each group see the inputs of that
-/// group alone; with as many groups as inputs the convolution is depthwise.
+/// The places of the window are `dilation` pixels apart. The outputs of each group see the inputs
+/// of that group alone; with as many groups as inputs the convolution is depthwise.
 struct Conv2d: NodeKind {
   let inputs: Int
   let outputs: Int
@@ -32,7 +33,8 @@ struct Conv2d: NodeKind {
       over: shape, giver, kernel: kernel, stride: stride, padding: padding)
     try LayerProblem.check(
       shape.dropFirst().allSatisfy { $0 + 2 * padding > (kernel - 1) * dilation },
-      "kernel \(kernel) with dilation \(dilation) is larger than the image, \(giver) gives \(shape), "
+      "kernel \(kernel) with dilation \(dilation) is larger than the image, \(giver) gives "
+        + "\(shape), "
         + "padding \(padding)")
     // It is computed from an image with the zeros around it.
     let padded = [inputs, shape[1] + 2 * padding, shape[2] + 2 * padding]
@@ -84,8 +86,8 @@ struct Conv2d: NodeKind {
     return [LayerStep(layer: layer, tensors: tensors)]
   }
 
-  /// Whether the window's places are apart or its channels in groups, for which there are kernels of
-  /// their own.
+  /// Whether the window's places are apart or its channels in groups, for which there are kernels
+  /// of their own.
   private var isGrouped: Bool { groups > 1 || dilation > 1 }
 
   /// All that the window spans.

@@ -7,7 +7,8 @@ extension KFAC {
   public enum Solver: Codable, Equatable, Sendable {
     /// Inverses of its factors' moving averages.
     case factors(FactorSolver)
-    /// Equations with its curvature on the step's batch alone; normalisation layers keep their factors.
+    /// Equations with its curvature on the step's batch alone; normalisation layers keep their
+    /// factors.
     case conjugateGradients(IterativeSolver)
   }
 
@@ -42,8 +43,8 @@ extension KFAC {
     public var factorEvery = 10
     /// Steps from one inversion to the next.
     public var inverseEvery = 10
-    /// κ: the direction is scaled so that η²·Σ u·g, twice the change of the model's distribution that its own
-    /// curvature predicts, is no more than that; nil: it is not scaled.
+    /// κ: the direction is scaled so that η²·Σ u·g, twice the change of the model's distribution
+    /// that its own curvature predicts, is no more than that; nil: it is not scaled.
     public var klClip: Double?
     /// Whether learning rate and momentum are those of the least value of a quadratic model, and
     /// `momentum` and the step's learning rate are not asked.
@@ -226,7 +227,8 @@ extension KFAC.Configuration: CustomStringConvertible {
     let solver =
       switch solver {
       case .factors(let solver):
-        "factors every \(factorEvery) and inverses every \(inverseEvery) steps by \(solver.rawValue), "
+        "factors every \(factorEvery) and inverses every \(inverseEvery) steps by "
+          + "\(solver.rawValue), "
           + "\(dampingForm.rawValue) damping \(damping)"
       case .conjugateGradients(let solver): "\(solver), damping \(damping)"
       }
@@ -248,8 +250,8 @@ extension KFAC.Solver {
 
 extension KFAC.IterativeSolver: CustomStringConvertible {
   public var description: String {
-    "conjugate gradients on \(operation == .factored ? "factors" : "the Fisher matrix") of the step's "
-      + "batch, to \(method.tolerance) or \(method.iterations) iterations, "
+    "conjugate gradients on \(operation == .factored ? "factors" : "the Fisher matrix") of the "
+      + "step's batch, to \(method.tolerance) or \(method.iterations) iterations, "
       + "\(startsWarm ? "warm" : "cold") starts"
   }
 }

@@ -69,9 +69,9 @@ extension KFAC {
     }
   }
 
-  /// α and μ of the least value of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over δ = −αu + μδ₀, with g the gradient as
-  /// the optimizer takes it and Ω the rate of coupled weight decay of each group; μ = 0 where δ₀ says
-  /// nothing of its own.
+  /// α and μ of the least value of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over δ = −αu + μδ₀, with g the
+  /// gradient as the optimizer takes it and Ω the rate of coupled weight decay of each group; μ = 0
+  /// where δ₀ says nothing of its own.
   ///
   /// Martens and Grosse, 2015, sections 6.4 and 7.
   private func bestStep(

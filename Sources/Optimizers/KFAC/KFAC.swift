@@ -3,20 +3,21 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Kronecker-factored approximate curvature: steps along `(B ⊗ A + λI)⁻¹ ∇` of each layer, A the second
-/// moment of its inputs and B that of the gradients of its outputs, both moving averages.
+/// Kronecker-factored approximate curvature: steps along `(B ⊗ A + λI)⁻¹ ∇` of each layer, A the
+/// second moment of its inputs and B that of the gradients of its outputs, both moving averages.
 ///
 ///   φ [f]      the packed factors of all layers, those of one owner together
 ///   u [d/p]    this rank's slice of the direction
 ///   v [d/p]    momentum: v ← μv + (1 − μ)u
 ///
-/// Micro-batches' factors are summed in the tree over the micro-batches and left with their owners, who
-/// invert them and give the inverses to the layer's workers. In each step the workers of a layer are sent
-/// the slices of its gradient, make the rows of the direction that they share out among them, and send
-/// each rank its slice. Whoever makes a row makes it by the same calls, so that the bits do not depend on
-/// the number of ranks.
+/// Micro-batches' factors are summed in the tree over the micro-batches and left with their owners,
+/// who invert them and give the inverses to the layer's workers. In each step the workers of a
+/// layer are sent the slices of its gradient, make the rows of the direction that they share out
+/// among them, and send each rank its slice. Whoever makes a row makes it by the same calls, so
+/// that the bits do not depend on the number of ranks.
 ///
-/// With conjugate gradients, layers have no factors but samples of the step's batch: `SampledLayers`.
+/// With conjugate gradients, layers have no factors but samples of the step's batch:
+/// `SampledLayers`.
 ///
 /// Parameters that belong to no layer have their gradient for direction.
 ///
@@ -70,7 +71,8 @@ public final class KFAC: ShardedOptimizer {
   ///   - layers: one behind another in the parameters; those without curvature belong to none.
   ///   - microBatches: who computes which.
   ///   - clipNorm: the largest norm that a gradient keeps, or nil.
-  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each step.
+  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each
+  ///     step.
   /// - Throws: `KroneckerError` where solver and form of the damping do not go together.
   public init(
     _ configuration: Configuration, layers: [FactoredLayer], microBatches: Partition,
@@ -212,8 +214,8 @@ public final class KFAC: ShardedOptimizer {
 
   /// ν = min(1, √(κ/(η² Σ u·g))) over all layers.
   ///
-  /// The Kullback–Leibler divergence of the model's distribution from that after a step −ηu is about
-  /// ½ η² uᵀFu ≈ ½ η² u·g; Ba, Grosse and Martens, 2017, bound its trust region by that.
+  /// The Kullback–Leibler divergence of the model's distribution from that after a step −ηu is
+  /// about ½ η² uᵀFu ≈ ½ η² u·g; Ba, Grosse and Martens, 2017, bound its trust region by that.
   private func clipScale(
     learningRate: Double, on world: Communicator, clock: PhaseClock
   ) throws -> Float {

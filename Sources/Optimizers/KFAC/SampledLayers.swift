@@ -3,13 +3,13 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Of layers without factors the directions (C + λI)⁻¹ g, C their curvature on the step's own batch, by
-/// conjugate gradients from samples of its micro-batches.
+/// Of layers without factors the directions (C + λI)⁻¹ g, C their curvature on the step's own
+/// batch, by conjugate gradients from samples of its micro-batches.
 ///
 ///   x [d]   the solutions, near which the next ones may start
 ///
-/// A product is a sum over the micro-batches, which all ranks are given; the iteration is done by every
-/// rank alike. Layers go in step, so that the sums of all of them wait together.
+/// A product is a sum over the micro-batches, which all ranks are given; the iteration is done by
+/// every rank alike. Layers go in step, so that the sums of all of them wait together.
 ///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 final class SampledLayers {
@@ -69,7 +69,8 @@ final class SampledLayers {
 
   /// Takes what will hold a step's samples, before the first step.
   ///
-  /// - Parameter samples: of each layer but normalisations in turn, those of each micro-batch of this rank.
+  /// - Parameter samples: of each layer but normalisations in turn, those of each micro-batch of
+  ///   this rank.
   func take(_ samples: [[LayerSamples<Float>]]) {
     precondition(samples.count == layers.count, "samples of \(samples.count) of \(layers.count)")
     self.samples = samples
@@ -88,7 +89,8 @@ final class SampledLayers {
   /// Collective.
   ///
   /// - Parameter values: [d], gradients; of these layers directions in their place.
-  /// - Returns: the most iterations that a layer took, and the largest residual that one was left with.
+  /// - Returns: the most iterations that a layer took, and the largest residual that one was left
+  ///   with.
   func solve(
     _ values: UnsafeMutablePointer<Float>, damping: Double, on world: Communicator,
     clock: PhaseClock

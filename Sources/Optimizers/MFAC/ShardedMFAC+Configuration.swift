@@ -18,13 +18,13 @@ extension ShardedMFAC {
     public var momentum: Float
     /// Of all parameters without a rate of their group's.
     public var weightDecay: WeightDecay
-    /// I: the gradient of every I-th step goes into the window. Those between are preconditioned with
-    /// it beside the window's, as if they were in it for that step.
+    /// I: the gradient of every I-th step goes into the window. Those between are preconditioned
+    /// with it beside the window's, as if they were in it for that step.
     public var insertEvery = 1
     /// P: every P-th step takes its direction from the window. The steps between go along their own
     /// gradient, as far as the last of these: u = ‖F⁻¹g′‖·g/‖g‖, the length of one method on the
-    /// direction of another (Agarwal, Anil, Hazan, Koren and Zhang, 2020). They have no pass over the
-    /// window but that of an insertion.
+    /// direction of another (Agarwal, Anil, Hazan, Koren and Zhang, 2020). They have no pass over
+    /// the window but that of an insertion.
     public var preconditionEvery = 1
 
     /// - Parameters:

@@ -24,8 +24,8 @@ extension ShardedMFAC: DampedOptimizer {
     return UnsafeBufferPointer(direction.all)
   }
 
-  /// `δᵀFδ`, F with the gradient's own term where it is beside the window. Outside the window the model
-  /// is linear.
+  /// `δᵀFδ`, F with the gradient's own term where it is beside the window. Outside the window the
+  /// model is linear.
   func quadraticForm(
     of change: UnsafeBufferPointer<Float>, model: QuadraticModel?, on world: Communicator,
     clock: PhaseClock

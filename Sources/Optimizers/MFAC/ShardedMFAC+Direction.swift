@@ -3,16 +3,16 @@ import LinearAlgebra
 import MPI
 
 extension ShardedMFAC {
-  /// The relative error of a direction's products above which they are measured, and of S's factor above
-  /// which a direction beside the window is refined.
+  /// The relative error of a direction's products above which they are measured, and of S's factor
+  /// above which a direction beside the window is refined.
   private static let goodError = (products: 1e-6, factor: 1e-7)
 
-  /// The direction from the window: of the gradient that has just been inserted, or of one beside it.
-  /// Parameters outside the window have their gradient for direction. Collective where digits would be
-  /// lost.
+  /// The direction from the window: of the gradient that has just been inserted, or of one beside
+  /// it. Parameters outside the window have their gradient for direction. Collective where digits
+  /// would be lost.
   ///
-  /// - Parameter made: is called with runs of cells as they have their direction, to update them while it is
-  ///   in the cache.
+  /// - Parameter made: is called with runs of cells as they have their direction, to update them
+  ///   while it is in the cache.
   /// - Returns: the products of all of it.
   func precondition(
     _ row: GramRow, isInserted: Bool, on world: Communicator, clock: PhaseClock,

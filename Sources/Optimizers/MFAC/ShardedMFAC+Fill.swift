@@ -17,12 +17,12 @@ package struct RandomGradients {
 }
 
 extension DampedFisher<Float> {
-  /// Fills the empty slots with random gradients, so that steps can be timed. Their Gram matrix is not
-  /// computed: they are nearly orthogonal where there are fewer of them than coordinates.
+  /// Fills the empty slots with random gradients, so that steps can be timed. Their Gram matrix is
+  /// not computed: they are nearly orthogonal where there are fewer of them than coordinates.
   ///
   /// - Parameters:
-  ///   - scale: of the gradients; so small that K + mλI does not feel them, S stays positive definite
-  ///     whatever else is in the window.
+  ///   - scale: of the gradients; so small that K + mλI does not feel them, S stays positive
+  ///     definite whatever else is in the window.
   ///   - total: makes of a number of this slice that of the whole of d.
   package func fill(
     from random: inout RandomGradients, scale: Float = 1, total: (Double) throws -> Double

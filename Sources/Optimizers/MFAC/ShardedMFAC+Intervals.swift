@@ -2,10 +2,11 @@ import Curvature
 import LinearAlgebra
 import MPI
 
-/// Steps where not every gradient is inserted, or not every step takes its direction from the window.
+/// Steps where not every gradient is inserted, or not every step takes its direction from the
+/// window.
 extension ShardedMFAC {
-  /// A step of one of four kinds: it inserts its gradient or not, and takes its direction from the window
-  /// or along its own gradient.
+  /// A step of one of four kinds: it inserts its gradient or not, and takes its direction from the
+  /// window or along its own gradient.
   func stepBetween(
     _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
@@ -65,8 +66,8 @@ extension ShardedMFAC {
     return outcome
   }
 
-  /// The direction of a step that does without the window: along the gradient, as long as the last one
-  /// from the window; the gradient itself for parameters that are never in it.
+  /// The direction of a step that does without the window: along the gradient, as long as the last
+  /// one from the window; the gradient itself for parameters that are never in it.
   ///
   /// - Returns: the products of its part in the window.
   func scaleGradient(of square: Double) -> DirectionProducts {

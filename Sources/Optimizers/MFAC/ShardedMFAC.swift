@@ -3,21 +3,22 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher matrix
-/// of the last m gradients, the newest among them.
+/// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher
+/// matrix of the last m gradients, the newest among them.
 ///
 ///     G [m, d/p]   the window: this rank's columns
 ///     K [m, m]     GGᵀ, the same bits on every rank
 ///     u [d/p]      this rank's slice of the direction F⁻¹g
 ///     v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
-/// What crosses the network in a step is one row of K, m numbers, and the gradient's norm. Parameters
-/// of groups without M-FAC and those that stay zero are not columns of the window.
+/// What crosses the network in a step is one row of K, m numbers, and the gradient's norm.
+/// Parameters of groups without M-FAC and those that stay zero are not columns of the window.
 ///
-/// In a window of another form than the gradients', g is the gradient as it is stored, and F is exact
-/// for it: rounded to bfloat16, or the largest entries of the gradient and of what earlier ones left
-/// out. Error feedback sees to it that nothing is lost. That is how Modoranu, Kalinov, Kurtic, Frantar
-/// and Alistarh ("Error Feedback Can Accurately Compress Preconditioners", 2024) precondition.
+/// In a window of another form than the gradients', g is the gradient as it is stored, and F is
+/// exact for it: rounded to bfloat16, or the largest entries of the gradient and of what earlier
+/// ones left out. Error feedback sees to it that nothing is lost. That is how Modoranu, Kalinov,
+/// Kurtic, Frantar and Alistarh ("Error Feedback Can Accurately Compress Preconditioners", 2024)
+/// precondition.
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
@@ -42,8 +43,8 @@ public final class ShardedMFAC: ShardedOptimizer {
   var directionNorm = 0.0
   /// Whether the last step's gradient is in the window.
   var hasInserted = false
-  /// Whether random gradients are in the window, to time steps; their Gram matrix is not known, and so
-  /// nothing of digits.
+  /// Whether random gradients are in the window, to time steps; their Gram matrix is not known, and
+  /// so nothing of digits.
   var isFilledAtRandom = false
   /// Whether the user knows that λ disappears beside the gradients.
   private var hasWarned = false
@@ -98,8 +99,8 @@ public final class ShardedMFAC: ShardedOptimizer {
     return outcome
   }
 
-  /// The window loses the columns of parameters that stay zero from now on, and has columns of zeros for
-  /// those that no longer do; K is made anew of what it then holds.
+  /// The window loses the columns of parameters that stay zero from now on, and has columns of
+  /// zeros for those that no longer do; K is made anew of what it then holds.
   public func adopt(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) throws {
@@ -150,8 +151,8 @@ public final class ShardedMFAC: ShardedOptimizer {
     columns.areAll ? gradient.slice : UnsafeBufferPointer(compacted.all)
   }
 
-  /// The window's columns of a vector of the slice: the vector itself where all are columns, else in
-  /// `compacted`.
+  /// The window's columns of a vector of the slice: the vector itself where all are columns, else
+  /// in `compacted`.
   func compact(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
     guard !columns.areAll else { return x }
     columns.gather(x, into: compacted.all)
@@ -168,8 +169,8 @@ public final class ShardedMFAC: ShardedOptimizer {
   struct GramRow {
     /// ‖g‖, before clipping; not finite where the step is to be left out.
     let norm: Double
-    /// The products of g with the window's gradients and, in the form in which it will be stored, with
-    /// itself, where it is to be inserted.
+    /// The products of g with the window's gradients and, in the form in which it will be stored,
+    /// with itself, where it is to be inserted.
     let products: [Double]
     /// ‖g‖² over the window's columns, as it will be stored; of all of it where it is not inserted.
     var own: Double
@@ -179,8 +180,8 @@ public final class ShardedMFAC: ShardedOptimizer {
 
   /// Takes over the gradient, and sums the new row of the Gram matrix over the ranks.
   ///
-  /// Every rank sees the same, before the window is touched. A finite gradient may be beyond what the
-  /// window holds, and one with weight decay that is not finite may have been before.
+  /// Every rank sees the same, before the window is touched. A finite gradient may be beyond what
+  /// the window holds, and one with weight decay that is not finite may have been before.
   ///
   /// - Parameter isNeeded: whether the window is read; else g's norm is all.
   func observe(
@@ -248,8 +249,8 @@ public final class ShardedMFAC: ShardedOptimizer {
     try named { try fisher.insert(seen, products: row.products) }
     if wasMaintained, !fisher.isFactorMaintained {
       return """
-        the Gram matrix's factor has lost digits from step to step, and is made anew in each from now \
-        on, in O(m³) (a larger --damping would keep it)
+        the Gram matrix's factor has lost digits from step to step, and is made anew in each from \
+        now on, in O(m³) (a larger --damping would keep it)
         """
     }
     let error = fisher.factorError

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// The parameters of a slice that are columns of the window: all, or cell by cell some of them in their
-/// order.
+/// The parameters of a slice that are columns of the window: all, or cell by cell some of them in
+/// their order.
 struct WindowColumns {
   /// The cells' columns, as ranges over the columns of the slice; a cell may have none.
   let cells: [Range<Int>]

@@ -12,10 +12,11 @@ import Sharding
 ///   X [r, c]  a whole matrix of it, on the rank that owns the matrix
 ///
 /// Momentum is kept slice by slice. In each step the owner of a matrix is sent its update's pieces,
-/// orthogonalises it, and sends the pieces back: the same calls on the same numbers, whoever owns it.
+/// orthogonalises it, and sends the pieces back: the same calls on the same numbers, whoever owns
+/// it.
 ///
-/// Jordan and others, "Muon: An optimizer for hidden layers in neural networks", 2024; the scale by shape,
-/// and AdamW's β₁ = 0.9, β₂ = 0.95 and ε = 1e-10, are those of the reference implementation
+/// Jordan and others, "Muon: An optimizer for hidden layers in neural networks", 2024; the scale by
+/// shape, and AdamW's β₁ = 0.9, β₂ = 0.95 and ε = 1e-10, are those of the reference implementation
 /// (github.com/KellerJordan/Muon).
 public final class Muon: ShardedOptimizer {
   /// The settings of Muon.
@@ -279,8 +280,9 @@ extension Muon {
   }
 }
 
-/// The quintic Newton–Schulz iteration of Jordan and others: X ← aX + (bA + cA²)X with A = XXᵀ, from
-/// X/(‖X‖ + 1e-7). Singular values come near 1, between about 0.7 and 1.2, and singular vectors stay.
+/// The quintic Newton–Schulz iteration of Jordan and others: X ← aX + (bA + cA²)X with A = XXᵀ,
+/// from X/(‖X‖ + 1e-7). Singular values come near 1, between about 0.7 and 1.2, and singular
+/// vectors stay.
 ///
 ///   X [r, c]   of a tall X the products are those of Xᵀ: A = XᵀX, from the right
 struct NewtonSchulz {

@@ -167,8 +167,8 @@ import Testing
     }
   }
 
-  /// Each group of a convolution's outputs has factors of its own, exact behind everything else, and all of
-  /// them one block for the bias.
+  /// Each group of a convolution's outputs has factors of its own, exact behind everything else,
+  /// and all of them one block for the bias.
   @Test func eachGroupOfAConvolutionIsALayer() throws {
     for (outputs, groups, dilation) in [(6, 2, 1), (4, 4, 2), (3, 1, 2)] {
       let network = try CurvatureNetwork(

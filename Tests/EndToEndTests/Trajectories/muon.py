@@ -4,8 +4,9 @@
     pip install torch safetensors
     python3 Tests/EndToEndTests/Trajectories/muon.py
 
-The digits of Sources/CDigits, pixels/16, in file order; the network of muon.yaml; PyTorch's gradients in
-double precision. The update is that of Jordan and others (github.com/KellerJordan/Muon), written out in
+The digits of Sources/CDigits, pixels/16, in file order; the network of muon.yaml; PyTorch's
+gradients in double precision. The update is that of Jordan and others
+(github.com/KellerJordan/Muon), written out in
 double precision, where the reference iterates in bfloat16.
 """
 
@@ -50,7 +51,8 @@ def losses(network, images, labels, nesterov):
     rate, decay = SETTINGS["learning_rate"], SETTINGS["weight_decay"]
     hidden = {"0.weight", "3.weight", "5.weight"}
     beta = SETTINGS["momentum"]
-    state = {name: (torch.zeros_like(p), torch.zeros_like(p)) for name, p in network.named_parameters()}
+    state = {name: (torch.zeros_like(p), torch.zeros_like(p))
+             for name, p in network.named_parameters()}
     size, found = SETTINGS["batch_size"], []
     batches = len(labels) // size
     for step in range(SETTINGS["steps"]):
