@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import Support
 import Testing
 
 /// PyTorch's double precision, followed step by step with single precision.

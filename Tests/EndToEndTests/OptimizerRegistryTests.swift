@@ -1,5 +1,6 @@
 import Foundation
 import Optimizers
+import Support
 import Testing
 
 extension OptimizerName {
