@@ -18,8 +18,9 @@ public struct FactoredLayer: Sendable {
   public let isNormalization: Bool
   /// The factors by which the sums over the global batch become A and B.
   public var scales: (a: Double, b: Double)
-  /// Places of the packed A and B among the packed sums of all layers.
+  /// The place of the packed A among the packed sums of all layers.
   public var a: Range<Int>
+  /// The place of the packed B.
   public var b: Range<Int>
 
   /// A network's collector knows it by its first parameter.

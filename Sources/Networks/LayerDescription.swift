@@ -38,6 +38,20 @@ public struct LayerDescription: Sendable, Equatable {
   }
 }
 
+extension LayerDescription: CustomDebugStringConvertible {
+  /// A text that is the same in all versions: checkpoints know a network by it.
+  public var debugDescription: String {
+    let (name, fields) = kind.recorded
+    let values = fields.map { label, value in
+      (label.map { "\($0): " } ?? "") + String(reflecting: value)
+    }
+    return "Networks.LayerDescription(kind: Networks.LayerDescription.Kind.\(name)"
+      + (values.isEmpty ? "" : "(\(values.joined(separator: ", ")))")
+      + ", name: \(String(reflecting: self.name))"
+      + ", initialization: \(String(reflecting: initialization)))"
+  }
+}
+
 extension LayerDescription {
   /// Names that a model file may use, in the order of messages.
   public static let names = kinds.flatMap { $0.names }

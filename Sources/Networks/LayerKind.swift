@@ -18,6 +18,10 @@ protocol LayerKind: Sendable, Equatable {
   /// Its name in model files.
   var name: String { get }
 
+  /// Its case and fields in the text that checkpoints know networks by. A field that is added later is
+  /// not in it where its value is the one that there was before.
+  var recorded: (name: String, fields: [(label: String?, value: Any)]) { get }
+
   /// Appends the layer to a graph.
   ///
   /// - Returns: the value that it gives.
@@ -30,6 +34,14 @@ protocol LayerKind: Sendable, Equatable {
 extension LayerKind {
   static var aliases: [String] { [] }
   var name: String { Self.names[0] }
+
+  var recorded: (name: String, fields: [(label: String?, value: Any)]) {
+    let words = name.split(separator: "-")
+    return (
+      words[0] + words.dropFirst().map { $0.prefix(1).uppercased() + $0.dropFirst() }.joined(),
+      Mirror(reflecting: self).children.map { ($0.label, $0.value) }
+    )
+  }
 
   func isEqual(to other: any LayerKind) -> Bool { other as? Self == self }
 }

@@ -54,6 +54,36 @@ import Testing
       ])
   }
 
+  /// Checkpoints know a network by its layers' text, which stays as it was when they were written.
+  @Test func layersAreRecordedAsTheyWere() {
+    func kind(_ text: String, name: String = "nil", initialization: String = "nil") -> String {
+      "Networks.LayerDescription(kind: Networks.LayerDescription.Kind.\(text), name: \(name), "
+        + "initialization: \(initialization))"
+    }
+    let relu = kind("activation(LinearAlgebra.Activation.relu)")
+    let plain = "conv2d(inputs: 4, outputs: 6, kernel: 3, stride: 1, padding: 0"
+    for (layer, text) in [
+      (LayerDescription.relu, relu), (.flatten, kind("flatten")),
+      (
+        .linear(inputs: 3, outputs: 2).named("head").initialized(.kaimingNormal),
+        kind(
+          "linear(inputs: 3, outputs: 2, bias: true)", name: "Optional(\"head\")",
+          initialization: "Optional(Networks.Initialization("
+            + "scheme: Networks.Initialization.Scheme.kaimingNormal, scale: 1.0))")
+      ),
+      (.conv2d(inputs: 4, outputs: 6, kernel: 3), kind("\(plain), bias: true)")),
+      (
+        .conv2d(inputs: 4, outputs: 6, kernel: 3, groups: 2, bias: false),
+        kind("\(plain), groups: 2, bias: false)")
+      ),
+      (.sequence([.relu, .relu]), kind("sequence([\(relu), \(relu)])")),
+      (.add([.relu]), kind("add([\(relu)], shortcut: nil)")),
+      (.add([.relu], shortcut: .relu), kind("add([\(relu)], shortcut: Optional(\(relu)))")),
+    ] {
+      #expect("\([layer])" == "[\(text)]")
+    }
+  }
+
   @Test func groupsAndDilationAreRead() throws {
     let yaml = """
       input: [4, 9, 9]

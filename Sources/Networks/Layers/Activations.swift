@@ -6,6 +6,9 @@ struct ElementwiseActivation: ParameterlessKind {
 
   static let names = Activation.allCases.map(\.rawValue)
   var name: String { activation.rawValue }
+  var recorded: (name: String, fields: [(label: String?, value: Any)]) {
+    ("activation", [(nil, activation)])
+  }
   var input: InputForm { .any }
 
   func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] { shape }

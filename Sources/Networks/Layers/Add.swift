@@ -7,6 +7,9 @@ struct Add: LayerKind {
 
   static let names = ["add"]
   static let isInitializable = false
+  var recorded: (name: String, fields: [(label: String?, value: Any)]) {
+    ("add", [(nil, body), ("shortcut", shortcut as Any)])
+  }
 
   func append(
     to graph: inout NetworkGraph, reading value: Int, initialization: Initialization?,

@@ -18,6 +18,15 @@ struct Conv2d: NodeKind {
   static let names = ["conv2d"]
   static let isInitializable = true
   var input: InputForm { .channelsLast }
+  var recorded: (name: String, fields: [(label: String?, value: Any)]) {
+    var fields: [(label: String?, value: Any)] = [
+      ("inputs", inputs), ("outputs", outputs), ("kernel", kernel), ("stride", stride),
+      ("padding", padding),
+    ]
+    if dilation != 1 { fields.append(("dilation", dilation)) }
+    if groups != 1 { fields.append(("groups", groups)) }
+    return ("conv2d", fields + [("bias", bias)])
+  }
 
   func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
     try LayerProblem.checkPositive(

@@ -4,6 +4,9 @@ struct LayerSequence: LayerKind {
 
   static let names = ["sequence"]
   static let isInitializable = false
+  var recorded: (name: String, fields: [(label: String?, value: Any)]) {
+    ("sequence", [(nil, layers)])
+  }
 
   func append(
     to graph: inout NetworkGraph, reading value: Int, initialization: Initialization?,
