@@ -45,6 +45,8 @@ public final class AllGather<Element: BitwiseCopyable> {
 
   /// Says that this rank's slice of `vector` is made up to `end`, a coordinate of the vector, and
   /// that the others' slices may be overwritten.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func advance(
     to end: Int, of vector: UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {
@@ -64,6 +66,8 @@ public final class AllGather<Element: BitwiseCopyable> {
   }
 
   /// Waits until the vector is complete. Collective.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func finish(
     _ vector: UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {
@@ -76,6 +80,8 @@ public final class AllGather<Element: BitwiseCopyable> {
   }
 
   /// Once in an exchange: expects the other ranks' slices.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   private func begin(
     _ vector: UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {

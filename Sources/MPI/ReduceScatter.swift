@@ -55,7 +55,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   }
 
   deinit {
-    for vector in idle + joins.map(\.right) + own.nodes.map(\.value) + [received] {
+    for vector in idle + joins.map({ $0.right }) + own.nodes.map({ $0.value }) + [received] {
       vector.deallocate()
     }
   }
@@ -93,6 +93,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   /// The vector [d] to be filled with the next micro-batch's numbers; of the rank's last one the
   /// exchange begins, and what is complete already leaves. From there on until `finish` nothing may
   /// fail on one rank without ending the job.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func begin(microBatch: Int, on world: Communicator) throws -> Vector {
     precondition(joins.isEmpty && complete == length, "micro-batch \(microBatch) within another")
     let vector = idle.popLast() ?? Self.allocate(length)
@@ -103,6 +105,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
 
   /// Says that the numbers of the vector that is being filled are complete from `start` to its end.
   /// After the call with 0 the vector is no longer the caller's.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func advance(to start: Int, on world: Communicator) throws {
     for (left, right) in joins { Self.add(right, to: left, start..<max(start, complete)) }
     complete = min(start, complete)
@@ -113,7 +117,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
     try world.progress(&requests)
     if start == 0 {
-      idle += joins.map(\.right)
+      // No key path: one of a generic type is looked up by its name each time.
+      idle += joins.map { $0.right }
       joins = []
       complete = length
     }
@@ -121,12 +126,14 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
 
   /// This rank's slice of the sum over all micro-batches; it is overwritten by the next sum.
   /// Collective.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func finish(on world: Communicator) throws -> UnsafeBufferPointer<Element> {
     try world.begin("reduce-scatter", size: length)
     if leaves.isEmpty { try beginExchange(on: world) }
     precondition(
-      own.nodes.map(\.node) == nodes[rank] && outgoing.isEmpty,
-      "rank \(rank) has the nodes \(own.nodes.map(\.node)), not its own, or \(outgoing.count) "
+      own.nodes.map { $0.node } == nodes[rank] && outgoing.isEmpty,
+      "rank \(rank) has the nodes \(own.nodes.map { $0.node }), not its own, or \(outgoing.count) "
         + "blocks"
     )
     try world.wait(for: &requests)
@@ -152,8 +159,10 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     return UnsafeBufferPointer(parts.root)
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   private func startOver() {
-    idle += own.nodes.map(\.value)
+    idle += own.nodes.map { $0.value }
     own = FixedTree(leaves: leafCount) { [unowned self] left, right in
       joins.append((left, right))
       return left
@@ -164,6 +173,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   ///
   /// Between two ranks messages arrive in the order in which they leave: node by node, and each
   /// from its end to its beginning.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   private func beginExchange(on world: Communicator) throws {
     var incoming = 0
     for source in 0..<nodes.count where source != rank {
@@ -189,6 +200,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
 
   /// To each rank from the last block to the first, and to the right-hand neighbour first, so that
   /// the ranks do not all send to one at once.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   private func send(
     _ blocks: ArraySlice<(target: Int, block: Range<Int>)>, of vector: Vector,
     on world: Communicator
