@@ -20,7 +20,7 @@ public enum MixedPrecision {
   public static func round<Element: Scalar>(
     _ x: UnsafeMutableBufferPointer<Element>, to type: RowType
   ) {
-    guard let start = x.baseAddress else { return }
+    guard type.bytes < MemoryLayout<Element>.size, let start = x.baseAddress else { return }
     Element.kernels.pointee.rows(of: type).round(start, x.count)
   }
 
