@@ -18,8 +18,8 @@ protocol LayerKind: Sendable, Equatable {
   /// Its name in model files.
   var name: String { get }
 
-  /// Its case and fields in the text that checkpoints know networks by. A field that is added later is
-  /// not in it where its value is the one that there was before.
+  /// Its case and fields in the text that checkpoints know networks by. A field that is added later
+  /// is not in it while its value means what layers without the field did.
   var recorded: (name: String, fields: [(label: String?, value: Any)]) { get }
 
   /// Appends the layer to a graph.
