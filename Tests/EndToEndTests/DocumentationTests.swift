@@ -1,4 +1,5 @@
 import Foundation
+import Optimizers
 import Support
 import Testing
 
@@ -59,7 +60,8 @@ import Testing
     }
     let train = try String(contentsOfFile: out.path("man/swift-mfac-train.1"), encoding: .utf8)
     #expect(
-      train.contains(".It Fl -optimizer Ar mfac | kfac | sgd | adamw\n")
+      train.contains(
+        ".It Fl -optimizer Ar \(OptimizerName.names.joined(separator: " | "))\n")
         && train.allSatisfy(\.isASCII))
   }
 

@@ -98,9 +98,12 @@ package enum Program {
       let command = [process.executableURL?.path ?? ""] + (process.arguments ?? [])
       throw Hang(command: command, seconds: limit)
     }
+    // The event library of a launcher that kills ranks at once warns of pipes that it has closed.
+    let errors = try String(contentsOfFile: err, encoding: .utf8)
+      .replacing(/\[warn\] Epoll [^\n]*\n/, with: "")
     return Outcome(
       status: process.terminationStatus, output: try String(contentsOfFile: out, encoding: .utf8),
-      errors: try String(contentsOfFile: err, encoding: .utf8),
+      errors: errors,
       seconds: Date().timeIntervalSince(start))
   }
 
