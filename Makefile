@@ -121,7 +121,7 @@ lint: ## Check the format of the sources, who imports whom, and who opens files 
 	  --exclude=TorchLayers.swift
 	@$(call no-import,COpenMPI,$(filter-out Sources/MPI,$(MODULES)))
 	@$(call no-import,COpenBLAS|CKernels,$(filter-out Sources/LinearAlgebra,$(MODULES)))
-	@$(call no-import,CStart,$(filter-out Sources/Launching,$(MODULES)))
+	@$(call no-import,CStart,$(filter-out Sources/ProgramOptions,$(MODULES)))
 	@$(call no-import,MPI|Optimizers|Training,$(addprefix Sources/,Sharding RandomNumbers LinearAlgebra Curvature Networks Formats Datasets))
 	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Formats Optimizers Pruning))
 	@$(call no-import,Networks|Optimizers|Pruning|Training,Sources/Checkpoints)

@@ -78,7 +78,7 @@ let package = Package(
         "RandomNumbers", "Sharding", "Training",
       ]),
     .target(
-      name: "Launching",
+      name: "ProgramOptions",
       dependencies: [
         "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
         "Optimizers", "Pruning", "Training",
@@ -92,7 +92,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Checkpoints", "Curvature", "Datasets", "Formats", "FileRecords", "Launching",
+        "Checkpoints", "Curvature", "Datasets", "Formats", "FileRecords", "ProgramOptions",
         "LinearAlgebra", "MPI",
         "Networks",
         "Optimizers", "Pruning", "Training",
@@ -103,7 +103,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Checkpoints", "Curvature", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
         "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -112,7 +112,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-fisher",
       dependencies: [
-        "Curvature", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
         "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -121,7 +121,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "Launching", "LinearAlgebra", "MPI", "Networks",
+        "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Optimizers",
         "Plots", "Pruning", "RandomNumbers", "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -130,7 +130,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-report",
       dependencies: [
-        "Formats", "FileRecords", "Launching", "Optimizers", "Plots", "Results",
+        "Formats", "FileRecords", "ProgramOptions", "Optimizers", "Plots", "Results",
         "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
@@ -183,7 +183,7 @@ let package = Package(
     .executableTarget(
       name: "ranks-check",
       dependencies: [
-        "CHeap", "Curvature", "Datasets", "Formats", "Launching", "LinearAlgebra", "MPI",
+        "CHeap", "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI",
         "Networks",
         "Optimizers",
         "Pruning", "RandomNumbers", "Reference", "Sharding", "Support", "Training",

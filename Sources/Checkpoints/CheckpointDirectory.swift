@@ -35,9 +35,9 @@ public struct CheckpointDirectory: Sendable {
 
   /// The steps of which there are checkpoints, whole or damaged, the newest first.
   ///
-  /// - Throws: `DatasetError` where the directory cannot be read; where there is none, there are
+  /// - Throws: `InputError` where the directory cannot be read; where there is none, there are
   ///   none.
-  public func steps() throws(DatasetError) -> [Int] {
+  public func steps() throws(InputError) -> [Int] {
     try names().compactMap { name in
       guard name.hasPrefix("\(self.name)-"), let step = Int(name.dropFirst(self.name.count + 1)),
         step >= 0, self.path(step: step) == "\(path)/\(name)"
@@ -65,7 +65,7 @@ public struct CheckpointDirectory: Sendable {
         try make()
         try Self.remove(temporary)
         guard mkdir(temporary, 0o777) == 0 else {
-          throw DatasetError.system(temporary, "cannot be made")
+          throw InputError.system(temporary, "cannot be made")
         }
       }
       let text = try write(temporary)
@@ -83,14 +83,14 @@ public struct CheckpointDirectory: Sendable {
     }
   }
 
-  private func make() throws(DatasetError) {
+  private func make() throws(InputError) {
     if mkdir(path, 0o777) == 0 { return try AtomicFile.synchronize(directory: "\(path)/..") }
     guard errno == EEXIST else { throw .system(path, "cannot be made") }
   }
 
   /// Gives a complete checkpoint its name. One that has it already is of steps that were taken
   /// anew, and was passed over when they were: it goes.
-  private func take(_ temporary: String, step: Int) throws(DatasetError) {
+  private func take(_ temporary: String, step: Int) throws(InputError) {
     if access(path(step: step), F_OK) == 0 { try remove(step: step) }
     guard rename(temporary, path(step: step)) == 0 else {
       throw .system(path(step: step), "cannot be renamed from \(temporary)")
@@ -99,19 +99,19 @@ public struct CheckpointDirectory: Sendable {
   }
 
   /// Removes what killed saves have left.
-  package func removeTemporaries() throws(DatasetError) {
+  package func removeTemporaries() throws(InputError) {
     for name in try names() where name.hasPrefix(".\(self.name)-") {
       try Self.remove("\(path)/\(name)")
     }
   }
 
   /// Removes checkpoints up to a step but for the newest `count` of them.
-  package func removeAll(upTo step: Int, butLast count: Int) throws(DatasetError) {
+  package func removeAll(upTo step: Int, butLast count: Int) throws(InputError) {
     for old in try steps().filter({ $0 <= step }).dropFirst(count) { try remove(step: old) }
   }
 
   /// What is half removed is not to be taken for a checkpoint: it loses its name first.
-  package func remove(step: Int) throws(DatasetError) {
+  package func remove(step: Int) throws(InputError) {
     let hidden = temporaryPath(step: step) + ".old"
     guard rename(path(step: step), hidden) == 0 else {
       throw .system(path(step: step), "cannot be removed")
@@ -120,14 +120,14 @@ public struct CheckpointDirectory: Sendable {
   }
 
   /// Removes a directory, or nothing where there is none.
-  package static func remove(_ directory: String) throws(DatasetError) {
+  package static func remove(_ directory: String) throws(InputError) {
     do { try FileManager.default.removeItem(atPath: directory) } catch {
       guard exists(directory) else { return }
       throw .foundation(directory, "cannot be removed", error)
     }
   }
 
-  private func names() throws(DatasetError) -> [String] {
+  private func names() throws(InputError) -> [String] {
     do { return try FileManager.default.contentsOfDirectory(atPath: path) } catch {
       guard Self.exists(path) else { return [] }
       throw .foundation(path, "cannot be read", error)

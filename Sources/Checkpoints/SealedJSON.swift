@@ -11,28 +11,28 @@ package enum SealedJSON {
     return body + tail(of: String(body), key)
   }
 
-  /// - Throws: `DatasetError` naming the file, where it is not one that `text` has made of such a
+  /// - Throws: `InputError` naming the file, where it is not one that `text` has made of such a
   ///   record.
   package static func record<Record: Decodable>(
     _ type: Record.Type, from bytes: [UInt8], file: String, digest key: String
-  ) throws(DatasetError) -> Record {
+  ) throws(InputError) -> Record {
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw DatasetError(file, "is not UTF-8 text")
+      throw InputError(file, "is not UTF-8 text")
     }
     let tailCount = tail(of: "", key).utf8.count
     guard bytes.count > tailCount else {
-      throw DatasetError(file, "is too short for a record", got: "\(bytes.count) bytes")
+      throw InputError(file, "is too short for a record", got: "\(bytes.count) bytes")
     }
     let body = String(decoding: bytes.dropLast(tailCount), as: UTF8.self)
     guard text == body + tail(of: body, key) else {
-      throw DatasetError(file, "its digest is not that of its text")
+      throw InputError(file, "its digest is not that of its text")
     }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
       return try decoder.decode(type, from: Data("\(body)\n}".utf8))
     } catch {
-      throw DatasetError(file, "is not the record that is expected: \(error)")
+      throw InputError(file, "is not the record that is expected: \(error)")
     }
   }
 

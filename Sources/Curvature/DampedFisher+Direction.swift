@@ -65,15 +65,15 @@ extension DampedFisher {
 
   /// `F⁻¹gⱼ = Gᵀc` for the gradient in slot j: this slice of it.
   ///
-  /// - Parameter made: is called with each cell that the direction has been made of.
+  /// - Parameter onCellReady: is called with each cell that the direction has been made of.
   /// - Returns: its products.
   @discardableResult
   public func direction(
     forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Element>,
-    made: (Range<Int>) throws -> Void
+    onCellReady: (Range<Int>) throws -> Void
   ) rethrows -> DirectionProducts {
     let plan = self.direction(forSlot: slot)
-    try write(plan, into: direction, made: made)
+    try write(plan, into: direction, onCellReady: onCellReady)
     return plan.products
   }
 
@@ -116,15 +116,15 @@ extension DampedFisher {
   ///     false)` summed.
   ///   - square: g·g over the whole of d.
   ///   - direction: may be g itself.
-  ///   - made: is called with each cell that the direction has been made of.
+  ///   - onCellReady: is called with each cell that the direction has been made of.
   /// - Returns: its products.
   @discardableResult
   public func direction(
     beside g: UnsafeBufferPointer<Element>, products: [Double], square: Double,
-    into direction: UnsafeMutableBufferPointer<Element>, made: (Range<Int>) throws -> Void
+    into direction: UnsafeMutableBufferPointer<Element>, onCellReady: (Range<Int>) throws -> Void
   ) rethrows -> DirectionProducts {
     let plan = self.direction(products: products, square: square)
-    try write(plan, beside: g, into: direction, made: made)
+    try write(plan, beside: g, into: direction, onCellReady: onCellReady)
     return plan.products
   }
 
@@ -197,12 +197,12 @@ extension DampedFisher {
   /// - Parameters:
   ///   - x: the vector beside the window's, where the direction is made of one.
   ///   - direction: may be x itself.
-  ///   - made: is called with each cell that the direction has been made of.
+  ///   - onCellReady: is called with each cell that the direction has been made of.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func write(
     _ plan: WindowDirection, beside x: UnsafeBufferPointer<Element>? = nil,
-    into direction: UnsafeMutableBufferPointer<Element>, made: (Range<Int>) throws -> Void
+    into direction: UnsafeMutableBufferPointer<Element>, onCellReady: (Range<Int>) throws -> Void
   ) rethrows {
     try window.combine(plan.coefficients) { range, sums in
       let piece = UnsafeMutableBufferPointer(rebasing: direction[range])
@@ -216,7 +216,7 @@ extension DampedFisher {
         let x = UnsafeBufferPointer(rebasing: x![range])
         for i in 0..<range.count { piece[i] = Element(sums[i] + scale * Double(x[i])) }
       }
-      try made(range)
+      try onCellReady(range)
     }
   }
 

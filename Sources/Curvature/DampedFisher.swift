@@ -99,7 +99,7 @@ public final class DampedFisher<Element: Scalar> {
   /// Follows `wantedDamping` where no gradient is inserted.
   ///
   /// - Throws: as `insert`.
-  public func followDamping() throws {
+  public func refactorIfDampingChanged() throws {
     if isDampingFarOff { try refactor() }
   }
 
@@ -119,7 +119,7 @@ public final class DampedFisher<Element: Scalar> {
   /// - Parameter products: GGᵀ of the filled slots over the whole of d, shape [filled, filled]: its
   ///   lower triangle.
   /// - Throws: as `insert`.
-  public func adopt(_ window: GradientWindow<Element>, products: [Double]) throws {
+  public func replaceWindow(with window: GradientWindow<Element>, products: [Double]) throws {
     let (m, filled) = (window.capacity, window.filled)
     precondition(
       m == self.window.capacity && filled == self.window.filled

@@ -29,15 +29,15 @@ public struct BatchOrder: Sendable {
   private var epoch = 0
   private var examples: [Int]
 
-  /// - Throws: `DatasetError` when a batch is larger than the dataset, or empty.
+  /// - Throws: `InputError` when a batch is larger than the dataset, or empty.
   public init(
     exampleCount: Int, batchSize: Int, order: Order, seed: UInt64
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     guard batchSize > 0 else {
-      throw DatasetError("batch size", "\(batchSize) is not positive")
+      throw InputError("batch size", "\(batchSize) is not positive")
     }
     guard batchSize <= exampleCount else {
-      throw DatasetError(
+      throw InputError(
         "batch size", "\(batchSize) exceeds the \(exampleCount) training examples")
     }
     self.exampleCount = exampleCount

@@ -43,12 +43,12 @@ struct CSVColumns {
   /// The column that is the target.
   ///
   /// - Parameter target: a name, or a number from 1; the last one where it is nil.
-  func target(_ target: String?, file: String) throws(DatasetError) -> Int {
+  func target(_ target: String?, file: String) throws(InputError) -> Int {
     guard let target else { return count - 1 }
     let named = (0..<count).filter { names?[$0] == target }
     if named.count == 1 { return named[0] }
     guard named.isEmpty else {
-      throw DatasetError(
+      throw InputError(
         file, "\(named.count) columns are named '\(printable(target))'",
         expected: "--target as a number from 1 to \(count)")
     }
@@ -57,7 +57,7 @@ struct CSVColumns {
       names.prefix(20).map { "'\(printable($0))'" }.joined(separator: ", ")
         + (count > 20 ? ", …" : "") + ", or "
     }
-    throw DatasetError(
+    throw InputError(
       file, "there is no column for --target",
       expected: (known ?? "") + "a number from 1 to \(count)", got: "'\(printable(target))'")
   }

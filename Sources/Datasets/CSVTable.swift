@@ -26,12 +26,12 @@ struct CSVTable {
   let target: Target
   let rowCount: Int
 
-  /// - Throws: `DatasetError` naming the file and, where there are any, line and column at fault.
-  init(_ bytes: [UInt8], file: String, options: TableOptions) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file and, where there are any, line and column at fault.
+  init(_ bytes: [UInt8], file: String, options: TableOptions) throws(InputError) {
     var scanner = try CSVScanner(bytes, file: file)
     var cells: [CSVScanner.Cell] = []
     guard var line = try scanner.next(into: &cells), !scanner.isBlank(cells) else {
-      throw DatasetError(file, "has nothing in its first line")
+      throw InputError(file, "has nothing in its first line")
     }
     var second: [CSVScanner.Cell] = []
     var lookAhead = scanner
@@ -42,7 +42,7 @@ struct CSVTable {
         || CSVColumns.areNames(second, above: [], scanner, options))
     guard !isComment else { throw scanner.comment(line: 1) }
     guard cells.count >= 2 else {
-      throw DatasetError(
+      throw InputError(
         file, "has a single column",
         expected: "features and a target, separated by ',', ';' or tabs"
       )
@@ -55,21 +55,21 @@ struct CSVTable {
     var rowCount = 0
 
     /// Takes the cells of a row.
-    func add(_ cells: [CSVScanner.Cell], line: Int) throws(DatasetError) {
+    func add(_ cells: [CSVScanner.Cell], line: Int) throws(InputError) {
       guard cells.count == columns.count else {
         if scanner.looksLikeComment(cells) { throw scanner.comment(line: line) }
-        throw DatasetError(
+        throw InputError(
           file, "line \(line) has another number of cells", expected: "\(columns.count)",
           got: "\(cells.count)")
       }
       for (column, cell) in cells.enumerated() {
         guard !cell.range.isEmpty else {
-          throw DatasetError(
+          throw InputError(
             file, "line \(line), \(columns.label(column)): the cell is empty")
         }
         if column == targetColumn, options.task == .classification {
           guard !scanner.isMissing(cell) else {
-            throw DatasetError(
+            throw InputError(
               file, "line \(line), \(columns.label(column)): the value is missing",
               expected: "a class", got: "'\(scanner.text(of: cell))'")
           }
@@ -81,7 +81,7 @@ struct CSVTable {
           let isClass =
             column == targetColumn && rowCount == 0 && scanner.number(in: cell) == nil
             && !scanner.isMissing(cell)
-          throw DatasetError(
+          throw InputError(
             file, "line \(line), \(columns.label(column))",
             expected: "a finite number" + (isClass ? ", or --task classification" : ""),
             got: "'\(printable(scanner.text(of: cell)))'")
@@ -99,11 +99,11 @@ struct CSVTable {
         blank = blank ?? line
         continue
       }
-      if let blank { throw DatasetError(file, "line \(blank) is blank, and rows follow it") }
+      if let blank { throw InputError(file, "line \(blank) is blank, and rows follow it") }
       try add(cells, line: line)
     }
     guard rowCount > 0 else {
-      throw DatasetError(file, "has no rows below the names of its columns")
+      throw InputError(file, "has no rows below the names of its columns")
     }
     self.file = file
     hasHeader = columns.areNamed

@@ -13,28 +13,28 @@ extension Dataset {
   /// A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009; the format is
   /// told at www.cs.toronto.edu/~kriz/cifar.html. A file may hold any positive number of records.
   ///
-  /// - Throws: `DatasetError` naming the file that is missing or torn, or the record whose label is
+  /// - Throws: `InputError` naming the file that is missing or torn, or the record whose label is
   ///   none.
   package init(
     name: String, cifar10 directory: String, transform: InputTransform,
     augmentation: ImageAugmentation? = nil
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let folders = [directory, "\(directory)/cifar-10-batches-bin"]
     let names = (1...5).map { "data_batch_\($0).bin" } + ["test_batch.bin"]
     let folder =
       folders.first { folder in names.contains { access("\(folder)/\($0)", F_OK) == 0 } }
       ?? directory
     for file in names where access("\(folder)/\(file)", F_OK) != 0 {
-      throw DatasetError(
+      throw InputError(
         folder,
         "no such \(access(folder, F_OK) == 0 ? file : "directory"); to get it: unpack "
           + "cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html")
     }
     func read(
       _ files: ArraySlice<String>, _ augmentation: ImageAugmentation?
-    ) throws(DatasetError) -> LabelledImages {
+    ) throws(InputError) -> LabelledImages {
       var (pixels, labels): ([UInt8], [UInt8]) = ([], [])
-      let inputs = try files.map { file throws(DatasetError) in try InputFile("\(folder)/\(file)") }
+      let inputs = try files.map { file throws(InputError) in try InputFile("\(folder)/\(file)") }
       pixels.reserveCapacity(inputs.reduce(0) { $0 + $1.count })
       for input in inputs { try Self.append(input, to: &pixels, &labels) }
       return try LabelledImages(
@@ -49,19 +49,19 @@ extension Dataset {
   /// Appends the pixels and labels of a file.
   private static func append(
     _ file: InputFile, to pixels: inout [UInt8], _ labels: inout [UInt8]
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     try FileFormat.refuse(
       try file.start(), size: file.count, of: file.path, for: .numbers,
       expected: "records of CIFAR-10's binary version")
     guard file.count > 0, file.count % recordSize == 0 else {
-      throw DatasetError(
+      throw InputError(
         file.path, "not whole records of CIFAR-10: torn, or not of the binary version",
         expected: "a positive multiple of \(recordSize) bytes", got: "\(file.count)")
     }
     let bytes: [UInt8] = try file.read(0..<file.count)
     for start in stride(from: 0, to: bytes.count, by: recordSize) {
       guard bytes[start] < labelCount else {
-        throw DatasetError(
+        throw InputError(
           file.path,
           "label of record \(start / recordSize) (byte \(start)) is none of CIFAR-10's",
           expected: "0 to \(labelCount - 1)", got: "\(bytes[start])")

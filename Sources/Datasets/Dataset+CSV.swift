@@ -7,11 +7,11 @@ extension Dataset {
   /// Features, and the target of a regression, are standardised with mean and standard deviation of
   /// the training part.
   ///
-  /// - Throws: `DatasetError` naming the file, line and column at fault.
+  /// - Throws: `InputError` naming the file, line and column at fault.
   package init(
     name: String, csv path: String, options: TableOptions, split: Split
-  ) throws(DatasetError) {
-    func read(_ path: String) throws(DatasetError) -> CSVTable {
+  ) throws(InputError) {
+    func read(_ path: String) throws(InputError) -> CSVTable {
       try CSVTable(try InputFile(path).readInflated(), file: path, options: options)
     }
     let table = try read(path)
@@ -26,12 +26,12 @@ extension Dataset {
   /// The same for a file's bytes in memory, which are split.
   package init(
     name: String, csv bytes: [UInt8], file: String, options: TableOptions, split: Split
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     try self.init(
       name: name, try CSVTable(bytes, file: file, options: options), split: split)
   }
 
-  private init(name: String, _ table: CSVTable, split: Split) throws(DatasetError) {
+  private init(name: String, _ table: CSVTable, split: Split) throws(InputError) {
     let rows = try split.rows(of: table.rowCount, source: table.file)
     let columns = try TableColumns(of: table, trainingRows: rows.training)
     let arrays = try columns.standardise(table)
@@ -42,14 +42,14 @@ extension Dataset {
 
   private init(
     name: String, _ table: CSVTable, trainingRows: [Int], test: CSVTable
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let columns = try TableColumns(of: table, trainingRows: trainingRows)
     guard test.featureNames == table.featureNames, test.targetName == table.targetName else {
       func names(_ table: CSVTable) -> String {
         (table.featureNames + [table.targetName]).map { "'\(printable($0))'" }
           .joined(separator: ", ")
       }
-      throw DatasetError(
+      throw InputError(
         test.file, "its columns are not those of \(table.file)", expected: names(table),
         got: names(test))
     }
@@ -62,7 +62,7 @@ extension Dataset {
   private init(
     name: String, _ columns: TableColumns, hasHeader: Bool, training: ArrayExamples,
     test: ArrayExamples
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let width = columns.features.count
     try self.init(
       name: name, training: training, test: test, noun: "rows",

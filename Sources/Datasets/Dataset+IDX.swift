@@ -10,12 +10,12 @@ extension Dataset {
   package init(
     name: String, idx directory: String, transform: InputTransform,
     augmentation: ImageAugmentation? = nil, remedy: String? = nil
-  ) throws(DatasetError) {
-    func read(_ file: String, rank: Int) throws(DatasetError) -> IDXArray {
+  ) throws(InputError) {
+    func read(_ file: String, rank: Int) throws(InputError) -> IDXArray {
       let paths = ["", ".gz"].map { "\(directory)/\(file)\($0)" }
       guard let path = paths.first(where: { access($0, F_OK) == 0 }) else {
         let missing = access(directory, F_OK) == 0 ? "\(file)[.gz]" : "directory"
-        throw DatasetError(
+        throw InputError(
           directory, "no such \(missing)" + (remedy.map { "; to get it: \($0)" } ?? ""))
       }
       return try IDXArray(path: path, rank: rank)
@@ -32,10 +32,10 @@ extension Dataset {
   /// The UCI optical digits: 1437 training and 360 test images, 8×8, values 0 to 16.
   static func digits(
     name: String, transform: InputTransform, augmentation: ImageAugmentation?
-  ) throws(DatasetError) -> Dataset {
+  ) throws(InputError) -> Dataset {
     func read(
       _ file: digits_file, _ part: String, rank: Int
-    ) throws(DatasetError) -> IDXArray {
+    ) throws(InputError) -> IDXArray {
       let bytes = Array(UnsafeBufferPointer(start: file.bytes, count: file.length))
       return try IDXArray(bytes: bytes, file: "embedded digits, \(part)", rank: rank)
     }
@@ -58,13 +58,13 @@ extension Dataset {
   private init(
     name: String, training: IDXPart, test: IDXPart, transform: InputTransform,
     augmentation: ImageAugmentation?
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let classCount = 1 + Int(training.labels.values.max() ?? 0)
     let trainingImages = try LabelledImages(
       training.images, training.labels, classCount: classCount, transform: transform,
       augmentation: augmentation)
     guard classCount >= 2 else {
-      throw DatasetError(
+      throw InputError(
         training.labels.file, "every label is 0: at least 2 classes are needed")
     }
     let testImages = try LabelledImages(
@@ -75,7 +75,7 @@ extension Dataset {
   /// Images for training and test.
   init(
     name: String, training: LabelledImages, test: LabelledImages
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     // A single channel goes without saying.
     let shape = training.inputShape[0] == 1 ? training.inputShape[1...] : training.inputShape[...]
     try self.init(
@@ -91,24 +91,24 @@ extension LabelledImages {
   /// - Parameters:
   ///   - images: shape [count, height, width].
   ///   - labels: shape [count].
-  /// - Throws: `DatasetError` when the counts differ, there is nothing in them, or a label is not
+  /// - Throws: `InputError` when the counts differ, there is nothing in them, or a label is not
   ///   below `classCount`.
   package init(
     _ images: IDXArray, _ labels: IDXArray, classCount: Int, transform: InputTransform,
     augmentation: ImageAugmentation? = nil
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     precondition(images.shape.count == 3, "images of shape \(images.shape)")
     precondition(labels.shape.count == 1, "labels of shape \(labels.shape)")
     guard images.shape[0] == labels.shape[0] else {
-      throw DatasetError(
+      throw InputError(
         images.file,
         "holds \(images.shape[0]) images, \(labels.file) holds \(labels.shape[0]) labels")
     }
     guard !images.values.isEmpty else {
-      throw DatasetError(images.file, "holds no pixels: its shape is \(images.shape)")
+      throw InputError(images.file, "holds no pixels: its shape is \(images.shape)")
     }
     if let example = labels.values.firstIndex(where: { $0 >= classCount }) {
-      throw DatasetError(
+      throw InputError(
         labels.file, "label of example \(example) is none of the training part's classes",
         expected: "0 to \(classCount - 1)", got: "\(labels.values[example])")
     }

@@ -13,8 +13,8 @@ extension Dataset {
   /// values.
   ///
   /// - Parameter files: two or four paths.
-  /// - Throws: `DatasetError` naming the file and, where there is one, the element at fault.
-  package init(name: String, npy files: [String], split: Split) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file and, where there is one, the element at fault.
+  package init(name: String, npy files: [String], split: Split) throws(InputError) {
     precondition(files.count == 2 || files.count == 4, "\(files.count) files")
     let trainingArrays = try Arrays(inputs: files[0], targets: files[1])
     let targets = try trainingArrays.readTargets(classesBelow: nil)
@@ -29,7 +29,7 @@ extension Dataset {
       guard testArrays.targets.type.isInteger == trainingArrays.targets.type.isInteger,
         testArrays.targets.exampleShape == trainingArrays.targets.exampleShape
       else {
-        throw DatasetError(
+        throw InputError(
           files[3], "its targets are of another kind than those of \(files[1])",
           expected: trainingArrays.targetKind, got: testArrays.targetKind)
       }
@@ -53,19 +53,19 @@ extension Dataset {
     let targets: NPYFile
     var count: Int { inputs.shape[0] }
 
-    init(inputs: String, targets: String) throws(DatasetError) {
+    init(inputs: String, targets: String) throws(InputError) {
       self.inputs = try NPYFile(path: inputs)
       self.targets = try NPYFile(path: targets)
       for file in [self.inputs, self.targets] where file.count == 0 {
-        throw DatasetError(file.path, "holds nothing: its shape is \(file.shape)")
+        throw InputError(file.path, "holds nothing: its shape is \(file.shape)")
       }
       guard self.inputs.shape[0] == self.targets.shape[0] else {
-        throw DatasetError(
+        throw InputError(
           inputs,
           "holds \(self.inputs.shape[0]) examples, \(targets) holds \(self.targets.shape[0])")
       }
       guard self.targets.shape.count <= 2 else {
-        throw DatasetError(
+        throw InputError(
           targets, "targets have too many dimensions", expected: "[examples] or [examples, count]",
           got: "shape \(self.targets.shape)")
       }
@@ -76,14 +76,14 @@ extension Dataset {
       "\(targets.type.isInteger ? "integers" : "floats") of shape \(targets.exampleShape) each"
     }
 
-    func readInputs() throws(DatasetError) -> ArrayExamples.Inputs {
+    func readInputs() throws(InputError) -> ArrayExamples.Inputs {
       inputs.type == .uint8 ? .bytes(try inputs.bytes()) : .floats(try inputs.floats())
     }
 
     /// - Parameter classCount: that of the training part; nil to count them here.
     func readTargets(
       classesBelow classCount: Int?
-    ) throws(DatasetError) -> ArrayExamples.Targets {
+    ) throws(InputError) -> ArrayExamples.Targets {
       let width = targets.exampleShape.first ?? 1
       guard targets.type.isInteger else {
         return .values(try targets.floats(), count: width)
@@ -91,7 +91,7 @@ extension Dataset {
       let classes = try targets.classes(below: classCount ?? Dataset.largestClassCount)
       let count = classCount ?? 1 + Int(classes.max() ?? 0)
       guard count >= 2 else {
-        throw DatasetError(
+        throw InputError(
           targets.path, "every class is 0: at least 2 classes are needed")
       }
       return .classes(classes, count: count, positions: width)

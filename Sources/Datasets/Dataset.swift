@@ -31,27 +31,27 @@ public struct Dataset: Sendable, CustomStringConvertible {
     "\(name): \(training.count) training and \(test.count) test \(noun)\(details)"
   }
 
-  /// - Throws: `DatasetError` when a part is empty, the parts' shapes or targets differ, or there
+  /// - Throws: `InputError` when a part is empty, the parts' shapes or targets differ, or there
   ///   are fewer than 2 classes.
   public init(
     name: String, training: any Examples, test: any Examples, noun: String = "examples",
     details: String, columns: TableColumns? = nil
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     for (part, examples) in [("training", training), ("test", test)] where examples.count == 0 {
-      throw DatasetError(examples.source, "there are no \(part) \(noun)")
+      throw InputError(examples.source, "there are no \(part) \(noun)")
     }
     guard training.inputShape == test.inputShape else {
-      throw DatasetError(
+      throw InputError(
         test.source, "the shape of its \(noun) differs from \(training.source)",
         expected: "\(training.inputShape)", got: "\(test.inputShape)")
     }
     guard training.targets == test.targets else {
-      throw DatasetError(
+      throw InputError(
         test.source, "its targets differ from \(training.source)",
         expected: "\(training.targets)", got: "\(test.targets)")
     }
     if case .classes(let count, _) = training.targets, count < 2 {
-      throw DatasetError(training.source, "there is but one class: at least 2 are needed")
+      throw InputError(training.source, "there is but one class: at least 2 are needed")
     }
     self.name = name
     self.training = training
@@ -72,8 +72,8 @@ extension Dataset {
   }
 
   /// The refusal of such images by a network.
-  package func channelsLastRefusal(of model: String) -> DatasetError {
-    DatasetError(
+  package func channelsLastRefusal(of model: String) -> InputError {
+    InputError(
       training.source, "its \(noun) have their channels last, \(model) takes them first",
       expected: "shape \(channelsFirst!): array.transpose(0, 3, 1, 2)", got: "\(inputShape)")
   }

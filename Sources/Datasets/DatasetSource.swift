@@ -31,8 +31,8 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     "fashion-mnist, digits, mnist, idx:DIR, cifar10:DIR, text:FILE, tokens:FILE, csv:FILE or "
     + "npy:INPUTS.npy,TARGETS.npy"
 
-  /// - Throws: `DatasetError` listing the known names.
-  public init(_ text: String) throws(DatasetError) {
+  /// - Throws: `InputError` listing the known names.
+  public init(_ text: String) throws(InputError) {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     let place = parts.count == 2 ? String(parts[1]) : ""
     switch (String(parts[0]), place.isEmpty) {
@@ -47,7 +47,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     case ("npy", false):
       let files = place.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       guard [2, 4].contains(files.count), !files.contains("") else {
-        throw DatasetError(
+        throw InputError(
           "dataset", "npy takes two files or four",
           expected:
             "npy:INPUTS.npy,TARGETS.npy or npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy",
@@ -55,7 +55,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
       }
       self = .npy(files: files)
     default:
-      throw DatasetError(
+      throw InputError(
         "dataset", "unknown source", expected: Self.likely(text) ?? Self.usage, got: "'\(text)'")
     }
   }
@@ -120,9 +120,9 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
 
   /// Reads and checks all files.
   ///
-  /// - Throws: `DatasetError` naming the file or option at fault, and how to get data that are
+  /// - Throws: `InputError` naming the file or option at fault, and how to get data that are
   ///   missing.
-  public func load(_ options: DatasetOptions = DatasetOptions()) throws(DatasetError) -> Dataset {
+  public func load(_ options: DatasetOptions = DatasetOptions()) throws(InputError) -> Dataset {
     let (images, sequences) = (options.images, options.sequences)
     switch self {
     case .digits:
@@ -151,7 +151,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
         testFraction: options.split.testFraction)
     case .tokens(let file):
       guard let vocabulary = sequences.vocabulary else {
-        throw DatasetError("vocabulary", "tokens need it", expected: "a number above every token")
+        throw InputError("vocabulary", "tokens need it", expected: "a number above every token")
       }
       return try Dataset(
         name: description, tokens: file, type: sequences.tokenType, vocabulary: vocabulary,
@@ -164,7 +164,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  private func transform(_ images: ImageOptions) throws(DatasetError) -> InputTransform {
+  private func transform(_ images: ImageOptions) throws(InputError) -> InputTransform {
     if let transform = images.transform { return transform }
     let (mean, std) = standardization
     return try InputTransform(scale: 1 / Double(pixelMaximum), mean: mean, std: std)

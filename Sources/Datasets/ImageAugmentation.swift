@@ -18,9 +18,9 @@ public struct ImageAugmentation: Sendable, Equatable {
   public let seed: UInt64
 
   /// - Parameter cropPadding: from 0 to 1000.
-  public init(cropPadding: Int = 4, flip: Bool = true, seed: UInt64) throws(DatasetError) {
+  public init(cropPadding: Int = 4, flip: Bool = true, seed: UInt64) throws(InputError) {
     guard (0...1000).contains(cropPadding) else {
-      throw DatasetError(
+      throw InputError(
         "crop padding", "is no width of a frame", expected: "0 to 1000 pixels",
         got: "\(cropPadding)")
     }

@@ -13,21 +13,21 @@ public struct InputTransform: Sendable, Equatable {
   // Shape [channels or 1, 256].
   private let table: [Float]
 
-  /// - Throws: `DatasetError` when a number is not finite, `scale` is 0, an `std` is not positive,
+  /// - Throws: `InputError` when a number is not finite, `scale` is 0, an `std` is not positive,
   ///   there are none or several of them and another number of means, or a transformed pixel is
   ///   beyond single precision.
-  public init(scale: Double, mean: [Double], std: [Double]) throws(DatasetError) {
+  public init(scale: Double, mean: [Double], std: [Double]) throws(InputError) {
     guard scale.isFinite && scale != 0 else {
-      throw DatasetError("input scale", "\(scale) is not a finite number other than 0")
+      throw InputError("input scale", "\(scale) is not a finite number other than 0")
     }
     for mean in mean where !mean.isFinite {
-      throw DatasetError("input mean", "\(mean) is not a finite number")
+      throw InputError("input mean", "\(mean) is not a finite number")
     }
     for std in std where !(std.isFinite && std > 0) {
-      throw DatasetError("input std", "\(std) is not a finite number above 0")
+      throw InputError("input std", "\(std) is not a finite number above 0")
     }
     guard let channels = Self.channels(mean.count, std.count) else {
-      throw DatasetError(
+      throw InputError(
         "input mean", "\(mean.count) of them do not go with \(std.count) of input std",
         expected: "as many, or one for all channels")
     }
@@ -37,7 +37,7 @@ public struct InputTransform: Sendable, Equatable {
       let std = std.count == 1 ? std[0] : std[channel]
       table += (0...255).map { Float((Double($0) * scale - mean) / std) }
       guard table.allSatisfy(\.isFinite) else {
-        throw DatasetError(
+        throw InputError(
           "input transform",
           "scale \(scale), mean \(mean) and std \(std) exceed single precision")
       }
@@ -49,7 +49,7 @@ public struct InputTransform: Sendable, Equatable {
   }
 
   /// The same for all channels.
-  public init(scale: Double, mean: Double = 0, std: Double = 1) throws(DatasetError) {
+  public init(scale: Double, mean: Double = 0, std: Double = 1) throws(InputError) {
     try self.init(scale: scale, mean: [mean], std: [std])
   }
 
@@ -64,11 +64,11 @@ public struct InputTransform: Sendable, Equatable {
     table[(table.count == 256 ? 0 : 256 * channel) + Int(pixel)]
   }
 
-  /// - Throws: `DatasetError` unless the numbers are one for all, or as many as `channels`.
-  func check(channels: Int) throws(DatasetError) {
+  /// - Throws: `InputError` unless the numbers are one for all, or as many as `channels`.
+  func check(channels: Int) throws(InputError) {
     for (name, numbers) in [("input mean", mean), ("input std", std)]
     where numbers.count != 1 && numbers.count != channels {
-      throw DatasetError(
+      throw InputError(
         name,
         "\(numbers.count) numbers for images of \(channels) channel\(channels == 1 ? "" : "s")",
         expected: channels == 1 ? "one" : "\(channels), or one for all")

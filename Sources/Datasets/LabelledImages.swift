@@ -26,11 +26,11 @@ public struct LabelledImages: Examples {
   ///   - pixels: shape [count, channels, height, width], count and the sizes positive.
   ///   - labels: shape [count], each below `classCount`.
   ///   - source: the images' file, for messages.
-  /// - Throws: `DatasetError` when `transform` is for another number of channels.
+  /// - Throws: `InputError` when `transform` is for another number of channels.
   public init(
     shape: [Int], pixels: [UInt8], labels: [UInt8], classCount: Int, transform: InputTransform,
     augmentation: ImageAugmentation? = nil, source: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     precondition(
       shape.count == 3 && shape.allSatisfy { $0 > 0 }
         && pixels.count == labels.count * shape.reduce(1, *),

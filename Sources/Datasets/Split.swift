@@ -19,21 +19,21 @@ public struct Split: Sendable, Equatable {
   /// How many of `count` examples are for test: the fraction, rounded, but at least 1, and 1 is
   /// left.
   ///
-  /// - Throws: `DatasetError` naming `source` when there are fewer than 2 examples, and the setting
+  /// - Throws: `InputError` naming `source` when there are fewer than 2 examples, and the setting
   ///   when its number is no fraction.
-  func testCount(of count: Int, source: String) throws(DatasetError) -> Int {
+  func testCount(of count: Int, source: String) throws(InputError) -> Int {
     guard testFraction > 0 && testFraction < 1 else {
-      throw DatasetError("test fraction", "\(testFraction) is not between 0 and 1")
+      throw InputError("test fraction", "\(testFraction) is not between 0 and 1")
     }
     guard count >= 2 else {
-      throw DatasetError(
+      throw InputError(
         source, "too few examples to train and to test", expected: "at least 2", got: "\(count)")
     }
     return min(max(Int((Double(count) * testFraction).rounded()), 1), count - 1)
   }
 
   /// The examples of both parts, drawn by the seed, each in the source's order.
-  func rows(of count: Int, source: String) throws(DatasetError) -> (training: [Int], test: [Int]) {
+  func rows(of count: Int, source: String) throws(InputError) -> (training: [Int], test: [Int]) {
     let testCount = try testCount(of: count, source: source)
     // Streams below 3·2³² are those of initial values, of the order and of augmentation.
     var isTest = [Bool](repeating: false, count: count)

@@ -15,9 +15,9 @@ struct StandardisedTable {
 }
 
 extension TableColumns {
-  /// - Throws: `DatasetError` when a column's sums exceed double precision, or there is but one
+  /// - Throws: `InputError` when a column's sums exceed double precision, or there is but one
   ///   class.
-  init(of table: CSVTable, trainingRows: [Int]) throws(DatasetError) {
+  init(of table: CSVTable, trainingRows: [Int]) throws(InputError) {
     let width = table.featureNames.count
     var features: [Column] = []
     for (column, name) in table.featureNames.enumerated() {
@@ -35,7 +35,7 @@ extension TableColumns {
       classNames = []
     case .classes(_, let names):
       guard names.count >= 2 else {
-        throw DatasetError(
+        throw InputError(
           table.file,
           "column '\(printable(table.targetName))' has the same value in all rows: "
             + "at least 2 classes are needed")
@@ -45,9 +45,9 @@ extension TableColumns {
     }
   }
 
-  /// - Throws: `DatasetError` when a number is too far from the training part's, or a class is none
+  /// - Throws: `InputError` when a number is too far from the training part's, or a class is none
   ///   of them.
-  func standardise(_ table: CSVTable) throws(DatasetError) -> StandardisedTable {
+  func standardise(_ table: CSVTable) throws(InputError) -> StandardisedTable {
     var inputs = [Float](repeating: 0, count: table.features.count)
     for (column, feature) in features.enumerated() {
       try feature.standardise(
@@ -69,10 +69,10 @@ extension TableColumns {
   }
 
   /// The class of each name, which are those of a file.
-  private func classes(_ names: [String], in file: String) throws(DatasetError) -> [Int32] {
+  private func classes(_ names: [String], in file: String) throws(InputError) -> [Int32] {
     let classOfName = Dictionary(uniqueKeysWithValues: zip(classNames, 0 as Int32..<Int32.max))
     func number(_ text: String) -> Double? { decimalNumber(Array(text.utf8)[...]) }
-    return try names.map { name throws(DatasetError) in
+    return try names.map { name throws(InputError) in
       if let found = classOfName[name] { return found }
       // 1.0 is the class of 1.
       if let value = number(name), classNames.allSatisfy({ number($0) != nil }),
@@ -80,7 +80,7 @@ extension TableColumns {
       {
         return Int32(found)
       }
-      throw DatasetError(
+      throw InputError(
         file, "column '\(printable(target.name))' has a class that is none of the training part's",
         expected: shownNames, got: "'\(printable(name))'")
     }

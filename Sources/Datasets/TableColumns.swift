@@ -35,10 +35,10 @@ extension TableColumns.Column {
   /// - Parameters:
   ///   - values: shape [all rows, columns], of which it is column `column`.
   ///   - rows: the training part, not empty.
-  /// - Throws: `DatasetError` when the sums exceed double precision.
+  /// - Throws: `InputError` when the sums exceed double precision.
   init(
     name: String, values: [Double], column: Int, of columns: Int, rows: [Int], file: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let first = values[rows[0] * columns + column]
     var sum = 0.0
     var isConstant = true
@@ -56,21 +56,21 @@ extension TableColumns.Column {
     }
     let std = (squares / Double(rows.count)).squareRoot()
     guard mean.isFinite && std.isFinite else {
-      throw DatasetError(file, "column '\(printable(name))' has numbers too large to standardise")
+      throw InputError(file, "column '\(printable(name))' has numbers too large to standardise")
     }
     self.init(name: name, mean: mean, std: std > 0 ? std : 1)
   }
 
   /// The column's values as they are after standardisation, put at every `columns`-th place.
   ///
-  /// - Throws: `DatasetError` when one exceeds single precision.
+  /// - Throws: `InputError` when one exceeds single precision.
   func standardise(
     _ values: [Double], column: Int, of columns: Int, into floats: inout [Float], file: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     for place in stride(from: column, to: values.count, by: columns) {
       floats[place] = Float((values[place] - mean) / std)
       guard floats[place].isFinite else {
-        throw DatasetError(
+        throw InputError(
           file, "column '\(printable(name))', row \(place / columns + 1): too far from the others",
           expected: "a finite number after standardisation with mean \(mean) and std \(std)",
           got: "\(values[place])")

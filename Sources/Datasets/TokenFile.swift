@@ -38,8 +38,8 @@ struct TokenFile {
   /// - Parameters:
   ///   - asked: nil for what an NPY file says, and for 16 bits in a file without a header.
   ///   - vocabulary: tokens are below it.
-  /// - Throws: `DatasetError` naming what the file is instead.
-  init(path: String, type asked: TokenType?, vocabulary: Int) throws(DatasetError) {
+  /// - Throws: `InputError` naming what the file is instead.
+  init(path: String, type asked: TokenType?, vocabulary: Int) throws(InputError) {
     input = try InputFile(path)
     let start = try input.start()
     if start.starts(with: NPYHeader.magic) {
@@ -57,19 +57,19 @@ struct TokenFile {
     offset = 0
     if asked == nil {
       guard vocabulary <= Self.largest16BitVocabulary else {
-        throw DatasetError(
+        throw InputError(
           path, "has no header that says how wide its tokens are",
           expected: "--token-type uint32 for a vocabulary of more than "
             + "\(Self.largest16BitVocabulary)", got: "a vocabulary of \(vocabulary)")
       }
       if let wider = try widerType() {
-        throw DatasetError(
+        throw InputError(
           path, "every second 16-bit number in it is next to zero, as in tokens of more bits",
           expected: "--token-type \(wider.rawValue)")
       }
     }
     guard input.count % type.byteCount == 0 else {
-      throw DatasetError(
+      throw InputError(
         path, "truncated within a token",
         expected: type == .uint16
           ? "an even number of bytes, two a token"
@@ -80,21 +80,21 @@ struct TokenFile {
 
   private static func type(
     of array: NPYFile, asked: TokenType?
-  ) throws(DatasetError) -> TokenType {
+  ) throws(InputError) -> TokenType {
     guard let type = TokenType(array.type) else {
       let advice = array.type.isInteger ? "; to get it: array.astype('uint32')" : ""
-      throw DatasetError(
+      throw InputError(
         array.path, "its elements cannot be tokens",
         expected: TokenType.allCases.map(\.rawValue).joined(separator: ", ") + advice,
         got: array.type.rawValue)
     }
     guard array.shape.count == 1 else {
-      throw DatasetError(
+      throw InputError(
         array.path, "tokens have one dimension", expected: "shape [tokens]: array.ravel()",
         got: "\(array.shape)")
     }
     guard asked == nil || asked == type else {
-      throw DatasetError(
+      throw InputError(
         array.path, "its header says what its tokens are",
         expected: "--token-type \(type.rawValue), or none", got: asked!.rawValue)
     }
@@ -105,7 +105,7 @@ struct TokenFile {
   ///
   /// The upper half of a token is zero, or small where the vocabulary is large, and most lower
   /// halves are not: no text in tokens of 16 bits alternates like that.
-  private func widerType() throws(DatasetError) -> TokenType? {
+  private func widerType() throws(InputError) -> TokenType? {
     let words: [UInt16] = try input.read(0..<min(input.count, 1 << 14) / 8 * 8)
     guard words.count >= 64 else { return nil }
     func isWider(by step: Int) -> Bool {
@@ -122,8 +122,8 @@ struct TokenFile {
 
   /// All tokens, in as many bytes as the vocabulary needs.
   ///
-  /// - Throws: `DatasetError` naming the first token that is not below `vocabulary`.
-  func tokens(below vocabulary: Int) throws(DatasetError) -> TokenSequences.Tokens {
+  /// - Throws: `InputError` naming the first token that is not below `vocabulary`.
+  func tokens(below vocabulary: Int) throws(InputError) -> TokenSequences.Tokens {
     switch type {
     case .uint16: try tokens(of: UInt16.self, below: vocabulary)
     case .uint32: try tokens(of: UInt32.self, below: vocabulary)
@@ -134,7 +134,7 @@ struct TokenFile {
 
   private func tokens<Word: FixedWidthInteger>(
     of word: Word.Type, below vocabulary: Int
-  ) throws(DatasetError) -> TokenSequences.Tokens {
+  ) throws(InputError) -> TokenSequences.Tokens {
     if vocabulary <= Self.largest16BitVocabulary {
       .words(try read(word, as: UInt16.self, below: vocabulary))
     } else {
@@ -145,7 +145,7 @@ struct TokenFile {
   /// Reads in pieces, so that no second copy is held.
   private func read<Word: FixedWidthInteger, Token: FixedWidthInteger>(
     _ word: Word.Type, as token: Token.Type, below vocabulary: Int
-  ) throws(DatasetError) -> [Token] {
+  ) throws(InputError) -> [Token] {
     let piece = 1 << 20
     var tokens: [Token] = []
     tokens.reserveCapacity((input.count - offset) / type.byteCount)
@@ -155,7 +155,7 @@ struct TokenFile {
         // Every type that tokens have fits; what is negative becomes large.
         guard UInt(bitPattern: Int(truncatingIfNeeded: word)) < UInt(vocabulary) else {
           let position = tokens.count
-          throw DatasetError(
+          throw InputError(
             input.path,
             "token \(position) (byte \(start + index * type.byteCount)) is none of the vocabulary",
             expected: "0 to \(vocabulary - 1)", got: "\(word)")

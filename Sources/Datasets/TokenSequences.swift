@@ -47,15 +47,15 @@ public struct TokenSequences: Examples {
     }
   }
 
-  /// - Throws: `DatasetError` when there is not one sequence in the part.
+  /// - Throws: `InputError` when there is not one sequence in the part.
   public init(
     tokens: Tokens, range: Range<Int>, contextLength: Int, vocabulary: Int, part: String,
     source: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     precondition(contextLength > 0, "sequences of \(contextLength) tokens")
     precondition((0..<tokens.count).contains(range), "part \(range) of \(tokens.count) tokens")
     guard range.count > contextLength else {
-      throw DatasetError(
+      throw InputError(
         source, "its \(part) part is too short for one sequence of \(contextLength) tokens",
         expected: "at least \(contextLength + 1) tokens",
         got: "\(range.count) of \(tokens.count)")

@@ -6,19 +6,19 @@ public enum AtomicFile {
   /// replacing what was there.
   ///
   /// - Parameter fill: writes the content.
-  /// - Throws: `DatasetError` with the system's reason; the temporary file is removed, and what was
+  /// - Throws: `InputError` with the system's reason; the temporary file is removed, and what was
   ///   under the name before remains.
   public static func write(
-    to path: String, _ fill: (OutputFile) throws(DatasetError) -> Void
-  ) throws(DatasetError) {
+    to path: String, _ fill: (OutputFile) throws(InputError) -> Void
+  ) throws(InputError) {
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
     let directory = slash.map { String(path[...$0]) } ?? "./"
     let temporary = freeName(in: directory)
     let file: OutputFile
-    do throws(DatasetError) { file = try OutputFile(temporary) } catch {
+    do throws(InputError) { file = try OutputFile(temporary) } catch {
       throw error.naming(path, insteadOf: temporary)
     }
-    do throws(DatasetError) {
+    do throws(InputError) {
       try fill(file)
       try file.finish()
       guard rename(temporary, path) == 0 else { throw .system(path, "cannot replace") }
@@ -46,7 +46,7 @@ public enum AtomicFile {
   private static let temporarySuffix = ".tmp"
 
   /// Brings what was made, renamed or removed in `directory` to the disk.
-  public static func synchronize(directory: String) throws(DatasetError) {
+  public static func synchronize(directory: String) throws(InputError) {
     let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     // One in which files may be made, but not listed, is left to the system.
     if descriptor < 0 && errno == EACCES { return }
@@ -59,7 +59,7 @@ public enum AtomicFile {
   }
 
   /// Makes a directory, and those above it that are not there.
-  public static func makeDirectories(_ path: String) throws(DatasetError) {
+  public static func makeDirectories(_ path: String) throws(InputError) {
     var made = path.hasPrefix("/") ? "/" : ""
     for part in path.split(separator: "/") {
       made += "\(part)/"
@@ -75,11 +75,11 @@ public enum AtomicFile {
   }
 }
 
-extension DatasetError {
+extension InputError {
   /// The user knows the file, not what it is called meanwhile.
-  fileprivate func naming(_ path: String, insteadOf temporary: String) -> DatasetError {
+  fileprivate func naming(_ path: String, insteadOf temporary: String) -> InputError {
     subject == temporary
-      ? DatasetError(path, problem, expected: expected, got: got) : self
+      ? InputError(path, problem, expected: expected, got: got) : self
   }
 }
 

@@ -19,9 +19,9 @@ package struct CSVScanner {
   private var position: Int
   private var line = 1
 
-  /// - Throws: `DatasetError` when the file is of another format than text, or in another encoding
+  /// - Throws: `InputError` when the file is of another format than text, or in another encoding
   ///   than UTF-8.
-  package init(_ bytes: [UInt8], file: String) throws(DatasetError) {
+  package init(_ bytes: [UInt8], file: String) throws(InputError) {
     try FileFormat.refuse(
       bytes, size: bytes.count, of: file, for: .text,
       expected: "a table as UTF-8 text, plain or gzip")
@@ -49,7 +49,7 @@ package struct CSVScanner {
   /// The next record's cells.
   ///
   /// - Returns: the line, from 1, on which it begins; nil at the end of the file.
-  package mutating func next(into cells: inout [Cell]) throws(DatasetError) -> Int? {
+  package mutating func next(into cells: inout [Cell]) throws(InputError) -> Int? {
     guard position < bytes.count else { return nil }
     cells.removeAll(keepingCapacity: true)
     let start = line
@@ -62,7 +62,7 @@ package struct CSVScanner {
     cells.count == 1 && cells[0].range.isEmpty && !cells[0].isQuoted
   }
 
-  private mutating func cell() throws(DatasetError) -> Cell {
+  private mutating func cell() throws(InputError) -> Cell {
     skipSpaces()
     guard position < bytes.count, bytes[position] == Self.quote else {
       let start = position
@@ -83,7 +83,7 @@ package struct CSVScanner {
     let start = position
     while true {
       guard position < bytes.count else {
-        throw DatasetError(file, "line \(opening): a quote that opens here is never closed")
+        throw InputError(file, "line \(opening): a quote that opens here is never closed")
       }
       let byte = bytes[position]
       position += 1
@@ -101,7 +101,7 @@ package struct CSVScanner {
   /// Takes what ends a cell.
   ///
   /// - Returns: whether another cell of the record follows.
-  private mutating func takeDelimiter() throws(DatasetError) -> Bool {
+  private mutating func takeDelimiter() throws(InputError) -> Bool {
     guard position < bytes.count else { return false }
     if bytes[position] == delimiter {
       position += 1
@@ -113,7 +113,7 @@ package struct CSVScanner {
     }
     guard position < bytes.count else { return false }
     guard bytes[position] == Self.newline else {
-      throw DatasetError(file, "line \(line): text follows a closing quote")
+      throw InputError(file, "line \(line): text follows a closing quote")
     }
     position += 1
     line += 1
@@ -121,13 +121,13 @@ package struct CSVScanner {
   }
 
   /// Refuses a line that ends as on the Macs of old.
-  private func checkLineFeed(after position: Int) throws(DatasetError) {
+  private func checkLineFeed(after position: Int) throws(InputError) {
     guard position + 1 < bytes.count, bytes[position + 1] != Self.newline else { return }
     // With both kinds of line ends, lines would become two.
     let remedy =
       bytes.contains(Self.newline)
       ? "" : "; to get it: \(FileFormat.filter(file, through: "tr '\\r' '\\n'"))"
-    throw DatasetError(
+    throw InputError(
       file, "line \(line) ends in CR alone", expected: "LF or CR LF\(remedy)")
   }
 
@@ -166,8 +166,8 @@ package struct CSVScanner {
     !cells[0].isQuoted && bytes[cells[0].range].first == UInt8(ascii: "#")
   }
 
-  package func comment(line: Int) -> DatasetError {
-    DatasetError(
+  package func comment(line: Int) -> InputError {
+    InputError(
       file, "line \(line) is a comment",
       expected: "names or numbers; to get it: \(FileFormat.filter(file, through: "grep -v '^#'"))")
   }

@@ -89,9 +89,9 @@ package enum FileFormat: Equatable, CaseIterable {
   /// The refusal of a file of this format.
   ///
   /// - Parameter expected: what should be there instead.
-  package func refusal(of path: String, expected: String) -> DatasetError {
+  package func refusal(of path: String, expected: String) -> InputError {
     let remedy = command(for: path).map { "; to get it: \($0)" } ?? ""
-    return DatasetError(path, "is \(name)", expected: expected + remedy)
+    return InputError(path, "is \(name)", expected: expected + remedy)
   }
 
   /// Refuses bytes that have the mark of a format.
@@ -104,7 +104,7 @@ package enum FileFormat: Equatable, CaseIterable {
   package static func refuse(
     _ bytes: some Collection<UInt8>, size: Int, of path: String, for content: Content,
     expected: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     if let format = FileFormat(bytes, size: size, for: content) {
       throw format.refusal(of: path, expected: expected)
     }
@@ -113,7 +113,7 @@ package enum FileFormat: Equatable, CaseIterable {
 
 extension InputFile {
   /// The first bytes, by which a format is known.
-  package func start() throws(DatasetError) -> [UInt8] {
+  package func start() throws(InputError) -> [UInt8] {
     try read(0..<min(count, FileFormat.startSize))
   }
 }

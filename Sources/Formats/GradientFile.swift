@@ -31,16 +31,16 @@ public struct GradientFile: Sendable {
     let columns: Range<Int>
   }
 
-  /// - Throws: `DatasetError` naming the file, and the tensor whose name, shape or type does not
+  /// - Throws: `InputError` naming the file, and the tensor whose name, shape or type does not
   ///   fit the weights.
-  public init(path: String, of weights: WeightFile) throws(DatasetError) {
+  public init(path: String, of weights: WeightFile) throws(InputError) {
     self.path = path
     columnCount = weights.count
     tensors = weights.tensors
     if path.hasSuffix(".npy") {
       let array = try NPYFile(path: path)
       guard let type = array.type.floatingPoint else {
-        throw DatasetError(
+        throw InputError(
           path, "holds no floating-point numbers", expected: "<f2, <f4 or <f8",
           got: array.type.rawValue)
       }
@@ -57,34 +57,34 @@ public struct GradientFile: Sendable {
         (rowCount, parts) = try Self.parts(of: weights, in: file)
       }
     }
-    guard rowCount > 0 else { throw DatasetError(path, "holds no gradients: its rows are 0") }
+    guard rowCount > 0 else { throw InputError(path, "holds no gradients: its rows are 0") }
   }
 
   /// From a tensor for each one of the weights.
   private static func parts(
     of weights: WeightFile, in file: SafetensorsFile
-  ) throws(DatasetError) -> (rows: Int, [Part]) {
+  ) throws(InputError) -> (rows: Int, [Part]) {
     if let stranger = file.tensors.first(where: { weights.file.tensor($0.name) == nil }) {
-      throw DatasetError(
+      throw InputError(
         file.path, "tensor '\(stranger.name)' is none of \(weights.path)",
-        expected: DatasetError.list(weights.tensors.map(\.name)))
+        expected: InputError.list(weights.tensors.map(\.name)))
     }
     var rows: Int?
     var parts: [Part] = []
     for tensor in weights.tensors {
       guard let entry = file.tensor(tensor.name) else {
-        throw DatasetError(
+        throw InputError(
           file.path,
           "tensor '\(tensor.name)' of \(weights.path) has no gradients (--exclude leaves it as it "
             + "is)",
-          expected: DatasetError.list(weights.tensors.map(\.name)),
-          got: DatasetError.list(file.tensors.map(\.name)))
+          expected: InputError.list(weights.tensors.map(\.name)),
+          got: InputError.list(file.tensors.map(\.name)))
       }
       guard !entry.shape.isEmpty, Array(entry.shape.dropFirst()) == tensor.shape,
         rows == nil || rows == entry.shape[0]
       else {
         let shape = ([rows.map(String.init) ?? "rows"] + tensor.shape.map(String.init))
-        throw DatasetError(
+        throw InputError(
           file.path, "the gradients of tensor '\(tensor.name)' do not fit",
           expected: "shape [\(shape.joined(separator: ", "))]", got: "\(entry.shape)")
       }
@@ -102,12 +102,12 @@ public struct GradientFile: Sendable {
   private static func parts(
     of weights: WeightFile, array shape: [Int], _ type: TensorType, _ name: String,
     _ input: InputFile, offset: Int
-  ) throws(DatasetError) -> (rows: Int, [Part]) {
+  ) throws(InputError) -> (rows: Int, [Part]) {
     let all = weights.entries.filter(\.dtype.isFloatingPoint)
     let allCount = all.reduce(0) { $0 + $1.count }
     guard shape.count == 2, shape[1] == weights.count || shape[1] == allCount else {
       let alternative = allCount == weights.count ? "" : ", or [rows, \(allCount)] with all others"
-      throw DatasetError(
+      throw InputError(
         input.path, "\(name) does not fit the weights of \(weights.path)",
         expected: "shape [rows, \(weights.count)] for \(weights.tensors.count) tensors"
           + alternative, got: "\(shape)")
@@ -131,9 +131,9 @@ public struct GradientFile: Sendable {
 
   private static func floatingPoint(
     _ tensor: TensorEntry, _ path: String
-  ) throws(DatasetError) -> TensorType {
+  ) throws(InputError) -> TensorType {
     guard tensor.dtype.isFloatingPoint else {
-      throw DatasetError(
+      throw InputError(
         path, "the gradients of tensor '\(tensor.name)' are of another type",
         expected: TensorType.floatingPointNames, got: tensor.dtype.rawValue)
     }
@@ -146,12 +146,12 @@ public struct GradientFile: Sendable {
   /// Reads some columns of a row, in single precision.
   ///
   /// - Parameter numbers: shape [columns.count].
-  /// - Throws: `DatasetError` naming the tensor and the row of a number that is not finite.
+  /// - Throws: `InputError` naming the tensor and the row of a number that is not finite.
   public func read(
     row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Float>
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     try read(row: row, columns: columns, into: numbers) {
-      input, offset, type, part throws(DatasetError) in
+      input, offset, type, part throws(InputError) in
       try input.read(at: offset, type: type, into: part)
     }
     try check(
@@ -162,12 +162,12 @@ public struct GradientFile: Sendable {
   /// Reads some columns of a row, as they are.
   ///
   /// - Parameter numbers: shape [columns.count].
-  /// - Throws: `DatasetError` naming the tensor and the row of a number that is not finite.
+  /// - Throws: `InputError` naming the tensor and the row of a number that is not finite.
   public func read(
     row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Double>
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     try read(row: row, columns: columns, into: numbers) {
-      input, offset, type, part throws(DatasetError) in
+      input, offset, type, part throws(InputError) in
       try input.read(at: offset, type: type, into: part)
     }
     try check(numbers, at: numbers.firstIndex { !$0.isFinite }, "", row, columns)
@@ -176,9 +176,9 @@ public struct GradientFile: Sendable {
   /// Has `fill` read each part of some columns of a row, from where it begins in its file.
   private func read<Number>(
     row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Number>,
-    _ fill: (InputFile, Int, TensorType, UnsafeMutableBufferPointer<Number>) throws(DatasetError) ->
+    _ fill: (InputFile, Int, TensorType, UnsafeMutableBufferPointer<Number>) throws(InputError) ->
       Void
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     precondition(
       row >= 0 && row < rowCount && columns.lowerBound >= 0 && columns.upperBound <= columnCount
         && numbers.count == columns.count,
@@ -199,11 +199,11 @@ public struct GradientFile: Sendable {
     _ numbers: UnsafeMutableBufferPointer<Number>, at element: Int?, _ precision: String,
     _ row: Int,
     _ columns: Range<Int>
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     guard let element else { return }
     let column = columns.lowerBound + element
     let tensor = tensors.first { $0.range.contains(column) }!
-    throw DatasetError(
+    throw InputError(
       path, "tensor '\(tensor.name)', row \(row): a gradient is not finite\(precision)",
       got: "\(numbers[element]) at element \(column - tensor.range.lowerBound)")
   }

@@ -19,7 +19,7 @@ package struct GzipReader: ~Copyable {
   private var trailing = 0
 
   /// - Parameter compressed: must outlive the reader.
-  package init(_ compressed: UnsafeRawBufferPointer, file: String) throws(DatasetError) {
+  package init(_ compressed: UnsafeRawBufferPointer, file: String) throws(InputError) {
     self.file = file
     self.compressed = compressed
     stream = .allocate(capacity: 1)
@@ -28,7 +28,7 @@ package struct GzipReader: ~Copyable {
     // 15: the largest window; 16: a gzip header and its check sum are demanded.
     let status = inflateInit2_(
       stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-    guard status == Z_OK else { throw DatasetError(file, "zlib cannot start: code \(status)") }
+    guard status == Z_OK else { throw InputError(file, "zlib cannot start: code \(status)") }
   }
 
   deinit {
@@ -38,7 +38,7 @@ package struct GzipReader: ~Copyable {
   }
 
   /// The next `count` bytes; fewer when the stream ends before.
-  package mutating func read(_ count: Int) throws(DatasetError) -> [UInt8] {
+  package mutating func read(_ count: Int) throws(InputError) -> [UInt8] {
     var bytes: [UInt8] = []
     // Ordinary files never grow past this and are not copied again.
     bytes.reserveCapacity(min(count, 16 * compressed.count))
@@ -50,20 +50,20 @@ package struct GzipReader: ~Copyable {
   }
 
   /// Checks that the data end here, that each check sum is right and that nothing else follows.
-  package mutating func finish() throws(DatasetError) {
+  package mutating func finish() throws(InputError) {
     while !ended {
       guard try inflatePiece(limit: 1).isEmpty else {
-        throw DatasetError(file, "holds more data than its header announces")
+        throw InputError(file, "holds more data than its header announces")
       }
     }
     guard trailing == 0 else {
-      throw DatasetError(file, "\(trailing) bytes follow the end of the gzip data")
+      throw InputError(file, "\(trailing) bytes follow the end of the gzip data")
     }
   }
 
   private mutating func inflatePiece(
     limit: Int
-  ) throws(DatasetError) -> UnsafeBufferPointer<UInt8> {
+  ) throws(InputError) -> UnsafeBufferPointer<UInt8> {
     if stream.pointee.avail_in == 0 && handed < compressed.count {
       let next = compressed[handed...].prefix(1 << 30)
       stream.pointee.next_in = UnsafeMutablePointer(
@@ -78,18 +78,18 @@ package struct GzipReader: ~Copyable {
     switch status {
     case Z_OK: break
     case Z_STREAM_END: try beginNextMember()
-    case Z_BUF_ERROR: throw DatasetError(file, "the gzip data ends early, after \(handed) bytes")
+    case Z_BUF_ERROR: throw InputError(file, "the gzip data ends early, after \(handed) bytes")
     default:
       let reason = stream.pointee.msg.map { String(cString: $0) } ?? "code \(status)"
       let position = handed - Int(stream.pointee.avail_in)
-      throw DatasetError(file, "corrupt gzip data near byte \(position): \(reason)")
+      throw InputError(file, "corrupt gzip data near byte \(position): \(reason)")
     }
     let produced = room - Int(stream.pointee.avail_out)
     return UnsafeBufferPointer(rebasing: piece[..<produced])
   }
 
   /// Goes on behind a member's end; what is no member stays for `finish()`.
-  private mutating func beginNextMember() throws(DatasetError) {
+  private mutating func beginNextMember() throws(InputError) {
     let end = handed - Int(stream.pointee.avail_in)
     let next = compressed[end...].firstIndex { $0 != 0 } ?? compressed.count
     guard compressed[next...].starts(with: Self.magic) else {
@@ -98,7 +98,7 @@ package struct GzipReader: ~Copyable {
       return
     }
     let status = inflateReset(stream)
-    guard status == Z_OK else { throw DatasetError(file, "zlib cannot go on: code \(status)") }
+    guard status == Z_OK else { throw InputError(file, "zlib cannot go on: code \(status)") }
     stream.pointee.avail_in = 0
     handed = next
   }

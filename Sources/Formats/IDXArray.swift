@@ -14,18 +14,18 @@ public struct IDXArray: Sendable {
   /// Reads a file, which is inflated when it starts as gzip data do, whatever its name.
   ///
   /// - Parameter rank: how many dimensions the array must have: 3 for images, 1 for labels.
-  /// - Throws: `DatasetError` naming the file, what was expected and what was found.
-  public init(path: String, rank: Int) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file, what was expected and what was found.
+  public init(path: String, rank: Int) throws(InputError) {
     let input = try InputFile(path)
     try self.init(bytes: try input.read(0..<input.count), file: path, rank: rank)
   }
 
   /// The same for a file's bytes in memory.
-  package init(bytes: [UInt8], file: String, rank: Int) throws(DatasetError) {
+  package init(bytes: [UInt8], file: String, rank: Int) throws(InputError) {
     self.file = file
     let headerSize = Self.headerSize(rank)
     if bytes.starts(with: GzipReader.magic) {
-      (shape, values) = try bytes.withUnsafeBufferPointer { compressed throws(DatasetError) in
+      (shape, values) = try bytes.withUnsafeBufferPointer { compressed throws(InputError) in
         var reader = try GzipReader(UnsafeRawBufferPointer(compressed), file: file)
         let header = try reader.read(headerSize)
         let (shape, count) = try Self.shape(header, size: .max, file: file, rank: rank)
@@ -51,30 +51,30 @@ public struct IDXArray: Sendable {
   ///   - size: of the whole array with its header.
   private static func shape(
     _ start: some Collection<UInt8>, size: Int, file: String, rank: Int
-  ) throws(DatasetError) -> (shape: [Int], count: Int) {
+  ) throws(InputError) -> (shape: [Int], count: Int) {
     let header = Array(start.prefix(headerSize(rank)))
     guard header.count >= 4 else {
-      throw DatasetError(
+      throw InputError(
         file, "too short for an IDX file", expected: "at least 4 bytes", got: "\(header.count)")
     }
     guard header[0] == 0 && header[1] == 0 else {
       try FileFormat.refuse(
         start, size: size, of: file, for: .numbers, expected: "an IDX file, plain or gzip")
-      throw DatasetError(
+      throw InputError(
         file, "not an IDX file", expected: "first bytes \(hex([0, 0, 8, UInt8(rank)]))",
         got: hex(header.prefix(4)))
     }
     guard header[2] == 8 else {
-      throw DatasetError(
+      throw InputError(
         file, "unsupported IDX element type", expected: "08 (unsigned bytes)",
         got: hex([header[2]]))
     }
     guard header[3] == UInt8(rank) else {
-      throw DatasetError(
+      throw InputError(
         file, "wrong kind of IDX file", expected: kind(rank), got: kind(Int(header[3])))
     }
     guard header.count == headerSize(rank) else {
-      throw DatasetError(
+      throw InputError(
         file, "the IDX header ends early", expected: "\(headerSize(rank)) bytes",
         got: "\(header.count) bytes")
     }
@@ -82,14 +82,14 @@ public struct IDXArray: Sendable {
       header[offset..<offset + 4].reduce(0) { $0 << 8 | Int($1) }
     }
     guard let count = product(shape) else {
-      throw DatasetError(file, "its dimensions \(shape) overflow a 64-bit size")
+      throw InputError(file, "its dimensions \(shape) overflow a 64-bit size")
     }
     return (shape, count)
   }
 
-  private static func check(count: Int, expected: Int, file: String) throws(DatasetError) {
+  private static func check(count: Int, expected: Int, file: String) throws(InputError) {
     guard count == expected else {
-      throw DatasetError(
+      throw InputError(
         file, count < expected ? "too short" : "too long",
         expected: "\(expected) bytes after its header", got: "\(count)")
     }

@@ -3,7 +3,7 @@ extension InputFile {
   /// rounded, all others are exact.
   package func read(
     at offset: Int, type: TensorType, into floats: UnsafeMutableBufferPointer<Float>
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     precondition(type.isFloatingPoint, "numbers of type \(type.rawValue)")
     if type == .float32 { return try read(at: offset, into: UnsafeMutableRawBufferPointer(floats)) }
     // Pieces that stay in a core's cache until they are converted.
@@ -28,7 +28,7 @@ extension InputFile {
   /// exact.
   package func read(
     at offset: Int, type: TensorType, into doubles: UnsafeMutableBufferPointer<Double>
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     guard type != .float64 else {
       return try read(at: offset, into: UnsafeMutableRawBufferPointer(doubles))
     }

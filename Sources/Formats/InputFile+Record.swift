@@ -6,7 +6,7 @@ extension InputFile {
 
   /// What ranks compare: the digests of the file's start, and of all of it. More than 128 MiB are
   /// sampled, in 2048 pieces of 16 KiB from its first byte to its last.
-  package func record() throws(DatasetError) -> FileRecord {
+  package func record() throws(InputError) -> FileRecord {
     let isSampled = count > FileRecord.largestWhole
     let size = isSampled ? Self.sampleSize : 1 << 20
     let contents = SHA256()

@@ -19,10 +19,10 @@ struct JSONScanner {
 
   /// Reads an object, calling `member` at each value; no key may occur twice.
   mutating func object(
-    _ member: (inout JSONScanner, _ key: String) throws(DatasetError) -> Void
-  ) throws(DatasetError) {
+    _ member: (inout JSONScanner, _ key: String) throws(InputError) -> Void
+  ) throws(InputError) {
     var keys: Set<String> = []
-    try list(from: UInt8(ascii: "{"), to: UInt8(ascii: "}")) { scanner throws(DatasetError) in
+    try list(from: UInt8(ascii: "{"), to: UInt8(ascii: "}")) { scanner throws(InputError) in
       let start = scanner.nextPosition()
       let key = try scanner.string()
       guard keys.insert(key).inserted else {
@@ -34,15 +34,15 @@ struct JSONScanner {
   }
 
   /// Reads an array of integers.
-  mutating func integers() throws(DatasetError) -> [Int] {
+  mutating func integers() throws(InputError) -> [Int] {
     var integers: [Int] = []
-    try list(from: UInt8(ascii: "["), to: UInt8(ascii: "]")) { scanner throws(DatasetError) in
+    try list(from: UInt8(ascii: "["), to: UInt8(ascii: "]")) { scanner throws(InputError) in
       integers.append(try scanner.integer())
     }
     return integers
   }
 
-  mutating func string() throws(DatasetError) -> String {
+  mutating func string() throws(InputError) -> String {
     try take(UInt8(ascii: "\""))
     var characters: [UInt8] = []
     while position < text.count {
@@ -59,14 +59,14 @@ struct JSONScanner {
   }
 
   /// Checks that only white space is left.
-  mutating func end() throws(DatasetError) {
+  mutating func end() throws(InputError) {
     guard nextPosition() == text.count else {
       throw error("the header goes on after its end", at: position)
     }
   }
 
-  func error(_ problem: String, at position: Int) -> DatasetError {
-    DatasetError(file, "byte \(origin + position): \(problem)")
+  func error(_ problem: String, at position: Int) -> InputError {
+    InputError(file, "byte \(origin + position): \(problem)")
   }
 
   /// The position of the next character that is not white space.
@@ -79,15 +79,15 @@ struct JSONScanner {
 
   private mutating func list(
     from opening: UInt8, to closing: UInt8,
-    _ element: (inout JSONScanner) throws(DatasetError) -> Void
-  ) throws(DatasetError) {
+    _ element: (inout JSONScanner) throws(InputError) -> Void
+  ) throws(InputError) {
     try take(opening)
     if skip(closing) { return }
     repeat { try element(&self) } while skip(UInt8(ascii: ","))
     try take(closing)
   }
 
-  private mutating func integer() throws(DatasetError) -> Int {
+  private mutating func integer() throws(InputError) -> Int {
     let start = nextPosition()
     while position < text.count, (0x30...0x39).contains(text[position]) { position += 1 }
     let digits = text[start..<position]
@@ -102,7 +102,7 @@ struct JSONScanner {
   }
 
   /// What follows a backslash.
-  private mutating func escape() throws(DatasetError) -> Unicode.Scalar {
+  private mutating func escape() throws(InputError) -> Unicode.Scalar {
     let start = position - 1
     guard position < text.count else { throw error("the text ends within a string", at: position) }
     let letter = text[position]
@@ -130,7 +130,7 @@ struct JSONScanner {
     return UTF16.decode(UTF16.EncodedScalar([high, low]))
   }
 
-  private mutating func codeUnit() throws(DatasetError) -> UInt16 {
+  private mutating func codeUnit() throws(InputError) -> UInt16 {
     let digits = text[position...].prefix(4)
     guard digits.count == 4, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
       let unit = UInt16(String(decoding: digits, as: UTF8.self), radix: 16)
@@ -139,7 +139,7 @@ struct JSONScanner {
     return unit
   }
 
-  private mutating func take(_ character: UInt8) throws(DatasetError) {
+  private mutating func take(_ character: UInt8) throws(InputError) {
     guard skip(character) else { throw unexpected("'\(Character(Unicode.Scalar(character)))'") }
   }
 
@@ -149,7 +149,7 @@ struct JSONScanner {
     return true
   }
 
-  private func unexpected(_ expected: String) -> DatasetError {
+  private func unexpected(_ expected: String) -> InputError {
     guard position < text.count else {
       return error("the text ends: expected \(expected)", at: position)
     }

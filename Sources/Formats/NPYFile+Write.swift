@@ -5,15 +5,15 @@ extension NPYFile {
   /// - Parameters:
   ///   - values: in row-major order.
   ///   - shape: of any dimensions.
-  /// - Throws: `DatasetError` with the system's reason; what was under the name before remains.
+  /// - Throws: `InputError` with the system's reason; what was under the name before remains.
   public static func write(
     _ values: [Double], shape: [Int], to path: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     precondition(
       product(shape) == values.count, "an array of shape \(shape) with \(values.count) values")
-    try AtomicFile.write(to: path) { file throws(DatasetError) in
+    try AtomicFile.write(to: path) { file throws(InputError) in
       try file.write(NPYHeader.bytes(type: .float64, shape: shape))
-      try values.withUnsafeBufferPointer { values throws(DatasetError) in
+      try values.withUnsafeBufferPointer { values throws(InputError) in
         try file.write(UnsafeRawBufferPointer(values))
       }
     }

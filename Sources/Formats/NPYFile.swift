@@ -17,12 +17,12 @@ public struct NPYFile {
   /// Shape of one example.
   package var exampleShape: [Int] { Array(shape.dropFirst()) }
 
-  /// - Throws: `DatasetError` naming the file, what was expected and what was found.
-  package init(path: String) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file, what was expected and what was found.
+  package init(path: String) throws(InputError) {
     input = try InputFile(path)
     self.path = path
     guard input.count >= 10 else {
-      throw DatasetError(
+      throw InputError(
         path, "too short for an NPY file", expected: "at least 10 bytes", got: "\(input.count)")
     }
     let start: [UInt8] = try input.read(0..<10)
@@ -30,20 +30,20 @@ public struct NPYFile {
       try FileFormat.refuse(
         try input.start(), size: input.count, of: path, for: .numbers,
         expected: "a NumPy array, as numpy.save writes it")
-      throw DatasetError(
+      throw InputError(
         path, "not an NPY file", expected: "first bytes \(hex(NPYHeader.magic))",
         got: hex(start[..<6]))
     }
     // Version 1.0 has a length of two bytes, 2.0 and 3.0 of four.
     let (major, minor) = (start[6], start[7])
     guard (1...3).contains(major), minor == 0 else {
-      throw DatasetError(
+      throw InputError(
         path, "unknown version of the NPY format", expected: "1.0, 2.0 or 3.0",
         got: "\(major).\(minor)")
     }
     let headerOffset = major == 1 ? 10 : 12
     guard input.count >= headerOffset else {
-      throw DatasetError(
+      throw InputError(
         path, "too short for an NPY file", expected: "at least \(headerOffset) bytes",
         got: "\(input.count)")
     }
@@ -52,13 +52,13 @@ public struct NPYFile {
       ? Int(try input.read(8..<10, as: UInt16.self)[0])
       : Int(try input.read(8..<12, as: UInt32.self)[0])
     guard size <= NPYHeader.largestSize else {
-      throw DatasetError(
+      throw InputError(
         path, "its header is too long", expected: "at most \(NPYHeader.largestSize) bytes",
         got: "\(size)")
     }
     dataOffset = headerOffset + size
     guard dataOffset <= input.count else {
-      throw DatasetError(
+      throw InputError(
         path, "the header ends beyond the file", expected: "at least \(dataOffset) bytes",
         got: "\(input.count)")
     }
@@ -67,12 +67,12 @@ public struct NPYFile {
     type = header.type
     shape = header.shape
     guard !shape.isEmpty else {
-      throw DatasetError(
+      throw InputError(
         path, "holds a single number", expected: "an array whose first dimension is the examples")
     }
     let (expected, got) = (count * type.byteCount, input.count - dataOffset)
     guard got == expected else {
-      throw DatasetError(
+      throw InputError(
         path, got < expected ? "too short" : "too long",
         expected: "\(expected) bytes after its header (\(type.rawValue), shape \(shape))",
         got: "\(got)")
@@ -80,15 +80,15 @@ public struct NPYFile {
   }
 
   /// The elements as bytes; `type` must be `uint8`.
-  package func bytes() throws(DatasetError) -> [UInt8] {
+  package func bytes() throws(InputError) -> [UInt8] {
     precondition(type == .uint8, "elements of type \(type.rawValue) are no bytes")
     return try input.read(dataOffset..<input.count)
   }
 
   /// The elements in single precision, rounded where they have more.
   ///
-  /// - Throws: `DatasetError` naming the first element that is not finite in single precision.
-  package func floats() throws(DatasetError) -> [Float] {
+  /// - Throws: `InputError` naming the first element that is not finite in single precision.
+  package func floats() throws(InputError) -> [Float] {
     switch type {
     case .float64: try finite { (word: UInt64) in Float(Double(bitPattern: word)) }
     case .float16: try finite { (word: UInt16) in Float(Float16(bitPattern: word)) }
@@ -106,8 +106,8 @@ public struct NPYFile {
 
   /// The elements as classes; `type` must be an integer's.
   ///
-  /// - Throws: `DatasetError` naming the first element that is negative or not below `limit`.
-  package func classes(below limit: Int) throws(DatasetError) -> [Int32] {
+  /// - Throws: `InputError` naming the first element that is negative or not below `limit`.
+  package func classes(below limit: Int) throws(InputError) -> [Int32] {
     switch type {
     case .uint8: try classes(of: UInt8.self, below: limit)
     case .int8: try classes(of: Int8.self, below: limit)
@@ -134,10 +134,10 @@ public struct NPYFile {
 
   private func finite<Word: FixedWidthInteger>(
     _ transform: (Word) -> Float
-  ) throws(DatasetError) -> [Float] {
+  ) throws(InputError) -> [Float] {
     let floats = try map(transform)
     if let element = floats.firstIndex(where: { !$0.isFinite }) {
-      throw DatasetError(
+      throw InputError(
         path, "element \(place(of: element)) is not finite in single precision",
         got: "\(floats[element])")
     }
@@ -146,7 +146,7 @@ public struct NPYFile {
 
   private func classes<Word: FixedWidthInteger>(
     of word: Word.Type, below limit: Int
-  ) throws(DatasetError) -> [Int32] {
+  ) throws(InputError) -> [Int32] {
     // −1 stands for what is none.
     let classes = try map { (word: Word) in
       Int(exactly: word).map { $0 >= 0 && $0 < limit ? Int32($0) : -1 } ?? -1
@@ -154,7 +154,7 @@ public struct NPYFile {
     if let element = classes.firstIndex(of: -1) {
       let start = dataOffset + element * type.byteCount
       let word = try input.read(start..<start + type.byteCount, as: Word.self)[0]
-      throw DatasetError(
+      throw InputError(
         path, "element \(place(of: element)) is no class", expected: "0 to \(limit - 1)",
         got: "\(word)")
     }
@@ -164,7 +164,7 @@ public struct NPYFile {
   /// All elements, read in pieces so that no second copy of them is held.
   private func map<Word: FixedWidthInteger, Result>(
     _ transform: (Word) -> Result
-  ) throws(DatasetError) -> [Result] {
+  ) throws(InputError) -> [Result] {
     let piece = 1 << 20
     var results: [Result] = []
     results.reserveCapacity(count)

@@ -50,7 +50,7 @@ package struct NPYHeader: Equatable {
   /// - Parameters:
   ///   - text: the dictionary and its padding.
   ///   - origin: where the text starts in the file; messages count bytes from the file's start.
-  package init(_ text: [UInt8], file: String, origin: Int) throws(DatasetError) {
+  package init(_ text: [UInt8], file: String, origin: Int) throws(InputError) {
     var scanner = PythonScanner(text, file: file, origin: origin)
     var (descr, fortranOrder, shape): (String?, Bool?, [Int]?) = (nil, nil, nil)
     try scanner.take("{")
@@ -61,7 +61,7 @@ package struct NPYHeader: Equatable {
       switch key {
       case "descr" where descr == nil:
         guard try scanner.next() != UInt8(ascii: "[") else {
-          throw DatasetError(
+          throw InputError(
             file, "holds records of several fields", expected: "an array of numbers")
         }
         descr = try scanner.string()
@@ -77,19 +77,19 @@ package struct NPYHeader: Equatable {
     try scanner.end()
     guard let descr, let fortranOrder, let shape else {
       let missing = descr == nil ? "descr" : fortranOrder == nil ? "fortran_order" : "shape"
-      throw DatasetError(file, "the NPY header has no '\(missing)'")
+      throw InputError(file, "the NPY header has no '\(missing)'")
     }
     guard let type = NPYType(rawValue: descr) else {
-      throw DatasetError(
+      throw InputError(
         file, "unsupported element type",
         expected: NPYType.allCases.map(\.rawValue).joined(separator: ", "), got: "'\(descr)'")
     }
     guard !fortranOrder else {
-      throw DatasetError(
+      throw InputError(
         file, "is stored in Fortran order", expected: "C order: numpy.ascontiguousarray(array)")
     }
     guard product(shape + [type.byteCount]) != nil else {
-      throw DatasetError(file, "its shape \(shape) overflows a 64-bit size")
+      throw InputError(file, "its shape \(shape) overflows a 64-bit size")
     }
     self.type = type
     self.shape = shape
@@ -110,13 +110,13 @@ private struct PythonScanner {
   }
 
   /// The next character that is no space, not taken.
-  package mutating func next() throws(DatasetError) -> UInt8 {
+  package mutating func next() throws(InputError) -> UInt8 {
     while position < text.count, [0x20, 0x0A, 0x0D, 0x09].contains(text[position]) { position += 1 }
     guard position < text.count else { throw error("the NPY header ends early", at: position) }
     return text[position]
   }
 
-  mutating func take(_ character: Character) throws(DatasetError) {
+  mutating func take(_ character: Character) throws(InputError) {
     guard try next() == character.asciiValue else {
       throw error("expected '\(character)' in the NPY header", at: position)
     }
@@ -124,7 +124,7 @@ private struct PythonScanner {
   }
 
   /// A string in either kind of quotes, without escapes.
-  mutating func string() throws(DatasetError) -> String {
+  mutating func string() throws(InputError) -> String {
     let quote = try next()
     guard quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") else {
       throw error("expected a string in the NPY header", at: position)
@@ -142,7 +142,7 @@ private struct PythonScanner {
     return String(decoding: text[start..<end], as: UTF8.self)
   }
 
-  mutating func bool() throws(DatasetError) -> Bool {
+  mutating func bool() throws(InputError) -> Bool {
     _ = try next()
     for (word, value) in [("True", true), ("False", false)]
     where text[position...].starts(with: word.utf8) {
@@ -153,7 +153,7 @@ private struct PythonScanner {
   }
 
   /// A tuple of sizes: (), (3,), (3, 4).
-  mutating func tuple() throws(DatasetError) -> [Int] {
+  mutating func tuple() throws(InputError) -> [Int] {
     var sizes: [Int] = []
     try take("(")
     while try next() != UInt8(ascii: ")") {
@@ -164,7 +164,7 @@ private struct PythonScanner {
     return sizes
   }
 
-  private mutating func size() throws(DatasetError) -> Int {
+  private mutating func size() throws(InputError) -> Int {
     let digits = text[position...].prefix { $0 >= 0x30 && $0 <= 0x39 }
     guard let size = Int(String(decoding: digits, as: UTF8.self)) else {
       throw error("expected a size in the NPY header", at: position)
@@ -176,14 +176,14 @@ private struct PythonScanner {
   }
 
   /// Checks that nothing but padding follows.
-  mutating func end() throws(DatasetError) {
+  mutating func end() throws(InputError) {
     guard let rest = text[position...].firstIndex(where: { $0 != 0x20 && $0 != 0x0A }) else {
       return
     }
     throw error("text after the NPY header's dictionary", at: rest)
   }
 
-  func error(_ problem: String, at position: Int) -> DatasetError {
-    DatasetError(file, "byte \(origin + position): \(problem)")
+  func error(_ problem: String, at position: Int) -> InputError {
+    InputError(file, "byte \(origin + position): \(problem)")
   }
 }

@@ -10,8 +10,8 @@ public final class OutputFile {
   private var isOpen = true
 
   /// - Parameter digest: is given all that is written.
-  /// - Throws: `DatasetError` where there is a file of that name already, or none can be made.
-  public init(_ path: String, digest: SHA256? = nil) throws(DatasetError) {
+  /// - Throws: `InputError` where there is a file of that name already, or none can be made.
+  public init(_ path: String, digest: SHA256? = nil) throws(InputError) {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .system(path, "cannot create a file in its directory") }
     self.path = path
@@ -22,7 +22,7 @@ public final class OutputFile {
   deinit { if isOpen { close(descriptor) } }
 
   /// Appends bytes.
-  public func write(_ bytes: UnsafeRawBufferPointer) throws(DatasetError) {
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(InputError) {
     digest?.add(bytes)
     count += bytes.count
     var rest = bytes[...]
@@ -36,8 +36,8 @@ public final class OutputFile {
   }
 
   /// Appends bytes.
-  public func write(_ bytes: [UInt8]) throws(DatasetError) {
-    try bytes.withUnsafeBufferPointer { bytes throws(DatasetError) in
+  public func write(_ bytes: [UInt8]) throws(InputError) {
+    try bytes.withUnsafeBufferPointer { bytes throws(InputError) in
       try write(UnsafeRawBufferPointer(bytes))
     }
   }
@@ -46,7 +46,7 @@ public final class OutputFile {
   ///
   /// - Returns: its size.
   @discardableResult
-  public func finish() throws(DatasetError) -> Int {
+  public func finish() throws(InputError) -> Int {
     guard fsync(descriptor) == 0 else { throw .system(path, "cannot write to disk") }
     isOpen = false
     guard close(descriptor) == 0 else { throw .system(path, "cannot write") }

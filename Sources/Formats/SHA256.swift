@@ -34,8 +34,8 @@ public final class SHA256 {
 
   /// That of a file, read from its start to its end.
   ///
-  /// - Throws: `DatasetError` where it cannot be read.
-  public static func ofFile(_ path: String) throws(DatasetError) -> String {
+  /// - Throws: `InputError` where it cannot be read.
+  public static func ofFile(_ path: String) throws(InputError) -> String {
     let file = try InputFile(path)
     let digest = SHA256()
     var offset = 0

@@ -10,31 +10,31 @@ extension SafetensorsFile {
   /// appears under its name only when it is complete and on the disk.
   ///
   /// - Parameter metadata: text about the file, written in the order of its keys' bytes.
-  /// - Throws: `DatasetError` with the system's reason; what was under the name before remains.
+  /// - Throws: `InputError` with the system's reason; what was under the name before remains.
   public static func write(
     _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let header = try header(tensors, metadata: metadata, file: path)
-    try AtomicFile.write(to: path) { file throws(DatasetError) in
+    try AtomicFile.write(to: path) { file throws(InputError) in
       try write(header, tensors, to: file)
     }
   }
 
   /// Writes single-precision tensors in the order given.
-  public static func write(_ tensors: [NamedTensor], to file: OutputFile) throws(DatasetError) {
+  public static func write(_ tensors: [NamedTensor], to file: OutputFile) throws(InputError) {
     try write(header(tensors, metadata: [:], file: file.path), tensors, to: file)
   }
 
   private static func write(
     _ header: [UInt8], _ tensors: [NamedTensor], to file: OutputFile
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     try file.write(header)
     for tensor in tensors { try file.write(UnsafeRawBufferPointer(tensor.values)) }
   }
 
   private static func header(
     _ tensors: [NamedTensor], metadata: [String: String], file: String
-  ) throws(DatasetError) -> [UInt8] {
+  ) throws(InputError) -> [UInt8] {
     for (name, shape, values) in tensors {
       precondition(
         product(shape) == values.count,
@@ -48,17 +48,17 @@ extension SafetensorsFile {
   ///
   /// The file appears under its name only when it is complete and on the disk.
   ///
-  /// - Throws: `DatasetError` with the system's reason; what was under the name before remains.
+  /// - Throws: `InputError` with the system's reason; what was under the name before remains.
   public static func write(
     _ tensors: [(name: String, type: TensorType, shape: [Int], bytes: [UInt8])], to path: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     for (name, type, shape, bytes) in tensors {
       precondition(
         type.byteCount == 1 && product(shape) == bytes.count,
         "tensor '\(name)' of shape \(shape) with \(bytes.count) bytes")
     }
     let header = try header(tensors.map { ($0.name, $0.type, $0.shape) }, metadata: [:], file: path)
-    try AtomicFile.write(to: path) { file throws(DatasetError) in
+    try AtomicFile.write(to: path) { file throws(InputError) in
       try file.write(header)
       for tensor in tensors { try file.write(tensor.bytes) }
     }
@@ -70,8 +70,8 @@ extension SafetensorsFile {
   public static func write(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String] = [:],
     to file: OutputFile,
-    fill: (Int, UnsafeMutableRawBufferPointer) throws(DatasetError) -> Void
-  ) throws(DatasetError) {
+    fill: (Int, UnsafeMutableRawBufferPointer) throws(InputError) -> Void
+  ) throws(InputError) {
     try file.write(header(tensors, metadata: metadata, file: file.path))
     let sizes = tensors.map { $0.shape.reduce($0.type.byteCount, *) }
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: sizes.max() ?? 0, alignment: 64)
@@ -87,11 +87,11 @@ extension SafetensorsFile {
   private static func header(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String],
     file: String
-  ) throws(DatasetError) -> [UInt8] {
+  ) throws(InputError) -> [UInt8] {
     var header: [UInt8] = Array(headerText(tensors, metadata: metadata).utf8)
     header += Array(repeating: UInt8(ascii: " "), count: (64 - (8 + header.count) % 64) % 64)
     guard header.count <= SafetensorsHeader.largestSize else {
-      throw DatasetError(
+      throw InputError(
         file, "the header is too long",
         expected: "at most \(SafetensorsHeader.largestSize) bytes", got: "\(header.count)")
     }

@@ -13,12 +13,12 @@ public final class SafetensorsFile: Sendable {
   package let dataOffset: Int
   private let indexOfName: [String: Int]
 
-  /// - Throws: `DatasetError` naming the file and the byte or tensor at fault.
-  public init(path: String) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file and the byte or tensor at fault.
+  public init(path: String) throws(InputError) {
     self.path = path
     input = try InputFile(path)
     guard input.count >= 8 else {
-      throw DatasetError(
+      throw InputError(
         path, "too short for a safetensors file", expected: "at least 8 bytes",
         got: "\(input.count)")
     }
@@ -31,13 +31,13 @@ public final class SafetensorsFile: Sendable {
     }
     let size = try input.read(0..<8, as: UInt64.self)[0]
     guard size <= UInt64(SafetensorsHeader.largestSize) else {
-      throw DatasetError(
+      throw InputError(
         path, "not a safetensors file, or its header is too long",
         expected: "at most \(SafetensorsHeader.largestSize) bytes", got: "\(size)")
     }
     dataOffset = 8 + Int(size)
     guard dataOffset <= input.count else {
-      throw DatasetError(
+      throw InputError(
         path, "the header ends beyond the file", expected: "at least \(dataOffset) bytes",
         got: "\(input.count)")
     }
@@ -53,12 +53,12 @@ public final class SafetensorsFile: Sendable {
 
   /// A tensor's values in row-major order; F64 is rounded, all others are exact.
   ///
-  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or
+  /// - Throws: `InputError` when there is no such tensor or its type is not F16, BF16, F32 or
   ///   F64.
-  public func floats(_ name: String) throws(DatasetError) -> [Float] {
+  public func floats(_ name: String) throws(InputError) -> [Float] {
     let tensor = try floatingPointTensor(name)
     var values = [Float](repeating: 0, count: tensor.count)
-    try values.withUnsafeMutableBufferPointer { values throws(DatasetError) in
+    try values.withUnsafeMutableBufferPointer { values throws(InputError) in
       try input.read(
         at: dataOffset + tensor.range.lowerBound, type: tensor.dtype, into: values)
     }
@@ -67,9 +67,9 @@ public final class SafetensorsFile: Sendable {
 
   /// A tensor's values in row-major order, exactly.
   ///
-  /// - Throws: `DatasetError` when there is no such tensor or its type is not F16, BF16, F32 or
+  /// - Throws: `InputError` when there is no such tensor or its type is not F16, BF16, F32 or
   ///   F64.
-  public func doubles(_ name: String) throws(DatasetError) -> [Double] {
+  public func doubles(_ name: String) throws(InputError) -> [Double] {
     let tensor = try floatingPointTensor(name)
     guard tensor.dtype == .float64 else { return try floats(name).map(Double.init) }
     let start = dataOffset + tensor.range.lowerBound
@@ -79,27 +79,27 @@ public final class SafetensorsFile: Sendable {
 
   /// Fills memory with a tensor's bytes.
   ///
-  /// - Throws: `DatasetError` where there is no such tensor of that type and shape.
+  /// - Throws: `InputError` where there is no such tensor of that type and shape.
   public func read(
     _ name: String, type: TensorType, shape: [Int], into memory: UnsafeMutableRawBufferPointer
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     guard let tensor = tensor(name) else {
-      throw DatasetError(path, "there is no tensor '\(name)'")
+      throw InputError(path, "there is no tensor '\(name)'")
     }
     guard tensor.dtype == type, tensor.shape == shape, tensor.range.count == memory.count else {
-      throw DatasetError(
+      throw InputError(
         path, "tensor '\(name)' is another", expected: "\(type.rawValue), shape \(shape)",
         got: "\(tensor.dtype.rawValue), shape \(tensor.shape)")
     }
     try input.read(at: dataOffset + tensor.range.lowerBound, into: memory)
   }
 
-  private func floatingPointTensor(_ name: String) throws(DatasetError) -> TensorEntry {
+  private func floatingPointTensor(_ name: String) throws(InputError) -> TensorEntry {
     guard let tensor = tensor(name) else {
-      throw DatasetError(path, "there is no tensor '\(name)'")
+      throw InputError(path, "there is no tensor '\(name)'")
     }
     guard tensor.dtype.isFloatingPoint else {
-      throw DatasetError(
+      throw InputError(
         path, "tensor '\(name)' has another type", expected: TensorType.floatingPointNames,
         got: tensor.dtype.rawValue)
     }

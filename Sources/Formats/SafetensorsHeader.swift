@@ -15,21 +15,21 @@ struct SafetensorsHeader {
   /// - Parameters:
   ///   - text: the header alone, padding included.
   ///   - dataSize: how many bytes follow it in the file.
-  package init(_ text: [UInt8], dataSize: Int, file: String) throws(DatasetError) {
+  package init(_ text: [UInt8], dataSize: Int, file: String) throws(InputError) {
     let origin = 8
     guard String(validating: text, as: UTF8.self) != nil else {
-      throw DatasetError(
+      throw InputError(
         file, "byte \(origin + Self.validPrefix(of: text)): the header is not valid UTF-8")
     }
     guard text.first == UInt8(ascii: "{") else {
-      throw DatasetError(file, "byte \(origin): the header does not start with '{'")
+      throw InputError(file, "byte \(origin): the header does not start with '{'")
     }
     var tensors: [TensorEntry] = []
     var metadata: [String: String] = [:]
     var scanner = JSONScanner(text, file: file, origin: origin)
-    try scanner.object { scanner, name throws(DatasetError) in
+    try scanner.object { scanner, name throws(InputError) in
       if name == Self.metadataKey {
-        try scanner.object { scanner, key throws(DatasetError) in
+        try scanner.object { scanner, key throws(InputError) in
           metadata[key] = try scanner.string()
         }
       } else {
@@ -57,11 +57,11 @@ struct SafetensorsHeader {
   /// The description of one tensor; `scanner` is at its opening brace.
   private static func entry(
     _ name: String, from scanner: inout JSONScanner, file: String
-  ) throws(DatasetError) -> TensorEntry {
+  ) throws(InputError) -> TensorEntry {
     var dtype: TensorType?
     var shape: [Int]?
     var offsets: [Int]?
-    try scanner.object { scanner, key throws(DatasetError) in
+    try scanner.object { scanner, key throws(InputError) in
       let position = scanner.nextPosition()
       switch key {
       case "dtype":
@@ -77,18 +77,18 @@ struct SafetensorsHeader {
     }
     guard let dtype, let shape, let offsets else {
       let missing = dtype == nil ? "dtype" : shape == nil ? "shape" : "data_offsets"
-      throw DatasetError(file, "tensor '\(name)' has no \(missing)")
+      throw InputError(file, "tensor '\(name)' has no \(missing)")
     }
     guard offsets.count == 2, offsets[0] <= offsets[1] else {
-      throw DatasetError(
+      throw InputError(
         file, "tensor '\(name)': wrong data_offsets", expected: "[begin, end], begin ≤ end",
         got: "\(offsets)")
     }
     guard let size = product(shape + [dtype.byteCount]) else {
-      throw DatasetError(file, "tensor '\(name)': its shape \(shape) overflows a 64-bit size")
+      throw InputError(file, "tensor '\(name)': its shape \(shape) overflows a 64-bit size")
     }
     guard size == offsets[1] - offsets[0] else {
-      throw DatasetError(
+      throw InputError(
         file, "tensor '\(name)': wrong data_offsets \(offsets)",
         expected: "\(size) bytes (\(dtype.rawValue), shape \(shape))",
         got: "\(offsets[1] - offsets[0])")
@@ -97,19 +97,19 @@ struct SafetensorsHeader {
   }
 
   /// Every byte of the data belongs to exactly one tensor.
-  private func checkRanges(dataSize: Int, file: String) throws(DatasetError) {
+  private func checkRanges(dataSize: Int, file: String) throws(InputError) {
     var end = 0
     for tensor in tensors {
       guard tensor.range.lowerBound == end else {
         let problem = tensor.range.lowerBound < end ? "overlaps" : "leaves a gap after"
-        throw DatasetError(
+        throw InputError(
           file, "tensor '\(tensor.name)' \(problem) the tensor before it",
           expected: "data from byte \(end)", got: "\(tensor.range.lowerBound)")
       }
       end = tensor.range.upperBound
     }
     guard end == dataSize else {
-      throw DatasetError(
+      throw InputError(
         file, end > dataSize ? "the data end early" : "data follow the last tensor",
         expected: "\(end) bytes after the header", got: "\(dataSize)")
     }

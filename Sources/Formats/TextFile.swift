@@ -5,21 +5,21 @@ public enum TextFile {
 
   /// The text without the byte order mark that it may begin with.
   ///
-  /// - Throws: `DatasetError` where there is no such file, it is no regular file, is of another
+  /// - Throws: `InputError` where there is no such file, it is no regular file, is of another
   ///   format, is larger than `largest` bytes, or is not UTF-8.
-  public static func read(_ path: String) throws(DatasetError) -> String {
+  public static func read(_ path: String) throws(InputError) -> String {
     let file = try InputFile(path)
     try FileFormat.refuse(
       try file.start(), size: file.count, of: path, for: .text, expected: "a settings file in UTF-8"
     )
     guard file.count <= largest else {
-      throw DatasetError(
+      throw InputError(
         path, "too large for a settings file", expected: "at most \(largest) bytes",
         got: "\(file.count)")
     }
     let bytes: [UInt8] = try file.read(0..<file.count)
     guard let text = String(validating: bytes, as: UTF8.self) else {
-      throw DatasetError(path, "is not UTF-8 text")
+      throw InputError(path, "is not UTF-8 text")
     }
     return text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
   }

@@ -5,13 +5,13 @@ extension WeightFile {
   ///
   /// - Parameter isRequired: whether a tensor is among the weights in any case, so that a
   ///   `GradientFile` of them refuses to go without its gradients.
-  /// - Throws: `DatasetError` naming the file and what is wrong with it.
+  /// - Throws: `InputError` naming the file and what is wrong with it.
   public init(
     path: String, withGradientsIn gradients: String, isRequired: (TensorEntry) -> Bool
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let entries = try SafetensorsFile(path: path).tensors
     if let entry = entries.first(where: { isRequired($0) && $0.dtype.isUnreadableFloatingPoint }) {
-      throw DatasetError(
+      throw InputError(
         path, "the weights '\(entry.name)' are of another type (--exclude leaves them as they are)",
         expected: TensorType.floatingPointNames, got: entry.dtype.rawValue)
     }

@@ -42,7 +42,7 @@ public struct WeightFile: Sendable {
     let names = Set(tensors.map(\.name))
     return file.tensors.filter { !names.contains($0.name) }.map { entry in
       TensorContent(name: entry.name, type: entry.dtype, shape: entry.shape) {
-        memory throws(DatasetError) in
+        memory throws(InputError) in
         try file.input.read(at: file.dataOffset + entry.range.lowerBound, into: memory)
       }
     }
@@ -50,11 +50,11 @@ public struct WeightFile: Sendable {
 
   /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64; the others,
   ///   and those that it declines, have no place in the vector.
-  /// - Throws: `DatasetError` naming the file and what is wrong with it, or where no tensor is
+  /// - Throws: `InputError` naming the file and what is wrong with it, or where no tensor is
   ///   left.
   public init(
     path: String, isIncluded: (TensorEntry) -> Bool = { _ in true }
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     file = try SafetensorsFile(path: path)
     var tensors: [Tensor] = []
     var count = 0
@@ -66,24 +66,24 @@ public struct WeightFile: Sendable {
       count += entry.count
     }
     guard count > 0 else {
-      throw DatasetError(
+      throw InputError(
         path, "holds no weights of type \(TensorType.floatingPointNames) that are asked for",
-        got: DatasetError.list(file.tensors.map { "\($0.name) (\($0.dtype.rawValue))" }))
+        got: InputError.list(file.tensors.map { "\($0.name) (\($0.dtype.rawValue))" }))
     }
     self.tensors = tensors
   }
 
   /// Fills `weights`, shape [d]; F64 is rounded, all others are exact.
   ///
-  /// - Throws: `DatasetError` naming the tensor with a weight that is not finite in single
+  /// - Throws: `InputError` naming the tensor with a weight that is not finite in single
   ///   precision.
-  public func read(into weights: UnsafeMutableBufferPointer<Float>) throws(DatasetError) {
+  public func read(into weights: UnsafeMutableBufferPointer<Float>) throws(InputError) {
     precondition(weights.count == count, "\(weights.count) places for \(count) weights")
     for tensor in tensors {
       let values = UnsafeMutableBufferPointer(rebasing: weights[tensor.range])
       try file.input.read(at: offset(of: tensor), type: tensor.type, into: values)
       if let element = UnsafeBufferPointer(values).firstNonFinite {
-        throw DatasetError(
+        throw InputError(
           path, "tensor '\(tensor.name)' is not finite in single precision",
           got: "\(values[element]) at element \(element)")
       }
@@ -97,23 +97,23 @@ public struct WeightFile: Sendable {
   /// a weight of 0, which is written as 0. What is not in the vector is copied.
   ///
   /// - Parameter weights: shape [d].
-  /// - Throws: `DatasetError` with the system's reason, or naming the tensor whose type cannot hold
+  /// - Throws: `InputError` with the system's reason, or naming the tensor whose type cannot hold
   ///   a weight.
   public func write(
     _ weights: UnsafeBufferPointer<Float>, to path: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     precondition(weights.count == count, "\(weights.count) of \(count) weights")
     let tensorOfName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
-    try AtomicFile.write(to: path) { output throws(DatasetError) in
+    try AtomicFile.write(to: path) { output throws(InputError) in
       try SafetensorsFile.write(
         file.tensors.map { ($0.name, $0.dtype, $0.shape) }, metadata: file.metadata, to: output
-      ) { index, memory throws(DatasetError) in
+      ) { index, memory throws(InputError) in
         let entry = file.tensors[index]
         try file.input.read(at: file.dataOffset + entry.range.lowerBound, into: memory)
         guard let tensor = tensorOfName[entry.name] else { return }
         let values = UnsafeBufferPointer(rebasing: weights[tensor.range])
         if let element = tensor.type.replace(memory, by: values) {
-          throw DatasetError(
+          throw InputError(
             path, "tensor '\(tensor.name)' cannot hold a weight as \(tensor.type.rawValue)",
             got: "\(values[element]) at element \(element)")
         }

@@ -22,11 +22,11 @@ public final class AllGather<Element: BitwiseCopyable> {
     self.slices = slices
     self.rank = rank
     self.tag = tag
-    outgoing = Self.blocks(of: slices, rank)
+    outgoing = Self.chunks(of: slices, rank)
   }
 
-  private static func blocks(of slices: [Range<Int>], _ rank: Int) -> [Range<Int>] {
-    slices.count > 1 ? slices[rank].blocks.reversed() : []
+  private static func chunks(of slices: [Range<Int>], _ rank: Int) -> [Range<Int>] {
+    slices.count > 1 ? slices[rank].messageChunks.reversed() : []
   }
 
   /// Whether `advance` to `end` would send anything.
@@ -39,7 +39,8 @@ public final class AllGather<Element: BitwiseCopyable> {
     let others = slices.count - 1
     return slices.map {
       Traffic(
-        messages: others * $0.blocks.count, bytes: MemoryLayout<Element>.stride * others * $0.count)
+        messages: others * $0.messageChunks.count,
+        bytes: MemoryLayout<Element>.stride * others * $0.count)
     }
   }
 
@@ -75,7 +76,7 @@ public final class AllGather<Element: BitwiseCopyable> {
     try advance(to: slices[rank].upperBound, of: vector, on: world)
     try world.wait(for: &requests)
     requests = []
-    outgoing = Self.blocks(of: slices, rank)
+    outgoing = Self.chunks(of: slices, rank)
     isUnderWay = false
   }
 
@@ -91,7 +92,7 @@ public final class AllGather<Element: BitwiseCopyable> {
       slices.last!.upperBound == vector.count,
       "slices up to \(slices.last!.upperBound) of a vector of \(vector.count)")
     for source in 0..<slices.count where source != rank {
-      for block in slices[source].blocks {
+      for block in slices[source].messageChunks {
         requests.append(
           try world.receive(
             UnsafeMutableRawBufferPointer(

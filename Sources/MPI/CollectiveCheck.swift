@@ -10,13 +10,13 @@ extension Communicator {
   ///
   /// - Parameter size: one that has to be the same on all ranks, if there is one.
   func begin(_ operation: StaticString, size count: Int? = nil) throws {
-    place.operation = operation
+    status.operation = operation
     guard checksCollectives, size > 1 else { return }
     operations += 1
     let header =
       "operation \(operations): \(operation)" + (count.map { " of size \($0)" } ?? "")
     let (length, separator) = (256, UInt8(ascii: "\n"))
-    var own = Array("\(header)\n\(place.moment ?? "")".utf8.prefix(length - 1))
+    var own = Array("\(header)\n\(status.moment ?? "")".utf8.prefix(length - 1))
     own += [UInt8](repeating: separator, count: length - own.count)
     let all = try gather(own, counts: [Int](repeating: length, count: size))
     let lines = (0..<size).map {

@@ -25,7 +25,7 @@ public final class Communicator {
   /// What the ranks have opened for reading.
   var files = FileComparison()
   /// Where this rank is.
-  public var place = Place()
+  public var status = RankStatus()
   /// Whether ranks share cores, so that one that waits had better leave its core to the others.
   public let sharesCores: Bool
 

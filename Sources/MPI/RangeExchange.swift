@@ -66,7 +66,8 @@ public final class RangeExchange<Element: BitwiseCopyable> {
     var traffic = [Traffic](repeating: Traffic(), count: ranks)
     for move in moves where move.source != move.target {
       traffic[move.source] += Traffic(
-        messages: move.range.blocks.count, bytes: MemoryLayout<Element>.stride * move.range.count)
+        messages: move.range.messageChunks.count,
+        bytes: MemoryLayout<Element>.stride * move.range.count)
     }
     return traffic
   }
@@ -88,7 +89,7 @@ public final class RangeExchange<Element: BitwiseCopyable> {
         _ = part.update(fromContentsOf: source(move.range))
         continue
       }
-      for block in part.indices.blocks {
+      for block in part.indices.messageChunks {
         requests.append(
           try world.receive(
             UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[block])),
@@ -97,7 +98,7 @@ public final class RangeExchange<Element: BitwiseCopyable> {
     }
     for move in moves where move.source == rank && move.target != rank {
       let part = source(move.range)
-      for block in part.indices.blocks {
+      for block in part.indices.messageChunks {
         requests.append(
           try world.send(
             UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: part[block])), to: move.target,

@@ -79,7 +79,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
 
   /// What each rank sends for one such sum.
   public static func traffic(of microBatches: Partition, to slices: [Range<Int>]) -> [Traffic] {
-    let blocks = slices.map(\.blocks.count)
+    let blocks = slices.map(\.messageChunks.count)
     let allBlocks = blocks.reduce(0, +)
     return slices.indices.map { rank in
       let nodes = FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
@@ -179,7 +179,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     var incoming = 0
     for source in 0..<nodes.count where source != rank {
       for _ in nodes[source] {
-        for block in part(incoming).indices.blocks.reversed() {
+        for block in part(incoming).indices.messageChunks.reversed() {
           requests.append(
             try world.receive(
               UnsafeMutableRawBufferPointer(Vector(rebasing: part(incoming)[block])),
@@ -189,7 +189,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
       }
     }
     let blocks = slices.enumerated().flatMap { target, slice in
-      slice.blocks.map { (target: target, block: $0) }
+      slice.messageChunks.map { (target: target, block: $0) }
     }
     outgoing = blocks.filter { $0.target != rank }
     for (_, vector) in own.nodes.dropLast() {

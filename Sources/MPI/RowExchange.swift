@@ -35,7 +35,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
   ///
   /// - Parameter rows: how many ranks, from the first one on, have a row.
   public static func traffic(_ slices: [Range<Int>], rows: Int) -> [Traffic] {
-    let blocks = slices.map(\.blocks.count)
+    let blocks = slices.map(\.messageChunks.count)
     let d = slices.last!.upperBound
     return slices.indices.map { rank in
       guard rank < rows else { return Traffic() }
@@ -64,7 +64,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
     var requests: [MPI_Request?] = []
     for source in 0..<rows where source != rank {
       let part = part(of: source)
-      for block in part.indices.blocks {
+      for block in part.indices.messageChunks {
         requests.append(
           try world.receive(
             UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[block])),
@@ -76,7 +76,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
       // once.
       for step in 1..<slices.count {
         let target = (rank + step) % slices.count
-        for block in slices[target].blocks {
+        for block in slices[target].messageChunks {
           requests.append(
             try world.send(
               UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: row[block])), to: target,

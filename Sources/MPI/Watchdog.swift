@@ -27,7 +27,7 @@ struct Watchdog {
     while let (rank, text) = try world.nextNote() {
       if text.isEmpty {
         askers.insert(rank)
-        try world.note("\(world.place)", to: rank)
+        try world.note("\(world.status)", to: rank)
       } else {
         answers[rank] = text
       }
@@ -48,14 +48,14 @@ struct Watchdog {
       self.verdict = seconds + 3 * Self.grace(limit)
       return
     }
-    complain(report(on: world))
+    reportError(report(on: world))
     world.abort(status: 1)
   }
 
   private func report(on world: Communicator) -> String {
     let silent = (0..<world.size).filter { $0 != world.rank && answers[$0] == nil }
     let wait =
-      "rank \(world.rank) has waited \(Int(seconds)) s for other ranks (\(world.place)); "
+      "rank \(world.rank) has waited \(Int(seconds)) s for other ranks (\(world.status)); "
     if silent.isEmpty {
       return wait + "they have all been heard from, and wait too: \(name(answers)) "
         + "(--check-collectives tells where ranks part)"

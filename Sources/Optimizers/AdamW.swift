@@ -51,7 +51,7 @@ public final class AdamW: ShardedOptimizer {
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)
-    guard outcome.taken else { return outcome }
+    guard outcome.wasApplied else { return outcome }
     try clock.time(.update) {
       powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))
       let correction = Float(1 / (1 - powers.1).squareRoot())
@@ -84,10 +84,10 @@ public final class AdamW: ShardedOptimizer {
     return outcome
   }
 
-  public func adopt(
+  public func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) {
-    gradient.adopt(groups, partition, rank: world.rank)
+    gradient.updateZeros(groups, partition, rank: world.rank)
     for moment in [first, second] { gradient.parameters.clearZeros(of: moment.all) }
   }
 

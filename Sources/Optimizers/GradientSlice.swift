@@ -26,7 +26,7 @@ struct GradientSlice {
   }
 
   /// Goes on with other parameters that stay zero.
-  mutating func adopt(_ groups: ParameterGroups, _ partition: CellPartition, rank: Int) {
+  mutating func updateZeros(_ groups: ParameterGroups, _ partition: CellPartition, rank: Int) {
     parameters = ParameterSlice(partition, rank: rank, groups: groups)
   }
 

@@ -71,7 +71,7 @@ final class LevenbergMarquardt: ChangePredictingOptimizer {
       gradient, updating: &stepped, learningRate: learningRate, model: model, on: world,
       clock: clock
     ) { _ in }
-    guard outcome.taken else { return outcome }
+    guard outcome.wasApplied else { return outcome }
     let change = base.lastChange(from: parameters, to: UnsafeBufferPointer(copy.all))
     predictedChange = try predict(change, gradient, model, on: world, clock: clock)
     outcome.predictedChange = predictedChange
@@ -100,10 +100,10 @@ final class LevenbergMarquardt: ChangePredictingOptimizer {
     base.damping = rule.adapted(base.damping, actual: actual, predicted: predictedChange)
   }
 
-  func adopt(
+  func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) throws {
-    try base.adopt(groups, partition: partition, on: world)
+    try base.updateZeros(groups, partition: partition, on: world)
   }
 
   var state: OptimizerState { base.state }

@@ -98,8 +98,8 @@ public final class PhaseClock {
   ) throws(Failure) -> Result {
     let outer = inner
     inner = Cost()
-    let outerPhase = world?.place.phase
-    world?.place.phase = phase.rawValue
+    let outerPhase = world?.status.phase
+    world?.status.phase = phase.rawValue
     let sent = world?.traffic ?? Traffic()
     let start = ContinuousClock.now
     defer {
@@ -111,7 +111,7 @@ public final class PhaseClock {
         bytesRead: bytes)
       costs[phase] = (costs[phase] ?? Cost()) + own
       inner = outer + whole
-      world?.place.phase = outerPhase
+      world?.status.phase = outerPhase
     }
     if let error = Self.fault?(phase) as? Failure { throw error }
     return try body()

@@ -51,7 +51,7 @@ public final class SGD: ShardedOptimizer {
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)
-    guard outcome.taken else { return outcome }
+    guard outcome.wasApplied else { return outcome }
     try clock.time(.update) {
       let slice = self.gradient.parameters
       let (g, v) = (self.gradient.slice, velocity.pointer)
@@ -74,10 +74,10 @@ public final class SGD: ShardedOptimizer {
     return outcome
   }
 
-  public func adopt(
+  public func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) {
-    gradient.adopt(groups, partition, rank: world.rank)
+    gradient.updateZeros(groups, partition, rank: world.rank)
     gradient.parameters.clearZeros(of: velocity.all)
   }
 

@@ -31,7 +31,7 @@ public protocol ShardedOptimizer: AnyObject {
   /// - Parameters:
   ///   - groups: as they were, but for the parameters that stay zero.
   ///   - partition: as it was.
-  func adopt(
+  func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) throws
 
@@ -180,5 +180,5 @@ public struct StepOutcome: Sendable {
   }
 
   /// Whether the parameters were updated: not where the gradient holds an infinity or a NaN.
-  public var taken: Bool { gradientNorm.isFinite }
+  public var wasApplied: Bool { gradientNorm.isFinite }
 }

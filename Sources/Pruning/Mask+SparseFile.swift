@@ -53,9 +53,9 @@ extension Mask {
         (parts[$1].type.byteCount, $0) < (parts[$0].type.byteCount, $1)
       }
       parts = order.map { parts[$0] }
-      try AtomicFile.write(to: path) { file throws(DatasetError) in
+      try AtomicFile.write(to: path) { file throws(InputError) in
         try SafetensorsFile.write(parts.map { ($0.name, $0.type, $0.shape) }, to: file) {
-          index, memory throws(DatasetError) in try parts[index].fill(memory)
+          index, memory throws(InputError) in try parts[index].fill(memory)
         }
       }
     }

@@ -119,38 +119,38 @@ extension Mask {
   /// Reads this rank's slice of a mask file.
   ///
   /// - Parameter tensors: of the weights that the mask is for.
-  /// - Throws: `DatasetError` naming the file and the tensor where the mask is that of another
+  /// - Throws: `InputError` naming the file and the tensor where the mask is that of another
   ///   model, or no mask at all.
   public init(
     reading path: String, of tensors: [WeightTensor], slice: Range<Int>
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let file = try SafetensorsFile(path: path)
     self.init(slice: slice)
     // A mask without elements is of a tensor that has none.
     for entry in file.tensors where entry.count > 0 {
       guard let tensor = tensors.first(where: { $0.name == entry.name }) else {
-        throw DatasetError(
+        throw InputError(
           path, "a mask of another model: there are no weights '\(entry.name)'",
           expected: tensors.filter(\.isPrunable).map(\.name).joined(separator: ", "))
       }
       guard [.bool, .uint8].contains(entry.dtype) else {
-        throw DatasetError(
+        throw InputError(
           path, "tensor '\(entry.name)' is no mask", expected: "BOOL or U8",
           got: entry.dtype.rawValue)
       }
       guard entry.shape == tensor.shape else {
-        throw DatasetError(
+        throw InputError(
           path, "a mask of another model: tensor '\(entry.name)'",
           expected: "shape \(tensor.shape)", got: "\(entry.shape)")
       }
       var values = [UInt8](repeating: 0, count: entry.count)
-      try values.withUnsafeMutableBufferPointer { values throws(DatasetError) in
+      try values.withUnsafeMutableBufferPointer { values throws(InputError) in
         try file.read(
           entry.name, type: entry.dtype, shape: entry.shape,
           into: UnsafeMutableRawBufferPointer(values))
       }
       if let index = values.firstIndex(where: { $0 > 1 }) {
-        throw DatasetError(
+        throw InputError(
           path, "tensor '\(entry.name)' is no mask", expected: "0 or 1",
           got: "\(values[index]) at element \(index)")
       }
@@ -159,7 +159,7 @@ extension Mask {
       }
     }
     if let missing = tensors.first(where: { $0.isPrunable && file.tensor($0.name) == nil }) {
-      throw DatasetError(
+      throw InputError(
         path, "there is no mask of '\(missing.name)'",
         expected: tensors.filter(\.isPrunable).map(\.name).joined(separator: ", "),
         got: file.tensors.map(\.name).joined(separator: ", "))

@@ -56,7 +56,7 @@ package struct PruningCurves {
   package let reports: [(path: String, contents: Contents)]
   package let kind: Kind
 
-  /// - Throws: `DatasetError` naming the file that is no report, or one of another kind.
+  /// - Throws: `InputError` naming the file that is no report, or one of another kind.
   package init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
       let data = Data(try InputFile.contents(of: path))
@@ -65,13 +65,13 @@ package struct PruningCurves {
       do {
         return (path, try decoder.decode(Contents.self, from: data))
       } catch {
-        throw DatasetError(
+        throw InputError(
           path, "is no report of pruning", expected: "a report.json of swift-mfac-prune")
       }
     }
     kind = reports[0].contents.kind
     for (path, contents) in reports where contents.kind != kind {
-      throw DatasetError(
+      throw InputError(
         path, "is of another kind than \(paths[0])", expected: "reports of \(kind)",
         got: "one of \(contents.kind)")
     }
@@ -85,7 +85,7 @@ package struct PruningCurves {
 
   /// Writes the plot; it appears when it is complete.
   package func write(to path: String) throws {
-    try AtomicFile.write(to: path) { file throws(DatasetError) in
+    try AtomicFile.write(to: path) { file throws(InputError) in
       try file.write(Array(plot.svg.utf8))
     }
   }

@@ -25,13 +25,13 @@ package final class CheckedNetwork {
   ///   - description: that has been checked against the data.
   ///   - examples: N, the first of the training part as the seed shuffles it.
   ///   - samples: draws of the Monte-Carlo Fisher matrix.
-  /// - Throws: `DatasetError` where there are not so many examples, or they would take too long.
+  /// - Throws: `InputError` where there are not so many examples, or they would take too long.
   package init(
     _ description: NetworkDescription, name: String, loss: Loss, dataset: Dataset,
     weights: String?, examples: Int, samples: Int, seed: UInt64
   ) throws {
     guard examples <= dataset.training.count else {
-      throw DatasetError(
+      throw InputError(
         "--examples", "there are not as many in \(dataset.training.source)",
         expected: "1 to \(dataset.training.count)", got: "\(examples)")
     }
@@ -41,7 +41,7 @@ package final class CheckedNetwork {
     guard isShort(examples) else {
       var most = examples
       while most > 0, !isShort(most) { most = most > 100 ? most * 9 / 10 : most - 1 }
-      throw DatasetError(
+      throw InputError(
         "--examples", "they would take too long with this network",
         expected: most > 0 ? "at most \(most)" : "a smaller network", got: "\(examples)")
     }

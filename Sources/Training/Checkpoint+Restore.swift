@@ -25,7 +25,7 @@ extension Checkpoint {
     }
     try world.agree {
       guard steps.isEmpty else {
-        throw DatasetError(
+        throw InputError(
           directory.path, "none of its checkpoints is whole",
           expected: "one, or --resume never with another --run-directory",
           got: "\(steps.count) damaged")
@@ -49,10 +49,10 @@ extension Checkpoint {
 
   /// A run becomes what it was. Each rank for itself: it reads what it needs.
   ///
-  /// - Throws: `DatasetError` naming the file, where it is of a run with other settings.
+  /// - Throws: `InputError` naming the file, where it is of a run with other settings.
   func restore(_ run: RunState) throws {
     guard manifest.parameterCount == run.partition.cells.parameterCount else {
-      throw DatasetError(
+      throw InputError(
         path, "is of another network", expected: "\(run.partition.cells.parameterCount) parameters",
         got: "\(manifest.parameterCount)")
     }
@@ -61,7 +61,7 @@ extension Checkpoint {
     do {
       try run.optimizer.resume(manifest.optimizer, hasWindow: manifest.hasWindow)
     } catch let error as StoredArrayError {
-      throw DatasetError("\(path)/\(Manifest.fileName)", "\(error)")
+      throw InputError("\(path)/\(Manifest.fileName)", "\(error)")
     }
     if manifest.hasWindow {
       try Self.restore(run.optimizer.state.shared, from: "\(path)/\(Self.curvature)")
@@ -71,7 +71,7 @@ extension Checkpoint {
     let families = run.families(hasWindow: manifest.hasWindow)
     let stored = Set(manifest.files.filter { $0.cells != nil }.map(\.family))
     guard stored == Set(families.map { $0.name[...] }) else {
-      throw DatasetError(
+      throw InputError(
         path, "is of an optimizer with other settings",
         expected: Self.list(families.map(\.name)), got: Self.list(stored.map(String.init)))
     }
@@ -96,7 +96,7 @@ extension Checkpoint {
         names.compactMap { missing.removeValue(forKey: $0) }, from: path(of: entry))
     }
     if let name = missing.keys.min() {
-      throw DatasetError(
+      throw InputError(
         path, "is of an optimizer with other settings", expected: "a tensor '\(name)'",
         got: "none")
     }
@@ -112,7 +112,7 @@ extension Checkpoint {
       let piece = UnsafeMutableRawBufferPointer(rebasing: memory[..<array.bytes])
       try file.read(array.name, type: array.type, shape: array.shape, into: piece)
       do { try array.restore(UnsafeRawBufferPointer(piece)) } catch let error as StoredArrayError {
-        throw DatasetError(path, "tensor '\(array.name)': \(error)")
+        throw InputError(path, "tensor '\(array.name)': \(error)")
       }
     }
   }

@@ -38,7 +38,7 @@ extension Checkpoint {
   /// Writes this rank's cells, a file of each kind where it has any.
   private static func writeCells(
     of run: RunState, _ manifest: Manifest, to directory: String
-  ) throws(DatasetError) -> [Manifest.File] {
+  ) throws(InputError) -> [Manifest.File] {
     let owners = (0..<run.partition.ranks).filter { !run.partition.cells(of: $0).isEmpty }
     guard let index = owners.firstIndex(of: run.rank) else { return [] }
     let cells = run.cells
@@ -58,7 +58,7 @@ extension Checkpoint {
   /// Writes what this rank alone is to save.
   private static func writePlaced(
     of run: RunState, _ manifest: Manifest, to directory: String
-  ) throws(DatasetError) -> [Manifest.File] {
+  ) throws(InputError) -> [Manifest.File] {
     let arrays = run.optimizer.state.placed.filter(\.isSaved).map(\.array)
     guard manifest.hasWindow, !arrays.isEmpty else { return [] }
     let place = "\(padded(run.rank + 1, 5))-of-\(padded(run.partition.ranks, 5))"
@@ -68,9 +68,9 @@ extension Checkpoint {
   /// Writes what all ranks have alike.
   private static func writeShared(
     of run: RunState, _ manifest: Manifest, to directory: String
-  ) throws(DatasetError) -> [Manifest.File] {
+  ) throws(InputError) -> [Manifest.File] {
     var files = [
-      try write(model, to: directory) { file throws(DatasetError) in
+      try write(model, to: directory) { file throws(InputError) in
         try run.network.writeWeights(run.parameters.all, state: run.statistics.all, to: file)
       }
     ]
@@ -85,8 +85,8 @@ extension Checkpoint {
 
   private static func write(
     _ arrays: [StoredArray], to directory: String, _ name: String
-  ) throws(DatasetError) -> Manifest.File {
-    try write(name, to: directory) { file throws(DatasetError) in
+  ) throws(InputError) -> Manifest.File {
+    try write(name, to: directory) { file throws(InputError) in
       try SafetensorsFile.write(
         arrays.map { ($0.name, $0.type, $0.shape) }, to: file
       ) { arrays[$0].save($1) }
@@ -95,8 +95,8 @@ extension Checkpoint {
 
   /// Writes a file, brings it to the disk and records it.
   private static func write(
-    _ name: String, to directory: String, _ fill: (OutputFile) throws(DatasetError) -> Void
-  ) throws(DatasetError) -> Manifest.File {
+    _ name: String, to directory: String, _ fill: (OutputFile) throws(InputError) -> Void
+  ) throws(InputError) -> Manifest.File {
     let digest = SHA256()
     let file = try OutputFile("\(directory)/\(name)", digest: digest)
     try fill(file)

@@ -28,12 +28,12 @@ public struct Checkpoint: Sendable {
 
   /// Reads the manifest; the files it names are not looked at.
   ///
-  /// - Throws: `DatasetError` naming the file and what is wrong with it.
-  public init(path: String) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file and what is wrong with it.
+  public init(path: String) throws(InputError) {
     self.path = path
     let file = try InputFile("\(path)/\(Manifest.fileName)")
     guard file.count <= 100_000_000 else {
-      throw DatasetError(
+      throw InputError(
         file.path, "is too long for a manifest", expected: "at most 100000000 bytes",
         got: "\(file.count)")
     }
@@ -44,24 +44,24 @@ public struct Checkpoint: Sendable {
 
   /// Checks that a file is, byte for byte, the one that was written.
   ///
-  /// - Throws: `DatasetError` naming it.
-  public func verify(_ file: Manifest.File) throws(DatasetError) {
+  /// - Throws: `InputError` naming it.
+  public func verify(_ file: Manifest.File) throws(InputError) {
     let path = path(of: file)
     // A file of another length, however long, is not read.
     let bytes = try InputFile(path).count
     guard bytes == file.bytes else {
-      throw DatasetError(
+      throw InputError(
         path, "is not the file that was saved", expected: "\(file.bytes) bytes", got: "\(bytes)")
     }
     let digest = try SHA256.ofFile(path)
     guard digest == file.sha256 else {
-      throw DatasetError(
+      throw InputError(
         path, "is damaged", expected: "SHA-256 \(file.sha256)", got: digest)
     }
   }
 
   /// Checks all files.
-  public func verify() throws(DatasetError) {
+  public func verify() throws(InputError) {
     for file in manifest.files { try verify(file) }
   }
 }

@@ -17,7 +17,7 @@ final class EventFile {
   /// forgets that of steps after `step`.
   ///
   /// - Parameter step: steps taken so far.
-  /// - Throws: `DatasetError` where it cannot be made or written.
+  /// - Throws: `InputError` where it cannot be made or written.
   init(in directory: String, afterStep step: Int) throws {
     try AtomicFile.makeDirectories(directory)
     // They are read in the order of their names, and clocks of hosts differ.
@@ -27,7 +27,7 @@ final class EventFile {
     let seconds = max(Int(Date().timeIntervalSince1970), (newest ?? 0) + 1)
     let path = "\(directory)/\(Self.prefix)\(padded(seconds, 10)).\(hostName()).\(getpid())"
     guard let file = try GrowingFile(path, mustBeNew: true) else {
-      throw DatasetError(path, "is there already")
+      throw InputError(path, "is there already")
     }
     self.file = file
     try append(step: 0) { $0.add(field: 3, text: "brain.Event:2") }
@@ -47,7 +47,7 @@ final class EventFile {
       return try FileManager.default.contentsOfDirectory(atPath: directory)
         .filter { $0.hasPrefix(prefix) }
     } catch {
-      throw DatasetError.foundation(directory, "cannot be read", error)
+      throw InputError.foundation(directory, "cannot be read", error)
     }
   }
 
@@ -55,7 +55,7 @@ final class EventFile {
   /// `metrics.jsonl`.
   ///
   /// - Throws: as `GrowingFile.append`.
-  func append(_ scalars: [(tag: String, value: Double)], step: Int) throws(DatasetError) {
+  func append(_ scalars: [(tag: String, value: Double)], step: Int) throws(InputError) {
     guard !scalars.isEmpty else { return }
     var summary = ProtocolBuffer()
     for (tag, value) in scalars {
@@ -67,12 +67,12 @@ final class EventFile {
     try append(step: step) { $0.add(field: 5, message: summary) }
   }
 
-  func synchronize() throws(DatasetError) { try file.synchronize() }
+  func synchronize() throws(InputError) { try file.synchronize() }
 
   /// Appends an event.
   private func append(
     step: Int, _ fill: (inout ProtocolBuffer) -> Void
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     var event = ProtocolBuffer()
     event.add(field: 1, double: Date().timeIntervalSince1970)
     event.add(field: 2, number: step)

@@ -50,7 +50,7 @@ public final class ForeignModel: TrainedModel {
     let slice = partition.slice(of: world.rank)
     let file = try world.agree {
       guard let gradientFile else {
-        throw DatasetError("--gradients", "there are none", expected: "a file of them", got: "none")
+        throw InputError("--gradients", "there are none", expected: "a file of them", got: "none")
       }
       return gradientFile
     }
@@ -91,7 +91,7 @@ public final class ForeignModel: TrainedModel {
   ) throws -> GradientRows {
     try world.agree {
       guard let gradientFile else {
-        throw DatasetError("--gradients", "there are none", expected: "a file of them", got: "none")
+        throw InputError("--gradients", "there are none", expected: "a file of them", got: "none")
       }
       let slice = partition.slice(of: world.rank)
       let rows = GradientRows(

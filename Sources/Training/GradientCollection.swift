@@ -38,7 +38,7 @@ public final class GradientCollection {
   ///   - order: of the examples.
   ///   - examplesPerRow: b.
   ///   - slices: the columns that each rank gets, one after another from 0 to d; some may be empty.
-  /// - Throws: `DatasetError` where there are fewer than b examples; `NetworkMemoryError`.
+  /// - Throws: `InputError` where there are fewer than b examples; `NetworkMemoryError`.
   public init(
     of network: NetworkDescription, loss: Loss, on examples: any Examples,
     order: BatchOrder.Order = .shuffled, examplesPerRow: Int, seed: UInt64, slices: [Range<Int>],
@@ -61,9 +61,9 @@ public final class GradientCollection {
   static func batches(
     of examples: any Examples, order: BatchOrder.Order = .shuffled, examplesPerRow: Int,
     seed: UInt64
-  ) throws(DatasetError) -> BatchOrder {
+  ) throws(InputError) -> BatchOrder {
     guard (1...examples.count).contains(examplesPerRow) else {
-      throw DatasetError(
+      throw InputError(
         "--gradient-batch", "a row of gradients is a mean over examples",
         expected: "1 to \(examples.count), the examples of \(examples.source)",
         got: "\(examplesPerRow)")
@@ -103,11 +103,11 @@ public final class GradientCollection {
     store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
   ) throws -> Double {
     precondition(!rows.isEmpty && rows.lowerBound >= 0, "rows \(rows)")
-    let phase = world.place.phase
-    defer { world.place.phase = phase }
+    let phase = world.status.phase
+    defer { world.status.phase = phase }
     var losses = FixedTree<Double>(leaves: rows.count) { $0 + $1 }
     for first in stride(from: rows.lowerBound, to: rows.upperBound, by: world.size) {
-      world.place.phase = "row \(first) of the gradients"
+      world.status.phase = "row \(first) of the gradients"
       let count = min(world.size, rows.upperBound - first)
       var own: [Double] = []
       if world.rank < count {
@@ -164,7 +164,7 @@ public struct NonFiniteRow: SharedError, CustomStringConvertible {
   public var description: String {
     """
     row \(row) of the gradients, or its loss, is not finite: of the examples \
-    \(DatasetError.list(examples.map(String.init))) of \(source)
+    \(InputError.list(examples.map(String.init))) of \(source)
     """
   }
 }

@@ -13,8 +13,8 @@ final class GrowingFile {
   ///
   /// - Parameter mustBeNew: refuse one that is there.
   /// - Returns: nil where one is there that must not be.
-  /// - Throws: `DatasetError` where it cannot be made.
-  init?(_ path: String, mustBeNew: Bool = false) throws(DatasetError) {
+  /// - Throws: `InputError` where it cannot be made.
+  init?(_ path: String, mustBeNew: Bool = false) throws(InputError) {
     self.path = path
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (mustBeNew ? O_EXCL : 0), 0o666)
     if descriptor < 0 {
@@ -26,7 +26,7 @@ final class GrowingFile {
   deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// Goes on after the whole lines in the first bytes of the file; what follows them is cut off.
-  func goOn(afterLinesWithin bytes: Int) throws(DatasetError) {
+  func goOn(afterLinesWithin bytes: Int) throws(InputError) {
     length = endOfLines(within: bytes)
     guard ftruncate(descriptor, length) == 0 else {
       throw .system(path, "cannot be cut at byte \(length)")
@@ -45,19 +45,19 @@ final class GrowingFile {
 
   /// Appends a record.
   ///
-  /// - Throws: `DatasetError` where it cannot be written; it is kept, and goes before the next.
-  func append(_ record: [UInt8]) throws(DatasetError) {
+  /// - Throws: `InputError` where it cannot be written; it is kept, and goes before the next.
+  func append(_ record: [UInt8]) throws(InputError) {
     pending += record
     try write()
   }
 
   /// Brings all records to the disk.
-  func synchronize() throws(DatasetError) {
+  func synchronize() throws(InputError) {
     try write()
     guard fsync(descriptor) == 0 else { throw failure }
   }
 
-  private func write() throws(DatasetError) {
+  private func write() throws(InputError) {
     guard !pending.isEmpty else { return }
     var done = 0
     while done < pending.count {
@@ -77,5 +77,5 @@ final class GrowingFile {
     pending = []
   }
 
-  private var failure: DatasetError { .system(path, "cannot be written") }
+  private var failure: InputError { .system(path, "cannot be written") }
 }

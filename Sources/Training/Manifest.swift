@@ -77,16 +77,16 @@ extension Manifest {
   /// The text of the file.
   func text() throws -> String { try SealedJSON.text(of: self, digest: Self.digestKey) }
 
-  /// - Throws: `DatasetError` naming the file, where it is not one that `text` has made.
-  package init(text bytes: [UInt8], file: String) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file, where it is not one that `text` has made.
+  package init(text bytes: [UInt8], file: String) throws(InputError) {
     self = try SealedJSON.record(Self.self, from: bytes, file: file, digest: Self.digestKey)
     try check(file)
   }
 
   /// Checks what is to be relied on.
-  private func check(_ file: String) throws(DatasetError) {
-    func require(_ holds: Bool, _ what: String) throws(DatasetError) {
-      guard holds else { throw DatasetError(file, "\(what) cannot be") }
+  private func check(_ file: String) throws(InputError) {
+    func require(_ holds: Bool, _ what: String) throws(InputError) {
+      guard holds else { throw InputError(file, "\(what) cannot be") }
     }
     try require(formatVersion == 1, "format_version \(formatVersion)")
     for (name, count) in [

@@ -19,16 +19,16 @@ struct Masks {
   }
 
   /// Those of a file.
-  init(reading path: String, of tensors: [WeightTensor]) throws(DatasetError) {
+  init(reading path: String, of tensors: [WeightTensor]) throws(InputError) {
     self.tensors = tensors
     mask = try Mask(
       reading: path, of: tensors, slice: 0..<(tensors.last?.range.upperBound ?? 0))
     for tensor in tensors where !tensor.isPrunable {
       guard tensor.range.allSatisfy({ mask.isKept[$0] }) else {
-        throw DatasetError(
+        throw InputError(
           path, "it removes weights of '\(tensor.name)', which is not to be pruned",
           expected: "a mask of "
-            + DatasetError.list(tensors.filter(\.isPrunable).map(\.name)))
+            + InputError.list(tensors.filter(\.isPrunable).map(\.name)))
       }
     }
   }
@@ -46,12 +46,12 @@ struct Masks {
   /// Of the prunable weights.
   var sparsity: Double { Double(counts.removed) / Double(max(counts.all, 1)) }
 
-  func write(to path: String) throws(DatasetError) {
-    try AtomicFile.write(to: path) { file throws(DatasetError) in try write(to: file) }
+  func write(to path: String) throws(InputError) {
+    try AtomicFile.write(to: path) { file throws(InputError) in try write(to: file) }
   }
 
   /// Writes a file that is not known by its name yet; see `Mask.write`.
-  func write(to file: OutputFile) throws(DatasetError) {
+  func write(to file: OutputFile) throws(InputError) {
     let tensors = tensors.filter(\.isPrunable)
     try SafetensorsFile.write(tensors.map { ($0.name, .bool, $0.shape) }, to: file) {
       index, bytes in
@@ -66,7 +66,7 @@ extension TrainingPlan {
 
   /// The masks that the run begins with, or goes on with; nil where it has none.
   ///
-  /// - Throws: `DatasetError` or `PruningError` where they cannot be had.
+  /// - Throws: `InputError` or `PruningError` where they cannot be had.
   func masks(_ checkpoint: Checkpoint?) throws -> Masks? {
     guard hasMasks else { return nil }
     let file = checkpoint.map { "\($0.path)/\(Masks.fileName)" } ?? masks
@@ -92,7 +92,7 @@ extension TrainingPlan {
   /// zero.
   private func zeros(_ masks: Masks) throws -> Masks {
     guard let file = initialWeights else {
-      throw DatasetError(
+      throw InputError(
         "--sparse", "keeps weights that are zero at zero", expected: "--initial-weights beside it")
     }
     let weights = Buffer<Float>(count: network.layout.count)
@@ -103,7 +103,7 @@ extension TrainingPlan {
       for i in tensor.range { isKept[i] = weights.pointer[i] != 0 }
     }
     guard isKept.contains(false) else {
-      throw DatasetError(
+      throw InputError(
         "--sparse", "\(file) has no zero among the weights of two dimensions or more",
         expected: "the weights of a network that has been pruned")
     }

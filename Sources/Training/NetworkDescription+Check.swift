@@ -6,7 +6,7 @@ extension NetworkDescription {
   /// Checks that the network takes the data's inputs, and gives what its targets and the loss ask
   /// for.
   ///
-  /// - Throws: `DatasetError` naming the model, the setting or the example at fault.
+  /// - Throws: `InputError` naming the model, the setting or the example at fault.
   package func check(against dataset: Dataset, loss: Loss) throws {
     // Images may come flat, but not in another order.
     let shape = dataset.inputShape
@@ -14,7 +14,7 @@ extension NetworkDescription {
       input.count != shape.count || input == shape
     else {
       if dataset.channelsFirst == input { throw dataset.channelsLastRefusal(of: "the model") }
-      throw DatasetError(
+      throw InputError(
         "the model", "does not take the data's \(dataset.noun)",
         expected: "input: \(shape)"
           + (input.count == shape.count ? "" : ", or [\(dataset.training.inputCount)]"),
@@ -32,7 +32,7 @@ extension NetworkDescription {
       buffer.inputs.first { !($0 >= 0 && $0 < Float(vocabulary) && $0.rounded() == $0) }
     }
     if let (index, number) = stranger {
-      throw DatasetError(
+      throw InputError(
         examples.source, "input of example \(index) is no token of the model's vocabulary",
         expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(number)")
     }
@@ -54,19 +54,19 @@ extension NetworkDescription {
   private func checkTargets(_ dataset: Dataset, _ loss: Loss) throws {
     let targets = dataset.targets
     guard positions == targets.positions else {
-      throw DatasetError(
+      throw InputError(
         "the model", "is one for other data", expected: "outputs for \(targets)",
         got: "\(outputCount) outputs at \(positions) positions")
     }
     if case .values = targets, case .crossEntropy = loss {
-      throw DatasetError(
+      throw InputError(
         "--loss", "cross-entropy is for classes",
         expected: (dataset.columns == nil ? "integer targets" : "--task classification")
           + ", or --loss mean-squared-error for \(targets)")
     }
     if case .values = targets, loss == .binaryCrossEntropy {
       guard dataset.columns == nil else {
-        throw DatasetError(
+        throw InputError(
           "--loss", "binary-cross-entropy is for probabilities, not for a standardised column",
           expected: "mean-squared-error, or --task classification")
       }
@@ -84,7 +84,7 @@ extension NetworkDescription {
           dataset.columns == nil
           ? "; integer targets are classes" : "; --task classification reads classes"
       }
-      throw DatasetError(
+      throw InputError(
         "the model", "does not have an output for each of the data's targets",
         expected: "\(targets.outputs) output\(targets.outputs == 1 ? "" : "s") of the last layer, "
           + "for \(targets)\(remedy)",
@@ -99,7 +99,7 @@ extension NetworkDescription {
       return values.first { !(0...1).contains($0) }
     }
     if let (index, number) = stranger {
-      throw DatasetError(
+      throw InputError(
         examples.source, "target of example \(index) is no probability",
         expected: "values in [0, 1] for binary-cross-entropy", got: "\(number)")
     }

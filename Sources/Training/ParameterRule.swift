@@ -44,13 +44,13 @@ extension ParameterRule: CustomStringConvertible {
 extension TrainingPlan {
   /// For each tensor of the network the first rule that matches it, or nil.
   ///
-  /// - Throws: `DatasetError` naming a rule that no tensor follows.
+  /// - Throws: `InputError` naming a rule that no tensor follows.
   func ruleOfTensor() throws -> [Int?] {
     let names = network.layout.tensors.map(\.name)
     let followed = names.map { name in rules.firstIndex { $0.matches(name) } }
     for (index, rule) in rules.enumerated() where !followed.contains(index) {
       let isLate = names.contains(where: rule.matches)
-      throw DatasetError(
+      throw InputError(
         "groups",
         isLate
           ? "every tensor that '\(rule.match)' matches is of a group before it"
@@ -63,12 +63,12 @@ extension TrainingPlan {
   /// The network's parameters in groups, for the optimizer.
   ///
   /// - Parameter staysZero: whether a parameter does; shape [d].
-  /// - Throws: `DatasetError` naming a rule that cannot be followed.
+  /// - Throws: `InputError` naming a rule that cannot be followed.
   func parameterGroups(staysZero: [Bool]?) throws -> ParameterGroups {
     let base = schedule.base
     let groups = try rules.map { rule in
       if rule.learningRate != nil, !(base > 0) {
-        throw DatasetError(
+        throw InputError(
           "groups", "the learning rate of '\(rule.match)' follows the schedule of --learning-rate",
           expected: "--learning-rate > 0 (0 may be the rate of a group)", got: "\(base)")
       }

@@ -37,7 +37,7 @@ final class ParameterUpdate {
       guard gather.hasBlock(upTo: end) else { return }
       try clock.time(.allGather) { try gather.advance(to: end, of: parameters.all, on: world) }
     }
-    if outcome.taken {
+    if outcome.wasApplied {
       try clock.time(.allGather) { try gather.finish(parameters.all, on: world) }
     }
     return outcome

@@ -87,7 +87,7 @@ public struct Progress: Sendable {
     guard isFirst else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }
     barShown = false
-    complain(line, as: "warning")
+    reportError(line, as: "warning")
   }
 
   private static func clock(_ seconds: Double) -> String {

@@ -24,8 +24,8 @@ extension RunDirectory {
     let isFinished: Bool
     private let isLogEmpty: Bool
 
-    /// - Throws: `DatasetError` where they cannot be read.
-    init(of path: String) throws(DatasetError) {
+    /// - Throws: `InputError` where they cannot be read.
+    init(of path: String) throws(InputError) {
       self.path = path
       names = Self.fileNames.filter { access("\(path)/\($0)", F_OK) == 0 }
       checkpoints = try CheckpointDirectory(ofRun: path).steps()
@@ -35,7 +35,7 @@ extension RunDirectory {
         try names.contains("metrics.jsonl")
         ? InputFile("\(path)/metrics.jsonl", mayChange: true) : nil
       isLogEmpty = log?.count == 0
-      let last = try log.flatMap { log throws(DatasetError) in try Self.lastLine(of: log) }
+      let last = try log.flatMap { log throws(InputError) in try Self.lastLine(of: log) }
       steps = last?.step ?? 0
       isFinished = last?.final == true && names.contains("model.safetensors")
     }
@@ -46,7 +46,7 @@ extension RunDirectory {
       let final: Bool?
     }
 
-    private static func lastLine(of log: InputFile) throws(DatasetError) -> LogLine? {
+    private static func lastLine(of log: InputFile) throws(InputError) -> LogLine? {
       let bytes: [UInt8] = try log.read(max(0, log.count - (1 << 16))..<log.count)
       // Half a line is none.
       let whole = bytes.prefix((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)
@@ -78,11 +78,11 @@ extension RunDirectory {
     /// Refuses a directory with a run in it, and says what to type.
     ///
     /// - Parameter totalSteps: of the run that is to be there.
-    func checkIsFree(totalSteps: Int) throws(DatasetError) {
+    func checkIsFree(totalSteps: Int) throws(InputError) {
       // Checkpoints would be taken for this run's.
       let checkpoint = checkpoints.first.map(CheckpointDirectory(ofRun: path).path(step:))
       guard let name = names.first ?? checkpoint else { return }
-      throw DatasetError(
+      throw InputError(
         path, "holds a run already", expected: "a directory without \(name)",
         got: "one with it (\(advice(totalSteps: totalSteps)))")
     }
@@ -107,8 +107,8 @@ extension RunDirectory {
     ///
     /// - Parameter plan: of the run that is to go on.
     /// - Returns: what there is to say of a finished one of the same settings.
-    /// - Throws: `DatasetError` where a finished run of other settings would be lost.
-    func finished(as plan: TrainingPlan) throws(DatasetError) -> String? {
+    /// - Throws: `InputError` where a finished run of other settings would be lost.
+    func finished(as plan: TrainingPlan) throws(InputError) -> String? {
       guard isFinished else { return nil }
       let isSaved = plan.saving.everySteps != nil || plan.saving.everySeconds != nil
       let differences = Manifest.differences(from: configuration, to: plan.configuration)
@@ -129,7 +129,7 @@ extension RunDirectory {
           "\(path) is finished, after step \(steps); its network is in \(plan.model); nothing was "
           + "written"
       }
-      throw DatasetError(
+      throw InputError(
         path,
         checkpoints.isEmpty
           ? "holds a finished run that made no checkpoint to go on from" : "holds a finished run",
@@ -142,7 +142,7 @@ extension RunDirectory {
     }
 
     /// Moves what is there to a directory beside it.
-    func setAside() throws(DatasetError) {
+    func setAside() throws(InputError) {
       let aside = asidePath
       try AtomicFile.makeDirectories(aside)
       for name in names {
@@ -155,7 +155,7 @@ extension RunDirectory {
     }
 
     /// Removes what is there, checkpoints too.
-    func remove() throws(DatasetError) {
+    func remove() throws(InputError) {
       for step in checkpoints { try CheckpointDirectory(ofRun: path).remove(step: step) }
       for name in names { try CheckpointDirectory.remove("\(path)/\(name)") }
       try AtomicFile.synchronize(directory: path)

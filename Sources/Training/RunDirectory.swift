@@ -29,7 +29,7 @@ final class RunDirectory {
   ///   - heading: the first line of `config.yaml`, before the settings.
   ///   - environment: of this process, a line of `environment.jsonl`.
   ///   - lock: on the directory, where it was there before.
-  /// - Throws: `DatasetError` where the directory holds a run already and is to be new, where
+  /// - Throws: `InputError` where the directory holds a run already and is to be new, where
   ///   another run is writing there, or where it cannot be written.
   init(
     _ plan: TrainingPlan, heading: String, environment: Environment, start: Start, lock: RunLock?
@@ -50,7 +50,7 @@ final class RunDirectory {
     try Self.removeTemporaries(path)
     metrics = try GrowingFile("\(path)/metrics.jsonl")!
     try metrics.goOn(afterLinesWithin: linesBefore)
-    try AtomicFile.write(to: "\(path)/config.yaml") { file throws(DatasetError) in
+    try AtomicFile.write(to: "\(path)/config.yaml") { file throws(InputError) in
       try file.write(Array("\(heading)\n\(plan.configuration)".utf8))
     }
     events =
@@ -65,7 +65,7 @@ final class RunDirectory {
   var metricsBytes: Int { metrics.length }
 
   /// Removes what processes of the run that were killed have left.
-  private static func removeTemporaries(_ path: String) throws(DatasetError) {
+  private static func removeTemporaries(_ path: String) throws(InputError) {
     let names: [String]
     do { names = try FileManager.default.contentsOfDirectory(atPath: path) } catch {
       throw .foundation(path, "cannot be read", error)
@@ -75,7 +75,7 @@ final class RunDirectory {
 
   /// Appends a line to `metrics.jsonl`, and its numbers to the event file.
   ///
-  /// - Throws: `DatasetError` where one cannot be written; it is kept, and goes before the next.
+  /// - Throws: `InputError` where one cannot be written; it is kept, and goes before the next.
   func log(_ line: some Line) throws {
     let logged = Result { try metrics.append(Self.line(line)) }
     try events?.append(line.scalars, step: line.step)

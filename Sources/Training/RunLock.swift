@@ -7,8 +7,8 @@ final class RunLock {
   private static let fileName = ".lock"
   private let descriptor: Int32
 
-  /// - Throws: `DatasetError` where another process has it, and says which.
-  init(_ directory: String) throws(DatasetError) {
+  /// - Throws: `InputError` where another process has it, and says which.
+  init(_ directory: String) throws(InputError) {
     let path = "\(directory)/\(Self.fileName)"
     // A network's file system locks what is open for writing alone.
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
@@ -33,7 +33,7 @@ final class RunLock {
   }
 
   /// Refuses a directory in which another process writes; writes nothing itself.
-  static func checkIsFree(_ directory: String) throws(DatasetError) {
+  static func checkIsFree(_ directory: String) throws(InputError) {
     let descriptor = open("\(directory)/\(fileName)", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
@@ -42,8 +42,8 @@ final class RunLock {
     }
   }
 
-  private static func taken(_ directory: String) -> DatasetError {
+  private static func taken(_ directory: String) -> InputError {
     let word = (try? TextFile.read("\(directory)/\(fileName)"))?.split(separator: "\n").first
-    return DatasetError(directory, "another run is writing there" + (word.map { ": \($0)" } ?? ""))
+    return InputError(directory, "another run is writing there" + (word.map { ": \($0)" } ?? ""))
   }
 }

@@ -109,7 +109,7 @@ public final class TrainedNetwork: TrainedModel {
   }
 
   /// The training examples of each of some rows of gradients, counted from 0.
-  public func examples(ofRows rows: Range<Int>) throws(DatasetError) -> [[Int]] {
+  public func examples(ofRows rows: Range<Int>) throws(InputError) -> [[Int]] {
     var batches = try GradientCollection.batches(
       of: dataset.training, examplesPerRow: examplesPerRow, seed: seed)
     return rows.map { Array(batches.indices(step: $0)) }

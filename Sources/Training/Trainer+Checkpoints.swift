@@ -95,10 +95,10 @@ extension Trainer {
     guard own.allSatisfy({ $0.isFinite }),
       state.statistics.all.allSatisfy({ $0.isFinite })
     else {
-      throw DatasetError("the network", "has parameters that are not finite")
+      throw InputError("the network", "has parameters that are not finite")
     }
     if let (name, number) = state.optimizer.state.numbers.first(where: { !$0.value.isFinite }) {
-      throw DatasetError("the optimizer", "its \(name) is not finite", got: "\(number)")
+      throw InputError("the optimizer", "its \(name) is not finite", got: "\(number)")
     }
   }
 }

@@ -38,7 +38,7 @@ extension Trainer {
       cgResidual: outcome.equations?.residual,
       gramLargest: spectrum?.largest, gramMedian: spectrum?.median,
       gramSmallest: spectrum?.smallest, gramEffectiveRank: spectrum?.effectiveRank,
-      skipped: !outcome.taken,
+      skipped: !outcome.wasApplied,
       seconds: Dictionary(
         uniqueKeysWithValues: record.clock.seconds.map { ($0.key.rawValue, $0.value) }))
   }

@@ -14,12 +14,12 @@ extension Trainer {
     let start = ContinuousClock.now
     let step = position.step
     let outcome = try clock.time(.pruning) {
-      world.place.step = step
+      world.status.step = step
       let outcome = try pruner.prune(
         event: event, step: step, parameters: state.parameters, state: state.statistics,
         masks: &state.masks!)
       groups = groups.keepingZero(state.masks!.removed)
-      try state.optimizer.adopt(groups, partition: state.partition, on: world)
+      try state.optimizer.updateZeros(groups, partition: state.partition, on: world)
       return outcome
     }
     let (all, removed) = state.masks!.counts
@@ -57,7 +57,7 @@ extension TrainingPlan {
   private func check(_ pruning: PruningPlan, _ masks: Masks, from first: Double) throws {
     let last = pruning.times.steps.last!
     guard last < schedule.totalSteps else {
-      throw DatasetError(
+      throw InputError(
         "--prune-end", "the last event comes after step \(last)",
         expected: "a step of the run before its last, \(schedule.totalSteps)", got: "\(last)")
     }
@@ -71,7 +71,7 @@ extension TrainingPlan {
         let sparsity = schedule.sparsity(
           ofEvent: event, of: pruning.times.count, from: first, to: last)
         guard sparsity >= first else {
-          throw DatasetError(
+          throw InputError(
             "--sparsity", "the masks that the run begins with remove more",
             expected: "at least \(first)", got: "\(sparsity)")
         }
@@ -80,7 +80,7 @@ extension TrainingPlan {
     case .dynamic(_, let sparsity):
       if let sparsity { try selection.check(sparsity) }
       guard sparsity ?? first > 0 else {
-        throw DatasetError(
+        throw InputError(
           "--regrow", "the masks remove nothing that could come back",
           expected: "--sparsity > 0, or masks that do", got: "\(first)")
       }
@@ -88,7 +88,7 @@ extension TrainingPlan {
     if pruning.takesGradients {
       let count = dataset.training.count
       guard pruning.gradients.examplesPerRow <= count else {
-        throw DatasetError(
+        throw InputError(
           "--prune-gradient-batch", "a row of gradients is a mean over examples",
           expected: "1 to \(count)", got: "\(pruning.gradients.examplesPerRow)")
       }

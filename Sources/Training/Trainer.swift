@@ -144,7 +144,7 @@ public final class Trainer {
       if let checkpoint {
         try checkpoint.restore(state)
         if let index = groups.firstNonzero(of: parameters) {
-          throw DatasetError(
+          throw InputError(
             checkpoint.path, "has weights that its own masks remove", expected: "0",
             got: "\(parameters[index]) as parameter \(index)")
         }
@@ -219,7 +219,7 @@ public final class Trainer {
     position.step += 1
     log(line(of: record, epoch: epoch, learningRate: rate))
     clock.add(record.clock)
-    position.skippedInARow = record.outcome.taken ? 0 : position.skippedInARow + 1
+    position.skippedInARow = record.outcome.wasApplied ? 0 : position.skippedInARow + 1
     if let notice = record.outcome.notice { progress.warn("step \(index + 1): \(notice)") }
     if position.skippedInARow > 0 {
       progress.say("step \(index + 1): the gradient is not finite; the step is left out")

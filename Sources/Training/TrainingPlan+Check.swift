@@ -23,12 +23,12 @@ extension TrainingPlan {
   private func check(ranks: Int) throws {
     let (batch, parts) = (batches.batchSize, microBatches)
     guard parts > 0, batch % parts == 0 else {
-      throw DatasetError(
+      throw InputError(
         "--batch-size", "cannot be cut in equal micro-batches",
         expected: "a multiple of --micro-batches, \(parts)", got: "\(batch)")
     }
     guard ranks <= parts else {
-      throw DatasetError(
+      throw InputError(
         "--micro-batches", "there are more ranks than micro-batches",
         expected: "at least \(ranks), one for each rank",
         got: "\(parts)"
@@ -39,7 +39,7 @@ extension TrainingPlan {
     try network.check(against: dataset, loss: loss)
     if let rows = network.fewestNormalized {
       guard batch / parts * rows > 1 else {
-        throw DatasetError(
+        throw InputError(
           "--micro-batches", "a batch-norm has no statistics of a single example",
           expected: "at least 2 examples in a micro-batch", got: "1")
       }
@@ -47,7 +47,7 @@ extension TrainingPlan {
     if optimizer.windowed != nil,
       try ruleOfTensor().allSatisfy({ $0.map { !rules[$0].usesMFAC } ?? false })
     {
-      throw DatasetError(
+      throw InputError(
         "groups", "leave no tensor to M-FAC",
         expected: "one without mfac: false, or --optimizer sgd")
     }

@@ -68,7 +68,7 @@ extension TrainingPlan {
   /// Takes the run's directory where there is something in it, and looks what that is.
   private func look(
     _ lock: inout RunLock?, isDryRun: Bool
-  ) throws(DatasetError) -> RunDirectory.Remains {
+  ) throws(InputError) -> RunDirectory.Remains {
     if isDryRun {
       try RunLock.checkIsFree(runDirectory)
     } else {
@@ -141,19 +141,19 @@ extension TrainingPlan {
   /// run's in one with a run: what there is would be mixed with what comes.
   private func checkIsFree(
     for checkpoint: Checkpoint, _ remains: RunDirectory.Remains
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     guard isOwn(checkpoint) else {
       if !overwrites { try remains.checkIsFree(totalSteps: steps) }
       return
     }
     guard !overwrites else {
-      throw DatasetError(
+      throw InputError(
         "--overwrite", "would remove the checkpoint that the run is to go on from",
         expected: "it without --resume, or with a checkpoint from elsewhere", got: checkpoint.path)
     }
     _ = try remains.finished(as: self)
     if let newest = remains.checkpoints.first, newest > checkpoint.manifest.step {
-      throw DatasetError(
+      throw InputError(
         "--resume", "there are checkpoints after that of step \(checkpoint.manifest.step)",
         expected: "another --run-directory, such as \(remains.freePath)",
         got: "\(newest) in \(runDirectory)")
@@ -168,18 +168,18 @@ extension TrainingPlan {
     where fixed.contains(difference.key) {
       // A model file may be elsewhere now.
       if difference.key == "model", manifest.network == networkDigest { continue }
-      throw DatasetError(
+      throw InputError(
         checkpoint.path, "is of a run with another --\(difference.key)",
         expected: difference.now, got: difference.stored)
     }
     // Of another build, it may be but the digest that differs.
     guard manifest.network == networkDigest || manifest.programSha256 != Provenance.program else {
-      throw DatasetError(
+      throw InputError(
         checkpoint.path, "is of another network",
         expected: "the inputs and layers that --dataset and --model give now")
     }
     guard (manifest.initialSparsity != nil) == hasMasks else {
-      throw DatasetError(
+      throw InputError(
         checkpoint.path,
         hasMasks
           ? "is of a run without masks" : "is of a run with masks: --masks, --sparsity or --regrow",
@@ -187,7 +187,7 @@ extension TrainingPlan {
         got: hasMasks ? "none" : Masks.fileName)
     }
     guard manifest.step <= schedule.totalSteps else {
-      throw DatasetError(
+      throw InputError(
         checkpoint.path, "is beyond the end of the run",
         expected: "at most the \(schedule.totalSteps) steps that --steps or --epochs make",
         got: "\(manifest.step)")

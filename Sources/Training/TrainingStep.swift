@@ -68,7 +68,7 @@ package final class TrainingStep {
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double, requests: Requests = []
   ) throws -> Record {
     let clock = PhaseClock(on: world)
-    world.place.step = step + 1
+    world.status.step = step + 1
     let batch = passes.batch(batch, step: step, epoch: epoch)
     var losses: [Double] = []
     for microBatch in reduction.leaves {
@@ -98,7 +98,7 @@ package final class TrainingStep {
     let outcome = try update.take(
       gradient, learningRate: learningRate,
       model: QuadraticModel(gaussNewtonForm: batch.gaussNewtonForm), on: world, clock: clock)
-    if outcome.taken {
+    if outcome.wasApplied {
       try clock.time(.allGather) { try statistics.finish(updating: network, on: world) }
     }
     var ratio: Double?

@@ -10,12 +10,12 @@ extension NetworkDescription {
   /// - Parameters:
   ///   - parameters: [d]
   ///   - state: [s]
-  /// - Throws: `DatasetError` naming the file and the tensor that is missing, has another shape, or
+  /// - Throws: `InputError` naming the file and the tensor that is missing, has another shape, or
   ///   has no place in the network.
   public func readWeights(
     from path: String, into parameters: UnsafeMutableBufferPointer<Float>,
     state: UnsafeMutableBufferPointer<Float>
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     let file = try SafetensorsFile(path: path)
     try layout.read(from: file, path, into: parameters, known: tensorNames)
     try stateLayout.read(from: file, path, into: state, known: tensorNames)
@@ -25,9 +25,9 @@ extension NetworkDescription {
           $0.name.split(separator: ".").dropLast().joined(separator: ".") + ".num_batches_tracked"
         })
     if let stranger = file.tensors.first(where: { !names.contains($0.name) }) {
-      throw DatasetError(
+      throw InputError(
         path, "tensor '\(stranger.name)' has no place in the network",
-        expected: DatasetError.list(tensorNames))
+        expected: InputError.list(tensorNames))
     }
   }
 
@@ -40,7 +40,7 @@ extension NetworkDescription {
   public func writeWeights(
     _ parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>,
     to path: String
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     try SafetensorsFile.write(
       layout.entries(of: parameters) + stateLayout.entries(of: state), to: path)
   }
@@ -49,7 +49,7 @@ extension NetworkDescription {
   func writeWeights(
     _ parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>,
     to file: OutputFile
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     try SafetensorsFile.write(
       layout.entries(of: parameters) + stateLayout.entries(of: state), to: file)
   }
@@ -71,26 +71,26 @@ extension ParameterLayout {
   fileprivate func read(
     from file: SafetensorsFile, _ path: String, into elements: UnsafeMutableBufferPointer<Float>,
     known: [String]
-  ) throws(DatasetError) {
+  ) throws(InputError) {
     for tensor in tensors {
       guard let entry = file.tensor(tensor.name) else {
-        throw DatasetError(
-          path, "tensor '\(tensor.name)' is missing", expected: DatasetError.list(known),
-          got: DatasetError.list(file.tensors.map(\.name)))
+        throw InputError(
+          path, "tensor '\(tensor.name)' is missing", expected: InputError.list(known),
+          got: InputError.list(file.tensors.map(\.name)))
       }
       guard entry.shape == tensor.shape else {
-        throw DatasetError(
+        throw InputError(
           path, "tensor '\(tensor.name)' does not fit the network",
           expected: "shape \(tensor.shape)", got: "\(entry.shape)")
       }
       let values = try file.floats(tensor.name)
       if let index = values.firstIndex(where: { !$0.isFinite }) {
-        throw DatasetError(
+        throw InputError(
           path, "tensor '\(tensor.name)' is not finite in single precision",
           got: "\(values[index]) at element \(index)")
       }
       if tensor.name.hasSuffix("running_var"), let index = values.firstIndex(where: { $0 < 0 }) {
-        throw DatasetError(
+        throw InputError(
           path, "tensor '\(tensor.name)' holds a variance below 0",
           got: "\(values[index]) at element \(index)")
       }

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Launching
 import LinearAlgebra
+import ProgramOptions
 import Training
 
 @main

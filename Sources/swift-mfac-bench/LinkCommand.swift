@@ -1,8 +1,8 @@
 import ArgumentParser
 import Foundation
-import Launching
 import LinearAlgebra
 import MPI
+import ProgramOptions
 
 /// Measures what a prediction needs to know of the network.
 struct LinkCommand: ParsableCommand {

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Datasets
 import Foundation
-import Launching
 import LinearAlgebra
 import Networks
+import ProgramOptions
 import Results
 
 /// Times forward and backward passes, loss included, as training calls them.

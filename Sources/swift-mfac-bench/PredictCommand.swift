@@ -1,8 +1,8 @@
 import ArgumentParser
-import Launching
 import LinearAlgebra
 import MPI
 import Optimizers
+import ProgramOptions
 import Results
 
 /// Predicts a scaling curve from what one rank does.

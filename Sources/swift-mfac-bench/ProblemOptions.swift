@@ -1,10 +1,10 @@
 import ArgumentParser
 import Curvature
-import Launching
 import LinearAlgebra
 import MPI
 import Networks
 import Optimizers
+import ProgramOptions
 import Results
 import Sharding
 import Training
@@ -215,7 +215,7 @@ struct SweepOptions: ParsableArguments {
     let other =
       part == .step ? ["parameters"] : ["model", "batch-size", "micro-batches"]
     for option in other where typedOptions(in: CommandLine.arguments).contains(option) {
-      complain("--\(option) has no effect with --part \(part.rawValue)", as: "warning")
+      reportError("--\(option) has no effect with --part \(part.rawValue)", as: "warning")
     }
   }
 

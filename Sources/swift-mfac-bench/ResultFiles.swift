@@ -1,8 +1,8 @@
 import ArgumentParser
 import Formats
 import Foundation
-import Launching
 import MPI
+import ProgramOptions
 import Results
 import Training
 
@@ -69,7 +69,7 @@ struct ResultFiles: ParsableArguments {
     do {
       return try decoder.decode(type, from: data)
     } catch {
-      throw DatasetError(
+      throw InputError(
         json, "holds something else than results to add to",
         expected: "what 'scaling' and 'predict' write, or no such file")
     }
@@ -80,7 +80,7 @@ struct ResultFiles: ParsableArguments {
     do {
       try data.write(to: URL(filePath: path))
     } catch {
-      throw DatasetError(path, "cannot be written: \(error.localizedDescription)")
+      throw InputError(path, "cannot be written: \(error.localizedDescription)")
     }
   }
 }

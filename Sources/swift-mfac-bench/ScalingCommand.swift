@@ -1,7 +1,7 @@
 import ArgumentParser
-import Launching
 import LinearAlgebra
 import MPI
+import ProgramOptions
 import Results
 
 /// Measures one point of a scaling curve.

@@ -1,9 +1,9 @@
 import ArgumentParser
 import Curvature
 import Foundation
-import Launching
 import LinearAlgebra
 import MPI
+import ProgramOptions
 import Pruning
 import RandomNumbers
 import Sharding

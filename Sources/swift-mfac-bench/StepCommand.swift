@@ -1,9 +1,9 @@
 import ArgumentParser
 import Foundation
-import Launching
 import LinearAlgebra
 import MPI
 import Optimizers
+import ProgramOptions
 import Results
 
 /// Times a training step by its phases.

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Curvature
 import Foundation
-import Launching
 import LinearAlgebra
+import ProgramOptions
 import Results
 
 /// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve,

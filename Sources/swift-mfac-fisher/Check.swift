@@ -1,10 +1,10 @@
 import ArgumentParser
 import Formats
 import Foundation
-import Launching
 import LinearAlgebra
 import MPI
 import Networks
+import ProgramOptions
 import Training
 
 struct Check: ParsableCommand {
@@ -53,7 +53,7 @@ struct Check: ParsableCommand {
     let start = ContinuousClock.now
     let network = try world.agree {
       guard world.size == 1 else {
-        throw DatasetError(
+        throw InputError(
           "check", "is of a few examples, for one rank", expected: "1 rank", got: "\(world.size)")
       }
       if let json { try QueriedFisher.checkIsFree(json, "--json") }

@@ -107,9 +107,9 @@ struct CheckReport: Encodable {
     }
   }
 
-  /// - Throws: `DatasetError` naming the file.
+  /// - Throws: `InputError` naming the file.
   func write(to path: String) throws {
     let bytes = Array("\(try JSONText.of(self))\n".utf8)
-    try AtomicFile.write(to: path) { file throws(DatasetError) in try file.write(bytes) }
+    try AtomicFile.write(to: path) { file throws(InputError) in try file.write(bytes) }
   }
 }

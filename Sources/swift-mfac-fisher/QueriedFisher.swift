@@ -97,14 +97,14 @@ struct QueriedFisher {
   }
 
   /// Checks that a file of that name can be made, and is not there yet.
-  static func checkIsFree(_ output: String, _ flag: String) throws(DatasetError) {
+  static func checkIsFree(_ output: String, _ flag: String) throws(InputError) {
     let slash = output.lastIndex(of: "/")
     let directory = slash.map { String(output[...$0]) } ?? "./"
     guard access(directory, W_OK | X_OK) == 0 else {
       throw .system(flag, "'\(output)' cannot be made")
     }
     guard access(output, F_OK) != 0 else {
-      throw DatasetError(flag, "\(output) is there already", expected: "another name")
+      throw InputError(flag, "\(output) is there already", expected: "another name")
     }
   }
 
@@ -119,13 +119,13 @@ struct QueriedFisher {
   func testGradients(of examples: Range<Int>) throws -> any GradientSource {
     let source = try world.agree {
       guard let network = model as? TrainedNetwork else {
-        throw DatasetError(
+        throw InputError(
           "--test-examples", "are of a network and its data", expected: "--vectors FILE",
           got: "\(examples.count) with a file of gradients")
       }
       let test = network.dataset.test
       guard examples.upperBound <= test.count else {
-        throw DatasetError(
+        throw InputError(
           "--test-examples", "there are not as many in the test part",
           expected: "0 to \(test.count - 1)", got: "\(examples.upperBound - 1)")
       }
@@ -176,7 +176,7 @@ struct QueriedFisher {
       return try write(array: whole, shape: leading + [d])
     }
     let tensors = model.tensors.map { ($0.name, TensorType.float64, leading + $0.shape) }
-    try finish(output) { file throws(DatasetError) in
+    try finish(output) { file throws(InputError) in
       try SafetensorsFile.write(tensors, to: file) { index, memory in
         let range = model.tensors[index].range
         let numbers = memory.bindMemory(to: Double.self)
@@ -202,7 +202,7 @@ struct QueriedFisher {
     if let examples {
       tensors.append(("examples", .int64, [examples.count, examples.first?.count ?? 0]))
     }
-    try finish(output) { file throws(DatasetError) in
+    try finish(output) { file throws(InputError) in
       try SafetensorsFile.write(tensors, to: file) { index, memory in
         if index == 0 {
           numbers.withUnsafeBytes { memory.copyMemory(from: $0) }
@@ -223,7 +223,7 @@ struct QueriedFisher {
   }
 
   private func finish(
-    _ output: String, _ fill: (OutputFile) throws(DatasetError) -> Void
+    _ output: String, _ fill: (OutputFile) throws(InputError) -> Void
   ) throws {
     try world.agree {
       guard world.rank == 0 else { return }

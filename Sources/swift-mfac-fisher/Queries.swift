@@ -1,6 +1,6 @@
 import ArgumentParser
 import Formats
-import Launching
+import ProgramOptions
 import Training
 
 struct Product: InverseQuery {
@@ -137,7 +137,7 @@ struct Influence: InverseQuery {
     let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
     func list(_ rows: some Sequence<Int>) -> String {
       rows.map { row in
-        let of = examples.map { " (of \(DatasetError.list($0[row].map(String.init))))" } ?? ""
+        let of = examples.map { " (of \(InputError.list($0[row].map(String.init))))" } ?? ""
         return "row \(row)\(of) \(formatNumber(scores[row], digits: 4))"
       }.joined(separator: ", ")
     }

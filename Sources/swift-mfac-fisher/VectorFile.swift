@@ -12,8 +12,8 @@ struct VectorFile {
   private let tensors: [WeightFile.Tensor]
 
   /// - Parameter weights: the model's file.
-  /// - Throws: `DatasetError` naming the file, and the tensor that does not fit.
-  init(_ path: String, of model: any TrainedModel, weights: String) throws(DatasetError) {
+  /// - Throws: `InputError` naming the file, and the tensor that does not fit.
+  init(_ path: String, of model: any TrainedModel, weights: String) throws(InputError) {
     let names = Set(model.tensors.map(\.name))
     let weights = try WeightFile(path: weights) { names.contains($0.name) }
     file = try GradientFile(path: path, of: weights)
@@ -25,14 +25,14 @@ struct VectorFile {
   }
 
   /// Part of a vector as the file has it, in the order of the model's.
-  func slice(_ slice: Range<Int>, ofVector row: Int) throws(DatasetError) -> [Double] {
+  func slice(_ slice: Range<Int>, ofVector row: Int) throws(InputError) -> [Double] {
     var numbers: [Double] = []
     for (tensor, start) in zip(tensors, starts) {
       let own = tensor.range.clamped(to: slice)
       guard !own.isEmpty else { continue }
       let first = start + own.lowerBound - tensor.range.lowerBound
       var part = [Double](repeating: 0, count: own.count)
-      try part.withUnsafeMutableBufferPointer { part throws(DatasetError) in
+      try part.withUnsafeMutableBufferPointer { part throws(InputError) in
         try file.read(row: row, columns: first..<first + own.count, into: part)
       }
       numbers += part

@@ -15,7 +15,7 @@ struct OutputFiles {
   var curve: String { "\(directory)/curve.svg" }
 
   /// Refuses a directory that cannot be made.
-  static func checkCanBeMade(_ directory: String, flag: String) throws(DatasetError) {
+  static func checkCanBeMade(_ directory: String, flag: String) throws(InputError) {
     var existing = directory.hasPrefix("/") ? "/" : "."
     for part in directory.split(separator: "/") {
       guard access("\(existing)/\(part)", F_OK) == 0 else { break }
@@ -37,7 +37,7 @@ struct OutputFiles {
     for files in try directories.map(OutputFiles.init).filter({ try !isUnfinished($0) }) {
       for file in [files.model, files.masks, files.sparse, files.report, files.curve]
       where access(file, F_OK) == 0 {
-        throw DatasetError("--output", "\(file) is there already", expected: "another directory")
+        throw InputError("--output", "\(file) is there already", expected: "another directory")
       }
     }
   }
@@ -57,7 +57,7 @@ struct OutputFiles {
   /// Writes the report; it appears when it is complete.
   func write(_ report: Report) throws {
     let text = "\(try JSONText.of(report))\n"
-    try AtomicFile.write(to: self.report) { file throws(DatasetError) in
+    try AtomicFile.write(to: self.report) { file throws(InputError) in
       try file.write(Array(text.utf8))
     }
   }

@@ -1,8 +1,8 @@
 import ArgumentParser
-import Launching
 import LinearAlgebra
 import MPI
 import Networks
+import ProgramOptions
 import Training
 
 @main

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Launching
+import ProgramOptions
 import Pruning
 import Training
 

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Foundation
-import Launching
+import ProgramOptions
 import Pruning
 import Sharding
 import Training

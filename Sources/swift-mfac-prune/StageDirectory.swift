@@ -1,9 +1,9 @@
 import Checkpoints
 import Formats
 import Foundation
-import Launching
 import LinearAlgebra
 import MPI
+import ProgramOptions
 import Pruning
 import Training
 
@@ -51,7 +51,7 @@ final class StageDirectory {
   /// Opens the directory, and checks that its newest stage is whole, and one of this pruning.
   /// Collective.
   ///
-  /// - Throws: on all ranks together, a `DatasetError` naming the directory or file, and what
+  /// - Throws: on all ranks together, a `InputError` naming the directory or file, and what
   ///   differs.
   init(_ path: String, _ settings: PruneSettings, on world: Communicator) throws {
     self.path = path
@@ -149,38 +149,38 @@ final class StageDirectory {
   }
 
   /// Two calls at once would do the same stage.
-  private func takeLock() throws(DatasetError) {
+  private func takeLock() throws(InputError) {
     lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard lock >= 0 else { throw .system(path, "cannot open the directory") }
     // File systems without locks have other answers.
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
-      throw DatasetError(path, "another call is working there")
+      throw InputError(path, "another call is working there")
     }
   }
 
   /// The record of a stage that is whole, and of a pruning of the same settings.
-  private func checked(_ stage: Int) throws(DatasetError) -> StageRecord {
+  private func checked(_ stage: Int) throws(InputError) -> StageRecord {
     let directory = checkpoints.path(step: stage)
     let remedy = "(without \(directory), pruning goes on with the stage before it)"
     let found: StageRecord
-    do throws(DatasetError) {
+    do throws(InputError) {
       let file = "\(directory)/\(Self.record)"
       found = try SealedJSON.record(
         StageRecord.self, from: Array(try TextFile.read(file).utf8), file: file,
         digest: Self.digestKey)
       for (name, digest) in found.files where try SHA256.ofFile("\(directory)/\(name)") != digest {
-        throw DatasetError("\(directory)/\(name)", "is not the file that was written there")
+        throw InputError("\(directory)/\(name)", "is not the file that was written there")
       }
       guard found.stage == stage, found.formatVersion == 1 else {
-        throw DatasetError(file, "is of another stage, or of another version of this program")
+        throw InputError(file, "is of another stage, or of another version of this program")
       }
     } catch {
-      throw DatasetError(error.subject, "\(error.problem) \(remedy)", got: error.got)
+      throw InputError(error.subject, "\(error.problem) \(remedy)", got: error.got)
     }
     for flag in Set(found.settings.keys).union(state.settings.keys).sorted() {
       let (before, now) = (found.settings[flag], state.settings[flag])
       guard before == now else {
-        throw DatasetError(
+        throw InputError(
           directory, "was made with other settings", expected: "--\(flag) \(before ?? "not set")",
           got: "\(now ?? "not set")")
       }
@@ -190,7 +190,7 @@ final class StageDirectory {
       ("--weights", files.weights, found.weights, state.weights),
       ("--masks", settings.tensors.masks ?? "none", found.masks, state.masks),
     ] where before != now {
-      throw DatasetError(
+      throw InputError(
         directory, "the first stage began with other \(flag)",
         expected: before.map { "a file of SHA-256 \($0)" } ?? "none",
         got: "\(path)" + (now.map { " of \($0)" } ?? ""))
@@ -198,7 +198,7 @@ final class StageDirectory {
     if case .file(let file) = files.gradients, let gradients,
       let used = found.gradients.firstIndex(of: gradients), stage < settings.selection.stages
     {
-      throw DatasetError(
+      throw InputError(
         file, "stage \(used + 1) was made with these gradients",
         expected: "those of \(self.path(Self.model, stage: stage))")
     }

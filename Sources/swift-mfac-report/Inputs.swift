@@ -10,7 +10,7 @@ struct Inputs {
   private var known: Set<String> = []
 
   /// - Parameter paths: runs' directories, directories of such, and files of results.
-  /// - Throws: `DatasetError` naming what is none of these, or is damaged.
+  /// - Throws: `InputError` naming what is none of these, or is damaged.
   init(_ paths: [String]) throws {
     for path in paths {
       guard let kind = try Self.kind(of: path) else { throw Self.unknown(path) }
@@ -42,12 +42,12 @@ struct Inputs {
     if let kind = try kind(ofEntry: path) { return kind }
     var isDirectory: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) else {
-      throw DatasetError(path, "there is no such file or directory")
+      throw InputError(path, "there is no such file or directory")
     }
     guard isDirectory.boolValue else { return nil }
     let names: [String]
     do { names = try FileManager.default.contentsOfDirectory(atPath: path) } catch {
-      throw DatasetError(path, "cannot be read: \(error.localizedDescription)")
+      throw InputError(path, "cannot be read: \(error.localizedDescription)")
     }
     let directory = path.hasSuffix("/") ? String(path.dropLast()) : path
     let entries = names.sorted { $0.compare($1, options: .numeric) == .orderedAscending }
@@ -73,14 +73,14 @@ struct Inputs {
     return access(report, F_OK) == 0 ? report : nil
   }
 
-  private static func unknown(_ path: String) -> DatasetError {
+  private static func unknown(_ path: String) -> InputError {
     let entries = try? FileManager.default.contentsOfDirectory(atPath: path)
-    return DatasetError(
+    return InputError(
       path, "holds no results",
       expected: "the directory of a run or of a pruned network, with metrics.jsonl or report.json, "
         + "or a .json file of swift-mfac-bench or swift-mfac-prune",
       got: entries.map { entries in
-        entries.isEmpty ? "an empty directory" : "one with \(DatasetError.list(entries.sorted()))"
+        entries.isEmpty ? "an empty directory" : "one with \(InputError.list(entries.sorted()))"
       } ?? "another file")
   }
 }
@@ -96,12 +96,12 @@ enum Benchmark {
   enum Form {
     case scaling, step, window, networks, pruning
 
-    /// - Throws: `DatasetError` where it is not JSON.
+    /// - Throws: `InputError` where it is not JSON.
     init?(of path: String) throws {
       let content: Any
       do { content = try JSONSerialization.jsonObject(with: try contents(of: path)) } catch {
-        if let error = error as? DatasetError { throw error }
-        throw DatasetError(path, "is not JSON", expected: "results of swift-mfac-bench or -prune")
+        if let error = error as? InputError { throw error }
+        throw InputError(path, "is not JSON", expected: "results of swift-mfac-bench or -prune")
       }
       let first = content as? [String: Any] ?? (content as? [[String: Any]])?.first ?? [:]
       func has(_ keys: String...) -> Bool { keys.allSatisfy { first[$0] != nil } }
@@ -125,7 +125,7 @@ enum Benchmark {
     }
   }
 
-  /// - Throws: `DatasetError` naming what is missing there.
+  /// - Throws: `InputError` naming what is missing there.
   init(of path: String) throws {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -137,10 +137,10 @@ enum Benchmark {
       case .window: self = .window(try decoder.decode([WindowReport].self, from: data))
       case .networks: self = .networks(try decoder.decode([NetworkReport].self, from: data))
       case .pruning, nil:
-        throw DatasetError(path, "holds no results of swift-mfac-bench")
+        throw InputError(path, "holds no results of swift-mfac-bench")
       }
     } catch let error as DecodingError {
-      throw DatasetError(
+      throw InputError(
         path, "cannot be used", expected: "results as swift-mfac-bench writes them",
         got: describe(error))
     }

@@ -14,8 +14,8 @@ struct JSONLines<Line: Decodable & SendableMetatype> {
 
   /// Reads line by line; one at the end without a newline is half of one, and left out.
   ///
-  /// - Throws: `DatasetError` naming the line that is none.
-  func read(_ body: (Line) throws(DatasetError) -> Void) throws(DatasetError) {
+  /// - Throws: `InputError` naming the line that is none.
+  func read(_ body: (Line) throws(InputError) -> Void) throws(InputError) {
     let file = try InputFile(path, mayChange: true)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -40,10 +40,10 @@ struct JSONLines<Line: Decodable & SendableMetatype> {
     }
   }
 
-  private func wrong(_ text: ArraySlice<UInt8>, _ number: Int, _ error: any Error) -> DatasetError {
+  private func wrong(_ text: ArraySlice<UInt8>, _ number: Int, _ error: any Error) -> InputError {
     let start = String(decoding: text.prefix(60), as: UTF8.self)
     let reason = (error as? DecodingError).map { ", \(describe($0))" } ?? ""
-    return DatasetError(
+    return InputError(
       path, "line \(number) cannot be used", expected: expected,
       got: "'\(start)\(text.count > 60 ? "…" : "")'\(reason)")
   }

@@ -38,14 +38,14 @@ struct Metrics {
   private(set) var phaseSeconds: [String: Double] = [:]
   private var columns: [Quantity: [Double]] = [:]
 
-  /// - Throws: `DatasetError` naming the line that none of a run's is like.
+  /// - Throws: `InputError` naming the line that none of a run's is like.
   init(of path: String) throws {
     let lines = JSONLines<MetricsLine>(
       of: path,
       expected: "a step's, an evaluation's or a removal's numbers, as swift-mfac-train writes")
     // Seconds of each step, until the next evaluation says when it was.
     var clock = StepClock()
-    try lines.read { line throws(DatasetError) in
+    try lines.read { line throws(InputError) in
       if let trainingSeconds = line.trainingSeconds {
         evaluations.append(
           Evaluation(

@@ -4,7 +4,7 @@ import Results
 extension Page {
   /// Curves of what is left of networks.
   ///
-  /// - Throws: `DatasetError` naming the report that cannot be used.
+  /// - Throws: `InputError` naming the report that cannot be used.
   func pruning() throws -> [String] {
     // Accuracies and predicted changes of a loss share no axis.
     let kinds: [(PruningCurves.Kind, String)] = try inputs.prunings.map {

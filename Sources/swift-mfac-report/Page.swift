@@ -40,7 +40,7 @@ struct Page {
     givenTitle ?? (runs.count == 1 ? names[0] : "swift-mfac: \(content)")
   }
 
-  /// - Throws: `DatasetError` naming the pruning report that cannot be used.
+  /// - Throws: `InputError` naming the pruning report that cannot be used.
   func html() throws -> String {
     let sections = [
       HTML.section("Runs", [summary, notes]),

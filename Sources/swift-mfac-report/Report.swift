@@ -2,7 +2,7 @@ import ArgumentParser
 import FileRecords
 import Formats
 import Foundation
-import Launching
+import ProgramOptions
 import Training
 
 @main
@@ -77,7 +77,7 @@ struct Report: ParsableCommand {
     let page = Page(
       try Inputs(runs), title: title, target: target?.share, targetLoss: targetLoss)
     let bytes = Array(try page.html().utf8)
-    try AtomicFile.write(to: out) { file throws(DatasetError) in try file.write(bytes) }
+    try AtomicFile.write(to: out) { file throws(InputError) in try file.write(bytes) }
     print("\(out): \(page.content), \((bytes.count + 1023) / 1024) KiB")
   }
 }

@@ -8,7 +8,7 @@ struct RunConfiguration {
   /// Of the comment that stands before the settings.
   let start: ProcessStart?
 
-  /// - Throws: `DatasetError` naming the file that is no mapping of settings.
+  /// - Throws: `InputError` naming the file that is no mapping of settings.
   init(of path: String) throws {
     let text = try TextFile.read(path)
     let root: Node?
@@ -18,13 +18,13 @@ struct RunConfiguration {
       YamlError.parser(_, let problem, let mark, _),
       YamlError.composer(_, let problem, let mark, _)
     {
-      throw DatasetError(
+      throw InputError(
         path, "line \(mark.line) is not YAML, \(problem)", expected: "a run's settings")
     } catch {
-      throw DatasetError(path, "is not YAML", expected: "a run's settings", got: "\(error)")
+      throw InputError(path, "is not YAML", expected: "a run's settings", got: "\(error)")
     }
     guard case .mapping(let mapping)? = root else {
-      throw DatasetError(
+      throw InputError(
         path, "is no mapping", expected: "a run's settings, such as 'window: 256'")
     }
     settings = try mapping.map { key, value in

@@ -12,7 +12,7 @@ struct TrainingRun {
   /// d; none where there is no network yet.
   let parameters: Int?
 
-  /// - Throws: `DatasetError` naming the file, and the line, that is not what such a run writes.
+  /// - Throws: `InputError` naming the file, and the line, that is not what such a run writes.
   init(_ path: String) throws {
     self.path = path
     let configuration = try RunConfiguration(of: "\(path)/config.yaml")
@@ -63,7 +63,7 @@ struct ProcessStart: Decodable {
   var swiftMfac: String?
   var commandLine: String?
 
-  /// - Throws: `DatasetError` naming the line that is none.
+  /// - Throws: `InputError` naming the line that is none.
   static func read(_ path: String) throws -> [ProcessStart] {
     var starts: [ProcessStart] = []
     let lines = JSONLines<ProcessStart>(

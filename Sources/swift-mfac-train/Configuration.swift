@@ -1,7 +1,7 @@
 import ArgumentParser
 import Formats
-import Launching
 import Networks
+import ProgramOptions
 import Training
 import Yams
 

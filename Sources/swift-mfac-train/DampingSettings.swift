@@ -1,6 +1,6 @@
 import ArgumentParser
-import Launching
 import Optimizers
+import ProgramOptions
 
 struct DampingSettings: ParsableArguments {
   enum Schedule: String, CaseIterable, ExpressibleByArgument {

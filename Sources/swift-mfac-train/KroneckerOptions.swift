@@ -1,8 +1,8 @@
 import ArgumentParser
 import Curvature
-import Launching
 import Networks
 import Optimizers
+import ProgramOptions
 import Training
 
 struct KroneckerOptions: OptimizerOptions {

@@ -1,8 +1,8 @@
 import ArgumentParser
 import Curvature
-import Launching
 import LinearAlgebra
 import Optimizers
+import ProgramOptions
 
 struct MFACOptions: OptimizerOptions {
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Launching
 import Optimizers
+import ProgramOptions
 
 struct MuonOptions: OptimizerOptions {
   @Option(parsing: .unconditional, help: "β: of the gradient's moving average, in [0, 1).")

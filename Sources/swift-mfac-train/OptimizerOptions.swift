@@ -1,6 +1,6 @@
 import ArgumentParser
-import Launching
 import Optimizers
+import ProgramOptions
 
 /// The options that one optimizer has beside those of all.
 protocol OptimizerOptions: ParsableArguments {

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Launching
 import Optimizers
+import ProgramOptions
 import Training
 
 struct OptimizerSettings: ParsableArguments {

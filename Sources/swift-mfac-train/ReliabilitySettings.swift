@@ -1,7 +1,7 @@
 import ArgumentParser
 import Checkpoints
 import Glibc
-import Launching
+import ProgramOptions
 import Training
 
 /// What is kept of a run while it goes on, and how it ends where it cannot.

@@ -1,6 +1,6 @@
 import ArgumentParser
-import Launching
 import Optimizers
+import ProgramOptions
 
 extension Settings {
   /// What each option is for, where it is not for all that can be set. The settings are as they

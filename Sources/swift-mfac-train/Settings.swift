@@ -1,6 +1,6 @@
 import ArgumentParser
 import Datasets
-import Launching
+import ProgramOptions
 import Training
 
 /// Everything that can be set on the command line or, under the same names, in a YAML file.

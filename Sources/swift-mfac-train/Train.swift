@@ -1,11 +1,11 @@
 import ArgumentParser
 import Datasets
 import Glibc
-import Launching
 import LinearAlgebra
 import MPI
 import Networks
 import Optimizers
+import ProgramOptions
 import Training
 
 @main
@@ -51,7 +51,7 @@ struct Train: ParsableCommand {
       let (command, warnings) = try parsed(arguments)
       try Launcher.prepareProducts()
       // The repair may have started the program again.
-      if Communicator.isFirst { for warning in warnings { complain(warning, as: "warning") } }
+      if Communicator.isFirst { for warning in warnings { reportError(warning, as: "warning") } }
       Requests.listen()
       Launcher.run(
         watchdogSeconds: command.settings.reliability.watchdogSeconds,

@@ -78,7 +78,7 @@ import Testing
     }
     // Without an insertion.
     fisher.wantedDamping = 3
-    try fisher.followDamping()
+    try fisher.refactorIfDampingChanged()
     let rows = (4..<8).map { samples.gradient($0).map(Double.init) }
     let dense = denseFisher(rows: rows, capacity: 4, damping: 3)
     #expect(relativeError(direction(fisher), to: dense.solve(rows.last!)) < 1e-7)

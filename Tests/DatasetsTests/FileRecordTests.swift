@@ -66,7 +66,7 @@ import Testing
       if mayChange {
         #expect(try file.read(0..<2) as [UInt8] == [5, 6])
       } else {
-        let error = #expect(throws: DatasetError.self) { try file.read(0..<2) as [UInt8] }
+        let error = #expect(throws: InputError.self) { try file.read(0..<2) as [UInt8] }
         #expect(error?.description.contains("has changed while it was read") == true)
       }
     }

@@ -218,7 +218,7 @@ struct GradientFileTests {
           ], to: "g"))
       let mutator = Mutator(tokens: MutatedSafetensorsTests.tokens + ["2,", "\"F16\""], seed: 12)
       let count = 40_000
-      let tally = try Tally(count, refusing: DatasetError.self) { number in
+      let tally = try Tally(count, refusing: InputError.self) { number in
         memory.hold(mutator.mutant(number, of: original))
         let file = try GradientFile(path: memory.path, of: weights)
         var rows = 0

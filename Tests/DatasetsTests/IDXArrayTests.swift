@@ -66,7 +66,7 @@ struct IDXArrayTests {
       ),
     ]
     for (bytes, message) in cases {
-      #expect(throws: DatasetError.self) { try IDXArray(bytes: bytes, file: "f", rank: 3) }
+      #expect(throws: InputError.self) { try IDXArray(bytes: bytes, file: "f", rank: 3) }
       #expect(refusal { _ = try IDXArray(bytes: bytes, file: "f", rank: 3) } == message)
     }
     // Compressed, all read the same, but for a length that nothing bounds.
@@ -142,12 +142,12 @@ struct IDXArrayTests {
   }
 }
 
-/// The message of the `DatasetError` that `body` throws; nil when it throws nothing of that kind.
+/// The message of the `InputError` that `body` throws; nil when it throws nothing of that kind.
 func refusal(_ body: () throws -> Void) -> String? {
   do {
     try body()
     return nil
   } catch {
-    return (error as? DatasetError)?.description
+    return (error as? InputError)?.description
   }
 }

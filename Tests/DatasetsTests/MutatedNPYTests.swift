@@ -27,7 +27,7 @@ struct MutatedNPYTests {
       let mutator = Mutator(tokens: Self.tokens, seed: 6)
       let count = 15_000
       for original in originals {
-        let tally = try Tally(count, refusing: DatasetError.self) { number in
+        let tally = try Tally(count, refusing: InputError.self) { number in
           try files.use(mutator.mutant(number, of: original), asInputs: number % 2 == 0)
         }
         // Most of a file is its header, and none of its bytes may change.
@@ -44,7 +44,7 @@ struct MutatedNPYTests {
       let mutator = Mutator(tokens: Self.tokens, seed: 7)
       let count = 60_000
       var sound = 0
-      let tally = try Tally(count, refusing: DatasetError.self) { number in
+      let tally = try Tally(count, refusing: InputError.self) { number in
         let (bytes, isSound) = Self.file(number, mutator)
         if isSound {
           sound += 1

@@ -21,7 +21,7 @@ struct MutatedSafetensorsTests {
       let original = Array(try #require(Data(base64Encoded: SafetensorsReadTests.fromPython)))
       let mutator = Mutator(tokens: Self.tokens, seed: 3)
       let count = 60_000
-      let tally = try Tally(count, refusing: DatasetError.self) { number in
+      let tally = try Tally(count, refusing: InputError.self) { number in
         var bytes = mutator.mutant(number, of: original)
         // Half of them with a header length that fits again, or the parser would see few.
         if number % 2 == 0, bytes.count > original.count / 2 {
@@ -43,7 +43,7 @@ struct MutatedSafetensorsTests {
       let mutator = Mutator(tokens: Self.tokens, seed: 8)
       var sound = 0
       let count = 60_000
-      let tally = try Tally(count, refusing: DatasetError.self) { number in
+      let tally = try Tally(count, refusing: InputError.self) { number in
         let (bytes, isSound) = Self.file(number, mutator)
         memory.hold(bytes)
         // Nothing sound is refused.

@@ -22,7 +22,7 @@ struct MutationTests {
       ]
       for (seed, (original, count, rank, gzip)) in files.enumerated() {
         let mutator = Mutator(seed: UInt64(seed))
-        let tally = try Tally(count, refusing: DatasetError.self) { number in
+        let tally = try Tally(count, refusing: InputError.self) { number in
           let mutant = mutator.mutant(number, of: original)
           let array = try IDXArray(bytes: gzip ? gzipped(mutant) : mutant, file: "f", rank: rank)
           #expect(array.shape.count == rank)
@@ -52,7 +52,7 @@ struct MutationTests {
     ]
     for (original, task, target) in cases {
       let table = TableOptions(task: task, target: target)
-      let tally = try Tally(count, refusing: DatasetError.self) { number in
+      let tally = try Tally(count, refusing: InputError.self) { number in
         let dataset = try Dataset(
           name: "m", csv: mutator.mutant(number, of: Array(original.utf8)), file: "f",
           options: table,
@@ -69,7 +69,7 @@ struct MutationTests {
     let tokens = (0..<40).flatMap { littleEndian(UInt16($0 * 3)) }
     let mutator = Mutator(seed: 7)
     for original in [tokens, gzipped(tokens)] {
-      let tally = try Tally(20_000, refusing: DatasetError.self) { number in
+      let tally = try Tally(20_000, refusing: InputError.self) { number in
         file.hold(mutator.mutant(number, of: original))
         if number % 2 == 0 {
           try useAll(of: Dataset(name: "m", text: file.path, contextLength: 3, testFraction: 0.2))
@@ -87,7 +87,7 @@ struct MutationTests {
     let record = [UInt8](repeating: 7, count: 3073)
     for name in CIFAR10Tests.names { try directory.write(record, to: name) }
     let (transform, batch) = (try InputTransform(scale: 1), "\(directory.root)/data_batch_2.bin")
-    let tally = try Tally(500, refusing: DatasetError.self) { number in
+    let tally = try Tally(500, refusing: InputError.self) { number in
       let mutant = mutator.mutant(number, of: record + record)
       #expect(FileManager.default.createFile(atPath: batch, contents: Data(mutant)))
       try useAll(of: Dataset(name: "m", cifar10: directory.root, transform: transform))

@@ -21,7 +21,7 @@ import Testing
       ("/dev/zero", "not a regular file"),
       ("/nowhere/settings", "cannot open"), (directory.root, "is a directory"),
     ] {
-      let error = #expect(throws: DatasetError.self) { try TextFile.read(path) }
+      let error = #expect(throws: InputError.self) { try TextFile.read(path) }
       #expect(error?.description.hasPrefix("\(path): ") == true)
       #expect(error?.description.contains(problem) == true)
     }

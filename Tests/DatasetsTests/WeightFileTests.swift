@@ -12,7 +12,7 @@ extension TemporaryDirectory {
     _ tensors: [TestTensor], metadata: [String: String] = [:], to name: String
   ) throws -> String {
     let path = self.path(name)
-    try AtomicFile.write(to: path) { file throws(DatasetError) in
+    try AtomicFile.write(to: path) { file throws(InputError) in
       try SafetensorsFile.write(
         tensors.map { ($0.name, $0.type, $0.shape) }, metadata: metadata, to: file
       ) { tensors[$0].bytes.withUnsafeBytes($1.copyMemory) }

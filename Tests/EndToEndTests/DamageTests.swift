@@ -38,7 +38,7 @@ import Training
 
   /// What is said of a checkpoint; nil of a whole one.
   private func refusal(_ checkpoint: String) -> String? {
-    do throws(DatasetError) {
+    do throws(InputError) {
       try Checkpoint(path: checkpoint).verify()
       return nil
     } catch {

@@ -20,7 +20,7 @@ extension ForeignPruneTests {
   private func write(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], rows: Int? = nil, to name: String
   ) throws -> String {
-    try AtomicFile.write(to: directory.path(name)) { file throws(DatasetError) in
+    try AtomicFile.write(to: directory.path(name)) { file throws(InputError) in
       try SafetensorsFile.write(
         tensors.map { ($0.name, $0.type, (rows.map { [$0] } ?? []) + $0.shape) }, to: file
       ) { index, memory in

@@ -113,7 +113,7 @@ import Testing
     ]
     func write(rows: Int?, to name: String) throws -> String {
       let written = tensors.filter { rows == nil || $0.hasGradients }
-      try AtomicFile.write(to: directory.path(name)) { file throws(DatasetError) in
+      try AtomicFile.write(to: directory.path(name)) { file throws(InputError) in
         try SafetensorsFile.write(
           written.map { ($0.name, $0.type, (rows.map { [$0] } ?? []) + $0.shape) },
           metadata: ["format": "pt"], to: file

@@ -72,7 +72,7 @@ func checkDamping(
     _ = try mfac.step(gradient(99, d), learningRate: 0.5)
     let last = mfac.parameters.pointer[d - 1]
     mfac.parameters.pointer[d - 1] = .infinity
-    try check(try !mfac.step(gradient(98, d), learningRate: 0.5).outcome.taken, "an infinity")
+    try check(try !mfac.step(gradient(98, d), learningRate: 0.5).outcome.wasApplied, "an infinity")
     mfac.parameters.pointer[d - 1] = last
   }
   return digest

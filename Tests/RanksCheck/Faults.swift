@@ -1,9 +1,9 @@
 import Datasets
 import Glibc
-import Launching
 import MPI
 import Networks
 import Optimizers
+import ProgramOptions
 import Sharding
 import Training
 
@@ -26,7 +26,7 @@ func run(_ fault: String, _ name: String?) -> Never {
     case "throw-in", "trap-in":
       let phase = Phase(rawValue: name!)!
       PhaseClock.fault = {
-        guard isWrong, world.place.step == 2, $0 == phase else { return nil }
+        guard isWrong, world.status.step == 2, $0 == phase else { return nil }
         if fault == "trap-in" { fatalError("told to") }
         return Wrong("told to")
       }

@@ -1,10 +1,10 @@
 import Datasets
 import Formats
 import Glibc
-import Launching
 import LinearAlgebra
 import MPI
 import Networks
+import ProgramOptions
 import Sharding
 import Training
 
@@ -50,10 +50,10 @@ func writeGradients(_ arguments: [String]) -> Never {
       "{'descr': '<f4', 'fortran_order': False, 'shape': (\(count), \(model.count)), }"
     let padding = String(repeating: " ", count: (64 - (11 + header.utf8.count) % 64) % 64) + "\n"
     let text = Array((header + padding).utf8)
-    try AtomicFile.write(to: output) { file throws(DatasetError) in
+    try AtomicFile.write(to: output) { file throws(InputError) in
       try file.write([0x93] + Array("NUMPY".utf8) + [1, 0])
       try file.write([UInt8(text.count & 255), UInt8(text.count >> 8)] + text)
-      try rows.withUnsafeBufferPointer { rows throws(DatasetError) in
+      try rows.withUnsafeBufferPointer { rows throws(InputError) in
         try file.write(UnsafeRawBufferPointer(rows))
       }
     }

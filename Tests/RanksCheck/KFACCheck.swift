@@ -101,7 +101,7 @@ private func checkKFAC(
       for wrong in [Float.nan, .infinity] {
         try give(t, wrong: wrong)
         let outcome = try stepper.step(gradient(t, d), learningRate: 1).outcome
-        try check(!outcome.taken && kfac.wantsFactors, "a factor with \(wrong) was taken")
+        try check(!outcome.wasApplied && kfac.wantsFactors, "a factor with \(wrong) was taken")
       }
       try give(t)
     }
@@ -136,7 +136,7 @@ private func checkKFAC(
         layer.parameters, with: matrix.solve(Array(expected[layer.parameters])))
     }
     let (outcome, change) = try stepper.step(g, learningRate: 1)
-    try check(outcome.taken && abs(outcome.damping! - damping) < 1e-12, "step \(t) of K-FAC")
+    try check(outcome.wasApplied && abs(outcome.damping! - damping) < 1e-12, "step \(t) of K-FAC")
     for layer in layers {
       let error = relativeError(
         Array(change[layer.parameters]), to: Array(expected[layer.parameters]))

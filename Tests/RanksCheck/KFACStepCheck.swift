@@ -131,7 +131,7 @@ private func checkFixedSteps(
       return -rate * share * (v[i] + (isCoupled ? 0 : decay * w[i]))
     }
     let (outcome, change) = try problem.stepper.step(given, learningRate: rate)
-    try check(outcome.taken, "step \(t) of K-FAC")
+    try check(outcome.wasApplied, "step \(t) of K-FAC")
     let error = relativeError(change, to: expected)
     // Factors, directions and parameters in single precision.
     try check(error < 1e-5, "a step of K-FAC, \(weightDecay): \(error) at \(t)")

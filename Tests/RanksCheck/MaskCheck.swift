@@ -35,7 +35,7 @@ func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
       let groups = ParameterGroups().keepingZero(staysZero)
       for stepper in steppers {
         for i in 0..<d where staysZero[i] { stepper.parameters.pointer[i] = 0 }
-        try stepper.optimizer.adopt(groups, partition: partition, on: world)
+        try stepper.optimizer.updateZeros(groups, partition: partition, on: world)
       }
       for i in 0..<d where staysZero[i] {
         (velocity[i], v[i]) = (0, 0)
@@ -107,7 +107,7 @@ private func checkStoredForms(
     for t in 0..<8 {
       if t == 5 {
         for i in 0..<d where staysZero[i] { mfac.parameters.pointer[i] = 0 }
-        try mfac.optimizer.adopt(
+        try mfac.optimizer.updateZeros(
           ParameterGroups().keepingZero(staysZero), partition: partition, on: world)
         let fisher = (mfac.optimizer as! ShardedMFAC).fisher
         var sums = [Double](repeating: 0, count: 9)

@@ -39,7 +39,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
     // Differences are rounded to single precision.
     try check(abs(step.loss / meanLoss(before) - 1) < 1e-6, "a mean loss of \(step.loss)")
     try check(
-      step.outcome.taken == (wrong == nil), "a step with \(wrong, default: "nothing") wrong")
+      step.outcome.wasApplied == (wrong == nil), "a step with \(wrong, default: "nothing") wrong")
     if wrong != nil { try check(minimizer.parameters == before, "it has moved the parameters") }
     for value in minimizer.parameters { digest = digest &* 31 &+ UInt64(value.bitPattern) }
     digest = digest &* 31 &+ step.loss.bitPattern

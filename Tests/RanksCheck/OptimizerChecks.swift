@@ -40,7 +40,8 @@ struct Stepper {
       on: world,
       clock: clock
     ) { told += $0.count }
-    try check(told == (outcome.taken ? own.count : 0), "\(told) of \(own.count) told as updated")
+    try check(
+      told == (outcome.wasApplied ? own.count : 0), "\(told) of \(own.count) told as updated")
     try world.allGather(parameters.all, slices: slices)
     return (outcome, zip(parameters.all, before).map { Double($0) - $1 })
   }
@@ -125,7 +126,7 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
       let broken = given.dropLast() + [wrong]
       for stepper in [sgd, adamw] {
         let outcome = try stepper.step(Array(broken), learningRate: 0.25).outcome
-        try check(!outcome.taken, "\(wrong) was taken at step \(t)")
+        try check(!outcome.wasApplied, "\(wrong) was taken at step \(t)")
       }
     }
     let outcome = try sgd.step(given, learningRate: 0.25).outcome
@@ -230,7 +231,7 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     // A NaN among parameters outside the window is seen as well.
     var broken = given
     broken[d / 2] = .nan
-    try check(try !mfac.step(broken, learningRate: 0.25).outcome.taken, "a NaN was taken")
+    try check(try !mfac.step(broken, learningRate: 0.25).outcome.wasApplied, "a NaN was taken")
   }
   return mfac.digest(digest)
 }

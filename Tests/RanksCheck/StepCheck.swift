@@ -73,8 +73,9 @@ private func takeSteps(
         try gather.advance(to: own.lowerBound + last, of: parameters.all, on: world)
       }
     }
-    try check(outcome.taken == (wrong == nil), "a step with \(wrong, default: "nothing") wrong")
-    if outcome.taken {
+    try check(
+      outcome.wasApplied == (wrong == nil), "a step with \(wrong, default: "nothing") wrong")
+    if outcome.wasApplied {
       digest = digest &* 31 &+ loss.bitPattern
       taken += 1
       try check(last == own.count, "\(last) of \(own.count) parameters were updated")

@@ -133,7 +133,7 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
     let gradient = (0..<d).map { random(UInt64(200 + t), $0) }
     rows[t % m] = gradient.map(Double.init)
     let outcome = try step(gradient)
-    try check(outcome.taken, "step \(t)")
+    try check(outcome.wasApplied, "step \(t)")
     let exact = exactDirection(
       rows: rows.filter { !$0.isEmpty }, slot: t % m, capacity: m, damping: damping)
     let error = relativeError(parameters.all.map { -Double($0) }, to: exact)
@@ -150,7 +150,7 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
 
   // One NaN, in the last coordinate: on one rank's slice.
   let outcome = try step((0..<d).map { $0 == d - 1 ? .nan : random(400, $0) })
-  try check(!outcome.taken, "a NaN was taken")
+  try check(!outcome.wasApplied, "a NaN was taken")
   try check(parameters.all.allSatisfy { $0 == 0 }, "a skipped step moved the parameters")
   try check(try inverse(x) == before, "a skipped gradient changed the window")
   return digest
@@ -219,7 +219,7 @@ func checkForm(
         // On one rank alone: not a number, and what bfloat16 rounds to an infinity.
         for wrong in [Float.nan, type == .bfloat16 ? .greatestFiniteMagnitude : -.infinity] {
           let outcome = try step((0..<d).map { $0 == d - 1 ? wrong : random(500, $0) })
-          try check(!outcome.taken, "\(wrong) was taken")
+          try check(!outcome.wasApplied, "\(wrong) was taken")
         }
       }
       let gradient = (0..<d).map { random(UInt64(600 + t), $0) }

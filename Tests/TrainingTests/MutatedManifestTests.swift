@@ -94,7 +94,7 @@ struct MutatedManifestTests {
       let mutator = Mutator(tokens: Self.tokens, seed: 11)
       // As a disk spoils it: the digest sees everything.
       var unchanged = 0
-      let found = try Tally(40_000, refusing: DatasetError.self) { number in
+      let found = try Tally(40_000, refusing: InputError.self) { number in
         let mutant = mutator.mutant(number, of: whole)
         if mutant == whole { unchanged += 1 }
         try Self.use(Manifest(text: mutant, file: "f"))
@@ -102,7 +102,7 @@ struct MutatedManifestTests {
       #expect(found.accepted == unchanged && unchanged < 400, "\(unchanged) unchanged, \(found)")
       // As another program might write it, with the digest that belongs to it.
       let count = 80_000
-      let tally = try Tally(count, refusing: DatasetError.self) { number in
+      let tally = try Tally(count, refusing: InputError.self) { number in
         let mutant = mutator.mutant(count + number, of: body)
         try Self.use(Manifest(text: Self.signed(mutant), file: "f"))
       }
@@ -139,7 +139,7 @@ struct MutatedManifestTests {
     for depth in [400, 600, 100_000, 1_000_000] {
       let nest = String(repeating: piece, count: depth)
       for body in [nest, Self.body.replacing("0.001", with: nest)] {
-        #expect(throws: DatasetError.self) {
+        #expect(throws: InputError.self) {
           try Manifest(text: Self.signed(Array(body.utf8)), file: "f")
         }
       }

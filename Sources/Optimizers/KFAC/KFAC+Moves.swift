@@ -25,16 +25,16 @@ extension KFAC {
   }
 
   /// Of each layer the parameters, from its first on, whose directions a worker makes.
-  static func served(
+  static func computedRanges(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>], by rank: Int
   ) -> [[Range<Int>]] {
-    var served = [[Range<Int>]](repeating: [], count: layers.count)
+    var computedRanges = [[Range<Int>]](repeating: [], count: layers.count)
     for (layer, target, range) in pieces(layers, slices)
     where placement.worker(ofLayer: layer, serving: target) == rank {
       let start = layers[layer].parameters.lowerBound
-      served[layer].append(range.lowerBound - start..<range.upperBound - start)
+      computedRanges[layer].append(range.lowerBound - start..<range.upperBound - start)
     }
-    return served
+    return computedRanges
   }
 
   /// The layers' parameters, cut by who has them.
@@ -98,14 +98,14 @@ extension KFAC {
       }
     }
     // Of each layer how many parameters' directions a rank makes.
-    var served = [[Int]](
+    var computedRanges = [[Int]](
       repeating: [Int](repeating: 0, count: layers.count), count: ranks)
     for (layer, target, range) in pieces(layers, slices)
     where configuration.solver(of: layers[layer]) != nil {
-      served[placement.worker(ofLayer: layer, serving: target)][layer] += range.count
+      computedRanges[placement.worker(ofLayer: layer, serving: target)][layer] += range.count
     }
     for rank in 0..<ranks {
-      for (layer, count) in zip(layers, served[rank]) where count > 0 {
+      for (layer, count) in zip(layers, computedRanges[rank]) where count > 0 {
         let share = Double(count) / Double(layer.parameters.count)
         // Half of the products with eigenvectors are with all rows.
         let made = configuration.solver(of: layer) == .eigen ? (1 + share) / 2 : share

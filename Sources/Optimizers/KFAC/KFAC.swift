@@ -51,7 +51,7 @@ public final class KFAC: ShardedOptimizer {
   /// Of the layers that this rank works on, shape [d]: gradients, then directions.
   private let whole: Buffer<Float>
   /// Of each layer the parameters, from its first on, whose directions this rank makes.
-  private let served: [[Range<Int>]]
+  private let computedRanges: [[Range<Int>]]
   let direction: Buffer<Float>
   /// v, or of adaptive steps the last change δ₀; [d/p], or none.
   let velocity: Buffer<Float>
@@ -126,7 +126,7 @@ public final class KFAC: ShardedOptimizer {
     directionExchange = RangeExchange(
       Self.directionMoves(layers, placement, slices), on: world)
     whole = Buffer(count: layers.isEmpty ? 0 : partition.cells.parameterCount)
-    served = Self.served(layers, placement, slices, by: world.rank)
+    computedRanges = Self.computedRanges(layers, placement, slices, by: world.rank)
     direction = Buffer(count: gradient.parameters.count)
     velocity = Buffer(
       count: configuration.momentum > 0 || configuration.isAdaptive
@@ -142,7 +142,7 @@ public final class KFAC: ShardedOptimizer {
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)
-    guard outcome.taken, try takeFactors(on: world, clock: clock) else {
+    guard outcome.wasApplied, try takeFactors(on: world, clock: clock) else {
       pendingSums = nil
       return StepOutcome(gradientNorm: .infinity)
     }
@@ -200,7 +200,7 @@ public final class KFAC: ShardedOptimizer {
           inverse.a.solver == .eigen ? damping : inverseDamping!, traceOfA: traces[2 * index],
           traceOfB: traces[2 * index + 1])
         let values = whole.pointer + layer.parameters.lowerBound
-        inverse.apply(values, into: values, only: served[index])
+        inverse.apply(values, into: values, only: computedRanges[index])
       }
     }
     try clock.time(.exchange) {
@@ -227,10 +227,10 @@ public final class KFAC: ShardedOptimizer {
     return change > bound ? Float((bound / change).squareRoot()) : 1
   }
 
-  public func adopt(
+  public func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) {
-    gradient.adopt(
+    gradient.updateZeros(
       groups.without(curvatureOutside: layers.map(\.parameters)), partition, rank: world.rank)
     if velocity.count > 0 { gradient.parameters.clearZeros(of: velocity.all) }
   }

@@ -14,7 +14,7 @@ extension ShardedMFAC: DampedOptimizer {
     // Gradients that are all zero have no scale.
     let wanted = damping * scale
     if wanted > 0, wanted.isFinite { fisher.wantedDamping = wanted }
-    if square == nil { try named { try fisher.followDamping() } }
+    if square == nil { try named { try fisher.refactorIfDampingChanged() } }
   }
 
   func lastChange(

@@ -11,12 +11,12 @@ extension ShardedMFAC {
   /// it. Parameters outside the window have their gradient for direction. Collective where digits
   /// would be lost.
   ///
-  /// - Parameter made: is called with runs of cells as they have their direction, to update them
-  ///   while it is in the cache.
+  /// - Parameter onCellReady: is called with runs of cells as they have their direction, to update
+  ///   them while it is in the cache.
   /// - Returns: the products of all of it.
   func precondition(
     _ row: GramRow, isInserted: Bool, on world: Communicator, clock: PhaseClock,
-    made: (Range<Int>) throws -> Void
+    onCellReady: (Range<Int>) throws -> Void
   ) throws -> DirectionProducts {
     let own = columns.areAll ? direction.all : compacted.all
     if !columns.areAll { _ = direction.all.update(fromContentsOf: gradient.slice) }
@@ -38,7 +38,7 @@ extension ShardedMFAC {
       run = run.lowerBound..<cell + 1
       let length = cells[cell].upperBound - cells[run.lowerBound].lowerBound
       guard run.upperBound == cells.count || length >= 1 << 15 else { return }
-      try made(run)
+      try onCellReady(run)
       run = run.upperBound..<run.upperBound
     }
     guard measures else {

@@ -17,7 +17,7 @@ extension ShardedMFAC {
       gradient, parameters, inserting: inserts, isNeeded: inserts || preconditions, on: world,
       clock: clock)
     var outcome = StepOutcome(gradientNorm: row.norm)
-    guard outcome.taken else { return outcome }
+    guard outcome.wasApplied else { return outcome }
     stepsTaken += 1
     if preconditions { directionsTaken += 1 }
     outcome.notice = try clock.time(.solve) {

@@ -84,7 +84,7 @@ public final class ShardedMFAC: ShardedOptimizer {
     }
     let row = try observe(gradient, parameters, inserting: true, on: world, clock: clock)
     var outcome = StepOutcome(gradientNorm: row.norm)
-    guard outcome.taken else { return outcome }
+    guard outcome.wasApplied else { return outcome }
     (stepsTaken, directionsTaken) = (stepsTaken + 1, directionsTaken + 1)
     outcome.notice = try clock.time(.solve) { try insert(row) }
     let direction = try clock.time(.direction, reading: windowBytes) {
@@ -101,10 +101,10 @@ public final class ShardedMFAC: ShardedOptimizer {
 
   /// The window loses the columns of parameters that stay zero from now on, and has columns of
   /// zeros for those that no longer do; K is made anew of what it then holds.
-  public func adopt(
+  public func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) throws {
-    gradient.adopt(groups, partition, rank: world.rank)
+    gradient.updateZeros(groups, partition, rank: world.rank)
     if velocity.count > 0 { gradient.parameters.clearZeros(of: velocity.all) }
     let before = columns
     columns = WindowColumns(of: gradient.parameters)
@@ -115,7 +115,7 @@ public final class ShardedMFAC: ShardedOptimizer {
     let products = try gradient.sum.total(width: window.filled * window.filled, on: world) {
       window.writeProducts(ofCell: $0 - first, into: $1)
     }
-    try named { try fisher.adopt(window, products: products) }
+    try named { try fisher.replaceWindow(with: window, products: products) }
   }
 
   /// `F⁻¹x` for a vector x that is not in the window: this rank's slice of it. Collective.

@@ -85,7 +85,7 @@ public final class Muon: ShardedOptimizer {
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
       gradient, parameters: parameters, on: world, clock: clock)
-    guard outcome.taken else { return outcome }
+    guard outcome.wasApplied else { return outcome }
     clock.time(.update) { advance() }
     try orthogonalize(on: world, clock: clock)
     try clock.time(.update) {
@@ -164,10 +164,10 @@ public final class Muon: ShardedOptimizer {
     }
   }
 
-  public func adopt(
+  public func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) {
-    gradient.adopt(layout.groups(groups), partition, rank: world.rank)
+    gradient.updateZeros(layout.groups(groups), partition, rank: world.rank)
     gradient.parameters.clearZeros(of: momentum.all)
     var zeros = gradient.parameters.zeros[...]
     var k = 0

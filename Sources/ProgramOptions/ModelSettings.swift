@@ -42,7 +42,7 @@ package struct ModelSettings: ParsableArguments {
     if case .values = targets { standard = .meanSquaredError }
     loss = loss ?? standard
     guard labelSmoothing == 0 || loss == .crossEntropy else {
-      throw DatasetError(
+      throw InputError(
         "--label-smoothing", "is of cross-entropy alone", expected: "0 with \(loss!.rawValue)",
         got: "\(labelSmoothing)")
     }
@@ -59,13 +59,13 @@ package struct ModelSettings: ParsableArguments {
 
   /// The network that `model` names, for these data.
   ///
-  /// - Throws: `DatasetError` that names the network to ask for where this one is for other data.
+  /// - Throws: `InputError` that names the network to ask for where this one is for other data.
   package func network(for dataset: Dataset) throws -> NetworkDescription {
     let (shape, outputs) = (dataset.inputShape, dataset.targets.outputs)
     guard NetworkDescription.builtInNames.contains(model) else {
       let isFile = [".yaml", ".yml", ".json"].contains(where: model.hasSuffix)
       guard isFile || model.contains("/") else {
-        throw DatasetError(
+        throw InputError(
           "--model", "unknown network", expected: Self.models, got: "'\(model)'")
       }
       return try NetworkDescription(yaml: try TextFile.read(model), file: model)
@@ -74,7 +74,7 @@ package struct ModelSettings: ParsableArguments {
     do {
       return try NetworkDescription.builtIn(model, input: shape, outputs: outputs)!
     } catch let error as NetworkDescriptionError where model != "mlp" && shape.count == 3 {
-      throw DatasetError(
+      throw InputError(
         "--model", "\(model) does not fit \(dataset.noun) of shape \(shape): \(error)",
         expected: "--model mlp")
     }
@@ -96,7 +96,7 @@ package struct ModelSettings: ParsableArguments {
       let fitting =
         isSequence && positions > 1
         ? "gpt-mini" : positions > 1 ? "FILE.yaml" : isImage ? "cnn" : "mlp"
-      throw DatasetError(
+      throw InputError(
         "--model", "\(model) is for \(kind)",
         expected: "--model \(fitting) for \(dataset.noun) of shape \(shape) and \(dataset.targets)",
         got: model)

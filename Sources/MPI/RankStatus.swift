@@ -1,6 +1,6 @@
-/// Where a rank is in the program, for those who wait for it to be told.
-public struct Place: CustomStringConvertible {
-  /// Of the training, from 1.
+/// Where a rank is in the program, for the ranks that wait for it.
+public struct RankStatus: CustomStringConvertible {
+  /// The step of the training, from 1.
   public var step: Int?
   /// The part of the step.
   public var phase: String?

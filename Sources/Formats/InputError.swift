@@ -2,7 +2,7 @@ import Foundation
 
 /// What is wrong with data that was read, written or asked for: one line naming the file or
 /// setting, the problem and, where they say more, what was expected and what was found.
-public struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct InputError: Error, Equatable, Sendable, CustomStringConvertible {
   /// The file, directory or setting at fault.
   public let subject: String
   /// What is wrong with it.
@@ -37,13 +37,13 @@ public struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible 
   }
 }
 
-extension DatasetError {
+extension InputError {
   /// A failure that Foundation tells, in the system's words.
   package static func foundation(
     _ path: String, _ problem: String, _ error: any Error
-  ) -> DatasetError {
+  ) -> InputError {
     guard let reason = (error as? CocoaError)?.underlying as? POSIXError else {
-      return DatasetError(path, "\(problem): \(error)")
+      return InputError(path, "\(problem): \(error)")
     }
     return .system(path, problem, reason.code.rawValue)
   }

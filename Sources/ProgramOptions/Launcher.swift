@@ -28,12 +28,12 @@ package enum Launcher {
       if status != EXIT_SUCCESS {
         sleep(3)
         let line = text?.split(separator: "\n").first.map(String.init)
-        complain("a rank other than 0: \(line ?? command.message(for: error))")
+        reportError("a rank other than 0: \(line ?? command.message(for: error))")
       }
       _exit(status)
     }
     guard let text else { command.exit(withError: error) }
-    complain(text)
+    reportError(text)
     exit(status)
   }
 
@@ -84,10 +84,10 @@ package enum Launcher {
       world = try Communicator.start(
         watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
     } catch let error as LaunchError {
-      if !Communicator.isFirst { sleep(3) } else { complain("\(error)") }
+      if !Communicator.isFirst { sleep(3) } else { reportError("\(error)") }
       _exit(EXIT_FAILURE)
     } catch {
-      complain("\(error)")
+      reportError("\(error)")
       exit(EXIT_FAILURE)
     }
     do {
@@ -98,7 +98,7 @@ package enum Launcher {
       exit(EXIT_SUCCESS)
     } catch let error as CollectiveMismatch {
       if world.rank == 0 {
-        complain("\(error)")
+        reportError("\(error)")
         world.abort(status: EXIT_FAILURE)
       }
       // Messages may be under way to memory that is gone: MPI is called no more.
@@ -109,12 +109,12 @@ package enum Launcher {
       try? world.finish()
       exit(code.rawValue)
     } catch let error as any SharedError {
-      if world.rank == 0 { complain("\(error)") }
+      if world.rank == 0 { reportError("\(error)") }
       // Nobody leaves before it has been said.
       try? world.finish()
       exit(EXIT_FAILURE)
     } catch {
-      complain(world.size > 1 ? "rank \(world.rank): \(error)" : "\(error)")
+      reportError(world.size > 1 ? "rank \(world.rank): \(error)" : "\(error)")
       world.abort(status: EXIT_FAILURE)
     }
   }
