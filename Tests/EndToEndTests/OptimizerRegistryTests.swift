@@ -60,10 +60,11 @@ extension OptimizerName {
   /// Help and completion list every optimizer, and a wrong name is answered with all of them.
   @Test func programsOfferEveryOptimizer() throws {
     let names = OptimizerName.names
+    let words = names.map { "'\($0)'" }.joined(separator: "$'\\n'")
     for program in [Program.train, Program.bench] {
       let outcome = try Program.run(
         Program.process(ranks: nil, program: program, ["--generate-completion-script", "bash"]))
-      #expect(outcome.output.contains(names.joined(separator: "\n")), "\(program)")
+      #expect(outcome.output.contains(words), "\(program)")
     }
     let refused = try Program.train(["--optimizer", "none"])
     #expect(refused.status == 64)
