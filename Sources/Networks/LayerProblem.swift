@@ -38,6 +38,11 @@ struct LayerProblem: Error {
       shape.count == 3, expected("[channels, height, width]", got: shape, from: giver))
   }
 
+  static func checkRows(_ shape: [Int], from giver: String) throws(LayerProblem) {
+    try check(
+      shape.count <= 2, expected("[features] or [positions, features]", got: shape, from: giver))
+  }
+
   static func expected(_ expected: String, got shape: [Int], from giver: String) -> String {
     "expects \(expected), \(giver) gives \(shape)"
   }

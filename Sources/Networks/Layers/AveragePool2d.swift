@@ -1,37 +1,16 @@
 import LinearAlgebra
 
 /// The mean of each window, zeros around the image included.
-struct AveragePool2d: ParameterlessKind {
+struct AveragePool2d: PoolingKind {
   let kernel: Int
   let stride: Int
   let padding: Int
 
   static let names = ["average-pool2d"]
   static let aliases = ["average-pool"]
-  var input: InputForm { .channelsLast }
-
-  func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
-    try LayerProblem.checkImage(shape, from: giver)
-    let positions = try LayerProblem.positions(
-      over: shape, giver, kernel: kernel, stride: stride, padding: padding)
-    try LayerProblem.check(
-      padding <= kernel / 2, "padding \(padding) is more than half of kernel \(kernel)")
-    return [shape[0]] + positions
-  }
-
-  func curvature(for shape: [Int]) -> LayerForm { LayerForm(isPooling: true) }
 
   func steps<Element: Scalar>(for shape: [Int], ordinal: Int) -> [LayerStep<Element>] {
-    let window = SlidingWindow(over: shape, kernel: kernel, stride: stride, padding: padding)
-    return [LayerStep(layer: AveragePoolingLayer<Element>(window: window), tensors: 0..<0)]
-  }
-}
-
-extension AveragePool2d {
-  init(named name: String, _ fields: inout LayerFields) throws(NetworkDescriptionError) {
-    kernel = try fields.size("kernel")
-    stride = try fields.size("stride", default: kernel)
-    padding = try fields.size("padding", default: 0)
+    [LayerStep(layer: AveragePoolingLayer<Element>(window: window(over: shape)), tensors: 0..<0)]
   }
 }
 

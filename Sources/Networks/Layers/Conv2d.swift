@@ -145,10 +145,39 @@ extension LayerDescription {
   }
 }
 
+/// y = x ⋆ W + b, by one function of x, W and b that also makes its tangents.
+protocol AffineConvolution<Element>: Layer {
+  var hasBias: Bool { get }
+
+  /// y = x ⋆ weights, and the bias behind them; or y += x ⋆ weights.
+  func convolve(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, _ weights: UnsafePointer<Element>,
+    hasBias: Bool, accumulates: Bool, into y: UnsafeMutablePointer<Element>
+  )
+}
+
+extension AffineConvolution {
+  func forward(
+    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
+  ) {
+    convolve(call, x, call.parameters, hasBias: hasBias, accumulates: false, into: y)
+  }
+
+  func tangent(
+    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
+    _ tangents: LayerTangents<Element>
+  ) {
+    convolve(call, x, tangents.parameters, hasBias: hasBias, accumulates: false, into: tangents.y)
+    if let dx = tangents.x {
+      convolve(call, dx, call.parameters, hasBias: false, accumulates: true, into: tangents.y)
+    }
+  }
+}
+
 /// y = x ⋆ W + b, cross-correlation with zeros around x.
 ///
 ///   x [n, h, w, in], W [out, in, kernel, kernel], b [out], y [n, positions, out]
-struct ConvolutionLayer<Element: Scalar>: Layer {
+struct ConvolutionLayer<Element: Scalar>: AffineConvolution {
   let window: SlidingWindow
   let outputs: Int
   let hasBias: Bool
@@ -169,24 +198,7 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
   /// Packed weights, or their gradient; then the kernels' own.
   var scratchCount: Int { sizes.packed + sizes.scratch }
 
-  func forward(
-    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
-  ) {
-    convolve(call, x, call.parameters, hasBias: hasBias, accumulates: false, into: y)
-  }
-
-  func tangent(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ tangents: LayerTangents<Element>
-  ) {
-    convolve(call, x, tangents.parameters, hasBias: hasBias, accumulates: false, into: tangents.y)
-    if let dx = tangents.x {
-      convolve(call, dx, call.parameters, hasBias: false, accumulates: true, into: tangents.y)
-    }
-  }
-
-  /// With these weights, and the bias behind them.
-  private func convolve(
+  func convolve(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, _ weights: UnsafePointer<Element>,
     hasBias: Bool, accumulates: Bool, into y: UnsafeMutablePointer<Element>
   ) {
@@ -234,7 +246,7 @@ struct ConvolutionLayer<Element: Scalar>: Layer {
 /// y = x ⋆ W + b in groups and with dilation.
 ///
 ///   x [n, h, w, in], W [out, in/groups, kernel, kernel], b [out], y [n, positions, out]
-struct GroupedConvolutionLayer<Element: Scalar>: Layer {
+struct GroupedConvolutionLayer<Element: Scalar>: AffineConvolution {
   let window: GroupedWindow
   let outputs: Int
   let hasBias: Bool
@@ -248,24 +260,7 @@ struct GroupedConvolutionLayer<Element: Scalar>: Layer {
   /// Weights in the kernels' order, or their gradient for an example and for all.
   var scratchCount: Int { 2 * weightCount }
 
-  func forward(
-    _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
-  ) {
-    convolve(call, x, call.parameters, hasBias: hasBias, accumulates: false, into: y)
-  }
-
-  func tangent(
-    _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
-    _ tangents: LayerTangents<Element>
-  ) {
-    convolve(call, x, tangents.parameters, hasBias: hasBias, accumulates: false, into: tangents.y)
-    if let dx = tangents.x {
-      convolve(call, dx, call.parameters, hasBias: false, accumulates: true, into: tangents.y)
-    }
-  }
-
-  /// With these weights, and the bias behind them.
-  private func convolve(
+  func convolve(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, _ weights: UnsafePointer<Element>,
     hasBias: Bool, accumulates: Bool, into y: UnsafeMutablePointer<Element>
   ) {

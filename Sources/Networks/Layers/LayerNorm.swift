@@ -9,9 +9,7 @@ struct LayerNorm: NodeKind {
   var input: InputForm { .any }
 
   func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
-    try LayerProblem.check(
-      shape.count <= 2,
-      LayerProblem.expected("[features] or [positions, features]", got: shape, from: giver))
+    try LayerProblem.checkRows(shape, from: giver)
     try LayerProblem.checkEpsilon(epsilon)
     return shape
   }
