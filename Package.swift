@@ -41,8 +41,8 @@ let package = Package(
 
     .target(name: "RandomNumbers"),
     .target(name: "Sharding"),
-    // Which files were opened: those who open them and those who compare them do not know one
-    // another.
+    // This module records which files were opened. The modules that open files and the one that
+    // compares them across ranks do not import each other.
     .target(name: "FileRecords"),
     .target(name: "MPI", dependencies: ["COpenMPI", "FileRecords", "Sharding"]),
     .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
@@ -136,7 +136,7 @@ let package = Package(
         .product(name: "Yams", package: "Yams"),
       ]),
 
-    // What tests of all modules use: the launcher of programs, temporary directories, errors.
+    // Tests of all modules share the launcher of programs, temporary directories and errors.
     .target(name: "Support", path: "Tests/Support"),
     // Dense double-precision truth, and the ladder of tests on it.
     .target(name: "Reference", dependencies: ["Support"], path: "Tests/Reference"),

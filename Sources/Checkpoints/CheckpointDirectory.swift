@@ -25,10 +25,10 @@ public struct CheckpointDirectory: Sendable {
     (self.path, name, digits) = (path, "stage", 1)
   }
 
-  /// Where the checkpoint of a step is.
+  /// The directory that holds the checkpoint of a step.
   public func path(step: Int) -> String { "\(path)/\(name)-\(padded(step, digits))" }
 
-  /// Where it is while it is being made. A name that begins with a dot is of no checkpoint.
+  /// A checkpoint is written here first: no checkpoint's name begins with a dot.
   private func temporaryPath(step: Int) -> String {
     "\(path)/.\(name)-\(padded(step, digits)).tmp"
   }
@@ -110,7 +110,7 @@ public struct CheckpointDirectory: Sendable {
     for old in try steps().filter({ $0 <= step }).dropFirst(count) { try remove(step: old) }
   }
 
-  /// What is half removed is not to be taken for a checkpoint: it loses its name first.
+  /// A checkpoint loses its name before it is removed: half of one is never taken for a whole.
   package func remove(step: Int) throws(InputError) {
     let hidden = temporaryPath(step: step) + ".old"
     guard rename(path(step: step), hidden) == 0 else {

@@ -14,7 +14,7 @@ public struct FactoredLayer: Sendable {
   public let shape: KroneckerShape
   /// Numbers of an example's inputs, as the layer is given them.
   public let exampleInputs: Int
-  /// Whether it is such a block, whose damping is exact whatever the others have.
+  /// True for such a block: its damping is exact, whatever the form of the others is.
   public let isNormalization: Bool
   /// The factors by which the sums over the global batch become A and B.
   public var scales: (a: Double, b: Double)

@@ -37,7 +37,7 @@ extension LayerDescription {
 
 /// In training each element is 0 with the probability, else divided by 1 − probability.
 ///
-/// Srivastava et al., 2014. What is dropped is drawn anew for backward, and so takes no memory.
+/// Srivastava et al., 2014. What is dropped is drawn again for backward, and so takes no memory.
 struct DropoutLayer<Element: Scalar>: LinearMapLayer {
   let probability: Double
   let outputCount: Int
