@@ -44,7 +44,7 @@ final class ErrorFeedback<Element: Scalar> {
       let values = values[0..<columns.count]
       MixedPrecision.largest(of: UnsafeBufferPointer(sum), columns: columns)
       for (entry, column) in columns.enumerated() { values[entry] = sum[Int(column)] }
-      MixedPrecision.round(values, to: form.type)
+      MixedPrecision.round(values, to: form.rowType(of: Element.self))
       stored.update(repeating: 0)
       for (entry, column) in columns.enumerated() {
         stored[Int(column)] = values[entry]

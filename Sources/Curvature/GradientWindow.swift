@@ -39,6 +39,7 @@ public final class GradientWindow<Element: Scalar> {
     self.capacity = capacity
     self.cells = cells
     self.form = form
+    let type = form.rowType(of: Element.self)
     let entries = form.isSparse ? cells.map { capacity * form.entries($0.count) } : []
     let columns = Buffer<UInt16>(count: entries.reduce(0, +))
     let bytes = Self.rowBytes(capacity: capacity, cells: cells, form: form)
@@ -48,17 +49,17 @@ public final class GradientWindow<Element: Scalar> {
     var column = columns.pointer
     rows = cells.map { cell in
       guard form.isSparse else {
-        defer { value += form.bytes(capacity: capacity, count: cell.count) }
+        defer { value += form.bytes(of: Element.self, capacity: capacity, count: cell.count) }
         return InterleavedRows<Element>(
-          at: value, type: form.type, capacity: capacity, count: cell.count)
+          at: value, type: type, capacity: capacity, count: cell.count)
       }
       let entries = form.entries(cell.count)
       defer {
-        value += capacity * entries * form.type.bytes
+        value += capacity * entries * type.bytes
         column += capacity * entries
       }
       return SparseRows<Element>(
-        columns: column, values: value, type: form.type, entries: entries, capacity: capacity,
+        columns: column, values: value, type: type, entries: entries, capacity: capacity,
         count: cell.count)
     }
     feedback = form.isSparse ? ErrorFeedback<Element>(cells: cells, form: form) : nil
@@ -73,7 +74,7 @@ public final class GradientWindow<Element: Scalar> {
 
   /// Those of its rows alone: what a pass over a full window reads.
   public static func rowBytes(capacity: Int, cells: [Range<Int>], form: WindowForm) -> Int {
-    cells.reduce(0) { $0 + form.bytes(capacity: capacity, count: $1.count) }
+    cells.reduce(0) { $0 + form.bytes(of: Element.self, capacity: capacity, count: $1.count) }
   }
 
   /// Coordinates in this slice.
@@ -86,7 +87,10 @@ public final class GradientWindow<Element: Scalar> {
   /// - Parameter x: this slice of a gradient; overwritten.
   public func stage(_ x: UnsafeMutableBufferPointer<Element>) {
     check(x.count)
-    if let feedback { feedback.compress(x) } else { MixedPrecision.round(x, to: form.type) }
+    guard let feedback else {
+      return MixedPrecision.round(x, to: form.rowType(of: Element.self))
+    }
+    feedback.compress(x)
   }
 
   /// `G x` from each cell alone: rows 0..<filled, and where `x` is to be inserted also `x·x` at its

@@ -37,6 +37,9 @@ extension Scalar {
   /// Whether every number of double precision is one of this scalar.
   package static var holdsDoubles: Bool { significandBitCount >= Double.significandBitCount }
 
+  /// The type of stored rows that hold it as it is.
+  package static var rowType: RowType { kernels.pointee.type }
+
   /// Its precision, for messages.
   package static var precision: String { holdsDoubles ? "double" : "single" }
 }

@@ -6,25 +6,16 @@ import Sharding
 /// and v̂ = v/(1 − β₂ᵗ).
 ///
 /// With decoupled weight decay it is AdamW. Kingma and Ba, 2015; Loshchilov and Hutter, 2019.
-public final class AdamW: ShardedOptimizer {
-  /// The settings of AdamW.
-  public struct Configuration: Codable, Equatable, Sendable {
-    /// The rate for all parameters whose group has none of its own.
-    public var weightDecay: WeightDecay
-
-    /// - Parameter weightDecay: decoupled, or Adam's own.
-    public init(weightDecay: WeightDecay) { self.weightDecay = weightDecay }
-  }
-
-  private let beta1: Float = 0.9
-  private let beta2: Float = 0.999
-  private let epsilon: Float = 1e-8
+public final class AdamW<Element: Scalar>: ShardedOptimizer {
+  private let beta1: Element = 0.9
+  private let beta2: Element = 0.999
+  private let epsilon: Element = 1e-8
   private let weightDecay: WeightDecay
-  private var gradient: GradientSlice
-  private let first: Buffer<Float>
-  private let second: Buffer<Float>
+  private var gradient: GradientSlice<Element>
+  private let first: Buffer<Element>
+  private let second: Buffer<Element>
   /// Where it is measured.
-  private let direction: Buffer<Float>?
+  private let direction: Buffer<Element>?
   /// β₁ᵗ and β₂ᵗ.
   private var powers: (Double, Double) = (1, 1)
 
@@ -44,9 +35,11 @@ public final class AdamW: ShardedOptimizer {
     direction = measuresDirection ? Buffer(count: first.count) : nil
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
@@ -54,13 +47,13 @@ public final class AdamW: ShardedOptimizer {
     guard outcome.wasApplied else { return outcome }
     try clock.time(.update) {
       powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))
-      let correction = Float(1 / (1 - powers.1).squareRoot())
+      let correction = Element(1 / (1 - powers.1).squareRoot())
       let slice = self.gradient.parameters
-      let steps = slice.steps(learningRate: learningRate, decay: weightDecay)
+      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: weightDecay)
       let (g, m, v) = (self.gradient.slice, first.pointer, second.pointer)
       for (index, cell) in slice.cells.enumerated() {
         for piece in slice.pieces(ofCell: index) {
-          let step = Float(steps[piece.group].rate / (1 - powers.0))
+          let step = Element(steps[piece.group].rate / (1 - powers.0))
           let remainder = steps[piece.group].remainder
           for i in piece.range {
             m[i] = beta1 * m[i] + (1 - beta1) * g[i]
@@ -69,7 +62,7 @@ public final class AdamW: ShardedOptimizer {
             parameters[i] = remainder * parameters[i] - step * m[i] / (root + epsilon)
           }
           guard let u = direction?.pointer else { continue }
-          let scale = Float(1 / (1 - powers.0))
+          let scale = Element(1 / (1 - powers.0))
           for i in piece.range {
             u[i] = scale * m[i] / (v[i].squareRoot() * correction + epsilon)
           }
@@ -102,7 +95,16 @@ public final class AdamW: ShardedOptimizer {
   }
 }
 
-extension AdamW.Configuration: OptimizerConfiguration {
+/// The settings of AdamW.
+public struct AdamWConfiguration: Codable, Equatable, Sendable {
+  /// The rate for all parameters whose group has none of its own.
+  public var weightDecay: WeightDecay
+
+  /// - Parameter weightDecay: decoupled, or Adam's own.
+  public init(weightDecay: WeightDecay) { self.weightDecay = weightDecay }
+}
+
+extension AdamWConfiguration: OptimizerConfiguration {
   public static let name = "adamw"
   public static let needsNetwork = false
   public static let isDamped = false
@@ -114,19 +116,19 @@ extension AdamW.Configuration: OptimizerConfiguration {
 
   public func summary(learningRate: Double) -> String { "AdamW, learning rate \(learningRate)" }
 
-  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
-    (context.measuresDirection ? 16 : 12) * context.partition.slice(of: rank).count
+  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
+    (context.measuresDirection ? 4 : 3) * MemoryLayout<Element>.stride * context.partition.slice(of: rank).count
       + context.groups.bytes(partition: context.partition, rank: rank)
   }
 
-  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
     OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: 1)])
   }
 
-  public func make(
-    _ context: OptimizerContext, on world: Communicator
-  ) -> any ShardedOptimizer {
-    AdamW(
+  public func make<Element>(
+    _ context: OptimizerContext<Element>, on world: Communicator
+  ) -> any ShardedOptimizer<Element> {
+    AdamW<Element>(
       weightDecay: weightDecay, clipNorm: context.clipNorm, groups: context.groups,
       measuresDirection: context.measuresDirection, partition: context.partition,
       rank: world.rank)

@@ -4,11 +4,11 @@ import MPI
 import Sharding
 
 /// This rank's slice of the gradient that an optimizer works with, and its norm over all ranks.
-struct GradientSlice {
+struct GradientSlice<Element: Scalar> {
   private(set) var parameters: ParameterSlice
   private let decay: WeightDecay
   private let clipNorm: Double?
-  private let values: Buffer<Float>
+  private let values: Buffer<Element>
   private let products: Buffer<Double>
   let sum: TreeSum
 
@@ -30,11 +30,11 @@ struct GradientSlice {
     parameters = ParameterSlice(partition, rank: rank, groups: groups)
   }
 
-  var slice: UnsafeBufferPointer<Float> { UnsafeBufferPointer(values.all) }
+  var slice: UnsafeBufferPointer<Element> { UnsafeBufferPointer(values.all) }
   var cells: [Range<Int>] { parameters.cells }
 
   /// Where the gradient may be brought to another form.
-  var mutableSlice: UnsafeMutableBufferPointer<Float> { values.all }
+  var mutableSlice: UnsafeMutableBufferPointer<Element> { values.all }
 
   /// Whether loading a gradient takes its norm first.
   var clips: Bool { clipNorm != nil }
@@ -48,7 +48,7 @@ struct GradientSlice {
   /// - Returns: where it clips, ‖∇‖² over the whole of d before that; where it is not finite, g is
   ///   not to be used.
   func load(
-    _ gradient: Span<Float>, parameters weights: borrowing MutableSpan<Float>,
+    _ gradient: Span<Element>, parameters weights: borrowing MutableSpan<Element>,
     on world: Communicator
   ) throws -> Double? {
     precondition(
@@ -64,14 +64,14 @@ struct GradientSlice {
     parameters.clearZeros(of: values.all)
     let square = try self.square(on: world)
     guard square.isFinite else { return square }
-    load(gradient, scale: Float(min(1, clipNorm / (square.squareRoot() + 1e-6))), weights)
+    load(gradient, scale: Element(min(1, clipNorm / (square.squareRoot() + 1e-6))), weights)
     return square
   }
 
   /// Takes over the mean gradient, as `load` does, and tells its norm, before clipping where it
   /// clips. Collective.
   func measure(
-    _ gradient: Span<Float>, parameters: borrowing MutableSpan<Float>, on world: Communicator,
+    _ gradient: Span<Element>, parameters: borrowing MutableSpan<Element>, on world: Communicator,
     clock: PhaseClock
   ) throws -> StepOutcome {
     try clock.time(.sum) {
@@ -85,9 +85,9 @@ struct GradientSlice {
   }
 
   private func load(
-    _ gradient: Span<Float>, scale: Float, _ weights: borrowing MutableSpan<Float>
+    _ gradient: Span<Element>, scale: Element, _ weights: borrowing MutableSpan<Element>
   ) {
-    let rates = parameters.groups.map { decay.at($0.weightDecay).addedToGradient }
+    let rates = parameters.groups.map { Element(decay.at($0.weightDecay).addedToGradient) }
     for cell in cells.indices {
       for piece in parameters.pieces(ofCell: cell) {
         let rate = rates[piece.group]
@@ -99,7 +99,7 @@ struct GradientSlice {
 
   /// `x·y` over all ranks, of vectors of which this rank has `cells`. Collective.
   func dot(
-    _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, cells: [Range<Int>],
+    _ x: UnsafeBufferPointer<Element>, _ y: UnsafeBufferPointer<Element>, cells: [Range<Int>],
     on world: Communicator
   ) throws -> Double {
     Self.writeDots(x, y, cells: cells, into: products.pointer, stride: 1)
@@ -114,7 +114,7 @@ struct GradientSlice {
   /// `g·x` of each cell alone, over the parameters whose group has curvature, or over the others;
   /// `stride` numbers apart.
   func writeDots(
-    with x: UnsafeBufferPointer<Float>, hasCurvature: Bool,
+    with x: UnsafeBufferPointer<Element>, hasCurvature: Bool,
     into dots: UnsafeMutablePointer<Double>, stride: Int
   ) {
     writeDots(
@@ -125,7 +125,7 @@ struct GradientSlice {
   /// `Σ cᵢ xᵢ yᵢ` over all ranks, of pairs of vectors of which this rank has its slice; c has a
   /// number for each group. Collective.
   func dots(
-    _ pairs: [(x: UnsafeBufferPointer<Float>, y: UnsafeBufferPointer<Float>, scales: [Double])],
+    _ pairs: [(x: UnsafeBufferPointer<Element>, y: UnsafeBufferPointer<Element>, scales: [Double])],
     on world: Communicator
   ) throws -> [Double] {
     let products = Buffer<Double>(count: pairs.count * cells.count)
@@ -138,7 +138,7 @@ struct GradientSlice {
 
   /// `Σ cᵢ xᵢ yᵢ` of each cell alone, c of each group.
   private func writeDots(
-    _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, scales: [Double],
+    _ x: UnsafeBufferPointer<Element>, _ y: UnsafeBufferPointer<Element>, scales: [Double],
     into dots: UnsafeMutablePointer<Double>, stride: Int
   ) {
     for cell in cells.indices {
@@ -154,7 +154,7 @@ struct GradientSlice {
 
   /// `g·x` over the parameters of all ranks whose group has curvature. Collective.
   func dotWithCurvature(
-    _ x: UnsafeBufferPointer<Float>, on world: Communicator
+    _ x: UnsafeBufferPointer<Element>, on world: Communicator
   ) throws -> Double {
     writeDots(with: x, hasCurvature: true, into: products.pointer, stride: 1)
     return try sum.total(of: products[0..<cells.count], width: 1, on: world)[0]
@@ -164,7 +164,7 @@ struct GradientSlice {
   ///
   /// - Parameter direction: this rank's slice of u, shape [d/p].
   func measure(
-    direction u: UnsafeBufferPointer<Float>, on world: Communicator, clock: PhaseClock
+    direction u: UnsafeBufferPointer<Element>, on world: Communicator, clock: PhaseClock
   ) throws -> DirectionMeasure {
     try clock.time(.sum) {
       for (offset, pair) in [(u, u), (slice, u), (slice, slice)].enumerated() {
@@ -178,7 +178,7 @@ struct GradientSlice {
   }
 
   private static func writeDots(
-    _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, cells: [Range<Int>],
+    _ x: UnsafeBufferPointer<Element>, _ y: UnsafeBufferPointer<Element>, cells: [Range<Int>],
     into dots: UnsafeMutablePointer<Double>, stride: Int
   ) {
     for (index, cell) in cells.enumerated() {

@@ -3,7 +3,7 @@ import MPI
 import Sharding
 
 /// An optimizer with a damping λ, and a quadratic model of the loss that λ is part of.
-protocol DampedOptimizer: ShardedOptimizer {
+protocol DampedOptimizer<Element>: ShardedOptimizer {
   /// λ, before it is made relative.
   var damping: Double { get set }
   /// The steps that took their direction from the curvature.
@@ -11,17 +11,17 @@ protocol DampedOptimizer: ShardedOptimizer {
   /// Whether the next step does.
   var takesDirectionNext: Bool { get }
   /// This rank's slice of the gradient, and the sums over all slices.
-  var gradient: GradientSlice { get }
+  var gradient: GradientSlice<Element> { get }
 
   /// The change δ of the parameters by the step just taken, in the optimizer's own memory; shape
   /// [d/p].
   func lastChange(
-    from before: borrowing MutableSpan<Float>, to after: UnsafeBufferPointer<Float>
-  ) -> UnsafeBufferPointer<Float>
+    from before: borrowing MutableSpan<Element>, to after: UnsafeBufferPointer<Element>
+  ) -> UnsafeBufferPointer<Element>
 
   /// `δᵀBδ` of that change, B the matrix with λ that gave the step its direction. Collective.
   func quadraticForm(
-    of change: UnsafeBufferPointer<Float>, model: QuadraticModel?, on world: Communicator,
+    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?, on world: Communicator,
     clock: PhaseClock
   ) throws -> Double
 }
@@ -33,31 +33,34 @@ protocol DampedOptimizer: ShardedOptimizer {
 /// Such a step is taken on a copy of the parameters, so that the model is asked before they change.
 ///
 ///   δ [d/p]   this rank's slice of the change, with momentum, weight decay and learning rate
-final class LevenbergMarquardt: ChangePredictingOptimizer {
-  let base: any DampedOptimizer
+final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
+  let base: any DampedOptimizer<Element>
   private let rule: DampingRule.LevenbergMarquardt
-  private let copy: Buffer<Float>
+  private let copy: Buffer<Element>
   private var predictedChange = 0.0
 
-  private init(_ base: any DampedOptimizer, _ rule: DampingRule.LevenbergMarquardt) {
+  private init(_ base: any DampedOptimizer<Element>, _ rule: DampingRule.LevenbergMarquardt) {
     self.base = base
     self.rule = rule
     copy = Buffer(count: base.gradient.parameters.count)
   }
 
   /// The optimizer itself where its λ does not follow the loss.
-  static func around(_ base: any DampedOptimizer, _ rule: DampingRule) -> any ShardedOptimizer {
+  static func around(_ base: any DampedOptimizer<Element>, _ rule: DampingRule) -> any ShardedOptimizer<Element> {
     rule.levenbergMarquardt.map { LevenbergMarquardt(base, $0) } ?? base
   }
 
   /// Bytes on a rank beside the optimizer's.
-  static func bytes(_ rule: DampingRule, _ context: OptimizerContext, rank: Int) -> Int {
-    rule.levenbergMarquardt == nil ? 0 : 4 * context.partition.slice(of: rank).count
+  static func bytes(_ rule: DampingRule, _ context: OptimizerContext<Element>, rank: Int) -> Int {
+    rule.levenbergMarquardt == nil
+      ? 0 : MemoryLayout<Element>.stride * context.partition.slice(of: rank).count
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   func step(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     guard base.takesDirectionNext, (base.directionsTaken + 1) % rule.every == 0 else {
@@ -84,7 +87,7 @@ final class LevenbergMarquardt: ChangePredictingOptimizer {
 
   /// `∇ᵀδ + ½ δᵀBδ`; ∇ is the loss's own gradient, neither clipped nor with weight decay.
   private func predict(
-    _ change: UnsafeBufferPointer<Float>, _ gradient: Span<Float>, _ model: QuadraticModel?,
+    _ change: UnsafeBufferPointer<Element>, _ gradient: Span<Element>, _ model: QuadraticModel<Element>?,
     on world: Communicator, clock: PhaseClock
   ) throws -> Double {
     let slope = try clock.time(.sum) {

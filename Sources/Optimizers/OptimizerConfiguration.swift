@@ -30,19 +30,19 @@ public protocol OptimizerConfiguration: Codable, Equatable, Sendable {
   func summary(learningRate: Double) -> String
 
   /// Bytes that the optimizer holds on a rank.
-  func bytes(_ context: OptimizerContext, rank: Int) -> Int
+  func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int
 
   /// What each rank sends and does in a step of the program's intervals.
-  func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad
+  func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad
 
   /// Makes the part of the optimizer that lives on this rank. Collective.
-  func make(
-    _ context: OptimizerContext, on world: Communicator
-  ) throws -> any ShardedOptimizer
+  func make<Element>(
+    _ context: OptimizerContext<Element>, on world: Communicator
+  ) throws -> any ShardedOptimizer<Element>
 }
 
-/// What an optimizer is made for.
-public struct OptimizerContext: Sendable {
+/// What an optimizer of parameters of a scalar is made for.
+public struct OptimizerContext<Element: Scalar>: Sendable {
   /// The cells of the parameters, and who owns them.
   public var partition: CellPartition
   /// How parts of the parameters are treated.
@@ -143,7 +143,7 @@ public protocol WindowedConfiguration: OptimizerConfiguration {
   var insertEvery: Int { get }
   /// Bytes beside its own while other parameters begin or cease to stay zero: the window is there
   /// twice.
-  func bytesWhileColumnsChange(_ context: OptimizerContext, rank: Int) -> Int
+  func bytesWhileColumnsChange<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int
 }
 
 /// A configuration of an optimizer that wants statistics of the layers.

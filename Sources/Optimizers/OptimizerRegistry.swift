@@ -2,11 +2,11 @@
 public enum OptimizerRegistry {
   /// The configurations of all of them.
   public static let all: [any OptimizerConfiguration.Type] = [
-    ShardedMFAC.Configuration.self,
-    KFAC.Configuration.self,
-    SGD.Configuration.self,
-    AdamW.Configuration.self,
-    Muon.Configuration.self,
+    MFACConfiguration.self,
+    KFACConfiguration.self,
+    SGDConfiguration.self,
+    AdamWConfiguration.self,
+    MuonConfiguration.self,
   ]
 }
 

@@ -1,15 +1,17 @@
+import LinearAlgebra
+
 /// How a part of the parameters is treated otherwise than the rest.
 public struct ParameterGroup: Sendable, Equatable {
   /// Its learning rate is this many times the step's.
   public var rateFactor: Double
   /// In place of the optimizer's own rate of weight decay.
-  public var weightDecay: Float?
+  public var weightDecay: Double?
   /// Whether M-FAC or K-FAC preconditions it; else it is not in the window, and takes heavy-ball
   /// steps: v ← μv + g; w ← w − ηv. Muon takes AdamW's steps there; SGD and AdamW do not ask.
   public var usesMFAC: Bool
 
   /// Without changes: as the rest.
-  public init(rateFactor: Double = 1, weightDecay: Float? = nil, usesMFAC: Bool = true) {
+  public init(rateFactor: Double = 1, weightDecay: Double? = nil, usesMFAC: Bool = true) {
     self.rateFactor = rateFactor
     self.weightDecay = weightDecay
     self.usesMFAC = usesMFAC
@@ -42,7 +44,9 @@ public struct ParameterGroups: Sendable, Equatable {
   public var zeroCount: Int { staysZero?.count { $0 } ?? 0 }
 
   /// The first parameter that is to stay zero and is not; of all, shape [d].
-  public func firstNonzero(of parameters: UnsafeMutableBufferPointer<Float>) -> Int? {
+  public func firstNonzero<Element: Scalar>(
+    of parameters: UnsafeMutableBufferPointer<Element>
+  ) -> Int? {
     staysZero.flatMap { zeros in zeros.indices.first { zeros[$0] && parameters[$0] != 0 } }
   }
 

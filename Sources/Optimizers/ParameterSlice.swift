@@ -65,7 +65,7 @@ struct ParameterSlice {
   func pieces(ofCell index: Int) -> ArraySlice<Piece> { pieces[piecesOfCell[index]] }
 
   /// Makes the elements of a vector of the slice zero that stay so.
-  func clearZeros(of x: UnsafeMutableBufferPointer<Float>) {
+  func clearZeros<Element: Scalar>(of x: UnsafeMutableBufferPointer<Element>) {
     for i in zeros { x[Int(i)] = 0 }
   }
 
@@ -73,13 +73,13 @@ struct ParameterSlice {
   var bytes: Int { MemoryLayout<Int32>.stride * zeros.count }
 
   /// What a step of a group takes: w ← remainder·w − rate·direction.
-  struct GroupStep {
+  struct GroupStep<Element: Scalar> {
     let rate: Double
-    let remainder: Float
+    let remainder: Element
   }
 
   /// Each group's, with its own rates.
-  func steps(learningRate: Double, decay: WeightDecay) -> [GroupStep] {
+  func steps<Element>(learningRate: Double, decay: WeightDecay) -> [GroupStep<Element>] {
     groups.map { group in
       let rate = learningRate * group.rateFactor
       return GroupStep(

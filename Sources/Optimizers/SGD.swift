@@ -5,26 +5,12 @@ import Sharding
 /// Stochastic gradient descent with heavy-ball momentum: v ← μv + g; w ← w − ηv.
 ///
 /// As PyTorch's `SGD` without dampening.
-public final class SGD: ShardedOptimizer {
-  /// The settings of SGD.
-  public struct Configuration: Codable, Equatable, Sendable {
-    /// μ in [0, 1).
-    public var momentum: Float
-    /// The rate for all parameters whose group has none of its own.
-    public var weightDecay: WeightDecay
-
-    /// - Parameter momentum: μ in [0, 1).
-    public init(momentum: Float, weightDecay: WeightDecay = .coupled(0)) {
-      self.momentum = momentum
-      self.weightDecay = weightDecay
-    }
-  }
-
-  private let momentum: Float
+public final class SGD<Element: Scalar>: ShardedOptimizer {
+  private let momentum: Element
   private let weightDecay: WeightDecay
   private let measuresDirection: Bool
-  private var gradient: GradientSlice
-  private let velocity: Buffer<Float>
+  private var gradient: GradientSlice<Element>
+  private let velocity: Buffer<Element>
 
   /// - Parameters:
   ///   - momentum: μ in [0, 1).
@@ -32,11 +18,11 @@ public final class SGD: ShardedOptimizer {
   ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each
   ///     step.
   public init(
-    momentum: Float, weightDecay: WeightDecay, clipNorm: Double? = nil,
+    momentum: Double, weightDecay: WeightDecay, clipNorm: Double? = nil,
     groups: ParameterGroups = ParameterGroups(), measuresDirection: Bool = false,
     partition: CellPartition, rank: Int
   ) {
-    self.momentum = momentum
+    self.momentum = Element(momentum)
     self.weightDecay = weightDecay
     self.measuresDirection = measuresDirection
     gradient = GradientSlice(
@@ -44,9 +30,11 @@ public final class SGD: ShardedOptimizer {
     velocity = Buffer(count: gradient.slice.count)
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
@@ -55,10 +43,10 @@ public final class SGD: ShardedOptimizer {
     try clock.time(.update) {
       let slice = self.gradient.parameters
       let (g, v) = (self.gradient.slice, velocity.pointer)
-      let steps = slice.steps(learningRate: learningRate, decay: weightDecay)
+      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: weightDecay)
       for (index, cell) in slice.cells.enumerated() {
         for piece in slice.pieces(ofCell: index) {
-          let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+          let (rate, remainder) = (Element(steps[piece.group].rate), steps[piece.group].remainder)
           for i in piece.range {
             v[i] = momentum * v[i] + g[i]
             parameters[i] = remainder * parameters[i] - rate * v[i]
@@ -90,7 +78,21 @@ public final class SGD: ShardedOptimizer {
   public func resume(_ numbers: [String: Double], hasWindow: Bool) {}
 }
 
-extension SGD.Configuration: OptimizerConfiguration {
+/// The settings of SGD.
+public struct SGDConfiguration: Codable, Equatable, Sendable {
+  /// μ in [0, 1).
+  public var momentum: Double
+  /// The rate for all parameters whose group has none of its own.
+  public var weightDecay: WeightDecay
+
+  /// - Parameter momentum: μ in [0, 1).
+  public init(momentum: Double, weightDecay: WeightDecay = .coupled(0)) {
+    self.momentum = momentum
+    self.weightDecay = weightDecay
+  }
+}
+
+extension SGDConfiguration: OptimizerConfiguration {
   public static let name = "sgd"
   public static let needsNetwork = false
   public static let isDamped = false
@@ -104,19 +106,19 @@ extension SGD.Configuration: OptimizerConfiguration {
     "SGD, momentum \(momentum), learning rate \(learningRate)"
   }
 
-  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
-    8 * context.partition.slice(of: rank).count
+  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
+    2 * MemoryLayout<Element>.stride * context.partition.slice(of: rank).count
       + context.groups.bytes(partition: context.partition, rank: rank)
   }
 
-  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
     OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: 1)])
   }
 
-  public func make(
-    _ context: OptimizerContext, on world: Communicator
-  ) -> any ShardedOptimizer {
-    SGD(
+  public func make<Element>(
+    _ context: OptimizerContext<Element>, on world: Communicator
+  ) -> any ShardedOptimizer<Element> {
+    SGD<Element>(
       momentum: momentum, weightDecay: weightDecay, clipNorm: context.clipNorm,
       groups: context.groups, measuresDirection: context.measuresDirection,
       partition: context.partition, rank: world.rank)

@@ -6,7 +6,10 @@ import Sharding
 /// An optimizer of which each rank holds the state of its own cells.
 ///
 /// It sees slices of the mean gradient and of the parameters, and knows no network.
-public protocol ShardedOptimizer: AnyObject {
+public protocol ShardedOptimizer<Element>: AnyObject {
+  /// The scalar of parameters and gradients.
+  associatedtype Element: Scalar
+
   /// Updates this rank's slice of the parameters. Collective.
   ///
   /// - Parameters:
@@ -20,8 +23,8 @@ public protocol ShardedOptimizer: AnyObject {
   /// - Returns: what the ranks saw, the same on all. Where the gradient's norm is not finite
   ///   nothing has changed on any rank.
   func step(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
 
@@ -49,41 +52,41 @@ public protocol ShardedOptimizer: AnyObject {
 }
 
 /// The quadratic model of the loss on a step's batch, at the parameters before the step.
-public struct QuadraticModel {
+public struct QuadraticModel<Element: Scalar> {
   /// `δᵢᵀ G δⱼ` of k changes of the parameters, each of shape [d] and the same on all ranks, with
   /// the Gauss–Newton matrix G of the batch's mean loss: a matrix [k, k], the same on all ranks.
   /// Collective.
-  public let gaussNewtonForm: ([UnsafeBufferPointer<Float>]) throws -> [Double]
+  public let gaussNewtonForm: ([UnsafeBufferPointer<Element>]) throws -> [Double]
 
   /// - Parameter gaussNewtonForm: is collective.
-  public init(gaussNewtonForm: @escaping ([UnsafeBufferPointer<Float>]) throws -> [Double]) {
+  public init(gaussNewtonForm: @escaping ([UnsafeBufferPointer<Element>]) throws -> [Double]) {
     self.gaussNewtonForm = gaussNewtonForm
   }
 }
 
 /// An optimizer that compares the change of the loss with the one that it predicts.
-public protocol ChangePredictingOptimizer: ShardedOptimizer {
+public protocol ChangePredictingOptimizer<Element>: ShardedOptimizer {
   /// Says how the loss on its own batch has changed by the step just taken, where the step's
   /// outcome predicts that; the same number on all ranks.
   func adapt(toChange actual: Double)
 }
 
 /// An optimizer that keeps a window of gradients.
-public protocol WindowedOptimizer: ShardedOptimizer {
+public protocol WindowedOptimizer<Element>: ShardedOptimizer {
   /// Gradients in the window.
   var filled: Int { get }
 
   /// Fills the window's empty slots with random gradients, so that steps can be timed. Collective.
   ///
   /// - Parameter scale: the gradients' size.
-  func fillWindow(scale: Float, on world: Communicator) throws
+  func fillWindow(scale: Double, on world: Communicator) throws
 
   /// The eigenvalues of the window's Gram matrix, in increasing order; none of an empty window.
   func spectrum() -> [Double]
 }
 
 /// An optimizer that wants statistics of the layers, micro-batch by micro-batch, before a step.
-public protocol LayerStatisticsConsumer: ShardedOptimizer {
+public protocol LayerStatisticsConsumer<Element>: ShardedOptimizer {
   /// Whether the next step's batch is one whose statistics are wanted; the same on all ranks.
   var wantsFactors: Bool { get }
   /// Where the sums for A and B of each layer lie among those of all; nowhere for a layer whose
@@ -98,12 +101,12 @@ public protocol LayerStatisticsConsumer: ShardedOptimizer {
   ///
   /// - Parameter samples: for each layer but normalisations, those of each micro-batch of this
   ///   rank.
-  func take(samples: [[LayerSamples<Float>]])
+  func take(samples: [[LayerSamples<Element>]])
 
   /// The sums to be written for a micro-batch of this rank, those of a layer at `factorRanges`.
   func beginFactors(
     microBatch: Int, on world: Communicator
-  ) throws -> UnsafeMutableBufferPointer<Float>
+  ) throws -> UnsafeMutableBufferPointer<Element>
 
   /// Says that they are written.
   func endFactors(on world: Communicator) throws
@@ -115,20 +118,20 @@ public protocol LayerStatisticsConsumer: ShardedOptimizer {
 /// What an optimizer can do beside stepping is asked for here alone.
 extension ShardedOptimizer {
   /// What keeps a window of gradients.
-  public var windowed: (any WindowedOptimizer)? { stepping as? any WindowedOptimizer }
+  public var windowed: (any WindowedOptimizer<Element>)? { stepping as? any WindowedOptimizer<Element> }
 
   /// What wants statistics of the layers.
-  public var layerStatistics: (any LayerStatisticsConsumer)? {
-    stepping as? any LayerStatisticsConsumer
+  public var layerStatistics: (any LayerStatisticsConsumer<Element>)? {
+    stepping as? any LayerStatisticsConsumer<Element>
   }
 
   /// Itself, where it predicts the change of the loss in some steps.
-  public var changePredicting: (any ChangePredictingOptimizer)? {
-    self as? any ChangePredictingOptimizer
+  public var changePredicting: (any ChangePredictingOptimizer<Element>)? {
+    self as? any ChangePredictingOptimizer<Element>
   }
 
   /// The optimizer itself, or the one that Levenberg and Marquardt's damping is wrapped around.
-  private var stepping: any ShardedOptimizer { (self as? LevenbergMarquardt)?.base ?? self }
+  private var stepping: any ShardedOptimizer<Element> { (self as? LevenbergMarquardt<Element>)?.base ?? self }
 }
 
 /// What an optimizer is between two steps.

@@ -55,12 +55,12 @@ package struct LayerSolverSettings: ParsableArguments {
       workerShare)
   }
 
-  package var ofLayers: KFAC.Solver {
+  package var ofLayers: KFACConfiguration.Solver {
     switch solver {
     case .eigen: return .factors(.eigen)
     case .cholesky: return .factors(.cholesky)
     case .cg:
-      var iterative = KFAC.IterativeSolver()
+      var iterative = KFACConfiguration.IterativeSolver()
       iterative.operation = cgOperator
       iterative.method = ConjugateGradients(tolerance: cgTolerance, iterations: cgIterations)
       iterative.startsWarm = cgWarmStart

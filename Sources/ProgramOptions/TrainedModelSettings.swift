@@ -36,14 +36,14 @@ package struct TrainedModelSettings: ParsableArguments {
   package func load(
     weights: String? = nil, isRequired: (TensorEntry) -> Bool = { _ in false },
     on world: Communicator
-  ) throws -> any TrainedModel {
+  ) throws -> any TrainedModel<Float> {
     let weights = weights ?? files.weights
     let rowCount: Int
     switch files.gradients {
     case .absent:
-      return try ForeignModel(weights: weights, gradients: nil, isRequired: isRequired, on: world)
+      return try ForeignModel<Float>(weights: weights, gradients: nil, isRequired: isRequired, on: world)
     case .file(let path):
-      return try ForeignModel(weights: weights, gradients: path, isRequired: isRequired, on: world)
+      return try ForeignModel<Float>(weights: weights, gradients: path, isRequired: isRequired, on: world)
     case .count(let count): rowCount = count
     }
     var model = model
@@ -54,7 +54,7 @@ package struct TrainedModelSettings: ParsableArguments {
       try network.check(against: dataset, loss: model.resolvedLoss)
       return (dataset, network)
     }
-    return try TrainedNetwork(
+    return try TrainedNetwork<Float>(
       network, name: model.model, weights: weights, dataset: dataset, loss: model.resolvedLoss,
       rowCount: rowCount, examplesPerRow: files.gradientBatch, seed: files.seed, on: world)
   }

@@ -36,12 +36,14 @@ public struct ModelCandidates: Sendable {
 
 /// Says how good pruned weights are, by what their pruning has not seen: candidates are chosen by
 /// it.
-public protocol HeldOutJudge {
+public protocol HeldOutJudge<Element> {
+  /// The scalar of the weights.
+  associatedtype Element: Scalar
   /// The less, the better; not finite where the weights are of no use. Collective.
   ///
   /// - Parameter weights: this rank's slice.
   /// - Returns: the same on all ranks.
-  func loss(of weights: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double
+  func loss(of weights: UnsafeBufferPointer<Element>, on world: Communicator) throws -> Double
 }
 
 /// Judges weights by a quadratic model of the loss on other rows of gradients, where there is no
@@ -103,7 +105,7 @@ public struct HeldOutChoice: Sendable {
 /// Tries candidates one after another and keeps the best, of equal ones the first.
 struct HeldOutTrials {
   private let start: UnsafeBufferPointer<Float>
-  private let judge: (any HeldOutJudge)?
+  private let judge: (any HeldOutJudge<Float>)?
   private lazy var trial = Buffer<Float>(count: start.count)
   private var candidates: [HeldOutChoice.Candidate] = []
   private var chosen = 0
@@ -113,7 +115,7 @@ struct HeldOutTrials {
   /// - Parameters:
   ///   - start: the weights that candidates go from; they stay there for the trials.
   ///   - judge: may be left out for a single candidate.
-  init(of start: UnsafeBufferPointer<Float>, by judge: (any HeldOutJudge)?) {
+  init(of start: UnsafeBufferPointer<Float>, by judge: (any HeldOutJudge<Float>)?) {
     self.start = start
     self.judge = judge
   }

@@ -144,7 +144,7 @@ public struct SelectionPlan: Sendable {
   public func prune(
     _ weights: UnsafeMutableBufferPointer<Float>, stage: Int = 0, from first: Double,
     to last: Double, after previous: Mask, by criterion: PruningCriterion,
-    judge: (any HeldOutJudge)? = nil, saliencies known: [[Double]]? = nil,
+    judge: (any HeldOutJudge<Float>)? = nil, saliencies known: [[Double]]? = nil,
     on world: Communicator
   ) throws -> PrunedStage {
     precondition(candidates.count == 1 || judge != nil, "\(candidates.count) candidates, no judge")

@@ -7,11 +7,11 @@ import Sharding
 
 /// A network's passes over the micro-batches of a step's batch: of each the same passes, with the
 /// same augmentation and the same dropouts, however often they are made.
-struct BatchPasses {
-  let network: Network<Float>
-  let parameters: Buffer<Float>
-  let state: Buffer<Float>
-  let examples: ExampleBuffer
+struct BatchPasses<Element: Scalar> {
+  let network: Network<Element>
+  let parameters: Buffer<Element>
+  let state: Buffer<Element>
+  let examples: ExampleBuffer<Element>
   let loss: Loss
   let seed: UInt64
   let microBatches: Partition
@@ -20,8 +20,8 @@ struct BatchPasses {
   let lossSum: TreeSum
   let world: Communicator
 
-  var values: UnsafeBufferPointer<Float> { UnsafeBufferPointer(parameters.all) }
-  var stateValues: UnsafeBufferPointer<Float> { UnsafeBufferPointer(state.all) }
+  var values: UnsafeBufferPointer<Element> { UnsafeBufferPointer(parameters.all) }
+  var stateValues: UnsafeBufferPointer<Element> { UnsafeBufferPointer(state.all) }
 
   func batch(_ members: ArraySlice<Int>, step: Int, epoch: Int) -> Batch {
     Batch(passes: self, members: members, step: step, epoch: epoch)
@@ -29,7 +29,7 @@ struct BatchPasses {
 
   /// The batch of one step.
   struct Batch {
-    let passes: BatchPasses
+    let passes: BatchPasses<Element>
     /// The examples of the whole batch.
     let members: ArraySlice<Int>
     let step: Int
@@ -49,8 +49,8 @@ struct BatchPasses {
 
     /// - Parameter statistics: what batch-norms see goes there.
     func pass(
-      _ microBatch: Int, statistics: UnsafeMutableBufferPointer<Float>
-    ) -> TrainingPass<Float> {
+      _ microBatch: Int, statistics: UnsafeMutableBufferPointer<Element>
+    ) -> TrainingPass<Element> {
       TrainingPass(
         statistics: statistics, seed: passes.seed, step: step,
         firstExample: microBatch * members.count / passes.microBatches.items)
@@ -59,7 +59,7 @@ struct BatchPasses {
     /// The mean loss of the batch at the parameters as they are now; what batch-norms see, nothing
     /// else does. Collective.
     func meanLoss(clock: PhaseClock) throws -> Double {
-      let unused = Buffer<Float>(count: passes.network.stateCount)
+      let unused = Buffer<Element>(count: passes.network.stateCount)
       var losses: [Double] = []
       for microBatch in passes.own {
         clock.time(.data) { load(microBatch) }
@@ -81,14 +81,14 @@ struct BatchPasses {
     /// Collective.
     ///
     /// - Parameter vectors: k, each of shape [d] and the same on all ranks.
-    func gaussNewtonForm(_ vectors: [UnsafeBufferPointer<Float>]) throws -> [Double] {
+    func gaussNewtonForm(_ vectors: [UnsafeBufferPointer<Element>]) throws -> [Double] {
       let network = passes.network
       let count =
         members.count / passes.microBatches.items * network.positions * network.outputCount
       let (outputs, tangents) = (
-        Buffer<Float>(count: count), Buffer<Float>(count: vectors.count * count)
+        Buffer<Element>(count: count), Buffer<Element>(count: vectors.count * count)
       )
-      let unused = Buffer<Float>(count: network.stateCount)
+      let unused = Buffer<Element>(count: network.stateCount)
       var numbers: [Double] = []
       for microBatch in passes.own {
         load(microBatch)

@@ -81,8 +81,8 @@ package final class CheckedNetwork {
 
   /// The check of the layers' blocks, in double precision.
   private func check<Result>(_ body: (CurvatureCheck) throws -> Result) throws -> Result {
-    let buffer = ExampleBuffer(dataset.training, capacity: examples)
-    var batches = try GradientCollection.batches(
+    let buffer = ExampleBuffer<Float>(dataset.training, capacity: examples)
+    var batches = try BatchOrder.ofRows(
       of: dataset.training, examplesPerRow: examples, seed: seed)
     buffer.load(batches.indices(step: 0), epoch: nil)
     func run(_ targets: Targets<Double>) throws -> Result {
@@ -123,7 +123,7 @@ package final class CheckedNetwork {
     on world: Communicator
   ) throws -> [(type: RowType, distance: Double)] {
     let exact = try check { $0.gradients() }
-    let collection = try GradientCollection(
+    let collection = try GradientCollection<Float>(
       of: description, loss: loss, on: dataset.training, examplesPerRow: 1, seed: seed,
       slices: [0..<description.layout.count], over: world)
     var rows: [[Float]] = []

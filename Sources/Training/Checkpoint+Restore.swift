@@ -50,7 +50,7 @@ extension Checkpoint {
   /// A run becomes what it was. Each rank for itself: it reads what it needs.
   ///
   /// - Throws: `InputError` naming the file, where it is of a run with other settings.
-  func restore(_ run: RunState) throws {
+  func restore<Element>(_ run: RunState<Element>) throws {
     guard manifest.parameterCount == run.partition.cells.parameterCount else {
       throw InputError(
         path, "is of another network", expected: "\(run.partition.cells.parameterCount) parameters",

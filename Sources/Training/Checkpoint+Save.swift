@@ -12,8 +12,8 @@ extension Checkpoint {
   /// - Returns: its bytes.
   /// - Throws: `AgreedError` on all ranks together where any of them cannot write; nothing is left
   ///   of it then, and the checkpoints that there were remain.
-  static func save(
-    _ manifest: Manifest, of run: RunState, in directory: CheckpointDirectory,
+  static func save<Element>(
+    _ manifest: Manifest, of run: RunState<Element>, in directory: CheckpointDirectory,
     on world: Communicator
   ) throws -> Int {
     var manifest = manifest
@@ -36,8 +36,8 @@ extension Checkpoint {
   }
 
   /// Writes this rank's cells, a file of each kind where it has any.
-  private static func writeCells(
-    of run: RunState, _ manifest: Manifest, to directory: String
+  private static func writeCells<Element>(
+    of run: RunState<Element>, _ manifest: Manifest, to directory: String
   ) throws(InputError) -> [Manifest.File] {
     let owners = (0..<run.partition.ranks).filter { !run.partition.cells(of: $0).isEmpty }
     guard let index = owners.firstIndex(of: run.rank) else { return [] }
@@ -56,8 +56,8 @@ extension Checkpoint {
   }
 
   /// Writes what this rank alone is to save.
-  private static func writePlaced(
-    of run: RunState, _ manifest: Manifest, to directory: String
+  private static func writePlaced<Element>(
+    of run: RunState<Element>, _ manifest: Manifest, to directory: String
   ) throws(InputError) -> [Manifest.File] {
     let arrays = run.optimizer.state.placed.filter(\.isSaved).map(\.array)
     guard manifest.hasWindow, !arrays.isEmpty else { return [] }
@@ -66,8 +66,8 @@ extension Checkpoint {
   }
 
   /// Writes what all ranks have alike.
-  private static func writeShared(
-    of run: RunState, _ manifest: Manifest, to directory: String
+  private static func writeShared<Element>(
+    of run: RunState<Element>, _ manifest: Manifest, to directory: String
   ) throws(InputError) -> [Manifest.File] {
     var files = [
       try write(model, to: directory) { file throws(InputError) in

@@ -12,13 +12,13 @@ public struct Evaluation: Sendable, Equatable {
   public let accuracy: Double?
 
   /// Evaluates a network; the examples are shared out in fixed chunks. Collective.
-  package init(
-    of network: Network<Float>, parameters: Buffer<Float>, state: Buffer<Float>,
+  package init<Element: Scalar>(
+    of network: Network<Element>, parameters: Buffer<Element>, state: Buffer<Element>,
     on examples: any Examples, loss: Loss, over world: Communicator
   ) throws {
     let size = network.maximumBatch
     let chunks = Partition(of: (examples.count + size - 1) / size, over: world.size)
-    let buffer = ExampleBuffer(examples, capacity: size)
+    let buffer = ExampleBuffer<Element>(examples, capacity: size)
     var lossSums: [Double] = []
     var correct: [Double] = []
     for chunk in chunks.range(of: world.rank) {

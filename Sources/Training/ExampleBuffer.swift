@@ -3,11 +3,11 @@ import LinearAlgebra
 import Networks
 
 /// Memory for up to `capacity` examples, and what a network takes of them: inputs and targets.
-final class ExampleBuffer {
+final class ExampleBuffer<Element: Scalar> {
   private let examples: any Examples
-  private let inputMemory: Buffer<Float>
+  private let inputMemory: Buffer<Element>
   private let classMemory: Buffer<Int32>
-  private let valueMemory: Buffer<Float>
+  private let valueMemory: Buffer<Element>
   private var count = 0
 
   init(_ examples: any Examples, capacity: Int) {
@@ -22,7 +22,11 @@ final class ExampleBuffer {
 
   /// Bytes of a buffer.
   static func bytes(_ examples: any Examples, capacity: Int) -> Int {
-    4 * capacity * (examples.inputCount + examples.targets.numberCount)
+    let stride = MemoryLayout<Element>.stride
+    var targetStride = stride
+    if case .classes = examples.targets { targetStride = MemoryLayout<Int32>.stride }
+    return capacity
+      * (stride * examples.inputCount + targetStride * examples.targets.numberCount)
   }
 
   /// - Parameter epoch: from 0, for augmentation; nil for the examples as they are.
@@ -35,11 +39,11 @@ final class ExampleBuffer {
     }
   }
 
-  var inputs: UnsafeBufferPointer<Float> {
+  var inputs: UnsafeBufferPointer<Element> {
     UnsafeBufferPointer(inputMemory[0..<count * examples.inputCount])
   }
 
-  var targets: Targets<Float> {
+  var targets: Targets<Element> {
     switch examples.targets {
     case .classes: .classes(UnsafeBufferPointer(classMemory[targetRange]))
     case .values: .values(UnsafeBufferPointer(valueMemory[targetRange]))

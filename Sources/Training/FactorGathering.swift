@@ -5,20 +5,20 @@ import Networks
 import Optimizers
 
 /// What K-FAC needs of a step's passes: the factors of its micro-batches, or samples of its layers.
-final class FactorGathering {
-  private let optimizer: any LayerStatisticsConsumer
-  private let statistics: KroneckerStatistics<Float>
+final class FactorGathering<Element: Scalar> {
+  private let optimizer: any LayerStatisticsConsumer<Element>
+  private let statistics: KroneckerStatistics<Element>
   /// Of each layer with samples its first element and its samples of each own micro-batch.
-  private var samples: [(first: Int, ofMicroBatches: [LayerSamples<Float>])] = []
+  private var samples: [(first: Int, ofMicroBatches: [LayerSamples<Element>])] = []
   private let microBatches: Range<Int>
   /// Where those of the micro-batch that is being computed go; nil in steps without.
-  private var packed: UnsafeMutablePointer<Float>?
+  private var packed: UnsafeMutablePointer<Element>?
 
   /// Nil where the optimizer asks for none.
   ///
   /// - Parameter microBatches: of this rank.
   init?(
-    _ optimizer: any ShardedOptimizer, _ plan: TrainingPlan, _ network: Network<Float>,
+    _ optimizer: any ShardedOptimizer<Element>, _ plan: TrainingPlan, _ network: Network<Element>,
     microBatches: Range<Int>
   ) throws {
     guard let optimizer = optimizer.layerStatistics,
@@ -31,10 +31,10 @@ final class FactorGathering {
       keepsSamples: optimizer.sampleOperator != nil)
     statistics.place(optimizer.factorRanges)
     guard let operation = optimizer.sampleOperator else { return }
-    let workspace = SampleWorkspace<Float>()
+    let workspace = SampleWorkspace<Element>()
     for layer in statistics.layers where !layer.isNormalization {
       let ofMicroBatches = microBatches.map { _ in
-        LayerSamples<Float>(
+        LayerSamples<Element>(
           layer.shape, for: operation, columns: statistics.columns,
           exampleInputs: layer.exampleInputs, maximumExamples: network.maximumBatch,
           workspace: workspace)
@@ -56,11 +56,11 @@ final class FactorGathering {
       let columns = settings.statistics.fisher.columns(outputs: plan.network.outputCount)
       bytes = layers.reduce(0) {
         $0 + microBatches
-          * LayerSamples<Float>.bytes(
+          * LayerSamples<Element>.bytes(
             $1.shape, for: operation, columns: columns, exampleInputs: $1.exampleInputs,
             maximumExamples: examples)
       }
-      bytes += SampleWorkspace<Float>.bytes(
+      bytes += SampleWorkspace<Element>.bytes(
         for: layers.map(\.shape), operation, columns: columns, examples: examples)
     }
     return MemoryPlan(optimizer: bytes, vectors: 0, activations: 0)
@@ -81,7 +81,7 @@ final class FactorGathering {
   ///
   /// - Parameter scale: of the gradient.
   func pass<Result>(
-    scale: Float, _ body: (LayerCollector<Float>?) throws -> Result
+    scale: Element, _ body: (LayerCollector<Element>?) throws -> Result
   ) rethrows -> Result {
     guard let packed, statistics.settings.fisher == .empirical else { return try body(nil) }
     return try statistics.gatherEmpirical(scale: Double(scale), into: packed, body)
@@ -89,8 +89,8 @@ final class FactorGathering {
 
   /// After the gradient of the micro-batch, whose forward pass is used again.
   func end(
-    _ examples: ExampleBuffer, parameters: UnsafeBufferPointer<Float>,
-    state: UnsafeBufferPointer<Float>, _ pass: TrainingPass<Float>, on world: Communicator,
+    _ examples: ExampleBuffer<Element>, parameters: UnsafeBufferPointer<Element>,
+    state: UnsafeBufferPointer<Element>, _ pass: TrainingPass<Element>, on world: Communicator,
     clock: PhaseClock
   ) throws {
     guard let packed else { return }

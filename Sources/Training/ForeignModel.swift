@@ -7,8 +7,8 @@ import Sharding
 
 /// A model from any framework: a file of its weights, and one of gradients that its framework has
 /// made.
-public final class ForeignModel: TrainedModel {
-  public let weights: Buffer<Float>
+public final class ForeignModel<Element: Scalar>: TrainedModel {
+  public let weights: Buffer<Element>
   private let file: WeightFile
   private let gradientFile: GradientFile?
 
@@ -36,7 +36,7 @@ public final class ForeignModel: TrainedModel {
       let file = try WeightFile(path: path, withGradientsIn: gradients, isRequired: isRequired)
       return (file, try GradientFile(path: gradients, of: file))
     }
-    let (file, weights) = (file, Buffer<Float>(count: file.count))
+    let (file, weights) = (file, Buffer<Element>(count: file.count))
     try world.agree { try file.read(into: weights.all) }
     try world.requireSame(parameters: weights.all, state: Buffer(count: 0).all)
     self.weights = weights
@@ -46,7 +46,7 @@ public final class ForeignModel: TrainedModel {
   public func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
+  ) throws -> (source: any GradientSource<Element>, judge: (any HeldOutJudge<Element>)?) {
     let slice = partition.slice(of: world.rank)
     let file = try world.agree {
       guard let gradientFile else {
@@ -62,22 +62,23 @@ public final class ForeignModel: TrainedModel {
       gradients: kept(rowCount)
         + (judging > 0
           ? GradientRows.bytes(count: judging, blocks: blocks, isPaged: pages != nil) : 0),
-      vectors: 4 * (count + slice.count), activations: 0
+      vectors: MemoryLayout<Element>.stride * (count + slice.count), activations: 0
     ).check(on: world) { _ in "it takes a file of fewer gradients, or more nodes" }
-    let source = FileGradients(file: file, rowCount: rowCount, columns: slice)
+    let source = FileGradients<Element>(file: file, rowCount: rowCount, columns: slice)
     guard judging > 0 else { return (source, nil) }
     let rows = try world.agree {
       let rows = try GradientRows(count: judging, blocks: blocks, pagedIn: pages)
       try file.forEachRow(of: slice, rows: rowCount..<file.rowCount) {
-        rows.store($1, row: $0 - rowCount)
+        (row, slice: UnsafeBufferPointer<Element>) in
+        rows.store(slice, row: row - rowCount)
       }
       return rows
     }
     return (
       source,
       HeldOutRows(
-        rows: rows, weights: UnsafeBufferPointer(weights[slice]), partition: partition,
-        rank: world.rank)
+        rows: rows, weights: UnsafeBufferPointer(temporary(weights[slice], Float.self)), partition: partition,
+        rank: world.rank) as! any HeldOutJudge<Element>
     )
   }
 
@@ -106,21 +107,21 @@ public final class ForeignModel: TrainedModel {
     }
   }
 
-  public func evaluation(of weights: Buffer<Float>, on world: Communicator) -> Evaluation? { nil }
+  public func evaluation(of weights: Buffer<Element>, on world: Communicator) -> Evaluation? { nil }
 
-  public func write(_ weights: Buffer<Float>, to path: String) throws {
+  public func write(_ weights: Buffer<Element>, to path: String) throws {
     try file.write(UnsafeBufferPointer(weights.all), to: path)
   }
 }
 
-private struct FileGradients: GradientSource {
+private struct FileGradients<Element: Scalar>: GradientSource {
   let file: GradientFile
   let rowCount: Int
   let columns: Range<Int>
 
   func collect(
-    rows: Range<Int>, at weights: Buffer<Float>, over world: Communicator,
-    store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+    rows: Range<Int>, at weights: Buffer<Element>, over world: Communicator,
+    store: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void
   ) throws {
     try world.agree { try file.forEachRow(of: columns, rows: rows, store) }
   }

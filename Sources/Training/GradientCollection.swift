@@ -17,20 +17,20 @@ import Sharding
 /// long as they are of one permutation: from a multiple of `rowsPerEpoch` up to the next.
 ///
 /// Singh and Alistarh, WoodFisher, 2020; Frantar, Kurtic and Alistarh, M-FAC, 2021.
-public final class GradientCollection {
+public final class GradientCollection<Element: Scalar> {
   /// Examples that the network is given at once.
-  private static let largestChunk = 32
+  private static var largestChunk: Int { 32 }
 
   /// Rows until an example is used again.
   public let rowsPerEpoch: Int
-  private let network: Network<Float>
+  private let network: Network<Element>
   private let loss: Loss
   private let examples: any Examples
   private var batches: BatchOrder
-  private let chunk: ExampleBuffer
-  private let exchange: RowExchange<Float>
-  private let row: Buffer<Float>
-  private let part: Buffer<Float>
+  private let chunk: ExampleBuffer<Element>
+  private let exchange: RowExchange<Element>
+  private let row: Buffer<Element>
+  private let part: Buffer<Element>
 
   /// Collective.
   ///
@@ -45,7 +45,7 @@ public final class GradientCollection {
     over world: Communicator
   ) throws {
     let capacity = min(examplesPerRow, Self.largestChunk)
-    batches = try Self.batches(
+    batches = try BatchOrder.ofRows(
       of: examples, order: order, examplesPerRow: examplesPerRow, seed: seed)
     rowsPerEpoch = batches.batchesPerEpoch
     self.network = try Network(network, maximumBatch: capacity)
@@ -55,21 +55,6 @@ public final class GradientCollection {
     exchange = RowExchange(slices, on: world)
     row = Buffer(count: network.layout.count)
     part = Buffer(count: examplesPerRow > capacity ? network.layout.count : 0)
-  }
-
-  /// Which examples make which row.
-  static func batches(
-    of examples: any Examples, order: BatchOrder.Order = .shuffled, examplesPerRow: Int,
-    seed: UInt64
-  ) throws(InputError) -> BatchOrder {
-    guard (1...examples.count).contains(examplesPerRow) else {
-      throw InputError(
-        "--gradient-batch", "a row of gradients is a mean over examples",
-        expected: "1 to \(examples.count), the examples of \(examples.source)",
-        got: "\(examplesPerRow)")
-    }
-    return try BatchOrder(
-      exampleCount: examples.count, batchSize: examplesPerRow, order: order, seed: seed)
   }
 
   /// What a collection takes on a rank, beside what the caller keeps of it and the parameters.
@@ -84,9 +69,9 @@ public final class GradientCollection {
     let vectors = examplesPerRow > capacity ? 2 : 1
     return MemoryPlan(
       gradients: kept,
-      vectors: 4 * vectors * network.layout.count + RowExchange<Float>.bytes(slices, rank: rank)
-        + ExampleBuffer.bytes(examples, capacity: capacity),
-      activations: try Network<Float>.bytes(for: network, maximumBatch: capacity))
+      vectors: MemoryLayout<Element>.stride * vectors * network.layout.count + RowExchange<Element>.bytes(slices, rank: rank)
+        + ExampleBuffer<Element>.bytes(examples, capacity: capacity),
+      activations: try Network<Element>.bytes(for: network, maximumBatch: capacity))
   }
 
   /// Computes rows, and gives this rank its columns of each in turn. Collective.
@@ -98,9 +83,9 @@ public final class GradientCollection {
   /// - Returns: the mean loss over all the rows' predictions, the same bits at any number of ranks.
   /// - Throws: `NonFiniteRow` on all ranks together; the rows before may have been stored.
   public func collect(
-    rows: Range<Int>, parameters: UnsafeBufferPointer<Float>,
-    state: UnsafeBufferPointer<Float>, over world: Communicator,
-    store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+    rows: Range<Int>, parameters: UnsafeBufferPointer<Element>,
+    state: UnsafeBufferPointer<Element>, over world: Communicator,
+    store: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void
   ) throws -> Double {
     precondition(!rows.isEmpty && rows.lowerBound >= 0, "rows \(rows)")
     let phase = world.status.phase
@@ -136,10 +121,10 @@ public final class GradientCollection {
 
   /// Makes `row` this row; returns the sum of its losses.
   private func compute(
-    row index: Int, _ parameters: UnsafeBufferPointer<Float>, _ state: UnsafeBufferPointer<Float>
+    row index: Int, _ parameters: UnsafeBufferPointer<Element>, _ state: UnsafeBufferPointer<Element>
   ) -> Double {
     let batch = batches.indices(step: index)
-    let scale = 1 / Float(batch.count * network.positions)
+    let scale = 1 / Element(batch.count * network.positions)
     var sum = 0.0
     for start in stride(from: batch.startIndex, to: batch.endIndex, by: Self.largestChunk) {
       chunk.load(batch[start..<min(start + Self.largestChunk, batch.endIndex)], epoch: nil)
@@ -152,6 +137,23 @@ public final class GradientCollection {
       for i in 0..<row.count { total[i] += next[i] }
     }
     return sum
+  }
+}
+
+extension BatchOrder {
+  /// Which examples make which row.
+  static func ofRows(
+    of examples: any Examples, order: BatchOrder.Order = .shuffled, examplesPerRow: Int,
+    seed: UInt64
+  ) throws(InputError) -> BatchOrder {
+    guard (1...examples.count).contains(examplesPerRow) else {
+      throw InputError(
+        "--gradient-batch", "a row of gradients is a mean over examples",
+        expected: "1 to \(examples.count), the examples of \(examples.source)",
+        got: "\(examplesPerRow)")
+    }
+    return try BatchOrder(
+      exampleCount: examples.count, batchSize: examplesPerRow, order: order, seed: seed)
   }
 }
 

@@ -1,4 +1,5 @@
 import Curvature
+import LinearAlgebra
 import Networks
 import Optimizers
 
@@ -82,18 +83,20 @@ extension TrainingPlan {
 
   /// What the network and its passes take for it beside what the optimizer holds: one micro-batch's
   /// gathering of factors, and its outputs' tangents where there are quadratic models.
-  func kfacMemory() throws -> MemoryPlan? {
+  func kfacMemory<Element: Scalar>(of scalar: Element.Type) throws -> MemoryPlan? {
     guard let configuration = optimizer.layerStatistics else { return nil }
     let examples = batches.batchSize / microBatches
     let forms = configuration.formCount
-    let outputs = 4 * examples * network.positions * network.outputCount
+    let outputs = examples * network.positions * network.outputCount
     return MemoryPlan(
-      optimizer: KroneckerStatistics<Float>.bytes(
+      optimizer: KroneckerStatistics<Element>.bytes(
         of: try curvatureLayers(), in: network, maximumBatch: examples,
         keepsSamples: configuration.sampleOperator != nil),
-      vectors: forms == 0 ? 0 : (1 + forms) * outputs + 4 * network.stateLayout.count,
+      vectors: forms == 0
+        ? 0
+        : MemoryLayout<Element>.stride * ((1 + forms) * outputs + network.stateLayout.count),
       activations: forms == 0
-        ? 0 : try Network<Float>.tangentBytes(for: network, maximumBatch: examples))
+        ? 0 : try Network<Element>.tangentBytes(for: network, maximumBatch: examples))
   }
 
   /// How many layers have factors or samples, and which tensors have none, for people; empty with

@@ -3,6 +3,14 @@ import MPI
 import Optimizers
 import Sharding
 
+/// What a step of a loss function has seen, the same on all ranks.
+public struct MinimizerStep: Sendable {
+  /// L at the parameters before the step.
+  public let loss: Double
+  /// The gradient's norm, the damping, and whether the step was taken.
+  public let outcome: StepOutcome
+}
+
 /// Minimizes a loss function of one's own with an optimizer of this package, over all ranks.
 ///
 /// The loss is a mean over M micro-batches, L(w) = (1/M) Σᵢ Lᵢ(w), whose terms and gradients the
@@ -15,26 +23,18 @@ import Sharding
 /// the same, bit for bit, at any number of ranks.
 ///
 ///     d   parameters          p   ranks
-public final class LossMinimizer {
-  /// What a step has seen, the same on all ranks.
-  public struct Step: Sendable {
-    /// L at the parameters before the step.
-    public let loss: Double
-    /// The gradient's norm, the damping, and whether the step was taken.
-    public let outcome: StepOutcome
-  }
-
+public final class LossMinimizer<Element: Scalar> {
   /// Lᵢ(w) and its gradient: of a micro-batch i in 0..<M at parameters w, shape [d]; the gradient,
   /// shape [d], holds zeros and is to be filled.
   public typealias LossAndGradient = (
-    _ microBatch: Int, _ parameters: Span<Float>, _ gradient: inout MutableSpan<Float>
+    _ microBatch: Int, _ parameters: Span<Element>, _ gradient: inout MutableSpan<Element>
   ) throws -> Double
 
   /// M.
   public let microBatches: Int
-  private let values: Buffer<Float>
-  private let update: ParameterUpdate
-  private let reduction: ReduceScatter<Float>
+  private let values: Buffer<Element>
+  private let update: ParameterUpdate<Element>
+  private let reduction: ReduceScatter<Element>
   private let lossSum: TreeSum
   private let world: Communicator
 
@@ -50,7 +50,7 @@ public final class LossMinimizer {
   ///   - world: all ranks.
   /// - Throws: on all ranks, where they differ in `start`, in M or in their arithmetic.
   public init(
-    startingAt start: [Float], optimizer: any OptimizerConfiguration, microBatches: Int = 8,
+    startingAt start: [Element], optimizer: any OptimizerConfiguration, microBatches: Int = 8,
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(), on world: Communicator
   ) throws {
     precondition(microBatches > 0, "\(microBatches) micro-batches")
@@ -63,7 +63,7 @@ public final class LossMinimizer {
     _ = values.all.update(fromContentsOf: start)
     try world.requireSameArithmetic()
     try world.requireSame("the number of micro-batches", "\(microBatches)")
-    try world.requireSame(parameters: values.all, state: Buffer<Float>(count: 0).all)
+    try world.requireSame(parameters: values.all, state: Buffer<Element>(count: 0).all)
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     let shares = Partition(of: microBatches, over: world.size)
     reduction = ReduceScatter(of: shares, to: partition.slices, on: world)
@@ -79,7 +79,7 @@ public final class LossMinimizer {
   }
 
   /// A copy of w, shape [d]; the same on all ranks.
-  public var parameters: [Float] { Array(values.all) }
+  public var parameters: [Element] { Array(values.all) }
 
   /// Takes a step. Collective.
   ///
@@ -91,7 +91,7 @@ public final class LossMinimizer {
   ///   left out.
   /// - Throws: what `lossAndGradient` throws, on this rank alone: the others wait for it, and the
   ///   job has to end.
-  public func step(learningRate: Double, _ lossAndGradient: LossAndGradient) throws -> Step {
+  public func step(learningRate: Double, _ lossAndGradient: LossAndGradient) throws -> MinimizerStep {
     let clock = PhaseClock(on: world)
     let loss = try clock.time(.gradient) {
       var losses: [Double] = []
@@ -106,23 +106,23 @@ public final class LossMinimizer {
     let outcome = try update.take(
       gradient, learningRate: learningRate, model: nil, on: world, clock: clock)
     if outcome.predictedChange != nil {
-      let unused = Buffer<Float>(count: values.count)
+      let unused = Buffer<Element>(count: values.count)
       let after = try mean(
         of: reduction.leaves.map { try compute($0, into: unused.all, lossAndGradient) })
       update.optimizer.changePredicting?.adapt(toChange: after - loss)
     }
-    return Step(loss: loss, outcome: outcome)
+    return MinimizerStep(loss: loss, outcome: outcome)
   }
 
   /// A micro-batch's loss, and its part of the mean gradient.
   private func compute(
-    _ microBatch: Int, into gradient: UnsafeMutableBufferPointer<Float>,
+    _ microBatch: Int, into gradient: UnsafeMutableBufferPointer<Element>,
     _ lossAndGradient: LossAndGradient
   ) throws -> Double {
     gradient.update(repeating: 0)
     var span = gradient.mutableSpan
     let loss = try lossAndGradient(microBatch, UnsafeBufferPointer(values.all).span, &span)
-    let share = 1 / Float(microBatches)
+    let share = 1 / Element(microBatches)
     for i in gradient.indices { gradient[i] *= share }
     return loss
   }

@@ -22,9 +22,14 @@ extension Manifest {
       "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",
       "check-collectives",
     ]
+    // What a setting that came later was before it came.
+    let added = [
+      "precision": "float32", "muon-momentum": "0.95", "muon-nesterov": "true",
+      "muon-iterations": "5", "muon-adamw-rate": "0.0003",
+    ]
     let (stored, now) = (values(stored), values(now))
     return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
-      let (a, b) = (stored[key] ?? "none", now[key] ?? "none")
+      let (a, b) = (stored[key] ?? added[key] ?? "none", now[key] ?? "none")
       return a == b ? nil : Difference(key: key, stored: a, now: b)
     }
   }

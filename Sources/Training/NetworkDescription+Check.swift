@@ -40,9 +40,9 @@ extension NetworkDescription {
 
   /// The first example with a number that `find` finds in it.
   private func first(
-    of examples: any Examples, _ find: (ExampleBuffer) -> Float?
+    of examples: any Examples, _ find: (ExampleBuffer<Float>) -> Float?
   ) -> (index: Int, number: Float)? {
-    let buffer = ExampleBuffer(examples, capacity: 1)
+    let buffer = ExampleBuffer<Float>(examples, capacity: 1)
     for index in 0..<examples.count {
       buffer.load([index], epoch: nil)
       if let number = find(buffer) { return (index, number) }

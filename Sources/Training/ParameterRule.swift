@@ -11,7 +11,7 @@ public struct ParameterRule: Sendable, Equatable {
   /// In place of the schedule's base rate; the schedule's shape is the same.
   public var learningRate: Double?
   /// In place of the optimizer's rate of weight decay.
-  public var weightDecay: Float?
+  public var weightDecay: Double?
   /// Whether M-FAC preconditions them; else they take heavy-ball steps.
   public var usesMFAC: Bool
 
@@ -20,7 +20,7 @@ public struct ParameterRule: Sendable, Equatable {
   ///   - learningRate: in place of the run's.
   ///   - weightDecay: in place of the optimizer's.
   public init(
-    match: String, learningRate: Double? = nil, weightDecay: Float? = nil, usesMFAC: Bool = true
+    match: String, learningRate: Double? = nil, weightDecay: Double? = nil, usesMFAC: Bool = true
   ) {
     self.match = match
     self.learningRate = learningRate

@@ -5,14 +5,14 @@ import Sharding
 
 /// The second half of a step over all ranks, whatever the loss: slice of the mean gradient [d/p] →
 /// optimizer → all-gather → parameters [d].
-final class ParameterUpdate {
-  let optimizer: any ShardedOptimizer
-  private let parameters: Buffer<Float>
-  private let gather: AllGather<Float>
+final class ParameterUpdate<Element: Scalar> {
+  let optimizer: any ShardedOptimizer<Element>
+  private let parameters: Buffer<Element>
+  private let gather: AllGather<Element>
   private let own: Range<Int>
 
   init(
-    _ optimizer: any ShardedOptimizer, of parameters: Buffer<Float>, partition: CellPartition,
+    _ optimizer: any ShardedOptimizer<Element>, of parameters: Buffer<Element>, partition: CellPartition,
     on world: Communicator
   ) {
     self.optimizer = optimizer
@@ -25,7 +25,7 @@ final class ParameterUpdate {
   ///
   /// - Parameter gradient: this rank's slice of the mean gradient, shape [d/p].
   func take(
-    _ gradient: UnsafeBufferPointer<Float>, learningRate: Double, model: QuadraticModel?,
+    _ gradient: UnsafeBufferPointer<Element>, learningRate: Double, model: QuadraticModel<Element>?,
     on world: Communicator, clock: PhaseClock
   ) throws -> StepOutcome {
     var slice = parameters[own].mutableSpan

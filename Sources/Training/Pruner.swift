@@ -7,7 +7,7 @@ import RandomNumbers
 import Sharding
 
 /// Carries out a run's pruning plan between its steps.
-final class Pruner {
+final class Pruner<Element: Scalar> {
   /// What an event has done.
   struct Outcome {
     /// Weights that were removed, and that came back.
@@ -26,7 +26,7 @@ final class Pruner {
   private let slices: [Range<Int>]
   /// s₀, of the masks before the first event.
   private let initialSparsity: Double
-  private var collection: GradientCollection?
+  private var collection: GradientCollection<Element>?
 
   /// - Parameters:
   ///   - masks: of the run's beginning, also where it goes on later.
@@ -65,7 +65,7 @@ final class Pruner {
       return MemoryPlan(gradients: scores, vectors: 0, activations: 0)
     }
     let m = pruning.gradients.count
-    return try GradientCollection.memory(
+    return try GradientCollection<Element>.memory(
       of: plan.network, on: plan.dataset.training,
       examplesPerRow: pruning.gradients.examplesPerRow, slices: slices, rank: world.rank,
       kept: scores
@@ -94,7 +94,7 @@ final class Pruner {
   ///   - step: steps taken.
   ///   - parameters: [d]; those that are removed become zero, and others may answer.
   func prune(
-    event: Int, step: Int, parameters: Buffer<Float>, state: Buffer<Float>, masks: inout Masks
+    event: Int, step: Int, parameters: Buffer<Element>, state: Buffer<Element>, masks: inout Masks
   ) throws -> Outcome {
     let before = Mask(slice: slice, isKept: Array(masks.mask.isKept[slice]))
     let removedBefore = masks.counts.removed
@@ -103,7 +103,7 @@ final class Pruner {
       pruning.method, by: rows, partition: partition, update: pruning.gradients.update,
       rank: world.rank)
     let candidates = ModelCandidates(dampings: [pruning.gradients.damping])
-    let weights = parameters[slice]
+    let weights = temporary(parameters[slice], Float.self)
 
     let stage: PrunedStage
     let after: Mask
@@ -125,7 +125,7 @@ final class Pruner {
         weights, from: sparsity, to: sparsity, after: before, by: criterion, on: world)
       let dropped = stage.mask
       var scores = try start.withUnsafeBufferPointer {
-        try self.scores(for: regrowth.criterion, step: step, weights: $0, dropped, rows)
+        try self.scores(for: regrowth.criterion, step: step, weights: temporary($0, Element.self), dropped, rows)
       }
       for i in scores.indices {
         // What has just been dropped comes back only where nothing else is left.
@@ -205,7 +205,7 @@ final class Pruner {
 
   /// The event's gradients, of other examples than the last one's, where it takes some. Collective.
   private func collect(
-    event: Int, parameters: Buffer<Float>, state: Buffer<Float>
+    event: Int, parameters: Buffer<Element>, state: Buffer<Element>
   ) throws -> GradientRows? {
     guard pruning.takesGradients else { return nil }
     let m = pruning.gradients.count
@@ -219,7 +219,7 @@ final class Pruner {
     return rows
   }
 
-  private func makeCollection() throws -> GradientCollection {
+  private func makeCollection() throws -> GradientCollection<Element> {
     try world.agree {
       try GradientCollection(
         of: plan.network, loss: plan.loss, on: plan.dataset.training,
@@ -231,7 +231,7 @@ final class Pruner {
   /// What speaks for each weight of this rank's slice to come back, once `dropped` is removed; not
   /// negative. Collective.
   private func scores(
-    for criterion: PruningPlan.Regrowth.Criterion, step: Int, weights: UnsafeBufferPointer<Float>,
+    for criterion: PruningPlan.Regrowth.Criterion, step: Int, weights: UnsafeBufferPointer<Element>,
     _ dropped: Mask, _ rows: GradientRows?
   ) throws -> [Double] {
     switch criterion {
@@ -248,7 +248,7 @@ final class Pruner {
       return sums.all.map(abs)
     case .marginal:
       return try BrainSurgeon(
-        rows: rows!, partition: partition, weights: weights, damping: pruning.gradients.damping,
+        rows: rows!, partition: partition, weights: temporary(weights, Float.self), damping: pruning.gradients.damping,
         gradientScale: 1, isBlockwise: pruning.method.isBlockwise, rank: world.rank
       ).coordinates(removing: dropped.isKept.map { !$0 }, on: world).map(\.gain)
     }

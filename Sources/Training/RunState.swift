@@ -4,11 +4,11 @@ import Optimizers
 import Sharding
 
 /// What a run is between two steps, on this rank.
-struct RunState {
+struct RunState<Element: Scalar> {
   let network: NetworkDescription
-  let parameters: Buffer<Float>
-  let statistics: Buffer<Float>
-  let optimizer: any ShardedOptimizer
+  let parameters: Buffer<Element>
+  let statistics: Buffer<Element>
+  let optimizer: any ShardedOptimizer<Element>
   var masks: Masks?
   let partition: CellPartition
   let rank: Int

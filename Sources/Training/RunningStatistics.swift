@@ -7,12 +7,12 @@ import Sharding
 ///
 /// Each micro-batch has statistics of its own; a step moves the running ones towards their mean,
 /// which is summed in the tree over the micro-batches and so the same bits at any number of ranks.
-final class RunningStatistics {
+final class RunningStatistics<Element: Scalar> {
   /// [s]
-  let values: Buffer<Float>
-  private let mean: Buffer<Float>
-  private let reduction: ReduceScatter<Float>
-  private let gather: AllGather<Float>
+  let values: Buffer<Element>
+  private let mean: Buffer<Element>
+  private let reduction: ReduceScatter<Element>
+  private let gather: AllGather<Element>
   private let own: Range<Int>
   private let microBatches: Int
 
@@ -29,12 +29,12 @@ final class RunningStatistics {
   /// Bytes that they take on a rank.
   static func bytes(count: Int, microBatches: Partition, on world: Communicator) -> Int {
     let partition = CellPartition(Cells(parameterCount: count), over: world.size)
-    return 8 * count
-      + ReduceScatter<Float>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
+    return 2 * MemoryLayout<Element>.stride * count
+      + ReduceScatter<Element>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
   }
 
   /// The statistics [s] of the next micro-batch, to be written.
-  func begin(microBatch: Int, on world: Communicator) throws -> UnsafeMutableBufferPointer<Float> {
+  func begin(microBatch: Int, on world: Communicator) throws -> UnsafeMutableBufferPointer<Element> {
     try reduction.begin(microBatch: microBatch, on: world)
   }
 
@@ -45,11 +45,11 @@ final class RunningStatistics {
   func reduce(on world: Communicator) throws {
     let sum = try reduction.finish(on: world)
     let own = mean[own]
-    for i in own.indices { own[i] = sum[i] / Float(microBatches) }
+    for i in own.indices { own[i] = sum[i] / Element(microBatches) }
   }
 
   /// Takes the mean into the running statistics. Collective.
-  func finish(updating network: Network<Float>, on world: Communicator) throws {
+  func finish(updating network: Network<Element>, on world: Communicator) throws {
     guard values.count > 0 else { return }
     try gather.finish(mean.all, on: world)
     network.update(state: values.all, towards: UnsafeBufferPointer(mean.all))

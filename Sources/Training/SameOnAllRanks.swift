@@ -14,8 +14,8 @@ extension Communicator {
   /// - Parameters:
   ///   - parameters: [d]
   ///   - state: [s]
-  package func requireSame(
-    parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>
+  package func requireSame<Element: Scalar>(
+    parameters: UnsafeMutableBufferPointer<Element>, state: UnsafeMutableBufferPointer<Element>
   ) throws {
     var digest = Digest()
     digest.add(UnsafeRawBufferPointer(parameters))

@@ -6,7 +6,10 @@ import Sharding
 
 /// A trained model that is pruned, or asked about its curvature: its weights, and gradients of its
 /// loss.
-public protocol TrainedModel {
+public protocol TrainedModel<Element> {
+  /// The scalar of weights and gradients.
+  associatedtype Element: Scalar
+
   /// What it is, for people.
   var name: String { get }
   /// Of what its gradients are, for people.
@@ -19,7 +22,7 @@ public protocol TrainedModel {
   /// in; nil where that is not known.
   var multiplyAddsPerWeight: [Int]? { get }
   /// [d], as read; the same on all ranks.
-  var weights: Buffer<Float> { get }
+  var weights: Buffer<Element> { get }
 
   /// Prepares to collect rows of gradients; checks that there is the memory for them. Collective.
   ///
@@ -32,14 +35,14 @@ public protocol TrainedModel {
   func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?)
+  ) throws -> (source: any GradientSource<Element>, judge: (any HeldOutJudge<Element>)?)
 
   /// Loss and accuracy on the test part of its data, with these weights; nil where there are none.
   /// Collective.
-  func evaluation(of weights: Buffer<Float>, on world: Communicator) throws -> Evaluation?
+  func evaluation(of weights: Buffer<Element>, on world: Communicator) throws -> Evaluation?
 
   /// Writes the model's file with these weights. On one rank.
-  func write(_ weights: Buffer<Float>, to path: String) throws
+  func write(_ weights: Buffer<Element>, to path: String) throws
 }
 
 extension TrainedModel {
@@ -49,13 +52,16 @@ extension TrainedModel {
   /// Prepares to collect rows of gradients of all examples. Collective.
   public func gradients(
     of partition: CellPartition, kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> any GradientSource {
+  ) throws -> any GradientSource<Element> {
     try gradients(of: partition, holdingOut: { _ in 0 }, pagedIn: nil, kept: kept, on: world).source
   }
 }
 
 /// Rows of gradients, whose columns are those of a vector of weights.
-public protocol GradientSource {
+public protocol GradientSource<Element> {
+  /// The scalar of weights and gradients.
+  associatedtype Element: Scalar
+
   /// m, as many as are asked for.
   var rowCount: Int { get }
 
@@ -68,7 +74,7 @@ public protocol GradientSource {
   /// - Throws: on all ranks together where a row is not finite; rows before it may have been
   ///   stored.
   func collect(
-    rows: Range<Int>, at weights: Buffer<Float>, over world: Communicator,
-    store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+    rows: Range<Int>, at weights: Buffer<Element>, over world: Communicator,
+    store: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void
   ) throws
 }

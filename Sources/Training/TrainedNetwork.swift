@@ -7,7 +7,7 @@ import Pruning
 import Sharding
 
 /// A network that this package computes, with data for its gradients.
-public final class TrainedNetwork: TrainedModel {
+public final class TrainedNetwork<Element: Scalar>: TrainedModel {
   public let name: String
   /// What it computes.
   public let description: NetworkDescription
@@ -16,14 +16,14 @@ public final class TrainedNetwork: TrainedModel {
   /// Of which the gradients are.
   public let loss: Loss
   public let tensors: [WeightFile.Tensor]
-  public let weights: Buffer<Float>
+  public let weights: Buffer<Element>
   /// The running statistics [s].
-  public let state: Buffer<Float>
+  public let state: Buffer<Element>
   private let rowCount: Int
   private let examplesPerRow: Int
   private let seed: UInt64
   /// For evaluation; its chunks are fixed, so that the sums over them are.
-  private let network: Network<Float>
+  private let network: Network<Element>
 
   public var data: String { "\(dataset)" }
   public var others: [TensorContent] {
@@ -46,13 +46,13 @@ public final class TrainedNetwork: TrainedModel {
     loss: Loss, rowCount: Int, examplesPerRow: Int, seed: UInt64, on world: Communicator
   ) throws {
     _ = try dataset.requireSame(on: world)
-    let weights = Buffer<Float>(count: description.layout.count)
-    let state = Buffer<Float>(count: description.stateLayout.count)
+    let weights = Buffer<Element>(count: description.layout.count)
+    let state = Buffer<Element>(count: description.stateLayout.count)
     try world.agree {
       try description.readWeights(from: path, into: weights.all, state: state.all)
     }
     try world.requireSame(parameters: weights.all, state: state.all)
-    network = try Network<Float>(description, maximumBatch: min(64, dataset.test.count))
+    network = try Network<Element>(description, maximumBatch: min(64, dataset.test.count))
     tensors = description.layout.tensors.map {
       WeightFile.Tensor(name: $0.name, shape: $0.shape, type: .float32, range: $0.range)
     }
@@ -64,7 +64,7 @@ public final class TrainedNetwork: TrainedModel {
   public func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
+  ) throws -> (source: any GradientSource<Element>, judge: (any HeldOutJudge<Element>)?) {
     let slices = partition.slices
     let count = try world.agree { try heldOut(dataset.training.count) }
     let (judging, rest) = ExampleSubset.split(dataset.training, holdingOut: count, seed: seed)
@@ -85,9 +85,9 @@ public final class TrainedNetwork: TrainedModel {
     of examples: any Examples, order: BatchOrder.Order = .shuffled, rowCount: Int,
     examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
     on world: Communicator
-  ) throws -> any GradientSource {
+  ) throws -> any GradientSource<Element> {
     func memory(rows: Int) throws -> MemoryPlan {
-      try GradientCollection.memory(
+      try GradientCollection<Element>.memory(
         of: description, on: examples, examplesPerRow: examplesPerRow, slices: slices,
         rank: world.rank, kept: kept(rows))
     }
@@ -110,31 +110,31 @@ public final class TrainedNetwork: TrainedModel {
 
   /// The training examples of each of some rows of gradients, counted from 0.
   public func examples(ofRows rows: Range<Int>) throws(InputError) -> [[Int]] {
-    var batches = try GradientCollection.batches(
+    var batches = try BatchOrder.ofRows(
       of: dataset.training, examplesPerRow: examplesPerRow, seed: seed)
     return rows.map { Array(batches.indices(step: $0)) }
   }
 
   public func evaluation(
-    of weights: Buffer<Float>, on world: Communicator
+    of weights: Buffer<Element>, on world: Communicator
   ) throws -> Evaluation? {
     try Evaluation(
       of: network, parameters: weights, state: state, on: dataset.test, loss: loss, over: world)
   }
 
-  public func write(_ weights: Buffer<Float>, to path: String) throws {
+  public func write(_ weights: Buffer<Element>, to path: String) throws {
     try description.writeWeights(weights.all, state: state.all, to: path)
   }
 }
 
-private struct NetworkGradients: GradientSource {
+private struct NetworkGradients<Element: Scalar>: GradientSource {
   let rowCount: Int
-  let collection: GradientCollection
-  let state: Buffer<Float>
+  let collection: GradientCollection<Element>
+  let state: Buffer<Element>
 
   func collect(
-    rows: Range<Int>, at weights: Buffer<Float>, over world: Communicator,
-    store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+    rows: Range<Int>, at weights: Buffer<Element>, over world: Communicator,
+    store: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void
   ) throws {
     _ = try collection.collect(
       rows: rows, parameters: UnsafeBufferPointer(weights.all),
@@ -143,16 +143,16 @@ private struct NetworkGradients: GradientSource {
 }
 
 /// Judges weights by the network's loss on training examples that no gradient is of.
-private struct HeldOutExamples: HeldOutJudge {
+private struct HeldOutExamples<Element: Scalar>: HeldOutJudge {
   private let examples: ExampleSubset
-  private let network: Network<Float>
+  private let network: Network<Element>
   private let loss: Loss
   /// [s], and all ranks' weights [d].
-  private let (state, parameters): (Buffer<Float>, Buffer<Float>)
+  private let (state, parameters): (Buffer<Element>, Buffer<Element>)
   private let slices: [Range<Int>]
 
   init(
-    _ examples: ExampleSubset, network: Network<Float>, loss: Loss, state: Buffer<Float>,
+    _ examples: ExampleSubset, network: Network<Element>, loss: Loss, state: Buffer<Element>,
     parameterCount: Int, slices: [Range<Int>]
   ) {
     self.examples = examples
@@ -163,7 +163,7 @@ private struct HeldOutExamples: HeldOutJudge {
     self.slices = slices
   }
 
-  func loss(of weights: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double {
+  func loss(of weights: UnsafeBufferPointer<Element>, on world: Communicator) throws -> Double {
     _ = parameters[slices[world.rank]].update(fromContentsOf: weights)
     try world.allGather(parameters.all, slices: slices)
     return try Evaluation(

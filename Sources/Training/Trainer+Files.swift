@@ -24,7 +24,7 @@ extension Trainer {
   /// What `metrics.jsonl` has of a step that has been taken; on rank 0 with the spectrum, where it
   /// is due.
   func line(
-    of record: TrainingStep.Record, epoch: Int, learningRate: Double
+    of record: StepRecord, epoch: Int, learningRate: Double
   ) -> RunDirectory.StepLine {
     let outcome = record.outcome
     let spectrum = isSpectrumDue ? record.clock.time(.spectrum, makeSpectrum) : nil

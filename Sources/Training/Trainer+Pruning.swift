@@ -44,9 +44,9 @@ extension TrainingPlan {
 
   /// What carries out the plan's pruning, checked against its masks; nil where it has none.
   /// Collective.
-  func pruner(
+  func pruner<Element: Scalar>(
     _ masks: Masks?, _ checkpoint: Checkpoint?, on world: Communicator
-  ) throws -> Pruner? {
+  ) throws -> Pruner<Element>? {
     guard let pruning, let masks else { return nil }
     let first = checkpoint?.manifest.initialSparsity ?? masks.sparsity
     try world.agree { try check(pruning, masks, from: first) }
@@ -97,16 +97,16 @@ extension TrainingPlan {
 
   /// What masks, and the events in which they change, take beside the run: an optimizer's window is
   /// there twice while it loses columns.
-  func pruningMemory(
-    _ groups: ParameterGroups, _ partition: CellPartition, on world: Communicator
+  func pruningMemory<Element: Scalar>(
+    of scalar: Element.Type, _ groups: ParameterGroups, _ partition: CellPartition, on world: Communicator
   ) throws -> MemoryPlan {
     let d = network.layout.count
     // What is kept, and what stays zero.
     var memory = MemoryPlan(optimizer: 0, vectors: 2 * d, activations: 0)
     guard let pruning else { return memory }
-    memory += try Pruner.memory(self, pruning, on: world)
+    memory += try Pruner<Element>.memory(self, pruning, on: world)
     if let windowed = optimizer.windowed {
-      let context = try optimizerContext(groups, partition)
+      let context: OptimizerContext<Element> = try optimizerContext(groups, partition)
       memory += MemoryPlan(
         optimizer: windowed.bytesWhileColumnsChange(context, rank: world.rank), vectors: 0,
         activations: 0)

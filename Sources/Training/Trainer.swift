@@ -32,26 +32,26 @@ public struct NonFiniteLoss: SharedError, CustomStringConvertible {
   }
 }
 
-/// Trains a network on all ranks.
-public final class Trainer {
-  /// How a run ends.
-  public enum Ending: Sendable, Equatable {
-    /// With the last evaluation, the same on all ranks.
-    case finished(Evaluation)
-    /// By a signal, after the step; to go on from a checkpoint. The program is to end with the
-    /// status.
-    case stopped(step: Int, exitStatus: Int32)
-  }
+/// How a run ends.
+public enum RunEnding: Sendable, Equatable {
+  /// With the last evaluation, the same on all ranks.
+  case finished(Evaluation)
+  /// By a signal, after the step; to go on from a checkpoint. The program is to end with the
+  /// status.
+  case stopped(step: Int, exitStatus: Int32)
+}
 
+/// Trains a network on all ranks, its parameters and all that is computed from them of a scalar.
+public final class Trainer<Element: Scalar> {
   let plan: TrainingPlan
   let world: Communicator
-  let network: Network<Float>
-  private let statistics: RunningStatistics
-  package let step: TrainingStep
+  let network: Network<Element>
+  private let statistics: RunningStatistics<Element>
+  package let step: TrainingStep<Element>
   /// Between two steps.
-  var state: RunState
+  var state: RunState<Element>
   var groups: ParameterGroups
-  let pruner: Pruner?
+  let pruner: Pruner<Element>?
   /// That of the masks with which the run began.
   let initialSparsity: Double?
   /// On rank 0 alone.
@@ -90,7 +90,7 @@ public final class Trainer {
     let d = plan.network.layout.count
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     var masks = try world.agree { try plan.masks(checkpoint) }
-    let pruner = try plan.pruner(masks, checkpoint, on: world)
+    let pruner: Pruner<Element>? = try plan.pruner(masks, checkpoint, on: world)
     if checkpoint == nil, masks != nil { try pruner?.drawMask(&masks!) }
     if let masks { try world.requireSame(masks) }
     (self.pruner, initialSparsity) = (
@@ -99,13 +99,13 @@ public final class Trainer {
     let groups = try world.agree { try plan.parameterGroups(staysZero: masks?.removed) }
     self.groups = groups
     func memory(_ plan: TrainingPlan) throws -> MemoryPlan {
-      try plan.memory(groups: groups, hasMasks: masks != nil, partition: partition, on: world)
+      try plan.memory(of: Element.self, groups: groups, hasMasks: masks != nil, partition: partition, on: world)
     }
     let needed = try world.agree { try memory(plan) }
     progress.say(try plan.summary(partition, groups, masks, needed))
     try needed.check(on: world) { fits in try plan.memoryRemedy { fits(try memory($0)) } }
 
-    network = try Network<Float>(plan.network, maximumBatch: examples)
+    network = try Network<Element>(plan.network, maximumBatch: examples)
     statistics = RunningStatistics(
       count: network.stateCount, microBatches: microBatches, on: world)
     state = try RunState(
@@ -136,7 +136,7 @@ public final class Trainer {
   /// Gives the run its state: that of a checkpoint, or at the first step, the same on all ranks.
   /// Collective.
   private static func start(
-    _ state: RunState, _ plan: TrainingPlan, _ groups: ParameterGroups, _ checkpoint: Checkpoint?,
+    _ state: RunState<Element>, _ plan: TrainingPlan, _ groups: ParameterGroups, _ checkpoint: Checkpoint?,
     on world: Communicator
   ) throws {
     let (parameters, statistics) = (state.parameters.all, state.statistics.all)
@@ -154,14 +154,14 @@ public final class Trainer {
         plan.network.layout.initialize(parameters, seed: plan.seed)
         plan.network.stateLayout.initialize(statistics)
       }
-      if checkpoint == nil { state.masks?.mask.apply(to: parameters) }
+      if checkpoint == nil { state.masks?.mask.apply(to: temporary(parameters, Float.self)) }
     }
     try world.requireSame(parameters: parameters, state: statistics)
   }
 
   /// Trains to the end of the plan, or until a signal says otherwise. Collective.
   @discardableResult
-  public func run() throws -> Ending {
+  public func run() throws -> RunEnding {
     if plan.keepsFiles { Requests.listenToAll() }
     // A run that was killed after a save may not have come to it.
     if plan.keepsFiles, position.step > 0 { try removeOlderCheckpoints() }

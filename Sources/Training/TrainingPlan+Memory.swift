@@ -9,26 +9,28 @@ extension TrainingPlan {
   /// What the run will hold on this rank.
   ///
   /// - Parameter hasMasks: whether weights are removed.
-  func memory(
+  func memory<Element: Scalar>(
+    of scalar: Element.Type,
     groups: ParameterGroups, hasMasks: Bool, partition: CellPartition, on world: Communicator
   ) throws -> MemoryPlan {
     let microBatches = Partition(of: self.microBatches, over: world.size)
     let examples = batches.batchSize / self.microBatches
     let d = network.layout.count
     var memory = MemoryPlan(
-      optimizer: optimizer.bytes(try optimizerContext(groups, partition), rank: world.rank)
+      optimizer: optimizer.bytes(
+        try optimizerContext(groups, partition) as OptimizerContext<Element>, rank: world.rank)
         + spectrumBytes,
-      vectors: 4 * d
-        + ReduceScatter<Float>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
-        + RunningStatistics.bytes(
+      vectors: MemoryLayout<Element>.stride * d
+        + ReduceScatter<Element>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
+        + RunningStatistics<Element>.bytes(
           count: network.stateLayout.count, microBatches: microBatches, on: world)
         // One for training, and one for evaluation.
-        + 2 * ExampleBuffer.bytes(dataset.training, capacity: examples),
-      activations: try Network<Float>.bytes(for: network, maximumBatch: examples))
-    if let more = try kfacMemory() { memory += more }
-    memory += try FactorGathering.memory(
+        + 2 * ExampleBuffer<Element>.bytes(dataset.training, capacity: examples),
+      activations: try Network<Element>.bytes(for: network, maximumBatch: examples))
+    if let more = try kfacMemory(of: scalar) { memory += more }
+    memory += try FactorGathering<Element>.memory(
       self, examples: examples, microBatches: microBatches.range(of: world.rank).count)
-    if hasMasks { memory += try pruningMemory(groups, partition, on: world) }
+    if hasMasks { memory += try pruningMemory(of: scalar, groups, partition, on: world) }
     return memory
   }
 
@@ -54,9 +56,9 @@ extension TrainingPlan {
   }
 
   /// What the optimizer is made for.
-  func optimizerContext(
+  func optimizerContext<Element: Scalar>(
     _ groups: ParameterGroups, _ partition: CellPartition
-  ) throws -> OptimizerContext {
+  ) throws -> OptimizerContext<Element> {
     OptimizerContext(
       partition: partition, groups: groups, tensors: network.parameterTensors,
       layers: try curvatureLayers(),

@@ -163,7 +163,7 @@ extension TrainingPlan {
   /// Refuses a checkpoint that means something else with the plan's settings.
   private func check(_ checkpoint: Checkpoint) throws {
     let manifest = checkpoint.manifest
-    let fixed = ["model", "optimizer"] + optimizer.fixedSettings + ["sparse"]
+    let fixed = ["model", "precision", "optimizer"] + optimizer.fixedSettings + ["sparse"]
     for difference in manifest.differences(from: configuration)
     where fixed.contains(difference.key) {
       // A model file may be elsewhere now.

@@ -1,4 +1,6 @@
 import Datasets
+import Formats
+import LinearAlgebra
 import Networks
 import Optimizers
 
@@ -106,5 +108,15 @@ public struct TrainingPlan: Sendable {
     self.schedule = schedule
     self.batches = batches
     self.runDirectory = runDirectory
+  }
+}
+
+extension Precision {
+  /// The scalar of this precision.
+  public var scalar: any Scalar.Type {
+    switch self {
+    case .float32: Float.self
+    case .float64: Double.self
+    }
   }
 }

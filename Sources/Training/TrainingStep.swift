@@ -5,6 +5,18 @@ import Networks
 import Optimizers
 import Sharding
 
+/// What a step leaves behind, the same on all ranks but for the seconds.
+package struct StepRecord {
+  /// Mean over the batch, at the parameters before the step.
+  package let loss: Double
+  package let outcome: StepOutcome
+  /// Actual to predicted change of the loss, where the optimizer asks.
+  package var reductionRatio: Double?
+  /// What signals to any rank ask for.
+  let requests: Requests
+  package let clock: PhaseClock
+}
+
 /// One step, from a batch of examples to new parameters. This is the whole journey:
 ///
 /// mini-batch → micro-batch gradients [d] → reduce-scatter → slice of the mean gradient [d/p] →
@@ -15,34 +27,22 @@ import Sharding
 ///
 ///   d   parameters          p   ranks
 ///   B   examples in a batch, cut in M micro-batches of B/M
-package final class TrainingStep {
-  /// What a step leaves behind, the same on all ranks but for the seconds.
-  package struct Record {
-    /// Mean over the batch, at the parameters before the step.
-    package let loss: Double
-    package let outcome: StepOutcome
-    /// Actual to predicted change of the loss, where the optimizer asks.
-    package var reductionRatio: Double?
-    /// What signals to any rank ask for.
-    let requests: Requests
-    package let clock: PhaseClock
-  }
-
+package final class TrainingStep<Element: Scalar> {
   /// Numbers of a micro-batch that are summed with its loss: the requests.
-  package static let lossWidth = 1 + Requests.all.count
+  package static var lossWidth: Int { 1 + Requests.all.count }
 
-  private let network: Network<Float>
-  private let statistics: RunningStatistics
-  private let factors: FactorGathering?
-  private let passes: BatchPasses
-  private let reduction: ReduceScatter<Float>
+  private let network: Network<Element>
+  private let statistics: RunningStatistics<Element>
+  private let factors: FactorGathering<Element>?
+  private let passes: BatchPasses<Element>
+  private let reduction: ReduceScatter<Element>
   private let lossSum: TreeSum
-  private let update: ParameterUpdate
+  private let update: ParameterUpdate<Element>
   private let world: Communicator
 
   init(
-    network: Network<Float>, parameters: Buffer<Float>, statistics: RunningStatistics, seed: UInt64,
-    optimizer: any ShardedOptimizer, factors: FactorGathering?, examples: any Examples, loss: Loss,
+    network: Network<Element>, parameters: Buffer<Element>, statistics: RunningStatistics<Element>, seed: UInt64,
+    optimizer: any ShardedOptimizer<Element>, factors: FactorGathering<Element>?, examples: any Examples, loss: Loss,
     microBatches: Partition, partition: CellPartition, on world: Communicator
   ) {
     (self.network, self.statistics, self.factors) = (network, statistics, factors)
@@ -56,7 +56,7 @@ package final class TrainingStep {
     self.world = world
   }
 
-  package var optimizer: any ShardedOptimizer { update.optimizer }
+  package var optimizer: any ShardedOptimizer<Element> { update.optimizer }
 
   /// Collective.
   ///
@@ -66,7 +66,7 @@ package final class TrainingStep {
   ///   - requests: this rank's, beside those of signals.
   package func take(
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double, requests: Requests = []
-  ) throws -> Record {
+  ) throws -> StepRecord {
     let clock = PhaseClock(on: world)
     world.status.step = step + 1
     let batch = passes.batch(batch, step: step, epoch: epoch)
@@ -106,9 +106,9 @@ package final class TrainingStep {
       let change = try batch.meanLoss(clock: clock) - loss
       optimizer.changePredicting?.adapt(toChange: change)
       // A change within the rounding of the two losses says nothing; λ takes it as it comes.
-      ratio = change.magnitude > loss.magnitude * Double(Float.ulpOfOne) ? change / predicted : nil
+      ratio = change.magnitude > loss.magnitude * Double(Element.ulpOfOne) ? change / predicted : nil
     }
-    return Record(
+    return StepRecord(
       loss: loss, outcome: outcome, reductionRatio: ratio, requests: requests, clock: clock)
   }
 
@@ -127,11 +127,11 @@ package final class TrainingStep {
   /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there;
   /// returns the sum of its losses.
   private func compute(
-    _ gradient: UnsafeMutableBufferPointer<Float>, _ pass: TrainingPass<Float>,
-    _ batch: BatchPasses.Batch, clock: PhaseClock
+    _ gradient: UnsafeMutableBufferPointer<Element>, _ pass: TrainingPass<Element>,
+    _ batch: BatchPasses<Element>.Batch, clock: PhaseClock
   ) throws -> Double {
-    let scale = 1 / Float(batch.predictions)
-    func lossAndGradient(_ collector: LayerCollector<Float>?) throws -> Double {
+    let scale = 1 / Element(batch.predictions)
+    func lossAndGradient(_ collector: LayerCollector<Element>?) throws -> Double {
       try network.lossAndGradient(
         inputs: passes.examples.inputs, targets: passes.examples.targets,
         parameters: passes.values, state: passes.stateValues, gradient: gradient,

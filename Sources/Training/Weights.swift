@@ -12,9 +12,9 @@ extension NetworkDescription {
   ///   - state: [s]
   /// - Throws: `InputError` naming the file and the tensor that is missing, has another shape, or
   ///   has no place in the network.
-  public func readWeights(
-    from path: String, into parameters: UnsafeMutableBufferPointer<Float>,
-    state: UnsafeMutableBufferPointer<Float>
+  public func readWeights<Element: Scalar>(
+    from path: String, into parameters: UnsafeMutableBufferPointer<Element>,
+    state: UnsafeMutableBufferPointer<Element>
   ) throws(InputError) {
     let file = try SafetensorsFile(path: path)
     try layout.read(from: file, path, into: parameters, known: tensorNames)
@@ -37,8 +37,8 @@ extension NetworkDescription {
   /// - Parameters:
   ///   - parameters: [d]
   ///   - state: [s]
-  public func writeWeights(
-    _ parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>,
+  public func writeWeights<Element: Scalar>(
+    _ parameters: UnsafeMutableBufferPointer<Element>, state: UnsafeMutableBufferPointer<Element>,
     to path: String
   ) throws(InputError) {
     try SafetensorsFile.write(
@@ -46,8 +46,8 @@ extension NetworkDescription {
   }
 
   /// Writes the same to a file that is not known by its name yet.
-  func writeWeights(
-    _ parameters: UnsafeMutableBufferPointer<Float>, state: UnsafeMutableBufferPointer<Float>,
+  func writeWeights<Element: Scalar>(
+    _ parameters: UnsafeMutableBufferPointer<Element>, state: UnsafeMutableBufferPointer<Element>,
     to file: OutputFile
   ) throws(InputError) {
     try SafetensorsFile.write(
@@ -59,17 +59,18 @@ extension NetworkDescription {
 
 extension ParameterLayout {
   /// The tensors of a vector, as safetensors files are written from them.
-  public func entries(
-    of elements: UnsafeMutableBufferPointer<Float>
+  public func entries<Element: Scalar>(
+    of elements: UnsafeMutableBufferPointer<Element>
   ) -> [SafetensorsFile.NamedTensor] {
     tensors.map { tensor in
-      let values = UnsafeBufferPointer(rebasing: elements[tensor.range])
+      let values = temporary(
+        UnsafeBufferPointer(rebasing: elements[tensor.range]), Float.self)
       return (name: tensor.name, shape: tensor.shape, values: values)
     }
   }
 
-  fileprivate func read(
-    from file: SafetensorsFile, _ path: String, into elements: UnsafeMutableBufferPointer<Float>,
+  fileprivate func read<Element: Scalar>(
+    from file: SafetensorsFile, _ path: String, into elements: UnsafeMutableBufferPointer<Element>,
     known: [String]
   ) throws(InputError) {
     for tensor in tensors {
@@ -86,7 +87,7 @@ extension ParameterLayout {
       let values = try file.floats(tensor.name)
       if let index = values.firstIndex(where: { !$0.isFinite }) {
         throw InputError(
-          path, "tensor '\(tensor.name)' is not finite in single precision",
+          path, "tensor '\(tensor.name)' is not finite in \(Element.precision) precision",
           got: "\(values[index]) at element \(index)")
       }
       if tensor.name.hasSuffix("running_var"), let index = values.firstIndex(where: { $0 < 0 }) {
@@ -94,7 +95,7 @@ extension ParameterLayout {
           path, "tensor '\(tensor.name)' holds a variance below 0",
           got: "\(values[index]) at element \(index)")
       }
-      _ = UnsafeMutableBufferPointer(rebasing: elements[tensor.range])
+      _ = temporary(UnsafeMutableBufferPointer(rebasing: elements[tensor.range]), Float.self)
         .update(fromContentsOf: values)
     }
   }

@@ -27,7 +27,7 @@ extension Problem {
     var traffic = load.traffic
     guard let shares = shares(ranks: ranks) else { return traffic }
     let running = CellPartition(Cells(parameterCount: statistics), over: ranks)
-    traffic[.loss] = TreeSum.traffic(of: shares, width: TrainingStep.lossWidth)
+    traffic[.loss] = TreeSum.traffic(of: shares, width: TrainingStep<Float>.lossWidth)
     traffic[.reduceScatter] = zip(
       ReduceScatter<Float>.traffic(of: shares, to: partition.slices),
       ReduceScatter<Float>.traffic(of: shares, to: running.slices)

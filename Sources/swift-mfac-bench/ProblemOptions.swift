@@ -20,7 +20,7 @@ struct StepOptions: ParsableArguments {
   var model = "cnn"
 
   @Option(help: "Optimizer.")
-  var optimizer = OptimizerName(ShardedMFAC.Configuration.self)
+  var optimizer = OptimizerName(MFACConfiguration.self)
 
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac); it is full.")
   var window = 256
@@ -85,9 +85,9 @@ struct StepOptions: ParsableArguments {
   /// What each option is for, where it is not for all optimizers.
   private static var uses: [OptionUse<StepOptions>] {
     [
-      ofOptimizer(["window", "window-type", "window-density"], ShardedMFAC.Configuration.self),
+      ofOptimizer(["window", "window-type", "window-density"], MFACConfiguration.self),
       ofOptimizer(
-        ["solver", "factor-every", "inverse-every", "kfac-grad-workers"], KFAC.Configuration.self),
+        ["solver", "factor-every", "inverse-every", "kfac-grad-workers"], KFACConfiguration.self),
       OptionUse<StepOptions>(
         ["cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start"],
         beside: "--solver cg of --optimizer kfac",
@@ -112,11 +112,11 @@ struct StepOptions: ParsableArguments {
   /// The program's defaults, but for the options above.
   var configuration: any OptimizerConfiguration {
     var configuration = optimizer.configuration.init()
-    if var mfac = configuration as? ShardedMFAC.Configuration {
+    if var mfac = configuration as? MFACConfiguration {
       mfac.window = window
       mfac.windowForm = WindowForm(type: windowType, density: windowDensity)
       configuration = mfac
-    } else if var kfac = configuration as? KFAC.Configuration {
+    } else if var kfac = configuration as? KFACConfiguration {
       kfac.solver = solving.ofLayers
       (kfac.factorEvery, kfac.inverseEvery) = (factorEvery ?? solving.factorEvery, inverseEvery)
       kfac.workerShare = kfacGradWorkers
@@ -125,7 +125,7 @@ struct StepOptions: ParsableArguments {
     return configuration
   }
 
-  private var kfac: KFAC.Configuration? { configuration as? KFAC.Configuration }
+  private var kfac: KFACConfiguration? { configuration as? KFACConfiguration }
 
   /// Random gradients are independent only where there are fewer of them than coordinates.
   func checkWindow(parameters d: Int) throws {
@@ -160,7 +160,7 @@ struct StepOptions: ParsableArguments {
     let steps = MeasuredSteps(count: measured.steps, products: measured.products)
     return { ranks in
       configuration.load(
-        OptimizerContext(
+        OptimizerContext<Float>(
           partition: problem.partition(ranks: ranks), tensors: tensors, layers: layers ?? [],
           microBatches: problem.shares(ranks: ranks) ?? Partition(of: ranks, over: ranks)),
         measured: steps)

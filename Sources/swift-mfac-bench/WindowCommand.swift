@@ -66,7 +66,7 @@ struct WindowCommand: ParsableCommand {
         throw ValidationError(
           "--windows: expected far fewer gradients than --parameters, \(parameters), got \(m)")
       }
-      let dense = ofOne.first { $0.form == WindowForm() }
+      let dense = ofOne.first { $0.form == WindowForm(type: .float32) }
       for result in ofOne { show(result, beside: dense) }
       results += ofOne
     }
@@ -95,7 +95,7 @@ struct WindowCommand: ParsableCommand {
       if let dense { columns.append("\(format(dense / seconds, 2)) × float32") }
       print(row("  \(name)", columns))
     }
-    if form != WindowForm() { line("stage", result.stage) }
+    if form != WindowForm(type: .float32) { line("stage", result.stage) }
     line("Gram row", result.gramRow, passes: 1)
     line("direction", result.direction, passes: 1)
     line("both", result.passes, passes: 2, beside: dense?.passes)
@@ -120,7 +120,7 @@ extension RowType: ExpressibleByArgument {
 extension WindowMeasurement {
   fileprivate var report: WindowReport {
     WindowReport(
-      parameters: parameters, window: window, type: form.type.rawValue, density: form.density,
+      parameters: parameters, window: window, type: form.type!.rawValue, density: form.density,
       bytes: bytes, streamingBytesPerSecond: streaming,
       seconds: [
         "stage": stage, "gram_row": gramRow, "direction": direction, "passes": passes,

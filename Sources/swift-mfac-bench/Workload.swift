@@ -46,7 +46,7 @@ struct Workload {
     plan.progress = .none
     plan.microBatches = problem.microBatches(ranks: world.size)!
     if case .values = examples.targets { plan.loss = .meanSquaredError }
-    let trainer = try Trainer(plan, on: world)
+    let trainer = try Trainer<Float>(plan, on: world)
     try trainer.step.optimizer.windowed?.fillWindow(scale: 1, on: world)
     let batch = Array(0..<batchSize)[...]
     var index = 0
@@ -66,7 +66,7 @@ struct Workload {
     let d = problem.parameters(ranks: world.size)
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     let slice = partition.slice(of: world.rank)
-    let context = OptimizerContext(
+    let context = OptimizerContext<Float>(
       partition: partition, microBatches: Partition(of: world.size, over: world.size))
     let memory = MemoryPlan(
       optimizer: options.configuration.bytes(context, rank: world.rank),

@@ -9,7 +9,7 @@ import Training
 
 /// The matrix of a model, and where its answers go.
 struct QueriedFisher {
-  let model: any TrainedModel
+  let model: any TrainedModel<Float>
   /// Every rank's.
   let slices: [Range<Int>]
   let world: Communicator
@@ -19,7 +19,7 @@ struct QueriedFisher {
   private let damping: Double?
 
   private let partition: CellPartition
-  private let gradients: any GradientSource
+  private let gradients: any GradientSource<Float>
 
   /// This rank's.
   var slice: Range<Int> { slices[world.rank] }
@@ -44,7 +44,7 @@ struct QueriedFisher {
         try Self.checkIsFree(output, "--output")
       }
     }
-    let isDouble = (model as? ForeignModel)?.hasDoubleGradients ?? false
+    let isDouble = (model as? ForeignModel<Float>)?.hasDoubleGradients ?? false
     gradients = try model.gradients(
       of: partition,
       kept: { count in
@@ -67,7 +67,7 @@ struct QueriedFisher {
 
   /// Collects the gradients, in double precision where their file has it. Collective.
   private func rows() throws -> GradientRows {
-    if let foreign = model as? ForeignModel, foreign.hasDoubleGradients {
+    if let foreign = model as? ForeignModel<Float>, foreign.hasDoubleGradients {
       return try foreign.doubleGradients(of: partition, on: world)
     }
     let rows = GradientRows(
@@ -116,9 +116,9 @@ struct QueriedFisher {
   }
 
   /// Prepares to collect the gradient of the loss of each of some test examples. Collective.
-  func testGradients(of examples: Range<Int>) throws -> any GradientSource {
+  func testGradients(of examples: Range<Int>) throws -> any GradientSource<Float> {
     let source = try world.agree {
-      guard let network = model as? TrainedNetwork else {
+      guard let network = model as? TrainedNetwork<Float> else {
         throw InputError(
           "--test-examples", "are of a network and its data", expected: "--vectors FILE",
           got: "\(examples.count) with a file of gradients")
@@ -137,7 +137,7 @@ struct QueriedFisher {
   }
 
   /// This rank's slice of a row.
-  func slice(ofRow row: Int, of gradients: any GradientSource) throws -> [Double] {
+  func slice(ofRow row: Int, of gradients: any GradientSource<Float>) throws -> [Double] {
     var own: [Double] = []
     try gradients.collect(
       rows: row..<row + 1, at: model.weights, over: world

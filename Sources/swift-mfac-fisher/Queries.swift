@@ -111,7 +111,7 @@ struct Influence: InverseQuery {
   func answer(_ fisher: QueriedFisher) throws {
     var scores: [Double] = []
     let examples = try fisher.world.agree {
-      try (fisher.model as? TrainedNetwork)?.examples(ofRows: 0..<fisher.rowCount)
+      try (fisher.model as? TrainedNetwork<Float>)?.examples(ofRows: 0..<fisher.rowCount)
     }
     let file = try vectors.map(fisher.vectors)
     let tests = try testExamples.map { try fisher.testGradients(of: $0.range) }

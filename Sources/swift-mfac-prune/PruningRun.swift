@@ -13,7 +13,7 @@ import Training
 struct PruningRun {
   private let settings: PruneSettings
   private let world: Communicator
-  private let model: any TrainedModel
+  private let model: any TrainedModel<Float>
   /// [d], as read, under the mask.
   private var weights: Buffer<Float> { model.weights }
   private let plan: SelectionPlan
@@ -25,9 +25,9 @@ struct PruningRun {
   /// Of the masks that the first stage begins with.
   private let initialSparsity: Double
   /// Where the method needs them.
-  private let gradients: (any GradientSource)?
+  private let gradients: (any GradientSource<Float>)?
   /// Says which candidate is the best, where there are several.
-  private let judge: (any HeldOutJudge)?
+  private let judge: (any HeldOutJudge<Float>)?
   /// The stages that are done, where they are kept.
   private let stages: StageDirectory?
   private let clock = ContinuousClock()

@@ -97,7 +97,7 @@ final class StageDirectory {
 
   /// Saves a stage. Collective.
   func save(
-    _ weights: Buffer<Float>, of model: any TrainedModel, _ mask: Mask, of tensors: [WeightTensor],
+    _ weights: Buffer<Float>, of model: any TrainedModel<Float>, _ mask: Mask, of tensors: [WeightTensor],
     slices: [Range<Int>], dense: Report.Quality?, stages: [Report.Stage], seconds: Report.Seconds,
     on world: Communicator
   ) throws {

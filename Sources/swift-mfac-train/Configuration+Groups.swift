@@ -40,7 +40,7 @@ extension Configuration {
             Double(text).flatMap { $0 >= 0 && Float($0).isFinite ? $0 : nil })
         case "weight-decay":
           rule.weightDecay = try read(
-            "a number ≥ 0", Float(text).flatMap { $0 >= 0 && $0.isFinite ? $0 : nil })
+            "a number ≥ 0", Double(text).flatMap { $0 >= 0 && Float($0).isFinite ? $0 : nil })
         case "mfac": rule.usesMFAC = try read("true or false", Bool(yaml: text))
         default:
           throw problem(

@@ -168,8 +168,8 @@ struct KroneckerOptions: OptimizerOptions {
 
   func settle(_ settings: inout Settings) {}
 
-  func configuration(in settings: Settings, steps: Int) -> KFAC.Configuration {
-    var kfac = KFAC.Configuration(
+  func configuration(in settings: Settings, steps: Int) -> KFACConfiguration {
+    var kfac = KFACConfiguration(
       damping: settings.damping.damping!, momentum: settings.optimizer.momentum,
       weightDecay: settings.optimizer.decay)
     kfac.statistics = self.settings

@@ -1,15 +1,21 @@
 import ArgumentParser
 import Curvature
+import Formats
 import LinearAlgebra
 import Optimizers
 import ProgramOptions
+import Training
 
 struct MFACOptions: OptimizerOptions {
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
   var window = 256
 
-  @Option(help: "Of the window's numbers: float32, or bfloat16 in half the memory and time (mfac).")
-  var windowType = RowType.float32
+  @Option(
+    help: """
+      Of the window's numbers: bfloat16 takes half the memory and time of float32. \
+      (mfac; default: that of --precision)
+      """)
+  var windowType: RowType?
 
   @Option(
     parsing: .unconditional,
@@ -64,9 +70,9 @@ struct MFACOptions: OptimizerOptions {
     settings.output.spectrumEvery = settings.output.spectrumEvery ?? max(100, window / 4)
   }
 
-  func configuration(in settings: Settings, steps: Int) -> ShardedMFAC.Configuration {
-    var mfac = ShardedMFAC.Configuration(
-      window: window, windowForm: WindowForm(type: windowType, density: windowDensity),
+  func configuration(in settings: Settings, steps: Int) -> MFACConfiguration {
+    var mfac = MFACConfiguration(
+      window: window, windowForm: windowForm(settings.start.precision),
       damping: settings.damping.damping!, momentum: settings.optimizer.momentum,
       weightDecay: settings.optimizer.decay)
     mfac.dampingRule = settings.damping.rule(steps: steps)
@@ -76,12 +82,22 @@ struct MFACOptions: OptimizerOptions {
   }
 }
 
-extension RowType: ExpressibleByArgument {
-  /// Those that rows of single precision are worth storing in.
-  public static var allValueStrings: [String] { types(for: Float.self).map(\.rawValue) }
+extension MFACOptions {
+  /// Fills in the type of the window's numbers.
+  mutating func resolve(for precision: Precision) throws {
+    let types = RowType.types(for: precision.scalar)
+    windowType = windowType ?? precision.scalar.rowType
+    try require(
+      types.contains(windowType!), "--window-type",
+      "\(types.map(\.rawValue).joined(separator: " or ")) with --precision \(precision.rawValue)",
+      windowType!.rawValue)
+  }
 
-  public init?(argument: String) {
-    guard Self.allValueStrings.contains(argument) else { return nil }
-    self.init(rawValue: argument)
+  /// Names the type only where the window's numbers are not the gradients'.
+  private func windowForm(_ precision: Precision) -> WindowForm {
+    let isExact = windowDensity == 1 && windowType == precision.scalar.rowType
+    return WindowForm(type: isExact ? nil : windowType, density: windowDensity)
   }
 }
+
+extension RowType: ExpressibleByArgument {}

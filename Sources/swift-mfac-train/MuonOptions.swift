@@ -4,7 +4,7 @@ import ProgramOptions
 
 struct MuonOptions: OptimizerOptions {
   @Option(parsing: .unconditional, help: "β: of the gradient's moving average, in [0, 1).")
-  var muonMomentum: Float = 0.95
+  var muonMomentum = 0.95
 
   @Flag(
     inversion: .prefixedNo,
@@ -26,7 +26,7 @@ struct MuonOptions: OptimizerOptions {
 
   func validate() throws {
     try require(
-      muonMomentum >= 0 && muonMomentum < 1, "--muon-momentum", "in [0, 1)", muonMomentum)
+      muonMomentum >= 0 && Float(muonMomentum) < 1, "--muon-momentum", "in [0, 1)", muonMomentum)
     try require("--muon-iterations", in: 0...100, muonIterations)
     try require(
       muonAdamwRate >= 0 && Float(muonAdamwRate).isFinite, "--muon-adamw-rate",
@@ -59,8 +59,8 @@ struct MuonOptions: OptimizerOptions {
     settings.optimizer.weightDecayMode = .decoupled
   }
 
-  func configuration(in settings: Settings, steps: Int) -> Muon.Configuration {
-    var muon = Muon.Configuration()
+  func configuration(in settings: Settings, steps: Int) -> MuonConfiguration {
+    var muon = MuonConfiguration()
     muon.momentum = muonMomentum
     muon.isNesterov = muonNesterov
     muon.iterations = muonIterations

@@ -65,8 +65,8 @@ struct SGDOptions: OptimizerOptions {
 
   func settle(_ settings: inout Settings) {}
 
-  func configuration(in settings: Settings, steps: Int) -> SGD.Configuration {
-    SGD.Configuration(
+  func configuration(in settings: Settings, steps: Int) -> SGDConfiguration {
+    SGDConfiguration(
       momentum: settings.optimizer.momentum, weightDecay: settings.optimizer.decay)
   }
 }
@@ -93,7 +93,7 @@ struct AdamWOptions: OptimizerOptions {
     settings.optimizer.weightDecayMode = .decoupled
   }
 
-  func configuration(in settings: Settings, steps: Int) -> AdamW.Configuration {
-    AdamW.Configuration(weightDecay: settings.optimizer.decay)
+  func configuration(in settings: Settings, steps: Int) -> AdamWConfiguration {
+    AdamWConfiguration(weightDecay: settings.optimizer.decay)
   }
 }

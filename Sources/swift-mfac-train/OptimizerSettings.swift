@@ -7,17 +7,17 @@ struct OptimizerSettings: ParsableArguments {
   enum Decay: String, CaseIterable, ExpressibleByArgument { case coupled, decoupled }
 
   @Option(help: "Optimizer.")
-  var optimizer = OptimizerName(ShardedMFAC.Configuration.self)
+  var optimizer = OptimizerName(MFACConfiguration.self)
 
   @Option(parsing: .unconditional, help: "Step size η. (default: \(standardRates))")
   var learningRate: Double?
 
   @Option(
     parsing: .unconditional, help: "μ: of the direction's moving average (mfac), heavy-ball (sgd).")
-  var momentum: Float = 0
+  var momentum = 0.0
 
   @Option(parsing: .unconditional, help: "Rate of weight decay.")
-  var weightDecay: Float = 0
+  var weightDecay = 0.0
 
   @Option(
     help: """
@@ -63,9 +63,9 @@ struct OptimizerSettings: ParsableArguments {
         learningRate >= 0 && Float(learningRate).isFinite, "--learning-rate",
         "≥ 0 and finite in single precision", learningRate)
     }
-    try require(momentum >= 0 && momentum < 1, "--momentum", "in [0, 1)", momentum)
+    try require(momentum >= 0 && Float(momentum) < 1, "--momentum", "in [0, 1)", momentum)
     try require(
-      weightDecay >= 0 && weightDecay.isFinite, "--weight-decay", "≥ 0 and finite", weightDecay)
+      weightDecay >= 0 && Float(weightDecay).isFinite, "--weight-decay", "≥ 0 and finite", weightDecay)
     if let clipNorm {
       try require(clipNorm > 0 && clipNorm.isFinite, "--clip-norm", "> 0 and finite", clipNorm)
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import Formats
 import ProgramOptions
 import Training
 
@@ -40,6 +41,7 @@ struct Settings: ParsableArguments {
   mutating func checkTogether() throws {
     try data.resolve()
     optimizer.learningRate = optimizer.learningRate ?? type(of: ownOptions).learningRate
+    try optimizer.mfac.resolve(for: start.precision)
     try damping.resolve(standard: ownOptions.damping)
     try kronecker.resolve()
     try pruning.resolve(sparse: optimizer.sparse)
@@ -69,6 +71,10 @@ struct StartSettings: ParsableArguments {
   @Option(
     help: "Start from these weights (.safetensors) instead of drawing them.", completion: .file())
   var initialWeights: String?
+
+  @OptionGroup var numbers: PrecisionSettings
+
+  var precision: Precision { numbers.precision }
 }
 
 struct LengthSettings: ParsableArguments {

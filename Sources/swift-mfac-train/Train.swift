@@ -120,7 +120,13 @@ struct Train: ParsableCommand {
     }
     var plan = try world.agree { try settings.plan() }
     plan.overwrites = overwrite
-    let trainer: Trainer
+    try run(plan, in: settings.start.precision.scalar, on: world)
+  }
+
+  private func run<Element: Scalar>(
+    _ plan: TrainingPlan, in scalar: Element.Type, on world: Communicator
+  ) throws {
+    let trainer: Trainer<Element>
     do {
       trainer = try Trainer(plan, isDryRun: dryRun, on: world)
     } catch let finished as FinishedRun {

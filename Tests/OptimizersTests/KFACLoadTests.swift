@@ -5,8 +5,8 @@ import Testing
 
 @Suite struct KFACLoadTests {
   /// One rank alone does once all that is predicted, however layers are solved; two share it out.
-  @Test(arguments: [KFAC.Solver.factors(.cholesky), .conjugateGradients(.init())], [1, 2])
-  func ranksShareTheWorkOnLayers(solver: KFAC.Solver, ranks: Int) {
+  @Test(arguments: [KFACConfiguration.Solver.factors(.cholesky), .conjugateGradients(.init())], [1, 2])
+  func ranksShareTheWorkOnLayers(solver: KFACConfiguration.Solver, ranks: Int) {
     let shapes = [
       KroneckerShape(inputs: 20, hasBias: true, outputs: 7, positions: 2, axis: .expand),
       KroneckerShape(blockOf: 10, isDiagonal: false),
@@ -19,10 +19,10 @@ import Testing
         name: "layer at \(parameters.lowerBound)", weight: 0, parameters: parameters, shape: shape,
         exampleInputs: 0, isNormalization: shape.outputs == 1, scales: (a: 0.5, b: 0.25))
     }
-    var configuration = KFAC.Configuration()
+    var configuration = KFACConfiguration()
     configuration.solver = solver
     let load = configuration.load(
-      OptimizerContext(
+      OptimizerContext<Float>(
         partition: CellPartition(Cells(parameterCount: d), over: ranks), layers: layers,
         microBatches: Partition(of: 2, over: ranks)),
       measured: MeasuredSteps(count: configuration.period, products: []))

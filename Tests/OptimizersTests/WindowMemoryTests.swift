@@ -10,11 +10,12 @@ import Testing
     // Nothing is kept of the first half, all of the rest: cells of very different lengths.
     let groups = ParameterGroups(
       [ParameterGroup()], runs: [.init(0..<d, group: 0)], staysZero: (0..<d).map { $0 < d / 2 })
-    let configuration = ShardedMFAC.Configuration(window: 512)
+    let configuration = MFACConfiguration(window: 512)
     var (all, kept) = (0, 0)
     for rank in 0..<3 {
-      all += ShardedMFAC.bytes(configuration, partition: partition, rank: rank)
-      kept += ShardedMFAC.bytes(configuration, groups: groups, partition: partition, rank: rank)
+      all += ShardedMFAC<Float>.bytes(configuration, partition: partition, rank: rank)
+      kept += ShardedMFAC<Float>.bytes(
+        configuration, groups: groups, partition: partition, rank: rank)
     }
     let window = 4 * 512 * d
     #expect(abs(all - kept - window / 2) < window / 20, "\(kept) bytes instead of \(all)")

@@ -10,7 +10,7 @@ func checkDamping(
   _ d: Int, insertEvery: Int, grouped: Bool, on world: Communicator
 ) throws -> UInt64 {
   let (m, every) = (4, 2)
-  var configuration = ShardedMFAC.Configuration(
+  var configuration = MFACConfiguration(
     window: m, damping: 0.5, momentum: 0.5, weightDecay: .coupled(0.1))
   configuration.dampingRule = DampingRule(
     .levenbergMarquardt(.init(every: every, bounds: 0.3...0.6)), isRelative: true)
@@ -21,7 +21,7 @@ func checkDamping(
   let mfac = Stepper(
     { partition, _ in
       configuration.make(
-        OptimizerContext(
+        OptimizerContext<Float>(
           partition: partition, groups: grouped ? exampleGroups(d) : ParameterGroups(),
           microBatches: Partition(of: 1, over: world.size), clipNorm: 1),
         on: world)

@@ -56,14 +56,14 @@ private func trainTwoSteps(on world: Communicator) throws {
   var plan = TrainingPlan(
     dataset: dataset,
     network: try NetworkDescription.builtIn("mlp", input: dataset.inputShape, outputs: 10)!,
-    optimizer: ShardedMFAC.Configuration(window: 4, damping: 1e-2),
+    optimizer: MFACConfiguration(window: 4, damping: 1e-2),
     schedule: LearningRateSchedule(base: 1e-2, shape: .constant, totalSteps: 2),
     batches: try BatchOrder(
       exampleCount: dataset.training.count, batchSize: 32, order: .shuffled, seed: 0),
     runDirectory: "")
   plan.keepsFiles = false
   plan.progress = .none
-  try Trainer(plan, on: world).run()
+  try Trainer<Float>(plan, on: world).run()
 }
 
 /// The ranks sum 3 numbers each over the ranks, and then gather one; the last rank does otherwise.

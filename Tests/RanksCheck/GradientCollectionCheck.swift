@@ -24,7 +24,7 @@ func checkGradientCollection(
   let slices = (0..<world.size).map(
     CellPartition(Cells(parameterCount: d), over: world.size).slice(of:))
   let own = slices[world.rank]
-  let collection = try GradientCollection(
+  let collection = try GradientCollection<Float>(
     of: description, loss: loss, on: examples, examplesPerRow: b, seed: 11, slices: slices,
     over: world)
   try check(collection.rowsPerEpoch == examples.count / b, "\(collection.rowsPerEpoch) an epoch")
@@ -77,7 +77,7 @@ func checkGradientCollection(
   let wrong = rows.lowerBound + rows.count / 2
   let spoiled = SpoiledExamples(
     examples: examples, index: batches.indices(step: wrong).last!)
-  let collector = try GradientCollection(
+  let collector = try GradientCollection<Float>(
     of: description, loss: loss, on: spoiled, examplesPerRow: b, seed: 11, slices: slices,
     over: world)
   var stored = 0
@@ -109,7 +109,7 @@ func checkGradientRefusals(on world: Communicator) throws {
   }
   for b in [-1, 0, examples.count + 1] {
     let message = try message {
-      _ = try GradientCollection(
+      _ = try GradientCollection<Float>(
         of: description, loss: .crossEntropy(), on: examples, examplesPerRow: b, seed: 0,
         slices: slices, over: world)
     }
@@ -119,7 +119,7 @@ func checkGradientRefusals(on world: Communicator) throws {
         + "\(examples.count), the examples of \(examples.source), got \(b)", message)
   }
   let plans = try [0, 1 << 60].map {
-    try GradientCollection.memory(
+    try GradientCollection<Float>.memory(
       of: description, on: examples, examplesPerRow: 40, slices: slices, rank: world.rank, kept: $0)
   }
   try plans[0].check(on: world)

@@ -20,7 +20,7 @@ func writeGradients(_ arguments: [String]) -> Never {
     let dataset = try DatasetSource.digits.load()
     let description = try NetworkDescription(
       yaml: try TextFile.read(arguments[0]), file: arguments[0])
-    let model = try TrainedNetwork(
+    let model = try TrainedNetwork<Float>(
       description, name: "", weights: arguments[1], dataset: dataset, loss: .crossEntropy(),
       rowCount: count, examplesPerRow: 1, seed: 0, on: world)
     var rows: [Float] = []

@@ -35,14 +35,14 @@ private func checkKFAC(
   ]
   // Five parameters between any two layers belong to none.
   let (layers, d) = kfacLayers(of: shapes, apart: 5)
-  var configuration = KFAC.Configuration(damping: 0.05)
+  var configuration = KFACConfiguration(damping: 0.05)
   (configuration.solver, configuration.dampingForm) = (.factors(solver), form)
   (configuration.factorEvery, configuration.inverseEvery) = (2, 4)
   configuration.factorDecay = 0.7
   configuration.dampingRule = DampingRule(.linear(final: 0.25, steps: 5))
   (configuration.workerShare, configuration.keepsAllFactors) = (workerShare, keepsAllFactors)
   let microBatches = 9
-  let kfac = try KFAC(
+  let kfac = try KFAC<Float>(
     configuration, layers: layers, microBatches: Partition(of: microBatches, over: world.size),
     partition: CellPartition(Cells(parameterCount: d), over: world.size), on: world)
   let stepper = Stepper({ _, _ in kfac }, [Float](repeating: 0, count: d), on: world)

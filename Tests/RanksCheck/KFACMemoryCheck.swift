@@ -17,13 +17,13 @@ func checkKFACMemory(on world: Communicator) throws {
   let (layers, d) = kfacLayers(of: shapes, apart: 0)
   let microBatches = Partition(of: 9, over: world.size)
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
-  for (solver, momentum) in [(FactorSolver.eigen, Float(0.9)), (.cholesky, 0)] {
+  for (solver, momentum) in [(FactorSolver.eigen, 0.9), (.cholesky, 0)] {
     for (share, keepsAll) in [(1.0, false), (0.5, true), (0.001, false)] {
-      var configuration = KFAC.Configuration(damping: 1, momentum: momentum)
+      var configuration = KFACConfiguration(damping: 1, momentum: momentum)
       configuration.solver = .factors(solver)
       (configuration.workerShare, configuration.keepsAllFactors) = (share, keepsAll)
       let before = heap_bytes()
-      let kfac = try KFAC(
+      let kfac = try KFAC<Float>(
         configuration, layers: layers, microBatches: microBatches, partition: partition, on: world)
       // Sums of micro-batches are allocated while they are made.
       for microBatch in microBatches.range(of: world.rank) {
@@ -32,7 +32,7 @@ func checkKFACMemory(on world: Communicator) throws {
       }
       try kfac.finishFactors(on: world)
       let held = Int(heap_bytes()) - Int(before)
-      let said = KFAC.bytes(
+      let said = KFAC<Float>.bytes(
         configuration, layers: layers, microBatches: microBatches, partition: partition,
         rank: world.rank)
       // Objects, requests and the ends of blocks.

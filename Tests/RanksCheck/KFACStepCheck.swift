@@ -22,10 +22,10 @@ private struct KFACProblem {
   let layers: [FactoredLayer]
   let groups: ParameterGroups
   let stepper: Stepper
-  private let kfac: any LayerStatisticsConsumer
+  private let kfac: any LayerStatisticsConsumer<Float>
   private let world: Communicator
 
-  init(_ configuration: KFAC.Configuration, on world: Communicator) throws {
+  init(_ configuration: KFACConfiguration, on world: Communicator) throws {
     layers = [
       FactoredLayer(
         name: "first", weight: 0, parameters: 3..<23,
@@ -42,7 +42,7 @@ private struct KFACProblem {
     (configuration.factorEvery, configuration.inverseEvery) = (1, 1)
     configuration.factorDecay = 0
     let optimizer = try configuration.make(
-      OptimizerContext(
+      OptimizerContext<Float>(
         partition: CellPartition(Cells(parameterCount: d), over: world.size), groups: groups,
         layers: layers, microBatches: Partition(of: 1, over: world.size)),
       on: world)
@@ -104,8 +104,8 @@ private func checkFixedSteps(
   _ weightDecay: WeightDecay, on world: Communicator
 ) throws -> UInt64 {
   let (damping, momentum, rate, bound) = (0.25, 0.75, 0.5, 0.05)
-  var configuration = KFAC.Configuration(
-    damping: damping, momentum: Float(momentum), weightDecay: weightDecay)
+  var configuration = KFACConfiguration(
+    damping: damping, momentum: momentum, weightDecay: weightDecay)
   configuration.klClip = bound
   let problem = try KFACProblem(configuration, on: world)
   let isCoupled = if case .coupled = weightDecay { true } else { false }
@@ -145,7 +145,7 @@ private func checkFixedSteps(
 /// what λ makes of that.
 private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
   var damping = 0.25
-  var configuration = KFAC.Configuration(damping: damping, weightDecay: .coupled(0.125))
+  var configuration = KFACConfiguration(damping: damping, weightDecay: .coupled(0.125))
   configuration.isAdaptive = true
   configuration.dampingRule = DampingRule(.levenbergMarquardt(.init(every: 2)))
   let problem = try KFACProblem(configuration, on: world)
@@ -154,7 +154,7 @@ private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
   func form(_ x: [Double], _ y: [Double]) -> Double {
     rows.reduce(0) { $0 + inner($1, x) * inner($1, y) }
   }
-  let quadratic = QuadraticModel { vectors in
+  let quadratic = QuadraticModel<Float> { vectors in
     let vectors = vectors.map { $0.map(Double.init) }
     return vectors.flatMap { x in vectors.map { form(x, $0) } }
   }

@@ -12,19 +12,19 @@ func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
   let masks: [Int: (Int) -> Bool] = [
     3: { $0 % 3 == 0 }, 6: { $0 % 3 == 0 || $0 % 5 == 1 }, 9: { $0 % 4 == 1 && $0 < d / 2 },
   ]
-  let (m, damping, momentum): (Int, Double, Float) = (4, 1e-2, 0.5)
+  let (m, damping, momentum) = (4, 1e-2, 0.5)
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let mfac = Stepper(
     {
-      ShardedMFAC(
-        ShardedMFAC.Configuration(window: m, damping: damping, momentum: momentum), partition: $0,
+      ShardedMFAC<Float>(
+        MFACConfiguration(window: m, damping: damping, momentum: momentum), partition: $0,
         rank: $1)
     }, start(d), on: world)
   let sgd = Stepper(
-    { SGD(momentum: momentum, weightDecay: .coupled(0.125), partition: $0, rank: $1) }, start(d),
-    on: world)
+    { SGD<Float>(momentum: momentum, weightDecay: .coupled(0.125), partition: $0, rank: $1) },
+    start(d), on: world)
   let adamw = Stepper(
-    { AdamW(weightDecay: .decoupled(0.125), partition: $0, rank: $1) }, start(d), on: world)
+    { AdamW<Float>(weightDecay: .decoupled(0.125), partition: $0, rank: $1) }, start(d), on: world)
   let steppers = [mfac, sgd, adamw]
   var staysZero = [Bool](repeating: false, count: d)
   var rows = [[Double]](repeating: [], count: m)
@@ -57,7 +57,7 @@ func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
     _ = try sgd.step(given, learningRate: 0.25)
     _ = try adamw.step(given, learningRate: 0.25)
     for i in 0..<d where !staysZero[i] {
-      v[i] = momentum * v[i] + (given[i] + 0.125 * before[i])
+      v[i] = Float(momentum) * v[i] + (given[i] + 0.125 * before[i])
       try check(
         sgd.parameters.pointer[i] == before[i] - 0.25 * v[i], "SGD's parameter \(i) at step \(t)")
     }
@@ -73,7 +73,7 @@ func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
 
 /// Momenta have zeros where parameters stay zero.
 private func checkStateIsZero(
-  of optimizer: any ShardedOptimizer, where staysZero: [Bool], _ partition: CellPartition,
+  of optimizer: any ShardedOptimizer<Float>, where staysZero: [Bool], _ partition: CellPartition,
   on world: Communicator
 ) throws {
   for (cell, arrays) in zip(partition.cells(of: world.rank), optimizer.state.momentum) {
@@ -100,8 +100,8 @@ private func checkStoredForms(
   ] {
     let mfac = Stepper(
       {
-        ShardedMFAC(
-          ShardedMFAC.Configuration(window: 3, windowForm: form, damping: 1e-2), partition: $0,
+        ShardedMFAC<Float>(
+          MFACConfiguration(window: 3, windowForm: form, damping: 1e-2), partition: $0,
           rank: $1)
       }, start(d), on: world)
     for t in 0..<8 {
@@ -109,7 +109,7 @@ private func checkStoredForms(
         for i in 0..<d where staysZero[i] { mfac.parameters.pointer[i] = 0 }
         try mfac.optimizer.updateZeros(
           ParameterGroups().keepingZero(staysZero), partition: partition, on: world)
-        let fisher = (mfac.optimizer as! ShardedMFAC).fisher
+        let fisher = (mfac.optimizer as! ShardedMFAC<Float>).fisher
         var sums = [Double](repeating: 0, count: 9)
         for cell in fisher.window.cells.indices {
           var unit = [Double](repeating: 0, count: 3)

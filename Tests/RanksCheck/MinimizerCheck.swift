@@ -19,8 +19,8 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
 
   /// Takes a step, of which the last micro-batch's gradient may be wrong.
   func take(
-    _ minimizer: LossMinimizer, rate: Double, wrong: Float? = nil
-  ) throws -> LossMinimizer.Step {
+    _ minimizer: LossMinimizer<Float>, rate: Double, wrong: Float? = nil
+  ) throws -> MinimizerStep {
     let before = minimizer.parameters
     var asked: [Int] = []
     let step = try minimizer.step(learningRate: rate) { i, w, gradient in
@@ -46,8 +46,8 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
     return step
   }
 
-  let sgd = try LossMinimizer(
-    startingAt: origin, optimizer: SGD.Configuration(),
+  let sgd = try LossMinimizer<Float>(
+    startingAt: origin, optimizer: SGDConfiguration(),
     microBatches: microBatches, on: world)
   for wrong: Float? in [nil, .infinity, nil] { _ = try take(sgd, rate: 0.25, wrong: wrong) }
   for j in 0..<d {
@@ -57,9 +57,9 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
     try check(abs(Double(sgd.parameters[j]) - exact) < 1e-6, "SGD at \(sgd.parameters[j])")
   }
 
-  var configuration = ShardedMFAC.Configuration(window: 4, damping: 0.5)
+  var configuration = MFACConfiguration(window: 4, damping: 0.5)
   configuration.dampingRule = DampingRule(.levenbergMarquardt(.init(every: 2)))
-  let mfac = try LossMinimizer(
+  let mfac = try LossMinimizer<Float>(
     startingAt: origin, optimizer: configuration, microBatches: microBatches, on: world)
   var damping = 0.5
   for t in 0..<16 {

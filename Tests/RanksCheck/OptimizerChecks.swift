@@ -10,13 +10,13 @@ import Support
 
 /// An optimizer on this rank, and the whole of the parameters.
 struct Stepper {
-  let optimizer: any ShardedOptimizer
+  let optimizer: any ShardedOptimizer<Float>
   let parameters: Buffer<Float>
   private let slices: [Range<Int>]
   private let world: Communicator
 
   init(
-    _ make: (CellPartition, Int) -> any ShardedOptimizer, _ start: [Float], on world: Communicator
+    _ make: (CellPartition, Int) -> any ShardedOptimizer<Float>, _ start: [Float], on world: Communicator
   ) {
     let partition = CellPartition(Cells(parameterCount: start.count), over: world.size)
     optimizer = make(partition, world.rank)
@@ -28,7 +28,7 @@ struct Stepper {
 
   /// Takes a step; gives back the change of the parameters.
   func step(
-    _ gradient: [Float], learningRate: Double, model: QuadraticModel? = nil
+    _ gradient: [Float], learningRate: Double, model: QuadraticModel<Float>? = nil
   ) throws -> (outcome: StepOutcome, change: [Double]) {
     let before = parameters.all.map(Double.init)
     let own = slices[world.rank]
@@ -105,14 +105,14 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (clip, decay, momentum): (Double, Float, Float) = (0.5, 0.125, 0.75)
   let sgd = Stepper(
     {
-      SGD(
-        momentum: momentum, weightDecay: .coupled(decay), clipNorm: clip, groups: groups,
+      SGD<Float>(
+        momentum: Double(momentum), weightDecay: .coupled(Double(decay)), clipNorm: clip, groups: groups,
         measuresDirection: true, partition: $0, rank: $1)
     }, w, on: world)
   let adamw = Stepper(
     {
-      AdamW(
-        weightDecay: .decoupled(decay), clipNorm: clip, groups: groups, measuresDirection: true,
+      AdamW<Float>(
+        weightDecay: .decoupled(Double(decay)), clipNorm: clip, groups: groups, measuresDirection: true,
         partition: $0, rank: $1)
     }, w, on: world)
   var v = [Float](repeating: 0, count: d)
@@ -179,20 +179,21 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
 /// M-FAC with groups: the direction of the window's columns against a dense one of these alone, and
 /// the rest bit for bit as SGD's.
 func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
-  let (m, damping, momentum): (Int, Double, Float) = (4, 1e-2, 0.5)
+  let (m, damping, momentum) = (4, 1e-2, 0.5)
   let groups = exampleGroups(d)
   let staysZero = (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 }
   let columns = exampleColumns(d)
   let origin = (0..<d).map { staysZero[$0] ? 0 : start(d)[$0] }
   let mfac = Stepper(
     {
-      ShardedMFAC(
-        ShardedMFAC.Configuration(window: m, damping: damping, momentum: momentum), groups: groups,
+      ShardedMFAC<Float>(
+        MFACConfiguration(window: m, damping: damping, momentum: momentum), groups: groups,
         partition: $0, rank: $1)
     }, origin, on: world)
   let sgd = Stepper(
     {
-      SGD(momentum: momentum, weightDecay: .coupled(0), groups: groups, partition: $0, rank: $1)
+      SGD<Float>(
+        momentum: momentum, weightDecay: .coupled(0), groups: groups, partition: $0, rank: $1)
     }, origin, on: world)
   var rows = [[Double]](repeating: [], count: m)
   var velocity = [Double](repeating: 0, count: columns.count)
@@ -241,12 +242,12 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, damping) = (4, 1e-2)
   var digest: UInt64 = 0
   for (insertEvery, preconditionEvery) in [(2, 1), (1, 3), (3, 2)] {
-    var configuration = ShardedMFAC.Configuration(window: m, damping: damping)
+    var configuration = MFACConfiguration(window: m, damping: damping)
     (configuration.insertEvery, configuration.preconditionEvery) = (insertEvery, preconditionEvery)
     let zero = [Float](repeating: 0, count: d)
     var rows: [[Double]] = []
     var length = 0.0
-    let mfac = Stepper({ ShardedMFAC(configuration, partition: $0, rank: $1) }, zero, on: world)
+    let mfac = Stepper({ ShardedMFAC<Float>(configuration, partition: $0, rank: $1) }, zero, on: world)
     for t in 0..<14 {
       mfac.parameters.all.update(repeating: 0)
       let given = gradient(t, d)

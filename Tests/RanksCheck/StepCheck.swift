@@ -33,8 +33,8 @@ private func takeSteps(
   let reduction = ReduceScatter<Float>(of: shares, to: partition.slices, on: world)
   let gather = AllGather<Float>(slices, on: world)
   let lossSum = TreeSum(shares, rank: world.rank)
-  let mfac = ShardedMFAC(
-    ShardedMFAC.Configuration(window: m, damping: 1e-2, momentum: 0.5), partition: partition,
+  let mfac = ShardedMFAC<Float>(
+    MFACConfiguration(window: m, damping: 1e-2, momentum: 0.5), partition: partition,
     rank: world.rank)
   let parameters = Buffer<Float>(count: d)
   let clock = PhaseClock(on: world)

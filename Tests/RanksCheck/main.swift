@@ -103,8 +103,8 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   let slice = partition.slice(of: world.rank)
   let slices = partition.slices
   let (m, damping) = (5, 1e-2)
-  let mfac = ShardedMFAC(
-    ShardedMFAC.Configuration(window: m, damping: damping), partition: partition, rank: world.rank)
+  let mfac = ShardedMFAC<Float>(
+    MFACConfiguration(window: m, damping: damping), partition: partition, rank: world.rank)
   let parameters = Buffer<Float>(count: d)
   let result = Buffer<Float>(count: d)
   let clock = PhaseClock()
@@ -200,12 +200,12 @@ func checkForm(
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let slice = partition.slice(of: world.rank)
   let slices = partition.slices
-  let configuration = ShardedMFAC.Configuration(
+  let configuration = MFACConfiguration(
     window: 3, windowForm: WindowForm(type: type, density: density), damping: 1e-2)
   let parameters = Buffer<Float>(count: d)
   let clock = PhaseClock()
   func train(disturbed: Bool) throws -> [UInt32] {
-    let mfac = ShardedMFAC(configuration, partition: partition, rank: world.rank)
+    let mfac = ShardedMFAC<Float>(configuration, partition: partition, rank: world.rank)
     parameters.all.update(repeating: 0)
     func step(_ gradient: [Float]) throws -> StepOutcome {
       var own = parameters[slice].mutableSpan

@@ -11,7 +11,7 @@ extension KFAC: LayerStatisticsConsumer {
 
   public func beginFactors(
     microBatch: Int, on world: Communicator
-  ) throws -> UnsafeMutableBufferPointer<Float> {
+  ) throws -> UnsafeMutableBufferPointer<Element> {
     try factorSums.begin(microBatch: microBatch, on: world)
   }
 
@@ -29,7 +29,7 @@ extension KFAC: LayerStatisticsConsumer {
 
   public var productCounts: [Int] { sampled?.productCounts ?? [] }
 
-  public func take(samples: [[LayerSamples<Float>]]) { sampled!.take(samples) }
+  public func take(samples: [[LayerSamples<Element>]]) { sampled!.take(samples) }
 
   /// Takes the sums into the averages, where there are some.
   ///
@@ -39,7 +39,7 @@ extension KFAC: LayerStatisticsConsumer {
     pendingSums = nil
     return try clock.time(.factors) {
       let isFinite =
-        Float.dot(count: sums.count, sums.baseAddress!, sums.baseAddress!).isFinite
+        Element.dot(count: sums.count, sums.baseAddress!, sums.baseAddress!).isFinite
         && sampled?.isFinite != false
       guard try world.allGather(isFinite ? 1 : 0).allSatisfy({ $0 == 1 }) else { return false }
       var (numbers, first) = (sums.baseAddress!, placement.slices[rank].lowerBound)
@@ -91,7 +91,7 @@ extension KFAC: LayerStatisticsConsumer {
     }
     try clock.time(.exchange) {
       let places = inversePlaces
-      func numbers(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
+      func numbers(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
         let (layer, factor) = places[range.lowerBound]!
         let inverse = inverses[layer]!
         return (factor == 0 ? inverse.a : inverse.b).numbers.all

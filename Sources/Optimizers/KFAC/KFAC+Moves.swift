@@ -7,8 +7,8 @@ extension KFAC {
   /// Slices of gradients, to the workers of their layers.
   static func gradientMoves(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
-  ) -> [RangeExchange<Float>.Move] {
-    RangeExchange<Float>.joined(
+  ) -> [RangeExchange<Element>.Move] {
+    RangeExchange<Element>.joined(
       pieces(layers, slices).flatMap { layer, source, range in
         placement.workers[layer].map { .init(range, from: source, to: $0) }
       })
@@ -17,8 +17,8 @@ extension KFAC {
   /// Slices of directions, from workers to their owners.
   static func directionMoves(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
-  ) -> [RangeExchange<Float>.Move] {
-    RangeExchange<Float>.joined(
+  ) -> [RangeExchange<Element>.Move] {
+    RangeExchange<Element>.joined(
       pieces(layers, slices).map { layer, target, range in
         .init(range, from: placement.worker(ofLayer: layer, serving: target), to: target)
       })
@@ -51,10 +51,10 @@ extension KFAC {
 
   /// Inverses, from whoever made them to the other workers of the layer.
   static func inverseMoves(
-    _ layers: [FactoredLayer], _ configuration: Configuration, _ placement: KroneckerPlacement
-  ) -> [RangeExchange<Float>.Move] {
+    _ layers: [FactoredLayer], _ configuration: KFACConfiguration, _ placement: KroneckerPlacement
+  ) -> [RangeExchange<Element>.Move] {
     inverseRanges(layers, configuration).enumerated().flatMap { layer, ranges in
-      ranges.enumerated().flatMap { factor, range -> [RangeExchange<Float>.Move] in
+      ranges.enumerated().flatMap { factor, range -> [RangeExchange<Element>.Move] in
         let owner = placement.owners[layer][factor]
         guard configuration.factors(of: layers[layer])[factor].form != .unit else { return [] }
         return placement.workers[layer].filter { $0 != owner }.map {
@@ -66,7 +66,7 @@ extension KFAC {
 
   /// What each rank sends, and does, in a step.
   static func load(
-    _ configuration: Configuration, _ context: OptimizerContext, _ measured: MeasuredSteps
+    _ configuration: KFACConfiguration, _ context: OptimizerContext<Element>, _ measured: MeasuredSteps
   ) -> OptimizerLoad {
     let (layers, microBatches, partition) = (
       context.layers, context.microBatches, context.partition
@@ -75,15 +75,15 @@ extension KFAC {
     let placement = placement(of: layers, configuration, ranks: ranks)
     let slices = partition.slices
     // All ranks ask whether the sums are finite.
-    var factors = ReduceScatter<Float>.traffic(of: microBatches, to: placement.slices).map {
+    var factors = ReduceScatter<Element>.traffic(of: microBatches, to: placement.slices).map {
       $0 + .allGather(bytes: 8, ranks: ranks)
     }
     if configuration.keepsAllFactors {
-      factors = zip(factors, AllGather<Float>.traffic(placement.slices)).map(+)
+      factors = zip(factors, AllGather<Element>.traffic(placement.slices)).map(+)
     }
     let exchange = zip(
-      RangeExchange<Float>.traffic(gradientMoves(layers, placement, slices), ranks: ranks),
-      RangeExchange<Float>.traffic(directionMoves(layers, placement, slices), ranks: ranks)
+      RangeExchange<Element>.traffic(gradientMoves(layers, placement, slices), ranks: ranks),
+      RangeExchange<Element>.traffic(directionMoves(layers, placement, slices), ranks: ranks)
     ).map(+)
     var inversions = [Double](repeating: 0, count: ranks)
     var directions = inversions
@@ -114,10 +114,10 @@ extension KFAC {
     }
     var products: [[Traffic]] = []
     if case .conjugateGradients(let settings) = configuration.solver {
-      products = SampledLayers.traffic(
+      products = SampledLayers<Element>.traffic(
         settings, configuration.sampledLayers(layers), microBatches: microBatches)
     }
-    let inverses = RangeExchange<Float>.traffic(
+    let inverses = RangeExchange<Element>.traffic(
       inverseMoves(layers, configuration, placement), ranks: ranks)
     // The traces of the averages.
     let traces = (0..<ranks).map { rank in
@@ -151,12 +151,12 @@ extension KFAC {
 
   /// Of each layer where the inverses of A and B are in a vector of all inverses.
   static func inverseRanges(
-    _ layers: [FactoredLayer], _ configuration: Configuration
+    _ layers: [FactoredLayer], _ configuration: KFACConfiguration
   ) -> [[Range<Int>]] {
     var end = 0
     return layers.map { layer in
       configuration.factors(of: layer).map { factor in
-        let count = FactorInverse<Float>.count(factor, solver: configuration.solver(of: layer)!)
+        let count = FactorInverse<Element>.count(factor, solver: configuration.solver(of: layer)!)
         defer { end += count }
         return end..<end + count
       }

@@ -67,6 +67,6 @@ extension KFAC {
   }
 }
 
-extension Buffer<Float> {
+extension Buffer where Element: Scalar {
   fileprivate func array(_ name: String) -> StoredArray { array(name, 0..<count) }
 }

@@ -6,8 +6,8 @@ import Sharding
 extension KFAC {
   /// Makes of the slice's direction the change δ, in its place.
   func makeChange(
-    _ parameters: borrowing MutableSpan<Float>, learningRate: Double, damping: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock
+    _ parameters: borrowing MutableSpan<Element>, learningRate: Double, damping: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock
   ) throws {
     guard configuration.isAdaptive else {
       clock.time(.update) { fixedChange(parameters, learningRate: learningRate) }
@@ -19,14 +19,14 @@ extension KFAC {
   }
 
   /// v ← μv + (1 − μ)u, or v ← μv + g outside the layers; δ = −ηv.
-  private func fixedChange(_ parameters: borrowing MutableSpan<Float>, learningRate: Double) {
+  private func fixedChange(_ parameters: borrowing MutableSpan<Element>, learningRate: Double) {
     let slice = gradient.parameters
-    let steps = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
-    let momentum = configuration.momentum
+    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
+    let momentum = Element(configuration.momentum)
     let (u, v) = (direction.pointer, velocity.pointer)
     for cell in slice.cells.indices {
       for piece in slice.pieces(ofCell: cell) {
-        let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+        let (rate, remainder) = (Element(steps[piece.group].rate), steps[piece.group].remainder)
         let share = slice.groups[piece.group].usesMFAC ? 1 - momentum : 1
         for i in piece.range {
           if momentum > 0 {
@@ -44,7 +44,7 @@ extension KFAC {
     let slice = gradient.parameters
     for cell in slice.cells.indices {
       for piece in slice.pieces(ofCell: cell) where slice.groups[piece.group].rateFactor != 1 {
-        let factor = Float(slice.groups[piece.group].rateFactor)
+        let factor = Element(slice.groups[piece.group].rateFactor)
         for i in piece.range { direction.pointer[i] *= factor }
       }
     }
@@ -52,12 +52,12 @@ extension KFAC {
 
   /// δ = −αu + μδ₀, which is the next step's δ₀.
   private func adaptiveChange(
-    _ parameters: borrowing MutableSpan<Float>, rate: Double, momentum: Double
+    _ parameters: borrowing MutableSpan<Element>, rate: Double, momentum: Double
   ) {
     let slice = gradient.parameters
-    let steps = slice.steps(learningRate: rate, decay: configuration.weightDecay)
+    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: rate, decay: configuration.weightDecay)
     let (u, v) = (direction.pointer, velocity.pointer)
-    let (rate, momentum) = (Float(rate), Float(momentum))
+    let (rate, momentum) = (Element(rate), Element(momentum))
     for cell in slice.cells.indices {
       for piece in slice.pieces(ofCell: cell) {
         let remainder = steps[piece.group].remainder
@@ -75,13 +75,13 @@ extension KFAC {
   ///
   /// Martens and Grosse, 2015, sections 6.4 and 7.
   private func bestStep(
-    damping: Double, model: QuadraticModel?, on world: Communicator, clock: PhaseClock
+    damping: Double, model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock
   ) throws -> (rate: Double, momentum: Double) {
     let (u, v) = (UnsafeBufferPointer(direction.all), UnsafeBufferPointer(velocity.all))
     let g = gradient.slice
     let groups = gradient.parameters.groups
     let added = groups.map {
-      damping + Double(configuration.weightDecay.at($0.weightDecay).addedToGradient)
+      damping + Double(Element(configuration.weightDecay.at($0.weightDecay).addedToGradient))
     }
     let ones = groups.map { _ in 1.0 }
     let dots = try clock.time(.sum) {
@@ -102,11 +102,11 @@ extension KFAC {
 
   /// Of slices: every rank is given the whole vectors.
   private func formOf(
-    _ slices: [UnsafeBufferPointer<Float>], _ model: QuadraticModel?, on world: Communicator,
+    _ slices: [UnsafeBufferPointer<Element>], _ model: QuadraticModel<Element>?, on world: Communicator,
     clock: PhaseClock
   ) throws -> [Double] {
     guard let model else { preconditionFailure("a step of K-FAC without a model of the loss") }
-    let vectors = slices.map { _ in Buffer<Float>(count: self.slices.last!.upperBound) }
+    let vectors = slices.map { _ in Buffer<Element>(count: self.slices.last!.upperBound) }
     try clock.time(.exchange) {
       for (slice, vector) in zip(slices, vectors) {
         _ = vector[self.slices[rank]].update(fromContentsOf: slice)
@@ -125,12 +125,14 @@ extension KFAC: DampedOptimizer {
 
   /// What was added to the parameters, before their rounding.
   func lastChange(
-    from before: borrowing MutableSpan<Float>, to after: UnsafeBufferPointer<Float>
-  ) -> UnsafeBufferPointer<Float> { UnsafeBufferPointer(direction.all) }
+    from before: borrowing MutableSpan<Element>, to after: UnsafeBufferPointer<Element>
+  ) -> UnsafeBufferPointer<Element> { UnsafeBufferPointer(direction.all) }
 
   /// `δᵀ(G + λI)δ`.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   func quadraticForm(
-    of change: UnsafeBufferPointer<Float>, model: QuadraticModel?, on world: Communicator,
+    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?, on world: Communicator,
     clock: PhaseClock
   ) throws -> Double {
     let square = try clock.time(.sum) {

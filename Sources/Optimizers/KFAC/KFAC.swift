@@ -23,38 +23,38 @@ import Sharding
 ///
 /// Martens and Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature",
 /// 2015; the placement is that of KAISA (Pauloski and others, 2021).
-public final class KFAC: ShardedOptimizer {
+public final class KFAC<Element: Scalar>: ShardedOptimizer {
   /// What it was made with.
-  public let configuration: Configuration
+  public let configuration: KFACConfiguration
   /// Those with curvature, in the order of their parameters.
   public let layers: [FactoredLayer]
   let placement: KroneckerPlacement
   let rank: Int
-  private(set) var gradient: GradientSlice
+  private(set) var gradient: GradientSlice<Element>
   let slices: [Range<Int>]
   /// Sums over micro-batches, to the owners.
-  let factorSums: ReduceScatter<Float>
+  let factorSums: ReduceScatter<Element>
   /// Where every rank keeps all factors.
-  let factorGather: AllGather<Float>?
-  let allSums: Buffer<Float>
+  let factorGather: AllGather<Element>?
+  let allSums: Buffer<Element>
   /// The newest factors' sums over the batch, until a step takes them in.
-  var pendingSums: UnsafeBufferPointer<Float>?
+  var pendingSums: UnsafeBufferPointer<Element>?
   /// Of each layer and factor that this rank keeps.
-  var averages: [[FactorAverage<Float>?]]
+  var averages: [[FactorAverage<Element>?]]
   /// Of each layer that this rank works on.
-  var inverses: [KroneckerInverse<Float>?]
+  var inverses: [KroneckerInverse<Element>?]
   /// Where layers have samples instead of factors.
-  let sampled: SampledLayers?
-  let inverseExchange: RangeExchange<Float>
-  private let gradientExchange: RangeExchange<Float>
-  private let directionExchange: RangeExchange<Float>
+  let sampled: SampledLayers<Element>?
+  let inverseExchange: RangeExchange<Element>
+  private let gradientExchange: RangeExchange<Element>
+  private let directionExchange: RangeExchange<Element>
   /// Of the layers that this rank works on, shape [d]: gradients, then directions.
-  private let whole: Buffer<Float>
+  private let whole: Buffer<Element>
   /// Of each layer the parameters, from its first on, whose directions this rank makes.
   private let computedRanges: [[Range<Int>]]
-  let direction: Buffer<Float>
+  let direction: Buffer<Element>
   /// v, or of adaptive steps the last change δ₀; [d/p], or none.
-  let velocity: Buffer<Float>
+  let velocity: Buffer<Element>
   private let measuresDirection: Bool
   var stepsTaken = 0
   /// 1 − βᵗ of the averages.
@@ -75,7 +75,7 @@ public final class KFAC: ShardedOptimizer {
   ///     step.
   /// - Throws: `KroneckerError` where solver and form of the damping do not go together.
   public init(
-    _ configuration: Configuration, layers: [FactoredLayer], microBatches: Partition,
+    _ configuration: KFACConfiguration, layers: [FactoredLayer], microBatches: Partition,
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
     measuresDirection: Bool = false, partition: CellPartition, on world: Communicator
   ) throws {
@@ -92,7 +92,7 @@ public final class KFAC: ShardedOptimizer {
     self.placement = placement
     factorSums = ReduceScatter(of: microBatches, to: placement.slices, on: world)
     factorGather =
-      configuration.keepsAllFactors ? AllGather<Float>(placement.slices, on: world) : nil
+      configuration.keepsAllFactors ? AllGather<Element>(placement.slices, on: world) : nil
     allSums = Buffer(
       count: configuration.keepsAllFactors ? placement.slices.last!.upperBound : 0)
     averages = layers.indices.map { layer in
@@ -101,7 +101,7 @@ public final class KFAC: ShardedOptimizer {
           ? FactorAverage(shape) : nil
       }
     }
-    let workspace = KroneckerWorkspace<Float>(
+    let workspace = KroneckerWorkspace<Element>(
       for: Self.factored(layers, configuration, placement, rank: world.rank).map(\.shape))
     inverses = try layers.indices.map { layer in
       guard placement.workers[layer].contains(world.rank),
@@ -135,9 +135,11 @@ public final class KFAC: ShardedOptimizer {
     traces = [Double](repeating: 0, count: 2 * layers.count)
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
@@ -179,8 +181,8 @@ public final class KFAC: ShardedOptimizer {
   ) throws -> ConjugateGradients.Outcome? {
     let own = slices[rank].lowerBound
     let slice = gradient.mutableSlice
-    func part(_ range: Range<Int>, of slice: UnsafeMutableBufferPointer<Float>)
-      -> UnsafeMutableBufferPointer<Float>
+    func part(_ range: Range<Int>, of slice: UnsafeMutableBufferPointer<Element>)
+      -> UnsafeMutableBufferPointer<Element>
     {
       UnsafeMutableBufferPointer(
         rebasing: slice[range.lowerBound - own..<range.upperBound - own])
@@ -218,13 +220,13 @@ public final class KFAC: ShardedOptimizer {
   /// about ½ η² uᵀFu ≈ ½ η² u·g; Ba, Grosse and Martens, 2017, bound its trust region by that.
   private func clipScale(
     learningRate: Double, on world: Communicator, clock: PhaseClock
-  ) throws -> Float {
+  ) throws -> Element {
     guard let bound = configuration.klClip else { return 1 }
     let product = try clock.time(.sum) {
       try gradient.dotWithCurvature(UnsafeBufferPointer(direction.all), on: world)
     }
     let change = learningRate * learningRate * product
-    return change > bound ? Float((bound / change).squareRoot()) : 1
+    return change > bound ? Element((bound / change).squareRoot()) : 1
   }
 
   public func updateZeros(

@@ -12,23 +12,23 @@ import Sharding
 /// every rank alike. Layers go in step, so that the sums of all of them wait together.
 ///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
-final class SampledLayers {
+final class SampledLayers<Element: Scalar> {
   /// The optimizer's.
-  let settings: KFAC.IterativeSolver
-  let solution: Buffer<Float>
+  let settings: KFACConfiguration.IterativeSolver
+  let solution: Buffer<Element>
   /// Whether all of the solution is there, or only this rank's slice.
   private var isWhole = true
   private let slices: [Range<Int>]
   private let layers: [FactoredLayer]
-  private let sums: [AllReduce<Float>]
-  private var samples: [[LayerSamples<Float>]] = []
-  private var curvatures: [LayerCurvature<Float>] = []
+  private let sums: [AllReduce<Element>]
+  private var samples: [[LayerSamples<Element>]] = []
+  private var curvatures: [LayerCurvature<Element>] = []
   /// Of each layer, how many products there have been.
   private(set) var productCounts: [Int]
 
   /// Collective.
   init(
-    _ settings: KFAC.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
+    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
     slices: [Range<Int>], on world: Communicator
   ) {
     self.settings = settings
@@ -37,31 +37,31 @@ final class SampledLayers {
     productCounts = [Int](repeating: 0, count: layers.count)
     solution = Buffer(count: slices.last!.upperBound)
     sums = layers.map {
-      AllReduce<Float>(count: $0.parameters.count, of: microBatches, on: world)
+      AllReduce<Element>(count: $0.parameters.count, of: microBatches, on: world)
     }
   }
 
   /// Bytes that it holds on a rank, without the samples.
   static func bytes(
-    _ settings: KFAC.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
+    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
     parameters: Int, rank: Int
   ) -> Int {
     // r, p and its image, half a product, and x.
     let vectors = settings.operation == .factored ? 4 : 3
-    return layers.reduce(4 * parameters) { sum, layer in
+    return layers.reduce(MemoryLayout<Element>.stride * parameters) { sum, layer in
       let count = layer.parameters.count
-      return sum + 4 * vectors * count
-        + AllReduce<Float>.bytes(count: count, of: microBatches, rank: rank)
+      return sum + MemoryLayout<Element>.stride * vectors * count
+        + AllReduce<Element>.bytes(count: count, of: microBatches, rank: rank)
     }
   }
 
   /// What each rank sends for one product of each layer.
   static func traffic(
-    _ settings: KFAC.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition
+    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition
   ) -> [[Traffic]] {
     layers.map { layer in
-      let sums = LayerCurvature<Float>.sumCount(layer.shape, settings.operation)
-      return AllReduce<Float>.traffic(count: layer.parameters.count, of: microBatches).map {
+      let sums = LayerCurvature<Element>.sumCount(layer.shape, settings.operation)
+      return AllReduce<Element>.traffic(count: layer.parameters.count, of: microBatches).map {
         $0 * sums
       }
     }
@@ -71,7 +71,7 @@ final class SampledLayers {
   ///
   /// - Parameter samples: of each layer but normalisations in turn, those of each micro-batch of
   ///   this rank.
-  func take(_ samples: [[LayerSamples<Float>]]) {
+  func take(_ samples: [[LayerSamples<Element>]]) {
     precondition(samples.count == layers.count, "samples of \(samples.count) of \(layers.count)")
     self.samples = samples
     curvatures = zip(layers, samples).map { layer, samples in
@@ -92,7 +92,7 @@ final class SampledLayers {
   /// - Returns: the most iterations that a layer took, and the largest residual that one was left
   ///   with.
   func solve(
-    _ values: UnsafeMutablePointer<Float>, damping: Double, on world: Communicator,
+    _ values: UnsafeMutablePointer<Element>, damping: Double, on world: Communicator,
     clock: PhaseClock
   ) throws -> ConjugateGradients.Outcome {
     precondition(curvatures.count == layers.count, "a step without samples")
@@ -122,7 +122,7 @@ final class SampledLayers {
   }
 
   private func multiply(
-    _ products: [ConjugateGradients.Product<Float>], on world: Communicator, clock: PhaseClock
+    _ products: [ConjugateGradients.Product<Element>], on world: Communicator, clock: PhaseClock
   ) throws {
     for (layer, _, _) in products { productCounts[layer] += 1 }
     for sum in 0..<(curvatures.first?.sumCount ?? 0) {

@@ -17,17 +17,21 @@ extension ShardedMFAC: DampedOptimizer {
     if square == nil { try named { try fisher.refactorIfDampingChanged() } }
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   func lastChange(
-    from before: borrowing MutableSpan<Float>, to after: UnsafeBufferPointer<Float>
-  ) -> UnsafeBufferPointer<Float> {
+    from before: borrowing MutableSpan<Element>, to after: UnsafeBufferPointer<Element>
+  ) -> UnsafeBufferPointer<Element> {
     for i in after.indices { direction.pointer[i] = after[i] - before[i] }
     return UnsafeBufferPointer(direction.all)
   }
 
   /// `δᵀFδ`, F with the gradient's own term where it is beside the window. Outside the window the
   /// model is linear.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   func quadraticForm(
-    of change: UnsafeBufferPointer<Float>, model: QuadraticModel?, on world: Communicator,
+    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?, on world: Communicator,
     clock: PhaseClock
   ) throws -> Double {
     let own = compact(change)

@@ -5,7 +5,7 @@ import MPI
 extension ShardedMFAC {
   /// The relative error of a direction's products above which they are measured, and of S's factor
   /// above which a direction beside the window is refined.
-  private static let goodError = (products: 1e-6, factor: 1e-7)
+  private static var goodError: (products: Double, factor: Double) { (1e-6, 1e-7) }
 
   /// The direction from the window: of the gradient that has just been inserted, or of one beside
   /// it. Parameters outside the window have their gradient for direction. Collective where digits
@@ -49,15 +49,15 @@ extension ShardedMFAC {
     }
     let sums = try total(width: 2, on: world, clock: clock)
     // The gradient as a compressed window stores some of its columns has been overwritten.
-    let isKnown = columns.areAll || configuration.windowForm == WindowForm()
+    let isKnown = columns.areAll || configuration.windowForm.isExact(for: Element.self)
     return DirectionProducts(square: sums[0], withGradient: isKnown ? sums[1] : .nan)
   }
 
   /// How the direction is made, and what beside the window's gradients.
   private func plan(
-    _ row: GramRow, _ isInserted: Bool, _ own: UnsafeMutableBufferPointer<Float>,
+    _ row: GramRow, _ isInserted: Bool, _ own: UnsafeMutableBufferPointer<Element>,
     on world: Communicator, clock: PhaseClock
-  ) throws -> (WindowDirection, UnsafeBufferPointer<Float>?) {
+  ) throws -> (WindowDirection, UnsafeBufferPointer<Element>?) {
     if isInserted { return (fisher.direction(forSlot: fisher.window.newest), nil) }
     guard !isFilledAtRandom, fisher.factorError > Self.goodError.factor else {
       return (fisher.direction(products: row.products, square: row.own), seen)
@@ -73,16 +73,16 @@ extension ShardedMFAC {
 
   /// v ← μv + (1 − μ)u, or v ← μv + g outside the window; w ← w − ηv. Of a run of cells.
   func apply(
-    to parameters: inout MutableSpan<Float>, of cells: Range<Int>, learningRate: Double,
+    to parameters: inout MutableSpan<Element>, of cells: Range<Int>, learningRate: Double,
     updated: (Range<Int>) throws -> Void
   ) rethrows {
     let slice = gradient.parameters
-    let steps = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
-    let momentum = configuration.momentum
+    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
+    let momentum = Element(configuration.momentum)
     let (u, v) = (direction.pointer, velocity.pointer)
     for cell in cells {
       for piece in slice.pieces(ofCell: cell) {
-        let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+        let (rate, remainder) = (Element(steps[piece.group].rate), steps[piece.group].remainder)
         if momentum > 0 {
           let share = slice.groups[piece.group].usesMFAC ? 1 - momentum : 1
           for i in piece.range {

@@ -8,15 +8,15 @@ package struct RandomGradients {
 
   package init(rank: Int = 0) { state = UInt64(rank + 1) &* 0x9E37_79B9_7F4A_7C15 }
 
-  package mutating func next(_ gradient: UnsafeMutableBufferPointer<Float>) {
+  package mutating func next<Element: Scalar>(_ gradient: UnsafeMutableBufferPointer<Element>) {
     for i in gradient.indices {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-      gradient[i] = Float(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
+      gradient[i] = Element(Int32(truncatingIfNeeded: state >> 32)) * 0x1p-31
     }
   }
 }
 
-extension DampedFisher<Float> {
+extension DampedFisher {
   /// Fills the empty slots with random gradients, so that steps can be timed. Their Gram matrix is
   /// not computed: they are nearly orthogonal where there are fewer of them than coordinates.
   ///
@@ -25,13 +25,13 @@ extension DampedFisher<Float> {
   ///     definite whatever else is in the window.
   ///   - total: makes of a number of this slice that of the whole of d.
   package func fill(
-    from random: inout RandomGradients, scale: Float = 1, total: (Double) throws -> Double
+    from random: inout RandomGradients, scale: Double = 1, total: (Double) throws -> Double
   ) throws {
-    let gradient = Buffer<Float>(count: window.sliceCount)
+    let gradient = Buffer<Element>(count: window.sliceCount)
     let g = UnsafeBufferPointer(gradient.all)
     while window.filled < window.capacity {
       random.next(gradient.all)
-      for i in gradient.all.indices { gradient.pointer[i] *= scale }
+      for i in gradient.all.indices { gradient.pointer[i] *= Element(scale) }
       window.stage(gradient.all)
       var products = [Double](repeating: 0, count: window.width(inserting: true))
       products[window.oldest] = try total(MixedPrecision.dot(g, g))
@@ -46,7 +46,9 @@ extension ShardedMFAC: WindowedOptimizer {
 
   public func spectrum() -> [Double] { fisher.spectrum() }
 
-  public func fillWindow(scale: Float, on world: Communicator) throws {
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func fillWindow(scale: Double, on world: Communicator) throws {
     isFilledAtRandom = true
     var random = RandomGradients(rank: world.rank)
     try named {

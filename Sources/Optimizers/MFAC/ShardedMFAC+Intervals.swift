@@ -8,7 +8,7 @@ extension ShardedMFAC {
   /// A step of one of four kinds: it inserts its gradient or not, and takes its direction from the
   /// window or along its own gradient.
   func stepBetween(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let inserts = stepsTaken % configuration.insertEvery == 0
@@ -71,7 +71,7 @@ extension ShardedMFAC {
   ///
   /// - Returns: the products of its part in the window.
   func scaleGradient(of square: Double) -> DirectionProducts {
-    let own = square > 0 ? Float(directionNorm / square.squareRoot()) : 0
+    let own = square > 0 ? Element(directionNorm / square.squareRoot()) : 0
     let (u, g) = (direction.pointer, gradient.mutableSlice)
     let slice = gradient.parameters
     for cell in slice.cells.indices {

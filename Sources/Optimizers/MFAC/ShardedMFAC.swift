@@ -22,18 +22,18 @@ import Sharding
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
-public final class ShardedMFAC: ShardedOptimizer {
+public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   /// The settings that it was made with.
-  public let configuration: Configuration
-  package let fisher: DampedFisher<Float>
-  private(set) var gradient: GradientSlice
+  public let configuration: MFACConfiguration
+  package let fisher: DampedFisher<Element>
+  private(set) var gradient: GradientSlice<Element>
   private(set) var columns: WindowColumns
   /// The window's columns of the gradient, then of the direction, and of the change; none where all
   /// are columns.
-  private(set) var compacted: Buffer<Float>
+  private(set) var compacted: Buffer<Element>
   let partials: Buffer<Double>
-  let direction: Buffer<Float>
-  let velocity: Buffer<Float>
+  let direction: Buffer<Element>
+  let velocity: Buffer<Element>
 
   var stepsTaken = 0
   var directionsTaken = 0
@@ -51,7 +51,7 @@ public final class ShardedMFAC: ShardedOptimizer {
 
   /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
   public init(
-    _ configuration: Configuration, clipNorm: Double? = nil,
+    _ configuration: MFACConfiguration, clipNorm: Double? = nil,
     groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
   ) {
     self.configuration = configuration
@@ -72,9 +72,11 @@ public final class ShardedMFAC: ShardedOptimizer {
   }
 
   /// A step of the algorithm: insert, precondition, apply. Steps at intervals are `stepBetween`'s.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     guard configuration.insertEvery == 1, configuration.preconditionEvery == 1 else {
@@ -101,6 +103,8 @@ public final class ShardedMFAC: ShardedOptimizer {
 
   /// The window loses the columns of parameters that stay zero from now on, and has columns of
   /// zeros for those that no longer do; K is made anew of what it then holds.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) throws {
@@ -109,7 +113,7 @@ public final class ShardedMFAC: ShardedOptimizer {
     let before = columns
     columns = WindowColumns(of: gradient.parameters)
     compacted = Buffer(count: columns.areAll ? 0 : columns.count)
-    let window = GradientWindow<Float>(
+    let window = GradientWindow<Element>(
       fisher.window, cells: columns.cells, columns: columns.places(in: before))
     let first = gradient.sum.share.lowerBound
     let products = try gradient.sum.total(width: window.filled * window.filled, on: world) {
@@ -126,8 +130,10 @@ public final class ShardedMFAC: ShardedOptimizer {
   /// - Parameters:
   ///   - x: this rank's slice, shape [d/p].
   ///   - result: this rank's slice, shape [d/p], overwritten.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func inverseProduct(
-    _ x: Span<Float>, into result: inout MutableSpan<Float>, on world: Communicator
+    _ x: Span<Element>, into result: inout MutableSpan<Element>, on world: Communicator
   ) throws {
     try x.withUnsafeBufferPointer { x in
       let own = compact(x)
@@ -138,7 +144,7 @@ public final class ShardedMFAC: ShardedOptimizer {
           return
         }
         fisher.inverseProduct(own, products: products, into: compacted.all)
-        for i in x.indices { result[i] = Float(Double(x[i]) / fisher.damping) }
+        for i in x.indices { result[i] = Element(Double(x[i]) / fisher.damping) }
         for cell in columns.cells.indices {
           columns.scatter(own, ofCell: cell, into: result)
         }
@@ -147,13 +153,13 @@ public final class ShardedMFAC: ShardedOptimizer {
   }
 
   /// What the window sees of the gradient.
-  var seen: UnsafeBufferPointer<Float> {
+  var seen: UnsafeBufferPointer<Element> {
     columns.areAll ? gradient.slice : UnsafeBufferPointer(compacted.all)
   }
 
   /// The window's columns of a vector of the slice: the vector itself where all are columns, else
   /// in `compacted`.
-  func compact(_ x: UnsafeBufferPointer<Float>) -> UnsafeBufferPointer<Float> {
+  func compact(_ x: UnsafeBufferPointer<Element>) -> UnsafeBufferPointer<Element> {
     guard !columns.areAll else { return x }
     columns.gather(x, into: compacted.all)
     return UnsafeBufferPointer(compacted.all)
@@ -161,7 +167,7 @@ public final class ShardedMFAC: ShardedOptimizer {
 
   /// What one pass over the window reads.
   var windowBytes: Int {
-    GradientWindow<Float>.rowBytes(
+    GradientWindow<Element>.rowBytes(
       capacity: fisher.window.filled, cells: columns.cells, form: configuration.windowForm)
   }
 
@@ -185,7 +191,7 @@ public final class ShardedMFAC: ShardedOptimizer {
   ///
   /// - Parameter isNeeded: whether the window is read; else g's norm is all.
   func observe(
-    _ gradient: Span<Float>, _ parameters: borrowing MutableSpan<Float>, inserting: Bool,
+    _ gradient: Span<Element>, _ parameters: borrowing MutableSpan<Element>, inserting: Bool,
     isNeeded: Bool = true, on world: Communicator, clock: PhaseClock
   ) throws -> GramRow {
     let clipped = try clock.time(self.gradient.clips ? .sum : .gramRow) {
@@ -222,7 +228,7 @@ public final class ShardedMFAC: ShardedOptimizer {
 
   /// The products of a vector of the window's columns with the window's gradients.
   func products(
-    with x: UnsafeBufferPointer<Float>, on world: Communicator, clock: PhaseClock
+    with x: UnsafeBufferPointer<Element>, on world: Communicator, clock: PhaseClock
   ) throws -> [Double] {
     let width = fisher.window.width(inserting: false)
     clock.time(.gramRow, reading: windowBytes) {

@@ -61,15 +61,15 @@ struct WindowColumns {
   private func parameter(of column: Int) -> Int32 { parameters?[column] ?? Int32(column) }
 
   /// `columns[k] = x[parameter of column k]`.
-  func gather(_ x: UnsafeBufferPointer<Float>, into columns: UnsafeMutableBufferPointer<Float>) {
+  func gather<Element: Scalar>(_ x: UnsafeBufferPointer<Element>, into columns: UnsafeMutableBufferPointer<Element>) {
     check(x.count, columns.count)
     for (k, i) in parameters!.enumerated() { columns[k] = x[Int(i)] }
   }
 
   /// `x[parameter of column k] = columns[k]` for the columns k of a cell; other elements of x stay.
-  func scatter(
-    _ columns: UnsafeBufferPointer<Float>, ofCell cell: Int,
-    into x: UnsafeMutableBufferPointer<Float>
+  func scatter<Element: Scalar>(
+    _ columns: UnsafeBufferPointer<Element>, ofCell cell: Int,
+    into x: UnsafeMutableBufferPointer<Element>
   ) {
     check(x.count, columns.count)
     for k in cells[cell] { x[Int(parameters![k])] = columns[k] }

@@ -18,48 +18,31 @@ import Sharding
 /// Jordan and others, "Muon: An optimizer for hidden layers in neural networks", 2024; the scale by
 /// shape, and AdamW's β₁ = 0.9, β₂ = 0.95 and ε = 1e-10, are those of the reference implementation
 /// (github.com/KellerJordan/Muon).
-public final class Muon: ShardedOptimizer {
-  /// The settings of Muon.
-  public struct Configuration: Codable, Equatable, Sendable {
-    /// β in [0, 1).
-    public var momentum: Float = 0.95
-    /// Whether the update looks ahead along the momentum.
-    public var isNesterov = true
-    /// Newton–Schulz iterations.
-    public var iterations = 5
-    /// AdamW's learning rate is this many times the step's.
-    public var adamWRateFactor = 3e-4 / 0.02
-    /// The rate for all parameters whose group has none of its own.
-    public var weightDecay = WeightDecay.decoupled(0)
-
-    /// The reference implementation's.
-    public init() {}
-  }
-
-  private let configuration: Configuration
+public final class Muon<Element: Scalar>: ShardedOptimizer {
+  private let configuration: MuonConfiguration
   private let measuresDirection: Bool
   private let layout: Layout
   private let rank: Int
-  private var gradient: GradientSlice
+  private var gradient: GradientSlice<Element>
   /// m, and AdamW's first moments.
-  private let momentum: Buffer<Float>
+  private let momentum: Buffer<Element>
   /// AdamW's second moments, of its parameters one after another.
-  private let second: Buffer<Float>
-  private let update: Buffer<Float>
+  private let second: Buffer<Element>
+  private let update: Buffer<Element>
   /// The matrices that this rank owns, one after another.
-  private let whole: Buffer<Float>
-  private let orthogonalization: NewtonSchulz
-  private let toOwners: RangeExchange<Float>
-  private let fromOwners: RangeExchange<Float>
+  private let whole: Buffer<Element>
+  private let orthogonalization: NewtonSchulz<Element>
+  private let toOwners: RangeExchange<Element>
+  private let fromOwners: RangeExchange<Element>
   /// β₁ᵗ and β₂ᵗ.
   private var powers: (Double, Double) = (1, 1)
-  private let beta1: Float = 0.9
-  private let beta2: Float = 0.95
-  private let epsilon: Float = 1e-10
+  private let beta1: Element = 0.9
+  private let beta2: Element = 0.95
+  private let epsilon: Element = 1e-10
 
   /// Collective.
   fileprivate init(
-    _ configuration: Configuration, _ context: OptimizerContext, on world: Communicator
+    _ configuration: MuonConfiguration, _ context: OptimizerContext<Element>, on world: Communicator
   ) {
     self.configuration = configuration
     measuresDirection = context.measuresDirection
@@ -78,9 +61,11 @@ public final class Muon: ShardedOptimizer {
     fromOwners = RangeExchange(layout.fromOwners, on: world)
   }
 
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Float>, updating parameters: inout MutableSpan<Float>, learningRate: Double,
-    model: QuadraticModel?, on world: Communicator, clock: PhaseClock,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     var outcome = try self.gradient.measure(
@@ -91,10 +76,10 @@ public final class Muon: ShardedOptimizer {
     try clock.time(.update) {
       let slice = self.gradient.parameters
       slice.clearZeros(of: update.all)
-      let steps = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
+      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
       for (index, cell) in slice.cells.enumerated() {
         for piece in slice.pieces(ofCell: index) {
-          let (rate, remainder) = (Float(steps[piece.group].rate), steps[piece.group].remainder)
+          let (rate, remainder) = (Element(steps[piece.group].rate), steps[piece.group].remainder)
           for i in piece.range {
             parameters[i] = remainder * parameters[i] - rate * update.pointer[i]
           }
@@ -112,9 +97,9 @@ public final class Muon: ShardedOptimizer {
   /// Makes of the gradient the update: of matrices the momentum, else AdamW's direction.
   private func advance() {
     powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))
-    let first = Float(1 / (1 - powers.0))
-    let root = Float(1 / (1 - powers.1).squareRoot())
-    let beta = configuration.momentum
+    let first = Element(1 / (1 - powers.0))
+    let root = Element(1 / (1 - powers.1).squareRoot())
+    let beta = Element(configuration.momentum)
     let (g, m, u) = (gradient.slice, momentum.pointer, update.pointer)
     let slice = gradient.parameters
     var v = second.pointer
@@ -140,10 +125,10 @@ public final class Muon: ShardedOptimizer {
   /// Replaces the update's matrices, each on its owner. Collective.
   private func orthogonalize(on world: Communicator, clock: PhaseClock) throws {
     let start = layout.slices[rank].lowerBound
-    func own(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
+    func own(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
       update[range.lowerBound - start..<range.upperBound - start]
     }
-    func owned(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
+    func owned(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
       let place = layout.place(of: range)
       return whole[place..<place + range.count]
     }
@@ -218,7 +203,7 @@ extension Muon {
     let slices: [Range<Int>]
     private let rateFactor: Double
 
-    init(_ configuration: Configuration, _ context: OptimizerContext) {
+    init(_ configuration: MuonConfiguration, _ context: OptimizerContext<Element>) {
       rateFactor = configuration.adamWRateFactor
       slices = context.partition.slices
       let tensors = context.tensors.compactMap { tensor in
@@ -256,11 +241,11 @@ extension Muon {
     }
 
     /// Pieces of matrices, from those who have them to the owners.
-    var toOwners: [RangeExchange<Float>.Move] {
+    var toOwners: [RangeExchange<Element>.Move] {
       pieces.map { .init($0.range, from: $0.rank, to: $0.owner) }
     }
 
-    var fromOwners: [RangeExchange<Float>.Move] {
+    var fromOwners: [RangeExchange<Element>.Move] {
       pieces.map { .init($0.range, from: $0.owner, to: $0.rank) }
     }
 
@@ -285,11 +270,10 @@ extension Muon {
 /// vectors stay.
 ///
 ///   X [r, c]   of a tall X the products are those of Xᵀ: A = XᵀX, from the right
-struct NewtonSchulz {
-  private static let (a, b, c): (Float, Float, Float) = (3.4445, -4.7750, 2.0315)
-  private let next: Buffer<Float>
-  private let gram: Buffer<Float>
-  private let polynomial: Buffer<Float>
+struct NewtonSchulz<Element: Scalar> {
+  private let next: Buffer<Element>
+  private let gram: Buffer<Element>
+  private let polynomial: Buffer<Element>
 
   init(for shapes: [(rows: Int, columns: Int)]) {
     next = Buffer(count: shapes.map { $0.rows * $0.columns }.max() ?? 0)
@@ -300,37 +284,38 @@ struct NewtonSchulz {
 
   static func bytes(for shapes: [(rows: Int, columns: Int)]) -> Int {
     let order = shapes.map { min($0.rows, $0.columns) }.max() ?? 0
-    return 4 * ((shapes.map { $0.rows * $0.columns }.max() ?? 0) + 2 * order * order)
+    return MemoryLayout<Element>.stride * ((shapes.map { $0.rows * $0.columns }.max() ?? 0) + 2 * order * order)
   }
 
   /// Replaces X by the orthogonalised X, times √max(1, rows/columns).
   func apply(
-    to x: UnsafeMutablePointer<Float>, _ shape: (rows: Int, columns: Int), iterations: Int
+    to x: UnsafeMutablePointer<Element>, _ shape: (rows: Int, columns: Int), iterations: Int
   ) {
     let (rows, columns) = shape
     let (count, order, isTall) = (rows * columns, min(rows, columns), rows > columns)
     let all = UnsafeBufferPointer(start: x, count: count)
-    let scale = 1 / (Float(MixedPrecision.dot(all, all).squareRoot()) + 1e-7)
+    let scale = 1 / (Element(MixedPrecision.dot(all, all).squareRoot()) + 1e-7)
     for i in 0..<count { x[i] *= scale }
     let (y, a, b) = (next.pointer, gram.pointer, polynomial.pointer)
+    let coefficients: (a: Element, b: Element, c: Element) = (3.4445, -4.7750, 2.0315)
     for _ in 0..<iterations {
-      Float.product(
+      Element.product(
         rows: order, columns: order, inner: max(rows, columns), alpha: 1, a: x, strideA: columns,
         transposeA: isTall, b: x, strideB: columns, transposeB: !isTall, beta: 0, c: a,
         strideC: order)
       b.update(from: a, count: order * order)
-      Float.product(
-        rows: order, columns: order, inner: order, alpha: Self.c, a: a, strideA: order,
-        transposeA: false, b: a, strideB: order, transposeB: false, beta: Self.b, c: b,
+      Element.product(
+        rows: order, columns: order, inner: order, alpha: coefficients.c, a: a, strideA: order,
+        transposeA: false, b: a, strideB: order, transposeB: false, beta: coefficients.b, c: b,
         strideC: order)
       y.update(from: x, count: count)
-      Float.product(
+      Element.product(
         rows: rows, columns: columns, inner: order, alpha: 1, a: isTall ? y : b,
         strideA: order, transposeA: false, b: isTall ? b : y, strideB: columns, transposeB: false,
-        beta: Self.a, c: x, strideC: columns)
+        beta: coefficients.a, c: x, strideC: columns)
     }
     guard isTall else { return }
-    let stretch = (Float(rows) / Float(columns)).squareRoot()
+    let stretch = (Element(rows) / Element(columns)).squareRoot()
     for i in 0..<count { x[i] *= stretch }
   }
 }
@@ -361,7 +346,24 @@ extension ParameterSlice {
   fileprivate var countOutside: Int { cells.indices.reduce(0) { $0 + countOutside(ofCell: $1) } }
 }
 
-extension Muon.Configuration: OptimizerConfiguration {
+/// The settings of Muon.
+public struct MuonConfiguration: Codable, Equatable, Sendable {
+  /// β in [0, 1).
+  public var momentum = 0.95
+  /// Whether the update looks ahead along the momentum.
+  public var isNesterov = true
+  /// Newton–Schulz iterations.
+  public var iterations = 5
+  /// AdamW's learning rate is this many times the step's.
+  public var adamWRateFactor = 3e-4 / 0.02
+  /// The rate for all parameters whose group has none of its own.
+  public var weightDecay = WeightDecay.decoupled(0)
+
+  /// The reference implementation's.
+  public init() {}
+}
+
+extension MuonConfiguration: OptimizerConfiguration {
   public static let name = "muon"
   public static let needsNetwork = true
   public static let isDamped = false
@@ -374,23 +376,23 @@ extension Muon.Configuration: OptimizerConfiguration {
       + "learning rate \(learningRate), AdamW at \(learningRate * adamWRateFactor)"
   }
 
-  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
-    let layout = Muon.Layout(self, context)
+  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
+    let layout = Muon<Element>.Layout(self, context)
     let slice = ParameterSlice(
       context.partition, rank: rank, groups: layout.groups(context.groups))
     let owned = layout.owned(by: rank)
-    return 4 * (3 * slice.count + slice.countOutside + owned.reduce(0) { $0 + $1.count })
-      + NewtonSchulz.bytes(for: owned.map(\.shape)) + slice.bytes
+    return MemoryLayout<Element>.stride * (3 * slice.count + slice.countOutside + owned.reduce(0) { $0 + $1.count })
+      + NewtonSchulz<Element>.bytes(for: owned.map(\.shape)) + slice.bytes
   }
 
-  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
-    let layout = Muon.Layout(self, context)
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
+    let layout = Muon<Element>.Layout(self, context)
     let ranks = context.partition.ranks
     var load = OptimizerLoad(traffic: [
       .sum: TreeSum.traffic(over: context.partition, width: 1),
       .exchange: zip(
-        RangeExchange<Float>.traffic(layout.toOwners, ranks: ranks),
-        RangeExchange<Float>.traffic(layout.fromOwners, ranks: ranks)
+        RangeExchange<Element>.traffic(layout.toOwners, ranks: ranks),
+        RangeExchange<Element>.traffic(layout.fromOwners, ranks: ranks)
       ).map(+),
     ])
     let all = layout.matrices.reduce(0) { $0 + $1.cost }
@@ -401,7 +403,7 @@ extension Muon.Configuration: OptimizerConfiguration {
     return load
   }
 
-  public func make(
-    _ context: OptimizerContext, on world: Communicator
-  ) -> any ShardedOptimizer { Muon(self, context, on: world) }
+  public func make<Element>(
+    _ context: OptimizerContext<Element>, on world: Communicator
+  ) -> any ShardedOptimizer<Element> { Muon<Element>(self, context, on: world) }
 }

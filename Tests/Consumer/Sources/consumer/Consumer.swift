@@ -24,9 +24,9 @@ enum Consumer {
   private static func minimizeLoss(writingTo file: String, on world: Communicator) throws {
     let regression = LogisticRegression(rows: 4096, features: 32, ridge: 0.01)
     let (batch, steps) = (128, 512)
-    let minimizer = try LossMinimizer(
+    let minimizer = try LossMinimizer<Float>(
       startingAt: [Float](repeating: 0, count: regression.features),
-      optimizer: ShardedMFAC.Configuration(window: 64, damping: 1e-3), on: world)
+      optimizer: MFACConfiguration(window: 64, damping: 1e-3), on: world)
     let size = batch / minimizer.microBatches
     let schedule = LearningRateSchedule(base: 3e-3, shape: .linear, totalSteps: steps)
     for step in 0..<steps {
@@ -54,11 +54,11 @@ enum Consumer {
     let steps = 6 * batches.batchesPerEpoch
     var plan = TrainingPlan(
       dataset: digits, network: network,
-      optimizer: ShardedMFAC.Configuration(window: 64, damping: 1e-2),
+      optimizer: MFACConfiguration(window: 64, damping: 1e-2),
       schedule: LearningRateSchedule(base: 1e-2, shape: .cosine, totalSteps: steps),
       batches: batches, runDirectory: run)
     plan.progress = .none
-    let ending = try Trainer(plan, on: world).run()
+    let ending = try Trainer<Float>(plan, on: world).run()
     if case .finished(let evaluation) = ending, world.rank == 0 {
       print("loss \(evaluation.loss), accuracy \(evaluation.accuracy!)")
     }

@@ -3,63 +3,64 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-extension ShardedMFAC {
-  /// The settings of M-FAC, the same on all ranks.
-  public struct Configuration: Codable, Equatable, Sendable {
-    /// m.
-    public var window: Int
-    /// How the window keeps its gradients.
-    public var windowForm: WindowForm
-    /// λ, to begin with.
-    public var damping: Double
-    /// How λ goes on.
-    public var dampingRule = DampingRule()
-    /// μ in [0, 1).
-    public var momentum: Float
-    /// Of all parameters without a rate of their group's.
-    public var weightDecay: WeightDecay
-    /// I: the gradient of every I-th step goes into the window. Those between are preconditioned
-    /// with it beside the window's, as if they were in it for that step.
-    public var insertEvery = 1
-    /// P: every P-th step takes its direction from the window. The steps between go along their own
-    /// gradient, as far as the last of these: u = ‖F⁻¹g′‖·g/‖g‖, the length of one method on the
-    /// direction of another (Agarwal, Anil, Hazan, Koren and Zhang, 2020). They have no pass over
-    /// the window but that of an insertion.
-    public var preconditionEvery = 1
+/// The settings of M-FAC, the same on all ranks.
+public struct MFACConfiguration: Codable, Equatable, Sendable {
+  /// m.
+  public var window: Int
+  /// How the window keeps its gradients.
+  public var windowForm: WindowForm
+  /// λ, to begin with.
+  public var damping: Double
+  /// How λ goes on.
+  public var dampingRule = DampingRule()
+  /// μ in [0, 1).
+  public var momentum: Double
+  /// Of all parameters without a rate of their group's.
+  public var weightDecay: WeightDecay
+  /// I: the gradient of every I-th step goes into the window. Those between are preconditioned
+  /// with it beside the window's, as if they were in it for that step.
+  public var insertEvery = 1
+  /// P: every P-th step takes its direction from the window. The steps between go along their own
+  /// gradient, as far as the last of these: u = ‖F⁻¹g′‖·g/‖g‖, the length of one method on the
+  /// direction of another (Agarwal, Anil, Hazan, Koren and Zhang, 2020). They have no pass over
+  /// the window but that of an insertion.
+  public var preconditionEvery = 1
 
-    /// - Parameters:
-    ///   - window: m > 0.
-    ///   - damping: λ > 0, to begin with.
-    ///   - momentum: μ in [0, 1).
-    public init(
-      window: Int = 256, windowForm: WindowForm = WindowForm(), damping: Double = 1e-4,
-      momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
-    ) {
-      self.window = window
-      self.windowForm = windowForm
-      self.damping = damping
-      self.momentum = momentum
-      self.weightDecay = weightDecay
-    }
+  /// - Parameters:
+  ///   - window: m > 0.
+  ///   - damping: λ > 0, to begin with.
+  ///   - momentum: μ in [0, 1).
+  public init(
+    window: Int = 256, windowForm: WindowForm = WindowForm(), damping: Double = 1e-4,
+    momentum: Double = 0, weightDecay: WeightDecay = .coupled(0)
+  ) {
+    self.window = window
+    self.windowForm = windowForm
+    self.damping = damping
+    self.momentum = momentum
+    self.weightDecay = weightDecay
   }
+}
 
+extension ShardedMFAC {
   /// Bytes that the optimizer holds on a rank: the window and what is of size m² or d/p.
   public static func bytes(
-    _ configuration: Configuration, groups: ParameterGroups = ParameterGroups(),
+    _ configuration: MFACConfiguration, groups: ParameterGroups = ParameterGroups(),
     partition: CellPartition, rank: Int
   ) -> Int {
     let m = configuration.window
     let slice = ParameterSlice(partition, rank: rank, groups: groups)
     let columns = WindowColumns(of: slice)
     let slices = 2 + (configuration.momentum > 0 ? 1 : 0)
-    return GradientWindow<Float>.bytes(
+    return GradientWindow<Element>.bytes(
       capacity: m, cells: columns.cells, form: configuration.windowForm)
-      + 4 * slices * slice.count + (columns.areAll ? 0 : 4 * columns.count) + slice.bytes
-      + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher<Float>.bytes(capacity: m)
+      + MemoryLayout<Element>.stride * (slices * slice.count + (columns.areAll ? 0 : columns.count))
+      + slice.bytes
+      + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher<Element>.bytes(capacity: m)
   }
 }
 
-extension ShardedMFAC.Configuration: CustomStringConvertible {
+extension MFACConfiguration: CustomStringConvertible {
   /// For people, without the learning rate.
   public var description: String {
     "m = \(window) gradients" + (windowForm == WindowForm() ? "" : " in \(windowForm)")
@@ -86,7 +87,7 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
   }
 }
 
-extension ShardedMFAC.Configuration: WindowedConfiguration, MemorySavingConfiguration {
+extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
   public static let name = "mfac"
   public static let needsNetwork = false
   public static let isDamped = true
@@ -104,24 +105,24 @@ extension ShardedMFAC.Configuration: WindowedConfiguration, MemorySavingConfigur
     "M-FAC, \(self), learning rate \(learningRate)"
   }
 
-  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
-    ShardedMFAC.bytes(self, groups: context.groups, partition: context.partition, rank: rank)
-      + LevenbergMarquardt.bytes(dampingRule, context, rank: rank)
+  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
+    ShardedMFAC<Element>.bytes(self, groups: context.groups, partition: context.partition, rank: rank)
+      + LevenbergMarquardt<Element>.bytes(dampingRule, context, rank: rank)
   }
 
-  public func bytesWhileColumnsChange(_ context: OptimizerContext, rank: Int) -> Int {
+  public func bytesWhileColumnsChange<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
     let levels = context.partition.cells.leaves.trailingZeroBitCount
     return bytes(context, rank: rank) + 8 * (2 * levels + 2) * window * window
   }
 
   /// A row of the Gram matrix, and the gradient's norm.
-  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
     OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: window + 1)])
   }
 
-  public func make(
-    _ context: OptimizerContext, on world: Communicator
-  ) -> any ShardedOptimizer {
+  public func make<Element>(
+    _ context: OptimizerContext<Element>, on world: Communicator
+  ) -> any ShardedOptimizer<Element> {
     LevenbergMarquardt.around(
       ShardedMFAC(
         self, clipNorm: context.clipNorm, groups: context.groups, partition: context.partition,
@@ -130,7 +131,7 @@ extension ShardedMFAC.Configuration: WindowedConfiguration, MemorySavingConfigur
   }
 
   public func memoryRemedy(
-    fits: (ShardedMFAC.Configuration) throws -> Bool
+    fits: (MFACConfiguration) throws -> Bool
   ) rethrows -> String? {
     func with(_ window: Int, _ form: WindowForm) -> Self {
       var smaller = self

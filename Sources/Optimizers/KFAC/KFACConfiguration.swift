@@ -2,7 +2,48 @@ import Curvature
 import MPI
 import Sharding
 
-extension KFAC {
+/// What is asked of K-FAC.
+public struct KFACConfiguration: Codable, Equatable, Sendable {
+  /// What is gathered of the layers.
+  public var statistics = KroneckerSettings(fisher: .monteCarlo(samples: 1))
+  /// λ, to begin with.
+  public var damping: Double
+  /// How λ goes on.
+  public var dampingRule = DampingRule()
+  /// What λ adds to the factors; `exact` needs eigenvalues.
+  public var dampingForm = KroneckerDamping.factored
+  /// What turns a layer's gradient into its direction.
+  public var solver = Solver.factors(.cholesky)
+  /// β of the factors' moving averages.
+  public var factorDecay = 0.95
+  /// Steps from one batch whose factors are taken to the next; samples are of each step's batch.
+  public var factorEvery = 10
+  /// Steps from one inversion to the next.
+  public var inverseEvery = 10
+  /// κ: the direction is scaled so that η²·Σ u·g, twice the change of the model's distribution
+  /// that its own curvature predicts, is no more than that; nil: it is not scaled.
+  public var klClip: Double?
+  /// Whether learning rate and momentum are those of the least value of a quadratic model, and
+  /// `momentum` and the step's learning rate are not asked.
+  public var isAdaptive = false
+  /// μ in [0, 1).
+  public var momentum: Double
+  /// Of the gradient, or apart from it.
+  public var weightDecay: WeightDecay
+  /// F: the share of the ranks that precondition a layer; one at least.
+  public var workerShare = 1.0
+  /// Whether every rank keeps all factors' averages, or their owners alone.
+  public var keepsAllFactors = false
+
+  /// The program's defaults for all else, but that no direction is scaled.
+  public init(
+    damping: Double, momentum: Double = 0, weightDecay: WeightDecay = .coupled(0)
+  ) {
+    self.damping = damping
+    self.momentum = momentum
+    self.weightDecay = weightDecay
+  }
+
   /// What turns a layer's gradient into its direction.
   public enum Solver: Codable, Equatable, Sendable {
     /// Inverses of its factors' moving averages.
@@ -24,53 +65,12 @@ extension KFAC {
     /// The program's defaults.
     public init() {}
   }
+}
 
-  /// What is asked of K-FAC.
-  public struct Configuration: Codable, Equatable, Sendable {
-    /// What is gathered of the layers.
-    public var statistics = KroneckerSettings(fisher: .monteCarlo(samples: 1))
-    /// λ, to begin with.
-    public var damping: Double
-    /// How λ goes on.
-    public var dampingRule = DampingRule()
-    /// What λ adds to the factors; `exact` needs eigenvalues.
-    public var dampingForm = KroneckerDamping.factored
-    /// What turns a layer's gradient into its direction.
-    public var solver = Solver.factors(.cholesky)
-    /// β of the factors' moving averages.
-    public var factorDecay = 0.95
-    /// Steps from one batch whose factors are taken to the next; samples are of each step's batch.
-    public var factorEvery = 10
-    /// Steps from one inversion to the next.
-    public var inverseEvery = 10
-    /// κ: the direction is scaled so that η²·Σ u·g, twice the change of the model's distribution
-    /// that its own curvature predicts, is no more than that; nil: it is not scaled.
-    public var klClip: Double?
-    /// Whether learning rate and momentum are those of the least value of a quadratic model, and
-    /// `momentum` and the step's learning rate are not asked.
-    public var isAdaptive = false
-    /// μ in [0, 1).
-    public var momentum: Float
-    /// Of the gradient, or apart from it.
-    public var weightDecay: WeightDecay
-    /// F: the share of the ranks that precondition a layer; one at least.
-    public var workerShare = 1.0
-    /// Whether every rank keeps all factors' averages, or their owners alone.
-    public var keepsAllFactors = false
-
-    /// The program's defaults for all else, but that no direction is scaled.
-    public init(
-      damping: Double, momentum: Float = 0, weightDecay: WeightDecay = .coupled(0)
-    ) {
-      self.damping = damping
-      self.momentum = momentum
-      self.weightDecay = weightDecay
-    }
-  }
-
+extension KFAC {
   /// Bytes that the optimizer holds on a rank.
   public static func bytes(
-    _ configuration: Configuration, layers: [FactoredLayer], microBatches: Partition,
+    _ configuration: KFACConfiguration, layers: [FactoredLayer], microBatches: Partition,
     groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
   ) -> Int {
     let placement = placement(of: layers, configuration, ranks: partition.ranks)
@@ -88,24 +88,25 @@ extension KFAC {
     }
     var sampled = 0
     if case .conjugateGradients(let settings) = configuration.solver {
-      sampled = SampledLayers.bytes(
+      sampled = SampledLayers<Element>.bytes(
         settings, configuration.sampledLayers(layers), microBatches: microBatches,
         parameters: partition.cells.parameterCount, rank: rank)
     }
     let slice = partition.slice(of: rank).count
     let factored = factored(layers, configuration, placement, rank: rank)
-    return sampled + KroneckerWorkspace<Float>.bytes(for: factored.map(\.shape)) + 4
-      * (numbers + (layers.isEmpty ? 0 : partition.cells.parameterCount) + 2 * slice)
-      + (configuration.momentum > 0 || configuration.isAdaptive ? 4 * slice : 0)
-      + 4 * configuration.formCount * partition.cells.parameterCount
-      + (configuration.keepsAllFactors ? 4 * placement.slices.last!.upperBound : 0)
-      + ReduceScatter<Float>.bytes(of: microBatches, to: placement.slices, rank: rank)
+    let d = partition.cells.parameterCount
+    numbers += (layers.isEmpty ? 0 : d) + 2 * slice + configuration.formCount * d
+    if configuration.momentum > 0 || configuration.isAdaptive { numbers += slice }
+    if configuration.keepsAllFactors { numbers += placement.slices.last!.upperBound }
+    return sampled + KroneckerWorkspace<Element>.bytes(for: factored.map(\.shape))
+      + MemoryLayout<Element>.stride * numbers
+      + ReduceScatter<Element>.bytes(of: microBatches, to: placement.slices, rank: rank)
       + groups.bytes(partition: partition, rank: rank)
   }
 
   /// Those that a rank preconditions by factors.
   static func factored(
-    _ layers: [FactoredLayer], _ configuration: Configuration, _ placement: KroneckerPlacement,
+    _ layers: [FactoredLayer], _ configuration: KFACConfiguration, _ placement: KroneckerPlacement,
     rank: Int
   ) -> [FactoredLayer] {
     layers.indices.filter {
@@ -115,7 +116,7 @@ extension KFAC {
 
   /// Who inverts which factor, and who preconditions which layer.
   static func placement(
-    of layers: [FactoredLayer], _ configuration: Configuration, ranks: Int
+    of layers: [FactoredLayer], _ configuration: KFACConfiguration, ranks: Int
   ) -> KroneckerPlacement {
     KroneckerPlacement(
       of: layers.map { layer in
@@ -131,7 +132,7 @@ extension KFAC {
   }
 }
 
-extension KFAC.Configuration: LayerStatisticsConfiguration, MemorySavingConfiguration {
+extension KFACConfiguration: LayerStatisticsConfiguration, MemorySavingConfiguration {
   public static let name = "kfac"
   public static let needsNetwork = true
   public static let isDamped = true
@@ -146,29 +147,29 @@ extension KFAC.Configuration: LayerStatisticsConfiguration, MemorySavingConfigur
         ? "learning rate and momentum of a quadratic model" : "learning rate \(learningRate)")
   }
 
-  public func bytes(_ context: OptimizerContext, rank: Int) -> Int {
-    KFAC.bytes(
+  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
+    KFAC<Element>.bytes(
       self, layers: context.layers, microBatches: context.microBatches, groups: context.groups,
       partition: context.partition, rank: rank)
-      + LevenbergMarquardt.bytes(dampingRule, context, rank: rank)
+      + LevenbergMarquardt<Element>.bytes(dampingRule, context, rank: rank)
   }
 
-  public func make(
-    _ context: OptimizerContext, on world: Communicator
-  ) throws -> any ShardedOptimizer {
+  public func make<Element>(
+    _ context: OptimizerContext<Element>, on world: Communicator
+  ) throws -> any ShardedOptimizer<Element> {
     LevenbergMarquardt.around(
-      try KFAC(
+      try KFAC<Element>(
         self, layers: context.layers, microBatches: context.microBatches,
         clipNorm: context.clipNorm, groups: context.groups,
         measuresDirection: context.measuresDirection, partition: context.partition, on: world),
       dampingRule)
   }
 
-  public func load(_ context: OptimizerContext, measured: MeasuredSteps) -> OptimizerLoad {
-    KFAC.load(self, context, measured)
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
+    KFAC<Element>.load(self, context, measured)
   }
 
-  public func memoryRemedy(fits: (KFAC.Configuration) throws -> Bool) rethrows -> String? {
+  public func memoryRemedy(fits: (KFACConfiguration) throws -> Bool) rethrows -> String? {
     guard !usesSamples else { return nil }
     var smaller = self
     (smaller.keepsAllFactors, smaller.workerShare) = (false, 1e-9)
@@ -222,7 +223,7 @@ func leastCommonMultiple(_ a: Int, _ b: Int) -> Int {
   return a / x * b
 }
 
-extension KFAC.Configuration: CustomStringConvertible {
+extension KFACConfiguration: CustomStringConvertible {
   public var description: String {
     let solver =
       switch solver {
@@ -237,7 +238,7 @@ extension KFAC.Configuration: CustomStringConvertible {
   }
 }
 
-extension KFAC.Solver {
+extension KFACConfiguration.Solver {
   /// For people; nil of the program's default.
   package var title: String? {
     switch self {
@@ -248,7 +249,7 @@ extension KFAC.Solver {
   }
 }
 
-extension KFAC.IterativeSolver: CustomStringConvertible {
+extension KFACConfiguration.IterativeSolver: CustomStringConvertible {
   public var description: String {
     "conjugate gradients on \(operation == .factored ? "factors" : "the Fisher matrix") of the "
       + "step's batch, to \(method.tolerance) or \(method.iterations) iterations, "
