@@ -59,14 +59,19 @@ let package = Package(
       name: "Pruning",
       dependencies: ["Curvature", "Formats", "LinearAlgebra", "MPI", "Sharding"]),
     // One sealed, atomic directory for training and for stages of pruning.
-    .target(name: "Checkpoints", dependencies: ["Formats", "MPI"]),
+    .target(name: "Checkpoints", dependencies: ["Formats", "MPI", "Sharding"]),
+    // Networks with their data, and models of other frameworks: weights, evaluation, gradients.
+    .target(
+      name: "TrainedModels",
+      dependencies: [
+        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks", "Pruning",
+        "Sharding",
+      ]),
     .target(
       name: "Training",
       dependencies: [
         "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers",
-        "Pruning",
-        "RandomNumbers", "Sharding",
+        "Optimizers", "Pruning", "RandomNumbers", "Sharding", "TrainedModels",
       ]),
     // All of the above for other packages: `import MFAC`.
     .target(
@@ -75,27 +80,27 @@ let package = Package(
         "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
         "Optimizers",
         "Pruning",
-        "RandomNumbers", "Sharding", "Training",
+        "RandomNumbers", "Sharding", "TrainedModels", "Training",
       ]),
     .target(
       name: "ProgramOptions",
       dependencies: [
         "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers", "Pruning", "Training",
+        "Optimizers", "Pruning", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots"),
     // What benchmarks and pruning write, read back and drawn.
     .target(
       name: "Results",
-      dependencies: ["Formats", "LinearAlgebra", "Optimizers", "Plots", "Training"]),
+      dependencies: ["Formats", "LinearAlgebra", "MPI", "Optimizers", "Plots", "Training"]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
         "Checkpoints", "Curvature", "Datasets", "Formats", "FileRecords", "ProgramOptions",
         "LinearAlgebra", "MPI",
         "Networks",
-        "Optimizers", "Pruning", "Training",
+        "Optimizers", "Pruning", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -105,7 +110,7 @@ let package = Package(
       dependencies: [
         "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
-        "Results", "Sharding", "Training",
+        "Results", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -114,7 +119,7 @@ let package = Package(
       dependencies: [
         "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
-        "Sharding", "Training",
+        "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -123,15 +128,15 @@ let package = Package(
       dependencies: [
         "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Optimizers",
-        "Plots", "Pruning", "RandomNumbers", "Results", "Sharding", "Training",
+        "Plots", "Pruning", "RandomNumbers", "Results", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "swift-mfac-report",
       dependencies: [
-        "Formats", "FileRecords", "ProgramOptions", "Optimizers", "Plots", "Results",
-        "Training",
+        "Formats", "FileRecords", "MPI", "ProgramOptions", "Plots", "Results",
+        "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -151,7 +156,7 @@ let package = Package(
       name: "CurvatureTests",
       dependencies: [
         "Curvature", "LinearAlgebra", "Networks", "RandomNumbers", "Reference", "Sharding",
-        "Support", "Training",
+        "Support", "TrainedModels", "Training",
       ]),
     .testTarget(
       name: "NetworksTests",
@@ -166,7 +171,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Checkpoints", "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning",
-        "Support", "Training",
+        "Support", "TrainedModels", "Training",
       ],
       exclude: ["ResNet20"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Curvature", "Optimizers", "Sharding"]),
@@ -186,12 +191,12 @@ let package = Package(
         "CHeap", "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI",
         "Networks",
         "Optimizers",
-        "Pruning", "RandomNumbers", "Reference", "Sharding", "Support", "Training",
+        "Pruning", "RandomNumbers", "Reference", "Sharding", "Support", "TrainedModels", "Training",
       ], path: "Tests/RanksCheck"),
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Formats", "Mutations", "Optimizers", "Support", "Training", "ranks-check",
+        "Checkpoints", "Formats", "Mutations", "Optimizers", "Support", "Training", "ranks-check",
         "swift-mfac-bench",
         "swift-mfac-fisher",
         "swift-mfac-prune", "swift-mfac-report",

@@ -11,4 +11,5 @@
 @_exported import Pruning
 @_exported import RandomNumbers
 @_exported import Sharding
+@_exported import TrainedModels
 @_exported import Training

@@ -38,7 +38,8 @@ public final class AdamW<Element: Scalar>: ShardedOptimizer {
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
+    learningRate: Double,
     model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
@@ -49,7 +50,8 @@ public final class AdamW<Element: Scalar>: ShardedOptimizer {
       powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))
       let correction = Element(1 / (1 - powers.1).squareRoot())
       let slice = self.gradient.parameters
-      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: weightDecay)
+      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(
+        learningRate: learningRate, decay: weightDecay)
       let (g, m, v) = (self.gradient.slice, first.pointer, second.pointer)
       for (index, cell) in slice.cells.enumerated() {
         for piece in slice.pieces(ofCell: index) {
@@ -117,11 +119,14 @@ extension AdamWConfiguration: OptimizerConfiguration {
   public func summary(learningRate: Double) -> String { "AdamW, learning rate \(learningRate)" }
 
   public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
-    (context.measuresDirection ? 4 : 3) * MemoryLayout<Element>.stride * context.partition.slice(of: rank).count
+    (context.measuresDirection ? 4 : 3) * MemoryLayout<Element>.stride
+      * context.partition.slice(of: rank).count
       + context.groups.bytes(partition: context.partition, rank: rank)
   }
 
-  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
+    -> OptimizerLoad
+  {
     OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: 1)])
   }
 

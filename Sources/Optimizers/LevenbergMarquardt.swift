@@ -21,7 +21,8 @@ protocol DampedOptimizer<Element>: ShardedOptimizer {
 
   /// `δᵀBδ` of that change, B the matrix with λ that gave the step its direction. Collective.
   func quadraticForm(
-    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?, on world: Communicator,
+    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?,
+    on world: Communicator,
     clock: PhaseClock
   ) throws -> Double
 }
@@ -46,7 +47,9 @@ final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
   }
 
   /// The optimizer itself where its λ does not follow the loss.
-  static func around(_ base: any DampedOptimizer<Element>, _ rule: DampingRule) -> any ShardedOptimizer<Element> {
+  static func around(_ base: any DampedOptimizer<Element>, _ rule: DampingRule)
+    -> any ShardedOptimizer<Element>
+  {
     rule.levenbergMarquardt.map { LevenbergMarquardt(base, $0) } ?? base
   }
 
@@ -59,7 +62,8 @@ final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func step(
-    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
+    learningRate: Double,
     model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
@@ -87,7 +91,8 @@ final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
 
   /// `∇ᵀδ + ½ δᵀBδ`; ∇ is the loss's own gradient, neither clipped nor with weight decay.
   private func predict(
-    _ change: UnsafeBufferPointer<Element>, _ gradient: Span<Element>, _ model: QuadraticModel<Element>?,
+    _ change: UnsafeBufferPointer<Element>, _ gradient: Span<Element>,
+    _ model: QuadraticModel<Element>?,
     on world: Communicator, clock: PhaseClock
   ) throws -> Double {
     let slope = try clock.time(.sum) {

@@ -33,7 +33,8 @@ public final class SGD<Element: Scalar>: ShardedOptimizer {
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
+    learningRate: Double,
     model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
@@ -43,7 +44,8 @@ public final class SGD<Element: Scalar>: ShardedOptimizer {
     try clock.time(.update) {
       let slice = self.gradient.parameters
       let (g, v) = (self.gradient.slice, velocity.pointer)
-      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: weightDecay)
+      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(
+        learningRate: learningRate, decay: weightDecay)
       for (index, cell) in slice.cells.enumerated() {
         for piece in slice.pieces(ofCell: index) {
           let (rate, remainder) = (Element(steps[piece.group].rate), steps[piece.group].remainder)
@@ -111,7 +113,9 @@ extension SGDConfiguration: OptimizerConfiguration {
       + context.groups.bytes(partition: context.partition, rank: rank)
   }
 
-  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
+    -> OptimizerLoad
+  {
     OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: 1)])
   }
 

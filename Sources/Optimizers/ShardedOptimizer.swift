@@ -23,7 +23,8 @@ public protocol ShardedOptimizer<Element>: AnyObject {
   /// - Returns: what the ranks saw, the same on all. Where the gradient's norm is not finite
   ///   nothing has changed on any rank.
   func step(
-    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
+    learningRate: Double,
     model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
@@ -118,7 +119,9 @@ public protocol LayerStatisticsConsumer<Element>: ShardedOptimizer {
 /// What an optimizer can do beside stepping is asked for here alone.
 extension ShardedOptimizer {
   /// What keeps a window of gradients.
-  public var windowed: (any WindowedOptimizer<Element>)? { stepping as? any WindowedOptimizer<Element> }
+  public var windowed: (any WindowedOptimizer<Element>)? {
+    stepping as? any WindowedOptimizer<Element>
+  }
 
   /// What wants statistics of the layers.
   public var layerStatistics: (any LayerStatisticsConsumer<Element>)? {
@@ -131,7 +134,9 @@ extension ShardedOptimizer {
   }
 
   /// The optimizer itself, or the one that Levenberg and Marquardt's damping is wrapped around.
-  private var stepping: any ShardedOptimizer<Element> { (self as? LevenbergMarquardt<Element>)?.base ?? self }
+  private var stepping: any ShardedOptimizer<Element> {
+    (self as? LevenbergMarquardt<Element>)?.base ?? self
+  }
 }
 
 /// What an optimizer is between two steps.

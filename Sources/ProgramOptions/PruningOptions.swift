@@ -1,5 +1,6 @@
 import ArgumentParser
 import Pruning
+import TrainedModels
 import Training
 
 /// The options by which both programs say how weights are removed, each in its spelling: `--method`

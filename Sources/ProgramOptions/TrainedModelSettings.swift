@@ -2,6 +2,7 @@ import ArgumentParser
 import Formats
 import MPI
 import Networks
+import TrainedModels
 import Training
 
 /// What a program works on: a network that this package computes, and its data; or the files of any
@@ -41,9 +42,11 @@ package struct TrainedModelSettings: ParsableArguments {
     let rowCount: Int
     switch files.gradients {
     case .absent:
-      return try ForeignModel<Float>(weights: weights, gradients: nil, isRequired: isRequired, on: world)
+      return try ForeignModel<Float>(
+        weights: weights, gradients: nil, isRequired: isRequired, on: world)
     case .file(let path):
-      return try ForeignModel<Float>(weights: weights, gradients: path, isRequired: isRequired, on: world)
+      return try ForeignModel<Float>(
+        weights: weights, gradients: path, isRequired: isRequired, on: world)
     case .count(let count): rowCount = count
     }
     var model = model

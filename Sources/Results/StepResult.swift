@@ -1,4 +1,4 @@
-import Optimizers
+import MPI
 import Plots
 
 /// What one step costs with some number of ranks, measured or predicted.

@@ -4,6 +4,7 @@ import MPI
 import Networks
 import Optimizers
 import Sharding
+import TrainedModels
 
 /// A network's passes over the micro-batches of a step's batch: of each the same passes, with the
 /// same augmentation and the same dropouts, however often they are made.

@@ -4,6 +4,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Sharding
+import TrainedModels
 
 extension Checkpoint {
   /// The newest checkpoint of a run that is whole; nil where it has none at all. Collective.

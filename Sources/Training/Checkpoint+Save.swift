@@ -3,6 +3,7 @@ import Formats
 import Foundation
 import LinearAlgebra
 import MPI
+import TrainedModels
 
 extension Checkpoint {
   /// Saves a run: a new directory appears under the step's name when it is complete and on the

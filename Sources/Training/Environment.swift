@@ -1,6 +1,7 @@
 import Foundation
 import LinearAlgebra
 import MPI
+import TrainedModels
 
 /// Where a process of a run works, a line of `environment.jsonl`: of rank 0, but for the hosts.
 struct Environment: Encodable {

@@ -3,6 +3,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Optimizers
+import TrainedModels
 
 /// What K-FAC needs of a step's passes: the factors of its micro-batches, or samples of its layers.
 final class FactorGathering<Element: Scalar> {

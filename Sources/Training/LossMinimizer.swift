@@ -2,6 +2,7 @@ import LinearAlgebra
 import MPI
 import Optimizers
 import Sharding
+import TrainedModels
 
 /// What a step of a loss function has seen, the same on all ranks.
 public struct MinimizerStep: Sendable {
@@ -91,7 +92,8 @@ public final class LossMinimizer<Element: Scalar> {
   ///   left out.
   /// - Throws: what `lossAndGradient` throws, on this rank alone: the others wait for it, and the
   ///   job has to end.
-  public func step(learningRate: Double, _ lossAndGradient: LossAndGradient) throws -> MinimizerStep {
+  public func step(learningRate: Double, _ lossAndGradient: LossAndGradient) throws -> MinimizerStep
+  {
     let clock = PhaseClock(on: world)
     let loss = try clock.time(.gradient) {
       var losses: [Double] = []

@@ -1,11 +1,14 @@
+import Checkpoints
 import Formats
 import LinearAlgebra
+import MPI
 import Networks
 import Pruning
+import TrainedModels
 
 /// Which weights of a run are removed: the same on all ranks.
 struct Masks {
-  static let fileName = "masks.safetensors"
+  static let fileName = Checkpoint.masks
 
   /// All of the network; those prunable that have a mask.
   let tensors: [WeightTensor]
@@ -57,6 +60,15 @@ struct Masks {
       index, bytes in
       for (byte, i) in tensors[index].range.enumerated() { bytes[byte] = mask.isKept[i] ? 1 : 0 }
     }
+  }
+}
+
+extension Communicator {
+  /// Checks that all ranks have the same masks. Collective.
+  func requireSame(_ masks: Masks) throws {
+    var digest = Digest()
+    masks.mask.isKept.withUnsafeBytes { digest.add($0) }
+    try requireSame("the digest of the masks", digest.text)
   }
 }
 

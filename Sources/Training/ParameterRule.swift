@@ -1,7 +1,7 @@
 import Formats
-import Glibc
 import Networks
 import Optimizers
+import TrainedModels
 
 /// How the tensors that a pattern names are treated otherwise than the rest.
 public struct ParameterRule: Sendable, Equatable {
@@ -28,7 +28,7 @@ public struct ParameterRule: Sendable, Equatable {
     self.usesMFAC = usesMFAC
   }
 
-  package func matches(_ name: String) -> Bool { fnmatch(match, name, 0) == 0 }
+  package func matches(_ name: String) -> Bool { matchesPattern(name, match) }
 }
 
 extension ParameterRule: CustomStringConvertible {

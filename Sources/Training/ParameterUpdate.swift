@@ -12,7 +12,8 @@ final class ParameterUpdate<Element: Scalar> {
   private let own: Range<Int>
 
   init(
-    _ optimizer: any ShardedOptimizer<Element>, of parameters: Buffer<Element>, partition: CellPartition,
+    _ optimizer: any ShardedOptimizer<Element>, of parameters: Buffer<Element>,
+    partition: CellPartition,
     on world: Communicator
   ) {
     self.optimizer = optimizer

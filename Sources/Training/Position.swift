@@ -1,3 +1,5 @@
+import Checkpoints
+
 /// Where a run is between two steps, as its checkpoints have it.
 struct Position {
   /// Steps taken.

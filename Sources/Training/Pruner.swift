@@ -5,6 +5,7 @@ import Networks
 import Pruning
 import RandomNumbers
 import Sharding
+import TrainedModels
 
 /// Carries out a run's pruning plan between its steps.
 final class Pruner<Element: Scalar> {
@@ -125,7 +126,8 @@ final class Pruner<Element: Scalar> {
         weights, from: sparsity, to: sparsity, after: before, by: criterion, on: world)
       let dropped = stage.mask
       var scores = try start.withUnsafeBufferPointer {
-        try self.scores(for: regrowth.criterion, step: step, weights: temporary($0, Element.self), dropped, rows)
+        try self.scores(
+          for: regrowth.criterion, step: step, weights: temporary($0, Element.self), dropped, rows)
       }
       for i in scores.indices {
         // What has just been dropped comes back only where nothing else is left.
@@ -248,7 +250,8 @@ final class Pruner<Element: Scalar> {
       return sums.all.map(abs)
     case .marginal:
       return try BrainSurgeon(
-        rows: rows!, partition: partition, weights: temporary(weights, Float.self), damping: pruning.gradients.damping,
+        rows: rows!, partition: partition, weights: temporary(weights, Float.self),
+        damping: pruning.gradients.damping,
         gradientScale: 1, isBlockwise: pruning.method.isBlockwise, rank: world.rank
       ).coordinates(removing: dropped.isKept.map { !$0 }, on: world).map(\.gain)
     }

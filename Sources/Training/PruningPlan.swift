@@ -1,5 +1,6 @@
 import Foundation
 import Pruning
+import TrainedModels
 
 /// How a run removes weights while it trains: more and more of them, or always as many, but others.
 public struct PruningPlan: Sendable, Equatable {

@@ -55,7 +55,8 @@ final class RunDirectory {
     }
     events =
       try plan.tensorboard
-      ? EventFile(in: "\(path)/tensorboard", afterStep: environment.fromStep) : nil
+      ? EventFile(
+        in: "\(path)/tensorboard", afterStep: environment.fromStep, host: hostName()) : nil
     let starts = try GrowingFile("\(path)/environment.jsonl")!
     try starts.goOn(afterLinesWithin: environmentBefore)
     try starts.append(Self.line(environment))

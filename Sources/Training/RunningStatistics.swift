@@ -34,7 +34,8 @@ final class RunningStatistics<Element: Scalar> {
   }
 
   /// The statistics [s] of the next micro-batch, to be written.
-  func begin(microBatch: Int, on world: Communicator) throws -> UnsafeMutableBufferPointer<Element> {
+  func begin(microBatch: Int, on world: Communicator) throws -> UnsafeMutableBufferPointer<Element>
+  {
     try reduction.begin(microBatch: microBatch, on: world)
   }
 

@@ -1,7 +1,9 @@
 import Datasets
+import Formats
 import LinearAlgebra
 import MPI
 import Optimizers
+import TrainedModels
 
 extension Trainer {
   /// Says on rank 0 what a step and the whole run will take, by steps that are measured at learning

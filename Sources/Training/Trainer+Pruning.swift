@@ -1,3 +1,4 @@
+import Checkpoints
 import Curvature
 import Formats
 import LinearAlgebra
@@ -5,6 +6,7 @@ import MPI
 import Optimizers
 import Pruning
 import Sharding
+import TrainedModels
 
 extension Trainer {
   /// Removes weights before the next step, or takes others back, where the plan says so: parameters
@@ -98,7 +100,8 @@ extension TrainingPlan {
   /// What masks, and the events in which they change, take beside the run: an optimizer's window is
   /// there twice while it loses columns.
   func pruningMemory<Element: Scalar>(
-    of scalar: Element.Type, _ groups: ParameterGroups, _ partition: CellPartition, on world: Communicator
+    of scalar: Element.Type, _ groups: ParameterGroups, _ partition: CellPartition,
+    on world: Communicator
   ) throws -> MemoryPlan {
     let d = network.layout.count
     // What is kept, and what stays zero.

@@ -6,6 +6,7 @@ import MPI
 import Networks
 import Optimizers
 import Sharding
+import TrainedModels
 
 /// Gradients that were not finite in too many steps one after another.
 public struct NonFiniteGradients: SharedError, CustomStringConvertible {
@@ -99,7 +100,8 @@ public final class Trainer<Element: Scalar> {
     let groups = try world.agree { try plan.parameterGroups(staysZero: masks?.removed) }
     self.groups = groups
     func memory(_ plan: TrainingPlan) throws -> MemoryPlan {
-      try plan.memory(of: Element.self, groups: groups, hasMasks: masks != nil, partition: partition, on: world)
+      try plan.memory(
+        of: Element.self, groups: groups, hasMasks: masks != nil, partition: partition, on: world)
     }
     let needed = try world.agree { try memory(plan) }
     progress.say(try plan.summary(partition, groups, masks, needed))
@@ -136,7 +138,8 @@ public final class Trainer<Element: Scalar> {
   /// Gives the run its state: that of a checkpoint, or at the first step, the same on all ranks.
   /// Collective.
   private static func start(
-    _ state: RunState<Element>, _ plan: TrainingPlan, _ groups: ParameterGroups, _ checkpoint: Checkpoint?,
+    _ state: RunState<Element>, _ plan: TrainingPlan, _ groups: ParameterGroups,
+    _ checkpoint: Checkpoint?,
     on world: Communicator
   ) throws {
     let (parameters, statistics) = (state.parameters.all, state.statistics.all)

@@ -3,6 +3,7 @@ import LinearAlgebra
 import MPI
 import Optimizers
 import Sharding
+import TrainedModels
 
 extension TrainingPlan {
   /// Where the trained network goes.

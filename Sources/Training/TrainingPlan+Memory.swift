@@ -4,6 +4,7 @@ import MPI
 import Networks
 import Optimizers
 import Sharding
+import TrainedModels
 
 extension TrainingPlan {
   /// What the run will hold on this rank.

@@ -4,6 +4,7 @@ import MPI
 import Networks
 import Optimizers
 import Sharding
+import TrainedModels
 
 /// What a step leaves behind, the same on all ranks but for the seconds.
 package struct StepRecord {
@@ -41,8 +42,10 @@ package final class TrainingStep<Element: Scalar> {
   private let world: Communicator
 
   init(
-    network: Network<Element>, parameters: Buffer<Element>, statistics: RunningStatistics<Element>, seed: UInt64,
-    optimizer: any ShardedOptimizer<Element>, factors: FactorGathering<Element>?, examples: any Examples, loss: Loss,
+    network: Network<Element>, parameters: Buffer<Element>, statistics: RunningStatistics<Element>,
+    seed: UInt64,
+    optimizer: any ShardedOptimizer<Element>, factors: FactorGathering<Element>?,
+    examples: any Examples, loss: Loss,
     microBatches: Partition, partition: CellPartition, on world: Communicator
   ) {
     (self.network, self.statistics, self.factors) = (network, statistics, factors)
@@ -106,7 +109,8 @@ package final class TrainingStep<Element: Scalar> {
       let change = try batch.meanLoss(clock: clock) - loss
       optimizer.changePredicting?.adapt(toChange: change)
       // A change within the rounding of the two losses says nothing; λ takes it as it comes.
-      ratio = change.magnitude > loss.magnitude * Double(Element.ulpOfOne) ? change / predicted : nil
+      ratio =
+        change.magnitude > loss.magnitude * Double(Element.ulpOfOne) ? change / predicted : nil
     }
     return StepRecord(
       loss: loss, outcome: outcome, reductionRatio: ratio, requests: requests, clock: clock)

@@ -7,6 +7,7 @@ import ProgramOptions
 import Pruning
 import RandomNumbers
 import Sharding
+import TrainedModels
 import Training
 
 /// Times the static algorithm: scores of all weights and the joint update, over any number of

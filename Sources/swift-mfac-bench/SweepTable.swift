@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 import Optimizers
 import Plots
 import Results

@@ -5,6 +5,7 @@ import Networks
 import Optimizers
 import Results
 import Sharding
+import TrainedModels
 import Training
 
 /// Steps of a problem on this run's ranks, on random data.

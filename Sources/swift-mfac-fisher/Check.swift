@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import ProgramOptions
+import TrainedModels
 import Training
 
 struct Check: ParsableCommand {

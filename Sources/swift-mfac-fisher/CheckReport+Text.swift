@@ -1,6 +1,8 @@
 import Curvature
+import Formats
 import Foundation
 import LinearAlgebra
+import Networks
 import Training
 
 /// The report for people.

@@ -3,6 +3,7 @@ import Formats
 import Foundation
 import LinearAlgebra
 import Networks
+import TrainedModels
 import Training
 
 /// What a check has found, as a table and as JSON.

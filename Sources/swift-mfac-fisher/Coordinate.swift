@@ -1,4 +1,5 @@
 import Formats
+import TrainedModels
 import Training
 
 /// A place in the vector of a model's weights.

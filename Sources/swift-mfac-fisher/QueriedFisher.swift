@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import Pruning
 import Sharding
+import TrainedModels
 import Training
 
 /// The matrix of a model, and where its answers go.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Formats
 import ProgramOptions
+import TrainedModels
 import Training
 
 struct Product: InverseQuery {

@@ -1,5 +1,6 @@
 import Formats
 import MPI
+import TrainedModels
 import Training
 
 /// Vectors [k, d] of a model's weights, in a file of the form that gradients have.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ProgramOptions
 import Pruning
+import TrainedModels
 import Training
 
 /// Everything that can be set.

@@ -1,4 +1,5 @@
 import Curvature
+import Formats
 import Foundation
 import LinearAlgebra
 import MPI
@@ -6,6 +7,7 @@ import Networks
 import Pruning
 import Results
 import Sharding
+import TrainedModels
 import Training
 
 /// The journey of a pruned network: its weights, what each is worth, the mask, the weights that are

@@ -1,5 +1,6 @@
 import Formats
 import Pruning
+import TrainedModels
 import Training
 
 /// What was pruned, and what it cost.

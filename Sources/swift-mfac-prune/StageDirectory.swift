@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import ProgramOptions
 import Pruning
+import TrainedModels
 import Training
 
 /// What is known of a stage of pruning that is done, beside its weights and masks.
@@ -97,7 +98,8 @@ final class StageDirectory {
 
   /// Saves a stage. Collective.
   func save(
-    _ weights: Buffer<Float>, of model: any TrainedModel<Float>, _ mask: Mask, of tensors: [WeightTensor],
+    _ weights: Buffer<Float>, of model: any TrainedModel<Float>, _ mask: Mask,
+    of tensors: [WeightTensor],
     slices: [Range<Int>], dense: Report.Quality?, stages: [Report.Stage], seconds: Report.Seconds,
     on world: Communicator
   ) throws {

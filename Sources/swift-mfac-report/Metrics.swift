@@ -1,6 +1,7 @@
 import Formats
 import Foundation
-import Optimizers
+import MPI
+import TrainedModels
 
 /// The numbers of `metrics.jsonl`, by columns; NaN where a number is null or there is none.
 struct Metrics {

@@ -1,4 +1,4 @@
-import Optimizers
+import MPI
 import Plots
 import Results
 

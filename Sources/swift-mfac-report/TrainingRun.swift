@@ -1,6 +1,5 @@
 import Formats
 import Foundation
-import Optimizers
 
 /// A run of `swift-mfac-train`, as its directory tells it.
 struct TrainingRun {

@@ -65,7 +65,8 @@ struct OptimizerSettings: ParsableArguments {
     }
     try require(momentum >= 0 && Float(momentum) < 1, "--momentum", "in [0, 1)", momentum)
     try require(
-      weightDecay >= 0 && Float(weightDecay).isFinite, "--weight-decay", "≥ 0 and finite", weightDecay)
+      weightDecay >= 0 && Float(weightDecay).isFinite, "--weight-decay", "≥ 0 and finite",
+      weightDecay)
     if let clipNorm {
       try require(clipNorm > 0 && clipNorm.isFinite, "--clip-norm", "> 0 and finite", clipNorm)
     }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ProgramOptions
 import Pruning
+import TrainedModels
 import Training
 
 /// Masks, and how they change while the run goes on.

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct KFACLoadTests {
   /// One rank alone does once all that is predicted, however layers are solved; two share it out.
-  @Test(arguments: [KFACConfiguration.Solver.factors(.cholesky), .conjugateGradients(.init())], [1, 2])
+  @Test(
+    arguments: [KFACConfiguration.Solver.factors(.cholesky), .conjugateGradients(.init())], [1, 2])
   func ranksShareTheWorkOnLayers(solver: KFACConfiguration.Solver, ranks: Int) {
     let shapes = [
       KroneckerShape(inputs: 20, hasBias: true, outputs: 7, positions: 2, axis: .expand),

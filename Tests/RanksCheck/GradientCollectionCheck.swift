@@ -3,6 +3,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Sharding
+import TrainedModels
 import Training
 
 /// Rows collected on all ranks against the network's own gradients, bit for bit: batch-norms on

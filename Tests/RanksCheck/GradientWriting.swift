@@ -6,6 +6,7 @@ import MPI
 import Networks
 import ProgramOptions
 import Sharding
+import TrainedModels
 import Training
 
 /// Writes rows of gradients of a network on the digits, as another framework would: `.safetensors`

@@ -16,7 +16,8 @@ struct Stepper {
   private let world: Communicator
 
   init(
-    _ make: (CellPartition, Int) -> any ShardedOptimizer<Float>, _ start: [Float], on world: Communicator
+    _ make: (CellPartition, Int) -> any ShardedOptimizer<Float>, _ start: [Float],
+    on world: Communicator
   ) {
     let partition = CellPartition(Cells(parameterCount: start.count), over: world.size)
     optimizer = make(partition, world.rank)
@@ -106,13 +107,15 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let sgd = Stepper(
     {
       SGD<Float>(
-        momentum: Double(momentum), weightDecay: .coupled(Double(decay)), clipNorm: clip, groups: groups,
+        momentum: Double(momentum), weightDecay: .coupled(Double(decay)), clipNorm: clip,
+        groups: groups,
         measuresDirection: true, partition: $0, rank: $1)
     }, w, on: world)
   let adamw = Stepper(
     {
       AdamW<Float>(
-        weightDecay: .decoupled(Double(decay)), clipNorm: clip, groups: groups, measuresDirection: true,
+        weightDecay: .decoupled(Double(decay)), clipNorm: clip, groups: groups,
+        measuresDirection: true,
         partition: $0, rank: $1)
     }, w, on: world)
   var v = [Float](repeating: 0, count: d)
@@ -247,7 +250,8 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
     let zero = [Float](repeating: 0, count: d)
     var rows: [[Double]] = []
     var length = 0.0
-    let mfac = Stepper({ ShardedMFAC<Float>(configuration, partition: $0, rank: $1) }, zero, on: world)
+    let mfac = Stepper(
+      { ShardedMFAC<Float>(configuration, partition: $0, rank: $1) }, zero, on: world)
     for t in 0..<14 {
       mfac.parameters.all.update(repeating: 0)
       let given = gradient(t, d)

@@ -1,6 +1,7 @@
 import Foundation
 import Support
 import Testing
+import TrainedModels
 import Training
 
 /// The memory that a process may still take, by files as Linux writes them.

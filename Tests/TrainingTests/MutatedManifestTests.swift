@@ -1,3 +1,4 @@
+import Checkpoints
 import Formats
 import Mutations
 import Testing

@@ -3,6 +3,7 @@ import Foundation
 import LinearAlgebra
 import Networks
 import Testing
+import TrainedModels
 import Training
 
 /// ResNet-20 from a public checkpoint, against what PyTorch computed from it in double precision.

@@ -66,7 +66,8 @@ extension KFAC {
 
   /// What each rank sends, and does, in a step.
   static func load(
-    _ configuration: KFACConfiguration, _ context: OptimizerContext<Element>, _ measured: MeasuredSteps
+    _ configuration: KFACConfiguration, _ context: OptimizerContext<Element>,
+    _ measured: MeasuredSteps
   ) -> OptimizerLoad {
     let (layers, microBatches, partition) = (
       context.layers, context.microBatches, context.partition

@@ -21,7 +21,8 @@ extension KFAC {
   /// v ← μv + (1 − μ)u, or v ← μv + g outside the layers; δ = −ηv.
   private func fixedChange(_ parameters: borrowing MutableSpan<Element>, learningRate: Double) {
     let slice = gradient.parameters
-    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
+    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(
+      learningRate: learningRate, decay: configuration.weightDecay)
     let momentum = Element(configuration.momentum)
     let (u, v) = (direction.pointer, velocity.pointer)
     for cell in slice.cells.indices {
@@ -55,7 +56,8 @@ extension KFAC {
     _ parameters: borrowing MutableSpan<Element>, rate: Double, momentum: Double
   ) {
     let slice = gradient.parameters
-    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: rate, decay: configuration.weightDecay)
+    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(
+      learningRate: rate, decay: configuration.weightDecay)
     let (u, v) = (direction.pointer, velocity.pointer)
     let (rate, momentum) = (Element(rate), Element(momentum))
     for cell in slice.cells.indices {
@@ -102,7 +104,8 @@ extension KFAC {
 
   /// Of slices: every rank is given the whole vectors.
   private func formOf(
-    _ slices: [UnsafeBufferPointer<Element>], _ model: QuadraticModel<Element>?, on world: Communicator,
+    _ slices: [UnsafeBufferPointer<Element>], _ model: QuadraticModel<Element>?,
+    on world: Communicator,
     clock: PhaseClock
   ) throws -> [Double] {
     guard let model else { preconditionFailure("a step of K-FAC without a model of the loss") }
@@ -132,7 +135,8 @@ extension KFAC: DampedOptimizer {
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func quadraticForm(
-    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?, on world: Communicator,
+    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?,
+    on world: Communicator,
     clock: PhaseClock
   ) throws -> Double {
     let square = try clock.time(.sum) {

@@ -165,7 +165,9 @@ extension KFACConfiguration: LayerStatisticsConfiguration, MemorySavingConfigura
       dampingRule)
   }
 
-  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
+    -> OptimizerLoad
+  {
     KFAC<Element>.load(self, context, measured)
   }
 

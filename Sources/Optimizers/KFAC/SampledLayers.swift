@@ -28,7 +28,8 @@ final class SampledLayers<Element: Scalar> {
 
   /// Collective.
   init(
-    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
+    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer],
+    microBatches: Partition,
     slices: [Range<Int>], on world: Communicator
   ) {
     self.settings = settings
@@ -43,7 +44,8 @@ final class SampledLayers<Element: Scalar> {
 
   /// Bytes that it holds on a rank, without the samples.
   static func bytes(
-    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition,
+    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer],
+    microBatches: Partition,
     parameters: Int, rank: Int
   ) -> Int {
     // r, p and its image, half a product, and x.
@@ -57,7 +59,8 @@ final class SampledLayers<Element: Scalar> {
 
   /// What each rank sends for one product of each layer.
   static func traffic(
-    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer], microBatches: Partition
+    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer],
+    microBatches: Partition
   ) -> [[Traffic]] {
     layers.map { layer in
       let sums = LayerCurvature<Element>.sumCount(layer.shape, settings.operation)

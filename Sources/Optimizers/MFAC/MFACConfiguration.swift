@@ -106,17 +106,22 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
   }
 
   public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
-    ShardedMFAC<Element>.bytes(self, groups: context.groups, partition: context.partition, rank: rank)
+    ShardedMFAC<Element>.bytes(
+      self, groups: context.groups, partition: context.partition, rank: rank)
       + LevenbergMarquardt<Element>.bytes(dampingRule, context, rank: rank)
   }
 
-  public func bytesWhileColumnsChange<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
+  public func bytesWhileColumnsChange<Element>(_ context: OptimizerContext<Element>, rank: Int)
+    -> Int
+  {
     let levels = context.partition.cells.leaves.trailingZeroBitCount
     return bytes(context, rank: rank) + 8 * (2 * levels + 2) * window * window
   }
 
   /// A row of the Gram matrix, and the gradient's norm.
-  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
+    -> OptimizerLoad
+  {
     OptimizerLoad(traffic: [.sum: TreeSum.traffic(over: context.partition, width: window + 1)])
   }
 

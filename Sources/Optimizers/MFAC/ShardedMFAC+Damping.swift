@@ -31,7 +31,8 @@ extension ShardedMFAC: DampedOptimizer {
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func quadraticForm(
-    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?, on world: Communicator,
+    of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?,
+    on world: Communicator,
     clock: PhaseClock
   ) throws -> Double {
     let own = compact(change)

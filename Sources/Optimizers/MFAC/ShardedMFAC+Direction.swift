@@ -77,7 +77,8 @@ extension ShardedMFAC {
     updated: (Range<Int>) throws -> Void
   ) rethrows {
     let slice = gradient.parameters
-    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
+    let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(
+      learningRate: learningRate, decay: configuration.weightDecay)
     let momentum = Element(configuration.momentum)
     let (u, v) = (direction.pointer, velocity.pointer)
     for cell in cells {

@@ -8,7 +8,8 @@ extension ShardedMFAC {
   /// A step of one of four kinds: it inserts its gradient or not, and takes its direction from the
   /// window or along its own gradient.
   func stepBetween(
-    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
+    learningRate: Double,
     on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let inserts = stepsTaken % configuration.insertEvery == 0

@@ -75,7 +75,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
+    learningRate: Double,
     model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {

@@ -61,7 +61,9 @@ struct WindowColumns {
   private func parameter(of column: Int) -> Int32 { parameters?[column] ?? Int32(column) }
 
   /// `columns[k] = x[parameter of column k]`.
-  func gather<Element: Scalar>(_ x: UnsafeBufferPointer<Element>, into columns: UnsafeMutableBufferPointer<Element>) {
+  func gather<Element: Scalar>(
+    _ x: UnsafeBufferPointer<Element>, into columns: UnsafeMutableBufferPointer<Element>
+  ) {
     check(x.count, columns.count)
     for (k, i) in parameters!.enumerated() { columns[k] = x[Int(i)] }
   }

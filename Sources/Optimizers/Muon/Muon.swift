@@ -64,7 +64,8 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func step(
-    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>, learningRate: Double,
+    _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
+    learningRate: Double,
     model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock,
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
@@ -76,7 +77,8 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
     try clock.time(.update) {
       let slice = self.gradient.parameters
       slice.clearZeros(of: update.all)
-      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(learningRate: learningRate, decay: configuration.weightDecay)
+      let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(
+        learningRate: learningRate, decay: configuration.weightDecay)
       for (index, cell) in slice.cells.enumerated() {
         for piece in slice.pieces(ofCell: index) {
           let (rate, remainder) = (Element(steps[piece.group].rate), steps[piece.group].remainder)
@@ -284,7 +286,8 @@ struct NewtonSchulz<Element: Scalar> {
 
   static func bytes(for shapes: [(rows: Int, columns: Int)]) -> Int {
     let order = shapes.map { min($0.rows, $0.columns) }.max() ?? 0
-    return MemoryLayout<Element>.stride * ((shapes.map { $0.rows * $0.columns }.max() ?? 0) + 2 * order * order)
+    return MemoryLayout<Element>.stride
+      * ((shapes.map { $0.rows * $0.columns }.max() ?? 0) + 2 * order * order)
   }
 
   /// Replaces X by the orthogonalised X, times √max(1, rows/columns).
@@ -381,11 +384,14 @@ extension MuonConfiguration: OptimizerConfiguration {
     let slice = ParameterSlice(
       context.partition, rank: rank, groups: layout.groups(context.groups))
     let owned = layout.owned(by: rank)
-    return MemoryLayout<Element>.stride * (3 * slice.count + slice.countOutside + owned.reduce(0) { $0 + $1.count })
+    return MemoryLayout<Element>.stride
+      * (3 * slice.count + slice.countOutside + owned.reduce(0) { $0 + $1.count })
       + NewtonSchulz<Element>.bytes(for: owned.map(\.shape)) + slice.bytes
   }
 
-  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad {
+  public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
+    -> OptimizerLoad
+  {
     let layout = Muon<Element>.Layout(self, context)
     let ranks = context.partition.ranks
     var load = OptimizerLoad(traffic: [

@@ -69,7 +69,8 @@ public final class GradientCollection<Element: Scalar> {
     let vectors = examplesPerRow > capacity ? 2 : 1
     return MemoryPlan(
       gradients: kept,
-      vectors: MemoryLayout<Element>.stride * vectors * network.layout.count + RowExchange<Element>.bytes(slices, rank: rank)
+      vectors: MemoryLayout<Element>.stride * vectors * network.layout.count
+        + RowExchange<Element>.bytes(slices, rank: rank)
         + ExampleBuffer<Element>.bytes(examples, capacity: capacity),
       activations: try Network<Element>.bytes(for: network, maximumBatch: capacity))
   }
@@ -121,7 +122,8 @@ public final class GradientCollection<Element: Scalar> {
 
   /// Makes `row` this row; returns the sum of its losses.
   private func compute(
-    row index: Int, _ parameters: UnsafeBufferPointer<Element>, _ state: UnsafeBufferPointer<Element>
+    row index: Int, _ parameters: UnsafeBufferPointer<Element>,
+    _ state: UnsafeBufferPointer<Element>
   ) -> Double {
     let batch = batches.indices(step: index)
     let scale = 1 / Element(batch.count * network.positions)

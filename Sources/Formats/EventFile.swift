@@ -1,4 +1,3 @@
-import Formats
 import Foundation
 
 /// A file of scalars that TensorBoard shows.
@@ -9,23 +8,25 @@ import Foundation
 ///
 /// tensorflow/core/lib/io/record_writer.cc, tensorflow/core/util/event.proto and
 /// tensorflow/core/framework/summary.proto.
-final class EventFile {
+package final class EventFile {
   private static let prefix = "events.out.tfevents."
   private let file: GrowingFile
 
   /// Starts a file of its own in the directory. Of what the files before it say, TensorBoard
   /// forgets that of steps after `step`.
   ///
-  /// - Parameter step: steps taken so far.
+  /// - Parameters:
+  ///   - step: steps taken so far.
+  ///   - host: this machine's name.
   /// - Throws: `InputError` where it cannot be made or written.
-  init(in directory: String, afterStep step: Int) throws {
+  package init(in directory: String, afterStep step: Int, host: String) throws {
     try AtomicFile.makeDirectories(directory)
     // They are read in the order of their names, and clocks of hosts differ.
     let newest = try Self.names(in: directory).compactMap {
       Int($0.dropFirst(Self.prefix.count).prefix { $0.isNumber })
     }.max()
     let seconds = max(Int(Date().timeIntervalSince1970), (newest ?? 0) + 1)
-    let path = "\(directory)/\(Self.prefix)\(padded(seconds, 10)).\(hostName()).\(getpid())"
+    let path = "\(directory)/\(Self.prefix)\(padded(seconds, 10)).\(host).\(getpid())"
     guard let file = try GrowingFile(path, mustBeNew: true) else {
       throw InputError(path, "is there already")
     }
@@ -55,7 +56,9 @@ final class EventFile {
   /// `metrics.jsonl`.
   ///
   /// - Throws: as `GrowingFile.append`.
-  func append(_ scalars: [(tag: String, value: Double)], step: Int) throws(InputError) {
+  package func append(
+    _ scalars: [(tag: String, value: Double)], step: Int
+  ) throws(InputError) {
     guard !scalars.isEmpty else { return }
     var summary = ProtocolBuffer()
     for (tag, value) in scalars {
@@ -67,7 +70,7 @@ final class EventFile {
     try append(step: step) { $0.add(field: 5, message: summary) }
   }
 
-  func synchronize() throws(InputError) { try file.synchronize() }
+  package func synchronize() throws(InputError) { try file.synchronize() }
 
   /// Appends an event.
   private func append(

@@ -2,21 +2,21 @@ import Foundation
 
 extension Manifest {
   /// A setting that has another value now.
-  struct Difference: CustomStringConvertible {
-    let key: String
-    let stored: String
-    let now: String
+  package struct Difference: CustomStringConvertible {
+    package let key: String
+    package let stored: String
+    package let now: String
 
-    var description: String { "--\(key) is \(now), and was \(stored)" }
+    package var description: String { "--\(key) is \(now), and was \(stored)" }
   }
 
   /// The settings that say something else than the checkpoint's.
-  func differences(from configuration: String) -> [Difference] {
+  package func differences(from configuration: String) -> [Difference] {
     Self.differences(from: settings, to: configuration)
   }
 
   /// The settings that two runs do not have in common, but for those of files and of what is shown.
-  static func differences(from stored: String, to now: String) -> [Difference] {
+  package static func differences(from stored: String, to now: String) -> [Difference] {
     let other: Set = [
       "run-directory", "progress", "log-view", "tensorboard", "spectrum-every", "save-every-steps",
       "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",

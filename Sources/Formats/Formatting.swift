@@ -1,7 +1,7 @@
 import Foundation
 
 /// A number of bytes for people: three digits and a binary unit.
-func formatBytes(_ bytes: Int) -> String {
+package func formatBytes(_ bytes: Int) -> String {
   var value = Double(bytes)
   for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
     if value < 1000 || unit == "TiB" {

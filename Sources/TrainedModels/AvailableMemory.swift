@@ -56,7 +56,8 @@ private func number(in path: String, after key: String = "") -> Int? {
   }
 }
 
-func lines(of path: String) -> [Substring] {
+/// The lines of one of the system's files; none where it cannot be read.
+package func lines(of path: String) -> [Substring] {
   guard let file = fopen(path, "r") else { return [] }
   defer { fclose(file) }
   var bytes = [UInt8](repeating: 0, count: 1 << 16)

@@ -1,6 +1,5 @@
 import Curvature
 import LinearAlgebra
-import Networks
 
 /// How far the Kronecker factors of a network's layers are from the exact blocks of its curvature,
 /// on a few examples, in double precision: the network as it predicts, batch-norms on their running

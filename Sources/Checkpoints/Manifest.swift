@@ -1,11 +1,10 @@
-import Checkpoints
 import Formats
 import Sharding
 
 /// The record of a checkpoint: where the run was, and what its files must be. It is written last,
 /// and ends with the digest of all that stands before.
 public struct Manifest: Codable, Sendable, Equatable {
-  static let fileName = "manifest.json"
+  package static let fileName = "manifest.json"
 
   /// A file of the checkpoint.
   public struct File: Codable, Sendable, Equatable {
@@ -19,8 +18,12 @@ public struct Manifest: Codable, Sendable, Equatable {
     /// cells.
     public var cells: [Int]?
 
+    package init(name: String, bytes: Int, sha256: String) {
+      (self.name, self.bytes, self.sha256) = (name, bytes, sha256)
+    }
+
     /// The kind of tensors in it, such as `window`.
-    var family: Substring { name.prefix { $0 != "-" && $0 != "." } }
+    package var family: Substring { name.prefix { $0 != "-" && $0 != "." } }
   }
 
   /// The form of checkpoints; there is but one so far.
@@ -69,13 +72,48 @@ public struct Manifest: Codable, Sendable, Equatable {
   public var programSha256: String
   /// All but the manifest itself.
   public var files: [File]
+
+  /// Records a run between two steps.
+  package init(
+    step: Int, epoch: Int, batchInEpoch: Int, learningRate: Double, isEvaluated: Bool,
+    skippedInARow: Int, seconds: Double, trainingSeconds: Double, metricsBytes: Int,
+    parameterCount: Int, cellSize: Int, cellCount: Int, hasWindow: Bool,
+    initialSparsity:
+      Double? = nil, optimizer: [String: Double], settings: String, settingsSha256: String,
+    network: String, trainingData: String, coreType: String, programSha256: String,
+    files:
+      [File]
+  ) {
+    self.step = step
+    self.epoch = epoch
+    self.batchInEpoch = batchInEpoch
+    self.learningRate = learningRate
+    self.isEvaluated = isEvaluated
+    self.skippedInARow = skippedInARow
+    self.seconds = seconds
+    self.trainingSeconds = trainingSeconds
+    self.metricsBytes = metricsBytes
+    self.parameterCount = parameterCount
+    self.cellSize = cellSize
+    self.cellCount = cellCount
+    self.hasWindow = hasWindow
+    self.initialSparsity = initialSparsity
+    self.optimizer = optimizer
+    self.settings = settings
+    self.settingsSha256 = settingsSha256
+    self.network = network
+    self.trainingData = trainingData
+    self.coreType = coreType
+    self.programSha256 = programSha256
+    self.files = files
+  }
 }
 
 extension Manifest {
   private static let digestKey = "manifest_sha256"
 
   /// The text of the file.
-  func text() throws -> String { try SealedJSON.text(of: self, digest: Self.digestKey) }
+  package func text() throws -> String { try SealedJSON.text(of: self, digest: Self.digestKey) }
 
   /// - Throws: `InputError` naming the file, where it is not one that `text` has made.
   package init(text bytes: [UInt8], file: String) throws(InputError) {
@@ -108,8 +146,8 @@ extension Manifest {
     try require(Set(names).count == names.count, "a file twice")
     try require(names.contains(Checkpoint.model), "no \(Checkpoint.model)")
     try require(
-      names.contains(Masks.fileName) == (initialSparsity != nil),
-      "an initial_sparsity without \(Masks.fileName), or the reverse,")
+      names.contains(Checkpoint.masks) == (initialSparsity != nil),
+      "an initial_sparsity without \(Checkpoint.masks), or the reverse,")
     try require(
       names.contains(Checkpoint.curvature) == hasWindow,
       "has_window \(hasWindow) with these files")

@@ -14,12 +14,13 @@ import Sharding
 /// How cells are grouped into files is all that the number of ranks decides: any number of ranks
 /// reads it.
 public struct Checkpoint: Sendable {
-  static let model = "model.safetensors"
-  static let curvature = "curvature.safetensors"
+  package static let model = "model.safetensors"
+  package static let curvature = "curvature.safetensors"
+  package static let masks = "masks.safetensors"
   /// The family of files of what only some ranks have: by the rank that saved it.
-  static let placed = "factors"
+  package static let placed = "factors"
   /// Those that are not by cells.
-  static let whole = [model, curvature, Masks.fileName]
+  static let whole = [model, curvature, masks]
 
   /// Its directory.
   public let path: String
@@ -40,7 +41,7 @@ public struct Checkpoint: Sendable {
     manifest = try Manifest(text: try file.read(0..<file.count), file: file.path)
   }
 
-  func path(of file: Manifest.File) -> String { "\(path)/\(file.name)" }
+  package func path(of file: Manifest.File) -> String { "\(path)/\(file.name)" }
 
   /// Checks that a file is, byte for byte, the one that was written.
   ///

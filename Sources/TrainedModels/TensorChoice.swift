@@ -1,3 +1,4 @@
+import Glibc
 import Networks
 import Pruning
 
@@ -55,6 +56,12 @@ public struct TensorChoice: Sendable, Equatable {
   }
 
   private static func matches(_ name: String, _ patterns: [String]) -> Bool {
-    patterns.contains { ParameterRule(match: $0).matches(name) }
+    patterns.contains { matchesPattern(name, $0) }
   }
+}
+
+/// Whether a whole name is of a shell's pattern: `*` is any text, points included, `?` any
+/// character, `[a-c]` one of these.
+package func matchesPattern(_ name: String, _ pattern: String) -> Bool {
+  fnmatch(pattern, name, 0) == 0
 }

@@ -1,4 +1,5 @@
 import Datasets
+import Formats
 import LinearAlgebra
 import MPI
 
@@ -21,15 +22,6 @@ extension Communicator {
     digest.add(UnsafeRawBufferPointer(parameters))
     digest.add(UnsafeRawBufferPointer(state))
     try requireSame("the digest of the weights", digest.text)
-  }
-}
-
-extension Communicator {
-  /// Checks that all ranks have the same masks. Collective.
-  func requireSame(_ masks: Masks) throws {
-    var digest = Digest()
-    masks.mask.isKept.withUnsafeBytes { digest.add($0) }
-    try requireSame("the digest of the masks", digest.text)
   }
 }
 

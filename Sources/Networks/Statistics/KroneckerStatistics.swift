@@ -1,6 +1,5 @@
 import Curvature
 import LinearAlgebra
-import Networks
 
 /// Gathers the sums of all layers' factors from passes over micro-batches.
 ///

@@ -46,7 +46,7 @@ extension NetworkDescription {
   }
 
   /// Writes the same to a file that is not known by its name yet.
-  func writeWeights<Element: Scalar>(
+  package func writeWeights<Element: Scalar>(
     _ parameters: UnsafeMutableBufferPointer<Element>, state: UnsafeMutableBufferPointer<Element>,
     to file: OutputFile
   ) throws(InputError) {

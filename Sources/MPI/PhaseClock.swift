@@ -1,5 +1,3 @@
-import MPI
-
 /// The parts of a training step that are timed apart, and between steps spectra, evaluation, with
 /// the network that it saves, and checkpoints.
 public enum Phase: String, CaseIterable, Sendable {

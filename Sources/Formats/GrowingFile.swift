@@ -2,11 +2,11 @@ import Formats
 import Glibc
 
 /// A file that grows by whole records: one that cannot be written waits, and goes before the next.
-final class GrowingFile {
-  let path: String
+package final class GrowingFile {
+  package let path: String
   private let descriptor: Int32
   /// Bytes of whole records.
-  private(set) var length = 0
+  package private(set) var length = 0
   private var pending: [UInt8] = []
 
   /// Opens a file, or makes it; what is in it is written over from its start.
@@ -14,7 +14,7 @@ final class GrowingFile {
   /// - Parameter mustBeNew: refuse one that is there.
   /// - Returns: nil where one is there that must not be.
   /// - Throws: `InputError` where it cannot be made.
-  init?(_ path: String, mustBeNew: Bool = false) throws(InputError) {
+  package init?(_ path: String, mustBeNew: Bool = false) throws(InputError) {
     self.path = path
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (mustBeNew ? O_EXCL : 0), 0o666)
     if descriptor < 0 {
@@ -26,7 +26,7 @@ final class GrowingFile {
   deinit { if descriptor >= 0 { close(descriptor) } }
 
   /// Goes on after the whole lines in the first bytes of the file; what follows them is cut off.
-  func goOn(afterLinesWithin bytes: Int) throws(InputError) {
+  package func goOn(afterLinesWithin bytes: Int) throws(InputError) {
     length = endOfLines(within: bytes)
     guard ftruncate(descriptor, length) == 0 else {
       throw .system(path, "cannot be cut at byte \(length)")
@@ -46,13 +46,13 @@ final class GrowingFile {
   /// Appends a record.
   ///
   /// - Throws: `InputError` where it cannot be written; it is kept, and goes before the next.
-  func append(_ record: [UInt8]) throws(InputError) {
+  package func append(_ record: [UInt8]) throws(InputError) {
     pending += record
     try write()
   }
 
   /// Brings all records to the disk.
-  func synchronize() throws(InputError) {
+  package func synchronize() throws(InputError) {
     try write()
     guard fsync(descriptor) == 0 else { throw failure }
   }

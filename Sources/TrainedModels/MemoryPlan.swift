@@ -1,3 +1,4 @@
+import Formats
 import MPI
 import Sharding
 
@@ -45,7 +46,7 @@ public struct MemoryPlan: Sendable {
   }
 
   /// With what another takes at the same time.
-  static func += (plan: inout MemoryPlan, other: MemoryPlan) {
+  package static func += (plan: inout MemoryPlan, other: MemoryPlan) {
     plan = MemoryPlan(
       plan.holder, sum(plan.state, other.state), vectors: sum(plan.vectors, other.vectors),
       activations: sum(plan.activations, other.activations))

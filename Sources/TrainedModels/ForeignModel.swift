@@ -77,7 +77,8 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     return (
       source,
       HeldOutRows(
-        rows: rows, weights: UnsafeBufferPointer(temporary(weights[slice], Float.self)), partition: partition,
+        rows: rows, weights: UnsafeBufferPointer(temporary(weights[slice], Float.self)),
+        partition: partition,
         rank: world.rank) as! any HeldOutJudge<Element>
     )
   }

@@ -3,14 +3,14 @@ import LinearAlgebra
 import Networks
 
 /// Memory for up to `capacity` examples, and what a network takes of them: inputs and targets.
-final class ExampleBuffer<Element: Scalar> {
+package final class ExampleBuffer<Element: Scalar> {
   private let examples: any Examples
   private let inputMemory: Buffer<Element>
   private let classMemory: Buffer<Int32>
   private let valueMemory: Buffer<Element>
   private var count = 0
 
-  init(_ examples: any Examples, capacity: Int) {
+  package init(_ examples: any Examples, capacity: Int) {
     self.examples = examples
     inputMemory = Buffer(count: capacity * examples.inputCount)
     let numbers = capacity * examples.targets.numberCount
@@ -21,7 +21,7 @@ final class ExampleBuffer<Element: Scalar> {
   }
 
   /// Bytes of a buffer.
-  static func bytes(_ examples: any Examples, capacity: Int) -> Int {
+  package static func bytes(_ examples: any Examples, capacity: Int) -> Int {
     let stride = MemoryLayout<Element>.stride
     var targetStride = stride
     if case .classes = examples.targets { targetStride = MemoryLayout<Int32>.stride }
@@ -30,7 +30,7 @@ final class ExampleBuffer<Element: Scalar> {
   }
 
   /// - Parameter epoch: from 0, for augmentation; nil for the examples as they are.
-  func load(_ indices: ArraySlice<Int>, epoch: Int?) {
+  package func load(_ indices: ArraySlice<Int>, epoch: Int?) {
     count = indices.count
     examples.fill(inputs: inputMemory[0..<inputs.count], with: indices, epoch: epoch)
     switch targets {
@@ -39,11 +39,11 @@ final class ExampleBuffer<Element: Scalar> {
     }
   }
 
-  var inputs: UnsafeBufferPointer<Element> {
+  package var inputs: UnsafeBufferPointer<Element> {
     UnsafeBufferPointer(inputMemory[0..<count * examples.inputCount])
   }
 
-  var targets: Targets<Element> {
+  package var targets: Targets<Element> {
     switch examples.targets {
     case .classes: .classes(UnsafeBufferPointer(classMemory[targetRange]))
     case .values: .values(UnsafeBufferPointer(valueMemory[targetRange]))

@@ -1,0 +1,60 @@
+import Curvature
+import LinearAlgebra
+import Networks
+import Optimizers
+import TrainedModels
+
+extension TrainingPlan {
+  /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not
+  /// in a group without. Of a layer whose bias alone is in one, the weight.
+  func curvatureLayers() throws -> [FactoredLayer] {
+    guard let settings = optimizer.layerStatistics?.statistics else { return [] }
+    let excluded = try ruleOfTensor().enumerated().filter { _, rule in
+      rule.map { !rules[$0].usesMFAC } ?? false
+    }
+    return settings.layers(of: network, excluding: Set(excluded.map(\.offset))).map { layer in
+      var layer = layer
+      layer.scales = layer.scales(loss, of: network, examples: batches.batchSize)
+      return layer
+    }
+  }
+
+  /// What the network and its passes take for it beside what the optimizer holds: one micro-batch's
+  /// gathering of factors, and its outputs' tangents where there are quadratic models.
+  func kfacMemory<Element: Scalar>(of scalar: Element.Type) throws -> MemoryPlan? {
+    guard let configuration = optimizer.layerStatistics else { return nil }
+    let examples = batches.batchSize / microBatches
+    let forms = configuration.formCount
+    let outputs = examples * network.positions * network.outputCount
+    return MemoryPlan(
+      optimizer: KroneckerStatistics<Element>.bytes(
+        of: try curvatureLayers(), in: network, maximumBatch: examples,
+        keepsSamples: configuration.sampleOperator != nil),
+      vectors: forms == 0
+        ? 0
+        : MemoryLayout<Element>.stride * ((1 + forms) * outputs + network.stateLayout.count),
+      activations: forms == 0
+        ? 0 : try Network<Element>.tangentBytes(for: network, maximumBatch: examples))
+  }
+
+  /// How many layers have factors or samples, and which tensors have none, for people; empty with
+  /// other optimizers.
+  func kfacSummary() throws -> String {
+    guard let configuration = optimizer.layerStatistics else { return "" }
+    let layers = try curvatureLayers()
+    let hasSamples = configuration.sampleOperator != nil
+    let blocks = layers.filter(\.isNormalization)
+    let biases = blocks.count(where: \.isBias)
+    let kinds = [
+      blocks.count > biases ? "\(blocks.count - biases) normalisation layers" : nil,
+      biases > 0 ? "\(biases) bias\(biases > 1 ? "es" : "")" : nil,
+    ].compactMap { $0 }.joined(separator: " and ")
+    let outside = network.layout.tensors.filter { tensor in
+      !layers.contains { $0.parameters.contains(tensor.range.lowerBound) }
+    }
+    return "\n\(hasSamples ? "samples" : "factors")    of \(layers.count - blocks.count) layers"
+      + (blocks.isEmpty ? "" : ", and \(hasSamples ? "factors " : "")of \(kinds)")
+      + (outside.isEmpty
+        ? "" : "; first-order: \(outside.map(\.name).joined(separator: ", "))")
+  }
+}
