@@ -52,7 +52,8 @@ let package = Package(
       dependencies: [
         "Curvature", "LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams"),
       ]),
-    .target(name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords"]),
+    .target(
+      name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords", "LinearAlgebra"]),
     .target(name: "Datasets", dependencies: ["CDigits", "Formats", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(

@@ -77,7 +77,7 @@ extension Dataset {
     }
 
     func readInputs() throws(InputError) -> ArrayExamples.Inputs {
-      inputs.type == .uint8 ? .bytes(try inputs.bytes()) : .floats(try inputs.floats())
+      inputs.type == .uint8 ? .bytes(try inputs.bytes()) : .floats(try inputs.values())
     }
 
     /// - Parameter classCount: that of the training part; nil to count them here.
@@ -86,7 +86,7 @@ extension Dataset {
     ) throws(InputError) -> ArrayExamples.Targets {
       let width = targets.exampleShape.first ?? 1
       guard targets.type.isInteger else {
-        return .values(try targets.floats(), count: width)
+        return .values(try targets.values(), count: width)
       }
       let classes = try targets.classes(below: classCount ?? Dataset.largestClassCount)
       let count = classCount ?? 1 + Int(classes.max() ?? 0)

@@ -61,7 +61,7 @@ extension ParameterLayout {
   /// The tensors of a vector, as safetensors files are written from them.
   public func entries(
     of elements: UnsafeMutableBufferPointer<Float>
-  ) -> [SafetensorsFile.NamedTensor] {
+  ) -> [SafetensorsFile.NamedTensor<Float>] {
     tensors.map { tensor in
       let values = UnsafeBufferPointer(rebasing: elements[tensor.range])
       return (name: tensor.name, shape: tensor.shape, values: values)
@@ -83,7 +83,7 @@ extension ParameterLayout {
           path, "tensor '\(tensor.name)' does not fit the network",
           expected: "shape \(tensor.shape)", got: "\(entry.shape)")
       }
-      let values = try file.floats(tensor.name)
+      let values = try file.values(tensor.name, as: Float.self)
       if let index = values.firstIndex(where: { !$0.isFinite }) {
         throw InputError(
           path, "tensor '\(tensor.name)' is not finite in single precision",
