@@ -161,7 +161,8 @@ let package = Package(
     .testTarget(
       name: "DatasetsTests",
       dependencies: [
-        "Datasets", "Formats", "FileRecords", "Mutations", "RandomNumbers", "Support",
+        "Datasets", "Formats", "FileRecords", "LinearAlgebra", "Mutations", "RandomNumbers",
+        "Support",
       ]),
     .testTarget(
       name: "TrainingTests",

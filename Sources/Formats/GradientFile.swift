@@ -178,7 +178,7 @@ public struct GradientFile: Sendable {
 
   /// Gives these columns of each of `rows` to `body`, in turn, as a scalar.
   public func forEachRow<Element: Scalar>(
-    of columns: Range<Int>, rows: Range<Int>, as scalar: Element.Type = Float.self,
+    of columns: Range<Int>, rows: Range<Int>, as scalar: Element.Type,
     _ body: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void
   ) throws {
     let numbers = UnsafeMutableBufferPointer<Element>.allocate(capacity: columns.count)

@@ -77,13 +77,21 @@ extension TensorType {
 extension UnsafeBufferPointer where Element: Scalar {
   /// The first number that is infinite or none; nil where all are finite.
   package var firstNonFinite: Int? {
-    @specialized(where Element == Float)
-    @specialized(where Element == Double)
-    get {
-      // One pass without branches.
-      var areFinite = true
-      for x in self { areFinite = x.magnitude < .infinity && areFinite }
-      return areFinite ? nil : firstIndex { !$0.isFinite }
+    let areFinite =
+      Element.holdsDoubles
+      ? areFinite(exponents: Double.infinity.bitPattern)
+      : areFinite(exponents: Float.infinity.bitPattern)
+    return areFinite ? nil : firstIndex { !$0.isFinite }
+  }
+
+  /// - Parameter exponents: the bits of a number's exponent.
+  private func areFinite<Word: FixedWidthInteger & UnsignedInteger>(exponents: Word) -> Bool {
+    UnsafeRawBufferPointer(self).withMemoryRebound(to: Word.self) { words in
+      // The first bit of a sum is set where the exponent is all ones: one pass without branches.
+      let unit: Word = 1 << exponents.trailingZeroBitCount
+      var marks: Word = 0
+      for word in words { marks |= (word & exponents) &+ unit }
+      return marks.leadingZeroBitCount > 0
     }
   }
 }

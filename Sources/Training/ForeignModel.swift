@@ -68,7 +68,7 @@ public final class ForeignModel: TrainedModel {
     guard judging > 0 else { return (source, nil) }
     let rows = try world.agree {
       let rows = try GradientRows(count: judging, blocks: blocks, pagedIn: pages)
-      try file.forEachRow(of: slice, rows: rowCount..<file.rowCount) {
+      try file.forEachRow(of: slice, rows: rowCount..<file.rowCount, as: Float.self) {
         rows.store($1, row: $0 - rowCount)
       }
       return rows
@@ -122,6 +122,6 @@ private struct FileGradients: GradientSource {
     rows: Range<Int>, at weights: Buffer<Float>, over world: Communicator,
     store: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
-    try world.agree { try file.forEachRow(of: columns, rows: rows, store) }
+    try world.agree { try file.forEachRow(of: columns, rows: rows, as: Float.self, store) }
   }
 }
