@@ -54,7 +54,9 @@ let package = Package(
       ]),
     .target(
       name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords", "LinearAlgebra"]),
-    .target(name: "Datasets", dependencies: ["CDigits", "Formats", "RandomNumbers"]),
+    .target(
+      name: "Datasets",
+      dependencies: ["CDigits", "Formats", "LinearAlgebra", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Pruning",
