@@ -46,7 +46,7 @@ public final class ForeignModel: TrainedModel {
   public func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
+  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge<Float>)?) {
     let slice = partition.slice(of: world.rank)
     let file = try world.agree {
       guard let gradientFile else {

@@ -70,7 +70,7 @@ final class Pruner {
       examplesPerRow: pruning.gradients.examplesPerRow, slices: slices, rank: world.rank,
       kept: scores
         + GradientRows.bytes(count: m, blocks: partition.cellsInSlice(of: world.rank))
-        + BrainSurgeon.bytes(
+        + BrainSurgeon<Float>.bytes(
           count: m, isBlockwise: pruning.method.isBlockwise, partition: partition,
           rank: world.rank))
   }

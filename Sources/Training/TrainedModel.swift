@@ -32,7 +32,7 @@ public protocol TrainedModel {
   func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?)
+  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge<Float>)?)
 
   /// Loss and accuracy on the test part of its data, with these weights; nil where there are none.
   /// Collective.

@@ -64,7 +64,7 @@ public final class TrainedNetwork: TrainedModel {
   public func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
-  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge)?) {
+  ) throws -> (source: any GradientSource, judge: (any HeldOutJudge<Float>)?) {
     let slices = partition.slices
     let count = try world.agree { try heldOut(dataset.training.count) }
     let (judging, rest) = ExampleSubset.split(dataset.training, holdingOut: count, seed: seed)

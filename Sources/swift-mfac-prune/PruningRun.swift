@@ -27,7 +27,7 @@ struct PruningRun {
   /// Where the method needs them.
   private let gradients: (any GradientSource)?
   /// Says which candidate is the best, where there are several.
-  private let judge: (any HeldOutJudge)?
+  private let judge: (any HeldOutJudge<Float>)?
   /// The stages that are done, where they are kept.
   private let stages: StageDirectory?
   private let clock = ContinuousClock()
