@@ -52,8 +52,11 @@ let package = Package(
       dependencies: [
         "Curvature", "LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams"),
       ]),
-    .target(name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords"]),
-    .target(name: "Datasets", dependencies: ["CDigits", "Formats", "RandomNumbers"]),
+    .target(
+      name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords", "LinearAlgebra"]),
+    .target(
+      name: "Datasets",
+      dependencies: ["CDigits", "Formats", "LinearAlgebra", "RandomNumbers"]),
     .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Pruning",
@@ -165,7 +168,8 @@ let package = Package(
     .testTarget(
       name: "DatasetsTests",
       dependencies: [
-        "Datasets", "Formats", "FileRecords", "Mutations", "RandomNumbers", "Support",
+        "Datasets", "Formats", "FileRecords", "LinearAlgebra", "Mutations", "RandomNumbers",
+        "Support",
       ]),
     .testTarget(
       name: "TrainingTests",

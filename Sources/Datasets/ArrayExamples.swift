@@ -1,29 +1,42 @@
+import LinearAlgebra
+
 /// Examples that are rows of arrays: of tables and of NumPy's files.
 public struct ArrayExamples: Examples {
-  /// Of all rows of the source, shape [rows of the source, inputShape…].
-  public enum Inputs: Sendable, Equatable {
+  /// Numbers as they are stored; `fill` brings them to its scalar.
+  public enum Numbers: Sendable, Equatable {
     case bytes([UInt8])
     case floats([Float])
+    case doubles([Double])
 
     var count: Int {
       switch self {
       case .bytes(let bytes): bytes.count
       case .floats(let floats): floats.count
+      case .doubles(let doubles): doubles.count
+      }
+    }
+
+    /// Bytes of one number.
+    var size: Int {
+      switch self {
+      case .bytes: 1
+      case .floats: 4
+      case .doubles: 8
       }
     }
   }
 
-  /// Of all rows of the source.
+  /// Targets of all rows of the source.
   public enum Targets: Sendable, Equatable {
     /// Shape [rows of the source, positions]; each from 0 to below `count`.
     case classes([Int32], count: Int, positions: Int)
     /// Shape [rows of the source, count].
-    case values([Float], count: Int)
+    case values(Numbers, count: Int)
   }
 
   public let inputShape: [Int]
-  /// Of all rows of the source.
-  public let inputs: Inputs
+  /// Inputs of all rows of the source, shape [rows of the source, inputShape…].
+  public let inputs: Numbers
   private let allTargets: Targets
   /// The rows of the source that are this part, in order.
   public let rows: [Int]
@@ -39,12 +52,13 @@ public struct ArrayExamples: Examples {
     }
   }
   public var byteCount: Int {
-    let inputSize =
-      switch inputs {
-      case .bytes: 1
-      case .floats: 4
+    let targetSize =
+      switch allTargets {
+      case .classes: 4
+      case .values(let values, _): values.size
       }
-    return rows.count * (inputCount * inputSize + targets.numberCount * 4 + MemoryLayout<Int>.size)
+    return rows.count
+      * (inputCount * inputs.size + targets.numberCount * targetSize + MemoryLayout<Int>.size)
   }
 
   /// - Parameters:
@@ -54,7 +68,7 @@ public struct ArrayExamples: Examples {
   ///   - rows: those that are this part, in order.
   ///   - source: where they came from, for messages.
   public init(
-    inputShape: [Int], inputs: Inputs, targets: Targets, rows: [Int], source: String
+    inputShape: [Int], inputs: Numbers, targets: Targets, rows: [Int], source: String
   ) {
     let all = inputs.count / inputShape.reduce(1, *)
     precondition(
@@ -74,22 +88,12 @@ public struct ArrayExamples: Examples {
     self.source = source
   }
 
-  public func fill(
-    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
+  public func fill<Element: Scalar>(
+    inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?
   ) {
-    let size = inputCount
-    check(inputs.count, indices, size: size)
+    check(inputs.count, indices, size: inputCount)
     guard let x = inputs.baseAddress else { return }
-    switch self.inputs {
-    case .bytes(let bytes):
-      bytes.withUnsafeBufferPointer { bytes in
-        for (place, index) in indices.enumerated() {
-          let (x, row) = (x + place * size, bytes.baseAddress! + rows[index] * size)
-          for i in 0..<size { x[i] = Float(row[i]) }
-        }
-      }
-    case .floats(let floats): copy(floats, to: x, with: indices, size: size)
-    }
+    copy(self.inputs, to: x, with: indices, size: inputCount)
   }
 
   public func fill(classes: UnsafeMutableBufferPointer<Int32>, with indices: ArraySlice<Int>) {
@@ -98,10 +102,12 @@ public struct ArrayExamples: Examples {
     }
     check(classes.count, indices, size: positions)
     guard let classes = classes.baseAddress else { return }
-    copy(all, to: classes, with: indices, size: positions)
+    copy(all, to: classes, with: indices, size: positions) { $0 }
   }
 
-  public func fill(values: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>) {
+  public func fill<Element: Scalar>(
+    values: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>
+  ) {
     guard case .values(let all, let count) = allTargets else {
       preconditionFailure("\(source): values are asked for, targets are \(targets)")
     }
@@ -110,25 +116,52 @@ public struct ArrayExamples: Examples {
     copy(all, to: values, with: indices, size: count)
   }
 
-  private func copy<Element>(
-    _ all: [Element], to place: UnsafeMutablePointer<Element>, with indices: ArraySlice<Int>,
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  private func copy<Element: Scalar>(
+    _ all: Numbers, to place: UnsafeMutablePointer<Element>, with indices: ArraySlice<Int>,
     size: Int
+  ) {
+    switch all {
+    case .bytes(let bytes): copy(bytes, to: place, with: indices, size: size) { Element($0) }
+    case .floats(let floats): copy(floats, to: place, with: indices, size: size) { Element($0) }
+    case .doubles(let doubles): copy(doubles, to: place, with: indices, size: size) { Element($0) }
+    }
+  }
+
+  @inline(__always)
+  private func copy<Stored, Number>(
+    _ all: [Stored], to place: UnsafeMutablePointer<Number>, with indices: ArraySlice<Int>,
+    size: Int, _ number: (Stored) -> Number
   ) {
     all.withUnsafeBufferPointer { all in
       for (row, index) in indices.enumerated() {
-        (place + row * size).update(from: all.baseAddress! + rows[index] * size, count: size)
+        let (from, to) = (all.baseAddress! + rows[index] * size, place + row * size)
+        if Stored.self == Number.self {
+          UnsafeMutableRawPointer(to).copyMemory(
+            from: from, byteCount: size * MemoryLayout<Number>.stride)
+        } else {
+          for i in 0..<size { to[i] = number(from[i]) }
+        }
       }
     }
   }
 
   public func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
-    switch inputs {
-    case .bytes(let bytes): withRows(of: bytes, size: inputCount, body)
-    case .floats(let floats): withRows(of: floats, size: inputCount, body)
-    }
+    withRows(of: inputs, size: inputCount, body)
     switch allTargets {
     case .classes(let classes, _, let positions): withRows(of: classes, size: positions, body)
     case .values(let values, let count): withRows(of: values, size: count, body)
+    }
+  }
+
+  private func withRows(
+    of all: Numbers, size: Int, _ body: (UnsafeRawBufferPointer) -> Void
+  ) {
+    switch all {
+    case .bytes(let bytes): withRows(of: bytes, size: size, body)
+    case .floats(let floats): withRows(of: floats, size: size, body)
+    case .doubles(let doubles): withRows(of: doubles, size: size, body)
     }
   }
 

@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 
 extension Dataset {
   /// Reads a table of numbers in the CSV format, gzip-compressed or not, and splits it where
@@ -9,7 +10,8 @@ extension Dataset {
   ///
   /// - Throws: `InputError` naming the file, line and column at fault.
   package init(
-    name: String, csv path: String, options: TableOptions, split: Split
+    name: String, csv path: String, options: TableOptions, split: Split,
+    precision: Precision = .float32
   ) throws(InputError) {
     func read(_ path: String) throws(InputError) -> CSVTable {
       try CSVTable(try InputFile(path).readInflated(), file: path, options: options)
@@ -17,31 +19,35 @@ extension Dataset {
     let table = try read(path)
     if let testFile = options.testFile {
       try self.init(
-        name: name, table, trainingRows: Array(0..<table.rowCount), test: try read(testFile))
+        name: name, table, trainingRows: Array(0..<table.rowCount), test: try read(testFile),
+        precision)
     } else {
-      try self.init(name: name, table, split: split)
+      try self.init(name: name, table, split: split, precision)
     }
   }
 
   /// The same for a file's bytes in memory, which are split.
   package init(
-    name: String, csv bytes: [UInt8], file: String, options: TableOptions, split: Split
+    name: String, csv bytes: [UInt8], file: String, options: TableOptions, split: Split,
+    precision: Precision = .float32
   ) throws(InputError) {
     try self.init(
-      name: name, try CSVTable(bytes, file: file, options: options), split: split)
+      name: name, try CSVTable(bytes, file: file, options: options), split: split, precision)
   }
 
-  private init(name: String, _ table: CSVTable, split: Split) throws(InputError) {
+  private init(
+    name: String, _ table: CSVTable, split: Split, _ precision: Precision
+  ) throws(InputError) {
     let rows = try split.rows(of: table.rowCount, source: table.file)
     let columns = try TableColumns(of: table, trainingRows: rows.training)
-    let arrays = try columns.standardise(table)
+    let arrays = try columns.standardise(table, precision)
     try self.init(
       name: name, columns, hasHeader: table.hasHeader,
       training: arrays.examples(rows.training), test: arrays.examples(rows.test))
   }
 
   private init(
-    name: String, _ table: CSVTable, trainingRows: [Int], test: CSVTable
+    name: String, _ table: CSVTable, trainingRows: [Int], test: CSVTable, _ precision: Precision
   ) throws(InputError) {
     let columns = try TableColumns(of: table, trainingRows: trainingRows)
     guard test.featureNames == table.featureNames, test.targetName == table.targetName else {
@@ -55,8 +61,8 @@ extension Dataset {
     }
     try self.init(
       name: name, columns, hasHeader: table.hasHeader,
-      training: try columns.standardise(table).examples(trainingRows),
-      test: try columns.standardise(test).examples(Array(0..<test.rowCount)))
+      training: try columns.standardise(table, precision).examples(trainingRows),
+      test: try columns.standardise(test, precision).examples(Array(0..<test.rowCount)))
   }
 
   private init(

@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 
 extension Dataset {
   /// Classes are below it: more outputs than any network here has.
@@ -12,11 +13,16 @@ extension Dataset {
   /// training part (of the whole file, where it is split); float targets [n] or [n, k] are k
   /// values.
   ///
-  /// - Parameter files: two or four paths.
+  /// - Parameters:
+  ///   - files: two or four paths.
+  ///   - precision: in which numbers are kept.
   /// - Throws: `InputError` naming the file and, where there is one, the element at fault.
-  package init(name: String, npy files: [String], split: Split) throws(InputError) {
+  package init(
+    name: String, npy files: [String], split: Split, precision: Precision = .float32
+  ) throws(InputError) {
     precondition(files.count == 2 || files.count == 4, "\(files.count) files")
-    let trainingArrays = try Arrays(inputs: files[0], targets: files[1])
+    let trainingArrays = try Arrays(
+      inputs: files[0], targets: files[1], precision: precision)
     let targets = try trainingArrays.readTargets(classesBelow: nil)
     let inputs = try trainingArrays.readInputs()
     let (training, test): (ArrayExamples, ArrayExamples)
@@ -25,7 +31,8 @@ extension Dataset {
       training = trainingArrays.examples(inputs, targets, rows: rows.training)
       test = trainingArrays.examples(inputs, targets, rows: rows.test)
     } else {
-      let testArrays = try Arrays(inputs: files[2], targets: files[3])
+      let testArrays = try Arrays(
+        inputs: files[2], targets: files[3], precision: precision)
       guard testArrays.targets.type.isInteger == trainingArrays.targets.type.isInteger,
         testArrays.targets.exampleShape == trainingArrays.targets.exampleShape
       else {
@@ -51,9 +58,11 @@ extension Dataset {
   private struct Arrays {
     let inputs: NPYFile
     let targets: NPYFile
+    private let precision: Precision
     var count: Int { inputs.shape[0] }
 
-    init(inputs: String, targets: String) throws(InputError) {
+    init(inputs: String, targets: String, precision: Precision) throws(InputError) {
+      self.precision = precision
       self.inputs = try NPYFile(path: inputs)
       self.targets = try NPYFile(path: targets)
       for file in [self.inputs, self.targets] where file.count == 0 {
@@ -76,8 +85,15 @@ extension Dataset {
       "\(targets.type.isInteger ? "integers" : "floats") of shape \(targets.exampleShape) each"
     }
 
-    func readInputs() throws(InputError) -> ArrayExamples.Inputs {
-      inputs.type == .uint8 ? .bytes(try inputs.bytes()) : .floats(try inputs.floats())
+    func readInputs() throws(InputError) -> ArrayExamples.Numbers {
+      inputs.type == .uint8 ? .bytes(try inputs.bytes()) : try numbers(of: inputs)
+    }
+
+    private func numbers(of file: NPYFile) throws(InputError) -> ArrayExamples.Numbers {
+      switch precision {
+      case .float32: .floats(try file.values())
+      case .float64: .doubles(try file.values())
+      }
     }
 
     /// - Parameter classCount: that of the training part; nil to count them here.
@@ -86,7 +102,7 @@ extension Dataset {
     ) throws(InputError) -> ArrayExamples.Targets {
       let width = targets.exampleShape.first ?? 1
       guard targets.type.isInteger else {
-        return .values(try targets.floats(), count: width)
+        return .values(try numbers(of: targets), count: width)
       }
       let classes = try targets.classes(below: classCount ?? Dataset.largestClassCount)
       let count = classCount ?? 1 + Int(classes.max() ?? 0)
@@ -98,7 +114,7 @@ extension Dataset {
     }
 
     func examples(
-      _ read: ArrayExamples.Inputs, _ targets: ArrayExamples.Targets, rows: [Int]
+      _ read: ArrayExamples.Numbers, _ targets: ArrayExamples.Targets, rows: [Int]
     ) -> ArrayExamples {
       // An example of a single number is a list of one.
       let shape = inputs.exampleShape.isEmpty ? [1] : inputs.exampleShape

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// What the user may choose about a dataset beside its source; each kind of source reads its own.
 public struct DatasetOptions: Sendable, Equatable {
   /// Of images.
@@ -8,6 +10,8 @@ public struct DatasetOptions: Sendable, Equatable {
   public var table = TableOptions()
   /// Where the source names no test part.
   public var split = Split()
+  /// The precision in which tables and arrays are kept, and in which all inputs must be finite.
+  public var precision = Precision.float32
 
   /// The defaults of each kind.
   public init() {}

@@ -124,26 +124,32 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
   ///   missing.
   public func load(_ options: DatasetOptions = DatasetOptions()) throws(InputError) -> Dataset {
     let (images, sequences) = (options.images, options.sequences)
+    func transform() throws(InputError) -> InputTransform {
+      if let transform = images.transform { return transform }
+      let (mean, std) = standardization
+      return try InputTransform(
+        scale: 1 / Double(pixelMaximum), mean: mean, std: std, precision: options.precision)
+    }
     switch self {
     case .digits:
       return try Dataset.digits(
-        name: description, transform: try transform(images), augmentation: images.augmentation)
+        name: description, transform: try transform(), augmentation: images.augmentation)
     case .fashionMNIST:
       return try Dataset(
         name: description, idx: "/usr/share/datasets/fashion-mnist",
-        transform: try transform(images), augmentation: images.augmentation,
+        transform: try transform(), augmentation: images.augmentation,
         remedy: "apt-get install dataset-fashion-mnist")
     case .mnist:
       return try Dataset(
-        name: description, idx: "data/mnist", transform: try transform(images),
+        name: description, idx: "data/mnist", transform: try transform(),
         augmentation: images.augmentation, remedy: "make data-mnist")
     case .idx(let directory):
       return try Dataset(
-        name: description, idx: directory, transform: try transform(images),
+        name: description, idx: directory, transform: try transform(),
         augmentation: images.augmentation)
     case .cifar10(let directory):
       return try Dataset(
-        name: description, cifar10: directory, transform: try transform(images),
+        name: description, cifar10: directory, transform: try transform(),
         augmentation: images.augmentation)
     case .text(let file):
       return try Dataset(
@@ -158,15 +164,11 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
         contextLength: sequences.contextLength, testFraction: options.split.testFraction)
     case .csv(let file):
       return try Dataset(
-        name: description, csv: file, options: options.table, split: options.split)
+        name: description, csv: file, options: options.table, split: options.split,
+        precision: options.precision)
     case .npy(let files):
-      return try Dataset(name: description, npy: files, split: options.split)
+      return try Dataset(
+        name: description, npy: files, split: options.split, precision: options.precision)
     }
-  }
-
-  private func transform(_ images: ImageOptions) throws(InputError) -> InputTransform {
-    if let transform = images.transform { return transform }
-    let (mean, std) = standardization
-    return try InputTransform(scale: 1 / Double(pixelMaximum), mean: mean, std: std)
   }
 }

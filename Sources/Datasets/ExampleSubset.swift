@@ -1,3 +1,4 @@
+import LinearAlgebra
 import RandomNumbers
 
 /// Some examples of a part, in an order of their own.
@@ -36,8 +37,8 @@ public struct ExampleSubset: Examples {
 
   public func indexInSource(_ index: Int) -> Int { whole.indexInSource(members[index]) }
 
-  public func fill(
-    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
+  public func fill<Element: Scalar>(
+    inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?
   ) {
     whole.fill(inputs: inputs, with: inWhole(indices), epoch: epoch)
   }
@@ -46,7 +47,9 @@ public struct ExampleSubset: Examples {
     whole.fill(classes: classes, with: inWhole(indices))
   }
 
-  public func fill(values: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>) {
+  public func fill<Element: Scalar>(
+    values: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>
+  ) {
     whole.fill(values: values, with: inWhole(indices))
   }
 

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// What a network is to say about an example.
 public enum TargetKind: Sendable, Equatable, CustomStringConvertible {
   /// At each of `positions` (1 but for sequences) one of `count` classes.
@@ -53,18 +55,20 @@ public protocol Examples: Sendable {
   /// Bytes held in memory.
   var byteCount: Int { get }
 
-  /// Writes network inputs, shape [indices.count, inputShape…]; tokens are written as numbers.
+  /// Writes network inputs of a scalar, shape [indices.count, inputShape…]; tokens are written as
+  /// numbers.
   ///
   /// - Parameter epoch: from 0; the examples are augmented as in this epoch, not at all where it is
   ///   nil.
-  func fill(
-    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?)
+  func fill<Element: Scalar>(
+    inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?)
 
   /// Writes classes, shape [indices.count, positions]; `targets` must be classes.
   func fill(classes: UnsafeMutableBufferPointer<Int32>, with indices: ArraySlice<Int>)
 
-  /// Writes values, shape [indices.count, count]; `targets` must be values.
-  func fill(values: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>)
+  /// Writes values of a scalar, shape [indices.count, count]; `targets` must be values.
+  func fill<Element: Scalar>(
+    values: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>)
 
   /// The index by which messages name an example: that of the source.
   func indexInSource(_ index: Int) -> Int
@@ -83,7 +87,9 @@ extension Examples {
     preconditionFailure("\(source): classes are asked for, targets are \(targets)")
   }
 
-  public func fill(values: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>) {
+  public func fill<Element: Scalar>(
+    values: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>
+  ) {
     preconditionFailure("\(source): values are asked for, targets are \(targets)")
   }
 

@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 
 /// What becomes of a pixel before the network sees it: `x = (pixel·scale − mean)/std`.
 ///
@@ -10,13 +11,15 @@ public struct InputTransform: Sendable, Equatable {
   public let mean: [Double]
   /// One for each channel, or one for all.
   public let std: [Double]
-  // Shape [channels or 1, 256].
-  private let table: [Float]
+  // Shape [channels or 1, 256] each.
+  private let (singles, doubles): ([Float], [Double])
 
   /// - Throws: `InputError` when a number is not finite, `scale` is 0, an `std` is not positive,
   ///   there are none or several of them and another number of means, or a transformed pixel is
-  ///   beyond single precision.
-  public init(scale: Double, mean: [Double], std: [Double]) throws(InputError) {
+  ///   beyond `precision`.
+  public init(
+    scale: Double, mean: [Double], std: [Double], precision: Precision = .float32
+  ) throws(InputError) {
     guard scale.isFinite && scale != 0 else {
       throw InputError("input scale", "\(scale) is not a finite number other than 0")
     }
@@ -31,26 +34,35 @@ public struct InputTransform: Sendable, Equatable {
         "input mean", "\(mean.count) of them do not go with \(std.count) of input std",
         expected: "as many, or one for all channels")
     }
-    var table: [Float] = []
+    var table: [Double] = []
     for channel in 0..<channels {
       let mean = mean.count == 1 ? mean[0] : mean[channel]
       let std = std.count == 1 ? std[0] : std[channel]
-      table += (0...255).map { Float((Double($0) * scale - mean) / std) }
-      guard table.allSatisfy(\.isFinite) else {
+      table += (0...255).map { (Double($0) * scale - mean) / std }
+      guard Self.areFinite(table, as: precision.scalar) else {
         throw InputError(
           "input transform",
-          "scale \(scale), mean \(mean) and std \(std) exceed single precision")
+          "scale \(scale), mean \(mean) and std \(std) exceed "
+            + "\(precision.scalar.precision) precision")
       }
     }
     self.scale = scale
     self.mean = mean
     self.std = std
-    self.table = table
+    (singles, doubles) = (table.map { Float($0) }, table)
   }
 
   /// The same for all channels.
-  public init(scale: Double, mean: Double = 0, std: Double = 1) throws(InputError) {
-    try self.init(scale: scale, mean: [mean], std: [std])
+  public init(
+    scale: Double, mean: Double = 0, std: Double = 1, precision: Precision = .float32
+  ) throws(InputError) {
+    try self.init(scale: scale, mean: [mean], std: [std], precision: precision)
+  }
+
+  private static func areFinite<Element: Scalar>(
+    _ numbers: [Double], as scalar: Element.Type
+  ) -> Bool {
+    numbers.allSatisfy { Element($0).isFinite }
   }
 
   private static func channels(_ means: Int, _ stds: Int) -> Int? {
@@ -60,8 +72,8 @@ public struct InputTransform: Sendable, Equatable {
   }
 
   /// The network's input for a pixel.
-  public func callAsFunction(_ pixel: UInt8, channel: Int = 0) -> Float {
-    table[(table.count == 256 ? 0 : 256 * channel) + Int(pixel)]
+  public func callAsFunction<Element: Scalar>(_ pixel: UInt8, channel: Int = 0) -> Element {
+    Element(doubles[(doubles.count == 256 ? 0 : 256 * channel) + Int(pixel)])
   }
 
   /// - Throws: `InputError` unless the numbers are one for all, or as many as `channels`.
@@ -77,7 +89,17 @@ public struct InputTransform: Sendable, Equatable {
 
   /// Gives `body` the table of inputs for the pixels of each channel, shape [channels, 256], and
   /// how far two channels lie apart in it.
-  func withTable(_ body: (UnsafePointer<Float>, _ stride: Int) -> Void) {
-    table.withUnsafeBufferPointer { body($0.baseAddress!, table.count == 256 ? 0 : 256) }
+  @inline(__always)
+  func withTable<Element: Scalar>(_ body: (UnsafePointer<Element>, _ stride: Int) -> Void) {
+    let stride = doubles.count == 256 ? 0 : 256
+    if Element.holdsDoubles {
+      doubles.withUnsafeBytes {
+        body($0.baseAddress!.assumingMemoryBound(to: Element.self), stride)
+      }
+    } else {
+      singles.withUnsafeBytes {
+        body($0.baseAddress!.assumingMemoryBound(to: Element.self), stride)
+      }
+    }
   }
 }

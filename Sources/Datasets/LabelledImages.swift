@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 
 /// Images of one shape and their labels: the training or the test part of a dataset.
 public struct LabelledImages: Examples {
@@ -46,14 +47,16 @@ public struct LabelledImages: Examples {
     self.source = source
   }
 
-  public func fill(
-    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func fill<Element: Scalar>(
+    inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?
   ) {
     let size = inputCount
     check(inputs.count, indices, size: size)
     guard var x = inputs.baseAddress else { return }
     pixels.withUnsafeBufferPointer { pixels in
-      transform.withTable { table, stride in
+      transform.withTable { (table: UnsafePointer<Element>, stride) in
         for index in indices {
           let image = pixels.baseAddress! + index * size
           if let augmentation, let epoch {
@@ -68,9 +71,9 @@ public struct LabelledImages: Examples {
     }
   }
 
-  private func write(
-    _ image: UnsafePointer<UInt8>, _ table: UnsafePointer<Float>, _ stride: Int,
-    to x: UnsafeMutablePointer<Float>
+  private func write<Element: Scalar>(
+    _ image: UnsafePointer<UInt8>, _ table: UnsafePointer<Element>, _ stride: Int,
+    to x: UnsafeMutablePointer<Element>
   ) {
     let plane = inputShape[1] * inputShape[2]
     for channel in 0..<inputShape[0] {
@@ -79,9 +82,9 @@ public struct LabelledImages: Examples {
     }
   }
 
-  private func write(
+  private func write<Element: Scalar>(
     _ image: UnsafePointer<UInt8>, changed change: ImageAugmentation.Change,
-    _ table: UnsafePointer<Float>, _ stride: Int, to x: UnsafeMutablePointer<Float>
+    _ table: UnsafePointer<Element>, _ stride: Int, to x: UnsafeMutablePointer<Element>
   ) {
     let (height, width) = (inputShape[1], inputShape[2])
     // Columns of the original that are seen in the result; none where the frame is wider than it.

@@ -1,16 +1,17 @@
 import Formats
 import Glibc
+import LinearAlgebra
 
 /// The columns of a table as inputs and targets.
 struct StandardisedTable {
-  let inputs: [Float]
+  let inputs: ArrayExamples.Numbers
   let targets: ArrayExamples.Targets
   let width: Int
   let file: String
 
   func examples(_ rows: [Int]) -> ArrayExamples {
     ArrayExamples(
-      inputShape: [width], inputs: .floats(inputs), targets: targets, rows: rows, source: file)
+      inputShape: [width], inputs: inputs, targets: targets, rows: rows, source: file)
   }
 }
 
@@ -47,18 +48,22 @@ extension TableColumns {
 
   /// - Throws: `InputError` when a number is too far from the training part's, or a class is none
   ///   of them.
-  func standardise(_ table: CSVTable) throws(InputError) -> StandardisedTable {
-    var inputs = [Float](repeating: 0, count: table.features.count)
-    for (column, feature) in features.enumerated() {
-      try feature.standardise(
-        table.features, column: column, of: features.count, into: &inputs, file: table.file)
+  func standardise(
+    _ table: CSVTable, _ precision: Precision
+  ) throws(InputError) -> StandardisedTable {
+    func standardised(
+      _ values: [Double], _ columns: [Column]
+    ) throws(InputError) -> ArrayExamples.Numbers {
+      switch precision {
+      case .float32: .floats(try Self.standardised(values, columns, file: table.file))
+      case .float64: .doubles(try Self.standardised(values, columns, file: table.file))
+      }
     }
+    let inputs = try standardised(table.features, features)
     let targets: ArrayExamples.Targets
     switch table.target {
     case .numbers(let numbers):
-      var values = [Float](repeating: 0, count: numbers.count)
-      try target.standardise(numbers, column: 0, of: 1, into: &values, file: table.file)
-      targets = .values(values, count: 1)
+      targets = .values(try standardised(numbers, [target]), count: 1)
     case .classes(let labels, let names):
       let classes = try classes(names, in: table.file)
       targets = .classes(
@@ -66,6 +71,18 @@ extension TableColumns {
     }
     return StandardisedTable(
       inputs: inputs, targets: targets, width: features.count, file: table.file)
+  }
+
+  /// Values of columns side by side, shape [rows, columns].
+  private static func standardised<Element: Scalar>(
+    _ values: [Double], _ columns: [Column], file: String
+  ) throws(InputError) -> [Element] {
+    var numbers = [Element](repeating: 0, count: values.count)
+    for (index, column) in columns.enumerated() {
+      try column.standardise(
+        values, column: index, of: columns.count, into: &numbers, file: file)
+    }
+    return numbers
   }
 
   /// The class of each name, which are those of a file.

@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 
 /// What the columns of a table mean, and how they were standardised.
 public struct TableColumns: Sendable, Equatable {
@@ -61,15 +62,18 @@ extension TableColumns.Column {
     self.init(name: name, mean: mean, std: std > 0 ? std : 1)
   }
 
-  /// The column's values as they are after standardisation, put at every `columns`-th place.
+  /// The column's values as they are after standardisation, computed in double precision and
+  /// rounded once, put at every `columns`-th place.
   ///
-  /// - Throws: `InputError` when one exceeds single precision.
-  func standardise(
-    _ values: [Double], column: Int, of columns: Int, into floats: inout [Float], file: String
+  /// - Throws: `InputError` when one exceeds the scalar's precision.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  func standardise<Element: Scalar>(
+    _ values: [Double], column: Int, of columns: Int, into numbers: inout [Element], file: String
   ) throws(InputError) {
     for place in stride(from: column, to: values.count, by: columns) {
-      floats[place] = Float((values[place] - mean) / std)
-      guard floats[place].isFinite else {
+      numbers[place] = Element((values[place] - mean) / std)
+      guard numbers[place].isFinite else {
         throw InputError(
           file, "column '\(printable(name))', row \(place / columns + 1): too far from the others",
           expected: "a finite number after standardisation with mean \(mean) and std \(std)",

@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 
 /// Sequences of a long text, each position of which is to tell the token after it.
 ///
@@ -68,15 +69,17 @@ public struct TokenSequences: Examples {
     count = (range.count - 1) / contextLength
   }
 
-  public func fill(
-    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func fill<Element: Scalar>(
+    inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?
   ) {
     check(inputs.count, indices, size: contextLength)
     guard let inputs = inputs.baseAddress else { return }
     switch tokens {
-    case .bytes(let bytes): write(bytes, indices, after: 0, to: inputs) { Float($0) }
-    case .words(let words): write(words, indices, after: 0, to: inputs) { Float($0) }
-    case .longWords(let words): write(words, indices, after: 0, to: inputs) { Float($0) }
+    case .bytes(let bytes): write(bytes, indices, after: 0, to: inputs) { Element($0) }
+    case .words(let words): write(words, indices, after: 0, to: inputs) { Element($0) }
+    case .longWords(let words): write(words, indices, after: 0, to: inputs) { Element($0) }
     }
   }
 

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// Gradients of a model from any framework: rows G [m, d], whose columns are the weights of a
 /// `WeightFile`.
 ///
@@ -143,41 +145,12 @@ public struct GradientFile: Sendable {
   /// Whether single precision would round its numbers.
   public var isDouble: Bool { parts.contains { $0.type == .float64 } }
 
-  /// Reads some columns of a row, in single precision.
+  /// Reads some columns of a row; F64 is rounded to a narrower scalar, all others are exact.
   ///
   /// - Parameter numbers: shape [columns.count].
   /// - Throws: `InputError` naming the tensor and the row of a number that is not finite.
-  public func read(
-    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Float>
-  ) throws(InputError) {
-    try read(row: row, columns: columns, into: numbers) {
-      input, offset, type, part throws(InputError) in
-      try input.read(at: offset, type: type, into: part)
-    }
-    try check(
-      numbers, at: UnsafeBufferPointer(numbers).firstNonFinite, " in single precision", row, columns
-    )
-  }
-
-  /// Reads some columns of a row, as they are.
-  ///
-  /// - Parameter numbers: shape [columns.count].
-  /// - Throws: `InputError` naming the tensor and the row of a number that is not finite.
-  public func read(
-    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Double>
-  ) throws(InputError) {
-    try read(row: row, columns: columns, into: numbers) {
-      input, offset, type, part throws(InputError) in
-      try input.read(at: offset, type: type, into: part)
-    }
-    try check(numbers, at: numbers.firstIndex { !$0.isFinite }, "", row, columns)
-  }
-
-  /// Has `fill` read each part of some columns of a row, from where it begins in its file.
-  private func read<Number>(
-    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Number>,
-    _ fill: (InputFile, Int, TensorType, UnsafeMutableBufferPointer<Number>) throws(InputError) ->
-      Void
+  public func read<Element: Scalar>(
+    row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Element>
   ) throws(InputError) {
     precondition(
       row >= 0 && row < rowCount && columns.lowerBound >= 0 && columns.upperBound <= columnCount
@@ -187,33 +160,28 @@ public struct GradientFile: Sendable {
       let own = part.columns.clamped(to: columns)
       guard !own.isEmpty else { continue }
       let place = own.lowerBound - columns.lowerBound
-      try fill(
-        part.input,
-        part.offset
+      try part.input.read(
+        at: part.offset
           + (row * part.stride + own.lowerBound - part.columns.lowerBound) * part.type.byteCount,
-        part.type, UnsafeMutableBufferPointer(rebasing: numbers[place..<place + own.count]))
+        type: part.type,
+        into: UnsafeMutableBufferPointer(rebasing: numbers[place..<place + own.count]))
     }
-  }
-
-  private func check<Number>(
-    _ numbers: UnsafeMutableBufferPointer<Number>, at element: Int?, _ precision: String,
-    _ row: Int,
-    _ columns: Range<Int>
-  ) throws(InputError) {
-    guard let element else { return }
+    guard let element = UnsafeBufferPointer(numbers).firstNonFinite else { return }
     let column = columns.lowerBound + element
     let tensor = tensors.first { $0.range.contains(column) }!
     throw InputError(
-      path, "tensor '\(tensor.name)', row \(row): a gradient is not finite\(precision)",
+      path,
+      "tensor '\(tensor.name)', row \(row): a gradient is not finite in \(Element.precision) "
+        + "precision",
       got: "\(numbers[element]) at element \(column - tensor.range.lowerBound)")
   }
 
-  /// Gives these columns of each of `rows` to `body`, in turn.
-  public func forEachRow(
-    of columns: Range<Int>, rows: Range<Int>,
-    _ body: (_ row: Int, _ slice: UnsafeBufferPointer<Float>) throws -> Void
+  /// Gives these columns of each of `rows` to `body`, in turn, as a scalar.
+  public func forEachRow<Element: Scalar>(
+    of columns: Range<Int>, rows: Range<Int>, as scalar: Element.Type,
+    _ body: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void
   ) throws {
-    let numbers = UnsafeMutableBufferPointer<Float>.allocate(capacity: columns.count)
+    let numbers = UnsafeMutableBufferPointer<Element>.allocate(capacity: columns.count)
     defer { numbers.deallocate() }
     for row in rows {
       try read(row: row, columns: columns, into: numbers)

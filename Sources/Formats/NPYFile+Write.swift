@@ -1,18 +1,22 @@
+import LinearAlgebra
+
 extension NPYFile {
-  /// Writes an array of `<f8` in C order, as NumPy's `save` does; the file appears when it is
-  /// complete.
+  /// Writes an array of a scalar, `<f4` or `<f8`, in C order, as NumPy's `save` does; the file
+  /// appears when it is complete.
   ///
   /// - Parameters:
   ///   - values: in row-major order.
   ///   - shape: of any dimensions.
   /// - Throws: `InputError` with the system's reason; what was under the name before remains.
-  public static func write(
-    _ values: [Double], shape: [Int], to path: String
+  public static func write<Element: Scalar>(
+    _ values: [Element], shape: [Int], to path: String
   ) throws(InputError) {
     precondition(
       product(shape) == values.count, "an array of shape \(shape) with \(values.count) values")
     try AtomicFile.write(to: path) { file throws(InputError) in
-      try file.write(NPYHeader.bytes(type: .float64, shape: shape))
+      try file.write(
+        NPYHeader.bytes(
+          type: Element.holdsDoubles ? .float64 : .float32, shape: shape))
       try values.withUnsafeBufferPointer { values throws(InputError) in
         try file.write(UnsafeRawBufferPointer(values))
       }

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// An array in a file of NumPy's NPY format, open for reading.
 ///
 /// The header is read and checked against the file's size when the file is opened, elements when
@@ -85,22 +87,24 @@ public struct NPYFile {
     return try input.read(dataOffset..<input.count)
   }
 
-  /// The elements in single precision, rounded where they have more.
+  /// The elements as a scalar, rounded where they have more digits.
   ///
-  /// - Throws: `InputError` naming the first element that is not finite in single precision.
-  package func floats() throws(InputError) -> [Float] {
+  /// - Throws: `InputError` naming the first element that is not finite in the scalar's precision.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  package func values<Element: Scalar>() throws(InputError) -> [Element] {
     switch type {
-    case .float64: try finite { (word: UInt64) in Float(Double(bitPattern: word)) }
-    case .float16: try finite { (word: UInt16) in Float(Float16(bitPattern: word)) }
-    case .float32: try finite { (word: UInt32) in Float(bitPattern: word) }
-    case .uint8: try map { (word: UInt8) in Float(word) }
-    case .int8: try map { (word: Int8) in Float(word) }
-    case .uint16: try map { (word: UInt16) in Float(word) }
-    case .int16: try map { (word: Int16) in Float(word) }
-    case .uint32: try map { (word: UInt32) in Float(word) }
-    case .int32: try map { (word: Int32) in Float(word) }
-    case .uint64: try map { (word: UInt64) in Float(word) }
-    case .int64: try map { (word: Int64) in Float(word) }
+    case .uint8: try map { (word: UInt8) in Element(word) }
+    case .int8: try map { (word: Int8) in Element(word) }
+    case .uint16: try map { (word: UInt16) in Element(word) }
+    case .int16: try map { (word: Int16) in Element(word) }
+    case .uint32: try map { (word: UInt32) in Element(word) }
+    case .int32: try map { (word: Int32) in Element(word) }
+    case .uint64: try map { (word: UInt64) in Element(word) }
+    case .int64: try map { (word: Int64) in Element(word) }
+    case .float16: try finite(.float16)
+    case .float32: try finite(.float32)
+    case .float64: try finite(.float64)
     }
   }
 
@@ -132,16 +136,17 @@ public struct NPYFile {
     return "[\(indices.reversed().map(String.init).joined(separator: ", "))]"
   }
 
-  private func finite<Word: FixedWidthInteger>(
-    _ transform: (Word) -> Float
-  ) throws(InputError) -> [Float] {
-    let floats = try map(transform)
-    if let element = floats.firstIndex(where: { !$0.isFinite }) {
-      throw InputError(
-        path, "element \(place(of: element)) is not finite in single precision",
-        got: "\(floats[element])")
+  private func finite<Element: Scalar>(_ type: TensorType) throws(InputError) -> [Element] {
+    var values = [Element](repeating: 0, count: count)
+    try values.withUnsafeMutableBufferPointer { values throws(InputError) in
+      try input.read(at: dataOffset, type: type, into: values)
+      if let element = UnsafeBufferPointer(values).firstNonFinite {
+        throw InputError(
+          path, "element \(place(of: element)) is not finite in \(Element.precision) precision",
+          got: "\(values[element])")
+      }
     }
-    return floats
+    return values
   }
 
   private func classes<Word: FixedWidthInteger>(

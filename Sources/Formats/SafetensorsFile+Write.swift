@@ -1,18 +1,20 @@
+import LinearAlgebra
+
 extension SafetensorsFile {
   /// A tensor to write: its values in row-major order.
-  public typealias NamedTensor = (
-    name: String, shape: [Int], values: UnsafeBufferPointer<Float>
+  public typealias NamedTensor<Element: Scalar> = (
+    name: String, shape: [Int], values: UnsafeBufferPointer<Element>
   )
 
-  /// Writes single-precision tensors in the order given.
+  /// Writes tensors of a scalar, F32 or F64, in the order given.
   ///
   /// The data start at a multiple of 64 bytes, and the same input makes the same bytes. The file
   /// appears under its name only when it is complete and on the disk.
   ///
   /// - Parameter metadata: text about the file, written in the order of its keys' bytes.
   /// - Throws: `InputError` with the system's reason; what was under the name before remains.
-  public static func write(
-    _ tensors: [NamedTensor], metadata: [String: String] = [:], to path: String
+  public static func write<Element: Scalar>(
+    _ tensors: [NamedTensor<Element>], metadata: [String: String] = [:], to path: String
   ) throws(InputError) {
     let header = try header(tensors, metadata: metadata, file: path)
     try AtomicFile.write(to: path) { file throws(InputError) in
@@ -20,20 +22,22 @@ extension SafetensorsFile {
     }
   }
 
-  /// Writes single-precision tensors in the order given.
-  public static func write(_ tensors: [NamedTensor], to file: OutputFile) throws(InputError) {
+  /// Writes tensors of a scalar, F32 or F64, in the order given.
+  public static func write<Element: Scalar>(
+    _ tensors: [NamedTensor<Element>], to file: OutputFile
+  ) throws(InputError) {
     try write(header(tensors, metadata: [:], file: file.path), tensors, to: file)
   }
 
-  private static func write(
-    _ header: [UInt8], _ tensors: [NamedTensor], to file: OutputFile
+  private static func write<Element: Scalar>(
+    _ header: [UInt8], _ tensors: [NamedTensor<Element>], to file: OutputFile
   ) throws(InputError) {
     try file.write(header)
     for tensor in tensors { try file.write(UnsafeRawBufferPointer(tensor.values)) }
   }
 
-  private static func header(
-    _ tensors: [NamedTensor], metadata: [String: String], file: String
+  private static func header<Element: Scalar>(
+    _ tensors: [NamedTensor<Element>], metadata: [String: String], file: String
   ) throws(InputError) -> [UInt8] {
     for (name, shape, values) in tensors {
       precondition(
@@ -41,7 +45,7 @@ extension SafetensorsFile {
         "tensor '\(name)' of shape \(shape) with \(values.count) values")
     }
     return try header(
-      tensors.map { ($0.name, .float32, $0.shape) }, metadata: metadata, file: file)
+      tensors.map { ($0.name, TensorType(Element.self), $0.shape) }, metadata: metadata, file: file)
   }
 
   /// Writes tensors of one byte an element in the order given.

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// Named tensors in a file of the safetensors format, open for reading.
 ///
 /// The header is read and checked whole when the file is opened, values when they are asked for.
@@ -51,30 +53,28 @@ public final class SafetensorsFile: Sendable {
   /// The entry of a tensor; nil when there is none of this name.
   public func tensor(_ name: String) -> TensorEntry? { indexOfName[name].map { tensors[$0] } }
 
-  /// A tensor's values in row-major order; F64 is rounded, all others are exact.
+  /// A tensor's values in row-major order; F64 is rounded to a narrower scalar, all others are
+  /// exact.
   ///
   /// - Throws: `InputError` when there is no such tensor or its type is not F16, BF16, F32 or
   ///   F64.
-  public func floats(_ name: String) throws(InputError) -> [Float] {
-    let tensor = try floatingPointTensor(name)
-    var values = [Float](repeating: 0, count: tensor.count)
+  public func values<Element: Scalar>(
+    _ name: String, as scalar: Element.Type = Element.self
+  ) throws(InputError) -> [Element] {
+    guard let tensor = tensor(name) else {
+      throw InputError(path, "there is no tensor '\(name)'")
+    }
+    guard tensor.dtype.isFloatingPoint else {
+      throw InputError(
+        path, "tensor '\(name)' has another type", expected: TensorType.floatingPointNames,
+        got: tensor.dtype.rawValue)
+    }
+    var values = [Element](repeating: 0, count: tensor.count)
     try values.withUnsafeMutableBufferPointer { values throws(InputError) in
       try input.read(
         at: dataOffset + tensor.range.lowerBound, type: tensor.dtype, into: values)
     }
     return values
-  }
-
-  /// A tensor's values in row-major order, exactly.
-  ///
-  /// - Throws: `InputError` when there is no such tensor or its type is not F16, BF16, F32 or
-  ///   F64.
-  public func doubles(_ name: String) throws(InputError) -> [Double] {
-    let tensor = try floatingPointTensor(name)
-    guard tensor.dtype == .float64 else { return try floats(name).map(Double.init) }
-    let start = dataOffset + tensor.range.lowerBound
-    let words: [UInt64] = try input.read(start..<start + tensor.range.count)
-    return words.map { Double(bitPattern: $0) }
   }
 
   /// Fills memory with a tensor's bytes.
@@ -92,17 +92,5 @@ public final class SafetensorsFile: Sendable {
         got: "\(tensor.dtype.rawValue), shape \(tensor.shape)")
     }
     try input.read(at: dataOffset + tensor.range.lowerBound, into: memory)
-  }
-
-  private func floatingPointTensor(_ name: String) throws(InputError) -> TensorEntry {
-    guard let tensor = tensor(name) else {
-      throw InputError(path, "there is no tensor '\(name)'")
-    }
-    guard tensor.dtype.isFloatingPoint else {
-      throw InputError(
-        path, "tensor '\(name)' has another type", expected: TensorType.floatingPointNames,
-        got: tensor.dtype.rawValue)
-    }
-    return tensor
   }
 }

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// A tensor of a file that is to be written, and how its elements come to be.
 public struct TensorContent {
   /// Under which a reader finds it.
@@ -17,9 +19,12 @@ public struct TensorContent {
     (self.name, self.type, self.shape, self.fill) = (name, type, shape, fill)
   }
 
-  /// - Parameter values: of single precision; they are there for as long as this is.
-  public init(name: String, shape: [Int], values: UnsafeBufferPointer<Float>) {
-    self.init(name: name, type: .float32, shape: shape) { memory throws(InputError) in
+  /// - Parameter values: F32 or F64 by their scalar; they are there for as long as this is.
+  public init<Element: Scalar>(
+    name: String, shape: [Int], values: UnsafeBufferPointer<Element>
+  ) {
+    self.init(name: name, type: TensorType(Element.self), shape: shape) {
+      memory throws(InputError) in
       memory.copyMemory(from: UnsafeRawBufferPointer(values))
     }
   }

@@ -1,3 +1,5 @@
+import LinearAlgebra
+
 /// The weights of a model from any framework: a vector [d] of those of a safetensors file's tensors
 /// that are asked for, and all that it takes to write the same file with others in their place.
 ///
@@ -73,18 +75,20 @@ public struct WeightFile: Sendable {
     self.tensors = tensors
   }
 
-  /// Fills `weights`, shape [d]; F64 is rounded, all others are exact.
+  /// Fills `weights`, shape [d]; F64 is rounded to a narrower scalar, all others are exact.
   ///
-  /// - Throws: `InputError` naming the tensor with a weight that is not finite in single
+  /// - Throws: `InputError` naming the tensor with a weight that is not finite in the scalar's
   ///   precision.
-  public func read(into weights: UnsafeMutableBufferPointer<Float>) throws(InputError) {
+  public func read<Element: Scalar>(
+    into weights: UnsafeMutableBufferPointer<Element>
+  ) throws(InputError) {
     precondition(weights.count == count, "\(weights.count) places for \(count) weights")
     for tensor in tensors {
       let values = UnsafeMutableBufferPointer(rebasing: weights[tensor.range])
       try file.input.read(at: offset(of: tensor), type: tensor.type, into: values)
       if let element = UnsafeBufferPointer(values).firstNonFinite {
         throw InputError(
-          path, "tensor '\(tensor.name)' is not finite in single precision",
+          path, "tensor '\(tensor.name)' is not finite in \(Element.precision) precision",
           got: "\(values[element]) at element \(element)")
       }
     }
@@ -93,14 +97,15 @@ public struct WeightFile: Sendable {
   /// Writes a file of the same tensors, types, shapes and text about it, with `weights` in the
   /// place of those that were read. It appears when it is complete.
   ///
-  /// An element whose weight is still the `Float` that was read keeps its bits, in F64 too, but for
-  /// a weight of 0, which is written as 0. What is not in the vector is copied.
+  /// An element whose weight is still the scalar that was read keeps its bits, in F64 too, but for
+  /// a weight of 0, which is written as 0. Others are rounded once to their tensor's type, to the
+  /// nearest, ties to even. What is not in the vector is copied.
   ///
   /// - Parameter weights: shape [d].
   /// - Throws: `InputError` with the system's reason, or naming the tensor whose type cannot hold
   ///   a weight.
-  public func write(
-    _ weights: UnsafeBufferPointer<Float>, to path: String
+  public func write<Element: Scalar>(
+    _ weights: UnsafeBufferPointer<Element>, to path: String
   ) throws(InputError) {
     precondition(weights.count == count, "\(weights.count) of \(count) weights")
     let tensorOfName = Dictionary(uniqueKeysWithValues: tensors.map { ($0.name, $0) })
@@ -130,26 +135,48 @@ extension TensorType {
   /// Stores those of `values` that differ from what is there.
   ///
   /// - Returns: the first element that is not finite in this type; nil where all are.
-  fileprivate func replace(
-    _ numbers: UnsafeMutableRawBufferPointer, by values: UnsafeBufferPointer<Float>
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  fileprivate func replace<Element: Scalar>(
+    _ numbers: UnsafeMutableRawBufferPointer, by values: UnsafeBufferPointer<Element>
   ) -> Int? {
     let piece = 1 << 13
-    let present = UnsafeMutableBufferPointer<Float>.allocate(capacity: piece)
-    defer { present.deallocate() }
+    let memory = UnsafeMutableBufferPointer<Element>.allocate(capacity: 2 * piece)
+    defer { memory.deallocate() }
     for start in stride(from: 0, to: values.count, by: piece) {
-      let part = UnsafeMutableBufferPointer(
-        rebasing: present[..<min(piece, values.count - start)])
+      let count = min(piece, values.count - start)
+      let present = UnsafeMutableBufferPointer(rebasing: memory[..<count])
+      let new = UnsafeMutableBufferPointer(rebasing: memory[piece..<piece + count])
       let place = numbers.baseAddress! + start * byteCount
-      convert(UnsafeRawPointer(place), into: part)
-      for i in part.indices {
-        let value = values[start + i]
+      convert(UnsafeRawPointer(place), into: present)
+      _ = new.update(fromContentsOf: values[start..<start + count])
+      if self == .bfloat16 { MixedPrecision.round(new, to: .bfloat16) }
+      for i in 0..<count {
         // A pruned weight is 0, also where an F64 is so small that it was read as 0.
-        guard value == 0 || part[i].bitPattern != value.bitPattern else { continue }
-        store(value, at: place + i * byteCount)
+        guard values[start + i] == 0 || present[i] != values[start + i] else { continue }
+        store(new[i], at: place + i * byteCount)
       }
-      convert(UnsafeRawPointer(place), into: part)
-      if let element = UnsafeBufferPointer(part).firstNonFinite { return start + element }
+      convert(UnsafeRawPointer(place), into: present)
+      if let element = UnsafeBufferPointer(present).firstNonFinite { return start + element }
     }
     return nil
+  }
+
+  /// A number of this type becomes the one nearest to `value`; where two are as near, the even one.
+  ///
+  /// - Parameters:
+  ///   - value: of BF16 one that it holds.
+  ///   - place: aligned as the type asks for.
+  @inline(__always)
+  private func store<Element: Scalar>(_ value: Element, at place: UnsafeMutableRawPointer) {
+    switch self {
+    case .float64: place.storeBytes(of: Double(value), as: Double.self)
+    case .float32: place.storeBytes(of: Float(value), as: Float.self)
+    case .float16: place.storeBytes(of: Float16(value), as: Float16.self)
+    case .bfloat16:
+      place.storeBytes(
+        of: UInt16(truncatingIfNeeded: Float(value).bitPattern >> 16), as: UInt16.self)
+    default: preconditionFailure("numbers of type \(rawValue)")
+    }
   }
 }

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Formats
+import LinearAlgebra
 
 /// The scalar of a network's numbers.
 package struct PrecisionSettings: ParsableArguments {

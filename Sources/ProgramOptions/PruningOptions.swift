@@ -30,7 +30,7 @@ package enum PruningOptions {
   }
 
   /// How the weights that stay answer.
-  package static func update(of program: Program) -> Option<BrainSurgeon.Update> {
+  package static func update(of program: Program) -> Option<PruningUpdate> {
     Option(
       wrappedValue: PruningPlan.Gradients().update, name: program.name("update"),
       help: program == .train
@@ -112,5 +112,5 @@ package struct TensorPatterns: ParsableArguments {
 }
 
 extension PruningMethod: ExpressibleByArgument {}
-extension BrainSurgeon.Update: ExpressibleByArgument {}
+extension PruningUpdate: ExpressibleByArgument {}
 extension Selection.Scope: ExpressibleByArgument {}

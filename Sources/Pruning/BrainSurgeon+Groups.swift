@@ -10,6 +10,8 @@ extension BrainSurgeon {
   ///   - groups: of the vector [d], one after another.
   ///   - slices: every rank's.
   /// - Returns: for each weight of the slice, that of the group that begins there, else 0.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func costs(
     ofGroups groups: [Range<Int>], removing removed: [Bool], slices: [Range<Int>],
     on world: Communicator

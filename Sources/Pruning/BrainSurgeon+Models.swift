@@ -54,7 +54,7 @@ extension BrainSurgeon {
   /// What the kept weights become at the minimum of a model.
   public struct JointUpdate {
     /// Shape [d/p].
-    public let weights: [Float]
+    public let weights: [Element]
     /// For each step that was asked for, the change of the loss that the model predicts of it.
     public let predictions: [Double]
     /// Of S_R, where the matrix is taken whole.

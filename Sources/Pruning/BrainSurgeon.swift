@@ -3,29 +3,29 @@ import LinearAlgebra
 import MPI
 import Sharding
 
+/// How kept weights answer a removal.
+public enum PruningUpdate: String, CaseIterable, Sendable {
+  /// They stay as they are.
+  case none
+  /// The sum of what the removal of each weight alone would ask for (WoodFisher and M-FAC, as
+  /// published).
+  case independent
+  /// The minimum of the model for the whole set.
+  case joint
+}
+
 /// Removes weights by a quadratic model of the loss, whose gradients are shared out over the ranks
 /// by columns.
 ///
-///     w [d/p]      the weights of this rank's slice
+///     w [d/p]      the weights of this rank's slice, of any scalar
 ///     G [m, d/p]   its columns of the gradients
 ///     M            the removed weights, of all ranks
 ///
 /// The model's matrix F = λI + (1/m) GᵀG is taken whole, as in M-FAC, or block by block of the
 /// coordinates, as in WoodFisher: then no number crosses the network but sums for the report.
-public final class BrainSurgeon {
-  /// How kept weights answer.
-  public enum Update: String, CaseIterable, Sendable {
-    /// They stay as they are.
-    case none
-    /// The sum of what the removal of each weight alone would ask for (WoodFisher and M-FAC, as
-    /// published).
-    case independent
-    /// The minimum of the model for the whole set.
-    case joint
-  }
-
+public final class BrainSurgeon<Element: Scalar> {
   let rows: GradientRows
-  let weights: Buffer<Float>
+  let weights: Buffer<Element>
   let settings: SurgeonModel.Settings
   /// λ.
   var damping: Double { settings.damping }
@@ -46,7 +46,7 @@ public final class BrainSurgeon {
   ///   - gradientScale: η ≥ 0, times the mean gradient; 0 for a network at its optimum.
   ///   - isBlockwise: whether F is taken block by block.
   public init(
-    rows: GradientRows, partition: CellPartition, weights: UnsafeBufferPointer<Float>,
+    rows: GradientRows, partition: CellPartition, weights: UnsafeBufferPointer<Element>,
     damping: Double, gradientScale: Double = 0, isBlockwise: Bool = false, rank: Int
   ) {
     precondition(
@@ -72,6 +72,7 @@ public final class BrainSurgeon {
   public static func bytes(
     count m: Int, models: Int = 1, isBlockwise: Bool, partition: CellPartition, rank: Int
   ) -> Int {
+    let size = MemoryLayout<Element>.size
     let levels = partition.cells.leaves.trailingZeroBitCount
     let width = partition.cellsInSlice(of: rank).map(\.count).max() ?? 0
     let systems =
@@ -81,10 +82,11 @@ public final class BrainSurgeon {
     let ofModels =
       models == 1
       ? 0
-      : 12 * models * partition.slice(of: rank).count
+      : (8 + size) * models * partition.slice(of: rank).count
         + (isBlockwise && width < m ? 0 : SurgeonSpectrum.bytes(count: m, width: width))
     return 8 * systems
-      + (MemoryLayout<SurgeonModel.Coordinate>.stride + 32) * partition.slice(of: rank).count
+      + (MemoryLayout<SurgeonModel.Coordinate>.stride + 24 + 2 * size)
+      * partition.slice(of: rank).count
       + ofModels
   }
 
@@ -156,10 +158,12 @@ public final class BrainSurgeon {
   /// - Parameter measuresCondition: whether the condition of S_R is asked for.
   /// - Returns: weights, shape [d/p]; the prediction, nil where kept weights do not answer; and the
   ///   condition, its largest eigenvalue over its least, of a joint update by the whole matrix.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
   public func update(
-    _ kind: Update, removing removed: [Bool], measuresCondition: Bool = false,
+    _ kind: PruningUpdate, removing removed: [Bool], measuresCondition: Bool = false,
     on world: Communicator
-  ) throws -> (weights: [Float], prediction: Double?, condition: Double?) {
+  ) throws -> (weights: [Element], prediction: Double?, condition: Double?) {
     var updated = masked(by: removed)
     var (prediction, condition): (Double?, Double?)
     switch kind {
@@ -188,7 +192,7 @@ public final class BrainSurgeon {
   /// Of single weights q the update is `−(w_q/[F⁻¹]_qq) F⁻¹e_q`: their sum is `−F⁻¹z`, which in the
   /// kept weights is `GᵀS⁻¹Gz/λ`.
   private func addIndependentUpdates(
-    to updated: inout [Float], removing removed: [Bool], on world: Communicator
+    to updated: inout [Element], removing removed: [Bool], on world: Communicator
   ) throws {
     let z = Buffer<Double>(count: weights.count)
     let nothing = [Bool](repeating: false, count: weights.count)
@@ -228,21 +232,21 @@ public final class BrainSurgeon {
 
   /// The kept weights of a block become those of before and a change of them.
   func add(
-    _ change: UnsafeMutableBufferPointer<Double>, ofBlock block: Int, to updated: inout [Float],
+    _ change: UnsafeMutableBufferPointer<Double>, ofBlock block: Int, to updated: inout [Element],
     removing removed: [Bool]
   ) {
     let range = rows.blocks[block]
     for i in range where !removed[i] {
-      updated[i] = Float(Double(weights.pointer[i]) + change[i - range.lowerBound])
+      updated[i] = Element(Double(weights.pointer[i]) + change[i - range.lowerBound])
     }
   }
 
   /// The weights, zero where they are removed.
-  func masked(by removed: [Bool]) -> [Float] {
+  func masked(by removed: [Bool]) -> [Element] {
     (0..<weights.count).map { removed[$0] ? 0 : weights.pointer[$0] }
   }
 
-  var all: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights.all) }
+  var all: UnsafeBufferPointer<Element> { UnsafeBufferPointer(weights.all) }
 
   /// Hands each block of this rank to `body`, with the model that it belongs to; returns the sum of
   /// the models' minima, the same on all ranks.

@@ -39,6 +39,7 @@ public struct ModelCandidates: Sendable {
 public protocol HeldOutJudge<Element> {
   /// The scalar of the weights.
   associatedtype Element: Scalar
+
   /// The less, the better; not finite where the weights are of no use. Collective.
   ///
   /// - Parameter weights: this rank's slice.
@@ -49,9 +50,9 @@ public protocol HeldOutJudge<Element> {
 /// Judges weights by a quadratic model of the loss on other rows of gradients, where there is no
 /// network to ask: `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)` for a change δ from the weights that the rows
 /// g' are of.
-public struct HeldOutRows: HeldOutJudge {
+public struct HeldOutRows<Element: Scalar>: HeldOutJudge {
   private let rows: GradientRows
-  private let weights: [Float]
+  private let weights: [Element]
   private let gradientScale: Double
   private let sum: TreeSum
 
@@ -60,7 +61,7 @@ public struct HeldOutRows: HeldOutJudge {
   ///   - weights: this rank's slice of the weights that the gradients are of.
   ///   - gradientScale: η; 1 for the loss's own slope, 0 for a network at its optimum.
   public init(
-    rows: GradientRows, weights: UnsafeBufferPointer<Float>, gradientScale: Double = 1,
+    rows: GradientRows, weights: UnsafeBufferPointer<Element>, gradientScale: Double = 1,
     partition: CellPartition, rank: Int
   ) {
     precondition(
@@ -72,8 +73,11 @@ public struct HeldOutRows: HeldOutJudge {
     sum = TreeSum(partition, rank: rank)
   }
 
-  public func loss(of weights: UnsafeBufferPointer<Float>, on world: Communicator) throws -> Double
-  {
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func loss(
+    of weights: UnsafeBufferPointer<Element>, on world: Communicator
+  ) throws -> Double {
     let change = zip(weights, self.weights).map { Double($0) - Double($1) }
     let products = try change.withUnsafeBufferPointer {
       try rows.products(with: $0, over: sum, on: world)
@@ -103,25 +107,26 @@ public struct HeldOutChoice: Sendable {
 }
 
 /// Tries candidates one after another and keeps the best, of equal ones the first.
-struct HeldOutTrials {
-  private let start: UnsafeBufferPointer<Float>
-  private let judge: (any HeldOutJudge<Float>)?
-  private lazy var trial = Buffer<Float>(count: start.count)
+struct HeldOutTrials<Element: Scalar> {
+  private let start: UnsafeBufferPointer<Element>
+  private let judge: (any HeldOutJudge<Element>)?
+  private lazy var trial = Buffer<Element>(count: start.count)
   private var candidates: [HeldOutChoice.Candidate] = []
   private var chosen = 0
   /// What is best so far, by which of its update's steps.
-  private(set) var best: (mask: Mask, weights: [Float], update: PruningCriterion.Update, step: Int)?
+  private(set) var best:
+    (mask: Mask, weights: [Element], update: PruningCriterion.Update<Element>, step: Int)?
 
   /// - Parameters:
   ///   - start: the weights that candidates go from; they stay there for the trials.
   ///   - judge: may be left out for a single candidate.
-  init(of start: UnsafeBufferPointer<Float>, by judge: (any HeldOutJudge<Float>)?) {
+  init(of start: UnsafeBufferPointer<Element>, by judge: (any HeldOutJudge<Element>)?) {
     self.start = start
     self.judge = judge
   }
 
   /// Takes the only candidate, which nobody judges.
-  mutating func take(_ update: PruningCriterion.Update, under mask: Mask) {
+  mutating func take(_ update: PruningCriterion.Update<Element>, under mask: Mask) {
     best = (mask, update.weights, update, 0)
   }
 
@@ -129,7 +134,7 @@ struct HeldOutTrials {
   ///
   /// - Parameter models: λ and η of the mask and of the update.
   mutating func add(
-    _ update: PruningCriterion.Update, steps: [Double], under mask: Mask,
+    _ update: PruningCriterion.Update<Element>, steps: [Double], under mask: Mask,
     by models: (mask: SurgeonModel.Settings, update: SurgeonModel.Settings), on world: Communicator
   ) throws {
     for (index, step) in steps.enumerated() {

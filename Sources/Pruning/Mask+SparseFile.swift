@@ -1,11 +1,12 @@
 import Formats
+import LinearAlgebra
 import MPI
 
 /// A file of compressed rows is of the safetensors format. A tensor that may be pruned is taken as
 /// a matrix [rows, columns] of its first dimension by all others, [1, n] where it has but one, and
 /// four tensors stand for it:
 ///
-///     NAME.values [k]           F32, the kept weights, row by row
+///     NAME.values [k]           F32 or F64, the kept weights, row by row
 ///     NAME.columns [k]          the column of each
 ///     NAME.offsets [rows + 1]   where a row begins among them, and their number k
 ///     NAME.shape                I64, that of the tensor
@@ -29,8 +30,10 @@ extension Mask {
   ///   - weights: shape [d], the same on all ranks; zero where they are removed.
   ///   - others: tensors that are no weights.
   ///   - slices: every rank's.
-  public func writeSparse(
-    of tensors: [WeightTensor], weights: UnsafeBufferPointer<Float>,
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func writeSparse<Element: Scalar>(
+    of tensors: [WeightTensor], weights: UnsafeBufferPointer<Element>,
     others: [TensorContent], slices: [Range<Int>], to path: String,
     on world: Communicator
   ) throws {
@@ -85,8 +88,8 @@ extension TensorContent {
   /// - Parameters:
   ///   - mask: 1 for each weight that is kept.
   ///   - weights: those of the tensor.
-  fileprivate static func compressed(
-    _ tensor: WeightTensor, _ mask: [UInt8], _ weights: UnsafeBufferPointer<Float>
+  fileprivate static func compressed<Element: Scalar>(
+    _ tensor: WeightTensor, _ mask: [UInt8], _ weights: UnsafeBufferPointer<Element>
   ) -> [TensorContent] {
     let rows = tensor.shape.count > 1 ? tensor.shape[0] : 1
     let columns = rows > 0 ? mask.count / rows : 0
@@ -98,8 +101,8 @@ extension TensorContent {
     let count = offsets[rows]
     let names = names(of: tensor)
     return [
-      TensorContent(name: names[0], type: .float32, shape: [count]) { memory in
-        let values = memory.assumingMemoryBound(to: Float.self)
+      TensorContent(name: names[0], type: TensorType(Element.self), shape: [count]) { memory in
+        let values = memory.assumingMemoryBound(to: Element.self)
         var next = 0
         for (weight, isKept) in zip(weights, mask) where isKept == 1 {
           values[next] = weight

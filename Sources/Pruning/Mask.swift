@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 import MPI
 import Sharding
 
@@ -28,19 +29,21 @@ public struct Mask: Sendable, Equatable {
   var isRemoved: [Bool] { isKept.map { !$0 } }
 
   /// Writes the removed weights as zero, the kept ones a step τ of the way `from` … `to`.
-  func step(
-    _ step: Double, from: UnsafeBufferPointer<Float>, to: [Float],
-    into result: UnsafeMutableBufferPointer<Float>
+  func step<Element: Scalar>(
+    _ step: Double, from: UnsafeBufferPointer<Element>, to: [Element],
+    into result: UnsafeMutableBufferPointer<Element>
   ) {
     for i in isKept.indices {
       let (a, b) = (Double(from[i]), Double(to[i]))
       // At 1 the numbers themselves, without rounding.
-      result[i] = !isKept[i] ? 0 : step == 1 ? to[i] : Float(a + step * (b - a))
+      result[i] = !isKept[i] ? 0 : step == 1 ? to[i] : Element(a + step * (b - a))
     }
   }
 
   /// Makes the removed weights of a slice zero.
-  public func apply(to weights: UnsafeMutableBufferPointer<Float>) {
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func apply<Element: Scalar>(to weights: UnsafeMutableBufferPointer<Element>) {
     precondition(
       weights.count == slice.count, "\(weights.count) weights under a mask for \(slice)")
     for i in isKept.indices where !isKept[i] { weights[i] = 0 }
@@ -51,8 +54,10 @@ public struct Mask: Sendable, Equatable {
   /// - Parameters:
   ///   - before: w of this rank's slice.
   ///   - after: w + δ of it.
-  public func relativeChange(
-    from before: [Float], to after: UnsafeBufferPointer<Float>, partition: CellPartition,
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func relativeChange<Element: Scalar>(
+    from before: [Element], to after: UnsafeBufferPointer<Element>, partition: CellPartition,
     on world: Communicator
   ) throws -> Double {
     let cells = partition.cellsInSlice(of: world.rank)

@@ -5,13 +5,13 @@ import Sharding
 
 /// What a search for a better mask of the same sparsity begins with, by a model of the whole
 /// matrix.
-struct MaskSearch {
+struct MaskSearch<Element: Scalar> {
   /// Minima that are computed, at most.
-  static let largestCount = 60
+  var largestCount: Int { 60 }
   /// A smaller fall of a minimum may be of its rounding.
-  static func leastGain(_ minimum: Double) -> Double { 1e-12 * minimum.magnitude }
+  func leastGain(_ minimum: Double) -> Double { 1e-12 * minimum.magnitude }
 
-  let surgeon: BrainSurgeon
+  let surgeon: BrainSurgeon<Element>
   let selection: Selection
   let sparsity: Double
   /// What it has removed stays removed.
@@ -19,7 +19,8 @@ struct MaskSearch {
   let world: Communicator
 
   init(
-    by surgeon: BrainSurgeon, _ selection: Selection, sparsity: Double, after previous: Mask,
+    by surgeon: BrainSurgeon<Element>, _ selection: Selection, sparsity: Double,
+    after previous: Mask,
     on world: Communicator
   ) {
     precondition(!surgeon.isBlockwise, "a search by a model of blocks")
@@ -47,18 +48,18 @@ struct MaskSearch {
 /// not fall, half as many. Then pair by pair, exactly, among the weights that cost and gain the
 /// most likely ones. The numbers of removed weights, and of each tensor's where the scope says
 /// them, stay.
-struct MaskExchange {
+struct MaskExchange<Element: Scalar> {
   /// Weights of each side that are looked at pair by pair.
-  static let pairCandidates = 128
+  static var pairCandidates: Int { 128 }
 
-  private let search: MaskSearch
-  private var surgeon: BrainSurgeon { search.surgeon }
+  private let search: MaskSearch<Element>
+  private var surgeon: BrainSurgeon<Element> { search.surgeon }
   private var selection: Selection { search.selection }
   private var previous: Mask { search.previous }
   private var world: Communicator { search.world }
   private var slice: Range<Int> { previous.slice }
 
-  init(_ search: MaskSearch) { self.search = search }
+  init(_ search: MaskSearch<Element>) { self.search = search }
 
   /// A mask at which the model has been solved.
   private struct Solved {
@@ -92,7 +93,7 @@ struct MaskExchange {
     let sides = try count(current)
     // As many as would replace a quarter of the smaller side.
     var size = min(sides.kept, sides.removed) / 4
-    while solutions < MaskSearch.largestCount {
+    while solutions < search.largestCount {
       if size < Self.pairCandidates / 4 { isPairwise = true }
       let next =
         isPairwise ? try exchangedPairs(current, sides) : try exchanged(size, of: current, sides)
@@ -103,7 +104,7 @@ struct MaskExchange {
       }
       let trial = try solved(next)
       solutions += 1
-      if trial.removal.value < current.removal.value - MaskSearch.leastGain(current.removal.value) {
+      if trial.removal.value < current.removal.value - search.leastGain(current.removal.value) {
         current = trial
       } else if isPairwise {
         break
@@ -209,7 +210,7 @@ struct MaskExchange {
       weights: (0..<n).map { all[$0 * width + 2] },
       leverages: leverages, damping: surgeon.damping)
     let before = pairs.isKept
-    pairs.descend(least: MaskSearch.leastGain(solved.removal.value)) { i, j in
+    pairs.descend(least: search.leastGain(solved.removal.value)) { i, j in
       tensors[i] == tensors[j] || (selection.scope == .global && room[tensors[i]] > 0)
     } made: { i, j in
       room[tensors[i]] -= 1

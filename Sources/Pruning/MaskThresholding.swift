@@ -13,20 +13,20 @@ import Sharding
 /// Of the quadratic model as in CHITA (Benbaki, Chen, Meng, Hazimeh, Ponomareva, Zhao and Mazumder,
 /// 2023); with the exact solution after each projection, as in hard thresholding pursuit (Foucart,
 /// 2011).
-struct MaskThresholding {
-  private let search: MaskSearch
-  private var surgeon: BrainSurgeon { search.surgeon }
+struct MaskThresholding<Element: Scalar> {
+  private let search: MaskSearch<Element>
+  private var surgeon: BrainSurgeon<Element> { search.surgeon }
   private var world: Communicator { search.world }
   private var rows: GradientRows { surgeon.rows }
   private var m: Double { Double(rows.count) }
 
-  init(_ search: MaskSearch) { self.search = search }
+  init(_ search: MaskSearch<Element>) { self.search = search }
 
   /// A mask at whose minimum the model is.
   private struct Point {
     let mask: Mask
     /// β.
-    let weights: [Float]
+    let weights: [Element]
     /// Of the model.
     let value: Double
   }
@@ -43,7 +43,7 @@ struct MaskThresholding {
     // A removed weight's gradient is −λβ̃: a step of 1/λ compares β̃ with the weights that are
     // kept.
     var length = 1 / surgeon.damping
-    for _ in 0..<MaskSearch.largestCount {
+    for _ in 0..<search.largestCount {
       let mask = try search.mask(
         ofLeast: zip(point.weights, gradient).map {
           let weight = Double($0) - length * $1
@@ -51,7 +51,7 @@ struct MaskThresholding {
         })
       guard try search.differ(mask, point.mask) else { break }
       let next = try self.point(mask)
-      if next.value < point.value - MaskSearch.leastGain(point.value) {
+      if next.value < point.value - search.leastGain(point.value) {
         point = next
         gradient = try self.gradient(at: point)
       } else {

@@ -52,7 +52,7 @@ public struct PruningCriterion {
   private let method: PruningMethod
   private let rows: GradientRows?
   private let partition: CellPartition
-  private let update: BrainSurgeon.Update
+  private let update: PruningUpdate
   private let groups: [Range<Int>]
   private let rank: Int
 
@@ -64,7 +64,7 @@ public struct PruningCriterion {
   ///     taken whole: the first of them has the saliency of all, the others have none.
   public init(
     _ method: PruningMethod, by rows: GradientRows?, partition: CellPartition,
-    update: BrainSurgeon.Update, groups: [Range<Int>] = [], rank: Int
+    update: PruningUpdate, groups: [Range<Int>] = [], rank: Int
   ) {
     precondition(rows != nil || !method.takesGradients, "\(method) without gradients")
     self.method = method
@@ -78,9 +78,9 @@ public struct PruningCriterion {
   /// Whether kept weights answer.
   var updatesKept: Bool { update != .none }
 
-  func surgeon(
-    of weights: UnsafeBufferPointer<Float>, _ model: SurgeonModel.Settings
-  ) -> BrainSurgeon {
+  func surgeon<Element: Scalar>(
+    of weights: UnsafeBufferPointer<Element>, _ model: SurgeonModel.Settings
+  ) -> BrainSurgeon<Element> {
     guard method.hasModel, let rows else {
       preconditionFailure("a model of the loss by \(method)")
     }
@@ -96,13 +96,15 @@ public struct PruningCriterion {
   ///   - mask: of the weights that are there; the saliencies of the others are not looked at.
   ///   - models: λ and η; magnitudes know none, and a diagonal no η.
   /// - Returns: by each of the models, one for each weight of the slice.
-  public func saliencies(
-    of weights: UnsafeBufferPointer<Float>, under mask: Mask, by models: [SurgeonModel.Settings],
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func saliencies<Element: Scalar>(
+    of weights: UnsafeBufferPointer<Element>, under mask: Mask, by models: [SurgeonModel.Settings],
     on world: Communicator
   ) throws -> [[Double]] {
     switch method {
     case .magnitude:
-      // Exact: a product of two numbers of 24 bits has 48.
+      // Exact for weights of 24 bits, whose products have 48.
       let squares = weights.map { Double($0) * Double($0) }
       return models.map { _ in squares }
     case .diagonal:
@@ -128,9 +130,9 @@ public struct PruningCriterion {
   }
 
   /// What a removal makes of the weights.
-  struct Update {
+  struct Update<Element: Scalar> {
     /// Shape [d/p], zero where they are removed.
-    let weights: [Float]
+    let weights: [Element]
     /// For each step τ the change of the loss that the model predicts; nil where it predicts none.
     var predictions: [Double]?
     /// The system that was solved: its largest eigenvalue over its least, where that was measured.
@@ -144,10 +146,10 @@ public struct PruningCriterion {
   ///
   /// - Parameter measuresCondition: whether a single model's is measured, at the cost of the
   ///   system's eigenvalues.
-  func updates(
-    of weights: UnsafeBufferPointer<Float>, under mask: Mask, by candidates: ModelCandidates,
+  func updates<Element: Scalar>(
+    of weights: UnsafeBufferPointer<Element>, under mask: Mask, by candidates: ModelCandidates,
     measuresCondition: Bool, on world: Communicator
-  ) throws -> [Update] {
+  ) throws -> [Update<Element>] {
     let models = candidates.models
     switch update {
     case .none:

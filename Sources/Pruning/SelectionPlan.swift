@@ -65,13 +65,14 @@ public struct SelectionPlan: Sendable {
     /// Bytes that it takes on a rank beside the method, of m gradients and a slice of `count`
     /// weights: two masks with what is known of each coordinate at their minima, or with its weight
     /// and slope.
-    func bytes(gradients m: Int, count: Int) -> Int {
+    func bytes<Element: Scalar>(gradients m: Int, count: Int, of scalar: Element.Type) -> Int {
       switch self {
       case .none: 0
       case .exchange:
-        8 * (2 * SurgeonModel.width(count: m) + 6 * MaskExchange.pairCandidates * (m + 3))
-          + 2 * (MemoryLayout<SurgeonModel.Coordinate>.stride + 32) * count
-      case .thresholding: 64 * count
+        8 * (2 * SurgeonModel.width(count: m) + 6 * MaskExchange<Element>.pairCandidates * (m + 3))
+          + 2 * (MemoryLayout<SurgeonModel.Coordinate>.stride + 24 + 2 * MemoryLayout<Element>.size)
+          * count
+      case .thresholding: (48 + 4 * MemoryLayout<Element>.size) * count
       }
     }
   }
@@ -97,15 +98,21 @@ public struct SelectionPlan: Sendable {
 
   /// Bytes that a stage takes on a rank beside the rows of gradients, at most.
   ///
-  /// - Parameter m: the number of gradients.
-  public func bytes(gradients m: Int, by method: PruningMethod, rank: Int) -> Int {
-    BrainSurgeon.bytes(
+  /// - Parameters:
+  ///   - m: the number of gradients.
+  ///   - scalar: of the weights.
+  public func bytes<Element: Scalar>(
+    gradients m: Int, by method: PruningMethod, rank: Int, of scalar: Element.Type = Float.self
+  ) -> Int {
+    BrainSurgeon<Element>.bytes(
       count: m, models: candidates.models.count, isBlockwise: method.isBlockwise,
       partition: partition, rank: rank)
-      + improvement.bytes(gradients: m, count: partition.slice(of: rank).count)
-      + BrainSurgeon.groupBytes(count: m, groups: selection.groups)
+      + improvement.bytes(
+        gradients: m, count: partition.slice(of: rank).count, of: scalar)
+      + BrainSurgeon<Element>.groupBytes(count: m, groups: selection.groups)
       // Weights that are judged.
-      + (candidates.count > 1 ? 4 * partition.cells.parameterCount : 0)
+      + (candidates.count > 1
+        ? MemoryLayout<Element>.size * partition.cells.parameterCount : 0)
   }
 
   /// The sparsities of the parts of a stage.
@@ -141,10 +148,12 @@ public struct SelectionPlan: Sendable {
   ///   - judge: needed where there are several candidates.
   ///   - known: the saliencies by each candidate's model, where they are known; sweeps begin with
   ///     the same.
-  public func prune(
-    _ weights: UnsafeMutableBufferPointer<Float>, stage: Int = 0, from first: Double,
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  public func prune<Element: Scalar>(
+    _ weights: UnsafeMutableBufferPointer<Element>, stage: Int = 0, from first: Double,
     to last: Double, after previous: Mask, by criterion: PruningCriterion,
-    judge: (any HeldOutJudge<Float>)? = nil, saliencies known: [[Double]]? = nil,
+    judge: (any HeldOutJudge<Element>)? = nil, saliencies known: [[Double]]? = nil,
     on world: Communicator
   ) throws -> PrunedStage {
     precondition(candidates.count == 1 || judge != nil, "\(candidates.count) candidates, no judge")
@@ -195,8 +204,8 @@ public struct SelectionPlan: Sendable {
   }
 
   /// The mask of a stage by one candidate. Collective.
-  private func mask(
-    _ sparsities: [Double], of weights: UnsafeBufferPointer<Float>, bySaliency first: [Double],
+  private func mask<Element: Scalar>(
+    _ sparsities: [Double], of weights: UnsafeBufferPointer<Element>, bySaliency first: [Double],
     _ criterion: PruningCriterion, _ model: SurgeonModel.Settings, after previous: Mask,
     on world: Communicator
   ) throws -> Mask {

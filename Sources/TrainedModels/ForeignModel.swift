@@ -68,18 +68,17 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     guard judging > 0 else { return (source, nil) }
     let rows = try world.agree {
       let rows = try GradientRows(count: judging, blocks: blocks, pagedIn: pages)
-      try file.forEachRow(of: slice, rows: rowCount..<file.rowCount) {
-        (row, slice: UnsafeBufferPointer<Element>) in
-        rows.store(slice, row: row - rowCount)
+      try file.forEachRow(of: slice, rows: rowCount..<file.rowCount, as: Element.self) {
+        rows.store($1, row: $0 - rowCount)
       }
       return rows
     }
     return (
       source,
       HeldOutRows(
-        rows: rows, weights: UnsafeBufferPointer(temporary(weights[slice], Float.self)),
+        rows: rows, weights: UnsafeBufferPointer(weights[slice]),
         partition: partition,
-        rank: world.rank) as! any HeldOutJudge<Element>
+        rank: world.rank)
     )
   }
 
@@ -124,6 +123,6 @@ private struct FileGradients<Element: Scalar>: GradientSource {
     rows: Range<Int>, at weights: Buffer<Element>, over world: Communicator,
     store: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void
   ) throws {
-    try world.agree { try file.forEachRow(of: columns, rows: rows, store) }
+    try world.agree { try file.forEachRow(of: columns, rows: rows, as: Element.self, store) }
   }
 }

@@ -61,10 +61,9 @@ extension ParameterLayout {
   /// The tensors of a vector, as safetensors files are written from them.
   public func entries<Element: Scalar>(
     of elements: UnsafeMutableBufferPointer<Element>
-  ) -> [SafetensorsFile.NamedTensor] {
+  ) -> [SafetensorsFile.NamedTensor<Element>] {
     tensors.map { tensor in
-      let values = temporary(
-        UnsafeBufferPointer(rebasing: elements[tensor.range]), Float.self)
+      let values = UnsafeBufferPointer(rebasing: elements[tensor.range])
       return (name: tensor.name, shape: tensor.shape, values: values)
     }
   }
@@ -84,7 +83,7 @@ extension ParameterLayout {
           path, "tensor '\(tensor.name)' does not fit the network",
           expected: "shape \(tensor.shape)", got: "\(entry.shape)")
       }
-      let values = try file.floats(tensor.name)
+      let values = try file.values(tensor.name, as: Element.self)
       if let index = values.firstIndex(where: { !$0.isFinite }) {
         throw InputError(
           path, "tensor '\(tensor.name)' is not finite in \(Element.precision) precision",
@@ -95,7 +94,7 @@ extension ParameterLayout {
           path, "tensor '\(tensor.name)' holds a variance below 0",
           got: "\(values[index]) at element \(index)")
       }
-      _ = temporary(UnsafeMutableBufferPointer(rebasing: elements[tensor.range]), Float.self)
+      _ = UnsafeMutableBufferPointer(rebasing: elements[tensor.range])
         .update(fromContentsOf: values)
     }
   }

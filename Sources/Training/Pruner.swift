@@ -71,7 +71,7 @@ final class Pruner<Element: Scalar> {
       examplesPerRow: pruning.gradients.examplesPerRow, slices: slices, rank: world.rank,
       kept: scores
         + GradientRows.bytes(count: m, blocks: partition.cellsInSlice(of: world.rank))
-        + BrainSurgeon.bytes(
+        + BrainSurgeon<Element>.bytes(
           count: m, isBlockwise: pruning.method.isBlockwise, partition: partition,
           rank: world.rank))
   }
@@ -104,7 +104,7 @@ final class Pruner<Element: Scalar> {
       pruning.method, by: rows, partition: partition, update: pruning.gradients.update,
       rank: world.rank)
     let candidates = ModelCandidates(dampings: [pruning.gradients.damping])
-    let weights = temporary(parameters[slice], Float.self)
+    let weights = parameters[slice]
 
     let stage: PrunedStage
     let after: Mask
@@ -127,7 +127,7 @@ final class Pruner<Element: Scalar> {
       let dropped = stage.mask
       var scores = try start.withUnsafeBufferPointer {
         try self.scores(
-          for: regrowth.criterion, step: step, weights: temporary($0, Element.self), dropped, rows)
+          for: regrowth.criterion, step: step, weights: $0, dropped, rows)
       }
       for i in scores.indices {
         // What has just been dropped comes back only where nothing else is left.
@@ -250,7 +250,7 @@ final class Pruner<Element: Scalar> {
       return sums.all.map(abs)
     case .marginal:
       return try BrainSurgeon(
-        rows: rows!, partition: partition, weights: temporary(weights, Float.self),
+        rows: rows!, partition: partition, weights: weights,
         damping: pruning.gradients.damping,
         gradientScale: 1, isBlockwise: pruning.method.isBlockwise, rank: world.rank
       ).coordinates(removing: dropped.isKept.map { !$0 }, on: world).map(\.gain)

@@ -91,7 +91,7 @@ public struct PruningPlan: Sendable, Equatable {
     /// Weights of a block of `woodfisher`.
     public var blockSize = 2000
     /// How the kept weights answer a removal.
-    public var update = BrainSurgeon.Update.joint
+    public var update = PruningUpdate.joint
 
     /// The defaults.
     public init() {}

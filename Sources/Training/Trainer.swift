@@ -157,7 +157,7 @@ public final class Trainer<Element: Scalar> {
         plan.network.layout.initialize(parameters, seed: plan.seed)
         plan.network.stateLayout.initialize(statistics)
       }
-      if checkpoint == nil { state.masks?.mask.apply(to: temporary(parameters, Float.self)) }
+      if checkpoint == nil { state.masks?.mask.apply(to: parameters) }
     }
     try world.requireSame(parameters: parameters, state: statistics)
   }

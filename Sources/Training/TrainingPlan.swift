@@ -1,6 +1,4 @@
 import Datasets
-import Formats
-import LinearAlgebra
 import Networks
 import Optimizers
 
@@ -108,15 +106,5 @@ public struct TrainingPlan: Sendable {
     self.schedule = schedule
     self.batches = batches
     self.runDirectory = runDirectory
-  }
-}
-
-extension Precision {
-  /// The scalar of this precision.
-  public var scalar: any Scalar.Type {
-    switch self {
-    case .float32: Float.self
-    case .float64: Double.self
-    }
   }
 }

@@ -46,7 +46,7 @@ struct BenchmarkNetwork {
         description.outputCount > 1
         ? .classes(
           Array(labels.all), count: description.outputCount, positions: description.positions)
-        : .values(labels.all.map(Float.init), count: 1)
+        : .values(.floats(labels.all.map(Float.init)), count: 1)
       return ArrayExamples(
         inputShape: description.input, inputs: .floats(Array(inputs.all)), targets: targets,
         rows: Array(0..<count), source: "random examples")

@@ -121,7 +121,7 @@ struct StaticCommand: ParsableCommand {
 
 /// Random gradients of d weights over the ranks of a communicator.
 private struct StaticWork {
-  private let surgeon: BrainSurgeon
+  private let surgeon: BrainSurgeon<Float>
   private let world: Communicator
   private let count: Int
 

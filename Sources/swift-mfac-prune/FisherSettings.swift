@@ -30,7 +30,7 @@ struct FisherSettings: ParsableArguments {
       """)
   var blockScope = BlockScope.tensor
 
-  @Option var update: BrainSurgeon.Update
+  @Option var update: PruningUpdate
 
   @Option(
     parsing: .unconditional,

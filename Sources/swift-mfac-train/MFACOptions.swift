@@ -1,6 +1,5 @@
 import ArgumentParser
 import Curvature
-import Formats
 import LinearAlgebra
 import Optimizers
 import ProgramOptions

@@ -96,7 +96,7 @@ struct PruningSettings: ParsableArguments {
 
   @Option var pruneBlockSize: Int
 
-  @Option var pruneUpdate: BrainSurgeon.Update
+  @Option var pruneUpdate: PruningUpdate
 
   init() {
     _pruneMethod = PruningOptions.method(of: .train)

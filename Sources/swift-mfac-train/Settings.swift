@@ -1,6 +1,6 @@
 import ArgumentParser
 import Datasets
-import Formats
+import LinearAlgebra
 import ProgramOptions
 import Training
 

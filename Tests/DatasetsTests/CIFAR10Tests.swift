@@ -35,7 +35,7 @@ struct CIFAR10Tests {
     let transform = try InputTransform(
       scale: 1.0 / 255, mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616])
     let expected = records.flatMap { record in
-      (0..<3072).map { transform(record[1 + $0], channel: $0 / 1024) }
+      (0..<3072).map { transform(record[1 + $0], channel: $0 / 1024) as Float }
     }
     #expect(dataset.training.inputs(dataset.training.allIndices) == expected)
     #expect(dataset.training.classes(dataset.training.allIndices) == records.map { Int32($0[0]) })

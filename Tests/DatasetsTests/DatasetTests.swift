@@ -1,4 +1,5 @@
 import Datasets
+import LinearAlgebra
 import Testing
 
 /// Examples that are nothing but what a test says they are.
@@ -9,8 +10,8 @@ private struct Claimed: Examples {
   var source = "A"
   let byteCount = 5
 
-  func fill(
-    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
+  func fill<Element: Scalar>(
+    inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?
   ) {}
   func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {}
 }

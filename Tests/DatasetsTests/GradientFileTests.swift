@@ -61,7 +61,7 @@ struct GradientFileTests {
     ]
     for columns in cases {
       var next = 1
-      try file.forEachRow(of: columns, rows: 1..<rows) { row, slice in
+      try file.forEachRow(of: columns, rows: 1..<rows, as: Float.self) { row, slice in
         #expect(row == next)
         next += 1
         let expected = columns.map { Self.value(row, $0 < 3 ? $0 : $0 + shift) }
@@ -92,7 +92,9 @@ struct GradientFileTests {
   func refusal(_ path: String) -> String? {
     DatasetsTests.refusal {
       let file = try GradientFile(path: path, of: weights)
-      try file.forEachRow(of: 0..<file.columnCount, rows: 0..<file.rowCount) { _, _ in }
+      try file.forEachRow(of: 0..<file.columnCount, rows: 0..<file.rowCount, as: Float.self) {
+        _, _ in
+      }
     }?.replacingOccurrences(of: path, with: "G").replacingOccurrences(of: weights.path, with: "W")
   }
 
@@ -195,7 +197,7 @@ struct GradientFileTests {
     let size = try contents(of: path).count
     #expect(truncate(path, size - 4) == 0)
     let message = DatasetsTests.refusal {
-      try file.forEachRow(of: 0..<10_004, rows: 0..<3) { _, _ in }
+      try file.forEachRow(of: 0..<10_004, rows: 0..<3, as: Float.self) { _, _ in }
     }
     #expect(message == "\(path): ends early: expected \(size) bytes, got \(size - 4) bytes")
   }
@@ -222,7 +224,7 @@ struct GradientFileTests {
         memory.hold(mutator.mutant(number, of: original))
         let file = try GradientFile(path: memory.path, of: weights)
         var rows = 0
-        try file.forEachRow(of: 1..<3, rows: 0..<file.rowCount) { _, slice in
+        try file.forEachRow(of: 1..<3, rows: 0..<file.rowCount, as: Float.self) { _, slice in
           #expect(slice.count == 2 && slice.allSatisfy(\.isFinite))
           rows += 1
         }

@@ -29,7 +29,7 @@ struct InputTransformTests {
       #expect(transform(pixel) == Float((Double(pixel) * (1.0 / 255) - 0.1307) / 0.3081))
     }
     // (200/255 − 0.1307)/0.3081, bc to 10 digits; half a unit in the last place is 1.2e-7.
-    #expect(abs(transform(200) - 2.1214337082) < 1.3e-7)
+    #expect(abs(transform(200) as Float - 2.1214337082) < 1.3e-7)
   }
 
   @Test func batchesAreFilledInTheOrderAskedFor() throws {
@@ -48,9 +48,9 @@ struct InputTransformTests {
       let alone = try InputTransform(scale: 1.0 / 255, mean: mean, std: std)
       let other = try InputTransform(scale: 1.0 / 255, mean: mean, std: 0.25)
       for pixel in 0...255 as ClosedRange<UInt8> {
-        #expect(transform(pixel, channel: channel) == alone(pixel))
-        #expect(alone(pixel, channel: channel) == alone(pixel))
-        #expect(oneStd(pixel, channel: channel) == other(pixel))
+        #expect(transform(pixel, channel: channel) == alone(pixel) as Float)
+        #expect(alone(pixel, channel: channel) == alone(pixel) as Float)
+        #expect(oneStd(pixel, channel: channel) == other(pixel) as Float)
       }
     }
     let pixels = (0..<12).map { UInt8($0 * 20) }

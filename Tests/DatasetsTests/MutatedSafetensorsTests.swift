@@ -66,7 +66,7 @@ struct MutatedSafetensorsTests {
       end = tensor.range.upperBound
       #expect(tensor.shape.reduce(1, *) == tensor.count)
       if [.float16, .bfloat16, .float32, .float64].contains(tensor.dtype) {
-        #expect(try file.doubles(tensor.name).count == tensor.count)
+        #expect(try file.values(tensor.name, as: Double.self).count == tensor.count)
       }
     }
     #expect(end < size)

@@ -41,12 +41,15 @@ struct SafetensorsReadTests {
     #expect(file.tensors.map(\.shape) == [[], [2], [2, 2], [3]])
     #expect(file.tensors.map(\.range) == [0..<8, 8..<24, 24..<40, 40..<46])
     #expect(file.tensors.map(\.count) == [1, 2, 4, 3])
-    #expect(try file.doubles("e") == [0.1, 1e300])
-    #expect(try file.floats("e") == [0.1, .infinity])
-    #expect(try file.floats("w") == [1.5, -2, 0.1, 3e38])
-    #expect(try file.doubles("w") == [1.5, -2, Double(0.1 as Float), Double(3e38 as Float)])
-    #expect(try file.doubles("h") == [65504, 0x1p-24, 0])
-    #expect(try file.floats("h")[2].sign == .minus)
+    #expect(try file.values("e", as: Double.self) == [0.1, 1e300])
+    #expect(try file.values("e", as: Float.self) == [0.1, .infinity])
+    #expect(try file.values("w", as: Float.self) == [1.5, -2, 0.1, 3e38])
+    #expect(
+      try file.values("w", as: Double.self) == [
+        1.5, -2, Double(0.1 as Float), Double(3e38 as Float),
+      ])
+    #expect(try file.values("h", as: Double.self) == [65504, 0x1p-24, 0])
+    #expect(try file.values("h", as: Float.self)[2].sign == .minus)
   }
 
   @Test func convertsEveryHalfPrecisionValue() throws {
@@ -56,7 +59,7 @@ struct SafetensorsReadTests {
       """
     let every = (0...65535 as ClosedRange<UInt16>).flatMap(littleEndian)
     let file = try open(littleEndian(UInt64(header.utf8.count)) + header.utf8 + every + every)
-    let (brain, half) = try (file.floats("b"), file.floats("h"))
+    let (brain, half) = try (file.values("b", as: Float.self), file.values("h", as: Float.self))
     for bits in 0...65535 {
       // Sign, exponent and fraction, as the formats define them.
       let sign: Double = bits >> 15 == 0 ? 1 : -1
@@ -91,8 +94,8 @@ struct SafetensorsReadTests {
       let message =
         "\(file.path): tensor 't' has another type: "
         + "expected F16, BF16, F32 or F64, got \(type.rawValue)"
-      #expect(refusal { _ = try file.floats("t") } == (isFloat ? nil : message))
-      #expect(refusal { _ = try file.doubles("t") } == (isFloat ? nil : message))
+      #expect(refusal { _ = try file.values("t", as: Float.self) } == (isFloat ? nil : message))
+      #expect(refusal { _ = try file.values("t", as: Double.self) } == (isFloat ? nil : message))
     }
   }
 
@@ -104,7 +107,7 @@ struct SafetensorsReadTests {
         + #""__metadata__":{"":"","k":"\u0000"}}"# + "  \n\t ", dataSize: 4)
     #expect(file.tensors.map(\.name) == ["aé😀/\u{8}\u{c}\n\r\t\"\\", "empty"])
     #expect(file.tensors[0].shape == [2, 1])
-    #expect(try file.floats("empty").isEmpty)
+    #expect(try file.values("empty", as: Float.self).isEmpty)
     #expect(file.metadata == ["": "", "k": "\0"])
     #expect(try open("{}", dataSize: 0).tensors.isEmpty)
   }
@@ -121,7 +124,9 @@ struct SafetensorsReadTests {
   @Test func missingTensorsAreNamed() throws {
     let file = try open("{}", dataSize: 0)
     #expect(file.tensor("w") == nil)
-    #expect(refusal { _ = try file.floats("w") } == "\(file.path): there is no tensor 'w'")
+    #expect(
+      refusal { _ = try file.values("w", as: Float.self) } == "\(file.path): there is no tensor 'w'"
+    )
   }
 
   @Test func aFileThatShrinksEndsInAnError() throws {
@@ -130,7 +135,7 @@ struct SafetensorsReadTests {
       #"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, dataSize: 8)
     #expect(truncate(path, 65) == 0)
     #expect(
-      refusal { _ = try file.floats("t") }
+      refusal { _ = try file.values("t", as: Float.self) }
         == "\(path): ends early: expected 70 bytes, got 65 bytes")
   }
 }

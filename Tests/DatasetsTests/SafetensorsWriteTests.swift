@@ -33,7 +33,7 @@ struct SafetensorsWriteTests {
     let (first, second) = ([Float.pi, -0.0, .nan, .infinity], [Float.leastNonzeroMagnitude])
     try first.withUnsafeBufferPointer { first in
       try second.withUnsafeBufferPointer { second in
-        let tensors: [SafetensorsFile.NamedTensor] = [
+        let tensors: [SafetensorsFile.NamedTensor<Float>] = [
           (name, [2, 2], first), ("empty", [0, 5], UnsafeBufferPointer(rebasing: first[..<0])),
           ("a", [], second),
         ]
@@ -44,8 +44,8 @@ struct SafetensorsWriteTests {
     #expect(file.metadata == [name: name])
     #expect(file.tensors.map(\.name) == [name, "empty", "a"])
     #expect(file.tensors.map(\.shape) == [[2, 2], [0, 5], []])
-    #expect(try file.floats(name).map(\.bitPattern) == first.map(\.bitPattern))
-    #expect(try file.floats("a") == second)
+    #expect(try file.values(name, as: Float.self).map(\.bitPattern) == first.map(\.bitPattern))
+    #expect(try file.values("a", as: Float.self) == second)
     let headerSize = try contents(of: path).prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
     #expect((8 + headerSize) % 64 == 0)
   }

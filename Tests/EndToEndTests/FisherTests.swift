@@ -70,27 +70,27 @@ import Testing
     }
     let products = try answer("ihvp", "ihvp", ["--vectors", directory.path("v.safetensors")])
     #expect(products.tensor("a")?.shape == [3, 2, 2] && products.tensor("b")?.shape == [3, 2])
-    #expect(near(try products.doubles("b"), expected.flatMap { $0[..<2] }))
-    #expect(near(try products.doubles("a"), expected.flatMap { $0[2...] }))
+    #expect(near(try products.values("b", as: Double.self), expected.flatMap { $0[..<2] }))
+    #expect(near(try products.values("a", as: Double.self), expected.flatMap { $0[2...] }))
 
     let units = (0..<6).map { i in inverse((0..<6).map { $0 == i ? 1 : 0 }) }
     let diagonal = try answer("diagonal", "diagonal", [])
-    #expect(near(try diagonal.doubles("b"), [units[0][0], units[1][1]]))
-    #expect(near(try diagonal.doubles("a"), (2..<6).map { units[$0][$0] }))
+    #expect(near(try diagonal.values("b", as: Double.self), [units[0][0], units[1][1]]))
+    #expect(near(try diagonal.values("a", as: Double.self), (2..<6).map { units[$0][$0] }))
 
     let elements = try answer("element", "element", ["--at", "0:3", "--at", "b[1]:a[1,1]"])
-    #expect(near(try elements.doubles("elements"), [units[0][3], units[1][5]]))
+    #expect(near(try elements.values("elements", as: Double.self), [units[0][3], units[1][5]]))
 
     let scores = try answer(
       "influence", "influence", ["--vectors", directory.path("v.safetensors")])
     #expect(scores.tensor("scores")?.shape == [3, 1])
     #expect(
       near(
-        try scores.doubles("scores"),
+        try scores.values("scores", as: Double.self),
         expected.map { zip($0, g).reduce(0) { $0 + $1.0 * $1.1 } }))
 
     let spectrum = try answer("spectrum", "spectrum", [])
-    #expect(near(try spectrum.doubles("eigenvalues"), [total - Self.damping]))
+    #expect(near(try spectrum.values("eigenvalues", as: Double.self), [total - Self.damping]))
 
     // For NumPy: a header of 128 bytes, then the same numbers in the order of the weights.
     let path = directory.path("d.npy")
@@ -157,7 +157,8 @@ import Testing
       if query != "spectrum" {
         #expect(outcome.output.contains("relative error of the answer: at most "))
       }
-      return try SafetensorsFile(path: path).doubles(query == "spectrum" ? "eigenvalues" : "w")
+      return try SafetensorsFile(path: path).values(
+        query == "spectrum" ? "eigenvalues" : "w", as: Double.self)
     }
     func error(_ numbers: [Double], _ exact: [Double]) -> Double {
       zip(numbers, exact).map { abs($0 / $1 - 1) }.max()!

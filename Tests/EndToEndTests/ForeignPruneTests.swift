@@ -167,7 +167,7 @@ import Testing
       _ name: String, _ change: (inout [(name: String, shape: [Int], values: [Float])]) -> Void
     ) throws -> String {
       var tensors =
-        try file.tensors.map { ($0.name, $0.shape, try file.floats($0.name)) }
+        try file.tensors.map { ($0.name, $0.shape, try file.values($0.name, as: Float.self)) }
         as [(name: String, shape: [Int], values: [Float])]
       change(&tensors)
       let buffers = tensors.map { tensor in

@@ -36,7 +36,7 @@ import Testing
           ] + arguments))
       try #require(outcome.status == 0, "\(outcome.errors)")
       #expect(outcome.output.contains("relative error of the updates: at most "))
-      return try SafetensorsFile(path: "\(output)/model.safetensors").doubles("w")
+      return try SafetensorsFile(path: "\(output)/model.safetensors").values("w", as: Double.self)
     }
     let whole = try pruned("mfac", ranks: nil, [])
     #expect(try pruned("mfac", ranks: 3, []) == whole)

@@ -18,7 +18,8 @@ import Testing
   private func tensors(_ run: String) throws -> [String: [Float]] {
     let file = try SafetensorsFile(path: "\(run)/model.safetensors")
     return try Dictionary(
-      uniqueKeysWithValues: file.tensors.map { ($0.name, try file.floats($0.name)) })
+      uniqueKeysWithValues: file.tensors.map { ($0.name, try file.values($0.name, as: Float.self)) }
+    )
   }
 
   static let groups = """
@@ -35,7 +36,7 @@ import Testing
     let file = try SafetensorsFile(path: "\(start.run)/model.safetensors")
     var entries: [(name: String, shape: [Int], values: [Float])] = []
     for tensor in file.tensors {
-      var values = try file.floats(tensor.name)
+      var values = try file.values(tensor.name, as: Float.self)
       for i in values.indices {
         switch tensor.name {
         case "1.weight": if i % 10 != (other ? 4 : 3) { values[i] = i % 2 == 0 ? 0 : -0.0 }
@@ -101,7 +102,7 @@ import Testing
       try SafetensorsFile(path: weights), try tensors(directory.path("ranks-0"))
     )
     for (name, values) in after {
-      let start = try before.floats(name)
+      let start = try before.values(name, as: Float.self)
       let zeros = start.indices.filter { start[$0] == 0 }
       if name.hasSuffix("weight") {
         #expect(zeros.allSatisfy { values[$0].bitPattern == 0 }, "\(name)")

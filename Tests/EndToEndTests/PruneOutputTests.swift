@@ -104,16 +104,18 @@ import Testing
     let report = try Report.read(output)
     var types: Set<TensorType> = []
     for tensor in pruned.tensors {
-      let dense = try pruned.floats(tensor.name)
+      let dense = try pruned.values(tensor.name, as: Float.self)
       guard sparse.tensor(tensor.name) == nil else {
         #expect(tensor.name == "0.bias" || tensor.name.hasPrefix("1."), "\(tensor.name)")
-        #expect(try sparse.floats(tensor.name).map(\.bitPattern) == dense.map(\.bitPattern))
+        #expect(
+          try sparse.values(tensor.name, as: Float.self).map(\.bitPattern)
+            == dense.map(\.bitPattern))
         continue
       }
       #expect(try integers(sparse, "\(tensor.name).shape") == tensor.shape)
       let offsets = try integers(sparse, "\(tensor.name).offsets")
       let columns = try integers(sparse, "\(tensor.name).columns")
-      let values = try sparse.floats("\(tensor.name).values")
+      let values = try sparse.values("\(tensor.name).values", as: Float.self)
       types.insert(try #require(sparse.tensor("\(tensor.name).columns")).dtype)
       let rows = offsets.count - 1
       #expect(rows == (tensor.shape.count > 1 ? tensor.shape[0] : 1))
@@ -176,7 +178,7 @@ import Testing
     let file = try SafetensorsFile(path: "\(output)/model.safetensors")
     var removed: [Int] = []
     for tensor in file.tensors where tensor.shape.count > 1 && tensor.name != "9.weight" {
-      let values = try file.floats(tensor.name)
+      let values = try file.values(tensor.name, as: Float.self)
       let size = values.count / tensor.shape[0]
       for start in stride(from: 0, to: values.count, by: size) {
         let zeros = values[start..<start + size].count { $0 == 0 }

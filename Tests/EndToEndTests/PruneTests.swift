@@ -84,7 +84,10 @@ import Testing
     #expect(pruned.tensors.map(\.name) == dense.tensors.map(\.name))
     var (removed, kept): ([Float], [Float]) = ([], [])
     for tensor in dense.tensors {
-      let (before, after) = (try dense.floats(tensor.name), try pruned.floats(tensor.name))
+      let (before, after) = (
+        try dense.values(tensor.name, as: Float.self),
+        try pruned.values(tensor.name, as: Float.self)
+      )
       guard tensor.name.hasSuffix("weight") else {
         #expect(before == after, "\(tensor.name)")
         continue

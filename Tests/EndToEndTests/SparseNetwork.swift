@@ -45,7 +45,9 @@ struct SparseNetwork {
 
   init(_ directory: String) throws {
     let file = try SafetensorsFile(path: "\(directory)/model.safetensors")
-    for tensor in file.tensors { weights.append((tensor.name, try file.floats(tensor.name))) }
+    for tensor in file.tensors {
+      weights.append((tensor.name, try file.values(tensor.name, as: Float.self)))
+    }
     let masks = try SafetensorsFile(path: "\(directory)/masks.safetensors")
     for tensor in masks.tensors {
       var values = [UInt8](repeating: 0, count: tensor.count)
@@ -59,7 +61,7 @@ struct SparseNetwork {
     let cells = try SafetensorsFile(path: path)
     for tensor in cells.tensors.sorted(by: { $0.name < $1.name }) {
       let name = String(tensor.name.split(separator: ".").last!)
-      momenta[name, default: []] += try cells.floats(tensor.name)
+      momenta[name, default: []] += try cells.values(tensor.name, as: Float.self)
     }
   }
 

@@ -52,7 +52,10 @@ import Testing
     #expect(trained.tensors.map(\.name).sorted() == exact.tensors.map(\.name).sorted())
     var (difference, size) = (0.0, 0.0)
     for tensor in exact.tensors {
-      for (a, b) in zip(try trained.doubles(tensor.name), try exact.doubles(tensor.name)) {
+      for (a, b) in zip(
+        try trained.values(tensor.name, as: Double.self),
+        try exact.values(tensor.name, as: Double.self))
+      {
         difference += (a - b) * (a - b)
         size += b * b
       }

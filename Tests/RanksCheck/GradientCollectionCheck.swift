@@ -153,8 +153,8 @@ private struct SpoiledExamples: Examples {
   var source: String { "spoiled" }
   var byteCount: Int { examples.byteCount }
 
-  func fill(
-    inputs: UnsafeMutableBufferPointer<Float>, with indices: ArraySlice<Int>, epoch: Int?
+  func fill<Element: Scalar>(
+    inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?
   ) {
     examples.fill(inputs: inputs, with: indices, epoch: epoch)
     guard let place = indices.firstIndex(of: index) else { return }

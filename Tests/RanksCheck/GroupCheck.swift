@@ -1,4 +1,5 @@
 import Curvature
+import LinearAlgebra
 import MPI
 import Pruning
 import Reference
@@ -6,16 +7,19 @@ import Sharding
 
 /// The costs of groups that are removed whole, of fewer and of more weights than there are
 /// gradients, on one rank and across several, held against dense matrices.
-func checkGroupCosts(on world: Communicator) throws -> UInt64 {
+func checkGroupCosts<Element: Scalar>(
+  _ scalar: Element.Type, on world: Communicator
+) throws -> UInt64 {
   let (d, m, damping) = (97, 7, 0.01)
   // Some coordinates are of no group.
   let groups = [0..<4, 4..<9, 12..<19, 19..<59, 59..<60, 60..<97]
-  let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
-  let weights = (0..<d).map { random(100, $0) }
+  let gradients = (0..<m).map { row in (0..<d).map { draw(UInt64(row), $0) as Element } }
+  let weights = (0..<d).map { draw(100, $0) as Element }
   let partition = CellPartition(Cells(parameterCount: d, size: 13), over: world.size)
   let slices = partition.slices
   let slice = slices[world.rank]
-  let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+  let rows = GradientRows(
+    count: m, blocks: partition.cellsInSlice(of: world.rank), of: scalar)
   for (row, gradient) in gradients.enumerated() {
     gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
   }
@@ -24,7 +28,7 @@ func checkGroupCosts(on world: Communicator) throws -> UInt64 {
     // The first group goes whole.
     let removed = (0..<d).map { random(200, $0) < Float(share) || (share > 0 && $0 < 4) }
     let model = DenseRemoval(
-      rows: gradients.map { $0.map(Double.init) }, weights: weights.map(Double.init),
+      rows: gradients.map { $0.map { Double($0) } }, weights: weights.map { Double($0) },
       damping: damping, gradientScale: gradientScale)
     let before = model.value(model.change(removing: removed))
     let surgeon = weights[slice].withUnsafeBufferPointer {

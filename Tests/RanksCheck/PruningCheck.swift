@@ -1,26 +1,32 @@
 import Curvature
+import Formats
 import LinearAlgebra
 import MPI
 import Pruning
 import Reference
 import Sharding
+import Support
 
 /// Removal of a third of d weights by m gradients, with all updates, held against dense matrices.
 ///
 /// - Parameters:
 ///   - blockSize: where F is taken block by block; else it is taken whole, from blocks of 13.
 ///   - restarts: where blocks begin anew.
-func checkPruning(
-  _ d: Int, blockSize: Int?, restartingAt restarts: [Int] = [0], on world: Communicator
+func checkPruning<Element: Scalar>(
+  _ d: Int, blockSize: Int?, restartingAt restarts: [Int] = [0], _ scalar: Element.Type,
+  on world: Communicator
 ) throws -> UInt64 {
   let (m, damping, width) = (7, 0.01, blockSize ?? 13)
-  let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
-  let weights = (0..<d).map { random(100, $0) }
+  let gradients = (0..<m).map { row in (0..<d).map { draw(UInt64(row), $0) as Element } }
+  let weights = (0..<d).map { draw(100, $0) as Element }
+  // Weights are rounded to their scalar.
+  let tolerance = 1e-6 * Double(Element.ulpOfOne / 0x1p-23)
   let removed = (0..<d).map { random(200, $0) < -1.0 / 6 }
   let cells = Cells(parameterCount: d, size: width, restartingAt: restarts)
   let partition = CellPartition(cells, over: world.size)
   let slice = partition.slice(of: world.rank)
-  let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+  let rows = GradientRows(
+    count: m, blocks: partition.cellsInSlice(of: world.rank), of: scalar)
   for (row, gradient) in gradients.enumerated() {
     gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
   }
@@ -35,7 +41,8 @@ func checkPruning(
     let parts = blockSize == nil ? [0..<d] : (0..<cells.count).map(cells.range(of:))
     let models = parts.map { part in
       DenseRemoval(
-        rows: gradients.map { $0[part].map(Double.init) }, weights: weights[part].map(Double.init),
+        rows: gradients.map { $0[part].map { Double($0) } },
+        weights: weights[part].map { Double($0) },
         damping: damping, gradientScale: gradientScale)
     }
     let changes = zip(parts, models).map { $1.change(removing: Array(removed[$0])) }
@@ -48,7 +55,8 @@ func checkPruning(
     let coordinates = try surgeon.coordinates(removing: own, on: world)
     for (k, i) in slice.enumerated() {
       let expected = Double(weights[i]) + exact[i]
-      try check((Double(joint.weights[k]) - expected).magnitude < 1e-6, "weight \(i)")
+      try check(
+        (Double(joint.weights[k]) - expected).magnitude < max(tolerance, 1e-11), "weight \(i)")
       try check(removed[i] || (coordinates[k].weight - expected).magnitude < 1e-9, "own \(i)")
       if removed[i] { try check(joint.weights[k] == 0, "removed \(i)") }
     }
@@ -58,7 +66,9 @@ func checkPruning(
       let independent = try surgeon.update(.independent, removing: own, on: world).weights
       for (k, i) in slice.enumerated() {
         let expected = Double(weights[i]) + single[i]
-        try check((Double(independent[k]) - expected).magnitude < 1e-5, "alone, weight \(i)")
+        try check(
+          (Double(independent[k]) - expected).magnitude < max(10 * tolerance, 1e-11),
+          "alone, weight \(i)")
       }
       updates.append(independent)
     }
@@ -70,7 +80,7 @@ func checkPruning(
     for update in updates {
       var bits = [Double](repeating: 0, count: d)
       try world.allGather(
-        update.map(Double.init),
+        update.map { Double($0) },
         counts: (0..<world.size).map { partition.slice(of: $0).count }, into: &bits)
       for number in bits { digest = digest &* 31 &+ number.bitPattern }
     }
@@ -82,18 +92,20 @@ func checkPruning(
 /// Masks by exchange and thresholding, and candidates that are judged, of d weights with m
 /// gradients: their model's minimum against dense matrices, and the same bits at any number of
 /// ranks.
-func checkMaskSearch(
-  _ d: Int, scope: Selection.Scope, maximumTensorSparsity: Double, on world: Communicator
+func checkMaskSearch<Element: Scalar>(
+  _ d: Int, scope: Selection.Scope, maximumTensorSparsity: Double, _ scalar: Element.Type,
+  on world: Communicator
 ) throws -> UInt64 {
   let (m, damping, sparsity) = (9, 0.01, 0.6)
   // What they share makes the weights interact.
   let gradients = (0..<m).map { row in
-    (0..<d).map { random(UInt64(row), $0) + 2 * random(300, row) * random(301, $0) }
+    (0..<d).map { draw(UInt64(row), $0) + 2 * draw(300, row) * draw(301, $0) as Element }
   }
-  let weights = (0..<d).map { random(100, $0) }
+  let weights = (0..<d).map { draw(100, $0) as Element }
   let partition = CellPartition(Cells(parameterCount: d, size: 13), over: world.size)
   let slice = partition.slice(of: world.rank)
-  let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+  let rows = GradientRows(
+    count: m, blocks: partition.cellsInSlice(of: world.rank), of: scalar)
   for (row, gradient) in gradients.enumerated() {
     gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
   }
@@ -107,7 +119,7 @@ func checkMaskSearch(
   // One weight is gone before.
   let before = Mask(slice: slice, isKept: slice.map { $0 != 4 })
   let truth = DenseRemoval(
-    rows: gradients.map { $0.map(Double.init) }, weights: weights.map(Double.init),
+    rows: gradients.map { $0.map { Double($0) } }, weights: weights.map { Double($0) },
     damping: damping, gradientScale: 0)
   /// All ranks' numbers.
   func gather(_ own: [Double]) throws -> [Double] {
@@ -140,8 +152,9 @@ func checkMaskSearch(
   var digest: UInt64 = 0
   var values: [Double] = []
   // Five rows that no candidate sees.
-  let others = (0..<5).map { row in (0..<d).map { random(UInt64(400 + row), $0) } }
-  let otherRows = GradientRows(count: 5, blocks: partition.cellsInSlice(of: world.rank))
+  let others = (0..<5).map { row in (0..<d).map { draw(UInt64(400 + row), $0) as Element } }
+  let otherRows = GradientRows(
+    count: 5, blocks: partition.cellsInSlice(of: world.rank), of: scalar)
   for (row, gradient) in others.enumerated() {
     gradient[slice].withUnsafeBufferPointer { otherRows.store($0, row: row) }
   }
@@ -160,7 +173,7 @@ func checkMaskSearch(
     let plan = SelectionPlan(
       selection, partition: partition, parts: 2, schedule: .list([0.4, sparsity]),
       candidates: candidates, improvement: improvement, measuresCondition: true)
-    let pruned = Buffer<Float>(count: slice.count)
+    let pruned = Buffer<Element>(count: slice.count)
     _ = pruned.all.update(fromContentsOf: weights[slice])
     before.apply(to: pruned.all)
     let stage = try plan.prune(
@@ -173,14 +186,14 @@ func checkMaskSearch(
       let loss = try judge.loss(of: UnsafeBufferPointer(pruned.all), on: world)
       try check(loss == losses[choice.chosen], "\(loss) for \(losses[choice.chosen])")
       let model = DenseRemoval(
-        rows: others.map { $0.map(Double.init) }, weights: weights.map(Double.init), damping: 0,
+        rows: others.map { $0.map { Double($0) } }, weights: weights.map { Double($0) }, damping: 0,
         gradientScale: 0.5)
       let exact = model.value(
-        zip(try gather(pruned.all.map(Double.init)), weights).map { $0 - Double($1) })
+        zip(try gather(pruned.all.map { Double($0) }), weights).map { $0 - Double($1) })
       try check((loss - exact).magnitude < 1e-9 * max(exact.magnitude, 1), "\(loss) for \(exact)")
       for loss in losses { digest = digest &* 31 &+ loss.bitPattern }
     }
-    for number in try gather(pruned.all.map(Double.init)) {
+    for number in try gather(pruned.all.map { Double($0) }) {
       digest = digest &* 31 &+ number.bitPattern
     }
     digest = digest &* 31 &+ (stage.prediction ?? 0).bitPattern
@@ -188,6 +201,34 @@ func checkMaskSearch(
   }
   for value in values[1...2] { try check(value <= values[0], "from \(values[0]) to \(value)") }
   return digest
+}
+
+/// The kept weights in compressed rows, read back: the same numbers, of their scalar's type.
+func checkSparseFile<Element: Scalar>(
+  _ type: TensorType, _ scalar: Element.Type, on world: Communicator
+) throws {
+  let d = 60
+  let tensors = [
+    WeightTensor(name: "w", shape: [5, 9], range: 0..<45, isPrunable: true),
+    WeightTensor(name: "b", shape: [15], range: 45..<d, isPrunable: false),
+  ]
+  func isKept(_ i: Int) -> Bool { i >= 45 || i % 3 != 0 }
+  let partition = CellPartition(Cells(parameterCount: d, size: 7), over: world.size)
+  let slice = partition.slice(of: world.rank)
+  let mask = Mask(slice: slice, isKept: slice.map(isKept))
+  let weights = Buffer<Element>(count: d)
+  for i in 0..<d where isKept(i) { weights.pointer[i] = draw(100, i) }
+  let directory = world.rank == 0 ? try TemporaryDirectory() : nil
+  defer { withExtendedLifetime(directory) {} }
+  let path = directory?.path("sparse") ?? ""
+  try mask.writeSparse(
+    of: tensors, weights: UnsafeBufferPointer(weights.all), others: [], slices: partition.slices,
+    to: path, on: world)
+  guard world.rank == 0 else { return }
+  let file = try SafetensorsFile(path: path)
+  for name in ["w.values", "b"] { try check(file.tensor(name)?.dtype == type, "type of \(name)") }
+  let values = try file.values("w.values", as: scalar) + file.values("b", as: scalar)
+  try check(values == (0..<d).filter(isKept).map { weights.pointer[$0] }, "values of a sparse file")
 }
 
 /// Removal by gradients beside which λ disappears: all updates and costs, whole and block by block,

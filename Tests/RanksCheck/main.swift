@@ -14,7 +14,12 @@ import Support
 // rank 0 prints `name digest` lines, which must not depend on the number of ranks.
 
 func random(_ stream: UInt64, _ index: Int) -> Float {
-  Float(CounterRandom(seed: 5, stream: stream).uniform(at: UInt64(index)) - 0.5)
+  draw(stream, index)
+}
+
+/// The same, of a scalar.
+func draw<Element: Scalar>(_ stream: UInt64, _ index: Int) -> Element {
+  Element(CounterRandom(seed: 5, stream: stream).uniform(at: UInt64(index)) - 0.5)
 }
 
 func check(_ holds: Bool, _ what: String) throws {
@@ -310,15 +315,17 @@ do {
         try checkDamping(d, insertEvery: insertEvery, grouped: grouped, on: world)
     }
   }
-  digests["group-costs"] = try checkGroupCosts(on: world)
+  digests["group-costs"] = try checkGroupCosts(Float.self, on: world)
+  digests["group-costs-double"] = try checkGroupCosts(Double.self, on: world)
   try checkKFAC(on: world, &digests)
   try checkKFACSteps(on: world, &digests)
   try checkKFACMemory(on: world)
   for blockSize in [nil, 1, 30] {
     let name = "pruning-blocks-\(blockSize.map(String.init) ?? "whole")"
-    digests[name] = try checkPruning(97, blockSize: blockSize, on: world)
+    digests[name] = try checkPruning(97, blockSize: blockSize, Float.self, on: world)
+    digests["\(name)-double"] = try checkPruning(97, blockSize: blockSize, Double.self, on: world)
     digests["\(name)-restarted"] = try checkPruning(
-      97, blockSize: blockSize, restartingAt: [0, 7, 50], on: world)
+      97, blockSize: blockSize, restartingAt: [0, 7, 50], Float.self, on: world)
   }
   // The whole matrix, and blocks of fewer and of more weights than gradients.
   for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }
@@ -333,9 +340,15 @@ do {
   for (d, scope, largest) in [
     (700, Selection.Scope.global, 1), (120, .global, 0.65), (120, .uniform, 1),
   ] {
-    digests["mask-search-\(d)-\(scope)-\(largest)"] = try checkMaskSearch(
-      d, scope: scope, maximumTensorSparsity: largest, on: world)
+    let name = "mask-search-\(d)-\(scope)-\(largest)"
+    digests[name] = try checkMaskSearch(
+      d, scope: scope, maximumTensorSparsity: largest, Float.self, on: world)
+    guard d < 700 else { continue }
+    digests["\(name)-double"] = try checkMaskSearch(
+      d, scope: scope, maximumTensorSparsity: largest, Double.self, on: world)
   }
+  try checkSparseFile(.float32, Float.self, on: world)
+  try checkSparseFile(.float64, Double.self, on: world)
   if world.rank == 0 { digests.print() }
   try world.finish()
 } catch {

@@ -28,8 +28,8 @@ import Training
       from: "\(Self.directory)/resnet20-cifar10.safetensors", into: parameters.all,
       state: state.all)
     check = try SafetensorsFile(path: "\(Self.directory)/resnet20-check.safetensors")
-    inputs = try check.floats("input")
-    labels = try check.floats("labels").map { Int32($0) }
+    inputs = try check.values("input", as: Float.self)
+    labels = try check.values("labels", as: Float.self).map { Int32($0) }
   }
 
   private func training(_ mode: String) -> TrainingPass<Float>? {
@@ -45,7 +45,7 @@ import Training
         inputs: $0, parameters: UnsafeBufferPointer(parameters.all),
         state: UnsafeBufferPointer(state.all), outputs: logits.all, training: training(mode))
     }
-    let expected = try check.floats("\(mode).logits")
+    let expected = try check.values("\(mode).logits", as: Float.self)
     let error = zip(logits.all, expected).map { ($0 - $1).magnitude }.max()!
     #expect(error <= 1e-4)
   }
@@ -61,11 +61,11 @@ import Training
           gradient: gradient.all, loss: .crossEntropy(), scale: 1 / 8, training: training(mode))
       }
     }
-    let loss = try Double(check.floats("\(mode).loss")[0])
+    let loss = try Double(check.values("\(mode).loss", as: Float.self)[0])
     #expect((sum / 8 - loss).magnitude <= 1e-4 * max(loss, 1e-2))
     var compared = 0
     for tensor in network.layout.tensors {
-      let expected = try check.floats("\(mode).grad.\(tensor.name)")
+      let expected = try check.values("\(mode).grad.\(tensor.name)", as: Float.self)
       let computed = gradient[tensor.range]
       let difference = zip(computed, expected).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
       let norm = expected.reduce(0.0) { $0 + pow(Double($1), 2) }

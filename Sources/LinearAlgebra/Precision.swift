@@ -1,0 +1,12 @@
+/// The precision of a run: of its data, parameters, gradients and optimizer.
+public enum Precision: String, Codable, CaseIterable, Sendable {
+  case float32, float64
+
+  /// The scalar of this precision.
+  public var scalar: any Scalar.Type {
+    switch self {
+    case .float32: Float.self
+    case .float64: Double.self
+    }
+  }
+}
