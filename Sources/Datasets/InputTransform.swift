@@ -89,17 +89,15 @@ public struct InputTransform: Sendable, Equatable {
 
   /// Gives `body` the table of inputs for the pixels of each channel, shape [channels, 256], and
   /// how far two channels lie apart in it.
-  @inline(__always)
   func withTable<Element: Scalar>(_ body: (UnsafePointer<Element>, _ stride: Int) -> Void) {
-    let stride = doubles.count == 256 ? 0 : 256
+    func give(_ table: UnsafeRawBufferPointer) {
+      body(
+        table.baseAddress!.assumingMemoryBound(to: Element.self), doubles.count == 256 ? 0 : 256)
+    }
     if Element.holdsDoubles {
-      doubles.withUnsafeBytes {
-        body($0.baseAddress!.assumingMemoryBound(to: Element.self), stride)
-      }
+      doubles.withUnsafeBytes(give)
     } else {
-      singles.withUnsafeBytes {
-        body($0.baseAddress!.assumingMemoryBound(to: Element.self), stride)
-      }
+      singles.withUnsafeBytes(give)
     }
   }
 }

@@ -77,21 +77,29 @@ extension TensorType {
 extension UnsafeBufferPointer where Element: Scalar {
   /// The first number that is infinite or none; nil where all are finite.
   package var firstNonFinite: Int? {
-    let areFinite =
-      Element.holdsDoubles
-      ? areFinite(exponents: Double.infinity.bitPattern)
-      : areFinite(exponents: Float.infinity.bitPattern)
-    return areFinite ? nil : firstIndex { !$0.isFinite }
-  }
-
-  /// - Parameter exponents: the bits of a number's exponent.
-  private func areFinite<Word: FixedWidthInteger & UnsignedInteger>(exponents: Word) -> Bool {
-    UnsafeRawBufferPointer(self).withMemoryRebound(to: Word.self) { words in
-      // The first bit of a sum is set where the exponent is all ones: one pass without branches.
-      let unit: Word = 1 << exponents.trailingZeroBitCount
-      var marks: Word = 0
-      for word in words { marks |= (word & exponents) &+ unit }
-      return marks.leadingZeroBitCount > 0
+    @specialized(where Element == Float)
+    @specialized(where Element == Double)
+    get {
+      let bytes = UnsafeRawBufferPointer(self)
+      let areFinite =
+        Element.holdsDoubles
+        ? allFinite(bytes, exponents: Double.infinity.bitPattern)
+        : allFinite(bytes, exponents: Float.infinity.bitPattern)
+      return areFinite ? nil : firstIndex { !$0.isFinite }
     }
+  }
+}
+
+/// - Parameter exponents: the bits of a number's exponent.
+@inline(__always)
+private func allFinite<Word: FixedWidthInteger & UnsignedInteger>(
+  _ numbers: UnsafeRawBufferPointer, exponents: Word
+) -> Bool {
+  numbers.withMemoryRebound(to: Word.self) { words in
+    // The first bit of a sum is set where the exponent is all ones: one pass without branches.
+    let unit: Word = 1 << exponents.trailingZeroBitCount
+    var marks: Word = 0
+    for word in words { marks |= (word & exponents) &+ unit }
+    return marks.leadingZeroBitCount > 0
   }
 }
