@@ -92,11 +92,11 @@ public final class GradientRows {
 
   /// Bytes of memory of `count` rows of a slice, and of a block of them that is worked on; of
   /// pages, those of the block and the next.
-  public static func bytes(
-    count: Int, blocks: [Range<Int>], isPaged: Bool = false, isDouble: Bool = false
+  public static func bytes<Element: Scalar>(
+    count: Int, blocks: [Range<Int>], of scalar: Element.Type = Float.self, isPaged: Bool = false
   ) -> Int {
     let stored = isPaged ? 2 * widest(blocks) : blocks.last?.upperBound ?? 0
-    return count * ((isDouble ? 8 : 4) * stored + 8 * widest(blocks))
+    return count * (MemoryLayout<Element>.size * stored + 8 * widest(blocks))
   }
 
   private static func widest(_ blocks: [Range<Int>]) -> Int { blocks.map(\.count).max() ?? 0 }

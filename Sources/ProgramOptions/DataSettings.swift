@@ -1,5 +1,6 @@
 import ArgumentParser
 import Datasets
+import LinearAlgebra
 
 /// Which data, and what becomes of them. Settings that the data's kind does not know are refused;
 /// the others get their defaults.
@@ -175,9 +176,14 @@ package struct DataSettings: ParsableArguments {
 
   /// With the defaults filled in.
   ///
-  /// - Parameter seed: of the augmentation, and of the split.
-  package func options(seed: UInt64) throws -> DatasetOptions {
+  /// - Parameters:
+  ///   - seed: of the augmentation, and of the split.
+  ///   - precision: of the network that is given the data.
+  package func options(
+    seed: UInt64, precision: Precision = .float32
+  ) throws -> DatasetOptions {
     var options = DatasetOptions()
+    options.precision = precision
     if try source.kind == .images { options.images = try imageOptions(seed: seed) }
     options.sequences = SequenceOptions(
       contextLength: contextLength ?? 64, vocabulary: vocabulary, tokenType: tokenType)

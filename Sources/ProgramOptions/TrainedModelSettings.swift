@@ -1,5 +1,6 @@
 import ArgumentParser
 import Formats
+import LinearAlgebra
 import MPI
 import Networks
 import TrainedModels
@@ -11,6 +12,7 @@ package struct TrainedModelSettings: ParsableArguments {
   @OptionGroup(title: "Data") package var data: DataSettings
   @OptionGroup(title: "Model") package var model: ModelSettings
   @OptionGroup(title: "Weights and gradients") package var files: GradientSettings
+  @OptionGroup(title: "Weights and gradients") package var numbers: PrecisionSettings
 
   package init() {}
 
@@ -29,35 +31,38 @@ package struct TrainedModelSettings: ParsableArguments {
     }
   }
 
+  /// The scalar of all that is computed.
+  package var scalar: any Scalar.Type { numbers.precision.scalar }
+
   /// Reads the model and its data. Collective.
   ///
   /// - Parameters:
   ///   - weights: instead of those of `--weights`.
   ///   - isRequired: of a foreign model, whether a tensor without gradients is to be refused.
-  package func load(
+  package func load<Element: Scalar>(
     weights: String? = nil, isRequired: (TensorEntry) -> Bool = { _ in false },
-    on world: Communicator
-  ) throws -> any TrainedModel<Float> {
+    as scalar: Element.Type, on world: Communicator
+  ) throws -> any TrainedModel<Element> {
     let weights = weights ?? files.weights
     let rowCount: Int
     switch files.gradients {
     case .absent:
-      return try ForeignModel<Float>(
+      return try ForeignModel<Element>(
         weights: weights, gradients: nil, isRequired: isRequired, on: world)
     case .file(let path):
-      return try ForeignModel<Float>(
+      return try ForeignModel<Element>(
         weights: weights, gradients: path, isRequired: isRequired, on: world)
     case .count(let count): rowCount = count
     }
     var model = model
     let (dataset, network) = try world.agree {
-      let dataset = try data.source.load(try data.options(seed: files.seed))
+      let dataset = try data.source.load(try data.options(seed: files.seed, precision: numbers.precision))
       try model.resolve(for: dataset.targets)
       let network = try model.network(for: dataset)
       try network.check(against: dataset, loss: model.resolvedLoss)
       return (dataset, network)
     }
-    return try TrainedNetwork<Float>(
+    return try TrainedNetwork<Element>(
       network, name: model.model, weights: weights, dataset: dataset, loss: model.resolvedLoss,
       rowCount: rowCount, examplesPerRow: files.gradientBatch, seed: files.seed, on: world)
   }

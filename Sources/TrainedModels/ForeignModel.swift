@@ -61,13 +61,15 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     try MemoryPlan(
       gradients: kept(rowCount)
         + (judging > 0
-          ? GradientRows.bytes(count: judging, blocks: blocks, isPaged: pages != nil) : 0),
+          ? GradientRows.bytes(
+            count: judging, blocks: blocks, of: Element.self, isPaged: pages != nil) : 0),
       vectors: MemoryLayout<Element>.stride * (count + slice.count), activations: 0
     ).check(on: world) { _ in "it takes a file of fewer gradients, or more nodes" }
     let source = FileGradients<Element>(file: file, rowCount: rowCount, columns: slice)
     guard judging > 0 else { return (source, nil) }
     let rows = try world.agree {
-      let rows = try GradientRows(count: judging, blocks: blocks, pagedIn: pages)
+      let rows = try GradientRows(
+        count: judging, blocks: blocks, of: Element.self, pagedIn: pages)
       try file.forEachRow(of: slice, rows: rowCount..<file.rowCount, as: Element.self) {
         rows.store($1, row: $0 - rowCount)
       }

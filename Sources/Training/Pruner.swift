@@ -70,7 +70,8 @@ final class Pruner<Element: Scalar> {
       of: plan.network, on: plan.dataset.training,
       examplesPerRow: pruning.gradients.examplesPerRow, slices: slices, rank: world.rank,
       kept: scores
-        + GradientRows.bytes(count: m, blocks: partition.cellsInSlice(of: world.rank))
+        + GradientRows.bytes(
+          count: m, blocks: partition.cellsInSlice(of: world.rank), of: Element.self)
         + BrainSurgeon<Element>.bytes(
           count: m, isBlockwise: pruning.method.isBlockwise, partition: partition,
           rank: world.rank))
@@ -213,7 +214,8 @@ final class Pruner<Element: Scalar> {
     let m = pruning.gradients.count
     let collection = try collection ?? makeCollection()
     self.collection = collection
-    let rows = GradientRows(count: m, blocks: partition.cellsInSlice(of: world.rank))
+    let rows = GradientRows(
+      count: m, blocks: partition.cellsInSlice(of: world.rank), of: Element.self)
     _ = try collection.collect(
       rows: event * m..<(event + 1) * m, parameters: UnsafeBufferPointer(parameters.all),
       state: UnsafeBufferPointer(state.all), over: world

@@ -57,7 +57,7 @@ struct Check: ParsableCommand {
         throw InputError(
           "check", "is of a few examples, for one rank", expected: "1 rank", got: "\(world.size)")
       }
-      if let json { try QueriedFisher.checkIsFree(json, "--json") }
+      if let json { try checkIsFree(json, "--json") }
       return try load()
     }
     try network.memory().check(on: world)

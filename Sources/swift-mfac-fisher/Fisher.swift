@@ -28,12 +28,20 @@ struct Fisher: ParsableCommand {
       }
       guard var query = command as? any Query else { return try command.run() }
       try query.settings.source.resolve()
-      try start { [query] in
-        try query.answer(QueriedFisher(query.settings, damping: query.damping, on: $0))
+      try start { [query] world in
+        let scalar = query.settings.source.scalar
+        try answer(query, in: scalar, on: world)
       }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }
+  }
+
+  private static func answer<Number: Scalar>(
+    _ query: any Query, in scalar: Number.Type, on world: Communicator
+  ) throws {
+    try query.answer(
+      QueriedFisher<Number>(query.settings, damping: query.damping, on: world))
   }
 
   private static func start(_ body: (Communicator) throws -> Void) throws -> Never {
@@ -49,7 +57,7 @@ protocol Query: ParsableCommand {
   var damping: Double? { get }
 
   /// Collective.
-  func answer(_ fisher: QueriedFisher) throws
+  func answer<Number>(_ fisher: QueriedFisher<Number>) throws
 }
 
 /// A question to the inverse.

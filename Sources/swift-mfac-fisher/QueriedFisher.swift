@@ -9,8 +9,8 @@ import TrainedModels
 import Training
 
 /// The matrix of a model, and where its answers go.
-struct QueriedFisher {
-  let model: any TrainedModel<Float>
+struct QueriedFisher<Number: Scalar> {
+  let model: any TrainedModel<Number>
   /// Every rank's.
   let slices: [Range<Int>]
   let world: Communicator
@@ -20,7 +20,7 @@ struct QueriedFisher {
   private let damping: Double?
 
   private let partition: CellPartition
-  private let gradients: any GradientSource<Float>
+  private let gradients: any GradientSource<Number>
 
   /// This rank's.
   var slice: Range<Int> { slices[world.rank] }
@@ -34,7 +34,7 @@ struct QueriedFisher {
     try world.requireSameArithmetic()
     try world.requireSame(
       "the command line", CommandLine.arguments.dropFirst().joined(separator: " "))
-    let model = try settings.source.load(on: world)
+    let model = try settings.source.load(as: Number.self, on: world)
     self.model = model
     let partition = CellPartition(Cells(parameterCount: model.count), over: world.size)
     let slices = partition.slices
@@ -42,14 +42,15 @@ struct QueriedFisher {
     let blocks = partition.cellsInSlice(of: world.rank)
     try world.agree {
       if world.rank == 0, let output = settings.output {
-        try Self.checkIsFree(output, "--output")
+        try checkIsFree(output, "--output")
       }
     }
-    let isDouble = (model as? ForeignModel<Float>)?.hasDoubleGradients ?? false
+    let isDouble = (model as? ForeignModel<Number>)?.hasDoubleGradients ?? false
+    let scalar: any Scalar.Type = isDouble ? Double.self : Number.self
     gradients = try model.gradients(
       of: partition,
       kept: { count in
-        GradientRows.bytes(count: count, blocks: blocks, isDouble: isDouble)
+        GradientRows.bytes(count: count, blocks: blocks, of: scalar)
           + InverseFisher.bytes(count: count, partition: partition)
           // A vector, the answer of all ranks' slices, and what refining takes.
           + 8 * (3 * model.count + 8 * partition.slice(of: world.rank).count)
@@ -68,11 +69,11 @@ struct QueriedFisher {
 
   /// Collects the gradients, in double precision where their file has it. Collective.
   private func rows() throws -> GradientRows {
-    if let foreign = model as? ForeignModel<Float>, foreign.hasDoubleGradients {
+    if let foreign = model as? ForeignModel<Number>, foreign.hasDoubleGradients {
       return try foreign.doubleGradients(of: partition, on: world)
     }
     let rows = GradientRows(
-      count: rowCount, blocks: partition.cellsInSlice(of: world.rank))
+      count: rowCount, blocks: partition.cellsInSlice(of: world.rank), of: Number.self)
     try gradients.collect(rows: 0..<rowCount, at: model.weights, over: world) { row, slice in
       rows.store(slice, row: row)
     }
@@ -97,18 +98,6 @@ struct QueriedFisher {
     say("relative error of the answer: at most \(String(format: "%.0e", inverse.error))")
   }
 
-  /// Checks that a file of that name can be made, and is not there yet.
-  static func checkIsFree(_ output: String, _ flag: String) throws(InputError) {
-    let slash = output.lastIndex(of: "/")
-    let directory = slash.map { String(output[...$0]) } ?? "./"
-    guard access(directory, W_OK | X_OK) == 0 else {
-      throw .system(flag, "'\(output)' cannot be made")
-    }
-    guard access(output, F_OK) != 0 else {
-      throw InputError(flag, "\(output) is there already", expected: "another name")
-    }
-  }
-
   /// The vectors of a file of this model's weights. Collective.
   func vectors(_ path: String) throws -> VectorFile {
     try world.agree {
@@ -117,9 +106,9 @@ struct QueriedFisher {
   }
 
   /// Prepares to collect the gradient of the loss of each of some test examples. Collective.
-  func testGradients(of examples: Range<Int>) throws -> any GradientSource<Float> {
+  func testGradients(of examples: Range<Int>) throws -> any GradientSource<Number> {
     let source = try world.agree {
-      guard let network = model as? TrainedNetwork<Float> else {
+      guard let network = model as? TrainedNetwork<Number> else {
         throw InputError(
           "--test-examples", "are of a network and its data", expected: "--vectors FILE",
           got: "\(examples.count) with a file of gradients")
@@ -138,7 +127,7 @@ struct QueriedFisher {
   }
 
   /// This rank's slice of a row.
-  func slice(ofRow row: Int, of gradients: any GradientSource<Float>) throws -> [Double] {
+  func slice(ofRow row: Int, of gradients: any GradientSource<Number>) throws -> [Double] {
     var own: [Double] = []
     try gradients.collect(
       rows: row..<row + 1, at: model.weights, over: world
@@ -231,5 +220,17 @@ struct QueriedFisher {
       try AtomicFile.write(to: output, fill)
     }
     say("The answer is in \(output).")
+  }
+}
+
+/// Checks that a file of that name can be made, and is not there yet.
+func checkIsFree(_ output: String, _ flag: String) throws(InputError) {
+  let slash = output.lastIndex(of: "/")
+  let directory = slash.map { String(output[...$0]) } ?? "./"
+  guard access(directory, W_OK | X_OK) == 0 else {
+    throw .system(flag, "'\(output)' cannot be made")
+  }
+  guard access(output, F_OK) != 0 else {
+    throw InputError(flag, "\(output) is there already", expected: "another name")
   }
 }

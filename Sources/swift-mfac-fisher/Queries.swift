@@ -18,7 +18,7 @@ struct Product: InverseQuery {
     completion: .file())
   var vectors: String
 
-  func answer(_ fisher: QueriedFisher) throws {
+  func answer<Number>(_ fisher: QueriedFisher<Number>) throws {
     let file = try fisher.vectors(vectors)
     let inverse = try fisher.inverse()
     var products: [[Double]] = []
@@ -40,7 +40,7 @@ struct Diagonal: InverseQuery {
   @OptionGroup var settings: QuerySettings
   @OptionGroup var dampingSettings: InverseSettings
 
-  func answer(_ fisher: QueriedFisher) throws {
+  func answer<Number>(_ fisher: QueriedFisher<Number>) throws {
     let inverse = try fisher.inverse()
     let diagonal = try inverse.diagonal()
     let trace = try fisher.sum(diagonal)
@@ -65,7 +65,7 @@ struct Element: InverseQuery {
       """)
   var at: [String]
 
-  func answer(_ fisher: QueriedFisher) throws {
+  func answer<Number>(_ fisher: QueriedFisher<Number>) throws {
     let pairs = try fisher.world.agree {
       try at.map { try Coordinate.pair($0, of: fisher.model) }
     }
@@ -109,10 +109,10 @@ struct Influence: InverseQuery {
     try require("--top", in: 0...1000, top)
   }
 
-  func answer(_ fisher: QueriedFisher) throws {
+  func answer<Number>(_ fisher: QueriedFisher<Number>) throws {
     var scores: [Double] = []
     let examples = try fisher.world.agree {
-      try (fisher.model as? TrainedNetwork<Float>)?.examples(ofRows: 0..<fisher.rowCount)
+      try (fisher.model as? TrainedNetwork<Number>)?.examples(ofRows: 0..<fisher.rowCount)
     }
     let file = try vectors.map(fisher.vectors)
     let tests = try testExamples.map { try fisher.testGradients(of: $0.range) }
@@ -161,7 +161,7 @@ struct Spectrum: Query {
 
   func validate() throws { try damping.map(InverseSettings.check) }
 
-  func answer(_ fisher: QueriedFisher) throws {
+  func answer<Number>(_ fisher: QueriedFisher<Number>) throws {
     let values = try fisher.eigenvalues()
     let (sum, squares) = values.reduce((0, 0)) { ($0.0 + $1, $0.1 + $1 * $1) }
     fisher.say(

@@ -38,9 +38,18 @@ struct Prune: ParsableCommand {
       try requireUse(
         of: typedOptions(in: arguments), by: PruneSettings.uses, in: settings)
       try Launcher.prepareProducts()
-      Launcher.run { [settings] world in try PruningRun(settings, on: world).run() }
+      Launcher.run { [settings] world in
+        let scalar = settings.source.scalar
+        try prune(settings, in: scalar, on: world)
+      }
     } catch {
       Launcher.exitBeforeStart(Self.self, error)
     }
+  }
+
+  private static func prune<Element: Scalar>(
+    _ settings: PruneSettings, in scalar: Element.Type, on world: Communicator
+  ) throws {
+    try PruningRun<Element>(settings, on: world).run()
   }
 }

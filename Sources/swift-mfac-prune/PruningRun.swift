@@ -12,12 +12,12 @@ import Training
 
 /// The journey of a pruned network: its weights, what each is worth, the mask, the weights that are
 /// left, how good they are, and the files.
-struct PruningRun {
+struct PruningRun<Element: Scalar> {
   private let settings: PruneSettings
   private let world: Communicator
-  private let model: any TrainedModel<Float>
+  private let model: any TrainedModel<Element>
   /// [d], as read, under the mask.
-  private var weights: Buffer<Float> { model.weights }
+  private var weights: Buffer<Element> { model.weights }
   private let plan: SelectionPlan
   private var partition: CellPartition { plan.partition }
   /// Every rank's.
@@ -27,9 +27,9 @@ struct PruningRun {
   /// Of the masks that the first stage begins with.
   private let initialSparsity: Double
   /// Where the method needs them.
-  private let gradients: (any GradientSource<Float>)?
+  private let gradients: (any GradientSource<Element>)?
   /// Says which candidate is the best, where there are several.
-  private let judge: (any HeldOutJudge<Float>)?
+  private let judge: (any HeldOutJudge<Element>)?
   /// The stages that are done, where they are kept.
   private let stages: StageDirectory?
   private let clock = ContinuousClock()
@@ -46,7 +46,7 @@ struct PruningRun {
     let tensors = settings.tensors.choice
     model = try settings.source.load(
       weights: stages?.weights, isRequired: { tensors.isPrunable($0.name, shape: $0.shape) },
-      on: world)
+      as: Element.self, on: world)
     let model = model
     let cells = settings.selection.method.cells(
       of: model.count, blockSize: settings.fisher.blockSize,
@@ -95,7 +95,7 @@ struct PruningRun {
           // Those of the first stage stay for the next sparsity, any other's until the next are
           // there.
           GradientRows.bytes(
-            count: count, blocks: partition.cellsInSlice(of: world.rank),
+            count: count, blocks: partition.cellsInSlice(of: world.rank), of: Element.self,
             isPaged: settings.fisher.pageDirectory != nil)
             * (settings.waitsForGradients ? 1 : min(plan.stages, 3))
             + plan.bytes(gradients: count, by: method, rank: world.rank)
@@ -168,7 +168,7 @@ struct PruningRun {
     dense: Report.Quality?, into directory: String
   ) throws -> Report.Result? {
     let slice = mask.slice
-    let pruned = Buffer<Float>(count: weights.count)
+    let pruned = Buffer<Element>(count: weights.count)
     _ = pruned.all.update(fromContentsOf: weights.all)
     var seconds = stages?.state.seconds ?? Report.Seconds()
     var (criterion, selected) = (criterion, mask)
@@ -238,7 +238,7 @@ struct PruningRun {
   /// seconds that these took; a network's are of other examples in each stage, while there are
   /// such. Collective.
   private func makeCriterion(
-    for weights: Buffer<Float>, stage: Int
+    for weights: Buffer<Element>, stage: Int
   ) throws -> (PruningCriterion, gradientSeconds: Double?) {
     func criterion(by rows: GradientRows?) -> PruningCriterion {
       PruningCriterion(
@@ -252,7 +252,7 @@ struct PruningRun {
       let first = settings.waitsForGradients ? 0 : stage * count
       let rows = try world.agree {
         try GradientRows(
-          count: count, blocks: partition.cellsInSlice(of: world.rank),
+          count: count, blocks: partition.cellsInSlice(of: world.rank), of: Element.self,
           pagedIn: settings.fisher.pageDirectory)
       }
       try gradients.collect(rows: first..<first + count, at: weights, over: world) {
@@ -264,7 +264,7 @@ struct PruningRun {
   }
 
   /// None of a model that this package cannot compute.
-  private func quality(of parameters: Buffer<Float>) throws -> Report.Quality? {
+  private func quality(of parameters: Buffer<Element>) throws -> Report.Quality? {
     try model.evaluation(of: parameters, on: world).map {
       Report.Quality(loss: JSONNumber($0.loss), accuracy: $0.accuracy)
     }

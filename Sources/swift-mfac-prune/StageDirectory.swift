@@ -97,8 +97,8 @@ final class StageDirectory {
   var masks: String? { done > 0 ? path(Self.masks, stage: done) : nil }
 
   /// Saves a stage. Collective.
-  func save(
-    _ weights: Buffer<Float>, of model: any TrainedModel<Float>, _ mask: Mask,
+  func save<Element>(
+    _ weights: Buffer<Element>, of model: any TrainedModel<Element>, _ mask: Mask,
     of tensors: [WeightTensor],
     slices: [Range<Int>], dense: Report.Quality?, stages: [Report.Stage], seconds: Report.Seconds,
     on world: Communicator
@@ -180,7 +180,9 @@ final class StageDirectory {
       throw InputError(error.subject, "\(error.problem) \(remedy)", got: error.got)
     }
     for flag in Set(found.settings.keys).union(state.settings.keys).sorted() {
-      let (before, now) = (found.settings[flag], state.settings[flag])
+      // What a setting that came later was before it came.
+      let before = found.settings[flag] ?? ["precision": "float32"][flag]
+      let now = state.settings[flag]
       guard before == now else {
         throw InputError(
           directory, "was made with other settings", expected: "--\(flag) \(before ?? "not set")",

@@ -141,7 +141,7 @@ struct Train: ParsableCommand {
 extension Settings {
   /// Reads the data and the model, and resolves what depends on them.
   mutating func plan() throws -> TrainingPlan {
-    let dataset = try data.source.load(try data.options(seed: length.seed))
+    let dataset = try data.source.load(try data.options(seed: length.seed, precision: start.precision))
     try model.resolve(for: dataset.targets)
     let network = try model.network(for: dataset)
     let batches = try BatchOrder(
