@@ -84,11 +84,9 @@ let package = Package(
         "Optimizers", "Pruning", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "Plots"),
-    // What benchmarks and pruning write, read back and drawn.
-    .target(
-      name: "Results",
-      dependencies: ["Formats", "LinearAlgebra", "Optimizers", "Plots", "Training"]),
+    .target(name: "Plots", dependencies: ["Formats"]),
+    // What benchmarks write and read back.
+    .target(name: "Results", dependencies: ["LinearAlgebra", "Optimizers"]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
@@ -104,8 +102,7 @@ let package = Package(
       name: "swift-mfac-prune",
       dependencies: [
         "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning",
-        "Results", "Sharding", "Training",
+        "Pruning", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -123,7 +120,7 @@ let package = Package(
       dependencies: [
         "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Optimizers",
-        "Plots", "Pruning", "RandomNumbers", "Results", "Sharding", "Training",
+        "Pruning", "RandomNumbers", "Results", "Sharding", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -177,7 +174,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "BenchTests", dependencies: ["MPI", "Results", "Sharding", "swift-mfac-bench"]),
-    .testTarget(name: "PlotsTests", dependencies: ["Plots"]),
+    .testTarget(name: "PlotsTests", dependencies: ["Formats", "Plots"]),
     // What malloc says of itself, which Glibc's module does not have.
     .target(name: "CHeap", path: "Tests/CHeap"),
     .executableTarget(

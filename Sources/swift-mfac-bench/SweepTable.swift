@@ -1,6 +1,6 @@
+import Formats
 import Foundation
 import Optimizers
-import Plots
 import Results
 
 /// The table of a sweep.

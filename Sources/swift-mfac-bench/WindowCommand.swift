@@ -71,7 +71,7 @@ struct WindowCommand: ParsableCommand {
       results += ofOne
     }
     let reports = results.map(\.report)
-    try files.write(reports, plot: WindowReport.plot(of: reports).svg)
+    try files.write(reports)
   }
 
   private func title(of result: WindowMeasurement) -> String {

@@ -45,8 +45,14 @@ import Testing
     let curves: [Curve]
   }
 
-  private func isXML(_ path: String) throws -> Bool {
-    XMLParser(data: try Data(contentsOf: URL(filePath: path))).parse()
+  /// Whether `swift-mfac-report plot` draws what a file holds.
+  private func isDrawn(_ results: String, in directory: TemporaryDirectory) throws -> Bool {
+    let plot = directory.path("plot.svg")
+    let outcome = try Program.run(
+      Program.process(
+        ranks: nil, program: Program.report, ["plot", results, "--output", plot]))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return XMLParser(data: try Data(contentsOf: URL(filePath: plot))).parse()
   }
 
   /// Messages and bytes that are predicted are those that a run counts, in each phase, with
@@ -72,15 +78,15 @@ import Testing
     let model =
       ["--model", "resnet20", "--batch-size", "18", "--micro-batches", "9", "--steps", "1"]
       + optimizer
-    let (file, plot) = (directory.path("curves.json"), directory.path("curves.svg"))
+    let file = directory.path("curves.json")
     let predicted = try run(
       [
         "predict", "--ranks", "1,2,3,4,8", "--latency", "1e-6", "--bandwidth", "1e9", "--json",
         file,
       ]
-        + model + ["--plot", plot])
+        + model)
     try #require(predicted.status == 0, "\(predicted.errors)")
-    #expect(try isXML(plot))
+    #expect(try isDrawn(file, in: directory))
     let curve = try Program.record(Curves.self, in: file).curves[0]
     #expect(curve.predicted.map(\.ranks) == [1, 2, 3, 4, 8])
     for prediction in curve.predicted {
@@ -99,10 +105,10 @@ import Testing
   /// The points of a sweep come together in one file, beside what was predicted.
   @Test func aSweepIsCollected() throws {
     let directory = try TemporaryDirectory()
-    let (file, plot) = (directory.path("curves.json"), directory.path("curves.svg"))
+    let file = directory.path("curves.json")
     let problem = [
       "--part", "optimizer", "--parameters", "20000", "--window", "8", "--steps", "3", "--json",
-      file, "--plot", plot,
+      file,
     ]
     for scaling in ["strong", "weak"] {
       let more = problem + ["--scaling", scaling]
@@ -112,6 +118,8 @@ import Testing
         let outcome = try run(ranks: ranks, ["scaling"] + more)
         try #require(outcome.status == 0, "\(outcome.errors)")
         #expect(outcome.output.contains("efficiency"))
+        let plot = "plot: swift-mfac-report plot \(file) --output \(directory.path("curves.svg"))\n"
+        #expect(outcome.output.hasSuffix(plot), "\(outcome.output)")
       }
     }
     let curves = try Program.record(Curves.self, in: file).curves
@@ -126,12 +134,12 @@ import Testing
     // Weak: a rank's work stays, and with it a prediction without latency, but for 8·m/β a level.
     let weak = curves[1].predicted
     #expect(weak[8].seconds < weak[0].seconds * 1.01 + 8 * 64e-9)
-    #expect(try isXML(plot))
+    #expect(try isDrawn(file, in: directory))
   }
 
   @Test func otherOptimizersAndTablesHaveFilesToo() throws {
     let directory = try TemporaryDirectory()
-    let (file, plot) = (directory.path("numbers.json"), directory.path("plot.svg"))
+    let file = directory.path("numbers.json")
     for arguments in [
       ["step", "--model", "mlp", "--optimizer", "sgd", "--steps", "1"],
       ["step", "--model", "mlp", "--optimizer", "adamw", "--steps", "1"],
@@ -141,10 +149,10 @@ import Testing
         "float32", "bfloat16", "--window-density", "1", "0.1",
       ],
     ] {
-      let outcome = try run(arguments + ["--json", file, "--plot", plot])
+      let outcome = try run(arguments + ["--json", file])
       #expect(outcome.status == 0, "\(outcome.errors)")
       _ = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: file)))
-      #expect(try isXML(plot))
+      #expect(try isDrawn(file, in: directory))
     }
   }
 
@@ -184,7 +192,7 @@ import Testing
     (["step", "--batch-size", "100"], ["--batch-size", "multiple", "100"]),
     (["step", "--steps", "0"], ["--steps", "0"]),
     (["step", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
-    (["step", "--plot", "/"], ["--plot", "directory"]),
+    (["step", "--plot", "/"], ["--plot", "swift-mfac-report plot"]),
     (["networks", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
     (["networks", "--seconds", "nan"], ["--seconds", "nan"]),
     (["networks", "--seconds", "-1"], ["--seconds", "-1"]),
