@@ -55,11 +55,8 @@ import Testing
     return XMLParser(data: try Data(contentsOf: URL(filePath: plot))).parse()
   }
 
-  /// Messages and bytes that are predicted are those that a run counts, in each phase, with
-  /// batch-norm's statistics and micro-batches that no number of ranks but 3 divides; of conjugate
-  /// gradients too, whose layers take different numbers of products.
-  @Test(
-    arguments: OptimizerName.names.map {
+  static let optimizers: [[String]] =
+    OptimizerName.names.map {
       ["--optimizer", $0] + ($0 == "mfac" ? ["--window", "6"] : [])
     } + [
       ["--optimizer", "kfac", "--factor-every", "3", "--inverse-every", "2"],
@@ -72,12 +69,33 @@ import Testing
         "--optimizer", "kfac", "--solver", "cg", "--cg-operator", "fisher", "--inverse-every", "1",
         "--cg-tolerance", "0.5", "--no-cg-warm-start",
       ],
-    ])
-  func predictedTrafficIsCountedTraffic(optimizer: [String]) throws {
+    ]
+
+  /// Messages and bytes that are predicted are those that a run counts, in each phase, with
+  /// batch-norm's statistics and micro-batches that no number of ranks but 3 divides; of conjugate
+  /// gradients too, whose layers take different numbers of products.
+  @Test(arguments: optimizers.indices)
+  func predictedTrafficIsCountedTraffic(index: Int) throws {
     let directory = try TemporaryDirectory()
+    let small = try directory.write(
+      """
+      input: [1, 8, 8]
+      layers:
+        - conv2d: {in: 1, out: 6, kernel: 3, padding: 1}
+        - batch-norm
+        - relu
+        - conv2d: {in: 6, out: 12, kernel: 3, stride: 2, padding: 1}
+        - batch-norm
+        - relu
+        - flatten
+        - linear: {in: 192, out: 100}
+        - tanh
+        - linear: {in: 100, out: 10}
+      """, to: "small.yaml")
+    // Gradients of several blocks with the first, all in one with the others.
     let model =
-      ["--model", "resnet20", "--batch-size", "18", "--micro-batches", "9", "--steps", "1"]
-      + optimizer
+      ["--model", index == 0 ? "resnet20" : small, "--batch-size", "18", "--micro-batches", "9"]
+      + ["--steps", "1"] + Self.optimizers[index]
     let file = directory.path("curves.json")
     let predicted = try run(
       [
