@@ -40,7 +40,8 @@ for part in optimizer step; do
     echo
     for p in $RANKS; do
       # All but the first run leave their headings out, and all the line of how to draw them.
-      "$here/local.sh" -n "$p" "$bench" scaling "${problem[@]}" "${results[@]}" | tail -n "+$skip" | head -n -1
+      "$here/local.sh" -n "$p" "$bench" scaling "${problem[@]}" "${results[@]}" |
+        tail -n "+$skip" | head -n -1
       skip=4
     done
   done

@@ -107,16 +107,6 @@ struct WindowCommand: ParsableCommand {
   }
 }
 
-extension RowType: ExpressibleByArgument {
-  /// Those that rows of single precision are worth storing in.
-  public static var allValueStrings: [String] { types(for: Float.self).map(\.rawValue) }
-
-  public init?(argument: String) {
-    guard Self.allValueStrings.contains(argument) else { return nil }
-    self.init(rawValue: argument)
-  }
-}
-
 extension WindowMeasurement {
   fileprivate var report: WindowReport {
     WindowReport(

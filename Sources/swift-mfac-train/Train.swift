@@ -145,7 +145,7 @@ extension Settings {
 
     var plan = TrainingPlan(
       dataset: dataset, network: network,
-      optimizer: ownOptions.configuration(in: self, steps: steps),
+      optimizer: ownOptions.configuration(optimizer.common(damping, steps: steps)),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules

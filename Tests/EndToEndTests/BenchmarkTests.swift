@@ -39,6 +39,8 @@ import Testing
 
   private struct Curves: Decodable {
     struct Curve: Decodable {
+      struct Problem: Decodable { let settings: [String: String]? }
+      let problem: Problem
       let measured: [Result]
       let predicted: [Result]
     }
@@ -155,12 +157,37 @@ import Testing
     #expect(try isDrawn(file, in: directory))
   }
 
+  /// An optimizer has the options that it has in training: those that are not as they are by
+  /// default make another problem.
+  @Test func optimizersHaveTheirOptions() throws {
+    let directory = try TemporaryDirectory()
+    let file = directory.path("curves.json")
+    let problem = ["scaling", "--part", "optimizer", "--parameters", "2000", "--steps", "2"]
+    for more in [[], ["--insert-every", "2"], ["--window-density", "0.5"]] {
+      let outcome = try run(problem + ["--window", "4", "--json", file] + more)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains(", insert-every 2") == (more.first == "--insert-every"))
+    }
+    #expect(
+      try Program.record(Curves.self, in: file).curves.map(\.problem.settings) == [
+        nil, ["insert-every": "2"], nil,
+      ])
+    let other = try run(["step", "--model", "mlp", "--muon-iterations", "3"])
+    #expect(other.status != 0)
+    #expect(other.errors.contains("--muon-iterations: expected it only with --optimizer muon"))
+  }
+
   @Test func otherOptimizersAndTablesHaveFilesToo() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path("numbers.json")
     for arguments in [
       ["step", "--model", "mlp", "--optimizer", "sgd", "--steps", "1"],
       ["step", "--model", "mlp", "--optimizer", "adamw", "--steps", "1"],
+      ["step", "--model", "mlp", "--optimizer", "muon", "--muon-iterations", "2", "--steps", "1"],
+      [
+        "step", "--model", "mlp", "--optimizer", "kfac", "--fisher", "empirical", "--inverse-every",
+        "1", "--factor-every", "1", "--steps", "1",
+      ],
       ["networks", "mlp", "--seconds", "0.01"],
       [
         "window", "--parameters", "3000", "--windows", "8", "9", "--steps", "1", "--window-type",

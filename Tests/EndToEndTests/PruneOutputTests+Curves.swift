@@ -9,7 +9,8 @@ extension PruneOutputTests {
     return (outcome.status, outcome.errors)
   }
 
-  /// A sweep says how its curve is drawn, and several reports are told apart by what differs between them.
+  /// A sweep says how its curve is drawn, and several reports are told apart by what differs
+  /// between them.
   @Test func curvesAreDrawn() throws {
     var reports: [String] = []
     for (name, arguments) in [

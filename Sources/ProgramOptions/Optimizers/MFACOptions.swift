@@ -2,14 +2,13 @@ import ArgumentParser
 import Curvature
 import LinearAlgebra
 import Optimizers
-import ProgramOptions
 
-struct MFACOptions: OptimizerOptions {
+package struct MFACOptions: OptimizerOptions {
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
-  var window = 256
+  package var window = 256
 
   @Option(help: "Of the window's numbers: float32, or bfloat16 in half the memory and time (mfac).")
-  var windowType = RowType.float32
+  package var windowType = RowType.float32
 
   @Option(
     parsing: .unconditional,
@@ -17,7 +16,7 @@ struct MFACOptions: OptimizerOptions {
       The share of a gradient's coordinates that the window keeps, the largest ones; what it \
       leaves out is added to the next gradient (mfac).
       """)
-  var windowDensity = 1.0
+  package var windowDensity = 1.0
 
   @Option(
     parsing: .unconditional,
@@ -25,7 +24,7 @@ struct MFACOptions: OptimizerOptions {
       I: the gradient of every I-th step goes into the window; others are preconditioned with it \
       beside those (mfac).
       """)
-  var insertEvery = 1
+  package var insertEvery = 1
 
   @Option(
     parsing: .unconditional,
@@ -33,9 +32,11 @@ struct MFACOptions: OptimizerOptions {
       P: every P-th step takes its direction from the window; others go along their own gradient, \
       as far as the last of these (mfac).
       """)
-  var preconditionEvery = 1
+  package var preconditionEvery = 1
 
-  func validate() throws {
+  package init() {}
+
+  package func validate() throws {
     try require("--window", in: 1...1_000_000, window)
     try require(
       windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
@@ -46,9 +47,11 @@ struct MFACOptions: OptimizerOptions {
     }
   }
 
-  var uses: [OptionUse<Settings>] {
+  package static func uses<Program: OptimizerSelection>(
+    in: Program.Type
+  ) -> [OptionUse<Program>] {
     [
-      Self.used(
+      used(
         [
           "window", "window-type", "window-density", "insert-every", "precondition-every",
           "damping-relative", "spectrum-every",
@@ -56,20 +59,18 @@ struct MFACOptions: OptimizerOptions {
     ]
   }
 
-  static var learningRate: Double { 1e-3 }
-  var damping: Double { 1e-4 }
+  package static var learningRate: Double { 1e-3 }
+  package var damping: Double { 1e-4 }
 
-  func settle(_ settings: inout Settings) {
-    guard settings.output.tensorboard else { return }
-    settings.output.spectrumEvery = settings.output.spectrumEvery ?? max(100, window / 4)
-  }
+  package static var decayIsDecoupled: Bool { false }
 
-  func configuration(in settings: Settings, steps: Int) -> ShardedMFAC.Configuration {
+  package func check(_ common: CommonOptimizerSettings) {}
+
+  package func configuration(_ common: CommonOptimizerSettings) -> ShardedMFAC.Configuration {
     var mfac = ShardedMFAC.Configuration(
       window: window, windowForm: WindowForm(type: windowType, density: windowDensity),
-      damping: settings.damping.damping!, momentum: settings.optimizer.momentum,
-      weightDecay: settings.optimizer.decay)
-    mfac.dampingRule = settings.damping.rule(steps: steps)
+      damping: common.damping, momentum: common.momentum, weightDecay: common.weightDecay)
+    mfac.dampingRule = common.dampingRule
     mfac.insertEvery = insertEvery
     mfac.preconditionEvery = preconditionEvery
     return mfac
