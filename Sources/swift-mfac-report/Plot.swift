@@ -5,6 +5,7 @@ import Results
 
 struct Plot: ParsableCommand {
   static let configuration = CommandConfiguration(
+    _superCommandName: Report._commandName,
     abstract: "Draws the curves of several reports of pruning, or what a benchmark measured.",
     discussion: """
       Of pruned networks accuracy over sparsity, or loss where there is none. The legend tells \

@@ -43,12 +43,15 @@ struct Report: ParsableCommand {
   var targetLoss: Double?
 
   static func main() {
-    do {
-      var command = try parseAsRoot()
-      try command.run()
-    } catch {
-      Launcher.exitBeforeStart(Self.self, error)
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    // The parser would take its name for a run, and miss what a page asks for.
+    if arguments.first == Plot._commandName {
+      do { return try Plot.parse(Array(arguments.dropFirst())).run() } catch {
+        Launcher.exitBeforeStart(Plot.self, error)
+      }
     }
+    if arguments == ["help", Plot._commandName] { Plot.exit(withError: CleanExit.helpRequest()) }
+    do { try parse().run() } catch { Launcher.exitBeforeStart(Self.self, error) }
   }
 
   func validate() throws {
