@@ -160,7 +160,7 @@ import Testing
 
   @Test func subcommandsTellTheirOptions() throws {
     for (program, command, option) in [
-      (Program.fisher, "element", "--at"), (Program.prune, "plot", "<reports>"),
+      (Program.fisher, "element", "--at"), (Program.report, "plot", "<reports>"),
     ] {
       for arguments in [["help", command], [command, "--help"]] {
         let outcome = try Program.run(
