@@ -61,6 +61,8 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
   private var resolved: StepOptions {
     get throws {
       var resolved = self
+      // Steps of learning rate 0 have nothing to clip.
+      resolved.kronecker.klClip = kronecker.klClip ?? .infinity
       try resolved.kronecker.resolve()
       return resolved
     }

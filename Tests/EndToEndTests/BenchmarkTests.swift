@@ -163,14 +163,14 @@ import Testing
     let directory = try TemporaryDirectory()
     let file = directory.path("curves.json")
     let problem = ["scaling", "--part", "optimizer", "--parameters", "2000", "--steps", "2"]
-    for more in [[], ["--insert-every", "2"], ["--window-density", "0.5"]] {
+    for more in [[], ["--precondition-every", "2"], ["--window-density", "0.5"]] {
       let outcome = try run(problem + ["--window", "4", "--json", file] + more)
       try #require(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.output.contains(", insert-every 2") == (more.first == "--insert-every"))
+      #expect(outcome.output.contains(", precondition-every 2") == (more.first == "--precondition-every"))
     }
     #expect(
       try Program.record(Curves.self, in: file).curves.map(\.problem.settings) == [
-        nil, ["insert-every": "2"], nil,
+        nil, ["precondition-every": "2"], nil,
       ])
     let other = try run(["step", "--model", "mlp", "--muon-iterations", "3"])
     #expect(other.status != 0)
