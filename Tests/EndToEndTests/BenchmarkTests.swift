@@ -166,7 +166,7 @@ import Testing
     for more in [[], ["--precondition-every", "2"], ["--window-density", "0.5"]] {
       let outcome = try run(problem + ["--window", "4", "--json", file] + more)
       try #require(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.output.contains(", precondition-every 2") == (more.first == "--precondition-every"))
+      #expect(outcome.output.contains(", precondition-every 2") == more.contains("2"))
     }
     #expect(
       try Program.record(Curves.self, in: file).curves.map(\.problem.settings) == [
