@@ -126,6 +126,7 @@ lint: ## Check the format of the sources, who imports whom, and who opens files 
 	@$(call no-import,Networks|Datasets|Training,$(addprefix Sources/,MPI Curvature Formats Optimizers Pruning))
 	@$(call no-import,Networks|Optimizers|Pruning|Training,Sources/Checkpoints)
 	@$(call no-import,Optimizers|Training,Sources/TrainedModels)
+	@$(call no-import,Plots,$(filter-out Sources/swift-mfac-report,$(MODULES)))
 	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift RunLock.swift Launch.swift)
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
 

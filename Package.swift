@@ -92,15 +92,13 @@ let package = Package(
         "Optimizers", "Pruning", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
-    .target(name: "Plots"),
-    // What benchmarks and pruning write, read back and drawn.
-    .target(
-      name: "Results",
-      dependencies: ["Formats", "LinearAlgebra", "MPI", "Optimizers", "Plots", "Training"]),
+    .target(name: "Plots", dependencies: ["Formats"]),
+    // What benchmarks write and read back.
+    .target(name: "Results", dependencies: ["LinearAlgebra", "MPI", "Optimizers"]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
-        "Checkpoints", "Curvature", "Datasets", "Formats", "FileRecords", "ProgramOptions",
+        "Checkpoints", "Datasets", "Formats", "FileRecords", "ProgramOptions",
         "LinearAlgebra", "MPI",
         "Networks",
         "Optimizers", "Pruning", "TrainedModels", "Training",
@@ -112,8 +110,7 @@ let package = Package(
       name: "swift-mfac-prune",
       dependencies: [
         "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning",
-        "Results", "Sharding", "TrainedModels", "Training",
+        "Pruning", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -131,7 +128,7 @@ let package = Package(
       dependencies: [
         "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Optimizers",
-        "Plots", "Pruning", "RandomNumbers", "Results", "Sharding", "TrainedModels", "Training",
+        "Pruning", "RandomNumbers", "Results", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -186,7 +183,7 @@ let package = Package(
       ]),
     .testTarget(
       name: "BenchTests", dependencies: ["MPI", "Results", "Sharding", "swift-mfac-bench"]),
-    .testTarget(name: "PlotsTests", dependencies: ["Plots"]),
+    .testTarget(name: "PlotsTests", dependencies: ["Formats", "Plots"]),
     // What malloc says of itself, which Glibc's module does not have.
     .target(name: "CHeap", path: "Tests/CHeap"),
     .executableTarget(

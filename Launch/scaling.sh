@@ -28,7 +28,7 @@ link=$("$here/local.sh" -n 2 "$bench" link)
 echo "between two ranks here: $link"
 
 for part in optimizer step; do
-  results=(--json "$out/$part.json" --plot "$out/$part.svg")
+  results=(--json "$out/$part.json")
   model=()
   [ "$part" = optimizer ] || model=(--model "${MODEL:-resnet20}")
   for scaling in strong weak; do
@@ -39,11 +39,14 @@ for part in optimizer step; do
     skip=1
     echo
     for p in $RANKS; do
-      # All but the first run leave their headings out.
-      "$here/local.sh" -n "$p" "$bench" scaling "${problem[@]}" "${results[@]}" | tail -n "+$skip"
+      # All but the first run leave their headings out, and all the line of how to draw them.
+      "$here/local.sh" -n "$p" "$bench" scaling "${problem[@]}" "${results[@]}" |
+        tail -n "+$skip" | head -n -1
       skip=4
     done
   done
+  "$(dirname "$(command -v -- "$bench")")/swift-mfac-report" plot "$out/$part.json" \
+    --output "$out/$part.svg"
 done
 echo
 echo "plots: $out/optimizer.svg $out/step.svg"

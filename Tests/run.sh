@@ -3,11 +3,12 @@
 #
 #   Tests/run.sh [OPTION of swift test ...]
 #
-# As many tests run at once as there are cores, or JOBS. Each is shown when it ends, to a pipe too.
+# JOBS tests run at once: by default one more than there are cores, for many wait for something.
+# Each is shown when it ends, to a pipe too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${JOBS:-$(nproc)}
+export SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=${JOBS:-$(($(nproc) + 1))}
 results=.build/tests-swift-testing.xml
 rm -f "$results"
 command=(swift test -c release --skip-build --xunit-output .build/tests.xml "$@")

@@ -1,3 +1,4 @@
+import Formats
 import Foundation
 
 /// Where numbers lie along a side of a plot.
@@ -123,17 +124,4 @@ package struct Axis {
     let power = pow(10, log10(step).rounded(.down))
     return ([1, 2, 5, 10].first { $0 * power >= step * 0.999 } ?? 10) * power
   }
-}
-
-/// A time with the unit that suits it: "20 ms".
-package func formatSeconds(_ seconds: Double) -> String {
-  guard seconds > 0 else { return "0" }
-  let units = [(1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")]
-  let (unit, name) = units.first { seconds >= $0.0 * 0.9995 } ?? units.last!
-  return "\(formatShort(seconds / unit)) \(name)"
-}
-
-/// A number in three digits, without zeros at its end: "0.05", "1.25", "4096".
-package func formatShort(_ value: Double) -> String {
-  value >= 100 && value < 1e6 ? String(format: "%.0f", value) : String(format: "%.3g", value)
 }

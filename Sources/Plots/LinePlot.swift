@@ -1,3 +1,5 @@
+import Formats
+
 /// Lines over a common axis, in panels: side by side in a file with one legend below, or each a
 /// drawing of its own in a page.
 package struct LinePlot {

@@ -38,6 +38,14 @@ package struct Problem: Codable, Hashable {
   package var workerShare: Double?
   /// Of K-FAC, where it is not by Cholesky factors.
   package var solver: String?
+  /// What else of the optimizer's options is not as it is by default, by name.
+  package var settings: [String: String]?
+
+  /// The options that other fields are of.
+  package static let optimizerOptions = [
+    "window", "window-type", "window-density", "factor-every", "inverse-every",
+    "kfac-grad-workers", "solver", "cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start",
+  ]
 
   package init(
     part: Part, scaling: Scaling, parameters: Int, optimizer: OptimizerName, window: Int?,
@@ -75,7 +83,8 @@ package struct Problem: Codable, Hashable {
 
   /// For people, whatever the way of scaling.
   package var title: String {
-    let optimizer = "\(optimizer.rawValue)" + windowTitle
+    let others = (settings ?? [:]).sorted { $0.key < $1.key }.map { ", \($0.key) \($0.value)" }
+    let optimizer = "\(optimizer.rawValue)" + windowTitle + others.joined()
     guard let model, let batchSize, let microBatches else {
       return "Optimizer alone, d = \(parameters), \(optimizer)"
     }

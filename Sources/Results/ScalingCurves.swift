@@ -1,5 +1,3 @@
-import Plots
-
 /// What is known of how problems scale: the contents of a JSON file that runs add to.
 package struct ScalingCurves: Codable, Equatable {
   package struct Curve: Codable, Equatable {
@@ -56,41 +54,6 @@ package struct ScalingCurves: Codable, Equatable {
   package func name(of problem: Problem) -> String {
     let isOne = Set(curves.map(\.problem.title)).count == 1
     return (isOne ? "" : problem.title + ", ") + problem.scalingTitle
-  }
-
-  /// Seconds and efficiency over the ranks; and speed-up, beside as many times as there are ranks.
-  package func plot(withSpeedUp: Bool) -> LinePlot {
-    var series: [LinePlot.Series] = []
-    for (color, curve) in curves.enumerated() {
-      for (results, what) in [(curve.predicted, "predicted"), (curve.measured, "measured")]
-      where !results.isEmpty {
-        func points(_ value: (StepResult) -> Double?) -> [(x: Double, y: Double)] {
-          results.compactMap { result in value(result).map { (Double(result.ranks), $0) } }
-        }
-        series.append(
-          LinePlot.Series(
-            name: "\(name(of: curve.problem)), \(what)", color: color,
-            look: what == "predicted" ? .computed : .measured,
-            points: [points(\.seconds), points(\.efficiency)]
-              + (withSpeedUp ? [points(\.speedUp)] : [])))
-      }
-    }
-    let titles = Set(curves.map(\.problem.title))
-    var panels: [LinePlot.Panel] = [
-      .init(title: "time of a step", scale: .logarithmic, format: formatSeconds),
-      .init(title: "efficiency", scale: .linear, reference: 1, format: formatShort),
-    ]
-    if withSpeedUp {
-      panels.append(.init(title: "speed-up", scale: .logarithmic, format: formatShort))
-      let ranks = Set(curves.flatMap { ($0.measured + $0.predicted).map { Double($0.ranks) } })
-      series.append(
-        LinePlot.Series(
-          name: "speed-up of as many times as ranks", color: nil, look: .computed,
-          points: [[], [], ranks.sorted().map { (x: $0, y: $0) }]))
-    }
-    return LinePlot(
-      title: titles.count == 1 ? titles.first! : "Scaling", xTitle: "ranks", panels: panels,
-      series: series)
   }
 }
 

@@ -1,5 +1,4 @@
 import MPI
-import Plots
 
 /// What one step costs with some number of ranks, measured or predicted.
 package struct StepResult: Codable, Equatable {
@@ -66,20 +65,6 @@ package struct StepReport: Codable {
 
   package var title: String {
     problem.title + ", \(result.ranks) rank\(result.ranks == 1 ? "" : "s")"
-  }
-
-  package var plot: BarPlot {
-    BarPlot(
-      title: title, valueTitle: "time in a step, of the slowest rank (and of the fastest)",
-      groups: [
-        (
-          name: "",
-          bars: result.phases.map {
-            BarPlot.Bar(
-              name: $0.phase, value: $0.seconds, range: $0.fastestSeconds...$0.seconds)
-          }
-        )
-      ], format: formatSeconds)
   }
 }
 

@@ -1,5 +1,3 @@
-import Plots
-
 /// A window's times: an element of what `swift-mfac-bench window` writes as JSON.
 package struct WindowReport: Codable {
   /// d.
@@ -30,23 +28,6 @@ package struct WindowReport: Codable {
   package var title: String {
     "m = \(window) \(type)" + (density == 1 ? "" : ", density \(density)")
   }
-
-  package static func plot(of reports: [WindowReport]) -> BarPlot {
-    let sizes = Set(reports.map(\.parameters)).sorted().map(String.init)
-    return BarPlot(
-      title: "A step's work on the window, d = \(sizes.joined(separator: ", ")), one core",
-      valueTitle: "median time",
-      groups: reports.map { report in
-        let isStaged = report.type != "float32" || report.density != 1
-        let parts = [("Gram row", "gram_row"), ("direction", "direction"), ("factor", "factor")]
-        let bars = (parts + (isStaged ? [("stage", "stage")] : [])).compactMap { name, key in
-          report.seconds[key].map { BarPlot.Bar(name: name, value: $0) }
-        }
-        let streaming = BarPlot.Bar(
-          name: "streaming", value: Double(report.bytes) / report.streamingBytesPerSecond)
-        return (name: report.title, bars: [streaming] + bars)
-      }, format: formatSeconds)
-  }
 }
 
 /// A network's times: an element of what `swift-mfac-bench networks` writes as JSON.
@@ -68,20 +49,5 @@ package struct NetworkReport: Codable {
     self.medianMs = medianMs
     self.minimumMs = minimumMs
     self.repetitions = repetitions
-  }
-
-  package static func plot(of reports: [NetworkReport]) -> BarPlot {
-    let batches = Set(reports.map(\.batch)).sorted().map(String.init).joined(separator: ", ")
-    return BarPlot(
-      title: "Forward and backward, batch \(batches), one core",
-      valueTitle: "median time of a batch",
-      groups: Dictionary(grouping: reports, by: \.network).sorted { $0.key < $1.key }.map {
-        (
-          name: $0.key,
-          bars: $0.value.map {
-            BarPlot.Bar(name: "in \($0.microBatches)", value: $0.medianMs / 1000)
-          }
-        )
-      }, format: formatSeconds)
   }
 }

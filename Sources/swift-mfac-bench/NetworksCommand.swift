@@ -75,7 +75,7 @@ struct NetworksCommand: ParsableCommand {
             ]))
       }
     }
-    try files.write(results, plot: NetworkReport.plot(of: results).svg)
+    try files.write(results)
   }
 
   private func networks() throws -> [BenchmarkNetwork] {

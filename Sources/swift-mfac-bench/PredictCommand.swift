@@ -86,7 +86,7 @@ struct PredictCommand: ParsableCommand {
     for result in results { print(SweepTable.line(result, [])) }
     var all = curves
     all.set(predicted: results, of: problem, link: prediction.link)
-    try files.write(all, plot: all.plot(withSpeedUp: false).svg)
+    try files.write(all)
   }
 
   /// Of adding a coordinate of one vector to another's, of as many as a gradient has.

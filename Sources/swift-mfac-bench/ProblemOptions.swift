@@ -9,42 +9,17 @@ import Results
 import Sharding
 import Training
 
-extension OptimizerName: ExpressibleByArgument {}
 extension Problem.Part: ExpressibleByArgument {}
 extension Problem.Scaling: ExpressibleByArgument {}
 
 /// The model, its batch and its optimizer.
-struct StepOptions: ParsableArguments {
+struct StepOptions: ParsableArguments, OptimizerSelection {
   @Option(
     help: "\(NetworkDescription.builtInNames.joined(separator: ", ")), or a model file (.yaml).")
   var model = "cnn"
 
-  @Option(help: "Optimizer.")
+  @Option(help: "Optimizer; a window of gradients is full.")
   var optimizer = OptimizerName(MFACConfiguration.self)
-
-  @Option(parsing: .unconditional, help: "m, gradients in the window (mfac); it is full.")
-  var window = 256
-
-  @Option(help: "Of the window's numbers: float32 or bfloat16.")
-  var windowType = RowType.float32
-
-  @Option(help: "The share of the coordinates that the window keeps, in (0, 1].")
-  var windowDensity = 1.0
-
-  @OptionGroup var solving: LayerSolverSettings
-
-  @Option(
-    parsing: .unconditional,
-    help: """
-      Steps between batches whose factors are taken (kfac). (default: 10; 1 with --solver cg)
-      """)
-  var factorEvery: Int?
-
-  @Option(parsing: .unconditional, help: "Steps between inversions (kfac).")
-  var inverseEvery = 10
-
-  @Option(parsing: .unconditional, help: "Share of the ranks that precondition a layer (kfac).")
-  var kfacGradWorkers = 1.0
 
   @Option(parsing: .unconditional, help: "Examples in a batch.")
   var batchSize = 128
@@ -57,24 +32,22 @@ struct StepOptions: ParsableArguments {
   @Option(parsing: .unconditional, help: "Steps to measure, after two that are not.")
   var steps = 9
 
+  @OptionGroup var mfac: MFACOptions
+  @OptionGroup var kronecker: KroneckerOptions
+  @OptionGroup var muon: MuonOptions
+
+  var optimizerName: OptimizerName { optimizer }
+
   func validate() throws {
-    try require("--window", in: 1...100_000, window)
-    try require(
-      windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
     for (flag, count) in [
       ("--batch-size", batchSize), ("--micro-batches", microBatches), ("--steps", steps),
     ] {
       try require(flag, in: 1...1_000_000_000, count)
     }
-    for (flag, every) in [("--factor-every", factorEvery ?? 1), ("--inverse-every", inverseEvery)] {
-      try require(flag, in: 1...1000, every)
-    }
-    try require(
-      kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
-      kfacGradWorkers)
-    try solving.check(
-      factorEvery: factorEvery ?? solving.factorEvery, workerShare: kfacGradWorkers)
-    try requireUse(of: typedOptions(in: CommandLine.arguments), by: Self.uses, in: self)
+    try requireUse(
+      of: typedOptions(in: CommandLine.arguments),
+      by: OptimizerOptionsRegistry.uses(in: StepOptions.self), in: self)
+    _ = try resolved
     try require(
       batchSize % microBatches == 0, "--batch-size",
       "a multiple of --micro-batches, \(microBatches)",
@@ -82,75 +55,74 @@ struct StepOptions: ParsableArguments {
     _ = try network
   }
 
-  /// What each option is for, where it is not for all optimizers.
-  private static var uses: [OptionUse<StepOptions>] {
-    [
-      ofOptimizer(["window", "window-type", "window-density"], MFACConfiguration.self),
-      ofOptimizer(
-        ["solver", "factor-every", "inverse-every", "kfac-grad-workers"], KFACConfiguration.self),
-      OptionUse<StepOptions>(
-        ["cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start"],
-        beside: "--solver cg of --optimizer kfac",
-        got: {
-          $0.kfac != nil
-            ? "--solver \($0.solving.solver.rawValue)" : "--optimizer \($0.optimizer.rawValue)"
-        }, where: { $0.kfac != nil && $0.solving.solver == .cg }),
-    ]
-  }
-
-  private static func ofOptimizer(
-    _ options: [String], _ kind: any OptimizerConfiguration.Type
-  ) -> OptionUse<StepOptions> {
-    OptionUse(
-      options, beside: "--optimizer \(kind.name)",
-      got: { "--optimizer \($0.optimizer.rawValue)" },
-      where: { $0.optimizer.rawValue == kind.name })
-  }
-
   var network: BenchmarkNetwork { get throws { try checked { try BenchmarkNetwork.named(model) } } }
 
-  /// The program's defaults, but for the options above.
-  var configuration: any OptimizerConfiguration {
-    var configuration = optimizer.configuration.init()
-    if var mfac = configuration as? MFACConfiguration {
-      mfac.window = window
-      mfac.windowForm = WindowForm(type: windowType, density: windowDensity)
-      configuration = mfac
-    } else if var kfac = configuration as? KFACConfiguration {
-      kfac.solver = solving.ofLayers
-      (kfac.factorEvery, kfac.inverseEvery) = (factorEvery ?? solving.factorEvery, inverseEvery)
-      kfac.workerShare = kfacGradWorkers
-      configuration = kfac
+  /// With what options decide together.
+  private var resolved: StepOptions {
+    get throws {
+      var resolved = self
+      // Steps of learning rate 0 have nothing to clip.
+      resolved.kronecker.klClip = kronecker.klClip ?? .infinity
+      try resolved.kronecker.resolve()
+      try resolved.mfac.resolve(for: .float32)
+      return resolved
     }
-    return configuration
   }
 
-  private var kfac: KFACConfiguration? { configuration as? KFACConfiguration }
+  /// What training makes of the optimizer's options, and of the defaults of all others.
+  var configuration: any OptimizerConfiguration {
+    get throws {
+      let own = try resolved.ownOptions
+      return own.configuration(
+        CommonOptimizerSettings(learningRate: type(of: own).learningRate, damping: own.damping))
+    }
+  }
 
   /// Random gradients are independent only where there are fewer of them than coordinates.
   func checkWindow(parameters d: Int) throws {
-    guard configuration.windowed != nil else { return }
-    let kept = Int(windowDensity * Double(d))
+    guard let window = try configuration.windowed?.window else { return }
+    let kept = Int(mfac.windowDensity * Double(d))
     try require(window < kept, "--window", "below the number of coordinates kept, \(kept)", window)
   }
 
+  /// The options of the optimizer that a problem has no field for, where they are not as they are
+  /// by default.
+  private func otherSettings() throws -> [String: String]? {
+    func values(_ own: some OptimizerOptions) -> [String: String] {
+      declaredOptions(in: own).reduce(into: [:]) { $0[$1.name] = $1.value?.joined(separator: ",") }
+    }
+    func standard<Options: OptimizerOptions>(_ own: Options) throws -> [String: String] {
+      values(try Options.parse([]))
+    }
+    let own = ownOptions
+    let standard = try standard(own)
+    let named = Set(Problem.optimizerOptions)
+    let other = values(own).filter { !named.contains($0.key) && standard[$0.key] != $0.value }
+    return other.isEmpty ? nil : other
+  }
+
   /// What the optimizer does with `parameters` of them.
-  func problem(part: Problem.Part, scaling: Problem.Scaling, parameters: Int) -> Problem {
-    let hasWindow = configuration.windowed != nil
-    return Problem(
-      part: part, scaling: scaling, parameters: parameters, optimizer: optimizer,
-      window: hasWindow ? window : nil, windowType: hasWindow ? windowType.rawValue : nil,
-      windowDensity: hasWindow ? windowDensity : nil)
+  func problem(
+    part: Problem.Part, scaling: Problem.Scaling, parameters: Int
+  ) throws -> Problem {
+    let mfac = try resolved.mfac
+    let window = try configuration.windowed?.window
+    var problem = Problem(
+      part: part, scaling: scaling, parameters: parameters, optimizer: optimizer, window: window,
+      windowType: window.map { _ in mfac.windowType!.rawValue },
+      windowDensity: window.map { _ in mfac.windowDensity })
+    problem.settings = try otherSettings()
+    return problem
   }
 
   /// Steps after which they do the same again.
-  var period: Int { configuration.period }
+  var period: Int { get throws { try configuration.period } }
 
   /// What the optimizer sends and does with a number of ranks, by steps that were measured on one.
   func load(
     of problem: Problem, _ measured: StepMeasurement
   ) throws -> (_ ranks: Int) -> OptimizerLoad {
-    let configuration = configuration
+    let configuration = try configuration
     let isStep = problem.part == .step
     let description = try network.description
     let tensors = isStep ? description.parameterTensors : []
@@ -169,15 +141,16 @@ struct StepOptions: ParsableArguments {
 
   /// A step of the model.
   func problem(scaling: Problem.Scaling) throws -> Problem {
-    var problem = problem(
+    var problem = try problem(
       part: .step, scaling: scaling, parameters: try network.description.layout.count)
     problem.model = model
     problem.batchSize = batchSize
     problem.microBatches = microBatches
-    if let kfac {
-      (problem.factorEvery, problem.inverseEvery) = (kfac.factorEvery, kfac.inverseEvery)
-      problem.workerShare = kfac.workerShare
-      problem.solver = kfac.solver.title
+    if try configuration.layerStatistics != nil {
+      let kronecker = try resolved.kronecker
+      (problem.factorEvery, problem.inverseEvery) = (kronecker.factorEvery, kronecker.inverseEvery)
+      problem.workerShare = kronecker.kfacGradWorkers
+      problem.solver = kronecker.solving.ofLayers.title
     }
     return problem
   }
@@ -224,7 +197,7 @@ struct SweepOptions: ParsableArguments {
       switch part {
       case .step: try step.problem(scaling: scaling)
       case .optimizer:
-        step.problem(part: .optimizer, scaling: scaling, parameters: parameters)
+        try step.problem(part: .optimizer, scaling: scaling, parameters: parameters)
       }
     }
   }

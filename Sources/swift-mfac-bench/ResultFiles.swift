@@ -11,31 +11,27 @@ struct ResultFiles: ParsableArguments {
   @Option(help: "A file for the numbers, as JSON.", completion: .file())
   var json: String?
 
-  @Option(help: "A file for a plot, as SVG.", completion: .file())
+  // Drew a plot in the version before.
+  @Option(help: .hidden)
   var plot: String?
 
   /// Refuses files that cannot be written, before anything is measured for them.
   func validate() throws {
     // Rank 0 writes; other ranks may run where there is no such directory.
     guard Communicator.isFirst else { return }
-    for (flag, path) in [("--json", json), ("--plot", plot)] {
-      guard let path else { continue }
-      if flag == "--json" {
-        try require(
-          flag, replaces: path, only: "results", named: ".json", beginningWith: "{\n", "[\n")
-      } else {
-        try require(
-          flag, replaces: path, only: "a plot", named: ".svg", beginningWith: "<?xml", "<svg")
-      }
-      let isNew = access(path, F_OK) != 0
-      let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
-      guard descriptor >= 0 else {
-        throw ValidationError(
-          "\(flag): '\(path)' cannot be written: \(String(cString: strerror(errno)))")
-      }
-      close(descriptor)
-      if isNew { unlink(path) }
+    try require(
+      plot == nil, "--plot", "'swift-mfac-report plot', which draws what --json names", plot ?? "")
+    guard let json else { return }
+    try require(
+      "--json", replaces: json, only: "results", named: ".json", beginningWith: "{\n", "[\n")
+    let isNew = access(json, F_OK) != 0
+    let descriptor = open(json, O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw ValidationError(
+        "--json: '\(json)' cannot be written: \(String(cString: strerror(errno)))")
     }
+    close(descriptor)
+    if isNew { unlink(json) }
   }
 
   /// Refuses the file that a sweep's runs have added to one by one: they would have to run again.
@@ -46,14 +42,14 @@ struct ResultFiles: ParsableArguments {
       "'\(json)', to which 'scaling' and 'predict' add")
   }
 
-  /// Writes what was asked for.
-  func write(_ results: some Encodable, plot drawing: @autoclosure () -> String) throws {
+  /// Writes the results where that is asked for, and prints the command that draws them.
+  func write(_ results: some Encodable) throws {
     // The table stands before what may follow it on the same output.
     fflush(nil)
-    if let json {
-      try Self.write(Data("\(try JSONText.of(results))\n".utf8), to: json)
-    }
-    if let plot { try Self.write(Data(drawing().utf8), to: plot) }
+    guard let json else { return }
+    try Self.write(Data("\(try JSONText.of(results))\n".utf8), to: json)
+    let name = json.hasSuffix(".json") ? String(json.dropLast(5)) : json
+    print("plot: swift-mfac-report plot \(json) --output \(name).svg")
   }
 
   /// What an earlier run wrote to the JSON file; nil where there is none, or an empty file.

@@ -13,8 +13,7 @@ struct ScalingCommand: ParsableCommand {
       The seconds of a step are the median of its slowest rank's; efficiency is the speed-up over \
       the smallest number of ranks in --json, as a share of how many times as many ranks there are \
       (weak scaling: of 1; it exceeds 1 where the optimizer, which ranks share, has less to do on \
-      each). Runs add their points to the file that --json names, where 'predict' adds its line, \
-      and --plot draws all that is in there.
+      each). Runs add their points to the file that --json names, where 'predict' adds its line.
 
       \(SweepTable.explanation)
       """)
@@ -48,6 +47,6 @@ struct ScalingCommand: ParsableCommand {
     print("OpenBLAS core type \(BLAS.coreType), one thread a rank")
     print(SweepTable.header(["predicted"]))
     print(SweepTable.line(result, [predicted.map(SweepTable.formatEfficiency) ?? "-"]))
-    try files.write(curves, plot: curves.plot(withSpeedUp: false).svg)
+    try files.write(curves)
   }
 }

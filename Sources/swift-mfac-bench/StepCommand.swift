@@ -54,7 +54,7 @@ struct StepCommand: ParsableCommand {
     print(row("step", [milliseconds(result.seconds), "", "\(result.messages)", "\(result.bytes)"]))
     print(String(format: "%.0f samples/s", result.samplesPerSecond!))
     let report = StepReport(problem: problem, result: result)
-    try files.write(report, plot: report.plot.svg)
+    try files.write(report)
   }
 }
 

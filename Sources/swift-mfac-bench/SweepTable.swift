@@ -1,7 +1,7 @@
+import Formats
 import Foundation
 import MPI
 import Optimizers
-import Plots
 import Results
 
 /// The table of a sweep.

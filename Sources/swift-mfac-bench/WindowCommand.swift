@@ -71,7 +71,7 @@ struct WindowCommand: ParsableCommand {
       results += ofOne
     }
     let reports = results.map(\.report)
-    try files.write(reports, plot: WindowReport.plot(of: reports).svg)
+    try files.write(reports)
   }
 
   private func title(of result: WindowMeasurement) -> String {
@@ -104,16 +104,6 @@ struct WindowCommand: ParsableCommand {
 
   private func format(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)
-  }
-}
-
-extension RowType: ExpressibleByArgument {
-  /// Those that rows of single precision are worth storing in.
-  public static var allValueStrings: [String] { types(for: Float.self).map(\.rawValue) }
-
-  public init?(argument: String) {
-    guard Self.allValueStrings.contains(argument) else { return nil }
-    self.init(rawValue: argument)
   }
 }
 

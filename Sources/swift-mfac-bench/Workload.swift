@@ -38,7 +38,7 @@ struct Workload {
     var plan = TrainingPlan(
       dataset: try Dataset(
         name: "random", training: examples, test: network.randomExamples(count: 1), details: ""),
-      network: network.description, optimizer: options.configuration,
+      network: network.description, optimizer: try options.configuration,
       schedule: LearningRateSchedule(base: 0, shape: .constant, totalSteps: .max),
       batches: try BatchOrder(
         exampleCount: batchSize, batchSize: batchSize, order: .sequential, seed: 0),
@@ -69,11 +69,12 @@ struct Workload {
     let slice = partition.slice(of: world.rank)
     let context = OptimizerContext<Float>(
       partition: partition, microBatches: Partition(of: world.size, over: world.size))
+    let configuration = try options.configuration
     let memory = MemoryPlan(
-      optimizer: options.configuration.bytes(context, rank: world.rank),
+      optimizer: configuration.bytes(context, rank: world.rank),
       vectors: 8 * slice.count, activations: 0)
     try memory.check(on: world)
-    let optimizer = try options.configuration.make(context, on: world)
+    let optimizer = try configuration.make(context, on: world)
     try optimizer.windowed?.fillWindow(scale: 1, on: world)
     let gradient = Buffer<Float>(count: slice.count)
     let parameters = Buffer<Float>(count: slice.count)

@@ -12,6 +12,7 @@ struct OutputFiles {
   var masks: String { "\(directory)/masks.safetensors" }
   var sparse: String { "\(directory)/sparse.safetensors" }
   var report: String { "\(directory)/report.json" }
+  /// Where the report's curve may be drawn.
   var curve: String { "\(directory)/curve.svg" }
 
   /// Refuses a directory that cannot be made.

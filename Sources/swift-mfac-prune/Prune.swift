@@ -14,25 +14,17 @@ struct Prune: ParsableCommand {
       Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-prune …': the pruned network is the \
       same, byte for byte. Loss and accuracy are of the test part of the data.
       """,
-    version: packageVersion, subcommands: [Plot.self])
+    version: packageVersion)
 
   @OptionGroup var settings: PruneSettings
 
   static func main() {
     let arguments = Array(CommandLine.arguments.dropFirst())
-    // Has nothing to do with ranks, nor with what pruning asks for.
-    if arguments.first == Plot._commandName {
-      do { return try Plot.parse(Array(arguments.dropFirst())).run() } catch {
-        Launcher.exitBeforeStart(Plot.self, error)
-      }
-    }
-    if arguments.first == "help" {
-      if arguments.dropFirst().first == Plot._commandName {
-        Plot.exit(withError: CleanExit.helpRequest())
-      }
-      exit(withError: CleanExit.helpRequest(self))
-    }
+    if arguments.first == "help" { exit(withError: CleanExit.helpRequest(self)) }
     do {
+      if arguments.first == "plot" {
+        throw ValidationError("plot: expected 'swift-mfac-report plot', which draws the reports")
+      }
       var settings = try parse().settings
       try settings.source.resolve()
       try requireUse(

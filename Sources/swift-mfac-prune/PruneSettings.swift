@@ -56,8 +56,7 @@ struct OutputSettings: ParsableArguments {
   @Option(
     help: """
       A directory for model.safetensors, masks.safetensors and report.json; with --sweep, those of \
-      each sparsity in one of its own, as sparsity-0.9, and curve.svg where the loss is known or \
-      predicted.
+      each sparsity in one of its own, as sparsity-0.9.
       """, completion: .directory)
   var output: String
 

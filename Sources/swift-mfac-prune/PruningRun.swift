@@ -5,7 +5,6 @@ import LinearAlgebra
 import MPI
 import Networks
 import Pruning
-import Results
 import Sharding
 import TrainedModels
 import Training
@@ -146,17 +145,14 @@ struct PruningRun<Element: Scalar> {
     if let error = report.largestError {
       say("relative error of the updates: at most \(String(format: "%.0e", error))")
     }
+    let files = OutputFiles(settings.output.output)
     try world.agree { [report] in
-      if world.rank == 0 {
-        let files = OutputFiles(settings.output.output)
-        try files.write(report)
-        if settings.selection.sweep != nil {
-          let curves = try PruningCurves(ofReports: [files.report])
-          if !curves.isEmpty { try curves.write(to: files.curve) }
-        }
-      }
+      if world.rank == 0 { try files.write(report) }
     }
-    say("The report is in \(OutputFiles(settings.output.output).report).")
+    say("The report is in \(files.report).")
+    if settings.selection.sweep != nil, report.hasCurve {
+      say("Its curve: swift-mfac-report plot \(files.report) --output \(files.curve)")
+    }
   }
 
   /// - Parameters:

@@ -249,6 +249,10 @@ extension Report {
         ]) + (result.stages.last!.choice ?? "")
   }
 
+  /// Whether accuracy, loss or its predicted change is known of any result: magnitudes of a model
+  /// that cannot be computed here say nothing of its loss.
+  var hasCurve: Bool { results.contains { $0.quality != nil || $0.predictedChange != nil } }
+
   /// The largest bound on the relative error of an update, where some were solved for.
   var largestError: Double? { results.flatMap(\.stages).compactMap(\.error?.value).max() }
 

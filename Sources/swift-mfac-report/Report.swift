@@ -1,7 +1,5 @@
 import ArgumentParser
 import FileRecords
-import Formats
-import Foundation
 import ProgramOptions
 import Training
 
@@ -15,7 +13,7 @@ struct Report: ParsableCommand {
       seconds to a target, seconds by phase, settings, environment; scaling curves and pruning \
       curves where there are some. It needs no ranks, and a run may still be going on.
       """,
-    version: packageVersion)
+    version: packageVersion, subcommands: [Plot.self])
 
   @Argument(
     help: """
@@ -45,40 +43,35 @@ struct Report: ParsableCommand {
   var targetLoss: Double?
 
   static func main() {
+    let arguments = Array(CommandLine.arguments.dropFirst())
+    // The parser would take its name for a run, and miss what a page asks for.
+    if arguments.first == Plot._commandName {
+      do { return try Plot.parse(Array(arguments.dropFirst())).run() } catch {
+        Launcher.exitBeforeStart(Plot.self, error)
+      }
+    }
+    if arguments == ["help", Plot._commandName] { Plot.exit(withError: CleanExit.helpRequest()) }
     do { try parse().run() } catch { Launcher.exitBeforeStart(Self.self, error) }
   }
 
   func validate() throws {
     try require(!runs.isEmpty, "RUN", "one or more", "none")
     if let targetLoss { try require(targetLoss.isFinite, "--target-loss", "a number", targetLoss) }
-    var isDirectory: ObjCBool = false
-    let isThere = FileManager.default.fileExists(atPath: out, isDirectory: &isDirectory)
+    try page.check()
     try require(
-      !isDirectory.boolValue && !out.hasSuffix("/"), "--out", "a file", "the directory '\(out)'")
-    // It is replaced as a whole, so that its directory must be writable; what is no file is not.
-    let directory = URL(filePath: out).deletingLastPathComponent().path
-    try require(
-      access(directory, W_OK | X_OK) == 0, "--out", "a file in a directory that can be written to",
-      "'\(out)': \(String(cString: strerror(errno)))")
-    var status = stat()
-    if isThere, stat(out, &status) == 0 {
-      try require(
-        status.st_mode & S_IFMT == S_IFREG, "--out", "a file", "'\(out)', a device or pipe")
-      try require(
-        access(out, W_OK) == 0, "--out", "a file that can be written", "'\(out)', which cannot")
-      try require(
-        "--out", replaces: out, only: "a page", named: ".html", beginningWith: "<!doctype html")
-    }
+      "--out", replaces: out, only: "a page", named: ".html", beginningWith: "<!doctype html")
   }
+
+  private var page: OutputPath { OutputPath(flag: "--out", path: out) }
 
   func run() throws {
     // There are no other ranks to compare them with.
     OpenedFiles.stop()
-    let page = Page(
+    let content = Page(
       try Inputs(runs), title: title, target: target?.share, targetLoss: targetLoss)
-    let bytes = Array(try page.html().utf8)
-    try AtomicFile.write(to: out) { file throws(InputError) in try file.write(bytes) }
-    print("\(out): \(page.content), \((bytes.count + 1023) / 1024) KiB")
+    let bytes = Array(try content.html().utf8)
+    try page.write(bytes)
+    print("\(out): \(content.content), \((bytes.count + 1023) / 1024) KiB")
   }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinearAlgebra
 import Optimizers
 import ProgramOptions
 import Training
@@ -79,7 +80,9 @@ struct OptimizerSettings: ParsableArguments {
 extension OptimizerSettings {
   /// The learning rates where none is asked: the commonest, and those of other optimizers.
   private static var standardRates: String {
-    let rates = Settings.optimizers.map { (name: $0.type.optimizer, rate: $0.type.learningRate) }
+    let rates = OptimizerOptionsRegistry.all.map {
+      (name: $0.type.optimizer, rate: $0.type.learningRate)
+    }
     return
       (["\(rates[0].rate)"]
       + rates.filter { $0.rate != rates[0].rate }.map { "\($0.rate) with \($0.name)" })
@@ -89,6 +92,20 @@ extension OptimizerSettings {
   /// The rate, added to the gradient or apart from it.
   var decay: WeightDecay {
     weightDecayMode == .decoupled ? .decoupled(weightDecay) : .coupled(weightDecay)
+  }
+
+  /// What every optimizer is given.
+  ///
+  /// - Parameters:
+  ///   - damping: resolved, as the learning rate is.
+  ///   - steps: of the run; nil before they are known, which the damping's schedule alone needs.
+  func common(
+    _ damping: DampingSettings, _ precision: Precision, steps: Int? = nil
+  ) -> CommonOptimizerSettings {
+    CommonOptimizerSettings(
+      learningRate: learningRate!, momentum: momentum, weightDecay: decay,
+      damping: damping.damping!, dampingRule: steps.map(damping.rule) ?? DampingRule(),
+      precision: precision)
   }
 
   func schedule(steps: Int) -> LearningRateSchedule {
@@ -103,5 +120,3 @@ extension OptimizerSettings {
       base: learningRate!, shape: shape, warmUp: warmUpSteps, totalSteps: steps)
   }
 }
-
-extension OptimizerName: ExpressibleByArgument {}

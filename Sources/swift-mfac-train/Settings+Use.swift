@@ -6,7 +6,36 @@ extension Settings {
   /// What each option is for, where it is not for all that can be set. The settings are as they
   /// were typed, before what depends on others is settled.
   var uses: [OptionUse<Settings>] {
-    Self.optimizers.flatMap { $0.options(self).uses } + DampingSettings.uses + Self.pruningUses
+    OptimizerOptionsRegistry.uses(in: Settings.self) + Self.adaptiveUses
+      + Self.decayUses + DampingSettings.uses + Self.pruningUses
+  }
+
+  private static var adaptiveUses: [OptionUse<Settings>] {
+    [
+      // Rates of groups are shares of it.
+      use(
+        ["learning-rate"], beside: "--step fixed", got: { _ in "--step adaptive" },
+        where: { !$0.isAdaptive || $0.rules.contains { $0.learningRate != nil } }),
+      use(
+        ["momentum", "schedule", "warm-up-steps", "cycle"], beside: "--step fixed",
+        got: { _ in "--step adaptive" }, where: { !$0.isAdaptive }),
+      use(
+        ["drop-every", "drop-factor"], beside: "--schedule step",
+        got: { $0.isAdaptive ? "--step adaptive" : "--schedule \($0.optimizer.schedule.rawValue)" },
+        where: { $0.optimizer.schedule == .step && !$0.isAdaptive }),
+    ]
+  }
+
+  private static var decayUses: [OptionUse<Settings>] {
+    OptimizerOptionsRegistry.all.filter { $0.type.decayIsDecoupled }.map {
+      let name = $0.type.optimizer
+      return use(
+        ["weight-decay-mode"], beside: "another optimizer than \(name), whose decay is decoupled",
+        got: { _ in "--optimizer \(name)" },
+        where: {
+          $0.optimizerName.rawValue != name || $0.optimizer.weightDecayMode == .decoupled
+        })
+    }
   }
 
   private static var pruningUses: [OptionUse<Settings>] {

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import LinearAlgebra
+import Optimizers
 import ProgramOptions
 import Training
 
@@ -17,16 +18,6 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Length and order") var length: LengthSettings
   @OptionGroup(title: "Output") var output: OutputSettings
   @OptionGroup(title: "Checkpoints and faults") var reliability: ReliabilitySettings
-
-  /// The options of each optimizer: one line each, in the order of the registry.
-  static let optimizers:
-    [(type: any OptimizerOptions.Type, options: @Sendable (Settings) -> any OptimizerOptions)] = [
-      (MFACOptions.self, { $0.optimizer.mfac }),
-      (KroneckerOptions.self, { $0.kronecker }),
-      (SGDOptions.self, { _ in SGDOptions() }),
-      (AdamWOptions.self, { _ in AdamWOptions() }),
-      (MuonOptions.self, { $0.muon }),
-    ]
 
   /// Of a file alone: the key `groups`.
   var rules: [ParameterRule] = []
@@ -63,8 +54,19 @@ struct Settings: ParsableArguments {
     } else if length.steps == nil {
       length.epochs = 3
     }
-    try ownOptions.settle(&self)
+    let own = ownOptions
+    let common = optimizer.common(damping, start.precision)
+    try own.check(common)
+    if type(of: own).decayIsDecoupled { optimizer.weightDecayMode = .decoupled }
+    if output.tensorboard, let window = own.configuration(common).windowed?.window {
+      output.spectrumEvery = output.spectrumEvery ?? max(100, window / 4)
+    }
   }
+}
+
+extension Settings: OptimizerSelection {
+  var optimizerName: OptimizerName { optimizer.optimizer }
+  var mfac: MFACOptions { optimizer.mfac }
 }
 
 struct StartSettings: ParsableArguments {

@@ -141,7 +141,8 @@ struct Train: ParsableCommand {
 extension Settings {
   /// Reads the data and the model, and resolves what depends on them.
   mutating func plan() throws -> TrainingPlan {
-    let dataset = try data.source.load(try data.options(seed: length.seed, precision: start.precision))
+    let dataset = try data.source.load(
+      try data.options(seed: length.seed, precision: start.precision))
     try model.resolve(for: dataset.targets)
     let network = try model.network(for: dataset)
     let batches = try BatchOrder(
@@ -151,7 +152,7 @@ extension Settings {
 
     var plan = TrainingPlan(
       dataset: dataset, network: network,
-      optimizer: ownOptions.configuration(in: self, steps: steps),
+      optimizer: ownOptions.configuration(optimizer.common(damping, start.precision, steps: steps)),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules

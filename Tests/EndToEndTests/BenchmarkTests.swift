@@ -39,21 +39,26 @@ import Testing
 
   private struct Curves: Decodable {
     struct Curve: Decodable {
+      struct Problem: Decodable { let settings: [String: String]? }
+      let problem: Problem
       let measured: [Result]
       let predicted: [Result]
     }
     let curves: [Curve]
   }
 
-  private func isXML(_ path: String) throws -> Bool {
-    XMLParser(data: try Data(contentsOf: URL(filePath: path))).parse()
+  /// Whether `swift-mfac-report plot` draws what a file holds.
+  private func isDrawn(_ results: String, in directory: TemporaryDirectory) throws -> Bool {
+    let plot = directory.path("plot.svg")
+    let outcome = try Program.run(
+      Program.process(
+        ranks: nil, program: Program.report, ["plot", results, "--output", plot]))
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return XMLParser(data: try Data(contentsOf: URL(filePath: plot))).parse()
   }
 
-  /// Messages and bytes that are predicted are those that a run counts, in each phase, with
-  /// batch-norm's statistics and micro-batches that no number of ranks but 3 divides; of conjugate
-  /// gradients too, whose layers take different numbers of products.
-  @Test(
-    arguments: OptimizerName.names.map {
+  static let optimizers: [[String]] =
+    OptimizerName.names.map {
       ["--optimizer", $0] + ($0 == "mfac" ? ["--window", "6"] : [])
     } + [
       ["--optimizer", "kfac", "--factor-every", "3", "--inverse-every", "2"],
@@ -66,21 +71,42 @@ import Testing
         "--optimizer", "kfac", "--solver", "cg", "--cg-operator", "fisher", "--inverse-every", "1",
         "--cg-tolerance", "0.5", "--no-cg-warm-start",
       ],
-    ])
-  func predictedTrafficIsCountedTraffic(optimizer: [String]) throws {
+    ]
+
+  /// Messages and bytes that are predicted are those that a run counts, in each phase, with
+  /// batch-norm's statistics and micro-batches that no number of ranks but 3 divides; of conjugate
+  /// gradients too, whose layers take different numbers of products.
+  @Test(arguments: optimizers.indices)
+  func predictedTrafficIsCountedTraffic(index: Int) throws {
     let directory = try TemporaryDirectory()
+    let small = try directory.write(
+      """
+      input: [1, 8, 8]
+      layers:
+        - conv2d: {in: 1, out: 6, kernel: 3, padding: 1}
+        - batch-norm
+        - relu
+        - conv2d: {in: 6, out: 12, kernel: 3, stride: 2, padding: 1}
+        - batch-norm
+        - relu
+        - flatten
+        - linear: {in: 192, out: 100}
+        - tanh
+        - linear: {in: 100, out: 10}
+      """, to: "small.yaml")
+    // Gradients of several blocks with the first, all in one with the others.
     let model =
-      ["--model", "resnet20", "--batch-size", "18", "--micro-batches", "9", "--steps", "1"]
-      + optimizer
-    let (file, plot) = (directory.path("curves.json"), directory.path("curves.svg"))
+      ["--model", index == 0 ? "resnet20" : small, "--batch-size", "18", "--micro-batches", "9"]
+      + ["--steps", "1"] + Self.optimizers[index]
+    let file = directory.path("curves.json")
     let predicted = try run(
       [
         "predict", "--ranks", "1,2,3,4,8", "--latency", "1e-6", "--bandwidth", "1e9", "--json",
         file,
       ]
-        + model + ["--plot", plot])
+        + model)
     try #require(predicted.status == 0, "\(predicted.errors)")
-    #expect(try isXML(plot))
+    #expect(try isDrawn(file, in: directory))
     let curve = try Program.record(Curves.self, in: file).curves[0]
     #expect(curve.predicted.map(\.ranks) == [1, 2, 3, 4, 8])
     for prediction in curve.predicted {
@@ -99,10 +125,10 @@ import Testing
   /// The points of a sweep come together in one file, beside what was predicted.
   @Test func aSweepIsCollected() throws {
     let directory = try TemporaryDirectory()
-    let (file, plot) = (directory.path("curves.json"), directory.path("curves.svg"))
+    let file = directory.path("curves.json")
     let problem = [
       "--part", "optimizer", "--parameters", "20000", "--window", "8", "--steps", "3", "--json",
-      file, "--plot", plot,
+      file,
     ]
     for scaling in ["strong", "weak"] {
       let more = problem + ["--scaling", scaling]
@@ -112,6 +138,8 @@ import Testing
         let outcome = try run(ranks: ranks, ["scaling"] + more)
         try #require(outcome.status == 0, "\(outcome.errors)")
         #expect(outcome.output.contains("efficiency"))
+        let plot = "plot: swift-mfac-report plot \(file) --output \(directory.path("curves.svg"))\n"
+        #expect(outcome.output.hasSuffix(plot), "\(outcome.output)")
       }
     }
     let curves = try Program.record(Curves.self, in: file).curves
@@ -126,25 +154,50 @@ import Testing
     // Weak: a rank's work stays, and with it a prediction without latency, but for 8·m/β a level.
     let weak = curves[1].predicted
     #expect(weak[8].seconds < weak[0].seconds * 1.01 + 8 * 64e-9)
-    #expect(try isXML(plot))
+    #expect(try isDrawn(file, in: directory))
+  }
+
+  /// An optimizer has the options that it has in training: those that are not as they are by
+  /// default make another problem.
+  @Test func optimizersHaveTheirOptions() throws {
+    let directory = try TemporaryDirectory()
+    let file = directory.path("curves.json")
+    let problem = ["scaling", "--part", "optimizer", "--parameters", "2000", "--steps", "2"]
+    for more in [[], ["--precondition-every", "2"], ["--window-density", "0.5"]] {
+      let outcome = try run(problem + ["--window", "4", "--json", file] + more)
+      try #require(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains(", precondition-every 2") == more.contains("2"))
+    }
+    #expect(
+      try Program.record(Curves.self, in: file).curves.map(\.problem.settings) == [
+        nil, ["precondition-every": "2"], nil,
+      ])
+    let other = try run(["step", "--model", "mlp", "--muon-iterations", "3"])
+    #expect(other.status != 0)
+    #expect(other.errors.contains("--muon-iterations: expected it only with --optimizer muon"))
   }
 
   @Test func otherOptimizersAndTablesHaveFilesToo() throws {
     let directory = try TemporaryDirectory()
-    let (file, plot) = (directory.path("numbers.json"), directory.path("plot.svg"))
+    let file = directory.path("numbers.json")
     for arguments in [
       ["step", "--model", "mlp", "--optimizer", "sgd", "--steps", "1"],
       ["step", "--model", "mlp", "--optimizer", "adamw", "--steps", "1"],
+      ["step", "--model", "mlp", "--optimizer", "muon", "--muon-iterations", "2", "--steps", "1"],
+      [
+        "step", "--model", "mlp", "--optimizer", "kfac", "--fisher", "empirical", "--inverse-every",
+        "1", "--factor-every", "1", "--steps", "1",
+      ],
       ["networks", "mlp", "--seconds", "0.01"],
       [
         "window", "--parameters", "3000", "--windows", "8", "9", "--steps", "1", "--window-type",
         "float32", "bfloat16", "--window-density", "1", "0.1",
       ],
     ] {
-      let outcome = try run(arguments + ["--json", file, "--plot", plot])
+      let outcome = try run(arguments + ["--json", file])
       #expect(outcome.status == 0, "\(outcome.errors)")
       _ = try JSONSerialization.jsonObject(with: Data(contentsOf: URL(filePath: file)))
-      #expect(try isXML(plot))
+      #expect(try isDrawn(file, in: directory))
     }
   }
 
@@ -184,7 +237,7 @@ import Testing
     (["step", "--batch-size", "100"], ["--batch-size", "multiple", "100"]),
     (["step", "--steps", "0"], ["--steps", "0"]),
     (["step", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
-    (["step", "--plot", "/"], ["--plot", "directory"]),
+    (["step", "--plot", "/"], ["--plot", "swift-mfac-report plot"]),
     (["networks", "--json", "/nowhere/a.json"], ["--json", "/nowhere/a.json"]),
     (["networks", "--seconds", "nan"], ["--seconds", "nan"]),
     (["networks", "--seconds", "-1"], ["--seconds", "-1"]),

@@ -11,7 +11,7 @@ import Testing
       ranks: nil, program: "/usr/bin/env",
       [
         "swift", "build", "--package-path", "\(Program.package)/Tests/Consumer", "--scratch-path",
-        scratch,
+        scratch, "--disable-index-store", "-debug-info-format", "none",
       ])
     let outcome = try Program.run(build, limit: 600)
     try #require(outcome.status == 0, "\(outcome.output)\(outcome.errors)")

@@ -23,6 +23,8 @@ import Testing
       #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")
       // Nothing was trained.
       #expect(!FileManager.default.fileExists(atPath: "\(run)/model.safetensors"))
+      // What is refused before MPI starts is refused alike at any number of ranks, files aside.
+      if errors.contains("\nUsage: "), text.isEmpty, index % 6 != 0 { break }
     }
   }
 
@@ -101,7 +103,7 @@ import Testing
     let model = try directory.write(
       """
       input: [1, 8, 8]
-      layers: [flatten, {linear: {in: 64, out: 1000}}, tanh, {linear: {in: 1000, out: 10}}]
+      layers: [flatten, {linear: {in: 64, out: 3000}}, tanh, {linear: {in: 3000, out: 10}}]
       """, to: "model.yaml")
     func train(window: Int, _ more: String = "") throws -> Program.Outcome {
       let process = Process()
@@ -158,7 +160,7 @@ import Testing
 
   @Test func subcommandsTellTheirOptions() throws {
     for (program, command, option) in [
-      (Program.fisher, "element", "--at"), (Program.prune, "plot", "<reports>"),
+      (Program.fisher, "element", "--at"), (Program.report, "plot", "<reports>"),
     ] {
       for arguments in [["help", command], [command, "--help"]] {
         let outcome = try Program.run(

@@ -75,9 +75,9 @@ import Testing
   @Test func filesOfGradientsAreAsGoodAsTheNetwork() throws {
     let weights = try trained().weights
     let expected = try prune(own([]), to: "own")
-    for name in ["g.safetensors", "g.npy"] {
+    for (index, name) in ["g.safetensors", "g.npy"].enumerated() {
       let file = try gradients(of: weights, to: name)
-      for ranks in [nil, 1, 2, 3, 5, 8] {
+      for ranks in rankCounts(forSettings: index) {
         let output = "\(name)-\(ranks ?? 0)"
         let pruned = try prune(
           ranks: ranks, ["--weights", weights, "--gradients", file] + Self.method, to: output)

@@ -13,7 +13,7 @@ import Testing
   func whoDoesALayersWorkChangesNoByte(solver: String) throws {
     let directory = try TemporaryDirectory()
     var models: Set<Data> = []
-    for ranks in [1, 2, 3, 4, 8] {
+    for ranks in [1] + (solver == "eigen" ? [3, 8] : [2, 4]) {
       for (share, factors) in [("0.001", "owners"), ("0.5", "all"), ("1", "owners")] {
         let run = directory.path("\(ranks)-\(share)")
         let outcome = try Program.train(

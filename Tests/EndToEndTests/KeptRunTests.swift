@@ -112,7 +112,8 @@ import Testing
       (Program.bench, ["window", "--steps", "1", "--json", curves], "--json"),
       (Program.bench, ["networks", "mlp", "--json", log], "--json"),
       (Program.bench, ["step", "--model", "mlp", "--plot", log], "--plot"),
-      (Program.prune, ["plot", "report.json", "--output", log], "--output"),
+      (Program.report, ["plot", "report.json", "--output", log], "--output"),
+      (Program.report, ["plot", "report.json", "--output", directory.root], "--output"),
       (
         Program.report,
         [directory.root, "--out", curves], "--out"

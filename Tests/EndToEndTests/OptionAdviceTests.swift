@@ -17,7 +17,7 @@ import Testing
     (Program.train, ["--pruning-method", "x"], "'--pruning-method': type --prune-method"),
     (Program.train, ["--zzz", "x"], "'--zzz': --help lists them"),
     (Program.prune, ["--output-dir", "x"], "'--output-dir': type --output"),
-    (Program.prune, ["plot", "r.json", "--out-dir", "x"], "'--out-dir': type --output"),
+    (Program.report, ["plot", "r.json", "--out-dir", "x"], "'--out-dir': type --output"),
     (Program.bench, ["window", "--window", "3"], "'--window': type --windows"),
     (Program.fisher, ["check", "--data", "digits"], "'--data': type --dataset"),
   ]

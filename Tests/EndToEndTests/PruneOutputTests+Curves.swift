@@ -5,22 +5,27 @@ import Testing
 extension PruneOutputTests {
   private func plot(_ arguments: [String]) throws -> (status: Int32, errors: String) {
     let outcome = try Program.run(
-      Program.process(ranks: nil, program: Program.prune, ["plot"] + arguments))
+      Program.process(ranks: nil, program: Program.report, ["plot"] + arguments))
     return (outcome.status, outcome.errors)
   }
 
-  /// A sweep draws its curve, and several reports are told apart by what differs between them.
+  /// A sweep says how its curve is drawn, and several reports are told apart by what differs
+  /// between them.
   @Test func curvesAreDrawn() throws {
     var reports: [String] = []
     for (name, arguments) in [
       ("plain", []), ("staged", ["--method", "mfac", "--gradients", "20", "--stages", "2"]),
       ("single", ["--method", "mfac", "--gradients", "20"]),
     ] {
-      let (output, _, status, errors) = try prune(
+      let (output, text, status, errors) = try prune(
         ranks: 2, "mlp", to: "curve-\(name)",
         ["--sweep", "0.5,0.9,0.98"] + arguments)
       try #require(status == 0, "\(errors)")
       reports.append("\(output)/report.json")
+      let command = ["\(output)/report.json", "--output", "\(output)/curve.svg"]
+      let line = "Its curve: swift-mfac-report plot \(command.joined(separator: " "))\n"
+      #expect(text.hasSuffix(line), "\(text)")
+      #expect(try plot(command).status == 0)
       let curve = try String(contentsOfFile: "\(output)/curve.svg", encoding: .utf8)
       // The marks of three points, and that of the legend.
       #expect(curve.components(separatedBy: "<circle").count == 5)
@@ -52,8 +57,8 @@ extension PruneOutputTests {
     #expect(mixed != 0 && mixedErrors.contains("\(reports[0]): is of another kind than"))
 
     // No curve of one sparsity, and none of what is no report.
-    let (output, _, _, _) = try prune("mlp", to: "one", ["--sparsity", "0.5"])
-    #expect(!FileManager.default.fileExists(atPath: "\(output)/curve.svg"))
+    let (_, text, _, _) = try prune("mlp", to: "one", ["--sparsity", "0.5"])
+    #expect(!text.contains("swift-mfac-report"))
     for (arguments, says) in [
       ([directory.path("nothing.json")], "nothing.json"), ([file], "is no report of pruning"),
       ([], "<reports>"),
@@ -62,5 +67,9 @@ extension PruneOutputTests {
       #expect(status != 0 && errors.contains(says), "\(errors)")
       #expect(!FileManager.default.fileExists(atPath: directory.path("none.svg")))
     }
+    let old = try Program.run(
+      Program.process(
+        ranks: nil, program: Program.prune, ["plot", reports[0], "--output", file]))
+    #expect(old.status != 0 && old.errors.contains("'swift-mfac-report plot'"), "\(old.errors)")
   }
 }

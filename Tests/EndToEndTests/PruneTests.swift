@@ -164,7 +164,7 @@ import Testing
   func theBytesDoNotDependOnTheRanks(index: Int) throws {
     let (model, arguments) = Self.settings[index]
     var files: Set<[Data]> = []
-    for ranks in [nil, 1, 2, 3, 8] {
+    for ranks in rankCounts(forSettings: index) {
       let (output, _) = try prune(ranks: ranks, model, to: "ranks-\(ranks ?? 0)", arguments)
       files.insert(
         [

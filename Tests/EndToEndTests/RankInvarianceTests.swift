@@ -98,7 +98,7 @@ import Testing
       + (settings.contains("adaptive") ? [] : ["--schedule", "cosine", "--warm-up-steps", "4"])
     var models: [Data] = []
     var losses: [[Double?]] = []
-    for ranks in [nil, 1, 2, 3, 5, 8] {
+    for ranks in rankCounts(forSettings: Self.runs.firstIndex { $0.0 == name }!) {
       let run = directory.path("ranks-\(ranks ?? 0)")
       let outcome = try Program.train(ranks: ranks, settings + ["--run-directory", run])
       try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.errors)")

@@ -73,7 +73,7 @@ import Testing
       networks.insert(
         try trainedNetwork(of: run) + Data(contentsOf: URL(filePath: "\(run)/masks.safetensors")))
     }
-    for ranks in [nil, 1, 2, 3, 5, 8] {
+    for ranks in rankCounts(forSettings: Self.runs.firstIndex { $0.0 == name }!) {
       try add(directory.train("\(name)-\(ranks ?? 0)", ranks: ranks, settings).run)
     }
     let whole = directory.path("\(name)-0")

@@ -50,6 +50,9 @@ TRAINING = {
     "sgd-momentum": f"{MLP} --optimizer sgd --momentum 0.9 --learning-rate 0.05 --clip-norm 0.5"
     " --weight-decay 1e-3",
     "adamw": f"{MLP} --optimizer adamw --weight-decay 0.01",
+    "muon": f"{CNN} --optimizer muon",
+    "muon-groups": f"{CNN} --optimizer muon --no-muon-nesterov --muon-iterations 3 --clip-norm 1"
+    " --weight-decay 0.1 --config {groups-cnn}",
     "kfac": KFAC,
     "kfac-eigen": f"{KFAC} --solver eigen --damping-form exact --momentum 0.9",
     "kfac-type2": f"{KFAC} --fisher type2 --kfac-setting reduce",
@@ -123,8 +126,9 @@ TRAINING = {
 
 # Runs that go on from a checkpoint of the middle, at another number of ranks.
 RESUMED = (
-    "mfac", "mfac-cnn", "sgd-momentum", "adamw", "kfac", "kfac-eigen", "kfac-cg", "kfac-adaptive",
-    "kfac-levenberg", "window-bfloat16", "window-sparse", "window-intervals", "damping-levenberg",
+    "mfac", "mfac-cnn", "sgd-momentum", "adamw", "muon", "kfac", "kfac-eigen", "kfac-cg",
+    "kfac-adaptive", "kfac-levenberg", "window-bfloat16", "window-sparse", "window-intervals",
+    "damping-levenberg",
     "groups-mfac", "sparse-mfac", "regrow-marginal", "model-of-all-layers",
 )
 

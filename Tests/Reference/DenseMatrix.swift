@@ -37,25 +37,30 @@ public struct DenseMatrix: Equatable {
     return zip(first, eliminate(residual)).map { $0 + $1 }
   }
 
+  // Rows by pointers: three quarters of the time of many tests would go into bounds of arrays.
   private func eliminate(_ b: [Double]) -> [Double] {
-    var a = self
-    var x = b
-    for k in 0..<rows {
-      let pivot = (k..<rows).max { abs(a[$0, k]) < abs(a[$1, k]) }!
-      if pivot != k {
-        for j in 0..<columns { (a[k, j], a[pivot, j]) = (a[pivot, j], a[k, j]) }
-        x.swapAt(k, pivot)
+    var (a, x) = (values, b)
+    let d = columns
+    a.withUnsafeMutableBufferPointer { a in
+      for k in 0..<rows {
+        let pivot = (k..<rows).max { abs(a[$0 * d + k]) < abs(a[$1 * d + k]) }!
+        if pivot != k {
+          for j in 0..<d { a.swapAt(k * d + j, pivot * d + j) }
+          x.swapAt(k, pivot)
+        }
+        let top = a.baseAddress! + k * d
+        for i in k + 1..<max(rows, k + 1) {
+          let row = a.baseAddress! + i * d
+          let factor = row[k] / top[k]
+          guard factor != 0 else { continue }
+          for j in k..<d { row[j] -= factor * top[j] }
+          x[i] -= factor * x[k]
+        }
       }
-      for i in k + 1..<max(rows, k + 1) {
-        let factor = a[i, k] / a[k, k]
-        guard factor != 0 else { continue }
-        for j in k..<columns { a[i, j] -= factor * a[k, j] }
-        x[i] -= factor * x[k]
+      for i in (0..<rows).reversed() {
+        for j in i + 1..<max(d, i + 1) { x[i] -= a[i * d + j] * x[j] }
+        x[i] /= a[i * d + i]
       }
-    }
-    for i in (0..<rows).reversed() {
-      for j in i + 1..<max(columns, i + 1) { x[i] -= a[i, j] * x[j] }
-      x[i] /= a[i, i]
     }
     return x
   }

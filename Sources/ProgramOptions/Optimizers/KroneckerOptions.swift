@@ -2,17 +2,15 @@ import ArgumentParser
 import Curvature
 import Networks
 import Optimizers
-import ProgramOptions
-import Training
 
-struct KroneckerOptions: OptimizerOptions {
-  enum Setting: String, CaseIterable, ExpressibleByArgument { case expand, reduce, auto }
-  enum FisherKind: String, CaseIterable, ExpressibleByArgument {
+package struct KroneckerOptions: OptimizerOptions {
+  package enum Setting: String, CaseIterable, ExpressibleByArgument { case expand, reduce, auto }
+  package enum FisherKind: String, CaseIterable, ExpressibleByArgument {
     case type2, mc, empirical
     case forwardOnly = "forward-only"
   }
-  enum Normalization: String, CaseIterable, ExpressibleByArgument { case diagonal, block }
-  enum Placement: String, CaseIterable, ExpressibleByArgument { case owners, all }
+  package enum Normalization: String, CaseIterable, ExpressibleByArgument { case diagonal, block }
+  package enum Placement: String, CaseIterable, ExpressibleByArgument { case owners, all }
 
   @Option(
     help: """
@@ -20,7 +18,7 @@ struct KroneckerOptions: OptimizerOptions {
       each position is an example; reduce: they are summed first; auto: reduce where they come \
       together before the loss, else expand.
       """)
-  var kfacSetting = Setting.auto
+  package var kfacSetting = Setting.auto
 
   @Option(
     help: """
@@ -28,13 +26,13 @@ struct KroneckerOptions: OptimizerOptions {
       (type2, a backward pass for each output), targets that the model draws (mc), the data's \
       (empirical, no pass of its own), or nothing (forward-only).
       """)
-  var fisher = FisherKind.mc
+  package var fisher = FisherKind.mc
 
   @Option(parsing: .unconditional, help: "Draws for each prediction (mc).")
-  var fisherSamples = 1
+  package var fisherSamples = 1
 
   @Option(parsing: .unconditional, help: "Of the factors' moving averages, in [0, 1).")
-  var factorDecay = 0.95
+  package var factorDecay = 0.95
 
   @Option(
     parsing: .unconditional,
@@ -42,19 +40,19 @@ struct KroneckerOptions: OptimizerOptions {
       Steps from one batch whose factors are taken to the next. (default: 10; 1 with --solver cg, \
       which has samples of each step's batch)
       """)
-  var factorEvery: Int?
+  package var factorEvery: Int?
 
   @Option(parsing: .unconditional, help: "Steps from one inversion of the factors to the next.")
-  var inverseEvery = 10
+  package var inverseEvery = 10
 
   @Option(
     help: """
       exact: (B⊗A + λI)⁻¹, by eigenvalues; factored: √λ shared out to both factors by their \
       traces; same: λ on each factor. (default: factored; exact with --solver cg)
       """)
-  var dampingForm: KroneckerDamping?
+  package var dampingForm: KroneckerDamping?
 
-  @OptionGroup var solving: LayerSolverSettings
+  @OptionGroup package var solving: LayerSolverSettings
 
   @Option(
     parsing: .unconditional,
@@ -62,19 +60,19 @@ struct KroneckerOptions: OptimizerOptions {
       Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down; inf: \
       none is. (default: 0.001; inf with --step adaptive)
       """)
-  var klClip: Double?
+  package var klClip: Double?
 
-  enum Step: String, CaseIterable, ExpressibleByArgument { case fixed, adaptive }
+  package enum Step: String, CaseIterable, ExpressibleByArgument { case fixed, adaptive }
 
   @Option(
     help: """
       fixed: --learning-rate and --momentum; adaptive: both from a quadratic model of the loss on \
       the step's batch, by exact products with the Gauss–Newton matrix.
       """)
-  var step = Step.fixed
+  package var step = Step.fixed
 
   @Option(help: "Of normalisation layers the diagonal of their block of γ and β, or all of it.")
-  var kfacNormalization = Normalization.diagonal
+  package var kfacNormalization = Normalization.diagonal
 
   @Option(
     parsing: .unconditional,
@@ -83,12 +81,14 @@ struct KroneckerOptions: OptimizerOptions {
       memory, 1 for \
       few messages.
       """)
-  var kfacGradWorkers = 1.0
+  package var kfacGradWorkers = 1.0
 
   @Option(help: "Who keeps the factors' averages: those who invert them, or all ranks.")
-  var kfacFactors = Placement.owners
+  package var kfacFactors = Placement.owners
 
-  func validate() throws {
+  package init() {}
+
+  package func validate() throws {
     try require("--fisher-samples", in: 1...10_000, fisherSamples)
     try require(
       factorDecay >= 0 && factorDecay < 1, "--factor-decay", "in [0, 1)", factorDecay)
@@ -109,7 +109,7 @@ struct KroneckerOptions: OptimizerOptions {
 
   /// Keys of a file whose values are those that its solver has where nothing is asked, and another
   /// has not: beside that one they say nothing.
-  func keysDerived(notFor other: LayerSolverSettings) -> [String] {
+  package func keysDerived(notFor other: LayerSolverSettings) -> [String] {
     var keys: [String] = []
     let form = Self.dampingForm(with: solving.solver)
     if dampingForm == form, form != Self.dampingForm(with: other.solver) {
@@ -122,7 +122,7 @@ struct KroneckerOptions: OptimizerOptions {
   }
 
   /// Checks what the settings say together, and settles what depends on others.
-  mutating func resolve() throws {
+  package mutating func resolve() throws {
     let isIterative = solving.solver == .cg
     let form = dampingForm ?? Self.dampingForm(with: solving.solver)
     dampingForm = form
@@ -148,7 +148,7 @@ struct KroneckerOptions: OptimizerOptions {
       solving.cgOperator.rawValue)
   }
 
-  var settings: KroneckerSettings {
+  package var settings: KroneckerSettings {
     KroneckerSettings(
       axis: SharedAxis(rawValue: kfacSetting.rawValue), fisher: fisherOfNetwork,
       hasNormalizationBlocks: kfacNormalization == .block)
@@ -163,17 +163,18 @@ struct KroneckerOptions: OptimizerOptions {
     }
   }
 
-  static var learningRate: Double { 0.1 }
-  var damping: Double { step == .adaptive ? 0.1 : 1e-3 }
+  package static var learningRate: Double { 0.1 }
+  package var damping: Double { step == .adaptive ? 0.1 : 1e-3 }
 
-  func settle(_ settings: inout Settings) {}
+  package static var decayIsDecoupled: Bool { false }
 
-  func configuration(in settings: Settings, steps: Int) -> KFACConfiguration {
+  package func check(_ common: CommonOptimizerSettings) {}
+
+  package func configuration(_ common: CommonOptimizerSettings) -> KFACConfiguration {
     var kfac = KFACConfiguration(
-      damping: settings.damping.damping!, momentum: settings.optimizer.momentum,
-      weightDecay: settings.optimizer.decay)
+      damping: common.damping, momentum: common.momentum, weightDecay: common.weightDecay)
     kfac.statistics = self.settings
-    kfac.dampingRule = settings.damping.rule(steps: steps)
+    kfac.dampingRule = common.dampingRule
     if let dampingForm { kfac.dampingForm = dampingForm }
     kfac.solver = solving.ofLayers
     kfac.factorDecay = factorDecay
@@ -187,11 +188,12 @@ struct KroneckerOptions: OptimizerOptions {
   }
 }
 
-/// What K-FAC's options are for, and those that its adaptive steps leave without effect.
 extension KroneckerOptions {
-  var uses: [OptionUse<Settings>] {
+  package static func uses<Program: OptimizerSelection>(
+    in: Program.Type
+  ) -> [OptionUse<Program>] {
     [
-      Self.used(
+      used(
         [
           "kfac-setting", "fisher", "factor-decay", "factor-every", "inverse-every", "damping-form",
           "solver", "kl-clip", "step", "kfac-normalization", "kfac-grad-workers",
@@ -209,26 +211,18 @@ extension KroneckerOptions {
         ["kfac-factors"], beside: "--solver cholesky or eigen of --optimizer kfac",
         got: { $0.kfacWith("solver", $0.kronecker.solving.solver.rawValue) },
         where: { $0.usesKFAC && $0.kronecker.solving.solver != .cg }),
-      // Rates of groups are shares of it.
-      OptionUse(
-        ["learning-rate"], beside: "--step fixed", got: { _ in "--step adaptive" },
-        where: { !$0.isAdaptive || $0.rules.contains { $0.learningRate != nil } }),
-      OptionUse(
-        ["momentum", "schedule", "warm-up-steps", "cycle"], beside: "--step fixed",
-        got: { _ in "--step adaptive" }, where: { !$0.isAdaptive }),
-      OptionUse(
-        ["drop-every", "drop-factor"], beside: "--schedule step",
-        got: { $0.isAdaptive ? "--step adaptive" : "--schedule \($0.optimizer.schedule.rawValue)" },
-        where: { $0.optimizer.schedule == .step && !$0.isAdaptive }),
     ]
   }
 }
 
-extension Settings {
-  fileprivate var usesKFAC: Bool { ownOptions is KroneckerOptions }
-  fileprivate var isAdaptive: Bool { usesKFAC && kronecker.step == .adaptive }
+extension OptimizerSelection {
+  /// Whether K-FAC chooses learning rate and momentum itself.
+  package var isAdaptive: Bool { usesKFAC && kronecker.step == .adaptive }
+
+  fileprivate var usesKFAC: Bool { optimizerName.rawValue == KroneckerOptions.optimizer }
+
   fileprivate func kfacWith(_ option: String, _ value: String) -> String {
-    usesKFAC ? "--\(option) \(value)" : "--optimizer \(optimizer.optimizer.rawValue)"
+    usesKFAC ? "--\(option) \(value)" : "--optimizer \(optimizerName.rawValue)"
   }
 }
 

@@ -4,60 +4,60 @@ import Plots
 import Training
 
 /// What reports say of accuracy over sparsity, or of loss, or of its predicted change.
-package struct PruningCurves {
+struct PruningCurves {
   /// What the curves are of: the first that the reports have.
-  package enum Kind: CaseIterable {
+  enum Kind: CaseIterable {
     case accuracy, loss
     case prediction
   }
 
   /// What is read of a report.
-  package struct Contents: Decodable {
-    package struct Quality: Decodable {
-      package let loss: Double?
-      package let accuracy: Double?
+  struct Contents: Decodable {
+    struct Quality: Decodable {
+      let loss: Double?
+      let accuracy: Double?
     }
-    package struct Bytes: Decodable {
-      package let model: Int
-      package let sparse: Int?
+    struct Bytes: Decodable {
+      let model: Int
+      let sparse: Int?
     }
-    package struct Result: Decodable {
-      package let sparsity: Double
-      package let kept: Int
-      package let quality: Quality?
-      package let predictedChange: Double?
-      package let multiplyAdds: Int?
-      package let seconds: [String: Double]
-      package let bytes: Bytes
+    struct Result: Decodable {
+      let sparsity: Double
+      let kept: Int
+      let quality: Quality?
+      let predictedChange: Double?
+      let multiplyAdds: Int?
+      let seconds: [String: Double]
+      let bytes: Bytes
     }
-    package let data: String
-    package let network: String
-    package let weights: String
-    package let method: String
-    package let scope: String
-    package let pattern: String
-    package let settings: [String: String]
-    package let prunable: Int
-    package let multiplyAdds: Int?
-    package let dense: Quality?
-    package let results: [Result]
+    let data: String
+    let network: String
+    let weights: String
+    let method: String
+    let scope: String
+    let pattern: String
+    let settings: [String: String]
+    let prunable: Int
+    let multiplyAdds: Int?
+    let dense: Quality?
+    let results: [Result]
 
     /// Those that keep some weights: others have no place.
     var keeping: [Result] { results.filter { $0.sparsity < 1 } }
 
-    package var kind: Kind { dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction }
+    var kind: Kind { dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction }
 
-    package var title: String {
+    var title: String {
       let file = network.split(separator: "/").last.map(String.init) ?? network
       return "\(file), \(data.split(separator: ":").first ?? "")"
     }
   }
 
-  package let reports: [(path: String, contents: Contents)]
-  package let kind: Kind
+  let reports: [(path: String, contents: Contents)]
+  let kind: Kind
 
   /// - Throws: `InputError` naming the file that is no report, or one of another kind.
-  package init(ofReports paths: [String]) throws {
+  init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
       let data = Data(try InputFile.contents(of: path))
       let decoder = JSONDecoder()
@@ -79,18 +79,11 @@ package struct PruningCurves {
 
   /// Whether no report has a number to draw: magnitudes of a model that cannot be computed here say
   /// nothing of its loss.
-  package var isEmpty: Bool {
+  var isEmpty: Bool {
     reports.allSatisfy { $0.contents.keeping.allSatisfy { value(of: $0) == nil } }
   }
 
-  /// Writes the plot; it appears when it is complete.
-  package func write(to path: String) throws {
-    try AtomicFile.write(to: path) { file throws(InputError) in
-      try file.write(Array(plot.svg.utf8))
-    }
-  }
-
-  package var plot: LinePlot {
+  var plot: LinePlot {
     let names = names
     var series = reports.enumerated().map { index, report in
       LinePlot.Series(
@@ -141,7 +134,7 @@ package struct PruningCurves {
 
   /// For the legend: the method of each, and what else not all have the same; files where that is
   /// nothing.
-  package var names: [String] {
+  var names: [String] {
     let all = reports.map(\.contents.settings)
     let differing = Set(all.flatMap(\.keys)).filter { key in
       // Only some methods have some settings.

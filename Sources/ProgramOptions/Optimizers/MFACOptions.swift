@@ -2,19 +2,17 @@ import ArgumentParser
 import Curvature
 import LinearAlgebra
 import Optimizers
-import ProgramOptions
-import Training
 
-struct MFACOptions: OptimizerOptions {
+package struct MFACOptions: OptimizerOptions {
   @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
-  var window = 256
+  package var window = 256
 
   @Option(
     help: """
       Of the window's numbers: bfloat16 takes half the memory and time of float32. \
       (mfac; default: that of --precision)
       """)
-  var windowType: RowType?
+  package var windowType: RowType?
 
   @Option(
     parsing: .unconditional,
@@ -22,7 +20,7 @@ struct MFACOptions: OptimizerOptions {
       The share of a gradient's coordinates that the window keeps, the largest ones; what it \
       leaves out is added to the next gradient (mfac).
       """)
-  var windowDensity = 1.0
+  package var windowDensity = 1.0
 
   @Option(
     parsing: .unconditional,
@@ -30,7 +28,7 @@ struct MFACOptions: OptimizerOptions {
       I: the gradient of every I-th step goes into the window; others are preconditioned with it \
       beside those (mfac).
       """)
-  var insertEvery = 1
+  package var insertEvery = 1
 
   @Option(
     parsing: .unconditional,
@@ -38,9 +36,11 @@ struct MFACOptions: OptimizerOptions {
       P: every P-th step takes its direction from the window; others go along their own gradient, \
       as far as the last of these (mfac).
       """)
-  var preconditionEvery = 1
+  package var preconditionEvery = 1
 
-  func validate() throws {
+  package init() {}
+
+  package func validate() throws {
     try require("--window", in: 1...1_000_000, window)
     try require(
       windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
@@ -51,9 +51,11 @@ struct MFACOptions: OptimizerOptions {
     }
   }
 
-  var uses: [OptionUse<Settings>] {
+  package static func uses<Program: OptimizerSelection>(
+    in: Program.Type
+  ) -> [OptionUse<Program>] {
     [
-      Self.used(
+      used(
         [
           "window", "window-type", "window-density", "insert-every", "precondition-every",
           "damping-relative", "spectrum-every",
@@ -61,20 +63,18 @@ struct MFACOptions: OptimizerOptions {
     ]
   }
 
-  static var learningRate: Double { 1e-3 }
-  var damping: Double { 1e-4 }
+  package static var learningRate: Double { 1e-3 }
+  package var damping: Double { 1e-4 }
 
-  func settle(_ settings: inout Settings) {
-    guard settings.output.tensorboard else { return }
-    settings.output.spectrumEvery = settings.output.spectrumEvery ?? max(100, window / 4)
-  }
+  package static var decayIsDecoupled: Bool { false }
 
-  func configuration(in settings: Settings, steps: Int) -> MFACConfiguration {
+  package func check(_ common: CommonOptimizerSettings) {}
+
+  package func configuration(_ common: CommonOptimizerSettings) -> MFACConfiguration {
     var mfac = MFACConfiguration(
-      window: window, windowForm: windowForm(settings.start.precision),
-      damping: settings.damping.damping!, momentum: settings.optimizer.momentum,
-      weightDecay: settings.optimizer.decay)
-    mfac.dampingRule = settings.damping.rule(steps: steps)
+      window: window, windowForm: windowForm(common.precision),
+      damping: common.damping, momentum: common.momentum, weightDecay: common.weightDecay)
+    mfac.dampingRule = common.dampingRule
     mfac.insertEvery = insertEvery
     mfac.preconditionEvery = preconditionEvery
     return mfac
@@ -83,7 +83,7 @@ struct MFACOptions: OptimizerOptions {
 
 extension MFACOptions {
   /// Fills in the type of the window's numbers.
-  mutating func resolve(for precision: Precision) throws {
+  package mutating func resolve(for precision: Precision) throws {
     let types = RowType.types(for: precision.scalar)
     windowType = windowType ?? precision.scalar.rowType
     try require(

@@ -1,0 +1,60 @@
+import ArgumentParser
+import FileRecords
+import ProgramOptions
+import Results
+
+struct Plot: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    _superCommandName: Report._commandName,
+    abstract: "Draws the curves of several reports of pruning, or what a benchmark measured.",
+    discussion: """
+      Of pruned networks accuracy over sparsity, or loss where there is none. The legend tells \
+      methods apart, and what else of their settings differs.
+      """)
+
+  @Argument(
+    help: """
+      The report.json files of swift-mfac-prune, or the --json file of one command of \
+      swift-mfac-bench.
+      """, completion: .file())
+  var reports: [String]
+
+  @Option(help: "The file for the plot, as SVG; it is replaced.", completion: .file())
+  var output: String
+
+  func validate() throws {
+    try file.check()
+    try require(
+      "--output", replaces: output, only: "a plot", named: ".svg", beginningWith: "<?xml", "<svg")
+  }
+
+  private var file: OutputPath { OutputPath(flag: "--output", path: output) }
+
+  func run() throws {
+    // There are no other ranks to compare them with.
+    OpenedFiles.stop()
+    try file.write(Array(try svg().utf8))
+  }
+
+  private func svg() throws -> String {
+    // What is no JSON is refused as no report of pruning.
+    if reports.count == 1, let form = try? Benchmark.Form(of: reports[0]), form != .pruning {
+      return try Benchmark(of: reports[0]).svg
+    }
+    let curves = try PruningCurves(ofReports: reports)
+    try require(
+      !curves.isEmpty, "reports", "some of accuracies, losses or predicted changes of it", "none")
+    return curves.plot.svg
+  }
+}
+
+extension Benchmark {
+  fileprivate var svg: String {
+    switch self {
+    case .scaling(let curves): curves.plot(withSpeedUp: false).svg
+    case .step(let report): report.plot.svg
+    case .window(let reports): WindowReport.plot(of: reports).svg
+    case .networks(let reports): NetworkReport.plot(of: reports).svg
+    }
+  }
+}
