@@ -56,7 +56,8 @@ package struct TrainedModelSettings: ParsableArguments {
     }
     var model = model
     let (dataset, network) = try world.agree {
-      let dataset = try data.source.load(try data.options(seed: files.seed, precision: numbers.precision))
+      let dataset = try data.source.load(
+        try data.options(seed: files.seed, precision: numbers.precision))
       try model.resolve(for: dataset.targets)
       let network = try model.network(for: dataset)
       try network.check(against: dataset, loss: model.resolvedLoss)

@@ -1,4 +1,6 @@
+import Formats
 import Foundation
+import LinearAlgebra
 import Optimizers
 import Support
 import Testing
@@ -17,9 +19,9 @@ extension OptimizerName {
 /// What must hold for every optimizer, whoever adds one.
 @Suite(.serialized) struct OptimizerRegistryTests {
   /// Groups, clipping, weight decay, weights that are removed meanwhile: the same bytes at any
-  /// number of ranks, also where a run goes on at another number.
-  @Test(arguments: OptimizerName.allCases)
-  func anyRanksGiveTheSameBytes(optimizer: OptimizerName) throws {
+  /// number of ranks, also where a run goes on at another number, in either precision.
+  @Test(arguments: OptimizerName.allCases, Precision.allCases)
+  func anyRanksGiveTheSameBytes(optimizer: OptimizerName, precision: Precision) throws {
     let directory = try TemporaryDirectory()
     let groups = try directory.write(
       """
@@ -32,7 +34,7 @@ extension OptimizerName {
         "--config", groups, "--dataset", "digits", "--model", "cnn", "--batch-size", "24",
         "--micro-batches", "6", "--steps", "11", "--learning-rate", "0.01", "--clip-norm", "1",
         "--weight-decay", "0.01", "--sparsity", "0.6", "--prune-every", "3", "--prune-end", "9",
-        "--save-every-steps", "5", "--keep-last", "9",
+        "--save-every-steps", "5", "--keep-last", "9", "--precision", precision.rawValue,
       ]
     func train(_ name: String, ranks: Int?, _ more: [String] = []) throws -> Data {
       let run = directory.path(name)
@@ -44,6 +46,12 @@ extension OptimizerName {
     #expect(try train("three", ranks: 3) == alone)
     let checkpoint = directory.path("three/checkpoints/step-00000005")
     #expect(try train("resumed", ranks: 2, ["--resume", checkpoint]) == alone)
+    // Nothing that is kept is rounded.
+    let files = try FileManager.default.contentsOfDirectory(atPath: checkpoint)
+    for name in files where name.hasSuffix(".safetensors") && name != "masks.safetensors" {
+      let types = try SafetensorsFile(path: "\(checkpoint)/\(name)").tensors.map(\.dtype)
+      #expect(precision == .float32 || types.allSatisfy { $0 == .float64 }, "\(name)")
+    }
   }
 
   /// An optimizer's own settings are what it says that it is made with.

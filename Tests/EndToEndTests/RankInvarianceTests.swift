@@ -88,6 +88,21 @@ import Testing
         "--fisher", "type2", "--kfac-grad-workers", "0.3",
       ]
     ),
+    (
+      "mlp, M-FAC in double precision, its window sparse and its damping moved",
+      [
+        "--precision", "float64", "--model", "mlp", "--window", "9", "--window-type", "float32",
+        "--window-density", "0.2", "--damping-schedule", "levenberg-marquardt", "--damping", "0.1",
+        "--damping-relative", "--momentum", "0.5", "--clip-norm", "0.5",
+      ]
+    ),
+    (
+      "cnn, K-FAC in double precision, adaptive, by conjugate gradients",
+      [
+        "--precision", "float64", "--model", "cnn", "--optimizer", "kfac", "--step", "adaptive",
+        "--damping", "0.1", "--solver", "cg", "--cg-operator", "fisher",
+      ]
+    ),
   ]
 
   @Test(arguments: runs)
