@@ -128,4 +128,4 @@ if [ ! -x "$report" ]; then
   echo "no report of $runs: there is no program '$report' (make build makes it)" >&2
   exit 0
 fi
-"$report" "$runs" "${goal[@]}" --title "$problem, to $goal_name" --out "$runs/report.html"
+"$report" "$runs" "${goal[@]}" --title "$problem, to $goal_name" --output "$runs/report.html"

@@ -22,12 +22,14 @@ extension Manifest {
       "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",
       "check-collectives",
     ]
-    // What a setting that came later was before it came.
+    // What a setting that came later was before it came, and what others were called.
     let added = [
       "precision": "float32", "muon-momentum": "0.95", "muon-nesterov": "true",
       "muon-iterations": "5", "muon-adamw-rate": "0.0003",
     ]
-    let (stored, now) = (values(stored), values(now))
+    var stored = values(stored)
+    let now = values(now)
+    if let weights = stored.removeValue(forKey: "initial-weights") { stored["weights"] = weights }
     return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
       let (a, b) = (stored[key] ?? added[key] ?? "none", now[key] ?? "none")
       return a == b ? nil : Difference(key: key, stored: a, now: b)

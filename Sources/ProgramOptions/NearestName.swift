@@ -32,7 +32,7 @@ package enum NearestName {
       (["evaluate-every"], "eval-every eval-interval eval-steps"),
       (["resume"], "resume-from resume-from-checkpoint restart continue load"),
       (
-        ["initial-weights", "weights"], "init init-weights pretrained load-weights checkpoint ckpt"
+        ["weights"], "init init-weights pretrained load-weights checkpoint ckpt"
       ),
       (["overwrite"], "force clobber overwrite-output-dir f"), (["progress"], "verbose quiet v q"),
       (["sparsity"], "target-sparsity amount ratio prune-ratio"), (["masks"], "mask"),

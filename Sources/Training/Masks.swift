@@ -105,7 +105,7 @@ extension TrainingPlan {
   private func zeros(_ masks: Masks) throws -> Masks {
     guard let file = initialWeights else {
       throw InputError(
-        "--sparse", "keeps weights that are zero at zero", expected: "--initial-weights beside it")
+        "--sparse", "keeps weights that are zero at zero", expected: "--weights beside it")
     }
     let weights = Buffer<Float>(count: network.layout.count)
     let state = Buffer<Float>(count: network.stateLayout.count)

@@ -136,7 +136,7 @@ extension RunDirectory {
         expected: "its settings, --\(first.key) \(first.stored)",
         got: "\(first.now) "
           + (isLonger && checkpoints.isEmpty
-            ? "(--initial-weights \(plan.model) --run-directory \(freePath) starts from its "
+            ? "(--weights \(plan.model) --run-directory \(freePath) starts from its "
               + "network)"
             : "(\(replacement))"))
     }

@@ -16,7 +16,7 @@ struct Bench: ParsableCommand {
 
   static func main() {
     do {
-      var command = try parseAsRoot()
+      var command = try parseAsRoot(Launcher.arguments(of: configuration.commandName!))
       try Launcher.prepareProducts()
       try command.run()
     } catch {

@@ -28,7 +28,7 @@ struct StaticCommand: ParsableCommand {
   var parameters = [272_474, 1_000_000]
 
   @Option(parsing: .upToNextOption, help: "m, gradients; each d and m make a line.")
-  var windows = [256, 1024]
+  var window = [256, 1024]
 
   @Option(help: "A directory for files of gradients, in place of memory.", completion: .directory)
   var pageDirectory: String?
@@ -39,7 +39,7 @@ struct StaticCommand: ParsableCommand {
   func validate() throws {
     try require("--steps", in: 1...1_000_000_000, steps)
     for d in parameters { try require("--parameters", in: 1...1_000_000_000, d) }
-    for m in windows { try require("--windows", in: 1...100_000, m) }
+    for m in window { try require("--window", in: 1...100_000, m) }
   }
 
   func run() throws {
@@ -50,7 +50,7 @@ struct StaticCommand: ParsableCommand {
           "\(world.size) ranks, OpenBLAS core type \(BLAS.coreType), one thread a rank\(place)")
       }
       for d in parameters {
-        for m in windows { try measure(d, m, on: world) }
+        for m in window { try measure(d, m, on: world) }
       }
     }
   }

@@ -22,7 +22,7 @@ struct WindowCommand: ParsableCommand {
   var parameters = 1_000_000
 
   @Option(parsing: .upToNextOption, help: "m, gradients in the window; each makes a table.")
-  var windows = [256, 1024]
+  var window = [256, 1024]
 
   @Option(
     parsing: .upToNextOption,
@@ -44,7 +44,7 @@ struct WindowCommand: ParsableCommand {
     for (flag, value) in [("--parameters", parameters), ("--steps", steps)] {
       try require(flag, in: 1...1_000_000_000, value)
     }
-    for m in windows { try require("--windows", in: 1...100_000, m) }
+    for m in window { try require("--window", in: 1...100_000, m) }
     for density in windowDensity {
       try require(density > 0 && density <= 1, "--window-density", "in (0, 1]", density)
     }
@@ -56,7 +56,7 @@ struct WindowCommand: ParsableCommand {
       windowType.map { WindowForm(type: $0, density: density) }
     }
     var results: [WindowMeasurement] = []
-    for m in windows {
+    for m in window {
       let ofOne: [WindowMeasurement]
       do {
         ofOne = try WindowMeasurement.measure(
@@ -64,7 +64,7 @@ struct WindowCommand: ParsableCommand {
       } catch is NotPositiveDefinite {
         // Random gradients are nearly orthogonal only where there are far fewer than coordinates.
         throw ValidationError(
-          "--windows: expected far fewer gradients than --parameters, \(parameters), got \(m)")
+          "--window: expected far fewer gradients than --parameters, \(parameters), got \(m)")
       }
       let dense = ofOne.first { $0.form == WindowForm(type: .float32) }
       for result in ofOne { show(result, beside: dense) }

@@ -46,14 +46,14 @@ struct FisherSettings: ParsableArguments {
       τ in [0, 1]: the weights that stay go that far on the way to what the update makes of them; \
       of several the best on held-out examples or rows.
       """)
-  var step = NumberList([1])
+  var updateStep = NumberList([1])
 
   @Option(
     parsing: .unconditional,
     help: """
       Training examples that are held out to judge candidates, no gradient is of them; the last \
       rows of a file of --gradients. (default: a tenth of them, at most 5000, where --damping, \
-      --gradient-scale or --step has several values)
+      --gradient-scale or --update-step has several values)
       """)
   var heldOut: Int?
 
@@ -75,18 +75,19 @@ struct FisherSettings: ParsableArguments {
     try require(
       gradientScale.values == [0] || update == .joint, "--gradient-scale",
       "0 with --update \(update.rawValue)", gradientScale)
-    try require(step.values.allSatisfy((0...1).contains), "--step", "in [0, 1]", step)
+    try require(
+      updateStep.values.allSatisfy((0...1).contains), "--update-step", "in [0, 1]", updateStep)
     if let heldOut {
       try require("--held-out", in: 1...1_000_000_000, heldOut)
       try require(
         candidates.count > 1, "--held-out",
-        "it with several values of --damping, --gradient-scale or --step", heldOut)
+        "it with several values of --damping, --gradient-scale or --update-step", heldOut)
     }
   }
 
   var candidates: ModelCandidates {
     ModelCandidates(
-      dampings: damping.values, gradientScales: gradientScale.values, steps: step.values)
+      dampings: damping.values, gradientScales: gradientScale.values, steps: updateStep.values)
   }
 
   /// Examples that judge the candidates, of `count` training examples, or rows of a file of
@@ -103,13 +104,13 @@ struct FisherSettings: ParsableArguments {
     return heldOut
   }
 
-  /// For people, by the options' names.
+  /// For people.
   func described(for method: PruningMethod) -> [String: String] {
     var settings = ["damping": "\(damping)"]
     if method.hasModel {
       settings["update"] = update.rawValue
       settings["gradient-scale"] = "\(gradientScale)"
-      settings["step"] = "\(step)"
+      settings["step"] = "\(updateStep)"
       settings["held-out"] = heldOut.map { "\($0)" }
     }
     if method.isBlockwise {

@@ -19,13 +19,13 @@ struct Prune: ParsableCommand {
   @OptionGroup var settings: PruneSettings
 
   static func main() {
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments = Launcher.arguments(of: configuration.commandName!)
     if arguments.first == "help" { exit(withError: CleanExit.helpRequest(self)) }
     do {
       if arguments.first == "plot" {
         throw ValidationError("plot: expected 'swift-mfac-report plot', which draws the reports")
       }
-      var settings = try parse().settings
+      var settings = try parse(arguments).settings
       try settings.source.resolve()
       try requireUse(
         of: typedOptions(in: arguments), by: PruneSettings.uses, in: settings)

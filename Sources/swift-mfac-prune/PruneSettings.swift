@@ -31,7 +31,7 @@ struct PruneSettings: ParsableArguments {
     guard !method.hasModel else { return }
     for (flag, list) in [
       ("--damping", fisher.damping), ("--gradient-scale", fisher.gradientScale),
-      ("--step", fisher.step),
+      ("--update-step", fisher.updateStep),
     ] {
       try require(
         list.values.count == 1, flag, "one value with --method \(method.rawValue)", list)
@@ -102,9 +102,9 @@ extension PruneSettings {
           return $0.selection.method.takesGradients
         }),
       ofMethods(["block-size", "block-scope"], where: \.isBlockwise),
-      ofMethods(["update", "gradient-scale", "step", "held-out"], where: \.hasModel),
+      ofMethods(["update", "gradient-scale", "update-step", "held-out"], where: \.hasModel),
       OptionUse(
-        ["step"], beside: "--update joint or independent", got: { _ in "--update none" },
+        ["update-step"], beside: "--update joint or independent", got: { _ in "--update none" },
         where: { $0.fisher.update != .none }),
     ]
   }

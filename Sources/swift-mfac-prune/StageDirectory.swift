@@ -179,9 +179,13 @@ final class StageDirectory {
     } catch {
       throw InputError(error.subject, "\(error.problem) \(remedy)", got: error.got)
     }
-    for flag in Set(found.settings.keys).union(state.settings.keys).sorted() {
+    let before = Dictionary(
+      uniqueKeysWithValues: found.settings.map {
+        (RenamedOptions.name($0, of: Prune.configuration.commandName!), $1)
+      })
+    for flag in Set(before.keys).union(state.settings.keys).sorted() {
       // What a setting that came later was before it came.
-      let before = found.settings[flag] ?? ["precision": "float32"][flag]
+      let before = before[flag] ?? ["precision": "float32"][flag]
       let now = state.settings[flag]
       guard before == now else {
         throw InputError(

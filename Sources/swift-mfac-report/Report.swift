@@ -24,7 +24,7 @@ struct Report: ParsableCommand {
   var runs: [String]
 
   @Option(help: "The page; one that is there is replaced.")
-  var out: String
+  var output: String
 
   @Option(help: "The page's title.")
   var title: String?
@@ -43,7 +43,7 @@ struct Report: ParsableCommand {
   var targetLoss: Double?
 
   static func main() {
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments = Launcher.arguments(of: configuration.commandName!)
     // The parser would take its name for a run, and miss what a page asks for.
     if arguments.first == Plot._commandName {
       do { return try Plot.parse(Array(arguments.dropFirst())).run() } catch {
@@ -51,7 +51,7 @@ struct Report: ParsableCommand {
       }
     }
     if arguments == ["help", Plot._commandName] { Plot.exit(withError: CleanExit.helpRequest()) }
-    do { try parse().run() } catch { Launcher.exitBeforeStart(Self.self, error) }
+    do { try parse(arguments).run() } catch { Launcher.exitBeforeStart(Self.self, error) }
   }
 
   func validate() throws {
@@ -59,10 +59,10 @@ struct Report: ParsableCommand {
     if let targetLoss { try require(targetLoss.isFinite, "--target-loss", "a number", targetLoss) }
     try page.check()
     try require(
-      "--out", replaces: out, only: "a page", named: ".html", beginningWith: "<!doctype html")
+      "--output", replaces: output, only: "a page", named: ".html", beginningWith: "<!doctype html")
   }
 
-  private var page: OutputPath { OutputPath(flag: "--out", path: out) }
+  private var page: OutputPath { OutputPath(flag: "--output", path: output) }
 
   func run() throws {
     // There are no other ranks to compare them with.
@@ -71,7 +71,7 @@ struct Report: ParsableCommand {
       try Inputs(runs), title: title, target: target?.share, targetLoss: targetLoss)
     let bytes = Array(try content.html().utf8)
     try page.write(bytes)
-    print("\(out): \(content.content), \((bytes.count + 1023) / 1024) KiB")
+    print("\(output): \(content.content), \((bytes.count + 1023) / 1024) KiB")
   }
 }
 

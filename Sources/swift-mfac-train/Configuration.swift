@@ -51,7 +51,9 @@ struct Configuration {
         continue
       }
       let line = key.mark.map { ":\($0.line)" } ?? ""
-      guard let name = key.string, let setting = known.first(where: { $0.name == name }) else {
+      guard let name = key.string.map({ RenamedOptions.name($0, of: Self.program) }),
+        let setting = known.first(where: { $0.name == name })
+      else {
         let near = NearestName.of(key.string ?? "", among: known.map(\.name) + [Self.groups])
         throw ValidationError(
           "\(path)\(line): unknown key '\(key.string ?? "")': "
@@ -83,6 +85,8 @@ struct Configuration {
       }
     }
   }
+
+  private static let program = Train.configuration.commandName!
 
   /// How a run's file begins.
   private static let firstWords = "# OpenBLAS core type "

@@ -38,8 +38,8 @@ struct Settings: ParsableArguments {
     try pruning.resolve(sparse: optimizer.sparse)
     try reliability.resolve()
     try require(
-      !optimizer.sparse || start.initialWeights != nil, "--sparse",
-      "--initial-weights with it, whose zeros stay", "none")
+      !optimizer.sparse || start.weights != nil, "--sparse",
+      "--weights with it, whose zeros stay", "none")
     let parts = length.microBatches
     let multiple = max(1, (length.batchSize + parts / 2) / parts) * parts
     try require(
@@ -72,7 +72,7 @@ extension Settings: OptimizerSelection {
 struct StartSettings: ParsableArguments {
   @Option(
     help: "Start from these weights (.safetensors) instead of drawing them.", completion: .file())
-  var initialWeights: String?
+  var weights: String?
 
   @OptionGroup var numbers: PrecisionSettings
 

@@ -41,7 +41,7 @@ struct Train: ParsableCommand {
   @OptionGroup var settings: Settings
 
   static func main() {
-    let arguments = Array(CommandLine.arguments.dropFirst())
+    let arguments = Launcher.arguments(of: configuration.commandName!)
     // Has nothing to do with ranks.
     do {
       if arguments.first == Inspect._commandName {
@@ -163,7 +163,7 @@ extension Settings {
     if pruning.cycle, let pruning = plan.pruning { plan.schedule.restarts = pruning.times.steps }
     plan.microBatches = length.microBatches
     plan.loss = model.resolvedLoss
-    plan.initialWeights = start.initialWeights
+    plan.initialWeights = start.weights
     plan.seed = length.seed
     plan.evaluateEvery = length.evaluateEvery
     plan.onNonFinite = optimizer.onNonfinite

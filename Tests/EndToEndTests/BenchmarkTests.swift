@@ -190,7 +190,7 @@ import Testing
       ],
       ["networks", "mlp", "--seconds", "0.01"],
       [
-        "window", "--parameters", "3000", "--windows", "8", "9", "--steps", "1", "--window-type",
+        "window", "--parameters", "3000", "--window", "8", "9", "--steps", "1", "--window-type",
         "float32", "bfloat16", "--window-density", "1", "0.1",
       ],
     ] {
@@ -206,7 +206,7 @@ import Testing
     for ranks in [1, 3] {
       let outcome = try run(
         ranks: ranks,
-        ["static", "--parameters", "70", "3000", "--windows", "3", "20", "--steps", "1"])
+        ["static", "--parameters", "70", "3000", "--window", "3", "20", "--steps", "1"])
       try #require(outcome.status == 0, "\(outcome.errors)")
       let lines = outcome.output.split(separator: "\n").filter { $0.contains("of products") }
       #expect(
@@ -222,7 +222,7 @@ import Testing
     let directory = try TemporaryDirectory()
     func peak(_ arguments: [String]) throws -> Double {
       let outcome = try run(
-        ["static", "--parameters", "100000", "--windows", "256", "--steps", "1"] + arguments)
+        ["static", "--parameters", "100000", "--window", "256", "--steps", "1"] + arguments)
       try #require(outcome.status == 0, "\(outcome.errors)")
       let end = try #require(outcome.output.components(separatedBy: "peak so far ").last)
       return try #require(Double(end.prefix { $0 != " " }))
@@ -264,7 +264,7 @@ import Testing
       ["step", "--optimizer", "kfac", "--solver", "cg", "--kfac-grad-workers", "0.5"],
       ["--kfac-grad-workers", "1 with --solver cg", "0.5"]
     ),
-    (["static", "--windows", "0"], ["--windows", "0"]),
+    (["static", "--window", "0"], ["--window", "0"]),
     (["static", "--parameters", "5", "0"], ["--parameters", "0"]),
   ]
 
@@ -280,9 +280,9 @@ import Testing
 
   /// The message names what can be changed here.
   @Test func aWindowOfTooFewCoordinatesIsRefused() throws {
-    let outcome = try run(["window", "--parameters", "100", "--windows", "256"])
+    let outcome = try run(["window", "--parameters", "100", "--window", "256"])
     #expect(outcome.status != 0)
-    #expect(outcome.errors.contains("--windows"), "\(outcome.errors)")
+    #expect(outcome.errors.contains("--window"), "\(outcome.errors)")
   }
 
   /// One message, though there are several ranks.

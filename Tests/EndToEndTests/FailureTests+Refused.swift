@@ -54,7 +54,7 @@ extension FailureTests {
       ["--cg-operator", "factored with --fisher forward-only", "fisher"]
     ),
     (["--config", "FILE"], "window: 5\nsparse: perhaps\n", ["FILE:2", "sparse", "true or false"]),
-    (["--sparse"], "", ["--sparse", "--initial-weights"]),
+    (["--sparse"], "", ["--sparse", "--weights"]),
     (["--sparsity", "1"], "", ["--sparsity", "in [0, 1)", "1.0"]),
     (["--sparsity", "nan"], "", ["--sparsity", "in [0, 1)", "nan"]),
     (["--prune-begin", "5"], "", ["--prune-begin", "--sparsity or --regrow with it", "5"]),
@@ -114,7 +114,7 @@ extension FailureTests {
     (["--masks", "/nowhere.safetensors"], "", ["/nowhere.safetensors"]),
     (["--masks", "FILE"], "nonsense", ["FILE"]),
     (
-      ["--masks", "FILE", "--sparse", "--initial-weights", "w.safetensors"], "",
+      ["--masks", "FILE", "--sparse", "--weights", "w.safetensors"], "",
       ["--masks", "no --sparse"]
     ),
     (["--config", "FILE"], "include: {a: b}\n", ["FILE:1", "include", "one value, or a list"]),
@@ -148,8 +148,8 @@ extension FailureTests {
     (["--dataset", "cifar11"], "", ["cifar11", "fashion-mnist"]),
     (["--dataset", "idx:/nowhere"], "", ["/nowhere"]),
     (["--model", "/nowhere.yaml"], "", ["/nowhere.yaml"]),
-    (["--initial-weights", "/nowhere.safetensors"], "", ["/nowhere.safetensors"]),
-    (["--initial-weights", "FILE"], "nonsense", ["FILE"]),
+    (["--weights", "/nowhere.safetensors"], "", ["/nowhere.safetensors"]),
+    (["--weights", "FILE"], "nonsense", ["FILE"]),
     (["--config", "FILE"], "windows: 5\n", ["FILE", "windows", "window"]),
     (["--config", "FILE"], "window: many\n", ["FILE", "many"]),
     (["--config", "FILE"], "window: [5]\n", ["FILE", "window"]),

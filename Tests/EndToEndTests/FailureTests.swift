@@ -63,7 +63,7 @@ import Testing
       (["--dataset", missing], "t10k-labels-idx1-ubyte"),
       (["--dataset", mislabelled], "3 dimensions"),
       (
-        ["--dataset", "digits", "--model", "mlp", "--initial-weights", weights], "tensor '1.weight'"
+        ["--dataset", "digits", "--model", "mlp", "--weights", weights], "tensor '1.weight'"
       ),
     ] {
       let outcome = try Program.train(
@@ -210,7 +210,7 @@ import Testing
     let report = try Program.run(
       Program.process(
         ranks: nil, program: Program.report,
-        [run, "--out", directory.path("report.html")]))
+        [run, "--output", directory.path("report.html")]))
     #expect(report.status == 0, "\(report.errors)")
   }
 

@@ -41,7 +41,7 @@ import Testing
       (nil, ["--resume", "auto", "--seed", "4"], ["--seed 0, got 4", "--run-directory \(run)-2"]),
       (
         3, ["--resume", "auto", "--epochs", "2"],
-        ["--epochs 1, got 2", "--initial-weights \(run)/model.safetensors"]
+        ["--epochs 1, got 2", "--weights \(run)/model.safetensors"]
       ),
       (nil, ["--resume", "auto", "--overwrite"], ["--overwrite: expected --resume never"]),
       (nil, ["--dry-run"], ["that run is finished"]),
@@ -116,7 +116,7 @@ import Testing
       (Program.report, ["plot", "report.json", "--output", directory.root], "--output"),
       (
         Program.report,
-        [directory.root, "--out", curves], "--out"
+        [directory.root, "--output", curves], "--output"
       ),
     ] {
       let refused = try Program.run(Program.process(ranks: nil, program: program, arguments))

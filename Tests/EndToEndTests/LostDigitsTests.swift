@@ -89,7 +89,7 @@ import Testing
     }
     let (run, errors) = try train(
       "still",
-      ["--learning-rate", "0", "--initial-weights", directory.path("zeros.safetensors")])
+      ["--learning-rate", "0", "--weights", directory.path("zeros.safetensors")])
     func gradient(_ batch: Range<Int>) -> [Double] {
       (0...4).map { i in
         batch.reduce(0) { $0 - targets[$1] * (i < 4 ? inputs[$1][i] : 1) } * 2 / 24

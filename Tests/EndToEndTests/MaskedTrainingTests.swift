@@ -27,7 +27,7 @@ import Testing
     let (run, output) = try directory.train(
       "kept",
       settings + [
-        "--initial-weights", "\(most)/model.safetensors", "--masks", "\(half)/masks.safetensors",
+        "--weights", "\(most)/model.safetensors", "--masks", "\(half)/masks.safetensors",
       ])
     let (before, after) = (try SparseNetwork(half), try SparseNetwork(run))
     #expect(after.kept == before.kept && after.kept.keys.sorted() == ["1.weight", "3.weight"])
@@ -116,7 +116,7 @@ import Testing
       "good", settings + ["--learning-rate", "0.05", "--epochs", "4"]
     ).run
     let weights = "\(dense)/model.safetensors"
-    let start = settings + ["--initial-weights", weights, "--sparsity", "0.95"]
+    let start = settings + ["--weights", weights, "--sparsity", "0.95"]
     func accuracy(_ name: String, _ arguments: [String]) throws -> Double {
       let run = try directory.train(name, start + arguments).run
       #expect(try SparseNetwork(run).removed == 16173)

@@ -31,7 +31,7 @@ import Testing
       ranks: ranks,
       [
         "--dataset", "digits", "--order", "sequential", "--model", "\(folder)/muon.yaml",
-        "--initial-weights", "\(folder)/muon-initial.safetensors", "--optimizer", "muon",
+        "--weights", "\(folder)/muon-initial.safetensors", "--optimizer", "muon",
         "--batch-size", "\(settings.batchSize)", "--steps", "\(settings.steps)",
         "--schedule", "constant", "--learning-rate", "\(settings.learningRate)",
         "--muon-momentum", "\(settings.momentum)", "--muon-adamw-rate", "\(settings.adamwRate)",

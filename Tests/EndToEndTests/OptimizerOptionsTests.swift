@@ -68,7 +68,7 @@ import Testing
     let directory = try TemporaryDirectory()
     let weights = try pruned(directory)
     let file = try directory.write(
-      "sparse: true\ninitial-weights: \(weights)\noptimizer: \(optimizer)\n"
+      "sparse: true\nweights: \(weights)\noptimizer: \(optimizer)\n"
         + (optimizer == "adamw" ? "" : "momentum: 0.5\n") + Self.groups, to: "settings.yaml")
     let arguments =
       (optimizer == "mfac" ? ["--window", "8"] : []) + [
@@ -93,7 +93,7 @@ import Testing
     // The checkpoint has its own masks, whatever the zeros of these are.
     let other = try pruned(directory, other: true)
     let run = try train(
-      directory, "other", ranks: 3, arguments + from + ["--initial-weights", other]
+      directory, "other", ranks: 3, arguments + from + ["--weights", other]
     ).run
     models.insert(try trainedNetwork(of: run))
     #expect(models.count == 1)
@@ -118,7 +118,7 @@ import Testing
   @Test func zerosOfSomeRanksAlone() throws {
     let directory = try TemporaryDirectory()
     let arguments = [
-      "--sparse", "--initial-weights", try pruned(directory), "--steps", "8", "--window",
+      "--sparse", "--weights", try pruned(directory), "--steps", "8", "--window",
       "3", "--insert-every", "2", "--precondition-every", "3",
     ]
     let models = try [nil, 8].map { ranks in
@@ -133,7 +133,7 @@ import Testing
     func optimizer(_ name: String, _ arguments: [String]) throws -> Double {
       let output = try train(
         directory, name,
-        ["--steps", "1", "--initial-weights", weights] + arguments
+        ["--steps", "1", "--weights", weights] + arguments
       ).output
       let match = try #require(
         try /of which the optimizer ([0-9.]+) ([KM])iB/.firstMatch(in: output))

@@ -18,7 +18,7 @@ import Testing
     (Program.train, ["--zzz", "x"], "'--zzz': --help lists them"),
     (Program.prune, ["--output-dir", "x"], "'--output-dir': type --output"),
     (Program.report, ["plot", "r.json", "--out-dir", "x"], "'--out-dir': type --output"),
-    (Program.bench, ["window", "--window", "3"], "'--window': type --windows"),
+    (Program.bench, ["window", "--window-size", "3"], "'--window-size': type --window"),
     (Program.fisher, ["check", "--data", "digits"], "'--data': type --dataset"),
   ]
 
@@ -28,6 +28,37 @@ import Testing
     #expect(outcome.status == 64)
     #expect(outcome.errors.hasPrefix("Error: Unknown option \(says)\n"), "\(outcome.errors)")
     #expect(!outcome.errors.contains("Did you mean"))
+  }
+
+  /// With a warning that has the new name; what follows is as with that.
+  @Test(arguments: [
+    (Program.train, ["--initial-weights", "/nowhere"], "weights"),
+    (Program.train, ["--initial-weights=/nowhere"], "weights"),
+    (Program.prune, ["--step", "2"], "update-step"),
+    (Program.bench, ["window", "--windows", "0"], "window"),
+    (Program.report, ["/nowhere", "--out", "page.html"], "output"),
+  ])
+  func namesOfAnEarlierVersionAreUnderstood(
+    program: String, arguments: [String], now: String
+  ) throws {
+    let old = try #require(arguments.first { $0.hasPrefix("--") }).split(separator: "=")[0]
+    func errors(_ arguments: [String]) throws -> String {
+      let more =
+        switch program {
+        case Program.train: ["--dataset", "digits", "--run-directory", "/nowhere/run"]
+        case Program.prune: ["--weights", "/nowhere", "--output", "/nowhere/pruned"]
+        default: [] as [String]
+        }
+      return try Program.run(
+        Program.process(ranks: nil, program: program, arguments + more)
+      ).errors
+    }
+    let said = try errors(arguments)
+    let warning = "warning: \(old) is --\(now) now: the old name goes with the next version\n"
+    #expect(said.hasPrefix(warning), "\(said)")
+    #expect(
+      try errors(arguments.map { $0.replacing(old, with: "--\(now)") })
+        == said.dropFirst(warning.count))
   }
 
   @Test func keysOfAFileToo() throws {

@@ -61,7 +61,7 @@ import Testing
   @Test func candidatesAreJudged() throws {
     let arguments = [
       "--sparsity", "0.9", "--stages", "2", "--damping", "1e-4,1e-2", "--gradient-scale",
-      "0,0.1,1000", "--step", "0.5,1", "--held-out", "150", "--gradient-batch", "5",
+      "0,0.1,1000", "--update-step", "0.5,1", "--held-out", "150", "--gradient-batch", "5",
     ]
     var files: Set<[Data]> = []
     for ranks in [nil, 2, 3] {

@@ -27,13 +27,16 @@ extension PruneTests {
       ["--sparsity", "0.5", "--method", "diagonal", "--damping", "1e-4,1e-3"],
       ["--damping", "one value with --method diagonal"]
     ),
-    (["--sparsity", "0.5", "--method", "mfac", "--step", "0.5,1.5"], ["--step", "in [0, 1]"]),
+    (
+      ["--sparsity", "0.5", "--method", "mfac", "--update-step", "0.5,1.5"],
+      ["--update-step", "in [0, 1]"]
+    ),
     (
       ["--sparsity", "0.5", "--method", "mfac", "--held-out", "100"],
       ["--held-out", "several values"]
     ),
     (
-      ["--sparsity", "0.5", "--method", "mfac", "--step", "0.5,1", "--held-out", "1437"],
+      ["--sparsity", "0.5", "--method", "mfac", "--update-step", "0.5,1", "--held-out", "1437"],
       ["--held-out 1437", "less than the 1437 training examples"]
     ),
     (

@@ -15,7 +15,7 @@ struct Report {
   /// Reports on what is named, and reads the page.
   init(on inputs: [String], _ arguments: [String] = [], in directory: TemporaryDirectory) throws {
     let page = directory.path("page-\(UUID().uuidString).html")
-    let outcome = try Self.run(inputs + ["--out", page] + arguments)
+    let outcome = try Self.run(inputs + ["--output", page] + arguments)
     try #require(outcome.status == 0, "\(outcome.errors)")
     text = try String(contentsOfFile: page, encoding: .utf8)
   }

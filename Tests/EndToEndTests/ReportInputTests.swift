@@ -264,7 +264,7 @@ import Testing
       atPath: directory.path("empty"), withIntermediateDirectories: true)
     let page = directory.path("page.html")
     func refused(_ input: String, _ more: [String] = [], _ parts: String...) throws {
-      let outcome = try Report.run([input, "--out", page] + more)
+      let outcome = try Report.run([input, "--output", page] + more)
       #expect(outcome.status != 0 && outcome.output.isEmpty)
       for part in parts { #expect(outcome.errors.contains(part), "\(outcome.errors)") }
       #expect(outcome.errors.split(separator: "\n").filter { $0.contains("rror") }.count == 1)
@@ -289,13 +289,13 @@ import Testing
       (directory.root, "the directory"), (directory.path("none/page.html"), "No such file"),
       ("/dev/null", "a device"),
     ] {
-      let outcome = try Report.run([whole, "--out", out])
+      let outcome = try Report.run([whole, "--output", out])
       #expect(outcome.status != 0 && outcome.errors.contains("--out: expected a file"))
       #expect(outcome.errors.contains(part), "\(outcome.errors)")
     }
     // A page that is there is replaced.
     try "old".write(toFile: page, atomically: true, encoding: .utf8)
-    #expect(try Report.run([whole, "--out", page]).status == 0)
+    #expect(try Report.run([whole, "--output", page]).status == 0)
     #expect(try String(contentsOfFile: page, encoding: .utf8).hasPrefix("<!DOCTYPE html>"))
   }
 }

@@ -58,7 +58,7 @@ import Testing
     ]
     #expect(
       try Program.train(
-        settings + ["--initial-weights", weights[0], "--run-directory", run]
+        settings + ["--weights", weights[0], "--run-directory", run]
       ).status == 0)
     let expected = try trainedNetwork(of: run)
     try FileManager.default.removeItem(atPath: weights[0])
@@ -68,7 +68,7 @@ import Testing
       let outcome = try Program.train(
         ranks: ranks,
         settings + [
-          "--initial-weights", weights[0], "--run-directory", again, "--resume", checkpoint(run, 4),
+          "--weights", weights[0], "--run-directory", again, "--resume", checkpoint(run, 4),
         ])
       #expect(outcome.status == 0, "\(outcome.errors)")
       #expect(try trainedNetwork(of: again) == expected)

@@ -39,7 +39,7 @@ import Testing
       ranks: ranks,
       [
         "--dataset", "digits", "--order", "sequential", "--model", "\(folder)/model.yaml",
-        "--initial-weights", "\(folder)/\(name)-initial.safetensors",
+        "--weights", "\(folder)/\(name)-initial.safetensors",
         "--batch-size", "\(settings.bs)", "--steps", "\(settings.steps)",
         "--schedule", "constant", "--learning-rate", "\(settings.lr)", "--momentum",
         "\(settings.momentum)",

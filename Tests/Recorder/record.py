@@ -69,6 +69,10 @@ TRAINING = {
     "kfac-norms": "--dataset digits --model {norms} --batch-size 24 --steps 8 --optimizer kfac"
     " --kfac-normalization block --damping 0.1",
     "kfac-masks": f"{MLP} --optimizer kfac --damping 0.1 --masks {{masks}}",
+    # Double precision.
+    "double-mfac": f"{MFAC} --precision float64 --momentum 0.9",
+    "double-kfac": f"{KFAC} --precision float64 --step adaptive",
+    "double-window": f"{MFAC} --precision float64 --window-type bfloat16 --window-density 0.1",
     # Forms of the window.
     "window-bfloat16": f"{MFAC} --window-type bfloat16",
     "window-sparse": f"{MFAC} --window-density 0.1",
@@ -107,7 +111,7 @@ TRAINING = {
     " --model {classes} --batch-size 16 --steps 9 --optimizer adamw --label-smoothing 0.1",
     "binary-cross-entropy": f"{MFAC} --loss binary-cross-entropy",
     "mean-squared-error": f"{KFAC} --loss mean-squared-error --fisher type2",
-    "initial-weights": f"{MFAC} --initial-weights {{weights}} --check-collectives",
+    "initial-weights": f"{MFAC} --weights {{weights}} --check-collectives",
     # Masks and pruning while training.
     "masks": f"{MFAC} --masks {{masks}}",
     "masks-adamw": f"{MLP} --optimizer adamw --masks {{masks}} --weight-decay 0.1",
@@ -127,8 +131,8 @@ TRAINING = {
 # Runs that go on from a checkpoint of the middle, at another number of ranks.
 RESUMED = (
     "mfac", "mfac-cnn", "sgd-momentum", "adamw", "muon", "kfac", "kfac-eigen", "kfac-cg",
-    "kfac-adaptive", "kfac-levenberg", "window-bfloat16", "window-sparse", "window-intervals",
-    "damping-levenberg",
+    "double-mfac", "kfac-adaptive", "kfac-levenberg", "window-bfloat16", "window-sparse",
+    "window-intervals", "damping-levenberg",
     "groups-mfac", "sparse-mfac", "regrow-marginal", "model-of-all-layers",
 )
 
@@ -153,6 +157,7 @@ PRUNING = {
     " --exclude 7.weight",
     "prune-channels": f"{OF_MODEL} --sparsity 0.3 --method mfac --pattern channels"
     " --exclude 7.weight",
+    "prune-double": f"{OF_MODEL} --sparsity 0.7 --method mfac --precision float64",
     "prune-stages": f"{OF_MODEL} --sparsity 0.8 --method mfac --stages 3",
     "prune-sweep": f"{OF_MODEL} --sweep 0.5,0.8 --method mfac",
     "prune-greedy": f"{OF_MODEL} --sparsity 0.8 --method mfac --select greedy --greedy-steps 4",
@@ -160,7 +165,7 @@ PRUNING = {
     "prune-iht": f"{OF_MODEL} --sparsity 0.8 --method mfac --select iht",
     "prune-flops": f"{OF_MODEL} --sparsity 0.5 --sparsity-of flops --weigh flops --method diagonal",
     "prune-candidates": f"{OF_MODEL} --sparsity 0.8 --method mfac --damping 1e-4,1e-2"
-    " --gradient-scale 0,0.5 --step 0.5,1 --held-out 200",
+    " --gradient-scale 0,0.5 --update-step 0.5,1 --held-out 200",
     "prune-paged": f"{OF_MODEL} --sparsity 0.8 --method mfac --page-directory {{pages}}",
     "prune-masks": f"{OF_MODEL} --sparsity 0.8 --method mfac --masks {{masks-small}}"
     " --sparse-output",
@@ -172,6 +177,7 @@ PRUNING = {
 QUERIES = {
     "fisher-ihvp": f"ihvp {FILES} --vectors {{foreign-gradients}} --damping 1e-3",
     "fisher-diagonal": f"diagonal {OF_MODEL}",
+    "fisher-double": f"diagonal {OF_MODEL} --precision float64",
     "fisher-influence": f"influence {FILES} --vectors {{foreign-gradients}} --top 2",
     "fisher-spectrum": f"spectrum {OF_MODEL}",
 }
@@ -199,8 +205,8 @@ REFUSED = [
     ("train", "--dataset nowhere"), ("train", "--dataset digits --loss hinge"),
     ("train", "--dataset digits --model {broken}"), ("train", "--dataset digits --model {unknown}"),
     ("train", "--dataset digits --model {shapes}"), ("train", "--dataset csv:{letters}"),
-    ("train", "--dataset digits --model mlp --initial-weights {text}"),
-    ("train", "--dataset digits --model cnn --initial-weights {weights}"),
+    ("train", "--dataset digits --model mlp --weights {text}"),
+    ("train", "--dataset digits --model cnn --weights {weights}"),
     ("train", "--dataset digits --model cnn --masks {masks}"),
     ("train", "--dataset digits --config {bad-config}"),
     ("train", f"{RESUME} --model cnn"),
@@ -429,7 +435,9 @@ class Recorder:
         if name in RESUMED:
             kept = f"{self.record}/checkpoints/{name}"
             shutil.copytree(self.path(f"{name}-3/checkpoints/step-00000004"), kept)
-            source = f"{self.before}/checkpoints/{name}" if self.before else kept
+            source = f"{self.before}/checkpoints/{name}"
+            # An earlier build may not have had such a run.
+            source = source if self.before and os.path.isdir(source) else kept
             run = self.path(f"{name}-resumed")
             self.run("train", arguments + ["--resume", source, "--run-directory", run])
             with open(f"{run}/model.safetensors", "rb") as one, open(
