@@ -290,7 +290,7 @@ import Testing
       ("/dev/null", "a device"),
     ] {
       let outcome = try Report.run([whole, "--output", out])
-      #expect(outcome.status != 0 && outcome.errors.contains("--out: expected a file"))
+      #expect(outcome.status != 0 && outcome.errors.contains("--output: expected a file"))
       #expect(outcome.errors.contains(part), "\(outcome.errors)")
     }
     // A page that is there is replaced.

@@ -85,12 +85,12 @@ import Testing
         Program.prune, pruning + ["--method", "magnitude"],
         """
         --damping=1 --page-directory=/tmp --gradients=9 --gradient-batch=2 --block-size=9 \
-        --block-scope=all --update=none --gradient-scale=1 --step=0.5
+        --block-scope=all --update=none --gradient-scale=1 --update-step=0.5
         """, "got it with --method magnitude"
       ),
       (
         Program.prune, pruning + ["--method", "diagonal"],
-        "--update=none --step=0.5 --block-size=9",
+        "--update=none --update-step=0.5 --block-size=9",
         "got it with --method diagonal"
       ),
       (Program.prune, pruning + ["--method", "mfac"], "--block-scope=all", "--method woodfisher"),
