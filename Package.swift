@@ -74,7 +74,7 @@ let package = Package(
       name: "Training",
       dependencies: [
         "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers", "Pruning", "RandomNumbers", "Sharding", "TrainedModels",
+        "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding", "TrainedModels",
       ]),
     // All of the above for other packages: `import MFAC`.
     .target(
@@ -93,8 +93,8 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots", dependencies: ["Formats"]),
-    // What benchmarks write and read back.
-    .target(name: "Results", dependencies: ["LinearAlgebra", "MPI", "Optimizers"]),
+    // The schema of each file that programs write, for writers, readers and tests.
+    .target(name: "RunRecords", dependencies: ["Formats", "LinearAlgebra", "MPI", "Optimizers"]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
@@ -110,7 +110,7 @@ let package = Package(
       name: "swift-mfac-prune",
       dependencies: [
         "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning", "Sharding", "TrainedModels", "Training",
+        "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -128,14 +128,14 @@ let package = Package(
       dependencies: [
         "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Optimizers",
-        "Pruning", "RandomNumbers", "Results", "Sharding", "TrainedModels", "Training",
+        "Pruning", "RandomNumbers", "RunRecords", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "swift-mfac-report",
       dependencies: [
-        "Formats", "FileRecords", "MPI", "ProgramOptions", "Plots", "Results",
+        "Formats", "FileRecords", "MPI", "ProgramOptions", "Plots", "RunRecords",
         "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
@@ -172,7 +172,7 @@ let package = Package(
       name: "TrainingTests",
       dependencies: [
         "Checkpoints", "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning",
-        "Support", "TrainedModels", "Training",
+        "RunRecords", "Support", "TrainedModels", "Training",
       ],
       exclude: ["ResNet20"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Curvature", "Optimizers", "Sharding"]),
@@ -182,7 +182,7 @@ let package = Package(
         "Curvature", "LinearAlgebra", "Pruning", "RandomNumbers", "Reference", "Sharding",
       ]),
     .testTarget(
-      name: "BenchTests", dependencies: ["MPI", "Results", "Sharding", "swift-mfac-bench"]),
+      name: "BenchTests", dependencies: ["MPI", "RunRecords", "Sharding", "swift-mfac-bench"]),
     .testTarget(name: "PlotsTests", dependencies: ["Formats", "Plots"]),
     // What malloc says of itself, which Glibc's module does not have.
     .target(name: "CHeap", path: "Tests/CHeap"),
@@ -197,7 +197,9 @@ let package = Package(
     .testTarget(
       name: "EndToEndTests",
       dependencies: [
-        "Checkpoints", "Formats", "Mutations", "Optimizers", "Support", "Training", "ranks-check",
+        "Checkpoints", "Formats", "LinearAlgebra", "Mutations", "Optimizers", "RunRecords",
+        "Support",
+        "Training", "ranks-check",
         "swift-mfac-bench",
         "swift-mfac-fisher",
         "swift-mfac-prune", "swift-mfac-report",

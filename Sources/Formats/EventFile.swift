@@ -89,3 +89,74 @@ package final class EventFile {
     bytes + withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian) { Array($0) }
   }
 }
+
+/// A message as Protocol Buffers encode it, field by field.
+///
+/// protobuf.dev/programming-guides/encoding.
+struct ProtocolBuffer {
+  private(set) var bytes: [UInt8] = []
+
+  /// Wire type 0: a number ≥ 0, seven bits a byte, the lowest first.
+  mutating func add(field: Int, number: Int) {
+    add(UInt64(field) << 3)
+    add(UInt64(number))
+  }
+
+  /// Wire type 1.
+  mutating func add(field: Int, double: Double) {
+    add(UInt64(field) << 3 | 1)
+    withUnsafeBytes(of: double.bitPattern.littleEndian) { bytes += $0 }
+  }
+
+  /// Wire type 2: a text.
+  mutating func add(field: Int, text: String) { add(field: field, content: Array(text.utf8)) }
+
+  /// Wire type 2: another message.
+  mutating func add(field: Int, message: ProtocolBuffer) {
+    add(field: field, content: message.bytes)
+  }
+
+  /// Wire type 5.
+  mutating func add(field: Int, float: Float) {
+    add(UInt64(field) << 3 | 5)
+    withUnsafeBytes(of: float.bitPattern.littleEndian) { bytes += $0 }
+  }
+
+  private mutating func add(field: Int, content: [UInt8]) {
+    add(UInt64(field) << 3 | 2)
+    add(UInt64(content.count))
+    bytes += content
+  }
+
+  private mutating func add(_ number: UInt64) {
+    var rest = number
+    while rest >= 0x80 {
+      bytes.append(UInt8(truncatingIfNeeded: rest) | 0x80)
+      rest >>= 7
+    }
+    bytes.append(UInt8(rest))
+  }
+}
+
+/// Castagnoli's cyclic redundancy check; RFC 3720, section 12.1 and appendix B.4.
+package enum CRC32C {
+  /// Of each byte, through the polynomial with its bits reversed.
+  private static let table: [UInt32] = (0..<256).map { byte in
+    (0..<8).reduce(UInt32(byte)) { rest, _ in
+      rest & 1 == 1 ? rest >> 1 ^ 0x82F6_3B78 : rest >> 1
+    }
+  }
+
+  package static func of(_ bytes: [UInt8]) -> UInt32 {
+    ~bytes.reduce(~0) { rest, byte in
+      rest >> 8 ^ table[Int(UInt8(truncatingIfNeeded: rest) ^ byte)]
+    }
+  }
+
+  /// As TensorFlow's records store it, for data that may hold checks themselves:
+  /// tensorflow/core/lib/hash/crc32c.h.
+  static func masked(_ bytes: [UInt8]) -> UInt32 {
+    let check = of(bytes)
+    return (check >> 15 | check << 17) &+ 0xA282_EAD8
+  }
+}

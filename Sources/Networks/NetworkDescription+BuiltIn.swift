@@ -27,3 +27,41 @@ extension NetworkDescription {
     }
   }
 }
+
+extension NetworkDescription {
+  /// flatten – linear 128 – relu – linear 64 – relu – linear to the classes.
+  public static func mlp(
+    input: [Int], classes: Int
+  ) throws(NetworkDescriptionError) -> NetworkDescription {
+    try NetworkDescription(
+      input: input,
+      layers: [
+        .flatten,
+        .linear(inputs: boundedProduct(input) ?? 0, outputs: 128), .relu,
+        .linear(inputs: 128, outputs: 64), .relu,
+        .linear(inputs: 64, outputs: classes),
+      ])
+  }
+
+  /// conv 16 – relu – pool – conv 32 – relu – pool – flatten – linear 64 – relu – linear to the
+  /// classes; convolutions 3×3 with padding 1, pools 2×2.
+  public static func cnn(
+    input: [Int], classes: Int
+  ) throws(NetworkDescriptionError) -> NetworkDescription {
+    guard input.count == 3 else {
+      throw NetworkDescriptionError("cnn expects an input [channels, height, width], got \(input)")
+    }
+    let flat = boundedProduct([32, input[1] / 4, input[2] / 4]) ?? 0
+    return try NetworkDescription(
+      input: input,
+      layers: [
+        .conv2d(inputs: input[0], outputs: 16, kernel: 3, padding: 1), .relu,
+        .maxPool2d(kernel: 2),
+        .conv2d(inputs: 16, outputs: 32, kernel: 3, padding: 1), .relu,
+        .maxPool2d(kernel: 2),
+        .flatten,
+        .linear(inputs: flat, outputs: 64), .relu,
+        .linear(inputs: 64, outputs: classes),
+      ])
+  }
+}

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import LinearAlgebra
+import Networks
 
 /// Which data, and what becomes of them. Settings that the data's kind does not know are refused;
 /// the others get their defaults.
@@ -236,3 +237,13 @@ package struct NumberList: ExpressibleByArgument, CustomStringConvertible {
 
 extension TableOptions.Task: ExpressibleByArgument {}
 extension TokenType: ExpressibleByArgument {}
+
+/// yes or no, or what else YAML has for them.
+package enum Answer: String, CaseIterable, ExpressibleByArgument {
+  case yes, no
+
+  package init?(argument: String) {
+    guard let answer = Bool(yaml: argument) else { return nil }
+    self = answer ? .yes : .no
+  }
+}

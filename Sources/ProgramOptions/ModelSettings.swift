@@ -1,6 +1,7 @@
 import ArgumentParser
 import Datasets
 import Formats
+import LinearAlgebra
 import Networks
 
 /// Which network, and the loss of its outputs.
@@ -106,3 +107,17 @@ package struct ModelSettings: ParsableArguments {
     }
   }
 }
+
+/// The scalar of a network's numbers.
+package struct PrecisionSettings: ParsableArguments {
+  @Option(
+    help: """
+      Of parameters, gradients and all that is computed from them: float32, or float64 in twice \
+      the memory and time.
+      """)
+  package var precision = Precision.float32
+
+  package init() {}
+}
+
+extension Precision: ExpressibleByArgument {}

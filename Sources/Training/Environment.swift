@@ -1,31 +1,14 @@
+import Formats
 import Foundation
 import LinearAlgebra
 import MPI
+import RunRecords
 import TrainedModels
 
-/// Where a process of a run works, a line of `environment.jsonl`: of rank 0, but for the hosts.
-struct Environment: Encodable {
-  /// ISO 8601.
-  let started: String
-  /// Steps that the run has taken before.
-  let fromStep: Int
-  let ranks: Int
-  /// Of all ranks, each once.
-  let hosts: [String]
-  /// The model's name; nil where the system does not tell it.
-  let cpu: String?
-  /// Of its host.
-  let cores: Int
-  let blasCoreType: String
-  /// Versions.
-  let openblas: String
-  let openMpi: String
-  let swiftMfac: String
-  /// Of rank 0, as a shell would take it.
-  let commandLine: String
-
+extension Environment {
   /// Collective.
   init(fromStep: Int, on world: Communicator) throws {
+    self.init()
     let formatter = ISO8601DateFormatter()
     formatter.timeZone = .current
     started = formatter.string(from: Date())
@@ -64,3 +47,16 @@ func hostName() -> String {
   gethostname(&name, name.count - 1)
   return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }
+
+/// What the bytes of a run depend on beside its settings.
+enum Provenance {
+  static var arithmetic: String {
+    BLAS.coreType + (CPU.fusesMultiplyAdd ? "" : ", no fused multiply-add")
+  }
+
+  /// The digest of the program.
+  static let program = (try? SHA256.ofFile("/proc/self/exe")) ?? "unknown"
+}
+
+/// The version of this package, which its programs and its runs name.
+public let packageVersion = "0.1.0"

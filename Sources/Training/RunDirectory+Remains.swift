@@ -1,6 +1,7 @@
 import Checkpoints
 import Formats
 import Foundation
+import RunRecords
 
 extension RunDirectory {
   /// What earlier runs have left in a directory.
@@ -40,18 +41,12 @@ extension RunDirectory {
       isFinished = last?.final == true && names.contains("model.safetensors")
     }
 
-    /// The part of a line of `metrics.jsonl` that says how far the run came.
-    private struct LogLine: Decodable {
-      let step: Int
-      let final: Bool?
-    }
-
-    private static func lastLine(of log: InputFile) throws(InputError) -> LogLine? {
+    private static func lastLine(of log: InputFile) throws(InputError) -> MetricsLine? {
       let bytes: [UInt8] = try log.read(max(0, log.count - (1 << 16))..<log.count)
       // Half a line is none.
       let whole = bytes.prefix((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)
       return whole.split(separator: UInt8(ascii: "\n")).last.flatMap {
-        try? JSONDecoder().decode(LogLine.self, from: Data($0))
+        try? JSONDecoder().decode(MetricsLine.self, from: Data($0))
       }
     }
 

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import RunRecords
 
 /// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `environment.jsonl`,
 /// `model.safetensors`; where they are asked for event files in `tensorboard`, and where weights
@@ -56,7 +57,7 @@ final class RunDirectory {
     events =
       try plan.tensorboard
       ? EventFile(
-        in: "\(path)/tensorboard", afterStep: environment.fromStep, host: hostName()) : nil
+        in: "\(path)/tensorboard", afterStep: environment.fromStep!, host: hostName()) : nil
     let starts = try GrowingFile("\(path)/environment.jsonl")!
     try starts.goOn(afterLinesWithin: environmentBefore)
     try starts.append(Self.line(environment))
@@ -77,7 +78,7 @@ final class RunDirectory {
   /// Appends a line to `metrics.jsonl`, and its numbers to the event file.
   ///
   /// - Throws: `InputError` where one cannot be written; it is kept, and goes before the next.
-  func log(_ line: some Line) throws {
+  func log(_ line: MetricsLine) throws {
     let logged = Result { try metrics.append(Self.line(line)) }
     try events?.append(line.scalars, step: line.step)
     try logged.get()

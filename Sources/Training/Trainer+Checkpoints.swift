@@ -1,7 +1,10 @@
 import Checkpoints
 import Formats
+import LinearAlgebra
 import MPI
+import Networks
 import Optimizers
+import Sharding
 
 extension Trainer {
   /// Since the run's first step, over all processes that have worked on it.
@@ -101,5 +104,55 @@ extension Trainer {
     if let (name, number) = state.optimizer.state.numbers.first(where: { !$0.value.isFinite }) {
       throw InputError("the optimizer", "its \(name) is not finite", got: "\(number)")
     }
+  }
+}
+
+/// Where a run is between two steps, as its checkpoints have it.
+struct Position {
+  /// Steps taken.
+  var step = 0
+  /// Steps left out one after another, up to this one.
+  var skippedInARow = 0
+  /// Whether the evaluation that is due after the step has been made.
+  var isEvaluated = false
+  /// Seconds of the processes before this one: in all, and of training alone.
+  let secondsBefore: Double
+  let trainingSecondsBefore: Double
+  let trainingData: String
+  /// The step of the newest checkpoint, and when it was made.
+  var saved: (step: Int, at: ContinuousClock.Instant)
+
+  /// - Parameters:
+  ///   - manifest: of the checkpoint that the run is resumed from.
+  ///   - trainingData: their digest.
+  init(_ manifest: Manifest?, trainingData: String) {
+    step = manifest?.step ?? 0
+    skippedInARow = manifest?.skippedInARow ?? 0
+    isEvaluated = manifest?.isEvaluated ?? false
+    secondsBefore = manifest?.seconds ?? 0
+    trainingSecondsBefore = manifest?.trainingSeconds ?? 0
+    self.trainingData = trainingData
+    saved = (step, .now)
+  }
+}
+
+/// What a run is between two steps, on this rank.
+struct RunState<Element: Scalar> {
+  let network: NetworkDescription
+  let parameters: Buffer<Element>
+  let statistics: Buffer<Element>
+  let optimizer: any ShardedOptimizer<Element>
+  var masks: Masks?
+  let partition: CellPartition
+  let rank: Int
+
+  /// Those of this rank.
+  var cells: Range<Int> { partition.cells(of: rank) }
+
+  /// The kinds of files that hold cells, and each own cell's arrays.
+  func families(hasWindow: Bool) -> [(name: String, cells: [[StoredArray]])] {
+    let state = optimizer.state
+    return [("window", hasWindow ? state.window : []), ("momentum", state.momentum)]
+      .filter { !$0.1.isEmpty }
   }
 }

@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import Optimizers
 import Pruning
+import RunRecords
 import Sharding
 import TrainedModels
 
@@ -26,12 +27,12 @@ extension Trainer {
     }
     let (all, removed) = state.masks!.counts
     sparsity = state.masks!.sparsity
-    log(
-      RunDirectory.PruningLine(
-        step: step, epoch: step / plan.batches.batchesPerEpoch + 1, sparsity: sparsity!,
-        kept: all - removed, removed: outcome.removed, regrown: outcome.regrown,
-        predictedChange: outcome.prediction,
-        pruningSeconds: (ContinuousClock.now - start) / .seconds(1)))
+    var line = MetricsLine(step: step, epoch: step / plan.batches.batchesPerEpoch + 1)
+    line.sparsity = sparsity
+    (line.kept, line.removed, line.regrown) = (all - removed, outcome.removed, outcome.regrown)
+    line.predictedChange = outcome.prediction
+    line.pruningSeconds = (ContinuousClock.now - start) / .seconds(1)
+    log(line)
     let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) taken back" : ""
     progress.say(
       "after step \(step): \(outcome.removed) weights removed\(regrown), \(all - removed) of "

@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Optimizers
+import RunRecords
 import Sharding
 import TrainedModels
 
@@ -256,12 +257,12 @@ public final class Trainer<Element: Scalar> {
         }
       }
       if !position.isEvaluated || position.step > progress.firstStep {
-        log(
-          RunDirectory.EvaluationLine(
-            step: position.step, epoch: epoch, testLoss: evaluation.loss,
-            testAccuracy: evaluation.accuracy, testRmse: plan.rootMeanSquaredError(evaluation),
-            trainingSeconds: trainingSeconds, secondsSinceStart: seconds,
-            final: isAtEnd && evaluation.loss.isFinite ? true : nil))
+        var line = MetricsLine(step: position.step, epoch: epoch)
+        (line.testLoss, line.testAccuracy) = (evaluation.loss, evaluation.accuracy)
+        line.testRmse = plan.rootMeanSquaredError(evaluation)
+        (line.trainingSeconds, line.secondsSinceStart) = (trainingSeconds, seconds)
+        line.final = isAtEnd && evaluation.loss.isFinite ? true : nil
+        log(line)
       }
       position.isEvaluated = true
       progress.say(

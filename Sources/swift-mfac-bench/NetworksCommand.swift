@@ -4,7 +4,7 @@ import Foundation
 import LinearAlgebra
 import Networks
 import ProgramOptions
-import Results
+import RunRecords
 
 /// Times forward and backward passes, loss included, as training calls them.
 struct NetworksCommand: ParsableCommand {

@@ -3,7 +3,7 @@ import LinearAlgebra
 import MPI
 import Optimizers
 import ProgramOptions
-import Results
+import RunRecords
 
 /// Predicts a scaling curve from what one rank does.
 struct PredictCommand: ParsableCommand {

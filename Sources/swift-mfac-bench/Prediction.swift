@@ -1,6 +1,6 @@
 import MPI
 import Optimizers
-import Results
+import RunRecords
 import Sharding
 
 /// An α–β model of a step: what one rank does in the seconds that one rank was measured to take for

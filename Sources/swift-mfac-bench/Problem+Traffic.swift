@@ -1,6 +1,6 @@
 import MPI
 import Optimizers
-import Results
+import RunRecords
 import Sharding
 import Training
 

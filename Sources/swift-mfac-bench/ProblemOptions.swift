@@ -5,7 +5,7 @@ import MPI
 import Networks
 import Optimizers
 import ProgramOptions
-import Results
+import RunRecords
 import Sharding
 import Training
 

@@ -3,7 +3,7 @@ import Formats
 import Foundation
 import MPI
 import ProgramOptions
-import Results
+import RunRecords
 import Training
 
 /// Where results go beside the table.

@@ -2,7 +2,7 @@ import ArgumentParser
 import LinearAlgebra
 import MPI
 import ProgramOptions
-import Results
+import RunRecords
 
 /// Measures one point of a scaling curve.
 struct ScalingCommand: ParsableCommand {

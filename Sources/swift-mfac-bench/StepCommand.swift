@@ -4,7 +4,7 @@ import LinearAlgebra
 import MPI
 import Optimizers
 import ProgramOptions
-import Results
+import RunRecords
 
 /// Times a training step by its phases.
 struct StepCommand: ParsableCommand {

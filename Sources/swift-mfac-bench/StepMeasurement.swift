@@ -1,6 +1,6 @@
 import MPI
 import Optimizers
-import Results
+import RunRecords
 
 /// Steps of a workload that were taken.
 struct StepMeasurement {

@@ -2,7 +2,7 @@ import Formats
 import Foundation
 import MPI
 import Optimizers
-import Results
+import RunRecords
 
 /// The table of a sweep.
 enum SweepTable {

@@ -3,7 +3,7 @@ import Curvature
 import Foundation
 import LinearAlgebra
 import ProgramOptions
-import Results
+import RunRecords
 
 /// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve,
 /// and the direction.

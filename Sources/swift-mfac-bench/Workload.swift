@@ -3,7 +3,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Optimizers
-import Results
+import RunRecords
 import Sharding
 import TrainedModels
 import Training

@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import Pruning
+import RunRecords
 import Sharding
 import TrainedModels
 import Training

@@ -1,5 +1,6 @@
 import Formats
 import Pruning
+import RunRecords
 import TrainedModels
 import Training
 

@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import ProgramOptions
 import Pruning
+import RunRecords
 import TrainedModels
 import Training
 

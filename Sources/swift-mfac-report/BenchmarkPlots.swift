@@ -1,6 +1,6 @@
 import Formats
 import Plots
-import Results
+import RunRecords
 
 extension ScalingCurves {
   /// Seconds and efficiency over the ranks; and speed-up, beside as many times as there are ranks.

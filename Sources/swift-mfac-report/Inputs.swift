@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Results
+import RunRecords
 
 /// What a report is made of, recognised by what it is.
 struct Inputs {
@@ -148,20 +148,3 @@ enum Benchmark {
 }
 
 private func contents(of path: String) throws -> Data { Data(try InputFile.contents(of: path)) }
-
-/// What of a file is not as it should be.
-func describe(_ error: DecodingError) -> String {
-  switch error {
-  case .keyNotFound(let key, let context):
-    "no '\(place(context.codingPath + [key]))'"
-  case .typeMismatch(_, let context), .valueNotFound(_, let context):
-    "another kind of '\(place(context.codingPath))'"
-  case .dataCorrupted(let context):
-    context.codingPath.isEmpty ? "no JSON" : "an unknown '\(place(context.codingPath))'"
-  @unknown default: "something else"
-  }
-}
-
-private func place(_ path: [any CodingKey]) -> String {
-  path.map { $0.intValue.map { "\($0 + 1)" } ?? $0.stringValue }.joined(separator: ".")
-}

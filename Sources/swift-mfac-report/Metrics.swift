@@ -1,6 +1,7 @@
 import Formats
 import Foundation
 import MPI
+import RunRecords
 import TrainedModels
 
 /// The numbers of `metrics.jsonl`, by columns; NaN where a number is null or there is none.
@@ -116,29 +117,8 @@ private struct StepClock {
   }
 }
 
-/// Any line of `metrics.jsonl`.
-private struct MetricsLine: Decodable {
-  let step: Int
-  let loss: Double?
-  let learningRate: Double?
-  let damping: Double?
-  let gradientNorm: Double?
-  let directionNorm: Double?
-  let angle: Double?
-  let gramLargest: Double?
-  let gramMedian: Double?
-  let gramSmallest: Double?
-  let gramEffectiveRank: Double?
-  let sparsity: Double?
-  let skipped: Bool?
-  let seconds: [String: Double]?
-  let testLoss: Double?
-  let testAccuracy: Double?
-  let testRmse: Double?
-  let trainingSeconds: Double?
-  let secondsSinceStart: Double?
-
-  var values: [(Metrics.Quantity, Double?)] {
+extension MetricsLine {
+  fileprivate var values: [(Metrics.Quantity, Double?)] {
     [
       (.loss, loss), (.learningRate, learningRate), (.damping, damping),
       (.gradientNorm, gradientNorm), (.directionNorm, directionNorm), (.angle, angle),

@@ -1,7 +1,7 @@
 import Formats
 import Foundation
 import Plots
-import Results
+import RunRecords
 
 extension Page {
   /// What benchmarks measured and predicted.

@@ -1,5 +1,5 @@
 import Plots
-import Results
+import RunRecords
 
 extension Page {
   /// Curves of what is left of networks.

@@ -1,4 +1,5 @@
 import Foundation
+import RunRecords
 
 extension Page {
   /// What differs between the runs, and all of it.

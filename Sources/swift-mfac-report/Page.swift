@@ -1,6 +1,6 @@
 import Foundation
 import Plots
-import Results
+import RunRecords
 
 /// The page: what of it there are numbers for.
 struct Page {

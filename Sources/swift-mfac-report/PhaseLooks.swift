@@ -1,6 +1,6 @@
 import MPI
 import Plots
-import Results
+import RunRecords
 
 /// How phases look in bars: a colour for what computes gradients, one for what ranks exchange, one
 /// for the optimizer and one for the rest, darker to lighter in each.

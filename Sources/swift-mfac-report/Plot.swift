@@ -1,7 +1,7 @@
 import ArgumentParser
 import FileRecords
 import ProgramOptions
-import Results
+import RunRecords
 
 struct Plot: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,12 +1,13 @@
 import Formats
 import Foundation
+import RunRecords
 import Yams
 
 /// The settings of `config.yaml`, and what its first line says of the machine.
 struct RunConfiguration {
   let settings: [(key: String, value: String)]
   /// Of the comment that stands before the settings.
-  let start: ProcessStart?
+  let start: Environment?
 
   /// - Throws: `InputError` naming the file that is no mapping of settings.
   init(of path: String) throws {
@@ -45,10 +46,12 @@ struct RunConfiguration {
   }
 
   /// As in "# OpenBLAS core type Cooperlake, 2 ranks".
-  private static func start(in text: String) -> ProcessStart? {
+  private static func start(in text: String) -> Environment? {
     guard let line = text.split(separator: "\n").first,
       let match = line.firstMatch(of: /^# OpenBLAS core type (.+), ([0-9]+) ranks?$/)
     else { return nil }
-    return ProcessStart(ranks: Int(match.2), blasCoreType: String(match.1))
+    var start = Environment()
+    (start.ranks, start.blasCoreType) = (Int(match.2), String(match.1))
+    return start
   }
 }

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import RunRecords
 
 /// A run of `swift-mfac-train`, as its directory tells it.
 struct TrainingRun {
@@ -7,7 +8,7 @@ struct TrainingRun {
   /// The lines of `config.yaml`, in its order.
   let settings: [(key: String, value: String)]
   let metrics: Metrics
-  let starts: [ProcessStart]
+  let starts: [Environment]
   /// d; none where there is no network yet.
   let parameters: Int?
 
@@ -20,7 +21,7 @@ struct TrainingRun {
     let environment = "\(path)/environment.jsonl"
     starts =
       access(environment, F_OK) == 0
-      ? try ProcessStart.read(environment) : [configuration.start].compactMap { $0 }
+      ? try Environment.read(environment) : [configuration.start].compactMap { $0 }
     parameters = try Self.parameters(of: "\(path)/model.safetensors")
   }
 
@@ -48,24 +49,11 @@ struct TrainingRun {
   }
 }
 
-/// What a process of a run found itself on: a line of `environment.jsonl`.
-struct ProcessStart: Decodable {
-  var started: String?
-  var fromStep: Int?
-  var ranks: Int?
-  var hosts: [String]?
-  var cpu: String?
-  var cores: Int?
-  var blasCoreType: String?
-  var openblas: String?
-  var openMpi: String?
-  var swiftMfac: String?
-  var commandLine: String?
-
+extension Environment {
   /// - Throws: `InputError` naming the line that is none.
-  static func read(_ path: String) throws -> [ProcessStart] {
-    var starts: [ProcessStart] = []
-    let lines = JSONLines<ProcessStart>(
+  static func read(_ path: String) throws -> [Environment] {
+    var starts: [Environment] = []
+    let lines = JSONLines<Environment>(
       of: path, expected: "the environment of a process, such as {\"ranks\":8,…}")
     try lines.read { starts.append($0) }
     return starts

@@ -1,5 +1,5 @@
 import Foundation
-import Results
+import RunRecords
 import Testing
 
 @Suite struct EfficiencyTests {

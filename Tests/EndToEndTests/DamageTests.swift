@@ -2,6 +2,7 @@ import Checkpoints
 import Formats
 import Foundation
 import Mutations
+import RunRecords
 import Support
 import Testing
 import Training

@@ -1,4 +1,5 @@
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -6,24 +7,12 @@ import Testing
 @Suite(.serialized) struct EnvironmentTests {
   private let directory = try! TemporaryDirectory()
 
-  private struct Start: Decodable {
-    let started: String
-    let fromStep: Int
-    let ranks: Int
-    let hosts: [String]
-    let cores: Int
-    let blasCoreType: String
-    let openblas: String
-    let openMpi: String
-    let swiftMfac: String
-    let commandLine: String
-  }
-
-  private func starts(of run: String) throws -> [Start] {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try String(contentsOfFile: "\(run)/environment.jsonl", encoding: .utf8)
-      .split(separator: "\n").map { try decoder.decode(Start.self, from: Data($0.utf8)) }
+  private func starts(of run: String) throws -> [Environment] {
+    var starts: [Environment] = []
+    try JSONLines<Environment>(of: "\(run)/environment.jsonl", expected: "a process").read {
+      starts.append($0)
+    }
+    return starts
   }
 
   @Test func eachProcessLeavesALine() throws {
@@ -47,20 +36,21 @@ import Testing
     #expect(starts.map(\.fromStep) == [0, 4] && starts.map(\.ranks) == [1, 3])
     let version = try Program.train(["--version"])
     for start in starts {
-      let moment = try #require(ISO8601DateFormatter().date(from: start.started))
+      let moment = try #require(start.started.flatMap(ISO8601DateFormatter().date(from:)))
       #expect((before.addingTimeInterval(-1)...Date()).contains(moment))
-      #expect(start.hosts.count == 1 && start.hosts[0] == ProcessInfo.processInfo.hostName)
+      #expect(start.hosts == [ProcessInfo.processInfo.hostName])
       #expect(start.cores == ProcessInfo.processInfo.processorCount)
-      #expect(version.output == start.swiftMfac + "\n")
-      #expect(start.commandLine.contains("--run-directory '\(run)' --resume auto --steps "))
-      for version in [start.openblas, start.openMpi] {
+      #expect(version.output == (start.swiftMfac ?? "") + "\n")
+      #expect(
+        start.commandLine?.contains("--run-directory '\(run)' --resume auto --steps ") == true)
+      for version in [start.openblas, start.openMpi].map({ $0 ?? "" }) {
         #expect(version.wholeMatch(of: /\d+\.\d+\.\d+.*/) != nil, "\(version)")
       }
     }
     // What the first line of config.yaml says of the last process.
     let configuration = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
     #expect(
-      configuration.hasPrefix("# OpenBLAS core type \(starts[1].blasCoreType), 3 ranks\n"))
+      configuration.hasPrefix("# OpenBLAS core type \(starts[1].blasCoreType ?? ""), 3 ranks\n"))
     // As if it had been killed before its first checkpoint.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
     #expect(truncate("\(run)/metrics.jsonl", 100) == 0)

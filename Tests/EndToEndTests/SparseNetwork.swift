@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -17,8 +18,8 @@ extension TemporaryDirectory {
   }
 }
 
-/// A line of `metrics.jsonl` for an event.
-struct PruningEvent: Decodable {
+/// What `metrics.jsonl` has of an event.
+struct PruningEvent {
   let step: Int
   let sparsity: Double
   let kept: Int
@@ -27,12 +28,12 @@ struct PruningEvent: Decodable {
   let predictedChange: Double?
 
   static func read(_ run: String) throws -> [PruningEvent] {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
-      .split(separator: "\n").compactMap {
-        try? decoder.decode(PruningEvent.self, from: Data($0.utf8))
-      }
+    try MetricsLine.read(run).filter { $0.pruningSeconds != nil }.map {
+      PruningEvent(
+        step: $0.step, sparsity: try #require($0.sparsity), kept: try #require($0.kept),
+        removed: try #require($0.removed), regrown: try #require($0.regrown),
+        predictedChange: $0.predictedChange)
+    }
   }
 }
 

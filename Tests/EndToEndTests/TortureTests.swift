@@ -1,5 +1,6 @@
 import Foundation
 import Mutations
+import RunRecords
 import Support
 import Testing
 
@@ -117,7 +118,10 @@ final class Torture {
     init(of run: String) throws {
       model = try trainedNetwork(of: run)
       metrics = try MetricsLine.read(run).map {
-        [Double($0.step), Double($0.epoch), $0.loss, $0.gradientNorm, $0.damping, $0.testLoss]
+        [
+          Double($0.step), $0.epoch.map(Double.init), $0.loss, $0.gradientNorm, $0.damping,
+          $0.testLoss,
+        ]
       }
     }
   }

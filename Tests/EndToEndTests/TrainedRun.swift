@@ -1,30 +1,18 @@
 import Foundation
+import RunRecords
 
 /// The bytes of the network that a run leaves.
 func trainedNetwork(of run: String) throws -> Data {
   try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
 }
 
-/// A line of `metrics.jsonl`.
-struct MetricsLine: Decodable {
-  let step: Int
-  let epoch: Int
-  let loss: Double?
-  let gradientNorm: Double?
-  let damping: Double?
-  let reductionRatio: Double?
-  let directionNorm: Double?
-  let angle: Double?
-  let cgIterations: Int?
-  let cgResidual: Double?
-  let skipped: Bool?
-  let testLoss: Double?
-  let testAccuracy: Double?
-
-  static func read(_ directory: String) throws -> [MetricsLine] {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
-    return try String(contentsOfFile: "\(directory)/metrics.jsonl", encoding: .utf8)
-      .split(separator: "\n").map { try decoder.decode(MetricsLine.self, from: Data($0.utf8)) }
+extension MetricsLine {
+  /// The lines of a run's `metrics.jsonl`.
+  static func read(_ run: String) throws -> [MetricsLine] {
+    var lines: [MetricsLine] = []
+    try JSONLines<MetricsLine>(of: "\(run)/metrics.jsonl", expected: "a line of a run").read {
+      lines.append($0)
+    }
+    return lines
   }
 }

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import RunRecords
 import Testing
 import Training
 

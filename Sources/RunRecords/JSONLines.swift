@@ -2,12 +2,12 @@ import Formats
 import Foundation
 
 /// A file with a JSON object in each line, which somebody may be adding to.
-struct JSONLines<Line: Decodable & SendableMetatype> {
+package struct JSONLines<Line: Decodable & SendableMetatype> {
   private let path: String
   private let expected: String
 
   /// - Parameter expected: what a line is, for messages.
-  init(of path: String, expected: String) {
+  package init(of path: String, expected: String) {
     self.path = path
     self.expected = expected
   }
@@ -15,7 +15,7 @@ struct JSONLines<Line: Decodable & SendableMetatype> {
   /// Reads line by line; one at the end without a newline is half of one, and left out.
   ///
   /// - Throws: `InputError` naming the line that is none.
-  func read(_ body: (Line) throws(InputError) -> Void) throws(InputError) {
+  package func read(_ body: (Line) throws(InputError) -> Void) throws(InputError) {
     let file = try InputFile(path, mayChange: true)
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -47,4 +47,21 @@ struct JSONLines<Line: Decodable & SendableMetatype> {
       path, "line \(number) cannot be used", expected: expected,
       got: "'\(start)\(text.count > 60 ? "…" : "")'\(reason)")
   }
+}
+
+/// What of a file is not as it should be.
+package func describe(_ error: DecodingError) -> String {
+  switch error {
+  case .keyNotFound(let key, let context):
+    "no '\(place(context.codingPath + [key]))'"
+  case .typeMismatch(_, let context), .valueNotFound(_, let context):
+    "another kind of '\(place(context.codingPath))'"
+  case .dataCorrupted(let context):
+    context.codingPath.isEmpty ? "no JSON" : "an unknown '\(place(context.codingPath))'"
+  @unknown default: "something else"
+  }
+}
+
+private func place(_ path: [any CodingKey]) -> String {
+  path.map { $0.intValue.map { "\($0 + 1)" } ?? $0.stringValue }.joined(separator: ".")
 }

@@ -1,0 +1,17 @@
+/// A number of a record that is read again: one that is not finite is null there, and NaN when it
+/// is read.
+package struct JSONNumber: Codable {
+  package let value: Double
+
+  package init(_ value: Double) { self.value = value }
+
+  package func encode(to encoder: any Encoder) throws {
+    var container = encoder.singleValueContainer()
+    try container.encode(value)
+  }
+
+  package init(from decoder: any Decoder) throws {
+    let container = try decoder.singleValueContainer()
+    value = container.decodeNil() ? .nan : try container.decode(Double.self)
+  }
+}
