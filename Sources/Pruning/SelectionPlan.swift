@@ -102,7 +102,7 @@ public struct SelectionPlan: Sendable {
   ///   - m: the number of gradients.
   ///   - scalar: of the weights.
   public func bytes<Element: Scalar>(
-    gradients m: Int, by method: PruningMethod, rank: Int, of scalar: Element.Type = Float.self
+    gradients m: Int, by method: PruningMethod, rank: Int, of scalar: Element.Type
   ) -> Int {
     BrainSurgeon<Element>.bytes(
       count: m, models: candidates.models.count, isBlockwise: method.isBlockwise,

@@ -78,13 +78,16 @@ extension TrainingPlan {
 
   /// The masks that the run begins with, or goes on with; nil where it has none.
   ///
+  /// - Parameter scalar: that of the run, in which initial weights are zero or not.
   /// - Throws: `InputError` or `PruningError` where they cannot be had.
-  func masks(_ checkpoint: Checkpoint?) throws -> Masks? {
+  func masks<Element: Scalar>(
+    _ checkpoint: Checkpoint?, of scalar: Element.Type
+  ) throws -> Masks? {
     guard hasMasks else { return nil }
     let file = checkpoint.map { "\($0.path)/\(Masks.fileName)" } ?? masks
     guard let file else {
       let masks = Masks(of: try (pruning?.tensors ?? TensorChoice()).tensors(of: network.layout))
-      return sparse ? try zeros(masks) : masks
+      return sparse ? try zeros(masks, of: scalar) : masks
     }
     if let pruning {
       return try Masks(reading: file, of: try pruning.tensors.tensors(of: network.layout))
@@ -102,13 +105,15 @@ extension TrainingPlan {
   /// The masks of `--sparse`, which removes initial weights that are zero in tensors of two
   /// dimensions or more. Biases, and scales and shifts of norms, are not pruned, and many start at
   /// zero.
-  private func zeros(_ masks: Masks) throws -> Masks {
+  private func zeros<Element: Scalar>(
+    _ masks: Masks, of scalar: Element.Type
+  ) throws -> Masks {
     guard let file = initialWeights else {
       throw InputError(
         "--sparse", "keeps weights that are zero at zero", expected: "--weights beside it")
     }
-    let weights = Buffer<Float>(count: network.layout.count)
-    let state = Buffer<Float>(count: network.stateLayout.count)
+    let weights = Buffer<Element>(count: network.layout.count)
+    let state = Buffer<Element>(count: network.stateLayout.count)
     try network.readWeights(from: file, into: weights.all, state: state.all)
     var isKept = masks.mask.isKept
     for tensor in masks.tensors where tensor.isPrunable {

@@ -91,7 +91,7 @@ public final class Trainer<Element: Scalar> {
     let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
-    var masks = try world.agree { try plan.masks(checkpoint) }
+    var masks = try world.agree { try plan.masks(checkpoint, of: Element.self) }
     let pruner: Pruner<Element>? = try plan.pruner(masks, checkpoint, on: world)
     if checkpoint == nil, masks != nil { try pruner?.drawMask(&masks!) }
     if let masks { try world.requireSame(masks) }

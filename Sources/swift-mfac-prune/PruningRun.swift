@@ -98,7 +98,7 @@ struct PruningRun<Element: Scalar> {
             count: count, blocks: partition.cellsInSlice(of: world.rank), of: Element.self,
             isPaged: settings.fisher.pageDirectory != nil)
             * (settings.waitsForGradients ? 1 : min(plan.stages, 3))
-            + plan.bytes(gradients: count, by: method, rank: world.rank)
+            + plan.bytes(gradients: count, by: method, rank: world.rank, of: Element.self)
         }, on: world)
       : nil
     (gradients, judge) = (collected?.source, collected?.judge)

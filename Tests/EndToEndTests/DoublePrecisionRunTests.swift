@@ -89,4 +89,29 @@ import Testing
       wide.errors.contains("float32 or bfloat16 with --precision float32, got float64"),
       "\(wide.errors)")
   }
+
+  /// A weight that single precision would round to zero is none of those that `--sparse` removes.
+  @Test func weightsBelowSinglePrecisionAreNotRemoved() throws {
+    let file = try SafetensorsFile(path: try trained())
+    var tensors = try file.tensors.map {
+      ($0.name, $0.shape, try file.values($0.name, as: Double.self))
+    }
+    let index = try #require(tensors.firstIndex { $0.0 == "1.weight" })
+    (tensors[index].2[0], tensors[index].2[1]) = (0, 1e-60)
+    let memory = tensors.map { tensor in
+      let values = UnsafeMutableBufferPointer<Double>.allocate(capacity: tensor.2.count)
+      _ = values.initialize(fromContentsOf: tensor.2)
+      return values
+    }
+    defer { for values in memory { values.deallocate() } }
+    let weights = directory.path("weights.safetensors")
+    try SafetensorsFile.write(
+      zip(tensors, memory).map { ($0.0, $0.1, UnsafeBufferPointer($1)) }, to: weights)
+    for (precision, removed) in [("float64", 1), ("float32", 2)] {
+      let outcome = try train(
+        precision, ["--precision", precision, "--weights", weights, "--sparse", "--window", "3"])
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.contains("masks      \(removed) of "), "\(outcome.output)")
+    }
+  }
 }
