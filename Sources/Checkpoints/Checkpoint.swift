@@ -20,12 +20,12 @@ public struct Checkpoint: Sendable {
   package static let masks = "masks.safetensors"
   /// The family of files of what only some ranks have: by the rank that saved it.
   package static let placed = "factors"
-  /// Those that are not by cells.
+  /// The files that are not cut by cells.
   static let whole = [model, curvature, masks]
 
   /// Its directory.
   public let path: String
-  /// What `manifest.json` in it says.
+  /// The contents of its `manifest.json`.
   public let manifest: Manifest
 
   /// Reads the manifest; the files it names are not looked at.
@@ -69,7 +69,7 @@ public struct Checkpoint: Sendable {
 }
 
 extension Checkpoint {
-  /// What is in it, for people, and what is wrong with it; every file is read.
+  /// Lists the contents for people, and any damage; reads every file.
   public func summary() -> (text: String, isWhole: Bool) {
     let m = manifest
     var isWhole = true

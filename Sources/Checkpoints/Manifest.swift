@@ -198,7 +198,7 @@ extension Manifest {
       "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",
       "check-collectives",
     ]
-    // What a setting that came later was before it came, and what others were called.
+    // Earlier manifests lack settings that came later, and have others under an old name.
     let added = [
       "precision": "float32", "muon-momentum": "0.95", "muon-nesterov": "true",
       "muon-iterations": "5", "muon-adamw-rate": "0.0003",
@@ -212,7 +212,7 @@ extension Manifest {
     }
   }
 
-  /// Of each key at the margin of a YAML text, what stands there up to the next.
+  /// Maps each key at the margin of a YAML text to the lines up to the next key.
   private static func values(_ text: String) -> [String: String] {
     var values: [String: String] = [:]
     var key = ""

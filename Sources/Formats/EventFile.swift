@@ -140,7 +140,7 @@ struct ProtocolBuffer {
 
 /// Castagnoli's cyclic redundancy check; RFC 3720, section 12.1 and appendix B.4.
 package enum CRC32C {
-  /// Of each byte, through the polynomial with its bits reversed.
+  /// The remainders of all bytes, by the polynomial with its bits reversed.
   private static let table: [UInt32] = (0..<256).map { byte in
     (0..<8).reduce(UInt32(byte)) { rest, _ in
       rest & 1 == 1 ? rest >> 1 ^ 0x82F6_3B78 : rest >> 1
