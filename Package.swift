@@ -39,13 +39,14 @@ let package = Package(
         "t10k-labels-idx1-ubyte.gz", "SOURCE.md",
       ]),
 
+    .target(name: "Buffers"),
     .target(name: "RandomNumbers"),
     .target(name: "Sharding"),
     // This module records which files were opened. The modules that open files and the one that
     // compares them across ranks do not import each other.
     .target(name: "FileRecords"),
-    .target(name: "MPI", dependencies: ["COpenMPI", "FileRecords", "Sharding"]),
-    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
+    .target(name: "MPI", dependencies: ["Buffers", "COpenMPI", "FileRecords", "Sharding"]),
+    .target(name: "LinearAlgebra", dependencies: ["Buffers", "COpenBLAS", "CKernels"]),
     .target(name: "Curvature", dependencies: ["LinearAlgebra", "Sharding"]),
     .target(
       name: "Networks",

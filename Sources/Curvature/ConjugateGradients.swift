@@ -39,18 +39,25 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
     let count: Int
     let b: UnsafePointer<Element>
     let x: UnsafeMutablePointer<Element>
+    let workspace: UnsafeMutablePointer<Element>
+
+    /// Numbers of the workspace of an equation of `count` unknowns.
+    public static func workspaceCount(_ count: Int) -> Int { 3 * count }
 
     /// - Parameters:
     ///   - b: [count]
     ///   - x: [count], the solution; where it begins: zeros; or for a warm start what is thought to
     ///     be near a multiple of it, of which it takes that with the least error in the norm of A,
     ///     (xᵀb/xᵀA x) x: never worse than zeros.
+    ///   - workspace: `workspaceCount(count)` numbers, overwritten.
     public init(
-      count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>
+      count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,
+      workspace: UnsafeMutablePointer<Element>
     ) {
       self.count = count
       self.b = b
       self.x = x
+      self.workspace = workspace
     }
   }
 
@@ -86,7 +93,10 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
     count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,
     product: (UnsafePointer<Element>, UnsafeMutablePointer<Element>) throws -> Void
   ) rethrows -> Outcome {
-    try solve([Equation(count: count, b, x: x)]) { try product($0[0].v, $0[0].y) }[0]
+    let workspace = Buffer<Element>(count: Equation<Element>.workspaceCount(count))
+    return try solve([Equation(count: count, b, x: x, workspace: workspace.pointer)]) {
+      try product($0[0].v, $0[0].y)
+    }[0]
   }
 }
 
@@ -94,7 +104,6 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
 private final class Solution<Element: Scalar> {
   let count: Int
   private let equation: ConjugateGradients.Equation<Element>
-  private let vectors: Buffer<Element>
   private let goal: Double
   private var square: Double
   private var iterations = 0
@@ -103,7 +112,6 @@ private final class Solution<Element: Scalar> {
   init(_ equation: ConjugateGradients.Equation<Element>) {
     self.equation = equation
     count = equation.count
-    vectors = Buffer(count: 3 * equation.count)
     square = Element.dot(count: count, equation.b, equation.b)
     goal = square.squareRoot()
     if goal > 0 {
@@ -115,9 +123,9 @@ private final class Solution<Element: Scalar> {
   }
 
   /// The residual, its direction and that one's image.
-  var r: UnsafeMutablePointer<Element> { vectors.pointer }
-  var p: UnsafeMutablePointer<Element> { vectors.pointer + count }
-  var q: UnsafeMutablePointer<Element> { vectors.pointer + 2 * count }
+  var r: UnsafeMutablePointer<Element> { equation.workspace }
+  var p: UnsafeMutablePointer<Element> { equation.workspace + count }
+  var q: UnsafeMutablePointer<Element> { equation.workspace + 2 * count }
 
   var startsWarm: Bool { !isOver && Element.dot(count: count, equation.x, equation.x) > 0 }
 

@@ -41,13 +41,8 @@ public final class DampedFisher<Element: Scalar> {
     self.damping = damping
     wantedDamping = damping
     let m = window.capacity
-    gram = [Double](repeating: 0, count: m * m)
+    gram = MemoryCount.zeros(m * m)
     factor = CholeskyFactor(capacity: m, reserve: Self.reserve(m))
-  }
-
-  /// Bytes of K and of the factor for a window of `capacity` gradients.
-  public static func bytes(capacity m: Int) -> Int {
-    8 * m * m + CholeskyFactor.bytes(capacity: m, reserve: reserve(m))
   }
 
   /// Replacements between two factorisations: seldom enough that these cost little beside the rest,

@@ -29,9 +29,6 @@ final class ErrorFeedback<Element: Scalar> {
     values = Buffer(count: entries)
   }
 
-  /// Bytes for a slice of `count` coordinates.
-  static func bytes(count: Int) -> Int { 2 * count * MemoryLayout<Element>.stride }
-
   /// `x`, a gradient, becomes what will be stored of it and of what was carried.
   @specialized(where Element == Float)
   @specialized(where Element == Double)

@@ -19,8 +19,8 @@ public final class FactorInverse<Element: Scalar> {
   public init(_ shape: FactorShape, solver: FactorSolver) {
     self.shape = shape
     self.solver = solver
-    numbers = Buffer(count: Self.count(shape, solver: solver))
-    if shape.form == .unit { numbers.all.update(repeating: 1) }
+    numbers = Buffer(
+      repeating: shape.form == .unit ? 1 : 0, count: Self.count(shape, solver: solver))
   }
 
   /// How many numbers it is.

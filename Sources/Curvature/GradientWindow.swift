@@ -66,12 +66,6 @@ public final class GradientWindow<Element: Scalar> {
     sums = Buffer(count: cells.map(\.count).max() ?? 0)
   }
 
-  /// Bytes of a window of `capacity` gradients on a slice of `cells`.
-  public static func bytes(capacity: Int, cells: [Range<Int>], form: WindowForm) -> Int {
-    rowBytes(capacity: capacity, cells: cells, form: form)
-      + (form.isSparse ? ErrorFeedback<Element>.bytes(count: cells.last?.upperBound ?? 0) : 0)
-  }
-
   /// Those of its rows alone: what a pass over a full window reads.
   public static func rowBytes(capacity: Int, cells: [Range<Int>], form: WindowForm) -> Int {
     cells.reduce(0) { $0 + form.bytes(of: Element.self, capacity: capacity, count: $1.count) }

@@ -170,29 +170,13 @@ public final class FactorWorkspace<Element: Scalar> {
   /// - Parameter examples: the most of a call.
   public init(for shapes: [KroneckerShape], examples: Int) {
     self.examples = examples
-    let counts = Self.counts(for: shapes, examples: examples)
-    matrix = Buffer(count: counts.matrix)
-    rows = Buffer(count: counts.rows)
-    sums = Buffer(count: counts.sums)
-  }
-
-  /// Bytes of one.
-  public static func bytes(for shapes: [KroneckerShape], examples: Int) -> Int {
-    let counts = counts(for: shapes, examples: examples)
-    return (counts.matrix + counts.rows + counts.sums) * MemoryLayout<Element>.stride
-  }
-
-  private static func counts(
-    for shapes: [KroneckerShape], examples: Int
-  ) -> (matrix: Int, rows: Int, sums: Int) {
     let dense = shapes.filter { $0.a.form == .dense }.map(\.inputs)
-    return (
-      matrix: dense.map { $0 * $0 }.max() ?? 0,
-      rows: max(
-        dense.map { $0 * max(examples, patchRows(width: $0)) }.max() ?? 0,
-        shapes.map { $0.outputs * examples }.max() ?? 0),
-      sums: shapes.map(\.inputs).max() ?? 0
-    )
+    matrix = Buffer(count: dense.map { $0 * $0 }.max() ?? 0)
+    rows = Buffer(
+      count: max(
+        dense.map { $0 * max(examples, Self.patchRows(width: $0)) }.max() ?? 0,
+        shapes.map { $0.outputs * examples }.max() ?? 0))
+    sums = Buffer(count: shapes.map(\.inputs).max() ?? 0)
   }
 
   /// Patches of `width` elements that are made before they are multiplied: about 1 MB of them.

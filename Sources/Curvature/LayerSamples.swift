@@ -42,33 +42,12 @@ public final class LayerSamples<Element: Scalar> {
     self.maximumExamples = maximumExamples
     self.workspace = workspace
     positions = shape.keptPositions(operation)
-    let counts = Self.counts(
-      shape, operation, columns: columns, exampleInputs: exampleInputs, examples: maximumExamples)
-    stored = Buffer(count: counts.inputs)
-    gradients = Buffer(count: counts.gradients)
+    stored = Buffer(
+      count: maximumExamples * (shape.reduces(operation) ? shape.inputs : exampleInputs))
+    gradients = Buffer(count: maximumExamples * columns * positions * shape.outputs)
     workspace.grow(
       outputs: maximumExamples * positions * shape.outputs, weights: columns,
       scratch: shape.outputChunk(Element.self) * (shape.inputs + 1))
-  }
-
-  /// Bytes that samples keep.
-  public static func bytes(
-    _ shape: KroneckerShape, for operation: CurvatureOperator, columns: Int, exampleInputs: Int,
-    maximumExamples: Int
-  ) -> Int {
-    let counts = counts(
-      shape, operation, columns: columns, exampleInputs: exampleInputs, examples: maximumExamples)
-    return MemoryLayout<Element>.stride * (counts.inputs + counts.gradients)
-  }
-
-  private static func counts(
-    _ shape: KroneckerShape, _ operation: CurvatureOperator, columns: Int, exampleInputs: Int,
-    examples: Int
-  ) -> (inputs: Int, gradients: Int) {
-    (
-      examples * (shape.reduces(operation) ? shape.inputs : exampleInputs),
-      examples * columns * shape.keptPositions(operation) * shape.outputs
-    )
   }
 
   /// Keeps a copy of the inputs, in place of those before.

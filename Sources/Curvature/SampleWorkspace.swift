@@ -18,16 +18,6 @@ public final class SampleWorkspace<Element: Scalar> {
     if weights > self.weights.count { self.weights = Buffer(count: weights) }
     if scratch > self.scratch.count { self.scratch = Buffer(count: scratch) }
   }
-
-  /// Bytes for these layers, without those of convolutions' kernels.
-  public static func bytes(
-    for shapes: [KroneckerShape], _ operation: CurvatureOperator, columns: Int, examples: Int
-  ) -> Int {
-    let outputs = shapes.map { examples * $0.keptPositions(operation) * $0.outputs }
-    let scratch = shapes.map { $0.outputChunk(Element.self) * ($0.inputs + 1) }
-    return MemoryLayout<Element>.stride
-      * ((outputs.max() ?? 0) + (scratch.max() ?? 0) + columns)
-  }
 }
 
 extension KroneckerShape {

@@ -48,11 +48,6 @@ public final class CholeskyFactor {
     memory = Buffer(count: stride * stride)
   }
 
-  /// Bytes of a factor.
-  public static func bytes(capacity: Int, reserve: Int) -> Int {
-    (capacity + reserve) * (capacity + reserve) * MemoryLayout<Double>.stride
-  }
-
   /// Whether a row can be gained, where the order allows it.
   public var hasRoom: Bool { start + order < stride }
 

@@ -3,7 +3,7 @@ import Glibc
 /// Zeroed memory that lies in a file without a name, for more than there is memory: the system
 /// writes to the file what has not been used for long, and reads it again. The file is gone with
 /// the process.
-public final class PagedBuffer<Element: BitwiseCopyable & ExpressibleByIntegerLiteral> {
+public final class PagedBuffer<Element: BitwiseCopyable> {
   /// The first element; the memory is the buffer's.
   public let pointer: UnsafeMutablePointer<Element>
   /// How many elements there are.

@@ -1,3 +1,5 @@
+// Vectors are buffers: who computes with them has both.
+@_exported import Buffers
 import COpenBLAS
 
 /// A scalar that networks, gradients and windows are made of: `Float` for training, `Double` for

@@ -7,8 +7,8 @@ public final class AllGather<Element: BitwiseCopyable> {
   private let rank: Int
   private let tag: Int
   private var requests: [MPI_Request?] = []
-  /// Blocks of the own slice that have not left yet, the next one last.
-  private var outgoing: [Range<Int>]
+  /// What has not left yet, the next one last.
+  private var outgoing: [Message]
   private var isUnderWay = false
 
   /// - Parameters:
@@ -22,26 +22,24 @@ public final class AllGather<Element: BitwiseCopyable> {
     self.slices = slices
     self.rank = rank
     self.tag = tag
-    outgoing = Self.chunks(of: slices, rank)
+    outgoing = Self.messages(slices, from: rank).reversed()
   }
 
-  private static func chunks(of slices: [Range<Int>], _ rank: Int) -> [Range<Int>] {
-    slices.count > 1 ? slices[rank].messageChunks.reversed() : []
+  private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
+    guard slices.count > 1 else { return [] }
+    return slices[rank].messageChunks.flatMap { chunk in
+      slices.others(than: rank).map { Message(target: $0, range: chunk) }
+    }
   }
 
   /// Whether `advance` to `end` would send anything.
   public func hasBlock(upTo end: Int) -> Bool {
-    outgoing.last.map { $0.upperBound <= end } ?? false
+    outgoing.last.map { $0.range.upperBound <= end } ?? false
   }
 
   /// What each rank sends to complete a vector.
   public static func traffic(_ slices: [Range<Int>]) -> [Traffic] {
-    let others = slices.count - 1
-    return slices.map {
-      Traffic(
-        messages: others * $0.messageChunks.count,
-        bytes: MemoryLayout<Element>.stride * others * $0.count)
-    }
+    slices.indices.map { Traffic(messages(slices, from: $0), of: Element.self) }
   }
 
   /// Says that this rank's slice of `vector` is made up to `end`, a coordinate of the vector, and
@@ -52,16 +50,12 @@ public final class AllGather<Element: BitwiseCopyable> {
     to end: Int, of vector: UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {
     try begin(vector, on: world)
-    while let block = outgoing.last, block.upperBound <= end {
+    while let message = outgoing.last, message.range.upperBound <= end {
       outgoing.removeLast()
-      // Each rank starts with its right-hand neighbour, so that they do not all write to one at
-      // once.
-      for step in 1..<slices.count {
-        requests.append(
-          try world.send(
-            UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: vector[block])),
-            to: (rank + step) % slices.count, tag: tag))
-      }
+      requests.append(
+        try world.send(
+          UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: vector[message.range])),
+          to: message.target, tag: tag))
     }
     try world.progress(&requests)
   }
@@ -76,7 +70,7 @@ public final class AllGather<Element: BitwiseCopyable> {
     try advance(to: slices[rank].upperBound, of: vector, on: world)
     try world.wait(for: &requests)
     requests = []
-    outgoing = Self.chunks(of: slices, rank)
+    outgoing = Self.messages(slices, from: rank).reversed()
     isUnderWay = false
   }
 

@@ -25,12 +25,6 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
     return (0..<ranks).map(partition.range(of:))
   }
 
-  /// Bytes that these sums take on a rank, at most.
-  public static func bytes(count: Int, of microBatches: Partition, rank: Int) -> Int {
-    ReduceScatter<Element>.bytes(
-      of: microBatches, to: slices(count, ranks: microBatches.ranks), rank: rank)
-  }
-
   /// What each rank sends for one such sum.
   public static func traffic(count: Int, of microBatches: Partition) -> [Traffic] {
     let slices = slices(count, ranks: microBatches.ranks)

@@ -64,12 +64,14 @@ public final class RangeExchange<Element: BitwiseCopyable> {
   /// What each rank sends in one exchange.
   public static func traffic(_ moves: [Move], ranks: Int) -> [Traffic] {
     var traffic = [Traffic](repeating: Traffic(), count: ranks)
-    for move in moves where move.source != move.target {
-      traffic[move.source] += Traffic(
-        messages: move.range.messageChunks.count,
-        bytes: MemoryLayout<Element>.stride * move.range.count)
-    }
+    for move in moves { traffic[move.source] += Traffic(messages(of: move), of: Element.self) }
     return traffic
+  }
+
+  /// A move within a rank is a copy, without a message.
+  private static func messages(of move: Move) -> [Message] {
+    guard move.source != move.target else { return [] }
+    return move.range.messageChunks.map { Message(target: move.target, range: $0) }
   }
 
   /// Collective.
@@ -98,11 +100,13 @@ public final class RangeExchange<Element: BitwiseCopyable> {
     }
     for move in moves where move.source == rank && move.target != rank {
       let part = source(move.range)
-      for block in part.indices.messageChunks {
+      for message in Self.messages(of: move) {
+        let start = message.range.lowerBound - move.range.lowerBound
         requests.append(
           try world.send(
-            UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: part[block])), to: move.target,
-            tag: tag))
+            UnsafeRawBufferPointer(
+              UnsafeBufferPointer(rebasing: part[start..<start + message.range.count])),
+            to: message.target, tag: tag))
       }
     }
     try world.wait(for: &requests)

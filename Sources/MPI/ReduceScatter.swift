@@ -1,3 +1,4 @@
+import Buffers
 import COpenMPI
 import Sharding
 
@@ -8,7 +9,7 @@ import Sharding
 /// one it says how far it is complete, from the end of the vector to its beginning: the blocks that
 /// are leave for their owners meanwhile.
 public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> {
-  /// A vector [d] in memory that this object owns.
+  /// A vector [d] in this object's memory.
   public typealias Vector = UnsafeMutableBufferPointer<Element>
 
   /// The micro-batches of this rank.
@@ -19,8 +20,10 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   private let rank: Int
   private let tag: Int
   private let length: Int
-  private let received: Vector
-  private var idle: [Vector] = []
+  private let received: Buffer<Element>
+  /// As many vectors as are needed at once.
+  private let vectors: [Buffer<Element>]
+  private var idle: [Vector]
 
   /// Complete nodes, the last of them with the micro-batch that is being computed.
   private var own: FixedTree<Vector>
@@ -30,7 +33,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   private var complete: Int
   private var requests: [MPI_Request?] = []
   /// Blocks of the last node that have not left yet, the next one last.
-  private var outgoing: [(target: Int, block: Range<Int>)] = []
+  private var outgoing: [Message] = []
 
   /// - Parameters:
   ///   - microBatches: who computes which.
@@ -48,45 +51,37 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
     length = slices.last!.upperBound
     let foreign = nodes.joined().count - nodes[rank].count
-    received = Self.allocate(foreign * slices[rank].count)
+    received = Buffer(count: foreign * slices[rank].count)
+    vectors = (0..<Self.vectorCount(leaves, of: leafCount)).map { [length] _ in
+      Buffer(count: length)
+    }
+    idle = vectors.map { $0.all }
     complete = length
     own = FixedTree(leaves: 0) { left, _ in left }
     startOver()
   }
 
-  deinit {
-    for vector in idle + joins.map({ $0.right }) + own.nodes.map({ $0.value }) + [received] {
-      vector.deallocate()
+  /// Vectors that wait for their siblings, and the one that is being computed.
+  private static func vectorCount(_ leaves: Range<Int>, of leafCount: Int) -> Int {
+    var tree = FixedTree<Void>(leaves: leafCount) { _, _ in }
+    return leaves.reduce(0) { most, leaf in
+      defer { tree.add(leaf: leaf, ()) }
+      return max(most, tree.nodes.count + 1)
     }
-  }
-
-  /// Bytes that these sums take on a rank, at most.
-  public static func bytes(of microBatches: Partition, to slices: [Range<Int>], rank: Int) -> Int {
-    var foreign = 0
-    for other in slices.indices where other != rank {
-      foreign += FixedTree.cover(microBatches.range(of: other), of: microBatches.items).count
-    }
-    // Vectors that wait for their siblings, and the one being computed.
-    var tree = FixedTree<Void>(leaves: microBatches.items) { _, _ in }
-    var vectors = 0
-    for leaf in microBatches.range(of: rank) {
-      vectors = max(vectors, tree.nodes.count + 1)
-      tree.add(leaf: leaf, ())
-    }
-    return MemoryLayout<Element>.stride
-      * (vectors * slices.last!.upperBound + foreign * slices[rank].count)
   }
 
   /// What each rank sends for one such sum.
   public static func traffic(of microBatches: Partition, to slices: [Range<Int>]) -> [Traffic] {
-    let blocks = slices.map(\.messageChunks.count)
-    let allBlocks = blocks.reduce(0, +)
-    return slices.indices.map { rank in
-      let nodes = FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
-      return Traffic(
-        messages: nodes * (allBlocks - blocks[rank]),
-        bytes: MemoryLayout<Element>.stride * nodes
-          * (slices.last!.upperBound - slices[rank].count))
+    slices.indices.map { rank in
+      Traffic(messages(slices, from: rank), of: Element.self)
+        * FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
+    }
+  }
+
+  /// Those of a node, from its beginning to its end.
+  private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
+    slices.indices.filter { $0 != rank }.flatMap { target in
+      slices[target].messageChunks.map { Message(target: target, range: $0) }
     }
   }
 
@@ -97,7 +92,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   @specialized(where Element == Double)
   public func begin(microBatch: Int, on world: Communicator) throws -> Vector {
     precondition(joins.isEmpty && complete == length, "micro-batch \(microBatch) within another")
-    let vector = idle.popLast() ?? Self.allocate(length)
+    let vector = idle.removeLast()
     own.add(leaf: microBatch, vector)
     if microBatch == leaves.upperBound - 1 { try beginExchange(on: world) }
     return vector
@@ -110,7 +105,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   public func advance(to start: Int, on world: Communicator) throws {
     for (left, right) in joins { Self.add(right, to: left, start..<max(start, complete)) }
     complete = min(start, complete)
-    let staying = outgoing.prefix { $0.block.lowerBound < complete }.count
+    let staying = outgoing.prefix { $0.range.lowerBound < complete }.count
     if staying < outgoing.count {
       try send(outgoing[staying...], of: own.nodes.last!.value, on: world)
       outgoing.removeSubrange(staying...)
@@ -188,10 +183,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
         incoming += 1
       }
     }
-    let blocks = slices.enumerated().flatMap { target, slice in
-      slice.messageChunks.map { (target: target, block: $0) }
-    }
-    outgoing = blocks.filter { $0.target != rank }
+    outgoing = Self.messages(slices, from: rank)
     for (_, vector) in own.nodes.dropLast() {
       try send(outgoing[...], of: vector, on: world)
     }
@@ -203,24 +195,24 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   private func send(
-    _ blocks: ArraySlice<(target: Int, block: Range<Int>)>, of vector: Vector,
-    on world: Communicator
+    _ messages: ArraySlice<Message>, of vector: Vector, on world: Communicator
   ) throws {
     func distance(_ target: Int) -> Int { (target - rank + slices.count) % slices.count }
-    let ordered = blocks.sorted {
-      (distance($0.target), $1.block.lowerBound) < (distance($1.target), $0.block.lowerBound)
+    let ordered = messages.sorted {
+      (distance($0.target), $1.range.lowerBound) < (distance($1.target), $0.range.lowerBound)
     }
-    for (target, block) in ordered {
+    for message in ordered {
       requests.append(
         try world.send(
-          UnsafeRawBufferPointer(Vector(rebasing: vector[block])), to: target, tag: tag))
+          UnsafeRawBufferPointer(Vector(rebasing: vector[message.range])), to: message.target,
+          tag: tag))
     }
   }
 
   /// Where the nodes of other ranks come in.
   private func part(_ index: Int) -> Vector {
     let count = slices[rank].count
-    return Vector(rebasing: received[index * count..<(index + 1) * count])
+    return received[index * count..<(index + 1) * count]
   }
 
   @specialized(where Element == Float)
@@ -228,13 +220,5 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   private static func add(_ right: Vector, to left: Vector, _ range: Range<Int>) {
     let (source, target) = (right.baseAddress!, left.baseAddress!)
     for i in range { target[i] += source[i] }
-  }
-
-  private static func allocate(_ count: Int) -> Vector {
-    let raw = UnsafeMutableRawBufferPointer.allocate(
-      byteCount: max(count, 1) * MemoryLayout<Element>.stride, alignment: 64)
-    // Zero bits are the number 0; element by element it takes longer.
-    raw.initializeMemory(as: UInt8.self, repeating: 0)
-    return Vector(rebasing: raw.bindMemory(to: Element.self)[..<count])
   }
 }

@@ -1,3 +1,4 @@
+import Buffers
 import COpenMPI
 
 /// Cuts rows [d], of which each rank has made one, into the slices of their owners: afterwards
@@ -9,7 +10,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
   private let rank: Int
   private let tag: Int
   /// This rank's slice of the other ranks' rows, in the order of the ranks.
-  private let received: UnsafeMutableBufferPointer<Element>
+  private let received: Buffer<Element>
 
   /// - Parameters:
   ///   - slices: every rank's range, some of them may be empty; they lie one after another from 0
@@ -20,28 +21,21 @@ public final class RowExchange<Element: BitwiseCopyable> {
     self.slices = slices
     rank = world.rank
     tag = world.newTag()
-    received = .allocate(capacity: (slices.count - 1) * slices[rank].count)
-    UnsafeMutableRawBufferPointer(received).initializeMemory(as: UInt8.self, repeating: 0)
-  }
-
-  deinit { received.deallocate() }
-
-  /// Bytes that these exchanges take on a rank.
-  public static func bytes(_ slices: [Range<Int>], rank: Int) -> Int {
-    MemoryLayout<Element>.stride * (slices.count - 1) * slices[rank].count
+    received = Buffer(count: (slices.count - 1) * slices[rank].count)
   }
 
   /// What each rank sends in one exchange.
   ///
   /// - Parameter rows: how many ranks, from the first one on, have a row.
   public static func traffic(_ slices: [Range<Int>], rows: Int) -> [Traffic] {
-    let blocks = slices.map(\.messageChunks.count)
-    let d = slices.last!.upperBound
-    return slices.indices.map { rank in
-      guard rank < rows else { return Traffic() }
-      return Traffic(
-        messages: blocks.reduce(0, +) - blocks[rank],
-        bytes: MemoryLayout<Element>.stride * (d - slices[rank].count))
+    slices.indices.map {
+      $0 < rows ? Traffic(messages(slices, from: $0), of: Element.self) : Traffic()
+    }
+  }
+
+  private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
+    slices.others(than: rank).flatMap { target in
+      slices[target].messageChunks.map { Message(target: target, range: $0) }
     }
   }
 
@@ -72,16 +66,11 @@ public final class RowExchange<Element: BitwiseCopyable> {
       }
     }
     if let row {
-      // Each rank starts with its right-hand neighbour, so that they do not all write to one at
-      // once.
-      for step in 1..<slices.count {
-        let target = (rank + step) % slices.count
-        for block in slices[target].messageChunks {
-          requests.append(
-            try world.send(
-              UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: row[block])), to: target,
-              tag: tag))
-        }
+      for message in Self.messages(slices, from: rank) {
+        requests.append(
+          try world.send(
+            UnsafeRawBufferPointer(UnsafeBufferPointer(rebasing: row[message.range])),
+            to: message.target, tag: tag))
       }
     }
     try world.wait(for: &requests)
@@ -94,6 +83,6 @@ public final class RowExchange<Element: BitwiseCopyable> {
   private func part(of source: Int) -> UnsafeMutableBufferPointer<Element> {
     let count = slices[rank].count
     let place = source < rank ? source : source - 1
-    return UnsafeMutableBufferPointer(rebasing: received[place * count..<(place + 1) * count])
+    return received[place * count..<(place + 1) * count]
   }
 }

@@ -15,6 +15,13 @@ public struct Traffic: Sendable, Equatable {
     self.bytes = bytes
   }
 
+  /// That of messages whose ranges count elements.
+  init<Element>(_ messages: [Message], of element: Element.Type) {
+    self.init(
+      messages: messages.count,
+      bytes: MemoryLayout<Element>.stride * messages.reduce(0) { $0 + $1.range.count })
+  }
+
   /// Of one rank in MPI's own all-gather, to which it gives `bytes`.
   package static func allGather(bytes: Int, ranks: Int) -> Traffic {
     Traffic(messages: ranks - 1, bytes: (ranks - 1) * bytes)
@@ -37,4 +44,16 @@ public struct Traffic: Sendable, Equatable {
   public static func - (a: Traffic, b: Traffic) -> Traffic {
     Traffic(messages: a.messages - b.messages, bytes: a.bytes - b.bytes)
   }
+}
+
+/// A range of a vector that a rank sends to another. Exchanges send those of a list, and traffic is
+/// predicted from the same list.
+struct Message {
+  let target: Int
+  let range: Range<Int>
+}
+
+extension [Range<Int>] {
+  /// The other ranks, the right-hand neighbour first, so that they do not all send to one at once.
+  func others(than rank: Int) -> [Int] { (1..<count).map { (rank + $0) % count } }
 }

@@ -1,13 +1,8 @@
 import LinearAlgebra
 
 extension Network {
-  /// Bytes that the first call for tangents allocates, beside those of the network.
-  public static func tangentBytes(
-    for description: NetworkDescription, maximumBatch: Int
-  ) throws(NetworkMemoryError) -> Int {
-    try NetworkPlan<Element>(description, maximumBatch: maximumBatch)
-      .tangents.memory.bytes(stride: MemoryLayout<Element>.stride)
-  }
+  /// Allocates what tangents take, which the first call for them does otherwise.
+  package func prepareTangents() { _ = tangents }
 
   /// The outputs z, and their derivatives J v along directions v of the parameters, exactly: one
   /// forward pass, and for each direction one more of about twice its cost.

@@ -27,10 +27,13 @@ public final class Network<Element: Scalar> {
   /// What layers take turns with when they show their statistics; made when asked for.
   lazy var statistics = Buffer<Element>(
     count: maximumBatch * (plan.steps.map(\.layer.statisticsCount).max() ?? 0))
+
+  func prepareStatistics() { _ = statistics }
+
   /// Whose activations are in memory.
   private(set) var latest: Pass?
 
-  /// - Throws: `NetworkMemoryError`; see `bytes(for:maximumBatch:)` for what will be allocated.
+  /// - Throws: `NetworkMemoryError`; `MemoryCount` counts what will be allocated.
   public init(
     _ description: NetworkDescription, maximumBatch: Int
   ) throws(NetworkMemoryError) {
@@ -44,14 +47,6 @@ public final class Network<Element: Scalar> {
     choices = Buffer(count: plan.memory.choices)
     scratch = Buffer(count: plan.memory.scratch)
     gradients = Buffer(count: plan.memory.gradients)
-  }
-
-  /// Bytes that a network allocates, parameters and their gradient not counted.
-  public static func bytes(
-    for description: NetworkDescription, maximumBatch: Int
-  ) throws(NetworkMemoryError) -> Int {
-    try NetworkPlan<Element>(description, maximumBatch: maximumBatch)
-      .memory.bytes(stride: MemoryLayout<Element>.stride)
   }
 
   /// Names, shapes and places of the parameters [d].

@@ -118,12 +118,6 @@ extension AdamWConfiguration: OptimizerConfiguration {
 
   public func summary(learningRate: Double) -> String { "AdamW, learning rate \(learningRate)" }
 
-  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
-    (context.measuresDirection ? 4 : 3) * MemoryLayout<Element>.stride
-      * context.partition.slice(of: rank).count
-      + context.groups.bytes(partition: context.partition, rank: rank)
-  }
-
   public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
     -> OptimizerLoad
   {

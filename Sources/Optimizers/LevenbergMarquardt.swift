@@ -53,12 +53,6 @@ final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
     rule.levenbergMarquardt.map { LevenbergMarquardt(base, $0) } ?? base
   }
 
-  /// Bytes on a rank beside the optimizer's.
-  static func bytes(_ rule: DampingRule, _ context: OptimizerContext<Element>, rank: Int) -> Int {
-    rule.levenbergMarquardt == nil
-      ? 0 : MemoryLayout<Element>.stride * context.partition.slice(of: rank).count
-  }
-
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func step(

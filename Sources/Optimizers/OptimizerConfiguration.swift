@@ -29,9 +29,6 @@ public protocol OptimizerConfiguration: Codable, Equatable, Sendable {
   /// - Parameter learningRate: the schedule's base rate.
   func summary(learningRate: Double) -> String
 
-  /// Bytes that the optimizer holds on a rank.
-  func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int
-
   /// What each rank sends and does in a step of the program's intervals.
   func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad
 
@@ -141,9 +138,8 @@ public protocol WindowedConfiguration: OptimizerConfiguration {
   var window: Int { get }
   /// Steps from one insertion to the next.
   var insertEvery: Int { get }
-  /// Bytes beside its own while other parameters begin or cease to stay zero: the window is there
-  /// twice.
-  func bytesWhileColumnsChange<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int
+  /// Bytes that sums over the window take while other parameters begin or cease to stay zero.
+  func bytesOfNewGram<Element>(_ context: OptimizerContext<Element>) -> Int
 }
 
 /// A configuration of an optimizer that wants statistics of the layers.
@@ -166,6 +162,13 @@ public protocol MemorySavingConfiguration: OptimizerConfiguration {
 
 /// What a configuration's optimizer can do beside stepping is asked for here alone.
 extension OptimizerConfiguration {
+  /// Bytes that the optimizer holds on this rank. Collective.
+  public func bytes<Element>(
+    _ context: OptimizerContext<Element>, on world: Communicator
+  ) throws -> Int {
+    try MemoryCount.of { try make(context, on: world) }.total
+  }
+
   /// Itself, where its optimizer keeps a window of gradients.
   public var windowed: (any WindowedConfiguration)? { self as? any WindowedConfiguration }
 

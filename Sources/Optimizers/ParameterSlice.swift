@@ -56,6 +56,7 @@ struct ParameterSlice {
       groups.staysZero.map { stays in
         slice.filter { stays[$0] }.map { Int32($0 - slice.lowerBound) }
       } ?? []
+    MemoryCount.add(zeros.count, of: Int32.self)
   }
 
   /// Whether some parameters of the whole vector are kept out of M-FAC's window by their group.
@@ -68,9 +69,6 @@ struct ParameterSlice {
   func clearZeros<Element: Scalar>(of x: UnsafeMutableBufferPointer<Element>) {
     for i in zeros { x[Int(i)] = 0 }
   }
-
-  /// Bytes of the list of zeros.
-  var bytes: Int { MemoryLayout<Int32>.stride * zeros.count }
 
   /// What a step of a group takes: w ← remainder·w − rate·direction.
   struct GroupStep<Element: Scalar> {
@@ -88,9 +86,14 @@ struct ParameterSlice {
   }
 }
 
-extension ParameterGroups {
-  /// Bytes that an optimizer keeps of them on a rank: which parameters stay zero.
-  package func bytes(partition: CellPartition, rank: Int) -> Int {
-    ParameterSlice(partition, rank: rank, groups: self).bytes
+/// Ranges of the parameters, such as those of layers, cut by the ranks that own them.
+func pieces(
+  of ranges: [Range<Int>], _ slices: [Range<Int>]
+) -> [(index: Int, rank: Int, range: Range<Int>)] {
+  ranges.enumerated().flatMap { index, range in
+    slices.indices.compactMap { rank in
+      let piece = range.clamped(to: slices[rank])
+      return piece.isEmpty ? nil : (index, rank, piece)
+    }
   }
 }

@@ -108,11 +108,6 @@ extension SGDConfiguration: OptimizerConfiguration {
     "SGD, momentum \(momentum), learning rate \(learningRate)"
   }
 
-  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
-    2 * MemoryLayout<Element>.stride * context.partition.slice(of: rank).count
-      + context.groups.bytes(partition: context.partition, rank: rank)
-  }
-
   public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
     -> OptimizerLoad
   {

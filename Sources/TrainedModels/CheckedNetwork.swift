@@ -72,11 +72,15 @@ package final class CheckedNetwork {
   package func memory() throws -> MemoryPlan {
     let d = description.layout.count
     return MemoryPlan(
-      gradients: CurvatureCheck.bytes(for: description, examples: examples),
+      gradients: try CurvatureCheck.bytes(for: description, loss: loss, examples: examples),
       // Rows in single and double precision, their differences, and the parameters.
       vectors: d * (examples * (4 + 8 + 16) + 12),
-      activations: try Network<Double>.bytes(for: description, maximumBatch: examples)
-        + Network<Float>.bytes(for: description, maximumBatch: 1))
+      activations: try MemoryCount.of {
+        (
+          try Network<Double>(description, maximumBatch: examples),
+          try Network<Float>(description, maximumBatch: 1)
+        )
+      }.total)
   }
 
   /// The check of the layers' blocks, in double precision.

@@ -20,15 +20,6 @@ package final class ExampleBuffer<Element: Scalar> {
     valueMemory = Buffer(count: isClasses ? 0 : numbers)
   }
 
-  /// Bytes of a buffer.
-  package static func bytes(_ examples: any Examples, capacity: Int) -> Int {
-    let stride = MemoryLayout<Element>.stride
-    var targetStride = stride
-    if case .classes = examples.targets { targetStride = MemoryLayout<Int32>.stride }
-    return capacity
-      * (stride * examples.inputCount + targetStride * examples.targets.numberCount)
-  }
-
   /// - Parameter epoch: from 0, for augmentation; nil for the examples as they are.
   package func load(_ indices: ArraySlice<Int>, epoch: Int?) {
     count = indices.count

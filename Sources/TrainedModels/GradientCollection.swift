@@ -48,31 +48,18 @@ public final class GradientCollection<Element: Scalar> {
     batches = try BatchOrder.ofRows(
       of: examples, order: order, examplesPerRow: examplesPerRow, seed: seed)
     rowsPerEpoch = batches.batchesPerEpoch
-    self.network = try Network(network, maximumBatch: capacity)
+    self.network = try MemoryCount.for(.activations) {
+      try Network(network, maximumBatch: capacity)
+    }
     self.loss = loss
     self.examples = examples
-    chunk = ExampleBuffer(examples, capacity: capacity)
-    exchange = RowExchange(slices, on: world)
-    row = Buffer(count: network.layout.count)
-    part = Buffer(count: examplesPerRow > capacity ? network.layout.count : 0)
-  }
-
-  /// What a collection takes on a rank, beside what the caller keeps of it and the parameters.
-  ///
-  /// - Parameter kept: bytes that the caller keeps: the rows' columns, and what it makes of them.
-  /// - Throws: `NetworkMemoryError` where that cannot be counted.
-  public static func memory(
-    of network: NetworkDescription, on examples: any Examples, examplesPerRow: Int,
-    slices: [Range<Int>], rank: Int, kept: Int
-  ) throws -> MemoryPlan {
-    let capacity = min(examplesPerRow, largestChunk)
-    let vectors = examplesPerRow > capacity ? 2 : 1
-    return MemoryPlan(
-      gradients: kept,
-      vectors: MemoryLayout<Element>.stride * vectors * network.layout.count
-        + RowExchange<Element>.bytes(slices, rank: rank)
-        + ExampleBuffer<Element>.bytes(examples, capacity: capacity),
-      activations: try Network<Element>.bytes(for: network, maximumBatch: capacity))
+    (chunk, exchange, row, part) = MemoryCount.for(.vectors) {
+      (
+        ExampleBuffer(examples, capacity: capacity), RowExchange(slices, on: world),
+        Buffer(count: network.layout.count),
+        Buffer(count: examplesPerRow > capacity ? network.layout.count : 0)
+      )
+    }
   }
 
   /// Computes rows, and gives this rank its columns of each in turn. Collective.

@@ -1,4 +1,5 @@
 import Formats
+import LinearAlgebra
 import MPI
 import Sharding
 
@@ -43,6 +44,18 @@ public struct MemoryPlan: Sendable {
     self.state = state
     self.vectors = vectors
     self.activations = activations
+  }
+
+  /// Of a collection of gradients.
+  ///
+  /// - Parameters:
+  ///   - kept: bytes that the caller keeps: the rows' columns, and what it makes of them.
+  ///   - make: makes the collection, without memory.
+  package init<Element>(
+    gradients kept: Int, collectedBy make: () throws -> GradientCollection<Element>
+  ) rethrows {
+    let count = try MemoryCount.of(make)
+    self.init(gradients: kept, vectors: count[.vectors], activations: count[.activations])
   }
 
   /// With what another takes at the same time.

@@ -86,10 +86,13 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
     examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
     on world: Communicator
   ) throws -> any GradientSource<Element> {
+    func collection() throws -> GradientCollection<Element> {
+      try GradientCollection(
+        of: description, loss: loss, on: examples, order: order, examplesPerRow: examplesPerRow,
+        seed: seed, slices: slices, over: world)
+    }
     func memory(rows: Int) throws -> MemoryPlan {
-      try GradientCollection<Element>.memory(
-        of: description, on: examples, examplesPerRow: examplesPerRow, slices: slices,
-        rank: world.rank, kept: kept(rows))
+      try MemoryPlan(gradients: kept(rows), collectedBy: collection)
     }
     try memory(rows: rowCount).check(on: world) { fits in
       var (fitting, rows) = (0, rowCount)
@@ -100,11 +103,7 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
       return fitting > 0 ? "--gradients \(fitting) is the most that fits" : nil
     }
     return try world.agree {
-      NetworkGradients(
-        rowCount: rowCount,
-        collection: try GradientCollection(
-          of: description, loss: loss, on: examples, order: order, examplesPerRow: examplesPerRow,
-          seed: seed, slices: slices, over: world), state: state)
+      NetworkGradients(rowCount: rowCount, collection: try collection(), state: state)
     }
   }
 

@@ -15,6 +15,7 @@ struct BatchPasses<Element: Scalar> {
   let examples: ExampleBuffer<Element>
   let loss: Loss
   let seed: UInt64
+  let tangents: OutputTangents<Element>
   let microBatches: Partition
   /// This rank's micro-batches.
   let own: Range<Int>
@@ -60,7 +61,6 @@ struct BatchPasses<Element: Scalar> {
     /// The mean loss of the batch at the parameters as they are now; what batch-norms see, nothing
     /// else does. Collective.
     func meanLoss(clock: PhaseClock) throws -> Double {
-      let unused = Buffer<Element>(count: passes.network.stateCount)
       var losses: [Double] = []
       for microBatch in passes.own {
         clock.time(.data) { load(microBatch) }
@@ -69,7 +69,7 @@ struct BatchPasses<Element: Scalar> {
             passes.network.evaluate(
               inputs: passes.examples.inputs, targets: passes.examples.targets,
               parameters: passes.values, state: passes.stateValues, loss: passes.loss,
-              training: pass(microBatch, statistics: unused.all)
+              training: pass(microBatch, statistics: passes.tangents.statistics.all)
             ).lossSum)
         }
       }
@@ -86,24 +86,40 @@ struct BatchPasses<Element: Scalar> {
       let network = passes.network
       let count =
         members.count / passes.microBatches.items * network.positions * network.outputCount
-      let (outputs, tangents) = (
-        Buffer<Element>(count: count), Buffer<Element>(count: vectors.count * count)
-      )
-      let unused = Buffer<Element>(count: network.stateCount)
+      let outputs = passes.tangents.outputs[0..<count]
+      let tangents = passes.tangents.values[0..<vectors.count * count]
       var numbers: [Double] = []
       for microBatch in passes.own {
         load(microBatch)
         network.outputTangents(
           inputs: passes.examples.inputs, parameters: passes.values, state: passes.stateValues,
-          directions: vectors, outputs: outputs.all, tangents: tangents.all,
-          training: pass(microBatch, statistics: unused.all))
+          directions: vectors, outputs: outputs, tangents: tangents,
+          training: pass(microBatch, statistics: passes.tangents.statistics.all))
         numbers += passes.loss.hessianForm(
-          outputs: UnsafeBufferPointer(outputs.all), outputCount: network.outputCount,
-          tangents: UnsafeBufferPointer(tangents.all), count: vectors.count)
+          outputs: UnsafeBufferPointer(outputs), outputCount: network.outputCount,
+          tangents: UnsafeBufferPointer(tangents), count: vectors.count)
       }
       return try numbers.withUnsafeMutableBufferPointer {
         try passes.lossSum.total(of: $0, width: vectors.count * vectors.count, on: passes.world)
       }.map { $0 / Double(predictions) }
     }
+  }
+}
+
+/// Memory for the outputs of a micro-batch and their tangents along some vectors.
+struct OutputTangents<Element: Scalar> {
+  /// [n, positions, outputs]
+  let outputs: Buffer<Element>
+  /// [k, n, positions, outputs]
+  let values: Buffer<Element>
+  /// What batch-norms see in such passes, which nothing uses; shape [s].
+  let statistics: Buffer<Element>
+
+  /// - Parameter k: vectors at once.
+  init(of network: Network<Element>, count k: Int) {
+    let count = k == 0 ? 0 : network.maximumBatch * network.positions * network.outputCount
+    outputs = Buffer(count: count)
+    values = Buffer(count: k * count)
+    statistics = Buffer(count: network.stateCount)
   }
 }

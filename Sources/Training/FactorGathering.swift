@@ -45,28 +45,6 @@ final class FactorGathering<Element: Scalar> {
     optimizer.take(samples: samples.map(\.ofMicroBatches))
   }
 
-  /// What samples take on a rank with so many micro-batches.
-  ///
-  /// - Parameter examples: of a micro-batch.
-  static func memory(
-    _ plan: TrainingPlan, examples: Int, microBatches: Int
-  ) throws -> MemoryPlan {
-    var bytes = 0
-    if let settings = plan.optimizer.layerStatistics, let operation = settings.sampleOperator {
-      let layers = try plan.curvatureLayers().filter { !$0.isNormalization }
-      let columns = settings.statistics.fisher.columns(outputs: plan.network.outputCount)
-      bytes = layers.reduce(0) {
-        $0 + microBatches
-          * LayerSamples<Element>.bytes(
-            $1.shape, for: operation, columns: columns, exampleInputs: $1.exampleInputs,
-            maximumExamples: examples)
-      }
-      bytes += SampleWorkspace<Element>.bytes(
-        for: layers.map(\.shape), operation, columns: columns, examples: examples)
-    }
-    return MemoryPlan(optimizer: bytes, vectors: 0, activations: 0)
-  }
-
   /// Before the passes of a micro-batch.
   func begin(microBatch: Int, on world: Communicator, clock: PhaseClock) throws {
     guard optimizer.wantsFactors else { return }

@@ -66,15 +66,15 @@ final class Pruner<Element: Scalar> {
       return MemoryPlan(gradients: scores, vectors: 0, activations: 0)
     }
     let m = pruning.gradients.count
-    return try GradientCollection<Element>.memory(
-      of: plan.network, on: plan.dataset.training,
-      examplesPerRow: pruning.gradients.examplesPerRow, slices: slices, rank: world.rank,
-      kept: scores
-        + GradientRows.bytes(
-          count: m, blocks: partition.cellsInSlice(of: world.rank), of: Element.self)
-        + BrainSurgeon<Element>.bytes(
-          count: m, isBlockwise: pruning.method.isBlockwise, partition: partition,
-          rank: world.rank))
+    let kept =
+      scores
+      + GradientRows.bytes(
+        count: m, blocks: partition.cellsInSlice(of: world.rank), of: Element.self)
+      + BrainSurgeon<Element>.bytes(
+        count: m, isBlockwise: pruning.method.isBlockwise, partition: partition, rank: world.rank)
+    return try MemoryPlan(gradients: kept) {
+      try collection(plan, pruning, slices: slices, on: world)
+    }
   }
 
   /// Draws the weights that go before the first step, where the plan begins with a sparsity.
@@ -212,7 +212,9 @@ final class Pruner<Element: Scalar> {
   ) throws -> GradientRows? {
     guard pruning.takesGradients else { return nil }
     let m = pruning.gradients.count
-    let collection = try collection ?? makeCollection()
+    let collection =
+      try collection
+      ?? world.agree { try Self.collection(plan, pruning, slices: slices, on: world) }
     self.collection = collection
     let rows = GradientRows(
       count: m, blocks: partition.cellsInSlice(of: world.rank), of: Element.self)
@@ -223,13 +225,13 @@ final class Pruner<Element: Scalar> {
     return rows
   }
 
-  private func makeCollection() throws -> GradientCollection<Element> {
-    try world.agree {
-      try GradientCollection(
-        of: plan.network, loss: plan.loss, on: plan.dataset.training,
-        examplesPerRow: pruning.gradients.examplesPerRow, seed: plan.seed, slices: slices,
-        over: world)
-    }
+  private static func collection(
+    _ plan: TrainingPlan, _ pruning: PruningPlan, slices: [Range<Int>], on world: Communicator
+  ) throws -> GradientCollection<Element> {
+    try GradientCollection(
+      of: plan.network, loss: plan.loss, on: plan.dataset.training,
+      examplesPerRow: pruning.gradients.examplesPerRow, seed: plan.seed, slices: slices,
+      over: world)
   }
 
   /// What speaks for each weight of this rank's slice to come back, once `dropped` is removed; not

@@ -26,13 +26,6 @@ final class RunningStatistics<Element: Scalar> {
     self.microBatches = microBatches.items
   }
 
-  /// Bytes that they take on a rank.
-  static func bytes(count: Int, microBatches: Partition, on world: Communicator) -> Int {
-    let partition = CellPartition(Cells(parameterCount: count), over: world.size)
-    return 2 * MemoryLayout<Element>.stride * count
-      + ReduceScatter<Element>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
-  }
-
   /// The statistics [s] of the next micro-batch, to be written.
   func begin(microBatch: Int, on world: Communicator) throws -> UnsafeMutableBufferPointer<Element>
   {

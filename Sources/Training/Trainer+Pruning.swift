@@ -112,8 +112,8 @@ extension TrainingPlan {
     if let windowed = optimizer.windowed {
       let context: OptimizerContext<Element> = try optimizerContext(groups, partition)
       memory += MemoryPlan(
-        optimizer: windowed.bytesWhileColumnsChange(context, rank: world.rank), vectors: 0,
-        activations: 0)
+        optimizer: try windowed.bytes(context, on: world) + windowed.bytesOfNewGram(context),
+        vectors: 0, activations: 0)
     } else {
       // The list of those that stay zero.
       memory += MemoryPlan(

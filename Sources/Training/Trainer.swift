@@ -48,7 +48,6 @@ public final class Trainer<Element: Scalar> {
   let plan: TrainingPlan
   let world: Communicator
   let network: Network<Element>
-  private let statistics: RunningStatistics<Element>
   package let step: TrainingStep<Element>
   /// Between two steps.
   var state: RunState<Element>
@@ -87,8 +86,6 @@ public final class Trainer<Element: Scalar> {
     let beginning = try plan.beginning(
       trainingData: trainingData, isDryRun: isDryRun, on: world, progress: &progress)
     let checkpoint = beginning.checkpoint
-    let microBatches = Partition(of: plan.microBatches, over: world.size)
-    let examples = plan.batches.batchSize / plan.microBatches
     let d = plan.network.layout.count
     let partition = CellPartition(Cells(parameterCount: d), over: world.size)
     var masks = try world.agree { try plan.masks(checkpoint, of: Element.self) }
@@ -108,24 +105,15 @@ public final class Trainer<Element: Scalar> {
     progress.say(try plan.summary(partition, groups, masks, needed))
     try needed.check(on: world) { fits in try plan.memoryRemedy { fits(try memory($0)) } }
 
-    network = try Network<Element>(plan.network, maximumBatch: examples)
-    statistics = RunningStatistics(
-      count: network.stateCount, microBatches: microBatches, on: world)
-    state = try RunState(
-      network: plan.network, parameters: Buffer(count: d), statistics: statistics.values,
-      optimizer: plan.optimizer.make(plan.optimizerContext(groups, partition), on: world),
-      masks: masks, partition: partition, rank: world.rank)
+    let parts = try RunParts<Element>(plan, groups: groups, partition: partition, on: world)
+    (network, step) = (parts.network, parts.step)
+    state = RunState(
+      network: plan.network, parameters: parts.parameters, statistics: parts.statistics.values,
+      optimizer: parts.step.optimizer, masks: masks, partition: partition, rank: world.rank)
     try Self.start(state, plan, groups, checkpoint, on: world)
     sparsity = masks?.sparsity
     position = Position(checkpoint?.manifest, trainingData: trainingData)
     progress.firstStep = position.step
-    step = TrainingStep(
-      network: network, parameters: state.parameters, statistics: statistics, seed: plan.seed,
-      optimizer: state.optimizer,
-      factors: try FactorGathering(
-        state.optimizer, plan, network, microBatches: microBatches.range(of: world.rank)),
-      examples: plan.dataset.training, loss: plan.loss, microBatches: microBatches,
-      partition: partition, on: world)
     directory =
       plan.keepsFiles && !isDryRun
       ? try Self.makeDirectory(plan, beginning, fromStep: position.step, on: world) : nil

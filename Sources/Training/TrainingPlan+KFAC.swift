@@ -19,24 +19,6 @@ extension TrainingPlan {
     }
   }
 
-  /// What the network and its passes take for it beside what the optimizer holds: one micro-batch's
-  /// gathering of factors, and its outputs' tangents where there are quadratic models.
-  func kfacMemory<Element: Scalar>(of scalar: Element.Type) throws -> MemoryPlan? {
-    guard let configuration = optimizer.layerStatistics else { return nil }
-    let examples = batches.batchSize / microBatches
-    let forms = configuration.formCount
-    let outputs = examples * network.positions * network.outputCount
-    return MemoryPlan(
-      optimizer: KroneckerStatistics<Element>.bytes(
-        of: try curvatureLayers(), in: network, maximumBatch: examples,
-        keepsSamples: configuration.sampleOperator != nil),
-      vectors: forms == 0
-        ? 0
-        : MemoryLayout<Element>.stride * ((1 + forms) * outputs + network.stateLayout.count),
-      activations: forms == 0
-        ? 0 : try Network<Element>.tangentBytes(for: network, maximumBatch: examples))
-  }
-
   /// How many layers have factors or samples, and which tensors have none, for people; empty with
   /// other optimizers.
   func kfacSummary() throws -> String {

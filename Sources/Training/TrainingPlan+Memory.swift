@@ -14,23 +14,16 @@ extension TrainingPlan {
     of scalar: Element.Type,
     groups: ParameterGroups, hasMasks: Bool, partition: CellPartition, on world: Communicator
   ) throws -> MemoryPlan {
-    let microBatches = Partition(of: self.microBatches, over: world.size)
-    let examples = batches.batchSize / self.microBatches
-    let d = network.layout.count
+    let count = try MemoryCount.of {
+      try RunParts<Element>(self, groups: groups, partition: partition, on: world)
+    }
+    // One buffer of examples is for training, and one for evaluation.
+    let examples = MemoryCount.of {
+      ExampleBuffer<Element>(dataset.training, capacity: microBatchSize)
+    }.total
     var memory = MemoryPlan(
-      optimizer: optimizer.bytes(
-        try optimizerContext(groups, partition) as OptimizerContext<Element>, rank: world.rank)
-        + spectrumBytes,
-      vectors: MemoryLayout<Element>.stride * d
-        + ReduceScatter<Element>.bytes(of: microBatches, to: partition.slices, rank: world.rank)
-        + RunningStatistics<Element>.bytes(
-          count: network.stateLayout.count, microBatches: microBatches, on: world)
-        // One for training, and one for evaluation.
-        + 2 * ExampleBuffer<Element>.bytes(dataset.training, capacity: examples),
-      activations: try Network<Element>.bytes(for: network, maximumBatch: examples))
-    if let more = try kfacMemory(of: scalar) { memory += more }
-    memory += try FactorGathering<Element>.memory(
-      self, examples: examples, microBatches: microBatches.range(of: world.rank).count)
+      optimizer: count[.state] + spectrumBytes, vectors: count[.vectors] + examples,
+      activations: count[.activations])
     if hasMasks { memory += try pruningMemory(of: scalar, groups, partition, on: world) }
     return memory
   }

@@ -71,7 +71,7 @@ struct Workload {
       partition: partition, microBatches: Partition(of: world.size, over: world.size))
     let configuration = try options.configuration
     let memory = MemoryPlan(
-      optimizer: configuration.bytes(context, rank: world.rank),
+      optimizer: try configuration.bytes(context, on: world),
       vectors: 8 * slice.count, activations: 0)
     try memory.check(on: world)
     let optimizer = try configuration.make(context, on: world)

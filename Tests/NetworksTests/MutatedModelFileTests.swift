@@ -1,4 +1,5 @@
 import Foundation
+import LinearAlgebra
 import Mutations
 import Networks
 import Testing
@@ -73,7 +74,8 @@ struct MutatedModelFileTests {
   private static func use(_ description: NetworkDescription) {
     #expect(description.layout.count > 0)
     #expect(description.layout.tensors.allSatisfy { $0.shape.reduce(1, *) == $0.range.count })
-    #expect((try? Network<Float>.bytes(for: description, maximumBatch: 16)) != 0)
+    let count = try? MemoryCount.of { try Network<Float>(description, maximumBatch: 16) }
+    #expect(count?.total != 0)
   }
 
   /// A pattern `depth` times, what it stands around, and its end as often.

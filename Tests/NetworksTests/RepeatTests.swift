@@ -1,3 +1,4 @@
+import LinearAlgebra
 import Networks
 import Testing
 
@@ -60,11 +61,17 @@ import Testing
     // Activations of 128, 64 and 3 elements an example; gradients in two places, of 64 and of first
     // 3 and then 128; all by 16.
     let elements = 16 * (128 + 64 + 3 + 64 + 128)
-    #expect(try Network<Float>.bytes(for: description, maximumBatch: 16) == 4 * elements)
-    #expect(try Network<Double>.bytes(for: description, maximumBatch: 16) == 8 * elements)
-    let error = #expect(throws: NetworkMemoryError.self) {
-      try Network<Float>.bytes(for: description, maximumBatch: .max / 2)
+    func bytes<Element: Scalar>(_ scalar: Element.Type) throws -> Int {
+      try MemoryCount.of { try Network<Element>(description, maximumBatch: 16) }.total
     }
-    #expect(error?.description.contains("\(Int.max / 2) examples") == true)
+    #expect(try bytes(Float.self) == 4 * elements)
+    #expect(try bytes(Double.self) == 8 * elements)
+    let large = try NetworkDescription(
+      input: [1], layers: [.linear(inputs: 1, outputs: 1 << 30, bias: false)])
+    let batch = Int(Int32.max)
+    let error = #expect(throws: NetworkMemoryError.self) {
+      try MemoryCount.of { try Network<Float>(large, maximumBatch: batch) }
+    }
+    #expect(error?.description.contains("\(batch) examples") == true)
   }
 }

@@ -211,11 +211,14 @@ import Testing
   @Test func memoryIsCountedBeforeItIsAllocated() throws {
     let description = try NetworkDescription.mlp(input: [1, 4, 4], classes: 3)
     // Two places: of 128 and then 3 elements an example, and of 64.
-    #expect(
-      try Network<Float>.tangentBytes(for: description, maximumBatch: 16) == 4 * 16 * (128 + 64))
-    #expect(throws: NetworkMemoryError.self) {
-      try Network<Double>.tangentBytes(for: description, maximumBatch: .max / 2)
+    let count = try MemoryCount.of {
+      let network = try MemoryCount.for(.activations) {
+        try Network<Float>(description, maximumBatch: 16)
+      }
+      network.prepareTangents()
+      return network
     }
+    #expect(count[.state] == 4 * 16 * (128 + 64))
   }
 
   private func inner(_ a: [Double], _ b: [Double]) -> (sum: Double, magnitude: Double) {

@@ -1,3 +1,4 @@
+import LinearAlgebra
 import Optimizers
 import Sharding
 import Testing
@@ -13,11 +14,19 @@ import Testing
     let configuration = MFACConfiguration(window: 512)
     var (all, kept) = (0, 0)
     for rank in 0..<3 {
-      all += ShardedMFAC<Float>.bytes(configuration, partition: partition, rank: rank)
-      kept += ShardedMFAC<Float>.bytes(
-        configuration, groups: groups, partition: partition, rank: rank)
+      all += bytes(configuration, partition: partition, rank: rank)
+      kept += bytes(configuration, groups: groups, partition: partition, rank: rank)
     }
     let window = 4 * 512 * d
     #expect(abs(all - kept - window / 2) < window / 20, "\(kept) bytes instead of \(all)")
+  }
+
+  private func bytes(
+    _ configuration: MFACConfiguration, groups: ParameterGroups = ParameterGroups(),
+    partition: CellPartition, rank: Int
+  ) -> Int {
+    MemoryCount.of {
+      ShardedMFAC<Float>(configuration, groups: groups, partition: partition, rank: rank)
+    }.total
   }
 }

@@ -120,14 +120,17 @@ func checkGradientRefusals(on world: Communicator) throws {
         + "\(examples.count), the examples of \(examples.source), got \(b)", message)
   }
   let plans = try [0, 1 << 60].map {
-    try GradientCollection<Float>.memory(
-      of: description, on: examples, examplesPerRow: 40, slices: slices, rank: world.rank, kept: $0)
+    try MemoryPlan(gradients: $0) {
+      try GradientCollection<Float>(
+        of: description, loss: .crossEntropy(), on: examples, examplesPerRow: 40, seed: 0,
+        slices: slices, over: world)
+    }
   }
   try plans[0].check(on: world)
   // Two rows, and 32 examples of 64 numbers and a class.
   try check(
     plans[0].vectors == 8 * description.layout.count + 4 * 32 * 65
-      + RowExchange<Float>.bytes(slices, rank: world.rank), "\(plans[0])")
+      + 4 * (world.size - 1) * slices[world.rank].count, "\(plans[0])")
   let refusal = try message { try plans[1].check(on: world) }
   try check(refusal.contains("of which the gradients "), refusal)
   try check(refusal.contains("(fewer --gradients, or more nodes take less)"), refusal)

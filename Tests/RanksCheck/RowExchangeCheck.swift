@@ -15,7 +15,7 @@ func checkRowExchange(_ d: Int, emptyFirst: Bool, on world: Communicator) throws
   let own = slices[world.rank]
   let exchange = RowExchange<Float>(slices, on: world)
   try check(
-    RowExchange<Float>.bytes(slices, rank: world.rank) == 4 * (p - 1) * own.count,
+    MemoryCount.of { RowExchange<Float>(slices, on: world) }.total == 4 * (p - 1) * own.count,
     "bytes of an exchange")
   func value(_ round: Int, _ source: Int, _ i: Int) -> Float {
     random(UInt64(700 + 10 * round + source), i)

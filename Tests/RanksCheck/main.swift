@@ -319,7 +319,7 @@ do {
   digests["group-costs-double"] = try checkGroupCosts(Double.self, on: world)
   try checkKFAC(on: world, &digests)
   try checkKFACSteps(on: world, &digests)
-  try checkKFACMemory(on: world)
+  try checkOptimizerMemory(on: world)
   for blockSize in [nil, 1, 30] {
     let name = "pruning-blocks-\(blockSize.map(String.init) ?? "whole")"
     digests[name] = try checkPruning(97, blockSize: blockSize, Float.self, on: world)

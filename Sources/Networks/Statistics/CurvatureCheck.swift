@@ -59,19 +59,28 @@ package final class CurvatureCheck {
   }
 
   /// Bytes, beside the network's, of the most that is held at once.
-  package static func bytes(for description: NetworkDescription, examples: Int) -> Int {
+  ///
+  /// - Throws: `NetworkMemoryError`.
+  package static func bytes(
+    for description: NetworkDescription, loss: Loss, examples: Int
+  ) throws -> Int {
     let layers = KroneckerSettings().layers(of: description)
     let rows = rowCount(description, examples)
     let largest =
       groups(of: layers, rowCount: rows).map { group in
         group.reduce(0) { $0 + bytes(of: $1, rowCount: rows) }
       }.max() ?? 0
-    let averages = SharedAxis.allCases.map { axis in
-      let layers = settings(.type2, axis).layers(of: description)
-      return 8 * (layers.last?.b.upperBound ?? 0)
-        + KroneckerStatistics<Double>.bytes(of: layers, in: description, maximumBatch: examples)
-    }.reduce(0, +)
-    return largest + 4 * averages
+    let averages = try MemoryCount.of {
+      let network = try MemoryCount.for(.activations) {
+        try Network<Double>(description, maximumBatch: examples)
+      }
+      return SharedAxis.allCases.map { axis in
+        let statistics = KroneckerStatistics(
+          network, loss: loss, settings: settings(.type2, axis))
+        return (network, statistics, Buffer<Double>(count: statistics.packedCount))
+      }
+    }
+    return largest + 4 * averages[.state]
   }
 
   /// Multiplications that the distances take.

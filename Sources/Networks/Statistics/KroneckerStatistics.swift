@@ -52,36 +52,11 @@ package final class KroneckerStatistics<Element: Scalar> {
         ($0.first, FactorSums($0.shape.a))
       })
     layerOfFirst = Dictionary(uniqueKeysWithValues: layers.map { ($0.first, $0) })
+    network.prepareStatistics()
   }
 
   /// Of a micro-batch's samples.
   package var columns: Int { vectors.columns }
-
-  /// Bytes of one, its network's and packed sums not counted: what layers take turns with, their B,
-  /// and normalisations' gradients by example.
-  ///
-  /// - Parameters:
-  ///   - layers: some of the network's.
-  ///   - keepsSamples: whether it has no sums of layers but normalisations.
-  package static func bytes(
-    of layers: [FactoredLayer], in description: NetworkDescription, maximumBatch: Int,
-    keepsSamples: Bool = false
-  ) -> Int {
-    let kronecker = keepsSamples ? [] : layers.filter { !$0.isNormalization }.map(\.shape)
-    let blocks = layers.filter(\.isNormalization).map(\.shape.a)
-    func square(_ shape: FactorShape) -> Int {
-      shape.form == .dense ? shape.order * shape.order : shape.packedCount
-    }
-    let predictions = maximumBatch * description.positions
-    let elements =
-      kronecker.reduce(0) { $0 + square($1.b) } + blocks.reduce(0) { $0 + square($1) }
-      + maximumBatch
-      * max(
-        blocks.map(\.order).max() ?? 0, description.kroneckerLayers.map(\.copiedCount).max() ?? 0)
-      + predictions * (1 + description.outputCount)
-    return elements * MemoryLayout<Element>.stride
-      + FactorWorkspace<Element>.bytes(for: kronecker, examples: maximumBatch)
-  }
 
   /// Gives the layers' sums other places in `packed`: of each layer with sums A's and B's.
   package func place(_ ranges: [[Range<Int>]]) {

@@ -9,7 +9,7 @@ extension KFAC {
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange<Element>.Move] {
     RangeExchange<Element>.joined(
-      pieces(layers, slices).flatMap { layer, source, range in
+      pieces(of: layers.map(\.parameters), slices).flatMap { layer, source, range in
         placement.workers[layer].map { .init(range, from: source, to: $0) }
       })
   }
@@ -19,7 +19,7 @@ extension KFAC {
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange<Element>.Move] {
     RangeExchange<Element>.joined(
-      pieces(layers, slices).map { layer, target, range in
+      pieces(of: layers.map(\.parameters), slices).map { layer, target, range in
         .init(range, from: placement.worker(ofLayer: layer, serving: target), to: target)
       })
   }
@@ -29,24 +29,12 @@ extension KFAC {
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>], by rank: Int
   ) -> [[Range<Int>]] {
     var computedRanges = [[Range<Int>]](repeating: [], count: layers.count)
-    for (layer, target, range) in pieces(layers, slices)
+    for (layer, target, range) in pieces(of: layers.map(\.parameters), slices)
     where placement.worker(ofLayer: layer, serving: target) == rank {
       let start = layers[layer].parameters.lowerBound
       computedRanges[layer].append(range.lowerBound - start..<range.upperBound - start)
     }
     return computedRanges
-  }
-
-  /// The layers' parameters, cut by who has them.
-  private static func pieces(
-    _ layers: [FactoredLayer], _ slices: [Range<Int>]
-  ) -> [(layer: Int, rank: Int, range: Range<Int>)] {
-    layers.indices.flatMap { layer in
-      slices.indices.compactMap { rank in
-        let range = layers[layer].parameters.clamped(to: slices[rank])
-        return range.isEmpty ? nil : (layer, rank, range)
-      }
-    }
   }
 
   /// Inverses, from whoever made them to the other workers of the layer.
@@ -101,7 +89,7 @@ extension KFAC {
     // Of each layer how many parameters' directions a rank makes.
     var computedRanges = [[Int]](
       repeating: [Int](repeating: 0, count: layers.count), count: ranks)
-    for (layer, target, range) in pieces(layers, slices)
+    for (layer, target, range) in pieces(of: layers.map(\.parameters), slices)
     where configuration.solver(of: layers[layer]) != nil {
       computedRanges[placement.worker(ofLayer: layer, serving: target)][layer] += range.count
     }

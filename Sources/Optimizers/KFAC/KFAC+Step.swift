@@ -109,7 +109,7 @@ extension KFAC {
     clock: PhaseClock
   ) throws -> [Double] {
     guard let model else { preconditionFailure("a step of K-FAC without a model of the loss") }
-    let vectors = slices.map { _ in Buffer<Element>(count: self.slices.last!.upperBound) }
+    let vectors = changes.prefix(slices.count)
     try clock.time(.exchange) {
       for (slice, vector) in zip(slices, vectors) {
         _ = vector[self.slices[rank]].update(fromContentsOf: slice)

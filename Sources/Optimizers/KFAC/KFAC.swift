@@ -53,6 +53,8 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
   /// Of each layer the parameters, from its first on, whose directions this rank makes.
   private let computedRanges: [[Range<Int>]]
   let direction: Buffer<Element>
+  /// The changes of the parameters that the model of the loss is asked for, shape [d] each.
+  let changes: [Buffer<Element>]
   /// v, or of adaptive steps the last change δ₀; [d/p], or none.
   let velocity: Buffer<Element>
   private let measuresDirection: Bool
@@ -128,6 +130,9 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
     whole = Buffer(count: layers.isEmpty ? 0 : partition.cells.parameterCount)
     computedRanges = Self.computedRanges(layers, placement, slices, by: world.rank)
     direction = Buffer(count: gradient.parameters.count)
+    changes = (0..<configuration.formCount).map { _ in
+      Buffer(count: partition.cells.parameterCount)
+    }
     velocity = Buffer(
       count: configuration.momentum > 0 || configuration.isAdaptive
         ? gradient.parameters.count : 0)

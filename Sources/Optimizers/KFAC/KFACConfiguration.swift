@@ -68,42 +68,6 @@ public struct KFACConfiguration: Codable, Equatable, Sendable {
 }
 
 extension KFAC {
-  /// Bytes that the optimizer holds on a rank.
-  public static func bytes(
-    _ configuration: KFACConfiguration, layers: [FactoredLayer], microBatches: Partition,
-    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
-  ) -> Int {
-    let placement = placement(of: layers, configuration, ranks: partition.ranks)
-    var numbers = 0
-    for (index, layer) in layers.enumerated() {
-      let works = placement.workers[index].contains(rank)
-      let factors = configuration.factors(of: layer)
-      let ranges = inverseRanges([layer], configuration)[0]
-      for (factor, shape) in factors.enumerated() {
-        if configuration.keepsAllFactors || placement.owners[index][factor] == rank {
-          numbers += shape.packedCount
-        }
-        if works { numbers += ranges[factor].count }
-      }
-    }
-    var sampled = 0
-    if case .conjugateGradients(let settings) = configuration.solver {
-      sampled = SampledLayers<Element>.bytes(
-        settings, configuration.sampledLayers(layers), microBatches: microBatches,
-        parameters: partition.cells.parameterCount, rank: rank)
-    }
-    let slice = partition.slice(of: rank).count
-    let factored = factored(layers, configuration, placement, rank: rank)
-    let d = partition.cells.parameterCount
-    numbers += (layers.isEmpty ? 0 : d) + 2 * slice + configuration.formCount * d
-    if configuration.momentum > 0 || configuration.isAdaptive { numbers += slice }
-    if configuration.keepsAllFactors { numbers += placement.slices.last!.upperBound }
-    return sampled + KroneckerWorkspace<Element>.bytes(for: factored.map(\.shape))
-      + MemoryLayout<Element>.stride * numbers
-      + ReduceScatter<Element>.bytes(of: microBatches, to: placement.slices, rank: rank)
-      + groups.bytes(partition: partition, rank: rank)
-  }
-
   /// Those that a rank preconditions by factors.
   static func factored(
     _ layers: [FactoredLayer], _ configuration: KFACConfiguration, _ placement: KroneckerPlacement,
@@ -145,13 +109,6 @@ extension KFACConfiguration: LayerStatisticsConfiguration, MemorySavingConfigura
     "K-FAC, \(statistics), \(self), "
       + (isAdaptive
         ? "learning rate and momentum of a quadratic model" : "learning rate \(learningRate)")
-  }
-
-  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
-    KFAC<Element>.bytes(
-      self, layers: context.layers, microBatches: context.microBatches, groups: context.groups,
-      partition: context.partition, rank: rank)
-      + LevenbergMarquardt<Element>.bytes(dampingRule, context, rank: rank)
   }
 
   public func make<Element>(

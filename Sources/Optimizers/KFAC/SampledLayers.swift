@@ -21,6 +21,8 @@ final class SampledLayers<Element: Scalar> {
   private let slices: [Range<Int>]
   private let layers: [FactoredLayer]
   private let sums: [AllReduce<Element>]
+  /// For each layer, what conjugate gradients work with.
+  private let workspaces: [Buffer<Element>]
   private var samples: [[LayerSamples<Element>]] = []
   private var curvatures: [LayerCurvature<Element>] = []
   /// Of each layer, how many products there have been.
@@ -37,23 +39,11 @@ final class SampledLayers<Element: Scalar> {
     self.slices = slices
     productCounts = [Int](repeating: 0, count: layers.count)
     solution = Buffer(count: slices.last!.upperBound)
+    workspaces = layers.map {
+      Buffer(count: ConjugateGradients.Equation<Element>.workspaceCount($0.parameters.count))
+    }
     sums = layers.map {
       AllReduce<Element>(count: $0.parameters.count, of: microBatches, on: world)
-    }
-  }
-
-  /// Bytes that it holds on a rank, without the samples.
-  static func bytes(
-    _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer],
-    microBatches: Partition,
-    parameters: Int, rank: Int
-  ) -> Int {
-    // r, p and its image, half a product, and x.
-    let vectors = settings.operation == .factored ? 4 : 3
-    return layers.reduce(MemoryLayout<Element>.stride * parameters) { sum, layer in
-      let count = layer.parameters.count
-      return sum + MemoryLayout<Element>.stride * vectors * count
-        + AllReduce<Element>.bytes(count: count, of: microBatches, rank: rank)
     }
   }
 
@@ -108,10 +98,10 @@ final class SampledLayers<Element: Scalar> {
     for curvature in curvatures { curvature.damping = damping }
     let outcomes = try clock.time(.solve) {
       try settings.method.solve(
-        layers.map {
+        zip(layers, workspaces).map { layer, workspace in
           .init(
-            count: $0.parameters.count, values + $0.parameters.lowerBound,
-            x: solution.pointer + $0.parameters.lowerBound)
+            count: layer.parameters.count, values + layer.parameters.lowerBound,
+            x: solution.pointer + layer.parameters.lowerBound, workspace: workspace.pointer)
         }
       ) { try multiply($0, on: world, clock: clock) }
     }

@@ -42,24 +42,6 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
   }
 }
 
-extension ShardedMFAC {
-  /// Bytes that the optimizer holds on a rank: the window and what is of size m² or d/p.
-  public static func bytes(
-    _ configuration: MFACConfiguration, groups: ParameterGroups = ParameterGroups(),
-    partition: CellPartition, rank: Int
-  ) -> Int {
-    let m = configuration.window
-    let slice = ParameterSlice(partition, rank: rank, groups: groups)
-    let columns = WindowColumns(of: slice)
-    let slices = 2 + (configuration.momentum > 0 ? 1 : 0)
-    return GradientWindow<Element>.bytes(
-      capacity: m, cells: columns.cells, form: configuration.windowForm)
-      + MemoryLayout<Element>.stride * (slices * slice.count + (columns.areAll ? 0 : columns.count))
-      + slice.bytes
-      + columns.bytes + 8 * (m + 2) * slice.cells.count + DampedFisher<Element>.bytes(capacity: m)
-  }
-}
-
 extension MFACConfiguration: CustomStringConvertible {
   /// For people, without the learning rate.
   public var description: String {
@@ -105,17 +87,9 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
     "M-FAC, \(self), learning rate \(learningRate)"
   }
 
-  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
-    ShardedMFAC<Element>.bytes(
-      self, groups: context.groups, partition: context.partition, rank: rank)
-      + LevenbergMarquardt<Element>.bytes(dampingRule, context, rank: rank)
-  }
-
-  public func bytesWhileColumnsChange<Element>(_ context: OptimizerContext<Element>, rank: Int)
-    -> Int
-  {
+  public func bytesOfNewGram<Element>(_ context: OptimizerContext<Element>) -> Int {
     let levels = context.partition.cells.leaves.trailingZeroBitCount
-    return bytes(context, rank: rank) + 8 * (2 * levels + 2) * window * window
+    return 8 * (2 * levels + 2) * window * window
   }
 
   /// A row of the Gram matrix, and the gradient's norm.

@@ -35,6 +35,7 @@ struct WindowColumns {
     }
     self.cells = cells
     self.parameters = parameters
+    MemoryCount.add(parameters.count, of: Int32.self)
   }
 
   var count: Int { cells.last?.upperBound ?? 0 }
@@ -42,9 +43,6 @@ struct WindowColumns {
   /// Whether every parameter is a column, in this slice and in the other ranks': they exchange sums
   /// over the columns only where it is not so.
   var areAll: Bool { parameters == nil }
-
-  /// Bytes of the map.
-  var bytes: Int { MemoryLayout<Int32>.stride * (parameters?.count ?? 0) }
 
   /// Of each column the one that it was among others of the same slice; −1 where it was none.
   func places(in others: WindowColumns) -> [Int32] {

@@ -244,19 +244,20 @@ extension Muon {
 
     /// Pieces of matrices, from those who have them to the owners.
     var toOwners: [RangeExchange<Element>.Move] {
-      pieces.map { .init($0.range, from: $0.rank, to: $0.owner) }
+      moves { owner, rank in (rank, owner) }
     }
 
     var fromOwners: [RangeExchange<Element>.Move] {
-      pieces.map { .init($0.range, from: $0.owner, to: $0.rank) }
+      moves { owner, rank in (owner, rank) }
     }
 
-    private var pieces: [(range: Range<Int>, rank: Int, owner: Int)] {
-      matrices.flatMap { matrix in
-        slices.indices.compactMap { rank in
-          let range = matrix.range.clamped(to: slices[rank])
-          return range.isEmpty ? nil : (range, rank, matrix.owner)
-        }
+    /// A move for each piece of a matrix that is in one slice.
+    private func moves(
+      _ ranks: (_ owner: Int, _ rank: Int) -> (source: Int, target: Int)
+    ) -> [RangeExchange<Element>.Move] {
+      pieces(of: matrices.map { $0.range }, slices).map { matrix, rank, range in
+        let (source, target) = ranks(matrices[matrix].owner, rank)
+        return .init(range, from: source, to: target)
       }
     }
   }
@@ -282,12 +283,6 @@ struct NewtonSchulz<Element: Scalar> {
     let order = shapes.map { min($0.rows, $0.columns) }.max() ?? 0
     gram = Buffer(count: order * order)
     polynomial = Buffer(count: order * order)
-  }
-
-  static func bytes(for shapes: [(rows: Int, columns: Int)]) -> Int {
-    let order = shapes.map { min($0.rows, $0.columns) }.max() ?? 0
-    return MemoryLayout<Element>.stride
-      * ((shapes.map { $0.rows * $0.columns }.max() ?? 0) + 2 * order * order)
   }
 
   /// Replaces X by the orthogonalised X, times √max(1, rows/columns).
@@ -377,16 +372,6 @@ extension MuonConfiguration: OptimizerConfiguration {
   public func summary(learningRate: Double) -> String {
     "Muon, momentum \(momentum)\(isNesterov ? " with Nesterov's look ahead" : ""), "
       + "learning rate \(learningRate), AdamW at \(learningRate * adamWRateFactor)"
-  }
-
-  public func bytes<Element>(_ context: OptimizerContext<Element>, rank: Int) -> Int {
-    let layout = Muon<Element>.Layout(self, context)
-    let slice = ParameterSlice(
-      context.partition, rank: rank, groups: layout.groups(context.groups))
-    let owned = layout.owned(by: rank)
-    return MemoryLayout<Element>.stride
-      * (3 * slice.count + slice.countOutside + owned.reduce(0) { $0 + $1.count })
-      + NewtonSchulz<Element>.bytes(for: owned.map(\.shape)) + slice.bytes
   }
 
   public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)

@@ -162,9 +162,13 @@ import Training
     // for 4 sums.
     let own = 16 + 4 + 8 + 6 * 8 + 30 * 3
     let rows = max(3 * ((1 << 20) / 24), 4 * ((1 << 20) / 32), 4 * 6)
-    #expect(
-      KroneckerStatistics<Double>.bytes(
-        of: KroneckerSettings().layers(of: description), in: description, maximumBatch: 6)
-        == 8 * (own + 16 + rows + 4))
+    let count = try MemoryCount.of {
+      let network = try MemoryCount.for(.vectors) {
+        try Network<Double>(description, maximumBatch: 6)
+      }
+      return KroneckerStatistics(
+        network, loss: .crossEntropy(), settings: KroneckerSettings())
+    }
+    #expect(count[.state] == 8 * (own + 16 + rows + 4))
   }
 }

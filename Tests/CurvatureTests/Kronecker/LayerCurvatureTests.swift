@@ -203,9 +203,12 @@ import Training
     // One starts warm, and one has nothing to solve.
     together.pointer[5] = 1
     var counts: [Int] = []
+    let workspace = Buffer<Double>(count: 4 * ConjugateGradients.Equation<Double>.workspaceCount(4))
     let outcomes = solver.solve(
       (0..<4).map {
-        .init(count: 4, UnsafePointer(right.pointer + 4 * $0), x: together.pointer + 4 * $0)
+        .init(
+          count: 4, UnsafePointer(right.pointer + 4 * $0), x: together.pointer + 4 * $0,
+          workspace: workspace.pointer + workspace.count / 4 * $0)
       }
     ) { products in
       counts.append(products.count)
