@@ -1,6 +1,6 @@
 import COpenMPI
 
-/// Completes a vector of which each rank makes its own slice: blocks of it leave for the other
+/// Completes a vector of which each rank makes its own slice: chunks of it leave for the other
 /// ranks as soon as they are made.
 public final class AllGather<Element: BitwiseCopyable> {
   private let slices: [Range<Int>]
@@ -33,7 +33,7 @@ public final class AllGather<Element: BitwiseCopyable> {
   }
 
   /// Whether `advance` to `end` would send anything.
-  public func hasBlock(upTo end: Int) -> Bool {
+  public func hasChunk(upTo end: Int) -> Bool {
     outgoing.last.map { $0.range.upperBound <= end } ?? false
   }
 
@@ -86,11 +86,11 @@ public final class AllGather<Element: BitwiseCopyable> {
       slices.last!.upperBound == vector.count,
       "slices up to \(slices.last!.upperBound) of a vector of \(vector.count)")
     for source in 0..<slices.count where source != rank {
-      for block in slices[source].messageChunks {
+      for chunk in slices[source].messageChunks {
         requests.append(
           try world.receive(
             UnsafeMutableRawBufferPointer(
-              UnsafeMutableBufferPointer(rebasing: vector[block])), from: source, tag: tag))
+              UnsafeMutableBufferPointer(rebasing: vector[chunk])), from: source, tag: tag))
       }
     }
   }

@@ -7,7 +7,7 @@ public enum Phase: String, CaseIterable, Sendable {
   case gradient
   /// The loss is summed over the micro-batches; here a rank waits for the slowest gradient.
   case loss
-  /// Micro-batches' gradients are added up, and blocks of them leave, also between the layers of
+  /// Micro-batches' gradients are added up, and chunks of them leave, also between the layers of
   /// others; in the end this rank's slice is completed.
   case reduceScatter = "reduce_scatter"
   /// Sums over a micro-batch of which Kronecker factors are made, and their sums over all of them.

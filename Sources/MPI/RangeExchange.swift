@@ -91,10 +91,10 @@ public final class RangeExchange<Element: BitwiseCopyable> {
         _ = part.update(fromContentsOf: source(move.range))
         continue
       }
-      for block in part.indices.messageChunks {
+      for chunk in part.indices.messageChunks {
         requests.append(
           try world.receive(
-            UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[block])),
+            UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[chunk])),
             from: move.source, tag: tag))
       }
     }

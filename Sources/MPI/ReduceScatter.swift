@@ -6,7 +6,7 @@ import Sharding
 /// and leaves every rank with its slice of the sum: the same bits at any number of ranks.
 ///
 /// A rank computes a run of micro-batches, from left to right, and joins what it can. Of its last
-/// one it says how far it is complete, from the end of the vector to its beginning: the blocks that
+/// one it says how far it is complete, from the end of the vector to its beginning: the chunks that
 /// are leave for their owners meanwhile.
 public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// A vector [d] in this object's memory.
@@ -32,7 +32,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   /// The vector that is being computed is complete from here on.
   private var complete: Int
   private var requests: [MPI_Request?] = []
-  /// Blocks of the last node that have not left yet, the next one last.
+  /// Chunks of the last node that have not left yet, the next one last.
   private var outgoing: [Message] = []
 
   /// - Parameters:
@@ -129,7 +129,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     precondition(
       own.nodes.map { $0.node } == nodes[rank] && outgoing.isEmpty,
       "rank \(rank) has the nodes \(own.nodes.map { $0.node }), not its own, or \(outgoing.count) "
-        + "blocks"
+        + "chunks"
     )
     try world.wait(for: &requests)
     requests = []
@@ -174,10 +174,10 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     var incoming = 0
     for source in 0..<nodes.count where source != rank {
       for _ in nodes[source] {
-        for block in part(incoming).indices.messageChunks.reversed() {
+        for chunk in part(incoming).indices.messageChunks.reversed() {
           requests.append(
             try world.receive(
-              UnsafeMutableRawBufferPointer(Vector(rebasing: part(incoming)[block])),
+              UnsafeMutableRawBufferPointer(Vector(rebasing: part(incoming)[chunk])),
               from: source, tag: tag))
         }
         incoming += 1
@@ -190,7 +190,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     if leaves.isEmpty { outgoing = [] }
   }
 
-  /// To each rank from the last block to the first, and to the right-hand neighbour first, so that
+  /// To each rank from the last chunk to the first, and to the right-hand neighbour first, so that
   /// the ranks do not all send to one at once.
   @specialized(where Element == Float)
   @specialized(where Element == Double)

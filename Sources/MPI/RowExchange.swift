@@ -58,10 +58,10 @@ public final class RowExchange<Element: BitwiseCopyable> {
     var requests: [MPI_Request?] = []
     for source in 0..<rows where source != rank {
       let part = part(of: source)
-      for block in part.indices.messageChunks {
+      for chunk in part.indices.messageChunks {
         requests.append(
           try world.receive(
-            UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[block])),
+            UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(rebasing: part[chunk])),
             from: source, tag: tag))
       }
     }

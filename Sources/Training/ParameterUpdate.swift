@@ -35,7 +35,7 @@ final class ParameterUpdate<Element: Scalar> {
       clock: clock
     ) { updated in
       let end = own.lowerBound + updated.upperBound
-      guard gather.hasBlock(upTo: end) else { return }
+      guard gather.hasChunk(upTo: end) else { return }
       try clock.time(.allGather) { try gather.advance(to: end, of: parameters.all, on: world) }
     }
     if outcome.wasApplied {

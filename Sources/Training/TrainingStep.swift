@@ -173,7 +173,7 @@ package final class TrainingStep<Element: Scalar> {
     return (sums[0], Requests(all))
   }
 
-  /// The gradient of a micro-batch, of which blocks may leave before the whole of it is there;
+  /// The gradient of a micro-batch, of which chunks may leave before the whole of it is there;
   /// returns the sum of its losses.
   private func compute(
     _ gradient: UnsafeMutableBufferPointer<Element>, _ pass: TrainingPass<Element>,
