@@ -17,8 +17,7 @@ package struct JSONLines<Line: Decodable & SendableMetatype> {
   /// - Throws: `InputError` naming the line that is none.
   package func read(_ body: (Line) throws(InputError) -> Void) throws(InputError) {
     let file = try InputFile(path, mayChange: true)
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let decoder = JSONText.decoder
     var (offset, number) = (0, 0)
     var rest: [UInt8] = []
     while offset < file.count {

@@ -1,7 +1,10 @@
 /// A number of a record that is read again: one that is not finite is null there, and NaN when it
 /// is read.
-package struct JSONNumber: Codable {
+package struct JSONNumber: Codable, Equatable {
   package let value: Double
+
+  /// The number, or nil if it is not finite.
+  package var finite: Double? { value.isFinite ? value : nil }
 
   package init(_ value: Double) { self.value = value }
 

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import RunRecords
 import Training
 
 /// The files of a pruned network, in a directory.
@@ -45,18 +46,18 @@ struct OutputFiles {
 
   func makeDirectory() throws { try AtomicFile.makeDirectories(directory) }
 
-  /// Of each of the files that there are.
-  func bytes() -> Report.Bytes {
+  /// The sizes of the files that there are.
+  func bytes() -> PruningReport.Bytes {
     func size(_ path: String) -> Int? {
       var status = stat()
       return stat(path, &status) == 0 ? Int(status.st_size) : nil
     }
-    return Report.Bytes(
+    return PruningReport.Bytes(
       model: size(model) ?? 0, masks: size(masks) ?? 0, sparse: size(sparse))
   }
 
   /// Writes the report; it appears when it is complete.
-  func write(_ report: Report) throws {
+  func write(_ report: PruningReport) throws {
     let text = "\(try JSONText.of(report))\n"
     try AtomicFile.write(to: self.report) { file throws(InputError) in
       try file.write(Array(text.utf8))

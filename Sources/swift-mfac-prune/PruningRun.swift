@@ -119,7 +119,7 @@ struct PruningRun<Element: Scalar> {
     let done = stages?.done ?? 0
     let (criterion, gradientSeconds) =
       done < plan.stages ? try makeCriterion(for: weights, stage: done) : (nil, nil)
-    var report = Report(
+    var report = PruningReport(
       settings, model: model, selection: plan.selection,
       dense: try done == 0 ? quality(of: weights) : stages!.state.dense)
     say(report.heading(ranks: world.size))
@@ -162,12 +162,12 @@ struct PruningRun<Element: Scalar> {
   /// - Returns: nil where the stage to come wants gradients of the one that has been saved.
   private func prune(
     to sparsity: Double, by criterion: PruningCriterion?, _ saliencies: inout [[Double]]?,
-    dense: Report.Quality?, into directory: String
-  ) throws -> Report.Result? {
+    dense: PruningReport.Quality?, into directory: String
+  ) throws -> PruningReport.Result? {
     let slice = mask.slice
     let pruned = Buffer<Element>(count: weights.count)
     _ = pruned.all.update(fromContentsOf: weights.all)
-    var seconds = stages?.state.seconds ?? Report.Seconds()
+    var seconds = stages?.state.seconds ?? PruningReport.Seconds()
     var (criterion, selected) = (criterion, mask)
     var results = stages?.state.stages ?? []
     let tensors = plan.selection.tensors
@@ -187,7 +187,7 @@ struct PruningRun<Element: Scalar> {
       if stage == first { saliencies = outcome.saliencies }
       seconds.add(outcome.seconds)
       results.append(
-        Report.Stage(
+        PruningReport.Stage(
           outcome,
           change: try selected.relativeChange(
             from: before, to: UnsafeBufferPointer(pruned[slice]), partition: partition, on: world)))
@@ -224,11 +224,14 @@ struct PruningRun<Element: Scalar> {
       if world.rank == 0 { for file in [files.model, files.masks, files.sparse] { unlink(file) } }
       throw error
     }
-    return Report.Result(
-      requested: sparsity, tensors: tensors, kept: kept, others: model.others,
-      stages: results,
-      hasNetwork: model.multiplyAddsPerWeight != nil, quality: after, seconds: seconds, files: files
-    )
+    let empty = model.others.filter { $0.type.isFloatingPoint && $0.shape.contains(0) }
+    return PruningReport.Result(
+      requestedSparsity: sparsity,
+      tensors: zip(tensors, kept).map { PruningReport.Tensor($0, kept: $1) }
+        + empty.map(PruningReport.Tensor.init(empty:)),
+      stages: results, hasNetwork: model.multiplyAddsPerWeight != nil, quality: after,
+      seconds: seconds, model: files.model, masks: files.masks, sparse: files.sparse,
+      bytes: files.bytes())
   }
 
   /// The criterion that is asked for, with the gradients that it needs of some weights, and the
@@ -261,9 +264,9 @@ struct PruningRun<Element: Scalar> {
   }
 
   /// None of a model that this package cannot compute.
-  private func quality(of parameters: Buffer<Element>) throws -> Report.Quality? {
+  private func quality(of parameters: Buffer<Element>) throws -> PruningReport.Quality? {
     try model.evaluation(of: parameters, on: world).map {
-      Report.Quality(loss: JSONNumber($0.loss), accuracy: $0.accuracy)
+      PruningReport.Quality(loss: $0.loss, accuracy: $0.accuracy)
     }
   }
 

@@ -22,10 +22,10 @@ struct StageRecord: Codable {
   /// The digests of the files of gradients so far.
   var gradients: [String]
   /// Before pruning.
-  var dense: Report.Quality?
+  var dense: PruningReport.Quality?
   /// All so far.
-  var stages: [Report.Stage] = []
-  var seconds = Report.Seconds()
+  var stages: [PruningReport.Stage] = []
+  var seconds = PruningReport.Seconds()
   /// The digests of this stage's files.
   var files: [String: String] = [:]
 }
@@ -100,9 +100,8 @@ final class StageDirectory {
   /// Saves a stage. Collective.
   func save<Element>(
     _ weights: Buffer<Element>, of model: any TrainedModel<Element>, _ mask: Mask,
-    of tensors: [WeightTensor],
-    slices: [Range<Int>], dense: Report.Quality?, stages: [Report.Stage], seconds: Report.Seconds,
-    on world: Communicator
+    of tensors: [WeightTensor], slices: [Range<Int>], dense: PruningReport.Quality?,
+    stages: [PruningReport.Stage], seconds: PruningReport.Seconds, on world: Communicator
   ) throws {
     state.stage += 1
     state.dense = dense

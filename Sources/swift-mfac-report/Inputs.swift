@@ -127,8 +127,7 @@ enum Benchmark {
 
   /// - Throws: `InputError` naming what is missing there.
   init(of path: String) throws {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let decoder = JSONText.decoder
     let data = try contents(of: path)
     do {
       switch try Form(of: path) {

@@ -1,7 +1,7 @@
 import Formats
 import Foundation
 import Plots
-import Training
+import RunRecords
 
 /// What reports say of accuracy over sparsity, or of loss, or of its predicted change.
 struct PruningCurves {
@@ -11,59 +11,15 @@ struct PruningCurves {
     case prediction
   }
 
-  /// What is read of a report.
-  struct Contents: Decodable {
-    struct Quality: Decodable {
-      let loss: Double?
-      let accuracy: Double?
-    }
-    struct Bytes: Decodable {
-      let model: Int
-      let sparse: Int?
-    }
-    struct Result: Decodable {
-      let sparsity: Double
-      let kept: Int
-      let quality: Quality?
-      let predictedChange: Double?
-      let multiplyAdds: Int?
-      let seconds: [String: Double]
-      let bytes: Bytes
-    }
-    let data: String
-    let network: String
-    let weights: String
-    let method: String
-    let scope: String
-    let pattern: String
-    let settings: [String: String]
-    let prunable: Int
-    let multiplyAdds: Int?
-    let dense: Quality?
-    let results: [Result]
-
-    /// Those that keep some weights: others have no place.
-    var keeping: [Result] { results.filter { $0.sparsity < 1 } }
-
-    var kind: Kind { dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction }
-
-    var title: String {
-      let file = network.split(separator: "/").last.map(String.init) ?? network
-      return "\(file), \(data.split(separator: ":").first ?? "")"
-    }
-  }
-
-  let reports: [(path: String, contents: Contents)]
+  let reports: [(path: String, contents: PruningReport)]
   let kind: Kind
 
   /// - Throws: `InputError` naming the file that is no report, or one of another kind.
   init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
       let data = Data(try InputFile.contents(of: path))
-      let decoder = JSONDecoder()
-      decoder.keyDecodingStrategy = .convertFromSnakeCase
       do {
-        return (path, try decoder.decode(Contents.self, from: data))
+        return (path, try JSONText.decoder.decode(PruningReport.self, from: data))
       } catch {
         throw InputError(
           path, "is no report of pruning", expected: "a report.json of swift-mfac-prune")
@@ -120,11 +76,11 @@ struct PruningCurves {
   private static func place(of sparsity: Double) -> Double { 1 / (1 - sparsity) }
 
   /// In percent, where it is accuracy.
-  private func value(of quality: Contents.Quality?) -> Double? {
-    kind == .accuracy ? quality?.accuracy.map { 100 * $0 } : quality?.loss
+  private func value(of quality: PruningReport.Quality?) -> Double? {
+    kind == .accuracy ? quality?.accuracy.map { 100 * $0 } : quality?.loss.finite
   }
 
-  private func value(of result: Contents.Result) -> Double? {
+  private func value(of result: PruningReport.Result) -> Double? {
     kind == .prediction ? result.predictedChange : value(of: result.quality)
   }
 
@@ -150,5 +106,19 @@ struct PruningCurves {
     return zip(names, reports).map { name, report in
       names.count { $0 == name } > 1 ? "\(name), \(report.path)" : name
     }
+  }
+}
+
+extension PruningReport {
+  /// The results with weights that are kept; others have no place on the axis.
+  fileprivate var keeping: [Result] { results.filter { $0.sparsity < 1 } }
+
+  fileprivate var kind: PruningCurves.Kind {
+    dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction
+  }
+
+  fileprivate var title: String {
+    let file = network.split(separator: "/").last.map(String.init) ?? network
+    return "\(file), \(data.split(separator: ":").first ?? "")"
   }
 }

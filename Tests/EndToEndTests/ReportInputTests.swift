@@ -1,4 +1,5 @@
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -108,29 +109,15 @@ import Testing
           ]))
       try #require(outcome.status == 0, "\(outcome.errors)")
     }
-    struct Pruned: Decodable {
-      struct Quality: Decodable {
-        let loss: Double?
-        let accuracy: Double?
-      }
-      struct Result: Decodable {
-        let sparsity: Double
-        let kept: Int
-        let quality: Quality
-      }
-      let dense: Quality
-      let results: [Result]
-    }
     // A directory and a file.
     let page = try Report(on: [outputs[0], "\(outputs[1])/report.json"], in: directory)
     let table = try page.table("pruning accuracy")
-    let reports = try outputs.map { try Program.record(Pruned.self, in: "\($0)/report.json") }
-    #expect(
-      try table.values("accuracy")
-        == reports.flatMap { [$0.dense.accuracy] + $0.results.map(\.quality.accuracy) })
-    #expect(
-      try table.values("test loss")
-        == reports.flatMap { [$0.dense.loss] + $0.results.map(\.quality.loss) })
+    let reports = try outputs.map(PruningReport.read)
+    let qualities = try reports.flatMap { report in
+      try [#require(report.dense)] + report.results.map { try #require($0.quality) }
+    }
+    #expect(try table.values("accuracy") == qualities.map(\.accuracy))
+    #expect(try table.values("test loss") == qualities.map(\.loss.finite))
     #expect(try table.values("sparsity") == reports.flatMap { [0] + $0.results.map(\.sparsity) })
     let drawing = try #require(try page.drawings("cnn, digits").first)
     // A mark for each result.
