@@ -118,7 +118,7 @@ let package = Package(
       name: "swift-mfac-fisher",
       dependencies: [
         "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning",
+        "Pruning", "RunRecords",
         "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
