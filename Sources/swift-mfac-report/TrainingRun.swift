@@ -15,8 +15,9 @@ struct TrainingRun {
   /// - Throws: `InputError` naming the file, and the line, that is not what such a run writes.
   init(_ path: String) throws {
     self.path = path
-    let configuration = try RunConfiguration(of: "\(path)/config.yaml")
-    settings = configuration.settings
+    let file = "\(path)/\(RunConfiguration.fileName)"
+    let configuration = RunConfiguration(text: try TextFile.read(file))
+    settings = try configuration.settings(in: file)
     metrics = try Metrics(of: "\(path)/metrics.jsonl")
     let environment = "\(path)/environment.jsonl"
     starts =
