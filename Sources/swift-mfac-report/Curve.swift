@@ -54,7 +54,7 @@ struct Curve {
 
   /// - Returns: nil where no run has the quantity.
   func figure(
-    of runs: [TrainingRun], _ families: Families, _ names: [String], columns: Int
+    of runs: [TrainingRun], _ seedGroups: SeedGroups, _ names: [String], columns: Int
   ) -> String? {
     var drawn: [Drawn] = []
     for line in lines {
@@ -63,7 +63,7 @@ struct Curve {
         func add(_ kind: String, _ look: LinePlot.Look, _ points: CurvePoints) {
           drawn.append(
             Drawn(
-              color: families.looks[index], name: names[index], kind: kind, look: look,
+              color: seedGroups.colors[index], name: names[index], kind: kind, look: look,
               points: points.thinned(columns: columns)))
         }
         let width = all.values.count * Self.smoothedShare / 100
@@ -89,7 +89,7 @@ struct Curve {
     ]
     var figure = Figure(
       title: title, note: note(dropped: dropped), plots: plots.map { $0.element(ofPanel: 0) },
-      legend: legend(drawn, plots[0], families, names))
+      legend: legend(drawn, plots[0], seedGroups, names))
     figure.points = json(drawn)
     return figure.html
   }
@@ -122,13 +122,13 @@ struct Curve {
 
   /// Each colour once, by its most visible line.
   private func legend(
-    _ drawn: [Drawn], _ plot: LinePlot, _ families: Families, _ names: [String]
+    _ drawn: [Drawn], _ plot: LinePlot, _ seedGroups: SeedGroups, _ names: [String]
   ) -> [(sample: String, name: String)] {
     var known: Set<Int> = []
     return zip(drawn, plot.series).filter { line, _ in
       line.look != .faint && known.insert(line.color).inserted
     }.sorted { $0.0.color < $1.0.color }.map {
-      ($1.sample, families.name(ofLook: $0.color, of: names))
+      ($1.sample, seedGroups.name(ofColor: $0.color, of: names))
     }
   }
 

@@ -25,7 +25,9 @@ extension Page {
           + "its first, "
           + "last, lowest and highest number.")
     }
-    if families.shareLooks { sentences.append("Runs that differ in their seed alone look alike.") }
+    if seedGroups.shareColors {
+      sentences.append("Runs that differ in their seed alone look alike.")
+    }
     let figures = figures
     return figures.isEmpty ? [] : [HTML.paragraph(sentences.joined(separator: " "))] + figures
   }
@@ -76,7 +78,7 @@ extension Page {
       Curve(
         "Effective rank of the Gram matrix", look: .measured, points: steps(.gramEffectiveRank)),
       Curve("Sparsity", unit: "% of the prunable weights", points: steps(.sparsity, scale: 100)),
-    ].compactMap { $0.figure(of: runs, families, names, columns: columns) }
+    ].compactMap { $0.figure(of: runs, seedGroups, names, columns: columns) }
   }
 }
 

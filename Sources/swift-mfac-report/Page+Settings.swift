@@ -45,7 +45,7 @@ extension Page {
     var commands: [[Cell]] = []
     for (index, run) in runs.enumerated() {
       for start in run.starts {
-        let name = Cell.named(names[index], color: families.looks[index])
+        let name = Cell.named(names[index], color: seedGroups.colors[index])
         let row: [Cell] = [
           name, text(start.started), .count(start.fromStep), .count(start.ranks),
           text(start.hosts.map(Self.list)), text(start.cpu), .count(start.cores),

@@ -6,7 +6,7 @@ import RunRecords
 struct Page {
   let inputs: Inputs
   let names: [String]
-  let families: Families
+  let seedGroups: SeedGroups
   private let givenTitle: String?
   let target: Double?
   let targetLoss: Double?
@@ -17,7 +17,7 @@ struct Page {
   init(_ inputs: Inputs, title: String?, target: Double?, targetLoss: Double?) {
     self.inputs = inputs
     names = distinguishableNames(of: inputs.runs.map(\.path))
-    families = Families(of: inputs.runs)
+    seedGroups = SeedGroups(of: inputs.runs)
     givenTitle = title
     (self.target, self.targetLoss) = (target, targetLoss)
   }
@@ -78,5 +78,23 @@ struct Page {
       </html>
 
       """
+  }
+}
+
+/// Names that tell paths apart: as many of their last components as that takes.
+func distinguishableNames(of paths: [String]) -> [String] {
+  let parts = paths.map { path in
+    URL(filePath: path).standardizedFileURL.path.split(separator: "/").map(String.init)
+  }
+  func name(_ index: Int, _ count: Int) -> String {
+    let name = parts[index].suffix(count).joined(separator: "/")
+    return name.isEmpty ? paths[index] : name
+  }
+  return paths.indices.map { index in
+    let longest = parts[index].count
+    let count = (1...max(longest, 1)).first { count in
+      paths.indices.allSatisfy { $0 == index || name($0, count) != name(index, count) }
+    }
+    return name(index, count ?? longest)
   }
 }

@@ -50,6 +50,52 @@ struct TrainingRun {
   }
 }
 
+/// Seed groups: runs that differ only in their seed. They share a colour and have means.
+struct SeedGroups {
+  /// The indices of each group's runs; both in the order of the runs.
+  private(set) var groups: [[Int]] = []
+  /// The colour of each run: its group's, or its own if there is only one group.
+  private(set) var colors: [Int] = []
+
+  init(of runs: [TrainingRun]) {
+    // These settings do not change how a run goes.
+    let others: Set = ["seed", "run-directory", "progress", "log-view", "resume"]
+    var known: [[String]: Int] = [:]
+    var times: [[String]: Int] = [:]
+    for (index, run) in runs.enumerated() {
+      var settings = run.settings.filter { !others.contains($0.key) }
+        .map { "\($0.key): \($0.value)" }.sorted()
+      // A second run of the same seed belongs to another group.
+      let twin = settings + [run["seed"] ?? ""]
+      settings.append("\(times[twin, default: 0])")
+      times[twin, default: 0] += 1
+      let group = known[settings] ?? groups.count
+      known[settings] = group
+      if group == groups.count { groups.append([]) }
+      groups[group].append(index)
+      colors.append(group)
+    }
+    if groups.count == 1 { colors = Array(runs.indices) }
+  }
+
+  /// Whether some runs share a colour.
+  var shareColors: Bool { Set(colors).count < colors.count }
+
+  /// Whether some group has several seeds.
+  var haveSeveralSeeds: Bool { groups.contains { $0.count > 1 } }
+
+  /// The name of what has a colour: a group, or a run if there is only one group.
+  func name(ofColor color: Int, of names: [String]) -> String {
+    groups.count == 1 ? names[color] : name(ofGroup: color, of: names)
+  }
+
+  /// The name of a group's first run, with the number of seeds.
+  func name(ofGroup group: Int, of names: [String]) -> String {
+    let first = names[groups[group][0]]
+    return groups[group].count == 1 ? first : "\(first) (\(groups[group].count) seeds)"
+  }
+}
+
 extension Environment {
   /// - Throws: `InputError` naming the line that is none.
   static func read(_ path: String) throws -> [Environment] {
