@@ -1,5 +1,5 @@
-/// A number of a record that is read again: one that is not finite is null there, and NaN when it
-/// is read.
+/// A number of a record that is read again. If it is not finite, it is written as null and read as
+/// NaN.
 package struct JSONNumber: Codable, Equatable {
   package let value: Double
 

@@ -13,7 +13,7 @@ struct OutputFiles {
   var masks: String { "\(directory)/masks.safetensors" }
   var sparse: String { "\(directory)/sparse.safetensors" }
   var report: String { "\(directory)/report.json" }
-  /// Where the report's curve may be drawn.
+  /// A file for the report's curve.
   var curve: String { "\(directory)/curve.svg" }
 
   /// Refuses a directory that cannot be made.
@@ -30,8 +30,8 @@ struct OutputFiles {
 
   /// Refuses to replace what is there, and directories that cannot be made.
   ///
-  /// - Parameter isUnfinished: whether a directory holds what a call that goes on has begun to
-  ///   write.
+  /// - Parameter isUnfinished: Whether an earlier call, which this one goes on from, has begun to
+  ///   write to a directory.
   static func checkAreFree(
     in directories: [String], isUnfinished: (OutputFiles) throws -> Bool
   ) throws {

@@ -16,21 +16,21 @@ struct PruningRun<Element: Scalar> {
   private let settings: PruneSettings
   private let world: Communicator
   private let model: any TrainedModel<Element>
-  /// [d], as read, under the mask.
+  /// The weights as read, under the mask, [d].
   private var weights: Buffer<Element> { model.weights }
   private let plan: SelectionPlan
   private var partition: CellPartition { plan.partition }
-  /// Every rank's.
+  /// The slices of all ranks.
   private let slices: [Range<Int>]
-  /// What was removed before.
+  /// The weights that were removed before.
   private let mask: Mask
-  /// Of the masks that the first stage begins with.
+  /// The sparsity of the masks that the first stage begins with.
   private let initialSparsity: Double
-  /// Where the method needs them.
+  /// Nil if the method needs none.
   private let gradients: (any GradientSource<Element>)?
-  /// Says which candidate is the best, where there are several.
+  /// Chooses among candidates; nil if there is only one.
   private let judge: (any HeldOutJudge<Element>)?
-  /// The stages that are done, where they are kept.
+  /// The stages that are done; nil if they are not kept.
   private let stages: StageDirectory?
   private let clock = ContinuousClock()
 
@@ -106,7 +106,7 @@ struct PruningRun<Element: Scalar> {
     try world.allGather(model.weights.all, slices: slices)
   }
 
-  /// Of each sparsity's files.
+  /// The directories of each sparsity's files.
   private static func directories(of settings: PruneSettings) -> [String] {
     settings.selection.sparsities.map {
       settings.selection.sweep == nil
@@ -157,9 +157,9 @@ struct PruningRun<Element: Scalar> {
   }
 
   /// - Parameters:
-  ///   - criterion: of the first stage that is not done; nil where all are.
-  ///   - saliencies: of the weights as they were; nil before the first sparsity.
-  /// - Returns: nil where the stage to come wants gradients of the one that has been saved.
+  ///   - criterion: That of the first stage that is not done; nil if all are.
+  ///   - saliencies: Those of the weights as they were; nil before the first sparsity.
+  /// - Returns: Nil if the next stage needs gradients of the one that has been saved.
   private func prune(
     to sparsity: Double, by criterion: PruningCriterion?, _ saliencies: inout [[Double]]?,
     dense: PruningReport.Quality?, into directory: String
@@ -234,9 +234,8 @@ struct PruningRun<Element: Scalar> {
       bytes: files.bytes())
   }
 
-  /// The criterion that is asked for, with the gradients that it needs of some weights, and the
-  /// seconds that these took; a network's are of other examples in each stage, while there are
-  /// such. Collective.
+  /// Makes the criterion of a stage from gradients at `weights`, if it needs some, and times these.
+  /// A network takes new examples for each stage as long as there are some. Collective.
   private func makeCriterion(
     for weights: Buffer<Element>, stage: Int
   ) throws -> (PruningCriterion, gradientSeconds: Double?) {
@@ -263,7 +262,7 @@ struct PruningRun<Element: Scalar> {
     return (criterion(by: rows), seconds)
   }
 
-  /// None of a model that this package cannot compute.
+  /// Evaluates a network; nil if this package cannot compute it. Collective.
   private func quality(of parameters: Buffer<Element>) throws -> PruningReport.Quality? {
     try model.evaluation(of: parameters, on: world).map {
       PruningReport.Quality(loss: $0.loss, accuracy: $0.accuracy)

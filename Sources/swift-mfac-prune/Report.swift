@@ -73,7 +73,7 @@ extension PruningReport.Seconds {
 }
 
 extension PruningReport {
-  /// What is about to be done, for people.
+  /// Describes the task, for people.
   func heading(ranks: Int) -> String {
     """
     data       \(data)
@@ -85,7 +85,7 @@ extension PruningReport {
     """
   }
 
-  /// The table's names, and its line of the weights as they were.
+  /// The table's head, and its line of the weights before pruning.
   var tableHead: String {
     let quality = dense == nil ? ["predicted"] : ["loss", "accuracy"]
     return Self.row(["sparsity", "kept"] + quality + ["change", "seconds"]) + "\n"
@@ -103,14 +103,14 @@ extension PruningReport {
         ]) + (result.stages.last!.choice ?? "")
   }
 
-  /// Whether accuracy, loss or its predicted change is known of any result: magnitudes of a model
-  /// that cannot be computed here say nothing of its loss.
+  /// Whether any result has an accuracy, a loss or its predicted change: magnitudes say nothing of
+  /// the loss of a model that cannot be computed here.
   var hasCurve: Bool { results.contains { $0.quality != nil || $0.predictedChange != nil } }
 
-  /// The largest bound on the relative error of an update, where some were solved for.
+  /// The largest bound on the relative error of an update; nil if none was solved for.
   var largestError: Double? { results.flatMap(\.stages).compactMap(\.error?.value).max() }
 
-  /// The sparsity of each tensor, what an example takes, and how large the files are.
+  /// Tables of the tensors' sparsities, and of multiply-adds and files' sizes.
   var tables: String {
     let head = results.map { formatNumber($0.sparsity, digits: 4) }
     let tensors = results[0].tensors.enumerated().filter(\.element.isPrunable).map {

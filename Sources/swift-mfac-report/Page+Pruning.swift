@@ -2,7 +2,7 @@ import Plots
 import RunRecords
 
 extension Page {
-  /// Curves of what is left of networks.
+  /// Draws the curves of pruned networks, those of each kind together.
   ///
   /// - Throws: `InputError` naming the report that cannot be used.
   func pruning() throws -> [String] {

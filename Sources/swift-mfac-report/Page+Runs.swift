@@ -50,7 +50,7 @@ extension Page {
 
   private func text(_ value: String?) -> Cell { value.map(Cell.text) ?? .empty }
 
-  /// What a reader should know before comparing.
+  /// Remarks for a reader who compares the runs.
   var notes: String {
     var notes: [String] = []
     if Set(runs.compactMap { $0["dataset"] }).count > 1 {
@@ -105,10 +105,10 @@ extension Page {
   }
 }
 
-/// How phases look in bars: a colour for what computes gradients, one for what ranks exchange, one
-/// for the optimizer and one for the rest, darker to lighter in each.
+/// The colours of phases in bars: gradients, exchanges, the optimizer and the rest have one each,
+/// whose shades tell their phases apart.
 struct PhaseLooks {
-  /// In the program's order of kinds.
+  /// The phases that occur, kind by kind.
   let names: [String]
   private let looks: [String: (color: Int, opacity: Double)]
 

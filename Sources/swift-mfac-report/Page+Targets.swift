@@ -4,11 +4,11 @@ import Plots
 import Training
 
 extension Page {
-  /// What runs are timed to.
+  /// A test accuracy or loss that runs are timed to.
   private struct Target {
     let name: String
     let value: Double
-    /// For people.
+    /// The value, for people.
     let text: String
     let isGiven: Bool
     let isAccuracy: Bool

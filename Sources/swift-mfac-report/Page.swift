@@ -2,7 +2,7 @@ import Foundation
 import Plots
 import RunRecords
 
-/// The page: what of it there are numbers for.
+/// The page; a section without numbers is left out.
 struct Page {
   let inputs: Inputs
   let names: [String]
@@ -12,8 +12,8 @@ struct Page {
   let targetLoss: Double?
 
   /// - Parameters:
-  ///   - target: of the test accuracy, in (0, 1].
-  ///   - targetLoss: of the test loss.
+  ///   - target: The test accuracy that runs are timed to, in (0, 1].
+  ///   - targetLoss: The test loss that runs are timed to.
   init(_ inputs: Inputs, title: String?, target: Double?, targetLoss: Double?) {
     self.inputs = inputs
     names = distinguishableNames(of: inputs.runs.map(\.path))
@@ -24,7 +24,7 @@ struct Page {
 
   var runs: [TrainingRun] { inputs.runs }
 
-  /// What it is about, in a line.
+  /// The numbers of inputs, in a line.
   var content: String {
     func count(_ number: Int, _ one: String, _ several: String) -> String? {
       number == 0 ? nil : "\(number) \(number == 1 ? one : several)"

@@ -3,9 +3,9 @@ import Foundation
 import Plots
 import RunRecords
 
-/// What reports say of accuracy over sparsity, or of loss, or of its predicted change.
+/// The curves of pruning reports: accuracy, loss or its predicted change over sparsity.
 struct PruningCurves {
-  /// What the curves are of: the first that the reports have.
+  /// The quantity that is drawn: the first that the reports have.
   enum Kind: CaseIterable {
     case accuracy, loss
     case prediction
@@ -33,8 +33,8 @@ struct PruningCurves {
     }
   }
 
-  /// Whether no report has a number to draw: magnitudes of a model that cannot be computed here say
-  /// nothing of its loss.
+  /// Whether no report has a number to draw: magnitudes say nothing of the loss of a model that
+  /// cannot be computed here.
   var isEmpty: Bool {
     reports.allSatisfy { $0.contents.keeping.allSatisfy { value(of: $0) == nil } }
   }
@@ -50,7 +50,7 @@ struct PruningCurves {
           }.sorted { $0.x < $1.x }
         ])
     }
-    // As wide as the curves are.
+    // Lines of the networks before pruning are as wide as the curves.
     let places = reports.flatMap { $0.contents.keeping.map { Self.place(of: $0.sparsity) } }
     let dense = reports.compactMap { value(of: $0.contents.dense) }
     for value in Set(dense).sorted(by: >) {
@@ -72,10 +72,10 @@ struct PruningCurves {
       ], series: series)
   }
 
-  /// All weights over those that are kept: where few are left, each step counts more.
+  /// All weights over those that are kept, so that high sparsities stand further apart.
   private static func place(of sparsity: Double) -> Double { 1 / (1 - sparsity) }
 
-  /// In percent, where it is accuracy.
+  /// The accuracy in percent, or the loss.
   private func value(of quality: PruningReport.Quality?) -> Double? {
     kind == .accuracy ? quality?.accuracy.map { 100 * $0 } : quality?.loss.finite
   }
@@ -88,8 +88,8 @@ struct PruningCurves {
     formatNumber(value, digits: digits) + (kind == .accuracy ? " %" : "")
   }
 
-  /// For the legend: the method of each, and what else not all have the same; files where that is
-  /// nothing.
+  /// Names for the legend: the method and the settings that differ, and the file if these are the
+  /// same.
   var names: [String] {
     let all = reports.map(\.contents.settings)
     let differing = Set(all.flatMap(\.keys)).filter { key in

@@ -2,14 +2,14 @@ import Formats
 import Foundation
 import RunRecords
 
-/// A run of `swift-mfac-train`, as its directory tells it.
+/// A run of `swift-mfac-train`, read from its directory.
 struct TrainingRun {
   let path: String
   /// The lines of `config.yaml`, in its order.
   let settings: [(key: String, value: String)]
   let metrics: Metrics
   let starts: [Environment]
-  /// d; none where there is no network yet.
+  /// d; nil if no network has been written yet.
   let parameters: Int?
 
   /// - Throws: `InputError` naming the file, and the line, that is not what such a run writes.
@@ -26,15 +26,15 @@ struct TrainingRun {
     parameters = try Self.parameters(of: "\(path)/model.safetensors")
   }
 
-  /// Whether a directory holds one.
+  /// Whether a directory holds a run.
   static func isOne(_ path: String) -> Bool { access("\(path)/metrics.jsonl", F_OK) == 0 }
 
   subscript(_ key: String) -> String? { settings.first { $0.key == key }?.value }
 
-  /// Of the process that went on last.
+  /// The ranks of the last process.
   var ranks: Int? { starts.last?.ranks }
 
-  /// The numbers of a network's tensors, its running statistics left out.
+  /// Counts a network's numbers without its running statistics.
   private static func parameters(of path: String) throws -> Int? {
     guard access(path, F_OK) == 0 else { return nil }
     let file = try SafetensorsFile(path: path)
@@ -93,16 +93,5 @@ struct SeedGroups {
   func name(ofGroup group: Int, of names: [String]) -> String {
     let first = names[groups[group][0]]
     return groups[group].count == 1 ? first : "\(first) (\(groups[group].count) seeds)"
-  }
-}
-
-extension Environment {
-  /// - Throws: `InputError` naming the line that is none.
-  static func read(_ path: String) throws -> [Environment] {
-    var starts: [Environment] = []
-    let lines = JSONLines<Environment>(
-      of: path, expected: "the environment of a process, such as {\"ranks\":8,…}")
-    try lines.read { starts.append($0) }
-    return starts
   }
 }
