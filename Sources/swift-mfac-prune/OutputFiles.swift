@@ -1,7 +1,6 @@
 import Formats
 import Foundation
 import RunRecords
-import Training
 
 /// The files of a pruned network, in a directory.
 struct OutputFiles {

@@ -8,7 +8,6 @@ import Pruning
 import RunRecords
 import Sharding
 import TrainedModels
-import Training
 
 /// The journey of a pruned network: its weights, what each is worth, the mask, the weights that are
 /// left, how good they are, and the files.

@@ -2,7 +2,6 @@ import Formats
 import Pruning
 import RunRecords
 import TrainedModels
-import Training
 
 extension PruningReport {
   /// Begins a report, without results.

@@ -7,7 +7,6 @@ import ProgramOptions
 import Pruning
 import RunRecords
 import TrainedModels
-import Training
 
 /// The record of a stage of pruning that is done, beside its weights and masks.
 struct StageRecord: Codable {

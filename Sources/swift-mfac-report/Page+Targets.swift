@@ -1,7 +1,5 @@
 import Formats
 import Foundation
-import Plots
-import Training
 
 extension Page {
   /// A test accuracy or loss that runs are timed to.
