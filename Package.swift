@@ -95,14 +95,18 @@ let package = Package(
       ]),
     .target(name: "Plots", dependencies: ["Formats"]),
     // The schema of each file that programs write, for writers, readers and tests.
-    .target(name: "RunRecords", dependencies: ["Formats", "LinearAlgebra", "MPI", "Optimizers"]),
+    .target(
+      name: "RunRecords",
+      dependencies: [
+        "Formats", "LinearAlgebra", "MPI", "Optimizers", .product(name: "Yams", package: "Yams"),
+      ]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
         "Checkpoints", "Datasets", "Formats", "FileRecords", "ProgramOptions",
         "LinearAlgebra", "MPI",
         "Networks",
-        "Optimizers", "Pruning", "TrainedModels", "Training",
+        "Optimizers", "Pruning", "RunRecords", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
       ]),
@@ -119,7 +123,7 @@ let package = Package(
       name: "swift-mfac-fisher",
       dependencies: [
         "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning",
+        "Pruning", "RunRecords",
         "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -139,7 +143,6 @@ let package = Package(
         "Formats", "FileRecords", "MPI", "ProgramOptions", "Plots", "RunRecords",
         "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Yams", package: "Yams"),
       ]),
 
     // Tests of all modules share the launcher of programs, temporary directories and errors.

@@ -27,10 +27,8 @@ package enum SealedJSON {
     guard text == body + tail(of: body, key) else {
       throw InputError(file, "its digest is not that of its text")
     }
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
-      return try decoder.decode(type, from: Data("\(body)\n}".utf8))
+      return try JSONText.decoder.decode(type, from: Data("\(body)\n}".utf8))
     } catch {
       throw InputError(file, "is not the record that is expected: \(error)")
     }

@@ -6,6 +6,13 @@ import Foundation
 /// No other place makes an encoder (`make lint`): a record with such a number can always be
 /// written.
 package enum JSONText {
+  /// Reads what `of` has written.
+  package static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return decoder
+  }
+
   /// No text of a record is this: no file has a name with a zero in it.
   private static let notFinite = "\0not finite"
 

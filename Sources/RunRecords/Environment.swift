@@ -1,14 +1,14 @@
-/// Where a process of a run works, a line of `environment.jsonl`: rank 0's machine, but for the
-/// hosts.
+/// A line of `environment.jsonl`: where a process of a run works. All but the hosts describes rank
+/// 0's machine.
 package struct Environment: Codable {
-  /// ISO 8601.
+  /// The time in ISO 8601.
   package var started: String?
   /// Steps that the run has taken before.
   package var fromStep: Int?
   package var ranks: Int?
-  /// Those of all ranks, each once.
+  /// The hosts of all ranks, each once.
   package var hosts: [String]?
-  /// The model's name; nil where the system does not tell it.
+  /// The name of the CPU's model; nil if the system does not have it.
   package var cpu: String?
   package var cores: Int?
   package var blasCoreType: String?
@@ -16,8 +16,19 @@ package struct Environment: Codable {
   package var openblas: String?
   package var openMpi: String?
   package var swiftMfac: String?
-  /// As a shell would take it.
+  /// The command line as a shell takes it.
   package var commandLine: String?
 
   package init() {}
+
+  /// Reads a run's processes, in their order.
+  ///
+  /// - Throws: `InputError` naming the line that describes none.
+  package static func read(_ path: String) throws -> [Environment] {
+    var starts: [Environment] = []
+    let lines = JSONLines<Environment>(
+      of: path, expected: "the environment of a process, such as {\"ranks\":8,…}")
+    try lines.read { starts.append($0) }
+    return starts
+  }
 }

@@ -1,24 +1,23 @@
 import Formats
 import Foundation
 
-/// A file with a JSON object in each line, which somebody may be adding to.
+/// A file with a JSON object in each line, to which a run may be adding.
 package struct JSONLines<Line: Decodable & SendableMetatype> {
   private let path: String
   private let expected: String
 
-  /// - Parameter expected: what a line is, for messages.
+  /// - Parameter expected: A description of a line, for messages.
   package init(of path: String, expected: String) {
     self.path = path
     self.expected = expected
   }
 
-  /// Reads line by line; one at the end without a newline is half of one, and left out.
+  /// Reads line by line. A last line without a newline is not complete, and left out.
   ///
-  /// - Throws: `InputError` naming the line that is none.
+  /// - Throws: `InputError` naming the line that cannot be read.
   package func read(_ body: (Line) throws(InputError) -> Void) throws(InputError) {
     let file = try InputFile(path, mayChange: true)
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let decoder = JSONText.decoder
     var (offset, number) = (0, 0)
     var rest: [UInt8] = []
     while offset < file.count {
@@ -49,7 +48,7 @@ package struct JSONLines<Line: Decodable & SendableMetatype> {
   }
 }
 
-/// What of a file is not as it should be.
+/// Describes what is wrong with a record.
 package func describe(_ error: DecodingError) -> String {
   switch error {
   case .keyNotFound(let key, let context):

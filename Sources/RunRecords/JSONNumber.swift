@@ -1,7 +1,10 @@
-/// A number of a record that is read again: one that is not finite is null there, and NaN when it
-/// is read.
-package struct JSONNumber: Codable {
+/// A number of a record that is read again. If it is not finite, it is written as null and read as
+/// NaN.
+package struct JSONNumber: Codable, Equatable {
   package let value: Double
+
+  /// The number, or nil if it is not finite.
+  package var finite: Double? { value.isFinite ? value : nil }
 
   package init(_ value: Double) { self.value = value }
 

@@ -1,13 +1,13 @@
-/// A line of `metrics.jsonl`: for a step, for an evaluation, or for weights that go.
+/// A line of `metrics.jsonl`: for a step, for an evaluation, or for a change of the masks.
 ///
-/// What a line is not about is nil. A number that is not finite is null in the file, and nil when
-/// it is read.
+/// The fields of other kinds of lines are nil. A number that is not finite is null in the file, and
+/// nil when it is read.
 package struct MetricsLine: Codable {
   /// Steps taken.
   package var step: Int
   package var epoch: Int?
 
-  // For a step.
+  // Fields of a step
   /// Mean over the batch, at the parameters before the step.
   package var loss: Double?
   package var learningRate: Double?
@@ -15,9 +15,9 @@ package struct MetricsLine: Codable {
   /// ‖u‖ of the direction, and its angle to the gradient in degrees.
   package var directionNorm: Double?
   package var angle: Double?
-  /// λ, where the optimizer has one.
+  /// λ; nil if the optimizer has none.
   package var damping: Double?
-  /// The loss's actual change over the predicted one, where λ follows it.
+  /// The actual change of the loss over the predicted one; nil if λ does not follow it.
   package var reductionRatio: Double?
   /// The most iterations of conjugate gradients of a layer, and the largest ‖r‖/‖b‖ that one was
   /// left with.
@@ -28,29 +28,29 @@ package struct MetricsLine: Codable {
   package var gramMedian: Double?
   package var gramSmallest: Double?
   package var gramEffectiveRank: Double?
-  /// Whether the step was left out, for a gradient that is not finite.
+  /// Whether the step was skipped because its gradient was not finite.
   package var skipped: Bool?
   /// Seconds by phase.
   package var seconds: [String: Double]?
 
-  /// The removed share of the prunable weights, where there are masks.
+  /// The removed share of the prunable weights; nil without masks.
   package var sparsity: Double?
 
-  // For weights that go, after so many steps.
+  // Fields of a change of the masks
   package var kept: Int?
   package var removed: Int?
   package var regrown: Int?
-  /// The change of the loss by the removal, where the method predicts it.
+  /// The predicted change of the loss by the removal; nil if the method predicts none.
   package var predictedChange: Double?
   package var pruningSeconds: Double?
 
-  // For an evaluation.
+  // Fields of an evaluation
   package var testLoss: Double?
-  /// For classes.
+  /// The share of correct classes; nil if the targets are values.
   package var testAccuracy: Double?
-  /// For values, in the data's units.
+  /// The error in the data's units; nil if the targets are classes.
   package var testRmse: Double?
-  /// Without those of spectra, evaluations and checkpoints.
+  /// Seconds without spectra, evaluations and checkpoints.
   package var trainingSeconds: Double?
   package var secondsSinceStart: Double?
   /// True in the last line of a run that came to its end.
@@ -58,7 +58,7 @@ package struct MetricsLine: Codable {
 
   package init(step: Int, epoch: Int) { (self.step, self.epoch) = (step, epoch) }
 
-  /// What event files have of it. A sparsity shows in the step that follows its change.
+  /// The numbers for event files. A sparsity stands in the step that follows its change.
   package var scalars: [(tag: String, value: Double)] {
     guard pruningSeconds == nil else { return [] }
     let numbers: [(String, Double?)] = [

@@ -1,17 +1,17 @@
 import LinearAlgebra
 import Optimizers
 
-/// What is measured or predicted, whatever the number of ranks.
+/// The work that is measured or predicted, at any number of ranks.
 package struct Problem: Codable, Hashable {
   package enum Part: String, Codable, CaseIterable {
     /// A training step, from examples to new parameters.
     case step
-    /// What the optimizer does with the mean gradient.
+    /// The optimizer's work on the mean gradient.
     case optimizer
   }
 
   package enum Scaling: String, Codable, CaseIterable {
-    /// The same work, whatever the number of ranks.
+    /// The same work at any number of ranks.
     case strong
     /// The same work on each rank.
     case weak
@@ -19,7 +19,7 @@ package struct Problem: Codable, Hashable {
 
   package let part: Part
   package let scaling: Scaling
-  /// Of a step.
+  /// The network of a step.
   package var model: String?
   /// d; in weak scaling of the optimizer, d/p.
   package let parameters: Int
@@ -28,20 +28,20 @@ package struct Problem: Codable, Hashable {
   package let window: Int?
   package let windowType: String?
   package let windowDensity: Double?
-  /// Of a step; in weak scaling, those of one rank.
+  /// The examples of a step; in weak scaling, those of one rank.
   package var batchSize: Int?
   package var microBatches: Int?
-  /// Of K-FAC: steps from one batch whose factors are taken to the next, and from one inversion to
-  /// the next; the share of the ranks that work on a layer.
+  /// K-FAC computes factors and inverses every so many steps, and a share of the ranks works on a
+  /// layer; nil for other optimizers.
   package var factorEvery: Int?
   package var inverseEvery: Int?
   package var workerShare: Double?
-  /// Of K-FAC, where it is not by Cholesky factors.
+  /// K-FAC's solver; nil if it uses Cholesky factors.
   package var solver: String?
-  /// What else of the optimizer's options is not as it is by default, by name.
+  /// The optimizer's other options that differ from their defaults, by name.
   package var settings: [String: String]?
 
-  /// The options that other fields are of.
+  /// The options that have fields of their own.
   package static let optimizerOptions = [
     "window", "window-type", "window-density", "factor-every", "inverse-every",
     "kfac-grad-workers", "solver", "cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start",
@@ -60,7 +60,7 @@ package struct Problem: Codable, Hashable {
     self.windowDensity = windowDensity
   }
 
-  /// What of the work grows with the ranks.
+  /// The count at a number of ranks: in weak scaling it grows with them.
   private func grown(_ count: Int, with ranks: Int, in part: Part) -> Int {
     scaling == .weak && self.part == part ? count * ranks : count
   }
@@ -71,7 +71,7 @@ package struct Problem: Codable, Hashable {
     microBatches.map { grown($0, with: ranks, in: .step) }
   }
 
-  /// Of a step that takes `seconds`, as against one that takes `baseSeconds` with `baseRanks`.
+  /// The efficiency of a step against one that takes `baseSeconds` with `baseRanks`.
   package func efficiency(
     seconds: Double, ranks: Int, baseSeconds: Double, baseRanks: Int
   ) -> Double {
@@ -81,7 +81,7 @@ package struct Problem: Codable, Hashable {
     }
   }
 
-  /// For people, whatever the way of scaling.
+  /// The problem for people, without its scaling.
   package var title: String {
     let others = (settings ?? [:]).sorted { $0.key < $1.key }.map { ", \($0.key) \($0.value)" }
     let optimizer = "\(optimizer.rawValue)" + windowTitle + others.joined()
@@ -102,7 +102,7 @@ package struct Problem: Codable, Hashable {
       + (windowDensity == 1 ? "" : ", density \(windowDensity)")
   }
 
-  /// For people, beside the title.
+  /// The scaling for people, beside the title.
   package var scalingTitle: String {
     switch (scaling, part) {
     case (.strong, _): "strong"

@@ -1,4 +1,4 @@
-/// What is known of how problems scale: the contents of a JSON file that runs add to.
+/// A JSON file of how problems scale, to which runs add.
 package struct ScalingCurves: Codable, Equatable {
   package struct Curve: Codable, Equatable {
     package let problem: Problem
@@ -8,7 +8,7 @@ package struct ScalingCurves: Codable, Equatable {
     package fileprivate(set) var link: Link?
   }
 
-  /// What a message costs.
+  /// The cost of a message.
   package struct Link: Codable, Equatable {
     /// α, seconds.
     package let latency: Double
@@ -25,8 +25,7 @@ package struct ScalingCurves: Codable, Equatable {
 
   package init() {}
 
-  /// Adds what was measured with some number of ranks, in the place of what was before; returns it
-  /// with its efficiency.
+  /// Adds what was measured with a number of ranks, or replaces it; returns it with its efficiency.
   package mutating func add(_ result: StepResult, to problem: Problem) -> StepResult {
     let index = index(of: problem)
     var measured = curves[index].measured.filter { $0.ranks != result.ranks } + [result]
@@ -35,7 +34,7 @@ package struct ScalingCurves: Codable, Equatable {
     return curves[index].measured.first { $0.ranks == result.ranks }!
   }
 
-  /// Replaces what was predicted before.
+  /// Replaces the earlier prediction.
   package mutating func set(predicted: [StepResult], of problem: Problem, link: Link) {
     let index = index(of: problem)
     curves[index].predicted = predicted
@@ -50,7 +49,7 @@ package struct ScalingCurves: Codable, Equatable {
     return curves.count - 1
   }
 
-  /// What a curve is called beside the others.
+  /// The name of a curve beside the others.
   package func name(of problem: Problem) -> String {
     let isOne = Set(curves.map(\.problem.title)).count == 1
     return (isOne ? "" : problem.title + ", ") + problem.scalingTitle
@@ -58,12 +57,12 @@ package struct ScalingCurves: Codable, Equatable {
 }
 
 extension StepResult {
-  /// Over what one rank would take for the same work: p·efficiency; nil outside a sweep.
+  /// The speed-up over one rank with the same work, p·efficiency; nil outside a sweep.
   package var speedUp: Double? { efficiency.map { $0 * Double(ranks) } }
 }
 
 extension Problem {
-  /// - Parameter base: what efficiency is as against to.
+  /// - Parameter base: The result that efficiencies are relative to.
   package func withEfficiency(_ results: [StepResult], base: StepResult) -> [StepResult] {
     results.map {
       var result = $0

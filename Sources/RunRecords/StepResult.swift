@@ -1,13 +1,13 @@
 import MPI
 
-/// What one step costs with some number of ranks, measured or predicted.
+/// The cost of a step with a number of ranks, measured or predicted.
 package struct StepResult: Codable, Equatable {
   package struct PhaseCost: Codable, Equatable {
     package let phase: String
-    /// Of the rank that took longest, and of the one that took least.
+    /// Seconds of the slowest rank, and of the fastest.
     package let seconds: Double
     package let fastestSeconds: Double
-    /// Sent by the rank that sent most.
+    /// What the rank sent that sent most.
     package let messages: Int
     package let bytes: Int
 
@@ -23,14 +23,14 @@ package struct StepResult: Codable, Equatable {
   package let ranks: Int
   package let seconds: Double
   package let phases: [PhaseCost]
-  /// Sent by the rank that sent most, in the whole step.
+  /// What the rank sent in the whole step that sent most.
   package let messages: Int
   package let bytes: Int
   /// Examples in a batch; nil for the optimizer alone.
   package let batchSize: Int?
   package let samplesPerSecond: Double?
-  /// Of the work that the smallest number of ranks of a sweep does in the same time, how much each
-  /// rank still does; nil outside a sweep.
+  /// The work of a rank in a time, as a share of that with the sweep's fewest ranks; nil outside a
+  /// sweep.
   package var efficiency: Double?
 
   package init(
@@ -71,6 +71,6 @@ package struct StepReport: Codable {
 extension Phase {
   package static let computingGradients: [Phase] = [.data, .gradient, .factors, .quadratic]
   package static let optimizing: [Phase] = [.gramRow, .solve, .inverse, .direction, .update]
-  /// With what ranks wait there for one another.
+  /// Phases in which ranks wait for one another.
   package static let exchanging: [Phase] = [.loss, .reduceScatter, .sum, .exchange, .allGather]
 }

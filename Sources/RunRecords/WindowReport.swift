@@ -4,12 +4,12 @@ package struct WindowReport: Codable {
   package let parameters: Int
   /// m.
   package let window: Int
-  /// Of its numbers.
+  /// The type of its numbers.
   package let type: String
   package let density: Double
   package let bytes: Int
   package let streamingBytesPerSecond: Double
-  /// Of `stage`, `gram_row`, `direction`, `passes` (both of these) and `factor`.
+  /// Medians by part: `stage`, `gram_row`, `direction`, `passes` (both of these) and `factor`.
   package let seconds: [String: Double]
 
   package init(

@@ -8,8 +8,8 @@ extension RunDirectory {
   struct Remains {
     /// A run's files, in the order in which they are looked for.
     private static let fileNames = [
-      "config.yaml", "metrics.jsonl", "model.safetensors", Masks.fileName, "environment.jsonl",
-      "tensorboard",
+      RunConfiguration.fileName, "metrics.jsonl", "model.safetensors", Masks.fileName,
+      "environment.jsonl", "tensorboard",
     ]
 
     let path: String
@@ -30,7 +30,7 @@ extension RunDirectory {
       self.path = path
       names = Self.fileNames.filter { access("\(path)/\($0)", F_OK) == 0 }
       checkpoints = try CheckpointDirectory(ofRun: path).steps()
-      configuration = (try? TextFile.read("\(path)/config.yaml")) ?? ""
+      configuration = (try? TextFile.read("\(path)/\(RunConfiguration.fileName)")) ?? ""
       // A run that is under way may write on; where it matters, the lock has been taken.
       let log =
         try names.contains("metrics.jsonl")

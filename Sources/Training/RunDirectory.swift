@@ -27,13 +27,13 @@ final class RunDirectory {
   ///
   /// - Parameters:
   ///   - plan: whose directory it is.
-  ///   - heading: the first line of `config.yaml`, before the settings.
-  ///   - environment: of this process, a line of `environment.jsonl`.
+  ///   - environment: That of this process; it becomes a line of `environment.jsonl` and the first
+  ///     line of `config.yaml`.
   ///   - lock: on the directory, where it was there before.
   /// - Throws: `InputError` where the directory holds a run already and is to be new, where
   ///   another run is writing there, or where it cannot be written.
   init(
-    _ plan: TrainingPlan, heading: String, environment: Environment, start: Start, lock: RunLock?
+    _ plan: TrainingPlan, environment: Environment, start: Start, lock: RunLock?
   ) throws {
     path = plan.runDirectory
     let path = path
@@ -51,8 +51,9 @@ final class RunDirectory {
     try Self.removeTemporaries(path)
     metrics = try GrowingFile("\(path)/metrics.jsonl")!
     try metrics.goOn(afterLinesWithin: linesBefore)
-    try AtomicFile.write(to: "\(path)/config.yaml") { file throws(InputError) in
-      try file.write(Array("\(heading)\n\(plan.configuration)".utf8))
+    let configuration = RunConfiguration(environment, settings: plan.configuration)
+    try AtomicFile.write(to: "\(path)/\(RunConfiguration.fileName)") { file throws(InputError) in
+      try file.write(Array(configuration.text.utf8))
     }
     events =
       try plan.tensorboard

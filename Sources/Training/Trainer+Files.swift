@@ -16,8 +16,7 @@ extension Trainer {
     return try world.agree {
       guard world.rank == 0 else { return nil }
       let directory = try RunDirectory(
-        plan, heading: "# OpenBLAS core type \(BLAS.coreType), \(world.size) ranks",
-        environment: environment, start: beginning.start, lock: beginning.lock)
+        plan, environment: environment, start: beginning.start, lock: beginning.lock)
       try CheckpointDirectory(ofRun: plan.runDirectory).removeTemporaries()
       return directory
     }

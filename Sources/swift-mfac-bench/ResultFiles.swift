@@ -60,10 +60,8 @@ struct ResultFiles: ParsableArguments {
       status.st_size > 0
     else { return nil }
     let data = Data(try InputFile.contents(of: json))
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
     do {
-      return try decoder.decode(type, from: data)
+      return try JSONText.decoder.decode(type, from: data)
     } catch {
       throw InputError(
         json, "holds something else than results to add to",

@@ -5,6 +5,7 @@ import LinearAlgebra
 import MPI
 import Networks
 import ProgramOptions
+import RunRecords
 import TrainedModels
 import Training
 
@@ -63,7 +64,7 @@ struct Check: ParsableCommand {
     try network.memory().check(on: world)
     print("\(network.summary)\n")
     fflush(nil)
-    let report = CheckReport(
+    let report = FisherCheckReport(
       of: network, layers: try network.layers(), rows: try network.rowDistances(on: world))
     print(report.text)
     let seconds = (ContinuousClock.now - start) / .milliseconds(1) / 1000

@@ -3,114 +3,166 @@ import Formats
 import Foundation
 import LinearAlgebra
 import Networks
+import RunRecords
 import TrainedModels
-import Training
 
-/// What a check has found, as a table and as JSON.
-struct CheckReport: Encodable {
-  struct Distance: Encodable {
-    /// ‖K − F‖/‖F‖
-    let relative: Double
-    /// ⟨K, F⟩/(‖K‖‖F‖), which does not see a scale.
-    let cosine: Double
-    let isExact: Bool
-    /// As the table has it.
-    let text: String
-
-    init(_ distance: BlockDistance) {
-      (relative, cosine) = (distance.relative, distance.cosine)
-      isExact = distance.relative <= 1e-8
-      text =
-        isExact
-        ? "exact"
-        : distance.relative < BlockDistance.resolution && !distance.isByElements
-          ? "< 1e-7" : CheckReport.text(of: distance.relative)
-    }
-
-    enum CodingKeys: CodingKey { case relative, cosine, isExact }
-  }
-
-  struct Settings: Encodable {
-    let expand: Distance?
-    let reduce: Distance?
-    /// Of a normalisation layer.
-    let diagonal: Distance?
-    let block: Distance?
-
-    init(_ first: Distance, _ second: Distance, isNormalization: Bool) {
-      (expand, reduce) = isNormalization ? (nil, nil) : (first, second)
-      (diagonal, block) = isNormalization ? (first, second) : (nil, nil)
-    }
-
-    /// As the table has them, from left to right.
-    var pair: (Distance, Distance) { (expand ?? diagonal!, reduce ?? block!) }
-  }
-
-  struct Layer: Encodable {
-    let name: String
-    let parameters: Int
-    /// S
-    let positions: Int
-    let isNormalization: Bool
-    /// Nil where expand and reduce are the same.
-    let auto: String?
-    let type2: Settings?
-    let monteCarlo: Settings?
-    let empirical: Settings
-    /// The empirical Fisher matrix's own block from the Gauss–Newton matrix's.
-    let empiricalFromGaussNewton: Distance?
-  }
-
-  let model: String
-  let weights: String?
-  let data: String
-  let parameters: Int
-  let examples: Int
-  let positions: Int
-  let outputs: Int
-  let fisherSamples: Int
-  let seed: UInt64
-  let layers: [Layer]
-  /// Tensors that have no curvature in K-FAC.
-  let outside: [String]
-  /// By type of row, of M-FAC's Fisher matrix from the empirical one in double precision.
-  let mfac: [String: Double]
-
+extension FisherCheckReport {
   init(
     of network: CheckedNetwork, layers: [CurvatureCheck.Layer],
     rows: [(type: RowType, distance: Double)]
   ) {
-    (model, weights, data) = (network.name, network.weights, "\(network.dataset)")
-    parameters = network.description.layout.count
-    (examples, positions) = (network.examples, network.description.positions)
-    outputs = network.description.outputCount
-    (fisherSamples, seed, outside) = (network.samples, network.seed, network.outside)
-    mfac = Dictionary(uniqueKeysWithValues: rows.map { ($0.type.rawValue, $0.distance) })
-    self.layers = layers.map { result in
-      func settings(_ fisher: Curvature.Fisher) -> Settings? {
-        func distance(_ axis: SharedAxis) -> Distance? {
-          result.distances.first { $0.fisher == fisher && $0.axis == axis }
-            .map { Distance($0.distance) }
-        }
-        return distance(.expand).flatMap { expand in
-          distance(.reduce).map {
-            Settings(expand, $0, isNormalization: result.layer.isNormalization)
-          }
-        }
-      }
-      return Layer(
-        name: result.layer.name, parameters: result.layer.parameters.count,
-        positions: result.layer.shape.positions, isNormalization: result.layer.isNormalization,
-        auto: result.automatic?.rawValue, type2: settings(.type2),
-        monteCarlo: settings(.monteCarlo(samples: network.samples)),
-        empirical: settings(.empirical)!,
-        empiricalFromGaussNewton: result.empirical.map(Distance.init))
-    }
+    self.init(
+      model: network.name, weights: network.weights, data: "\(network.dataset)",
+      parameters: network.description.layout.count, examples: network.examples,
+      positions: network.description.positions, outputs: network.description.outputCount,
+      fisherSamples: network.samples, seed: network.seed,
+      layers: layers.map { Layer($0, samples: network.samples) }, outside: network.outside,
+      mfac: Dictionary(
+        uniqueKeysWithValues: rows.map { ($0.type.rawValue, JSONNumber($0.distance)) }))
   }
 
   /// - Throws: `InputError` naming the file.
   func write(to path: String) throws {
     let bytes = Array("\(try JSONText.of(self))\n".utf8)
     try AtomicFile.write(to: path) { file throws(InputError) in try file.write(bytes) }
+  }
+}
+
+extension FisherCheckReport.Layer {
+  init(_ result: CurvatureCheck.Layer, samples: Int) {
+    let isNormalization = result.layer.isNormalization
+    func settings(_ fisher: Curvature.Fisher) -> FisherCheckReport.Settings? {
+      func distance(_ axis: SharedAxis) -> FisherCheckReport.Distance? {
+        result.distances.first { $0.fisher == fisher && $0.axis == axis }
+          .map { FisherCheckReport.Distance($0.distance) }
+      }
+      return distance(.expand).flatMap { expand in
+        distance(.reduce).map {
+          FisherCheckReport.Settings(expand, $0, isNormalization: isNormalization)
+        }
+      }
+    }
+    self.init(
+      name: result.layer.name, parameters: result.layer.parameters.count,
+      positions: result.layer.shape.positions, isNormalization: isNormalization,
+      auto: result.automatic?.rawValue, type2: settings(.type2),
+      monteCarlo: settings(.monteCarlo(samples: samples)), empirical: settings(.empirical)!,
+      empiricalFromGaussNewton: result.empirical.map(FisherCheckReport.Distance.init))
+  }
+}
+
+extension FisherCheckReport.Distance {
+  init(_ distance: BlockDistance) {
+    self.init(
+      relative: distance.relative, cosine: distance.cosine,
+      isUnresolved: distance.relative < BlockDistance.resolution && !distance.isByElements)
+  }
+
+  /// The distance as the table has it.
+  fileprivate var text: String {
+    isExact
+      ? "exact" : isUnresolved ? "< 1e-7" : FisherCheckReport.text(of: relative.value)
+  }
+}
+
+/// The report for people.
+extension FisherCheckReport {
+  /// A number in three digits.
+  fileprivate static func text(of value: Double) -> String {
+    guard value.isFinite else { return formatNumber(value, digits: 0) }
+    return value >= 1e-3 && value < 1000
+      ? String(format: "%.3g", value) : String(format: "%.1e", value)
+  }
+
+  private var hasGaussNewton: Bool { layers.contains { $0.type2 != nil } }
+
+  /// The table, and the remarks on it.
+  var text: String {
+    var head = [["layer", "parameters", "S"], ["", "", ""]]
+    if hasGaussNewton {
+      head[0] += ["type2", "", "mc, \(fisherSamples)", ""]
+      head[1] += ["expand", "reduce", "expand", "reduce"]
+    }
+    head[0] += ["empirical", ""]
+    head[1] += ["expand", "reduce"]
+    if hasGaussNewton {
+      head[0].append("F emp.")
+      head[1].append("")
+    }
+    return ([Self.table(head + layers.map(row))] + remarks).joined(separator: "\n")
+  }
+
+  private func row(_ layer: Layer) -> [String] {
+    var row = [
+      layer.name + (layer.isNormalization && !layer.name.hasSuffix("bias") ? " (norm)" : ""),
+      "\(layer.parameters)",
+      layer.isNormalization ? "" : "\(layer.positions)",
+    ]
+    for case let settings? in [layer.type2, layer.monteCarlo, layer.empirical] {
+      let (first, second) = (
+        settings.expand ?? settings.diagonal!, settings.reduce ?? settings.block!
+      )
+      if layer.isNormalization {
+        row += [first.text + "*", second.text + " "]
+      } else if let auto = layer.auto {
+        row.append(first.text + (auto == "expand" ? "*" : " "))
+        row.append(second.text + (auto == "reduce" ? "*" : " "))
+      } else {
+        row += [first.text + "*", "= "]
+      }
+    }
+    if let distance = layer.empiricalFromGaussNewton { row.append(distance.text) }
+    return row
+  }
+
+  private var remarks: [String] {
+    var remarks: [String] = [""]
+    if hasGaussNewton {
+      remarks += [
+        "type2, mc: B⊗A from the Gauss–Newton block; empirical: from the empirical Fisher block;",
+        "F emp.: the empirical Fisher block, which M-FAC's is, from the Gauss–Newton block.",
+      ]
+    } else {
+      let columns = positions * outputs
+      remarks += [
+        "empirical: B⊗A from the empirical Fisher block. Neither type2 nor mc: an example has "
+          + "\(columns) outputs",
+        "(\(positions) × \(outputs)), and the Gauss–Newton matrix "
+          + (columns > CurvatureCheck.largestColumnCount
+            ? "is made of up to \(CurvatureCheck.largestColumnCount)."
+            : "of this network would take too long."),
+      ]
+    }
+    if positions > 1 {
+      remarks.append(
+        "The empirical Fisher matrix is of whole examples' gradients, summed over their positions.")
+    }
+    remarks.append("* what --kfac-setting auto takes; = the same, with one position S.")
+    if layers.contains(where: \.isNormalization) {
+      remarks.append(
+        "(norm): left with --kfac-normalization diagonal, the default (*), right with block.")
+    }
+    if !outside.isEmpty { remarks.append("Without curvature: \(outside.joined(separator: ", ")).") }
+    let rows = RowType.types(for: Float.self).map {
+      "\($0.rawValue) \(Self.text(of: mfac[$0.rawValue]!.value))"
+    }
+    remarks += [
+      "",
+      "M-FAC's (1/m) GᵀG, of these m = \(examples) examples' gradients in its rows, from the "
+        + "empirical",
+      "Fisher matrix in double precision, all of its d×d: \(rows.joined(separator: ", ")).",
+    ]
+    return remarks
+  }
+
+  /// Columns as wide as they need; the first to the left, the others to the right.
+  private static func table(_ rows: [[String]]) -> String {
+    let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max()! }
+    return rows.map { row in
+      row.indices.map { column in
+        let space = String(repeating: " ", count: widths[column] - row[column].count)
+        return column == 0 ? row[column] + space : space + row[column]
+      }.joined(separator: "  ")
+    }.joined(separator: "\n")
   }
 }

@@ -1,6 +1,6 @@
 import Formats
 import Foundation
-import Training
+import RunRecords
 
 /// The files of a pruned network, in a directory.
 struct OutputFiles {
@@ -12,7 +12,7 @@ struct OutputFiles {
   var masks: String { "\(directory)/masks.safetensors" }
   var sparse: String { "\(directory)/sparse.safetensors" }
   var report: String { "\(directory)/report.json" }
-  /// Where the report's curve may be drawn.
+  /// A file for the report's curve.
   var curve: String { "\(directory)/curve.svg" }
 
   /// Refuses a directory that cannot be made.
@@ -29,8 +29,8 @@ struct OutputFiles {
 
   /// Refuses to replace what is there, and directories that cannot be made.
   ///
-  /// - Parameter isUnfinished: whether a directory holds what a call that goes on has begun to
-  ///   write.
+  /// - Parameter isUnfinished: Whether an earlier call, which this one goes on from, has begun to
+  ///   write to a directory.
   static func checkAreFree(
     in directories: [String], isUnfinished: (OutputFiles) throws -> Bool
   ) throws {
@@ -45,18 +45,18 @@ struct OutputFiles {
 
   func makeDirectory() throws { try AtomicFile.makeDirectories(directory) }
 
-  /// Of each of the files that there are.
-  func bytes() -> Report.Bytes {
+  /// The sizes of the files that there are.
+  func bytes() -> PruningReport.Bytes {
     func size(_ path: String) -> Int? {
       var status = stat()
       return stat(path, &status) == 0 ? Int(status.st_size) : nil
     }
-    return Report.Bytes(
+    return PruningReport.Bytes(
       model: size(model) ?? 0, masks: size(masks) ?? 0, sparse: size(sparse))
   }
 
   /// Writes the report; it appears when it is complete.
-  func write(_ report: Report) throws {
+  func write(_ report: PruningReport) throws {
     let text = "\(try JSONText.of(report))\n"
     try AtomicFile.write(to: self.report) { file throws(InputError) in
       try file.write(Array(text.utf8))

@@ -8,7 +8,6 @@ import Pruning
 import RunRecords
 import Sharding
 import TrainedModels
-import Training
 
 /// The journey of a pruned network: its weights, what each is worth, the mask, the weights that are
 /// left, how good they are, and the files.
@@ -16,21 +15,21 @@ struct PruningRun<Element: Scalar> {
   private let settings: PruneSettings
   private let world: Communicator
   private let model: any TrainedModel<Element>
-  /// [d], as read, under the mask.
+  /// The weights as read, under the mask, [d].
   private var weights: Buffer<Element> { model.weights }
   private let plan: SelectionPlan
   private var partition: CellPartition { plan.partition }
-  /// Every rank's.
+  /// The slices of all ranks.
   private let slices: [Range<Int>]
-  /// What was removed before.
+  /// The weights that were removed before.
   private let mask: Mask
-  /// Of the masks that the first stage begins with.
+  /// The sparsity of the masks that the first stage begins with.
   private let initialSparsity: Double
-  /// Where the method needs them.
+  /// Nil if the method needs none.
   private let gradients: (any GradientSource<Element>)?
-  /// Says which candidate is the best, where there are several.
+  /// Chooses among candidates; nil if there is only one.
   private let judge: (any HeldOutJudge<Element>)?
-  /// The stages that are done, where they are kept.
+  /// The stages that are done; nil if they are not kept.
   private let stages: StageDirectory?
   private let clock = ContinuousClock()
 
@@ -106,7 +105,7 @@ struct PruningRun<Element: Scalar> {
     try world.allGather(model.weights.all, slices: slices)
   }
 
-  /// Of each sparsity's files.
+  /// The directories of each sparsity's files.
   private static func directories(of settings: PruneSettings) -> [String] {
     settings.selection.sparsities.map {
       settings.selection.sweep == nil
@@ -119,7 +118,7 @@ struct PruningRun<Element: Scalar> {
     let done = stages?.done ?? 0
     let (criterion, gradientSeconds) =
       done < plan.stages ? try makeCriterion(for: weights, stage: done) : (nil, nil)
-    var report = Report(
+    var report = PruningReport(
       settings, model: model, selection: plan.selection,
       dense: try done == 0 ? quality(of: weights) : stages!.state.dense)
     say(report.heading(ranks: world.size))
@@ -157,17 +156,17 @@ struct PruningRun<Element: Scalar> {
   }
 
   /// - Parameters:
-  ///   - criterion: of the first stage that is not done; nil where all are.
-  ///   - saliencies: of the weights as they were; nil before the first sparsity.
-  /// - Returns: nil where the stage to come wants gradients of the one that has been saved.
+  ///   - criterion: That of the first stage that is not done; nil if all are.
+  ///   - saliencies: Those of the weights as they were; nil before the first sparsity.
+  /// - Returns: Nil if the next stage needs gradients of the one that has been saved.
   private func prune(
     to sparsity: Double, by criterion: PruningCriterion?, _ saliencies: inout [[Double]]?,
-    dense: Report.Quality?, into directory: String
-  ) throws -> Report.Result? {
+    dense: PruningReport.Quality?, into directory: String
+  ) throws -> PruningReport.Result? {
     let slice = mask.slice
     let pruned = Buffer<Element>(count: weights.count)
     _ = pruned.all.update(fromContentsOf: weights.all)
-    var seconds = stages?.state.seconds ?? Report.Seconds()
+    var seconds = stages?.state.seconds ?? PruningReport.Seconds()
     var (criterion, selected) = (criterion, mask)
     var results = stages?.state.stages ?? []
     let tensors = plan.selection.tensors
@@ -187,7 +186,7 @@ struct PruningRun<Element: Scalar> {
       if stage == first { saliencies = outcome.saliencies }
       seconds.add(outcome.seconds)
       results.append(
-        Report.Stage(
+        PruningReport.Stage(
           outcome,
           change: try selected.relativeChange(
             from: before, to: UnsafeBufferPointer(pruned[slice]), partition: partition, on: world)))
@@ -224,16 +223,18 @@ struct PruningRun<Element: Scalar> {
       if world.rank == 0 { for file in [files.model, files.masks, files.sparse] { unlink(file) } }
       throw error
     }
-    return Report.Result(
-      requested: sparsity, tensors: tensors, kept: kept, others: model.others,
-      stages: results,
-      hasNetwork: model.multiplyAddsPerWeight != nil, quality: after, seconds: seconds, files: files
-    )
+    let empty = model.others.filter { $0.type.isFloatingPoint && $0.shape.contains(0) }
+    return PruningReport.Result(
+      requestedSparsity: sparsity,
+      tensors: zip(tensors, kept).map { PruningReport.Tensor($0, kept: $1) }
+        + empty.map(PruningReport.Tensor.init(empty:)),
+      stages: results, hasNetwork: model.multiplyAddsPerWeight != nil, quality: after,
+      seconds: seconds, model: files.model, masks: files.masks, sparse: files.sparse,
+      bytes: files.bytes())
   }
 
-  /// The criterion that is asked for, with the gradients that it needs of some weights, and the
-  /// seconds that these took; a network's are of other examples in each stage, while there are
-  /// such. Collective.
+  /// Makes the criterion of a stage from gradients at `weights`, if it needs some, and times these.
+  /// A network takes new examples for each stage as long as there are some. Collective.
   private func makeCriterion(
     for weights: Buffer<Element>, stage: Int
   ) throws -> (PruningCriterion, gradientSeconds: Double?) {
@@ -260,10 +261,10 @@ struct PruningRun<Element: Scalar> {
     return (criterion(by: rows), seconds)
   }
 
-  /// None of a model that this package cannot compute.
-  private func quality(of parameters: Buffer<Element>) throws -> Report.Quality? {
+  /// Evaluates a network; nil if this package cannot compute it. Collective.
+  private func quality(of parameters: Buffer<Element>) throws -> PruningReport.Quality? {
     try model.evaluation(of: parameters, on: world).map {
-      Report.Quality(loss: JSONNumber($0.loss), accuracy: $0.accuracy)
+      PruningReport.Quality(loss: $0.loss, accuracy: $0.accuracy)
     }
   }
 

@@ -7,25 +7,24 @@ import ProgramOptions
 import Pruning
 import RunRecords
 import TrainedModels
-import Training
 
-/// What is known of a stage of pruning that is done, beside its weights and masks.
+/// The record of a stage of pruning that is done, beside its weights and masks.
 struct StageRecord: Codable {
   var formatVersion = 1
-  /// From 1.
+  /// Counts from 1.
   var stage: Int
-  /// By flag, as resolved.
+  /// The settings as resolved, by flag.
   var settings: [String: String]
   /// The digests of the weights and masks that the first stage began with.
   var weights: String
   var masks: String?
   /// The digests of the files of gradients so far.
   var gradients: [String]
-  /// Before pruning.
-  var dense: Report.Quality?
-  /// All so far.
-  var stages: [Report.Stage] = []
-  var seconds = Report.Seconds()
+  /// The quality before pruning.
+  var dense: PruningReport.Quality?
+  /// All stages so far.
+  var stages: [PruningReport.Stage] = []
+  var seconds = PruningReport.Seconds()
   /// The digests of this stage's files.
   var files: [String: String] = [:]
 }
@@ -40,20 +39,20 @@ final class StageDirectory {
 
   let path: String
   private let checkpoints: CheckpointDirectory
-  /// Of the newest stage; before the first, of what it begins with.
+  /// The record of the newest stage; before the first, of what it begins with.
   private(set) var state: StageRecord
   private let settings: PruneSettings
-  /// Of a file of gradients that is given.
+  /// The digest of a file of gradients; nil if none is given.
   private let gradients: String?
   private var lock: Int32 = -1
 
-  /// Stages that are done.
+  /// The number of stages that are done.
   var done: Int { state.stage }
 
-  /// Opens the directory, and checks that its newest stage is whole, and one of this pruning.
+  /// Opens the directory, and checks that its newest stage is whole and belongs to this pruning.
   /// Collective.
   ///
-  /// - Throws: on all ranks together, a `InputError` naming the directory or file, and what
+  /// - Throws: on all ranks together, an `InputError` naming the directory or file, and what
   ///   differs.
   init(_ path: String, _ settings: PruneSettings, on world: Communicator) throws {
     self.path = path
@@ -83,12 +82,12 @@ final class StageDirectory {
 
   deinit { if lock >= 0 { close(lock) } }
 
-  /// Where a file of a stage is.
+  /// The path of a file of a stage.
   private func path(_ file: String, stage: Int) -> String {
     "\(checkpoints.path(step: stage))/\(file)"
   }
 
-  /// Where the newest stage is.
+  /// The path of the newest stage.
   var newestPath: String { checkpoints.path(step: done) }
 
   /// The newest stage's weights, or nil before the first.
@@ -100,9 +99,8 @@ final class StageDirectory {
   /// Saves a stage. Collective.
   func save<Element>(
     _ weights: Buffer<Element>, of model: any TrainedModel<Element>, _ mask: Mask,
-    of tensors: [WeightTensor],
-    slices: [Range<Int>], dense: Report.Quality?, stages: [Report.Stage], seconds: Report.Seconds,
-    on world: Communicator
+    of tensors: [WeightTensor], slices: [Range<Int>], dense: PruningReport.Quality?,
+    stages: [PruningReport.Stage], seconds: PruningReport.Seconds, on world: Communicator
   ) throws {
     state.stage += 1
     state.dense = dense
@@ -129,8 +127,8 @@ final class StageDirectory {
     }
   }
 
-  /// Whether a directory holds the newest stage's model without a report: a call that was killed
-  /// while it wrote may have left it so.
+  /// Whether a directory holds the newest stage's model without a report, as a call leaves it that
+  /// was killed while it wrote.
   func hasBegun(_ output: OutputFiles) throws -> Bool {
     guard access(output.model, F_OK) == 0, access(output.report, F_OK) != 0 else { return false }
     return try SHA256.ofFile(output.model) == state.files[Self.model]
@@ -138,7 +136,7 @@ final class StageDirectory {
 
   // MARK: Checks, on rank 0
 
-  /// The settings that all calls must have in common: all but where files are, and which.
+  /// The settings that all calls must have in common: all but those that name files.
   private static func compared(_ settings: PruneSettings) -> [String: String] {
     var compared: [String: String] = [:]
     for option in declaredOptions(in: settings) {
@@ -185,7 +183,7 @@ final class StageDirectory {
         (RenamedOptions.name($0, of: Prune.configuration.commandName!), $1)
       })
     for flag in Set(before.keys).union(state.settings.keys).sorted() {
-      // What a setting that came later was before it came.
+      // Records of earlier versions lack settings that came later; they had these values.
       let before = before[flag] ?? ["precision": "float32"][flag]
       let now = state.settings[flag]
       guard before == now else {

@@ -1,9 +1,9 @@
 import Foundation
 import Plots
 
-/// A figure of a quantity: by steps, and by seconds.
+/// A figure that draws a quantity by steps and by seconds.
 struct Curve {
-  /// One for each run that has the quantity.
+  /// A line for each run that has the quantity.
   struct Line {
     let name: String
     let look: LinePlot.Look
@@ -15,12 +15,12 @@ struct Curve {
   let lines: [Line]
   /// Whether means are drawn over the steps' own numbers.
   let isNoisy: Bool
-  /// None: the one on which the numbers can be told apart.
+  /// The scale of the values; nil chooses the one that separates them best.
   let scale: Axis.Scale?
 
-  /// What means are taken over, in hundredths of a run's steps.
+  /// The width of means, in hundredths of a run's steps.
   static let smoothedShare = 2
-  /// Of more runs than this, steps' own numbers hide one another.
+  /// The most runs whose steps' own numbers are drawn: those of more hide one another.
   static let mostRaw = 8
   static func hidesRaw(runs: Int) -> Bool { runs > mostRaw }
 
@@ -32,7 +32,7 @@ struct Curve {
     (self.isNoisy, self.scale) = (isNoisy, scale)
   }
 
-  /// Of one line a run.
+  /// Draws one line for each run.
   init(
     _ title: String, unit: String = "", look: LinePlot.Look = .line, isNoisy: Bool = false,
     scale: Axis.Scale? = nil, points: @escaping (TrainingRun) -> CurvePoints?
@@ -42,9 +42,9 @@ struct Curve {
       lines: [Line(name: "", look: look, points: points)])
   }
 
-  /// What is drawn, and told as JSON.
+  /// A line as it is drawn, and written as JSON below the plots.
   private struct Drawn {
-    /// Of its run.
+    /// The colour of its run.
     let color: Int
     let name: String
     let kind: String
@@ -54,16 +54,16 @@ struct Curve {
 
   /// - Returns: nil where no run has the quantity.
   func figure(
-    of runs: [TrainingRun], _ families: Families, _ names: [String], columns: Int
+    of runs: [TrainingRun], _ seedGroups: SeedGroups, _ names: [String], columns: Int
   ) -> String? {
     var drawn: [Drawn] = []
     for line in lines {
       for (index, run) in runs.enumerated() {
-        guard let all = line.points(run)?.thoseThatAreTold else { continue }
+        guard let all = line.points(run)?.known else { continue }
         func add(_ kind: String, _ look: LinePlot.Look, _ points: CurvePoints) {
           drawn.append(
             Drawn(
-              color: families.looks[index], name: names[index], kind: kind, look: look,
+              color: seedGroups.colors[index], name: names[index], kind: kind, look: look,
               points: points.thinned(columns: columns)))
         }
         let width = all.values.count * Self.smoothedShare / 100
@@ -89,7 +89,7 @@ struct Curve {
     ]
     var figure = Figure(
       title: title, note: note(dropped: dropped), plots: plots.map { $0.element(ofPanel: 0) },
-      legend: legend(drawn, plots[0], families, names))
+      legend: legend(drawn, plots[0], seedGroups, names))
     figure.points = json(drawn)
     return figure.html
   }
@@ -120,19 +120,19 @@ struct Curve {
     return notes.joined(separator: " ")
   }
 
-  /// Each colour once, by its most visible line.
+  /// Lists each colour once, by its most visible line.
   private func legend(
-    _ drawn: [Drawn], _ plot: LinePlot, _ families: Families, _ names: [String]
+    _ drawn: [Drawn], _ plot: LinePlot, _ seedGroups: SeedGroups, _ names: [String]
   ) -> [(sample: String, name: String)] {
     var known: Set<Int> = []
     return zip(drawn, plot.series).filter { line, _ in
       line.look != .faint && known.insert(line.color).inserted
     }.sorted { $0.0.color < $1.0.color }.map {
-      ($1.sample, families.name(ofLook: $0.color, of: names))
+      ($1.sample, seedGroups.name(ofColor: $0.color, of: names))
     }
   }
 
-  /// Into what times of up to so many seconds are best counted.
+  /// The unit for times of up to `longest` seconds.
   private static func unit(of longest: Double) -> (seconds: Double, name: String) {
     switch longest {
     case ..<1: (1e-3, "ms")
@@ -143,14 +143,14 @@ struct Curve {
     }
   }
 
-  /// The points' numbers; null for those that are not finite.
+  /// The points' numbers as JSON: null stands for those that are not finite.
   private func json(_ drawn: [Drawn]) -> String {
     let lines = drawn.map { line in
       let points = line.points
       func list(_ values: [Double]) -> String {
         "[\(values.map { $0.isFinite ? "\($0)" : "null" }.joined(separator: ","))]"
       }
-      // To the microsecond: a sum's digits after that say nothing.
+      // Digits of a sum below the microsecond say nothing.
       let seconds = points.seconds.map { abs($0) < 1e9 ? ($0 * 1e6).rounded() / 1e6 : $0 }
       return """
         {"run":\(Self.json(line.name)),"kind":\(Self.json(line.kind)),"step":\(list(points.steps)),\
@@ -160,7 +160,7 @@ struct Curve {
     return "{\"figure\":\(Self.json(title)),\"lines\":[\(lines.joined(separator: ",\n"))]}"
   }
 
-  /// A string, also between the tags of a script.
+  /// Escapes a string, so that it may stand between the tags of a script too.
   private static func json(_ text: String) -> String {
     var json = "\""
     for scalar in text.unicodeScalars {

@@ -2,11 +2,11 @@ import Formats
 import Foundation
 import Plots
 
-/// Pieces of a page: whatever comes from files goes through here, escaped.
+/// Pieces of a page. They escape whatever comes from files.
 enum HTML {
   static func escaped(_ text: String) -> String { SVG.escaped(text) }
 
-  /// A section with a heading; nothing where its content is nothing.
+  /// A section with a heading; empty if its content is.
   static func section(_ title: String, _ content: [String]) -> String {
     let content = content.filter { !$0.isEmpty }
     guard !content.isEmpty else { return "" }
@@ -21,7 +21,7 @@ enum HTML {
 
   static func paragraph(_ text: String) -> String { "<p>\(escaped(text))</p>" }
 
-  /// What opens when it is wanted.
+  /// A part of the page that its reader opens.
   static func details(_ summary: String, _ content: String) -> String {
     "<details><summary>\(escaped(summary))</summary>\n\(content)\n</details>"
   }
@@ -37,7 +37,7 @@ enum Cell {
   case code(String)
   case empty
 
-  /// Where there is a number, in so many digits behind the point.
+  /// A number with `digits` digits behind the point; empty for nil.
   static func number(_ value: Double?, digits: Int, unit: String = "", scale: Double = 1) -> Cell {
     guard let value else { return .empty }
     return .number(value, String(format: "%.\(digits)f", value * scale) + unit)
@@ -89,7 +89,7 @@ enum Cell {
     }
   }
 
-  /// In as few digits as give the same number when they are read.
+  /// The fewest digits that give the same number when they are read.
   private static func exact(_ value: Double) -> String {
     value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
   }
@@ -130,7 +130,7 @@ struct Table {
   }
 }
 
-/// Plots side by side where there is room, with one legend below.
+/// Plots with one legend below; they stand side by side if there is room.
 struct Figure {
   let title: String
   var note = ""
@@ -139,7 +139,7 @@ struct Figure {
   /// The points' numbers, as JSON.
   var points = ""
 
-  /// Of the panels of a plot.
+  /// Shows panels of a plot, one beside the other.
   init(_ plot: LinePlot, panels: Range<Int>, title: String, note: String = "") {
     self.title = title
     self.note = note

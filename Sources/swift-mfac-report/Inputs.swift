@@ -2,7 +2,7 @@ import Formats
 import Foundation
 import RunRecords
 
-/// What a report is made of, recognised by what it is.
+/// The runs and files that a report shows; their kind is recognised by their content.
 struct Inputs {
   private(set) var runs: [TrainingRun] = []
   private(set) var prunings: [String] = []
@@ -24,7 +24,7 @@ struct Inputs {
   }
 
   private mutating func add(_ path: String, _ kind: Kind) throws {
-    // Named twice, or by itself and by the directory it is in.
+    // A path may be named twice, or beside its directory.
     let resolved = URL(filePath: path).resolvingSymlinksInPath().path
     guard known.insert(resolved).inserted else { return }
     switch kind {
@@ -56,7 +56,7 @@ struct Inputs {
     return isAny ? .directory(entries) : nil
   }
 
-  /// What something is by itself.
+  /// The kind of a run, a report or a file of results; nil for anything else.
   private static func kind(ofEntry path: String) throws -> Kind? {
     if TrainingRun.isOne(path) { return .run }
     if report(in: path) != nil { return .pruning }
@@ -92,7 +92,7 @@ enum Benchmark {
   case window([WindowReport])
   case networks([NetworkReport])
 
-  /// Whose results a file holds, by the keys that these have.
+  /// The command whose results a file holds; their keys tell.
   enum Form {
     case scaling, step, window, networks, pruning
 
@@ -127,8 +127,7 @@ enum Benchmark {
 
   /// - Throws: `InputError` naming what is missing there.
   init(of path: String) throws {
-    let decoder = JSONDecoder()
-    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    let decoder = JSONText.decoder
     let data = try contents(of: path)
     do {
       switch try Form(of: path) {

@@ -4,9 +4,9 @@ import MPI
 import RunRecords
 import TrainedModels
 
-/// The numbers of `metrics.jsonl`, by columns; NaN where a number is null or there is none.
+/// The numbers of `metrics.jsonl` by columns. NaN stands for one that is null or absent.
 struct Metrics {
-  /// What a step's line may tell.
+  /// A number of a step's line.
   enum Quantity: String, CaseIterable {
     case loss
     case learningRate = "learning_rate"
@@ -23,7 +23,7 @@ struct Metrics {
 
   struct Evaluation {
     let step: Int
-    /// Nil where it was not finite.
+    /// Nil if it was not finite.
     let loss: Double?
     let accuracy: Double?
     let rootMeanSquaredError: Double?
@@ -32,11 +32,11 @@ struct Metrics {
   }
 
   private(set) var steps: [Double] = []
-  /// Of training, at the end of each step.
+  /// Seconds of training at the end of each step.
   private(set) var seconds: [Double] = []
   private(set) var evaluations: [Evaluation] = []
   private(set) var skipped = 0
-  /// Of all steps, by the phases' names.
+  /// Seconds of all steps, by the phases' names.
   private(set) var phaseSeconds: [String: Double] = [:]
   private var columns: [Quantity: [Double]] = [:]
 
@@ -63,7 +63,7 @@ struct Metrics {
     clock.finish(&seconds)
   }
 
-  /// The column of a quantity; nil where no step has it.
+  /// The column of a quantity; nil if no step has it.
   subscript(_ quantity: Quantity) -> [Double]? {
     columns[quantity].map { column in
       column + [Double](repeating: .nan, count: steps.count - column.count)
@@ -111,7 +111,7 @@ private struct StepClock {
     pending = []
   }
 
-  /// For steps after the last evaluation, which follow one another.
+  /// Ends the steps after the last evaluation one after another.
   mutating func finish(_ seconds: inout [Double]) {
     set((seconds.last ?? 0) + pending.reduce(0, +), &seconds)
   }

@@ -2,7 +2,7 @@ import Foundation
 import Plots
 
 extension Page {
-  /// What the runs' lines tell, each quantity by steps and by seconds, on axes that the runs share.
+  /// Draws each quantity of the runs by steps and by seconds, on axes that they share.
   var curves: [String] {
     let longest = runs.map(\.metrics.steps.count).max() ?? 0
     var sentences = [
@@ -25,12 +25,14 @@ extension Page {
           + "its first, "
           + "last, lowest and highest number.")
     }
-    if families.shareLooks { sentences.append("Runs that differ in their seed alone look alike.") }
+    if seedGroups.shareColors {
+      sentences.append("Runs that differ in their seed alone look alike.")
+    }
     let figures = figures
     return figures.isEmpty ? [] : [HTML.paragraph(sentences.joined(separator: " "))] + figures
   }
 
-  /// Into how many a line is cut: fewer where there are many lines.
+  /// The number of parts that a line is cut into: it falls with the number of lines.
   private var columns: Int { min(200, max(50, 2000 / max(runs.count, 1))) }
 
   private var figures: [String] {
@@ -76,11 +78,11 @@ extension Page {
       Curve(
         "Effective rank of the Gram matrix", look: .measured, points: steps(.gramEffectiveRank)),
       Curve("Sparsity", unit: "% of the prunable weights", points: steps(.sparsity, scale: 100)),
-    ].compactMap { $0.figure(of: runs, families, names, columns: columns) }
+    ].compactMap { $0.figure(of: runs, seedGroups, names, columns: columns) }
   }
 }
 
-/// A quantity's numbers, and when they were.
+/// A quantity's numbers with their steps and times.
 struct CurvePoints {
   var steps: [Double]
   var seconds: [Double]
@@ -98,8 +100,8 @@ struct CurvePoints {
       steps: steps, seconds: seconds, values: Plots.smoothed(values, width: width))
   }
 
-  /// Those that have a number, where most have none: what is not told of each step.
-  var thoseThatAreTold: CurvePoints {
+  /// The points with a finite number if most have none, and else all: gaps are drawn then.
+  var known: CurvePoints {
     let kept = values.indices.filter { values[$0].isFinite }
     guard kept.count < values.count / 2 else { return self }
     return CurvePoints(

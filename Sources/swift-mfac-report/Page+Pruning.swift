@@ -2,7 +2,7 @@ import Plots
 import RunRecords
 
 extension Page {
-  /// Curves of what is left of networks.
+  /// Draws the curves of pruned networks, those of each kind together.
   ///
   /// - Throws: `InputError` naming the report that cannot be used.
   func pruning() throws -> [String] {
@@ -21,12 +21,12 @@ extension Page {
     let rows = curves.reports.enumerated().flatMap { color, report -> [[Cell]] in
       let contents = report.contents
       func row(
-        sparsity: Double, kept: Int, _ quality: PruningCurves.Contents.Quality?, change: Double?,
+        sparsity: Double, kept: Int, _ quality: PruningReport.Quality?, change: Double?,
         multiplyAdds: Int?, bytes: Int?, seconds: Double?
       ) -> [Cell] {
         [
           .named(names[color], color: color), .number(sparsity, digits: 4), .count(kept),
-          .number(quality?.loss, digits: 4),
+          .number(quality?.loss.finite, digits: 4),
           .number(quality?.accuracy, digits: 2, unit: " %", scale: 100), .short(change),
           .count(multiplyAdds), .count(bytes), .number(seconds, digits: 2),
         ]
@@ -42,7 +42,7 @@ extension Page {
             sparsity: result.sparsity, kept: result.kept, result.quality,
             change: result.predictedChange, multiplyAdds: result.multiplyAdds,
             bytes: result.bytes.sparse ?? result.bytes.model,
-            seconds: result.seconds.values.reduce(0, +))
+            seconds: result.seconds.total)
         }
     }
     let head = [

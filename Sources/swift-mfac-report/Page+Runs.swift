@@ -1,7 +1,8 @@
 import Formats
 import Foundation
+import MPI
 import Plots
-import Training
+import RunRecords
 
 extension Page {
   /// A line for each run.
@@ -21,7 +22,7 @@ extension Page {
       let metrics = run.metrics
       let (last, all) = (metrics.evaluations.last, metrics.evaluations)
       var row: [Cell] = [
-        .named(names[index], color: families.looks[index]), text(run["model"]),
+        .named(names[index], color: seedGroups.colors[index]), text(run["model"]),
         text(run["optimizer"]),
         .count(run.parameters), .count(run.ranks),
         .number(metrics.steps.last, digits: 0),
@@ -49,7 +50,7 @@ extension Page {
 
   private func text(_ value: String?) -> Cell { value.map(Cell.text) ?? .empty }
 
-  /// What a reader should know before comparing.
+  /// Remarks for a reader who compares the runs.
   var notes: String {
     var notes: [String] = []
     if Set(runs.compactMap { $0["dataset"] }).count > 1 {
@@ -94,12 +95,51 @@ extension Page {
       let (name, phases) = run
       let seconds = Dictionary(uniqueKeysWithValues: phases.map { ($0.name, $0.seconds) })
       return [
-        .named(name, color: families.looks[index]), .seconds(phases.reduce(0) { $0 + $1.seconds }),
-      ]
-        + looks.names.map { Cell.seconds(seconds[$0]) }
+        .named(name, color: seedGroups.colors[index]),
+        .seconds(phases.reduce(0) { $0 + $1.seconds }),
+      ] + looks.names.map { Cell.seconds(seconds[$0]) }
     }
     return [
       figure.html, Table(name: "phases", head: ["run", "step"] + looks.names, rows: rows).html,
     ]
   }
+}
+
+/// The colours of phases in bars: gradients, exchanges, the optimizer and the rest have one each,
+/// whose shades tell their phases apart.
+struct PhaseLooks {
+  /// The phases that occur, kind by kind.
+  let names: [String]
+  private let looks: [String: (color: Int, opacity: Double)]
+
+  init(of names: [String]) {
+    let kinds = [Phase.computingGradients, Phase.exchanging, Phase.optimizing]
+    let colors = [0, 4, 2]
+    let known = kinds.flatMap { $0 }
+    let others = Set(names).subtracting(known.map(\.rawValue))
+    let order = Phase.allCases.map(\.rawValue)
+    let rest = others.sorted {
+      (order.firstIndex(of: $0) ?? order.count, $0) < (order.firstIndex(of: $1) ?? order.count, $1)
+    }
+    var looks: [String: (color: Int, opacity: Double)] = [:]
+    for (kind, color) in zip(kinds.map { $0.map(\.rawValue) } + [rest], colors + [3]) {
+      let used = kind.filter(names.contains)
+      for (index, name) in used.enumerated() {
+        looks[name] = (color, 1 - 0.75 * Double(index) / Double(used.count))
+      }
+    }
+    self.looks = looks
+    self.names = (known.map(\.rawValue) + rest).filter { looks[$0] != nil }
+  }
+
+  func part(_ name: String, _ seconds: Double) -> BarPlot.Part {
+    let look = looks[name]
+    return BarPlot.Part(value: seconds, color: look?.color, opacity: look?.opacity ?? 1)
+  }
+}
+
+/// Shortens a name to `count` characters: it leaves out the middle.
+private func shortened(_ name: String, to count: Int) -> String {
+  guard name.count > count else { return name }
+  return "\(name.prefix(count / 2 - 1))…\(name.suffix(count - count / 2))"
 }

@@ -2,7 +2,7 @@ import Foundation
 import RunRecords
 
 extension Page {
-  /// What differs between the runs, and all of it.
+  /// Tabulates the settings that differ between the runs, and all settings.
   var settings: [String] {
     guard !runs.isEmpty else { return [] }
     var keys: [String] = []
@@ -11,7 +11,7 @@ extension Page {
       for (key, _) in run.settings where known.insert(key).inserted { keys.append(key) }
     }
     let differing = keys.filter { key in
-      // It is what the runs are called by.
+      // The runs are named after it.
       key != "run-directory" && Set(runs.map { $0[key] }).count > 1
     }
     let comparison =
@@ -34,7 +34,7 @@ extension Page {
     ).html
   }
 
-  /// Where the runs' processes ran.
+  /// Tabulates the machines of the runs' processes.
   var environment: [String] {
     let head = [
       "run", "started", "from step", "ranks", "hosts", "CPU", "cores", "BLAS core type",
@@ -45,7 +45,7 @@ extension Page {
     var commands: [[Cell]] = []
     for (index, run) in runs.enumerated() {
       for start in run.starts {
-        let name = Cell.named(names[index], color: families.looks[index])
+        let name = Cell.named(names[index], color: seedGroups.colors[index])
         let row: [Cell] = [
           name, text(start.started), .count(start.fromStep), .count(start.ranks),
           text(start.hosts.map(Self.list)), text(start.cpu), .count(start.cores),
@@ -56,7 +56,7 @@ extension Page {
         if let line = start.commandLine { commands.append([name, .code(line)]) }
       }
     }
-    // Older runs know less.
+    // Older runs have fewer of the columns.
     let used = head.indices.filter { column in
       rows.contains { if case .empty = $0[column] { false } else { true } }
     }
@@ -69,7 +69,7 @@ extension Page {
     ]
   }
 
-  /// Each host once, with how many times it is there.
+  /// Lists each host once, with the number of times that it occurs.
   private static func list(_ hosts: [String]) -> String {
     var counts: [(name: String, count: Int)] = []
     for host in hosts {

@@ -1,14 +1,12 @@
 import Formats
 import Foundation
-import Plots
-import Training
 
 extension Page {
-  /// What runs are timed to.
+  /// A test accuracy or loss that runs are timed to.
   private struct Target {
     let name: String
     let value: Double
-    /// For people.
+    /// The value, for people.
     let text: String
     let isGiven: Bool
     let isAccuracy: Bool
@@ -56,7 +54,7 @@ extension Page {
     let fastest = reached.compactMap { $0?.trainingSeconds }.min()
     let rows = reached.enumerated().map { index, evaluation -> [Cell] in
       [
-        .named(names[index], color: families.looks[index]), .count(evaluation?.step),
+        .named(names[index], color: seedGroups.colors[index]), .count(evaluation?.step),
         .duration(evaluation?.trainingSeconds),
         .number(ratio(evaluation?.trainingSeconds, to: fastest), digits: 2, unit: " ×"),
         target.cell(evaluation.flatMap(target.value)),
@@ -73,24 +71,25 @@ extension Page {
       ).html + means(target, reached)
   }
 
-  /// Of the runs that differ in their seed alone; of steps and seconds where all of them got there.
+  /// Means over each seed group; those of steps and seconds only if all of its runs got there.
   private func means(_ target: Target, _ reached: [Metrics.Evaluation?]) -> String {
-    guard families.isOfSeveral else { return "" }
+    guard seedGroups.haveSeveralSeeds else { return "" }
     func mean(_ values: [Double?]) -> Double? {
       let known = values.compactMap { $0 }
       return known.isEmpty || known.count < values.count
         ? nil : known.reduce(0, +) / Double(known.count)
     }
-    let seconds = families.members.map { family in mean(family.map { reached[$0]?.trainingSeconds })
+    let seconds = seedGroups.groups.map { group in
+      mean(group.map { reached[$0]?.trainingSeconds })
     }
     let fastest = seconds.compactMap { $0 }.min()
-    let rows = families.members.enumerated().map { index, family -> [Cell] in
-      let last = family.map { runs[$0].metrics.evaluations.last.flatMap(target.value) }
+    let rows = seedGroups.groups.enumerated().map { index, group -> [Cell] in
+      let last = group.map { runs[$0].metrics.evaluations.last.flatMap(target.value) }
       return [
-        .named(families.name(index, of: names), color: index),
+        .named(seedGroups.name(ofGroup: index, of: names), color: index),
         target.cell(mean(last)), target.cell(last.compactMap { $0 }.min()),
         target.cell(last.compactMap { $0 }.max()),
-        .number(mean(family.map { reached[$0].map { Double($0.step) } }), digits: 0),
+        .number(mean(group.map { reached[$0].map { Double($0.step) } }), digits: 0),
         .duration(seconds[index]),
         .number(ratio(seconds[index], to: fastest), digits: 2, unit: " ×"),
       ]

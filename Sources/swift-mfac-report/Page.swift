@@ -2,29 +2,29 @@ import Foundation
 import Plots
 import RunRecords
 
-/// The page: what of it there are numbers for.
+/// The page; a section without numbers is left out.
 struct Page {
   let inputs: Inputs
   let names: [String]
-  let families: Families
+  let seedGroups: SeedGroups
   private let givenTitle: String?
   let target: Double?
   let targetLoss: Double?
 
   /// - Parameters:
-  ///   - target: of the test accuracy, in (0, 1].
-  ///   - targetLoss: of the test loss.
+  ///   - target: The test accuracy that runs are timed to, in (0, 1].
+  ///   - targetLoss: The test loss that runs are timed to.
   init(_ inputs: Inputs, title: String?, target: Double?, targetLoss: Double?) {
     self.inputs = inputs
     names = distinguishableNames(of: inputs.runs.map(\.path))
-    families = Families(of: inputs.runs)
+    seedGroups = SeedGroups(of: inputs.runs)
     givenTitle = title
     (self.target, self.targetLoss) = (target, targetLoss)
   }
 
   var runs: [TrainingRun] { inputs.runs }
 
-  /// What it is about, in a line.
+  /// The numbers of inputs, in a line.
   var content: String {
     func count(_ number: Int, _ one: String, _ several: String) -> String? {
       number == 0 ? nil : "\(number) \(number == 1 ? one : several)"
@@ -78,5 +78,23 @@ struct Page {
       </html>
 
       """
+  }
+}
+
+/// Names that tell paths apart: as many of their last components as that takes.
+func distinguishableNames(of paths: [String]) -> [String] {
+  let parts = paths.map { path in
+    URL(filePath: path).standardizedFileURL.path.split(separator: "/").map(String.init)
+  }
+  func name(_ index: Int, _ count: Int) -> String {
+    let name = parts[index].suffix(count).joined(separator: "/")
+    return name.isEmpty ? paths[index] : name
+  }
+  return paths.indices.map { index in
+    let longest = parts[index].count
+    let count = (1...max(longest, 1)).first { count in
+      paths.indices.allSatisfy { $0 == index || name($0, count) != name(index, count) }
+    }
+    return name(index, count ?? longest)
   }
 }

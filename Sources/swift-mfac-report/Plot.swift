@@ -37,7 +37,7 @@ struct Plot: ParsableCommand {
   }
 
   private func svg() throws -> String {
-    // What is no JSON is refused as no report of pruning.
+    // A file that is not JSON is refused as no report of pruning.
     if reports.count == 1, let form = try? Benchmark.Form(of: reports[0]), form != .pruning {
       return try Benchmark(of: reports[0]).svg
     }

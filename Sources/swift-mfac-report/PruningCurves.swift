@@ -1,69 +1,25 @@
 import Formats
 import Foundation
 import Plots
-import Training
+import RunRecords
 
-/// What reports say of accuracy over sparsity, or of loss, or of its predicted change.
+/// The curves of pruning reports: accuracy, loss or its predicted change over sparsity.
 struct PruningCurves {
-  /// What the curves are of: the first that the reports have.
+  /// The quantity that is drawn: the first that the reports have.
   enum Kind: CaseIterable {
     case accuracy, loss
     case prediction
   }
 
-  /// What is read of a report.
-  struct Contents: Decodable {
-    struct Quality: Decodable {
-      let loss: Double?
-      let accuracy: Double?
-    }
-    struct Bytes: Decodable {
-      let model: Int
-      let sparse: Int?
-    }
-    struct Result: Decodable {
-      let sparsity: Double
-      let kept: Int
-      let quality: Quality?
-      let predictedChange: Double?
-      let multiplyAdds: Int?
-      let seconds: [String: Double]
-      let bytes: Bytes
-    }
-    let data: String
-    let network: String
-    let weights: String
-    let method: String
-    let scope: String
-    let pattern: String
-    let settings: [String: String]
-    let prunable: Int
-    let multiplyAdds: Int?
-    let dense: Quality?
-    let results: [Result]
-
-    /// Those that keep some weights: others have no place.
-    var keeping: [Result] { results.filter { $0.sparsity < 1 } }
-
-    var kind: Kind { dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction }
-
-    var title: String {
-      let file = network.split(separator: "/").last.map(String.init) ?? network
-      return "\(file), \(data.split(separator: ":").first ?? "")"
-    }
-  }
-
-  let reports: [(path: String, contents: Contents)]
+  let reports: [(path: String, contents: PruningReport)]
   let kind: Kind
 
   /// - Throws: `InputError` naming the file that is no report, or one of another kind.
   init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
       let data = Data(try InputFile.contents(of: path))
-      let decoder = JSONDecoder()
-      decoder.keyDecodingStrategy = .convertFromSnakeCase
       do {
-        return (path, try decoder.decode(Contents.self, from: data))
+        return (path, try JSONText.decoder.decode(PruningReport.self, from: data))
       } catch {
         throw InputError(
           path, "is no report of pruning", expected: "a report.json of swift-mfac-prune")
@@ -77,8 +33,8 @@ struct PruningCurves {
     }
   }
 
-  /// Whether no report has a number to draw: magnitudes of a model that cannot be computed here say
-  /// nothing of its loss.
+  /// Whether no report has a number to draw: magnitudes say nothing of the loss of a model that
+  /// cannot be computed here.
   var isEmpty: Bool {
     reports.allSatisfy { $0.contents.keeping.allSatisfy { value(of: $0) == nil } }
   }
@@ -94,7 +50,7 @@ struct PruningCurves {
           }.sorted { $0.x < $1.x }
         ])
     }
-    // As wide as the curves are.
+    // Lines of the networks before pruning are as wide as the curves.
     let places = reports.flatMap { $0.contents.keeping.map { Self.place(of: $0.sparsity) } }
     let dense = reports.compactMap { value(of: $0.contents.dense) }
     for value in Set(dense).sorted(by: >) {
@@ -116,15 +72,15 @@ struct PruningCurves {
       ], series: series)
   }
 
-  /// All weights over those that are kept: where few are left, each step counts more.
+  /// All weights over those that are kept, so that high sparsities stand further apart.
   private static func place(of sparsity: Double) -> Double { 1 / (1 - sparsity) }
 
-  /// In percent, where it is accuracy.
-  private func value(of quality: Contents.Quality?) -> Double? {
-    kind == .accuracy ? quality?.accuracy.map { 100 * $0 } : quality?.loss
+  /// The accuracy in percent, or the loss.
+  private func value(of quality: PruningReport.Quality?) -> Double? {
+    kind == .accuracy ? quality?.accuracy.map { 100 * $0 } : quality?.loss.finite
   }
 
-  private func value(of result: Contents.Result) -> Double? {
+  private func value(of result: PruningReport.Result) -> Double? {
     kind == .prediction ? result.predictedChange : value(of: result.quality)
   }
 
@@ -132,8 +88,8 @@ struct PruningCurves {
     formatNumber(value, digits: digits) + (kind == .accuracy ? " %" : "")
   }
 
-  /// For the legend: the method of each, and what else not all have the same; files where that is
-  /// nothing.
+  /// Names for the legend: the method and the settings that differ, and the file if these are the
+  /// same.
   var names: [String] {
     let all = reports.map(\.contents.settings)
     let differing = Set(all.flatMap(\.keys)).filter { key in
@@ -150,5 +106,19 @@ struct PruningCurves {
     return zip(names, reports).map { name, report in
       names.count { $0 == name } > 1 ? "\(name), \(report.path)" : name
     }
+  }
+}
+
+extension PruningReport {
+  /// The results with weights that are kept; others have no place on the axis.
+  fileprivate var keeping: [Result] { results.filter { $0.sparsity < 1 } }
+
+  fileprivate var kind: PruningCurves.Kind {
+    dense.map { $0.accuracy == nil ? .loss : .accuracy } ?? .prediction
+  }
+
+  fileprivate var title: String {
+    let file = network.split(separator: "/").last.map(String.init) ?? network
+    return "\(file), \(data.split(separator: ":").first ?? "")"
   }
 }

@@ -2,21 +2,22 @@ import Formats
 import Foundation
 import RunRecords
 
-/// A run of `swift-mfac-train`, as its directory tells it.
+/// A run of `swift-mfac-train`, read from its directory.
 struct TrainingRun {
   let path: String
   /// The lines of `config.yaml`, in its order.
   let settings: [(key: String, value: String)]
   let metrics: Metrics
   let starts: [Environment]
-  /// d; none where there is no network yet.
+  /// d; nil if no network has been written yet.
   let parameters: Int?
 
   /// - Throws: `InputError` naming the file, and the line, that is not what such a run writes.
   init(_ path: String) throws {
     self.path = path
-    let configuration = try RunConfiguration(of: "\(path)/config.yaml")
-    settings = configuration.settings
+    let file = "\(path)/\(RunConfiguration.fileName)"
+    let configuration = RunConfiguration(text: try TextFile.read(file))
+    settings = try configuration.settings(in: file)
     metrics = try Metrics(of: "\(path)/metrics.jsonl")
     let environment = "\(path)/environment.jsonl"
     starts =
@@ -25,15 +26,15 @@ struct TrainingRun {
     parameters = try Self.parameters(of: "\(path)/model.safetensors")
   }
 
-  /// Whether a directory holds one.
+  /// Whether a directory holds a run.
   static func isOne(_ path: String) -> Bool { access("\(path)/metrics.jsonl", F_OK) == 0 }
 
   subscript(_ key: String) -> String? { settings.first { $0.key == key }?.value }
 
-  /// Of the process that went on last.
+  /// The ranks of the last process.
   var ranks: Int? { starts.last?.ranks }
 
-  /// The numbers of a network's tensors, its running statistics left out.
+  /// Counts a network's numbers without its running statistics.
   private static func parameters(of path: String) throws -> Int? {
     guard access(path, F_OK) == 0 else { return nil }
     let file = try SafetensorsFile(path: path)
@@ -49,13 +50,48 @@ struct TrainingRun {
   }
 }
 
-extension Environment {
-  /// - Throws: `InputError` naming the line that is none.
-  static func read(_ path: String) throws -> [Environment] {
-    var starts: [Environment] = []
-    let lines = JSONLines<Environment>(
-      of: path, expected: "the environment of a process, such as {\"ranks\":8,…}")
-    try lines.read { starts.append($0) }
-    return starts
+/// Seed groups: runs that differ only in their seed. They share a colour and have means.
+struct SeedGroups {
+  /// The indices of each group's runs; both in the order of the runs.
+  private(set) var groups: [[Int]] = []
+  /// The colour of each run: its group's, or its own if there is only one group.
+  private(set) var colors: [Int] = []
+
+  init(of runs: [TrainingRun]) {
+    // These settings do not change how a run goes.
+    let others: Set = ["seed", "run-directory", "progress", "log-view", "resume"]
+    var known: [[String]: Int] = [:]
+    var times: [[String]: Int] = [:]
+    for (index, run) in runs.enumerated() {
+      var settings = run.settings.filter { !others.contains($0.key) }
+        .map { "\($0.key): \($0.value)" }.sorted()
+      // A second run of the same seed belongs to another group.
+      let twin = settings + [run["seed"] ?? ""]
+      settings.append("\(times[twin, default: 0])")
+      times[twin, default: 0] += 1
+      let group = known[settings] ?? groups.count
+      known[settings] = group
+      if group == groups.count { groups.append([]) }
+      groups[group].append(index)
+      colors.append(group)
+    }
+    if groups.count == 1 { colors = Array(runs.indices) }
+  }
+
+  /// Whether some runs share a colour.
+  var shareColors: Bool { Set(colors).count < colors.count }
+
+  /// Whether some group has several seeds.
+  var haveSeveralSeeds: Bool { groups.contains { $0.count > 1 } }
+
+  /// The name of what has a colour: a group, or a run if there is only one group.
+  func name(ofColor color: Int, of names: [String]) -> String {
+    groups.count == 1 ? names[color] : name(ofGroup: color, of: names)
+  }
+
+  /// The name of a group's first run, with the number of seeds.
+  func name(ofGroup group: Int, of names: [String]) -> String {
+    let first = names[groups[group][0]]
+    return groups[group].count == 1 ? first : "\(first) (\(groups[group].count) seeds)"
   }
 }

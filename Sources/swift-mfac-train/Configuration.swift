@@ -2,6 +2,7 @@ import ArgumentParser
 import Formats
 import Networks
 import ProgramOptions
+import RunRecords
 import Training
 import Yams
 
@@ -14,13 +15,13 @@ struct Configuration {
   private(set) var arguments: [(key: String, argument: String)] = []
   /// What stands under `groups`.
   private(set) var rules: [ParameterRule] = []
-  /// Whether it is the `config.yaml` of a run, as its first line tells.
+  /// Whether the file is the `config.yaml` of a run.
   let isOfRun: Bool
 
   /// - Throws: `ValidationError` naming the file and, where there is one, the key and its line.
   init(of path: String) throws {
     let text = try checked { try TextFile.read(path) }
-    isOfRun = text.hasPrefix(Self.firstWords)
+    isOfRun = RunConfiguration(text: text).isOfRun
     let root: Node?
     do {
       root = try Yams.compose(yaml: text)
@@ -87,9 +88,6 @@ struct Configuration {
   }
 
   private static let program = Train.configuration.commandName!
-
-  /// How a run's file begins.
-  private static let firstWords = "# OpenBLAS core type "
 
   /// The settings in YAML, in the order of the help; those without a value are left out.
   static func text(of settings: Settings) throws -> String {

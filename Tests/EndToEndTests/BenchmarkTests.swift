@@ -1,5 +1,6 @@
 import Foundation
 import Optimizers
+import RunRecords
 import Support
 import Testing
 
@@ -11,40 +12,6 @@ import Testing
 @Suite(.serialized) struct BenchmarkTests {
   private func run(ranks: Int? = nil, _ arguments: [String]) throws -> Program.Outcome {
     try Program.run(Program.process(ranks: ranks, program: Program.bench, arguments))
-  }
-
-  private struct Result: Decodable, Equatable {
-    struct PhaseCost: Decodable, Equatable {
-      let phase: String
-      let seconds: Double
-      let fastestSeconds: Double
-      let messages: Int
-      let bytes: Int
-    }
-    let ranks: Int
-    let seconds: Double
-    let phases: [PhaseCost]
-    let messages: Int
-    let bytes: Int
-    let efficiency: Double?
-    let samplesPerSecond: Double?
-
-    /// What it sends, phase by phase.
-    var traffic: [String: [Int]] {
-      Dictionary(uniqueKeysWithValues: phases.map { ($0.phase, [$0.messages, $0.bytes]) })
-    }
-  }
-
-  private struct Step: Decodable { let result: Result }
-
-  private struct Curves: Decodable {
-    struct Curve: Decodable {
-      struct Problem: Decodable { let settings: [String: String]? }
-      let problem: Problem
-      let measured: [Result]
-      let predicted: [Result]
-    }
-    let curves: [Curve]
   }
 
   /// Whether `swift-mfac-report plot` draws what a file holds.
@@ -107,13 +74,13 @@ import Testing
         + model)
     try #require(predicted.status == 0, "\(predicted.errors)")
     #expect(try isDrawn(file, in: directory))
-    let curve = try Program.record(Curves.self, in: file).curves[0]
+    let curve = try Program.record(ScalingCurves.self, in: file).curves[0]
     #expect(curve.predicted.map(\.ranks) == [1, 2, 3, 4, 8])
     for prediction in curve.predicted {
       let json = directory.path("step-\(prediction.ranks).json")
       let outcome = try run(ranks: prediction.ranks, ["step", "--json", json] + model)
       try #require(outcome.status == 0, "\(prediction.ranks) ranks: \(outcome.errors)")
-      let counted = try Program.record(Step.self, in: json).result
+      let counted = try Program.record(StepReport.self, in: json).result
       #expect(counted.traffic == prediction.traffic, "\(prediction.ranks) ranks")
       #expect(counted.messages == prediction.messages && counted.bytes == prediction.bytes)
       #expect((counted.bytes > 0) == (prediction.ranks > 1))
@@ -142,7 +109,7 @@ import Testing
         #expect(outcome.output.hasSuffix(plot), "\(outcome.output)")
       }
     }
-    let curves = try Program.record(Curves.self, in: file).curves
+    let curves = try Program.record(ScalingCurves.self, in: file).curves
     #expect(curves.count == 2)
     for (curve, work) in zip(curves, [2.0, 1]) {
       #expect(curve.predicted.map(\.ranks) == (0...12).map { 1 << $0 })
@@ -169,7 +136,7 @@ import Testing
       #expect(outcome.output.contains(", precondition-every 2") == more.contains("2"))
     }
     #expect(
-      try Program.record(Curves.self, in: file).curves.map(\.problem.settings) == [
+      try Program.record(ScalingCurves.self, in: file).curves.map(\.problem.settings) == [
         nil, ["precondition-every": "2"], nil,
       ])
     let other = try run(["step", "--model", "mlp", "--muon-iterations", "3"])
@@ -290,5 +257,12 @@ import Testing
     let outcome = try run(ranks: 3, ["step", "--micro-batches", "2"])
     #expect(outcome.status != 0)
     #expect(outcome.errors.components(separatedBy: "--micro-batches").count == 2)
+  }
+}
+
+extension StepResult {
+  /// Messages and bytes that are sent in each phase.
+  fileprivate var traffic: [String: [Int]] {
+    Dictionary(uniqueKeysWithValues: phases.map { ($0.phase, [$0.messages, $0.bytes]) })
   }
 }

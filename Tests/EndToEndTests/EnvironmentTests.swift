@@ -7,14 +7,6 @@ import Testing
 @Suite(.serialized) struct EnvironmentTests {
   private let directory = try! TemporaryDirectory()
 
-  private func starts(of run: String) throws -> [Environment] {
-    var starts: [Environment] = []
-    try JSONLines<Environment>(of: "\(run)/environment.jsonl", expected: "a process").read {
-      starts.append($0)
-    }
-    return starts
-  }
-
   @Test func eachProcessLeavesALine() throws {
     let run = directory.path("a run")
     let settings = [
@@ -32,7 +24,7 @@ import Testing
     try file.seekToEnd()
     try file.write(contentsOf: Data(#"{"ranks":5,"#.utf8))
     try train(3, "--steps", "6")
-    let starts = try starts(of: run)
+    let starts = try Environment.read("\(run)/environment.jsonl")
     #expect(starts.map(\.fromStep) == [0, 4] && starts.map(\.ranks) == [1, 3])
     let version = try Program.train(["--version"])
     for start in starts {
@@ -55,7 +47,7 @@ import Testing
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
     #expect(truncate("\(run)/metrics.jsonl", 100) == 0)
     try train(nil, "--steps", "5")
-    #expect(try self.starts(of: run).map(\.fromStep) == [0])
+    #expect(try Environment.read("\(run)/environment.jsonl").map(\.fromStep) == [0])
   }
 
   /// One that was left by another run would be taken for this one's.

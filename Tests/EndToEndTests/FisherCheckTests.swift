@@ -1,4 +1,5 @@
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -6,40 +7,15 @@ import Testing
 @Suite(.serialized) struct FisherCheckTests {
   private let directory = try! TemporaryDirectory()
 
-  private struct Report: Decodable {
-    struct Distance: Decodable {
-      let relative: Double
-      let isExact: Bool
-    }
-    struct Settings: Decodable {
-      let expand: Distance?
-      let reduce: Distance?
-      let diagonal: Distance?
-      let block: Distance?
-    }
-    struct Layer: Decodable {
-      let name: String
-      let positions: Int
-      let isNormalization: Bool
-      let auto: String?
-      let type2: Settings?
-      let monteCarlo: Settings?
-      let empirical: Settings
-      let empiricalFromGaussNewton: Distance?
-    }
-    let examples: Int
-    let layers: [Layer]
-    let mfac: [String: Double]
-  }
-
   private func check(_ arguments: [String], ranks: Int? = nil) throws -> Program.Outcome {
     try Program.run(
       Program.process(
         ranks: ranks, program: Program.fisher, ["check", "--dataset", "digits"] + arguments))
   }
 
-  private func check(_ arguments: [String], json: String) throws -> (report: Report, table: String)
-  {
+  private func check(
+    _ arguments: [String], json: String
+  ) throws -> (report: FisherCheckReport, table: String) {
     let outcome = try check(arguments + ["--json", directory.path(json)])
     try #require(outcome.status == 0, "\(outcome.errors)")
     return (try Program.record(in: directory.path(json)), outcome.output)
@@ -63,7 +39,7 @@ import Testing
     for layer in report.layers {
       let (type2, drawn) = try (#require(layer.type2), #require(layer.monteCarlo))
       let expand = try #require(type2.expand)
-      #expect(expand.isExact && expand.relative < 1e-8 && layer.auto == nil)
+      #expect(expand.isExact && expand.relative.value < 1e-8 && layer.auto == nil)
       #expect(drawn.expand?.isExact == false && layer.empirical.expand?.isExact == false)
       #expect(table.contains("exact*"))
     }
@@ -75,12 +51,12 @@ import Testing
     let (report, table) = try check(
       ["--model", "resnet20", "--examples", "2", "--fisher-samples", "3"], json: "resnet.json")
     let lines = table.split(separator: "\n").map(String.init)
-    func isSame(_ text: Substring, _ distance: Report.Distance, _ mark: Bool) -> Bool {
+    func isSame(_ text: Substring, _ distance: FisherCheckReport.Distance, _ mark: Bool) -> Bool {
       guard text.hasSuffix("*") == mark else { return false }
       let number = text.hasSuffix("*") ? text.dropLast() : text
       if distance.isExact { return number == "exact" }
       // Two digits at least.
-      return Double(number).map { abs($0 / distance.relative - 1) <= 0.051 } ?? false
+      return Double(number).map { abs($0 / distance.relative.value - 1) <= 0.051 } ?? false
     }
     #expect(report.layers.contains { $0.isNormalization })
     #expect(report.layers.contains { $0.auto == "reduce" && $0.positions > 1 })
@@ -111,7 +87,8 @@ import Testing
       }
       #expect(isSame(cells[0], try #require(layer.empiricalFromGaussNewton), false))
     }
-    let (single, half) = try (#require(report.mfac["float32"]), #require(report.mfac["bfloat16"]))
+    let single = try #require(report.mfac["float32"]).value
+    let half = try #require(report.mfac["bfloat16"]).value
     #expect(single < 1e-5 && half > 1e-4 && half < 1e-2)
   }
 

@@ -1,21 +1,10 @@
 import Formats
 import Foundation
+import RunRecords
 import Support
 import Testing
 
 extension ForeignPruneTests {
-  private struct Report: Decodable {
-    struct Tensor: Decodable {
-      let name: String
-      let shape: [Int]
-      let isPrunable: Bool
-      let weights: Int
-      let sparsity: Double
-    }
-    struct Result: Decodable { let tensors: [Tensor] }
-    let results: [Result]
-  }
-
   /// Writes zeros and other numbers; of rows where `rows` is not nil.
   private func write(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], rows: Int? = nil, to name: String
@@ -65,7 +54,7 @@ extension ForeignPruneTests {
       let file = try SafetensorsFile(path: "\(output)/model.safetensors")
       let sparse =
         index == 1 ? try SafetensorsFile(path: "\(output)/sparse.safetensors") : file
-      let report = try Program.record(Report.self, in: "\(output)/report.json").results[0]
+      let report = try PruningReport.read(output).results[0]
       for (name, type, shape) in Self.empty {
         #expect(file.tensor(name)?.shape == shape && file.tensor(name)?.dtype == type)
         #expect(sparse.tensor(name)?.shape == shape)

@@ -1,4 +1,5 @@
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -6,28 +7,6 @@ import Testing
 /// examples, and masks that are improved.
 @Suite(.serialized) struct PruneSelectionTests {
   private let directory = try! TemporaryDirectory()
-
-  private struct Report: Decodable {
-    struct Candidate: Decodable, Equatable {
-      let damping: Double
-      let gradientScale: Double
-      let step: Double
-      let heldOutLoss: Double
-    }
-    struct Stage: Decodable {
-      let sparsity: Double
-      let relativeChange: Double
-      let condition: Double
-      let predictedChange: Double
-      let chosen: Candidate?
-      let candidates: [Candidate]?
-    }
-    struct Result: Decodable {
-      let removed: Int
-      let stages: [Stage]
-    }
-    let results: [Result]
-  }
 
   /// The weights of a network that has been trained a little.
   private func trained() throws -> String {
@@ -38,7 +17,7 @@ import Testing
   /// The bytes of weights and masks, and the report.
   private func prune(
     ranks: Int?, to name: String, _ arguments: [String]
-  ) throws -> (files: [Data], report: Report) {
+  ) throws -> (files: [Data], report: PruningReport) {
     let output = directory.path(name)
     let outcome = try Program.run(
       Program.process(
@@ -53,7 +32,7 @@ import Testing
     }
     return (
       [try bytes("model.safetensors"), try bytes("masks.safetensors")],
-      try Program.record(in: "\(output)/report.json")
+      try PruningReport.read(output)
     )
   }
 
@@ -71,11 +50,12 @@ import Testing
         let (candidates, chosen) = (try #require(stage.candidates), try #require(stage.chosen))
         // A mask by each λ and η, and of each all λ, η and τ.
         #expect(candidates.count == 6 * 12)
-        let least = try #require(candidates.map(\.heldOutLoss).min())
-        #expect(chosen == candidates.first { $0.heldOutLoss == least })
-        #expect(candidates.map(\.heldOutLoss).max()! > 2 * least)
+        let least = try #require(candidates.map(\.heldOutLoss.value).min())
+        #expect(chosen == candidates.first { $0.heldOutLoss.value == least })
+        #expect(candidates.map(\.heldOutLoss.value).max()! > 2 * least)
         #expect(chosen.gradientScale < 1000)
-        #expect(stage.condition > 1 && stage.relativeChange > 0)
+        let condition = try #require(stage.condition).value
+        #expect(condition > 1 && stage.relativeChange.value > 0)
       }
       #expect(report.results[0].stages.map(\.sparsity).last == 0.9)
     }
@@ -87,6 +67,7 @@ import Testing
   @Test(arguments: ["exchange", "iht"]) func masksAreImproved(select: String) throws {
     let arguments = ["--sparsity", "0.9", "--damping", "1e-3"]
     let first = try prune(ranks: nil, to: "top-k", arguments).report.results[0]
+    let change = try #require(first.stages[0].predictedChange)
     var files: Set<[Data]> = []
     for ranks in [nil, 2, 3] {
       let (bytes, report) = try prune(
@@ -94,7 +75,8 @@ import Testing
       files.insert(bytes)
       let result = report.results[0]
       #expect(result.removed == first.removed)
-      #expect(result.stages[0].predictedChange < first.stages[0].predictedChange, "\(select)")
+      let improved = try #require(result.stages[0].predictedChange)
+      #expect(improved < change, "\(select)")
     }
     #expect(files.count == 1)
   }

@@ -1,5 +1,6 @@
 import Formats
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -45,35 +46,6 @@ import Testing
     return values
   }
 
-  private struct Report: Decodable {
-    struct Quality: Decodable {
-      let loss: Double
-      let accuracy: Double
-    }
-    struct Tensor: Decodable {
-      let name: String
-      let isPrunable: Bool
-      let weights: Int
-      let kept: Int
-      let sparsity: Double
-    }
-    struct Result: Decodable {
-      let sparsity: Double
-      let removed: Int
-      let kept: Int
-      let quality: Quality
-      let tensors: [Tensor]
-    }
-    let parameters: Int
-    let prunable: Int
-    let dense: Quality
-    let results: [Result]
-
-    static func read(_ directory: String) throws -> Report {
-      try Program.record(in: "\(directory)/report.json")
-    }
-  }
-
   /// The smallest weights are zero, as many as asked for, and all others are as they were.
   @Test func theSmallestWeightsGo() throws {
     let (output, text) = try prune("mlp", to: "pruned", ["--sparsity", "0.777"])
@@ -101,7 +73,7 @@ import Testing
     #expect(removed.count == removedCount(0.777, of: prunable))
     #expect(removed.max()! <= kept.min()!)
 
-    let report = try Report.read(output)
+    let report = try PruningReport.read(output)
     let result = report.results[0]
     #expect(report.prunable == prunable && result.removed == removed.count)
     #expect(result.kept == kept.count)
@@ -109,9 +81,11 @@ import Testing
     #expect(result.tensors.filter(\.isPrunable).reduce(0) { $0 + $1.kept } == kept.count)
     #expect(report.parameters == result.tensors.reduce(0) { $0 + $1.weights })
     // A network that has learned something, and lost some of it.
-    #expect(report.dense.accuracy > 0.8 && result.quality.accuracy < report.dense.accuracy)
-    #expect(result.quality.loss > report.dense.loss)
-    #expect(text.contains(String(format: "%.2f %%", 100 * result.quality.accuracy)))
+    let (before, after) = (try #require(report.dense), try #require(result.quality))
+    let accuracies = (try #require(before.accuracy), try #require(after.accuracy))
+    #expect(accuracies.0 > 0.8 && accuracies.1 < accuracies.0)
+    #expect(after.loss.value > before.loss.value)
+    #expect(text.contains(String(format: "%.2f %%", 100 * accuracies.1)))
   }
 
   static let settings: [(model: String, arguments: [String])] = [
@@ -189,7 +163,7 @@ import Testing
         ranks: 2, "mlp", to: name,
         ["--sparsity", "0.97"] + arguments
           + (name == "magnitude" ? [] : ["--gradients", "400", "--damping", "1e-4"]))
-      losses[name] = try Report.read(output).results[0].quality.loss
+      losses[name] = try PruningReport.read(output).results[0].quality?.loss.finite
       #expect(text.contains("400 gradients in") == (name != "magnitude"))
     }
     #expect(losses["joint"]! < min(losses["none"]!, losses["magnitude"]!), "\(losses)")
@@ -206,7 +180,7 @@ import Testing
         "--sparsity", "0.6", "--scope", "per-tensor", "--tensor-sparsity", "5.*=0.25",
         "--tensor-sparsity", "[35].weight=0.5", "--include", "*.weight", "--include", "1.bias",
       ])
-    let result = try Report.read(output).results[0]
+    let result = try PruningReport.read(output).results[0]
     let tensors = Dictionary(uniqueKeysWithValues: result.tensors.map { ($0.name, $0) })
     #expect(
       tensors.values.filter(\.isPrunable).map(\.name).sorted()
@@ -230,7 +204,7 @@ import Testing
       let pairs = zip(try mask(before, tensor.name), try mask(after, tensor.name))
       #expect(pairs.allSatisfy { $0 >= $1 }, "\(tensor.name)")
     }
-    let result = try Report.read(second).results[0]
+    let result = try PruningReport.read(second).results[0]
     #expect(result.removed == removedCount(0.8, of: result.kept + result.removed))
     #expect(
       try bytes("\(second)/masks.safetensors")
@@ -241,9 +215,10 @@ import Testing
   /// A sweep makes the networks that single runs make, and one report.
   @Test func aSweepIsSeveralRuns() throws {
     let output = try prune("mlp", to: "sweep", ["--sweep", "0,0.5,0.95"]).output
-    let results = try Report.read(output).results
+    let report = try PruningReport.read(output)
+    let results = report.results
     #expect(results.map(\.removed).first == 0 && results.count == 3)
-    #expect(results[0].quality.loss == (try Report.read(output)).dense.loss)
+    #expect(results[0].quality?.loss.value == (try #require(report.dense)).loss.value)
     for sparsity in ["0.5", "0.95"] {
       let single = try prune("mlp", to: "single-\(sparsity)", ["--sparsity", sparsity]).output
       for name in ["model.safetensors", "masks.safetensors"] {

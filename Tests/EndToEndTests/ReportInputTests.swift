@@ -1,25 +1,10 @@
 import Foundation
+import RunRecords
 import Support
 import Testing
 
 /// What a report is made of besides whole runs, and what it refuses.
 @Suite struct ReportInputTests {
-  /// A result of `swift-mfac-bench scaling` or `predict`.
-  private struct Curves: Decodable {
-    struct Curve: Decodable {
-      struct Result: Decodable {
-        let ranks: Int
-        let seconds: Double
-        let efficiency: Double?
-        let messages: Int
-        let bytes: Int
-      }
-      let measured: [Result]
-      let predicted: [Result]
-    }
-    let curves: [Curve]
-  }
-
   @Test func scalingCurvesAreThoseOfTheFile() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path("scaling.json")
@@ -35,7 +20,7 @@ import Testing
     }
     let report = try Report(on: [file], in: directory)
     let table = try report.table("scaling scaling.json")
-    let curve = try Program.record(Curves.self, in: file).curves[0]
+    let curve = try Program.record(ScalingCurves.self, in: file).curves[0]
     let results = curve.measured + curve.predicted
     #expect(results.count == 5)
     #expect(try table.values("ranks") == results.map { Double($0.ranks) })
@@ -60,30 +45,18 @@ import Testing
       try #require(outcome.status == 0, "\(outcome.errors)")
       return file
     }
-    struct Step: Decodable {
-      struct Result: Decodable {
-        struct Phase: Decodable {
-          let phase: String
-          let seconds: Double
-        }
-        let seconds: Double
-        let phases: [Phase]
-      }
-      let result: Result
-    }
-    struct Window: Decodable { let seconds: [String: Double] }
     let step = try bench(
       ["step", "--model", "mlp", "--window", "8", "--steps", "2", "--batch-size", "8"], "step.json")
     let window = try bench(
       ["window", "--parameters", "5000", "--windows", "8", "16", "--steps", "2"], "window.json")
     // The directory stands for both.
     let report = try Report(on: [directory.root], in: try TemporaryDirectory())
-    let result = try Program.record(Step.self, in: step).result
+    let result = try Program.record(StepReport.self, in: step).result
     let steps = try report.table("step step.json")
     #expect(try steps.column("phase").map(\.text) == result.phases.map(\.phase) + ["step"])
     #expect(
       try steps.values("slowest rank") == result.phases.map(\.seconds) + [result.seconds])
-    let windows = try Program.record([Window].self, in: window)
+    let windows = try Program.record([WindowReport].self, in: window)
     let table = try report.table("window window.json")
     #expect(try table.values("Gram row") == windows.map { $0.seconds["gram_row"] })
     #expect(try table.values("factor") == windows.map { $0.seconds["factor"] })
@@ -108,29 +81,15 @@ import Testing
           ]))
       try #require(outcome.status == 0, "\(outcome.errors)")
     }
-    struct Pruned: Decodable {
-      struct Quality: Decodable {
-        let loss: Double?
-        let accuracy: Double?
-      }
-      struct Result: Decodable {
-        let sparsity: Double
-        let kept: Int
-        let quality: Quality
-      }
-      let dense: Quality
-      let results: [Result]
-    }
     // A directory and a file.
     let page = try Report(on: [outputs[0], "\(outputs[1])/report.json"], in: directory)
     let table = try page.table("pruning accuracy")
-    let reports = try outputs.map { try Program.record(Pruned.self, in: "\($0)/report.json") }
-    #expect(
-      try table.values("accuracy")
-        == reports.flatMap { [$0.dense.accuracy] + $0.results.map(\.quality.accuracy) })
-    #expect(
-      try table.values("test loss")
-        == reports.flatMap { [$0.dense.loss] + $0.results.map(\.quality.loss) })
+    let reports = try outputs.map(PruningReport.read)
+    let qualities = try reports.flatMap { report in
+      try [#require(report.dense)] + report.results.map { try #require($0.quality) }
+    }
+    #expect(try table.values("accuracy") == qualities.map(\.accuracy))
+    #expect(try table.values("test loss") == qualities.map(\.loss.finite))
     #expect(try table.values("sparsity") == reports.flatMap { [0] + $0.results.map(\.sparsity) })
     let drawing = try #require(try page.drawings("cnn, digits").first)
     // A mark for each result.

@@ -1,4 +1,6 @@
+import Formats
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -42,14 +44,19 @@ struct ReportPageTests {
       try run("a", rate: 1), try run("fashion-mnist-cnn-mfac-20260101-010203", rate: 3),
       try run(String(repeating: "x", count: 70), rate: 2),
     ]
-    let pruned = """
-      {"data":"digits: 1","network":"cnn","weights":"w","method":"mfac","scope":"global",
-       "pattern":"unstructured","settings":{},"prunable":10,"dense":{"loss":1,"accuracy":0.9},
-       "results":[\([0.5, 0.8, 0.9, 0.95, 0.98, 0.99].map {
-        "{\"sparsity\":\($0),\"kept\":1,\"quality\":{\"loss\":1,\"accuracy\":\(1 - $0 / 2)},"
-          + "\"seconds\":{},\"bytes\":{\"model\":5}}"
-      }.joined(separator: ","))]}
-      """
+    var pruned = PruningReport(
+      data: "digits: 1", network: "cnn", weights: "w", method: "mfac", scope: "global",
+      pattern: "unstructured", settings: [:], parameters: 100, prunable: 100, multiplyAdds: nil,
+      weigh: "none", dense: .init(loss: 1, accuracy: 0.9))
+    pruned.results = [50, 20, 10, 5, 2, 1].map { kept in
+      let tensor = PruningReport.Tensor(
+        name: "a", shape: [100], isPrunable: true, weights: 100, kept: kept,
+        multiplyAddsPerWeight: 0)
+      return PruningReport.Result(
+        requestedSparsity: tensor.sparsity, tensors: [tensor], stages: [], hasNetwork: false,
+        quality: .init(loss: 1, accuracy: 1 - tensor.sparsity / 2), seconds: .init(), model: "m",
+        masks: "k", sparse: "s", bytes: .init(model: 5, masks: 5, sparse: nil))
+    }
     let result = { (ranks: Int) in
       "{\"ranks\":\(ranks),\"seconds\":\(1 / Double(ranks)),\"efficiency\":0.\(ranks),"
         + "\"messages\":1,\"bytes\":2,\"phases\":[{\"phase\":\"gradient\",\"seconds\":0.0123,"
@@ -60,7 +67,7 @@ struct ReportPageTests {
       "{\"part\":\"optimizer\",\"scaling\":\"strong\",\"parameters\":1000,\"optimizer\":\"sgd\"}"
     let results = [1, 2, 3, 4, 5, 6, 7, 8].map(result).joined(separator: ",")
     let files = [
-      try directory.write(pruned, to: "report.json"),
+      try directory.write(JSONText.of(pruned), to: "report.json"),
       try directory.write(
         "{\"curves\":[{\"problem\":\(problem),\"measured\":[\(results)],"
           + "\"predicted\":[\(results)]}]}",

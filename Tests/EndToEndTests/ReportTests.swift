@@ -1,4 +1,5 @@
 import Foundation
+import RunRecords
 import Support
 import Testing
 
@@ -7,27 +8,6 @@ import Testing
     "--dataset", "digits", "--batch-size", "32", "--steps", "60", "--evaluate-every", "20",
     "--learning-rate", "0.01", "--progress", "none",
   ]
-
-  /// What a line of `metrics.jsonl` has that a report tells.
-  private struct Line: Decodable {
-    let step: Int
-    let loss: Double?
-    let gradientNorm: Double?
-    let learningRate: Double?
-    let damping: Double?
-    let seconds: [String: Double]?
-    let testLoss: Double?
-    let testAccuracy: Double?
-    let trainingSeconds: Double?
-    let secondsSinceStart: Double?
-
-    static func read(_ run: String) throws -> [Line] {
-      let decoder = JSONDecoder()
-      decoder.keyDecodingStrategy = .convertFromSnakeCase
-      return try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
-        .split(separator: "\n").map { try decoder.decode(Line.self, from: Data($0.utf8)) }
-    }
-  }
 
   /// Every number of the tables and of the plots is the one in the file.
   @Test func numbersAreThoseOfTheRun() throws {
@@ -41,7 +21,7 @@ import Testing
       try #require(outcome.status == 0, "\(outcome.errors)")
     }
     let report = try Report(on: runs, in: directory)
-    let lines = try runs.map(Line.read)
+    let lines = try runs.map(MetricsLine.read)
     let evaluations = lines.map { $0.filter { $0.testLoss != nil } }
     let steps = lines.map { $0.filter { $0.seconds != nil } }
 
@@ -85,7 +65,7 @@ import Testing
   /// The points' numbers are those of the lines, and the drawing has them at the places that its
   /// axes say.
   private func expectPoints(
-    _ report: Report, _ figure: String, _ runs: [[Line]], _ value: (Line) -> Double?
+    _ report: Report, _ figure: String, _ runs: [[MetricsLine]], _ value: (MetricsLine) -> Double?
   ) throws {
     let lines = try report.points(figure).lines.filter { $0.kind == "values" }
     #expect(lines.map(\.step) == runs.map { $0.map { Double($0.step) } }, "\(figure)")

@@ -1,5 +1,6 @@
 import Foundation
 import RunRecords
+import Support
 
 /// The bytes of the network that a run leaves.
 func trainedNetwork(of run: String) throws -> Data {
@@ -14,5 +15,12 @@ extension MetricsLine {
       lines.append($0)
     }
     return lines
+  }
+}
+
+extension PruningReport {
+  /// The report that `swift-mfac-prune` leaves in a directory.
+  static func read(_ directory: String) throws -> PruningReport {
+    try Program.record(in: "\(directory)/report.json")
   }
 }
