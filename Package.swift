@@ -44,8 +44,10 @@ let package = Package(
     // This module records which files were opened. The modules that open files and the one that
     // compares them across ranks do not import each other.
     .target(name: "FileRecords"),
-    .target(name: "MPI", dependencies: ["COpenMPI", "FileRecords", "Sharding"]),
-    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels"]),
+    // Errors and warnings keep the settings that they name, for whoever prints them.
+    .target(name: "Diagnostics"),
+    .target(name: "MPI", dependencies: ["COpenMPI", "Diagnostics", "FileRecords", "Sharding"]),
+    .target(name: "LinearAlgebra", dependencies: ["COpenBLAS", "CKernels", "Diagnostics"]),
     .target(name: "Curvature", dependencies: ["LinearAlgebra", "Sharding"]),
     .target(
       name: "Networks",
@@ -53,28 +55,32 @@ let package = Package(
         "Curvature", "LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
-      name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords", "LinearAlgebra"]),
+      name: "Formats",
+      dependencies: ["CCrypto", "CZlib", "Diagnostics", "FileRecords", "LinearAlgebra"]),
     .target(
       name: "Datasets",
-      dependencies: ["CDigits", "Formats", "LinearAlgebra", "RandomNumbers"]),
-    .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
+      dependencies: ["CDigits", "Diagnostics", "Formats", "LinearAlgebra", "RandomNumbers"]),
+    .target(
+      name: "Optimizers",
+      dependencies: ["Curvature", "Diagnostics", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Pruning",
-      dependencies: ["Curvature", "Formats", "LinearAlgebra", "MPI", "Sharding"]),
+      dependencies: ["Curvature", "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Sharding"]),
     // One sealed, atomic directory for training and for stages of pruning.
-    .target(name: "Checkpoints", dependencies: ["Formats", "MPI", "Sharding"]),
+    .target(name: "Checkpoints", dependencies: ["Diagnostics", "Formats", "MPI", "Sharding"]),
     // Networks with their data, and models of other frameworks: weights, evaluation, gradients.
     .target(
       name: "TrainedModels",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks", "Pruning",
-        "Sharding",
+        "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "Pruning", "Sharding",
       ]),
     .target(
       name: "Training",
       dependencies: [
-        "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding", "TrainedModels",
+        "Checkpoints", "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI",
+        "Networks", "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding",
+        "TrainedModels",
       ]),
     // All of the above for other packages: `import MFAC`.
     .target(
@@ -88,13 +94,15 @@ let package = Package(
     .target(
       name: "ProgramOptions",
       dependencies: [
-        "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers", "Pruning", "TrainedModels", "Training",
+        "CStart", "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI",
+        "Networks", "Optimizers", "Pruning", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots", dependencies: ["Formats"]),
     // The schema of each file that programs write, for writers, readers and tests.
-    .target(name: "RunRecords", dependencies: ["Formats", "LinearAlgebra", "MPI", "Optimizers"]),
+    .target(
+      name: "RunRecords",
+      dependencies: ["Diagnostics", "Formats", "LinearAlgebra", "MPI", "Optimizers"]),
     .executableTarget(
       name: "swift-mfac-train",
       dependencies: [
@@ -109,15 +117,15 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
+        "Checkpoints", "Curvature", "Diagnostics", "Formats", "ProgramOptions", "LinearAlgebra",
+        "MPI", "Networks", "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "swift-mfac-fisher",
       dependencies: [
-        "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
+        "Curvature", "Diagnostics", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
         "Pruning",
         "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -126,16 +134,16 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers",
-        "Pruning", "RandomNumbers", "RunRecords", "Sharding", "TrainedModels", "Training",
+        "Curvature", "Datasets", "Diagnostics", "Formats", "ProgramOptions", "LinearAlgebra", "MPI",
+        "Networks", "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding",
+        "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "swift-mfac-report",
       dependencies: [
-        "Formats", "FileRecords", "MPI", "ProgramOptions", "Plots", "RunRecords",
+        "Diagnostics", "Formats", "FileRecords", "MPI", "ProgramOptions", "Plots", "RunRecords",
         "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Yams", package: "Yams"),
@@ -171,8 +179,9 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Checkpoints", "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning",
-        "RunRecords", "Support", "TrainedModels", "Training",
+        "Checkpoints", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "Mutations",
+        "Networks", "ProgramOptions", "Pruning", "RunRecords", "Support", "TrainedModels",
+        "Training",
       ],
       exclude: ["ResNet20"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Curvature", "Optimizers", "Sharding"]),
