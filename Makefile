@@ -114,7 +114,7 @@ install: docs ## Install programs, manual pages and completions under PREFIX=~/.
 	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish; \
 	echo "installed in $$to/bin and $$share"
 
-lint: ## Check the format of the sources, who imports whom, and who opens files and writes JSON
+lint: ## Check the format of the sources, who imports whom, opens files, writes JSON and names flags
 	@swift format lint --strict --recursive Package.swift Sources Tests Launch
 	@! LC_ALL=C.UTF-8 grep -rnE '.{101}' Package.swift Sources Tests Launch .ci/run \
 	  --include=Package.swift --include=run $(addprefix --include=*.,swift c h sh py sbatch) \
@@ -129,8 +129,12 @@ lint: ## Check the format of the sources, who imports whom, and who opens files 
 	@$(call no-import,Plots,$(filter-out Sources/swift-mfac-report,$(MODULES)))
 	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift RunLock.swift Launch.swift)
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
+	@! grep -rnE '(^|[^-[:alnum:]])--[a-z]' $(LIBRARIES) --include='*.swift' --exclude=Color.swift | \
+	  grep -v 'srun --mpi'
 
 MODULES := $(wildcard Sources/*)
+# They name settings by their keys; the programs show them as flags. Color.swift has variables of CSS.
+LIBRARIES := $(filter-out Sources/swift-mfac-% Sources/ProgramOptions,$(MODULES))
 no-import = ! grep -rnE '^(@_exported )?import ($(1))$$' $(2) --include='*.swift'
 # What opens a file for reading: InputFile alone does, so that ranks compare what they read; beside it the
 # system's own files and the lock of a run directory.

@@ -45,8 +45,12 @@ let package = Package(
     // This module records which files were opened. The modules that open files and the one that
     // compares them across ranks do not import each other.
     .target(name: "FileRecords"),
-    .target(name: "MPI", dependencies: ["Buffers", "COpenMPI", "FileRecords", "Sharding"]),
-    .target(name: "LinearAlgebra", dependencies: ["Buffers", "COpenBLAS", "CKernels"]),
+    // Errors and warnings keep the settings that they name, for whoever prints them.
+    .target(name: "Diagnostics"),
+    .target(
+      name: "MPI", dependencies: ["Buffers", "COpenMPI", "Diagnostics", "FileRecords", "Sharding"]),
+    .target(
+      name: "LinearAlgebra", dependencies: ["Buffers", "COpenBLAS", "CKernels", "Diagnostics"]),
     .target(name: "Curvature", dependencies: ["LinearAlgebra", "Sharding"]),
     .target(
       name: "Networks",
@@ -54,11 +58,14 @@ let package = Package(
         "Curvature", "LinearAlgebra", "RandomNumbers", .product(name: "Yams", package: "Yams"),
       ]),
     .target(
-      name: "Formats", dependencies: ["CCrypto", "CZlib", "FileRecords", "LinearAlgebra"]),
+      name: "Formats",
+      dependencies: ["CCrypto", "CZlib", "Diagnostics", "FileRecords", "LinearAlgebra"]),
     .target(
       name: "Datasets",
       dependencies: ["CDigits", "Formats", "LinearAlgebra", "RandomNumbers"]),
-    .target(name: "Optimizers", dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
+    .target(
+      name: "Optimizers",
+      dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
     .target(
       name: "Pruning",
       dependencies: ["Curvature", "Formats", "LinearAlgebra", "MPI", "Sharding"]),
@@ -68,14 +75,15 @@ let package = Package(
     .target(
       name: "TrainedModels",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks", "Pruning",
-        "Sharding",
+        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "Pruning", "Sharding",
       ]),
     .target(
       name: "Training",
       dependencies: [
-        "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding", "TrainedModels",
+        "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI",
+        "Networks", "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding",
+        "TrainedModels",
       ]),
     // All of the above for other packages: `import MFAC`.
     .target(
@@ -89,8 +97,8 @@ let package = Package(
     .target(
       name: "ProgramOptions",
       dependencies: [
-        "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers", "Pruning", "TrainedModels", "Training",
+        "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI",
+        "Networks", "Optimizers", "Pruning", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(name: "Plots", dependencies: ["Formats"]),
@@ -98,7 +106,8 @@ let package = Package(
     .target(
       name: "RunRecords",
       dependencies: [
-        "Formats", "LinearAlgebra", "MPI", "Optimizers", .product(name: "Yams", package: "Yams"),
+        "Formats", "LinearAlgebra", "MPI", "Optimizers",
+        .product(name: "Yams", package: "Yams"),
       ]),
     .executableTarget(
       name: "swift-mfac-train",
@@ -114,8 +123,8 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
+        "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra",
+        "MPI", "Networks", "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -131,9 +140,9 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers",
-        "Pruning", "RandomNumbers", "RunRecords", "Sharding", "TrainedModels", "Training",
+        "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI",
+        "Networks", "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding",
+        "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -175,8 +184,9 @@ let package = Package(
     .testTarget(
       name: "TrainingTests",
       dependencies: [
-        "Checkpoints", "Datasets", "Formats", "LinearAlgebra", "Mutations", "Networks", "Pruning",
-        "RunRecords", "Support", "TrainedModels", "Training",
+        "Checkpoints", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "Mutations",
+        "Networks", "ProgramOptions", "Pruning", "RunRecords", "Support", "TrainedModels",
+        "Training",
       ],
       exclude: ["ResNet20"]),
     .testTarget(name: "OptimizersTests", dependencies: ["Curvature", "Optimizers", "Sharding"]),

@@ -58,7 +58,7 @@ public struct Checkpoint: Sendable {
     let digest = try SHA256.ofFile(path)
     guard digest == file.sha256 else {
       throw InputError(
-        path, "is damaged", expected: "SHA-256 \(file.sha256)", got: digest)
+        path, "is damaged", expected: "SHA-256 \(file.sha256)", got: "\(digest)")
     }
   }
 

@@ -50,7 +50,7 @@ struct CSVColumns {
     guard named.isEmpty else {
       throw InputError(
         file, "\(named.count) columns are named '\(printable(target))'",
-        expected: "--target as a number from 1 to \(count)")
+        expected: "\(setting: "target") as a number from 1 to \(count)")
     }
     if let number = Int(target), (1...count).contains(number) { return number - 1 }
     let known = names.map { names in
@@ -58,8 +58,8 @@ struct CSVColumns {
         + (count > 20 ? ", …" : "") + ", or "
     }
     throw InputError(
-      file, "there is no column for --target",
-      expected: (known ?? "") + "a number from 1 to \(count)", got: "'\(printable(target))'")
+      file, "there is no column for \(setting: "target")",
+      expected: "\(known ?? "")a number from 1 to \(count)", got: "'\(printable(target))'")
   }
 
   /// A column's name; its number where it has none.

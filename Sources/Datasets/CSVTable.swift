@@ -83,7 +83,8 @@ struct CSVTable {
             && !scanner.isMissing(cell)
           throw InputError(
             file, "line \(line), \(columns.label(column))",
-            expected: "a finite number" + (isClass ? ", or --task classification" : ""),
+            expected: "a finite number"
+              + (isClass ? ", or \(setting: "task", "classification")" : ""),
             got: "'\(printable(scanner.text(of: cell)))'")
         }
         if column == targetColumn { numbers.append(number) } else { features.append(number) }

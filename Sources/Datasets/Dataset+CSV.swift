@@ -56,8 +56,8 @@ extension Dataset {
           .joined(separator: ", ")
       }
       throw InputError(
-        test.file, "its columns are not those of \(table.file)", expected: names(table),
-        got: names(test))
+        test.file, "its columns are not those of \(table.file)", expected: "\(names(table))",
+        got: "\(names(test))")
     }
     try self.init(
       name: name, columns, hasHeader: table.hasHeader,

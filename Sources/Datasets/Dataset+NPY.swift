@@ -38,7 +38,7 @@ extension Dataset {
       else {
         throw InputError(
           files[3], "its targets are of another kind than those of \(files[1])",
-          expected: trainingArrays.targetKind, got: testArrays.targetKind)
+          expected: "\(trainingArrays.targetKind)", got: "\(testArrays.targetKind)")
       }
       var classCount: Int?
       if case .classes(_, let count, _) = targets { classCount = count }

@@ -56,7 +56,8 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
       self = .npy(files: files)
     default:
       throw InputError(
-        "dataset", "unknown source", expected: Self.likely(text) ?? Self.usage, got: "'\(text)'")
+        "dataset", "unknown source", expected: "\(Self.likely(text) ?? Self.usage)",
+        got: "'\(text)'")
     }
   }
 

@@ -99,7 +99,7 @@ extension TableColumns {
       }
       throw InputError(
         file, "column '\(printable(target.name))' has a class that is none of the training part's",
-        expected: shownNames, got: "'\(printable(name))'")
+        expected: "\(shownNames)", got: "'\(printable(name))'")
     }
   }
 

@@ -51,7 +51,8 @@ struct TokenFile {
       throw format.refusal(
         of: path,
         expected: format == .text
-          ? "tokens; --dataset text:\(path) reads a text" : "tokens, as a NumPy array or raw")
+          ? "tokens; \(setting: "dataset", "text:\(path)") reads a text"
+          : "tokens, as a NumPy array or raw")
     }
     type = asked ?? .uint16
     offset = 0
@@ -59,13 +60,13 @@ struct TokenFile {
       guard vocabulary <= Self.largest16BitVocabulary else {
         throw InputError(
           path, "has no header that says how wide its tokens are",
-          expected: "--token-type uint32 for a vocabulary of more than "
+          expected: "\(setting: "token-type", "uint32") for a vocabulary of more than "
             + "\(Self.largest16BitVocabulary)", got: "a vocabulary of \(vocabulary)")
       }
       if let wider = try widerType() {
         throw InputError(
           path, "every second 16-bit number in it is next to zero, as in tokens of more bits",
-          expected: "--token-type \(wider.rawValue)")
+          expected: "\(setting: "token-type", wider.rawValue)")
       }
     }
     guard input.count % type.byteCount == 0 else {
@@ -85,8 +86,8 @@ struct TokenFile {
       let advice = array.type.isInteger ? "; to get it: array.astype('uint32')" : ""
       throw InputError(
         array.path, "its elements cannot be tokens",
-        expected: TokenType.allCases.map(\.rawValue).joined(separator: ", ") + advice,
-        got: array.type.rawValue)
+        expected: "\(TokenType.allCases.map(\.rawValue).joined(separator: ", "))\(advice)",
+        got: "\(array.type.rawValue)")
     }
     guard array.shape.count == 1 else {
       throw InputError(
@@ -96,7 +97,7 @@ struct TokenFile {
     guard asked == nil || asked == type else {
       throw InputError(
         array.path, "its header says what its tokens are",
-        expected: "--token-type \(type.rawValue), or none", got: asked!.rawValue)
+        expected: "\(setting: "token-type", type.rawValue), or none", got: "\(asked!.rawValue)")
     }
     return type
   }

@@ -78,7 +78,7 @@ public enum AtomicFile {
 extension InputError {
   /// The user knows the file, not what it is called meanwhile.
   fileprivate func naming(_ path: String, insteadOf temporary: String) -> InputError {
-    subject == temporary
+    subject == "\(temporary)"
       ? InputError(path, problem, expected: expected, got: got) : self
   }
 }

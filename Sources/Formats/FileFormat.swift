@@ -89,9 +89,9 @@ package enum FileFormat: Equatable, CaseIterable {
   /// The refusal of a file of this format.
   ///
   /// - Parameter expected: what should be there instead.
-  package func refusal(of path: String, expected: String) -> InputError {
+  package func refusal(of path: String, expected: Diagnostic) -> InputError {
     let remedy = command(for: path).map { "; to get it: \($0)" } ?? ""
-    return InputError(path, "is \(name)", expected: expected + remedy)
+    return InputError(path, "is \(name)", expected: "\(expected)\(remedy)")
   }
 
   /// Refuses bytes that have the mark of a format.
@@ -106,7 +106,7 @@ package enum FileFormat: Equatable, CaseIterable {
     expected: String
   ) throws(InputError) {
     if let format = FileFormat(bytes, size: size, for: content) {
-      throw format.refusal(of: path, expected: expected)
+      throw format.refusal(of: path, expected: "\(expected)")
     }
   }
 }

@@ -44,7 +44,7 @@ public struct GradientFile: Sendable {
       guard let type = array.type.floatingPoint else {
         throw InputError(
           path, "holds no floating-point numbers", expected: "<f2, <f4 or <f8",
-          got: array.type.rawValue)
+          got: "\(array.type.rawValue)")
       }
       (rowCount, parts) = try Self.parts(
         of: weights, array: array.shape, type, "the array", array.input, offset: array.dataOffset)
@@ -77,8 +77,8 @@ public struct GradientFile: Sendable {
       guard let entry = file.tensor(tensor.name) else {
         throw InputError(
           file.path,
-          "tensor '\(tensor.name)' of \(weights.path) has no gradients (--exclude leaves it as it "
-            + "is)",
+          "tensor '\(tensor.name)' of \(weights.path) has no gradients "
+            + "(\(setting: "exclude") leaves it as it is)",
           expected: InputError.list(weights.tensors.map(\.name)),
           got: InputError.list(file.tensors.map(\.name)))
       }
@@ -112,7 +112,7 @@ public struct GradientFile: Sendable {
       throw InputError(
         input.path, "\(name) does not fit the weights of \(weights.path)",
         expected: "shape [rows, \(weights.count)] for \(weights.tensors.count) tensors"
-          + alternative, got: "\(shape)")
+          + "\(alternative)", got: "\(shape)")
     }
     func part(_ columns: Range<Int>, from first: Int) -> Part {
       Part(
@@ -137,7 +137,7 @@ public struct GradientFile: Sendable {
     guard tensor.dtype.isFloatingPoint else {
       throw InputError(
         path, "the gradients of tensor '\(tensor.name)' are of another type",
-        expected: TensorType.floatingPointNames, got: tensor.dtype.rawValue)
+        expected: "\(TensorType.floatingPointNames)", got: "\(tensor.dtype.rawValue)")
     }
     return tensor.dtype
   }

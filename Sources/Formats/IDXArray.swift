@@ -62,16 +62,16 @@ public struct IDXArray: Sendable {
         start, size: size, of: file, for: .numbers, expected: "an IDX file, plain or gzip")
       throw InputError(
         file, "not an IDX file", expected: "first bytes \(hex([0, 0, 8, UInt8(rank)]))",
-        got: hex(header.prefix(4)))
+        got: "\(hex(header.prefix(4)))")
     }
     guard header[2] == 8 else {
       throw InputError(
         file, "unsupported IDX element type", expected: "08 (unsigned bytes)",
-        got: hex([header[2]]))
+        got: "\(hex([header[2]]))")
     }
     guard header[3] == UInt8(rank) else {
       throw InputError(
-        file, "wrong kind of IDX file", expected: kind(rank), got: kind(Int(header[3])))
+        file, "wrong kind of IDX file", expected: "\(kind(rank))", got: "\(kind(Int(header[3])))")
     }
     guard header.count == headerSize(rank) else {
       throw InputError(

@@ -1,39 +1,45 @@
+@_exported import Diagnostics
 import Foundation
 
 /// What is wrong with data that was read, written or asked for: one line naming the file or
 /// setting, the problem and, where they say more, what was expected and what was found.
-public struct InputError: Error, Equatable, Sendable, CustomStringConvertible {
+public struct InputError: DiagnosticError, Equatable, Sendable {
   /// The file, directory or setting at fault.
-  public let subject: String
+  public let subject: Diagnostic
   /// What is wrong with it.
-  public let problem: String
+  public let problem: Diagnostic
   /// What should have been there, where that can be said.
-  public let expected: String?
+  public let expected: Diagnostic?
   /// What was there instead.
-  public let got: String?
+  public let got: Diagnostic?
 
   /// - Parameters:
-  ///   - subject: the file, directory or setting at fault.
+  ///   - subject: the file or directory at fault.
   ///   - problem: what is wrong with it.
-  public init(_ subject: String, _ problem: String, expected: String? = nil, got: String? = nil) {
-    self.subject = subject
-    self.problem = problem
-    self.expected = expected
-    self.got = got
+  public init(
+    _ subject: String, _ problem: Diagnostic, expected: Diagnostic? = nil, got: Diagnostic? = nil
+  ) {
+    (self.subject, self.problem, self.expected, self.got) = ("\(subject)", problem, expected, got)
+  }
+
+  /// - Parameter key: of the setting at fault.
+  public init(
+    setting key: String, _ problem: Diagnostic, expected: Diagnostic? = nil, got: Diagnostic? = nil
+  ) {
+    (subject, self.problem, self.expected, self.got) = ("\(setting: key)", problem, expected, got)
   }
 
   /// The first few of many names, for a message.
-  package static func list(_ names: [String]) -> String {
-    names.prefix(6).joined(separator: ", ")
+  package static func list(_ names: [String]) -> Diagnostic {
+    "\(names.prefix(6).joined(separator: ", "))"
       + (names.count > 6 ? ", … (\(names.count) in all)" : "")
   }
 
-  public var description: String {
-    var comparison: [String] = []
-    if let expected { comparison.append("expected \(expected)") }
-    if let got { comparison.append("got \(got)") }
-    let line = "\(subject): \(problem)"
-    return comparison.isEmpty ? line : line + ": " + comparison.joined(separator: ", ")
+  public var diagnostic: Diagnostic {
+    var line: Diagnostic = "\(subject): \(problem)"
+    if let expected { line = "\(line): expected \(expected)" }
+    if let got { line = "\(line)\(expected == nil ? ":" : ",") got \(got)" }
+    return line
   }
 }
 

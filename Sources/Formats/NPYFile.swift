@@ -34,7 +34,7 @@ public struct NPYFile {
         expected: "a NumPy array, as numpy.save writes it")
       throw InputError(
         path, "not an NPY file", expected: "first bytes \(hex(NPYHeader.magic))",
-        got: hex(start[..<6]))
+        got: "\(hex(start[..<6]))")
     }
     // Version 1.0 has a length of two bytes, 2.0 and 3.0 of four.
     let (major, minor) = (start[6], start[7])

@@ -82,7 +82,7 @@ package struct NPYHeader: Equatable {
     guard let type = NPYType(rawValue: descr) else {
       throw InputError(
         file, "unsupported element type",
-        expected: NPYType.allCases.map(\.rawValue).joined(separator: ", "), got: "'\(descr)'")
+        expected: "\(NPYType.allCases.map(\.rawValue).joined(separator: ", "))", got: "'\(descr)'")
     }
     guard !fortranOrder else {
       throw InputError(

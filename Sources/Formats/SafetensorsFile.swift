@@ -66,8 +66,8 @@ public final class SafetensorsFile: Sendable {
     }
     guard tensor.dtype.isFloatingPoint else {
       throw InputError(
-        path, "tensor '\(name)' has another type", expected: TensorType.floatingPointNames,
-        got: tensor.dtype.rawValue)
+        path, "tensor '\(name)' has another type", expected: "\(TensorType.floatingPointNames)",
+        got: "\(tensor.dtype.rawValue)")
     }
     var values = [Element](repeating: 0, count: tensor.count)
     try values.withUnsafeMutableBufferPointer { values throws(InputError) in

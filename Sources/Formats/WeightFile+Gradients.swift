@@ -12,8 +12,10 @@ extension WeightFile {
     let entries = try SafetensorsFile(path: path).tensors
     if let entry = entries.first(where: { isRequired($0) && $0.dtype.isUnreadableFloatingPoint }) {
       throw InputError(
-        path, "the weights '\(entry.name)' are of another type (--exclude leaves them as they are)",
-        expected: TensorType.floatingPointNames, got: entry.dtype.rawValue)
+        path,
+        "the weights '\(entry.name)' are of another type "
+          + "(\(setting: "exclude") leaves them as they are)",
+        expected: "\(TensorType.floatingPointNames)", got: "\(entry.dtype.rawValue)")
     }
     let columns: Int?
     var names: Set<String> = []

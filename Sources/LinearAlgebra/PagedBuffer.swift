@@ -1,3 +1,4 @@
+import Diagnostics
 import Glibc
 
 /// Zeroed memory that lies in a file without a name, for more than there is memory: the system
@@ -66,9 +67,9 @@ public final class PagedBuffer<Element: BitwiseCopyable> {
 }
 
 /// A directory that cannot hold a file of pages.
-public struct PageFileError: Error, CustomStringConvertible {
+public struct PageFileError: DiagnosticError {
   let directory: String
   let reason: String
 
-  public var description: String { "--page-directory \(directory): \(reason)" }
+  public var diagnostic: Diagnostic { "\(setting: "page-directory", directory): \(reason)" }
 }

@@ -65,11 +65,11 @@ extension Communicator {
   /// those of one name differ.
   public func agree<Result>(_ body: () throws -> Result) throws -> Result {
     let outcome = Swift.Result { try body() }
-    var failure: String?
+    var failure: Diagnostic?
     if case .failure(let error) = outcome { failure = "\(error)" }
     try begin("agreement")
     guard size > 1 else {
-      if let failure { throw AgreedError(rank: 0, description: failure) }
+      if let failure { throw AgreedError(rank: 0, diagnostic: failure) }
       return try outcome.get()
     }
     let words = try allGather(Word(failure: failure, files: OpenedFiles.take()).text)
@@ -78,30 +78,32 @@ extension Communicator {
     let failures = words.map(\.failure)
     let everywhere = failures.allSatisfy { $0 == failures[0] }
     if let difference, !everywhere || failures[0] == nil {
-      throw AgreedError(rank: difference.rank, description: difference.difference)
+      throw AgreedError(rank: difference.rank, diagnostic: "\(difference.difference)")
     }
     guard let rank = failures.firstIndex(where: { $0 != nil }) else { return try outcome.get() }
     throw AgreedError(
       rank: rank,
-      description: everywhere ? failures[rank]! : "rank \(rank): \(failures[rank]!)")
+      diagnostic: everywhere ? failures[rank]! : "rank \(rank): \(failures[rank]!)")
   }
 
   /// What a rank says in an agreement: nothing, where it has not failed and has opened no file.
   private struct Word {
-    var failure: String?
+    var failure: Diagnostic?
     var files: [FileRecord]
 
     var text: String {
-      files.map { "\($0)\n" }.joined() + (failure.map { "\0\($0)" } ?? "")
+      files.map { "\($0)\n" }.joined() + (failure.map { "\0\($0.encoded)" } ?? "")
     }
 
-    init(failure: String?, files: [FileRecord]) { (self.failure, self.files) = (failure, files) }
+    init(failure: Diagnostic?, files: [FileRecord]) {
+      (self.failure, self.files) = (failure, files)
+    }
 
     init(text: String) {
       // No path has a zero in it.
       let parts = text.split(separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
       files = parts[0].split(separator: "\n").compactMap { FileRecord(line: $0) }
-      failure = parts.count > 1 ? String(parts[1]) : nil
+      failure = parts.count > 1 ? Diagnostic(encoded: String(parts[1])) : nil
     }
   }
 
@@ -124,7 +126,7 @@ extension Communicator {
     let differing = lines.map { same < $0.count ? "'\($0[same])'" : "no more" }
     throw AgreedError(
       rank: rank,
-      description:
+      diagnostic:
         "\(what) must be the same on all ranks: rank 0 has \(differing[0]), rank \(rank) "
         + "has \(differing[1])")
   }

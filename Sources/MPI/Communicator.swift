@@ -26,6 +26,8 @@ public final class Communicator {
   var files = FileComparison()
   /// Where this rank is.
   public var status = RankStatus()
+  /// How settings are shown in what is printed.
+  public var settingStyle = Diagnostic.keys
   /// Whether ranks share cores, so that one that waits had better leave its core to the others.
   public let sharesCores: Bool
 

@@ -1,4 +1,5 @@
 import COpenMPI
+@_exported import Diagnostics
 
 /// A call into the MPI library that failed.
 public struct MPIError: Error, CustomStringConvertible {
@@ -34,8 +35,8 @@ public struct MPIError: Error, CustomStringConvertible {
 public protocol SharedError: Error {}
 
 /// What `Communicator.agree` throws on every rank when its body threw on one of them.
-public struct AgreedError: SharedError, CustomStringConvertible {
+public struct AgreedError: SharedError, DiagnosticError {
   /// The lowest rank that failed.
   public let rank: Int
-  public let description: String
+  public let diagnostic: Diagnostic
 }

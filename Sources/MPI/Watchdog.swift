@@ -49,17 +49,17 @@ struct Watchdog {
       self.verdict = seconds + 3 * Self.grace(limit)
       return
     }
-    reportError(report(on: world))
+    reportError(report(on: world).text(world.settingStyle))
     world.abort(status: 1)
   }
 
-  private func report(on world: Communicator) -> String {
+  private func report(on world: Communicator) -> Diagnostic {
     let silent = (0..<world.size).filter { $0 != world.rank && answers[$0] == nil }
-    let wait =
+    let wait: Diagnostic =
       "rank \(world.rank) has waited \(Int(seconds)) s for other ranks (\(world.status)); "
     if silent.isEmpty {
       return wait + "they have all been heard from, and wait too: \(name(answers)) "
-        + "(--check-collectives tells where ranks part)"
+        + "(\(setting: "check-collectives") tells where ranks part)"
     }
     return wait + "not heard from: \(name(silent))"
       + (answers.isEmpty ? "" : "; waiting too: \(name(answers))")

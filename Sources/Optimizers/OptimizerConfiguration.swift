@@ -157,7 +157,7 @@ public protocol MemorySavingConfiguration: OptimizerConfiguration {
   /// What to type for a run that does not fit; nil where nothing of its own helps.
   ///
   /// - Parameter fits: whether a run with such a configuration does.
-  func memoryRemedy(fits: (Self) throws -> Bool) rethrows -> String?
+  func memoryRemedy(fits: (Self) throws -> Bool) rethrows -> Diagnostic?
 }
 
 /// What a configuration's optimizer can do beside stepping is asked for here alone.

@@ -178,12 +178,12 @@ public struct StepOutcome: Sendable {
   public var predictedChange: Double?
 
   /// What the user should know, where something has changed in how steps are taken.
-  public var notice: String?
+  public var notice: Diagnostic?
 
   /// - Parameters:
   ///   - gradientNorm: not finite where the step is left out.
   ///   - notice: what the user should know.
-  public init(gradientNorm: Double, notice: String? = nil) {
+  public init(gradientNorm: Double, notice: Diagnostic? = nil) {
     self.gradientNorm = gradientNorm
     self.notice = notice
   }

@@ -13,7 +13,7 @@ package func require(_ flag: String, in range: ClosedRange<Int>, _ got: Int) thr
 
 /// Turns an error of the library's into one of the command line's.
 package func checked<Result>(_ body: () throws -> Result) throws -> Result {
-  do { return try body() } catch { throw ValidationError("\(error)") }
+  do { return try body() } catch { throw ValidationError(withFlags("\(error)")) }
 }
 
 /// Refuses to replace a file that is there and of another kind, by its name and its beginning.

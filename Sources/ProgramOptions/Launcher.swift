@@ -4,6 +4,12 @@ import Glibc
 import LinearAlgebra
 import MPI
 
+/// A setting as the users of a program type it.
+private let flag: Diagnostic.Style = { key, value in "--\(key)" + (value.map { " \($0)" } ?? "") }
+
+/// A text with flags in the place of settings.
+package func withFlags(_ diagnostic: Diagnostic) -> String { diagnostic.text(flag) }
+
 /// How the program starts, and how it ends: one message, from one rank, whatever happens.
 package enum Launcher {
   /// Prepares the process for products, before MPI starts.
@@ -21,7 +27,7 @@ package enum Launcher {
     -> Never
   {
     let status = command.exitCode(for: error).rawValue
-    let text = advised(command, error)
+    let text = error is any DiagnosticError ? withFlags("\(error)") : advised(command, error)
     if !Communicator.isFirst {
       // A launcher ends the other ranks as soon as one has failed: let rank 0 be that one. If this
       // one is still there later, rank 0 did not fail, and the reason is this rank's own.
@@ -83,6 +89,7 @@ package enum Launcher {
     do {
       world = try Communicator.start(
         watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
+      world.settingStyle = flag
     } catch let error as LaunchError {
       if !Communicator.isFirst { sleep(3) } else { reportError("\(error)") }
       _exit(EXIT_FAILURE)
@@ -109,12 +116,12 @@ package enum Launcher {
       try? world.finish()
       exit(code.rawValue)
     } catch let error as any SharedError {
-      if world.rank == 0 { reportError("\(error)") }
+      if world.rank == 0 { reportError(withFlags("\(error)")) }
       // Nobody leaves before it has been said.
       try? world.finish()
       exit(EXIT_FAILURE)
     } catch {
-      reportError(world.size > 1 ? "rank \(world.rank): \(error)" : "\(error)")
+      reportError(withFlags(world.size > 1 ? "rank \(world.rank): \(error)" : "\(error)"))
       world.abort(status: EXIT_FAILURE)
     }
   }

@@ -67,7 +67,7 @@ package struct ModelSettings: ParsableArguments {
       let isFile = [".yaml", ".yml", ".json"].contains(where: model.hasSuffix)
       guard isFile || model.contains("/") else {
         throw InputError(
-          "--model", "unknown network", expected: Self.models, got: "'\(model)'")
+          "--model", "unknown network", expected: "\(Self.models)", got: "'\(model)'")
       }
       return try NetworkDescription(yaml: try TextFile.read(model), file: model)
     }
@@ -100,7 +100,7 @@ package struct ModelSettings: ParsableArguments {
       throw InputError(
         "--model", "\(model) is for \(kind)",
         expected: "--model \(fitting) for \(dataset.noun) of shape \(shape) and \(dataset.targets)",
-        got: model)
+        got: "\(model)")
     }
     guard model == "mlp" || dataset.channelsFirst == nil else {
       throw dataset.channelsLastRefusal(of: model)

@@ -73,9 +73,8 @@ extension Mask {
       + others
     where !names.insert(name).inserted {
       throw PruningError(
-        "--sparse-output: there would be two tensors '\(name)': expected weights without one of "
-          + "that "
-          + "name, or the tensor that it is a part of excluded")
+        "\(setting: "sparse-output"): there would be two tensors '\(name)': expected weights "
+          + "without one of that name, or the tensor that it is a part of excluded")
     }
   }
 }

@@ -136,12 +136,12 @@ extension Mask {
       guard let tensor = tensors.first(where: { $0.name == entry.name }) else {
         throw InputError(
           path, "a mask of another model: there are no weights '\(entry.name)'",
-          expected: tensors.filter(\.isPrunable).map(\.name).joined(separator: ", "))
+          expected: "\(tensors.filter(\.isPrunable).map(\.name).joined(separator: ", "))")
       }
       guard [.bool, .uint8].contains(entry.dtype) else {
         throw InputError(
           path, "tensor '\(entry.name)' is no mask", expected: "BOOL or U8",
-          got: entry.dtype.rawValue)
+          got: "\(entry.dtype.rawValue)")
       }
       guard entry.shape == tensor.shape else {
         throw InputError(
@@ -166,8 +166,8 @@ extension Mask {
     if let missing = tensors.first(where: { $0.isPrunable && file.tensor($0.name) == nil }) {
       throw InputError(
         path, "there is no mask of '\(missing.name)'",
-        expected: tensors.filter(\.isPrunable).map(\.name).joined(separator: ", "),
-        got: file.tensors.map(\.name).joined(separator: ", "))
+        expected: "\(tensors.filter(\.isPrunable).map(\.name).joined(separator: ", "))",
+        got: "\(file.tensors.map(\.name).joined(separator: ", "))")
     }
   }
 }

@@ -1,3 +1,5 @@
+import Formats
+
 /// A tensor among weights that are pruned, as selection and masks know it.
 public struct WeightTensor: Sendable, Equatable {
   /// As in the file of weights.

@@ -186,11 +186,11 @@ public struct PruningCriterion {
 
 /// What cannot be pruned as asked: one line naming the setting or the tensor, and what was
 /// expected. All ranks see it together, or agree on it.
-public struct PruningError: SharedError, CustomStringConvertible {
-  public let description: String
+public struct PruningError: SharedError, DiagnosticError {
+  public let diagnostic: Diagnostic
 
-  /// - Parameter description: what is wrong, what was expected, and what was got.
-  public init(_ description: String) { self.description = description }
+  /// - Parameter diagnostic: what is wrong, what was expected, and what was got.
+  public init(_ diagnostic: Diagnostic) { self.diagnostic = diagnostic }
 }
 
 // All ranks see them together: what they tell of is summed over the ranks, or agreed on.

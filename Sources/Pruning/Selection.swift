@@ -80,11 +80,13 @@ public struct Selection: Sendable {
       let tensor = tensors.first(where: { $0.isPrunable && $0.multiplyAdds == 0 })
     {
       throw PruningError(
-        "tensor '\(tensor.name)' cannot be weighed by its multiply-adds: expected a --model whose "
-          + "linear, convolution or attention layer has it, or it excluded")
+        "tensor '\(tensor.name)' cannot be weighed by its multiply-adds: expected a "
+          + "\(setting: "model") whose linear, convolution or attention layer has it, or it "
+          + "excluded")
     }
     guard prunableCount > 0 else {
-      throw PruningError("no weight is prunable: expected a tensor that --exclude leaves")
+      throw PruningError(
+        "no weight is prunable: expected a tensor that \(setting: "exclude") leaves")
     }
   }
 

@@ -192,9 +192,9 @@ public struct SelectionPlan: Sendable {
     }
     guard let best = trials.best else {
       throw PruningError(
-        "no candidate leaves the network a finite held-out loss: expected larger --damping, or "
-          + "smaller "
-          + "--gradient-scale or --step")
+        "no candidate leaves the network a finite held-out loss: expected larger "
+          + "\(setting: "damping"), or smaller \(setting: "gradient-scale") or "
+          + "\(setting: "step")")
     }
     _ = weights.update(fromContentsOf: best.weights)
     return PrunedStage(

@@ -43,7 +43,7 @@ package struct JSONLines<Line: Decodable & SendableMetatype> {
     let start = String(decoding: text.prefix(60), as: UTF8.self)
     let reason = (error as? DecodingError).map { ", \(describe($0))" } ?? ""
     return InputError(
-      path, "line \(number) cannot be used", expected: expected,
+      path, "line \(number) cannot be used", expected: "\(expected)",
       got: "'\(start)\(text.count > 60 ? "…" : "")'\(reason)")
   }
 }

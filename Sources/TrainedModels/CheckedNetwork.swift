@@ -32,7 +32,7 @@ package final class CheckedNetwork {
   ) throws {
     guard examples <= dataset.training.count else {
       throw InputError(
-        "--examples", "there are not as many in \(dataset.training.source)",
+        setting: "examples", "there are not as many in \(dataset.training.source)",
         expected: "1 to \(dataset.training.count)", got: "\(examples)")
     }
     func isShort(_ examples: Int) -> Bool {
@@ -42,7 +42,7 @@ package final class CheckedNetwork {
       var most = examples
       while most > 0, !isShort(most) { most = most > 100 ? most * 9 / 10 : most - 1 }
       throw InputError(
-        "--examples", "they would take too long with this network",
+        setting: "examples", "they would take too long with this network",
         expected: most > 0 ? "at most \(most)" : "a smaller network", got: "\(examples)")
     }
     parameters = Buffer(count: description.layout.count)

@@ -50,7 +50,8 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     let slice = partition.slice(of: world.rank)
     let file = try world.agree {
       guard let gradientFile else {
-        throw InputError("--gradients", "there are none", expected: "a file of them", got: "none")
+        throw InputError(
+          setting: "gradients", "there are none", expected: "a file of them", got: "none")
       }
       return gradientFile
     }
@@ -94,7 +95,8 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
   ) throws -> GradientRows {
     try world.agree {
       guard let gradientFile else {
-        throw InputError("--gradients", "there are none", expected: "a file of them", got: "none")
+        throw InputError(
+          setting: "gradients", "there are none", expected: "a file of them", got: "none")
       }
       let slice = partition.slice(of: world.rank)
       let rows = GradientRows(

@@ -137,7 +137,7 @@ extension BatchOrder {
   ) throws(InputError) -> BatchOrder {
     guard (1...examples.count).contains(examplesPerRow) else {
       throw InputError(
-        "--gradient-batch", "a row of gradients is a mean over examples",
+        setting: "gradient-batch", "a row of gradients is a mean over examples",
         expected: "1 to \(examples.count), the examples of \(examples.source)",
         got: "\(examplesPerRow)")
     }

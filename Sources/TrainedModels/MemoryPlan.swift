@@ -11,10 +11,10 @@ public struct MemoryPlan: Sendable {
     case gradients = "the gradients"
 
     /// What takes less, where nothing is worked out.
-    var remedy: String {
+    var remedy: Diagnostic {
       switch self {
       case .optimizer: "more nodes, or a smaller network, take less"
-      case .gradients: "fewer --gradients, or more nodes take less"
+      case .gradients: "fewer \(setting: "gradients"), or more nodes take less"
       }
     }
   }
@@ -86,7 +86,8 @@ public struct MemoryPlan: Sendable {
   /// - Parameter remedy: what to type instead, where something is found that fits; it is asked with
   ///   a function that says whether a plan does.
   package func check(
-    on world: Communicator, remedy: (_ fits: (MemoryPlan) -> Bool) throws -> String? = { _ in nil }
+    on world: Communicator,
+    remedy: (_ fits: (MemoryPlan) -> Bool) throws -> Diagnostic? = { _ in nil }
   ) throws {
     let ranksHere = world.ranksOnThisNode
     // Of the addresses that a process may use, some are lost between allocations.
@@ -106,13 +107,13 @@ public struct MemoryPlan: Sendable {
 }
 
 /// A run that does not fit in memory.
-public struct InsufficientMemory: Error, CustomStringConvertible {
+public struct InsufficientMemory: DiagnosticError {
   let plan: MemoryPlan
   let ranksHere: Int
   let available: Int
-  let remedy: String?
+  let remedy: Diagnostic?
 
-  public var description: String {
+  public var diagnostic: Diagnostic {
     """
     this run needs \(formatBytes(plan.total)) on a rank, of which \(plan.holder.rawValue) \
     \(formatBytes(plan.state)) and activations \(formatBytes(plan.activations)); with \(ranksHere) \

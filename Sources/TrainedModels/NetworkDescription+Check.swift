@@ -60,15 +60,17 @@ extension NetworkDescription {
     }
     if case .values = targets, case .crossEntropy = loss {
       throw InputError(
-        "--loss", "cross-entropy is for classes",
-        expected: (dataset.columns == nil ? "integer targets" : "--task classification")
-          + ", or --loss mean-squared-error for \(targets)")
+        setting: "loss", "cross-entropy is for classes",
+        expected: (dataset.columns == nil
+          ? "integer targets" : "\(setting: "task", "classification")")
+          + ", or \(setting: "loss", "mean-squared-error") for \(targets)")
     }
     if case .values = targets, loss == .binaryCrossEntropy {
       guard dataset.columns == nil else {
         throw InputError(
-          "--loss", "binary-cross-entropy is for probabilities, not for a standardised column",
-          expected: "mean-squared-error, or --task classification")
+          setting: "loss",
+          "binary-cross-entropy is for probabilities, not for a standardised column",
+          expected: "mean-squared-error, or \(setting: "task", "classification")")
       }
       try checkShares(dataset.training)
       try checkShares(dataset.test)
@@ -78,11 +80,11 @@ extension NetworkDescription {
       if case .crossEntropy = loss {} else { return }
     }
     guard outputCount == targets.outputs else {
-      var remedy = ""
+      var remedy: Diagnostic = ""
       if case .values(1) = targets {
         remedy =
           dataset.columns == nil
-          ? "; integer targets are classes" : "; --task classification reads classes"
+          ? "; integer targets are classes" : "; \(setting: "task", "classification") reads classes"
       }
       throw InputError(
         "the model", "does not have an output for each of the data's targets",

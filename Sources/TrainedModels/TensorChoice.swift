@@ -1,3 +1,4 @@
+import Formats
 import Glibc
 import Networks
 import Pruning
@@ -45,12 +46,12 @@ public struct TensorChoice: Sendable, Equatable {
   }
 
   private func check(_ names: [String], others: [String] = []) throws(PruningError) {
-    for (flag, patterns) in [("--include", include), ("--exclude", exclude)] {
+    for (key, patterns) in [("include", include), ("exclude", exclude)] {
       for pattern in patterns
       where !(names + others).contains(where: { Self.matches($0, [pattern]) }) {
         throw PruningError(
-          "\(flag): '\(pattern)' matches no tensor of the network: expected a pattern for some of "
-            + names.joined(separator: ", "))
+          "\(setting: key): '\(pattern)' matches no tensor of the network: expected a pattern for "
+            + "some of \(names.joined(separator: ", "))")
       }
     }
   }

@@ -100,7 +100,7 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
         let middle = (fitting + rows) / 2
         if fits(try memory(rows: middle)) { fitting = middle } else { rows = middle }
       }
-      return fitting > 0 ? "--gradients \(fitting) is the most that fits" : nil
+      return fitting > 0 ? "\(setting: "gradients", fitting) is the most that fits" : nil
     }
     return try world.agree {
       NetworkGradients(rowCount: rowCount, collection: try collection(), state: state)

@@ -12,7 +12,7 @@ extension Checkpoint {
   /// - Parameter notice: is called on all ranks for each one that is not, with the reason.
   /// - Throws: on all ranks together, where there are some and none is whole.
   static func newestWhole(
-    in directory: CheckpointDirectory, on world: Communicator, notice: (String) -> Void
+    in directory: CheckpointDirectory, on world: Communicator, notice: (Diagnostic) -> Void
   ) throws -> Checkpoint? {
     let own = try world.agree { try world.rank == 0 ? directory.steps() : [] }
     let steps = try world.allGather(own.map(String.init).joined(separator: " "))[0]
@@ -28,7 +28,8 @@ extension Checkpoint {
       guard steps.isEmpty else {
         throw InputError(
           directory.path, "none of its checkpoints is whole",
-          expected: "one, or --resume never with another --run-directory",
+          expected:
+            "one, or \(setting: "resume", "never") with another \(setting: "run-directory")",
           got: "\(steps.count) damaged")
       }
     }
@@ -74,7 +75,8 @@ extension Checkpoint {
     guard stored == Set(families.map { $0.name[...] }) else {
       throw InputError(
         path, "is of an optimizer with other settings",
-        expected: Self.list(families.map(\.name)), got: Self.list(stored.map(String.init)))
+        expected: "\(Self.list(families.map(\.name)))",
+        got: "\(Self.list(stored.map(String.init)))")
     }
     for (family, arrays) in families {
       for file in manifest.files where file.family == family {

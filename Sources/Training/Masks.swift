@@ -102,15 +102,16 @@ extension TrainingPlan {
       })
   }
 
-  /// The masks of `--sparse`, which removes initial weights that are zero in tensors of two
-  /// dimensions or more. Biases, and scales and shifts of norms, are not pruned, and many start at
-  /// zero.
+  /// The masks of the setting `sparse`, which removes initial weights that are zero in tensors of
+  /// two dimensions or more. Biases, and scales and shifts of norms, are not pruned, and many start
+  /// at zero.
   private func zeros<Element: Scalar>(
     _ masks: Masks, of scalar: Element.Type
   ) throws -> Masks {
     guard let file = initialWeights else {
       throw InputError(
-        "--sparse", "keeps weights that are zero at zero", expected: "--weights beside it")
+        setting: "sparse", "keeps weights that are zero at zero",
+        expected: "\(setting: "weights") beside it")
     }
     let weights = Buffer<Element>(count: network.layout.count)
     let state = Buffer<Element>(count: network.stateLayout.count)
@@ -121,7 +122,7 @@ extension TrainingPlan {
     }
     guard isKept.contains(false) else {
       throw InputError(
-        "--sparse", "\(file) has no zero among the weights of two dimensions or more",
+        setting: "sparse", "\(file) has no zero among the weights of two dimensions or more",
         expected: "the weights of a network that has been pruned")
     }
     var masks = masks

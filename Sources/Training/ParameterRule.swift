@@ -69,8 +69,11 @@ extension TrainingPlan {
     let groups = try rules.map { rule in
       if rule.learningRate != nil, !(base > 0) {
         throw InputError(
-          "groups", "the learning rate of '\(rule.match)' follows the schedule of --learning-rate",
-          expected: "--learning-rate > 0 (0 may be the rate of a group)", got: "\(base)")
+          "groups",
+          "the learning rate of '\(rule.match)' follows the schedule of "
+            + "\(setting: "learning-rate")",
+          expected: "\(setting: "learning-rate") > 0 (0 may be the rate of a group)",
+          got: "\(base)")
       }
       return ParameterGroup(
         rateFactor: rule.learningRate.map { $0 / base } ?? 1, weightDecay: rule.weightDecay,

@@ -12,6 +12,7 @@ public struct Progress: Sendable {
 
   private let style: Style
   private let isFirst: Bool
+  private let settingStyle: Diagnostic.Style
   private let totalSteps: Int
   /// Where this process takes over, from 0.
   var firstStep = 0
@@ -21,13 +22,14 @@ public struct Progress: Sendable {
   private var drawn = ContinuousClock.now - .seconds(1)
   private var barShown = false
 
-  /// - Parameter isFirst: whether this is rank 0; others say nothing.
+  /// Rank 0 speaks, and shows settings as `world` does.
   init(
-    _ style: Style, isFirst: Bool, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int
+    _ style: Style, on world: Communicator, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int
   ) {
     let shown: Style = style == .automatic ? (Self.outputIsTerminal ? .bar : .lines) : style
+    isFirst = world.rank == 0
     self.style = isFirst ? shown : .none
-    self.isFirst = isFirst
+    settingStyle = world.settingStyle
     self.totalSteps = totalSteps
     self.samplesPerStep = samplesPerStep
     lineEvery = max(1, stepsPerEpoch / 4, totalSteps / 40)
@@ -75,20 +77,20 @@ public struct Progress: Sendable {
   }
 
   /// A line of its own, above the bar.
-  mutating func say(_ line: String) {
+  mutating func say(_ line: Diagnostic) {
     guard style != .none else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }
     barShown = false
-    print(line)
+    print(line.text(settingStyle))
     fflush(nil)
   }
 
   /// What the user must hear, whatever the style, on rank 0's standard error.
-  mutating func warn(_ line: String) {
+  mutating func warn(_ line: Diagnostic) {
     guard isFirst else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }
     barShown = false
-    reportError(line, as: "warning")
+    reportError(line.text(settingStyle), as: "warning")
   }
 
   private static func clock(_ seconds: Double) -> String {

@@ -82,20 +82,21 @@ extension RunDirectory {
         got: "one with it (\(advice(totalSteps: totalSteps)))")
     }
 
-    private func advice(totalSteps: Int) -> String {
+    private func advice(totalSteps: Int) -> Diagnostic {
       if let step = checkpoints.first, !isFinished || totalSteps > steps {
-        return "--resume auto goes on from step \(step)"
+        return "\(setting: "resume", "auto") goes on from step \(step)"
       }
       if isFinished { return "that run is finished: \(replacement)" }
       return isWorthKeeping
-        ? "it stopped after step \(steps) without a checkpoint: --resume auto starts over, and "
-          + "keeps what "
-          + "is there in \(asidePath)" : "--resume auto starts there"
+        ? "it stopped after step \(steps) without a checkpoint: \(setting: "resume", "auto") "
+          + "starts over, and keeps what is there in \(asidePath)"
+        : "\(setting: "resume", "auto") starts there"
     }
 
     /// What becomes of a run that has no place beside a finished one.
-    private var replacement: String {
-      "--run-directory \(freePath) is free; --overwrite replaces what is there"
+    private var replacement: Diagnostic {
+      "\(setting: "run-directory", freePath) is free; "
+        + "\(setting: "overwrite") replaces what is there"
     }
 
     /// Tells a run that is finished from one that can go on or start over.
@@ -128,11 +129,11 @@ extension RunDirectory {
         path,
         checkpoints.isEmpty
           ? "holds a finished run that made no checkpoint to go on from" : "holds a finished run",
-        expected: "its settings, --\(first.key) \(first.stored)",
+        expected: "its settings, \(setting: first.key, first.stored)",
         got: "\(first.now) "
           + (isLonger && checkpoints.isEmpty
-            ? "(--weights \(plan.model) --run-directory \(freePath) starts from its "
-              + "network)"
+            ? "(\(setting: "weights", plan.model) \(setting: "run-directory", freePath) starts "
+              + "from its network)"
             : "(\(replacement))"))
     }
 

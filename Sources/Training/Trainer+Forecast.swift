@@ -43,7 +43,7 @@ extension Trainer {
       + Double(evaluations) * evaluation
     if plan.logView {
       let view = try LogView(steps, steps: count, wallSeconds: seconds, on: world)
-      progress.say(view.text)
+      progress.say("\(view.text)")
     }
     try say(steps, count: count, seconds: seconds)
     progress.say(
@@ -70,8 +70,10 @@ extension Trainer {
 
     if world.size > 1 {
       progress.say(
-        "traffic    \(formatBytes(Int(bytes.rounded()))) in \(formatNumber(messages, digits: 0)) "
-          + "messages a step, of the rank that sends most")
+        """
+        traffic    \(formatBytes(Int(bytes.rounded()))) in \(formatNumber(messages, digits: 0)) \
+        messages a step, of the rank that sends most
+        """)
     }
     progress.say(
       """

@@ -61,7 +61,7 @@ extension TrainingPlan {
     let last = pruning.times.steps.last!
     guard last < schedule.totalSteps else {
       throw InputError(
-        "--prune-end", "the last event comes after step \(last)",
+        setting: "prune-end", "the last event comes after step \(last)",
         expected: "a step of the run before its last, \(schedule.totalSteps)", got: "\(last)")
     }
     let selection = try Selection(
@@ -75,7 +75,7 @@ extension TrainingPlan {
           ofEvent: event, of: pruning.times.count, from: first, to: last)
         guard sparsity >= first else {
           throw InputError(
-            "--sparsity", "the masks that the run begins with remove more",
+            setting: "sparsity", "the masks that the run begins with remove more",
             expected: "at least \(first)", got: "\(sparsity)")
         }
         try selection.check(sparsity)
@@ -84,15 +84,15 @@ extension TrainingPlan {
       if let sparsity { try selection.check(sparsity) }
       guard sparsity ?? first > 0 else {
         throw InputError(
-          "--regrow", "the masks remove nothing that could come back",
-          expected: "--sparsity > 0, or masks that do", got: "\(first)")
+          setting: "regrow", "the masks remove nothing that could come back",
+          expected: "\(setting: "sparsity") > 0, or masks that do", got: "\(first)")
       }
     }
     if pruning.takesGradients {
       let count = dataset.training.count
       guard pruning.gradients.examplesPerRow <= count else {
         throw InputError(
-          "--prune-gradient-batch", "a row of gradients is a mean over examples",
+          setting: "prune-gradient-batch", "a row of gradients is a mean over examples",
           expected: "1 to \(count)", got: "\(pruning.gradients.examplesPerRow)")
       }
     }

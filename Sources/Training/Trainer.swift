@@ -10,14 +10,14 @@ import Sharding
 import TrainedModels
 
 /// Gradients that were not finite in too many steps one after another.
-public struct NonFiniteGradients: SharedError, CustomStringConvertible {
+public struct NonFiniteGradients: SharedError, DiagnosticError {
   let step: Int
   let skipped: Int
 
-  public var description: String {
+  public var diagnostic: Diagnostic {
     """
     step \(step): the gradient was not finite in \(skipped) steps one after another (a smaller \
-    learning rate or a larger damping may help; --on-nonfinite skip goes on)
+    learning rate or a larger damping may help; \(setting: "on-nonfinite", "skip") goes on)
     """
   }
 }
@@ -79,7 +79,7 @@ public final class Trainer<Element: Scalar> {
     clock = PhaseClock(on: world)
     let trainingData = try plan.check(on: world)
     progress = Progress(
-      isDryRun ? .lines : plan.progress, isFirst: world.rank == 0,
+      isDryRun ? .lines : plan.progress, on: world,
       totalSteps: plan.schedule.totalSteps, samplesPerStep: plan.batches.batchSize,
       stepsPerEpoch: plan.batches.batchesPerEpoch)
     checkpoints = CheckpointDirectory(ofRun: plan.runDirectory)
@@ -102,7 +102,7 @@ public final class Trainer<Element: Scalar> {
         of: Element.self, groups: groups, hasMasks: masks != nil, partition: partition, on: world)
     }
     let needed = try world.agree { try memory(plan) }
-    progress.say(try plan.summary(partition, groups, masks, needed))
+    progress.say("\(try plan.summary(partition, groups, masks, needed))")
     try needed.check(on: world) { fits in try plan.memoryRemedy { fits(try memory($0)) } }
 
     let parts = try RunParts<Element>(plan, groups: groups, partition: partition, on: world)
@@ -173,8 +173,8 @@ public final class Trainer<Element: Scalar> {
         progress.say(
           "Stopped after step \(position.step)"
             + (saved == position.step
-              ? "; --resume auto goes on."
-              : ", which was not saved; --resume auto "
+              ? "; \(setting: "resume", "auto") goes on."
+              : ", which was not saved; \(setting: "resume", "auto") "
                 + (saved > 0 ? "goes on from step \(saved)." : "starts over.")))
         return .stopped(step: position.step, exitStatus: status)
       }
@@ -255,8 +255,8 @@ public final class Trainer<Element: Scalar> {
       position.isEvaluated = true
       progress.say(
         "epoch \(epoch): test loss \(formatNumber(evaluation.loss, digits: 4)), "
-          + plan.quality(of: evaluation)
-          + " after step \(position.step), \(formatNumber(seconds, digits: 1)) s")
+          + "\(plan.quality(of: evaluation)) "
+          + "after step \(position.step), \(formatNumber(seconds, digits: 1)) s")
       return evaluation
     }
   }

@@ -25,23 +25,22 @@ extension TrainingPlan {
     let (batch, parts) = (batches.batchSize, microBatches)
     guard parts > 0, batch % parts == 0 else {
       throw InputError(
-        "--batch-size", "cannot be cut in equal micro-batches",
-        expected: "a multiple of --micro-batches, \(parts)", got: "\(batch)")
+        setting: "batch-size", "cannot be cut in equal micro-batches",
+        expected: "a multiple of \(setting: "micro-batches"), \(parts)", got: "\(batch)")
     }
     guard ranks <= parts else {
       throw InputError(
-        "--micro-batches", "there are more ranks than micro-batches",
+        setting: "micro-batches", "there are more ranks than micro-batches",
         expected: "at least \(ranks), one for each rank",
-        got: "\(parts)"
-          + ((ranks...max(ranks, batch)).first { batch % $0 == 0 }.map {
-            " (\($0) would do)"
-          } ?? ""))
+        got: (ranks...max(ranks, batch)).first { batch % $0 == 0 }.map {
+          "\(parts) (\($0) would do)"
+        } ?? "\(parts)")
     }
     try network.check(against: dataset, loss: loss)
     if let rows = network.fewestNormalized {
       guard batch / parts * rows > 1 else {
         throw InputError(
-          "--micro-batches", "a batch-norm has no statistics of a single example",
+          setting: "micro-batches", "a batch-norm has no statistics of a single example",
           expected: "at least 2 examples in a micro-batch", got: "1")
       }
     }
@@ -50,7 +49,7 @@ extension TrainingPlan {
     {
       throw InputError(
         "groups", "leave no tensor to M-FAC",
-        expected: "one without mfac: false, or --optimizer sgd")
+        expected: "one without mfac: false, or \(setting: "optimizer", "sgd")")
     }
   }
 

@@ -32,8 +32,8 @@ extension TrainingPlan {
   /// nil where nothing helps but more memory.
   ///
   /// - Parameter fits: whether a plan does.
-  func memoryRemedy(fits: (TrainingPlan) throws -> Bool) throws -> String? {
-    func remedy(_ configuration: some MemorySavingConfiguration) throws -> String? {
+  func memoryRemedy(fits: (TrainingPlan) throws -> Bool) throws -> Diagnostic? {
+    func remedy(_ configuration: some MemorySavingConfiguration) throws -> Diagnostic? {
       try configuration.memoryRemedy { smaller in
         var plan = self
         plan.optimizer = smaller
@@ -44,7 +44,9 @@ extension TrainingPlan {
     var plan = self
     while plan.batches.batchSize % (2 * plan.microBatches) == 0 {
       plan.microBatches *= 2
-      guard try !fits(plan) else { return "with --micro-batches \(plan.microBatches) it fits" }
+      guard try !fits(plan) else {
+        return "with \(setting: "micro-batches", plan.microBatches) it fits"
+      }
     }
     return nil
   }

@@ -83,17 +83,18 @@ extension TrainingPlan {
   /// Says that a run begins at its first step, and what becomes of an earlier start.
   private func startOver(_ remains: RunDirectory.Remains?, _ progress: inout Progress) {
     let isSaved = saving.everySteps != nil || saving.everySeconds != nil
+    let setting: Diagnostic = "\(setting: "save-every-minutes", 10)"
     if let remains, remains.isWorthKeeping {
       progress.warn(
         "\(runDirectory): an earlier start came to step \(remains.steps) and to no checkpoint: its "
           + "files "
           + "go to \(remains.asidePath), and the run starts over"
-          + (isSaved ? "" : " (with --save-every-minutes 10 the next start will go on)"))
+          + (isSaved ? "" : " (with \(setting) the next start will go on)"))
     }
     progress.say(
       "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): from the "
         + "first step"
-        + (isSaved ? "" : "; none are made but on a signal (--save-every-minutes 10 makes them)"))
+        + (isSaved ? "" : "; none are made but on a signal (\(setting) makes them)"))
   }
 
   /// Checks a checkpoint against the plan, and says what differs. Collective.
@@ -148,14 +149,15 @@ extension TrainingPlan {
     }
     guard !overwrites else {
       throw InputError(
-        "--overwrite", "would remove the checkpoint that the run is to go on from",
-        expected: "it without --resume, or with a checkpoint from elsewhere", got: checkpoint.path)
+        setting: "overwrite", "would remove the checkpoint that the run is to go on from",
+        expected: "it without \(setting: "resume"), or with a checkpoint from elsewhere",
+        got: "\(checkpoint.path)")
     }
     _ = try remains.finished(as: self)
     if let newest = remains.checkpoints.first, newest > checkpoint.manifest.step {
       throw InputError(
-        "--resume", "there are checkpoints after that of step \(checkpoint.manifest.step)",
-        expected: "another --run-directory, such as \(remains.freePath)",
+        setting: "resume", "there are checkpoints after that of step \(checkpoint.manifest.step)",
+        expected: "another \(setting: "run-directory"), such as \(remains.freePath)",
         got: "\(newest) in \(runDirectory)")
     }
   }
@@ -169,27 +171,31 @@ extension TrainingPlan {
       // A model file may be elsewhere now.
       if difference.key == "model", manifest.network == networkDigest { continue }
       throw InputError(
-        checkpoint.path, "is of a run with another --\(difference.key)",
-        expected: difference.now, got: difference.stored)
+        checkpoint.path, "is of a run with another \(setting: difference.key)",
+        expected: "\(difference.now)", got: "\(difference.stored)")
     }
     // Of another build, it may be but the digest that differs.
     guard manifest.network == networkDigest || manifest.programSha256 != Provenance.program else {
       throw InputError(
         checkpoint.path, "is of another network",
-        expected: "the inputs and layers that --dataset and --model give now")
+        expected:
+          "the inputs and layers that \(setting: "dataset") and \(setting: "model") give now")
     }
     guard (manifest.initialSparsity != nil) == hasMasks else {
       throw InputError(
         checkpoint.path,
         hasMasks
-          ? "is of a run without masks" : "is of a run with masks: --masks, --sparsity or --regrow",
+          ? "is of a run without masks"
+          : "is of a run with masks: \(setting: "masks"), \(setting: "sparsity") or "
+            + "\(setting: "regrow")",
         expected: hasMasks ? "one with them" : "one without, or these settings",
-        got: hasMasks ? "none" : Masks.fileName)
+        got: hasMasks ? "none" : "\(Masks.fileName)")
     }
     guard manifest.step <= schedule.totalSteps else {
       throw InputError(
         checkpoint.path, "is beyond the end of the run",
-        expected: "at most the \(schedule.totalSteps) steps that --steps or --epochs make",
+        expected: "at most the \(schedule.totalSteps) steps that \(setting: "steps") or "
+          + "\(setting: "epochs") make",
         got: "\(manifest.step)")
     }
   }

@@ -25,7 +25,7 @@ enum Coordinate {
       guard (0..<model.count).contains(number) else {
         throw InputError(
           "--at", "no place in the vector of the weights", expected: "0 to \(model.count - 1)",
-          got: text)
+          got: "\(text)")
       }
       return number
     }

@@ -97,9 +97,10 @@ struct FisherSettings: ParsableArguments {
     let heldOut = heldOut ?? min(5000, max(count / 10, 1))
     guard heldOut < count else {
       throw PruningError(
-        "--held-out \(heldOut): expected less than the \(count) training examples, or rows of a "
-          + "file of "
-          + "gradients, of which the others are for the Fisher matrix")
+        """
+        --held-out \(heldOut): expected less than the \(count) training examples, or rows of a \
+        file of gradients, of which the others are for the Fisher matrix
+        """)
     }
     return heldOut
   }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Formats
 import Foundation
 import ProgramOptions
 import Pruning
@@ -196,7 +197,7 @@ struct SelectionSettings: ParsableArguments {
     for (index, rule) in tensorSparsity.enumerated() where !followed.contains(index) {
       throw PruningError(
         "--tensor-sparsity: no prunable tensor follows '\(rule)': expected a pattern for some of "
-          + tensors.map(\.name).joined(separator: ", ") + " that none before it matches")
+          + "\(tensors.map(\.name).joined(separator: ", ")) that none before it matches")
     }
     return Dictionary(
       uniqueKeysWithValues: zip(tensors, followed).compactMap { tensor, rule in

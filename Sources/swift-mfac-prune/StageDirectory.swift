@@ -176,7 +176,7 @@ final class StageDirectory {
         throw InputError(file, "is of another stage, or of another version of this program")
       }
     } catch {
-      throw InputError(error.subject, "\(error.problem) \(remedy)", got: error.got)
+      throw InputError("\(error.subject)", "\(error.problem) \(remedy)", got: error.got)
     }
     let before = Dictionary(
       uniqueKeysWithValues: found.settings.map {

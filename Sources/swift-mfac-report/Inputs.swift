@@ -141,7 +141,7 @@ enum Benchmark {
     } catch let error as DecodingError {
       throw InputError(
         path, "cannot be used", expected: "results as swift-mfac-bench writes them",
-        got: describe(error))
+        got: "\(describe(error))")
     }
   }
 }

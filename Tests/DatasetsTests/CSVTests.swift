@@ -208,7 +208,7 @@ struct CSVTests {
     ("1,NA\n3,4\n", "line 1, column 2: expected a finite number, got 'NA'"),
     (
       "a,kind\n1,good\n2,bad\n",
-      "line 2, column 2 'kind': expected a finite number, or --task classification, got 'good'"
+      "line 2, column 2 'kind': expected a finite number, or task: classification, got 'good'"
     ),
     ("a,b\n1,2\n1e308,4\n-1e308,5\n", "column 'a' has numbers too large to standardise"),
   ])
@@ -282,21 +282,21 @@ struct CSVTests {
     let cases: [(text: String, target: String?, task: TableOptions.Task, message: String)] = [
       (
         text, "c", .regression,
-        "there is no column for --target: "
+        "there is no column for target: "
           + "expected 'a', 'b', 'b', or a number from 1 to 3, got 'c'"
       ),
       (
         text, "4", .regression,
-        "there is no column for --target: "
+        "there is no column for target: "
           + "expected 'a', 'b', 'b', or a number from 1 to 3, got '4'"
       ),
       (
         "1,2\n3,4\n", "a", .regression,
-        "there is no column for --target: expected a number from 1 to 2, got 'a'"
+        "there is no column for target: expected a number from 1 to 2, got 'a'"
       ),
       (
         text, "b", .regression,
-        "2 columns are named 'b': expected --target as a number from 1 to 3"
+        "2 columns are named 'b': expected target as a number from 1 to 3"
       ),
       (
         "a,b\n1,2\n4,2.0\n", nil, .classification,

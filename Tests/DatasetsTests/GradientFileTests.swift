@@ -112,7 +112,7 @@ struct GradientFileTests {
         == "G: tensor 'y' is none of W: expected a, big, z")
     #expect(
       try refusal { $0.remove(at: 1) }
-        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): "
+        == "G: tensor 'big' of W has no gradients (exclude leaves it as it is): "
         + "expected a, big, z, got z, excluded, a"
     )
     #expect(
@@ -164,7 +164,7 @@ struct GradientFileTests {
     #expect(
       try self.refusal(
         directory.write([("a", .float32, [1, 3], NPYTests.data([1, 2, 3] as [Float]))], to: "g"))
-        == "G: tensor 'big' of W has no gradients (--exclude leaves it as it is): "
+        == "G: tensor 'big' of W has no gradients (exclude leaves it as it is): "
         + "expected a, big, z, got a"
     )
   }
@@ -277,7 +277,7 @@ struct GradientFileTests {
         _ = try WeightFile(path: eight, withGradientsIn: named) { $0.shape.count > 1 }
       }
         == "\(eight): the weights 'fc.weight' are of another type "
-        + "(--exclude leaves them as they are): "
+        + "(exclude leaves them as they are): "
         + "expected F16, BF16, F32 or F64, got F8_E4M3")
   }
 }

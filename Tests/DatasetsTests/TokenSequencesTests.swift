@@ -86,7 +86,7 @@ struct TokenSequencesTests {
       ),
       (
         tokens, "tokens", options(context: 1, vocabulary: 65537),
-        "F: has no header that says how wide its tokens are: expected --token-type uint32 for a "
+        "F: has no header that says how wide its tokens are: expected token-type: uint32 for a "
           + "vocabulary of more than 65536, got a vocabulary of 65537"
       ),
       (
@@ -203,7 +203,7 @@ struct TokenSequencesTests {
       ),
       (
         NPYTests.npy("<u2", [8], Array(0..<16)), .uint32,
-        "its header says what its tokens are: expected --token-type uint16, or none, got uint32"
+        "its header says what its tokens are: expected token-type: uint16, or none, got uint32"
       ),
       (
         NPYTests.npy("<i8", [3], NPYTests.data([1, 70_000, 2] as [Int64])), nil,
@@ -223,7 +223,7 @@ struct TokenSequencesTests {
     }
   }
 
-  /// Tokens of more bits are known by their upper halves, whatever the vocabulary; --token-type
+  /// Tokens of more bits are known by their upper halves, whatever the vocabulary; `token-type`
   /// decides.
   @Test func widerTokensAreNotReadAsSixteenBits() throws {
     let vocabularies = [4, 65, 50_304, 150_000]
@@ -238,7 +238,7 @@ struct TokenSequencesTests {
           refusal {
             _ = try DatasetSource("tokens:\(path)").load(options(context: 4, vocabulary: 65_536))
           } == "\(path): every second 16-bit number in it is next to zero, as in tokens of more "
-            + "bits: expected --token-type \(type)")
+            + "bits: expected token-type: \(type)")
         #expect(
           try DatasetSource("tokens:\(path)").load(
             options(context: 4, vocabulary: 65_536, type: .uint16)

@@ -43,7 +43,7 @@ struct GradientRowsTests {
       try GradientRows(count: 1 << 20, blocks: [0..<1 << 34], pagedIn: directory)
     } throws: { error in
       "\(error)".hasPrefix(
-        "--page-directory \(directory): expected \(1 << 56) bytes free for the gradients, got ")
+        "page-directory: \(directory): expected \(1 << 56) bytes free for the gradients, got ")
     }
   }
 }

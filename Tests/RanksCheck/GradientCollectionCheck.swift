@@ -116,7 +116,7 @@ func checkGradientRefusals(on world: Communicator) throws {
     }
     try check(
       message
-        == "--gradient-batch: a row of gradients is a mean over examples: expected 1 to "
+        == "gradient-batch: a row of gradients is a mean over examples: expected 1 to "
         + "\(examples.count), the examples of \(examples.source), got \(b)", message)
   }
   let plans = try [0, 1 << 60].map {
@@ -133,7 +133,7 @@ func checkGradientRefusals(on world: Communicator) throws {
       + 4 * (world.size - 1) * slices[world.rank].count, "\(plans[0])")
   let refusal = try message { try plans[1].check(on: world) }
   try check(refusal.contains("of which the gradients "), refusal)
-  try check(refusal.contains("(fewer --gradients, or more nodes take less)"), refusal)
+  try check(refusal.contains("(fewer gradients, or more nodes take less)"), refusal)
 }
 
 private func smallNetwork() throws -> NetworkDescription {

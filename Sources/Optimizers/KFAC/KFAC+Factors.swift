@@ -134,7 +134,7 @@ extension KFAC: LayerStatisticsConsumer {
 }
 
 /// A Kronecker factor that has no inverse, as all ranks see it.
-public struct FactorWithoutInverse: Error, CustomStringConvertible {
+public struct FactorWithoutInverse: DiagnosticError {
   /// Its name.
   public let layer: String
   /// λ
@@ -142,7 +142,7 @@ public struct FactorWithoutInverse: Error, CustomStringConvertible {
   /// What the inversion said.
   public let cause: any Error
 
-  public var description: String {
-    "layer \(layer): its factors with --damping \(damping) have no inverse: \(cause)"
+  public var diagnostic: Diagnostic {
+    "layer \(layer): its factors with \(setting: "damping", damping) have no inverse: \(cause)"
   }
 }

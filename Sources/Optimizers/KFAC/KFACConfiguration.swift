@@ -128,12 +128,13 @@ extension KFACConfiguration: LayerStatisticsConfiguration, MemorySavingConfigura
     KFAC<Element>.load(self, context, measured)
   }
 
-  public func memoryRemedy(fits: (KFACConfiguration) throws -> Bool) rethrows -> String? {
+  public func memoryRemedy(fits: (KFACConfiguration) throws -> Bool) rethrows -> Diagnostic? {
     guard !usesSamples else { return nil }
     var smaller = self
     (smaller.keepsAllFactors, smaller.workerShare) = (false, 1e-9)
     return try fits(smaller)
-      ? "with --kfac-factors owners --kfac-grad-workers 1e-9 it fits" : nil
+      ? "with \(setting: "kfac-factors", "owners") \(setting: "kfac-grad-workers", "1e-9") it fits"
+      : nil
   }
 
   public var sampleOperator: CurvatureOperator? {

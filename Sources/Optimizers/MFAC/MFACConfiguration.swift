@@ -52,7 +52,7 @@ extension MFACConfiguration: CustomStringConvertible {
 
 /// A damping so small that K + mλI is not positive definite in double precision. All ranks have the
 /// same K, and see it together.
-public struct DampingTooSmall: SharedError, CustomStringConvertible {
+public struct DampingTooSmall: SharedError, DiagnosticError {
   /// λ.
   public let damping: Double
   /// m.
@@ -60,11 +60,11 @@ public struct DampingTooSmall: SharedError, CustomStringConvertible {
   /// The factorization that failed.
   public let cause: NotPositiveDefinite
 
-  public var description: String {
+  public var diagnostic: Diagnostic {
     """
-    --damping \(damping) is too small for the gradients of the window (--window \(window)): with \
-    shift mλ = \(cause.shift) the leading minor \(cause.minor) of the Gram matrix of order \
-    \(cause.order) is not positive
+    \(setting: "damping", damping) is too small for the gradients of the window \
+    (\(setting: "window", window)): with shift mλ = \(cause.shift) the leading minor \
+    \(cause.minor) of the Gram matrix of order \(cause.order) is not positive
     """
   }
 }
@@ -111,7 +111,7 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
 
   public func memoryRemedy(
     fits: (MFACConfiguration) throws -> Bool
-  ) rethrows -> String? {
+  ) rethrows -> Diagnostic? {
     func with(_ window: Int, _ form: WindowForm) -> Self {
       var smaller = self
       (smaller.window, smaller.windowForm) = (window, form)
@@ -126,21 +126,22 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
       }
       return fitting
     }
-    let forms: [(WindowForm, String)] = [
-      (WindowForm(type: .bfloat16, density: windowForm.density), "--window-type bfloat16"),
+    let type: Diagnostic = "\(setting: "window-type", "bfloat16")"
+    let forms = [
+      (WindowForm(type: .bfloat16, density: windowForm.density), type),
       (
         WindowForm(type: .bfloat16, density: min(windowForm.density, 0.1)),
-        "--window-type bfloat16 --window-density 0.1"
+        type + " \(setting: "window-density", 0.1)"
       ),
     ].filter { $0.0 != windowForm }
     let fitting = try largest(windowForm)
-    if let (_, flags) = try forms.first(where: { try fits(with(window, $0.0)) }) {
-      return "with \(flags) it fits"
-        + (fitting > 0 ? "; as it is, --window \(fitting) is the largest that does" : "")
+    if let (_, settings) = try forms.first(where: { try fits(with(window, $0.0)) }) {
+      return "with \(settings) it fits"
+        + (fitting > 0 ? "; as it is, \(setting: "window", fitting) is the largest that does" : "")
     }
     guard fitting > 0 else { return nil }
     let others = try forms.map { (try largest($0.0), $0.1) }.filter { $0.0 > fitting }
-    return "--window \(fitting) is the largest that fits"
-      + (others.last.map { ", or --window \($0.0) \($0.1)" } ?? "")
+    return "\(setting: "window", fitting) is the largest that fits"
+      + (others.last.map { ", or \(setting: "window", $0.0) \($0.1)" } ?? "")
   }
 }

@@ -249,7 +249,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   /// Puts the new gradient into the window, on all ranks alike, with this step's λ.
   ///
   /// - Returns: what the user should know of it.
-  func insert(_ row: GramRow) throws -> String? {
+  func insert(_ row: GramRow) throws -> Diagnostic? {
     try follow(row.own)
     hasInserted = true
     let wasMaintained = fisher.isFactorMaintained
@@ -257,7 +257,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     if wasMaintained, !fisher.isFactorMaintained {
       return """
         the Gram matrix's factor has lost digits from step to step, and is made anew in each from \
-        now on, in O(m³) (a larger --damping would keep it)
+        now on, in O(m³) (a larger \(setting: "damping") would keep it)
         """
     }
     let error = fisher.factorError
@@ -265,8 +265,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     hasWarned = true
     return """
       λ \(fisher.damping) disappears beside the window's gradients: fewer than three digits of a \
-      direction may be left (--damping-relative ties λ to their size; standardised targets and a \
-      larger --damping help too)
+      direction may be left (\(setting: "damping-relative") ties λ to their size; standardised \
+      targets and a larger \(setting: "damping") help too)
       """
   }
 
