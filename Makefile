@@ -79,10 +79,10 @@ test-hosts: build ## Run on two hosts in network namespaces, and cut the cables 
 	@$(call need,iproute2)
 	@$(SUDO) Tests/Launch/hosts.sh $(RELEASE)/swift-mfac-train
 
-compare: fashion-mnist build ## M-FAC, SGD and AdamW on Fashion-MNIST, in one table (RANKS=2)
+compare: fashion-mnist build ## M-FAC, SGD, AdamW and Muon on Fashion-MNIST, in one table (RANKS=2)
 	@Launch/compare.sh $(RELEASE)/swift-mfac-train cnn
 
-compare-optimizers: fashion-mnist data/kjv.txt build ## K-FAC, M-FAC, SGD, AdamW on resnet20 and gpt-mini (RANKS=2)
+compare-optimizers: fashion-mnist data/kjv.txt build ## All optimizers on resnet20 and gpt-mini (RANKS=2)
 	@Launch/compare.sh $(RELEASE)/swift-mfac-train resnet20
 	@Launch/compare.sh $(RELEASE)/swift-mfac-train gpt-mini
 

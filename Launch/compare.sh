@@ -37,7 +37,10 @@ sgd 0.1 --momentum 0.9
 sgd 0.15 --momentum 0.9
 adamw 3e-3
 adamw 5e-3
-adamw 8e-3"
+adamw 8e-3
+muon 0.02
+muon 0.04
+muon 0.08"
     ;;
   resnet20)
     common=(--model resnet20 --evaluate-every 39) lengths=468
@@ -46,7 +49,8 @@ adamw 8e-3"
 kfac 1e-2 --momentum 0.9 --damping 1e-3 --kl-clip inf
 mfac 5e-3 --momentum 0.9
 sgd 0.1 --momentum 0.9
-adamw 5e-3"
+adamw 5e-3
+muon 0.04"
     ;;
   gpt-mini)
     common=(--model gpt-mini --dataset text:data/kjv.txt --batch-size 48 --micro-batches 4
@@ -57,7 +61,8 @@ adamw 5e-3"
 kfac 0.1 --damping 1e-3 --kl-clip 1e-3
 mfac 1e-2 --window 64 --damping 1e-3 --momentum 0.9
 sgd 0.1 --momentum 0.9
-adamw 5e-4"
+adamw 5e-4
+muon 0.04"
     ;;
   *)
     echo "Launch/compare.sh: PROBLEM: expected cnn, resnet20 or gpt-mini, got '$problem'" >&2

@@ -41,7 +41,7 @@ package struct PruningReport: Codable {
   package struct Bytes: Codable {
     package let model: Int
     package let masks: Int
-    /// Nil without `--sparse-output`.
+    /// Nil where no sparse file was asked for.
     package let sparse: Int?
 
     package init(model: Int, masks: Int, sparse: Int?) {
