@@ -89,10 +89,9 @@ let package = Package(
     .target(
       name: "MFAC",
       dependencies: [
-        "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
-        "Optimizers",
-        "Pruning",
-        "RandomNumbers", "Sharding", "TrainedModels", "Training",
+        "Checkpoints", "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI",
+        "Networks", "Optimizers", "Pruning", "RandomNumbers", "Sharding", "TrainedModels",
+        "Training",
       ]),
     .target(
       name: "ProgramOptions",

@@ -22,6 +22,7 @@ public struct Diagnostic: Equatable, Sendable {
     }
   }
 
+  /// One text after the other.
   public static func + (first: Diagnostic, second: Diagnostic) -> Diagnostic { "\(first)\(second)" }
 }
 
@@ -53,6 +54,7 @@ extension Diagnostic: ExpressibleByStringInterpolation, StringInterpolationProto
 
 /// An error whose message names settings by their keys.
 public protocol DiagnosticError: Error, CustomStringConvertible {
+  /// The message.
   var diagnostic: Diagnostic { get }
 }
 

@@ -3,6 +3,7 @@
 @_exported import Checkpoints
 @_exported import Curvature
 @_exported import Datasets
+@_exported import Diagnostics
 @_exported import Formats
 @_exported import LinearAlgebra
 @_exported import MPI
