@@ -62,26 +62,36 @@ let package = Package(
       dependencies: ["CCrypto", "CZlib", "Diagnostics", "FileRecords", "LinearAlgebra"]),
     .target(
       name: "Datasets",
-      dependencies: ["CDigits", "Formats", "LinearAlgebra", "RandomNumbers"]),
+      dependencies: [
+        "CDigits", "Diagnostics", "Formats", "LinearAlgebra", "RandomNumbers",
+      ]),
     .target(
       name: "Optimizers",
-      dependencies: ["Curvature", "LinearAlgebra", "MPI", "Sharding"]),
+      dependencies: [
+        "Curvature", "Diagnostics", "LinearAlgebra", "MPI", "Sharding",
+      ]),
     .target(
       name: "Pruning",
-      dependencies: ["Curvature", "Formats", "LinearAlgebra", "MPI", "Sharding"]),
+      dependencies: [
+        "Curvature", "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Sharding",
+      ]),
     // One sealed, atomic directory for training and for stages of pruning.
-    .target(name: "Checkpoints", dependencies: ["Formats", "MPI", "Sharding"]),
+    .target(
+      name: "Checkpoints",
+      dependencies: [
+        "Diagnostics", "Formats", "MPI", "Sharding",
+      ]),
     // Networks with their data, and models of other frameworks: weights, evaluation, gradients.
     .target(
       name: "TrainedModels",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Networks",
         "Pruning", "Sharding",
       ]),
     .target(
       name: "Training",
       dependencies: [
-        "Checkpoints", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI",
+        "Checkpoints", "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI",
         "Networks", "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding",
         "TrainedModels",
       ]),
@@ -89,14 +99,14 @@ let package = Package(
     .target(
       name: "MFAC",
       dependencies: [
-        "Checkpoints", "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI",
-        "Networks", "Optimizers", "Pruning", "RandomNumbers", "Sharding", "TrainedModels",
-        "Training",
+        "Buffers", "Checkpoints", "Curvature", "Datasets", "Diagnostics", "Formats",
+        "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning", "RandomNumbers", "Sharding",
+        "TrainedModels", "Training",
       ]),
     .target(
       name: "ProgramOptions",
       dependencies: [
-        "CStart", "Curvature", "Datasets", "Formats", "LinearAlgebra", "MPI",
+        "CStart", "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI",
         "Networks", "Optimizers", "Pruning", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -105,7 +115,7 @@ let package = Package(
     .target(
       name: "RunRecords",
       dependencies: [
-        "Formats", "LinearAlgebra", "MPI", "Optimizers",
+        "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Optimizers",
         .product(name: "Yams", package: "Yams"),
       ]),
     .executableTarget(
@@ -122,25 +132,24 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-prune",
       dependencies: [
-        "Checkpoints", "Curvature", "Formats", "ProgramOptions", "LinearAlgebra",
-        "MPI", "Networks", "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
+        "Checkpoints", "Curvature", "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "ProgramOptions", "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "swift-mfac-fisher",
       dependencies: [
-        "Curvature", "Formats", "ProgramOptions", "LinearAlgebra", "MPI", "Networks",
-        "Pruning", "RunRecords",
-        "Sharding", "TrainedModels", "Training",
+        "Curvature", "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Networks", "ProgramOptions",
+        "Pruning", "RunRecords", "Sharding", "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
     .executableTarget(
       name: "swift-mfac-bench",
       dependencies: [
-        "Curvature", "Datasets", "Formats", "ProgramOptions", "LinearAlgebra", "MPI",
-        "Networks", "Optimizers", "Pruning", "RandomNumbers", "RunRecords", "Sharding",
+        "Curvature", "Datasets", "Diagnostics", "Formats", "LinearAlgebra", "MPI", "Networks",
+        "Optimizers", "ProgramOptions", "Pruning", "RandomNumbers", "RunRecords", "Sharding",
         "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
@@ -148,7 +157,7 @@ let package = Package(
     .executableTarget(
       name: "swift-mfac-report",
       dependencies: [
-        "Formats", "FileRecords", "MPI", "ProgramOptions", "Plots", "RunRecords",
+        "Diagnostics", "FileRecords", "Formats", "MPI", "Plots", "ProgramOptions", "RunRecords",
         "TrainedModels", "Training",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
