@@ -233,8 +233,8 @@ public final class DampedFisher<Element: Scalar> {
     let scale = 1 / damping
     window.combine(solve(products)) { range, sums in
       let piece = UnsafeMutableBufferPointer(rebasing: result[range])
-      let own = UnsafeBufferPointer(rebasing: x[range])
-      for i in 0..<range.count { piece[i] = Element((Double(own[i]) - sums[i]) * scale) }
+      let local = UnsafeBufferPointer(rebasing: x[range])
+      for i in 0..<range.count { piece[i] = Element((Double(local[i]) - sums[i]) * scale) }
     }
   }
 }

@@ -11,11 +11,11 @@ extension GradientRows {
     into products: UnsafeMutablePointer<Double>
   ) {
     let range = blocks[index]
-    let own = UnsafeBufferPointer(
+    let local = UnsafeBufferPointer(
       rebasing: x[range.lowerBound - start..<range.upperBound - start])
     switch numbers(ofBlock: index) {
-    case .single(let all): multiply(all, by: own, into: products)
-    case .double(let all): multiply(all, by: own, into: products)
+    case .single(let all): multiply(all, by: local, into: products)
+    case .double(let all): multiply(all, by: local, into: products)
     }
   }
 

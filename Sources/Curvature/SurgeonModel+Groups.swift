@@ -22,9 +22,9 @@ extension SurgeonModel {
       for k in 0..<n { rows.pointer[row * n + k] = gradients[k * m + row] }
     }
     gram.factor.solveLower(rows.pointer, columns: n)
-    var own = weights
+    var local = weights
     for row in 0..<m {
-      for k in 0..<n { own[k] += gram.y[row] * rows.pointer[row * n + k] }
+      for k in 0..<n { local[k] += gram.y[row] * rows.pointer[row * n + k] }
     }
     let order = min(m, n)
     let square = Buffer<Double>(count: order * order)
@@ -35,11 +35,11 @@ extension SurgeonModel {
         for k in 0..<n { columns.pointer[k * m + row] = rows.pointer[row * n + k] }
       }
       symmetricProduct(columns.pointer, rows: n, columns: m, into: square.pointer)
-      right = own
+      right = local
     } else {
       symmetricProduct(rows.pointer, rows: m, columns: n, into: square.pointer)
       right = (0..<m).map { row in
-        (0..<n).reduce(0) { $0 + rows.pointer[row * n + $1] * own[$1] }
+        (0..<n).reduce(0) { $0 + rows.pointer[row * n + $1] * local[$1] }
       }
     }
     let rest = CholeskyFactor(capacity: order)
@@ -53,7 +53,7 @@ extension SurgeonModel {
       }
     }
     let part = rest.solveLower(right).reduce(0) { $0 + $1 * $1 }
-    return damping / 2 * (n <= m ? part : part + own.reduce(0) { $0 + $1 * $1 })
+    return damping / 2 * (n <= m ? part : part + local.reduce(0) { $0 + $1 * $1 })
   }
 
   /// Bytes that it takes.

@@ -228,9 +228,9 @@ public struct SurgeonModel {
   ) throws {
     let start = blocks.first.map { rows.blocks[$0].lowerBound } ?? 0
     let range = start..<(blocks.last.map { rows.blocks[$0].upperBound } ?? start)
-    let (m, own) = (Double(rows.count), Array(removed[range]))
+    let (m, local) = (Double(rows.count), Array(removed[range]))
     let inverse = try RefinedInverse(
-      of: rows, blocks: blocks, firstCoordinate: firstCoordinate, removed: own, damping: damping,
+      of: rows, blocks: blocks, firstCoordinate: firstCoordinate, removed: local, damping: damping,
       fold: fold)
     let lost = ExtendedNumbers(range.map { removed[$0] ? Double(weights[$0]) : 0 })
     let u = try inverse.products(with: lost)
@@ -276,8 +276,8 @@ public struct SurgeonModel {
         coordinates: range.indices.map { place in
           let i = place - start
           return Coordinate(
-            weight: Double(weights[place]) + (own[i] ? answers[i] : solution.values[i]),
-            leverage: leverages[i], damping: damping, inverse: own[i] ? .infinity : inverses[i])
+            weight: Double(weights[place]) + (local[i] ? answers[i] : solution.values[i]),
+            leverage: leverages[i], damping: damping, inverse: local[i] ? .infinity : inverses[i])
         }, start: start))
   }
 
@@ -435,15 +435,15 @@ public struct SurgeonModel {
     of rows: GradientRows, block: Int, with x: UnsafeBufferPointer<Double>,
     into product: UnsafeMutableBufferPointer<Double>
   ) throws {
-    let own = UnsafeBufferPointer(rebasing: x[rows.blocks[block]])
+    let local = UnsafeBufferPointer(rebasing: x[rows.blocks[block]])
     switch solution {
-    case .block(let minimum): _ = product.update(fromContentsOf: minimum.inverseProduct(own))
-    case .refined: _ = product.update(fromContentsOf: try inverseProduct(Array(own))!)
+    case .block(let minimum): _ = product.update(fromContentsOf: minimum.inverseProduct(local))
+    case .refined: _ = product.update(fromContentsOf: try inverseProduct(Array(local))!)
     case .gram(let gram):
       var products = [Double](repeating: 0, count: count)
       rows.writeProducts(ofBlock: block, with: x, into: &products)
       rows.combine(gram.factor.solve(products), block: block, into: product)
-      for k in own.indices { product[k] = (own[k] - product[k]) / damping }
+      for k in local.indices { product[k] = (local[k] - product[k]) / damping }
     }
   }
 }

@@ -41,7 +41,7 @@ extension FileRecord: CustomStringConvertible {
 
   /// In what another file differs first, and what that is of both; nil where the digests are the
   /// same.
-  package func difference(from other: FileRecord) -> (what: String, own: String, other: String)? {
+  package func difference(from other: FileRecord) -> (what: String, local: String, other: String)? {
     if size != other.size { return ("size in bytes", "\(size)", "\(other.size)") }
     if start != other.start {
       return (

@@ -157,14 +157,14 @@ public struct GradientFile: Sendable {
         && numbers.count == columns.count,
       "row \(row), columns \(columns) of [\(rowCount), \(columnCount)] in \(numbers.count) places")
     for part in parts {
-      let own = part.columns.clamped(to: columns)
-      guard !own.isEmpty else { continue }
-      let place = own.lowerBound - columns.lowerBound
+      let local = part.columns.clamped(to: columns)
+      guard !local.isEmpty else { continue }
+      let place = local.lowerBound - columns.lowerBound
       try part.input.read(
         at: part.offset
-          + (row * part.stride + own.lowerBound - part.columns.lowerBound) * part.type.byteCount,
+          + (row * part.stride + local.lowerBound - part.columns.lowerBound) * part.type.byteCount,
         type: part.type,
-        into: UnsafeMutableBufferPointer(rebasing: numbers[place..<place + own.count]))
+        into: UnsafeMutableBufferPointer(rebasing: numbers[place..<place + local.count]))
     }
     guard let element = UnsafeBufferPointer(numbers).firstNonFinite else { return }
     let column = columns.lowerBound + element

@@ -16,9 +16,9 @@ extension Communicator {
     let header =
       "operation \(operations): \(operation)" + (count.map { " of size \($0)" } ?? "")
     let (length, separator) = (256, UInt8(ascii: "\n"))
-    var own = Array("\(header)\n\(status.moment ?? "")".utf8.prefix(length - 1))
-    own += [UInt8](repeating: separator, count: length - own.count)
-    let all = try gather(own, counts: [Int](repeating: length, count: size))
+    var local = Array("\(header)\n\(status.moment ?? "")".utf8.prefix(length - 1))
+    local += [UInt8](repeating: separator, count: length - local.count)
+    let all = try gather(local, counts: [Int](repeating: length, count: size))
     let lines = (0..<size).map {
       all[$0 * length..<($0 + 1) * length].split(separator: separator).map {
         String(decoding: $0, as: UTF8.self)

@@ -132,7 +132,7 @@ extension Communicator {
   }
 
   private func allGather(
-    _ own: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
+    _ local: UnsafeRawPointer?, _ gathered: UnsafeMutableRawPointer?, _ layout: Layout,
     _ type: MPI_Datatype?
   ) throws {
     var width: Int32 = 0
@@ -145,7 +145,7 @@ extension Communicator {
         try MPIError.check(
           "MPI_Iallgatherv",
           MPI_Iallgatherv(
-            own, counts[rank], type, gathered, counts.baseAddress, offsets.baseAddress, type,
+            local, counts[rank], type, gathered, counts.baseAddress, offsets.baseAddress, type,
             handle, &requests[0]))
         try wait(for: &requests)
       }

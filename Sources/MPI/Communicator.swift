@@ -43,7 +43,7 @@ public final class Communicator {
   public static func start(
     watchdogSeconds: Double = 600, checksCollectives: Bool = false
   ) throws -> Communicator {
-    try Launch.own.prepare()
+    try Launch.current.prepare()
     // Of several ranks that wait, rank 0 is to say so.
     TimeLimit.begin(
       watchdogSeconds > 0 && !isFirst ? watchdogSeconds + 2 : watchdogSeconds,
@@ -58,7 +58,7 @@ public final class Communicator {
     let communicator = try Communicator(
       world, watchdogSeconds: watchdogSeconds, checksCollectives: checksCollectives)
     if communicator.size == 1 { OpenedFiles.stop() }
-    try Launch.own.check(ranks: communicator.size)
+    try Launch.current.check(ranks: communicator.size)
     return communicator
   }
 
@@ -82,7 +82,7 @@ public final class Communicator {
   }
 
   /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.
-  package static let isFirst = Launch.own.isFirst
+  package static let isFirst = Launch.current.isFirst
 
   private init(
     _ handle: MPI_Comm, watchdogSeconds: Double, checksCollectives: Bool
@@ -209,14 +209,14 @@ public final class Communicator {
     defer { MPI_Comm_free(&node) }
     var size: Int32 = 0
     try MPIError.check("MPI_Comm_size", MPI_Comm_size(node, &size))
-    var own = [UInt8](repeating: 0, count: 1024)
-    var all = own
-    guard mfac_affinity(&own, own.count) > 0 else {
+    var local = [UInt8](repeating: 0, count: 1024)
+    var all = local
+    guard mfac_affinity(&local, local.count) > 0 else {
       throw MPIError(call: "sched_getaffinity", reason: String(cString: strerror(errno)))
     }
     try MPIError.check(
       "MPI_Allreduce",
-      MPI_Allreduce(own, &all, Int32(own.count), mfac_byte(), mfac_bitwise_or(), node))
+      MPI_Allreduce(local, &all, Int32(local.count), mfac_byte(), mfac_bitwise_or(), node))
     let cores = all.reduce(0) { $0 + $1.nonzeroBitCount }
     return (Int(size), cores)
   }

@@ -30,8 +30,8 @@ struct FileComparison {
     else { return nil }
     return (
       rank,
-      "\(path) must be the same on all ranks: the \(difference.what) is \(difference.own) on rank "
-        + "\(first), \(difference.other) on rank \(rank)"
+      "\(path) must be the same on all ranks: the \(difference.what) is "
+        + "\(difference.local) on rank \(first), \(difference.other) on rank \(rank)"
         + (others.count > 1 ? "; \(name(others.map(\.key))) differ" : "")
     )
   }

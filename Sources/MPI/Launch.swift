@@ -10,7 +10,7 @@ enum Launch: Equatable {
   case astray(String)
 
   /// Of this process.
-  static let own = Launch(environment: environment()) { isListening(port: $0) }
+  static let current = Launch(environment: environment()) { isListening(port: $0) }
 
   /// - Parameters:
   ///   - environment: of the process.

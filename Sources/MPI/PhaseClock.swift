@@ -104,10 +104,10 @@ public final class PhaseClock {
       let whole = Cost(
         seconds: (ContinuousClock.now - start) / .seconds(1),
         sent: (world?.traffic ?? Traffic()) - sent)
-      let own = Cost(
+      let local = Cost(
         calls: 1, seconds: whole.seconds - inner.seconds, sent: whole.sent - inner.sent,
         bytesRead: bytes)
-      costs[phase] = (costs[phase] ?? Cost()) + own
+      costs[phase] = (costs[phase] ?? Cost()) + local
       inner = outer + whole
       world?.status.phase = outerPhase
     }

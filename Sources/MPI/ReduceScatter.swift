@@ -26,7 +26,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   private var idle: [Vector]
 
   /// Complete nodes, the last of them with the micro-batch that is being computed.
-  private var own: FixedTree<Vector>
+  private var local: FixedTree<Vector>
   /// Right vectors, each to be added to the left one, in this order, as far as both are complete.
   private var joins: [(left: Vector, right: Vector)] = []
   /// The vector that is being computed is complete from here on.
@@ -57,7 +57,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
     idle = vectors.map { $0.all }
     complete = length
-    own = FixedTree(leaves: 0) { left, _ in left }
+    local = FixedTree(leaves: 0) { left, _ in left }
     startOver()
   }
 
@@ -93,7 +93,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   public func begin(microBatch: Int, on world: Communicator) throws -> Vector {
     precondition(joins.isEmpty && complete == length, "micro-batch \(microBatch) within another")
     let vector = idle.removeLast()
-    own.add(leaf: microBatch, vector)
+    local.add(leaf: microBatch, vector)
     if microBatch == leaves.upperBound - 1 { try beginExchange(on: world) }
     return vector
   }
@@ -107,7 +107,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     complete = min(start, complete)
     let staying = outgoing.prefix { $0.range.lowerBound < complete }.count
     if staying < outgoing.count {
-      try send(outgoing[staying...], of: own.nodes.last!.value, on: world)
+      try send(outgoing[staying...], of: local.nodes.last!.value, on: world)
       outgoing.removeSubrange(staying...)
     }
     try world.progress(&requests)
@@ -127,9 +127,9 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     try world.begin("reduce-scatter", size: length)
     if leaves.isEmpty { try beginExchange(on: world) }
     precondition(
-      own.nodes.map { $0.node } == nodes[rank] && outgoing.isEmpty,
-      "rank \(rank) has the nodes \(own.nodes.map { $0.node }), not its own, or \(outgoing.count) "
-        + "chunks"
+      local.nodes.map { $0.node } == nodes[rank] && outgoing.isEmpty,
+      "rank \(rank) has the nodes \(local.nodes.map { $0.node }), not its own, or "
+        + "\(outgoing.count) chunks"
     )
     try world.wait(for: &requests)
     requests = []
@@ -143,7 +143,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     for source in 0..<nodes.count {
       for (index, node) in nodes[source].enumerated() {
         if source == rank {
-          parts.add(node, Vector(rebasing: own.nodes[index].value[slice]))
+          parts.add(node, Vector(rebasing: local.nodes[index].value[slice]))
         } else {
           parts.add(node, part(incoming))
           incoming += 1
@@ -157,8 +157,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   private func startOver() {
-    idle += own.nodes.map { $0.value }
-    own = FixedTree(leaves: leafCount) { [unowned self] left, right in
+    idle += local.nodes.map { $0.value }
+    local = FixedTree(leaves: leafCount) { [unowned self] left, right in
       joins.append((left, right))
       return left
     }
@@ -184,7 +184,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
       }
     }
     outgoing = Self.messages(slices, from: rank)
-    for (_, vector) in own.nodes.dropLast() {
+    for (_, vector) in local.nodes.dropLast() {
       try send(outgoing[...], of: vector, on: world)
     }
     if leaves.isEmpty { outgoing = [] }

@@ -75,8 +75,8 @@ public final class RowExchange<Element: BitwiseCopyable> {
     }
     try world.wait(for: &requests)
     for source in 0..<rows {
-      let own = row.map { UnsafeBufferPointer(rebasing: $0[slices[rank]]) }
-      try receive(source, source == rank ? own! : UnsafeBufferPointer(part(of: source)))
+      let local = row.map { UnsafeBufferPointer(rebasing: $0[slices[rank]]) }
+      try receive(source, source == rank ? local! : UnsafeBufferPointer(part(of: source)))
     }
   }
 

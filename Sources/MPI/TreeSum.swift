@@ -52,13 +52,13 @@ public struct TreeSum {
       partials.count == share.count * width,
       "\(partials.count) partial sums for \(share.count) leaves of \(width)")
     try world.begin("sum", size: leaves * width)
-    var own = [Double]()
+    var local = [Double]()
     if leaves > 0, let storage = partials.baseAddress, !share.isEmpty {
       var tree = FixedTree.rows(of: storage, width: width, leaves: leaves)
       for (row, leaf) in share.enumerated() { tree.add(leaf: leaf, row) }
-      for (_, row) in tree.nodes { own += partials[row * width..<(row + 1) * width] }
+      for (_, row) in tree.nodes { local += partials[row * width..<(row + 1) * width] }
     }
-    return try total(ofNodes: own, width: width, on: world)
+    return try total(ofNodes: local, width: width, on: world)
   }
 
   /// Σ over all leaves of vectors that are made one after another, for such as would not all fit in
@@ -114,17 +114,17 @@ public struct TreeSum {
       for index in share { tree.add(leaf: index, try leaf(index)) }
     }
     if let rounds {
-      var own = tree.nodes.first?.value
+      var local = tree.nodes.first?.value
       for round in rounds {
         let count = try world.exchange(
-          own.map { [Double($0.count)] } ?? [], with: round.partner,
+          local.map { [Double($0.count)] } ?? [], with: round.partner,
           expecting: round.partnerHasLeaves ? 1 : 0)
         let other = try world.exchange(
-          own ?? [], with: round.partner, expecting: Int(count.first ?? 0))
+          local ?? [], with: round.partner, expecting: Int(count.first ?? 0))
         guard round.partnerHasLeaves else { continue }
-        own = own.map { round.partnerIsLeft ? join(other, $0) : join($0, other) } ?? other
+        local = local.map { round.partnerIsLeft ? join(other, $0) : join($0, other) } ?? other
       }
-      return own ?? []
+      return local ?? []
     }
     var counts = [Double](repeating: 0, count: nodes.joined().count)
     try world.allGather(
@@ -146,13 +146,13 @@ public struct TreeSum {
 
   /// - Parameter own: the vectors of this rank's nodes, one after another.
   private func total(
-    ofNodes own: [Double], width: Int, on world: Communicator
+    ofNodes local: [Double], width: Int, on world: Communicator
   ) throws -> [Double] {
     guard leaves > 0, width > 0 else { return [Double](repeating: 0, count: width) }
-    if let rounds { return try climb(rounds, from: own, width: width, on: world) }
+    if let rounds { return try climb(rounds, from: local, width: width, on: world) }
 
     var gathered = [Double](repeating: 0, count: nodes.joined().count * width)
-    try world.allGather(own, counts: nodes.map { $0.count * width }, into: &gathered)
+    try world.allGather(local, counts: nodes.map { $0.count * width }, into: &gathered)
     return gathered.withUnsafeMutableBufferPointer { gathered in
       var all = FixedTree.rows(of: gathered.baseAddress!, width: width, leaves: leaves)
       for (row, node) in nodes.joined().enumerated() { all.add(node, row) }
@@ -169,9 +169,9 @@ public struct TreeSum {
   }
 
   private func climb(
-    _ rounds: [Round], from own: [Double], width: Int, on world: Communicator
+    _ rounds: [Round], from local: [Double], width: Int, on world: Communicator
   ) throws -> [Double] {
-    var sum = own
+    var sum = local
     for round in rounds {
       let other = try world.exchange(
         sum, with: round.partner, expecting: round.partnerHasLeaves ? width : 0)
@@ -252,8 +252,8 @@ extension Communicator {
   /// the same bits on every rank, at any number of ranks. Collective.
   ///
   /// - Parameter own: the numbers of this rank's things, in their order.
-  public func sum(of own: [Double], over shares: Partition) throws -> Double {
-    try TreeSum(shares, rank: rank).total(of: own, on: self)
+  public func sum(of local: [Double], over shares: Partition) throws -> Double {
+    try TreeSum(shares, rank: rank).total(of: local, on: self)
   }
 
   /// Joins the numbers of all ranks' cells in the tree over them, as `TreeSum.fold`: a leaf is an

@@ -56,7 +56,7 @@ struct GradientPlan<Element: Scalar> {
     var givesAwayPlace = false
     if isNeeded[step.x] {
       if let slot = slotOfValue[step.x] {
-        dx = own(slot, of: step.x)
+        dx = separate(slot, of: step.x)
         accumulates = step.layer.canAccumulate
         if !accumulates { apart = slots.take(counts[step.x]) }
       } else if step.layer.outputPlace == .overInput, slots.users(of: dy) == 1 {
@@ -90,7 +90,7 @@ struct GradientPlan<Element: Scalar> {
   /// Gives the gradient in `slot` to a value.
   private mutating func share(_ slot: Int, with value: Int) {
     if let present = slotOfValue[value] {
-      let sum = own(present, of: value)
+      let sum = separate(present, of: value)
       steps.append(.add(into: sum, slot, count: counts[value]))
     } else {
       slotOfValue[value] = slot
@@ -99,7 +99,7 @@ struct GradientPlan<Element: Scalar> {
   }
 
   /// A slot with the value's gradient that no other value uses.
-  private mutating func own(_ slot: Int, of value: Int) -> Int {
+  private mutating func separate(_ slot: Int, of value: Int) -> Int {
     guard slots.users(of: slot) > 1 else { return slot }
     let copy = slots.take(counts[value])
     steps.append(.copy(from: slot, into: copy, count: counts[value]))

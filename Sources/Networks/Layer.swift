@@ -3,7 +3,7 @@ import LinearAlgebra
 /// Where a layer's output lies.
 enum OutputPlace {
   /// In memory of its own.
-  case own
+  case separate
   /// Over its input, where nobody needs that for a derivative.
   case overInput
   /// It is its input, read with another shape: nothing is computed, forward or backward.

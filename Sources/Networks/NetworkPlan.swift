@@ -41,7 +41,7 @@ struct NetworkPlan<Element: Scalar> {
       case .overInput where canTake:
         places.append(places[step.x])
         isFree.append(!step.layer.keepsOutput)
-      case .overInput, .own:
+      case .overInput, .separate:
         places.append(try memory.addActivation(step.layer.outputCount))
         isFree.append(!step.layer.keepsOutput)
       }
@@ -68,8 +68,8 @@ struct NetworkPlan<Element: Scalar> {
     var start = parameters
     var done: Set<Int> = []
     return backward.map { step in
-      if case .layer(let index, _, _, _, _) = step, let own = steps[index].parameters {
-        done.insert(own)
+      if case .layer(let index, _, _, _, _) = step, let parameters = steps[index].parameters {
+        done.insert(parameters)
       }
       while let last = pending.last, done.contains(last) {
         start = last

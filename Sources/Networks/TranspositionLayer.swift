@@ -7,7 +7,7 @@ struct TranspositionLayer<Element: Scalar>: LinearMapLayer {
   let columns: Int
 
   var outputCount: Int { rows * columns }
-  var outputPlace: OutputPlace { rows == 1 || columns == 1 ? .sameAsInput : .own }
+  var outputPlace: OutputPlace { rows == 1 || columns == 1 ? .sameAsInput : .separate }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>

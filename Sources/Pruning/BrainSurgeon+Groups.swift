@@ -24,12 +24,12 @@ extension BrainSurgeon {
 
     // Whether it is kept, its weight and its column.
     func numbers(of group: Range<Int>) -> [Double] {
-      let own = group.clamped(to: slice)
-      guard !own.isEmpty else { return [] }
+      let local = group.clamped(to: slice)
+      guard !local.isEmpty else { return [] }
       let first = slice.lowerBound
-      let columns = rows.columns(own.lowerBound - first..<own.upperBound - first)
-      return own.flatMap { i in
-        let start = (i - own.lowerBound) * m
+      let columns = rows.columns(local.lowerBound - first..<local.upperBound - first)
+      return local.flatMap { i in
+        let start = (i - local.lowerBound) * m
         return [removed[i - first] ? 0 : 1, Double(weights.pointer[i - first])]
           + columns[start..<start + m]
       }

@@ -14,21 +14,21 @@ extension BrainSurgeon {
     var errors = models.map { _ in 0.0 }
     _ = try minima(removing: removed, for: models, steps: [], on: world) { block, minima in
       let all = all
-      var own: [[SurgeonModel.Coordinate]]
+      var local: [[SurgeonModel.Coordinate]]
       switch minima {
       case .spectrum(let spectrum):
-        own = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
+        local = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
         errors = models.map { spectrum.factorError($0.damping) }
       case .each(let removals):
         for removal in removals {
           try named(removal.damping) { try removal.checkCoordinates() }
         }
-        own = removals.map { $0.coordinates(of: rows, block: block, weights: all) }
+        local = removals.map { $0.coordinates(of: rows, block: block, weights: all) }
         errors = removals.map(\.factorError)
       }
       for (index, model) in models.enumerated() {
-        if isBlockwise, SurgeonModel.losesDigits(own[index], factorError: errors[index]) {
-          own[index] = try named(model.damping) {
+        if isBlockwise, SurgeonModel.losesDigits(local[index], factorError: errors[index]) {
+          local[index] = try named(model.damping) {
             let refined = try SurgeonModel(
               refiningBlock: block, of: rows, weights: all, removed: removed,
               damping: model.damping, gradientScale: model.gradientScale)
@@ -36,7 +36,7 @@ extension BrainSurgeon {
             return refined.coordinates(of: rows, block: block, weights: all)
           }
         }
-        coordinates[index] += own[index]
+        coordinates[index] += local[index]
       }
     }
     for (index, model) in models.enumerated() where !isBlockwise {

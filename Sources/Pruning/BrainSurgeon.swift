@@ -110,19 +110,19 @@ public final class BrainSurgeon<Element: Scalar> {
     var (solution, coordinates): (SurgeonModel?, [SurgeonModel.Coordinate]) = (nil, [])
     let keep: (SurgeonModel) -> Void = { solution = $0 }
     _ = try minimum(removing: removed, on: world, solved: keep) { block, removal in
-      var (removal, own) = (removal, removal.coordinates(of: rows, block: block, weights: all))
-      if isBlockwise, SurgeonModel.losesDigits(own, factorError: removal.factorError) {
+      var (removal, local) = (removal, removal.coordinates(of: rows, block: block, weights: all))
+      if isBlockwise, SurgeonModel.losesDigits(local, factorError: removal.factorError) {
         removal = try named(damping) {
           try SurgeonModel(
             refiningBlock: block, of: rows, weights: all, removed: removed, damping: damping,
             gradientScale: gradientScale)
         }
-        own = removal.coordinates(of: rows, block: block, weights: all)
+        local = removal.coordinates(of: rows, block: block, weights: all)
       }
-      coordinates += own
+      coordinates += local
       if isBlockwise {
         try named(damping) { try removal.checkCoordinates() }
-        try visit(block, removal, own)
+        try visit(block, removal, local)
       }
     }
     guard !isBlockwise else { return (nil, coordinates) }
@@ -201,9 +201,9 @@ public final class BrainSurgeon<Element: Scalar> {
         z.pointer[i] = Double(weights.pointer[i]) / coordinate.inverse
       }
     }
-    let (whole, coordinates) = try solved(removing: nothing, on: world) { block, removal, own in
-      ask(own, rows.blocks[block])
-      let change = Buffer<Double>(count: own.count)
+    let (whole, coordinates) = try solved(removing: nothing, on: world) { block, removal, local in
+      ask(local, rows.blocks[block])
+      let change = Buffer<Double>(count: local.count)
       try removal.writeInverseProduct(
         of: rows, block: block, with: UnsafeBufferPointer(z.all), into: change.all)
       for i in change.all.indices { change.pointer[i] = -change.pointer[i] }

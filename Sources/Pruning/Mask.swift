@@ -77,13 +77,13 @@ public struct Mask: Sendable, Equatable {
 
   /// How many weights of each tensor are kept, over all ranks. Collective.
   public func keptCounts(of tensors: [WeightTensor], on world: Communicator) throws -> [Int] {
-    var own = tensors.map { tensor in
+    var local = tensors.map { tensor in
       let range = tensor.range.clamped(to: slice)
       return Double(range.count { isKept[$0 - slice.lowerBound] })
     }
     // Counts: exact in any order.
     let sum = TreeSum(Partition(of: world.size, over: world.size), rank: world.rank)
-    return try own.withUnsafeMutableBufferPointer {
+    return try local.withUnsafeMutableBufferPointer {
       try sum.total(of: $0, width: $0.count, on: world)
     }.map { Int($0) }
   }
@@ -115,9 +115,9 @@ extension Mask {
   ) throws -> [[UInt8]] {
     try tensors.map { tensor in
       let parts = slices.map { tensor.range.clamped(to: $0).count }
-      let own = tensor.range.clamped(to: slice)
+      let local = tensor.range.clamped(to: slice)
       return try world.allGather(
-        own.map { isKept[$0 - slice.lowerBound] ? 1 : 0 }, counts: parts)
+        local.map { isKept[$0 - slice.lowerBound] ? 1 : 0 }, counts: parts)
     }
   }
 

@@ -117,12 +117,12 @@ struct MaskExchange<Element: Scalar> {
 
   /// Weights of each side that may change it, on all ranks.
   private func count(_ solved: Solved) throws -> (kept: Int, removed: Int) {
-    var own = [0.0, 0]
+    var local = [0.0, 0]
     for (marginal, isKept) in zip(solved.marginals, solved.mask.isKept) where marginal != nil {
-      own[isKept ? 0 : 1] += 1
+      local[isKept ? 0 : 1] += 1
     }
     // Counts: exact in any order.
-    let all = try own.withUnsafeMutableBufferPointer {
+    let all = try local.withUnsafeMutableBufferPointer {
       try TreeSum(Partition(of: world.size, over: world.size), rank: world.rank)
         .total(of: $0, width: 2, on: world)
     }
@@ -136,20 +136,20 @@ struct MaskExchange<Element: Scalar> {
   ) throws -> [Int] {
     var chosen: [Int] = []
     for isKept in [true, false] {
-      let own = slice.indices.filter {
+      let local = slice.indices.filter {
         solved.mask.isKept[$0 - slice.lowerBound] == isKept
           && solved.marginals[$0 - slice.lowerBound] != nil
       }
-      let keys = own.map { i in
+      let keys = local.map { i in
         let marginal = solved.marginals[i - slice.lowerBound]!
         // From 0 on, no difference is −0.
         return RadixSelect.key(of: isKept ? 0 + marginal : 0 - marginal)
       }
       let selected = try RadixSelect(
         min(size, isKept ? sides.kept : sides.removed),
-        of: zip(keys, own).map { ($0, $1, 1) }, on: world)
+        of: zip(keys, local).map { ($0, $1, 1) }, on: world)
       guard let selected else { continue }
-      chosen += zip(own, keys).filter { selected.selects($1, at: $0) }.map(\.0)
+      chosen += zip(local, keys).filter { selected.selects($1, at: $0) }.map(\.0)
     }
     return chosen.sorted()
   }
@@ -175,17 +175,17 @@ struct MaskExchange<Element: Scalar> {
   private func exchangedPairs(
     _ solved: Solved, _ sides: (kept: Int, removed: Int)
   ) throws -> Mask? {
-    let own = try best(Self.pairCandidates, of: solved, sides)
+    let candidates = try best(Self.pairCandidates, of: solved, sides)
     let m = surgeon.rows.count
     // A row for each: coordinate, side, β̃, column of G.
     let width = m + 3
     var numbers: [Double] = []
-    for i in own {
+    for i in candidates {
       let local = i - slice.lowerBound
       numbers += [Double(i), solved.mask.isKept[local] ? 1 : 0, solved.coordinates[local].weight]
       numbers += surgeon.rows.columns(local..<local + 1)
     }
-    let counts = try world.allGather(Double(own.count)).map { Int($0) * width }
+    let counts = try world.allGather(Double(candidates.count)).map { Int($0) * width }
     var all = [Double](repeating: 0, count: counts.reduce(0, +))
     try world.allGather(numbers, counts: counts, into: &all)
 

@@ -131,11 +131,11 @@ struct BlockBands {
 
   /// The first coordinate of each block of the bands that hold some of `slice`, in their order.
   func forEachBlock(touching slice: Range<Int>, _ body: (_ first: Int) -> Void) {
-    let own = range.clamped(to: slice)
-    guard !own.isEmpty else { return }
-    var band = band(at: own.lowerBound)
+    let local = range.clamped(to: slice)
+    guard !local.isEmpty else { return }
+    var band = band(at: local.lowerBound)
     let blocks = length / members.count
-    while band.lowerBound < own.upperBound {
+    while band.lowerBound < local.upperBound {
       for block in 0..<blocks {
         body(band.lowerBound + block / inner * columns * inner + block % inner)
       }
@@ -147,7 +147,7 @@ struct BlockBands {
 /// This rank's scores, and those of the bands that lie across the border of two slices.
 struct BlockScores {
   private let slice: Range<Int>
-  private let own: [Double]
+  private let local: [Double]
   /// The bands across borders, in their order, and their scores one after another.
   private let acrossBorders: [(band: Range<Int>, start: Int)]
   private let gathered: [Double]
@@ -156,7 +156,7 @@ struct BlockScores {
   ///
   /// - Parameter own: one for each coordinate of this rank's slice.
   init(
-    _ own: [Double], of tensors: [(WeightTensor, BlockBands)], partition: CellPartition,
+    _ local: [Double], of tensors: [(WeightTensor, BlockBands)], partition: CellPartition,
     on world: Communicator
   ) throws {
     let slices = partition.slices
@@ -177,17 +177,17 @@ struct BlockScores {
     // In the order of the ranks, and so in that of the coordinates: band by band.
     try world.allGather(
       across.flatMap { band, _ in
-        band.clamped(to: slice).map { own[$0 - slice.lowerBound] }
+        band.clamped(to: slice).map { local[$0 - slice.lowerBound] }
       }, counts: parts, into: &gathered)
     self.slice = slice
-    self.own = own
+    self.local = local
     acrossBorders = across
     self.gathered = gathered
   }
 
   /// That of a coordinate of a block with members in this slice.
   subscript(coordinate: Int) -> Double {
-    if slice.contains(coordinate) { return own[coordinate - slice.lowerBound] }
+    if slice.contains(coordinate) { return local[coordinate - slice.lowerBound] }
     let (band, start) = acrossBorders.first { $0.band.contains(coordinate) }!
     return gathered[start + coordinate - band.lowerBound]
   }

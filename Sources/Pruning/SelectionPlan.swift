@@ -157,19 +157,20 @@ public struct SelectionPlan: Sendable {
     on world: Communicator
   ) throws -> PrunedStage {
     precondition(candidates.count == 1 || judge != nil, "\(candidates.count) candidates, no judge")
-    let own = UnsafeBufferPointer(weights)
+    let local = UnsafeBufferPointer(weights)
     let sparsities = sparsities(ofStage: stage, from: first, to: last)
     var seconds = PrunedStage.Seconds()
     let saliencies =
       try known
       ?? seconds.time(\.selection) {
-        try criterion.saliencies(of: own, under: previous, by: candidates.models, on: world)
+        try criterion.saliencies(of: local, under: previous, by: candidates.models, on: world)
       }
-    var trials = HeldOutTrials(of: own, by: judge)
+    var trials = HeldOutTrials(of: local, by: judge)
     for (model, saliencies) in zip(candidates.models, saliencies) {
       let mask = try seconds.time(\.selection) {
         try self.mask(
-          sparsities, of: own, bySaliency: saliencies, criterion, model, after: previous, on: world)
+          sparsities, of: local, bySaliency: saliencies, criterion, model, after: previous,
+          on: world)
       }
       // Where kept weights stay as they are, all updates and steps are one.
       let updating =
@@ -177,7 +178,7 @@ public struct SelectionPlan: Sendable {
         ? candidates : ModelCandidates(model, step: candidates.steps[0])
       let updates = try seconds.time(\.removal) {
         try criterion.updates(
-          of: own, under: mask, by: updating, measuresCondition: measuresCondition, on: world)
+          of: local, under: mask, by: updating, measuresCondition: measuresCondition, on: world)
       }
       if candidates.isSingle {
         trials.take(updates[0], under: mask)

@@ -82,15 +82,15 @@ public final class GradientCollection<Element: Scalar> {
     for first in stride(from: rows.lowerBound, to: rows.upperBound, by: world.size) {
       world.status.phase = "row \(first) of the gradients"
       let count = min(world.size, rows.upperBound - first)
-      var own: [Double] = []
+      var local: [Double] = []
       if world.rank < count {
         let loss = compute(row: first + world.rank, parameters, state)
         // A row and its loss are refused alike.
-        own = [UnsafeBufferPointer(row.all).firstNonFinite == nil ? loss : .nan]
+        local = [UnsafeBufferPointer(row.all).firstNonFinite == nil ? loss : .nan]
       }
       var sums = [Double](repeating: 0, count: count)
       try world.allGather(
-        own, counts: (0..<world.size).map { $0 < count ? 1 : 0 }, into: &sums)
+        local, counts: (0..<world.size).map { $0 < count ? 1 : 0 }, into: &sums)
       if let wrong = sums.firstIndex(where: { !$0.isFinite }) {
         throw NonFiniteRow(
           row: first + wrong,
@@ -101,7 +101,7 @@ public final class GradientCollection<Element: Scalar> {
         losses.add(leaf: first - rows.lowerBound + rank, sum)
       }
       try exchange.exchange(
-        own.isEmpty ? nil : UnsafeBufferPointer(row.all), rows: count, on: world
+        local.isEmpty ? nil : UnsafeBufferPointer(row.all), rows: count, on: world
       ) { try store(first + $0, $1) }
     }
     return losses.root / Double(rows.count * batches.batchSize * network.positions)

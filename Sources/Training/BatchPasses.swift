@@ -18,7 +18,7 @@ struct BatchPasses<Element: Scalar> {
   let tangents: OutputTangents<Element>
   let microBatches: Partition
   /// This rank's micro-batches.
-  let own: Range<Int>
+  let local: Range<Int>
   let lossSum: TreeSum
   let world: Communicator
 
@@ -62,7 +62,7 @@ struct BatchPasses<Element: Scalar> {
     /// else does. Collective.
     func meanLoss(clock: PhaseClock) throws -> Double {
       var losses: [Double] = []
-      for microBatch in passes.own {
+      for microBatch in passes.local {
         clock.time(.data) { load(microBatch) }
         clock.time(.gradient) {
           losses.append(
@@ -89,7 +89,7 @@ struct BatchPasses<Element: Scalar> {
       let outputs = passes.tangents.outputs[0..<count]
       let tangents = passes.tangents.values[0..<vectors.count * count]
       var numbers: [Double] = []
-      for microBatch in passes.own {
+      for microBatch in passes.local {
         load(microBatch)
         network.outputTangents(
           inputs: passes.examples.inputs, parameters: passes.values, state: passes.stateValues,

@@ -14,8 +14,8 @@ extension Checkpoint {
   static func newestWhole(
     in directory: CheckpointDirectory, on world: Communicator, notice: (Diagnostic) -> Void
   ) throws -> Checkpoint? {
-    let own = try world.agree { try world.rank == 0 ? directory.steps() : [] }
-    let steps = try world.allGather(own.map(String.init).joined(separator: " "))[0]
+    let local = try world.agree { try world.rank == 0 ? directory.steps() : [] }
+    let steps = try world.allGather(local.map(String.init).joined(separator: " "))[0]
       .split(separator: " ").map { Int($0)! }
     for step in steps {
       do {
@@ -82,10 +82,10 @@ extension Checkpoint {
       for file in manifest.files where file.family == family {
         let cells = run.cells.clamped(to: file.cells![0]..<file.cells![1])
         guard !cells.isEmpty else { continue }
-        let own = cells.flatMap { cell in
+        let local = cells.flatMap { cell in
           arrays[cell - run.cells.lowerBound].map { $0.named(ofCell: cell) }
         }
-        try Self.restore(own, from: path(of: file))
+        try Self.restore(local, from: path(of: file))
       }
     }
   }

@@ -19,13 +19,13 @@ extension Checkpoint {
   ) throws -> Int {
     var manifest = manifest
     try directory.save(step: manifest.step, record: Manifest.fileName, on: world) { temporary in
-      let own = try world.agree { () throws -> String in
+      let local = try world.agree { () throws -> String in
         var files = try writeCells(of: run, manifest, to: temporary)
         files += try writePlaced(of: run, manifest, to: temporary)
         if world.rank == 0 { files += try writeShared(of: run, manifest, to: temporary) }
         return try JSONText.of(files, inLines: false)
       }
-      let texts = try world.allGather(own)
+      let texts = try world.allGather(local)
       return try world.agree {
         manifest.files = try texts.flatMap {
           try JSONDecoder().decode([Manifest.File].self, from: Data($0.utf8))

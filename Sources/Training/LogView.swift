@@ -17,8 +17,8 @@ struct LogView {
     ranks = world.size
     self.steps = steps
     self.wallSeconds = wallSeconds
-    let own = Phase.allCases.map { clock.costs[$0] ?? PhaseClock.Cost() }
-    let numbers = own.flatMap {
+    let local = Phase.allCases.map { clock.costs[$0] ?? PhaseClock.Cost() }
+    let numbers = local.flatMap {
       [Double($0.calls), $0.seconds, Double($0.sent.messages), Double($0.sent.bytes)]
         + [Double($0.bytesRead)]
     }
@@ -27,7 +27,7 @@ struct LogView {
       numbers, counts: Array(repeating: numbers.count, count: world.size), into: &all)
     costs = Phase.allCases.enumerated().map { index, phase in
       let ranks = (0..<world.size).map { rank in
-        let values = all[(rank * own.count + index) * 5..<(rank * own.count + index + 1) * 5]
+        let values = all[(rank * local.count + index) * 5..<(rank * local.count + index + 1) * 5]
         let whole = values.map { Int($0) }
         return PhaseClock.Cost(
           calls: whole[0], seconds: values[values.startIndex + 1],

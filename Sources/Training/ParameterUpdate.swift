@@ -9,7 +9,7 @@ final class ParameterUpdate<Element: Scalar> {
   let optimizer: any ShardedOptimizer<Element>
   private let parameters: Buffer<Element>
   private let gather: AllGather<Element>
-  private let own: Range<Int>
+  private let local: Range<Int>
 
   init(
     _ optimizer: any ShardedOptimizer<Element>, of parameters: Buffer<Element>,
@@ -19,7 +19,7 @@ final class ParameterUpdate<Element: Scalar> {
     self.optimizer = optimizer
     self.parameters = parameters
     gather = AllGather(partition.slices, on: world)
-    own = partition.slice(of: world.rank)
+    local = partition.slice(of: world.rank)
   }
 
   /// Collective.
@@ -29,12 +29,12 @@ final class ParameterUpdate<Element: Scalar> {
     _ gradient: UnsafeBufferPointer<Element>, learningRate: Double, model: QuadraticModel<Element>?,
     on world: Communicator, clock: PhaseClock
   ) throws -> StepOutcome {
-    var slice = parameters[own].mutableSpan
+    var slice = parameters[local].mutableSpan
     let outcome = try optimizer.step(
       gradient.span, updating: &slice, learningRate: learningRate, model: model, on: world,
       clock: clock
     ) { updated in
-      let end = own.lowerBound + updated.upperBound
+      let end = local.lowerBound + updated.upperBound
       guard gather.hasChunk(upTo: end) else { return }
       try clock.time(.allGather) { try gather.advance(to: end, of: parameters.all, on: world) }
     }

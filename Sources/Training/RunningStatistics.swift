@@ -13,7 +13,7 @@ final class RunningStatistics<Element: Scalar> {
   private let mean: Buffer<Element>
   private let reduction: ReduceScatter<Element>
   private let gather: AllGather<Element>
-  private let own: Range<Int>
+  private let local: Range<Int>
   private let microBatches: Int
 
   init(count: Int, microBatches: Partition, on world: Communicator) {
@@ -22,7 +22,7 @@ final class RunningStatistics<Element: Scalar> {
     let partition = CellPartition(Cells(parameterCount: count), over: world.size)
     reduction = ReduceScatter(of: microBatches, to: partition.slices, on: world)
     gather = AllGather(partition.slices, on: world)
-    own = partition.slice(of: world.rank)
+    local = partition.slice(of: world.rank)
     self.microBatches = microBatches.items
   }
 
@@ -38,8 +38,8 @@ final class RunningStatistics<Element: Scalar> {
   /// Completes this rank's slice of the micro-batches' mean. Collective.
   func reduce(on world: Communicator) throws {
     let sum = try reduction.finish(on: world)
-    let own = mean[own]
-    for i in own.indices { own[i] = sum[i] / Element(microBatches) }
+    let local = mean[local]
+    for i in local.indices { local[i] = sum[i] / Element(microBatches) }
   }
 
   /// Takes the mean into the running statistics. Collective.

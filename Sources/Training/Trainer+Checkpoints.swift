@@ -95,8 +95,8 @@ extension Trainer {
   /// A run that has gone beyond what single precision holds is not to replace one that has not; nor
   /// is one whose optimizer has a number that its manifest cannot hold.
   private func checkIsFinite() throws {
-    let own = state.parameters[state.partition.slice(of: world.rank)]
-    guard own.allSatisfy({ $0.isFinite }),
+    let local = state.parameters[state.partition.slice(of: world.rank)]
+    guard local.allSatisfy({ $0.isFinite }),
       state.statistics.all.allSatisfy({ $0.isFinite })
     else {
       throw InputError("the network", "has parameters that are not finite")

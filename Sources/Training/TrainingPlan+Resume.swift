@@ -134,8 +134,8 @@ extension TrainingPlan {
       defer { free(name) }
       return String(cString: name)
     }
-    let own = real(CheckpointDirectory(ofRun: runDirectory).path)
-    return own != nil && real("\(checkpoint.path)/..") == own
+    let local = real(CheckpointDirectory(ofRun: runDirectory).path)
+    return local != nil && real("\(checkpoint.path)/..") == local
   }
 
   /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another

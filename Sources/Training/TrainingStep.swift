@@ -99,7 +99,7 @@ package final class TrainingStep<Element: Scalar> {
       network: network, parameters: parameters, state: statistics.values,
       examples: ExampleBuffer(examples, capacity: network.maximumBatch), loss: loss, seed: seed,
       tangents: OutputTangents(of: network, count: formCount), microBatches: microBatches,
-      own: reduction.leaves, lossSum: lossSum, world: world)
+      local: reduction.leaves, lossSum: lossSum, world: world)
     update = ParameterUpdate(optimizer, of: parameters, partition: partition, on: world)
     self.world = world
   }

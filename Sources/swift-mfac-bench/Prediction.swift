@@ -105,8 +105,8 @@ struct Prediction {
     /// Of the vectors that one rank adds up and copies for a sum over all micro-batches: a rank's
     /// own micro-batches', of the ranks' nodes its slice, and the whole sum.
     private func sumShare(_ rank: Int) -> Double {
-      let own = Double(microBatches[rank] - nodes[rank] + 1)
-      return (own + Double(allNodes - 1) / Double(ranks)) / Double(measuredMicroBatches)
+      let local = Double(microBatches[rank] - nodes[rank] + 1)
+      return (local + Double(allNodes - 1) / Double(ranks)) / Double(measuredMicroBatches)
     }
   }
 }

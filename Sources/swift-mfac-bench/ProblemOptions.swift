@@ -72,9 +72,9 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
   /// What training makes of the optimizer's options, and of the defaults of all others.
   var configuration: any OptimizerConfiguration {
     get throws {
-      let own = try resolved.ownOptions
-      return own.configuration(
-        CommonOptimizerSettings(learningRate: type(of: own).learningRate, damping: own.damping))
+      let local = try resolved.ownOptions
+      return local.configuration(
+        CommonOptimizerSettings(learningRate: type(of: local).learningRate, damping: local.damping))
     }
   }
 
@@ -88,16 +88,18 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
   /// The options of the optimizer that a problem has no field for, where they are not as they are
   /// by default.
   private func otherSettings() throws -> [String: String]? {
-    func values(_ own: some OptimizerOptions) -> [String: String] {
-      declaredOptions(in: own).reduce(into: [:]) { $0[$1.name] = $1.value?.joined(separator: ",") }
+    func values(_ local: some OptimizerOptions) -> [String: String] {
+      declaredOptions(in: local).reduce(into: [:]) {
+        $0[$1.name] = $1.value?.joined(separator: ",")
+      }
     }
-    func standard<Options: OptimizerOptions>(_ own: Options) throws -> [String: String] {
+    func standard<Options: OptimizerOptions>(_ local: Options) throws -> [String: String] {
       values(try Options.parse([]))
     }
-    let own = ownOptions
-    let standard = try standard(own)
+    let local = ownOptions
+    let standard = try standard(local)
     let named = Set(Problem.optimizerOptions)
-    let other = values(own).filter { !named.contains($0.key) && standard[$0.key] != $0.value }
+    let other = values(local).filter { !named.contains($0.key) && standard[$0.key] != $0.value }
     return other.isEmpty ? nil : other
   }
 

@@ -52,14 +52,14 @@ struct StepMeasurement {
     }
     var phases: [StepResult.PhaseCost] = []
     for phase in Phase.allCases {
-      let own = costs.map { $0.costs[phase] }
+      let local = costs.map { $0.costs[phase] }
       // All ranks take part in all phases, those without cells or micro-batches in name.
-      let calls = own.count { $0 != nil }
+      let calls = local.count { $0 != nil }
       guard try world.allGather(Double(calls)).contains(where: { $0 > 0 }) else { continue }
       let sent = sent { $0.costs[phase]?.sent ?? Traffic() }
       phases.append(
         StepResult.PhaseCost(
-          phase, seconds: try world.allGather(typical(own.map { $0?.seconds ?? 0 })),
+          phase, seconds: try world.allGather(typical(local.map { $0?.seconds ?? 0 })),
           messages: try ofRanks(sent.messages), bytes: try ofRanks(sent.bytes)))
     }
     // So that a table's lines add up.

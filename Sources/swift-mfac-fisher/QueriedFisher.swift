@@ -128,17 +128,17 @@ struct QueriedFisher<Number: Scalar> {
 
   /// This rank's slice of a row.
   func slice(ofRow row: Int, of gradients: any GradientSource<Number>) throws -> [Double] {
-    var own: [Double] = []
+    var local: [Double] = []
     try gradients.collect(
       rows: row..<row + 1, at: model.weights, over: world
-    ) { _, slice in own = slice.map(Double.init) }
-    return own
+    ) { _, slice in local = slice.map(Double.init) }
+    return local
   }
 
   /// Σ of numbers of this rank's coordinates, over all ranks'. Collective.
-  func sum(_ own: [Double]) throws -> Double {
+  func sum(_ local: [Double]) throws -> Double {
     let parts = partition.cellsInSlice(of: world.rank).map { cell in
-      own[cell].reduce(0, +)
+      local[cell].reduce(0, +)
     }
     return try TreeSum(partition, rank: world.rank).total(of: parts, on: world)
   }
@@ -156,9 +156,9 @@ struct QueriedFisher<Number: Scalar> {
     guard let output = settings.output else { return }
     let d = model.count
     var whole: [Double] = []
-    for own in vectors {
+    for local in vectors {
       var vector = [Double](repeating: 0, count: d)
-      try world.allGather(own, counts: slices.map(\.count), into: &vector)
+      try world.allGather(local, counts: slices.map(\.count), into: &vector)
       if world.rank == 0 { whole += vector }
     }
     let leading = count.map { [$0] } ?? []

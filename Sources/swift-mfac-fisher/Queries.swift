@@ -123,9 +123,10 @@ struct Influence: InverseQuery {
           try fisher.world.agree { try file.slice(fisher.slice, ofVector: row) }
         }
         ?? fisher.slice(ofRow: row, of: tests!)
-      let own = try x.withUnsafeBufferPointer { try inverse.influence(on: $0) }
-      fisher.say("\(file == nil ? "test example" : "vector") \(row): \(highest(of: own, examples))")
-      scores += own
+      let local = try x.withUnsafeBufferPointer { try inverse.influence(on: $0) }
+      fisher.say(
+        "\(file == nil ? "test example" : "vector") \(row): \(highest(of: local, examples))")
+      scores += local
     }
     fisher.sayError(of: inverse)
     try fisher.write(

@@ -29,12 +29,12 @@ struct VectorFile {
   func slice(_ slice: Range<Int>, ofVector row: Int) throws(InputError) -> [Double] {
     var numbers: [Double] = []
     for (tensor, start) in zip(tensors, starts) {
-      let own = tensor.range.clamped(to: slice)
-      guard !own.isEmpty else { continue }
-      let first = start + own.lowerBound - tensor.range.lowerBound
-      var part = [Double](repeating: 0, count: own.count)
+      let local = tensor.range.clamped(to: slice)
+      guard !local.isEmpty else { continue }
+      let first = start + local.lowerBound - tensor.range.lowerBound
+      var part = [Double](repeating: 0, count: local.count)
       try part.withUnsafeMutableBufferPointer { part throws(InputError) in
-        try file.read(row: row, columns: first..<first + own.count, into: part)
+        try file.read(row: row, columns: first..<first + local.count, into: part)
       }
       numbers += part
     }

@@ -93,7 +93,7 @@ extension Configuration {
   ///   - settings: with the command line's over them, which has `typed`.
   /// - Returns: the warnings.
   func requireUse(
-    of path: String, _ own: Settings, in settings: Settings, typed: Set<String>
+    of path: String, _ local: Settings, in settings: Settings, typed: Set<String>
   ) throws -> [String] {
     guard !isOfRun else { return [] }
     var warnings: [String] = []
@@ -101,8 +101,8 @@ extension Configuration {
     for use in settings.uses {
       let idle = use.idle(among: asked, in: settings).filter { !isStandard($0) }
       for option in idle {
-        guard use.idle(among: [option], in: own).isEmpty else {
-          throw ValidationError("\(path): \(option): \(use.problem(in: own))")
+        guard use.idle(among: [option], in: local).isEmpty else {
+          throw ValidationError("\(path): \(option): \(use.problem(in: local))")
         }
         warnings.append("\(path): \(option) has no effect: \(use.problem(in: settings))")
       }

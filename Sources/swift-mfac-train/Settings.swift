@@ -54,11 +54,11 @@ struct Settings: ParsableArguments {
     } else if length.steps == nil {
       length.epochs = 3
     }
-    let own = ownOptions
+    let local = ownOptions
     let common = optimizer.common(damping, start.precision)
-    try own.check(common)
-    if type(of: own).decayIsDecoupled { optimizer.weightDecayMode = .decoupled }
-    if output.tensorboard, let window = own.configuration(common).windowed?.window {
+    try local.check(common)
+    if type(of: local).decayIsDecoupled { optimizer.weightDecayMode = .decoupled }
+    if output.tensorboard, let window = local.configuration(common).windowed?.window {
       output.spectrumEvery = output.spectrumEvery ?? max(100, window / 4)
     }
   }

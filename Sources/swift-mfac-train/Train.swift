@@ -95,10 +95,10 @@ struct Train: ParsableCommand {
         command = try parse(fromFile.map(\.argument) + arguments)
       }
       command.settings.rules = configuration.rules
-      var own = ofFile
-      own.rules = configuration.rules
+      var compared = ofFile
+      compared.rules = configuration.rules
       warnings = try configuration.requireUse(
-        of: file, own, in: command.settings, typed: typedOptions(in: arguments))
+        of: file, compared, in: command.settings, typed: typedOptions(in: arguments))
     }
     try requireUse(of: typedOptions(in: arguments), by: command.settings.uses, in: command.settings)
     try command.settings.checkTogether()

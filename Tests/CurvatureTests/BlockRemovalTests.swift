@@ -29,19 +29,20 @@ struct BlockRemovalTests {
     for step in [0, 0.3, 1] {
       let exact = problem.dense.value(
         expected.enumerated().map { problem.removed[$0] ? $1 : step * $1 })
-      for own in [block, gram] {
+      for local in [block, gram] {
         #expect(
-          (own.value(step: step) - exact).magnitude <= 1e-10 * max(exact.magnitude, 1e-3), "\(step)"
+          (local.value(step: step) - exact).magnitude <= 1e-10 * max(exact.magnitude, 1e-3),
+          "\(step)"
         )
       }
     }
     let pairs = zip(problem.coordinates(block), problem.coordinates(gram))
-    for (i, (own, other)) in pairs.enumerated() {
+    for (i, (local, other)) in pairs.enumerated() {
       // β̃ has the change's rounding over λ; costs and gains are relative to the whole.
-      #expect((own.weight - other.weight).magnitude <= 1e-9, "\(i)")
-      #expect((own.leverage - other.leverage).magnitude <= 1e-9 * (1 + other.leverage), "\(i)")
+      #expect((local.weight - other.weight).magnitude <= 1e-9, "\(i)")
+      #expect((local.leverage - other.leverage).magnitude <= 1e-9 * (1 + other.leverage), "\(i)")
       let (cost, gain) =
-        problem.removed[i] ? (own.gain, other.gain) : (own.cost, other.cost)
+        problem.removed[i] ? (local.gain, other.gain) : (local.cost, other.cost)
       #expect((cost - gain).magnitude <= 1e-9 * max(value.magnitude, 1e-2), "\(i)")
     }
   }

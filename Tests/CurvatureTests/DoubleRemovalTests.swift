@@ -39,9 +39,9 @@ import Testing
           of: rows, block: 0, weights: weights, removed: removed, into: change.all)
         // A condition of at most 100.
         #expect(relativeError(Array(change.all), to: expected) < 1e-13)
-        for (i, own) in removal.coordinates(of: rows, block: 0, weights: weights).enumerated()
+        for (i, local) in removal.coordinates(of: rows, block: 0, weights: weights).enumerated()
         where !removed[i] {
-          #expect(abs(own.weight - weights[i] - expected[i]) < 1e-13)
+          #expect(abs(local.weight - weights[i] - expected[i]) < 1e-13)
         }
       }
     }

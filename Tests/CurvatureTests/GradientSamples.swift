@@ -8,9 +8,9 @@ struct GradientSamples {
   let sharedMean: Double
 
   func gradient(_ index: Int) -> [Float] {
-    let own = unit(stream: UInt64(index + 1))
+    let local = unit(stream: UInt64(index + 1))
     let shared = unit(stream: 0)
-    let mixed = zip(own, shared).map { (1 - sharedMean) * $0 + sharedMean * $1 }
+    let mixed = zip(local, shared).map { (1 - sharedMean) * $0 + sharedMean * $1 }
     let length = mixed.reduce(0) { $0 + $1 * $1 }.squareRoot()
     return mixed.map { Float($0 * norm / length) }
   }

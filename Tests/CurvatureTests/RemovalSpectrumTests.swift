@@ -64,11 +64,11 @@ struct RemovalSpectrumTests {
         #expect((value - exact).magnitude <= accuracy * max(exact.magnitude, 1), "\(model)")
       }
       let kept = (0..<d).filter { !removed[$0] }
-      let own = DenseMatrix(rows: kept.count, columns: kept.count) {
+      let local = DenseMatrix(rows: kept.count, columns: kept.count) {
         dense.fisher[kept[$0], kept[$1]]
       }
       for (place, i) in kept.enumerated() {
-        let inverse = own.solve(kept.indices.map { $0 == place ? 1 : 0 })[place]
+        let inverse = local.solve(kept.indices.map { $0 == place ? 1 : 0 })[place]
         #expect((coordinates[i].inverse / inverse - 1).magnitude <= 1e-4 * accuracy * 1e8, "\(i)")
         let weight = Double(weights[i]) + expected[i]
         #expect((coordinates[i].weight - weight).magnitude <= accuracy * 10, "\(model) \(i)")

@@ -82,13 +82,13 @@ struct CSVTests {
     let order = CounterRandom(seed: 8, stream: 3 << 32).permutation(count: 100)
     let training = order.dropFirst(25).sorted()
     let columns = try #require(dataset.columns)
-    for (place, column, own) in [
+    for (place, column, local) in [
       (0, 0, columns.features[0]), (1, 2, columns.features[1]), (0, 1, columns.target),
     ] {
       let values = training.map { numbers[3 * $0 + column] }
       let mean = values.reduce(0, +) / 75
       let std = (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 75).squareRoot()
-      #expect(own.mean == mean && own.std == std)
+      #expect(local.mean == mean && local.std == std)
       let test = order.prefix(25).sorted()
       let expected = test.map { Float((numbers[3 * $0 + column] - mean) / std) }
       let got =

@@ -87,10 +87,10 @@ struct FileFormatTests {
   }
 
   func expectNamed(
-    _ files: [(bytes: [UInt8], name: String)], except own: [String] = [],
+    _ files: [(bytes: [UInt8], name: String)], except local: [String] = [],
     by read: (String) throws -> Void
   ) throws {
-    for (bytes, name) in files where !own.contains(name) {
+    for (bytes, name) in files where !local.contains(name) {
       let said = try message(bytes, read) ?? "nothing"
       #expect(said.hasPrefix("\(directory.root)/F: is \(name): expected "), "\(name): \(said)")
     }

@@ -25,9 +25,9 @@ extension ForeignPruneTests {
   /// that are kept, make what one run of the network makes.
   @Test func stagesByFilesAreThoseOfOneRun() throws {
     let weights = try trained().weights
-    let expected = try prune(try own(["--stages", "3"]), to: "staged")
-    #expect(try prune(own(stages(3, in: "own-state")), to: "staged-kept") == expected)
-    let kept = try prune(ranks: 2, own(stages(3, in: "own-state")), to: "staged-again")
+    let expected = try prune(try local(["--stages", "3"]), to: "staged")
+    #expect(try prune(local(stages(3, in: "own-state")), to: "staged-kept") == expected)
+    let kept = try prune(ranks: 2, local(stages(3, in: "own-state")), to: "staged-again")
     #expect(kept == expected)
 
     var current = weights
@@ -131,7 +131,7 @@ extension ForeignPruneTests {
   /// A run that is killed whenever a stage begins to be saved, or has been, goes on to the same
   /// bytes.
   @Test func killedStagesGoOn() throws {
-    let arguments = try own(["--stages", "12"])
+    let arguments = try local(["--stages", "12"])
     let expected = try prune(arguments, to: "whole")
     let output = directory.path("killed")
     let all = arguments + ["--state", directory.path("state"), "--output", output]

@@ -64,7 +64,7 @@ import Testing
 
   func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
-  func own(_ arguments: [String]) throws -> [String] {
+  func local(_ arguments: [String]) throws -> [String] {
     let (model, weights) = try trained()
     return ["--dataset", "digits", "--model", model, "--weights", weights, "--gradients", "40"]
       + Self.method + arguments
@@ -74,7 +74,7 @@ import Testing
   /// number of ranks; its running statistics, of which there are none, stay.
   @Test func filesOfGradientsAreAsGoodAsTheNetwork() throws {
     let weights = try trained().weights
-    let expected = try prune(own([]), to: "own")
+    let expected = try prune(local([]), to: "own")
     for (index, name) in ["g.safetensors", "g.npy"].enumerated() {
       let file = try gradients(of: weights, to: name)
       for ranks in rankCounts(forSettings: index) {

@@ -45,14 +45,14 @@ import Testing
     let form = loss.hessianForm(z, outputCount, tangents)
     var expected = [Double](repeating: 0, count: count * count)
     for prediction in 0..<predictions {
-      let own = prediction * outputCount..<(prediction + 1) * outputCount
-      let hessian = try hessian(loss, at: Array(z[own]))
+      let local = prediction * outputCount..<(prediction + 1) * outputCount
+      let hessian = try hessian(loss, at: Array(z[local]))
       for i in 0..<count {
         for j in 0..<count {
           for (a, row) in hessian.enumerated() {
             for (b, element) in row.enumerated() {
               expected[i * count + j] +=
-                tangents[i][own.lowerBound + a] * element * tangents[j][own.lowerBound + b]
+                tangents[i][local.lowerBound + a] * element * tangents[j][local.lowerBound + b]
             }
           }
         }

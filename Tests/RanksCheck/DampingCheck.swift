@@ -50,11 +50,11 @@ func checkDamping(
     digest = digest &* 31 &+ damping.bitPattern
     guard let predicted = outcome.predictedChange else { continue }
     let slope = zip(given, change).reduce(0) { $0 + Double($1.0) * $1.1 }
-    let own = columns.map { change[$0] }
+    let local = columns.map { change[$0] }
     let curvature = (rows + (isInserted ? [] : [clipped])).reduce(
-      damping * norm(own) * norm(own)
+      damping * norm(local) * norm(local)
     ) { sum, row in
-      let product = zip(row, own).reduce(0) { $0 + $1.0 * $1.1 }
+      let product = zip(row, local).reduce(0) { $0 + $1.0 * $1.1 }
       return sum + product * product / Double(m)
     }
     let exact = slope + curvature / 2

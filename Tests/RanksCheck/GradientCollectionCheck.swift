@@ -24,7 +24,7 @@ func checkGradientCollection(
   // More cells than one, and fewer than ranks.
   let slices = (0..<world.size).map(
     CellPartition(Cells(parameterCount: d), over: world.size).slice(of:))
-  let own = slices[world.rank]
+  let local = slices[world.rank]
   let collection = try GradientCollection<Float>(
     of: description, loss: loss, on: examples, examplesPerRow: b, seed: 11, slices: slices,
     over: world)
@@ -43,7 +43,7 @@ func checkGradientCollection(
     rows: rows, parameters: UnsafeBufferPointer(parameters.all),
     state: UnsafeBufferPointer(state.all), over: world
   ) { row, slice in
-    try check(row == next && slice.count == own.count, "row \(row) after \(next)")
+    try check(row == next && slice.count == local.count, "row \(row) after \(next)")
     next += 1
     columns += slice
   }
@@ -64,9 +64,10 @@ func checkGradientCollection(
     }
     // −0 and 0 are equal; the sum from 0 has no −0.
     try check(
-      columns[index * own.count..<(index + 1) * own.count].elementsEqual(whole[own]),
+      columns[index * local.count..<(index + 1) * local.count].elementsEqual(whole[local]),
       "row \(row) of means of \(b)")
-    _ = gradient[own].update(fromContentsOf: columns[index * own.count..<(index + 1) * own.count])
+    _ = gradient[local].update(
+      fromContentsOf: columns[index * local.count..<(index + 1) * local.count])
     try world.allGather(gradient.all, slices: slices)
     for value in gradient.all { digest = digest &* 31 &+ UInt64(value.bitPattern) }
   }

@@ -36,10 +36,10 @@ func checkGroupCosts<Element: Scalar>(
         rows: rows, partition: partition, weights: $0, damping: damping,
         gradientScale: gradientScale, rank: world.rank)
     }
-    let own = try surgeon.costs(
+    let local = try surgeon.costs(
       ofGroups: groups, removing: Array(removed[slice]), slices: slices, on: world)
     var costs = [Double](repeating: 0, count: d)
-    try world.allGather(own, counts: slices.map(\.count), into: &costs)
+    try world.allGather(local, counts: slices.map(\.count), into: &costs)
     for (i, cost) in costs.enumerated() {
       var without = removed
       if let group = groups.first(where: { $0.lowerBound == i }) {

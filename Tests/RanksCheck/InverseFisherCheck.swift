@@ -31,16 +31,16 @@ func checkInverseFisher(
     let columns = (0..<d).map { i in dense.solve((0..<d).map { $0 == i ? 1 : 0 }) }
     let solution = dense.solve(x)
 
-    func compare(_ own: [Double], _ expected: [Double], _ name: String) throws {
+    func compare(_ local: [Double], _ expected: [Double], _ name: String) throws {
       var whole = [Double](repeating: 0, count: d)
-      try world.allGather(own, counts: counts, into: &whole)
+      try world.allGather(local, counts: counts, into: &whole)
       let error = relativeError(whole, to: expected)
       try check(error < tolerance, "\(name) at λ = \(damping): \(error)")
       for number in whole { digest = digest &* 31 &+ number.bitPattern }
     }
-    let own = Array(x[slice])
+    let local = Array(x[slice])
     try compare(
-      own.withUnsafeBufferPointer { try inverse.apply(to: $0) }, solution, "F⁻¹x")
+      local.withUnsafeBufferPointer { try inverse.apply(to: $0) }, solution, "F⁻¹x")
     let diagonal = (0..<d).map { columns[$0][$0] }
     try compare(try inverse.diagonal(), diagonal, "the diagonal")
     let pairs = [(0, 0), (0, d - 1), (d - 1, 0), (d / 2, 1), (d / 2, d / 2)]
@@ -50,7 +50,7 @@ func checkInverseFisher(
         abs(element - columns[pair.1][pair.0]) < tolerance * diagonal.max()!,
         "element \(pair) at λ = \(damping)")
     }
-    let influence = try own.withUnsafeBufferPointer { try inverse.influence(on: $0) }
+    let influence = try local.withUnsafeBufferPointer { try inverse.influence(on: $0) }
     let expected = doubles.map { row in zip(row, solution).reduce(0) { $0 + $1.0 * $1.1 } }
     let error = relativeError(influence, to: expected)
     try check(error < max(tolerance, 1e-4), "influence at λ = \(damping): \(error)")

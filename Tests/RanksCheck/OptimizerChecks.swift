@@ -32,17 +32,17 @@ struct Stepper {
     _ gradient: [Float], learningRate: Double, model: QuadraticModel<Float>? = nil
   ) throws -> (outcome: StepOutcome, change: [Double]) {
     let before = parameters.all.map(Double.init)
-    let own = slices[world.rank]
-    var updated = parameters[own].mutableSpan
+    let local = slices[world.rank]
+    var updated = parameters[local].mutableSpan
     let clock = PhaseClock()
     var told = 0
     let outcome = try optimizer.step(
-      Array(gradient[own]).span, updating: &updated, learningRate: learningRate, model: model,
+      Array(gradient[local]).span, updating: &updated, learningRate: learningRate, model: model,
       on: world,
       clock: clock
     ) { told += $0.count }
     try check(
-      told == (outcome.wasApplied ? own.count : 0), "\(told) of \(own.count) told as updated")
+      told == (outcome.wasApplied ? local.count : 0), "\(told) of \(local.count) told as updated")
     try world.allGather(parameters.all, slices: slices)
     return (outcome, zip(parameters.all, before).map { Double($0) - $1 })
   }
@@ -140,9 +140,9 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     try check((scale < 1) == (t != 1 && norm(trained) > clip), "scale \(scale) at step \(t)")
     var used = [Float](repeating: 0, count: d)
     for i in 0..<d where i < 2 * d / 3 || i % 5 != 0 {
-      let (rate, own): (Float, Float) =
+      let (rate, local): (Float, Float) =
         i < d / 3 ? (0.5, decay) : i < 2 * d / 3 ? (0.125, 0.25) : (0.25, decay)
-      let g = scale * given[i] + own * w[i]
+      let g = scale * given[i] + local * w[i]
       used[i] = g
       v[i] = momentum * v[i] + g
       w[i] -= rate * v[i]
@@ -162,11 +162,11 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     // The first step of Adam is η·sign(g).
     guard t == 0 else { continue }
     for i in 0..<d {
-      let (rate, own): (Double, Double) =
+      let (rate, local): (Double, Double) =
         i < d / 3 ? (0.5, 0.125) : i < 2 * d / 3 ? (0.125, 0.25) : (0.25, 0.125)
       let isZero = i >= 2 * d / 3 && i % 5 == 0
       let old = isZero ? 0 : Double(start(d)[i])
-      let expected = isZero ? 0 : -rate * (given[i] > 0 ? 1 : -1) - rate * own * old
+      let expected = isZero ? 0 : -rate * (given[i] > 0 ? 1 : -1) - rate * local * old
       // ε = 1e-8 beside the clipped gradient.
       try check(abs(change[i] - expected) < 1e-3, "AdamW with groups at \(i): \(change[i])")
     }

@@ -48,11 +48,11 @@ func checkPruning<Element: Scalar>(
     let changes = zip(parts, models).map { $1.change(removing: Array(removed[$0])) }
     let value = zip(models, changes).reduce(0) { $0 + $1.0.value($1.1) }
 
-    let own = Array(removed[slice])
-    let joint = try surgeon.update(.joint, removing: own, on: world)
+    let local = Array(removed[slice])
+    let joint = try surgeon.update(.joint, removing: local, on: world)
     try check((joint.prediction! - value).magnitude < 1e-9, "\(joint.prediction!) for \(value)")
     let exact = changes.flatMap { $0 }
-    let coordinates = try surgeon.coordinates(removing: own, on: world)
+    let coordinates = try surgeon.coordinates(removing: local, on: world)
     for (k, i) in slice.enumerated() {
       let expected = Double(weights[i]) + exact[i]
       try check(
@@ -63,7 +63,7 @@ func checkPruning<Element: Scalar>(
     var updates = [joint.weights]
     if gradientScale == 0 {
       let single = zip(parts, models).flatMap { $1.independentChange(removing: Array(removed[$0])) }
-      let independent = try surgeon.update(.independent, removing: own, on: world).weights
+      let independent = try surgeon.update(.independent, removing: local, on: world).weights
       for (k, i) in slice.enumerated() {
         let expected = Double(weights[i]) + single[i]
         try check(
@@ -72,7 +72,7 @@ func checkPruning<Element: Scalar>(
       }
       updates.append(independent)
     }
-    let none = try surgeon.update(.none, removing: own, on: world).weights
+    let none = try surgeon.update(.none, removing: local, on: world).weights
     for (k, i) in slice.enumerated() {
       try check(none[k] == (removed[i] ? 0 : weights[i]), "left alone, weight \(i)")
     }
@@ -122,10 +122,10 @@ func checkMaskSearch<Element: Scalar>(
     rows: gradients.map { $0.map { Double($0) } }, weights: weights.map { Double($0) },
     damping: damping, gradientScale: 0)
   /// All ranks' numbers.
-  func gather(_ own: [Double]) throws -> [Double] {
+  func gather(_ local: [Double]) throws -> [Double] {
     var all = [Double](repeating: 0, count: d)
     try world.allGather(
-      own, counts: (0..<world.size).map { partition.slice(of: $0).count }, into: &all)
+      local, counts: (0..<world.size).map { partition.slice(of: $0).count }, into: &all)
     return all
   }
   func value(_ mask: Mask) throws -> Double {
@@ -246,9 +246,9 @@ func checkLostDigits(_ d: Int, scale: Float, on world: Communicator) throws -> U
     gradient[slice].withUnsafeBufferPointer { rows.store($0, row: row) }
   }
   let counts = (0..<world.size).map { partition.slice(of: $0).count }
-  func whole(_ own: [Double]) throws -> [Double] {
+  func whole(_ local: [Double]) throws -> [Double] {
     var all = [Double](repeating: 0, count: d)
-    try world.allGather(own, counts: counts, into: &all)
+    try world.allGather(local, counts: counts, into: &all)
     return all
   }
   var digest: UInt64 = 0
@@ -258,18 +258,18 @@ func checkLostDigits(_ d: Int, scale: Float, on world: Communicator) throws -> U
         rows: rows, partition: partition, weights: $0, damping: damping, isBlockwise: isBlockwise,
         rank: world.rank)
     }
-    let own = Array(removed[slice])
-    let joint = try surgeon.update(.joint, removing: own, measuresCondition: true, on: world)
+    let local = Array(removed[slice])
+    let joint = try surgeon.update(.joint, removing: local, measuresCondition: true, on: world)
     try check(joint.condition == nil, "a condition of rounding")
     let models = [damping, 1].map { SurgeonModel.Settings(damping: $0, gradientScale: 0) }
-    let costs = try surgeon.costs(removing: own, for: models, on: world)
-    let coordinates = try surgeon.coordinates(removing: own, on: world)
-    for (i, (cost, coordinate)) in zip(costs[0], coordinates).enumerated() where !own[i] {
+    let costs = try surgeon.costs(removing: local, for: models, on: world)
+    let coordinates = try surgeon.coordinates(removing: local, on: world)
+    for (i, (cost, coordinate)) in zip(costs[0], coordinates).enumerated() where !local[i] {
       try check((cost / coordinate.cost - 1).magnitude < 1e-9, "\(cost) for \(coordinate.cost)")
     }
-    let updates = try surgeon.jointUpdates(removing: own, for: models, steps: [1], on: world)
+    let updates = try surgeon.jointUpdates(removing: local, for: models, steps: [1], on: world)
     try check(updates[0].weights == joint.weights, "another update among several")
-    let independent = try surgeon.update(.independent, removing: own, on: world).weights
+    let independent = try surgeon.update(.independent, removing: local, on: world).weights
     let numbers =
       try whole(joint.weights.map(Double.init)) + whole(coordinates.map(\.cost))
       + whole(independent.map(Double.init))

@@ -20,12 +20,12 @@ func checkRangeExchange(_ d: Int, on world: Communicator) throws {
   let exchange = RangeExchange<Float>(moves, on: world)
   for round in 0..<2 {
     func value(_ source: Int, _ i: Int) -> Float { random(UInt64(900 + 50 * round + source), i) }
-    let own = Buffer<Float>(count: d)
-    for i in 0..<d { own.pointer[i] = value(world.rank, i) }
+    let local = Buffer<Float>(count: d)
+    for i in 0..<d { local.pointer[i] = value(world.rank, i) }
     let received = Buffer<Float>(count: d)
     let before = world.traffic
     try exchange.exchange(
-      from: { UnsafeBufferPointer(own[$0]) }, into: { received[$0] }, on: world)
+      from: { UnsafeBufferPointer(local[$0]) }, into: { received[$0] }, on: world)
     let sent = world.traffic - before
     let expected = RangeExchange<Float>.traffic(moves, ranks: p)[world.rank]
     try check(sent == expected, "an exchange of ranges sent \(sent), not \(expected)")

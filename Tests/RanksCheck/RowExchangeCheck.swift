@@ -12,10 +12,10 @@ func checkRowExchange(_ d: Int, emptyFirst: Bool, on world: Communicator) throws
       ? partition.slice(of: $0)
       : $0 == 0 ? 0..<0 : d * ($0 - 1) / (p - 1)..<d * $0 / (p - 1)
   }
-  let own = slices[world.rank]
+  let local = slices[world.rank]
   let exchange = RowExchange<Float>(slices, on: world)
   try check(
-    MemoryCount.of { RowExchange<Float>(slices, on: world) }.total == 4 * (p - 1) * own.count,
+    MemoryCount.of { RowExchange<Float>(slices, on: world) }.total == 4 * (p - 1) * local.count,
     "bytes of an exchange")
   func value(_ round: Int, _ source: Int, _ i: Int) -> Float {
     random(UInt64(700 + 10 * round + source), i)
@@ -28,7 +28,7 @@ func checkRowExchange(_ d: Int, emptyFirst: Bool, on world: Communicator) throws
       try exchange.exchange(world.rank < rows ? row : nil, rows: rows, on: world) { source, part in
         sources.append(source)
         try check(
-          part.elementsEqual(own.lazy.map { value(round, source, $0) }),
+          part.elementsEqual(local.lazy.map { value(round, source, $0) }),
           "slice of rank \(source)'s row of \(d) in round \(round)")
       }
     }

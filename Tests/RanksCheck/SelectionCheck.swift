@@ -131,11 +131,11 @@ func checkSelection(on world: Communicator) throws -> UInt64 {
       try check(uniform.count { !$0 } == count * size, "number of uniform \(pattern) \(sparsity)")
       var removed: [PlainBlock] = []
       for (index, tensor) in tensors.enumerated() where tensor.isPrunable {
-        let own = tensor.range.count { !uniform[$0] }
+        let local = tensor.range.count { !uniform[$0] }
         try check(
-          abs(Double(own) - sparsity * Double(tensor.range.count)) < Double(size),
+          abs(Double(local) - sparsity * Double(tensor.range.count)) < Double(size),
           "share of \(tensor.name), \(pattern) \(sparsity)")
-        removed += sorted.filter { $0.tensor == index }.prefix(own / size)
+        removed += sorted.filter { $0.tensor == index }.prefix(local / size)
       }
       try compare(uniform, without: removed, "uniform \(pattern) \(sparsity)")
 
@@ -232,12 +232,12 @@ private func checkChannels(
       after: allKept, on: world)
     var removed: [PlainBlock] = []
     for (index, tensor) in tensors.enumerated() where tensor.isPrunable {
-      let own = tensor.range.count { !uniform[$0] }
-      let beyond = Double(own) - sparsity * Double(tensor.range.count)
+      let local = tensor.range.count { !uniform[$0] }
+      let beyond = Double(local) - sparsity * Double(tensor.range.count)
       try check(
         beyond > -1 && beyond < Double(tensor.range.count / tensor.shape[0]),
         "channels of \(tensor.name), \(sparsity)")
-      removed += first(channels.filter { $0.tensor == index }, own)
+      removed += first(channels.filter { $0.tensor == index }, local)
     }
     try compare(uniform, removed, "uniform channels \(sparsity)")
   }

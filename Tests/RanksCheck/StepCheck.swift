@@ -29,7 +29,7 @@ private func takeSteps(
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
   let slices = partition.slices
-  let own = slices[world.rank]
+  let local = slices[world.rank]
   let reduction = ReduceScatter<Float>(of: shares, to: partition.slices, on: world)
   let gather = AllGather<Float>(slices, on: world)
   let lossSum = TreeSum(shares, rank: world.rank)
@@ -62,7 +62,7 @@ private func takeSteps(
       try lossSum.total(of: shares.range(of: world.rank).map { 1 / Double($0 + 3) }, on: world)
     }
     let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
-    var slice = parameters[own].mutableSpan
+    var slice = parameters[local].mutableSpan
     var last = 0
     let outcome = try mfac.step(
       gradient.span, updating: &slice, learningRate: 0.1, model: nil, on: world, clock: clock
@@ -70,7 +70,7 @@ private func takeSteps(
       guard updated.lowerBound == last else { throw Wrong("\(updated) is updated after \(last)") }
       last = updated.upperBound
       try clock.time(.allGather) {
-        try gather.advance(to: own.lowerBound + last, of: parameters.all, on: world)
+        try gather.advance(to: local.lowerBound + last, of: parameters.all, on: world)
       }
     }
     try check(
@@ -78,7 +78,7 @@ private func takeSteps(
     if outcome.wasApplied {
       digest = digest &* 31 &+ loss.bitPattern
       taken += 1
-      try check(last == own.count, "\(last) of \(own.count) parameters were updated")
+      try check(last == local.count, "\(last) of \(local.count) parameters were updated")
       try clock.time(.allGather) { try gather.finish(parameters.all, on: world) }
     } else {
       try check(last == 0 && before == Array(parameters.all), "a skipped step changed something")

@@ -50,10 +50,10 @@ struct Digests {
 
 func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
-  let own = partition.cells(of: world.rank)
-  let partials = Buffer<Double>(count: own.count * 3)
+  let local = partition.cells(of: world.rank)
+  let partials = Buffer<Double>(count: local.count * 3)
   func value(_ cell: Int, _ k: Int) -> Double { Double(random(UInt64(k), cell)) * 1e3 }
-  for (row, cell) in own.enumerated() {
+  for (row, cell) in local.enumerated() {
     for k in 0..<3 { partials.pointer[row * 3 + k] = value(cell, k) }
   }
   let total = try TreeSum(partition, rank: world.rank).total(
@@ -117,17 +117,17 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   /// A step at learning rate 1 from the origin leaves minus the direction.
   func step(_ gradient: [Float]) throws -> StepOutcome {
     parameters.all.update(repeating: 0)
-    var own = parameters[slice].mutableSpan
+    var local = parameters[slice].mutableSpan
     let outcome = try mfac.step(
-      Array(gradient[slice]).span, updating: &own, learningRate: 1, model: nil, on: world,
+      Array(gradient[slice]).span, updating: &local, learningRate: 1, model: nil, on: world,
       clock: clock
     ) { _ in }
     try world.allGather(parameters.all, slices: slices)
     return outcome
   }
   func inverse(_ x: [Float]) throws -> [Double] {
-    var own = result[slice].mutableSpan
-    try mfac.inverseProduct(Array(x[slice]).span, into: &own, on: world)
+    var local = result[slice].mutableSpan
+    try mfac.inverseProduct(Array(x[slice]).span, into: &local, on: world)
     try world.allGather(result.all, slices: slices)
     return result.all.map(Double.init)
   }
@@ -213,9 +213,9 @@ func checkForm(
     let mfac = ShardedMFAC<Float>(configuration, partition: partition, rank: world.rank)
     parameters.all.update(repeating: 0)
     func step(_ gradient: [Float]) throws -> StepOutcome {
-      var own = parameters[slice].mutableSpan
+      var local = parameters[slice].mutableSpan
       return try mfac.step(
-        Array(gradient[slice]).span, updating: &own, learningRate: 1, model: nil, on: world,
+        Array(gradient[slice]).span, updating: &local, learningRate: 1, model: nil, on: world,
         clock: clock
       ) { _ in }
     }

@@ -25,10 +25,10 @@ import Testing
     let shares = Partition(of: leaves, over: ranks)
     var all = tree(leaves)
     for rank in 0..<ranks {
-      var own = tree(leaves)
-      for leaf in shares.range(of: rank) { own.add(leaf: leaf, "\(leaf)") }
-      #expect(own.nodes.map(\.node) == FixedTree.cover(shares.range(of: rank), of: leaves))
-      for (node, value) in own.nodes { all.add(node, value) }
+      var local = tree(leaves)
+      for leaf in shares.range(of: rank) { local.add(leaf: leaf, "\(leaf)") }
+      #expect(local.nodes.map(\.node) == FixedTree.cover(shares.range(of: rank), of: leaves))
+      for (node, value) in local.nodes { all.add(node, value) }
     }
     #expect(all.root == whole(leaves))
   }

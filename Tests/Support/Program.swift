@@ -87,10 +87,10 @@ package enum Program {
     let start = Date()
     // A child inherits the signals that its maker blocks, and a test's thread blocks most: a run
     // that is asked to end would not hear it.
-    var (none, own) = (sigset_t(), sigset_t())
+    var (none, local) = (sigset_t(), sigset_t())
     sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &own)
-    defer { pthread_sigmask(SIG_SETMASK, &own, nil) }
+    pthread_sigmask(SIG_SETMASK, &none, &local)
+    defer { pthread_sigmask(SIG_SETMASK, &local, nil) }
     try process.run()
     let guardian = HangGuard(of: process.processIdentifier, limit: limit)
     process.waitUntilExit()

@@ -46,7 +46,7 @@ struct ActivationLayer<Element: Scalar>: FactorlessLayer {
   let activation: Activation
   let outputCount: Int
 
-  var outputPlace: OutputPlace { activation.derivesFromOutput ? .overInput : .own }
+  var outputPlace: OutputPlace { activation.derivesFromOutput ? .overInput : .separate }
   var keepsOutput: Bool { activation.derivesFromOutput }
 
   func forward(

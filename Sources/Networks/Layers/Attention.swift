@@ -93,7 +93,7 @@ struct AttentionLayer<Element: Scalar>: FactorlessLayer {
   private var scoreCount: Int { positions * positions }
 
   var outputCount: Int { positions * width }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var scratchCount: Int { scoreCount }
   /// The softmax [n, heads, positions, positions].
   var keptCount: Int { heads * scoreCount }

@@ -28,7 +28,7 @@ struct AveragePoolingLayer<Element: Scalar>: LinearMapLayer {
   let window: SlidingWindow
 
   var outputCount: Int { window.positionCount * window.channels }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>

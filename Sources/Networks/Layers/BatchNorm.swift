@@ -82,7 +82,7 @@ struct BatchNormLayer<Element: Scalar>: Layer {
   var hasReLU = false
 
   var outputCount: Int { positions * channels }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var keepsOutput: Bool { hasReLU }
   var withAddend: (any Layer<Element>)? {
     var layer = self

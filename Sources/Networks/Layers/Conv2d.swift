@@ -193,7 +193,7 @@ struct ConvolutionLayer<Element: Scalar>: AffineConvolution {
   private var weightCount: Int { outputs * window.patchCount }
 
   var outputCount: Int { window.positionCount * outputs }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var canAccumulate: Bool { true }
   /// Packed weights, or their gradient; then the kernels' own.
   var scratchCount: Int { sizes.packed + sizes.scratch }
@@ -255,7 +255,7 @@ struct GroupedConvolutionLayer<Element: Scalar>: AffineConvolution {
   private var positions: Int { window.span.positionCount }
 
   var outputCount: Int { positions * outputs }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var canAccumulate: Bool { true }
   /// Weights in the kernels' order, or their gradient for an example and for all.
   var scratchCount: Int { 2 * weightCount }

@@ -63,7 +63,7 @@ struct EmbeddingLayer<Element: Scalar>: Layer {
   let width: Int
 
   var outputCount: Int { positions * width }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>

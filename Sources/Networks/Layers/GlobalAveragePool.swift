@@ -37,7 +37,7 @@ struct GlobalAveragePoolingLayer<Element: Scalar>: LinearMapLayer {
   let positions: Int
   let outputCount: Int
 
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
 
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>

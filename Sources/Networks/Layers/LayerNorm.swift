@@ -56,7 +56,7 @@ struct LayerNormLayer<Element: Scalar>: Layer {
   let epsilon: Double
 
   var outputCount: Int { positions * width }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var canAccumulate: Bool { true }
   /// The mean and 1/√(variance + ε) of each row.
   var keptCount: Int { 2 * positions }

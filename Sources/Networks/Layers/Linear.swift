@@ -71,7 +71,7 @@ struct LinearLayer<Element: Scalar>: Layer {
   let hasBias: Bool
 
   var outputCount: Int { positions * outputs }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var canAccumulate: Bool { true }
 
   func forward(

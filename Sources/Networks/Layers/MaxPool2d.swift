@@ -28,7 +28,7 @@ struct MaxPoolingLayer<Element: Scalar>: FactorlessLayer {
   let window: SlidingWindow
 
   var outputCount: Int { window.positionCount * window.channels }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var choiceCount: Int { outputCount }
 
   func forward(

@@ -59,7 +59,7 @@ struct RMSNormLayer<Element: Scalar>: Layer {
   let epsilon: Double
 
   var outputCount: Int { positions * width }
-  var outputPlace: OutputPlace { .own }
+  var outputPlace: OutputPlace { .separate }
   var canAccumulate: Bool { true }
   /// 1/√(mean x² + ε) of each row.
   var keptCount: Int { positions }

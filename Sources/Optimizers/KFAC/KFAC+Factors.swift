@@ -104,16 +104,16 @@ extension KFAC: LayerStatisticsConsumer {
 
   /// Every rank has the traces of all averages, from their owners.
   private func gatherTraces(on world: Communicator) throws {
-    var own: [Double] = []
+    var local: [Double] = []
     var counts = [Int](repeating: 0, count: slices.count)
     for (layer, owners) in placement.owners.enumerated() {
       for (factor, owner) in owners.enumerated() {
         counts[owner] += 1
-        if owner == rank { own.append(averages[layer][factor]!.trace) }
+        if owner == rank { local.append(averages[layer][factor]!.trace) }
       }
     }
     var gathered = [Double](repeating: 0, count: counts.reduce(0, +))
-    try world.allGather(own, counts: counts, into: &gathered)
+    try world.allGather(local, counts: counts, into: &gathered)
     var next = counts.indices.map { counts[..<$0].reduce(0, +) }
     for (layer, owners) in placement.owners.enumerated() {
       for (factor, owner) in owners.enumerated() {

@@ -110,8 +110,8 @@ extension KFAC {
       inverseMoves(layers, configuration, placement), ranks: ranks)
     // The traces of the averages.
     let traces = (0..<ranks).map { rank in
-      let own = placement.owners.joined().count { $0 == rank }
-      return Traffic.allGather(bytes: 8 * own, ranks: ranks)
+      let local = placement.owners.joined().count { $0 == rank }
+      return Traffic.allGather(bytes: 8 * local, ranks: ranks)
         + Communicator.agreementTraffic(ranks: ranks)
     }
     var load = OptimizerLoad(traffic: [

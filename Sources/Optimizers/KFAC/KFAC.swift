@@ -185,13 +185,13 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
   private func precondition(
     damping: Double, on world: Communicator, clock: PhaseClock
   ) throws -> ConjugateGradients.Outcome? {
-    let own = slices[rank].lowerBound
+    let local = slices[rank].lowerBound
     let slice = gradient.mutableSlice
     func part(_ range: Range<Int>, of slice: UnsafeMutableBufferPointer<Element>)
       -> UnsafeMutableBufferPointer<Element>
     {
       UnsafeMutableBufferPointer(
-        rebasing: slice[range.lowerBound - own..<range.upperBound - own])
+        rebasing: slice[range.lowerBound - local..<range.upperBound - local])
     }
     _ = direction.all.update(fromContentsOf: slice)
     try clock.time(.exchange) {

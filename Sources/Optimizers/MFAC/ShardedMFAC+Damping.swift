@@ -35,10 +35,10 @@ extension ShardedMFAC: DampedOptimizer {
     on world: Communicator,
     clock: PhaseClock
   ) throws -> Double {
-    let own = compact(change)
-    var products = try products(with: own, on: world, clock: clock)
+    let inWindow = compact(change)
+    var products = try products(with: inWindow, on: world, clock: clock)
     let square = try clock.time(.sum) {
-      try gradient.dot(own, own, cells: columns.cells, on: world)
+      try gradient.dot(inWindow, inWindow, cells: columns.cells, on: world)
     }
     if !hasInserted {
       var g = gradient.slice
@@ -49,7 +49,7 @@ extension ShardedMFAC: DampedOptimizer {
         g = UnsafeBufferPointer(free)
       }
       products += [
-        try clock.time(.sum) { try gradient.dot(g, own, cells: columns.cells, on: world) }
+        try clock.time(.sum) { try gradient.dot(g, inWindow, cells: columns.cells, on: world) }
       ]
     }
     return fisher.quadraticForm(products: products, square: square)

@@ -18,16 +18,16 @@ extension ShardedMFAC {
     _ row: GramRow, isInserted: Bool, on world: Communicator, clock: PhaseClock,
     onCellReady: (Range<Int>) throws -> Void
   ) throws -> DirectionProducts {
-    let own = columns.areAll ? direction.all : compacted.all
+    let inWindow = columns.areAll ? direction.all : compacted.all
     if !columns.areAll { _ = direction.all.update(fromContentsOf: gradient.slice) }
-    let (plan, beside) = try plan(row, isInserted, own, on: world, clock: clock)
+    let (plan, beside) = try plan(row, isInserted, inWindow, on: world, clock: clock)
     let measures = !isFilledAtRandom && !(plan.products.error <= Self.goodError.products)
     let cells = gradient.cells
     var run = 0..<0
-    try fisher.write(plan, beside: beside, into: own) { [self] _ in
+    try fisher.write(plan, beside: beside, into: inWindow) { [self] _ in
       let cell = run.upperBound
       if !columns.areAll {
-        columns.scatter(UnsafeBufferPointer(own), ofCell: cell, into: direction.all)
+        columns.scatter(UnsafeBufferPointer(inWindow), ofCell: cell, into: direction.all)
       }
       if measures {
         let u = UnsafeBufferPointer(rebasing: direction.all[cells[cell]])
@@ -55,15 +55,15 @@ extension ShardedMFAC {
 
   /// How the direction is made, and what beside the window's gradients.
   private func plan(
-    _ row: GramRow, _ isInserted: Bool, _ own: UnsafeMutableBufferPointer<Element>,
+    _ row: GramRow, _ isInserted: Bool, _ inWindow: UnsafeMutableBufferPointer<Element>,
     on world: Communicator, clock: PhaseClock
   ) throws -> (WindowDirection, UnsafeBufferPointer<Element>?) {
     if isInserted { return (fisher.direction(forSlot: fisher.window.newest), nil) }
     guard !isFilledAtRandom, fisher.factorError > Self.goodError.factor else {
-      return (fisher.direction(products: row.products, square: row.own), seen)
+      return (fisher.direction(products: row.products, square: row.inWindow), seen)
     }
-    let solution = fisher.writeRest(of: seen, products: row.products, into: own)
-    let rest = UnsafeBufferPointer(own)
+    let solution = fisher.writeRest(of: seen, products: row.products, into: inWindow)
+    let rest = UnsafeBufferPointer(inWindow)
     let again = try self.products(with: rest, on: world, clock: clock)
     let restSquare = try clock.time(.sum) {
       try gradient.dot(rest, rest, cells: columns.cells, on: world)

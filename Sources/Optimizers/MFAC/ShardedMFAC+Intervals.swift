@@ -28,7 +28,7 @@ extension ShardedMFAC {
       return nil
     }
     if !inserts, !columns.areAll {
-      row.own = try clock.time(.sum) {
+      row.inWindow = try clock.time(.sum) {
         try self.gradient.dot(seen, seen, cells: columns.cells, on: world)
       }
     }
@@ -45,14 +45,15 @@ extension ShardedMFAC {
         }
       }
     } else {
-      direction = clock.time(.direction) { scaleGradient(of: row.own) }
+      direction = clock.time(.direction) { scaleGradient(of: row.inWindow) }
       direction.square += row.outside
       direction.withGradient += row.outside
     }
     if measures {
       directionNorm = try clock.time(.sum) {
-        let own = UnsafeBufferPointer(columns.areAll ? self.direction.all : compacted.all)
-        return try self.gradient.dot(own, own, cells: columns.cells, on: world).squareRoot()
+        let inWindow = UnsafeBufferPointer(columns.areAll ? self.direction.all : compacted.all)
+        return try self.gradient.dot(inWindow, inWindow, cells: columns.cells, on: world)
+          .squareRoot()
       }
     }
     if measures || !preconditions {
@@ -63,7 +64,7 @@ extension ShardedMFAC {
       }
     }
     outcome.damping = fisher.damping
-    outcome.direction = DirectionMeasure(direction, gradientSquare: row.own + row.outside)
+    outcome.direction = DirectionMeasure(direction, gradientSquare: row.inWindow + row.outside)
     return outcome
   }
 
@@ -72,14 +73,14 @@ extension ShardedMFAC {
   ///
   /// - Returns: the products of its part in the window.
   func scaleGradient(of square: Double) -> DirectionProducts {
-    let own = square > 0 ? Element(directionNorm / square.squareRoot()) : 0
+    let inWindow = square > 0 ? Element(directionNorm / square.squareRoot()) : 0
     let (u, g) = (direction.pointer, gradient.mutableSlice)
     let slice = gradient.parameters
     for cell in slice.cells.indices {
       // As the window has seen it.
       if !columns.areAll { columns.scatter(seen, ofCell: cell, into: g) }
       for piece in slice.pieces(ofCell: cell) {
-        let scale = slice.groups[piece.group].usesMFAC ? own : 1
+        let scale = slice.groups[piece.group].usesMFAC ? inWindow : 1
         for i in piece.range { u[i] = scale * g[i] }
       }
     }

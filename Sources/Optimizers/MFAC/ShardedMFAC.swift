@@ -98,7 +98,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
       }
     }
     outcome.damping = fisher.damping
-    outcome.direction = DirectionMeasure(direction, gradientSquare: row.own + row.outside)
+    outcome.direction = DirectionMeasure(direction, gradientSquare: row.inWindow + row.outside)
     return outcome
   }
 
@@ -137,17 +137,17 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     _ x: Span<Element>, into result: inout MutableSpan<Element>, on world: Communicator
   ) throws {
     try x.withUnsafeBufferPointer { x in
-      let own = compact(x)
-      let products = try self.products(with: own, on: world, clock: PhaseClock())
+      let inWindow = compact(x)
+      let products = try self.products(with: inWindow, on: world, clock: PhaseClock())
       result.withUnsafeMutableBufferPointer { result in
         guard !columns.areAll else {
           fisher.inverseProduct(x, products: products, into: result)
           return
         }
-        fisher.inverseProduct(own, products: products, into: compacted.all)
+        fisher.inverseProduct(inWindow, products: products, into: compacted.all)
         for i in x.indices { result[i] = Element(Double(x[i]) / fisher.damping) }
         for cell in columns.cells.indices {
-          columns.scatter(own, ofCell: cell, into: result)
+          columns.scatter(inWindow, ofCell: cell, into: result)
         }
       }
     }
@@ -180,7 +180,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     /// with itself, where it is to be inserted.
     let products: [Double]
     /// ‖g‖² over the window's columns, as it will be stored; of all of it where it is not inserted.
-    var own: Double
+    var inWindow: Double
     /// ‖g‖² over the parameters kept out of the window.
     let outside: Double
   }
@@ -199,7 +199,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
       try self.gradient.load(gradient, parameters: parameters, on: world)
     }
     if let clipped, !clipped.isFinite {
-      return GramRow(norm: clipped, products: [], own: clipped, outside: 0)
+      return GramRow(norm: clipped, products: [], inWindow: clipped, outside: 0)
     }
     let width = isNeeded ? fisher.window.width(inserting: inserting) : 0
     let hasOutside = self.gradient.parameters.hasOutside
@@ -221,10 +221,11 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     }
     let sums = try total(width: stride, on: world, clock: clock)
     let square = sums[width]
-    let own = inserting ? sums[fisher.window.oldest] : square
+    let inWindow = inserting ? sums[fisher.window.oldest] : square
     return GramRow(
-      norm: square.isFinite && own.isFinite ? (clipped ?? square).squareRoot() : .infinity,
-      products: Array(sums[..<width]), own: own, outside: hasOutside ? sums[width + 1] : 0)
+      norm: square.isFinite && inWindow.isFinite ? (clipped ?? square).squareRoot() : .infinity,
+      products: Array(sums[..<width]), inWindow: inWindow, outside: hasOutside ? sums[width + 1] : 0
+    )
   }
 
   /// The products of a vector of the window's columns with the window's gradients.
@@ -250,7 +251,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   ///
   /// - Returns: what the user should know of it.
   func insert(_ row: GramRow) throws -> Diagnostic? {
-    try follow(row.own)
+    try follow(row.inWindow)
     hasInserted = true
     let wasMaintained = fisher.isFactorMaintained
     try named { try fisher.insert(seen, products: row.products) }

@@ -127,7 +127,7 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
   /// Replaces the update's matrices, each on its owner. Collective.
   private func orthogonalize(on world: Communicator, clock: PhaseClock) throws {
     let start = layout.slices[rank].lowerBound
-    func own(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
+    func local(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
       update[range.lowerBound - start..<range.upperBound - start]
     }
     func owned(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
@@ -136,7 +136,7 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
     }
     try clock.time(.exchange) {
       try toOwners.exchange(
-        from: { UnsafeBufferPointer(own($0)) }, into: owned, on: world)
+        from: { UnsafeBufferPointer(local($0)) }, into: owned, on: world)
     }
     clock.time(.direction) {
       for matrix in layout.owned(by: rank) {
@@ -147,7 +147,7 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
     }
     try clock.time(.exchange) {
       try fromOwners.exchange(
-        from: { UnsafeBufferPointer(owned($0)) }, into: own, on: world)
+        from: { UnsafeBufferPointer(owned($0)) }, into: local, on: world)
     }
   }
 
@@ -388,8 +388,8 @@ extension MuonConfiguration: OptimizerConfiguration {
     ])
     let all = layout.matrices.reduce(0) { $0 + $1.cost }
     load.shares[.direction] = (0..<ranks).map { rank in
-      let own = layout.owned(by: rank).reduce(0) { $0 + $1.cost }
-      return all > 0 ? Double(own) / Double(all) : 0
+      let local = layout.owned(by: rank).reduce(0) { $0 + $1.cost }
+      return all > 0 ? Double(local) / Double(all) : 0
     }
     return load
   }

@@ -160,7 +160,7 @@ import Training
     // B [4, 4] and [2, 2], the diagonal of γ and β [8], their gradients of 6 examples, 30
     // predictions of 2 outputs and a scale; a matrix [4, 4], and room for patches of 3 inputs and
     // for 4 sums.
-    let own = 16 + 4 + 8 + 6 * 8 + 30 * 3
+    let local = 16 + 4 + 8 + 6 * 8 + 30 * 3
     let rows = max(3 * ((1 << 20) / 24), 4 * ((1 << 20) / 32), 4 * 6)
     let count = try MemoryCount.of {
       let network = try MemoryCount.for(.vectors) {
@@ -169,6 +169,6 @@ import Training
       return KroneckerStatistics(
         network, loss: .crossEntropy(), settings: KroneckerSettings())
     }
-    #expect(count[.state] == 8 * (own + 16 + rows + 4))
+    #expect(count[.state] == 8 * (local + 16 + rows + 4))
   }
 }

@@ -56,7 +56,7 @@ import Training
               0, z, into: vector, targets: targets, seed: 0, step: 0, firstPrediction: 0)
           }
         }
-        let own = seen { propagate(3, isForwardDone: false, $0) }
+        let local = seen { propagate(3, isForwardDone: false, $0) }
         let fromGradient = seen { collector in
           gradient.withUnsafeMutableBufferPointer { gradient in
             _ = network.network.lossAndGradient(
@@ -68,8 +68,8 @@ import Training
         let after = seen { propagate(1, isForwardDone: true, $0) }
         // Four convolutions and projections beside the shortcut's and the last, and three norms.
         #expect(fromGradient.count == 6 + 3)
-        #expect(own.count == 3 * fromGradient.count)
-        for (i, one) in own.enumerated() {
+        #expect(local.count == 3 * fromGradient.count)
+        for (i, one) in local.enumerated() {
           let other = fromGradient[i % fromGradient.count]
           #expect(one.weight == other.weight && one.column == i / fromGradient.count)
           #expect(one.numbers == other.numbers)
@@ -93,7 +93,7 @@ import Training
         examples: 4)
       let statistics = KroneckerStatistics(
         network.network, loss: loss, settings: KroneckerSettings(fisher: .empirical))
-      let own = network.gather(statistics, 0..<4, seed: 0)
+      let local = network.gather(statistics, 0..<4, seed: 0)
       var packed = [Double](repeating: .nan, count: statistics.packedCount)
       var gradient = [Double](repeating: .nan, count: network.network.parameterCount)
       packed.withUnsafeMutableBufferPointer { packed in
@@ -110,7 +110,7 @@ import Training
           }
         }
       }
-      #expect(relativeError(packed, to: own) <= 1e-14)
+      #expect(relativeError(packed, to: local) <= 1e-14)
     }
   }
 
