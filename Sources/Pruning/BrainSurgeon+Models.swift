@@ -19,12 +19,12 @@ extension BrainSurgeon {
       case .spectrum(let spectrum):
         local = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
         errors = models.map { spectrum.factorError($0.damping) }
-      case .each(let removals):
-        for removal in removals {
-          try named(removal.damping) { try removal.checkCoordinates() }
+      case .each(let surgeonModels):
+        for surgeonModel in surgeonModels {
+          try named(surgeonModel.damping) { try surgeonModel.checkCoordinates() }
         }
-        local = removals.map { $0.coordinates(of: rows, block: block, weights: all) }
-        errors = removals.map(\.factorError)
+        local = surgeonModels.map { $0.coordinates(of: rows, block: block, weights: all) }
+        errors = surgeonModels.map(\.factorError)
       }
       for (index, model) in models.enumerated() {
         if isBlockwise, SurgeonModel.losesDigits(local[index], factorError: errors[index]) {
@@ -80,9 +80,9 @@ extension BrainSurgeon {
           note(spectrum.factorError(model.damping))
           if !isBlockwise { conditions[index] = spectrum.condition(model.damping) }
           rows.combine(spectrum.coefficients(of: model), block: block, into: change.all)
-        case .each(let removals):
-          note(removals[index].error)
-          removals[index].writeChange(
+        case .each(let surgeonModels):
+          note(surgeonModels[index].error)
+          surgeonModels[index].writeChange(
             of: rows, block: block, weights: all, removed: removed, into: change.all)
         }
         add(change.all, ofBlock: block, to: &updated[index], removing: removed)
@@ -143,8 +143,8 @@ extension BrainSurgeon {
       switch minima {
       case .spectrum(let spectrum):
         models.flatMap { model in steps.map { spectrum.value(of: model, step: $0) } }
-      case .each(let removals):
-        removals.flatMap { removal in steps.map { removal.value(step: $0) } }
+      case .each(let surgeonModels):
+        surgeonModels.flatMap { surgeonModel in steps.map { surgeonModel.value(step: $0) } }
       }
     } body: { block, minima in
       try body(block, minima)

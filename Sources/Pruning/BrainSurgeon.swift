@@ -106,23 +106,23 @@ public final class BrainSurgeon<Element: Scalar> {
   func solved(
     removing removed: [Bool], on world: Communicator,
     visit: (Int, SurgeonModel, [SurgeonModel.Coordinate]) throws -> Void = { _, _, _ in }
-  ) throws -> (removal: SurgeonModel?, coordinates: [SurgeonModel.Coordinate]) {
+  ) throws -> (model: SurgeonModel?, coordinates: [SurgeonModel.Coordinate]) {
     var (solution, coordinates): (SurgeonModel?, [SurgeonModel.Coordinate]) = (nil, [])
     let keep: (SurgeonModel) -> Void = { solution = $0 }
-    _ = try minimum(removing: removed, on: world, solved: keep) { block, removal in
-      var (removal, local) = (removal, removal.coordinates(of: rows, block: block, weights: all))
-      if isBlockwise, SurgeonModel.losesDigits(local, factorError: removal.factorError) {
-        removal = try named(damping) {
+    _ = try minimum(removing: removed, on: world, solved: keep) { block, model in
+      var (model, local) = (model, model.coordinates(of: rows, block: block, weights: all))
+      if isBlockwise, SurgeonModel.losesDigits(local, factorError: model.factorError) {
+        model = try named(damping) {
           try SurgeonModel(
             refiningBlock: block, of: rows, weights: all, removed: removed, damping: damping,
             gradientScale: gradientScale)
         }
-        local = removal.coordinates(of: rows, block: block, weights: all)
+        local = model.coordinates(of: rows, block: block, weights: all)
       }
       coordinates += local
       if isBlockwise {
-        try named(damping) { try removal.checkCoordinates() }
-        try visit(block, removal, local)
+        try named(damping) { try model.checkCoordinates() }
+        try visit(block, model, local)
       }
     }
     guard !isBlockwise else { return (nil, coordinates) }
@@ -177,9 +177,9 @@ public final class BrainSurgeon<Element: Scalar> {
       }
       prediction = try minimum(
         removing: removed, on: world, inspecting: measuresCondition && !isBlockwise ? measured : nil
-      ) { block, removal in
+      ) { block, model in
         let change = Buffer<Double>(count: rows.blocks[block].count)
-        removal.writeChange(
+        model.writeChange(
           of: rows, block: block, weights: all, removed: removed, into: change.all)
         add(change.all, ofBlock: block, to: &updated, removing: removed)
       }
@@ -201,10 +201,10 @@ public final class BrainSurgeon<Element: Scalar> {
         z.pointer[i] = Double(weights.pointer[i]) / coordinate.inverse
       }
     }
-    let (whole, coordinates) = try solved(removing: nothing, on: world) { block, removal, local in
+    let (whole, coordinates) = try solved(removing: nothing, on: world) { block, model, local in
       ask(local, rows.blocks[block])
       let change = Buffer<Double>(count: local.count)
-      try removal.writeInverseProduct(
+      try model.writeInverseProduct(
         of: rows, block: block, with: UnsafeBufferPointer(z.all), into: change.all)
       for i in change.all.indices { change.pointer[i] = -change.pointer[i] }
       add(change.all, ofBlock: block, to: &updated, removing: removed)
@@ -256,14 +256,14 @@ public final class BrainSurgeon<Element: Scalar> {
     _ body: (Int, SurgeonModel) throws -> Void
   ) throws -> Double {
     // A rank without coordinates has the whole matrix's model too.
-    func known(_ removal: SurgeonModel) -> SurgeonModel {
-      solved?(removal)
-      note(removal.error)
-      return removal
+    func known(_ model: SurgeonModel) -> SurgeonModel {
+      solved?(model)
+      note(model.error)
+      return model
     }
     return try solve(removing: removed, with: damping, on: world) { sums in
       inspect?(sums)
-      return known(try removal(sums))
+      return known(try model(sums))
     } refined: {
       known(
         try refined(settings, removed, world))
@@ -275,9 +275,9 @@ public final class BrainSurgeon<Element: Scalar> {
       }
     } values: {
       [$0.value]
-    } body: { block, removal in
-      note(removal.error)
-      try body(block, removal)
+    } body: { block, model in
+      note(model.error)
+      try body(block, model)
     }[0]
   }
 
@@ -289,7 +289,7 @@ public final class BrainSurgeon<Element: Scalar> {
   }
 
   /// The model of sums over all its coordinates.
-  func removal(_ sums: [Double]) throws -> SurgeonModel {
+  func model(_ sums: [Double]) throws -> SurgeonModel {
     try named(damping) {
       try SurgeonModel(
         sums: sums, count: rows.count, damping: damping, gradientScale: gradientScale)

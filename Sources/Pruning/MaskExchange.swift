@@ -64,7 +64,7 @@ struct MaskExchange<Element: Scalar> {
   /// A mask at which the model has been solved.
   private struct Solved {
     let mask: Mask
-    let removal: SurgeonModel
+    let model: SurgeonModel
     /// Of this rank's slice.
     let coordinates: [SurgeonModel.Coordinate]
     /// The order of what removal costs, or keeping gains, least first; nil where a weight may not
@@ -73,8 +73,8 @@ struct MaskExchange<Element: Scalar> {
   }
 
   private func solved(_ mask: Mask) throws -> Solved {
-    let (removal, coordinates) = try surgeon.solved(removing: mask.isRemoved, on: world)
-    guard let removal else { preconditionFailure("a matrix without coordinates") }
+    let (model, coordinates) = try surgeon.solved(removing: mask.isRemoved, on: world)
+    guard let model else { preconditionFailure("a matrix without coordinates") }
     var marginals = [Double?](repeating: nil, count: slice.count)
     for tensor in selection.prunable {
       for i in tensor.range.clamped(to: slice).map({ $0 - slice.lowerBound })
@@ -82,7 +82,7 @@ struct MaskExchange<Element: Scalar> {
         marginals[i] = mask.isKept[i] ? coordinates[i].cost : coordinates[i].gain
       }
     }
-    return Solved(mask: mask, removal: removal, coordinates: coordinates, marginals: marginals)
+    return Solved(mask: mask, model: model, coordinates: coordinates, marginals: marginals)
   }
 
   /// The improved mask, of the same sparsity. Collective.
@@ -104,7 +104,7 @@ struct MaskExchange<Element: Scalar> {
       }
       let trial = try solved(next)
       solutions += 1
-      if trial.removal.value < current.removal.value - search.leastGain(current.removal.value) {
+      if trial.model.value < current.model.value - search.leastGain(current.model.value) {
         current = trial
       } else if isPairwise {
         break
@@ -191,7 +191,7 @@ struct MaskExchange<Element: Scalar> {
 
     let n = all.count / width
     let columns = (0..<n).map { Array(all[$0 * width + 3..<($0 + 1) * width]) }
-    let solutions = columns.map(solved.removal.solve)
+    let solutions = columns.map(solved.model.solve)
     var leverages = [Double](repeating: 0, count: n * n)
     for i in 0..<n {
       for j in 0...i {
@@ -210,7 +210,7 @@ struct MaskExchange<Element: Scalar> {
       weights: (0..<n).map { all[$0 * width + 2] },
       leverages: leverages, damping: surgeon.damping)
     let before = pairs.isKept
-    pairs.descend(least: search.leastGain(solved.removal.value)) { i, j in
+    pairs.descend(least: search.leastGain(solved.model.value)) { i, j in
       tensors[i] == tensors[j] || (selection.scope == .global && room[tensors[i]] > 0)
     } made: { i, j in
       room[tensors[i]] -= 1

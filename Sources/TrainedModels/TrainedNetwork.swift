@@ -94,7 +94,7 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
     func memory(rows: Int) throws -> MemoryPlan {
       try MemoryPlan(gradients: kept(rows), collectedBy: collection)
     }
-    try memory(rows: rowCount).check(on: world) { fits in
+    try world.agree { try memory(rows: rowCount) }.check(on: world) { fits in
       var (fitting, rows) = (0, rowCount)
       while fitting + 1 < rows {
         let middle = (fitting + rows) / 2

@@ -61,7 +61,7 @@ struct Check: ParsableCommand {
       if let json { try checkIsFree(json, "--json") }
       return try load()
     }
-    try network.memory().check(on: world)
+    try world.agree { try network.memory() }.check(on: world)
     print("\(network.summary)\n")
     fflush(nil)
     let report = FisherCheckReport(
