@@ -2,14 +2,14 @@
 /// added up and not allocated.
 ///
 /// So the memory of a run is known before it is taken, from the code that takes it.
-public final class MemoryCount {
-  /// What memory is for, as a user is told.
+public final class MemoryCount: @unchecked Sendable {
+  /// The purposes that messages tell apart.
   public enum Use: Sendable {
-    /// What an optimizer or a collection of gradients keeps.
+    /// The state of an optimizer, or collected gradients.
     case state
     /// Parameters, gradients and examples.
     case vectors
-    /// What a network keeps from its forward pass, and its scratch.
+    /// Outputs of a network's layers, and its scratch.
     case activations
   }
 
@@ -19,18 +19,18 @@ public final class MemoryCount {
   /// Bytes in all; the largest integer where they are more.
   public var total: Int { bytes.values.reduce(0, Self.sum) }
   private var use = Use.state
+  private var isComplete = false
 
-  // A count is the task's own, which alone changes it.
-  private struct Current: @unchecked Sendable { let count: MemoryCount }
-  @TaskLocal private static var current: Current?
+  /// Only the task that counts changes its count.
+  @TaskLocal private static var current: MemoryCount?
 
   private init() {}
 
-  /// What the objects hold that `make` makes and returns. None of their elements may be accessed.
+  /// Counts the memory of the objects that `make` returns. Their elements must not be accessed.
   public static func of<Made>(_ make: () throws -> Made) rethrows -> MemoryCount {
     let count = MemoryCount()
-    try $current.withValue(Current(count: count)) {
-      // What is made is held until it has been counted.
+    try $current.withValue(count) {
+      // The objects must live until they have been counted.
       let made = try make()
       count.isComplete = true
       withExtendedLifetime(made) {}
@@ -38,11 +38,9 @@ public final class MemoryCount {
     return count
   }
 
-  private var isComplete = false
-
   /// Says what the memory is for that `make` asks for. Where nothing is counted it only calls it.
   public static func `for`<Made>(_ use: Use, _ make: () throws -> Made) rethrows -> Made {
-    guard let count = current?.count else { return try make() }
+    guard let count = current else { return try make() }
     let before = count.use
     count.use = use
     defer { count.use = before }
@@ -57,7 +55,7 @@ public final class MemoryCount {
   /// Adds elements that are being allocated; nil where memory is not counted.
   @discardableResult
   public static func add<Element>(_ elements: Int, of type: Element.Type) -> Entry? {
-    guard let count = current?.count else { return nil }
+    guard let count = current else { return nil }
     let (bytes, overflow) = elements.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     let entry = Entry(count: count, use: count.use, bytes: overflow ? .max : bytes)
     count.bytes[count.use] = sum(count[count.use], entry.bytes)

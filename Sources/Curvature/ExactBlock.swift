@@ -158,7 +158,7 @@ public struct BlockDistance: Sendable {
   public let relative: Double
   /// ⟨K, F⟩/(‖K‖‖F‖): 1 where K is F but for its scale; not a number where one is zero.
   public let cosine: Double
-  /// Whether `relative` may be as small as roundings of the elements are, not of their squares.
+  /// True if `relative` resolves roundings of the elements, and not only of their squares.
   public let isByElements: Bool
 
   init(exact: Double, other: Double, inner: Double) {

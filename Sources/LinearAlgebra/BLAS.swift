@@ -94,7 +94,7 @@ public struct InsufficientAddressSpace: Error, CustomStringConvertible {
 
 /// The CPU that this process runs on.
 public enum CPU {
-  /// Whether it has a fused multiply-add: convolutions have one set of bits with it, one without.
+  /// True if the CPU has a fused multiply-add. Convolutions have other bits without it.
   public static var fusesMultiplyAdd: Bool {
     // A level of x86-64, where all from the third have it, or 0 elsewhere, where all 64-bit CPUs
     // do.

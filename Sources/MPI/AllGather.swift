@@ -7,7 +7,7 @@ public final class AllGather<Element: BitwiseCopyable> {
   private let rank: Int
   private let tag: Int
   private var requests: [MPI_Request?] = []
-  /// What has not left yet, the next one last.
+  /// Messages that have not left yet, the next one last.
   private var outgoing: [Message]
   private var isUnderWay = false
 
@@ -26,8 +26,7 @@ public final class AllGather<Element: BitwiseCopyable> {
   }
 
   private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
-    guard slices.count > 1 else { return [] }
-    return slices[rank].messageChunks.flatMap { chunk in
+    slices[rank].messageChunks.flatMap { chunk in
       slices.others(than: rank).map { Message(target: $0, range: chunk) }
     }
   }

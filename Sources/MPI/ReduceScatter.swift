@@ -78,11 +78,9 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
   }
 
-  /// Those of a node, from its beginning to its end.
+  /// The messages of a node, from its beginning to its end.
   private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
-    slices.indices.filter { $0 != rank }.flatMap { target in
-      slices[target].messageChunks.map { Message(target: target, range: $0) }
-    }
+    slices.messages(to: slices.indices.filter { $0 != rank })
   }
 
   /// The vector [d] to be filled with the next micro-batch's numbers; of the rank's last one the

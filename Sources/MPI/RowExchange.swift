@@ -34,9 +34,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
   }
 
   private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
-    slices.others(than: rank).flatMap { target in
-      slices[target].messageChunks.map { Message(target: target, range: $0) }
-    }
+    slices.messages(to: slices.others(than: rank))
   }
 
   /// Collective.

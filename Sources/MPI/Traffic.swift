@@ -54,6 +54,13 @@ struct Message {
 }
 
 extension [Range<Int>] {
+  /// The slices of some ranks, each rank's to itself, from their beginning to their end.
+  func messages(to targets: [Int]) -> [Message] {
+    targets.flatMap { target in
+      self[target].messageChunks.map { Message(target: target, range: $0) }
+    }
+  }
+
   /// The other ranks, the right-hand neighbour first, so that they do not all send to one at once.
   func others(than rank: Int) -> [Int] { (1..<count).map { (rank + $0) % count } }
 }

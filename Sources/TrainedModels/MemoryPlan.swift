@@ -50,12 +50,10 @@ public struct MemoryPlan: Sendable {
   ///
   /// - Parameters:
   ///   - kept: bytes that the caller keeps: the rows' columns, and what it makes of them.
-  ///   - make: makes the collection, without memory.
-  package init<Element>(
-    gradients kept: Int, collectedBy make: () throws -> GradientCollection<Element>
-  ) rethrows {
-    let count = try MemoryCount.of(make)
-    self.init(gradients: kept, vectors: count[.vectors], activations: count[.activations])
+  ///   - collection: the count of the collection.
+  package init(gradients kept: Int, collection: MemoryCount) {
+    self.init(
+      gradients: kept, vectors: collection[.vectors], activations: collection[.activations])
   }
 
   /// With what another takes at the same time.

@@ -91,14 +91,13 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
         of: description, loss: loss, on: examples, order: order, examplesPerRow: examplesPerRow,
         seed: seed, slices: slices, over: world)
     }
-    func memory(rows: Int) throws -> MemoryPlan {
-      try MemoryPlan(gradients: kept(rows), collectedBy: collection)
-    }
-    try world.agree { try memory(rows: rowCount) }.check(on: world) { fits in
+    let count = try world.agree { try MemoryCount.of(collection) }
+    func memory(rows: Int) -> MemoryPlan { MemoryPlan(gradients: kept(rows), collection: count) }
+    try memory(rows: rowCount).check(on: world) { fits in
       var (fitting, rows) = (0, rowCount)
       while fitting + 1 < rows {
         let middle = (fitting + rows) / 2
-        if fits(try memory(rows: middle)) { fitting = middle } else { rows = middle }
+        if fits(memory(rows: middle)) { fitting = middle } else { rows = middle }
       }
       return fitting > 0 ? "\(setting: "gradients", fitting) is the most that fits" : nil
     }

@@ -72,9 +72,8 @@ final class Pruner<Element: Scalar> {
         count: m, blocks: partition.cellsInSlice(of: world.rank), of: Element.self)
       + BrainSurgeon<Element>.bytes(
         count: m, isBlockwise: pruning.method.isBlockwise, partition: partition, rank: world.rank)
-    return try MemoryPlan(gradients: kept) {
-      try collection(plan, pruning, slices: slices, on: world)
-    }
+    let count = try MemoryCount.of { try collection(plan, pruning, slices: slices, on: world) }
+    return MemoryPlan(gradients: kept, collection: count)
   }
 
   /// Draws the weights that go before the first step, where the plan begins with a sparsity.

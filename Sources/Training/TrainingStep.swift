@@ -18,50 +18,6 @@ package struct StepRecord {
   package let clock: PhaseClock
 }
 
-/// What a run's steps are taken with on a rank. Making it takes all the memory of a step.
-struct RunParts<Element: Scalar> {
-  let network: Network<Element>
-  let parameters: Buffer<Element>
-  let statistics: RunningStatistics<Element>
-  let step: TrainingStep<Element>
-
-  /// Collective.
-  init(
-    _ plan: TrainingPlan, groups: ParameterGroups, partition: CellPartition,
-    on world: Communicator
-  ) throws {
-    let microBatches = Partition(of: plan.microBatches, over: world.size)
-    network = try MemoryCount.for(.activations) {
-      let network = try Network<Element>(plan.network, maximumBatch: plan.microBatchSize)
-      if plan.formCount > 0 { network.prepareTangents() }
-      return network
-    }
-    (parameters, statistics) = MemoryCount.for(.vectors) { [network] in
-      (
-        Buffer(count: network.parameterCount),
-        RunningStatistics(count: network.stateCount, microBatches: microBatches, on: world)
-      )
-    }
-    let optimizer: any ShardedOptimizer<Element> = try plan.optimizer.make(
-      plan.optimizerContext(groups, partition), on: world)
-    let factors = try FactorGathering(
-      optimizer, plan, network, microBatches: microBatches.range(of: world.rank))
-    step = MemoryCount.for(.vectors) { [network, parameters, statistics] in
-      TrainingStep(
-        network: network, parameters: parameters, statistics: statistics, seed: plan.seed,
-        optimizer: optimizer, factors: factors, examples: plan.dataset.training, loss: plan.loss,
-        formCount: plan.formCount, microBatches: microBatches, partition: partition, on: world)
-    }
-  }
-}
-
-extension TrainingPlan {
-  /// Examples of a micro-batch.
-  var microBatchSize: Int { batches.batchSize / microBatches }
-  /// Vectors for which a step asks the Gauss–Newton matrix at once.
-  var formCount: Int { optimizer.layerStatistics?.formCount ?? 0 }
-}
-
 /// One step, from a batch of examples to new parameters. This is the whole journey:
 ///
 /// mini-batch → micro-batch gradients [d] → reduce-scatter → slice of the mean gradient [d/p] →

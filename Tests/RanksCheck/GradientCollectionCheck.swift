@@ -120,13 +120,12 @@ func checkGradientRefusals(on world: Communicator) throws {
         == "gradient-batch: a row of gradients is a mean over examples: expected 1 to "
         + "\(examples.count), the examples of \(examples.source), got \(b)", message)
   }
-  let plans = try [0, 1 << 60].map {
-    try MemoryPlan(gradients: $0) {
-      try GradientCollection<Float>(
-        of: description, loss: .crossEntropy(), on: examples, examplesPerRow: 40, seed: 0,
-        slices: slices, over: world)
-    }
+  let count = try MemoryCount.of {
+    try GradientCollection<Float>(
+      of: description, loss: .crossEntropy(), on: examples, examplesPerRow: 40, seed: 0,
+      slices: slices, over: world)
   }
+  let plans = [0, 1 << 60].map { MemoryPlan(gradients: $0, collection: count) }
   try plans[0].check(on: world)
   // Two rows, and 32 examples of 64 numbers and a class.
   try check(
