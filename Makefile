@@ -129,7 +129,7 @@ lint: ## Check the format of the sources, who imports whom, opens files, writes 
 	@$(call no-import,Plots,$(filter-out Sources/swift-mfac-report,$(MODULES)))
 	@$(call no-use,$(READS),InputFile.swift AvailableMemory.swift RunLock.swift Launch.swift)
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
-	@! grep -rnE '(^|[^-[:alnum:]])--[a-z]' $(LIBRARIES) --include='*.swift' --exclude=Color.swift | \
+	@! grep -rnE '(^|[^-[:alnum:]])--([a-z]|\\\()' $(LIBRARIES) --include='*.swift' --exclude=Color.swift | \
 	  grep -v 'srun --mpi'
 
 MODULES := $(wildcard Sources/*)

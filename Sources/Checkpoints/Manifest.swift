@@ -178,12 +178,12 @@ extension Manifest {
 
 extension Manifest {
   /// A setting that has another value now.
-  package struct Difference: CustomStringConvertible {
+  package struct Difference {
     package let key: String
     package let stored: String
     package let now: String
 
-    package var description: String { "--\(key) is \(now), and was \(stored)" }
+    package var diagnostic: Diagnostic { "\(setting: key) is \(now), and was \(stored)" }
   }
 
   /// The settings that say something else than the checkpoint's.

@@ -106,7 +106,7 @@ extension TrainingPlan {
     try world.agree { try check(checkpoint) }
     progress.say("resume     at step \(manifest.step) from \(checkpoint.path)")
     for difference in manifest.differences(from: configuration) {
-      progress.say("           \(difference), other than when it was saved")
+      progress.say("           \(difference.diagnostic), other than when it was saved")
     }
     if manifest.trainingData != trainingData {
       progress.warn("the training data are not those that the checkpoint was trained on")
