@@ -13,6 +13,8 @@ RELEASE := .build/release
 # Colours are a flag of the compiler: by default a terminal and a pipe would each build all of it again.
 BUILD := swift build -c release --no-color-diagnostics --explicit-target-dependency-import-check error
 
+# The libraries, as pkg-config knows them, and Debian's packages of them.
+PKG_CONFIG := ompi-c openblas libcrypto zlib
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
 # What is M-FAC's, unless ARGS asks for another optimizer or brings settings of its own.
 of-mfac = $(if $(filter sgd adamw kfac,$(subst =, ,$(ARGS)))$(findstring --config,$(ARGS)),,$(1))
@@ -31,8 +33,14 @@ help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
 	  while IFS=$$'\t' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
 
-setup: ## Install the Debian packages that are missing
-	@$(call need,$(PACKAGES))
+setup: ## Find the libraries by pkg-config; on Debian install the missing ones
+	@missing=$$(for program in mpirun pkg-config; do command -v $$program >/dev/null || echo $$program; done; \
+	  for library in $(PKG_CONFIG); do pkg-config --exists $$library 2>/dev/null || echo $$library; done); \
+	if [ -z "$$missing" ]; then exit 0; fi; \
+	if command -v apt-get >/dev/null; then $(call need,$(PACKAGES)); exit 0; fi; \
+	echo "make: not found: $$(echo $$missing). Expected Open MPI 4 (ompi-c), OpenBLAS (openblas), OpenSSL" \
+	  "(libcrypto), zlib and pkg-config: load their modules, or add their lib/pkgconfig to PKG_CONFIG_PATH." >&2; \
+	exit 1
 
 # Installs those of the packages that are missing.
 define need
@@ -49,7 +57,8 @@ echo "$$line"; eval "{ $$line; } >/dev/null"
 endef
 
 fashion-mnist: setup
-	@[ -e $(FASHION_MNIST) ] || { $(call install,dataset-fashion-mnist); } || true
+	@[ -e $(FASHION_MNIST) ] || ! command -v apt-get >/dev/null || \
+	  { $(call install,dataset-fashion-mnist); } || true
 
 build: setup ## Build in release mode
 	@$(BUILD)

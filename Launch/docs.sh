@@ -27,7 +27,12 @@ for directory in Sources/swift-mfac-*; do
   "$build/$program" --generate-completion-script fish >"$out/completions/$program.fish"
 done
 
+# The manual's links are those of Markdown, for its readers in the repository: DocC has its own.
+rm -rf "$out/MFAC.docc"
+cp -r Sources/MFAC/MFAC.docc "$out"
+sed -Ei 's/\]\((\w+)\.md\)/](doc:\1)/g; s/\]\(Resources\//](/g' "$out"/MFAC.docc/*.md
+
 Launch/symbols.sh "$build" "$out/graphs"
-docc convert Sources/MFAC/MFAC.docc --additional-symbol-graph-dir "$out/graphs" \
+docc convert "$out/MFAC.docc" --additional-symbol-graph-dir "$out/graphs" \
   --fallback-display-name MFAC --fallback-bundle-identifier swift-mfac \
   --disable-parameters-and-returns-validation --warnings-as-errors --output-path "$out/docs"

@@ -97,7 +97,7 @@ func inversionsJoined(_ arguments: [Argument]) -> [Argument] {
 
 func page(_ command: Command, of program: [String], version: String, date: String) -> String {
   let name = program.joined(separator: "-")
-  let arguments = inversionsJoined((command.arguments ?? []).filter(\.shouldDisplay))
+  let arguments = inversionsJoined(command.arguments ?? [])
   let required = arguments.filter { !$0.isOptional || $0.kind == "positional" }
   var lines = [
     ".Dd \(date)", ".Dt \(name.uppercased()) 1", ".Os swift-mfac \(version)", ".Sh NAME",

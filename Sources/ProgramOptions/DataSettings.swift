@@ -9,96 +9,119 @@ package struct DataSettings: ParsableArguments {
   package enum Augmentation: String, CaseIterable, ExpressibleByArgument { case none, standard }
 
   @Option(
-    help: """
-      fashion-mnist, digits, mnist, idx:DIR with four IDX files, cifar10:DIR with its binary \
-      version, text:FILE (a language model of bytes), tokens:FILE (a NumPy array of tokens, or raw \
-      ones), csv:FILE, npy:INPUTS.npy,TARGETS.npy, or \
-      npy:TRAIN_X.npy,TRAIN_Y.npy,TEST_X.npy,TEST_Y.npy.
-      """)
+    help: .init(
+      """
+      Data set: fashion-mnist, digits, mnist, idx:DIR (four IDX files), cifar10:DIR (binary \
+      version), text:FILE (bytes of a text), tokens:FILE (a NumPy array or raw tokens), csv:FILE, \
+      npy:X.npy,Y.npy, or npy:X.npy,Y.npy,TEST_X.npy,TEST_Y.npy.
+      """, valueName: "data"))
   package var dataset = "fashion-mnist"
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Factor on each pixel, a number or a fraction such as 1/255: x = (scale·pixel − mean)/std. \
-      (images; default: 1/16 for digits, else 1/255)
-      """)
+    help: .advanced(
+      """
+      Multiply pixels by this number or fraction: x = (scale·pixel − mean)/std. (images; default: \
+      1/16 for digits, else 1/255)
+      """, valueName: "scale"))
   package var inputScale: Fraction?
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Subtracted from each scaled pixel: a number, or one for each channel as 0.49,0.48,0.45. \
-      (images; default: the usual ones of fashion-mnist, mnist and cifar10, else 0)
-      """)
+    help: .advanced(
+      """
+      Subtract this mean from scaled pixels: one number, or one per channel (0.49,0.48,0.45). \
+      (images; default: the data set's published mean, else 0)
+      """, valueName: "mean"))
   package var inputMean: NumberList?
 
   @Option(
     parsing: .unconditional,
-    help: """
-      What the difference is divided by, in the same form. (images; default: the usual ones of \
-      fashion-mnist, mnist and cifar10, else 1)
-      """)
+    help: .advanced(
+      """
+      Divide by this standard deviation: one number, or one per channel. (images; default: the \
+      data set's published value, else 1)
+      """, valueName: "std"))
   package var inputStd: NumberList?
 
   @Option(
     help: """
-      standard: training images are cropped at random out of a frame of zero pixels, and every \
-      second one flipped. (images; default: none)
+      Augment training images: standard pads, crops at random and flips half of them. (images; \
+      default: none)
       """)
   package var augment: Augmentation?
 
   @Option(
     parsing: .unconditional,
-    help: "Width of that frame. (images; default: 4 with --augment standard, else 0)")
+    help: .advanced(
+      """
+      Pad images by this many zero pixels on each side before a random crop. (images; default: 4 \
+      with --augment standard, else 0)
+      """, valueName: "pixels"))
   package var cropPadding: Int?
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Flip half of the images. (images; default: with --augment standard)")
+    help: .advanced(
+      """
+      Flip each training image horizontally with probability 1/2. (images; default: with --augment \
+      standard)
+      """))
   package var flip: Bool?
 
-  @Option(parsing: .unconditional, help: "Tokens in a sequence. (text, tokens; default: 64)")
+  @Option(
+    parsing: .unconditional,
+    help: .init(
+      """
+      Length of a training sequence in tokens. (text, tokens; default: 64)
+      """, valueName: "tokens"))
   package var contextLength: Int?
 
-  @Option(parsing: .unconditional, help: "Number of tokens there are. (tokens)")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Number of different tokens. (tokens)", valueName: "count"))
   package var vocabulary: Int?
 
   @Option(
-    help: """
-      What the file's tokens are, little-endian: uint16, uint32, int32 or int64. (tokens; default: \
-      what a NumPy array says, else uint16)
-      """)
+    help: .advanced(
+      """
+      Integer type of the tokens in a raw file, little-endian. (tokens; default: the NumPy array's \
+      type, else uint16)
+      """, valueName: "type"))
   package var tokenType: TokenType?
 
-  @Option(
-    help:
-      "What is to be learned of a table: regression or classification. (csv; default: regression)"
-  )
+  @Option(help: "Task on a table. (csv; default: regression)")
   package var task: TableOptions.Task?
 
   @Option(
-    help: "The column to be learned: its name, or its number from 1. (csv; default: the last)")
+    help: .init(
+      """
+      Target column of a table: its name, or its number from 1. (csv; default: the last)
+      """, valueName: "column"))
   package var target: String?
 
   @Option(
-    help: """
-      yes or no: whether the first line names the columns. (csv; default: yes where one of its \
-      cells is text, or its numbers are quoted and those below are not)
-      """)
+    help: .advanced(
+      """
+      Whether the first line of a table names its columns: yes or no. (csv; default: detected)
+      """))
   package var header: Answer?
 
   @Option(
-    help: "A file of the same columns to test on, instead of a share of the rows. (csv)",
-    completion: .file())
+    help: .advanced(
+      """
+      Test on the rows of this file, which has the same columns, instead of a fraction of the \
+      table. (csv)
+      """, valueName: "file"), completion: .file())
   package var testCsv: String?
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Share of the examples to test on: the end of a text, else drawn by the seed. (text, tokens, \
-      csv, npy of two files; default: 0.1)
-      """)
+    help: .init(
+      """
+      Fraction of the examples held out for testing: the end of a text, else drawn by the seed. \
+      (text, tokens, csv, npy of two files; default: 0.1)
+      """, valueName: "fraction"))
   package var testFraction: Double?
 
   package init() {}

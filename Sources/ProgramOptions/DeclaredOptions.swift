@@ -1,5 +1,12 @@
 import ArgumentParser
 
+extension ArgumentHelp {
+  /// Help of a setting that `--help-hidden` and the manual page show, and `--help` does not.
+  package static func advanced(_ abstract: String, valueName: String? = nil) -> ArgumentHelp {
+    ArgumentHelp(abstract, valueName: valueName, visibility: .hidden)
+  }
+}
+
 /// What is declared as an `@Option` or a `@Flag`: its flag without the dashes and, where it has
 /// one, its value; the values of a list; whether the value is a text that means itself.
 package typealias DeclaredOption = (

@@ -9,7 +9,7 @@ package struct ModelSettings: ParsableArguments {
   private static let models =
     NetworkDescription.builtInNames.joined(separator: ", ") + ", or a model file (.yaml, .json)"
 
-  @Option(help: "\(models).", completion: .file())
+  @Option(help: "Network: \(models).", completion: .file())
   package var model = "cnn"
 
   package enum LossName: String, CaseIterable, ExpressibleByArgument {
@@ -20,14 +20,17 @@ package struct ModelSettings: ParsableArguments {
 
   @Option(
     help: """
-      cross-entropy, mean-squared-error or binary-cross-entropy; the latter two to the values, or \
-      to the class as a unit vector. (default: mean-squared-error for values, else cross-entropy)
+      Loss function. The latter two compare outputs with values, or with one-hot classes. \
+      (default: mean-squared-error for values, else cross-entropy)
       """)
   package var loss: LossName?
 
   @Option(
     parsing: .unconditional,
-    help: "ε: targets of cross-entropy are (1 − ε)·onehot + ε/classes.")
+    help: .advanced(
+      """
+      Smooth the targets of cross-entropy to (1 − ε)·onehot + ε/classes.
+      """, valueName: "eps"))
   package var labelSmoothing = 0.0
 
   package init() {}
@@ -111,10 +114,10 @@ package struct ModelSettings: ParsableArguments {
 /// The scalar of a network's numbers.
 package struct PrecisionSettings: ParsableArguments {
   @Option(
-    help: """
-      Of parameters, gradients and all that is computed from them: float32, or float64 in twice \
-      the memory and time.
-      """)
+    help: .init(
+      """
+      Precision of all computation; float64 takes twice the memory and time.
+      """, valueName: "type"))
   package var precision = Precision.float32
 
   package init() {}

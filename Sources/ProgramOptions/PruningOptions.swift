@@ -23,22 +23,23 @@ package enum PruningOptions {
   package static func method(of program: Program) -> Option<PruningMethod> {
     Option(
       wrappedValue: .magnitude, name: program.name("method"),
-      help: """
-        What is removed: magnitude, the smallest weights; diagonal, those of the least w²F_ii/2; \
-        woodfisher, of the least w²/(2[F⁻¹]_ii), F block by block; mfac, the same with F whole.
-        """)
+      help: ArgumentHelp(
+        """
+        Saliency of a weight: magnitude w²; diagonal w²F_ii/2; woodfisher w²/(2[F⁻¹]_ii) with F in \
+        blocks; mfac the same with the whole F.
+        """, visibility: program == .prune ? .default : .hidden))
   }
 
   /// How the weights that stay answer.
   package static func update(of program: Program) -> Option<PruningUpdate> {
     Option(
       wrappedValue: PruningPlan.Gradients().update, name: program.name("update"),
-      help: program == .train
-        ? "How the weights that stay answer: joint, independent or none. (woodfisher, mfac)"
-        : """
-        How the weights that stay answer: joint, by the minimum of the model for all that go; \
-        independent, by the sum of the answers to each alone, as published; none. (woodfisher, mfac)
-        """)
+      help: ArgumentHelp(
+        """
+        Update of the kept weights: joint minimizes the quadratic model for all removed weights \
+        together; independent adds up the updates for each one, as published; none. (woodfisher, \
+        mfac)
+        """, visibility: program == .prune ? .default : .hidden))
   }
 
   /// The size of the blocks of F.
@@ -46,17 +47,15 @@ package enum PruningOptions {
     Option(
       wrappedValue: PruningPlan.Gradients().blockSize, name: program.name("block-size"),
       parsing: .unconditional,
-      help: program == .train
-        ? "Weights of a block, of one tensor, at most. (woodfisher)"
-        : "Weights of a block, one after another, at most. (woodfisher)")
+      help: .advanced(
+        "Largest number of consecutive weights in a block of F. (woodfisher)", valueName: "count"))
   }
 
   /// The largest sparsity of a tensor.
   package static func maxTensorSparsity(of program: Program) -> Option<Double> {
-    let help = "No tensor loses a larger share of its weights than this"
-    return Option(
+    Option(
       wrappedValue: 1, parsing: .unconditional,
-      help: program == .train ? "\(help), where sparsity grows." : "\(help).")
+      help: .advanced("Largest sparsity of a tensor, in (0, 1].", valueName: "s"))
   }
 
   /// Checks the values that both programs have.
@@ -95,15 +94,19 @@ package enum PruningOptions {
 package struct TensorPatterns: ParsableArguments {
   @Option(
     parsing: .singleValue,
-    help: """
-      Prune the tensors whose names match this pattern, such as '*.weight'; may be repeated. \
-      (default: all of two dimensions or more)
-      """)
+    help: .init(
+      """
+      Prune tensors whose names match this pattern, such as '*.weight'; may be repeated. (default: \
+      all with two or more dimensions)
+      """, valueName: "pattern"))
   private var include: [String] = []
 
   @Option(
     parsing: .singleValue,
-    help: "Prune none of those whose names match this pattern; may be repeated.")
+    help: .init(
+      """
+      Do not prune tensors whose names match this pattern; may be repeated.
+      """, valueName: "pattern"))
   private var exclude: [String] = []
 
   package init() {}

@@ -71,28 +71,32 @@ package struct TrainedModelSettings: ParsableArguments {
 
 package struct GradientSettings: ParsableArguments {
   @Option(
-    help: "The weights (.safetensors): of --model, or with a file of gradients of any other.",
-    completion: .file())
+    help: """
+      Trained weights (.safetensors) of --model, or of any model together with a file of \
+      --gradients.
+      """, completion: .file())
   package var weights: String
 
   @Option(
     parsing: .unconditional,
     help: """
-      m, rows of G, which the model makes of the data; or a file of them, of a model from any \
-      framework: .safetensors of a tensor [m, …shape] for each one of the weights, or .npy or \
-      .safetensors of one array [m, d], its columns in the order of the weights' file; or none, of \
-      such a model.
+      Gradients that form the Fisher matrix: a number m, computed from the model and its data; a \
+      file from any framework (a tensor [m, …shape] for each weight, or one array [m, d]; \
+      .safetensors or .npy); or none, for weights without gradients.
       """, completion: .file())
   package var gradients = Gradients.count(1000)
 
   @Option(
     parsing: .unconditional,
-    help: "b: a row is the mean gradient of so many examples.")
+    help: .init("Average each of the m gradients over this many examples.", valueName: "count"))
   package var gradientBatch = 1
 
   @Option(
     parsing: .unconditional,
-    help: "Of the order of the examples, and of their split into training and test examples.")
+    help: .advanced(
+      """
+      Seed of the order of the examples and of their split into training and test part.
+      """))
   package var seed: UInt64 = 0
 
   package init() {}

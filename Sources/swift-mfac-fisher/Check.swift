@@ -11,38 +11,37 @@ import Training
 
 struct Check: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "How far K-FAC's Kronecker blocks are from a network's exact curvature.",
+    abstract: "Compares K-FAC's Kronecker blocks with a network's exact curvature.",
     discussion: """
-      For each layer the relative distance ‖B⊗A − F‖/‖F‖ in Frobenius norm, on a few training \
-      examples, in double precision: of the factors of --fisher type2 and mc from the layer's \
-      block of the Gauss–Newton matrix, and of empirical ones from that of the empirical Fisher \
-      matrix, for both settings of --kfac-setting. 'exact' is below 1e-8, and * marks what auto \
-      takes. Beside them the empirical Fisher matrix's own block stands against the Gauss–Newton \
-      matrix's, and the rows that M-FAC keeps against gradients in double precision. The network \
-      is as it predicts: batch-norms take their running statistics, and nothing is dropped. No \
-      matrix of d×d is formed. For one rank.
+      Prints for each layer the relative distance ‖B⊗A − F‖/‖F‖ (Frobenius norm) on a few training \
+      examples, in double precision, for both values of --kfac-setting. Type-2 and sampled factors \
+      are compared with the layer's block of the Gauss–Newton matrix, empirical factors with its \
+      block of the empirical Fisher matrix. 'exact' means below 1e-8; * marks the choice of auto. \
+      Further columns compare the empirical Fisher block with the Gauss–Newton block, and M-FAC's \
+      rows with gradients in double precision. The network is in evaluation mode. No d×d matrix \
+      is formed. Runs on one rank.
       """)
 
   @OptionGroup(title: "Data") var data: DataSettings
   @OptionGroup(title: "Model") var model: ModelSettings
 
   @Option(
-    help: "The weights (.safetensors). (default: drawn by the seed, as at the start of training)",
+    help: "Weights (.safetensors). (default: random ones by the seed, as at the start of training)",
     completion: .file())
   var weights: String?
 
-  @Option(parsing: .unconditional, help: "N, of the training part, drawn by the seed.")
+  @Option(parsing: .unconditional, help: "Number of training examples, drawn by the seed.")
   var examples = 4
 
-  @Option(parsing: .unconditional, help: "Draws for each prediction (mc).")
+  @Option(parsing: .unconditional, help: "Targets to sample for each prediction (mc).")
   var fisherSamples = 1
 
   @Option(
     parsing: .unconditional,
-    help: "Of the weights where there is no file, of the examples, and of what is drawn.")
+    help: "Seed of random weights, the examples and the sampled targets.")
   var seed: UInt64 = 0
 
-  @Option(help: "A file for the numbers, as JSON.", completion: .file())
+  @Option(help: "Also write the numbers to this JSON file.", completion: .file())
   var json: String?
 
   func validate() throws {

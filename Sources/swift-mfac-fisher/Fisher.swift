@@ -8,11 +8,12 @@ import Training
 struct Fisher: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-fisher",
-    abstract: "Asks the inverse of a damped empirical Fisher matrix, sharded over MPI ranks.",
+    abstract: "Queries the inverse of a damped empirical Fisher matrix on any number of MPI ranks.",
     discussion: """
-      F = λI + (1/m) GᵀG is of m gradients of a trained network, or of a file of them from any \
-      framework. Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-fisher diagonal …': what \
-      it writes is the same, byte for byte, in double precision.
+      F = λI + (1/m) GᵀG, with m gradients G of a trained network or from a file of any framework. \
+      'mpirun -n 8 swift-mfac-fisher diagonal …' computes on 8 ranks; without mpirun it computes on \
+      one, and writes the same bytes, in double precision. 'swift-mfac-fisher help diagonal' shows \
+      the common options, 'swift-mfac-fisher diagonal --help-hidden' all.
       """,
     version: packageVersion,
     subcommands: [
@@ -71,7 +72,8 @@ extension InverseQuery {
 
 /// λ of F, where the inverse is asked for.
 struct InverseSettings: ParsableArguments {
-  @Option(parsing: .unconditional, help: "λ.")
+  @Option(
+    parsing: .unconditional, help: .init("λ, added to the diagonal of F.", valueName: "lambda"))
   var damping = 1e-5
 
   func validate() throws { try Self.check(damping) }
@@ -86,10 +88,11 @@ struct QuerySettings: ParsableArguments {
   @OptionGroup var source: TrainedModelSettings
 
   @Option(
-    help: """
-      A file for the answer: .npy; or .safetensors, in tensors named as the weights where it has \
+    help: .init(
+      """
+      File for the result: .npy, or .safetensors with the weights' tensor names if the result has \
       their shape. (default: none)
-      """)
+      """, valueName: "file"))
   var output: String?
 
   func validate() throws {

@@ -7,14 +7,14 @@ import Training
 struct Product: InverseQuery {
   static let configuration = CommandConfiguration(
     commandName: "ihvp",
-    abstract: "F⁻¹x, the inverse-Hessian-vector product, for each vector x of a file.",
+    abstract: "Computes F⁻¹x, the inverse-Hessian-vector product, for each vector x in a file.",
     discussion: "Writes [k, d] for k vectors.")
 
   @OptionGroup var settings: QuerySettings
   @OptionGroup var dampingSettings: InverseSettings
 
   @Option(
-    help: "The vectors, in a file of the form that gradients have (.safetensors, .npy).",
+    help: "File of vectors, in the same form as a file of gradients (.safetensors, .npy).",
     completion: .file())
   var vectors: String
 
@@ -35,7 +35,7 @@ struct Product: InverseQuery {
 
 struct Diagonal: InverseQuery {
   static let configuration = CommandConfiguration(
-    abstract: "The diagonal of F⁻¹.", discussion: "Writes [d].")
+    abstract: "Computes the diagonal of F⁻¹.", discussion: "Writes [d].")
 
   @OptionGroup var settings: QuerySettings
   @OptionGroup var dampingSettings: InverseSettings
@@ -52,7 +52,7 @@ struct Diagonal: InverseQuery {
 
 struct Element: InverseQuery {
   static let configuration = CommandConfiguration(
-    abstract: "Elements of F⁻¹.", discussion: "Writes as many numbers as are asked for.")
+    abstract: "Computes elements of F⁻¹.", discussion: "Writes one number for each --at.")
 
   @OptionGroup var settings: QuerySettings
   @OptionGroup var dampingSettings: InverseSettings
@@ -60,7 +60,7 @@ struct Element: InverseQuery {
   @Option(
     parsing: .singleValue,
     help: """
-      ROW:COLUMN, each a place in the vector of the weights, or in a tensor, as \
+      ROW:COLUMN, each an index into all weights, or into a tensor, such as \
       '0.weight[3,17]:2.weight[0,5]'; may be repeated.
       """)
   var at: [String]
@@ -79,27 +79,27 @@ struct Element: InverseQuery {
 
 struct Influence: InverseQuery {
   static let configuration = CommandConfiguration(
-    abstract: "GF⁻¹x: scores of the rows, which are training examples, on test gradients x.",
+    abstract: "Computes GF⁻¹x: the influence of each of the m rows on test gradients x.",
     discussion: """
-      A row's score is what a small step of descent on its examples, preconditioned by F⁻¹, would \
-      take away from the test loss, per unit of the step: Koh and Liang, 2017, with the sign \
-      turned. Writes [k, m] for k test gradients; into .safetensors also 'examples' [m, b], the \
-      training examples of each row, counted from 0. (--model)
+      The score of a row is the decrease of the test loss per unit of a small descent step on the \
+      row's examples, preconditioned by F⁻¹ (Koh and Liang, 2017, with opposite sign). Writes \
+      [k, m] for k test gradients; a .safetensors file also gets 'examples' [m, b], the indices \
+      from 0 of each row's training examples. (--model)
       """)
 
   @OptionGroup var settings: QuerySettings
   @OptionGroup var dampingSettings: InverseSettings
 
   @Option(
-    help: "The test gradients, in a file of the form that gradients have.", completion: .file())
+    help: "File of test gradients, in the same form as a file of gradients.", completion: .file())
   var vectors: String?
 
   @Option(
     help:
-      "Or the first and last of some examples of the test part, counted from 0, as 0-9. (--model)")
+      "First and last index, from 0, of examples of the test part, such as 0-9. (--model)")
   var testExamples: IndexRange?
 
-  @Option(parsing: .unconditional, help: "How many of the highest and lowest scores are printed.")
+  @Option(parsing: .unconditional, help: "Print this many of the highest and lowest scores.")
   var top = 5
 
   func validate() throws {
@@ -150,14 +150,15 @@ struct Influence: InverseQuery {
 
 struct Spectrum: Query {
   static let configuration = CommandConfiguration(
-    abstract: "The eigenvalues of (1/m) GᵀG that may differ from 0.",
-    discussion: "Writes [m], in decreasing order; those of F are larger by λ, all others λ.")
+    abstract: "Computes the m largest eigenvalues of (1/m) GᵀG; all others are zero.",
+    discussion: "Writes [m] in decreasing order. Add λ for the eigenvalues of F.")
 
   @OptionGroup var settings: QuerySettings
 
   @Option(
     parsing: .unconditional,
-    help: "λ, for the number of directions above it and the condition of F. (default: neither)")
+    help:
+      "λ; prints the number of eigenvalues above it and the condition number of F. (default: none)")
   var damping: Double?
 
   func validate() throws { try damping.map(InverseSettings.check) }

@@ -6,15 +6,19 @@ import Training
 /// The empirical Fisher matrix F = λI + (1/m) GᵀG, and what is done with it.
 struct FisherSettings: ParsableArguments {
   @Option(
-    help: """
-      A directory on a local disk for files of G, for more than there is memory; each rank makes \
-      one, which is gone when it ends. The result is the same.
-      """, completion: .directory)
+    help: .advanced(
+      """
+      Keep gradients in temporary files in this local directory instead of memory. The result is \
+      the same.
+      """, valueName: "dir"), completion: .directory)
   var pageDirectory: String?
 
   @Option(
     parsing: .unconditional,
-    help: "λ; of several, 1e-5,1e-4,…, the best on held-out examples or rows, in each stage.")
+    help: .init(
+      """
+      λ; of several (1e-5,1e-4,…) each stage takes the best on held-out examples or rows.
+      """, valueName: "lambda"))
   var damping = NumberList([1e-5])
 
   enum BlockScope: String, CaseIterable, ExpressibleByArgument {
@@ -24,37 +28,38 @@ struct FisherSettings: ParsableArguments {
   @Option var blockSize: Int
 
   @Option(
-    help: """
-      tensor: a block is of one tensor, as published; all: blocks are cut from all weights. \
-      (woodfisher)
-      """)
+    help: .advanced(
+      """
+      Cut the blocks within each tensor, as published, or from all weights. (woodfisher)
+      """, valueName: "scope"))
   var blockScope = BlockScope.tensor
 
   @Option var update: PruningUpdate
 
   @Option(
     parsing: .unconditional,
-    help: """
-      η, times the mean gradient in the model, where the network is not at its optimum; of several \
-      the best on held-out examples or rows. (joint updates)
-      """)
+    help: .advanced(
+      """
+      η: weight of the mean gradient in the quadratic model, for a network that is not at its \
+      optimum; of several the best on held-out examples. (joint updates)
+      """, valueName: "eta"))
   var gradientScale = NumberList([0])
 
   @Option(
     parsing: .unconditional,
-    help: """
-      τ in [0, 1]: the weights that stay go that far on the way to what the update makes of them; \
-      of several the best on held-out examples or rows.
-      """)
+    help: .advanced(
+      """
+      τ in [0, 1]: fraction of the update to apply; of several the best on held-out examples.
+      """, valueName: "tau"))
   var updateStep = NumberList([1])
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Training examples that are held out to judge candidates, no gradient is of them; the last \
-      rows of a file of --gradients. (default: a tenth of them, at most 5000, where --damping, \
-      --gradient-scale or --update-step has several values)
-      """)
+    help: .advanced(
+      """
+      Number of training examples (or last rows of a file) held out to compare several --damping, \
+      --gradient-scale or --update-step. (default: a tenth, at most 5000)
+      """, valueName: "count"))
   var heldOut: Int?
 
   init() {

@@ -9,10 +9,11 @@ import Training
 struct Prune: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-prune",
-    abstract: "Prunes a trained network, its weights sharded over MPI ranks.",
+    abstract: "Prunes a trained network on any number of MPI ranks.",
     discussion: """
-      Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-prune …': the pruned network is the \
-      same, byte for byte. Loss and accuracy are of the test part of the data.
+      'mpirun -n 8 swift-mfac-prune …' prunes on 8 ranks; without mpirun it prunes on one, and writes \
+      the same bytes. It reports loss and accuracy on the test part of the data. This page shows \
+      the common options: --help-hidden shows all.
       """,
     version: packageVersion)
 

@@ -42,9 +42,9 @@ struct PruneSettings: ParsableArguments {
 /// Which tensors are pruned.
 struct TensorSettings: ParsableArguments {
   @Option(
-    help: """
-      A masks.safetensors of earlier pruning: what it has removed is zero, stays so, and counts.
-      """, completion: .file())
+    help: .init(
+      "Continue from this masks.safetensors: its zeros stay, and count towards the sparsity.",
+      valueName: "file"), completion: .file())
   var masks: String?
 
   @OptionGroup var patterns: TensorPatterns
@@ -55,24 +55,25 @@ struct TensorSettings: ParsableArguments {
 struct OutputSettings: ParsableArguments {
   @Option(
     help: """
-      A directory for model.safetensors, masks.safetensors and report.json; with --sweep, those of \
-      each sparsity in one of its own, as sparsity-0.9.
+      Directory for model.safetensors, masks.safetensors and report.json; with --sweep, one \
+      subdirectory for each sparsity, such as sparsity-0.9.
       """, completion: .directory)
   var output: String
 
   @Flag(
-    help: """
-      Also write sparse.safetensors: of each pruned tensor its kept weights in compressed rows, as \
-      NAME.values, NAME.columns, NAME.offsets and NAME.shape; the other tensors as they are.
-      """)
+    help: .advanced(
+      """
+      Also write sparse.safetensors with pruned tensors in compressed rows: NAME.values, \
+      NAME.columns, NAME.offsets and NAME.shape; the other tensors unchanged.
+      """))
   var sparseOutput = false
 
   @Option(
-    help: """
-      A directory in which each of --stages is left when it is done; the same call goes on from \
-      there. With a file of --gradients a call makes one stage, for the next wants gradients of \
-      the weights that it leaves.
-      """, completion: .directory)
+    help: .advanced(
+      """
+      Directory for finished stages; the same command continues after the last. With a file of \
+      --gradients, each call computes one stage: the next needs gradients at its weights.
+      """, valueName: "dir"), completion: .directory)
   var state: String?
 
   func validate() throws {

@@ -16,60 +16,63 @@ struct SelectionSettings: ParsableArguments {
   @Option var method: PruningMethod
 
   @Option(
-    parsing: .unconditional, help: "Share of the prunable weights that is removed, in [0, 1).")
+    parsing: .unconditional,
+    help: .init("Fraction of the prunable weights to remove, in [0, 1).", valueName: "s"))
   var sparsity: Double?
 
   @Option(
     parsing: .unconditional,
-    help: "Several sparsities, increasing, each from the weights as they were: 0.5,0.9,0.98.")
+    help: .init(
+      """
+      Several increasing sparsities, each pruned from the given weights: 0.5,0.9,0.98.
+      """, valueName: "list"))
   var sweep: NumberList?
 
   @Option(
     help: """
-      Which weights compete: global, all of them; uniform, those of a tensor, with the same \
-      sparsity in each; per-tensor, likewise, with those of --tensor-sparsity.
+      Weights that compete for removal: all (global), those of one tensor at the same sparsity \
+      (uniform), or at the sparsities of --tensor-sparsity (per-tensor).
       """)
   var scope = ScopeName.global
 
   @Option(
     parsing: .singleValue,
-    help: """
-      PATTERN=SPARSITY, of the tensors whose names match; may be repeated, the first that matches \
-      counts. The other tensors share what is left of the sparsity in all. (per-tensor)
-      """)
+    help: .advanced(
+      """
+      PATTERN=SPARSITY for the tensors whose names match; may be repeated, the first match counts. \
+      The other tensors share the remaining sparsity. (per-tensor)
+      """, valueName: "rule"))
   var tensorSparsity: [TensorSparsity] = []
 
   @Option var maxTensorSparsity: Double
 
   @Option(
     help: """
-      unstructured; 2:4, of each 4 consecutive inputs of an output 2 are kept; 1x4, 4x1 and the \
-      like, blocks of outputs by inputs; or channels, all weights of an output (--exclude the last \
-      layer, whose outputs are the network's).
+      Sparsity pattern: unstructured; 2:4 keeps 2 of every 4 consecutive inputs; 1x4, 4x1 and so \
+      on remove blocks of outputs × inputs; channels removes whole outputs (--exclude the last \
+      layer).
       """)
   var pattern = Pattern.unstructured
 
   @Option(
     parsing: .unconditional,
-    help: """
-      K: the sparsity is reached in so many stages, with gradients of the network as each has left \
-      it.
-      """)
+    help: .init("Reach the sparsity in K stages, with new gradients after each.", valueName: "k"))
   var stages = 1
 
   @Option(
-    help: """
-      What --sparsity and --sweep are shares of: weights, the prunable ones; flops, the \
-      multiply-adds of an example with them.
-      """)
+    help: .advanced(
+      """
+      Unit of --sparsity and --sweep: prunable weights, or their multiply-adds for an example \
+      (flops).
+      """, valueName: "unit"))
   var sparsityOf = Selection.Budget.weights
 
   @Option(
-    help: """
-      flops: weights compete by their saliency for each multiply-add of an example that they take, \
-      those of a convolution one at each position. Best with --sparsity-of flops: of a share of \
-      the weights alone, convolutions may lose all of theirs.
-      """)
+    help: .advanced(
+      """
+      flops divides each saliency by the multiply-adds that its weight costs. Best with \
+      --sparsity-of flops: with a fraction of weights, convolutions may lose all of theirs.
+      """, valueName: "by"))
   var weigh = Selection.Weighing.none
 
   enum Choice: String, CaseIterable, ExpressibleByArgument {
@@ -79,18 +82,18 @@ struct SelectionSettings: ParsableArguments {
 
   @Option(
     help: """
-      top-k: all weights that go are judged once; greedy: in --greedy-steps parts, each judged \
-      with those before it gone and the others at the minimum of the model; exchange: after those \
-      parts, removed weights are exchanged for others while the model's minimum falls; iht: \
-      likewise by iterative hard thresholding (both mfac).
+      Selection: top-k judges all weights once; greedy selects in --greedy-steps parts, each \
+      judged after the ones before; exchange and iht (mfac only) then swap removed and kept \
+      weights while the model's minimum falls.
       """)
   var select = Choice.topK
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Parts in which selection goes, in each stage. (default: 16 with greedy, else 1)
-      """)
+    help: .advanced(
+      """
+      Number of parts of the selection, in each stage. (default: 16 with greedy, else 1)
+      """, valueName: "count"))
   var greedySteps: Int?
 
   init() {

@@ -10,38 +10,51 @@ struct DampingSettings: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: """
-      λ, added to the Fisher matrix's diagonal. (default: 0.0001; with kfac 0.001, and 0.1 with \
-      --step adaptive)
-      """)
+    help: .init(
+      """
+      λ, added to the diagonal of the Fisher matrix. (default: 0.0001; with kfac 0.001, and 0.1 \
+      with --step adaptive)
+      """, valueName: "lambda"))
   var damping: Double?
 
   @Flag(
     inversion: .prefixedNo,
-    help: "λ is times the mean diagonal of K/m, the mean square of the window's gradients over m.")
+    help: .advanced(
+      """
+      Multiply λ by the mean diagonal of K/m, the mean squared gradient norm over m.
+      """))
   var dampingRelative = false
 
   @Option(
-    help: """
-      How λ goes on: constant; linear or exponential, to --damping-final at the last step; or \
-      levenberg-marquardt, after the ratio of the loss's actual to its predicted decrease.
-      """)
+    help: .advanced(
+      """
+      Damping schedule: linear and exponential reach --damping-final at the last step; \
+      levenberg-marquardt adapts λ to the ratio of the actual to the predicted decrease of the \
+      loss.
+      """, valueName: "schedule"))
   var dampingSchedule = Schedule.constant
 
   @Option(
     parsing: .unconditional,
-    help: "λ at the last step (linear, exponential); the λ in use may lag by a tenth.")
+    help: .advanced(
+      """
+      λ at the last step (linear, exponential); the λ in use may lag by a tenth.
+      """, valueName: "lambda"))
   var dampingFinal: Double?
 
   @Option(
     parsing: .unconditional,
-    help: "T, directions from one comparison to the next (levenberg-marquardt).")
+    help: .advanced("Adapt λ every N directions. (levenberg-marquardt)", valueName: "count"))
   var dampingEvery = 5
 
-  @Option(parsing: .unconditional, help: "λ stays above (levenberg-marquardt).")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Lower bound of λ. (levenberg-marquardt)", valueName: "lambda"))
   var dampingMinimum = 1e-8
 
-  @Option(parsing: .unconditional, help: "λ stays below (levenberg-marquardt).")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Upper bound of λ. (levenberg-marquardt)", valueName: "lambda"))
   var dampingMaximum = 1e4
 
   func validate() throws {

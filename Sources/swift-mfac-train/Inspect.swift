@@ -5,12 +5,12 @@ import Training
 
 struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Shows what is in a checkpoint, and checks that it is whole.",
+    abstract: "Shows the contents of a checkpoint and verifies it.",
     discussion:
-      "Ends with status 0 where it is whole. Of a run's directory, its newest one is shown.")
+      "Exits with status 0 if the checkpoint is intact. For a run directory, shows its newest one.")
 
   @Argument(
-    help: "A checkpoint's directory, such as runs/…/checkpoints/step-00001200, or a run's.",
+    help: "Directory of a checkpoint, such as runs/…/checkpoints/step-00001200, or of a run.",
     completion: .directory)
   var checkpoint: String
 

@@ -7,55 +7,80 @@ import Training
 struct OptimizerSettings: ParsableArguments {
   enum Decay: String, CaseIterable, ExpressibleByArgument { case coupled, decoupled }
 
-  @Option(help: "Optimizer.")
+  @Option(help: .init("Optimizer.", valueName: "name"))
   var optimizer = OptimizerName(MFACConfiguration.self)
 
-  @Option(parsing: .unconditional, help: "Step size η. (default: \(standardRates))")
+  @Option(
+    parsing: .unconditional,
+    help: .init("Step size η. (default: \(standardRates))", valueName: "rate"))
   var learningRate: Double?
 
   @Option(
-    parsing: .unconditional, help: "μ: of the direction's moving average (mfac), heavy-ball (sgd).")
+    parsing: .unconditional,
+    help: .init(
+      """
+      Momentum μ: moving average of the direction (mfac, kfac), heavy ball (sgd).
+      """, valueName: "mu"))
   var momentum = 0.0
 
-  @Option(parsing: .unconditional, help: "Rate of weight decay.")
+  @Option(parsing: .unconditional, help: .init("Rate of weight decay.", valueName: "rate"))
   var weightDecay = 0.0
 
   @Option(
-    help: """
-      coupled: added to the gradient; decoupled: applied to the weights (adamw always).
-      """)
+    help: .advanced(
+      """
+      Add weight decay to the gradient (coupled), or apply it to the weights (decoupled; always \
+      with adamw and muon).
+      """, valueName: "mode"))
   var weightDecayMode = Decay.coupled
 
   @Option(
     parsing: .unconditional,
-    help: "Largest norm of the gradient over all parameters: a longer one is scaled down to it.")
+    help: .init(
+      """
+      Scale the gradient down to this norm, over all parameters, if it is longer.
+      """, valueName: "norm"))
   var clipNorm: Double?
 
   @Flag(
     inversion: .prefixedNo,
-    help: """
-      Initial weights that are zero, in tensors of two dimensions or more, count as removed, as \
-      with --masks.
-      """)
+    help: .advanced(
+      """
+      Treat zeros of --weights, in tensors with two or more dimensions, as removed, as with \
+      --masks.
+      """))
   var sparse = false
 
   @OptionGroup var mfac: MFACOptions
 
   enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine, linear }
 
-  @Option(help: "How the learning rate goes after the warm-up.")
+  @Option(help: "Learning-rate schedule after warm-up.")
   var schedule = Schedule.cosine
 
-  @Option(parsing: .unconditional, help: "Steps of linear warm-up.")
+  @Option(
+    parsing: .unconditional,
+    help: .init("Number of linear warm-up steps.", valueName: "steps"))
   var warmUpSteps = 0
 
-  @Option(parsing: .unconditional, help: "Steps between two drops of the step schedule.")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced(
+      """
+      Multiply the rate by --drop-factor every N steps. (--schedule step)
+      """, valueName: "steps"))
   var dropEvery = 1000
 
-  @Option(parsing: .unconditional, help: "Factor of a drop.")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Factor of a drop, in (0, 1]. (--schedule step)", valueName: "factor"))
   var dropFactor = 0.1
 
-  @Option(help: "Gradients that are not finite: skip them, or stop after ten in a row.")
+  @Option(
+    help: .advanced(
+      """
+      Skip steps whose gradient is not finite, or stop after ten in a row.
+      """, valueName: "action"))
   var onNonfinite = TrainingPlan.OnNonFinite.stop
 
   func validate() throws {

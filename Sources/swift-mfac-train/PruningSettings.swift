@@ -7,39 +7,49 @@ import Training
 /// Masks, and how they change while the run goes on.
 struct PruningSettings: ParsableArguments {
   @Option(
-    help: """
-      A masks.safetensors of pruning: what it removes is zero and stays so; with --sparsity or \
-      --regrow the masks to begin with.
-      """, completion: .file())
+    help: .init(
+      """
+      Keep the weights that this masks.safetensors removes at zero; with --sparsity or --regrow, \
+      start from it.
+      """, valueName: "file"), completion: .file())
   var masks: String?
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Share of the prunable weights that is removed in the end, in [0, 1); with --regrow, from the \
+    help: .init(
+      """
+      Fraction of the prunable weights removed by the end, in [0, 1); with --regrow, from the \
       start.
-      """)
+      """, valueName: "s"))
   var sparsity: Double?
 
   @Option(
-    help: """
-      cubic, geometric, or increasing sparsities such as 0.5,0.8,0.9, one for each event. \
-      (default: cubic)
-      """)
+    help: .advanced(
+      """
+      Sparsity schedule: cubic, geometric, or one increasing sparsity per event, such as \
+      0.5,0.8,0.9. (default: cubic)
+      """, valueName: "schedule"))
   var pruneSchedule: PruneSchedule?
 
   @Option(
     parsing: .unconditional,
-    help: "Steps, or as 2epochs, before the first event. (default: --prune-every)")
+    help: .advanced(
+      """
+      First pruning event: steps, or epochs as 2epochs. (default: --prune-every)
+      """, valueName: "when"))
   var pruneBegin: RunLength?
 
   @Option(
     parsing: .unconditional,
-    help: "Steps, or epochs, after which there is no event. (default: three quarters of the run)")
+    help: .advanced(
+      """
+      No pruning event after this: steps or epochs. (default: three quarters of the run)
+      """, valueName: "when"))
   var pruneEnd: RunLength?
 
   @Option(
-    parsing: .unconditional, help: "Steps, or epochs, between two events. (default: 100)")
+    parsing: .unconditional,
+    help: .advanced("Prune every N steps, or epochs. (default: 100)", valueName: "n"))
   var pruneEvery: RunLength?
 
   @Option var pruneMethod: PruningMethod
@@ -47,51 +57,63 @@ struct PruningSettings: ParsableArguments {
   @OptionGroup var patterns: TensorPatterns
 
   @Option(
-    help: """
-      Which weights compete: global, all of them; uniform, those of a tensor, with the same \
-      sparsity in each. (default: uniform with --regrow, else global)
-      """)
+    help: .advanced(
+      """
+      Weights that compete for removal: all (global), or those of one tensor at the same sparsity \
+      (uniform). (default: uniform with --regrow, else global)
+      """))
   var scope: Selection.Scope?
 
   @Option var maxTensorSparsity: Double
 
   @Option(
-    help: """
-      The sparsity stays; at each event some of the kept weights are dropped, and as many removed \
-      ones come back: random ones, those of the largest gradient, or those that a quadratic model \
-      of the loss gains most by (marginal).
-      """)
+    help: .advanced(
+      """
+      Keep the sparsity and exchange weights at each event: drop some kept ones and regrow random \
+      ones, those with the largest gradient, or those that a quadratic model of the loss gains \
+      most from (marginal).
+      """))
   var regrow: PruningPlan.Regrowth.Criterion?
 
   @Option(
     parsing: .unconditional,
-    help: "Share of the kept weights that an event drops, in (0, 1). (--regrow; default: 0.3)")
+    help: .advanced(
+      """
+      Fraction of the kept weights dropped by an event, in (0, 1). (--regrow; default: 0.3)
+      """, valueName: "fraction"))
   var regrowShare: Double?
 
   enum Decay: String, CaseIterable, ExpressibleByArgument { case cosine, constant }
 
   @Option(
-    help: "How that share goes on: cosine, to 0 at the end; constant. (--regrow; default: cosine)")
+    help: .advanced(
+      """
+      Schedule of that fraction: cosine falls to 0, or constant. (--regrow; default: cosine)
+      """, valueName: "decay"))
   var regrowDecay: Decay?
 
   @Flag(
     inversion: .prefixedNo,
-    help: "The learning rate's schedule begins anew at each event, and ends at the next.")
+    help: .advanced("Restart the learning-rate schedule at each pruning event."))
   var cycle = false
 
   @Option(
     parsing: .unconditional,
-    help: """
-      m, gradients of an event's Fisher matrix. (all but --prune-method magnitude; --regrow \
-      gradient, marginal)
-      """)
+    help: .advanced(
+      """
+      m: number of gradients in an event's Fisher matrix. (all --prune-method but magnitude; \
+      --regrow gradient, marginal)
+      """, valueName: "m"))
   var pruneGradients = PruningPlan.Gradients().count
 
   @Option(
-    parsing: .unconditional, help: "Each of them is the mean gradient of so many examples.")
+    parsing: .unconditional,
+    help: .advanced("Average each of these gradients over this many examples.", valueName: "count"))
   var pruneGradientBatch = PruningPlan.Gradients().examplesPerRow
 
-  @Option(parsing: .unconditional, help: "λ of that matrix.")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("λ of an event's Fisher matrix.", valueName: "lambda"))
   var pruneDamping = PruningPlan.Gradients().damping
 
   @Option var pruneBlockSize: Int

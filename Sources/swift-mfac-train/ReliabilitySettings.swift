@@ -8,39 +8,46 @@ import Training
 struct ReliabilitySettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
-    help: "Steps between two checkpoints. (default: none but those that a signal asks for)")
+    help: .init("Save a checkpoint every N steps. (default: only on a signal)", valueName: "n"))
   var saveEverySteps: Int?
 
-  @Option(parsing: .unconditional, help: "Minutes between two checkpoints, beside those.")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Also save a checkpoint every N minutes.", valueName: "n"))
   var saveEveryMinutes: Double?
 
-  @Option(parsing: .unconditional, help: "Checkpoints that stay, the newest ones.")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Number of newest checkpoints to keep.", valueName: "count"))
   var keepLast = 2
 
   @Option(
-    help: """
-      yes or no: without the window checkpoints are small, and after a resume it fills anew (mfac).
-      """)
+    help: .advanced(
+      """
+      Save the window in checkpoints: yes or no. Without it they are small, and the window refills \
+      after a resume. (mfac)
+      """))
   var checkpointWindow = Answer.yes
 
   @Option(
-    help: """
-      auto: go on from the newest whole checkpoint of --run-directory, or start where there is \
-      none; a checkpoint's directory: go on from that one; never: start.
-      """)
+    help: .init(
+      """
+      Resume: auto from the newest intact checkpoint of --run-directory, or start a run if there \
+      is none; never; or the directory of a checkpoint.
+      """, valueName: "from"))
   var resume = "never"
 
   @Option(
     parsing: .unconditional,
-    help: """
-      A rank that has waited so long for others says for whom, and ends the job; 0: it waits for \
-      ever.
-      """)
+    help: .advanced(
+      """
+      Abort the job if a rank waits this many seconds for others, and name them; 0 disables.
+      """, valueName: "seconds"))
   var watchdogSeconds = 600.0
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Compare each collective operation across the ranks before it begins, to find mistakes.")
+    help: .advanced("Compare each collective operation across the ranks before it starts."))
   var checkCollectives = false
 
   func validate() throws {

@@ -71,7 +71,10 @@ extension Settings: OptimizerSelection {
 
 struct StartSettings: ParsableArguments {
   @Option(
-    help: "Start from these weights (.safetensors) instead of drawing them.", completion: .file())
+    help: .init(
+      """
+      Start from these weights (.safetensors) instead of random ones.
+      """, valueName: "file"), completion: .file())
   var weights: String?
 
   @OptionGroup var numbers: PrecisionSettings
@@ -80,28 +83,39 @@ struct StartSettings: ParsableArguments {
 }
 
 struct LengthSettings: ParsableArguments {
-  @Option(parsing: .unconditional, help: "Examples in a batch, over all ranks.")
+  @Option(
+    parsing: .unconditional,
+    help: .init("Number of examples in a batch, over all ranks.", valueName: "count"))
   var batchSize = 128
 
   @Option(
     parsing: .unconditional,
-    help: "Equal parts of a batch, computed apart; at least one for each rank.")
+    help: .init(
+      """
+      Number of equal parts of a batch; at least one for each rank.
+      """, valueName: "count"))
   var microBatches = 8
 
-  @Option(parsing: .unconditional, help: "Passes over the training data. (default: 3)")
+  @Option(
+    parsing: .unconditional,
+    help: .init("Number of passes over the training data. (default: 3)", valueName: "count"))
   var epochs: Int?
 
-  @Option(parsing: .unconditional, help: "Steps, instead of epochs.")
+  @Option(
+    parsing: .unconditional,
+    help: .init("Number of steps, instead of --epochs.", valueName: "count"))
   var steps: Int?
 
-  @Option(parsing: .unconditional, help: "Steps between two evaluations. (default: an epoch)")
+  @Option(
+    parsing: .unconditional,
+    help: .init("Evaluate every N steps. (default: once an epoch)", valueName: "steps"))
   var evaluateEvery: Int?
 
-  @Option(help: "shuffled in each epoch, or sequential: in the order of the file.")
+  @Option(
+    help: .advanced("Order of the examples: shuffled in each epoch, or sequential as in the file."))
   var order = BatchOrder.Order.shuffled
 
-  @Option(
-    parsing: .unconditional, help: "Of the initial weights, the order, augmentation and splits.")
+  @Option(parsing: .unconditional, help: "Seed of initial weights, order, augmentation and splits.")
   var seed: UInt64 = 0
 
   func validate() throws {
@@ -116,29 +130,35 @@ struct LengthSettings: ParsableArguments {
 
 struct OutputSettings: ParsableArguments {
   @Option(
-    help: """
-      Where config.yaml, metrics.jsonl, environment.jsonl and model.safetensors go. \
-      (default: a new directory under runs/)
-      """, completion: .directory)
+    help: .init(
+      """
+      Directory for config.yaml, metrics.jsonl, environment.jsonl and model.safetensors. (default: \
+      a new one in runs/)
+      """, valueName: "dir"), completion: .directory)
   var runDirectory: String?
 
-  @Option(help: "What to show meanwhile; automatic: a bar on a terminal, lines elsewhere.")
+  @Option(
+    help: .advanced(
+      """
+      Progress display; automatic shows a bar on a terminal, lines elsewhere.
+      """, valueName: "style"))
   var progress = Progress.Style.automatic
 
-  @Flag(inversion: .prefixedNo, help: "Say in the end what each phase of the steps has cost.")
+  @Flag(inversion: .prefixedNo, help: "Print the cost of each phase of a step at the end.")
   var logView = false
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Write event files for TensorBoard too, in 'tensorboard' within the run's directory.")
+    help: "Also write TensorBoard event files to 'tensorboard' in the run directory.")
   var tensorboard = false
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Steps between two spectra of the Gram matrix, O(m³) each (mfac). (default: none; with \
-      --tensorboard 100, or m/4 where that is more)
-      """)
+    help: .advanced(
+      """
+      Log the spectrum of the Gram matrix every N steps, O(m³) each. (mfac; default: never; with \
+      --tensorboard 100, or m/4 if larger)
+      """, valueName: "steps"))
   var spectrumEvery: Int?
 
   func validate() throws {

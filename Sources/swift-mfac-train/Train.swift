@@ -12,30 +12,31 @@ import Training
 struct Train: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-train",
-    abstract: "Trains a network with M-FAC, its window of gradients sharded over MPI ranks.",
+    abstract: "Trains a network with M-FAC, K-FAC, SGD, AdamW or Muon on any number of MPI ranks.",
     discussion: """
-      Run it alone for one rank, or as 'mpirun -n 8 swift-mfac-train …': the trained network is \
-      the same, byte for byte. Every option but --config, --dry-run and --overwrite is also a key \
-      of the YAML file that --config names.
+      'mpirun -n 8 swift-mfac-train …' trains on 8 ranks; without mpirun it trains on one, and writes \
+      the same bytes. Every option but --config, --dry-run and --overwrite is also a key of the \
+      YAML file that --config names. This page shows the common options: --help-hidden shows all.
       """,
     version: packageVersion, subcommands: [Inspect.self])
 
   @Option(
-    help: """
-      A YAML file of settings, over which flags win, and of 'groups:' of parameters with rates of \
-      their own.
-      """, completion: .file())
+    help: .init(
+      """
+      YAML file of settings, and of 'groups:' of parameters with their own rates; flags override \
+      it.
+      """, valueName: "file"), completion: .file())
   var config: String?
 
   @Flag(
     help: """
-      Say what the run would be, its memory, messages and, by a few steps that are measured and \
-      thrown away, its time; write nothing.
+      Print the run's summary, memory, messages and time (from a few measured steps) and write \
+      nothing.
       """)
   var dryRun = false
 
   // Whoever repeats a run from its config.yaml is not to repeat this.
-  @Flag(help: "Replace the run that is in --run-directory, its checkpoints too.")
+  @Flag(help: "Replace the run in --run-directory, including its checkpoints.")
   var overwrite = false
 
   @OptionGroup var settings: Settings

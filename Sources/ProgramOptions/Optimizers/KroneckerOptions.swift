@@ -13,77 +13,96 @@ package struct KroneckerOptions: OptimizerOptions {
   package enum Placement: String, CaseIterable, ExpressibleByArgument { case owners, all }
 
   @Option(
-    help: """
-      What becomes of the axis that shares a weight (positions, windows of a convolution): expand: \
-      each position is an example; reduce: they are summed first; auto: reduce where they come \
-      together before the loss, else expand.
-      """)
+    help: .advanced(
+      """
+      Weight-sharing axis (positions, windows of a convolution): expand makes each position an \
+      example, reduce sums them first, auto reduces if the network pools them before the loss.
+      """, valueName: "setting"))
   package var kfacSetting = Setting.auto
 
   @Option(
-    help: """
-      What the output gradients of the factors are of: the square root of the loss's Hessian \
-      (type2, a backward pass for each output), targets that the model draws (mc), the data's \
-      (empirical, no pass of its own), or nothing (forward-only).
-      """)
+    help: .advanced(
+      """
+      Output gradients of the factors: of sampled targets (mc), of the loss's Hessian root (type2; \
+      one backward pass per output), of the data's targets (empirical; no extra pass), or none \
+      (forward-only).
+      """))
   package var fisher = FisherKind.mc
 
-  @Option(parsing: .unconditional, help: "Draws for each prediction (mc).")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Targets to sample for each prediction. (--fisher mc)", valueName: "count"))
   package var fisherSamples = 1
 
-  @Option(parsing: .unconditional, help: "Of the factors' moving averages, in [0, 1).")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Decay of the factors' moving averages, in [0, 1).", valueName: "decay"))
   package var factorDecay = 0.95
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Steps from one batch whose factors are taken to the next. (default: 10; 1 with --solver cg, \
-      which has samples of each step's batch)
-      """)
+    help: .advanced(
+      """
+      Compute Kronecker factors every N steps. (default: 10; 1 with --solver cg)
+      """, valueName: "steps"))
   package var factorEvery: Int?
 
-  @Option(parsing: .unconditional, help: "Steps from one inversion of the factors to the next.")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Invert the factors every N steps.", valueName: "steps"))
   package var inverseEvery = 10
 
   @Option(
-    help: """
-      exact: (B⊗A + λI)⁻¹, by eigenvalues; factored: √λ shared out to both factors by their \
-      traces; same: λ on each factor. (default: factored; exact with --solver cg)
-      """)
+    help: .advanced(
+      """
+      Damping: exact inverts B⊗A + λI by eigenvalues; factored splits √λ between the factors by \
+      their traces; same adds λ to each factor. (default: factored; exact with --solver cg)
+      """, valueName: "form"))
   package var dampingForm: KroneckerDamping?
 
   @OptionGroup package var solving: LayerSolverSettings
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Largest η² Σ u·g of a step, over the layers with factors: a longer one is scaled down; inf: \
-      none is. (default: 0.001; inf with --step adaptive)
-      """)
+    help: .advanced(
+      """
+      Scale a step down if η² Σ u·g over the layers with factors exceeds this; inf disables. \
+      (default: 0.001; inf with --step adaptive)
+      """, valueName: "limit"))
   package var klClip: Double?
 
   package enum Step: String, CaseIterable, ExpressibleByArgument { case fixed, adaptive }
 
   @Option(
-    help: """
-      fixed: --learning-rate and --momentum; adaptive: both from a quadratic model of the loss on \
-      the step's batch, by exact products with the Gauss–Newton matrix.
-      """)
+    help: .advanced(
+      """
+      Step size: fixed uses --learning-rate and --momentum; adaptive minimizes a quadratic model \
+      of the loss with exact Gauss–Newton products.
+      """))
   package var step = Step.fixed
 
-  @Option(help: "Of normalisation layers the diagonal of their block of γ and β, or all of it.")
+  @Option(
+    help: .advanced(
+      """
+      Curvature of normalization layers: the diagonal of their block of γ and β, or the whole \
+      block.
+      """, valueName: "form"))
   package var kfacNormalization = Normalization.diagonal
 
   @Option(
     parsing: .unconditional,
-    help: """
-      Share of the ranks that precondition a layer, in (0, 1]; one does at least: small for \
-      memory, 1 for \
-      few messages.
-      """)
+    help: .advanced(
+      """
+      Fraction of the ranks, in (0, 1], that precondition a layer: small saves memory, 1 saves \
+      messages.
+      """, valueName: "fraction"))
   package var kfacGradWorkers = 1.0
 
-  @Option(help: "Who keeps the factors' averages: those who invert them, or all ranks.")
+  @Option(
+    help: .advanced(
+      """
+      Ranks that keep the factors' averages: those that invert them (owners), or all.
+      """, valueName: "ranks"))
   package var kfacFactors = Placement.owners
 
   package init() {}

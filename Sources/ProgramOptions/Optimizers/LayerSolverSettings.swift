@@ -7,29 +7,36 @@ package struct LayerSolverSettings: ParsableArguments {
   package enum Solver: String, CaseIterable, ExpressibleByArgument { case eigen, cholesky, cg }
 
   @Option(
-    help: """
-      How a layer's gradient becomes its direction: by its factors' inverses, eigen or cholesky, \
-      of which the exact damping needs eigen; or by conjugate gradients with products of the \
-      step's inputs and output gradients, without a factor being formed (cg).
-      """)
+    help: .advanced(
+      """
+      Solver of a layer's direction: inverse factors by cholesky or eigen (required by \
+      --damping-form exact), or conjugate gradients without factors (cg).
+      """))
   package var solver = Solver.cholesky
 
   @Option(
-    help: "What these products are with: B⊗A (factored), or the layer's own Fisher matrix (fisher)."
-  )
+    help: .advanced(
+      """
+      Curvature of --solver cg: B⊗A (factored), or the layer's own Fisher matrix (fisher).
+      """, valueName: "operator"))
   package var cgOperator = CurvatureOperator.factored
 
   @Option(
     parsing: .unconditional,
-    help: "Conjugate gradients end where the residual is that share of the gradient, in (0, 1).")
+    help: .advanced(
+      """
+      Stop conjugate gradients at this residual relative to the gradient, in (0, 1).
+      """, valueName: "ratio"))
   package var cgTolerance = 1e-2
 
-  @Option(parsing: .unconditional, help: "Conjugate gradients end after so many iterations.")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("Stop conjugate gradients after this many iterations.", valueName: "count"))
   package var cgIterations = 20
 
   @Flag(
     inversion: .prefixedNo,
-    help: "Conjugate gradients begin at the last step's solution, or at zeros.")
+    help: .advanced("Start conjugate gradients at the previous step's solution instead of zero."))
   package var cgWarmStart = true
 
   package init() {}

@@ -4,38 +4,44 @@ import LinearAlgebra
 import Optimizers
 
 package struct MFACOptions: OptimizerOptions {
-  @Option(parsing: .unconditional, help: "m, gradients in the window (mfac).")
+  @Option(
+    parsing: .unconditional,
+    help: .init("m: number of past gradients in the window.", valueName: "m"))
   package var window = 256
 
   @Option(
-    help: """
-      Of the window's numbers: bfloat16 takes half the memory and time of float32. \
-      (mfac; default: that of --precision)
-      """)
+    help: .init(
+      """
+      Number type of the window; bfloat16 halves its memory and time. (default: that of \
+      --precision)
+      """, valueName: "type"))
   package var windowType: RowType?
 
   @Option(
     parsing: .unconditional,
-    help: """
-      The share of a gradient's coordinates that the window keeps, the largest ones; what it \
-      leaves out is added to the next gradient (mfac).
-      """)
+    help: .advanced(
+      """
+      Keep this fraction of each gradient's coordinates, the largest, in the window; add the rest \
+      to the next gradient.
+      """, valueName: "fraction"))
   package var windowDensity = 1.0
 
   @Option(
     parsing: .unconditional,
-    help: """
-      I: the gradient of every I-th step goes into the window; others are preconditioned with it \
-      beside those (mfac).
-      """)
+    help: .advanced(
+      """
+      Insert the gradient of every N-th step into the window; precondition the others exactly as \
+      if inserted.
+      """, valueName: "steps"))
   package var insertEvery = 1
 
   @Option(
     parsing: .unconditional,
-    help: """
-      P: every P-th step takes its direction from the window; others go along their own gradient, \
-      as far as the last of these (mfac).
-      """)
+    help: .advanced(
+      """
+      Precondition every N-th step; the others follow their own gradient, scaled to the last \
+      preconditioned step's length.
+      """, valueName: "steps"))
   package var preconditionEvery = 1
 
   package init() {}

@@ -2,25 +2,29 @@ import ArgumentParser
 import Optimizers
 
 package struct MuonOptions: OptimizerOptions {
-  @Option(parsing: .unconditional, help: "β: of the gradient's moving average, in [0, 1).")
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("β: decay of the gradient's moving average, in [0, 1).", valueName: "beta"))
   package var muonMomentum = 0.95
 
-  @Flag(
-    inversion: .prefixedNo,
-    help: "The update looks ahead along the moving average; or it is the average.")
+  @Flag(inversion: .prefixedNo, help: .advanced("Use Nesterov's look-ahead on the moving average."))
   package var muonNesterov = true
 
   @Option(
     parsing: .unconditional,
-    help: "Newton–Schulz iterations that orthogonalise a matrix's update.")
+    help: .advanced(
+      """
+      Number of Newton–Schulz iterations that orthogonalize an update.
+      """, valueName: "count"))
   package var muonIterations = 5
 
   @Option(
     parsing: .unconditional,
-    help: """
-      AdamW's learning rate, for embeddings, the last layer and vectors; it follows the schedule \
-      of --learning-rate.
-      """)
+    help: .advanced(
+      """
+      AdamW's learning rate for embeddings, the last layer and vectors; it follows the schedule of \
+      --learning-rate.
+      """, valueName: "rate"))
   package var muonAdamwRate = 3e-4
 
   package init() {}
