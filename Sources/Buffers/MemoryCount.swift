@@ -3,7 +3,7 @@
 ///
 /// The count comes from the code that allocates, so it is known before a run takes the memory.
 public final class MemoryCount: @unchecked Sendable {
-  /// Purposes of memory that messages distinguish.
+  /// Names the purposes of memory that messages distinguish.
   public enum Use: Sendable {
     /// The state of an optimizer, or collected gradients.
     case state
@@ -64,7 +64,7 @@ public final class MemoryCount: @unchecked Sendable {
     return entry
   }
 
-  /// An amount of memory that a count includes.
+  /// Represents memory that a count includes.
   public struct Entry {
     fileprivate let count: MemoryCount
     fileprivate let use: Use

@@ -1,5 +1,5 @@
-/// A node of a binary tree over leaves 0, 1, …: it covers the leaves [index·2^level, (index +
-/// 1)·2^level) that exist.
+/// Represents a node of a binary tree over leaves 0, 1, …. It covers those of the leaves
+/// [index·2^level, (index + 1)·2^level) that exist.
 public struct TreeNode: Sendable, Equatable {
   /// Height in the tree: 0 for a leaf.
   public let level: Int

@@ -15,7 +15,7 @@
 /// Pauloski and others, "KAISA: An adaptive second-order optimizer framework for deep neural
 /// networks", 2021: the share F of the ranks that work on a layer.
 public struct KroneckerPlacement: Sendable, Equatable {
-  /// One of a layer's factors.
+  /// Describes one of a layer's factors.
   public struct Factor: Sendable, Equatable {
     /// Numbers that are exchanged: n(n + 1)/2 for a triangle, n for a diagonal.
     public let count: Int
