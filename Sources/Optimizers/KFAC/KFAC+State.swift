@@ -52,10 +52,10 @@ extension KFAC {
     guard stored > 0 else {
       throw StoredArrayError("damping: expected a number above 0, got \(stored)")
     }
-    // Only a λ that follows the loss is restored; otherwise the configured λ applies.
+    // A λ that follows the loss is restored; otherwise the configured λ applies.
     if configuration.dampingRule.levenbergMarquardt != nil { damping = stored }
     sampled?.resume()
-    // Without stored factors, the next batch provides the first ones.
+    // The next batch provides the first factors if none are stored.
     guard hasWindow else { return }
     averageWeight = try numbers.stored("average_weight")
     guard (0...1).contains(averageWeight) else {

@@ -40,9 +40,9 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
   let allSums: Buffer<Element>
   /// Sums for the newest factors over the batch, until a step adds them to the averages.
   var pendingSums: UnsafeBufferPointer<Element>?
-  /// By layer and factor; nil if this rank does not keep the factor.
+  /// Moving averages by layer and factor; nil if this rank does not keep the factor.
   var averages: [[FactorAverage<Element>?]]
-  /// By layer; nil if this rank does not precondition the layer by factors.
+  /// Inverses by layer; nil if this rank does not precondition the layer by factors.
   var inverses: [KroneckerInverse<Element>?]
   /// The layers that have samples instead of factors.
   let sampled: SampledLayers<Element>?
@@ -51,8 +51,7 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
   private let directionExchange: RangeExchange<Element>
   /// Gradients, then directions, of the layers that this rank works on; shape [d].
   private let whole: Buffer<Element>
-  /// For each layer, the ranges whose directions this rank computes, relative to its first
-  /// parameter.
+  /// Ranges by layer whose directions this rank computes, relative to the layer's first parameter.
   private let computedRanges: [[Range<Int>]]
   let direction: Buffer<Element>
   /// Parameter changes passed to the model of the loss, shape [d] each.

@@ -112,12 +112,12 @@ final class SampledLayers<Element: Scalar> {
       residual: outcomes.map(\.residual).max() ?? 0)
   }
 
+  /// Computes y = (C + λI)v for each product. Collective.
   private func multiply(
     _ products: [ConjugateGradients.Product<Element>], on world: Communicator, clock: PhaseClock
   ) throws {
     for (layer, _, _) in products { productCounts[layer] += 1 }
     for sum in 0..<(curvatures.first?.sumCount ?? 0) {
-      /// Computes y = (C + λI)v for each product. Collective.
       try clock.time(.exchange) {
         for (layer, v, _) in products {
           try sums[layer].begin(on: world) { sample, part in

@@ -138,7 +138,7 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
     let fitting = try largest(windowForm)
     if let (_, settings) = try forms.first(where: { try fits(with(window, $0.0)) }) {
       return "with \(settings) it fits"
-        + (fitting > 0 ? "; without that, \(setting: "window", fitting) is the largest" : "")
+        + (fitting > 0 ? "; otherwise \(setting: "window", fitting) is the largest" : "")
     }
     guard fitting > 0 else { return nil }
     let others = try forms.map { (try largest($0.0), $0.1) }.filter { $0.0 > fitting }

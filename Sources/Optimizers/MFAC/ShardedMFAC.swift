@@ -189,9 +189,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
 
   /// Loads the gradient, and sums the new row of the Gram matrix over the ranks.
   ///
-  /// Every rank obtains the same row before the window changes. Two finite gradients can still be
-  /// rejected: one that overflows the window's type, and one that becomes non-finite with weight
-  /// decay.
+  /// Every rank obtains the same row before the window changes. A finite gradient is also rejected
+  /// if it overflows the window's type or becomes non-finite with weight decay.
   ///
   /// - Parameter isNeeded: whether the window is read; if not, the row holds only norms.
   func observe(

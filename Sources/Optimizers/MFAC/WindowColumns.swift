@@ -40,8 +40,8 @@ struct WindowColumns {
 
   var count: Int { cells.last?.upperBound ?? 0 }
 
-  /// True if every parameter is a column, on all ranks. Only if it is false do the ranks exchange
-  /// sums over the columns.
+  /// True if every parameter is a column, on all ranks. The ranks exchange sums over the columns
+  /// only if it is false.
   var areAll: Bool { parameters == nil }
 
   /// Returns for each column its index among other columns of the same slice, or −1 if it is not
