@@ -165,8 +165,8 @@ public struct OptimizerState {
 
 /// Reports the outcome of a step, the same on all ranks.
 public struct StepOutcome: Sendable {
-  /// Euclidean norm of the gradient over the whole of d. It includes coupled weight decay; with
-  /// clipping it is the norm before both.
+  /// Euclidean norm of the gradient over the whole of d, with coupled weight decay. If the gradient
+  /// is clipped, it is the norm before clipping and decay.
   public let gradientNorm: Double
 
   /// λ of the step, if the optimizer has one.
