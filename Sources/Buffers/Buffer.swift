@@ -1,22 +1,21 @@
 import Glibc
 
-/// Zeroed memory of a fixed number of elements, aligned to 64 bytes: one allocation for a run.
-/// Large ones ask for huge pages, whose addresses a core looks up seldom.
+/// Owns zeroed memory for a fixed number of elements, aligned to 64 bytes. A run allocates each
+/// buffer once. A buffer of 4 MiB or more asks for huge pages, which reduces TLB misses.
 ///
 /// Inside `MemoryCount.of` a buffer is counted and has no memory: its elements cannot be accessed.
 public final class Buffer<Element: BitwiseCopyable> {
-  /// The first element; the memory is the buffer's.
+  /// The first element. The buffer owns the memory.
   public let pointer: UnsafeMutablePointer<Element>
-  /// The number of elements.
   public let count: Int
   private let counted: MemoryCount.Entry?
 
-  /// Allocates `count` elements. The bits of each are zero.
+  /// Allocates `count` elements and sets all their bits to zero.
   public init(count: Int) {
     self.count = count
     counted = MemoryCount.add(count, of: Element.self)
     guard counted == nil else {
-      // No process has memory at this address: an access ends it.
+      // This address is never mapped, so an access ends the process.
       pointer = UnsafeMutablePointer(bitPattern: UInt(1) << 63)!
       return
     }
@@ -24,14 +23,14 @@ public final class Buffer<Element: BitwiseCopyable> {
     let isLarge = bytes >= 2 * Self.hugePage
     let raw = UnsafeMutableRawPointer.allocate(
       byteCount: bytes, alignment: isLarge ? Self.hugePage : 64)
-    // A kernel without them says no, and nothing is lost.
+    // A kernel without huge pages returns an error, which costs nothing.
     if isLarge { madvise(raw, bytes, MADV_HUGEPAGE) }
-    // Element by element it takes ten times as long where the type is not known at compile time.
+    // An element-by-element loop takes ten times as long if the type is unknown at compile time.
     memset(raw, 0, bytes)
     pointer = raw.bindMemory(to: Element.self, capacity: count)
   }
 
-  /// Allocates `count` elements of the same value.
+  /// Allocates `count` elements, each equal to `value`.
   public convenience init(repeating value: Element, count: Int) {
     self.init(count: count)
     if counted == nil { all.update(repeating: value) }
@@ -48,7 +47,7 @@ public final class Buffer<Element: BitwiseCopyable> {
     UnsafeMutableBufferPointer(start: pointer, count: count)
   }
 
-  /// The elements of `range`, which must lie within the buffer.
+  /// Accesses the elements of `range`, which must lie within the buffer.
   public subscript(range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
     precondition(
       range.lowerBound >= 0 && range.upperBound <= count, "range \(range) outside \(count) elements"

@@ -1,9 +1,9 @@
-/// The memory of objects, counted by making them: their initialisers run, and what they ask for is
-/// added up and not allocated.
+/// Counts the memory of objects by making them: their initializers run, and each request for memory
+/// is added up instead of allocated.
 ///
-/// So the memory of a run is known before it is taken, from the code that takes it.
+/// The count comes from the code that allocates, so it is known before a run takes the memory.
 public final class MemoryCount: @unchecked Sendable {
-  /// The purposes that messages tell apart.
+  /// Names the purposes of memory that messages distinguish.
   public enum Use: Sendable {
     /// The state of an optimizer, or collected gradients.
     case state
@@ -14,14 +14,14 @@ public final class MemoryCount: @unchecked Sendable {
   }
 
   private var bytes: [Use: Int] = [:]
-  /// Bytes for a use.
+  /// Returns the bytes counted for a use.
   public subscript(use: Use) -> Int { bytes[use] ?? 0 }
-  /// Bytes in all; the largest integer where they are more.
+  /// Bytes of all uses; saturates at `Int.max`.
   public var total: Int { bytes.values.reduce(0, Self.sum) }
   private var use = Use.state
   private var isComplete = false
 
-  /// Only the task that counts changes its count.
+  /// Task-local: only the task that counts changes its count.
   @TaskLocal private static var current: MemoryCount?
 
   private init() {}
@@ -38,7 +38,8 @@ public final class MemoryCount: @unchecked Sendable {
     return count
   }
 
-  /// Says what the memory is for that `make` asks for. Where nothing is counted it only calls it.
+  /// Attributes the memory that `make` requests to `use`. If no count is in progress, it only calls
+  /// `make`.
   public static func `for`<Made>(_ use: Use, _ make: () throws -> Made) rethrows -> Made {
     guard let count = current else { return try make() }
     let before = count.use
@@ -47,12 +48,13 @@ public final class MemoryCount: @unchecked Sendable {
     return try make()
   }
 
-  /// An array of zeros. Where memory is counted the array is empty.
+  /// Returns an array of `count` zeros; the array is empty while memory is counted.
   public static func zeros(_ count: Int) -> [Double] {
     add(count, of: Double.self) == nil ? [Double](repeating: 0, count: count) : []
   }
 
-  /// Adds elements that are being allocated; nil where memory is not counted.
+  /// Adds elements that are being allocated to the current count; returns nil if no count is in
+  /// progress.
   @discardableResult
   public static func add<Element>(_ elements: Int, of type: Element.Type) -> Entry? {
     guard let count = current else { return nil }
@@ -62,13 +64,13 @@ public final class MemoryCount: @unchecked Sendable {
     return entry
   }
 
-  /// Counted memory.
+  /// Represents memory that a count includes.
   public struct Entry {
     fileprivate let count: MemoryCount
     fileprivate let use: Use
     fileprivate let bytes: Int
 
-    /// The memory is given back, which counts while objects are still being made.
+    /// Subtracts memory that is freed while objects are still being made.
     func remove() {
       if !count.isComplete { count.bytes[use]! -= bytes }
     }

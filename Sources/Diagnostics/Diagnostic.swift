@@ -1,33 +1,36 @@
-/// A text for people that keeps the settings it names apart from its words: a program shows them as
+/// A message that keeps the settings it names separate from its words. A program shows settings as
 /// flags, a configuration file as keys.
 ///
 /// `"a multiple of \(setting: "micro-batches"), \(parts)"`
 public struct Diagnostic: Equatable, Sendable {
-  /// How a setting is shown, by itself or with a value.
+  /// Formats a setting, alone or with a value.
   public typealias Style = @Sendable (_ key: String, _ value: String?) -> String
 
-  /// `micro-batches`, or `micro-batches: 8`.
+  /// Shows `micro-batches`, or `micro-batches: 8`.
   public static let keys: Style = { key, value in value.map { "\(key): \($0)" } ?? key }
 
-  /// A setting is its key and its value, or nothing, between three separators.
+  /// The text. A setting in it is its key and its value, possibly empty, delimited by three
+  /// separators (U+001F).
   package private(set) var encoded: String
 
-  /// - Parameter encoded: as another rank has sent it.
+  /// Decodes a diagnostic.
+  ///
+  /// - Parameter encoded: the `encoded` text that another rank sent.
   package init(encoded: String) { self.encoded = encoded }
 
-  /// The text with its settings in a style.
+  /// Returns the text, with its settings formatted by `style`.
   public func text(_ style: Style) -> String {
     encoded.replacing(/\x1F([^\x1F]*)\x1F([^\x1F]*)\x1F/) {
       style(String($0.1), $0.2.isEmpty ? nil : String($0.2))
     }
   }
 
-  /// One text after the other.
+  /// Concatenates two diagnostics.
   public static func + (first: Diagnostic, second: Diagnostic) -> Diagnostic { "\(first)\(second)" }
 }
 
 extension Diagnostic: CustomStringConvertible {
-  /// The text with the bare keys.
+  /// The text, with its settings as bare keys.
   public var description: String { text(Self.keys) }
 }
 
@@ -38,12 +41,14 @@ extension Diagnostic: ExpressibleByStringInterpolation, StringInterpolationProto
 
   public mutating func appendLiteral(_ text: String) { encoded += text }
 
-  /// - Parameter key: as in a configuration file.
+  /// Appends a setting.
+  ///
+  /// - Parameter key: the key in a configuration file.
   public mutating func appendInterpolation(setting key: String, _ value: Any = "") {
     encoded += "\u{1F}\(plain(key))\u{1F}\(plain(value))\u{1F}"
   }
 
-  /// A diagnostic, and an error that has one, keep their settings.
+  /// Appends a value. A diagnostic, or an error that has one, keeps its settings.
   public mutating func appendInterpolation(_ value: Any) {
     let diagnostic = value as? Diagnostic ?? (value as? any DiagnosticError)?.diagnostic
     encoded += diagnostic?.encoded ?? plain(value)
@@ -54,7 +59,7 @@ extension Diagnostic: ExpressibleByStringInterpolation, StringInterpolationProto
 
 /// An error whose message names settings by their keys.
 public protocol DiagnosticError: Error, CustomStringConvertible {
-  /// The message.
+  /// The message, with its settings.
   var diagnostic: Diagnostic { get }
 }
 

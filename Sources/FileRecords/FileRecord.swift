@@ -1,37 +1,39 @@
-/// What a file held when it was opened for reading: enough to tell whether ranks have read the
-/// same.
+/// Describes a file's contents at the time it was opened for reading, in enough detail to compare
+/// them between ranks.
 package struct FileRecord: Equatable, Sendable {
-  /// Formats have their headers there.
+  /// Bytes that `start` covers: file formats keep their headers there.
   package static let startCount = 4096
-  /// Larger files are compared by a sample, so that nobody reads 100 GB twice.
+  /// Files above this size in bytes are compared by a sample, so no rank reads 100 GB twice.
   package static let largestWhole = 128 << 20
 
-  /// As the program was given it.
+  /// The path as the user gave it to the program.
   package let path: String
-  /// In bytes.
+  /// Size in bytes.
   package let size: Int
-  /// A digest of the first bytes, in which formats have their headers.
+  /// Digest of the first `startCount` bytes, where file formats keep their headers.
   package let start: String
-  /// A digest of the contents, or of a sample spread over them.
+  /// Digest of the contents, or of a sample spread over them.
   package let contents: String
 
+  /// Creates a record from a file's size and digests.
+  ///
   /// - Parameters:
   ///   - size: in bytes.
   ///   - start: a digest of the first bytes, without spaces.
-  ///   - contents: a digest of all, or of a sample, without spaces.
+  ///   - contents: a digest of the contents or of a sample, without spaces.
   package init(path: String, size: Int, start: String, contents: String) {
     (self.path, self.size, self.start, self.contents) = (path, size, start, contents)
   }
 }
 
 extension FileRecord: CustomStringConvertible {
-  /// One line, which `init(line:)` reads.
+  /// The record in one line, which `init(line:)` parses.
   package var description: String {
     let name = path.unicodeScalars.map { $0.value < 32 ? "?" : "\($0)" }.joined()
     return "\(size) \(start) \(contents) \(name)"
   }
 
-  /// - Parameter line: a description; nil for another text.
+  /// Parses `line`; returns nil if it is not a record's description.
   package init?(line: some StringProtocol) {
     let parts = line.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
     guard parts.count == 4, let size = Int(parts[0]) else { return nil }
@@ -39,8 +41,8 @@ extension FileRecord: CustomStringConvertible {
       path: String(parts[3]), size: size, start: String(parts[1]), contents: String(parts[2]))
   }
 
-  /// In what another file differs first, and what that is of both; nil where the digests are the
-  /// same.
+  /// Returns the first difference from another file: its name and both values; nil if sizes and
+  /// digests are equal.
   package func difference(from other: FileRecord) -> (what: String, local: String, other: String)? {
     if size != other.size { return ("size in bytes", "\(size)", "\(other.size)") }
     if start != other.start {

@@ -1,11 +1,11 @@
 import Synchronization
 
-/// The files that this process has opened for reading, for the ranks to compare.
+/// Records the files that this process has opened for reading, for comparison between ranks.
 ///
-/// Whoever opens a file adds to it, and every agreement of the ranks takes from it: neither knows
-/// the other, so that a new reader is compared without a line of its own.
+/// Code that opens a file adds a record, and every agreement of the ranks takes the new records.
+/// Neither depends on the other, so a new reader is compared without extra code.
 package enum OpenedFiles {
-  /// What tells whether a file is the one that was opened before.
+  /// Identifies a version of a file: it changes if the file is replaced or written.
   package struct Stamp: Equatable, Sendable {
     let device: UInt64
     let number: UInt64
@@ -13,9 +13,11 @@ package enum OpenedFiles {
     let seconds: Int
     let nanoseconds: Int
 
+    /// Creates a stamp from a file's metadata.
+    ///
     /// - Parameters:
-    ///   - number: of the file on its device.
-    ///   - seconds: with `nanoseconds`, when it was last written.
+    ///   - number: inode number on the device.
+    ///   - seconds: time of the last write, together with `nanoseconds`.
     package init(device: UInt64, number: UInt64, size: Int, seconds: Int, nanoseconds: Int) {
       (self.device, self.number, self.size) = (device, number, size)
       (self.seconds, self.nanoseconds) = (seconds, nanoseconds)
@@ -23,18 +25,18 @@ package enum OpenedFiles {
   }
 
   private struct State {
-    /// One rank alone has nobody to compare with.
+    /// False if this process is the only rank: it has no rank to compare with.
     var isKept = true
     var known: [String: Stamp] = [:]
-    /// In the order of their opening.
+    /// Records that no agreement has taken yet, in the order of opening.
     var untold: [FileRecord] = []
   }
 
   private static let state = Mutex(State())
 
-  /// Keeps the record of a file, unless it has been kept before.
+  /// Adds the record of a file, unless this version of it has been added before.
   ///
-  /// - Parameter make: makes it, where it is wanted.
+  /// - Parameter make: makes the record; called only if the record is needed.
   package static func add<Failure: Error>(
     _ path: String, _ stamp: Stamp, _ make: () throws(Failure) -> FileRecord
   ) throws(Failure) {
@@ -46,7 +48,7 @@ package enum OpenedFiles {
     }
   }
 
-  /// The records that have not been taken yet.
+  /// Returns the records that have not been taken yet, and marks them as taken.
   package static func take() -> [FileRecord] {
     state.withLock { state in
       defer { state.untold = [] }
@@ -54,6 +56,6 @@ package enum OpenedFiles {
     }
   }
 
-  /// Forgets all records, and keeps none from now on: this process is the only rank.
+  /// Discards all records and stops recording, because this process is the only rank.
   package static func stop() { state.withLock { $0 = State(isKept: false) } }
 }

@@ -1,19 +1,22 @@
 import COpenMPI
 
-/// Completes a vector of which each rank makes its own slice: chunks of it leave for the other
-/// ranks as soon as they are made.
+/// Completes a vector of which each rank computes its own slice. It sends chunks of the slice to
+/// the other ranks as soon as they are computed.
 public final class AllGather<Element: BitwiseCopyable> {
   private let slices: [Range<Int>]
   private let rank: Int
   private let tag: Int
   private var requests: [MPI_Request?] = []
-  /// Messages that have not left yet, the next one last.
+  /// Messages not yet sent, the next one last.
   private var outgoing: [Message]
   private var isUnderWay = false
 
+  /// Creates an all-gather, reusable for one vector after another.
+  ///
   /// - Parameters:
-  ///   - slices: every rank's range; they lie one after another from 0 to the vector's end.
-  ///   - world: on all ranks, these objects are made in the same order.
+  ///   - slices: every rank's range; the ranges are consecutive and cover the vector from 0 to its
+  ///     end.
+  ///   - world: all ranks create these objects in the same order.
   public convenience init(_ slices: [Range<Int>], on world: Communicator) {
     self.init(slices, rank: world.rank, tag: world.newTag())
   }
@@ -31,18 +34,18 @@ public final class AllGather<Element: BitwiseCopyable> {
     }
   }
 
-  /// Whether `advance` to `end` would send anything.
+  /// Returns whether `advance` to `end` would send a chunk.
   public func hasChunk(upTo end: Int) -> Bool {
     outgoing.last.map { $0.range.upperBound <= end } ?? false
   }
 
-  /// What each rank sends to complete a vector.
+  /// Returns the traffic of each rank to complete one vector.
   public static func traffic(_ slices: [Range<Int>]) -> [Traffic] {
     slices.indices.map { Traffic(messages(slices, from: $0), of: Element.self) }
   }
 
-  /// Says that this rank's slice of `vector` is made up to `end`, a coordinate of the vector, and
-  /// that the others' slices may be overwritten.
+  /// Sends the chunks of this rank's slice that are complete up to `end`, a coordinate of the
+  /// vector. From the first call on, the other ranks' slices of `vector` may be overwritten.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func advance(
@@ -73,7 +76,7 @@ public final class AllGather<Element: BitwiseCopyable> {
     isUnderWay = false
   }
 
-  /// Once in an exchange: expects the other ranks' slices.
+  /// Posts the receives for the other ranks' slices, once per exchange.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   private func begin(
@@ -96,9 +99,10 @@ public final class AllGather<Element: BitwiseCopyable> {
 }
 
 extension Communicator {
-  /// Completes a vector of which each rank holds its own slice, in place. Collective.
+  /// Completes a vector in place, of which each rank holds its own slice. Collective.
   ///
-  /// - Parameter slices: every rank's range; they lie one after another from 0 to the vector's end.
+  /// - Parameter slices: every rank's range; the ranges are consecutive and cover the vector from 0
+  ///   to its end.
   public func allGather<Element: BitwiseCopyable>(
     _ vector: UnsafeMutableBufferPointer<Element>, slices: [Range<Int>]
   ) throws {

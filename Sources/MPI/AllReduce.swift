@@ -1,18 +1,20 @@
 import Sharding
 
-/// Sums vectors [n], one for each micro-batch, over all ranks, in the tree over the micro-batches,
-/// and leaves every rank with the whole sum: the same bits at any number of ranks.
+/// Sums vectors [n], one per micro-batch, over all ranks, in the tree over the micro-batches. Every
+/// rank obtains the whole sum, with the same bits at any number of ranks.
 ///
-/// A reduce-scatter to even slices, and an all-gather of those.
+/// It is a reduce-scatter to slices of equal size, followed by an all-gather of these slices.
 public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
   private let reduction: ReduceScatter<Element>
   private let gather: AllGather<Element>
   private let slices: [Range<Int>]
   private let slice: Range<Int>
 
+  /// Creates an all-reduce of vectors of `count` numbers.
+  ///
   /// - Parameters:
-  ///   - microBatches: who computes which.
-  ///   - world: on all ranks, these objects are made in the same order.
+  ///   - microBatches: assigns micro-batches to ranks.
+  ///   - world: all ranks create these objects in the same order.
   public init(count: Int, of microBatches: Partition, on world: Communicator) {
     slices = Self.slices(count, ranks: world.size)
     slice = slices[world.rank]
@@ -25,7 +27,7 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
     return (0..<ranks).map(partition.range(of:))
   }
 
-  /// What each rank sends for one such sum.
+  /// Returns the traffic of each rank for one such sum.
   public static func traffic(count: Int, of microBatches: Partition) -> [Traffic] {
     let slices = slices(count, ranks: microBatches.ranks)
     return zip(
@@ -35,11 +37,11 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
     .map { $0 + $1 }
   }
 
-  /// Begins a sum: what this rank has of it leaves. Other such objects may begin theirs before this
-  /// one is finished, so that all wait at once.
+  /// Begins a sum and sends this rank's part of it. Other such objects may begin their sums before
+  /// this one is finished; their waits then overlap.
   ///
-  /// - Parameter make: writes the vector [n] of a micro-batch of this rank, by its place among
-  ///   them.
+  /// - Parameter make: writes the vector [n] of a micro-batch, given its index among this rank's
+  ///   micro-batches.
   public func begin(
     on world: Communicator, make: (Int, UnsafeMutablePointer<Element>) -> Void
   ) throws {
@@ -50,9 +52,9 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
     }
   }
 
-  /// Completes this rank's slice, and sends it to the others. Collective.
+  /// Completes this rank's slice and sends it to the other ranks. Collective.
   ///
-  /// - Parameter sum: [n], overwritten.
+  /// - Parameter sum: shape [n], overwritten.
   public func scatter(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
     let part = try reduction.finish(on: world)
     let whole = whole(sum)
@@ -60,9 +62,9 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
     try gather.advance(to: slice.upperBound, of: whole, on: world)
   }
 
-  /// Waits for the others' slices. Collective.
+  /// Waits for the other ranks' slices. Collective.
   ///
-  /// - Parameter sum: that of `scatter`.
+  /// - Parameter sum: the same memory as for `scatter`.
   public func finish(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
     try gather.finish(whole(sum), on: world)
   }

@@ -1,14 +1,14 @@
-/// Ranks that have come to different collective operations, or to one with different sizes. What
-/// they have begun to exchange will never be complete.
+/// Reports that ranks have reached different collective operations, or the same one with different
+/// sizes. The exchanges they have begun can never complete.
 public struct CollectiveMismatch: SharedError, CustomStringConvertible {
   public let description: String
 }
 
 extension Communicator {
-  /// Says that this rank comes to a collective operation. Where these are checked, all ranks tell
-  /// each other which one, and throw together where it is not the same.
+  /// Marks the start of a collective operation on this rank. If checks are enabled, all ranks
+  /// exchange the operation's name and size, and throw together if these differ.
   ///
-  /// - Parameter size: one that has to be the same on all ranks, if there is one.
+  /// - Parameter size: a size that must be the same on all ranks, if the operation has one.
   func begin(_ operation: StaticString, size count: Int? = nil) throws {
     status.operation = operation
     guard checksCollectives, size > 1 else { return }
@@ -27,7 +27,7 @@ extension Communicator {
     guard lines.contains(where: { $0[0] != lines[0][0] }) else { return }
     let texts = lines.enumerated().map { ($0.offset, $0.element.joined(separator: " at ")) }
     throw CollectiveMismatch(
-      description: "the ranks have come to different collective operations: "
+      description: "the ranks have reached different collective operations: "
         + name(Dictionary(uniqueKeysWithValues: texts)))
   }
 }

@@ -2,14 +2,14 @@ import COpenMPI
 import FileRecords
 
 extension Communicator {
-  /// Every rank's value, in the order of the ranks.
+  /// Returns every rank's value, in the order of the ranks.
   public func allGather(_ value: Double) throws -> [Double] {
     var gathered = [Double](repeating: 0, count: size)
     try allGather([value], counts: [Int](repeating: 1, count: size), into: &gathered)
     return gathered
   }
 
-  /// Every rank's text, in the order of the ranks.
+  /// Returns every rank's text, in the order of the ranks.
   public func allGather(_ text: String) throws -> [String] {
     try begin("all-gather of texts")
     let bytes = Array(text.utf8)
@@ -58,11 +58,11 @@ extension Communicator {
     }
   }
 
-  /// Runs `body` on every rank; where it throws on any, throws on all, with the message of the
-  /// lowest rank that failed.
+  /// Runs `body` on every rank. If it throws on any rank, throws on all ranks, with the message of
+  /// the lowest rank that failed.
   ///
-  /// Compares the files that ranks have opened for reading until now, too: throws on all where
-  /// those of one name differ.
+  /// It also compares the files that ranks have opened for reading so far, and throws on all ranks
+  /// if files with the same name differ.
   public func agree<Result>(_ body: () throws -> Result) throws -> Result {
     let outcome = Swift.Result { try body() }
     var failure: Diagnostic?
@@ -86,7 +86,8 @@ extension Communicator {
       diagnostic: everywhere ? failures[rank]! : "rank \(rank): \(failures[rank]!)")
   }
 
-  /// What a rank says in an agreement: nothing, where it has not failed and has opened no file.
+  /// Holds a rank's contribution to an agreement; its text is empty if the rank has neither failed
+  /// nor opened a file.
   private struct Word {
     var failure: Diagnostic?
     var files: [FileRecord]
@@ -100,30 +101,30 @@ extension Communicator {
     }
 
     init(text: String) {
-      // No path has a zero in it.
+      // A path contains no zero byte.
       let parts = text.split(separator: "\0", maxSplits: 1, omittingEmptySubsequences: false)
       files = parts[0].split(separator: "\n").compactMap { FileRecord(line: $0) }
       failure = parts.count > 1 ? Diagnostic(encoded: String(parts[1])) : nil
     }
   }
 
-  /// What each rank sends for an agreement where nothing fails.
+  /// Returns a rank's traffic for an agreement in which no rank has failed or opened a file.
   package static func agreementTraffic(ranks: Int) -> Traffic {
     .allGather(bytes: 8, ranks: ranks) + .allGather(bytes: 0, ranks: ranks)
   }
 
   /// Checks that all ranks have the same text.
   ///
-  /// - Parameter what: names it, for the message.
-  /// - Throws: on every rank, naming the lowest rank that differs from rank 0, and the first line
-  ///   in which it does.
+  /// - Parameter what: names the text in the message.
+  /// - Throws: on every rank. The message names the lowest rank that differs from rank 0, and the
+  ///   first line that differs.
   public func requireSame(_ what: String, _ text: String) throws {
     try begin("comparison")
     let texts = try allGather(text)
     guard let rank = texts.firstIndex(where: { $0 != texts[0] }) else { return }
     let lines = [texts[0], texts[rank]].map { $0.split(separator: "\n") }
     let same = zip(lines[0], lines[1]).prefix { $0 == $1 }.count
-    let differing = lines.map { same < $0.count ? "'\($0[same])'" : "no more" }
+    let differing = lines.map { same < $0.count ? "'\($0[same])'" : "no further line" }
     throw AgreedError(
       rank: rank,
       diagnostic:
@@ -138,7 +139,7 @@ extension Communicator {
     var width: Int32 = 0
     try MPIError.check("MPI_Type_size", MPI_Type_size(type, &width))
     traffic += .allGather(bytes: Int(layout.counts[rank]) * Int(width), ranks: size)
-    // MPI reads the counts and offsets until the exchange is complete.
+    // MPI reads the counts and offsets until the exchange completes.
     try layout.counts.withUnsafeBufferPointer { counts in
       try layout.offsets.withUnsafeBufferPointer { offsets in
         var requests: [MPI_Request?] = [mfac_request_null()]
@@ -152,7 +153,7 @@ extension Communicator {
     }
   }
 
-  /// Counts and offsets as MPI wants them.
+  /// Holds counts and offsets as the 32-bit integers that MPI requires.
   private struct Layout {
     var counts: [Int32] = []
     var offsets: [Int32] = []

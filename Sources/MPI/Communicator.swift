@@ -2,49 +2,49 @@ import COpenMPI
 import FileRecords
 import Glibc
 
-/// The ranks of this run and the collectives between them.
+/// Represents the ranks of this run and provides collectives between them.
 ///
-/// Unless said otherwise every method is collective: all ranks call it, in the same order.
+/// Unless stated otherwise every method is collective: all ranks call it, in the same order.
 public final class Communicator {
-  /// This rank's number, from 0 to below `size`.
+  /// This rank's index in 0..<size.
   public let rank: Int
-  /// p, the number of ranks.
+  /// The number of ranks, p.
   public let size: Int
-  /// Ranks that share this rank's memory.
+  /// The number of ranks that share this rank's memory.
   public let ranksOnThisNode: Int
-  /// What this rank has sent since the start.
+  /// Messages and bytes that this rank has sent since the start.
   public internal(set) var traffic = Traffic()
   let handle: MPI_Comm
   private var tags = 0
-  /// How long this rank waits for others before it ends the job; 0: for ever.
+  /// Seconds this rank waits for others before it ends the job; 0 means no limit.
   let watchdogSeconds: Double
-  /// Whether the ranks compare their collective operations.
+  /// True if the ranks compare their collective operations.
   let checksCollectives: Bool
-  /// Collective operations so far, where they are compared.
+  /// Collective operations so far, counted if they are compared.
   var operations = 0
-  /// What the ranks have opened for reading.
+  /// The files that the ranks have opened for reading.
   var files = FileComparison()
-  /// Where this rank is.
+  /// This rank's current step, phase and operation.
   public var status = RankStatus()
-  /// How settings are shown in what is printed.
+  /// Format of settings in printed messages.
   public var settingStyle = Diagnostic.keys
-  /// Whether ranks share cores, so that one that waits had better leave its core to the others.
+  /// True if ranks share cores: a rank that waits should then yield its core to the others.
   public let sharesCores: Bool
 
   /// Starts MPI, for one thread that communicates, and returns the communicator of all ranks.
   ///
-  /// Without a launcher there is one rank.
+  /// Without a launcher the run has one rank.
   ///
   /// - Parameters:
-  ///   - watchdogSeconds: how long a rank waits for others before it says for which, and ends the
-  ///     job; 0: for ever. A rank that computes for longer is one of those waited for in vain.
-  ///   - checksCollectives: whether each collective operation is compared across the ranks before
-  ///     it begins, which costs a message between any two of them.
+  ///   - watchdogSeconds: seconds a rank waits for others before it names them and ends the job; 0
+  ///     disables the limit. A rank that computes for longer than this counts as missing.
+  ///   - checksCollectives: whether the ranks compare each collective operation before it begins.
+  ///     This costs a message between every two ranks.
   public static func start(
     watchdogSeconds: Double = 600, checksCollectives: Bool = false
   ) throws -> Communicator {
     try Launch.current.prepare()
-    // Of several ranks that wait, rank 0 is to say so.
+    // Other ranks wait 2 s longer, so that rank 0 reports for all.
     TimeLimit.begin(
       watchdogSeconds > 0 && !isFirst ? watchdogSeconds + 2 : watchdogSeconds,
       saying: "waited \(Int(watchdogSeconds.rounded(.up))) s for all ranks to start MPI")
@@ -62,13 +62,13 @@ public final class Communicator {
     return communicator
   }
 
-  /// This rank by itself. Not collective.
+  /// Returns a communicator of this rank alone. Not collective.
   package func alone() throws -> Communicator {
     try Communicator(
       mfac_comm_self(), watchdogSeconds: watchdogSeconds, checksCollectives: false)
   }
 
-  /// Of Open MPI, such as `4.1.4`; of another library all that it says of itself.
+  /// The version of Open MPI, such as `4.1.4`; for another library, its full version string.
   package static var libraryVersion: String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))
     var length: Int32 = 0
@@ -81,7 +81,7 @@ public final class Communicator {
       ? String(words.dropFirst(10).prefix { $0 != "," && $0 != " " }) : words
   }
 
-  /// Whether this is rank 0, or no launcher says otherwise. For use before MPI has started.
+  /// True on rank 0, and if no launcher states a rank; usable before MPI starts.
   package static let isFirst = Launch.current.isFirst
 
   private init(
@@ -101,10 +101,10 @@ public final class Communicator {
     sharesCores = node.ranks > node.cores
   }
 
-  /// Ends MPI; nothing may be communicated afterwards.
+  /// Ends MPI. Nothing may be communicated afterwards.
   public func finish() throws {
     try begin("end")
-    // The others are waited for here, where the wait is watched.
+    // The watchdog covers this wait for the other ranks; it does not cover MPI_Finalize.
     _ = try gather([], counts: [Int](repeating: 0, count: size))
     TimeLimit.begin(
       watchdogSeconds,
@@ -113,24 +113,24 @@ public final class Communicator {
     try MPIError.check("MPI_Finalize", MPI_Finalize())
   }
 
-  /// Ends every rank of the job at once. Not collective: for a rank that cannot go on.
+  /// Ends every rank of the job at once. Not collective: for a rank that cannot continue.
   public func abort(status: Int32) -> Never {
-    // It ends the process without that.
+    // MPI_Abort ends the process without flushing its output.
     fflush(nil)
-    // It waits for the launcher, which may not be there any more.
+    // MPI_Abort waits for the launcher, which may no longer exist.
     TimeLimit.begin(10, saying: "rank \(rank): MPI did not end the job")
     MPI_Abort(handle, status)
     fatalError("MPI_Abort returned")
   }
 
-  /// A tag for the messages of an exchange that others may run beside; the ranks ask for them in
-  /// the same order. 0 is for exchanges that nothing runs beside.
+  /// Returns a tag for the messages of an exchange that may overlap with others. The ranks request
+  /// tags in the same order. Tag 0 is for exchanges that overlap with no other.
   func newTag() -> Int {
     tags += 1
     return tags
   }
 
-  /// Starts to send to `rank`; the bytes must stay as they are until the request is complete.
+  /// Starts to send to `rank`. The bytes must not change until the request is complete.
   func send(_ part: UnsafeRawBufferPointer, to rank: Int, tag: Int) throws -> MPI_Request? {
     var request = mfac_request_null()
     let count = try MPIError.count(part.count, in: "MPI_Isend")
@@ -155,8 +155,8 @@ public final class Communicator {
     return request
   }
 
-  /// Sends numbers to a rank and receives `count` from it; of none there is no message. Of the two
-  /// ranks alone.
+  /// Sends numbers to a rank and receives `count` numbers from it; an empty array sends no message.
+  /// Only the two ranks take part.
   func exchange(_ values: [Double], with rank: Int, expecting count: Int) throws -> [Double] {
     var received = [Double](repeating: 0, count: count)
     try values.withUnsafeBytes { values in
@@ -170,7 +170,7 @@ public final class Communicator {
     return received
   }
 
-  /// Lets requests go on, and does not wait for them: MPI works only when it is called.
+  /// Lets requests make progress without waiting for them: MPI works only when it is called.
   func progress(_ requests: inout [MPI_Request?]) throws {
     guard !requests.isEmpty else { return }
     var done: Int32 = 0
@@ -179,15 +179,15 @@ public final class Communicator {
     if done != 0 { requests = [] }
   }
 
-  /// Waits until all requests are complete, but not for ever.
+  /// Waits until all requests are complete, within the watchdog's limit.
   ///
-  /// On a shared core, to ask over and over takes the time of those it waits for: there, this
-  /// sleeps between two questions.
+  /// On a shared core, polling takes time from the ranks that this one waits for, so it sleeps
+  /// between two polls.
   func wait(for requests: inout [MPI_Request?]) throws {
     var done: Int32 = 0
     var watchdog = Watchdog()
-    // A look costs more than a poll: there is one in a millisecond or more often, not in a short
-    // wait.
+    // A look costs more than a poll: one comes at least once per millisecond, and a short wait has
+    // none.
     let interval = sharesCores ? 8 : 512
     var polls = 0
     while true {
@@ -200,7 +200,7 @@ public final class Communicator {
     }
   }
 
-  /// The ranks on this node, and the cores that they may use between them.
+  /// Returns the number of ranks on this node, and of cores that they may use together.
   private static func node(_ world: MPI_Comm) throws -> (ranks: Int, cores: Int) {
     var node = mfac_comm_null()
     try MPIError.check(
@@ -223,8 +223,8 @@ public final class Communicator {
 }
 
 extension Range<Int> {
-  /// The pieces in which a slice [..] of scalars crosses the network: large enough that what a
-  /// message costs by itself does not count, small enough that the first leave early.
+  /// Chunks in which a slice [..] of scalars crosses the network. They are large enough to make the
+  /// cost per message negligible, and small enough for the first to leave early.
   var messageChunks: [Range<Int>] {
     let length = 1 << 18
     return stride(from: lowerBound, to: upperBound, by: length).map {

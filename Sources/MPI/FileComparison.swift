@@ -1,15 +1,16 @@
 import FileRecords
 
-/// What the ranks have opened for reading: files of one name must be the same on all ranks that
-/// have opened them, also where some did so earlier than others.
+/// Compares the files that ranks have opened for reading. Files with the same name must be the same
+/// on all ranks that have opened them, at whatever time.
 struct FileComparison {
-  /// By name and by rank, as each has opened it last.
+  /// The latest record of each file name and rank.
   private var records: [String: [Int: FileRecord]] = [:]
 
-  /// Adds what ranks have opened since the last comparison.
+  /// Adds the files that ranks have opened since the last comparison.
   ///
-  /// - Parameter opened: by rank; the same on all ranks.
-  /// - Returns: the lowest rank that has a file other than the ranks before it, and what differs.
+  /// - Parameter opened: new records of each rank; the same on all ranks.
+  /// - Returns: the first difference found, and the rank whose file differs: the lowest one that
+  ///   differs from the lowest rank that has opened the file.
   mutating func add(_ opened: [[FileRecord]]) -> (rank: Int, difference: String)? {
     var paths: [String] = []
     for (rank, files) in opened.enumerated() {

@@ -1,23 +1,27 @@
 import Glibc
 
-/// How this process was started, as the environment tells before MPI has started.
+/// Describes how this process was started, as far as the environment shows before MPI starts.
 enum Launch: Equatable {
-  /// By itself, also where a scheduler or a launcher that is gone has left variables behind.
+  /// Started without a launcher; variables of a scheduler or of an ended launcher may remain.
   case alone
-  /// By a launcher, as one of so many ranks; nil where it does not say how many.
+  /// Started by a launcher, as one of `ranks` ranks; nil if the launcher does not state the number.
   case launched(ranks: Int?)
-  /// In a way in which the ranks cannot find each other; with the reason, and what to type instead.
+  /// Started such that the ranks cannot find each other; with the reason and the command to use
+  /// instead.
   case astray(String)
 
-  /// Of this process.
+  /// The launch of this process.
   static let current = Launch(environment: environment()) { isListening(port: $0) }
 
+  /// Determines the launch from the environment.
+  ///
   /// - Parameters:
-  ///   - environment: of the process.
-  ///   - isListening: whether somebody on this host waits for connections to a port.
+  ///   - environment: the environment variables of the process.
+  ///   - isListening: returns whether a process on this host listens on a port.
   init(environment: [String: String], isListening: (UInt16) -> Bool) {
     func number(_ name: String) -> Int? { environment[name].flatMap { Int($0) } }
-    // PMIX_SERVER_URI41=1096613888.0;tcp4://127.0.0.1:34697; another form is believed.
+    // PMIX_SERVER_URI41=1096613888.0;tcp4://127.0.0.1:34697; a URI of another form counts as
+    // served.
     let servers = environment.filter { $0.key.hasPrefix("PMIX_SERVER_URI") }.values
     let isServed = servers.contains { uri in
       guard let port = uri.split(separator: ":").last.flatMap({ UInt16($0) }) else { return true }
@@ -27,7 +31,7 @@ enum Launch: Equatable {
     if let ranks = number("OMPI_COMM_WORLD_SIZE") {
       guard servers.isEmpty || isServed else {
         self = .astray(
-          "the mpirun that this shell or program was started by is gone: type "
+          "the mpirun that started this shell or program has ended: type "
             + "'env -u OMPI_COMM_WORLD_SIZE …' for one rank, or mpirun again")
         return
       }
@@ -37,7 +41,7 @@ enum Launch: Equatable {
     } else if let tasks = number("SLURM_STEP_NUM_TASKS")
       ?? (environment["SLURM_STEP_ID"] != nil ? number("SLURM_NTASKS") : nil), tasks > 1
     {
-      // PMI-2, for which an Open MPI may be built.
+      // PMI-2; Open MPI can be built with support for it.
       guard environment["PMI_RANK"] != nil else {
         self = .astray(
           "srun has started \(tasks) tasks that cannot find each other: type 'srun --mpi=pmix …', "
@@ -47,7 +51,7 @@ enum Launch: Equatable {
       }
       self = .launched(ranks: tasks)
     } else {
-      // Within a job of Flux a shell has the job's size too.
+      // A shell within a Flux job also has FLUX_JOB_SIZE.
       let sizes =
         ["PMI_SIZE", "JSM_NAMESPACE_SIZE"]
         + (environment["FLUX_TASK_RANK"] != nil ? ["FLUX_JOB_SIZE"] : [])
@@ -59,7 +63,7 @@ enum Launch: Equatable {
     }
   }
 
-  /// Whether this is rank 0, or nobody says otherwise.
+  /// True on rank 0, and if no variable states a rank.
   var isFirst: Bool {
     guard self != .alone else { return true }
     for name in [
@@ -73,10 +77,10 @@ enum Launch: Equatable {
 
   /// Prepares the environment for MPI to start.
   ///
-  /// - Throws: `LaunchError` where the ranks would not find each other.
+  /// - Throws: `LaunchError` if the ranks would not find each other.
   func prepare() throws(LaunchError) {
-    // hwloc asks each X display for its card: where nobody knows the name 'localhost', a minute or
-    // more.
+    // hwloc queries each X display for its graphics card. If the name 'localhost' does not resolve,
+    // that takes a minute or more.
     setenv("HWLOC_COMPONENTS", "-gl", 0)
     switch self {
     case .launched: return
@@ -91,13 +95,14 @@ enum Launch: Equatable {
     for name in Self.environment().keys where others.contains(where: name.hasPrefix) {
       unsetenv(name)
     }
-    // A single rank needs no daemon, which would look for ssh, and no directory under /tmp.
-    // All such runs share it: one that ends would remove it while another begins.
+    // A single rank needs neither a daemon, which would look for ssh, nor a session directory under
+    // /tmp. All such runs share that directory: a run that ends would remove it while another
+    // starts.
     setenv("OMPI_MCA_ess_singleton_isolated", "1", 1)
     setenv("OMPI_MCA_orte_create_session_dirs", "0", 1)
   }
 
-  /// Checks that MPI has found the ranks that the launcher has started.
+  /// Checks that MPI has found the ranks that the launcher started.
   func check(ranks found: Int) throws(LaunchError) {
     guard case .launched(let ranks?) = self, ranks > 1, found == 1 else { return }
     throw LaunchError(
@@ -118,7 +123,7 @@ enum Launch: Equatable {
     return variables
   }
 
-  /// By the system's table of sockets; where it cannot be read, somebody may.
+  /// Looks the port up in the system's table of sockets; returns true if the table cannot be read.
   private static func isListening(port: UInt16) -> Bool {
     for path in ["/proc/net/tcp", "/proc/net/tcp6"] {
       guard let file = fopen(path, "r") else { return true }
@@ -138,12 +143,12 @@ enum Launch: Equatable {
   }
 }
 
-/// Ranks that were started in a way in which they cannot find each other; all of them have it.
+/// Reports that the ranks were started such that they cannot find each other; every rank throws it.
 package struct LaunchError: Error, CustomStringConvertible {
   package let description: String
 }
 
-/// Says on standard error, in one line, why the program ends, or what else must be known of it.
+/// Writes one line to standard error: the reason why the program ends, or another message.
 package func reportError(_ message: String, as kind: String = "Error") {
   fflush(nil)
   var line = "\(kind): \(message)\n"

@@ -1,11 +1,11 @@
 import COpenMPI
 @_exported import Diagnostics
 
-/// A call into the MPI library that failed.
+/// Reports a failed call into the MPI library.
 public struct MPIError: Error, CustomStringConvertible {
   /// The function of the MPI library, such as `MPI_Isend`.
   public let call: String
-  /// What the library says of its error code.
+  /// The library's text for its error code.
   public let reason: String
 
   public var description: String { "\(call) failed: \(reason)" }
@@ -20,7 +20,7 @@ public struct MPIError: Error, CustomStringConvertible {
     throw MPIError(call: "\(call)", reason: reason)
   }
 
-  /// MPI counts are 32-bit.
+  /// Converts a count to the 32 bits that MPI uses.
   static func count(_ elements: Int, in call: StaticString) throws -> Int32 {
     guard let count = Int32(exactly: elements) else {
       throw MPIError(
@@ -30,13 +30,14 @@ public struct MPIError: Error, CustomStringConvertible {
   }
 }
 
-/// An error that every rank throws together, at the same place and for the same reason: one rank's
-/// word is enough, and the others may leave in order.
+/// Marks an error that every rank throws together, at the same place and for the same reason. One
+/// rank reports it for all, and the others may exit in order.
 public protocol SharedError: Error {}
 
-/// What `Communicator.agree` throws on every rank when its body threw on one of them.
+/// Reports on every rank what one of them has met: an error thrown in `Communicator.agree`, or a
+/// difference from the other ranks.
 public struct AgreedError: SharedError, DiagnosticError {
-  /// The lowest rank that failed.
+  /// The lowest rank that failed or differs.
   public let rank: Int
   public let diagnostic: Diagnostic
 }

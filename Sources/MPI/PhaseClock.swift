@@ -1,60 +1,60 @@
-/// The parts of a training step that are timed apart, and between steps spectra, evaluation, with
-/// the network that it saves, and checkpoints.
+/// Names the timed parts of a training step. Between steps these are spectra, evaluation (with
+/// saving the evaluated network), pruning and checkpoints.
 public enum Phase: String, CaseIterable, Sendable {
-  /// Examples become network inputs.
+  /// Examples are converted to network inputs.
   case data
-  /// Forward and backward.
+  /// Forward and backward passes.
   case gradient
-  /// The loss is summed over the micro-batches; here a rank waits for the slowest gradient.
+  /// The loss is summed over the micro-batches; a rank waits here for the slowest gradient.
   case loss
-  /// Micro-batches' gradients are added up, and chunks of them leave, also between the layers of
-  /// others; in the end this rank's slice is completed.
+  /// Micro-batch gradients are added and sent in chunks, also between the layers of a backward
+  /// pass. Finally this rank's slice is completed.
   case reduceScatter = "reduce_scatter"
-  /// Sums over a micro-batch of which Kronecker factors are made, and their sums over all of them.
+  /// Sums over a micro-batch for Kronecker factors, and their sums over all micro-batches.
   case factors
-  /// Kronecker factors are inverted by their owners, where a rank waits for the slowest; or
-  /// micro-batches' samples of layers make products with their curvature.
+  /// Owners invert Kronecker factors, and a rank waits for the slowest. With conjugate gradients,
+  /// products of micro-batches' layer samples with their curvature.
   case inverse
-  /// Inverses, gradients and directions of layers go to and from the ranks that work on them;
-  /// products are summed over the ranks.
+  /// Inverses, gradients and directions of layers move to and from the ranks that work on them.
+  /// Products are summed over the ranks.
   case exchange
   /// This rank's part of the new Gram row.
   case gramRow = "gram_row"
   /// The Gram row, or the gradient's norm, is summed over the ranks.
   case sum
-  /// The Gram matrix and its factor; or of conjugate gradients all but the products.
+  /// The Gram matrix and its factor; for conjugate gradients, everything but the products.
   case solve
-  /// This rank's slice of Gᵀc; or of the layers that this rank works on the directions.
+  /// This rank's slice of Gᵀc, or the directions of the layers that this rank works on.
   case direction
   /// Products with the Gauss–Newton matrix.
   case quadratic
   case update
-  /// Parameters leave, also between others' updates, and are completed; here a rank waits for the
-  /// slowest update.
+  /// Parameters are sent, also between updates of other parameters, and completed; a rank waits
+  /// here for the slowest update.
   case allGather = "all_gather"
-  /// The Gram matrix's eigenvalues, where they are asked for.
+  /// Eigenvalues of the Gram matrix, if requested.
   case spectrum
-  /// Weights are removed, or taken back, between two steps.
+  /// Weights are removed or restored between two steps.
   case pruning
   case evaluation
-  /// Checkpoints.
+  /// Checkpoints are written.
   case saving
 }
 
-/// What each phase has cost this rank.
+/// Measures the cost of each phase on this rank.
 public final class PhaseClock {
-  /// What a phase has cost.
+  /// Holds the cost of a phase.
   public struct Cost: Sendable, Equatable {
-    /// How often it was entered.
+    /// Number of times the phase was entered.
     public var calls = 0
-    /// On this rank's clock, waits included.
+    /// Wall-clock seconds on this rank, including waits.
     public var seconds = 0.0
-    /// What was sent to other ranks.
+    /// Messages and bytes sent to other ranks.
     public var sent = Traffic()
-    /// What was read of the window, where that is what the phase is about.
+    /// Bytes read from the window, in phases that read it.
     public var bytesRead = 0
 
-    /// Nothing, where nothing is given.
+    /// Creates a cost, zero by default.
     public init(
       calls: Int = 0, seconds: Double = 0, sent: Traffic = Traffic(), bytesRead: Int = 0
     ) {
@@ -64,7 +64,7 @@ public final class PhaseClock {
       self.bytesRead = bytesRead
     }
 
-    /// Both together.
+    /// Returns the sum of two costs.
     public static func + (a: Cost, b: Cost) -> Cost {
       Cost(
         calls: a.calls + b.calls, seconds: a.seconds + b.seconds, sent: a.sent + b.sent,
@@ -72,25 +72,29 @@ public final class PhaseClock {
     }
   }
 
-  /// By phase, since the start.
+  /// Cost of each phase since the start.
   public private(set) var costs: [Phase: Cost] = [:]
   private let world: Communicator?
-  /// Of all phases timed within the one that is running: they are not its own.
+  /// Cost of nested phases, subtracted from the enclosing one.
   private var inner = Cost()
 
-  /// For tests: asked on entering a phase for an error to be thrown there, where something can be.
+  /// Test hook: called on entering a phase; an error that it returns is thrown there, if the phase
+  /// can throw it.
   package nonisolated(unsafe) static var fault: ((Phase) -> (any Error)?)?
 
-  /// - Parameter world: whose traffic is counted, and which is told the phases.
+  /// Creates a clock.
+  ///
+  /// - Parameter world: the communicator whose traffic is counted and whose status shows the
+  ///   current phase.
   public init(on world: Communicator? = nil) { self.world = world }
 
-  /// By phase, since the start.
+  /// Seconds of each phase since the start.
   public var seconds: [Phase: Double] { costs.mapValues(\.seconds) }
 
-  /// Runs `body` and charges its time and traffic to `phase`, but for those of phases that `body`
+  /// Runs `body` and charges its time and traffic to `phase`, except those of phases that `body`
   /// times itself.
   ///
-  /// - Parameter reading: what `body` reads of the window.
+  /// - Parameter reading: bytes that `body` reads from the window.
   public func time<Result, Failure>(
     _ phase: Phase, reading bytes: Int = 0, _ body: () throws(Failure) -> Result
   ) throws(Failure) -> Result {
@@ -115,7 +119,7 @@ public final class PhaseClock {
     return try body()
   }
 
-  /// Adds what another clock has counted.
+  /// Adds the costs of another clock.
   public func add(_ other: PhaseClock) {
     costs.merge(other.costs) { $0 + $1 }
   }

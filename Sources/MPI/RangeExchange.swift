@@ -1,19 +1,19 @@
 import COpenMPI
 
-/// Moves ranges of a vector between ranks, each from one to another.
+/// Moves ranges of a vector between ranks, each from one rank to another.
 ///
-/// Numbers are moved and nothing is added, so that the bits are those that were made.
+/// It moves numbers and adds nothing, so their bits stay the same.
 public final class RangeExchange<Element: BitwiseCopyable> {
-  /// A range that one rank has and another wants; of the same rank it is copied.
+  /// Describes a range that one rank sends and another receives; within one rank it is copied.
   public struct Move: Sendable, Equatable {
     /// The rank that sends.
     public let source: Int
     /// The rank that receives; it may be the same.
     public let target: Int
-    /// The elements, in the vectors of both.
+    /// The elements, as indices into the vectors of both ranks.
     public let range: Range<Int>
 
-    /// Elements from a rank to a rank.
+    /// Creates a move of `range` from one rank to another.
     public init(_ range: Range<Int>, from source: Int, to target: Int) {
       self.source = source
       self.target = target
@@ -21,8 +21,8 @@ public final class RangeExchange<Element: BitwiseCopyable> {
     }
   }
 
-  /// The same moves, of vectors that lie in memory as a whole: ranges that follow one another
-  /// between the same two ranks are one.
+  /// Merges adjacent ranges that move between the same two ranks, for vectors that are contiguous
+  /// in memory.
   public static func joined(_ moves: [Move]) -> [Move] {
     let ordered = moves.sorted {
       ($0.source, $0.target, $0.range.lowerBound) < ($1.source, $1.target, $1.range.lowerBound)
@@ -44,9 +44,11 @@ public final class RangeExchange<Element: BitwiseCopyable> {
   private let tag: Int
   private let count: Int
 
+  /// Creates an exchange of the given moves.
+  ///
   /// - Parameters:
-  ///   - moves: the same on all ranks; no rank is given a number twice.
-  ///   - world: on all ranks, these objects are made in the same order.
+  ///   - moves: the same on all ranks; no rank receives an element twice.
+  ///   - world: all ranks create these objects in the same order.
   public init(_ moves: [Move], on world: Communicator) {
     rank = world.rank
     tag = world.newTag()
@@ -61,24 +63,25 @@ public final class RangeExchange<Element: BitwiseCopyable> {
       .map(\.element)
   }
 
-  /// What each rank sends in one exchange.
+  /// Returns the traffic of each rank for one exchange.
   public static func traffic(_ moves: [Move], ranks: Int) -> [Traffic] {
     var traffic = [Traffic](repeating: Traffic(), count: ranks)
     for move in moves { traffic[move.source] += Traffic(messages(of: move), of: Element.self) }
     return traffic
   }
 
-  /// A move within a rank is a copy, without a message.
+  /// Returns the messages of a move. A move within a rank is a copy and needs none.
   private static func messages(of move: Move) -> [Message] {
     guard move.source != move.target else { return [] }
     return move.range.messageChunks.map { Message(target: move.target, range: $0) }
   }
 
-  /// Collective.
+  /// Makes all moves. Collective.
   ///
   /// - Parameters:
-  ///   - source: where this rank has a range that it sends.
-  ///   - target: where a range that it wants goes; not where it has one that it still sends.
+  ///   - source: returns the memory of a range that this rank sends.
+  ///   - target: returns the memory for a range that this rank receives; it must not overlap memory
+  ///     that is still being sent.
   public func exchange(
     from source: (Range<Int>) -> UnsafeBufferPointer<Element>,
     into target: (Range<Int>) -> UnsafeMutableBufferPointer<Element>, on world: Communicator

@@ -1,13 +1,13 @@
-/// Where a rank is in the program, for the ranks that wait for it.
+/// Describes a rank's position in the program, for the ranks that wait for it.
 public struct RankStatus: CustomStringConvertible {
-  /// The step of the training, from 1.
+  /// The training step, from 1.
   public var step: Int?
-  /// The part of the step.
+  /// The phase of the step.
   public var phase: String?
-  /// The collective operation that was begun last.
+  /// The collective operation that began last.
   var operation: StaticString = "start"
 
-  /// Step and phase, where it is within them.
+  /// Step and phase, if the rank is within them.
   var moment: String? {
     let parts = [step.map { "step \($0)" }, phase].compactMap { $0 }
     return parts.isEmpty ? nil : parts.joined(separator: ", ")
@@ -18,7 +18,7 @@ public struct RankStatus: CustomStringConvertible {
   }
 }
 
-/// Ranks in a few words: `ranks 0-2, 5`.
+/// Formats rank numbers, such as `ranks 0-2, 5`.
 func name(_ ranks: [Int]) -> String {
   var runs: [ClosedRange<Int>] = []
   for rank in ranks.sorted() {
@@ -33,7 +33,8 @@ func name(_ ranks: [Int]) -> String {
     .joined(separator: ", ")
 }
 
-/// What ranks say, those that say the same together: `ranks 0, 2 (step 3, sum), rank 1 (start)`.
+/// Formats the ranks' texts, grouping ranks with equal text: `ranks 0, 2 (step 3, sum), rank 1
+/// (start)`.
 func name(_ texts: [Int: String]) -> String {
   Dictionary(grouping: texts.keys) { texts[$0]! }
     .map { (ranks: $0.value.sorted(), text: $0.key) }.sorted { $0.ranks[0] < $1.ranks[0] }

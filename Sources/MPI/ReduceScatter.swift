@@ -2,12 +2,12 @@ import Buffers
 import COpenMPI
 import Sharding
 
-/// Sums vectors [d], one for each micro-batch, over all ranks, in the tree over the micro-batches,
-/// and leaves every rank with its slice of the sum: the same bits at any number of ranks.
+/// Sums vectors [d], one per micro-batch, over all ranks, in the tree over the micro-batches. Every
+/// rank obtains its slice of the sum, with the same bits at any number of ranks.
 ///
-/// A rank computes a run of micro-batches, from left to right, and joins what it can. Of its last
-/// one it says how far it is complete, from the end of the vector to its beginning: the chunks that
-/// are leave for their owners meanwhile.
+/// A rank computes consecutive micro-batches and joins complete nodes. It completes its last vector
+/// from the end to the beginning, and sends each chunk to its owner as soon as the chunk is
+/// complete.
 public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// A vector [d] in this object's memory.
   public typealias Vector = UnsafeMutableBufferPointer<Element>
@@ -21,25 +21,28 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   private let tag: Int
   private let length: Int
   private let received: Buffer<Element>
-  /// As many vectors as are needed at once.
+  /// The largest number of vectors in use at once.
   private let vectors: [Buffer<Element>]
   private var idle: [Vector]
 
-  /// Complete nodes, the last of them with the micro-batch that is being computed.
+  /// Complete nodes; the last one includes the micro-batch that is being computed.
   private var local: FixedTree<Vector>
-  /// Right vectors, each to be added to the left one, in this order, as far as both are complete.
+  /// Pairs to join in this order, as far as both vectors are complete; the right is added to the
+  /// left.
   private var joins: [(left: Vector, right: Vector)] = []
-  /// The vector that is being computed is complete from here on.
+  /// The vector that is being computed is complete from this index on.
   private var complete: Int
   private var requests: [MPI_Request?] = []
-  /// Chunks of the last node that have not left yet, the next one last.
+  /// Chunks of the last node not yet sent, the next one last.
   private var outgoing: [Message] = []
 
+  /// Creates a reduce-scatter.
+  ///
   /// - Parameters:
-  ///   - microBatches: who computes which.
-  ///   - slices: every rank's range of the sum, some of them may be empty; they lie one after
-  ///     another from 0 to d.
-  ///   - world: on all ranks, these objects are made in the same order.
+  ///   - microBatches: assigns micro-batches to ranks.
+  ///   - slices: every rank's range of the sum, possibly empty; the ranges are consecutive and
+  ///     cover 0 to d.
+  ///   - world: all ranks create these objects in the same order.
   public init(of microBatches: Partition, to slices: [Range<Int>], on world: Communicator) {
     rank = world.rank
     tag = world.newTag()
@@ -61,7 +64,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     startOver()
   }
 
-  /// Vectors that wait for their siblings, and the one that is being computed.
+  /// Returns the number of vectors in use at once: those that wait for their siblings, and the one
+  /// that is being computed.
   private static func vectorCount(_ leaves: Range<Int>, of leafCount: Int) -> Int {
     var tree = FixedTree<Void>(leaves: leafCount) { _, _ in }
     return leaves.reduce(0) { most, leaf in
@@ -70,7 +74,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
   }
 
-  /// What each rank sends for one such sum.
+  /// Returns the traffic of each rank for one such sum.
   public static func traffic(of microBatches: Partition, to slices: [Range<Int>]) -> [Traffic] {
     slices.indices.map { rank in
       Traffic(messages(slices, from: rank), of: Element.self)
@@ -78,14 +82,15 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
   }
 
-  /// The messages of a node, from its beginning to its end.
+  /// Returns the messages of a node, from its beginning to its end.
   private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
     slices.messages(to: slices.indices.filter { $0 != rank })
   }
 
-  /// The vector [d] to be filled with the next micro-batch's numbers; of the rank's last one the
-  /// exchange begins, and what is complete already leaves. From there on until `finish` nothing may
-  /// fail on one rank without ending the job.
+  /// Returns the vector [d] for the caller to fill with the next micro-batch's numbers. With the
+  /// rank's last micro-batch the exchange begins, and complete nodes are sent.
+  ///
+  /// From then until `finish`, an error on one rank must end the job.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func begin(microBatch: Int, on world: Communicator) throws -> Vector {
@@ -96,8 +101,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     return vector
   }
 
-  /// Says that the numbers of the vector that is being filled are complete from `start` to its end.
-  /// After the call with 0 the vector is no longer the caller's.
+  /// Marks the vector that is being filled as complete from `start` to its end. The call with 0
+  /// returns the vector to this object.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func advance(to start: Int, on world: Communicator) throws {
@@ -110,14 +115,14 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
     try world.progress(&requests)
     if start == 0 {
-      // No key path: one of a generic type is looked up by its name each time.
+      // A closure, not a key path: a key path of a generic type is looked up by name on every use.
       idle += joins.map { $0.right }
       joins = []
       complete = length
     }
   }
 
-  /// This rank's slice of the sum over all micro-batches; it is overwritten by the next sum.
+  /// Returns this rank's slice of the sum over all micro-batches; the next sum overwrites it.
   /// Collective.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
@@ -162,10 +167,10 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
   }
 
-  /// Expects the other ranks' nodes, and sends those of this rank that are complete.
+  /// Posts the receives for the other ranks' nodes, and sends this rank's complete nodes.
   ///
-  /// Between two ranks messages arrive in the order in which they leave: node by node, and each
-  /// from its end to its beginning.
+  /// Messages between two ranks arrive in the order they are sent: node by node, and each node from
+  /// its end to its beginning.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   private func beginExchange(on world: Communicator) throws {
@@ -188,8 +193,8 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     if leaves.isEmpty { outgoing = [] }
   }
 
-  /// To each rank from the last chunk to the first, and to the right-hand neighbour first, so that
-  /// the ranks do not all send to one at once.
+  /// Sends messages to each rank from the last chunk to the first. The right-hand neighbour is
+  /// served first, so that the ranks do not all send to one at once.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   private func send(
@@ -207,7 +212,7 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
   }
 
-  /// Where the nodes of other ranks come in.
+  /// Returns the memory that receives a node from another rank.
   private func part(_ index: Int) -> Vector {
     let count = slices[rank].count
     return received[index * count..<(index + 1) * count]

@@ -1,10 +1,10 @@
 import Buffers
 import COpenMPI
 
-/// Cuts rows [d], of which each rank has made one, into the slices of their owners: afterwards
-/// every rank has its own slice of each row.
+/// Divides rows [d], one from each rank, into the slices of their owners. Afterwards every rank has
+/// its own slice of each row.
 ///
-/// Numbers are moved and nothing is added, so that the bits are those that were made.
+/// It moves numbers and adds nothing, so their bits stay the same.
 public final class RowExchange<Element: BitwiseCopyable> {
   private let slices: [Range<Int>]
   private let rank: Int
@@ -12,10 +12,11 @@ public final class RowExchange<Element: BitwiseCopyable> {
   /// This rank's slice of the other ranks' rows, in the order of the ranks.
   private let received: Buffer<Element>
 
+  /// Creates an exchange of rows.
+  ///
   /// - Parameters:
-  ///   - slices: every rank's range, some of them may be empty; they lie one after another from 0
-  ///     to d.
-  ///   - world: on all ranks, these objects are made in the same order.
+  ///   - slices: every rank's range, possibly empty; the ranges are consecutive and cover 0 to d.
+  ///   - world: all ranks create these objects in the same order.
   public init(_ slices: [Range<Int>], on world: Communicator) {
     precondition(slices.count == world.size, "\(slices.count) slices for \(world.size) ranks")
     self.slices = slices
@@ -24,9 +25,9 @@ public final class RowExchange<Element: BitwiseCopyable> {
     received = Buffer(count: (slices.count - 1) * slices[rank].count)
   }
 
-  /// What each rank sends in one exchange.
+  /// Returns the traffic of each rank for one exchange.
   ///
-  /// - Parameter rows: how many ranks, from the first one on, have a row.
+  /// - Parameter rows: the number of ranks, from rank 0 on, that have a row.
   public static func traffic(_ slices: [Range<Int>], rows: Int) -> [Traffic] {
     slices.indices.map {
       $0 < rows ? Traffic(messages(slices, from: $0), of: Element.self) : Traffic()
@@ -37,13 +38,13 @@ public final class RowExchange<Element: BitwiseCopyable> {
     slices.messages(to: slices.others(than: rank))
   }
 
-  /// Collective.
+  /// Sends each rank's row to the owners of its slices. Collective.
   ///
   /// - Parameters:
-  ///   - row: this rank's, shape [d]; nil from rank `rows` on.
-  ///   - rows: how many ranks, from the first one on, have a row; the same on all ranks.
-  ///   - receive: is given this rank's slice of the row of each of these ranks, in their order; it
-  ///     lasts for the call.
+  ///   - row: this rank's row, shape [d]; nil from rank `rows` on.
+  ///   - rows: the number of ranks, from rank 0 on, that have a row; the same on all ranks.
+  ///   - receive: is called with this rank's slice of each row, in the order of the ranks; the
+  ///     memory is valid during the call.
   public func exchange(
     _ row: UnsafeBufferPointer<Element>?, rows: Int, on world: Communicator,
     receive: (_ source: Int, _ part: UnsafeBufferPointer<Element>) throws -> Void

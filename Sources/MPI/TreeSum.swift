@@ -1,12 +1,12 @@
 import COpenMPI
 import Sharding
 
-/// Sums vectors, one for each leaf of a tree whose leaves are shared out to the ranks: the same
-/// bits on every rank, at any number of ranks.
+/// Sums vectors, one per leaf of a tree whose leaves are divided among the ranks. Every rank
+/// obtains the same bits, at any number of ranks.
 ///
-/// Where the ranks are a power of two and each has one node of the tree, as with cells, pairs of
-/// them climb it together: a vector to another partner on each level, log₂ p in all. Otherwise each
-/// rank sends its nodes to all others, at most two for each level of the tree.
+/// Ranks climb the tree in pairs if p is a power of two and each has one node of the tree, as with
+/// cells. Each rank then sends one vector per level to another partner, log₂ p in all. Otherwise
+/// each rank sends its nodes to all others, at most two for each level of the tree.
 public struct TreeSum {
   /// The leaves of this rank.
   public let share: Range<Int>
@@ -14,8 +14,10 @@ public struct TreeSum {
   private let nodes: [[TreeNode]]
   private let rounds: [Round]?
 
+  /// Creates a sum over `leaves` leaves.
+  ///
   /// - Parameters:
-  ///   - shares: each rank's leaves; they lie one after another from 0 to `leaves`.
+  ///   - shares: each rank's leaves; the ranges are consecutive and cover 0 to `leaves`.
   private init(of leaves: Int, shares: [Range<Int>], rank: Int) {
     self.leaves = leaves
     share = shares[rank]
@@ -25,20 +27,20 @@ public struct TreeSum {
     }
   }
 
-  /// Over the items of a partition, such as micro-batches; `rank` is this rank.
+  /// Creates a sum over the items of a partition, such as micro-batches; `rank` is this rank.
   public init(_ shares: Partition, rank: Int) {
     self.init(
       of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), rank: rank)
   }
 
-  /// Over all cells.
+  /// Creates a sum over all cells.
   public init(_ partition: CellPartition, rank: Int) {
     self.init(
       of: partition.cells.count, shares: (0..<partition.ranks).map(partition.cells(of:)),
       rank: rank)
   }
 
-  /// Σ over all leaves of `partials`. Collective.
+  /// Returns Σ over all leaves of `partials`. Collective.
   ///
   /// - Parameters:
   ///   - partials: one vector for each leaf of this rank, shape [leaves of this rank, width];
@@ -61,19 +63,19 @@ public struct TreeSum {
     return try total(ofNodes: local, width: width, on: world)
   }
 
-  /// Σ over all leaves of vectors that are made one after another, for such as would not all fit in
-  /// memory. Collective.
+  /// Returns Σ over all leaves of vectors that are computed one after another, for vectors that
+  /// would not fit in memory together. Collective.
   ///
   /// - Parameters:
   ///   - width: numbers in a vector.
-  ///   - make: writes the vector of a leaf of this rank, by its index; shape [width].
+  ///   - make: writes the vector of a leaf of this rank, given the leaf's index; shape [width].
   /// - Returns: the sum, shape [width].
   public func total(
     width: Int, on world: Communicator,
     make: (Int, UnsafeMutableBufferPointer<Double>) throws -> Void
   ) throws -> [Double] {
     try world.begin("sum", size: leaves * width)
-    // At most two vectors wait on each level.
+    // `idle` holds vectors for reuse: at most two wait on each level of the tree.
     var idle: [UnsafeMutableBufferPointer<Double>] = []
     defer { for vector in idle { vector.deallocate() } }
     var joined: [UnsafeMutableBufferPointer<Double>] = []
@@ -96,13 +98,13 @@ public struct TreeSum {
     return try total(ofNodes: tree.nodes.flatMap { Array($0.value) }, width: width, on: world)
   }
 
-  /// What `join` makes of all leaves' numbers in the same tree, in place of sums: of any length
-  /// each, made one after another. Collective.
+  /// Joins the numbers of all leaves in the same tree, with `join` in place of the sum. Leaves may
+  /// have different lengths and are computed one after another. Collective.
   ///
   /// - Parameters:
-  ///   - leaf: the numbers of a leaf of this rank, by its index.
-  ///   - join: those of a left and a right part.
-  /// - Returns: those of all leaves; none where there are no leaves.
+  ///   - leaf: returns the numbers of a leaf of this rank, given the leaf's index.
+  ///   - join: joins the numbers of a left and a right part.
+  /// - Returns: the numbers of all leaves; empty if there are no leaves.
   public func fold(
     on world: Communicator, leaf: (Int) throws -> [Double],
     join: @escaping ([Double], [Double]) -> [Double]
@@ -144,7 +146,9 @@ public struct TreeSum {
     return all.root
   }
 
-  /// - Parameter own: the vectors of this rank's nodes, one after another.
+  /// Sums the nodes of all ranks.
+  ///
+  /// - Parameter local: the vectors of this rank's nodes, one after another.
   private func total(
     ofNodes local: [Double], width: Int, on world: Communicator
   ) throws -> [Double] {
@@ -160,7 +164,7 @@ public struct TreeSum {
     }
   }
 
-  /// Σ over all leaves of one number each. Collective.
+  /// Returns Σ over all leaves of one number each. Collective.
   public func total(of numbers: [Double], on world: Communicator) throws -> Double {
     var numbers = numbers
     return try numbers.withUnsafeMutableBufferPointer {
@@ -178,18 +182,18 @@ public struct TreeSum {
       switch (sum.isEmpty, other.isEmpty) {
       case (true, _): sum = other
       case (_, true): break
-      // Both partners add the right one to the left one.
+      // Both partners add the right vector to the left one.
       default: sum = zip(sum, other).map { round.partnerIsLeft ? $1 + $0 : $0 + $1 }
       }
     }
     return sum
   }
 
-  /// One level of the ranks' own tree, from this rank's side.
+  /// Describes one level of the tree over the ranks, as this rank sees it.
   private struct Round {
     let partner: Int
     let partnerIsLeft: Bool
-    /// Whether there are leaves on the partner's side.
+    /// True if the partner's group has leaves.
     let partnerHasLeaves: Bool
 
     init(within groups: [Range<Int>], ranks: Int, rank: Int) {
@@ -200,8 +204,8 @@ public struct TreeSum {
     }
   }
 
-  /// The leaves of the groups of ranks that climb together, level by level up to all but one; nil
-  /// where the ranks' tree is not a part of the tree over the leaves.
+  /// Returns the leaves of the groups of ranks that climb together, for each level but the root;
+  /// nil if the tree over the ranks is not part of the tree over the leaves.
   private static func levels(of leaves: Int, shares: [Range<Int>]) -> [[Range<Int>]]? {
     guard shares.count.nonzeroBitCount == 1 else { return nil }
     var levels: [[Range<Int>]] = []
@@ -218,12 +222,12 @@ public struct TreeSum {
 }
 
 extension TreeSum {
-  /// What each rank sends for one such sum.
+  /// Returns the traffic of each rank for one such sum.
   public static func traffic(of shares: Partition, width: Int) -> [Traffic] {
     traffic(of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), width: width)
   }
 
-  /// What each rank sends for one sum over all cells.
+  /// Returns the traffic of each rank for one sum over all cells.
   public static func traffic(over partition: CellPartition, width: Int) -> [Traffic] {
     traffic(
       of: partition.cells.count, shares: (0..<partition.ranks).map(partition.cells(of:)),
@@ -240,7 +244,7 @@ extension TreeSum {
       }
     }
     return (0..<ranks).map { rank in
-      // A rank without leaves has a sum to send once its partner had one.
+      // A rank without leaves has a sum to send only after a partner has sent it one.
       let sent = levels.filter { !$0[rank * $0.count / ranks].isEmpty }.count
       return Traffic(messages: sent, bytes: sent * bytes)
     }
@@ -248,16 +252,16 @@ extension TreeSum {
 }
 
 extension Communicator {
-  /// The sum of one number for each of the things shared out by `shares`, in the tree over them:
-  /// the same bits on every rank, at any number of ranks. Collective.
+  /// Sums one number per item of `shares`, in the tree over the items. Every rank obtains the same
+  /// bits, at any number of ranks. Collective.
   ///
-  /// - Parameter own: the numbers of this rank's things, in their order.
+  /// - Parameter local: the numbers of this rank's items, in their order.
   public func sum(of local: [Double], over shares: Partition) throws -> Double {
     try TreeSum(shares, rank: rank).total(of: local, on: self)
   }
 
-  /// Joins the numbers of all ranks' cells in the tree over them, as `TreeSum.fold`: a leaf is an
-  /// index into this rank's cells. What it returns is collective.
+  /// Returns a closure that joins the numbers of all ranks' cells in the tree over them, like
+  /// `TreeSum.fold`. A leaf is an index into this rank's cells. Calling the closure is collective.
   public func fold(
     over partition: CellPartition
   ) -> (

@@ -1,26 +1,26 @@
 import COpenMPI
 import Glibc
 
-/// Watches one wait of this rank's, and ends the job where it takes too long.
+/// Watches one wait of this rank, and ends the job if it takes too long.
 ///
-/// A rank that has waited up to the limit asks all others where they are. Those that wait too
-/// answer, whether or not their own time is up, and so the rank that all of them wait for is not
-/// confused with those that wait for it: it is the one that does not answer, because it is stopped,
-/// cut off, or computes for longer than the limit.
+/// A rank that reaches the limit asks all others for their status. Ranks that wait answer, whether
+/// or not they have reached the limit themselves. The rank that all of them wait for does not
+/// answer: it is stopped, disconnected, or computes for longer than the limit.
 struct Watchdog {
-  /// Of the time that this rank has waited: while it is stopped itself, the others are not late.
+  /// Seconds that this rank has waited. One look adds at most 1 s: while this rank is stopped
+  /// itself, the others are not late.
   private var seconds = 0.0
   private var last: ContinuousClock.Instant?
-  /// When to judge; nil: nobody has been asked.
+  /// The value of `seconds` at which to judge; nil until this rank has asked.
   private var verdict: Double?
   private var hasDeferred = false
   private var askers: Set<Int> = []
   private var answers: [Int: String] = [:]
 
-  /// How long ranks may take to answer.
+  /// Returns the seconds that ranks have to answer.
   private static func grace(_ limit: Double) -> Double { min(max(limit / 10, 1), 5) }
 
-  /// To be called now and then, from the time on when the wait is no longer a short one.
+  /// Checks the wait; called at intervals once a wait is no longer short.
   mutating func look(on world: Communicator) throws {
     let now = ContinuousClock.now
     if let last { seconds += min((now - last) / .seconds(1), 1) }
@@ -36,14 +36,14 @@ struct Watchdog {
     let limit = world.watchdogSeconds
     guard limit > 0, seconds >= limit else { return }
     guard let verdict else {
-      // What has been answered so far was asked in an earlier wait.
+      // Earlier answers belong to an earlier wait.
       answers = [:]
       for rank in 0..<world.size where rank != world.rank { try world.note("", to: rank) }
       verdict = seconds + Self.grace(limit)
       return
     }
     guard seconds >= verdict else { return }
-    // Of several whose time is up, the lowest one speaks, if it still can.
+    // The lowest of the ranks that reach the limit reports, if it still can.
     if !hasDeferred, askers.contains(where: { $0 < world.rank }) {
       hasDeferred = true
       self.verdict = seconds + 3 * Self.grace(limit)
@@ -58,8 +58,8 @@ struct Watchdog {
     let wait: Diagnostic =
       "rank \(world.rank) has waited \(Int(seconds)) s for other ranks (\(world.status)); "
     if silent.isEmpty {
-      return wait + "they have all been heard from, and wait too: \(name(answers)) "
-        + "(\(setting: "check-collectives") tells where ranks part)"
+      return wait + "all of them have answered, and are waiting too: \(name(answers)) "
+        + "(\(setting: "check-collectives") shows where ranks diverge)"
     }
     return wait + "not heard from: \(name(silent))"
       + (answers.isEmpty ? "" : "; waiting too: \(name(answers))")
@@ -67,12 +67,13 @@ struct Watchdog {
 }
 
 extension Communicator {
-  /// Beside the tags of exchanges; no MPI library's highest is lower.
+  /// A tag that no exchange uses; every MPI library supports tags up to 32767.
   private static let noteTag: Int32 = 32767
 
-  /// Sends a short text beside all exchanges: empty, it asks where a rank is.
+  /// Sends a short text independent of all exchanges; an empty text asks for the rank's status.
   fileprivate func note(_ text: String, to rank: Int) throws {
-    // Nobody waits until it has left, and so its bytes stay: a few, of a wait that takes very long.
+    // Nobody waits for this send, so its bytes are never freed: a few per note, in a very long
+    // wait.
     let bytes = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: max(text.utf8.count, 1))
     _ = bytes.initialize(from: text.utf8)
     var request = mfac_request_null()
@@ -84,7 +85,7 @@ extension Communicator {
     try MPIError.check("MPI_Request_free", MPI_Request_free(&request))
   }
 
-  /// The next such text that has come, if any.
+  /// Returns the next such text that has arrived, if any.
   fileprivate func nextNote() throws -> (rank: Int, text: String)? {
     var status = MPI_Status()
     var (isThere, count): (Int32, Int32) = (0, 0)
@@ -101,12 +102,12 @@ extension Communicator {
   }
 }
 
-/// Ends this process where it is stuck in a call from which nobody can look at the clock.
+/// Ends this process if it is stuck in a call during which no code can check the time.
 enum TimeLimit {
-  /// For a signal's handler, which may not allocate anything.
+  /// The message for the signal handler, which must not allocate memory.
   private nonisolated(unsafe) static var lastWord = strdup("")!
 
-  /// Begins to count whole seconds; 0: for ever.
+  /// Starts the limit, in whole seconds; 0 disables it.
   static func begin(_ seconds: Double, saying message: String) {
     free(lastWord)
     lastWord = strdup("Error: \(message)\n")
@@ -114,7 +115,7 @@ enum TimeLimit {
       write(STDERR_FILENO, TimeLimit.lastWord, strlen(TimeLimit.lastWord))
       _exit(EXIT_FAILURE)
     }
-    // Whoever started this process may have blocked it.
+    // The parent process may have blocked the signal.
     var alarms = sigset_t()
     sigemptyset(&alarms)
     sigaddset(&alarms, SIGALRM)

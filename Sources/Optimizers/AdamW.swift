@@ -2,8 +2,8 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Adam: m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − η·m̂/(√v̂ + ε), where m̂ = m/(1 − β₁ᵗ)
-/// and v̂ = v/(1 − β₂ᵗ).
+/// Updates parameters by Adam: m ← β₁m + (1 − β₁)g; v ← β₂v + (1 − β₂)g²; w ← w − η·m̂/(√v̂ + ε),
+/// where m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ).
 ///
 /// With decoupled weight decay it is AdamW. Kingma and Ba, 2015; Loshchilov and Hutter, 2019.
 public final class AdamW<Element: Scalar>: ShardedOptimizer {
@@ -14,15 +14,17 @@ public final class AdamW<Element: Scalar>: ShardedOptimizer {
   private var gradient: GradientSlice<Element>
   private let first: Buffer<Element>
   private let second: Buffer<Element>
-  /// Where it is measured.
+  /// The direction u, allocated if it is measured.
   private let direction: Buffer<Element>?
   /// β₁ᵗ and β₂ᵗ.
   private var powers: (Double, Double) = (1, 1)
 
+  /// Creates the optimizer's part on this rank.
+  ///
   /// - Parameters:
-  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
-  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each
-  ///     step.
+  ///   - clipNorm: gradients with a larger norm are scaled down to it; nil: no clipping.
+  ///   - measuresDirection: whether step outcomes include the direction. This takes one more sum
+  ///     over the ranks per step.
   public init(
     weightDecay: WeightDecay, clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
     measuresDirection: Bool = false, partition: CellPartition, rank: Int
@@ -97,12 +99,14 @@ public final class AdamW<Element: Scalar>: ShardedOptimizer {
   }
 }
 
-/// The settings of AdamW.
+/// Holds the settings of AdamW.
 public struct AdamWConfiguration: Codable, Equatable, Sendable {
-  /// The rate for all parameters whose group has none of its own.
+  /// Weight decay for all parameters whose group has no rate of its own.
   public var weightDecay: WeightDecay
 
-  /// - Parameter weightDecay: decoupled, or Adam's own.
+  /// Creates the settings.
+  ///
+  /// - Parameter weightDecay: decoupled (AdamW), or coupled (Adam).
   public init(weightDecay: WeightDecay) { self.weightDecay = weightDecay }
 }
 

@@ -1,40 +1,42 @@
 import Glibc
 
-/// How λ goes on from the value that it starts with.
+/// Determines how λ changes from its initial value.
 public struct DampingRule: Codable, Equatable, Sendable {
-  /// The course of λ over a run.
+  /// Selects the schedule of λ over a run.
   public enum Schedule: Codable, Equatable, Sendable {
     case constant
-    /// In equal differences to `final`, which the last of `steps` steps has.
+    /// Linear interpolation to `final`, which the last of `steps` steps has.
     case linear(final: Double, steps: Int)
-    /// In equal ratios to `final`, which the last of `steps` steps has.
+    /// Geometric interpolation to `final`, which the last of `steps` steps has.
     case exponential(final: Double, steps: Int)
     case levenbergMarquardt(LevenbergMarquardt)
   }
 
-  /// λ is compared with what it does. In every T-th step that takes its direction from the window,
-  /// ρ = (actual change of the loss on the step's batch)/(predicted change); then λ ← ωᵀλ where ρ >
-  /// 3/4, λ ← λ/ωᵀ where ρ < 1/4, with ω = 19/20.
+  /// Adapts λ to the quality of the quadratic model. Every T-th step that takes its direction from
+  /// the curvature computes ρ = (actual change of the loss on the step's batch)/(predicted change).
+  /// Then λ ← ωᵀλ if ρ > 3/4, and λ ← λ/ωᵀ if ρ < 1/4, with ω = 19/20.
   ///
   /// Martens, 2010; Martens and Grosse, 2015, section 6.5.
   public struct LevenbergMarquardt: Codable, Equatable, Sendable {
-    /// T.
+    /// T: directions from the curvature between two comparisons.
     public var every: Int
-    /// λ stays within.
+    /// Bounds on λ.
     public var bounds: ClosedRange<Double>
 
+    /// Creates the rule.
+    ///
     /// - Parameters:
-    ///   - every: steps from one comparison to the next.
-    ///   - bounds: λ stays within.
+    ///   - every: T, directions from the curvature between two comparisons.
+    ///   - bounds: bounds on λ.
     public init(every: Int = 5, bounds: ClosedRange<Double> = 1e-8...1e4) {
       self.every = every
       self.bounds = bounds
     }
 
-    /// λ after a comparison.
+    /// Returns λ after a comparison.
     ///
-    /// A loss that is not finite counts as ρ < 1/4. Where the model predicts no decrease, as
-    /// momentum may bring about, ρ says nothing, and λ stays.
+    /// A loss that is not finite counts as ρ < 1/4. If the model predicts no decrease, as can
+    /// happen with momentum, ρ has no meaning and λ is unchanged.
     func adapted(_ damping: Double, actual: Double, predicted: Double) -> Double {
       guard predicted < 0 else { return damping }
       let ratio = actual / predicted
@@ -46,12 +48,13 @@ public struct DampingRule: Codable, Equatable, Sendable {
     }
   }
 
-  /// The course of λ.
   public var schedule: Schedule
-  /// Whether λ is times the mean diagonal of K/m, over the gradients in the window.
+  /// True if λ is multiplied by the mean diagonal of K/m over the gradients in the window.
   public var isRelative: Bool
 
-  /// - Parameter isRelative: whether λ is times the mean diagonal of K/m.
+  /// Creates a rule.
+  ///
+  /// - Parameter isRelative: whether λ is multiplied by the mean diagonal of K/m.
   public init(_ schedule: Schedule = .constant, isRelative: Bool = false) {
     self.schedule = schedule
     self.isRelative = isRelative
@@ -61,7 +64,7 @@ public struct DampingRule: Codable, Equatable, Sendable {
     if case .levenbergMarquardt(let rule) = schedule { rule } else { nil }
   }
 
-  /// λ at a step, before it is made relative; with Levenberg–Marquardt the one it starts with.
+  /// Returns λ at a step, before relative scaling; with Levenberg–Marquardt, the initial λ.
   func damping(from first: Double, at step: Int) -> Double {
     switch schedule {
     case .constant, .levenbergMarquardt: return first

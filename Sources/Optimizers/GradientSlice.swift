@@ -3,7 +3,8 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// This rank's slice of the gradient that an optimizer works with, and its norm over all ranks.
+/// Holds this rank's slice of the gradient as the optimizer uses it, and computes its norm over all
+/// ranks.
 struct GradientSlice<Element: Scalar> {
   private(set) var parameters: ParameterSlice
   private let decay: WeightDecay
@@ -12,7 +13,9 @@ struct GradientSlice<Element: Scalar> {
   private let products: Buffer<Double>
   let sum: TreeSum
 
-  /// - Parameter clipNorm: the largest norm of the gradient over the whole of d, or nil.
+  /// Creates the slice.
+  ///
+  /// - Parameter clipNorm: bound on the norm over the whole of d; nil: no clipping.
   init(
     _ groups: ParameterGroups, decay: WeightDecay, clipNorm: Double?, partition: CellPartition,
     rank: Int
@@ -25,7 +28,7 @@ struct GradientSlice<Element: Scalar> {
     sum = TreeSum(partition, rank: rank)
   }
 
-  /// Goes on with other parameters that stay zero.
+  /// Replaces the set of parameters that stay zero.
   mutating func updateZeros(_ groups: ParameterGroups, _ partition: CellPartition, rank: Int) {
     parameters = ParameterSlice(partition, rank: rank, groups: groups)
   }
@@ -33,20 +36,20 @@ struct GradientSlice<Element: Scalar> {
   var slice: UnsafeBufferPointer<Element> { UnsafeBufferPointer(values.all) }
   var cells: [Range<Int>] { parameters.cells }
 
-  /// Where the gradient may be brought to another form.
+  /// The gradient, which the window may overwrite with its stored form.
   var mutableSlice: UnsafeMutableBufferPointer<Element> { values.all }
 
-  /// Whether loading a gradient takes its norm first.
+  /// True if `load` computes the norm first.
   var clips: Bool { clipNorm != nil }
 
-  /// Takes over the mean gradient ∇ as g = γ∇ + ω·w, with the coupled part of the weight decay;
-  /// what stays zero has none. Collective where it clips.
+  /// Loads the mean gradient ∇ as g = γ∇ + ω·w, with coupled weight decay ω; g is 0 for parameters
+  /// that stay zero. Collective if it clips.
   ///
-  /// γ = min(1, c/(‖∇‖ + 1e-6)) where the norm is clipped at c, else 1: PyTorch's
-  /// `clip_grad_norm_`.
+  /// If the norm is clipped at c, γ = min(1, c/(‖∇‖ + 1e-6)), as in PyTorch's `clip_grad_norm_`;
+  /// else γ = 1.
   ///
-  /// - Returns: where it clips, ‖∇‖² over the whole of d before that; where it is not finite, g is
-  ///   not to be used.
+  /// - Returns: if it clips, ‖∇‖² over the whole of d before clipping. If that is not finite, g
+  ///   must not be used.
   func load(
     _ gradient: Span<Element>, parameters weights: borrowing MutableSpan<Element>,
     on world: Communicator
@@ -68,8 +71,8 @@ struct GradientSlice<Element: Scalar> {
     return square
   }
 
-  /// Takes over the mean gradient, as `load` does, and tells its norm, before clipping where it
-  /// clips. Collective.
+  /// Loads the mean gradient, as `load` does, and returns its norm: before clipping if it clips.
+  /// Collective.
   func measure(
     _ gradient: Span<Element>, parameters: borrowing MutableSpan<Element>, on world: Communicator,
     clock: PhaseClock
@@ -97,7 +100,7 @@ struct GradientSlice<Element: Scalar> {
     parameters.clearZeros(of: values.all)
   }
 
-  /// `x·y` over all ranks, of vectors of which this rank has `cells`. Collective.
+  /// Returns `x·y` over all ranks; this rank holds `cells` of both vectors. Collective.
   func dot(
     _ x: UnsafeBufferPointer<Element>, _ y: UnsafeBufferPointer<Element>, cells: [Range<Int>],
     on world: Communicator
@@ -106,13 +109,13 @@ struct GradientSlice<Element: Scalar> {
     return try sum.total(of: products[0..<cells.count], width: 1, on: world)[0]
   }
 
-  /// `g·g` of each cell alone, `stride` numbers apart.
+  /// Writes `g·g` of each cell, `stride` numbers apart.
   func writeSquares(into squares: UnsafeMutablePointer<Double>, stride: Int) {
     Self.writeDots(slice, slice, cells: cells, into: squares, stride: stride)
   }
 
-  /// `g·x` of each cell alone, over the parameters whose group has curvature, or over the others;
-  /// `stride` numbers apart.
+  /// Writes `g·x` of each cell, `stride` numbers apart, over the parameters whose group has
+  /// curvature, or over the others.
   func writeDots(
     with x: UnsafeBufferPointer<Element>, hasCurvature: Bool,
     into dots: UnsafeMutablePointer<Double>, stride: Int
@@ -122,8 +125,8 @@ struct GradientSlice<Element: Scalar> {
       stride: stride)
   }
 
-  /// `Σ cᵢ xᵢ yᵢ` over all ranks, of pairs of vectors of which this rank has its slice; c has a
-  /// number for each group. Collective.
+  /// Returns `Σ cᵢ xᵢ yᵢ` over all ranks for pairs of vectors of which this rank holds its slice.
+  /// The scales c hold one number per group. Collective.
   func dots(
     _ pairs: [(x: UnsafeBufferPointer<Element>, y: UnsafeBufferPointer<Element>, scales: [Double])],
     on world: Communicator
@@ -136,7 +139,7 @@ struct GradientSlice<Element: Scalar> {
     return try sum.total(of: products.all, width: pairs.count, on: world)
   }
 
-  /// `Σ cᵢ xᵢ yᵢ` of each cell alone, c of each group.
+  /// Writes `Σ cᵢ xᵢ yᵢ` of each cell, with one scale c per group.
   private func writeDots(
     _ x: UnsafeBufferPointer<Element>, _ y: UnsafeBufferPointer<Element>, scales: [Double],
     into dots: UnsafeMutablePointer<Double>, stride: Int
@@ -152,7 +155,7 @@ struct GradientSlice<Element: Scalar> {
     }
   }
 
-  /// `g·x` over the parameters of all ranks whose group has curvature. Collective.
+  /// Returns `g·x` over the parameters of all ranks whose group has curvature. Collective.
   func dotWithCurvature(
     _ x: UnsafeBufferPointer<Element>, on world: Communicator
   ) throws -> Double {
@@ -160,7 +163,7 @@ struct GradientSlice<Element: Scalar> {
     return try sum.total(of: products[0..<cells.count], width: 1, on: world)[0]
   }
 
-  /// How a direction u lies to the gradient. Collective.
+  /// Measures the length of a direction u and its angle to the gradient. Collective.
   ///
   /// - Parameter direction: this rank's slice of u, shape [d/p].
   func measure(

@@ -2,24 +2,25 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// An optimizer with a damping λ, and a quadratic model of the loss that λ is part of.
+/// Represents an optimizer with a damping λ that is part of its quadratic model of the loss.
 protocol DampedOptimizer<Element>: ShardedOptimizer {
-  /// λ, before it is made relative.
+  /// λ before relative scaling.
   var damping: Double { get set }
-  /// The steps that took their direction from the curvature.
+  /// The number of steps that took their direction from the curvature.
   var directionsTaken: Int { get }
-  /// Whether the next step does.
+  /// True if the next step takes its direction from the curvature.
   var takesDirectionNext: Bool { get }
   /// This rank's slice of the gradient, and the sums over all slices.
   var gradient: GradientSlice<Element> { get }
 
-  /// The change δ of the parameters by the step just taken, in the optimizer's own memory; shape
+  /// Returns the change δ of the parameters by the last step, in the optimizer's own memory; shape
   /// [d/p].
   func lastChange(
     from before: borrowing MutableSpan<Element>, to after: UnsafeBufferPointer<Element>
   ) -> UnsafeBufferPointer<Element>
 
-  /// `δᵀBδ` of that change, B the matrix with λ that gave the step its direction. Collective.
+  /// Returns `δᵀBδ` for that change. B, which includes λ, is the matrix that gave the step its
+  /// direction. Collective.
   func quadraticForm(
     of change: UnsafeBufferPointer<Element>, model: QuadraticModel<Element>?,
     on world: Communicator,
@@ -27,11 +28,11 @@ protocol DampedOptimizer<Element>: ShardedOptimizer {
   ) throws -> Double
 }
 
-/// Levenberg–Marquardt damping around an optimizer: in every T-th step that takes its direction
-/// from the curvature the change of the loss is predicted, and λ follows the ratio of the actual
-/// one to it.
+/// Wraps an optimizer with Levenberg–Marquardt damping. Every T-th step that takes its direction
+/// from the curvature predicts the change of the loss. λ then follows the ratio of the actual
+/// change to the predicted one.
 ///
-/// Such a step is taken on a copy of the parameters, so that the model is asked before they change.
+/// Such a step runs on a copy of the parameters, so that the model is evaluated before they change.
 ///
 ///   δ [d/p]   this rank's slice of the change, with momentum, weight decay and learning rate
 final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
@@ -46,7 +47,7 @@ final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
     copy = Buffer(count: base.gradient.parameters.count)
   }
 
-  /// The optimizer itself where its λ does not follow the loss.
+  /// Returns the wrapped optimizer, or `base` itself if its λ does not follow the loss.
   static func around(_ base: any DampedOptimizer<Element>, _ rule: DampingRule)
     -> any ShardedOptimizer<Element>
   {
@@ -83,7 +84,7 @@ final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {
     return outcome
   }
 
-  /// `∇ᵀδ + ½ δᵀBδ`; ∇ is the loss's own gradient, neither clipped nor with weight decay.
+  /// Returns `∇ᵀδ + ½ δᵀBδ`; ∇ is the loss's own gradient, without clipping and weight decay.
   private func predict(
     _ change: UnsafeBufferPointer<Element>, _ gradient: Span<Element>,
     _ model: QuadraticModel<Element>?,

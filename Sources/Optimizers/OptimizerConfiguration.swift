@@ -3,59 +3,61 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// The settings of an optimizer, the same on all ranks, and what follows from them before it is
-/// made.
+/// Holds the settings of an optimizer, the same on all ranks. It also predicts the optimizer's
+/// memory and load before the optimizer is made.
 ///
 /// A new optimizer is one such type, its `ShardedOptimizer`, and a line in `OptimizerRegistry`.
 public protocol OptimizerConfiguration: Codable, Equatable, Sendable {
   /// The name that the user types.
   static var name: String { get }
-  /// Whether it is made of a network's layers or matrices, which a loss function alone does not
-  /// have.
+  /// True if the optimizer needs a network's layers or matrices, which a loss function alone does
+  /// not have.
   static var needsNetwork: Bool { get }
-  /// Whether it has a λ, and curvature that a checkpoint may leave out.
+  /// True if the optimizer has a λ, and curvature that a checkpoint may omit.
   static var isDamped: Bool { get }
 
-  /// The program's defaults.
+  /// Creates the program's default settings.
   init()
 
-  /// Steps after which all kinds of steps have had their turn.
+  /// The number of steps after which the sequence of step kinds repeats.
   var period: Int { get }
-  /// The settings, as they are typed, without which a checkpoint of theirs means something else.
+  /// Keys of the settings that a checkpoint depends on: with other values, its contents have
+  /// another meaning.
   var fixedSettings: [String] { get }
 
-  /// What runs, for people.
+  /// Returns a summary of the optimizer for the user.
   ///
   /// - Parameter learningRate: the schedule's base rate.
   func summary(learningRate: Double) -> String
 
-  /// What each rank sends and does in a step of the program's intervals.
+  /// Returns what each rank sends and computes per step at the configured intervals.
   func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps) -> OptimizerLoad
 
-  /// Makes the part of the optimizer that lives on this rank. Collective.
+  /// Makes the optimizer's part on this rank. Collective.
   func make<Element>(
     _ context: OptimizerContext<Element>, on world: Communicator
   ) throws -> any ShardedOptimizer<Element>
 }
 
-/// What an optimizer of parameters of a scalar is made for.
+/// Describes the parameters for which an optimizer is made, and the options of its steps.
 public struct OptimizerContext<Element: Scalar>: Sendable {
-  /// The cells of the parameters, and who owns them.
+  /// The cells of the parameters, and their owners.
   public var partition: CellPartition
-  /// How parts of the parameters are treated.
+  /// The groups of the parameters, each with its own settings.
   public var groups: ParameterGroups
-  /// The network's tensors in the order of the parameters; none where the loss is not a network's.
+  /// The network's tensors in the order of the parameters; empty for a loss without a network.
   public var tensors: [ParameterTensor]
-  /// The layers of which statistics are gathered; none where the optimizer wants none.
+  /// The layers whose statistics are collected; empty if the optimizer uses none.
   public var layers: [FactoredLayer]
-  /// Who computes which micro-batch.
+  /// Assigns micro-batches to ranks.
   public var microBatches: Partition
-  /// The largest norm that a gradient keeps, or nil.
+  /// Gradients with a larger norm are scaled down to it; nil: no clipping.
   public var clipNorm: Double?
-  /// Whether outcomes have the direction, also where that takes a sum over the ranks in each step.
+  /// True if step outcomes must include the direction, even if that takes a sum over the ranks per
+  /// step.
   public var measuresDirection: Bool
 
-  /// Without layers, tensors and clipping where nothing else is given.
+  /// Creates a context, by default without layers, tensors and clipping.
   public init(
     partition: CellPartition, groups: ParameterGroups = ParameterGroups(),
     tensors: [ParameterTensor] = [], layers: [FactoredLayer] = [], microBatches: Partition,
@@ -71,29 +73,30 @@ public struct OptimizerContext<Element: Scalar>: Sendable {
   }
 }
 
-/// A tensor of a network, as optimizers distinguish them.
+/// Describes a tensor of a network, as far as optimizers distinguish tensors.
 public struct ParameterTensor: Sendable, Equatable {
-  /// What a network does with a tensor.
+  /// Names a tensor's use in the network.
   public enum Role: Sendable, Equatable {
-    /// The weight of a hidden layer, [rows, columns] row-major; a convolution's is
-    /// [out, in·kernel·kernel].
+    /// The weight of a hidden layer, [rows, columns] row-major; a convolution's is [out,
+    /// in·kernel·kernel].
     case matrix(rows: Int, columns: Int)
-    /// A table of embeddings, of tokens or of positions.
+    /// A table of token or position embeddings.
     case embedding
-    /// The weight of the layer that makes the outputs.
+    /// The weight of the output layer.
     case head
-    /// A bias, or a normalisation layer's γ or β.
+    /// A bias, or a normalization layer's γ or β.
     case vector
   }
 
-  /// As the user knows it.
+  /// The name as users know it.
   public let name: String
-  /// Its elements among the parameters.
+  /// The tensor's elements among the parameters.
   public let range: Range<Int>
-  /// What the network does with it.
   public let role: Role
 
-  /// - Parameter range: as many elements as the role's matrix has.
+  /// Creates the description of a tensor.
+  ///
+  /// - Parameter range: its length equals the number of elements of the role's matrix.
   public init(name: String, range: Range<Int>, role: Role) {
     if case .matrix(let rows, let columns) = role {
       precondition(
@@ -105,13 +108,15 @@ public struct ParameterTensor: Sendable, Equatable {
   }
 }
 
-/// Steps that were measured on one rank, for a prediction.
+/// Records steps that were measured on one rank, for a prediction.
 public struct MeasuredSteps: Sendable {
-  /// A multiple of the period.
+  /// The number of steps, a multiple of the period.
   public let count: Int
-  /// The products with each layer's curvature in these steps: as many as with any number of ranks.
+  /// Products with each layer's curvature in these steps; the same at any number of ranks.
   public let products: [Int]
 
+  /// Creates the record.
+  ///
   /// - Parameter count: a multiple of the period.
   public init(count: Int, products: [Int]) {
     self.count = count
@@ -119,72 +124,75 @@ public struct MeasuredSteps: Sendable {
   }
 }
 
-/// What each rank sends and does in a step, from sizes alone: for predictions.
+/// Predicts, from sizes alone, what each rank sends and computes per step.
 public struct OptimizerLoad: Sendable {
-  /// What each rank sends, by phase: the mean over a period's steps, rounded up.
+  /// Traffic of each rank by phase: the mean over a period's steps, rounded up.
   public var traffic: [Phase: [Traffic]]
-  /// The share of each rank in what one rank alone does in a phase; a phase that is not here is
-  /// shared out as the parameters are.
+  /// Each rank's share of the work that one rank alone does in a phase. The work of an unlisted
+  /// phase is divided like the parameters.
   public var shares: [Phase: [Double]] = [:]
-  /// Whether the inverses are products that each micro-batch makes, and the exchanges their sums.
+  /// True if the phase `inverse` computes products of each micro-batch, and `exchange` sums them.
   public var multipliesMicroBatches = false
 
   init(traffic: [Phase: [Traffic]]) { self.traffic = traffic }
 }
 
-/// A configuration of an optimizer that keeps a window of gradients.
+/// Represents a configuration of an optimizer that keeps a window of gradients.
 public protocol WindowedConfiguration: OptimizerConfiguration {
-  /// m.
+  /// The number of gradients in the window, m.
   var window: Int { get }
-  /// Steps from one insertion to the next.
+  /// Steps between two insertions.
   var insertEvery: Int { get }
-  /// Bytes that sums over the window take while other parameters begin or cease to stay zero.
+  /// Returns the bytes that recomputing the Gram matrix takes when the set of parameters that stay
+  /// zero changes.
   func bytesOfNewGram<Element>(_ context: OptimizerContext<Element>) -> Int
 }
 
-/// A configuration of an optimizer that wants statistics of the layers.
+/// Represents a configuration of an optimizer that uses statistics of the layers.
 public protocol LayerStatisticsConfiguration: OptimizerConfiguration {
-  /// Which statistics.
+  /// The settings of the statistics.
   var statistics: KroneckerSettings { get }
-  /// What products with samples of layers are made with; nil where their factors' sums are wanted.
+  /// The operator of products with layer samples; nil if the optimizer uses sums for factors
+  /// instead.
   var sampleOperator: CurvatureOperator? { get }
-  /// Changes of the parameters for which the Gauss–Newton matrix is asked at once.
+  /// The number of parameter changes in one call of the Gauss–Newton form.
   var formCount: Int { get }
 }
 
-/// A configuration that knows how to take less memory.
+/// Represents a configuration that can suggest settings with a smaller memory use.
 public protocol MemorySavingConfiguration: OptimizerConfiguration {
-  /// What to type for a run that does not fit; nil where nothing of its own helps.
+  /// Returns settings to use for a run that does not fit in memory; nil if none of this optimizer's
+  /// settings helps.
   ///
-  /// - Parameter fits: whether a run with such a configuration does.
+  /// - Parameter fits: returns whether a run with the given configuration fits.
   func memoryRemedy(fits: (Self) throws -> Bool) rethrows -> Diagnostic?
 }
 
-/// What a configuration's optimizer can do beside stepping is asked for here alone.
+/// This extension alone queries the optional capabilities of a configuration's optimizer.
 extension OptimizerConfiguration {
-  /// Bytes that the optimizer holds on this rank. Collective.
+  /// Returns the bytes that the optimizer holds on this rank. Collective.
   public func bytes<Element>(
     _ context: OptimizerContext<Element>, on world: Communicator
   ) throws -> Int {
     try MemoryCount.of { try make(context, on: world) }.total
   }
 
-  /// Itself, where its optimizer keeps a window of gradients.
+  /// The configuration itself if its optimizer keeps a window of gradients, else nil.
   public var windowed: (any WindowedConfiguration)? { self as? any WindowedConfiguration }
 
-  /// Itself, where its optimizer wants statistics of the layers.
+  /// The configuration itself if its optimizer uses statistics of the layers, else nil.
   public var layerStatistics: (any LayerStatisticsConfiguration)? {
     self as? any LayerStatisticsConfiguration
   }
 
-  /// Itself, where it knows how to take less memory.
+  /// The configuration itself if it can suggest settings with a smaller memory use, else nil.
   public var memorySaving: (any MemorySavingConfiguration)? {
     self as? any MemorySavingConfiguration
   }
 }
 
 extension Traffic {
-  /// In a step, of what is sent in one of so many; rounded up.
+  /// Returns this traffic divided by `steps`, rounded up.
   package func mean(over steps: Int) -> Traffic {
     Traffic(
       messages: (messages + steps - 1) / steps, bytes: (bytes + steps - 1) / steps)

@@ -1,6 +1,6 @@
-/// The optimizers that programs offer, in the order of their help: one line each.
+/// Lists the optimizers that programs offer, in the order of their help, one per line.
 public enum OptimizerRegistry {
-  /// The configurations of all of them.
+  /// The configuration types of all optimizers.
   public static let all: [any OptimizerConfiguration.Type] = [
     MFACConfiguration.self,
     KFACConfiguration.self,
@@ -10,26 +10,26 @@ public enum OptimizerRegistry {
   ]
 }
 
-/// The name of a registered optimizer.
+/// Represents the name of a registered optimizer.
 public struct OptimizerName: RawRepresentable, Codable, CaseIterable, Hashable, Sendable {
-  /// As it is typed.
+  /// The name as the user types it.
   public let rawValue: String
 
-  /// Nil where no optimizer has the name.
+  /// Creates a name; returns nil if no optimizer has it.
   public init?(rawValue: String) {
     guard OptimizerRegistry.all.contains(where: { $0.name == rawValue }) else { return nil }
     self.rawValue = rawValue
   }
 
-  /// That of a registered configuration.
+  /// Creates the name of a registered configuration.
   public init(_ configuration: any OptimizerConfiguration.Type) {
     self.init(rawValue: configuration.name)!
   }
 
-  /// In the order of the registry.
+  /// All names, in the order of the registry.
   public static var allCases: [OptimizerName] { OptimizerRegistry.all.map(OptimizerName.init) }
 
-  /// Its configuration.
+  /// The configuration type with this name.
   public var configuration: any OptimizerConfiguration.Type {
     OptimizerRegistry.all.first { $0.name == rawValue }!
   }

@@ -1,16 +1,17 @@
 import LinearAlgebra
 
-/// How a part of the parameters is treated otherwise than the rest.
+/// Holds the settings that differ between parts of the parameters.
 public struct ParameterGroup: Sendable, Equatable {
-  /// Its learning rate is this many times the step's.
+  /// Multiplies the step's learning rate.
   public var rateFactor: Double
-  /// In place of the optimizer's own rate of weight decay.
+  /// Replaces the optimizer's rate of weight decay; nil: no change.
   public var weightDecay: Double?
-  /// Whether M-FAC or K-FAC preconditions it; else it is not in the window, and takes heavy-ball
-  /// steps: v ← μv + g; w ← w − ηv. Muon takes AdamW's steps there; SGD and AdamW do not ask.
+  /// True if M-FAC or K-FAC preconditions the group. Otherwise it is not in the window and takes
+  /// heavy-ball steps: v ← μv + g; w ← w − ηv. Muon takes AdamW's steps for such a group; SGD and
+  /// AdamW ignore this property.
   public var usesMFAC: Bool
 
-  /// Without changes: as the rest.
+  /// Creates a group, by default with the optimizer's own settings.
   public init(rateFactor: Double = 1, weightDecay: Double? = nil, usesMFAC: Bool = true) {
     self.rateFactor = rateFactor
     self.weightDecay = weightDecay
@@ -18,15 +19,18 @@ public struct ParameterGroup: Sendable, Equatable {
   }
 }
 
-/// The parameters [0, d), cut into runs that are each of one group, and those that stay zero.
+/// Divides the parameters [0, d) into runs that each belong to one group, and marks those that stay
+/// zero.
 public struct ParameterGroups: Sendable, Equatable {
-  /// Parameters one after another that are of one group.
+  /// Describes consecutive parameters of one group.
   public struct Run: Sendable, Equatable {
-    /// Of the parameters [0, d).
+    /// A range of the parameters [0, d).
     public let range: Range<Int>
     /// An index into the groups.
     public let group: Int
 
+    /// Creates a run.
+    ///
     /// - Parameter group: an index into the groups.
     public init(_ range: Range<Int>, group: Int) {
       self.range = range
@@ -34,30 +38,34 @@ public struct ParameterGroups: Sendable, Equatable {
     }
   }
 
-  /// In the order that runs count them in.
+  /// The groups, which runs refer to by index.
   public let groups: [ParameterGroup]
   let runs: [Run]
-  /// [d], or nil where there are none.
+  /// True for each parameter that stays zero, shape [d]; nil if there are none.
   let staysZero: [Bool]?
 
-  /// How many stay zero.
+  /// The number of parameters that stay zero.
   public var zeroCount: Int { staysZero?.count { $0 } ?? 0 }
 
-  /// The first parameter that is to stay zero and is not; of all, shape [d].
+  /// Returns the first parameter that must stay zero but is not zero, or nil.
+  ///
+  /// - Parameter parameters: the whole vector, shape [d].
   public func firstNonzero<Element: Scalar>(
     of parameters: UnsafeMutableBufferPointer<Element>
   ) -> Int? {
     staysZero.flatMap { zeros in zeros.indices.first { zeros[$0] && parameters[$0] != 0 } }
   }
 
-  /// All parameters alike.
+  /// Creates one group of all parameters.
   public init() {
     self.init([ParameterGroup()], runs: [Run(0..<Int.max, group: 0)])
   }
 
+  /// Creates groups from runs.
+  ///
   /// - Parameters:
-  ///   - runs: one after another, from 0 to the end of the parameters.
-  ///   - staysZero: whether a parameter, which is zero, is to stay so; shape [d].
+  ///   - runs: consecutive, from 0 to the end of the parameters.
+  ///   - staysZero: true for each parameter that is zero and must stay so; shape [d].
   public init(_ groups: [ParameterGroup], runs: [Run], staysZero: [Bool]? = nil) {
     var end = 0
     for run in runs {
@@ -71,13 +79,13 @@ public struct ParameterGroups: Sendable, Equatable {
     self.staysZero = staysZero.flatMap { $0.contains(true) ? $0 : nil }
   }
 
-  /// The same, but for the parameters that stay zero; shape [d].
+  /// Returns the same groups with another set of parameters that stay zero; shape [d].
   public func keepingZero(_ staysZero: [Bool]) -> ParameterGroups {
     ParameterGroups(groups, runs: runs, staysZero: staysZero)
   }
 
-  /// The same, but that what lies outside of `ranges`, which lie one after another, has no
-  /// curvature.
+  /// Returns the same groups, except that parameters outside `ranges` have no curvature. The ranges
+  /// are disjoint and in increasing order.
   func without(curvatureOutside ranges: [Range<Int>]) -> ParameterGroups {
     var runs: [Run] = []
     let end = self.runs.last!.range.upperBound
@@ -105,23 +113,23 @@ public struct ParameterGroups: Sendable, Equatable {
   }
 }
 
-/// How weights decay, at a rate ω.
+/// Specifies weight decay at a rate ω.
 public enum WeightDecay: Codable, Equatable, Sendable {
-  /// ω·w is added to the gradient, before anything else is done with it but clipping.
+  /// ω·w is added to the gradient after clipping, before everything else.
   case coupled(Double)
-  /// w ← w − η·ω·w beside the step, η the learning rate (Loshchilov and Hutter, 2019).
+  /// w ← w − η·ω·w in addition to the step, η the learning rate (Loshchilov and Hutter, 2019).
   case decoupled(Double)
 
-  /// The same at another rate, where there is one.
+  /// Returns the same kind of decay at another rate; nil keeps the rate.
   func at(_ rate: Double?) -> WeightDecay {
     guard let rate else { return self }
     return if case .coupled = self { .coupled(rate) } else { .decoupled(rate) }
   }
 
-  /// What is added to the gradient for each unit of weight.
+  /// The factor of w that is added to the gradient.
   var addedToGradient: Double { if case .coupled(let rate) = self { rate } else { 0 } }
 
-  /// What the decoupled part leaves of a weight in a step: 1 − η·ω.
+  /// Returns the factor by which decoupled decay multiplies a weight in a step: 1 − η·ω.
   func remainder<Element: Scalar>(learningRate: Double) -> Element {
     if case .decoupled(let rate) = self { 1 - Element(learningRate) * Element(rate) } else { 1 }
   }

@@ -1,24 +1,24 @@
 import LinearAlgebra
 import Sharding
 
-/// What an optimizer knows of its slice [d/p] of the parameters: the cells, the pieces of them that
-/// are each of one group, and which parameters stay zero.
+/// Describes a slice [d/p] of the parameters to its optimizer: the cells, their pieces that each
+/// belong to one group, and the parameters that stay zero.
 struct ParameterSlice {
-  /// A run of one group within a cell.
+  /// Describes a run of one group within a cell.
   struct Piece {
     var range: Range<Int>
     let group: Int
   }
 
   let count: Int
-  /// As ranges of the slice.
+  /// The cells, as ranges of the slice.
   let cells: [Range<Int>]
   let groups: [ParameterGroup]
   private let pieces: [Piece]
   private let piecesOfCell: [Range<Int>]
-  /// The parameters of the slice that stay zero, in their order.
+  /// Parameters of the slice that stay zero, in increasing order.
   let zeros: [Int32]
-  /// Whether some of the whole vector do, on this rank or another.
+  /// True if any parameter of the whole vector stays zero, on this rank or another.
   let hasZeros: Bool
 
   init(_ partition: CellPartition, rank: Int, groups: ParameterGroups) {
@@ -29,7 +29,7 @@ struct ParameterSlice {
     precondition(
       groups.runs.last!.range.upperBound >= slice.upperBound
         && groups.staysZero.map { $0.count == partition.cells.parameterCount } ?? true,
-      "groups of another number of parameters than \(partition.cells.parameterCount)")
+      "the groups do not match a vector of \(partition.cells.parameterCount) parameters")
     var pieces: [Piece] = []
     var piecesOfCell: [Range<Int>] = []
     var run = 0
@@ -59,24 +59,24 @@ struct ParameterSlice {
     MemoryCount.add(zeros.count, of: Int32.self)
   }
 
-  /// Whether some parameters of the whole vector are kept out of M-FAC's window by their group.
+  /// True if a group keeps parameters of the whole vector out of M-FAC's window.
   var hasOutside: Bool { groups.contains { !$0.usesMFAC } }
 
-  /// Of the cell at `index`, in their order.
+  /// Returns the pieces of the cell at `index`, in order.
   func pieces(ofCell index: Int) -> ArraySlice<Piece> { pieces[piecesOfCell[index]] }
 
-  /// Makes the elements of a vector of the slice zero that stay so.
+  /// Sets the elements of a vector of the slice to zero for the parameters that stay zero.
   func clearZeros<Element: Scalar>(of x: UnsafeMutableBufferPointer<Element>) {
     for i in zeros { x[Int(i)] = 0 }
   }
 
-  /// What a step of a group takes: w ← remainder·w − rate·direction.
+  /// Holds the numbers of a group's step: w ← remainder·w − rate·direction.
   struct GroupStep<Element: Scalar> {
     let rate: Double
     let remainder: Element
   }
 
-  /// Each group's, with its own rates.
+  /// Returns the numbers of each group's step, from the group's own rates.
   func steps<Element>(learningRate: Double, decay: WeightDecay) -> [GroupStep<Element>] {
     groups.map { group in
       let rate = learningRate * group.rateFactor
@@ -86,7 +86,7 @@ struct ParameterSlice {
   }
 }
 
-/// Ranges of the parameters, such as those of layers, cut by the ranks that own them.
+/// Divides ranges of the parameters, such as those of layers, among the ranks that own them.
 func pieces(
   of ranges: [Range<Int>], _ slices: [Range<Int>]
 ) -> [(index: Int, rank: Int, range: Range<Int>)] {

@@ -2,9 +2,10 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Stochastic gradient descent with heavy-ball momentum: v ← μv + g; w ← w − ηv.
+/// Updates parameters by stochastic gradient descent with heavy-ball momentum: v ← μv + g; w ← w −
+/// ηv.
 ///
-/// As PyTorch's `SGD` without dampening.
+/// It equals PyTorch's `SGD` without dampening.
 public final class SGD<Element: Scalar>: ShardedOptimizer {
   private let momentum: Element
   private let weightDecay: WeightDecay
@@ -12,11 +13,13 @@ public final class SGD<Element: Scalar>: ShardedOptimizer {
   private var gradient: GradientSlice<Element>
   private let velocity: Buffer<Element>
 
+  /// Creates the optimizer's part on this rank.
+  ///
   /// - Parameters:
   ///   - momentum: μ in [0, 1).
-  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
-  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each
-  ///     step.
+  ///   - clipNorm: gradients with a larger norm are scaled down to it; nil: no clipping.
+  ///   - measuresDirection: whether step outcomes include the direction. This takes one more sum
+  ///     over the ranks per step.
   public init(
     momentum: Double, weightDecay: WeightDecay, clipNorm: Double? = nil,
     groups: ParameterGroups = ParameterGroups(), measuresDirection: Bool = false,
@@ -80,13 +83,15 @@ public final class SGD<Element: Scalar>: ShardedOptimizer {
   public func resume(_ numbers: [String: Double], hasWindow: Bool) {}
 }
 
-/// The settings of SGD.
+/// Holds the settings of SGD.
 public struct SGDConfiguration: Codable, Equatable, Sendable {
   /// μ in [0, 1).
   public var momentum: Double
-  /// The rate for all parameters whose group has none of its own.
+  /// Weight decay for all parameters whose group has no rate of its own.
   public var weightDecay: WeightDecay
 
+  /// Creates the settings.
+  ///
   /// - Parameter momentum: μ in [0, 1).
   public init(momentum: Double, weightDecay: WeightDecay = .coupled(0)) {
     self.momentum = momentum

@@ -4,9 +4,9 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// An optimizer of which each rank holds the state of its own cells.
+/// Represents an optimizer of which each rank holds the state of its own cells.
 ///
-/// It sees slices of the mean gradient and of the parameters, and knows no network.
+/// It works on slices of the mean gradient and of the parameters, and does not depend on a network.
 public protocol ShardedOptimizer<Element>: AnyObject {
   /// The scalar of parameters and gradients.
   associatedtype Element: Scalar
@@ -16,13 +16,13 @@ public protocol ShardedOptimizer<Element>: AnyObject {
   /// - Parameters:
   ///   - gradient: this rank's slice of the mean gradient, shape [d/p].
   ///   - parameters: this rank's slice, shape [d/p].
-  ///   - learningRate: the step's.
-  ///   - model: of the loss on the step's batch; nil where nobody has one.
+  ///   - learningRate: the step's learning rate, η.
+  ///   - model: a quadratic model of the loss on the step's batch; nil if the caller has none.
   ///   - clock: charged with the step's phases.
-  ///   - updated: is called as runs of the slice have their new values, one after another from its
-  ///     start to its end: what is done may be sent while the rest is computed.
-  /// - Returns: what the ranks saw, the same on all. Where the gradient's norm is not finite
-  ///   nothing has changed on any rank.
+  ///   - updated: is called when a run of the slice has its new values. Runs are consecutive, from
+  ///     the slice's start to its end, so the caller may send them while the rest is computed.
+  /// - Returns: the outcome, the same on all ranks. If the gradient's norm is not finite, nothing
+  ///   has changed on any rank.
   func step(
     _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
     learningRate: Double,
@@ -30,181 +30,195 @@ public protocol ShardedOptimizer<Element>: AnyObject {
     updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome
 
-  /// Goes on with other parameters that stay zero: what has been gathered of these is forgotten,
-  /// and of those that no longer do it begins with zeros. Collective, between two steps.
+  /// Continues with another set of parameters that stay zero. The state of parameters that now stay
+  /// zero is discarded. The state of those that no longer do starts at zero. Collective, between
+  /// two steps.
   ///
   /// - Parameters:
-  ///   - groups: as they were, but for the parameters that stay zero.
-  ///   - partition: as it was.
+  ///   - groups: unchanged, except for the parameters that stay zero.
+  ///   - partition: unchanged.
   func updateZeros(
     _ groups: ParameterGroups, partition: CellPartition, on world: Communicator
   ) throws
 
-  /// Between two steps, what it needs beside its settings to go on in another process.
+  /// The state between two steps that another process needs, besides the settings, to continue.
   var state: OptimizerState { get }
 
-  /// Becomes an optimizer of the same settings in another process, whose arrays those of `state`
-  /// then take over.
+  /// Restores the numbers of an optimizer with the same settings. The arrays of this optimizer's
+  /// `state` then take over the saved arrays.
   ///
   /// - Parameters:
-  ///   - numbers: that one's.
-  ///   - hasWindow: whether there are its window's arrays too; else the window is empty, and fills.
-  /// - Throws: `StoredArrayError` where there could be no such optimizer.
+  ///   - numbers: the numbers of the saved state.
+  ///   - hasWindow: whether the window's arrays are restored too; if not, the window is empty and
+  ///     fills.
+  /// - Throws: `StoredArrayError` if no such optimizer can exist.
   func resume(_ numbers: [String: Double], hasWindow: Bool) throws
 }
 
-/// The quadratic model of the loss on a step's batch, at the parameters before the step.
+/// Represents the quadratic model of the loss on a step's batch, at the parameters before the step.
 public struct QuadraticModel<Element: Scalar> {
-  /// `δᵢᵀ G δⱼ` of k changes of the parameters, each of shape [d] and the same on all ranks, with
-  /// the Gauss–Newton matrix G of the batch's mean loss: a matrix [k, k], the same on all ranks.
-  /// Collective.
+  /// Returns the matrix `δᵢᵀ G δⱼ`, shape [k, k], for k changes of the parameters, each of shape
+  /// [d]. G is the Gauss–Newton matrix of the batch's mean loss. Changes and result are the same on
+  /// all ranks. Collective.
   public let gaussNewtonForm: ([UnsafeBufferPointer<Element>]) throws -> [Double]
 
-  /// - Parameter gaussNewtonForm: is collective.
+  /// Creates a model.
+  ///
+  /// - Parameter gaussNewtonForm: a collective function.
   public init(gaussNewtonForm: @escaping ([UnsafeBufferPointer<Element>]) throws -> [Double]) {
     self.gaussNewtonForm = gaussNewtonForm
   }
 }
 
-/// An optimizer that compares the change of the loss with the one that it predicts.
+/// Represents an optimizer that compares the change of the loss with its prediction.
 public protocol ChangePredictingOptimizer<Element>: ShardedOptimizer {
-  /// Says how the loss on its own batch has changed by the step just taken, where the step's
-  /// outcome predicts that; the same number on all ranks.
+  /// Adapts the optimizer to the actual change of the loss on the last step's batch, if the step's
+  /// outcome predicted one. The number is the same on all ranks.
   func adapt(toChange actual: Double)
 }
 
-/// An optimizer that keeps a window of gradients.
+/// Represents an optimizer that keeps a window of gradients.
 public protocol WindowedOptimizer<Element>: ShardedOptimizer {
-  /// Gradients in the window.
+  /// The number of gradients in the window.
   var filled: Int { get }
 
   /// Fills the window's empty slots with random gradients, so that steps can be timed. Collective.
   ///
-  /// - Parameter scale: the gradients' size.
+  /// - Parameter scale: the entries are drawn from [−scale, scale).
   func fillWindow(scale: Double, on world: Communicator) throws
 
-  /// The eigenvalues of the window's Gram matrix, in increasing order; none of an empty window.
+  /// Returns the eigenvalues of the window's Gram matrix, in increasing order; empty for an empty
+  /// window.
   func spectrum() -> [Double]
 }
 
-/// An optimizer that wants statistics of the layers, micro-batch by micro-batch, before a step.
+/// Represents an optimizer that uses statistics of the layers, collected by micro-batch before a
+/// step.
 public protocol LayerStatisticsConsumer<Element>: ShardedOptimizer {
-  /// Whether the next step's batch is one whose statistics are wanted; the same on all ranks.
+  /// True if the next step's batch needs statistics; the same on all ranks.
   var wantsFactors: Bool { get }
-  /// Where the sums for A and B of each layer lie among those of all; nowhere for a layer whose
-  /// samples are wanted instead.
+  /// The ranges of each layer's sums for A and B in the vector of all sums; empty for a layer that
+  /// uses samples instead.
   var factorRanges: [[Range<Int>]] { get }
-  /// What products with samples of layers are made with; nil where sums are wanted.
+  /// The operator of products with layer samples; nil if the optimizer uses sums instead.
   var sampleOperator: CurvatureOperator? { get }
-  /// The products with each layer's curvature until now.
+  /// The number of products with each layer's curvature so far.
   var productCounts: [Int] { get }
 
-  /// Takes what will hold a step's samples, before the first step.
+  /// Receives, before the first step, the objects that will hold each step's samples.
   ///
-  /// - Parameter samples: for each layer but normalisations, those of each micro-batch of this
-  ///   rank.
+  /// - Parameter samples: one array per layer, without normalization layers; each has one element
+  ///   per micro-batch of this rank.
   func take(samples: [[LayerSamples<Element>]])
 
-  /// The sums to be written for a micro-batch of this rank, those of a layer at `factorRanges`.
+  /// Returns the memory for the sums of a micro-batch of this rank. The caller writes each layer's
+  /// sums at `factorRanges`.
   func beginFactors(
     microBatch: Int, on world: Communicator
   ) throws -> UnsafeMutableBufferPointer<Element>
 
-  /// Says that they are written.
+  /// Marks these sums as written.
   func endFactors(on world: Communicator) throws
 
   /// Completes the sums over the batch. Collective.
   func finishFactors(on world: Communicator) throws
 }
 
-/// What an optimizer can do beside stepping is asked for here alone.
+/// This extension alone queries an optimizer's optional capabilities.
 extension ShardedOptimizer {
-  /// What keeps a window of gradients.
+  /// The optimizer that keeps a window of gradients, or nil.
   public var windowed: (any WindowedOptimizer<Element>)? {
     stepping as? any WindowedOptimizer<Element>
   }
 
-  /// What wants statistics of the layers.
+  /// The optimizer that uses statistics of the layers, or nil.
   public var layerStatistics: (any LayerStatisticsConsumer<Element>)? {
     stepping as? any LayerStatisticsConsumer<Element>
   }
 
-  /// Itself, where it predicts the change of the loss in some steps.
+  /// The optimizer itself if it predicts the change of the loss in some steps, else nil.
   public var changePredicting: (any ChangePredictingOptimizer<Element>)? {
     self as? any ChangePredictingOptimizer<Element>
   }
 
-  /// The optimizer itself, or the one that Levenberg and Marquardt's damping is wrapped around.
+  /// The optimizer itself, or the one inside the Levenberg–Marquardt wrapper.
   private var stepping: any ShardedOptimizer<Element> {
     (self as? LevenbergMarquardt<Element>)?.base ?? self
   }
 }
 
-/// What an optimizer is between two steps.
+/// Holds an optimizer's state between two steps.
 public struct OptimizerState {
-  /// By name, the same on every rank.
+  /// Numbers by name, the same on every rank.
   public var numbers: [String: Double]
-  /// Arrays that go with the window, the same on every rank.
+  /// Arrays stored with the window, the same on every rank.
   public var shared: [StoredArray] = []
-  /// Of each cell of this rank its part of the window, where there is one.
+  /// The window's arrays of each cell of this rank; empty if there is no window.
   public var window: [[StoredArray]] = []
-  /// Arrays with the curvature that only some ranks hold, by names of their own; one rank saves
-  /// each.
+  /// Arrays of the curvature that only some ranks hold, under unique names; one rank saves each.
   public var placed: [(array: StoredArray, isSaved: Bool)] = []
-  /// Of each cell of this rank the moving averages.
+  /// The moving averages of each cell of this rank.
   public var momentum: [[StoredArray]] = []
 
   init(numbers: [String: Double] = [:]) { self.numbers = numbers }
 }
 
-/// What all ranks saw in a step.
+/// Reports the outcome of a step, the same on all ranks.
 public struct StepOutcome: Sendable {
-  /// Euclidean norm of the gradient, with the coupled weight decay, over the whole of d; where it
-  /// is clipped, before both.
+  /// Euclidean norm of the gradient over the whole of d, with coupled weight decay. If the gradient
+  /// is clipped, it is the norm before clipping and decay.
   public let gradientNorm: Double
 
-  /// λ of the step, where the optimizer has one.
+  /// λ of the step, if the optimizer has one.
   public var damping: Double?
 
-  /// The direction of the step, where it was measured.
+  /// The direction of the step, if it was measured.
   public var direction: DirectionMeasure?
 
-  /// How the step's equations were solved, where there were some: the most iterations of a layer,
-  /// and the largest residual that one was left with.
+  /// The largest number of iterations and the largest residual over the layers, if the step solved
+  /// equations.
   public var equations: ConjugateGradients.Outcome?
 
-  /// The change of the loss on the step's batch that a quadratic model predicts, where the
-  /// optimizer wants to know the actual one.
+  /// The change of the loss on the step's batch that a quadratic model predicts; set if the
+  /// optimizer needs the actual change.
   public var predictedChange: Double?
 
-  /// What the user should know, where something has changed in how steps are taken.
+  /// A message for the user if the way steps are taken has changed.
   public var notice: Diagnostic?
 
+  /// Creates the outcome of a step.
+  ///
   /// - Parameters:
-  ///   - gradientNorm: not finite where the step is left out.
-  ///   - notice: what the user should know.
+  ///   - gradientNorm: not finite if the step is skipped.
+  ///   - notice: a message for the user.
   public init(gradientNorm: Double, notice: Diagnostic? = nil) {
     self.gradientNorm = gradientNorm
     self.notice = notice
   }
 
-  /// Whether the parameters were updated: not where the gradient holds an infinity or a NaN.
+  /// True if the parameters were updated; false if the gradient's norm is not finite.
   public var wasApplied: Bool { gradientNorm.isFinite }
 }
 
-/// The direction u along which a step goes, before the learning rate, beside its gradient g; over
-/// the whole of d, the same on all ranks.
+/// Measures the direction u of a step, before the learning rate, and its angle to the gradient g.
+/// Both cover the whole of d; the result is the same on all ranks.
 ///
-/// g is the gradient as the optimizer takes it: clipped, with coupled weight decay, and of M-FAC as
-/// its window stores it. u is `F⁻¹g` of M-FAC, before momentum; of SGD the velocity, for its
-/// direction before momentum is g; of AdamW `m̂/(√v̂ + ε)`.
+/// The gradient g is the one that the optimizer uses: clipped, with coupled weight decay, and for
+/// M-FAC in the window's stored form.
+///
+/// | optimizer | u |
+/// |---|---|
+/// | M-FAC | `F⁻¹g`, before momentum |
+/// | SGD | the velocity, because the direction before momentum is g |
+/// | AdamW | `m̂/(√v̂ + ε)` |
 public struct DirectionMeasure: Sendable, Equatable {
   /// ‖u‖.
   public let norm: Double
-  /// `arccos(g·u/(‖g‖‖u‖))`, in degrees; nil where g or u is zero, or where it
-  /// is not known.
+  /// `arccos(g·u/(‖g‖‖u‖))` in degrees; nil if g or u is zero, or if the angle is unknown.
   public let angle: Double?
 
+  /// Creates a measure from inner products.
+  ///
   /// - Parameters:
   ///   - u: u·u and g·u.
   ///   - gradientSquare: g·g.

@@ -1,7 +1,7 @@
 import Glibc
 
-/// Random numbers by counter: a pure function of (seed, stream, index), so that who draws a number,
-/// and in what order, never changes it.
+/// Generates random numbers from a counter: each is a pure function of (seed, stream, index).
+/// Neither the rank that draws a number nor the order of draws changes it.
 ///
 /// Philox4x32-10; Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3",
 /// 2011.
@@ -9,42 +9,44 @@ public struct CounterRandom: Sendable {
   private let key: (UInt32, UInt32)
   private let stream: UInt64
 
+  /// Creates the generator of one stream.
+  ///
   /// - Parameters:
   ///   - seed: the run's seed; the generator's key.
-  ///   - stream: what the numbers are for (an epoch's order, a tensor's initial values, …).
+  ///   - stream: the purpose of the numbers (an epoch's order, a tensor's initial values, …).
   public init(seed: UInt64, stream: UInt64) {
     key = (UInt32(truncatingIfNeeded: seed), UInt32(truncatingIfNeeded: seed >> 32))
     self.stream = stream
   }
 
-  /// 64 uniform bits.
+  /// Returns 64 uniform bits.
   public func bits(at index: UInt64) -> UInt64 {
     let block = block(at: index)
     return UInt64(block.0) | UInt64(block.1) << 32
   }
 
-  /// A multiple of 2⁻⁵³ in [0, 1).
+  /// Returns a multiple of 2⁻⁵³ in [0, 1), uniformly distributed.
   public func uniform(at index: UInt64) -> Double {
     Double(bits(at: index) >> 11) * 0x1p-53
   }
 
-  /// An integer in [0, bound), uniform up to bound·2⁻⁶⁴.
+  /// Returns an integer in [0, bound), uniform up to bound·2⁻⁶⁴.
   public func integer(below bound: Int, at index: UInt64) -> Int {
     precondition(bound > 0, "bound \(bound) is not positive")
     return Int(bits(at: index).multipliedFullWidth(by: UInt64(bound)).high)
   }
 
-  /// A number of the standard normal distribution; Box and Muller, 1958.
+  /// Returns a number from the standard normal distribution; Box and Muller, 1958.
   public func normal(at index: UInt64) -> Double {
     let block = block(at: index)
-    // From (0, 1], so that the logarithm is finite.
+    // The radius lies in (0, 1], so the logarithm is finite.
     let radius = (UInt64(block.0) | UInt64(block.1) << 32) >> 11
     let angle = (UInt64(block.2) | UInt64(block.3) << 32) >> 11
     return (-2 * log(Double(radius + 1) * 0x1p-53)).squareRoot()
       * cos(2 * .pi * Double(angle) * 0x1p-53)
   }
 
-  /// A permutation of 0..<count (Fisher–Yates).
+  /// Returns a permutation of 0..<count (Fisher–Yates).
   public func permutation(count: Int) -> [Int] {
     var order = Array(0..<count)
     for i in stride(from: count - 1, to: 0, by: -1) {
@@ -61,7 +63,7 @@ public struct CounterRandom: Sendable {
       ), key: key)
   }
 
-  /// Ten rounds of Philox4x32.
+  /// Computes ten rounds of Philox4x32.
   package static func philox(
     counter: (UInt32, UInt32, UInt32, UInt32), key: (UInt32, UInt32)
   ) -> (UInt32, UInt32, UInt32, UInt32) {

@@ -1,20 +1,22 @@
-/// The cells of a parameter vector: runs of coordinates, equal ones where d alone decides.
+/// Divides a parameter vector into cells, which are runs of coordinates. Cells have equal size if d
+/// alone determines them.
 ///
-/// Everything of size d is stored, computed and summed cell by cell, so that the number of ranks
-/// decides who works on a cell and never what comes out of it.
+/// Everything of size d is stored, computed and summed cell by cell. The number of ranks therefore
+/// determines who computes a cell, and never the result.
 public struct Cells: Sendable, Equatable {
-  /// d.
+  /// The number of parameters, d.
   public let parameterCount: Int
-  /// Coordinates in a cell; the last one may hold fewer. Where d alone decides, a multiple of 16:
-  /// 64 bytes of `Float`.
+  /// Coordinates in a cell; the last cell may hold fewer. If d alone determines the size, it is a
+  /// multiple of 16: 64 bytes of `Float`.
   public let size: Int
   /// Leaves of the tree over the cells, a power of two; the last leaves may have no coordinates.
   public let leaves: Int
-  /// Where each cell begins, and d; none where all but the last one are of `size`.
+  /// The first coordinate of each cell, then d; nil if all cells but the last have `size`
+  /// coordinates.
   private let bounds: [Int]?
 
-  /// 256 cells; fewer while a cell would hold less than 64 coordinates, more, by doubling, while it
-  /// would hold over 4096.
+  /// Divides `d` parameters into 256 cells. The number is halved while a cell would hold fewer than
+  /// 64 coordinates, and doubled while it would hold more than 4096.
   public init(parameterCount d: Int) {
     precondition(d >= 0, "a vector of \(d) parameters")
     var leaves = 256
@@ -26,7 +28,7 @@ public struct Cells: Sendable, Equatable {
     size = max(16, ((d + leaves - 1) / leaves + 15) / 16 * 16)
   }
 
-  /// Cells of a given size.
+  /// Divides `d` parameters into cells of a given size.
   public init(parameterCount d: Int, size: Int) {
     precondition(d >= 0 && size > 0, "a vector of \(d) parameters in cells of \(size)")
     parameterCount = d
@@ -35,9 +37,10 @@ public struct Cells: Sendable, Equatable {
     bounds = nil
   }
 
-  /// Cells of a given size that begin anew at some coordinates; those before these may hold fewer.
+  /// Divides `d` parameters into cells of a given size, and starts a new cell at each restart. The
+  /// cell before a restart may hold fewer coordinates.
   ///
-  /// - Parameter restarts: from 0 on, none before the one before it.
+  /// - Parameter restarts: coordinates in non-decreasing order; the first is 0.
   public init(parameterCount d: Int, size: Int, restartingAt restarts: [Int]) {
     precondition(
       d >= 0 && size > 0 && restarts.first == 0 && restarts.last! <= d
@@ -56,10 +59,10 @@ public struct Cells: Sendable, Equatable {
     1 << (Int.bitWidth - max(count - 1, 0).leadingZeroBitCount)
   }
 
-  /// Cells that hold coordinates.
+  /// The number of cells that hold coordinates.
   public var count: Int { bounds.map { $0.count - 1 } ?? (parameterCount + size - 1) / size }
 
-  /// The coordinates of a cell; empty past the last one.
+  /// Returns the coordinates of a cell; an empty range past the last cell.
   public func range(of cell: Int) -> Range<Int> {
     guard let bounds else {
       return min(cell * size, parameterCount)..<min((cell + 1) * size, parameterCount)

@@ -1,9 +1,9 @@
-/// A node of a binary tree over leaves 0, 1, …: it stands for the leaves
+/// Represents a node of a binary tree over leaves 0, 1, …. It covers those of the leaves
 /// [index·2^level, (index + 1)·2^level) that exist.
 public struct TreeNode: Sendable, Equatable {
-  /// Its height: 0 for a leaf.
+  /// Height in the tree: 0 for a leaf.
   public let level: Int
-  /// Its place among the nodes of its level, from 0.
+  /// Position among the nodes of its level, from 0.
   public let index: Int
 
   @inlinable init(level: Int, index: Int) {
@@ -12,22 +12,26 @@ public struct TreeNode: Sendable, Equatable {
   }
 }
 
-/// A sum in the order of one fixed binary tree over `leaves` indices, whoever adds which part.
+/// Computes a sum in the order of one fixed binary tree over `leaves` indices, independent of who
+/// adds which part.
 ///
-/// A node's value is its left child's plus its right child's, or the left child's alone where the
+/// A node's value is its left child's plus its right child's, or the left child's alone if the
 /// right one has no leaves. The tree depends on the number of leaves alone, so a sum's bits do too.
 ///
-/// Values are added from left to right. Siblings are joined as soon as both are there, so that at
-/// most two values wait on each level. What is left in `nodes` are the largest complete nodes of
-/// what was added: a rank sends those, and whoever receives the nodes of all ranks, in order, adds
-/// them in turn and is left with the root.
+/// Values are added from left to right. Siblings are joined as soon as both are present, so at most
+/// two values wait on each level. `nodes` then holds the largest complete nodes of the leaves added
+/// so far. A rank sends its nodes; a receiver adds the nodes of all ranks in order and obtains the
+/// root.
 public struct FixedTree<Value> {
-  /// Of the tree; the sum is complete when all of them have been added.
+  /// Leaves of the tree; the sum is complete once all of them have been added.
   public let leaves: Int
   @usableFromInline var complete: [(node: TreeNode, value: Value)] = []
   @usableFromInline let join: (Value, Value) -> Value
 
-  /// - Parameter join: the sum of a left and a right value; it may reuse the storage of either.
+  /// Creates an empty sum.
+  ///
+  /// - Parameter join: returns the sum of a left and a right value; it may reuse the storage of
+  ///   either.
   @inlinable
   public init(leaves: Int, join: @escaping (Value, Value) -> Value) {
     self.leaves = leaves
@@ -40,7 +44,7 @@ public struct FixedTree<Value> {
     add(TreeNode(level: 0, index: index), value)
   }
 
-  /// Adds the value of a node, and climbs while its parent is complete.
+  /// Adds the value of a node, and joins it with its left sibling while the parent is complete.
   @inlinable
   public mutating func add(_ node: TreeNode, _ value: Value) {
     var node = node
@@ -60,11 +64,11 @@ public struct FixedTree<Value> {
     complete.append((node, value))
   }
 
-  /// The largest complete nodes of what was added, from left to right.
+  /// The largest complete nodes of the leaves added so far, from left to right.
   @inlinable
   public var nodes: [(node: TreeNode, value: Value)] { complete }
 
-  /// The sum over all leaves, once all have been added.
+  /// The sum over all leaves, available once all have been added.
   @inlinable
   public var root: Value {
     precondition(
@@ -75,7 +79,8 @@ public struct FixedTree<Value> {
 }
 
 extension FixedTree<Void> {
-  /// The nodes that are left of the leaves in `range`: what the rank that owns them sends.
+  /// Returns the largest complete nodes of the leaves in `range`: the rank that owns these leaves
+  /// sends them.
   public static func cover(_ range: Range<Int>, of leaves: Int) -> [TreeNode] {
     var tree = FixedTree(leaves: leaves) { _, _ in }
     for leaf in range { tree.add(leaf: leaf, ()) }
@@ -84,11 +89,11 @@ extension FixedTree<Void> {
 }
 
 extension FixedTree<Int> {
-  /// A sum of vectors: the values are row numbers of `storage`, whose rows are added in place, a
-  /// right one to the left one.
+  /// Creates a sum of vectors. Values are row indices of `storage`; a join adds the right row to
+  /// the left row in place.
   ///
   /// - Parameters:
-  ///   - rows: shape [.., width].
+  ///   - storage: shape [.., width].
   public static func rows(
     of storage: UnsafeMutablePointer<Double>, width: Int, leaves: Int
   ) -> FixedTree {

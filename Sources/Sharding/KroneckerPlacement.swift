@@ -1,47 +1,52 @@
-/// Who inverts which Kronecker factor and who preconditions which layer: pure arithmetic, from
-/// sizes alone.
+/// Assigns Kronecker factors to the ranks that invert them, and layers to the ranks that
+/// precondition them. It is pure arithmetic on sizes.
 ///
-/// The p ranks form groups of consecutive ranks, as even as can be. A layer is preconditioned by
-/// every rank of one group, its workers; of these, one inverts each of its two factors and gives
-/// the inverse to the others. Every other rank is given its slice of the layer's direction by one
-/// of the workers. With one group, all ranks hold all inverses and nothing but gradients crosses
-/// the network between two inversions; with a group for each rank, every inverse is held once.
+/// The p ranks form groups of consecutive ranks, as equal in size as possible. All ranks of one
+/// group, the layer's workers, precondition a layer. One worker inverts each of its two factors and
+/// sends the inverse to the other workers. Every other rank receives its slice of the layer's
+/// direction from one of the workers.
 ///
-/// Layers go to groups and factors to ranks by what an inversion costs, the largest first, each to
-/// whoever has least.
+/// With one group, all ranks hold all inverses, and only gradients cross the network between two
+/// inversions. With one group per rank, every inverse is held once.
+///
+/// Layers are assigned to groups, and factors to ranks, in decreasing order of inversion cost; each
+/// goes to the group or rank with the smallest load.
 ///
 /// Pauloski and others, "KAISA: An adaptive second-order optimizer framework for deep neural
 /// networks", 2021: the share F of the ranks that work on a layer.
 public struct KroneckerPlacement: Sendable, Equatable {
-  /// One of a layer's factors.
+  /// Describes one of a layer's factors.
   public struct Factor: Sendable, Equatable {
-    /// Numbers that are exchanged: n(n + 1)/2 of a triangle, n of a diagonal.
+    /// Numbers that are exchanged: n(n + 1)/2 for a triangle, n for a diagonal.
     public let count: Int
-    /// Of its inversion: n³ of a matrix n×n, n of a diagonal.
+    /// Cost of the inversion: n³ for an n×n matrix, n for a diagonal. Costs are only compared with
+    /// one another.
     public let cost: Int
 
-    /// Costs are compared with one another alone.
+    /// Creates a factor's description.
     public init(count: Int, cost: Int) {
       self.count = count
       self.cost = cost
     }
   }
 
-  /// Of each layer the ranks that precondition it.
+  /// The ranks that precondition each layer.
   public let workers: [Range<Int>]
-  /// Of each layer and each of its factors the rank that inverts it.
+  /// The rank that inverts each factor, by layer and factor.
   public let owners: [[Int]]
-  /// Of each layer and each of its factors its range in the vector of all factors, in which those
-  /// of a rank lie together.
+  /// The range of each factor, by layer and factor, in the vector of all factors. Factors with the
+  /// same owner are contiguous.
   public let ranges: [[Range<Int>]]
-  /// Of each rank its range of that vector.
+  /// Each rank's range of that vector.
   public let slices: [Range<Int>]
 
+  /// Computes the placement.
+  ///
   /// - Parameters:
-  ///   - layers: of each layer its factors.
-  ///   - ranks: p
-  ///   - workerShare: F in (0, 1], the share of the ranks that precondition a layer: at least one
-  ///     does.
+  ///   - layers: the factors of each layer.
+  ///   - ranks: p.
+  ///   - workerShare: F in (0, 1], the share of the ranks that precondition a layer; at least one
+  ///     rank does.
   public init(of layers: [[Factor]], over ranks: Int, workerShare: Double) {
     precondition(workerShare > 0 && workerShare <= 1, "a share of \(workerShare) of the ranks")
     let size = max(1, Int((workerShare * Double(ranks)).rounded()))
@@ -53,7 +58,7 @@ public struct KroneckerPlacement: Sendable, Equatable {
       return Double(load[members].reduce(0, +)) / Double(members.count)
     }
     func cost(_ layer: Int) -> Int { layers[layer].reduce(0) { $0 + $1.cost } }
-    /// The largest first, and of equals the first.
+    /// Returns 0..<count in decreasing order of cost; equal costs keep their order.
     func ordered(_ count: Int, by cost: (Int) -> Int) -> [Int] {
       (0..<count).sorted { (cost($1), $0) < (cost($0), $1) }
     }
@@ -88,7 +93,7 @@ public struct KroneckerPlacement: Sendable, Equatable {
     self.slices = slices
   }
 
-  /// The worker that gives a rank its slice of a layer's direction: itself, where it is one.
+  /// Returns the worker that sends `rank` its slice of a layer's direction; a worker serves itself.
   public func worker(ofLayer layer: Int, serving rank: Int) -> Int {
     let workers = workers[layer]
     return workers.contains(rank) ? rank : workers.lowerBound + rank % workers.count

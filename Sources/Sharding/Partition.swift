@@ -1,13 +1,15 @@
-/// Who owns what: `items` things in a row, shared out to `ranks` in runs as even as can be.
+/// Divides `items` consecutive items among `ranks` ranks, in runs whose sizes differ by at most
+/// one.
 ///
-/// Pure arithmetic: every rank computes every rank's share. A power of two of ranks gets aligned
-/// subtrees of a power of two of items.
+/// It is pure arithmetic, so every rank computes every rank's share. If the numbers of ranks and
+/// items are both powers of two, each rank owns one aligned subtree.
 public struct Partition: Sendable, Equatable {
-  /// How many things there are to share out.
   public let items: Int
-  /// p, how many they are shared out to.
+  /// The number of ranks, p.
   public let ranks: Int
 
+  /// Divides `items` among `ranks`.
+  ///
   /// - Parameters:
   ///   - items: 0 or more.
   ///   - ranks: 1 or more.
@@ -17,34 +19,34 @@ public struct Partition: Sendable, Equatable {
     self.ranks = ranks
   }
 
-  /// The items of a rank; empty where there are more ranks than items.
+  /// Returns the items of a rank; an empty range for some ranks if there are more ranks than items.
   public func range(of rank: Int) -> Range<Int> {
     items * rank / ranks..<items * (rank + 1) / ranks
   }
 }
 
-/// The cells of a parameter vector and the ranks that own them.
+/// Assigns the cells of a parameter vector to ranks.
 public struct CellPartition: Sendable, Equatable {
-  /// What is shared out.
   public let cells: Cells
   private let owners: Partition
 
-  /// Shares out the leaves of the tree over the cells, as evenly as can be.
+  /// Divides the leaves of the tree over the cells among the ranks, as evenly as possible.
   public init(_ cells: Cells, over ranks: Int) {
     self.cells = cells
     owners = Partition(of: cells.leaves, over: ranks)
   }
 
-  /// p.
+  /// The number of ranks, p.
   public var ranks: Int { owners.ranks }
 
-  /// The cells that a rank owns; none where there are more ranks than cells.
+  /// Returns the cells that a rank owns; an empty range for some ranks if there are more ranks than
+  /// cells.
   public func cells(of rank: Int) -> Range<Int> {
     let owned = owners.range(of: rank)
     return min(owned.lowerBound, cells.count)..<min(owned.upperBound, cells.count)
   }
 
-  /// The coordinates that a rank owns: its slice of a vector [d].
+  /// Returns the coordinates that a rank owns: its slice of a vector [d].
   public func slice(of rank: Int) -> Range<Int> {
     let owned = owners.range(of: rank)
     return cells.range(of: owned.lowerBound)
@@ -52,10 +54,10 @@ public struct CellPartition: Sendable, Equatable {
       .lowerBound
   }
 
-  /// The slices of all ranks, one after another.
+  /// The slices of all ranks, in the order of the ranks.
   public var slices: [Range<Int>] { (0..<ranks).map(slice(of:)) }
 
-  /// The cells of a rank, as ranges within its slice.
+  /// Returns the cells of a rank as ranges within its slice.
   public func cellsInSlice(of rank: Int) -> [Range<Int>] {
     let start = slice(of: rank).lowerBound
     return cells(of: rank).map { cell in

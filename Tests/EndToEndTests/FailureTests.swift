@@ -135,7 +135,7 @@ import Testing
     // One that needs no more than another form.
     let form = try train(window: window * 3 / 2)
     #expect(
-      form.errors.contains("(with --window-type bfloat16 it fits; as it is, --window "),
+      form.errors.contains("(with --window-type bfloat16 it fits; otherwise --window "),
       "\(form.errors)")
   }
 

@@ -53,7 +53,7 @@ import Testing
     #expect(outcome.status == 1)
     #expect(
       outcome.errors == """
-        Error: the ranks have come to different collective operations: ranks 0-1 (operation 3: \
+        Error: the ranks have reached different collective operations: ranks 0-1 (operation 3: \
         sum of size 9), rank 2 (operation 3: \(says))
 
         """)

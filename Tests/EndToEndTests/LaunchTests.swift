@@ -90,7 +90,7 @@ import Testing
         [
           "OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0", "PMIX_NAMESPACE": "5",
           "PMIX_RANK": "0", "PMIX_SERVER_URI41": Self.gone,
-        ], "the mpirun that this shell or program was started by is gone"
+        ], "the mpirun that started this shell or program has ended"
       ),
       (
         ["PMI_RANK": "0", "PMI_SIZE": "3"],

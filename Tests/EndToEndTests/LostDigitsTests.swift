@@ -114,7 +114,7 @@ import Testing
       #expect(abs(angle - acos(min(cosine, 1)) * 180 / .pi) < 3)
     }
     let warnings = errors.split(separator: "\n").filter {
-      $0.contains("disappears beside the window's gradients")
+      $0.contains("is negligible against the window's gradients")
     }
     #expect(warnings.count == 1 && warnings[0].contains("--damping-relative"))
   }

@@ -138,7 +138,7 @@ import Testing
     #expect(errors(outcome).count == 1)
     #expect(
       outcome.errors.contains(
-        "they have all been heard from, and wait too: ranks 1-2 (sum), "
+        "all of them have answered, and are waiting too: ranks 1-2 (sum), "
           + "rank 3 (all-gather of numbers)"
       ), "\(outcome.errors)")
   }

@@ -3,7 +3,7 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Factors come from outside, micro-batch by micro-batch, before the step that takes them in.
+/// Micro-batches provide sums for the factors, and the next step adds these to the averages.
 extension KFAC: LayerStatisticsConsumer {
   public var wantsFactors: Bool {
     averageWeight == 0 || stepsTaken % configuration.stepsBetweenFactors == 0
@@ -31,9 +31,9 @@ extension KFAC: LayerStatisticsConsumer {
 
   public func take(samples: [[LayerSamples<Element>]]) { sampled!.take(samples) }
 
-  /// Takes the sums into the averages, where there are some.
+  /// Adds the pending sums to the averages, if there are any.
   ///
-  /// - Returns: whether they are finite, on all ranks; else nothing has changed.
+  /// - Returns: false on all ranks if a sum is not finite on any rank; nothing changes then.
   func takeFactors(on world: Communicator, clock: PhaseClock) throws -> Bool {
     guard let sums = pendingSums else { return true }
     pendingSums = nil
@@ -51,7 +51,8 @@ extension KFAC: LayerStatisticsConsumer {
       for (layer, averages) in averages.enumerated() {
         let scales = layers[layer].scales
         for (factor, average) in averages.enumerated() {
-          // All ranks have found them finite; one that did not take them in would go on alone.
+          // All ranks have agreed that the sums are finite; a rank that rejected them would
+          // continue alone.
           let isTaken = average?.add(
             numbers + placement.ranges[layer][factor].lowerBound - first,
             scale: factor == 0 ? scales.a : scales.b, decay: configuration.factorDecay)
@@ -64,9 +65,10 @@ extension KFAC: LayerStatisticsConsumer {
     }
   }
 
-  /// Inverts what this rank owns of the averages, and gives it to the layers' workers. Collective.
+  /// Inverts the factors that this rank owns, and sends the inverses to the layers' workers.
+  /// Collective.
   ///
-  /// - Throws: on all ranks together, naming the layer, where a factor has no inverse.
+  /// - Throws: on all ranks together, naming the layer, if a factor has no inverse.
   func invert(damping: Double, on world: Communicator, clock: PhaseClock) throws {
     try clock.time(.inverse) {
       try gatherTraces(on: world)
@@ -102,7 +104,7 @@ extension KFAC: LayerStatisticsConsumer {
     inverseDamping = damping
   }
 
-  /// Every rank has the traces of all averages, from their owners.
+  /// Gathers the traces of all averages from their owners. Collective.
   private func gatherTraces(on world: Communicator) throws {
     var local: [Double] = []
     var counts = [Int](repeating: 0, count: slices.count)
@@ -123,7 +125,8 @@ extension KFAC: LayerStatisticsConsumer {
     }
   }
 
-  /// Where each factor's inverse begins in the vector of all inverses, which is nowhere as a whole.
+  /// The layer and factor of each inverse, by the inverse's start in the vector of all inverses. No
+  /// rank stores this vector.
   private var inversePlaces: [Int: (layer: Int, factor: Int)] {
     var places: [Int: (layer: Int, factor: Int)] = [:]
     for (layer, ranges) in Self.inverseRanges(layers, configuration).enumerated() {
@@ -133,13 +136,13 @@ extension KFAC: LayerStatisticsConsumer {
   }
 }
 
-/// A Kronecker factor that has no inverse, as all ranks see it.
+/// Reports a Kronecker factor that has no inverse.
 public struct FactorWithoutInverse: DiagnosticError {
-  /// Its name.
+  /// The layer's name.
   public let layer: String
-  /// λ
+  /// λ.
   public let damping: Double
-  /// What the inversion said.
+  /// The error of the inversion.
   public let cause: any Error
 
   public var diagnostic: Diagnostic {

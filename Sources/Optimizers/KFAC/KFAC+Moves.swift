@@ -2,9 +2,9 @@ import Curvature
 import MPI
 import Sharding
 
-/// What is sent, from sizes alone: every rank knows it of every other.
+/// Traffic and work follow from sizes alone, so every rank can compute them for all ranks.
 extension KFAC {
-  /// Slices of gradients, to the workers of their layers.
+  /// Returns the moves of gradient slices to the workers of their layers.
   static func gradientMoves(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange<Element>.Move] {
@@ -14,7 +14,7 @@ extension KFAC {
       })
   }
 
-  /// Slices of directions, from workers to their owners.
+  /// Returns the moves of direction slices from workers to the slices' owners.
   static func directionMoves(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>]
   ) -> [RangeExchange<Element>.Move] {
@@ -24,7 +24,8 @@ extension KFAC {
       })
   }
 
-  /// Of each layer the parameters, from its first on, whose directions a worker makes.
+  /// Returns, for each layer, the ranges whose directions a worker computes, relative to the
+  /// layer's first parameter.
   static func computedRanges(
     _ layers: [FactoredLayer], _ placement: KroneckerPlacement, _ slices: [Range<Int>], by rank: Int
   ) -> [[Range<Int>]] {
@@ -37,7 +38,7 @@ extension KFAC {
     return computedRanges
   }
 
-  /// Inverses, from whoever made them to the other workers of the layer.
+  /// Returns the moves of inverses from their owners to the other workers of the layer.
   static func inverseMoves(
     _ layers: [FactoredLayer], _ configuration: KFACConfiguration, _ placement: KroneckerPlacement
   ) -> [RangeExchange<Element>.Move] {
@@ -52,7 +53,7 @@ extension KFAC {
     }
   }
 
-  /// What each rank sends, and does, in a step.
+  /// Returns what each rank sends and computes per step.
   static func load(
     _ configuration: KFACConfiguration, _ context: OptimizerContext<Element>,
     _ measured: MeasuredSteps
@@ -63,7 +64,7 @@ extension KFAC {
     let ranks = partition.ranks
     let placement = placement(of: layers, configuration, ranks: ranks)
     let slices = partition.slices
-    // All ranks ask whether the sums are finite.
+    // All ranks exchange whether the sums are finite.
     var factors = ReduceScatter<Element>.traffic(of: microBatches, to: placement.slices).map {
       $0 + .allGather(bytes: 8, ranks: ranks)
     }
@@ -76,7 +77,7 @@ extension KFAC {
     ).map(+)
     var inversions = [Double](repeating: 0, count: ranks)
     var directions = inversions
-    /// Multiplications of a layer's gradient with its inverses.
+    /// Returns the multiplications of a layer's gradient with its inverses.
     func work(_ layer: FactoredLayer) -> Double {
       let (a, b) = (Double(layer.shape.a.order), Double(layer.shape.b.order))
       return a * b * (layer.isNormalization ? 1 : a + b)
@@ -86,7 +87,7 @@ extension KFAC {
         inversions[owner] += Double(cost(configuration.factors(of: layer)[factor]))
       }
     }
-    // Of each layer how many parameters' directions a rank makes.
+    // The number of parameters of each layer whose directions a rank computes, by rank and layer.
     var computedRanges = [[Int]](
       repeating: [Int](repeating: 0, count: layers.count), count: ranks)
     for (layer, target, range) in pieces(of: layers.map(\.parameters), slices)
@@ -96,7 +97,7 @@ extension KFAC {
     for rank in 0..<ranks {
       for (layer, count) in zip(layers, computedRanges[rank]) where count > 0 {
         let share = Double(count) / Double(layer.parameters.count)
-        // Half of the products with eigenvectors are with all rows.
+        // Half of the products with eigenvectors involve all rows.
         let made = configuration.solver(of: layer) == .eigen ? (1 + share) / 2 : share
         directions[rank] += made * work(layer)
       }
@@ -108,7 +109,7 @@ extension KFAC {
     }
     let inverses = RangeExchange<Element>.traffic(
       inverseMoves(layers, configuration, placement), ranks: ranks)
-    // The traces of the averages.
+    // The traces of the averages are gathered, and the ranks agree on the inversions.
     let traces = (0..<ranks).map { rank in
       let local = placement.owners.joined().count { $0 == rank }
       return Traffic.allGather(bytes: 8 * local, ranks: ranks)
@@ -127,7 +128,7 @@ extension KFAC {
       },
       .inverse: traces.map { $0.mean(over: configuration.inverseEvery) },
     ])
-    // One rank does it all, once.
+    // One rank alone would do this work once.
     let whole = layers.reduce(0) { configuration.solver(of: $1) == nil ? $0 : $0 + work($1) }
     let all = inversions.reduce(0, +)
     load.shares = [
@@ -138,7 +139,7 @@ extension KFAC {
     return load
   }
 
-  /// Of each layer where the inverses of A and B are in a vector of all inverses.
+  /// Returns, for each layer, the ranges of the inverses of A and B in the vector of all inverses.
   static func inverseRanges(
     _ layers: [FactoredLayer], _ configuration: KFACConfiguration
   ) -> [[Range<Int>]] {

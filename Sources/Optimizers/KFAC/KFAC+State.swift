@@ -52,10 +52,10 @@ extension KFAC {
     guard stored > 0 else {
       throw StoredArrayError("damping: expected a number above 0, got \(stored)")
     }
-    // Where it does not follow the loss, λ is what is asked for now.
+    // A λ that follows the loss is restored; otherwise the configured λ applies.
     if configuration.dampingRule.levenbergMarquardt != nil { damping = stored }
     sampled?.resume()
-    // Without factors those of the next batch are the first.
+    // The next batch provides the first factors if none are stored.
     guard hasWindow else { return }
     averageWeight = try numbers.stored("average_weight")
     guard (0...1).contains(averageWeight) else {

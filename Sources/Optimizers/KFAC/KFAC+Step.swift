@@ -2,9 +2,9 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// From a direction to a change δ of the parameters.
+/// These functions turn a direction u into a change δ of the parameters.
 extension KFAC {
-  /// Makes of the slice's direction the change δ, in its place.
+  /// Replaces this rank's slice of the direction by the change δ.
   func makeChange(
     _ parameters: borrowing MutableSpan<Element>, learningRate: Double, damping: Double,
     model: QuadraticModel<Element>?, on world: Communicator, clock: PhaseClock
@@ -18,7 +18,7 @@ extension KFAC {
     clock.time(.update) { adaptiveChange(parameters, rate: rate, momentum: momentum) }
   }
 
-  /// v ← μv + (1 − μ)u, or v ← μv + g outside the layers; δ = −ηv.
+  /// Computes v ← μv + (1 − μ)u, or v ← μv + g outside the layers; then δ = −ηv.
   private func fixedChange(_ parameters: borrowing MutableSpan<Element>, learningRate: Double) {
     let slice = gradient.parameters
     let steps: [ParameterSlice.GroupStep<Element>] = slice.steps(
@@ -40,7 +40,7 @@ extension KFAC {
     }
   }
 
-  /// u ← ρu, ρ each group's share of the learning rate.
+  /// Scales u ← ρu, ρ each group's factor of the learning rate.
   private func scaleByRates() {
     let slice = gradient.parameters
     for cell in slice.cells.indices {
@@ -51,7 +51,7 @@ extension KFAC {
     }
   }
 
-  /// δ = −αu + μδ₀, which is the next step's δ₀.
+  /// Computes δ = −αu + μδ₀, which becomes δ₀ of the next step.
   private func adaptiveChange(
     _ parameters: borrowing MutableSpan<Element>, rate: Double, momentum: Double
   ) {
@@ -71,9 +71,9 @@ extension KFAC {
     }
   }
 
-  /// α and μ of the least value of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over δ = −αu + μδ₀, with g the
-  /// gradient as the optimizer takes it and Ω the rate of coupled weight decay of each group; μ = 0
-  /// where δ₀ says nothing of its own.
+  /// Returns the α and μ that minimize `½ δᵀ(G + λI + Ω)δ + gᵀδ` over δ = −αu + μδ₀. Here g is the
+  /// gradient as the optimizer uses it, and Ω each group's rate of coupled weight decay. μ is 0 if
+  /// δ₀ is zero or parallel to u.
   ///
   /// Martens and Grosse, 2015, sections 6.4 and 7.
   private func bestStep(
@@ -93,7 +93,7 @@ extension KFAC {
     let form = try formOf([u, v], model, on: world, clock: clock)
     let (uu, uv, vv) = (form[0] + dots[0], form[1] + dots[1], form[3] + dots[2])
     let determinant = uu * vv - uv * uv
-    // Beyond that, the two are one direction in double precision.
+    // Below this determinant, u and v are one direction in double precision.
     if vv > 0, determinant > 1e-12 * uu * vv {
       return (
         (dots[3] * vv - dots[4] * uv) / determinant, (dots[3] * uv - dots[4] * uu) / determinant
@@ -102,7 +102,8 @@ extension KFAC {
     return (uu > 0 ? dots[3] / uu : 0, 0)
   }
 
-  /// Of slices: every rank is given the whole vectors.
+  /// Evaluates the Gauss–Newton form for vectors of which this rank holds `slices`; every rank
+  /// gathers the whole vectors. Collective.
   private func formOf(
     _ slices: [UnsafeBufferPointer<Element>], _ model: QuadraticModel<Element>?,
     on world: Communicator,
@@ -126,12 +127,12 @@ extension KFAC: DampedOptimizer {
   var directionsTaken: Int { stepsTaken }
   var takesDirectionNext: Bool { true }
 
-  /// What was added to the parameters, before their rounding.
+  /// Returns the change that was added to the parameters, before rounding.
   func lastChange(
     from before: borrowing MutableSpan<Element>, to after: UnsafeBufferPointer<Element>
   ) -> UnsafeBufferPointer<Element> { UnsafeBufferPointer(direction.all) }
 
-  /// `δᵀ(G + λI)δ`.
+  /// Returns `δᵀ(G + λI)δ`.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func quadraticForm(

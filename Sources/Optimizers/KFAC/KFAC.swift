@@ -3,79 +3,80 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Kronecker-factored approximate curvature: steps along `(B ⊗ A + λI)⁻¹ ∇` of each layer, A the
-/// second moment of its inputs and B that of the gradients of its outputs, both moving averages.
+/// Steps along `(B ⊗ A + λI)⁻¹ ∇` of each layer (Kronecker-factored approximate curvature). A is
+/// the second moment of the layer's inputs, B that of the gradients of its outputs; both are moving
+/// averages.
 ///
-///   φ [f]      the packed factors of all layers, those of one owner together
+///   φ [f]      the packed factors of all layers; those of one owner are contiguous
 ///   u [d/p]    this rank's slice of the direction
 ///   v [d/p]    momentum: v ← μv + (1 − μ)u
 ///
-/// Micro-batches' factors are summed in the tree over the micro-batches and left with their owners,
-/// who invert them and give the inverses to the layer's workers. In each step the workers of a
-/// layer are sent the slices of its gradient, make the rows of the direction that they share out
-/// among them, and send each rank its slice. Whoever makes a row makes it by the same calls, so
-/// that the bits do not depend on the number of ranks.
+/// Micro-batches' factors are summed in the tree over the micro-batches. The sums go to the
+/// factors' owners, who invert the averages and send the inverses to the layer's workers.
 ///
-/// With conjugate gradients, layers have no factors but samples of the step's batch:
+/// In each step, a layer's workers receive the slices of its gradient. They divide the rows of the
+/// direction among themselves, compute them, and send each rank its slice. Every worker computes a
+/// row by the same calls, so the bits do not depend on the number of ranks.
+///
+/// With conjugate gradients, layers have samples of the step's batch instead of factors:
 /// `SampledLayers`.
 ///
-/// Parameters that belong to no layer have their gradient for direction.
+/// Parameters that belong to no layer take their gradient as direction.
 ///
 /// Martens and Grosse, "Optimizing neural networks with Kronecker-factored approximate curvature",
 /// 2015; the placement is that of KAISA (Pauloski and others, 2021).
 public final class KFAC<Element: Scalar>: ShardedOptimizer {
-  /// What it was made with.
   public let configuration: KFACConfiguration
-  /// Those with curvature, in the order of their parameters.
+  /// The layers with curvature, in the order of their parameters.
   public let layers: [FactoredLayer]
   let placement: KroneckerPlacement
   let rank: Int
   private(set) var gradient: GradientSlice<Element>
   let slices: [Range<Int>]
-  /// Sums over micro-batches, to the owners.
+  /// Sums factors over micro-batches, and leaves them with the factors' owners.
   let factorSums: ReduceScatter<Element>
-  /// Where every rank keeps all factors.
+  /// Gathers all sums on every rank, if every rank keeps all factors.
   let factorGather: AllGather<Element>?
   let allSums: Buffer<Element>
-  /// The newest factors' sums over the batch, until a step takes them in.
+  /// Sums for the newest factors over the batch, until a step adds them to the averages.
   var pendingSums: UnsafeBufferPointer<Element>?
-  /// Of each layer and factor that this rank keeps.
+  /// Moving averages by layer and factor; nil if this rank does not keep the factor.
   var averages: [[FactorAverage<Element>?]]
-  /// Of each layer that this rank works on.
+  /// Inverses by layer; nil if this rank does not precondition the layer by factors.
   var inverses: [KroneckerInverse<Element>?]
-  /// Where layers have samples instead of factors.
+  /// The layers that have samples instead of factors.
   let sampled: SampledLayers<Element>?
   let inverseExchange: RangeExchange<Element>
   private let gradientExchange: RangeExchange<Element>
   private let directionExchange: RangeExchange<Element>
-  /// Of the layers that this rank works on, shape [d]: gradients, then directions.
+  /// Gradients, then directions, of the layers that this rank works on; shape [d].
   private let whole: Buffer<Element>
-  /// Of each layer the parameters, from its first on, whose directions this rank makes.
+  /// Ranges by layer whose directions this rank computes, relative to the layer's first parameter.
   private let computedRanges: [[Range<Int>]]
   let direction: Buffer<Element>
-  /// The changes of the parameters that the model of the loss is asked for, shape [d] each.
+  /// Parameter changes passed to the model of the loss, shape [d] each.
   let changes: [Buffer<Element>]
-  /// v, or of adaptive steps the last change δ₀; [d/p], or none.
+  /// v, or for adaptive steps the last change δ₀; shape [d/p], or empty.
   let velocity: Buffer<Element>
   private let measuresDirection: Bool
   var stepsTaken = 0
-  /// 1 − βᵗ of the averages.
+  /// The averages' total weight, 1 − βᵗ.
   var averageWeight = 0.0
   var damping: Double
-  /// λ at the last inversion, where there has been one.
+  /// λ at the last inversion; nil before the first one.
   var inverseDamping: Double?
-  /// Of each layer's averages of A and B at the last inversion, shape [layers, 2].
+  /// Traces of each layer's averages of A and B at the last inversion, shape [layers, 2].
   var traces: [Double]
 
-  /// Collective.
+  /// Creates the optimizer's part on this rank. Collective.
   ///
   /// - Parameters:
-  ///   - layers: one behind another in the parameters; those without curvature belong to none.
-  ///   - microBatches: who computes which.
-  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
-  ///   - measuresDirection: whether outcomes have it, which takes a sum over the ranks in each
-  ///     step.
-  /// - Throws: `KroneckerError` where solver and form of the damping do not go together.
+  ///   - layers: in the order of their parameters. Parameters without curvature belong to no layer.
+  ///   - microBatches: assigns micro-batches to ranks.
+  ///   - clipNorm: gradients with a larger norm are scaled down to it; nil: no clipping.
+  ///   - measuresDirection: whether step outcomes include the direction. This takes one more sum
+  ///     over the ranks per step.
+  /// - Throws: `KroneckerError` if the solver does not support the form of the damping.
   public init(
     _ configuration: KFACConfiguration, layers: [FactoredLayer], microBatches: Partition,
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(),
@@ -179,9 +180,10 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
     return outcome
   }
 
-  /// This rank's slice of the direction: layer by layer by those that work on it.
+  /// Computes this rank's slice of the direction, layer by layer on the layers' workers.
+  /// Collective.
   ///
-  /// - Returns: how equations were solved, where there were some.
+  /// - Returns: how equations were solved, if there were any.
   private func precondition(
     damping: Double, on world: Communicator, clock: PhaseClock
   ) throws -> ConjugateGradients.Outcome? {
@@ -203,7 +205,7 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
     clock.time(.direction) {
       for (index, layer) in layers.enumerated() {
         guard let inverse = inverses[index] else { continue }
-        // An inverse by Cholesky factors has its damping from its making.
+        // An inverse by Cholesky factors keeps the damping it was computed with.
         inverse.setDamping(
           inverse.a.solver == .eigen ? damping : inverseDamping!, traceOfA: traces[2 * index],
           traceOfB: traces[2 * index + 1])
@@ -220,10 +222,10 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
     return equations
   }
 
-  /// ν = min(1, √(κ/(η² Σ u·g))) over all layers.
+  /// Returns ν = min(1, √(κ/(η² Σ u·g))), the sum over all layers.
   ///
-  /// The Kullback–Leibler divergence of the model's distribution from that after a step −ηu is
-  /// about ½ η² uᵀFu ≈ ½ η² u·g; Ba, Grosse and Martens, 2017, bound its trust region by that.
+  /// The Kullback–Leibler divergence of the model's distribution from the one after a step −ηu is
+  /// about ½ η² uᵀFu ≈ ½ η² u·g. Ba, Grosse and Martens, 2017, bound their trust region by it.
   private func clipScale(
     learningRate: Double, on world: Communicator, clock: PhaseClock
   ) throws -> Element {

@@ -2,40 +2,39 @@ import Curvature
 import MPI
 import Sharding
 
-/// What is asked of K-FAC.
+/// Holds the settings of K-FAC.
 public struct KFACConfiguration: Codable, Equatable, Sendable {
-  /// What is gathered of the layers.
+  /// Statistics that are collected from the layers.
   public var statistics = KroneckerSettings(fisher: .monteCarlo(samples: 1))
-  /// λ, to begin with.
+  /// The initial λ.
   public var damping: Double
-  /// How λ goes on.
   public var dampingRule = DampingRule()
-  /// What λ adds to the factors; `exact` needs eigenvalues.
+  /// Form in which λ is added to the factors; `exact` needs eigenvalues.
   public var dampingForm = KroneckerDamping.factored
-  /// What turns a layer's gradient into its direction.
+  /// Method that turns a layer's gradient into its direction.
   public var solver = Solver.factors(.cholesky)
   /// β of the factors' moving averages.
   public var factorDecay = 0.95
-  /// Steps from one batch whose factors are taken to the next; samples are of each step's batch.
+  /// Steps between two batches that provide factors. Samples come from every step's batch.
   public var factorEvery = 10
-  /// Steps from one inversion to the next.
+  /// Steps between two inversions.
   public var inverseEvery = 10
-  /// κ: the direction is scaled so that η²·Σ u·g, twice the change of the model's distribution
-  /// that its own curvature predicts, is no more than that; nil: it is not scaled.
+  /// κ: bound on η²·Σ u·g, which is twice the change of the model's distribution that its own
+  /// curvature predicts. The direction is scaled to satisfy it; nil: no scaling.
   public var klClip: Double?
-  /// Whether learning rate and momentum are those of the least value of a quadratic model, and
-  /// `momentum` and the step's learning rate are not asked.
+  /// True if learning rate and momentum minimize a quadratic model; `momentum` and the step's
+  /// learning rate are then ignored.
   public var isAdaptive = false
   /// μ in [0, 1).
   public var momentum: Double
-  /// Of the gradient, or apart from it.
+  /// Weight decay for all parameters whose group has no rate of its own.
   public var weightDecay: WeightDecay
-  /// F: the share of the ranks that precondition a layer; one at least.
+  /// F: the share of the ranks that precondition a layer; at least one rank does.
   public var workerShare = 1.0
-  /// Whether every rank keeps all factors' averages, or their owners alone.
+  /// True if every rank keeps all factors' averages; otherwise only their owners do.
   public var keepsAllFactors = false
 
-  /// The program's defaults for all else, but that no direction is scaled.
+  /// Creates settings with the program's defaults, except that directions are not scaled.
   public init(
     damping: Double, momentum: Double = 0, weightDecay: WeightDecay = .coupled(0)
   ) {
@@ -44,31 +43,31 @@ public struct KFACConfiguration: Codable, Equatable, Sendable {
     self.weightDecay = weightDecay
   }
 
-  /// What turns a layer's gradient into its direction.
+  /// Selects the method that turns a layer's gradient into its direction.
   public enum Solver: Codable, Equatable, Sendable {
-    /// Inverses of its factors' moving averages.
+    /// Inverses of the moving averages of the layer's factors.
     case factors(FactorSolver)
-    /// Equations with its curvature on the step's batch alone; normalisation layers keep their
-    /// factors.
+    /// Equations with the layer's curvature on the step's batch alone; normalization layers keep
+    /// their factors.
     case conjugateGradients(IterativeSolver)
   }
 
-  /// Of conjugate gradients.
+  /// Holds the settings of conjugate gradients.
   public struct IterativeSolver: Codable, Equatable, Sendable {
-    /// What a product is with.
+    /// The matrix of the products.
     public var operation = CurvatureOperator.factored
-    /// When they end.
+    /// Stopping criteria.
     public var method = ConjugateGradients(tolerance: 1e-2, iterations: 20)
-    /// Whether they begin at the last step's solution.
+    /// True if iterations start at the last step's solution.
     public var startsWarm = true
 
-    /// The program's defaults.
+    /// Creates the program's default settings.
     public init() {}
   }
 }
 
 extension KFAC {
-  /// Those that a rank preconditions by factors.
+  /// Returns the layers that a rank preconditions by factors.
   static func factored(
     _ layers: [FactoredLayer], _ configuration: KFACConfiguration, _ placement: KroneckerPlacement,
     rank: Int
@@ -78,7 +77,7 @@ extension KFAC {
     }.map { layers[$0] }
   }
 
-  /// Who inverts which factor, and who preconditions which layer.
+  /// Returns the owners of factors and the workers of layers.
   static func placement(
     of layers: [FactoredLayer], _ configuration: KFACConfiguration, ranks: Int
   ) -> KroneckerPlacement {
@@ -86,11 +85,11 @@ extension KFAC {
       of: layers.map { layer in
         configuration.factors(of: layer).map { .init(count: $0.packedCount, cost: cost($0)) }
       }, over: ranks,
-      // Equations with samples are solved by all ranks.
+      // All ranks solve the equations with samples.
       workerShare: configuration.usesSamples ? 1 : configuration.workerShare)
   }
 
-  /// Of an inversion.
+  /// Returns the cost of inverting a factor: n³ if it is dense, n if it is a diagonal.
   static func cost(_ factor: FactorShape) -> Int {
     factor.form == .dense ? factor.order * factor.order * factor.order : factor.order
   }
@@ -108,7 +107,7 @@ extension KFACConfiguration: LayerStatisticsConfiguration, MemorySavingConfigura
   public func summary(learningRate: Double) -> String {
     "K-FAC, \(statistics), \(self), "
       + (isAdaptive
-        ? "learning rate and momentum of a quadratic model" : "learning rate \(learningRate)")
+        ? "learning rate and momentum from a quadratic model" : "learning rate \(learningRate)")
   }
 
   public func make<Element>(
@@ -141,42 +140,42 @@ extension KFACConfiguration: LayerStatisticsConfiguration, MemorySavingConfigura
     if case .conjugateGradients(let solver) = solver { solver.operation } else { nil }
   }
 
-  /// Steps after which factors, inversions and comparisons of λ begin again.
+  /// The number of steps after which factors, inversions and comparisons of λ repeat.
   public var period: Int {
     leastCommonMultiple(
       leastCommonMultiple(stepsBetweenFactors, inverseEvery),
       dampingRule.levenbergMarquardt?.every ?? 1)
   }
 
-  /// From one batch whose factors, or samples, are taken to the next.
+  /// Steps between two batches that provide factors or samples.
   public var stepsBetweenFactors: Int { usesSamples ? 1 : factorEvery }
 
   public var formCount: Int {
     isAdaptive ? 2 : dampingRule.levenbergMarquardt == nil ? 0 : 1
   }
 
-  /// How a layer's factors are inverted; nil where it has samples instead.
+  /// Returns the inversion method of a layer's factors; nil if the layer has samples instead.
   func solver(of layer: FactoredLayer) -> FactorSolver? {
     if layer.isNormalization { return .eigen }
     guard case .factors(let solver) = solver else { return nil }
     return solver
   }
 
-  /// A and B; none where it has samples instead.
+  /// Returns the shapes of A and B; empty if the layer has samples instead.
   func factors(of layer: FactoredLayer) -> [FactorShape] {
     solver(of: layer) == nil ? [] : [layer.shape.a, layer.shape.b]
   }
 
-  /// Whether layers have samples instead of factors.
+  /// True if layers have samples instead of factors.
   public var usesSamples: Bool { sampleOperator != nil }
 
-  /// Those that have samples instead of factors.
+  /// Returns the layers that have samples instead of factors.
   func sampledLayers(_ layers: [FactoredLayer]) -> [FactoredLayer] {
     layers.filter { solver(of: $0) == nil }
   }
 }
 
-/// Of two periods, that of both together.
+/// Returns the least common multiple of two periods.
 func leastCommonMultiple(_ a: Int, _ b: Int) -> Int {
   var (x, y) = (a, b)
   while y > 0 { (x, y) = (y, x % y) }
@@ -199,7 +198,7 @@ extension KFACConfiguration: CustomStringConvertible {
 }
 
 extension KFACConfiguration.Solver {
-  /// For people; nil of the program's default.
+  /// The method in words; nil for the program's default.
   package var title: String? {
     switch self {
     case .factors(.cholesky): nil

@@ -3,32 +3,31 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Of layers without factors the directions (C + λI)⁻¹ g, C their curvature on the step's own
-/// batch, by conjugate gradients from samples of its micro-batches.
+/// Computes the directions (C + λI)⁻¹ g of layers without factors by conjugate gradients. C is a
+/// layer's curvature on the step's own batch, given by samples of its micro-batches.
 ///
-///   x [d]   the solutions, near which the next ones may start
+///   x [d]   the solutions; the next step's iterations may start there
 ///
-/// A product is a sum over the micro-batches, which all ranks are given; the iteration is done by
-/// every rank alike. Layers go in step, so that the sums of all of them wait together.
+/// A product is a sum over the micro-batches that every rank obtains, and all ranks iterate
+/// identically. All layers iterate in lockstep, so the waits for their sums overlap.
 ///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 final class SampledLayers<Element: Scalar> {
-  /// The optimizer's.
   let settings: KFACConfiguration.IterativeSolver
   let solution: Buffer<Element>
-  /// Whether all of the solution is there, or only this rank's slice.
+  /// True if `solution` is complete; false if it holds only this rank's slice.
   private var isWhole = true
   private let slices: [Range<Int>]
   private let layers: [FactoredLayer]
   private let sums: [AllReduce<Element>]
-  /// For each layer, what conjugate gradients work with.
+  /// Memory for conjugate gradients, by layer.
   private let workspaces: [Buffer<Element>]
   private var samples: [[LayerSamples<Element>]] = []
   private var curvatures: [LayerCurvature<Element>] = []
-  /// Of each layer, how many products there have been.
+  /// The number of products with each layer's curvature so far.
   private(set) var productCounts: [Int]
 
-  /// Collective.
+  /// Creates the solver on this rank. Collective.
   init(
     _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer],
     microBatches: Partition,
@@ -47,7 +46,7 @@ final class SampledLayers<Element: Scalar> {
     }
   }
 
-  /// What each rank sends for one product of each layer.
+  /// Returns each rank's traffic for one product, by layer and rank.
   static func traffic(
     _ settings: KFACConfiguration.IterativeSolver, _ layers: [FactoredLayer],
     microBatches: Partition
@@ -60,10 +59,10 @@ final class SampledLayers<Element: Scalar> {
     }
   }
 
-  /// Takes what will hold a step's samples, before the first step.
+  /// Receives, before the first step, the objects that will hold each step's samples.
   ///
-  /// - Parameter samples: of each layer but normalisations in turn, those of each micro-batch of
-  ///   this rank.
+  /// - Parameter samples: one array per layer, without normalization layers; each has one element
+  ///   per micro-batch of this rank.
   func take(_ samples: [[LayerSamples<Element>]]) {
     precondition(samples.count == layers.count, "samples of \(samples.count) of \(layers.count)")
     self.samples = samples
@@ -73,17 +72,16 @@ final class SampledLayers<Element: Scalar> {
     }
   }
 
-  /// Whether no sample of this rank holds an infinity or a NaN.
+  /// True if every sample of this rank is finite.
   var isFinite: Bool { samples.joined().allSatisfy(\.isFinite) }
 
-  /// Says that of the last solutions only the slice is there.
+  /// Marks the last solutions as restored for this rank's slice only.
   func resume() { isWhole = false }
 
-  /// Collective.
+  /// Solves the equations of all layers. Collective.
   ///
-  /// - Parameter values: [d], gradients; of these layers directions in their place.
-  /// - Returns: the most iterations that a layer took, and the largest residual that one was left
-  ///   with.
+  /// - Parameter values: gradients, shape [d]; overwritten by directions for these layers.
+  /// - Returns: the largest number of iterations and the largest residual over the layers.
   func solve(
     _ values: UnsafeMutablePointer<Element>, damping: Double, on world: Communicator,
     clock: PhaseClock
@@ -114,6 +112,7 @@ final class SampledLayers<Element: Scalar> {
       residual: outcomes.map(\.residual).max() ?? 0)
   }
 
+  /// Computes y = (C + λI)v for each product. Collective.
   private func multiply(
     _ products: [ConjugateGradients.Product<Element>], on world: Communicator, clock: PhaseClock
   ) throws {

@@ -3,32 +3,33 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// The settings of M-FAC, the same on all ranks.
+/// Holds the settings of M-FAC, the same on all ranks.
 public struct MFACConfiguration: Codable, Equatable, Sendable {
-  /// m.
+  /// The number of gradients in the window, m.
   public var window: Int
-  /// How the window keeps its gradients.
+  /// Form in which the window stores its gradients.
   public var windowForm: WindowForm
-  /// λ, to begin with.
+  /// The initial λ.
   public var damping: Double
-  /// How λ goes on.
   public var dampingRule = DampingRule()
   /// μ in [0, 1).
   public var momentum: Double
-  /// Of all parameters without a rate of their group's.
+  /// Weight decay for all parameters whose group has no rate of its own.
   public var weightDecay: WeightDecay
-  /// I: the gradient of every I-th step goes into the window. Those between are preconditioned
-  /// with it beside the window's, as if they were in it for that step.
+  /// I: every I-th step inserts its gradient into the window. A step in between is preconditioned
+  /// as if the window also held its gradient, for that step only.
   public var insertEvery = 1
-  /// P: every P-th step takes its direction from the window. The steps between go along their own
-  /// gradient, as far as the last of these: u = ‖F⁻¹g′‖·g/‖g‖, the length of one method on the
-  /// direction of another (Agarwal, Anil, Hazan, Koren and Zhang, 2020). They have no pass over
-  /// the window but that of an insertion.
+  /// P: every P-th step takes its direction from the window. Other steps follow their own gradient,
+  /// with the length of the last such direction: u = ‖F⁻¹g′‖·g/‖g‖. They combine the length of one
+  /// method with the direction of another (Agarwal, Anil, Hazan, Koren and Zhang, 2020). They pass
+  /// over the window only to insert a gradient.
   public var preconditionEvery = 1
 
+  /// Creates the settings.
+  ///
   /// - Parameters:
   ///   - window: m > 0.
-  ///   - damping: λ > 0, to begin with.
+  ///   - damping: the initial λ > 0.
   ///   - momentum: μ in [0, 1).
   public init(
     window: Int = 256, windowForm: WindowForm = WindowForm(), damping: Double = 1e-4,
@@ -43,19 +44,19 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
 }
 
 extension MFACConfiguration: CustomStringConvertible {
-  /// For people, without the learning rate.
+  /// Window and damping in words, without the learning rate.
   public var description: String {
     "m = \(window) gradients" + (windowForm == WindowForm() ? "" : " in \(windowForm)")
       + ", damping \(damping)"
   }
 }
 
-/// A damping so small that K + mλI is not positive definite in double precision. All ranks have the
-/// same K, and see it together.
+/// Reports that λ is too small for K + mλI to be positive definite in double precision. All ranks
+/// have the same K and throw it together.
 public struct DampingTooSmall: SharedError, DiagnosticError {
   /// λ.
   public let damping: Double
-  /// m.
+  /// The number of gradients in the window, m.
   public let window: Int
   /// The factorization that failed.
   public let cause: NotPositiveDefinite
@@ -92,7 +93,7 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
     return 8 * (2 * levels + 2) * window * window
   }
 
-  /// A row of the Gram matrix, and the gradient's norm.
+  /// Returns the traffic of a row of the Gram matrix and the gradient's norm.
   public func load<Element>(_ context: OptimizerContext<Element>, measured: MeasuredSteps)
     -> OptimizerLoad
   {
@@ -117,7 +118,7 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
       (smaller.window, smaller.windowForm) = (window, form)
       return smaller
     }
-    /// The largest window of a form; 0 where there is none.
+    /// Returns the largest window of a form that fits; 0 if none does.
     func largest(_ form: WindowForm) throws -> Int {
       var (fitting, limit) = (0, window + 1)
       while fitting + 1 < limit {
@@ -137,7 +138,7 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
     let fitting = try largest(windowForm)
     if let (_, settings) = try forms.first(where: { try fits(with(window, $0.0)) }) {
       return "with \(settings) it fits"
-        + (fitting > 0 ? "; as it is, \(setting: "window", fitting) is the largest that does" : "")
+        + (fitting > 0 ? "; otherwise \(setting: "window", fitting) is the largest" : "")
     }
     guard fitting > 0 else { return nil }
     let others = try forms.map { (try largest($0.0), $0.1) }.filter { $0.0 > fitting }

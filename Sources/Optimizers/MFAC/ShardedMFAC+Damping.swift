@@ -4,14 +4,16 @@ import MPI
 extension ShardedMFAC: DampedOptimizer {
   var takesDirectionNext: Bool { stepsTaken % configuration.preconditionEvery == 0 }
 
-  /// Asks for this step's λ, where `square` is that of the gradient to be inserted.
+  /// Sets the λ that this step requests from `fisher`.
+  ///
+  /// - Parameter square: ‖g‖² of the gradient to be inserted; nil if none is inserted.
   func follow(_ square: Double?) throws {
     let rule = configuration.dampingRule
     if rule.levenbergMarquardt == nil {
       damping = rule.damping(from: configuration.damping, at: stepsTaken - 1)
     }
     let scale = rule.isRelative ? fisher.meanDiagonal(inserting: square) : 1
-    // Gradients that are all zero have no scale.
+    // Gradients that are all zero define no scale.
     let wanted = damping * scale
     if wanted > 0, wanted.isFinite { fisher.wantedDamping = wanted }
     if square == nil { try named { try fisher.refactorIfDampingChanged() } }
@@ -26,8 +28,8 @@ extension ShardedMFAC: DampedOptimizer {
     return UnsafeBufferPointer(direction.all)
   }
 
-  /// `δᵀFδ`, F with the gradient's own term where it is beside the window. Outside the window the
-  /// model is linear.
+  /// Returns `δᵀFδ`. If the step's gradient was not inserted, F includes its term. Outside the
+  /// window the model is linear.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func quadraticForm(
@@ -43,7 +45,7 @@ extension ShardedMFAC: DampedOptimizer {
     if !hasInserted {
       var g = gradient.slice
       if !columns.areAll {
-        // What is outside the window has been used.
+        // The change outside the window is no longer needed, so `direction` serves as scratch.
         let free = direction[0..<columns.count]
         columns.gather(g, into: free)
         g = UnsafeBufferPointer(free)

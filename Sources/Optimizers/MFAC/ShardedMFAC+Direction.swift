@@ -3,17 +3,17 @@ import LinearAlgebra
 import MPI
 
 extension ShardedMFAC {
-  /// The relative error of a direction's products above which they are measured, and of S's factor
-  /// above which a direction beside the window is refined.
+  /// Limits on relative errors. Above the first, a direction's products are measured. Above the
+  /// second, on S's factor, the direction of a gradient that is not inserted is refined.
   private static var goodError: (products: Double, factor: Double) { (1e-6, 1e-7) }
 
-  /// The direction from the window: of the gradient that has just been inserted, or of one beside
-  /// it. Parameters outside the window have their gradient for direction. Collective where digits
-  /// would be lost.
+  /// Computes the direction from the window, for a gradient that was just inserted or for one that
+  /// is not inserted. Parameters outside the window take their gradient as direction. Collective if
+  /// digits would otherwise be lost.
   ///
-  /// - Parameter onCellReady: is called with runs of cells as they have their direction, to update
+  /// - Parameter onCellReady: is called with runs of cells that have their direction, to update
   ///   them while it is in the cache.
-  /// - Returns: the products of all of it.
+  /// - Returns: the products over all parameters.
   func precondition(
     _ row: GramRow, isInserted: Bool, on world: Communicator, clock: PhaseClock,
     onCellReady: (Range<Int>) throws -> Void
@@ -48,12 +48,14 @@ extension ShardedMFAC {
         withGradient: plan.products.withGradient + row.outside)
     }
     let sums = try total(width: 2, on: world, clock: clock)
-    // The gradient as a compressed window stores some of its columns has been overwritten.
+    // A compressed window's form of the gradient was in `compacted`; the direction has overwritten
+    // it.
     let isKnown = columns.areAll || configuration.windowForm.isExact(for: Element.self)
     return DirectionProducts(square: sums[0], withGradient: isKnown ? sums[1] : .nan)
   }
 
-  /// How the direction is made, and what beside the window's gradients.
+  /// Returns the plan of the direction, and the vector that it combines with the window's
+  /// gradients, if any.
   private func plan(
     _ row: GramRow, _ isInserted: Bool, _ inWindow: UnsafeMutableBufferPointer<Element>,
     on world: Communicator, clock: PhaseClock
@@ -71,7 +73,8 @@ extension ShardedMFAC {
     return (fisher.direction(refining: solution, products: again, square: restSquare), rest)
   }
 
-  /// v ← μv + (1 − μ)u, or v ← μv + g outside the window; w ← w − ηv. Of a run of cells.
+  /// Computes v ← μv + (1 − μ)u, or v ← μv + g outside the window; then w ← w − ηv, for a run of
+  /// cells.
   func apply(
     to parameters: inout MutableSpan<Element>, of cells: Range<Int>, learningRate: Double,
     updated: (Range<Int>) throws -> Void

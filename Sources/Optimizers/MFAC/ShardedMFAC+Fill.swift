@@ -2,7 +2,7 @@ import Curvature
 import LinearAlgebra
 import MPI
 
-/// One gradient after another, drawn from [−1, 1): fast, and nearly orthogonal.
+/// Generates random gradients with entries from [−1, 1): fast, and nearly orthogonal.
 package struct RandomGradients {
   private var state: UInt64
 
@@ -18,12 +18,12 @@ package struct RandomGradients {
 
 extension DampedFisher {
   /// Fills the empty slots with random gradients, so that steps can be timed. Their Gram matrix is
-  /// not computed: they are nearly orthogonal where there are fewer of them than coordinates.
+  /// not computed: they are nearly orthogonal if they are fewer than the coordinates.
   ///
   /// - Parameters:
-  ///   - scale: of the gradients; so small that K + mλI does not feel them, S stays positive
-  ///     definite whatever else is in the window.
-  ///   - total: makes of a number of this slice that of the whole of d.
+  ///   - scale: multiplies the gradients. If it is negligible in K + mλI, S stays positive definite
+  ///     whatever else the window holds.
+  ///   - total: returns the sum over the whole of d of a number for this slice.
   package func fill(
     from random: inout RandomGradients, scale: Double = 1, total: (Double) throws -> Double
   ) throws {

@@ -2,11 +2,10 @@ import Curvature
 import LinearAlgebra
 import MPI
 
-/// Steps where not every gradient is inserted, or not every step takes its direction from the
-/// window.
+/// These steps insert gradients, or take their directions from the window, only at intervals.
 extension ShardedMFAC {
-  /// A step of one of four kinds: it inserts its gradient or not, and takes its direction from the
-  /// window or along its own gradient.
+  /// Takes a step of one of four kinds: it inserts its gradient or not, and takes its direction
+  /// from the window or along its own gradient.
   func stepBetween(
     _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
     learningRate: Double,
@@ -32,7 +31,8 @@ extension ShardedMFAC {
         try self.gradient.dot(seen, seen, cells: columns.cells, on: world)
       }
     }
-    // Where steps between take its length, a direction is measured before it is used up.
+    // The update overwrites the direction, so its length, if later steps need it, is measured
+    // before.
     let measures = preconditions && configuration.preconditionEvery > 1
     var direction: DirectionProducts
     if preconditions {
@@ -68,16 +68,17 @@ extension ShardedMFAC {
     return outcome
   }
 
-  /// The direction of a step that does without the window: along the gradient, as long as the last
-  /// one from the window; the gradient itself for parameters that are never in it.
+  /// Computes the direction of a step that does not use the window: along the gradient, as long as
+  /// the last direction from the window. Parameters that are never in the window take the gradient
+  /// itself.
   ///
-  /// - Returns: the products of its part in the window.
+  /// - Returns: the products over the parameters in the window.
   func scaleGradient(of square: Double) -> DirectionProducts {
     let inWindow = square > 0 ? Element(directionNorm / square.squareRoot()) : 0
     let (u, g) = (direction.pointer, gradient.mutableSlice)
     let slice = gradient.parameters
     for cell in slice.cells.indices {
-      // As the window has seen it.
+      // The step uses the gradient in the window's form.
       if !columns.areAll { columns.scatter(seen, ofCell: cell, into: g) }
       for piece in slice.pieces(ofCell: cell) {
         let scale = slice.groups[piece.group].usesMFAC ? inWindow : 1

@@ -3,33 +3,31 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// M-FAC, its window sharded over the ranks: steps along `F⁻¹g`, F the damped empirical Fisher
-/// matrix of the last m gradients, the newest among them.
+/// Steps along `F⁻¹g` by M-FAC, with a window sharded over the ranks. F is the damped empirical
+/// Fisher matrix of the last m gradients, including the newest.
 ///
 ///     G [m, d/p]   the window: this rank's columns
 ///     K [m, m]     GGᵀ, the same bits on every rank
 ///     u [d/p]      this rank's slice of the direction F⁻¹g
 ///     v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
-/// What crosses the network in a step is one row of K, m numbers, and the gradient's norm.
-/// Parameters of groups without M-FAC and those that stay zero are not columns of the window.
+/// A step sends one row of K, m numbers, and the gradient's norm over the network. Parameters of
+/// groups without M-FAC, and those that stay zero, are not columns of the window.
 ///
-/// In a window of another form than the gradients', g is the gradient as it is stored, and F is
-/// exact for it: rounded to bfloat16, or the largest entries of the gradient and of what earlier
-/// ones left out. Error feedback sees to it that nothing is lost. That is how Modoranu, Kalinov,
-/// Kurtic, Frantar and Alistarh ("Error Feedback Can Accurately Compress Preconditioners", 2024)
-/// precondition.
+/// If the window stores gradients in another form, g is the gradient as stored, and F is exact for
+/// it. The window rounds to bfloat16, or stores the largest entries of the gradient plus the
+/// residual of earlier ones. Error feedback ensures that nothing is lost; Modoranu, Kalinov,
+/// Kurtic, Frantar and Alistarh, "Error Feedback Can Accurately Compress Preconditioners", 2024.
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021: the dynamic algorithm.
 public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
-  /// The settings that it was made with.
   public let configuration: MFACConfiguration
   package let fisher: DampedFisher<Element>
   private(set) var gradient: GradientSlice<Element>
   private(set) var columns: WindowColumns
-  /// The window's columns of the gradient, then of the direction, and of the change; none where all
-  /// are columns.
+  /// The window's columns of the gradient, then of the direction, then of the change; empty if all
+  /// parameters are columns.
   private(set) var compacted: Buffer<Element>
   let partials: Buffer<Double>
   let direction: Buffer<Element>
@@ -37,19 +35,21 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
 
   var stepsTaken = 0
   var directionsTaken = 0
-  /// λ, before it is made relative.
+  /// λ before relative scaling.
   var damping: Double
-  /// Of the last direction that was taken from the window.
+  /// ‖u‖ of the last direction from the window.
   var directionNorm = 0.0
-  /// Whether the last step's gradient is in the window.
+  /// True if the last step's gradient is in the window.
   var hasInserted = false
-  /// Whether random gradients are in the window, to time steps; their Gram matrix is not known, and
-  /// so nothing of digits.
+  /// True if the window holds random gradients for timing. Their Gram matrix is unknown, and so are
+  /// the errors of directions.
   var isFilledAtRandom = false
-  /// Whether the user knows that λ disappears beside the gradients.
+  /// True after the warning that λ is negligible against the gradients.
   private var hasWarned = false
 
-  /// - Parameter clipNorm: the largest norm that a gradient keeps, or nil.
+  /// Creates the optimizer's part on this rank.
+  ///
+  /// - Parameter clipNorm: gradients with a larger norm are scaled down to it; nil: no clipping.
   public init(
     _ configuration: MFACConfiguration, clipNorm: Double? = nil,
     groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
@@ -71,7 +71,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     damping = configuration.damping
   }
 
-  /// A step of the algorithm: insert, precondition, apply. Steps at intervals are `stepBetween`'s.
+  /// Takes a step: insert, precondition, apply. `stepBetween` takes steps with intervals.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func step(
@@ -102,8 +102,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     return outcome
   }
 
-  /// The window loses the columns of parameters that stay zero from now on, and has columns of
-  /// zeros for those that no longer do; K is made anew of what it then holds.
+  /// Removes the columns of parameters that now stay zero, and adds zero columns for those that no
+  /// longer do. K is recomputed from the resulting window.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func updateZeros(
@@ -123,10 +123,11 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     try named { try fisher.replaceWindow(with: window, products: products) }
   }
 
-  /// `F⁻¹x` for a vector x that is not in the window: this rank's slice of it. Collective.
+  /// Computes this rank's slice of `F⁻¹x` for a vector x that is not in the window. Collective.
   ///
-  /// For `x = αgⱼ + y` with a gradient of the window, ask for y alone; see
-  /// `DampedFisher.inverseProduct`. Where a parameter is not a column of the window, F has λ alone.
+  /// For `x = αgⱼ + y` with a gradient gⱼ of the window, pass y alone; see
+  /// `DampedFisher.inverseProduct`. For a parameter that is not a column of the window, F is λ
+  /// alone.
   ///
   /// - Parameters:
   ///   - x: this rank's slice, shape [d/p].
@@ -153,44 +154,45 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     }
   }
 
-  /// What the window sees of the gradient.
+  /// The gradient's entries for the window's columns.
   var seen: UnsafeBufferPointer<Element> {
     columns.areAll ? gradient.slice : UnsafeBufferPointer(compacted.all)
   }
 
-  /// The window's columns of a vector of the slice: the vector itself where all are columns, else
-  /// in `compacted`.
+  /// Returns the window's columns of a vector of the slice: the vector itself if all parameters are
+  /// columns, else a copy in `compacted`.
   func compact(_ x: UnsafeBufferPointer<Element>) -> UnsafeBufferPointer<Element> {
     guard !columns.areAll else { return x }
     columns.gather(x, into: compacted.all)
     return UnsafeBufferPointer(compacted.all)
   }
 
-  /// What one pass over the window reads.
+  /// Bytes that one pass over the window reads.
   var windowBytes: Int {
     GradientWindow<Element>.rowBytes(
       capacity: fisher.window.filled, cells: columns.cells, form: configuration.windowForm)
   }
 
-  /// What a step sees of its gradient g, the same on all ranks.
+  /// Holds a step's inner products with its gradient g, the same on all ranks.
   struct GramRow {
-    /// ‖g‖, before clipping; not finite where the step is to be left out.
+    /// ‖g‖ before clipping; not finite if the step must be skipped.
     let norm: Double
-    /// The products of g with the window's gradients and, in the form in which it will be stored,
-    /// with itself, where it is to be inserted.
+    /// Inner products of g with the window's gradients. If g will be inserted, they include its
+    /// product with itself in the stored form.
     let products: [Double]
-    /// ‖g‖² over the window's columns, as it will be stored; of all of it where it is not inserted.
+    /// ‖g‖² over the window's columns, in the stored form; over all parameters if g is not
+    /// inserted.
     var inWindow: Double
     /// ‖g‖² over the parameters kept out of the window.
     let outside: Double
   }
 
-  /// Takes over the gradient, and sums the new row of the Gram matrix over the ranks.
+  /// Loads the gradient, and sums the new row of the Gram matrix over the ranks.
   ///
-  /// Every rank sees the same, before the window is touched. A finite gradient may be beyond what
-  /// the window holds, and one with weight decay that is not finite may have been before.
+  /// Every rank obtains the same row before the window changes. A finite gradient is also rejected
+  /// if it overflows the window's type or becomes non-finite with weight decay.
   ///
-  /// - Parameter isNeeded: whether the window is read; else g's norm is all.
+  /// - Parameter isNeeded: whether the window is read; if not, the row holds only norms.
   func observe(
     _ gradient: Span<Element>, _ parameters: borrowing MutableSpan<Element>, inserting: Bool,
     isNeeded: Bool = true, on world: Communicator, clock: PhaseClock
@@ -228,7 +230,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     )
   }
 
-  /// The products of a vector of the window's columns with the window's gradients.
+  /// Returns the products of a vector of the window's columns with the window's gradients.
+  /// Collective.
   func products(
     with x: UnsafeBufferPointer<Element>, on world: Communicator, clock: PhaseClock
   ) throws -> [Double] {
@@ -239,7 +242,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     return try total(width: width, on: world, clock: clock)
   }
 
-  /// The sum over all cells of what stands in `partials`.
+  /// Returns the sum of `partials` over all cells. Collective.
   func total(width: Int, on world: Communicator, clock: PhaseClock) throws -> [Double] {
     try clock.time(.sum) {
       try gradient.sum.total(
@@ -247,9 +250,9 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     }
   }
 
-  /// Puts the new gradient into the window, on all ranks alike, with this step's λ.
+  /// Inserts the new gradient into the window with this step's λ, identically on all ranks.
   ///
-  /// - Returns: what the user should know of it.
+  /// - Returns: a message for the user, if any.
   func insert(_ row: GramRow) throws -> Diagnostic? {
     try follow(row.inWindow)
     hasInserted = true
@@ -257,17 +260,17 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     try named { try fisher.insert(seen, products: row.products) }
     if wasMaintained, !fisher.isFactorMaintained {
       return """
-        the Gram matrix's factor has lost digits from step to step, and is made anew in each from \
-        now on, in O(m³) (a larger \(setting: "damping") would keep it)
+        the updates of the Gram matrix's factor have lost digits: from now on each step factors \
+        it again, in O(m³) (a larger \(setting: "damping") would avoid this)
         """
     }
     let error = fisher.factorError
     guard error > 1e-3, !hasWarned else { return nil }
     hasWarned = true
     return """
-      λ \(fisher.damping) disappears beside the window's gradients: fewer than three digits of a \
-      direction may be left (\(setting: "damping-relative") ties λ to their size; standardised \
-      targets and a larger \(setting: "damping") help too)
+      λ \(fisher.damping) is negligible against the window's gradients: a direction may have fewer \
+      than three correct digits (\(setting: "damping-relative") scales λ with the gradients; \
+      standardized targets and a larger \(setting: "damping") help too)
       """
   }
 

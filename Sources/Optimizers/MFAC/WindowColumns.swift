@@ -1,13 +1,13 @@
 import LinearAlgebra
 
-/// The parameters of a slice that are columns of the window: all, or cell by cell some of them in
-/// their order.
+/// Maps the window's columns to the parameters of a slice. All parameters are columns, or in each
+/// cell some of them in their order.
 struct WindowColumns {
-  /// The cells' columns, as ranges over the columns of the slice; a cell may have none.
+  /// Each cell's columns, as ranges over the columns of the slice; possibly empty.
   let cells: [Range<Int>]
-  /// The parameter of each column; nil where all are columns, on every rank.
+  /// The parameter of each column; nil if all parameters are columns, on every rank.
   private let parameters: [Int32]?
-  /// The parameters of the slice.
+  /// The number of parameters in the slice.
   private let sliceCount: Int
 
   init(of slice: ParameterSlice) {
@@ -40,11 +40,12 @@ struct WindowColumns {
 
   var count: Int { cells.last?.upperBound ?? 0 }
 
-  /// Whether every parameter is a column, in this slice and in the other ranks': they exchange sums
-  /// over the columns only where it is not so.
+  /// True if every parameter is a column, on all ranks. The ranks exchange sums over the columns
+  /// only if it is false.
   var areAll: Bool { parameters == nil }
 
-  /// Of each column the one that it was among others of the same slice; −1 where it was none.
+  /// Returns for each column its index among other columns of the same slice, or −1 if it is not
+  /// one of them.
   func places(in others: WindowColumns) -> [Int32] {
     var (places, place) = ([Int32](), 0)
     for k in 0..<count {
@@ -58,7 +59,7 @@ struct WindowColumns {
 
   private func parameter(of column: Int) -> Int32 { parameters?[column] ?? Int32(column) }
 
-  /// `columns[k] = x[parameter of column k]`.
+  /// Copies `columns[k] = x[parameter of column k]`.
   func gather<Element: Scalar>(
     _ x: UnsafeBufferPointer<Element>, into columns: UnsafeMutableBufferPointer<Element>
   ) {
@@ -66,7 +67,8 @@ struct WindowColumns {
     for (k, i) in parameters!.enumerated() { columns[k] = x[Int(i)] }
   }
 
-  /// `x[parameter of column k] = columns[k]` for the columns k of a cell; other elements of x stay.
+  /// Copies `x[parameter of column k] = columns[k]` for the columns k of a cell; other elements of
+  /// x are unchanged.
   func scatter<Element: Scalar>(
     _ columns: UnsafeBufferPointer<Element>, ofCell cell: Int,
     into x: UnsafeMutableBufferPointer<Element>

@@ -3,7 +3,8 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Muon: momentum, orthogonalised matrix by matrix; AdamW for all that is not a hidden matrix.
+/// Updates matrices by momentum that is orthogonalised matrix by matrix, and all other parameters
+/// by AdamW.
 ///
 ///     m ← βm + (1 − β)g;  u = (1 − β)g + βm, or m without Nesterov's look ahead
 ///     W ← (1 − ηω)W − η √max(1, rows/columns) · orthogonalised(u)
@@ -11,11 +12,11 @@ import Sharding
 ///   u [d/p]   this rank's slice of the update
 ///   X [r, c]  a whole matrix of it, on the rank that owns the matrix
 ///
-/// Momentum is kept slice by slice. In each step the owner of a matrix is sent its update's pieces,
-/// orthogonalises it, and sends the pieces back: the same calls on the same numbers, whoever owns
-/// it.
+/// Momentum is kept slice by slice. In each step the owner of a matrix receives the pieces of its
+/// update, orthogonalises the matrix, and sends the pieces back. Any owner makes the same calls on
+/// the same numbers.
 ///
-/// Jordan and others, "Muon: An optimizer for hidden layers in neural networks", 2024; the scale by
+/// Jordan and others, "Muon: An optimizer for hidden layers in neural networks", 2024. The scale by
 /// shape, and AdamW's β₁ = 0.9, β₂ = 0.95 and ε = 1e-10, are those of the reference implementation
 /// (github.com/KellerJordan/Muon).
 public final class Muon<Element: Scalar>: ShardedOptimizer {
@@ -26,10 +27,10 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
   private var gradient: GradientSlice<Element>
   /// m, and AdamW's first moments.
   private let momentum: Buffer<Element>
-  /// AdamW's second moments, of its parameters one after another.
+  /// AdamW's second moments of its parameters, contiguous.
   private let second: Buffer<Element>
   private let update: Buffer<Element>
-  /// The matrices that this rank owns, one after another.
+  /// The matrices that this rank owns, contiguous.
   private let whole: Buffer<Element>
   private let orthogonalization: NewtonSchulz<Element>
   private let toOwners: RangeExchange<Element>
@@ -40,7 +41,7 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
   private let beta2: Element = 0.95
   private let epsilon: Element = 1e-10
 
-  /// Collective.
+  /// Creates the optimizer's part on this rank. Collective.
   fileprivate init(
     _ configuration: MuonConfiguration, _ context: OptimizerContext<Element>, on world: Communicator
   ) {
@@ -96,7 +97,8 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
     return outcome
   }
 
-  /// Makes of the gradient the update: of matrices the momentum, else AdamW's direction.
+  /// Computes the update from the gradient: momentum for matrices, AdamW's direction for all other
+  /// parameters.
   private func advance() {
     powers = (powers.0 * Double(beta1), powers.1 * Double(beta2))
     let first = Element(1 / (1 - powers.0))
@@ -124,7 +126,7 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
     }
   }
 
-  /// Replaces the update's matrices, each on its owner. Collective.
+  /// Orthogonalises the matrices of the update, each on its owner. Collective.
   private func orthogonalize(on world: Communicator, clock: PhaseClock) throws {
     let start = layout.slices[rank].lowerBound
     func local(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Element> {
@@ -188,16 +190,16 @@ public final class Muon<Element: Scalar>: ShardedOptimizer {
 }
 
 extension Muon {
-  /// Which matrices there are, who owns them and what is sent: the same on all ranks.
+  /// Describes the matrices, their owners and their moves; the same on all ranks.
   fileprivate struct Layout {
     struct Matrix {
       let range: Range<Int>
       let shape: (rows: Int, columns: Int)
       let owner: Int
-      /// Its first element among those of its owner.
+      /// Index of its first element among its owner's elements.
       let place: Int
       var count: Int { range.count }
-      /// Multiply-adds of an iteration.
+      /// Multiply-adds per iteration.
       var cost: Int { Muon.cost(shape) }
     }
 
@@ -230,19 +232,20 @@ extension Muon {
 
     func owned(by rank: Int) -> [Matrix] { matrices.filter { $0.owner == rank } }
 
-    /// Where a range of a matrix begins among its owner's.
+    /// Returns the index of a range's first element among its owner's elements.
     func place(of range: Range<Int>) -> Int {
       let matrix = matrices.last { $0.range.lowerBound <= range.lowerBound }!
       return matrix.place + range.lowerBound - matrix.range.lowerBound
     }
 
-    /// The groups, with all but the matrices at AdamW's rate and without curvature.
+    /// Returns the groups for Muon. Parameters outside the matrices have AdamW's learning rate and
+    /// no curvature.
     func groups(_ groups: ParameterGroups) -> ParameterGroups {
       groups.without(curvatureOutside: matrices.map(\.range)).scalingRates(
         outsideBy: rateFactor)
     }
 
-    /// Pieces of matrices, from those who have them to the owners.
+    /// Moves of matrix pieces from the slices to the owners.
     var toOwners: [RangeExchange<Element>.Move] {
       moves { owner, rank in (rank, owner) }
     }
@@ -251,7 +254,7 @@ extension Muon {
       moves { owner, rank in (owner, rank) }
     }
 
-    /// A move for each piece of a matrix that is in one slice.
+    /// Returns one move for each piece of a matrix within one slice.
     private func moves(
       _ ranks: (_ owner: Int, _ rank: Int) -> (source: Int, target: Int)
     ) -> [RangeExchange<Element>.Move] {
@@ -268,11 +271,11 @@ extension Muon {
   }
 }
 
-/// The quintic Newton–Schulz iteration of Jordan and others: X ← aX + (bA + cA²)X with A = XXᵀ,
-/// from X/(‖X‖ + 1e-7). Singular values come near 1, between about 0.7 and 1.2, and singular
-/// vectors stay.
+/// Orthogonalises matrices by the quintic Newton–Schulz iteration of Jordan and others. It iterates
+/// X ← aX + (bA + cA²)X with A = XXᵀ, from X/(‖X‖ + 1e-7). Singular values approach 1, between
+/// about 0.7 and 1.2; singular vectors are preserved.
 ///
-///   X [r, c]   of a tall X the products are those of Xᵀ: A = XᵀX, from the right
+///   X [r, c]   for a tall X the products are those of Xᵀ: A = XᵀX, from the right
 struct NewtonSchulz<Element: Scalar> {
   private let next: Buffer<Element>
   private let gram: Buffer<Element>
@@ -286,6 +289,9 @@ struct NewtonSchulz<Element: Scalar> {
   }
 
   /// Replaces X by the orthogonalised X, times √max(1, rows/columns).
+  ///
+  ///   x, y   X and its copy from before the iteration
+  ///   a, b   A and bA + cA², of order min(r, c)
   func apply(
     to x: UnsafeMutablePointer<Element>, _ shape: (rows: Int, columns: Int), iterations: Int
   ) {
@@ -319,12 +325,13 @@ struct NewtonSchulz<Element: Scalar> {
 }
 
 extension ParameterGroups {
-  /// Whether all parameters of a range are of groups with curvature.
+  /// Returns whether all parameters of a range belong to groups with curvature.
   fileprivate func hasCurvature(throughout range: Range<Int>) -> Bool {
     runs.allSatisfy { !$0.range.overlaps(range) || groups[$0.group].usesMFAC }
   }
 
-  /// The same, with the learning rates of groups without curvature multiplied.
+  /// Returns the same groups, with `factor` applied to the learning rates of groups without
+  /// curvature.
   fileprivate func scalingRates(outsideBy factor: Double) -> ParameterGroups {
     ParameterGroups(
       groups.map { group in
@@ -336,7 +343,7 @@ extension ParameterGroups {
 }
 
 extension ParameterSlice {
-  /// Parameters of a cell that are of groups without curvature.
+  /// Returns the number of a cell's parameters that belong to groups without curvature.
   fileprivate func countOutside(ofCell cell: Int) -> Int {
     pieces(ofCell: cell).reduce(0) { $0 + (groups[$1.group].usesMFAC ? 0 : $1.range.count) }
   }
@@ -344,20 +351,20 @@ extension ParameterSlice {
   fileprivate var countOutside: Int { cells.indices.reduce(0) { $0 + countOutside(ofCell: $1) } }
 }
 
-/// The settings of Muon.
+/// Holds the settings of Muon.
 public struct MuonConfiguration: Codable, Equatable, Sendable {
   /// β in [0, 1).
   public var momentum = 0.95
-  /// Whether the update looks ahead along the momentum.
+  /// True if the update uses Nesterov's look-ahead.
   public var isNesterov = true
   /// Newton–Schulz iterations.
   public var iterations = 5
-  /// AdamW's learning rate is this many times the step's.
+  /// Ratio of AdamW's learning rate to the step's.
   public var adamWRateFactor = 3e-4 / 0.02
-  /// The rate for all parameters whose group has none of its own.
+  /// Weight decay for all parameters whose group has no rate of its own.
   public var weightDecay = WeightDecay.decoupled(0)
 
-  /// The reference implementation's.
+  /// Creates the reference implementation's settings.
   public init() {}
 }
 
