@@ -32,7 +32,7 @@ struct CSVTable {
     var scanner = try CSVScanner(bytes, file: file)
     var cells: [CSVScanner.Cell] = []
     guard var line = try scanner.next(into: &cells), !scanner.isBlank(cells) else {
-      throw InputError(file, "has nothing in its first line")
+      throw InputError(file, "its first line is empty")
     }
     var second: [CSVScanner.Cell] = []
     var lookAhead = scanner
@@ -60,7 +60,7 @@ struct CSVTable {
       guard cells.count == columns.count else {
         if scanner.looksLikeComment(cells) { throw scanner.comment(line: line) }
         throw InputError(
-          file, "line \(line) has another number of cells", expected: "\(columns.count)",
+          file, "line \(line) has the wrong number of cells", expected: "\(columns.count)",
           got: "\(cells.count)")
       }
       for (column, cell) in cells.enumerated() {

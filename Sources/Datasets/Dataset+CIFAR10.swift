@@ -56,7 +56,7 @@ extension Dataset {
       expected: "records of CIFAR-10's binary version")
     guard file.count > 0, file.count % recordSize == 0 else {
       throw InputError(
-        file.path, "not whole records of CIFAR-10: torn, or not of the binary version",
+        file.path, "truncated, or not CIFAR-10's binary version",
         expected: "a positive multiple of \(recordSize) bytes", got: "\(file.count)")
     }
     let bytes: [UInt8] = try file.read(0..<file.count)
@@ -64,7 +64,7 @@ extension Dataset {
       guard bytes[start] < labelCount else {
         throw InputError(
           file.path,
-          "label of record \(start / recordSize) (byte \(start)) is none of CIFAR-10's",
+          "label of record \(start / recordSize) (byte \(start)) is out of range",
           expected: "0 to \(labelCount - 1)", got: "\(bytes[start])")
       }
       labels.append(bytes[start])

@@ -108,7 +108,7 @@ extension LabelledImages {
     }
     if let example = labels.values.firstIndex(where: { $0 >= classCount }) {
       throw InputError(
-        labels.file, "label of example \(example) is none of the training part's classes",
+        labels.file, "label of example \(example) is not a class of the training part",
         expected: "0 to \(classCount - 1)", got: "\(labels.values[example])")
     }
     try self.init(

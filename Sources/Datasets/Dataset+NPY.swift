@@ -37,7 +37,7 @@ extension Dataset {
         testArrays.targets.exampleShape == trainingArrays.targets.exampleShape
       else {
         throw InputError(
-          files[3], "its targets are of another kind than those of \(files[1])",
+          files[3], "the kind of its targets differs from \(files[1])",
           expected: "\(trainingArrays.targetKind)", got: "\(testArrays.targetKind)")
       }
       var classCount: Int?

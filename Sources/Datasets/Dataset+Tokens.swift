@@ -33,7 +33,7 @@ extension Dataset {
   ) throws(InputError) {
     guard (2...SequenceOptions.largestVocabulary).contains(vocabulary) else {
       throw InputError(
-        "vocabulary", "is none of tokens", expected: "2 to \(SequenceOptions.largestVocabulary)",
+        "vocabulary", "is out of range", expected: "2 to \(SequenceOptions.largestVocabulary)",
         got: "\(vocabulary)")
     }
     let file = try TokenFile(path: path, type: type, vocabulary: vocabulary)

@@ -52,7 +52,7 @@ public struct Dataset: Sendable, CustomStringConvertible {
         expected: "\(training.targets)", got: "\(test.targets)")
     }
     if case .classes(let count, _) = training.targets, count < 2 {
-      throw InputError(training.source, "there is but one class: at least 2 are needed")
+      throw InputError(training.source, "there is only one class: at least 2 are needed")
     }
     self.name = name
     self.training = training

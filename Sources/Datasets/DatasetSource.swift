@@ -160,7 +160,8 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
         testFraction: options.split.testFraction)
     case .tokens(let file):
       guard let vocabulary = sequences.vocabulary else {
-        throw InputError("vocabulary", "tokens need it", expected: "a number above every token")
+        throw InputError(
+          "vocabulary", "is required for tokens", expected: "a number above every token")
       }
       return try Dataset(
         name: description, tokens: file, type: sequences.tokenType, vocabulary: vocabulary,

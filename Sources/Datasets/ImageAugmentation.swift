@@ -24,7 +24,7 @@ public struct ImageAugmentation: Sendable, Equatable {
   public init(cropPadding: Int = 4, flip: Bool = true, seed: UInt64) throws(InputError) {
     guard (0...1000).contains(cropPadding) else {
       throw InputError(
-        "crop padding", "is no width of a frame", expected: "0 to 1000 pixels",
+        "crop padding", "is out of range", expected: "0 to 1000 pixels",
         got: "\(cropPadding)")
     }
     self.cropPadding = cropPadding

@@ -33,8 +33,8 @@ public struct InputTransform: Sendable, Equatable {
     }
     guard let channels = Self.channels(mean.count, std.count) else {
       throw InputError(
-        "input mean", "\(mean.count) of them do not go with \(std.count) of input std",
-        expected: "as many, or one for all channels")
+        "input mean", "\(mean.count) numbers, but input std has \(std.count)",
+        expected: "the same number, or one for all channels")
     }
     var table: [Double] = []
     for channel in 0..<channels {

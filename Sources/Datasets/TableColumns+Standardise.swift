@@ -102,7 +102,7 @@ extension TableColumns {
         return Int32(found)
       }
       throw InputError(
-        file, "column '\(printable(target.name))' has a class that is none of the training part's",
+        file, "column '\(printable(target.name))' has a class that the training part lacks",
         expected: "\(shownNames)", got: "'\(printable(name))'")
     }
   }

@@ -61,13 +61,13 @@ struct TokenFile {
     if asked == nil {
       guard vocabulary <= Self.largest16BitVocabulary else {
         throw InputError(
-          path, "has no header that says how wide its tokens are",
+          path, "has no header that gives the width of its tokens",
           expected: "\(setting: "token-type", "uint32") for a vocabulary of more than "
             + "\(Self.largest16BitVocabulary)", got: "a vocabulary of \(vocabulary)")
       }
       if let wider = try widerType() {
         throw InputError(
-          path, "every second 16-bit number in it is next to zero, as in tokens of more bits",
+          path, "every second 16-bit number is zero or close to it, as in wider tokens",
           expected: "\(setting: "token-type", wider.rawValue)")
       }
     }
@@ -98,7 +98,7 @@ struct TokenFile {
     }
     guard asked == nil || asked == type else {
       throw InputError(
-        array.path, "its header says what its tokens are",
+        array.path, "its header already gives the token type",
         expected: "\(setting: "token-type", type.rawValue), or none", got: "\(asked!.rawValue)")
     }
     return type
@@ -160,7 +160,7 @@ struct TokenFile {
           let position = tokens.count
           throw InputError(
             input.path,
-            "token \(position) (byte \(start + index * type.byteCount)) is none of the vocabulary",
+            "token \(position) (byte \(start + index * type.byteCount)) is outside the vocabulary",
             expected: "0 to \(vocabulary - 1)", got: "\(word)")
         }
         tokens.append(Token(truncatingIfNeeded: word))

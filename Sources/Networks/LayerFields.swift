@@ -95,7 +95,7 @@ struct LayerFields {
     guard let node else {
       guard hasScale else { return nil }
       throw NetworkDescriptionError(
-        line: line, layer: layer, layerName: name, "init-scale: expected init beside it")
+        line: line, layer: layer, layerName: name, "init-scale applies only together with init")
     }
     guard let scheme = node.string.flatMap({ Initialization.Scheme(rawValue: $0) }) else {
       let known = Initialization.Scheme.allCases.map(\.rawValue).joined(separator: ", ")

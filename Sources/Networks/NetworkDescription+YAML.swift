@@ -65,7 +65,7 @@ extension NetworkDescription {
   private static func root(of yaml: String) throws(NetworkDescriptionError) -> Node {
     // An alias of an alias of … grows without bound, and no model needs one.
     if yaml.utf8.contains(UInt8(ascii: "&")), yaml.utf8.contains(UInt8(ascii: "*")) {
-      throw NetworkDescriptionError("has & and * in it: YAML anchors and aliases are not read")
+      throw NetworkDescriptionError("contains & and *: YAML anchors and aliases are not supported")
     }
     // A byte order mark may begin the text (YAML 1.2, section 5.2); libyaml knows it in bytes
     // alone.

@@ -37,7 +37,7 @@ public struct ParameterLayout: Sendable, Equatable {
       }
       let name = path.isEmpty ? tensor.name : "\(path).\(tensor.name)"
       guard indexOfName.updateValue(tensors.count, forKey: name) == nil else {
-        throw LayerProblem("a second tensor '\(name)'")
+        throw LayerProblem("two tensors are named '\(name)'")
       }
       tensors.append(
         Tensor(
