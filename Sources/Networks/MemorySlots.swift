@@ -14,7 +14,7 @@ struct MemorySlots {
 
   /// Returns a slot of at least `count` elements for one user.
   mutating func take(_ count: Int) -> Int {
-    // The free slot that fits best, or that has to grow least.
+    // The free slot that fits best, or that has to grow least; a and b are the excess sizes.
     let free = slots.indices.filter { slots[$0].users == 0 }.min {
       let (a, b) = (slots[$0].count - count, slots[$1].count - count)
       return (a < 0 ? 1 : 0, abs(a)) < (b < 0 ? 1 : 0, abs(b))

@@ -18,8 +18,8 @@ extension Network {
   ///     once, in the order of the backward pass.
   ///   - isForwardDone: true skips the forward pass. The last call must have been a forward pass,
   ///     with or without a gradient, of these very arguments, unchanged since.
-  ///   - fill: writes the vector of a column from the outputs; both are [n, positions,
-  ///     outputCount], and the vector is uninitialised.
+  ///   - fill: writes the vector of a column from the outputs; both are
+  ///     [n, positions, outputCount], and the vector is uninitialised.
   public func propagateColumns(
     inputs: UnsafeBufferPointer<Element>, parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Computes a network of up to `maximumBatch` examples, and owns its memory. Only tangents and
+/// Computes a network for up to `maximumBatch` examples, and owns its memory. Only tangents and
 /// layer statistics are allocated later, at their first use.
 ///
 ///     d         parameters, flat, in the order of `layout`
