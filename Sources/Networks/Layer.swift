@@ -39,7 +39,7 @@ struct GradientPlaces<Element: Scalar> {
   let dx: UnsafeMutablePointer<Element>?
   /// True if dx holds the gradient of x's other uses, to which the call adds.
   let accumulates: Bool
-  /// ∂L/∂addend, overwritten, which may be `dy`; nil if absent or not needed.
+  /// ∂L/∂addend, overwritten; nil if absent or not needed. It may be `dy`.
   let addend: UnsafeMutablePointer<Element>?
 }
 

@@ -17,7 +17,7 @@ extension Network {
   ///   - columns: number of vectors; 0 if the inputs suffice. The collector then sees each weight
   ///     once, in the order of the backward pass.
   ///   - isForwardDone: true skips the forward pass. The last call must have been a forward pass,
-  ///     with or without a gradient, of these very arguments, unchanged since.
+  ///     with or without a gradient, with these arguments, unchanged since.
   ///   - fill: writes the vector of a column from the outputs; both are
   ///     [n, positions, outputCount], and the vector is uninitialised.
   public func propagateColumns(

@@ -1,5 +1,5 @@
 extension NetworkDescription {
-  /// The names of the networks that `builtIn` makes.
+  /// Names that `builtIn` accepts.
   public static let builtInNames = [
     "mlp", "cnn", "resnet20", "resnet32", "wideresnet-22-2", "vit-tiny", "gpt-mini",
   ]

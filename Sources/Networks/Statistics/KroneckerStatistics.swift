@@ -83,7 +83,7 @@ package final class KroneckerStatistics<Element: Scalar> {
   /// - Parameters:
   ///   - targets: only an empirical Fisher matrix needs them.
   ///   - training: its statistics are overwritten; nil to compute as for predictions.
-  ///   - isForwardDone: true if the network's last call had these very arguments.
+  ///   - isForwardDone: true if the network's last call had these arguments.
   ///   - seed, step, firstExample: determine the draws, as in `TrainingPass`.
   ///   - packed: [packedCount], overwritten.
   package func gather(
