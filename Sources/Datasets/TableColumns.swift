@@ -29,9 +29,12 @@ public struct TableColumns: Sendable, Equatable {
 }
 
 extension TableColumns.Column {
-  /// Computes mean and standard deviation of a column over the training part: mean = Σv/n, std =
-  /// √(Σ(v − mean)²/n). Both sums run in the order of `rows` and in double precision. A constant
-  /// column gets its value as the mean, and std 1.
+  /// Computes mean and standard deviation of a column over the training part:
+  ///
+  ///     mean = Σv/n, std = √(Σ(v − mean)²/n)
+  ///
+  /// Both sums run in the order of `rows` and in double precision. A constant column gets its value
+  /// as the mean, and std 1.
   ///
   /// - Parameters:
   ///   - values: shape [all rows, columns]; `column` selects one.
