@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// Examples that are rows of arrays: of tables and of NumPy's files.
+/// Holds examples as rows of arrays, read from tables or NumPy files.
 public struct ArrayExamples: Examples {
-  /// Numbers as they are stored; `fill` brings them to its scalar.
+  /// Stores numbers in the type they were read in; `fill` converts them to its scalar.
   public enum Numbers: Sendable, Equatable {
     case bytes([UInt8])
     case floats([Float])
@@ -16,7 +16,7 @@ public struct ArrayExamples: Examples {
       }
     }
 
-    /// Bytes of one number.
+    /// Bytes per number.
     var size: Int {
       switch self {
       case .bytes: 1
@@ -26,9 +26,9 @@ public struct ArrayExamples: Examples {
     }
   }
 
-  /// Targets of all rows of the source.
+  /// Holds the targets of all rows of the source.
   public enum Targets: Sendable, Equatable {
-    /// Shape [rows of the source, positions]; each from 0 to below `count`.
+    /// Shape [rows of the source, positions]; each class is in 0..<count.
     case classes([Int32], count: Int, positions: Int)
     /// Shape [rows of the source, count].
     case values(Numbers, count: Int)
@@ -38,13 +38,11 @@ public struct ArrayExamples: Examples {
   /// Inputs of all rows of the source, shape [rows of the source, inputShape…].
   public let inputs: Numbers
   private let allTargets: Targets
-  /// The rows of the source that are this part, in order.
+  /// Rows of the source that belong to this part, in order.
   public let rows: [Int]
   public let source: String
 
-  /// Examples in this part.
   public var count: Int { rows.count }
-  /// What is asked of an example.
   public var targets: TargetKind {
     switch allTargets {
     case .classes(_, let count, let positions): .classes(count: count, positions: positions)
@@ -61,12 +59,14 @@ public struct ArrayExamples: Examples {
       * (inputCount * inputs.size + targets.numberCount * targetSize + MemoryLayout<Int>.size)
   }
 
+  /// Creates a part of the source.
+  ///
   /// - Parameters:
-  ///   - inputShape: of one example.
-  ///   - inputs: of all rows of the source.
-  ///   - targets: of all rows of the source.
-  ///   - rows: those that are this part, in order.
-  ///   - source: where they came from, for messages.
+  ///   - inputShape: shape of one example.
+  ///   - inputs: inputs of all rows of the source.
+  ///   - targets: targets of all rows of the source.
+  ///   - rows: rows that belong to this part, in order.
+  ///   - source: the file the rows came from, for messages.
   public init(
     inputShape: [Int], inputs: Numbers, targets: Targets, rows: [Int], source: String
   ) {

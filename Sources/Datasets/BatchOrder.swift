@@ -1,34 +1,34 @@
 import Formats
 import RandomNumbers
 
-/// Which examples make the batch of a step: a pure function of the step, for given example count,
-/// batch size, order and seed.
+/// Selects the examples of each batch: a pure function of the step, given example count, batch
+/// size, order and seed.
 ///
-/// An epoch has `exampleCount / batchSize` batches; what is left over is dropped, in both orders.
+/// An epoch has `exampleCount / batchSize` batches; both orders drop the remainder.
 public struct BatchOrder: Sendable {
-  /// How the examples of an epoch follow one another.
+  /// Orders the examples within an epoch.
   public enum Order: String, CaseIterable, Sendable {
-    /// Another permutation in each epoch.
+    /// A new permutation in each epoch.
     case shuffled
     /// File order in each epoch.
     case sequential
   }
 
-  /// Examples in the dataset.
   public let exampleCount: Int
   /// Examples in a batch, over all ranks.
   public let batchSize: Int
-  /// Of the examples in an epoch.
   public let order: Order
-  /// Of the permutations.
+  /// Seed of the permutations.
   public let seed: UInt64
-  /// What is left over is dropped.
+  /// Full batches of an epoch; the remainder is dropped.
   public var batchesPerEpoch: Int { exampleCount / batchSize }
 
-  // The examples in the order of one epoch, kept because its steps follow one another.
+  // The order of one epoch, cached because its steps follow one another.
   private var epoch = 0
   private var examples: [Int]
 
+  /// Creates the order of the first epoch.
+  ///
   /// - Throws: `InputError` when a batch is larger than the dataset, or empty.
   public init(
     exampleCount: Int, batchSize: Int, order: Order, seed: UInt64
@@ -47,7 +47,7 @@ public struct BatchOrder: Sendable {
     examples = Self.examples(count: exampleCount, order: order, seed: seed, epoch: 0)
   }
 
-  /// The examples of a step, shape [batchSize]; steps count from 0 over all epochs.
+  /// Returns the examples of a step, shape [batchSize]; steps count from 0 over all epochs.
   public mutating func indices(step: Int) -> ArraySlice<Int> {
     precondition(step >= 0, "step \(step) is negative")
     let (epoch, batch) = step.quotientAndRemainder(dividingBy: batchesPerEpoch)
@@ -63,7 +63,7 @@ public struct BatchOrder: Sendable {
     case .sequential: return Array(0..<count)
     case .shuffled:
       precondition(epoch < 1 << 32, "epoch \(epoch) does not fit its 32 bits of a stream")
-      // Streams below 2³² are those of the tensors' initial values.
+      // Streams below 2³² draw the tensors' initial values.
       let stream = 1 << 32 | UInt64(epoch)
       return CounterRandom(seed: seed, stream: stream).permutation(count: count)
     }

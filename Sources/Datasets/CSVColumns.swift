@@ -1,15 +1,17 @@
 import Formats
 
-/// The columns of a CSV file, with or without names.
+/// Counts and names the columns of a CSV file; the header is optional.
 struct CSVColumns {
   let count: Int
   private let names: [String]?
 
   var areNamed: Bool { names != nil }
 
+  /// Takes the names from the first line if it is a header.
+  ///
   /// - Parameters:
-  ///   - first: the cells of the first line, which names the columns or is the first row.
-  ///   - second: those of the line after it; empty where there is none.
+  ///   - first: cells of the first line: the header, or the first row.
+  ///   - second: cells of the second line; empty if the file has one line.
   init(
     first: [CSVScanner.Cell], second: [CSVScanner.Cell], _ scanner: CSVScanner,
     _ options: TableOptions
@@ -19,16 +21,16 @@ struct CSVColumns {
     names = hasNames ? first.map(scanner.text(of:)) : nil
   }
 
-  /// Whether cells name columns: one of them is a text, or they are quoted numbers above others
-  /// that are not, or one of them is the target's name.
+  /// Returns whether the cells are a header: one of them is text or the target's name, or all are
+  /// quoted numbers above unquoted ones.
   static func areNames(
     _ cells: [CSVScanner.Cell], above rows: [CSVScanner.Cell], _ scanner: CSVScanner,
     _ options: TableOptions
   ) -> Bool {
-    // Of a column of classes, a text is as good as a number.
+    // For classification, text in the target column may be a class, so it is no sign of a header.
     let number = options.target.map { Int($0) ?? 0 } ?? cells.count
     let classes = options.task == .classification ? number - 1 : -1
-    // A missing value is no name.
+    // A missing value is not a name.
     let columns = cells.indices.filter { $0 != classes && !scanner.isMissing(cells[$0]) }
     if columns.contains(where: { scanner.number(in: cells[$0]) == nil }) { return true }
     if let target = options.target, !(1...cells.count).contains(number),
@@ -40,9 +42,9 @@ struct CSVColumns {
       && columns.allSatisfy { cells[$0].isQuoted && !rows[$0].isQuoted }
   }
 
-  /// The column that is the target.
+  /// Returns the index of the target column.
   ///
-  /// - Parameter target: a name, or a number from 1; the last one where it is nil.
+  /// - Parameter target: a column's name, or its number from 1; nil for the last column.
   func target(_ target: String?, file: String) throws(InputError) -> Int {
     guard let target else { return count - 1 }
     let named = (0..<count).filter { names?[$0] == target }
@@ -62,16 +64,16 @@ struct CSVColumns {
       expected: "\(known ?? "")a number from 1 to \(count)", got: "'\(printable(target))'")
   }
 
-  /// A column's name; its number where it has none.
+  /// Returns the column's name, or its number if it has none.
   func name(_ column: Int) -> String { names?[column] ?? "\(column + 1)" }
 
-  /// For messages.
+  /// Returns the column's number and name for messages.
   func label(_ column: Int) -> String {
     "column \(column + 1)" + (names.map { " '\(printable($0[column]))'" } ?? "")
   }
 }
 
-/// A text for a message: on one line, and not too much of it.
+/// Escapes control characters and truncates the text to 60 scalars, for a message.
 func printable(_ text: String) -> String {
   var printable = ""
   for scalar in text.unicodeScalars.prefix(60) {

@@ -1,24 +1,23 @@
 import Formats
 
-/// The numbers of a CSV file: a target column, and features in all others.
+/// Holds the numbers of a CSV file: one column is the target, all others are features.
 ///
-/// The first line names the columns where the options say so. Where they say nothing, it does if
-/// any of its cells is text, or if its numbers are quoted and those below are not; for
-/// classification, the cell of the target column does not count, where its place is known without
-/// names.
+/// The options may say whether the first line is a header. Otherwise it is one if any cell is text
+/// or the target's name, or if its numbers are quoted and those in the second line are not. For
+/// classification, the target column's cell does not count if its position is known without names.
 struct CSVTable {
   enum Target {
     /// Shape [rows].
     case numbers([Double])
-    /// Shape [rows], and the names of the classes in their order: by value where all are numbers,
-    /// else by their bytes.
+    /// Shape [rows], and the class names in order: by value if all are numbers, otherwise by their
+    /// bytes.
     case classes([Int32], names: [String])
   }
 
   let file: String
-  /// Whether the first line names the columns.
+  /// True if the first line names the columns.
   let hasHeader: Bool
-  /// In the file's order.
+  /// Names in the file's order.
   let featureNames: [String]
   let targetName: String
   /// Shape [rows, features].
@@ -26,12 +25,14 @@ struct CSVTable {
   let target: Target
   let rowCount: Int
 
-  /// - Throws: `InputError` naming the file and, where there are any, line and column at fault.
+  /// Parses a file's bytes.
+  ///
+  /// - Throws: `InputError` naming the file and, if known, the line and column at fault.
   init(_ bytes: [UInt8], file: String, options: TableOptions) throws(InputError) {
     var scanner = try CSVScanner(bytes, file: file)
     var cells: [CSVScanner.Cell] = []
     guard var line = try scanner.next(into: &cells), !scanner.isBlank(cells) else {
-      throw InputError(file, "has nothing in its first line")
+      throw InputError(file, "its first line is empty")
     }
     var second: [CSVScanner.Cell] = []
     var lookAhead = scanner
@@ -54,12 +55,12 @@ struct CSVTable {
     var numbers: [Double] = []
     var rowCount = 0
 
-    /// Takes the cells of a row.
+    /// Appends the cells of a row.
     func add(_ cells: [CSVScanner.Cell], line: Int) throws(InputError) {
       guard cells.count == columns.count else {
         if scanner.looksLikeComment(cells) { throw scanner.comment(line: line) }
         throw InputError(
-          file, "line \(line) has another number of cells", expected: "\(columns.count)",
+          file, "line \(line) has the wrong number of cells", expected: "\(columns.count)",
           got: "\(cells.count)")
       }
       for (column, cell) in cells.enumerated() {
@@ -77,7 +78,7 @@ struct CSVTable {
           continue
         }
         guard let number = scanner.number(in: cell), number.isFinite else {
-          // A text below numbers is a slip; where there is none above it, texts are classes.
+          // Text below numbers is a mistake; with no number above it, the column may hold classes.
           let isClass =
             column == targetColumn && rowCount == 0 && scanner.number(in: cell) == nil
             && !scanner.isMissing(cell)
@@ -121,7 +122,7 @@ struct CSVTable {
   }
 }
 
-/// The distinct values of a column, as they come.
+/// Collects the distinct values of a column, in order of appearance.
 private struct ClassLabels {
   private var labels: [Int32] = []
   private var names: [String] = []
@@ -129,7 +130,9 @@ private struct ClassLabels {
   private var labelOfName: [String: Int32] = [:]
   private var areNumbers = true
 
-  /// - Parameter number: the number that the text says; nil where it says none.
+  /// Appends a cell's label.
+  ///
+  /// - Parameter number: the numeric value of the text; nil if it has none.
   mutating func append(_ text: String, number: Double?) {
     if let label = labelOfName[text] {
       labels.append(label)
@@ -143,7 +146,8 @@ private struct ClassLabels {
     labels.append(label)
   }
 
-  /// The labels with classes in their order; texts of one number, such as 1 and 1.0, are one class.
+  /// Returns the labels and the class names in class order; if all are numbers, texts of one
+  /// number, such as 1 and 1.0, are one class.
   func sorted() -> (classes: [Int32], names: [String]) {
     let order = names.indices.sorted {
       areNumbers && numbers[$0] != numbers[$1]

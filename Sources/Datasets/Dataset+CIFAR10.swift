@@ -4,17 +4,18 @@ import Glibc
 extension Dataset {
   private static let labelCount: UInt8 = 10
   private static let shape = [3, 32, 32]
-  /// A label, then the red, the green and the blue plane, row by row.
+  /// Bytes of a record: a label, then the red, green and blue planes, each row by row.
   private static let recordSize = 1 + 3 * 32 * 32
 
-  /// Reads the six files of CIFAR-10's binary version, which lie in the directory or in its folder
+  /// Reads the six files of CIFAR-10's binary version from the directory or its folder
   /// `cifar-10-batches-bin`.
   ///
-  /// A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009; the format is
-  /// told at www.cs.toronto.edu/~kriz/cifar.html. A file may hold any positive number of records.
+  /// A. Krizhevsky, "Learning multiple layers of features from tiny images", 2009;
+  /// www.cs.toronto.edu/~kriz/cifar.html describes the format. A file may hold any positive number
+  /// of records.
   ///
-  /// - Throws: `InputError` naming the file that is missing or torn, or the record whose label is
-  ///   none.
+  /// - Throws: `InputError` naming the missing or truncated file, or the record whose label is out
+  ///   of range.
   package init(
     name: String, cifar10 directory: String, transform: InputTransform,
     augmentation: ImageAugmentation? = nil
@@ -55,7 +56,7 @@ extension Dataset {
       expected: "records of CIFAR-10's binary version")
     guard file.count > 0, file.count % recordSize == 0 else {
       throw InputError(
-        file.path, "not whole records of CIFAR-10: torn, or not of the binary version",
+        file.path, "truncated, or not CIFAR-10's binary version",
         expected: "a positive multiple of \(recordSize) bytes", got: "\(file.count)")
     }
     let bytes: [UInt8] = try file.read(0..<file.count)
@@ -63,7 +64,7 @@ extension Dataset {
       guard bytes[start] < labelCount else {
         throw InputError(
           file.path,
-          "label of record \(start / recordSize) (byte \(start)) is none of CIFAR-10's",
+          "label of record \(start / recordSize) (byte \(start)) is out of range",
           expected: "0 to \(labelCount - 1)", got: "\(bytes[start])")
       }
       labels.append(bytes[start])

@@ -2,10 +2,10 @@ import Formats
 import LinearAlgebra
 
 extension Dataset {
-  /// Reads a table of numbers in the CSV format, gzip-compressed or not, and splits it where
-  /// `options` name no file to test on.
+  /// Reads a table of numbers in CSV format, gzip-compressed or not, and splits it if `options`
+  /// name no test file.
   ///
-  /// Features, and the target of a regression, are standardised with mean and standard deviation of
+  /// Standardises the features, and the target of a regression, with mean and standard deviation of
   /// the training part.
   ///
   /// - Throws: `InputError` naming the file, line and column at fault.
@@ -26,7 +26,7 @@ extension Dataset {
     }
   }
 
-  /// The same for a file's bytes in memory, which are split.
+  /// Reads a table from a file's bytes in memory, and splits it.
   package init(
     name: String, csv bytes: [UInt8], file: String, options: TableOptions, split: Split,
     precision: Precision = .float32

@@ -3,10 +3,9 @@ import Formats
 import Glibc
 
 extension Dataset {
-  /// Reads a directory of the four IDX files under the names that MNIST gave them, each with or
-  /// without `.gz`.
+  /// Reads the four IDX files of a directory under MNIST's file names, each with or without `.gz`.
   ///
-  /// - Parameter remedy: the command that brings these data, told when they are missing.
+  /// - Parameter remedy: the command that fetches the data, shown when they are missing.
   package init(
     name: String, idx directory: String, transform: InputTransform,
     augmentation: ImageAugmentation? = nil, remedy: String? = nil
@@ -29,7 +28,7 @@ extension Dataset {
       transform: transform, augmentation: augmentation)
   }
 
-  /// The UCI optical digits: 1437 training and 360 test images, 8×8, values 0 to 16.
+  /// Returns the UCI optical digits: 1437 training and 360 test images, 8×8, values 0 to 16.
   static func digits(
     name: String, transform: InputTransform, augmentation: ImageAugmentation?
   ) throws(InputError) -> Dataset {
@@ -54,7 +53,7 @@ extension Dataset {
 
   private typealias IDXPart = (images: IDXArray, labels: IDXArray)
 
-  /// - Parameters: both parts' images [count, height, width] and labels [count].
+  /// Joins the images [count, height, width] and labels [count] of each part.
   private init(
     name: String, training: IDXPart, test: IDXPart, transform: InputTransform,
     augmentation: ImageAugmentation?
@@ -72,11 +71,11 @@ extension Dataset {
     try self.init(name: name, training: trainingImages, test: testImages)
   }
 
-  /// Images for training and test.
+  /// Creates a dataset of training and test images.
   init(
     name: String, training: LabelledImages, test: LabelledImages
   ) throws(InputError) {
-    // A single channel goes without saying.
+    // The description omits a single channel.
     let shape = training.inputShape[0] == 1 ? training.inputShape[1...] : training.inputShape[...]
     try self.init(
       name: name, training: training, test: test, noun: "images",
@@ -86,13 +85,13 @@ extension Dataset {
 }
 
 extension LabelledImages {
-  /// Images of one channel.
+  /// Creates images of one channel.
   ///
   /// - Parameters:
   ///   - images: shape [count, height, width].
   ///   - labels: shape [count].
-  /// - Throws: `InputError` when the counts differ, there is nothing in them, or a label is not
-  ///   below `classCount`.
+  /// - Throws: `InputError` when the counts differ, there are no pixels, or a label is not below
+  ///   `classCount`.
   package init(
     _ images: IDXArray, _ labels: IDXArray, classCount: Int, transform: InputTransform,
     augmentation: ImageAugmentation? = nil
@@ -109,7 +108,7 @@ extension LabelledImages {
     }
     if let example = labels.values.firstIndex(where: { $0 >= classCount }) {
       throw InputError(
-        labels.file, "label of example \(example) is none of the training part's classes",
+        labels.file, "label of example \(example) is not a class of the training part",
         expected: "0 to \(classCount - 1)", got: "\(labels.values[example])")
     }
     try self.init(

@@ -2,21 +2,21 @@ import Formats
 import LinearAlgebra
 
 extension Dataset {
-  /// Classes are below it: more outputs than any network here has.
+  /// Upper bound of the class count: more outputs than any network here has.
   private static let largestClassCount = 1 << 24
 
-  /// Reads arrays of NumPy's: inputs and targets, split by `split`, or those of the training part
-  /// and then those of the test part.
+  /// Reads NumPy arrays: inputs and targets, split by `split`; or the two files of the training
+  /// part, then the two of the test part.
   ///
-  /// The first dimension counts examples. Inputs are taken as they are: nothing is scaled or
-  /// standardised. Integer targets [n] or [n, positions] are classes from 0 to the largest of the
-  /// training part (of the whole file, where it is split); float targets [n] or [n, k] are k
+  /// The first dimension counts examples. Inputs are used unchanged: neither scaled nor
+  /// standardised. Integer targets [n] or [n, positions] are classes from 0 to the largest class of
+  /// the training part (of the whole file if it is split). Float targets [n] or [n, k] are k
   /// values.
   ///
   /// - Parameters:
   ///   - files: two or four paths.
-  ///   - precision: in which numbers are kept.
-  /// - Throws: `InputError` naming the file and, where there is one, the element at fault.
+  ///   - precision: precision in which numbers are stored.
+  /// - Throws: `InputError` naming the file and, if known, the element at fault.
   package init(
     name: String, npy files: [String], split: Split, precision: Precision = .float32
   ) throws(InputError) {
@@ -37,7 +37,7 @@ extension Dataset {
         testArrays.targets.exampleShape == trainingArrays.targets.exampleShape
       else {
         throw InputError(
-          files[3], "its targets are of another kind than those of \(files[1])",
+          files[3], "the kind of its targets differs from \(files[1])",
           expected: "\(trainingArrays.targetKind)", got: "\(testArrays.targetKind)")
       }
       var classCount: Int?
@@ -54,7 +54,7 @@ extension Dataset {
     )
   }
 
-  /// The two files of a part.
+  /// Opens and checks the two files of a part.
   private struct Arrays {
     let inputs: NPYFile
     let targets: NPYFile
@@ -80,7 +80,7 @@ extension Dataset {
       }
     }
 
-    /// For messages.
+    /// Type and shape of the targets, for messages.
     var targetKind: String {
       "\(targets.type.isInteger ? "integers" : "floats") of shape \(targets.exampleShape) each"
     }
@@ -96,7 +96,10 @@ extension Dataset {
       }
     }
 
-    /// - Parameter classCount: that of the training part; nil to count them here.
+    /// Reads classes from integers, values from floats.
+    ///
+    /// - Parameter classCount: the training part's class count; nil to count the classes of this
+    ///   file.
     func readTargets(
       classesBelow classCount: Int?
     ) throws(InputError) -> ArrayExamples.Targets {
@@ -116,7 +119,7 @@ extension Dataset {
     func examples(
       _ read: ArrayExamples.Numbers, _ targets: ArrayExamples.Targets, rows: [Int]
     ) -> ArrayExamples {
-      // An example of a single number is a list of one.
+      // A scalar example becomes a list of one number.
       let shape = inputs.exampleShape.isEmpty ? [1] : inputs.exampleShape
       return ArrayExamples(
         inputShape: shape, inputs: read, targets: targets, rows: rows, source: inputs.path)

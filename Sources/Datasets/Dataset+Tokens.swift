@@ -1,14 +1,14 @@
 import Formats
 
 extension Dataset {
-  /// A text whose tokens are its bytes; inflated when it starts as gzip data do.
+  /// Reads a text whose tokens are its bytes; inflates it if it begins like gzip data.
   ///
   /// - Throws: `InputError` naming the file that cannot be read or is too short.
   package init(
     name: String, text path: String, contextLength: Int, testFraction: Double
   ) throws(InputError) {
     let bytes = try InputFile(path).readInflated()
-    // A page of HTML is a text like any other.
+    // HTML is a text, too.
     if let format = FileFormat(bytes, size: bytes.count, for: .text), format != .html {
       throw format.refusal(of: path, expected: "a text, whose bytes are its tokens")
     }
@@ -17,21 +17,23 @@ extension Dataset {
       testFraction: testFraction, unit: "bytes", source: path)
   }
 
-  /// A NumPy array of tokens, or a headerless file of little-endian ones, as tokenizers' scripts
-  /// write them.
+  /// Reads tokens from a NumPy array, or from a headerless file of little-endian integers as
+  /// tokenizer scripts write it.
   ///
   /// - Parameters:
-  ///   - type: how the file stores a token; nil for what an NPY file says, else 16 bits.
-  ///   - vocabulary: every token is below it; up to 2²⁴, which single precision counts to.
-  /// - Throws: `InputError` naming the file that cannot be read, is of another format or is too
-  ///   short, and the first token that is none of the vocabulary, with its position.
+  ///   - type: token type in the file; nil uses the type in an NPY file's header, otherwise 16
+  ///     bits.
+  ///   - vocabulary: exclusive upper bound of the tokens; at most 2²⁴, up to which single precision
+  ///     is exact.
+  /// - Throws: `InputError` naming a file that is unreadable, too short or of another format, or
+  ///   the first token outside the vocabulary and its position.
   package init(
     name: String, tokens path: String, type: TokenType? = nil, vocabulary: Int,
     contextLength: Int, testFraction: Double
   ) throws(InputError) {
     guard (2...SequenceOptions.largestVocabulary).contains(vocabulary) else {
       throw InputError(
-        "vocabulary", "is none of tokens", expected: "2 to \(SequenceOptions.largestVocabulary)",
+        "vocabulary", "is out of range", expected: "2 to \(SequenceOptions.largestVocabulary)",
         got: "\(vocabulary)")
     }
     let file = try TokenFile(path: path, type: type, vocabulary: vocabulary)
@@ -40,7 +42,7 @@ extension Dataset {
       contextLength: contextLength, testFraction: testFraction, unit: "tokens", source: path)
   }
 
-  /// The end of the text is for test.
+  /// Splits the tokens; the end of the text is the test part.
   private init(
     name: String, tokens: TokenSequences.Tokens, vocabulary: Int, contextLength: Int,
     testFraction: Double,
@@ -65,7 +67,7 @@ extension Dataset {
 }
 
 extension InputFile {
-  /// The whole file, inflated when it starts as gzip data do, whatever its name.
+  /// Returns the whole file, inflated if it begins like gzip data, whatever its name.
   func readInflated() throws(InputError) -> [UInt8] {
     let bytes: [UInt8] = try read(0..<count)
     guard bytes.starts(with: GzipReader.magic) else { return bytes }

@@ -1,38 +1,39 @@
 import Formats
 
-/// Examples for training and test, checked against one another.
+/// Holds the examples for training and test, and checks that they match.
 public struct Dataset: Sendable, CustomStringConvertible {
-  /// As the user asked for it.
+  /// The source as the user named it.
   public let name: String
-  /// Gradients are of these.
+  /// Examples that gradients are computed on.
   public let training: any Examples
-  /// Loss and accuracy are told of these.
+  /// Examples that loss and accuracy are reported for.
   public let test: any Examples
-  /// What the examples are, in the plural: "images", "sequences", "rows", …
+  /// Plural noun for the examples: "images", "sequences", "rows", …
   public let noun: String
-  /// What people are told behind the noun, with its comma: shape, classes, units.
+  /// Text after the noun in `description`, with its leading comma: shape, classes, units.
   public let details: String
-  /// What the columns of a table mean; nil for all other data.
+  /// Columns of a table; nil for all other data.
   public let columns: TableColumns?
 
-  /// Shape of one input in either part.
+  /// Shape of one input in both parts.
   public var inputShape: [Int] { training.inputShape }
-  /// What is asked of an example in either part.
+  /// Kind of target in both parts.
   public var targets: TargetKind { training.targets }
   /// Bytes that both parts hold in memory.
   public var byteCount: Int { training.byteCount + test.byteCount }
 
-  /// The factor that turns an error of standardised targets back into the target column's units; 1
-  /// where targets are not standardised.
+  /// Factor that converts an error of standardised targets to the target column's units; 1 if
+  /// targets are not standardised.
   public var targetStd: Double { columns?.target.std ?? 1 }
 
-  /// One line about the data, for people.
   public var description: String {
     "\(name): \(training.count) training and \(test.count) test \(noun)\(details)"
   }
 
-  /// - Throws: `InputError` when a part is empty, the parts' shapes or targets differ, or there
-  ///   are fewer than 2 classes.
+  /// Joins two parts of the same shape and targets.
+  ///
+  /// - Throws: `InputError` when a part is empty, the parts' shapes or targets differ, or there are
+  ///   fewer than 2 classes.
   public init(
     name: String, training: any Examples, test: any Examples, noun: String = "examples",
     details: String, columns: TableColumns? = nil
@@ -51,7 +52,7 @@ public struct Dataset: Sendable, CustomStringConvertible {
         expected: "\(training.targets)", got: "\(test.targets)")
     }
     if case .classes(let count, _) = training.targets, count < 2 {
-      throw InputError(training.source, "there is but one class: at least 2 are needed")
+      throw InputError(training.source, "there is only one class: at least 2 are needed")
     }
     self.name = name
     self.training = training
@@ -63,15 +64,15 @@ public struct Dataset: Sendable, CustomStringConvertible {
 }
 
 extension Dataset {
-  /// The shape [channels, height, width] of images that are stored as [height, width, channels];
-  /// nil where they do not look like such.
+  /// Shape [channels, height, width] of images stored as [height, width, channels]; nil if the
+  /// shape does not look like that.
   package var channelsFirst: [Int]? {
     let shape = inputShape
     guard shape.count == 3, shape[2] <= 4, shape[0] > 4, shape[1] > 4 else { return nil }
     return [shape[2], shape[0], shape[1]]
   }
 
-  /// The refusal of such images by a network.
+  /// Returns the error for a network that takes such images with channels first.
   package func channelsLastRefusal(of model: String) -> InputError {
     InputError(
       training.source, "its \(noun) have their channels last, \(model) takes them first",

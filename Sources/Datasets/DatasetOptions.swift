@@ -1,52 +1,53 @@
 import LinearAlgebra
 
-/// What the user may choose about a dataset beside its source; each kind of source reads its own.
+/// Holds the settings of a dataset other than its source; each kind of source reads its own.
 public struct DatasetOptions: Sendable, Equatable {
-  /// Of images.
   public var images = ImageOptions()
-  /// Of texts and tokens.
+  /// Options for texts and token files.
   public var sequences = SequenceOptions()
-  /// Of tables.
   public var table = TableOptions()
-  /// Where the source names no test part.
+  /// Applies if the source names no test part.
   public var split = Split()
-  /// The precision in which tables and arrays are kept, and in which all inputs must be finite.
+  /// Precision in which tables and arrays are stored, and in which all inputs must be finite.
   public var precision = Precision.float32
 
-  /// The defaults of each kind.
+  /// Creates options with their defaults.
   public init() {}
 }
 
-/// How images become inputs of a network.
+/// Describes how images become network inputs.
 public struct ImageOptions: Sendable, Equatable {
-  /// That of the source where it is nil.
+  /// The source's own transform if nil.
   public var transform: InputTransform?
-  /// Of training images.
+  /// Augmentation of training images; nil for none.
   public var augmentation: ImageAugmentation?
 
-  /// Without either, images are scaled by their source's own numbers, and not augmented.
+  /// Creates options; the defaults are the source's own scaling and no augmentation.
   public init(transform: InputTransform? = nil, augmentation: ImageAugmentation? = nil) {
     self.transform = transform
     self.augmentation = augmentation
   }
 }
 
-/// How a long text is cut into examples.
+/// Describes how a long text is cut into examples.
 public struct SequenceOptions: Sendable, Equatable {
-  /// Tokens become numbers of single precision, which is exact below it.
+  /// Tokens become single-precision numbers, which are exact below this.
   public static let largestVocabulary = 1 << 24
 
   /// Tokens in a sequence.
   public var contextLength = 64
-  /// Tokens are below it; asked for where the source does not say.
+  /// Exclusive upper bound of the tokens; required if the source does not define it.
   public var vocabulary: Int?
-  /// How a file stores a token; nil for what an NPY file says, else 16 bits.
+  /// Token type in the file; nil uses the type in an NPY file's header, otherwise 16 bits.
   public var tokenType: TokenType?
 
+  /// Creates options for sequences.
+  ///
   /// - Parameters:
   ///   - contextLength: S, tokens in a sequence.
-  ///   - vocabulary: tokens are below it.
-  ///   - tokenType: how a file stores a token; nil for what an NPY file says, else 16 bits.
+  ///   - vocabulary: exclusive upper bound of the tokens.
+  ///   - tokenType: token type in the file; nil uses the type in an NPY file's header, otherwise 16
+  ///     bits.
   public init(contextLength: Int = 64, vocabulary: Int? = nil, tokenType: TokenType? = nil) {
     self.contextLength = contextLength
     self.vocabulary = vocabulary
@@ -54,9 +55,9 @@ public struct SequenceOptions: Sendable, Equatable {
   }
 }
 
-/// What is to be learned from a table.
+/// Describes the learning task of a table.
 public struct TableOptions: Sendable, Equatable {
-  /// What a target is.
+  /// Selects the meaning of the target column.
   public enum Task: String, CaseIterable, Sendable {
     /// The target column's numbers.
     case regression
@@ -64,19 +65,20 @@ public struct TableOptions: Sendable, Equatable {
     case classification
   }
 
-  /// What the target column holds: numbers, or classes.
   public var task = Task.regression
-  /// A column's name, or its number from 1; the last column where it is nil.
+  /// A column's name, or its number from 1; nil for the last column.
   public var target: String?
-  /// Another file of the same columns to test on, instead of a split.
+  /// Test file with the same columns; nil splits the table.
   public var testFile: String?
-  /// Whether the first line names the columns; nil where its cells decide.
+  /// True if the first line names the columns; nil decides by its cells.
   public var header: Bool?
 
+  /// Creates options for tables.
+  ///
   /// - Parameters:
-  ///   - target: a column's name, or its number from 1; nil for the last one.
-  ///   - testFile: another file of the same columns; nil for a split.
-  ///   - header: whether the first line names the columns; nil where its cells decide.
+  ///   - target: a column's name, or its number from 1; nil for the last column.
+  ///   - testFile: test file with the same columns; nil splits the table.
+  ///   - header: true if the first line names the columns; nil decides by its cells.
   public init(
     task: Task = .regression, target: String? = nil, testFile: String? = nil, header: Bool? = nil
   ) {

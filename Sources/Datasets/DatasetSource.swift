@@ -1,37 +1,39 @@
 import Formats
 
-/// Where a dataset comes from, as the user names it.
+/// Identifies where a dataset comes from, in the user's notation.
 public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
-  /// Zalando's Fashion-MNIST as Debian's package dataset-fashion-mnist installs it.
+  /// Zalando's Fashion-MNIST as installed by Debian's package dataset-fashion-mnist.
   case fashionMNIST
-  /// The UCI optical digits that are part of the program.
+  /// The UCI optical digits, embedded in the program.
   case digits
   /// The MNIST digits in `data/mnist` under the working directory.
   case mnist
-  /// Four IDX files under their usual names in a directory.
+  /// Four IDX files under MNIST's file names in a directory.
   case idx(directory: String)
   /// The binary version of CIFAR-10 in a directory.
   case cifar10(directory: String)
-  /// The bytes of a file as a text.
+  /// A file's bytes as a text.
   case text(file: String)
-  /// A file of tokens, a NumPy array or raw.
+  /// A file of tokens: a NumPy array or raw integers.
   case tokens(file: String)
   /// A table of numbers.
   case csv(file: String)
-  /// Inputs and targets in NumPy's format; of both parts, or of training and then of test.
+  /// Inputs and targets in NumPy's format: one pair to split, or a training and a test pair.
   case npy(files: [String])
 
-  /// What sources of one kind have in common: the settings that they read.
+  /// Groups sources that read the same settings.
   public enum Kind: Sendable {
     case images, text, tokens, table, arrays
   }
 
-  /// What `init(_:)` takes, for help and messages.
+  /// Syntax of `init(_:)`, for help and messages.
   public static let usage =
     "fashion-mnist, digits, mnist, idx:DIR, cifar10:DIR, text:FILE, tokens:FILE, csv:FILE or "
     + "npy:INPUTS.npy,TARGETS.npy"
 
-  /// - Throws: `InputError` listing the known names.
+  /// Parses a source in the syntax of `usage`.
+  ///
+  /// - Throws: `InputError` listing the known sources.
   public init(_ text: String) throws(InputError) {
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     let place = parts.count == 2 ? String(parts[1]) : ""
@@ -61,7 +63,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// What a file's name without a source before it was meant to be; nil where it does not say.
+  /// Suggests a source for a bare file name by its extension; nil if that is unknown.
   private static func likely(_ path: String) -> String? {
     let name = path.hasSuffix(".gz") ? String(path.dropLast(3)) : path
     let sources = [
@@ -85,7 +87,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Which of the options it reads.
+  /// The group of settings that the source reads.
   public var kind: Kind {
     switch self {
     case .fashionMNIST, .digits, .mnist, .idx, .cifar10: .images
@@ -96,7 +98,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// Whether a part of the examples is held out for test by `Split`, since the source names none.
+  /// True if the source names no test part, so `Split` holds one out.
   public var isSplit: Bool {
     switch self {
     case .text, .tokens, .csv: true
@@ -105,11 +107,12 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The largest value of a pixel; divided by it, pixels lie in [0, 1].
+  /// Largest value of a pixel; dividing by it maps pixels to [0, 1].
   public var pixelMaximum: Int { self == .digits ? 16 : 255 }
 
-  /// Mean and standard deviation of the training part's pixels divided by `pixelMaximum`, where
-  /// they are customarily standardised; else 0 and 1. For each channel, or one for all.
+  /// Mean and standard deviation of the training part's pixels after division by `pixelMaximum`:
+  /// one number per channel, or one for all. Sources that are not customarily standardised have 0
+  /// and 1.
   public var standardization: (mean: [Double], std: [Double]) {
     switch self {
     case .fashionMNIST: ([0.2860], [0.3530])
@@ -121,8 +124,7 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
 
   /// Reads and checks all files.
   ///
-  /// - Throws: `InputError` naming the file or option at fault, and how to get data that are
-  ///   missing.
+  /// - Throws: `InputError` naming the file or setting at fault, and how to get missing data.
   public func load(_ options: DatasetOptions = DatasetOptions()) throws(InputError) -> Dataset {
     let (images, sequences) = (options.images, options.sequences)
     func transform() throws(InputError) -> InputTransform {
@@ -158,7 +160,8 @@ public enum DatasetSource: Equatable, Sendable, CustomStringConvertible {
         testFraction: options.split.testFraction)
     case .tokens(let file):
       guard let vocabulary = sequences.vocabulary else {
-        throw InputError("vocabulary", "tokens need it", expected: "a number above every token")
+        throw InputError(
+          "vocabulary", "is required for tokens", expected: "a number above every token")
       }
       return try Dataset(
         name: description, tokens: file, type: sequences.tokenType, vocabulary: vocabulary,

@@ -1,33 +1,33 @@
 import LinearAlgebra
 import RandomNumbers
 
-/// Some examples of a part, in an order of their own.
+/// Selects some examples of a part, in its own order.
 public struct ExampleSubset: Examples {
   private let whole: any Examples
-  /// Indices in the whole.
+  /// Indices in `whole`.
   private let members: [Int]
 
-  /// Examples in the subset.
   public var count: Int { members.count }
   public var inputShape: [Int] { whole.inputShape }
-  /// What is asked of an example, as in the whole.
   public var targets: TargetKind { whole.targets }
   public var source: String { whole.source }
   public var byteCount: Int { whole.byteCount }
 
-  /// - Parameter members: indices in `whole`, none of them twice.
+  /// Creates a subset.
+  ///
+  /// - Parameter members: distinct indices in `whole`.
   public init(of whole: any Examples, members: [Int]) {
     self.whole = whole
     self.members = members
   }
 
-  /// `count` examples that are held out, drawn by a seed, and the others, both in the order of the
-  /// whole.
+  /// Draws `count` held-out examples by the seed; returns them and the rest, both in the order of
+  /// `whole`.
   public static func split(
     _ whole: any Examples, holdingOut count: Int, seed: UInt64
   ) -> (heldOut: ExampleSubset, rest: ExampleSubset) {
     precondition((0...whole.count).contains(count), "\(count) of \(whole.count) examples")
-    // Past the streams of initial values, batches, augmentation and the split into parts.
+    // Streams below 4·2³² draw initial values, batches, augmentation and splits.
     let order = CounterRandom(seed: seed, stream: 4 << 32).permutation(count: whole.count)
     return (
       ExampleSubset(of: whole, members: order[..<count].sorted()),

@@ -1,13 +1,13 @@
 import LinearAlgebra
 
-/// What a network is to say about an example.
+/// Describes what a network predicts for an example.
 public enum TargetKind: Sendable, Equatable, CustomStringConvertible {
-  /// At each of `positions` (1 but for sequences) one of `count` classes.
+  /// One of `count` classes at each of `positions`, which is 1 except for sequences.
   case classes(count: Int, positions: Int)
   /// `count` numbers.
   case values(count: Int)
 
-  /// Places of an example at which the network predicts something.
+  /// Positions of an example at which the network predicts.
   public var positions: Int {
     switch self {
     case .classes(_, let positions): positions
@@ -15,14 +15,14 @@ public enum TargetKind: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Numbers that the network gives at a position: a score for each class, or the values.
+  /// Numbers that the network outputs at a position: a score for each class, or the values.
   public var outputs: Int {
     switch self {
     case .classes(let count, _), .values(let count): count
     }
   }
 
-  /// Numbers that tell it for an example: a class at each position, or the values.
+  /// Numbers in an example's target: a class at each position, or the values.
   public var numberCount: Int {
     switch self {
     case .classes(_, let positions): positions
@@ -39,27 +39,27 @@ public enum TargetKind: Sendable, Equatable, CustomStringConvertible {
   }
 }
 
-/// Examples of one part, training or test, of a data set; all of one shape.
+/// Provides the examples of one part, training or test, of a dataset; all have one shape.
 ///
-/// The verbs named `fill` are called in every step: they allocate nothing, and write the same
-/// numbers whatever was asked for before, on every rank.
+/// Every step calls the `fill` methods. They allocate nothing, and write the same numbers on every
+/// rank, whatever was requested before.
 public protocol Examples: Sendable {
-  /// Examples that there are.
+  /// Number of examples.
   var count: Int { get }
-  /// Of one example: [channels, height, width], [features], [positions] of tokens, or any other.
+  /// Shape of one example: [channels, height, width], [features], [positions] of tokens, or any
+  /// other.
   var inputShape: [Int] { get }
-  /// What is asked of an example.
+  /// Kind of target of an example.
   var targets: TargetKind { get }
-  /// The file that they came from, for messages.
+  /// The file that the examples came from, for messages.
   var source: String { get }
   /// Bytes held in memory.
   var byteCount: Int { get }
 
-  /// Writes network inputs of a scalar, shape [indices.count, inputShape…]; tokens are written as
-  /// numbers.
+  /// Writes inputs, shape [indices.count, inputShape…]; tokens become numbers of the scalar.
   ///
-  /// - Parameter epoch: from 0; the examples are augmented as in this epoch, not at all where it is
-  ///   nil.
+  /// - Parameter epoch: from 0; selects the augmentation of the examples. If nil, they are not
+  ///   augmented.
   func fill<Element: Scalar>(
     inputs: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>, epoch: Int?)
 
@@ -70,10 +70,10 @@ public protocol Examples: Sendable {
   func fill<Element: Scalar>(
     values: UnsafeMutableBufferPointer<Element>, with indices: ArraySlice<Int>)
 
-  /// The index by which messages name an example: that of the source.
+  /// Returns the index in the source, by which messages name the example.
   func indexInSource(_ index: Int) -> Int
 
-  /// Gives all data to `body`, piece by piece, so that ranks can compare their digests.
+  /// Passes all data to `body` in pieces; ranks compare digests of them.
   func withBytes(_ body: (UnsafeRawBufferPointer) -> Void)
 }
 
@@ -93,7 +93,7 @@ extension Examples {
     preconditionFailure("\(source): values are asked for, targets are \(targets)")
   }
 
-  /// Checks a buffer for `size` numbers of each of `indices`, and the indices.
+  /// Checks that a buffer holds `size` numbers for each of `indices`, and that these are in range.
   func check(_ buffer: Int, _ indices: ArraySlice<Int>, size: Int) {
     precondition(
       buffer == indices.count * size,

@@ -1,22 +1,24 @@
 import Formats
 import LinearAlgebra
 
-/// What becomes of a pixel before the network sees it: `x = (pixel·scale − mean)/std`.
+/// Maps a pixel to the network's input: `x = (pixel·scale − mean)/std`.
 ///
 /// Each of a channel's 256 values is computed once, in double precision, and rounded once.
 public struct InputTransform: Sendable, Equatable {
-  /// Factor on a pixel's byte.
+  /// Factor applied to a pixel's byte.
   public let scale: Double
-  /// One for each channel, or one for all.
+  /// One number per channel, or one for all.
   public let mean: [Double]
-  /// One for each channel, or one for all.
+  /// One number per channel, or one for all.
   public let std: [Double]
   // Shape [channels or 1, 256] each.
   private let (singles, doubles): ([Float], [Double])
 
-  /// - Throws: `InputError` when a number is not finite, `scale` is 0, an `std` is not positive,
-  ///   there are none or several of them and another number of means, or a transformed pixel is
-  ///   beyond `precision`.
+  /// Computes the table of all pixel values.
+  ///
+  /// - Throws: `InputError` when a number is not finite, `scale` is 0 or an `std` is not positive;
+  ///   when the counts of `mean` and `std` do not match or are 0; when a transformed pixel exceeds
+  ///   `precision`.
   public init(
     scale: Double, mean: [Double], std: [Double], precision: Precision = .float32
   ) throws(InputError) {
@@ -31,8 +33,8 @@ public struct InputTransform: Sendable, Equatable {
     }
     guard let channels = Self.channels(mean.count, std.count) else {
       throw InputError(
-        "input mean", "\(mean.count) of them do not go with \(std.count) of input std",
-        expected: "as many, or one for all channels")
+        "input mean", "\(mean.count) numbers, but input std has \(std.count)",
+        expected: "the same number, or one for all channels")
     }
     var table: [Double] = []
     for channel in 0..<channels {
@@ -52,7 +54,7 @@ public struct InputTransform: Sendable, Equatable {
     (singles, doubles) = (table.map { Float($0) }, table)
   }
 
-  /// The same for all channels.
+  /// Creates one transform for all channels.
   public init(
     scale: Double, mean: Double = 0, std: Double = 1, precision: Precision = .float32
   ) throws(InputError) {
@@ -71,12 +73,14 @@ public struct InputTransform: Sendable, Equatable {
     return channels > 0 && fit ? channels : nil
   }
 
-  /// The network's input for a pixel.
+  /// Returns the network's input for a pixel.
   public func callAsFunction<Element: Scalar>(_ pixel: UInt8, channel: Int = 0) -> Element {
     Element(doubles[(doubles.count == 256 ? 0 : 256 * channel) + Int(pixel)])
   }
 
-  /// - Throws: `InputError` unless the numbers are one for all, or as many as `channels`.
+  /// Checks the counts of `mean` and `std`.
+  ///
+  /// - Throws: `InputError` unless each count is 1 or `channels`.
   func check(channels: Int) throws(InputError) {
     for (name, numbers) in [("input mean", mean), ("input std", std)]
     where numbers.count != 1 && numbers.count != channels {
@@ -87,8 +91,8 @@ public struct InputTransform: Sendable, Equatable {
     }
   }
 
-  /// Gives `body` the table of inputs for the pixels of each channel, shape [channels, 256], and
-  /// how far two channels lie apart in it.
+  /// Passes `body` the table of inputs for the pixels of each channel, shape [channels, 256], and
+  /// the stride between two channels; 0 if all share one row.
   func withTable<Element: Scalar>(_ body: (UnsafePointer<Element>, _ stride: Int) -> Void) {
     func give(_ table: UnsafeRawBufferPointer) {
       body(

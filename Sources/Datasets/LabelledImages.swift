@@ -1,7 +1,7 @@
 import Formats
 import LinearAlgebra
 
-/// Images of one shape and their labels: the training or the test part of a dataset.
+/// Holds images of one shape and their labels: the training or the test part of a dataset.
 public struct LabelledImages: Examples {
   /// Shape of one image, [channels, height, width].
   public let inputShape: [Int]
@@ -9,20 +9,19 @@ public struct LabelledImages: Examples {
   public let pixels: [UInt8]
   /// Shape [count], each below `classCount`.
   public let labels: [UInt8]
-  /// Labels are below it.
   public let classCount: Int
-  /// What a byte becomes as an input.
+  /// Maps a pixel's byte to an input.
   public let transform: InputTransform
-  /// For the epochs of training; nil for none.
+  /// Augmentation in training epochs; nil for none.
   public let augmentation: ImageAugmentation?
   public let source: String
 
-  /// Images that there are.
   public var count: Int { labels.count }
-  /// A class for each image.
   public var targets: TargetKind { .classes(count: classCount, positions: 1) }
   public var byteCount: Int { pixels.count + labels.count }
 
+  /// Creates a part.
+  ///
   /// - Parameters:
   ///   - pixels: shape [count, channels, height, width], count and the sizes positive.
   ///   - labels: shape [count], each below `classCount`.
@@ -87,7 +86,7 @@ public struct LabelledImages: Examples {
     _ table: UnsafePointer<Element>, _ stride: Int, to x: UnsafeMutablePointer<Element>
   ) {
     let (height, width) = (inputShape[1], inputShape[2])
-    // Columns of the original that are seen in the result; none where the frame is wider than it.
+    // Columns of the original that appear in the result; none if the shift exceeds the width.
     let seen = max(0, change.right)..<max(max(0, change.right), min(width, width + change.right))
     for channel in 0..<inputShape[0] {
       let values = table + channel * stride

@@ -1,26 +1,28 @@
 import Formats
 import RandomNumbers
 
-/// Which of a source's examples are held out to test on, where it does not say so itself.
+/// Divides a source's examples into a training and a test part, if the source does not.
 public struct Split: Sendable, Equatable {
-  /// Of all examples, in (0, 1).
+  /// Test part as a fraction of all examples, in (0, 1).
   public var testFraction = 0.1
-  /// Of the drawing of examples that have no order.
+  /// Seed of the draw, for examples that have no order.
   public var seed: UInt64 = 0
 
+  /// Creates a split.
+  ///
   /// - Parameters:
-  ///   - testFraction: the share of the examples to test on.
-  ///   - seed: of their drawing.
+  ///   - testFraction: fraction of the examples to test on.
+  ///   - seed: seed of the draw.
   public init(testFraction: Double = 0.1, seed: UInt64 = 0) {
     self.testFraction = testFraction
     self.seed = seed
   }
 
-  /// How many of `count` examples are for test: the fraction, rounded, but at least 1, and 1 is
-  /// left.
+  /// Returns the number of test examples: the fraction of `count`, rounded, at least 1 and at most
+  /// `count` − 1.
   ///
-  /// - Throws: `InputError` naming `source` when there are fewer than 2 examples, and the setting
-  ///   when its number is no fraction.
+  /// - Throws: `InputError` naming `source` when it has fewer than 2 examples, or the setting when
+  ///   the fraction is not between 0 and 1.
   func testCount(of count: Int, source: String) throws(InputError) -> Int {
     guard testFraction > 0 && testFraction < 1 else {
       throw InputError("test fraction", "\(testFraction) is not between 0 and 1")
@@ -32,10 +34,10 @@ public struct Split: Sendable, Equatable {
     return min(max(Int((Double(count) * testFraction).rounded()), 1), count - 1)
   }
 
-  /// The examples of both parts, drawn by the seed, each in the source's order.
+  /// Returns the rows of both parts, drawn by the seed, each in the source's order.
   func rows(of count: Int, source: String) throws(InputError) -> (training: [Int], test: [Int]) {
     let testCount = try testCount(of: count, source: source)
-    // Streams below 3·2³² are those of initial values, of the order and of augmentation.
+    // Streams below 3·2³² draw initial values, the order and augmentation.
     var isTest = [Bool](repeating: false, count: count)
     for row in CounterRandom(seed: seed, stream: 3 << 32).permutation(count: count)
       .prefix(testCount)

@@ -2,7 +2,7 @@ import Formats
 import Glibc
 import LinearAlgebra
 
-/// The columns of a table as inputs and targets.
+/// Holds the columns of a table as inputs and targets.
 struct StandardisedTable {
   let inputs: ArrayExamples.Numbers
   let targets: ArrayExamples.Targets
@@ -16,7 +16,9 @@ struct StandardisedTable {
 }
 
 extension TableColumns {
-  /// - Throws: `InputError` when a column's sums exceed double precision, or there is but one
+  /// Computes the statistics of a table's columns over the training rows.
+  ///
+  /// - Throws: `InputError` when a column's sums exceed double precision, or there is only one
   ///   class.
   init(of table: CSVTable, trainingRows: [Int]) throws(InputError) {
     let width = table.featureNames.count
@@ -46,8 +48,10 @@ extension TableColumns {
     }
   }
 
-  /// - Throws: `InputError` when a number is too far from the training part's, or a class is none
-  ///   of them.
+  /// Standardises a table with these statistics.
+  ///
+  /// - Throws: `InputError` when a standardised number exceeds `precision`, or the training part
+  ///   lacks a class.
   func standardise(
     _ table: CSVTable, _ precision: Precision
   ) throws(InputError) -> StandardisedTable {
@@ -73,7 +77,7 @@ extension TableColumns {
       inputs: inputs, targets: targets, width: features.count, file: table.file)
   }
 
-  /// Values of columns side by side, shape [rows, columns].
+  /// Returns the standardised columns side by side, shape [rows, columns].
   private static func standardised<Element: Scalar>(
     _ values: [Double], _ columns: [Column], file: String
   ) throws(InputError) -> [Element] {
@@ -85,25 +89,25 @@ extension TableColumns {
     return numbers
   }
 
-  /// The class of each name, which are those of a file.
+  /// Returns the class of each name in a file.
   private func classes(_ names: [String], in file: String) throws(InputError) -> [Int32] {
     let classOfName = Dictionary(uniqueKeysWithValues: zip(classNames, 0 as Int32..<Int32.max))
     func number(_ text: String) -> Double? { decimalNumber(Array(text.utf8)[...]) }
     return try names.map { name throws(InputError) in
       if let found = classOfName[name] { return found }
-      // 1.0 is the class of 1.
+      // 1.0 names the same class as 1.
       if let value = number(name), classNames.allSatisfy({ number($0) != nil }),
         let found = classNames.firstIndex(where: { number($0) == value })
       {
         return Int32(found)
       }
       throw InputError(
-        file, "column '\(printable(target.name))' has a class that is none of the training part's",
+        file, "column '\(printable(target.name))' has a class that the training part lacks",
         expected: "\(shownNames)", got: "'\(printable(name))'")
     }
   }
 
-  /// For people: what is to be learned.
+  /// Describes the target: its classes, or mean and standard deviation.
   var targetDescription: String {
     let name = printable(target.name)
     guard !classNames.isEmpty else {
@@ -117,7 +121,7 @@ extension TableColumns {
       + (classNames.count > 10 ? ", …" : "")
   }
 
-  /// Four digits of a number.
+  /// Formats a number with four significant digits.
   private func rounded(_ number: Double) -> String {
     var text = [CChar](repeating: 0, count: 64)
     _ = withVaList([number]) { vsnprintf(&text, text.count, "%.4g", $0) }

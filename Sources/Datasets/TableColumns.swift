@@ -1,18 +1,18 @@
 import Formats
 import LinearAlgebra
 
-/// What the columns of a table mean, and how they were standardised.
+/// Describes the columns of a table and their standardisation.
 public struct TableColumns: Sendable, Equatable {
-  /// A column whose values v became `x = (v − mean)/std`.
+  /// Describes a column; its values v become `x = (v − mean)/std`.
   public struct Column: Sendable, Equatable {
-    /// As in the table's first line, or its number.
+    /// Name in the table's first line, or the column's number.
     public let name: String
-    /// Of the training part's values.
+    /// Mean of the training part's values.
     public let mean: Double
-    /// The standard deviation of the same.
+    /// Standard deviation of the training part's values.
     public let std: Double
 
-    /// A column of that name, mean and standard deviation.
+    /// Creates a column.
     public init(name: String, mean: Double, std: Double) {
       self.name = name
       self.mean = mean
@@ -20,21 +20,24 @@ public struct TableColumns: Sendable, Equatable {
     }
   }
 
-  /// In the order of the inputs.
+  /// Columns in the order of the inputs.
   public let features: [Column]
-  /// Mean 0 and std 1 where it tells classes.
+  /// The target column; mean 0 and std 1 for classes.
   public let target: Column
-  /// In the order of the classes; empty for regression.
+  /// Names in the order of the classes; empty for regression.
   public let classNames: [String]
 }
 
 extension TableColumns.Column {
-  /// Mean and standard deviation of a column over the training part, which standardise it:
-  /// mean = Σv/n, std = √(Σ(v − mean)²/n), both sums in the order of `rows` and in double
-  /// precision. A constant column has its mean and std 1.
+  /// Computes mean and standard deviation of a column over the training part:
+  ///
+  ///     mean = Σv/n, std = √(Σ(v − mean)²/n)
+  ///
+  /// Both sums run in the order of `rows` and in double precision. A constant column gets its value
+  /// as the mean, and std 1.
   ///
   /// - Parameters:
-  ///   - values: shape [all rows, columns], of which it is column `column`.
+  ///   - values: shape [all rows, columns]; `column` selects one.
   ///   - rows: the training part, not empty.
   /// - Throws: `InputError` when the sums exceed double precision.
   init(
@@ -48,7 +51,7 @@ extension TableColumns.Column {
       sum += value
       if value != first { isConstant = false }
     }
-    // Rounding would leave equal values a tiny deviation.
+    // Rounding would give equal values a tiny deviation.
     let mean = isConstant ? first : sum / Double(rows.count)
     var squares = 0.0
     for row in rows {
@@ -62,10 +65,10 @@ extension TableColumns.Column {
     self.init(name: name, mean: mean, std: std > 0 ? std : 1)
   }
 
-  /// The column's values as they are after standardisation, computed in double precision and
-  /// rounded once, put at every `columns`-th place.
+  /// Writes the column's standardised values to every `columns`-th element; each is computed in
+  /// double precision and rounded once.
   ///
-  /// - Throws: `InputError` when one exceeds the scalar's precision.
+  /// - Throws: `InputError` when a value exceeds the scalar's range.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func standardise<Element: Scalar>(

@@ -1,6 +1,6 @@
 import Formats
 
-/// How a file stores a token.
+/// Selects the integer type in which a file stores tokens.
 public enum TokenType: String, CaseIterable, Sendable {
   case uint16, uint32, int32, int64
 
@@ -12,7 +12,7 @@ public enum TokenType: String, CaseIterable, Sendable {
     }
   }
 
-  /// - Parameter npy: the type of an NPY file's elements.
+  /// Converts the element type of an NPY file; nil if it cannot hold tokens.
   init?(_ npy: NPYType) {
     switch npy {
     case .uint16: self = .uint16
@@ -24,21 +24,23 @@ public enum TokenType: String, CaseIterable, Sendable {
   }
 }
 
-/// A file of tokens, open for reading: an NPY file of one dimension, or little-endian numbers and
-/// nothing else, as NumPy's `tokens.astype("<u2").tofile(path)` writes them.
+/// Reads tokens from an NPY file of one dimension, or from raw little-endian integers as NumPy's
+/// `tokens.astype("<u2").tofile(path)` writes them.
 struct TokenFile {
-  /// Tokens of 16 bits are below it.
+  /// Largest vocabulary whose tokens fit in 16 bits.
   static let largest16BitVocabulary = 1 << 16
 
   private let input: InputFile
   private let type: TokenType
-  /// Where the first token begins.
+  /// Byte offset of the first token.
   private let offset: Int
 
+  /// Opens a file and determines its token type.
+  ///
   /// - Parameters:
-  ///   - asked: nil for what an NPY file says, and for 16 bits in a file without a header.
-  ///   - vocabulary: tokens are below it.
-  /// - Throws: `InputError` naming what the file is instead.
+  ///   - asked: token type; nil uses the type in an NPY file's header, or 16 bits without a header.
+  ///   - vocabulary: exclusive upper bound of the tokens.
+  /// - Throws: `InputError` naming the format of a file that holds no tokens.
   init(path: String, type asked: TokenType?, vocabulary: Int) throws(InputError) {
     input = try InputFile(path)
     let start = try input.start()
@@ -59,13 +61,13 @@ struct TokenFile {
     if asked == nil {
       guard vocabulary <= Self.largest16BitVocabulary else {
         throw InputError(
-          path, "has no header that says how wide its tokens are",
+          path, "has no header that gives the width of its tokens",
           expected: "\(setting: "token-type", "uint32") for a vocabulary of more than "
             + "\(Self.largest16BitVocabulary)", got: "a vocabulary of \(vocabulary)")
       }
       if let wider = try widerType() {
         throw InputError(
-          path, "every second 16-bit number in it is next to zero, as in tokens of more bits",
+          path, "every second 16-bit number is zero or close to it, as in wider tokens",
           expected: "\(setting: "token-type", wider.rawValue)")
       }
     }
@@ -96,16 +98,16 @@ struct TokenFile {
     }
     guard asked == nil || asked == type else {
       throw InputError(
-        array.path, "its header says what its tokens are",
+        array.path, "its header already gives the token type",
         expected: "\(setting: "token-type", type.rawValue), or none", got: "\(asked!.rawValue)")
     }
     return type
   }
 
-  /// The type that 16-bit numbers seem to be halves or quarters of, by a sample of them.
+  /// Guesses from a sample whether the 16-bit numbers are halves or quarters of wider tokens.
   ///
-  /// The upper half of a token is zero, or small where the vocabulary is large, and most lower
-  /// halves are not: no text in tokens of 16 bits alternates like that.
+  /// The upper half of a token is zero, or small if the vocabulary is large, and most lower halves
+  /// are not. No text in 16-bit tokens alternates like that.
   private func widerType() throws(InputError) -> TokenType? {
     let words: [UInt16] = try input.read(0..<min(input.count, 1 << 14) / 8 * 8)
     guard words.count >= 64 else { return nil }
@@ -121,7 +123,7 @@ struct TokenFile {
     return isWider(by: 4) ? .int64 : isWider(by: 2) ? .uint32 : nil
   }
 
-  /// All tokens, in as many bytes as the vocabulary needs.
+  /// Returns all tokens, in the 2 or 4 bytes each that the vocabulary needs.
   ///
   /// - Throws: `InputError` naming the first token that is not below `vocabulary`.
   func tokens(below vocabulary: Int) throws(InputError) -> TokenSequences.Tokens {
@@ -143,7 +145,7 @@ struct TokenFile {
     }
   }
 
-  /// Reads in pieces, so that no second copy is held.
+  /// Reads in pieces to avoid holding a second copy.
   private func read<Word: FixedWidthInteger, Token: FixedWidthInteger>(
     _ word: Word.Type, as token: Token.Type, below vocabulary: Int
   ) throws(InputError) -> [Token] {
@@ -153,12 +155,12 @@ struct TokenFile {
     for start in stride(from: offset, to: input.count, by: piece) {
       let words = try input.read(start..<min(start + piece, input.count), as: Word.self)
       for (index, word) in words.enumerated() {
-        // Every type that tokens have fits; what is negative becomes large.
+        // All token types fit in an Int; negative numbers become large.
         guard UInt(bitPattern: Int(truncatingIfNeeded: word)) < UInt(vocabulary) else {
           let position = tokens.count
           throw InputError(
             input.path,
-            "token \(position) (byte \(start + index * type.byteCount)) is none of the vocabulary",
+            "token \(position) (byte \(start + index * type.byteCount)) is outside the vocabulary",
             expected: "0 to \(vocabulary - 1)", got: "\(word)")
         }
         tokens.append(Token(truncatingIfNeeded: word))

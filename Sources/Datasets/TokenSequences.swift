@@ -1,21 +1,22 @@
 import Formats
 import LinearAlgebra
 
-/// Sequences of a long text, each position of which is to tell the token after it.
+/// Cuts a long text into sequences; the target at each position is the next token.
 ///
 ///     S   tokens in a sequence
 ///     N   tokens of this part
 ///
-/// Sequence i is tokens i·S to i·S + S − 1, and its classes are tokens i·S + 1 to i·S + S; there
-/// are (N − 1)/S of them, and what is left over is dropped.
+/// Sequence i is tokens i·S to i·S + S − 1, and its classes are tokens i·S + 1 to i·S + S. There
+/// are ⌊(N − 1)/S⌋ sequences; the remaining tokens are dropped.
 public struct TokenSequences: Examples {
-  /// In as many bytes as they need. (A type parameter would leave `fill` unspecialised.)
+  /// Stores tokens in the smallest type that fits. (A type parameter would leave `fill`
+  /// unspecialised.)
   public enum Tokens: Sendable, Equatable {
     case bytes([UInt8])
     case words([UInt16])
     case longWords([UInt32])
 
-    /// Tokens that there are.
+    /// Number of tokens.
     public var count: Int {
       switch self {
       case .bytes(let bytes): bytes.count
@@ -25,20 +26,19 @@ public struct TokenSequences: Examples {
     }
   }
 
-  /// Of both parts; each below `vocabulary`.
+  /// Tokens of both parts, each below `vocabulary`.
   public let tokens: Tokens
-  /// Where this part lies in `tokens`.
+  /// Range of this part in `tokens`.
   public let range: Range<Int>
-  /// S
+  /// S, tokens in a sequence.
   public let contextLength: Int
-  /// Tokens are below it.
+  /// Exclusive upper bound of the tokens.
   public let vocabulary: Int
   public let source: String
 
-  /// Sequences that there are.
   public let count: Int
   public var inputShape: [Int] { [contextLength] }
-  /// At each position the token that follows it.
+  /// The next token at each position.
   public var targets: TargetKind { .classes(count: vocabulary, positions: contextLength) }
   public var byteCount: Int {
     switch tokens {
@@ -48,7 +48,9 @@ public struct TokenSequences: Examples {
     }
   }
 
-  /// - Throws: `InputError` when there is not one sequence in the part.
+  /// Creates a part from a range of the tokens.
+  ///
+  /// - Throws: `InputError` when the part is too short for one sequence.
   public init(
     tokens: Tokens, range: Range<Int>, contextLength: Int, vocabulary: Int, part: String,
     source: String

@@ -1,15 +1,14 @@
 import LinearAlgebra
 
-/// The backward pass: which steps are taken, and where the gradients of the values lie meanwhile.
+/// Plans the steps of the backward pass and the memory for the gradients of the values.
 ///
-/// A gradient's place is used again as soon as nobody needs it. A value that several steps read
-/// gets the sum of what these give; an addition gives both its inputs the place of its own
-/// gradient.
+/// A gradient's memory is reused as soon as no step needs it. A value that several steps read
+/// receives the sum of their gradients. An addition shares its output's gradient with both inputs.
 struct GradientPlan<Element: Scalar> {
   enum Step {
-    /// A layer's own backward call; `dx` and `addend` are nil where nobody needs them.
+    /// A layer's backward call; `dx` and `addend` are nil if no step needs them.
     case layer(step: Int, dy: Int, dx: Int?, accumulates: Bool, addend: Int?)
-    /// The first place gets the sum of both.
+    /// The first place receives the sum of both.
     case add(into: Int, Int, count: Int)
     case copy(from: Int, into: Int, count: Int)
   }
@@ -23,7 +22,7 @@ struct GradientPlan<Element: Scalar> {
   init(_ network: NetworkSteps<Element>, _ memory: inout NetworkMemory) throws(NetworkMemoryError) {
     counts = network.counts
     slotOfValue = Array(repeating: nil, count: counts.count)
-    // A value's gradient is needed if there are parameters before it.
+    // A value's gradient is needed if the value depends on parameters.
     let isNeeded = network.dependsOnParameters
     // The loss leaves the gradient of the outputs in slot 0.
     slotOfValue[counts.count - 1] = slots.take(counts.last!)
@@ -40,7 +39,7 @@ struct GradientPlan<Element: Scalar> {
         plan(index, step, dy, isNeeded)
       }
     }
-    // The order of the slots is that of their places.
+    // Places are assigned in the order of the slots.
     var places: [Int] = []
     for count in slots.counts { places.append(try memory.addGradient(count)) }
     steps = steps.map { $0.placed(places) }
@@ -51,7 +50,7 @@ struct GradientPlan<Element: Scalar> {
   ) {
     var dx: Int?
     var accumulates = false
-    // Where dx cannot be added to, it is made apart.
+    // A separate slot for dx, if the layer cannot add to the gradient that is already there.
     var apart: Int?
     var givesAwayPlace = false
     if isNeeded[step.x] {
@@ -87,7 +86,7 @@ struct GradientPlan<Element: Scalar> {
     if !givesAwayPlace { slots.release(dy) }
   }
 
-  /// Gives the gradient in `slot` to a value.
+  /// Adds the gradient in `slot` to a value's gradient; shares the slot if the value has none yet.
   private mutating func share(_ slot: Int, with value: Int) {
     if let present = slotOfValue[value] {
       let sum = separate(present, of: value)
@@ -98,7 +97,7 @@ struct GradientPlan<Element: Scalar> {
     }
   }
 
-  /// A slot with the value's gradient that no other value uses.
+  /// Returns a slot with the value's gradient that no other value uses; copies a shared gradient.
   private mutating func separate(_ slot: Int, of value: Int) -> Int {
     guard slots.users(of: slot) > 1 else { return slot }
     let copy = slots.take(counts[value])
@@ -110,7 +109,7 @@ struct GradientPlan<Element: Scalar> {
 }
 
 extension GradientPlan.Step {
-  /// With places in memory instead of numbers of slots.
+  /// Returns the step with places in memory instead of slot numbers.
   fileprivate func placed(_ places: [Int]) -> Self {
     switch self {
     case .layer(let step, let dy, let dx, let accumulates, let addend):

@@ -1,10 +1,10 @@
 import RandomNumbers
 
-/// How a layer's weights are drawn.
+/// Describes the distribution of a layer's initial weights.
 ///
-/// `fanIn` products make one output of the layer; `fanOut` outputs are made from one input.
+/// `fanIn` products make one output of the layer; one input enters `fanOut` outputs.
 public struct Initialization: Sendable, Equatable {
-  /// The distribution of the values.
+  /// Selects the distribution of the values.
   public enum Scheme: String, CaseIterable, Sendable {
     /// Uniform in ±1/√fanIn.
     case uniform
@@ -20,21 +20,23 @@ public struct Initialization: Sendable, Equatable {
     case xavierUniform = "xavier-uniform"
   }
 
-  /// The distribution, before the factor.
+  /// Distribution before the factor `scale`.
   public var scheme: Scheme
-  /// A factor on all values.
+  /// Factor on all values.
   public var scale: Double
 
-  /// - Parameter scale: a factor on all values.
+  /// Creates a distribution.
+  ///
+  /// - Parameter scale: factor on all values.
   public init(_ scheme: Scheme, scale: Double = 1) {
     self.scheme = scheme
     self.scale = scale
   }
 
-  /// He and others, 2015, for layers before ReLUs.
+  /// Kaiming initialisation for layers before ReLUs; He and others, 2015.
   public static let kaimingNormal = Initialization(.kaimingNormal)
 
-  /// Normal, of mean 0.
+  /// Returns the normal distribution of mean 0.
   public static func normal(std: Double) -> Initialization { Initialization(.normal, scale: std) }
 
   func values(fanIn: Int, fanOut: Int) -> InitialValues {
@@ -50,13 +52,13 @@ public struct Initialization: Sendable, Equatable {
   }
 }
 
-/// The distribution of a tensor's initial elements.
+/// Describes the distribution of a tensor's initial elements.
 enum InitialValues: Sendable, Equatable {
   case constant(Double)
   case uniform(bound: Double)
   case normal(std: Double)
 
-  /// Element i is a function of `random` and i alone.
+  /// Draws the elements; element i is a function of `random` and i alone.
   func draw<Element: BinaryFloatingPoint>(
     _ random: CounterRandom, into elements: UnsafeMutableBufferPointer<Element>
   ) {
@@ -73,8 +75,8 @@ enum InitialValues: Sendable, Equatable {
 }
 
 extension ParameterLayout {
-  /// The values before training: a pure function of the seed; element i of tensor t is number i of
-  /// stream t.
+  /// Writes the values before training: a pure function of the seed. Element i of tensor t is
+  /// number i of stream t.
   public func initialize<Element: BinaryFloatingPoint>(
     _ elements: UnsafeMutableBufferPointer<Element>, seed: UInt64 = 0
   ) {

@@ -1,101 +1,101 @@
 import LinearAlgebra
 
-/// Where a layer's output lies.
+/// Selects the memory of a layer's output.
 enum OutputPlace {
-  /// In memory of its own.
+  /// Separate memory.
   case separate
-  /// Over its input, where nobody needs that for a derivative.
+  /// Memory of the input, if no derivative needs the input.
   case overInput
-  /// It is its input, read with another shape: nothing is computed, forward or backward.
+  /// The output is the input read with another shape: nothing is computed, forward or backward.
   case sameAsInput
 }
 
-/// What every layer gets in one call for a micro-batch.
+/// Holds the arguments that every layer receives in one call for a micro-batch.
 struct LayerCall<Element: Scalar> {
   /// Examples in this call.
   let examples: Int
-  /// The layer's own parameters, in the order of its tensors, and its running statistics.
+  /// The layer's parameters, in the order of its tensors; `state` holds its running statistics.
   let parameters: UnsafePointer<Element>
   let state: UnsafePointer<Element>
-  /// In training; else the layer does what it does for predictions.
+  /// Set in training; nil for predictions.
   let training: TrainingPass<Element>?
-  /// Where the layer leaves the examples' statistics in training: the places of its state.
+  /// Destination of the examples' statistics in training, laid out like the state.
   let statistics: UnsafeMutablePointer<Element>?
-  /// What is added to the output, for a layer that does that too.
+  /// Added to the output, by a layer that fuses the addition.
   let addend: UnsafePointer<Element>?
-  /// Memory for this call alone, `scratchCount` elements: nothing is left in it.
+  /// Memory of `scratchCount` elements; its contents do not outlive the call.
   let scratch: UnsafeMutablePointer<Element>
-  /// What forward leaves for backward: `keptOnce` elements and `keptCount` an example, and
-  /// `choiceCount` an example.
+  /// Written by forward for backward: `keptOnce` elements, and `keptCount` for each example.
+  /// `choices` has `choiceCount` for each example.
   let kept: UnsafeMutablePointer<Element>
   let choices: UnsafeMutablePointer<Int32>
 }
 
-/// Where a layer's backward call finds and leaves gradients of activations.
+/// Holds the gradients of activations that a layer's backward call reads and writes.
 struct GradientPlaces<Element: Scalar> {
   /// ∂L/∂y
   let dy: UnsafePointer<Element>
-  /// ∂L/∂x; nil where nobody needs it. It may be `dy` where the output may be over the input.
+  /// ∂L/∂x; nil if not needed. It may be `dy` if the output may lie over the input.
   let dx: UnsafeMutablePointer<Element>?
-  /// Whether dx holds the gradient from x's other uses, to which this one is added.
+  /// True if dx holds the gradient of x's other uses, to which the call adds.
   let accumulates: Bool
-  /// ∂L/∂addend, overwritten, which may be `dy`; nil where there is none.
+  /// ∂L/∂addend, overwritten; nil if absent or not needed. It may be `dy`.
   let addend: UnsafeMutablePointer<Element>?
 }
 
-/// One layer, planned: sizes only, no memory.
+/// Computes one planned layer; it has sizes, but no memory.
 ///
-/// Activations are [examples, …] with an image as [height, width, channels], so that a convolution
-/// is the product of its patches [examples·positions, inputs] with its weights, as a linear layer's
-/// is of its inputs [examples·positions, inputs]: the one pair of matrices, inputs and output
-/// gradients, from which all of a layer's statistics come.
+/// Activations are [examples, …], with an image as [height, width, channels]. A convolution is then
+/// the product of its patches [examples·positions, inputs] with its weights, just as a linear layer
+/// multiplies its inputs [examples·positions, inputs]. All statistics of a layer come from this
+/// pair of matrices, inputs and output gradients.
 protocol Layer<Element> {
   associatedtype Element: Scalar
 
-  /// Elements of the output of one example.
+  /// Elements of the output per example.
   var outputCount: Int { get }
   var outputPlace: OutputPlace { get }
-  /// Whether `backward` reads the output, so that no later layer may write over it.
+  /// True if `backward` reads the output, so no later layer may overwrite it.
   var keepsOutput: Bool { get }
-  /// Whether `backward` can add to dx; else it always overwrites it.
+  /// True if `backward` can add to dx; otherwise it always overwrites dx.
   var canAccumulate: Bool { get }
-  /// The same with an addend that is added to the output in the same pass; nil where it cannot.
+  /// This layer with an addend that it adds to the output in the same pass; nil if unsupported.
   var withAddend: (any Layer<Element>)? { get }
-  /// The same with the layer that follows it done in the same pass; nil where it cannot.
+  /// Returns this layer fused with the layer that follows it; nil if unsupported.
   func followed(by kind: any NodeKind) -> (any Layer<Element>)?
-  /// Elements of scratch memory that one call needs.
+  /// Elements of scratch memory per call.
   var scratchCount: Int { get }
-  /// Elements kept between forward and backward, for each example, and beside these.
+  /// Elements kept between forward and backward, per example; `keptOnce` counts those per call.
   var keptCount: Int { get }
   var keptOnce: Int { get }
   var choiceCount: Int { get }
 
-  /// `y = f(x)`; y may be x if `outputPlace` is `overInput`.
+  /// Computes `y = f(x)`; y may be x if `outputPlace` is `overInput`.
   func forward(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>)
 
-  /// The derivative of y along a direction: ẏ = (∂y/∂x) ẋ + (∂y/∂parameters) v.
+  /// Computes the derivative of y along a direction: ẏ = (∂y/∂x) ẋ + (∂y/∂parameters) v.
   ///
   /// - Parameters:
-  ///   - x: the input, and `y` the output, of the forward call just before.
+  ///   - x: input of the preceding forward call; `y` is its output.
   func tangent(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ tangents: LayerTangents<Element>)
 
-  /// The derivatives of a sum L over the examples.
+  /// Computes the derivatives of a sum L over the examples.
   ///
   /// - Parameters:
-  ///   - x: the input, and `y` the output, of the forward call just before.
-  ///   - gradient: ∂L/∂parameters, overwritten; nil where nobody needs it.
+  ///   - x: input of the preceding forward call; `y` is its output.
+  ///   - gradient: ∂L/∂parameters, overwritten; nil if not needed.
   func backward(
     _ call: LayerCall<Element>, x: UnsafePointer<Element>, y: UnsafePointer<Element>,
     _ places: GradientPlaces<Element>, gradient: UnsafeMutablePointer<Element>?)
 
-  /// Elements an example of the memory that `collect` takes.
+  /// Elements per example of the memory that `collect` takes.
   var statisticsCount: Int { get }
 
-  /// Gives a collector what curvature is made of, before `backward`: of each weight and block of
-  /// the kind's `curvature`, in that order.
+  /// Passes a collector the data for curvature, before `backward`: of each weight and block of the
+  /// kind's `curvature`, in that order.
   func collect(into view: LayerView<Element>)
 }
 
@@ -119,20 +119,22 @@ extension FactorlessLayer {
   func collect(into view: LayerView<Element>) {}
 }
 
-/// Where a layer's tangent call finds the derivatives, along one direction, of what it reads, and
-/// leaves that of its output. For those before the first parameters there is nil, for zeros; not
-/// both x and the addend are nil where a layer has no parameters.
+/// Holds the tangents that a layer's tangent call reads and writes: derivatives along one
+/// direction.
+///
+/// A tangent before the first parameters is zero, given as nil. If the layer has no parameters, x
+/// and the addend are not both nil.
 struct LayerTangents<Element: Scalar> {
   /// ẋ
   let x: UnsafePointer<Element>?
   let addend: UnsafePointer<Element>?
-  /// The direction v of the layer's own parameters.
+  /// Direction v of the layer's parameters.
   let parameters: UnsafePointer<Element>
-  /// ẏ, overwritten, which may be ẋ where the output may be over the input.
+  /// ẏ, overwritten; it may be ẋ if the output may lie over the input.
   let y: UnsafeMutablePointer<Element>
 }
 
-/// A layer without parameters that is linear in its input, and so its own derivative.
+/// A layer without parameters that is linear in its input, so it is its own derivative.
 protocol LinearMapLayer<Element>: FactorlessLayer {}
 
 extension LinearMapLayer {

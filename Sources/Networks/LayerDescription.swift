@@ -1,28 +1,27 @@
 import Yams
 
-/// One layer as a user writes it, with the meaning and the defaults of PyTorch's.
+/// Describes one layer as a user writes it, with the meaning and defaults of PyTorch's layer.
 ///
 /// Shapes are those of one example: an image [channels, height, width], a sequence
 /// [positions, features], or [features].
 public struct LayerDescription: Sendable, Equatable {
-  /// What it computes.
   let kind: any LayerKind
-  /// Its part of its tensors' names; its index in its list where nil, and nothing at all where
-  /// empty.
+  /// The layer's part of its tensors' names; nil for its index in its list, empty for no part at
+  /// all.
   public var name: String?
-  /// How the weights start, and the biases at 0; where nil as PyTorch's layer of that kind does.
+  /// Distribution of the weights, with biases at 0; nil for the values of PyTorch's layer.
   public var initialization: Initialization?
 
   init(_ kind: any LayerKind) { self.kind = kind }
 
-  /// The same layer under a name: `.conv2d(…).named("conv1")` has a tensor `conv1.weight`.
+  /// Returns the same layer under a name: `.conv2d(…).named("conv1")` has a tensor `conv1.weight`.
   public func named(_ name: String) -> LayerDescription {
     var layer = self
     layer.name = name
     return layer
   }
 
-  /// The same layer with other initial values.
+  /// Returns the same layer with other initial values.
   public func initialized(_ initialization: Initialization) -> LayerDescription {
     var layer = self
     layer.initialization = initialization
@@ -32,14 +31,13 @@ public struct LayerDescription: Sendable, Equatable {
   /// The kind's name in model files.
   public var kindName: String { kind.name }
 
-  /// Whether both compute the same, and have the same name and initial values.
   public static func == (a: LayerDescription, b: LayerDescription) -> Bool {
     a.kind.isEqual(to: b.kind) && a.name == b.name && a.initialization == b.initialization
   }
 }
 
 extension LayerDescription: CustomDebugStringConvertible {
-  /// A text that is the same in all versions: checkpoints know a network by it.
+  /// A text that is the same in all versions; checkpoints identify a network by it.
   public var debugDescription: String {
     let (name, fields) = kind.recorded
     let values = fields.map { label, value in
@@ -59,8 +57,8 @@ extension LayerDescription {
   /// Reads one entry of a model file's list: `relu`, or `linear: {in: 96, out: 10}`.
   ///
   /// - Parameters:
-  ///   - position: its index in the list, after those of the entries that it is in.
-  ///   - lines: gains the line of each layer read.
+  ///   - position: its index in the list, after those of the enclosing entries.
+  ///   - lines: receives the line of each layer read.
   init(
     _ node: Node, at position: [Int], lines: inout [[Int]: Int]
   ) throws(NetworkDescriptionError) {

@@ -1,6 +1,6 @@
 import Yams
 
-/// The options of one layer in a model file, each read once.
+/// Reads the options of one layer in a model file, each once.
 struct LayerFields {
   private let line: Int?
   private let layer: String
@@ -8,10 +8,12 @@ struct LayerFields {
   private let name: String
   private var unread: [(key: String, value: Node)] = []
   private var known: [String] = []
-  /// The lines of the layers that were read within this one, by their positions.
+  /// Lines of the layers read within this one, by their positions.
   private(set) var lines: [[Int]: Int] = [:]
 
-  /// - Parameter position: the layer's index in its list, after those of the layers that it is in.
+  /// Takes the options of a layer.
+  ///
+  /// - Parameter position: the layer's index in its list, after those of the enclosing layers.
   init(
     _ options: Node?, line: Int?, layer: String, position: [Int], name: String
   ) throws(NetworkDescriptionError) {
@@ -34,7 +36,7 @@ struct LayerFields {
     }
   }
 
-  /// An integer; layers check its range.
+  /// Reads an integer; layers check its range.
   mutating func size(_ key: String, default: Int? = nil) throws(NetworkDescriptionError) -> Int {
     try value(key, default: `default`, "an integer") { Int($0) }
   }
@@ -66,13 +68,13 @@ struct LayerFields {
     guard case .scalar(let scalar) = node else {
       throw error(node, "\(key): expected a word, got \(node.summary)")
     }
-    // Nothing at all, which some tools write as null.
+    // An empty text, which some tools write as null.
     return node.null == nil ? scalar.string : ""
   }
 
-  /// The list of layers under `key`.
+  /// Reads the list of layers under `key`.
   ///
-  /// - Parameter branch: where the list stands within the layer.
+  /// - Parameter branch: position of the list within the layer.
   mutating func layers(
     _ key: String, branch: [Int] = []
   ) throws(NetworkDescriptionError) -> [LayerDescription]? {
@@ -87,7 +89,7 @@ struct LayerFields {
     return layers
   }
 
-  /// `init: kaiming-normal` and `init-scale: 0.5`
+  /// Reads `init: kaiming-normal` and `init-scale: 0.5`.
   mutating func initialization() throws(NetworkDescriptionError) -> Initialization? {
     let node = take("init")
     let hasScale = unread.contains { $0.key == "init-scale" }
@@ -95,7 +97,7 @@ struct LayerFields {
     guard let node else {
       guard hasScale else { return nil }
       throw NetworkDescriptionError(
-        line: line, layer: layer, layerName: name, "init-scale: expected init beside it")
+        line: line, layer: layer, layerName: name, "init-scale applies only together with init")
     }
     guard let scheme = node.string.flatMap({ Initialization.Scheme(rawValue: $0) }) else {
       let known = Initialization.Scheme.allCases.map(\.rawValue).joined(separator: ", ")
@@ -110,7 +112,7 @@ struct LayerFields {
       value, "unknown key \(Node(key).summary); expected \(known.joined(separator: ", "))")
   }
 
-  /// The value under `key`; null is as good as none.
+  /// Takes the value under `key`; null counts as absent.
   private mutating func take(_ key: String) -> Node? {
     takeAny(key).flatMap { $0.null == nil ? $0 : nil }
   }

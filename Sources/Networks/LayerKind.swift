@@ -1,30 +1,31 @@
 import LinearAlgebra
 
-/// What a layer computes, and the fields of its description.
+/// Describes a kind of layer: its computation and the fields of its description.
 ///
-/// Each kind is a value in a file of its own under `Layers`, beside its computation, and stands in
-/// `LayerDescription.kinds`. This is what kinds made of other layers have too; see `NodeKind`.
+/// Each kind is a value in its own file under `Layers`, next to its computation, and is listed in
+/// `LayerDescription.kinds`. Kinds made of other layers conform to this protocol alone; all others
+/// conform to `NodeKind`.
 protocol LayerKind: Sendable, Equatable {
   /// Names in model files, in the order of messages.
   static var names: [String] { get }
   /// Other names that model files may use.
   static var aliases: [String] { get }
-  /// Whether a model file may say how the weights start.
+  /// True if a model file may set the initial weights.
   static var isInitializable: Bool { get }
 
   /// Reads the fields of a layer that has this name in a model file.
   init(named name: String, _ fields: inout LayerFields) throws(NetworkDescriptionError)
 
-  /// Its name in model files.
+  /// Name in model files.
   var name: String { get }
 
-  /// Its case and fields in the text that checkpoints know networks by. A field that is added later
-  /// is not in it while its value means what layers without the field did.
+  /// Case and fields in the text by which checkpoints identify networks. A field added later is
+  /// left out while its value means what layers without the field did.
   var recorded: (name: String, fields: [(label: String?, value: Any)]) { get }
 
   /// Appends the layer to a graph.
   ///
-  /// - Returns: the value that it gives.
+  /// - Returns: the value that the layer computes.
   func append(
     to graph: inout NetworkGraph, reading value: Int, initialization: Initialization?,
     _ place: LayerPlace
@@ -69,11 +70,11 @@ extension LayerDescription {
   ]
 }
 
-/// Where a layer stands in a description.
+/// Locates a layer in a description.
 struct LayerPlace {
-  /// Names of the layers around it and its own, with points between.
+  /// Names of the enclosing layers and its own, joined by points.
   let path: String
-  /// Its indices in the lists of layers around it.
+  /// Its indices in the lists of the enclosing layers.
   let position: [Int]
 
   func error(_ problem: LayerProblem, _ name: String) -> NetworkDescriptionError {
@@ -81,31 +82,31 @@ struct LayerPlace {
   }
 }
 
-/// A kind of layer that is one node of a network's graph. Nothing here has a default.
+/// Describes a kind of layer that is one node of a network's graph. Nothing here has a default.
 protocol NodeKind: LayerKind {
-  /// What it wants its input to be.
+  /// Form of the input that it requires.
   var input: InputForm { get }
 
-  /// The shape that the layer makes of `shape`, which `giver` ("layer 3 (relu)") gives.
+  /// Returns the output's shape for an input of `shape`, which `giver` ("layer 3 (relu)") produces.
   ///
-  /// - Throws: `LayerProblem` where the layer's own sizes are wrong or do not follow `shape`.
+  /// - Throws: `LayerProblem` if the layer's own sizes are wrong or do not match `shape`.
   func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int]
 
-  /// The layer's parameters for inputs of `shape`, in PyTorch's order: weights before biases.
+  /// Returns the parameters for inputs of `shape`, in PyTorch's order: weights before biases.
   func parameters(for shape: [Int], _ initialization: Initialization?) -> [LayerTensor]
 
-  /// What the layer keeps beside its parameters; nil for nothing.
+  /// Returns the running statistics; nil if the layer has none.
   func state(for shape: [Int]) -> RunningStatistics?
 
-  /// What Kronecker-factored curvature knows of the layer.
+  /// Returns the layer's form for Kronecker-factored curvature.
   func curvature(for shape: [Int]) -> LayerForm
 
-  /// Products with an input that each weight is in, for one example; 0 where it is in none.
+  /// Returns the products with an input that each weight enters, per example; 0 if there are none.
   func multiplyAddsPerWeight(for shape: [Int], giving output: [Int]) -> Int
 
-  /// The layers that compute it, one after another.
+  /// Returns the layers that compute the node, in order.
   ///
-  /// - Parameter ordinal: how many layers of this kind are before it in the network.
+  /// - Parameter ordinal: number of layers of this kind before it in the network.
   func steps<Element: Scalar>(for shape: [Int], ordinal: Int) -> [LayerStep<Element>]
 }
 
@@ -120,7 +121,7 @@ extension NodeKind {
   }
 }
 
-/// A kind of layer that has neither parameters nor anything else to keep.
+/// Describes a kind of layer that has neither parameters nor running statistics.
 protocol ParameterlessKind: NodeKind {}
 
 extension ParameterlessKind {
@@ -131,9 +132,9 @@ extension ParameterlessKind {
   func multiplyAddsPerWeight(for shape: [Int], giving output: [Int]) -> Int { 0 }
 }
 
-/// What a layer wants its input to be.
+/// Selects the form that a layer requires of its input.
 enum InputForm {
-  /// An image's channels may be first or last.
+  /// Any layout; an image's channels may be first or last.
   case any
   case channelsFirst
   case channelsLast
@@ -141,51 +142,51 @@ enum InputForm {
   case tokens(vocabulary: Int)
 }
 
-/// Statistics that follow those of training's batches: running ← (1 − momentum)·running +
-/// momentum·statistic.
+/// Describes statistics that follow those of the training batches:
+///
+///     running ← (1 − momentum)·running + momentum·statistic
 struct RunningStatistics {
   let tensors: [LayerTensor]
   let momentum: Double
-  /// Elements of an example that are taken together for one statistic.
+  /// Elements of an example that enter one statistic.
   let elements: Int
 }
 
-/// What Kronecker-factored curvature knows of a layer.
+/// Describes a layer for Kronecker-factored curvature.
 struct LayerForm {
   /// Weights whose Gauss–Newton blocks have the form B ⊗ A.
   var weights: [KroneckerForm] = []
-  /// Which of the layer's tensors, one behind the other, have a block made of the examples' own
-  /// gradients.
+  /// Consecutive tensors of the layer whose block is made of the examples' own gradients.
   var block: Range<Int>?
-  /// Whether the positions of a sequence or an image come together in it.
+  /// True if the layer pools the positions of a sequence or an image.
   var isPooling = false
 
-  /// No parameters with curvature, and each position by itself.
+  /// No parameters with curvature, and no pooling.
   static let none = LayerForm()
 }
 
-/// A weight [outputs, inputs] row-major that an example's positions share, or the outputs of one
-/// group of it.
+/// Describes a weight [outputs, inputs] row-major that an example's positions share, or the outputs
+/// of one of its groups.
 struct KroneckerForm {
   /// Index of the weight among the layer's tensors.
   var tensor = 0
-  /// Which group's outputs it is, where the weight has several.
+  /// Index of the group of outputs, if the weight has several.
   var group: Int?
   let inputs: Int
   let outputs: Int
-  /// Whether a bias [outputs] is the next tensor, and has the last column of the block's matrix.
+  /// True if the next tensor is a bias [outputs], the last column of the block's matrix.
   let hasBias: Bool
   let positions: Int
   var isEmbedding = false
-  /// Numbers of an example's inputs as the collector sees them; nil where they are the layer's.
+  /// Numbers in an example's inputs as the collector sees them; nil if they are the layer's.
   var exampleInputs: Int?
-  /// Elements an example that are copied to be seen: the layer's `statisticsCount`.
+  /// Elements copied per example to show them: the layer's `statisticsCount`.
   var copied = 0
 }
 
-/// One of the layers that compute a node of the graph.
+/// Holds one of the layers that compute a node of the graph.
 struct LayerStep<Element: Scalar> {
   let layer: any Layer<Element>
-  /// Which of the node's tensors are its own.
+  /// Range of the node's tensors that belong to the layer.
   let tensors: Range<Int>
 }

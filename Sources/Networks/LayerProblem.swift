@@ -1,8 +1,8 @@
-/// No tensor, of an example or of the parameters, may have more elements: BLAS counts in 32 bits,
-/// and products of two such counts do not overflow.
+/// Largest number of elements in a tensor of an example or of the parameters: BLAS counts in 32
+/// bits, and products of two such counts do not overflow.
 let largestCount = Int(Int32.max)
 
-/// The product of `factors`, or nil where it exceeds `largestCount`.
+/// Returns the product of `factors`, or nil if it exceeds `largestCount`.
 func boundedProduct(_ factors: [Int]) -> Int? {
   var product = 1
   for factor in factors {
@@ -13,7 +13,7 @@ func boundedProduct(_ factors: [Int]) -> Int? {
   return product
 }
 
-/// What is wrong with one layer.
+/// Reports a problem with one layer.
 struct LayerProblem: Error {
   let message: String
 
@@ -47,7 +47,7 @@ struct LayerProblem: Error {
     "expects \(expected), \(giver) gives \(shape)"
   }
 
-  /// Positions of a window along height and width.
+  /// Returns the numbers of positions of a window along height and width.
   static func positions(
     over shape: [Int], _ giver: String, kernel: Int, stride: Int, padding: Int
   ) throws(LayerProblem) -> [Int] {

@@ -1,4 +1,4 @@
-/// A tensor that a layer has: its name within the layer, and what is in it at first.
+/// Describes a tensor of a layer: its name within the layer, its shape and its initial values.
 struct LayerTensor {
   let name: String
   let shape: [Int]
@@ -6,8 +6,8 @@ struct LayerTensor {
 }
 
 extension LayerTensor {
-  /// A weight [outputs, inputs, …] and its bias [outputs], which start as PyTorch's do where
-  /// nothing else is asked for, or the bias at 0.
+  /// Returns a weight [outputs, inputs, …] and its bias [outputs]. Both start as in PyTorch; with
+  /// an `initialization`, the bias starts at 0.
   static func affine(
     _ shape: [Int], prefix: String = "", hasBias: Bool, _ initialization: Initialization?
   ) -> [LayerTensor] {
@@ -25,7 +25,7 @@ extension LayerTensor {
     ]
   }
 
-  /// A weight of rows that are taken or added as they are.
+  /// Returns a weight whose rows are looked up or added unchanged.
   static func table(
     _ shape: [Int], _ initialization: Initialization?, or standard: Initialization
   ) -> LayerTensor {
@@ -34,7 +34,7 @@ extension LayerTensor {
       initialValues: (initialization ?? standard).values(fanIn: shape[1], fanOut: shape[0]))
   }
 
-  /// γ = 1 and β = 0 [features].
+  /// Returns γ = 1 and β = 0 [features].
   static func scaleAndShift(_ features: Int) -> [LayerTensor] {
     [
       LayerTensor(name: "weight", shape: [features], initialValues: .constant(1)),

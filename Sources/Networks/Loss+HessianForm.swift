@@ -1,8 +1,10 @@
 import LinearAlgebra
 
 extension Loss {
-  /// The Hessian H of the loss with respect to the outputs z, as a quadratic form of k tangents:
-  /// `tᵢᵀ H tⱼ`, in double precision and summed over the predictions, not scaled, as the loss is.
+  /// Computes the quadratic form `tᵢᵀ H tⱼ` of k tangents, with H the Hessian of the loss with
+  /// respect to the outputs z.
+  ///
+  /// The form is summed over the predictions in double precision and, like the loss, not scaled.
   /// With `tᵢ = J vᵢ` of `Network.outputTangents` it is the Gauss-Newton form vᵢᵀ JᵀHJ vⱼ.
   ///
   ///   cross-entropy         H = diag(p) − p pᵀ, p = softmax(z), whatever the label smoothing

@@ -1,16 +1,16 @@
 import LinearAlgebra
 
-/// What training minimises, as a mean over examples and positions.
+/// Selects the loss that training minimises, as a mean over examples and positions.
 public enum Loss: Sendable, Equatable {
   /// −Σ_c q_c log softmax(z)_c with q = (1 − labelSmoothing)·onehot + labelSmoothing/classes.
   case crossEntropy(labelSmoothing: Double = 0)
-  /// Σ_o (z_o − t_o)² / outputs; t is the target's values, or the label's unit vector, or the label
+  /// Σ_o (z_o − t_o)² / outputs; t is the target's values, the label's unit vector, or the label
   /// itself for a single output.
   case meanSquaredError
   /// −Σ_o (t_o log σ(z_o) + (1 − t_o) log(1 − σ(z_o))) / outputs with t as above.
   case binaryCrossEntropy
 
-  /// The sum over the predictions, and the gradient of `scale` times that.
+  /// Returns the sum over the predictions; writes the gradient of `scale` times that sum.
   func callAsFunction<Element: Scalar>(
     predictions: Int, outputs: Int, _ x: UnsafePointer<Element>, _ targets: Targets<Element>,
     scale: Element, gradient: UnsafeMutablePointer<Element>

@@ -1,19 +1,22 @@
-/// How the losses of the predictions, and of their outputs, become one number.
+/// Selects how the losses of the predictions and their outputs are reduced to one number.
 public enum LossReduction: Sendable {
-  /// Over the predictions, and of squared errors and binary cross-entropy over the outputs too:
-  /// what training minimises.
+  /// Mean over the predictions, and for squared errors and binary cross-entropy also over the
+  /// outputs. Training minimises it.
   case mean
-  /// Of all of them.
+  /// Sum over the predictions and their outputs.
   case sum
 }
 
 extension Loss {
-  /// R of R Σₙ Jₙᵀ Λₙ Jₙ, the Gauss–Newton matrix of the reduced loss, with Λ the Hessian of
-  /// cross-entropy, of half the squared error, or of binary cross-entropy, summed over outputs.
+  /// Returns R of R Σₙ Jₙᵀ Λₙ Jₙ, the Gauss–Newton matrix of the reduced loss.
+  ///
+  /// Λ is the Hessian of cross-entropy, of half the squared error, or of binary cross-entropy,
+  /// summed over outputs.
   ///
   /// - Parameters:
-  ///   - predictions: of the global batch: examples times positions that have a loss of their own.
-  ///   - outputs: of a prediction.
+  ///   - predictions: predictions in the global batch: examples times positions that have their own
+  ///     loss.
+  ///   - outputs: outputs of a prediction.
   public func reductionFactor(
     _ reduction: LossReduction = .mean, predictions: Int, outputs: Int
   ) -> Double {
@@ -25,10 +28,12 @@ extension Loss {
     }
   }
 
-  /// What a gradient by the outputs of this loss (of one prediction, as `Network.lossAndGradient`
-  /// has it at a scale of 1) is of ▲ of the empirical Fisher matrix: 1, 2/outputs or 1/outputs.
+  /// Returns the ratio of this loss's gradient by the outputs to ▲ of the empirical Fisher matrix:
+  /// 1, 2/outputs or 1/outputs.
   ///
-  /// ▲ is that of the criterion whose Hessian is Λ, so that all kinds of Fisher have one scale.
+  /// The gradient is that of one prediction with scale 1, as `Network.lossAndGradient` computes it.
+  /// ▲ belongs to the criterion whose Hessian is Λ, which gives all kinds of Fisher matrix one
+  /// scale.
   public func gradientFactor(outputs: Int) -> Double {
     switch self {
     case .crossEntropy: 1

@@ -1,4 +1,4 @@
-/// Pieces of memory that are used again as soon as nobody needs what lies in them: sizes only.
+/// Assigns slots of memory, and reuses them as soon as nothing needs their contents: sizes only.
 struct MemorySlots {
   private struct Slot {
     var count: Int
@@ -7,14 +7,14 @@ struct MemorySlots {
 
   private var slots: [Slot] = []
 
-  /// Elements of each slot, for one example.
+  /// Elements of each slot, per example.
   var counts: [Int] { slots.map(\.count) }
 
   func users(of slot: Int) -> Int { slots[slot].users }
 
-  /// A slot of at least `count` elements for one user.
+  /// Returns a slot of at least `count` elements for one user.
   mutating func take(_ count: Int) -> Int {
-    // The free slot that fits best, or that has to grow least.
+    // The free slot that fits best, or that has to grow least; a and b are the excess sizes.
     let free = slots.indices.filter { slots[$0].users == 0 }.min {
       let (a, b) = (slots[$0].count - count, slots[$1].count - count)
       return (a < 0 ? 1 : 0, abs(a)) < (b < 0 ? 1 : 0, abs(b))
@@ -27,9 +27,9 @@ struct MemorySlots {
     return free
   }
 
-  /// One user more.
+  /// Adds one user.
   mutating func share(_ slot: Int) { slots[slot].users += 1 }
 
-  /// One user less.
+  /// Removes one user.
   mutating func release(_ slot: Int) { slots[slot].users -= 1 }
 }

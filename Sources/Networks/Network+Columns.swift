@@ -1,25 +1,25 @@
 import LinearAlgebra
 
-/// Backward passes from vectors of one's own, that show the layers to a collector and compute no
+/// Runs backward passes from given vectors, which show the layers to a collector and compute no
 /// gradient of the parameters.
 extension Network {
-  /// One forward pass, and from each of `columns` vectors ▲ a backward pass; the collector sees
-  /// the layers in each, without a gradient of the parameters being computed.
+  /// Runs one forward pass, and a backward pass from each of `columns` vectors ▲. The collector
+  /// sees the layers in each; the gradient of the parameters is not computed.
   ///
-  ///     ▲ [n, positions, outputCount], of one example what multiplies ∂f/∂parameters from the left
+  ///     ▲ [n, positions, outputCount] multiplies each example's ∂f/∂parameters from the left
   ///
-  /// Nothing is divided by n: an example's g does not depend on who its neighbours are, but through
-  /// batch-norms in training.
+  /// Nothing is divided by n. An example's gradients do not depend on the other examples, except
+  /// through batch-norms in training.
   ///
   /// - Parameters:
   ///   - inputs: [n, inputCount]
-  ///   - training: nil for the network as it predicts.
-  ///   - columns: 0 where the inputs are enough: the collector sees each weight once, in the order
-  ///     of the backward pass.
-  ///   - isForwardDone: the last call was a forward pass, or one with a gradient, of these very
-  ///     arguments, in which nothing has changed: it is not done again.
-  ///   - fill: writes the vector of a column, [n, positions, outputCount], of which nothing is set,
-  ///     from the outputs of the same shape.
+  ///   - training: nil to compute as for predictions.
+  ///   - columns: number of vectors; 0 if the inputs suffice. The collector then sees each weight
+  ///     once, in the order of the backward pass.
+  ///   - isForwardDone: true skips the forward pass. The last call must have been a forward pass,
+  ///     with or without a gradient, with these arguments, unchanged since.
+  ///   - fill: writes the vector of a column from the outputs; both are
+  ///     [n, positions, outputCount], and the vector is uninitialised.
   public func propagateColumns(
     inputs: UnsafeBufferPointer<Element>, parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),
@@ -48,7 +48,7 @@ extension Network {
 
   /// Shows a layer to a collector, before its backward call.
   ///
-  /// - Parameter dy: nil where no vector has been propagated back.
+  /// - Parameter dy: nil if no vector has been propagated back.
   func show(
     _ index: Int, _ pass: Pass, dy: UnsafePointer<Element>?, _ column: Int,
     to collector: LayerCollector<Element>
@@ -63,7 +63,7 @@ extension Network {
 }
 
 extension Network.Pass {
-  /// Whether it has the same arguments in the same places.
+  /// Returns whether both have the same arguments in the same memory.
   fileprivate func isSame(as other: Self) -> Bool {
     examples == other.examples && inputs == other.inputs && parameters == other.parameters
       && state == other.state && training?.seed == other.training?.seed

@@ -1,24 +1,24 @@
 import LinearAlgebra
 
 extension Network {
-  /// Allocates what tangents take, which the first call for them does otherwise.
+  /// Allocates the memory for tangents; otherwise the first call that needs them does.
   package func prepareTangents() { _ = tangents }
 
-  /// The outputs z, and their derivatives J v along directions v of the parameters, exactly: one
-  /// forward pass, and for each direction one more of about twice its cost.
+  /// Computes the outputs z and their exact derivatives J v along directions v of the parameters.
+  /// It takes one forward pass, and for each direction one more of about twice its cost.
   ///
   /// - Parameters:
   ///   - inputs: [n, inputCount]
   ///   - parameters: [d]
   ///   - state: [s]
-  ///   - directions: k of them, each [d].
+  ///   - directions: k directions, each [d].
   ///   - outputs: z [n, positions, outputCount], overwritten.
   ///   - tangents: J v [k, n, positions, outputCount], overwritten.
-  ///   - training: where given, the outputs are those of training: J holds the derivatives by way
-  ///     of the examples' own means and variances, and has zeros where a dropout drops.
+  ///   - training: set for the outputs of training. J then includes the derivatives through the
+  ///     examples' own means and variances, and has zeros where a dropout drops.
   ///
-  /// Forward differentiation, the R-operator of Pearlmutter, 1994. Where an activation or a maximum
-  /// has a kink, the derivative is that of `lossAndGradient`.
+  /// This is forward differentiation, the R-operator of Pearlmutter, 1994. At a kink of an
+  /// activation or a maximum, the derivative is that of `lossAndGradient`.
   public func outputTangents(
     inputs: UnsafeBufferPointer<Element>, parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),
@@ -45,7 +45,8 @@ extension Network {
     }
   }
 
-  /// The tangent of the outputs of the forward pass just before; nil without parameters, for zeros.
+  /// Returns the tangent of the preceding forward pass's outputs; nil means zeros, if no
+  /// parameters precede the outputs.
   private func tangent(
     _ pass: Pass, along direction: UnsafePointer<Element>
   ) -> UnsafePointer<Element>? {

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// A network with the memory for up to `maximumBatch` examples: nothing is allocated later, but for
-/// tangents by the first call that wants them.
+/// Computes a network for up to `maximumBatch` examples, and owns its memory. Only tangents and
+/// layer statistics are allocated later, at their first use.
 ///
 ///     d         parameters, flat, in the order of `layout`
 ///     s         running statistics, flat, in the order of `stateLayout`; none without batch-norm
@@ -12,27 +12,28 @@ import LinearAlgebra
 ///
 /// The same call gives the same bits, whatever was called before.
 public final class Network<Element: Scalar> {
-  /// What it computes.
   public let description: NetworkDescription
-  /// The most examples of one call.
+  /// Largest number of examples in one call.
   public let maximumBatch: Int
 
   let plan: NetworkPlan<Element>
   private let activations: Buffer<Element>
-  /// Allocated by the first call that wants tangents.
+  /// Allocated by the first call for tangents.
   private(set) lazy var tangents = Buffer<Element>(count: plan.tangents.memory.activations)
   private let choices: Buffer<Int32>
   private let scratch: Buffer<Element>
   let gradients: Buffer<Element>
-  /// What layers take turns with when they show their statistics; made when asked for.
+  /// Memory that layers use in turn to show their statistics; allocated at first use.
   lazy var statistics = Buffer<Element>(
     count: maximumBatch * (plan.steps.map(\.layer.statisticsCount).max() ?? 0))
 
   func prepareStatistics() { _ = statistics }
 
-  /// Whose activations are in memory.
+  /// The pass whose activations are in memory.
   private(set) var latest: Pass?
 
+  /// Plans a network and allocates its memory.
+  ///
   /// - Throws: `NetworkMemoryError`; `MemoryCount` counts what will be allocated.
   public init(
     _ description: NetworkDescription, maximumBatch: Int
@@ -49,9 +50,9 @@ public final class Network<Element: Scalar> {
     gradients = Buffer(count: plan.memory.gradients)
   }
 
-  /// Names, shapes and places of the parameters [d].
+  /// Names, shapes and ranges of the parameters [d].
   public var layout: ParameterLayout { description.layout }
-  /// Names, shapes and places of the running statistics [s].
+  /// Names, shapes and ranges of the running statistics [s].
   public var stateLayout: ParameterLayout { description.stateLayout }
 
   /// d
@@ -60,19 +61,19 @@ public final class Network<Element: Scalar> {
   public var stateCount: Int { stateLayout.count }
   /// Elements of an example.
   public var inputCount: Int { description.inputCount }
-  /// Predictions that an example asks for.
+  /// Predictions per example.
   public var positions: Int { description.positions }
   /// Outputs of one prediction.
   public var outputCount: Int { description.outputCount }
 
-  /// The outputs (logits) of each example, as for predictions.
+  /// Computes the outputs (logits) of each example, as for predictions.
   ///
   /// - Parameters:
   ///   - inputs: [n, inputCount]
   ///   - parameters: [d]
   ///   - state: [s]
   ///   - outputs: [n, positions, outputCount], overwritten.
-  ///   - training: where given, the outputs are those of training.
+  ///   - training: set for the outputs of training.
   public func forward(
     inputs: UnsafeBufferPointer<Element>, parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element> = UnsafeBufferPointer(start: nil, count: 0),
@@ -86,17 +87,18 @@ public final class Network<Element: Scalar> {
     outputs.baseAddress!.update(from: forward(pass), count: outputs.count)
   }
 
-  /// The loss summed over examples and positions, and the gradient of `scale` times that sum.
+  /// Computes the loss summed over examples and positions, and the gradient of `scale` times that
+  /// sum.
   ///
   /// - Parameters:
   ///   - inputs: [n, inputCount]
-  ///   - targets: what each example should give.
+  ///   - targets: expected outputs of the examples.
   ///   - parameters: [d]
   ///   - state: [s]
   ///   - gradient: [d], overwritten.
   ///   - scale: one over the predictions of the global batch, for the gradient of its mean loss.
-  ///   - training: nil for the gradient of the network as it predicts.
-  ///   - collector: sees what curvature is made of; nil costs nothing.
+  ///   - training: nil to compute as for predictions.
+  ///   - collector: receives the data for curvature; nil costs nothing.
   /// - Returns: Σ over the predictions, in their order and in double precision, not scaled.
   public func lossAndGradient(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
@@ -111,11 +113,10 @@ public final class Network<Element: Scalar> {
     ) { _ in }
   }
 
-  /// The same, which tells how far it is.
+  /// Computes the same, and reports its progress.
   ///
-  /// - Parameter isFinal: is called between the backward calls of the layers, last layers first,
-  ///   with where the part of the gradient begins, up to its end, that has its values; at last with
-  ///   0.
+  /// - Parameter isFinal: called after each backward call, last layers first, with an index. The
+  ///   gradient is final from that index to its end; the last index is 0.
   public func lossAndGradient(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
     parameters: UnsafeBufferPointer<Element>, state: UnsafeBufferPointer<Element>,
@@ -140,11 +141,13 @@ public final class Network<Element: Scalar> {
     return sum
   }
 
-  /// The loss summed over examples and positions, and how many of these have their largest output,
-  /// of equals the first, at their label; none where the targets are values. A single output is
-  /// read as the loss does: a probability's logit, or with squared errors the class itself.
+  /// Returns the loss summed over examples and positions, and the number of correct predictions.
   ///
-  /// - Parameter training: where given, the outputs are those of training.
+  /// A prediction is correct if its largest output, the first among equals, is at the label. The
+  /// number is 0 if the targets are values. A single output is read as the loss does: a
+  /// probability's logit, or with squared errors the class itself.
+  ///
+  /// - Parameter training: set for the outputs of training.
   public func evaluate(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>,
     parameters: UnsafeBufferPointer<Element>,
@@ -170,7 +173,7 @@ public final class Network<Element: Scalar> {
 
   // MARK: Passes
 
-  /// What the layers of one call share.
+  /// Holds the arguments that the layers of one call share.
   struct Pass {
     let examples: Int
     let inputs: UnsafePointer<Element>
@@ -190,12 +193,12 @@ public final class Network<Element: Scalar> {
 
   func outputs(of pass: Pass) -> UnsafePointer<Element> { value(plan.places.count - 1, pass) }
 
-  /// From the gradient of the outputs, which has been left at the beginning of `gradients`; of the
-  /// activations nothing changes.
+  /// Propagates back the gradient of the outputs, stored at the beginning of `gradients`. The
+  /// activations do not change.
   ///
   /// - Parameters:
-  ///   - gradient: nil where nobody needs that of the parameters.
-  ///   - column: for the collector.
+  ///   - gradient: receives the gradient of the parameters; nil if not needed.
+  ///   - column: passed on to the collector.
   func backward(
     _ pass: Pass, _ gradient: UnsafeMutableBufferPointer<Element>?,
     _ collector: LayerCollector<Element>?, column: Int = 0, _ isFinal: (Int) throws -> Void
@@ -238,7 +241,7 @@ public final class Network<Element: Scalar> {
       kept: activations.pointer + plan.kept[index], choices: choices.pointer + plan.choices[index])
   }
 
-  // MARK: Promises
+  // MARK: Checks
 
   func pass(
     _ inputs: UnsafeBufferPointer<Element>, _ parameters: UnsafeBufferPointer<Element>,

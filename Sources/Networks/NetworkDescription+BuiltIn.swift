@@ -1,14 +1,14 @@
 extension NetworkDescription {
-  /// The names of the networks that `builtIn` makes.
+  /// Names that `builtIn` accepts.
   public static let builtInNames = [
     "mlp", "cnn", "resnet20", "resnet32", "wideresnet-22-2", "vit-tiny", "gpt-mini",
   ]
 
-  /// The network of a name; nil where there is none.
+  /// Returns the network of a name; nil for an unknown name.
   ///
   /// - Parameters:
-  ///   - input: the shape of an example; of gpt-mini [positions].
-  ///   - outputs: classes, tokens of the vocabulary, or values.
+  ///   - input: shape of an example; [positions] for gpt-mini.
+  ///   - outputs: number of classes, of tokens in the vocabulary, or of values.
   public static func builtIn(
     _ name: String, input: [Int], outputs: Int
   ) throws -> NetworkDescription? {
@@ -29,7 +29,7 @@ extension NetworkDescription {
 }
 
 extension NetworkDescription {
-  /// flatten – linear 128 – relu – linear 64 – relu – linear to the classes.
+  /// Returns flatten – linear 128 – relu – linear 64 – relu – linear to the classes.
   public static func mlp(
     input: [Int], classes: Int
   ) throws(NetworkDescriptionError) -> NetworkDescription {
@@ -43,8 +43,8 @@ extension NetworkDescription {
       ])
   }
 
-  /// conv 16 – relu – pool – conv 32 – relu – pool – flatten – linear 64 – relu – linear to the
-  /// classes; convolutions 3×3 with padding 1, pools 2×2.
+  /// Returns conv 16 – relu – pool – conv 32 – relu – pool – flatten – linear 64 – relu – linear to
+  /// the classes. Convolutions are 3×3 with padding 1, pools 2×2.
   public static func cnn(
     input: [Int], classes: Int
   ) throws(NetworkDescriptionError) -> NetworkDescription {

@@ -1,9 +1,10 @@
 extension NetworkDescription {
-  /// A residual network for small images of `6·blocks + 2` layers: 20 with 3 blocks, 32 with 5.
+  /// Returns a residual network of `6·blocks + 2` layers for small images: 20 with 3 blocks, 32
+  /// with 5.
   ///
   /// Tensors are named as in the common PyTorch definition for CIFAR
   /// (`layer2.0.downsample.0.weight`). He, Zhang, Ren and Sun, "Deep residual learning for image
-  /// recognition", 2016, section 4.2; its shortcuts of type B.
+  /// recognition", 2016, section 4.2, with shortcuts of type B.
   public static func resnet(
     blocks: Int, input: [Int], classes: Int
   ) throws(NetworkDescriptionError) -> NetworkDescription {
@@ -39,8 +40,8 @@ extension NetworkDescription {
       ])
   }
 
-  /// A wide residual network of `6·blocks + 4` layers with `16·width`, `32·width` and `64·width`
-  /// channels: 22 layers with 3 blocks.
+  /// Returns a wide residual network of `6·blocks + 4` layers with `16·width`, `32·width` and
+  /// `64·width` channels: 22 layers with 3 blocks.
   ///
   /// Zagoruyko and Komodakis, "Wide residual networks", 2016.
   public static func wideResnet(
@@ -53,7 +54,7 @@ extension NetworkDescription {
         conv3(inputs, outputs, stride).named("conv1"), .batchNorm.named("bn2"), .relu,
         conv3(outputs, outputs).named("conv2"),
       ]
-      // Where the shape changes, the shortcut too reads what is normalised.
+      // If the shape changes, the shortcut also reads the normalised values.
       return inputs == outputs
         ? [.add(normalized + body).named("")]
         : normalized + [

@@ -1,12 +1,12 @@
 extension NetworkDescription {
-  /// A language model: for each position of the context, the next token of a vocabulary.
+  /// Returns a language model, which predicts the next token at each position of the context.
   ///
-  /// 6 layers, 6 heads, width 192, the sizes of A. Karpathy's minGPT under the same name; layer
-  /// norms before attention and before the perceptron; learned positions. Its blocks are named as
-  /// in PyTorch's `nn.TransformerEncoder`. Radford et al., "Language models are unsupervised
-  /// multitask learners", 2019: also the initial values.
+  /// It has 6 layers, 6 heads and width 192, the sizes of A. Karpathy's minGPT under the same name.
+  /// Layer norms precede attention and the perceptron; positions are learned. Blocks are named as
+  /// in PyTorch's `nn.TransformerEncoder`. The architecture and the initial values follow Radford
+  /// et al., "Language models are unsupervised multitask learners", 2019.
   ///
-  /// - Parameter positions: tokens in an example, the context length.
+  /// - Parameter positions: the context length, tokens in an example.
   public static func gptMini(
     vocabulary: Int, positions: Int
   ) throws(NetworkDescriptionError) -> NetworkDescription {
@@ -22,8 +22,8 @@ extension NetworkDescription {
       ])
   }
 
-  /// A vision transformer for small images: patches of 4×4 pixels; 12 layers, 3 heads, width 192;
-  /// the mean over the positions is classified.
+  /// Returns a vision transformer for small images: patches of 4×4 pixels, 12 layers, 3 heads,
+  /// width 192. It classifies the mean over the positions.
   ///
   /// Dosovitskiy et al., "An image is worth 16×16 words", 2021, in the size of Touvron et al.,
   /// "Training data-efficient image transformers", 2021.
@@ -59,7 +59,7 @@ extension NetworkDescription {
         .add([
           .layerNorm.named("norm2"), projection(width, 4 * width, std: 0.02).named("linear1"),
           .gelu,
-          // What is added to the residual stream 2·depth times starts the smaller for it.
+          // The residual stream sums 2·depth branches, so each starts smaller by √(2·depth).
           projection(4 * width, width, std: 0.02 / (2 * Double(depth)).squareRoot())
             .named("linear2"),
         ]).named(""),

@@ -1,7 +1,7 @@
 import Yams
 
 extension NetworkDescription {
-  /// Reads the text of a model file, in YAML or as JSON, which is YAML too:
+  /// Reads the text of a model file in YAML, or in JSON, which is valid YAML:
   ///
   /// ```yaml
   /// input: [1, 8, 8]
@@ -13,9 +13,8 @@ extension NetworkDescription {
   ///   - linear: {in: 96, out: 10}
   /// ```
   ///
-  /// - Parameter file: its name in messages.
-  /// - Throws: `NetworkDescriptionError` naming the file, and where they are known the line and the
-  ///   layer.
+  /// - Parameter file: file name for messages.
+  /// - Throws: `NetworkDescriptionError` naming the file and, if known, the line and the layer.
   public init(yaml: String, file: String) throws(NetworkDescriptionError) {
     var lineOfInput: Int?
     var lineOfLayers: Int?
@@ -55,7 +54,7 @@ extension NetworkDescription {
       guard let layers else { throw NetworkDescriptionError("the key layers is missing") }
       try self.init(input: input, layers: layers)
     } catch {
-      // Problems of a whole layer, and of shapes, are at the line where the layer begins.
+      // Problems of a whole layer, and of shapes, are reported at the line where the layer begins.
       let layerLine = lines[error.position]
       let keyLine = error.problem.hasPrefix("input") ? lineOfInput : lineOfLayers
       throw error.at(error.line ?? layerLine ?? keyLine, of: file)
@@ -63,12 +62,12 @@ extension NetworkDescription {
   }
 
   private static func root(of yaml: String) throws(NetworkDescriptionError) -> Node {
-    // An alias of an alias of … grows without bound, and no model needs one.
+    // Nested aliases expand without bound, and no model needs them.
     if yaml.utf8.contains(UInt8(ascii: "&")), yaml.utf8.contains(UInt8(ascii: "*")) {
-      throw NetworkDescriptionError("has & and * in it: YAML anchors and aliases are not read")
+      throw NetworkDescriptionError("contains & and *: YAML anchors and aliases are not supported")
     }
-    // A byte order mark may begin the text (YAML 1.2, section 5.2); libyaml knows it in bytes
-    // alone.
+    // A byte order mark may begin the text (YAML 1.2, section 5.2); libyaml recognises it only in
+    // bytes.
     let text =
       yaml.unicodeScalars.first == "\u{FEFF}" ? String(yaml.unicodeScalars.dropFirst()) : yaml
     do {
@@ -102,7 +101,7 @@ extension NetworkDescription {
 }
 
 extension NetworkDescriptionError {
-  /// The parser's complaint in one line.
+  /// Converts the parser's error to one line.
   init(_ error: YamlError) {
     switch error {
     case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
@@ -120,7 +119,7 @@ extension NetworkDescriptionError {
 }
 
 extension Node {
-  /// The text of an unquoted scalar.
+  /// Text of an unquoted scalar; nil for all other nodes.
   var plainText: String? {
     guard case .scalar(let scalar) = self, scalar.style == .plain || scalar.style == .any else {
       return nil
@@ -128,7 +127,7 @@ extension Node {
     return scalar.string
   }
 
-  /// What a message says was given.
+  /// Short description of the node, for messages.
   var summary: String {
     switch self {
     case .scalar(let scalar):
@@ -142,11 +141,10 @@ extension Node {
 }
 
 extension Bool {
-  /// A yes-or-no setting in any of YAML's words for it: those of version 1.1, in which tools write
-  /// what others have read.
+  /// Reads a boolean in any of YAML 1.1's words, which some tools still write.
   ///
-  /// - Returns: nil where the text is none of true, yes, on, false, no and off, in small letters,
-  ///   in capitals or with one. (https://yaml.org/type/bool.html, without its y and n.)
+  /// - Returns: nil unless the text is true, yes, on, false, no or off, in lower case, in upper
+  ///   case or capitalised. (https://yaml.org/type/bool.html, without its y and n.)
   package init?(yaml text: String) {
     let word = text.lowercased()
     guard [word, word.uppercased(), word.prefix(1).uppercased() + word.dropFirst()].contains(text)

@@ -1,15 +1,17 @@
-/// A network as a value: the shape of an example and the list of layers, checked to fit together.
+/// Describes a network as a value: the shape of an example and a list of layers that fit together.
 public struct NetworkDescription: Sendable, Equatable {
-  /// The shape of an example: [channels, height, width] before convolutions, [positions] of tokens
-  /// before an embedding, else any.
+  /// Shape of an example: [channels, height, width] before convolutions, [positions] of tokens
+  /// before an embedding, otherwise any.
   public let input: [Int]
-  /// One after another, from the input to the output.
+  /// Layers in order, from the input to the output.
   public let layers: [LayerDescription]
   let graph: NetworkGraph
 
+  /// Checks that the layers fit together.
+  ///
   /// - Throws: `NetworkDescriptionError` naming the first layer whose sizes are not positive, do
-  ///   not follow the layer before it, or are too large; or that there are no layers, no
-  ///   parameters, or that the output has more than two dimensions.
+  ///   not match the layer before it, or are too large. It also reports a network without layers or
+  ///   parameters, and an output of more than two dimensions.
   public init(
     input: [Int], layers: [LayerDescription]
   ) throws(NetworkDescriptionError) {
@@ -34,45 +36,45 @@ public struct NetworkDescription: Sendable, Equatable {
     }
   }
 
-  /// Names, shapes and places of the parameters [d].
+  /// Names, shapes and ranges of the parameters [d].
   public var layout: ParameterLayout { graph.parameters }
 
-  /// Names, shapes and places of the running statistics [s] that batch-norms keep; may be empty.
+  /// Names, shapes and ranges of the running statistics [s] of batch-norms; may be empty.
   public var stateLayout: ParameterLayout { graph.state }
 
   /// Elements of an example.
   public var inputCount: Int { input.reduce(1, *) }
 
-  /// Where the input is embedded, it must be tokens: whole numbers from 0 to below this.
+  /// Exclusive upper bound of the tokens, which are whole numbers from 0; nil without embeddings.
   public var vocabulary: Int? { graph.vocabulary }
 
-  /// The fewest elements of an example that a batch-norm takes together for one statistic; nil
-  /// without batch-norm. A statistic of a single element says nothing.
+  /// Fewest elements of an example that enter one batch-norm statistic; nil without batch-norm. A
+  /// statistic of a single element carries no information.
   public var fewestNormalized: Int? {
     graph.runningStatistics.map { $0.statistics.elements }.min()
   }
 
-  /// Predictions that an example asks for: 1, or one at each position of a sequence.
+  /// Predictions per example: 1, or one at each position of a sequence.
   public var positions: Int { outputShape.count == 2 ? outputShape[0] : 1 }
 
-  /// Outputs of one prediction: classes, or numbers.
+  /// Outputs of one prediction: classes, or values.
   public var outputCount: Int { outputShape.last! }
 
   private var outputShape: [Int] { graph.shapes.last! }
 
-  /// Whether both have the same input and layers.
   public static func == (a: NetworkDescription, b: NetworkDescription) -> Bool {
     a.input == b.input && a.layers == b.layers
   }
 }
 
 extension NetworkDescription {
-  /// Products with an input that each weight of a parameter tensor is in, for one example, in the
+  /// Products with an input that each weight of a parameter tensor enters, per example, in the
   /// order of the layout.
   ///
-  /// Of linear layers and the projections of attention one at each position of a sequence, of
-  /// convolutions one at each of the output, those with padding included. Of biases, normalisations
-  /// and embeddings 0: only what a matrix product or a convolution does is counted.
+  /// Weights of linear layers and of attention's projections enter one product at each position of
+  /// a sequence. Those of convolutions enter one at each output position, including products with
+  /// padding. Biases, normalisations and embeddings have 0: only matrix products and convolutions
+  /// count.
   public var multiplyAddsPerWeight: [Int] {
     var counts = [Int](repeating: 0, count: layout.tensors.count)
     for (index, node) in graph.nodes.enumerated() {

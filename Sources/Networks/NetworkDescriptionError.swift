@@ -1,16 +1,16 @@
-/// What is wrong with a description of a network, and where.
+/// Reports what is wrong with a description of a network, and where.
 public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible {
-  /// The model file and the line in it, where the description comes from one.
+  /// Model file that the description comes from; nil if it comes from none.
   public let file: String?
-  /// In the file, from 1.
+  /// Line in the file, from 1.
   public let line: Int?
-  /// The layer as in the names of its tensors: its index in the list, from 0, or its name.
+  /// Layer as in its tensors' names: its index in the list, from 0, or its name.
   public let layer: String?
-  /// What kind of layer it is, where that is known.
+  /// Kind of the layer, if known.
   public let layerName: String?
-  /// The layer's indices in the list of layers and in those that it is in.
+  /// Indices of the layer in its list and in the enclosing ones, outermost first.
   let position: [Int]
-  /// What was given and what was expected.
+  /// Text that says what was given and what was expected.
   public let problem: String
 
   init(
@@ -30,14 +30,14 @@ public struct NetworkDescriptionError: Error, Equatable, CustomStringConvertible
     var text = ""
     if let file { text += line.map { "\(file):\($0): " } ?? "\(file): " }
     if let layer { text += layerName.map { "layer \(layer) (\($0)): " } ?? "layer \(layer): " }
-    // Names and values come from the file: in one line, whatever is in them.
+    // Names and values come from the file; escaping control characters keeps them on one line.
     return (text + problem).unicodeScalars.reduce(into: "") { line, scalar in
       let isControl = scalar.value < 0x20 || (0x7f..<0xa0).contains(scalar.value)
       line += isControl ? scalar.escaped(asASCII: true) : String(scalar)
     }
   }
 
-  /// The same problem, at a line of a file.
+  /// Returns the same problem at a line of a file.
   func at(_ line: Int?, of file: String) -> NetworkDescriptionError {
     NetworkDescriptionError(
       file: file, line: line, layer: layer, layerName: layerName, position: position, problem)

@@ -1,21 +1,21 @@
-/// A network's layers as a list of operations on numbered values: what remains of a description
-/// when its sequences and branches are followed. Value 0 is the input; node i gives value i + 1.
+/// Lists a network's layers as operations on numbered values, with sequences and branches resolved.
+/// Value 0 is the input; node i computes value i + 1.
 struct NetworkGraph: Sendable {
   struct Node: Sendable {
-    /// What computes it; nil for the sum of two values.
+    /// Kind that computes the node; nil for the sum of two values.
     let kind: (any NodeKind)?
     let inputs: [Int]
-    /// Indices of its tensors in the layout of the parameters, and of the state.
+    /// Indices of its tensors in the layout of the parameters; `state` has those in the state's.
     let parameters: Range<Int>
     let state: Range<Int>
   }
 
   private(set) var nodes: [Node] = []
-  /// Of each value.
+  /// Shape of each value.
   private(set) var shapes: [[Int]]
   private(set) var parameters = ParameterLayout()
   private(set) var state = ParameterLayout()
-  /// Who gives each value, for messages.
+  /// Name of the layer or input that gives each value, for messages.
   private var givers = ["the input"]
 
   init(input: [Int], layers: [LayerDescription]) throws(NetworkDescriptionError) {
@@ -23,14 +23,14 @@ struct NetworkGraph: Sendable {
     _ = try append(layers, reading: 0, within: LayerPlace(path: "", position: []))
   }
 
-  /// The tokens that embeddings of the input know, where there are any.
+  /// Smallest vocabulary of the input's embeddings; nil without embeddings.
   var vocabulary: Int? {
     nodes.compactMap { node in
       if case .tokens(let vocabulary)? = node.kind?.input { vocabulary } else { nil }
     }.min()
   }
 
-  /// The running statistics, and which elements of the state they are.
+  /// Running statistics, and the elements of the state that hold them.
   var runningStatistics: [(elements: Range<Int>, statistics: RunningStatistics)] {
     nodes.compactMap { node in
       guard let statistics = node.kind?.state(for: shapes[node.inputs[0]]) else { return nil }
@@ -39,10 +39,10 @@ struct NetworkGraph: Sendable {
     }
   }
 
-  /// Appends layers one after another.
+  /// Appends layers in order.
   ///
-  /// - Parameter around: the layer that these are in.
-  /// - Returns: the value that the last layer gives.
+  /// - Parameter around: the enclosing layer.
+  /// - Returns: the value that the last layer computes.
   mutating func append(
     _ layers: [LayerDescription], reading value: Int, within around: LayerPlace
   ) throws(NetworkDescriptionError) -> Int {

@@ -1,6 +1,6 @@
-/// A network whose memory cannot be counted, let alone allocated.
+/// Reports a network whose memory size overflows.
 public struct NetworkMemoryError: Error, CustomStringConvertible {
-  /// The largest number of examples at once.
+  /// Largest number of examples per call.
   public let maximumBatch: Int
 
   public var description: String {
@@ -8,10 +8,10 @@ public struct NetworkMemoryError: Error, CustomStringConvertible {
   }
 }
 
-/// Counts of elements for the largest batch, checked for overflow.
+/// Counts the elements for the largest batch, and checks for overflow.
 struct NetworkMemory {
   let maximumBatch: Int
-  /// All outputs that have memory of their own, and what layers keep.
+  /// All outputs that have their own memory, and the numbers that layers keep.
   private(set) var activations = 0
   private(set) var choices = 0
   private(set) var gradients = 0
@@ -19,37 +19,37 @@ struct NetworkMemory {
 
   init(maximumBatch: Int) { self.maximumBatch = maximumBatch }
 
-  /// Makes room for an output of `count` elements an example; returns where it begins.
+  /// Reserves an output of `count` elements per example; returns its start.
   mutating func addActivation(_ count: Int) throws(NetworkMemoryError) -> Int {
     try Self.extend(&activations, by: try product(count, maximumBatch), self)
   }
 
-  /// Makes room for what a layer keeps of a call: `count` elements an example, and `once` beside
-  /// these; returns where it begins.
+  /// Reserves what a layer keeps of a call, `count` elements per example and `once` more; returns
+  /// its start.
   mutating func addKept(_ count: Int, once: Int) throws(NetworkMemoryError) -> Int {
     try Self.extend(&activations, by: try sum(try product(count, maximumBatch), once), self)
   }
 
-  /// Makes room for choices; returns where they begin.
+  /// Reserves choices, `count` per example; returns their start.
   mutating func addChoices(_ count: Int) throws(NetworkMemoryError) -> Int {
     try Self.extend(&choices, by: try product(count, maximumBatch), self)
   }
 
-  /// Makes room for gradients of `count` elements an example; returns where they begin.
+  /// Reserves gradients of `count` elements per example; returns their start.
   mutating func addGradient(_ count: Int) throws(NetworkMemoryError) -> Int {
     try Self.extend(&gradients, by: try product(count, maximumBatch), self)
   }
 
   mutating func addScratch(_ count: Int) { scratch = max(scratch, count) }
 
-  /// Of all of it, for elements of `stride` bytes.
+  /// Returns the total number of bytes, for elements of `stride` bytes.
   func bytes(stride: Int) throws(NetworkMemoryError) -> Int {
     let elements = try sum(try sum(activations, scratch), gradients)
     return try sum(
       try product(elements, stride), try product(choices, MemoryLayout<Int32>.stride))
   }
 
-  /// Beginnings are multiples of 64 bytes.
+  /// Reserves `count` elements; starts are multiples of 64 bytes.
   private static func extend(
     _ total: inout Int, by count: Int, _ memory: NetworkMemory
   ) throws(NetworkMemoryError) -> Int {

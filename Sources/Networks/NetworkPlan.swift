@@ -1,24 +1,25 @@
 import LinearAlgebra
 
-/// Where each of a network's steps finds and leaves its numbers: nothing is allocated yet.
+/// Plans the memory that each of a network's steps reads and writes; allocates nothing.
 struct NetworkPlan<Element: Scalar> {
   typealias Step = NetworkSteps<Element>.Step
 
   let steps: [Step]
-  /// Where each value begins in the activations; nil for the input, and what is the same as it.
+  /// Start of each value in the activations; nil for the input and views of it.
   let places: [Int?]
-  /// Where each step's kept numbers and choices begin.
+  /// Start of each step's kept numbers; `choices` has that of its choices.
   let kept: [Int]
   let choices: [Int]
-  /// The steps of the backward pass, in their order.
+  /// Steps of the backward pass, in order.
   let backward: [GradientPlan<Element>.Step]
-  /// After each of these: where the part of the parameters' gradient begins, up to its end, that
-  /// has its values.
+  /// Index from which the parameters' gradient is final, after each backward step.
   let finalFrom: [Int]
   let memory: NetworkMemory
   let tangents: TangentPlan<Element>
 
-  /// - Throws: `NetworkMemoryError` where the memory's size overflows.
+  /// Plans a network for up to `maximumBatch` examples.
+  ///
+  /// - Throws: `NetworkMemoryError` if the memory's size overflows.
   init(_ description: NetworkDescription, maximumBatch: Int) throws(NetworkMemoryError) {
     let network = NetworkSteps<Element>(description.graph)
     var memory = NetworkMemory(maximumBatch: maximumBatch)
@@ -28,7 +29,7 @@ struct NetworkPlan<Element: Scalar> {
       if let addend = step.addend { readers[addend] += 1 }
     }
     var places: [Int?] = [nil]
-    // Whether a value may be written over by its only reader.
+    // True for a value that its only reader may overwrite.
     var isFree = [false]
     var kept: [Int] = []
     var choices: [Int] = []
@@ -64,7 +65,7 @@ struct NetworkPlan<Element: Scalar> {
     _ backward: [GradientPlan<Element>.Step], of steps: [Step], parameters: Int
   ) -> [Int] {
     var pending = steps.compactMap(\.parameters).sorted()
-    // Where the parameters begin that are behind all the pending ones.
+    // Start of the parameters behind all the pending ones.
     var start = parameters
     var done: Set<Int> = []
     return backward.map { step in

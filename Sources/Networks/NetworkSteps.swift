@@ -1,32 +1,32 @@
 import LinearAlgebra
 
-/// The layers that a network computes one after another, on numbered values: value 0 is the input.
+/// Lists the layers that a network computes in order, on numbered values; value 0 is the input.
 ///
-/// What the graph says in several nodes is one step where a layer can do it in one pass, and a node
-/// is several steps where it is made of simpler layers.
+/// Several nodes of the graph become one step if a layer can compute them in one pass. A node that
+/// is made of simpler layers becomes several steps.
 struct NetworkSteps<Element: Scalar> {
   struct Step {
     let layer: any Layer<Element>
     let x: Int
-    /// The second input, of a layer that adds it.
+    /// Second input, for a layer that adds it.
     let addend: Int?
     let y: Int
-    /// Where its parameters begin; nil if it has none.
+    /// Start of its parameters; nil if it has none.
     let parameters: Int?
-    /// Its weight among the layout's tensors.
+    /// Index of its weight in the layout's tensors.
     let weightTensor: Int
-    /// Where its running statistics begin.
+    /// Start of its running statistics.
     let state: Int
 
-    /// What it reads.
+    /// Values that it reads.
     var values: [Int] { [x] + (addend.map { [$0] } ?? []) }
   }
 
   private(set) var steps: [Step] = []
-  /// Elements of each value, for one example.
+  /// Elements of each value, per example.
   private(set) var counts: [Int]
   private let graph: NetworkGraph
-  /// The value of each of the graph's values, and whether its channels are last.
+  /// Step value of each graph value; `channelsLast` has one entry for each step value.
   private var values: [Int]
   private var channelsLast = [false]
 
@@ -34,7 +34,7 @@ struct NetworkSteps<Element: Scalar> {
     self.graph = graph
     values = [0]
     counts = [graph.shapes[0].reduce(1, *)]
-    // How many nodes read each value.
+    // Number of nodes that read each value.
     var readers = Array(repeating: 0, count: graph.shapes.count)
     for node in graph.nodes {
       for input in node.inputs { readers[input] += 1 }
@@ -45,7 +45,7 @@ struct NetworkSteps<Element: Scalar> {
     }
   }
 
-  /// Of each value, whether there are parameters before it.
+  /// True for each value that depends on parameters.
   var dependsOnParameters: [Bool] {
     var depends = Array(repeating: false, count: counts.count)
     for step in steps {
@@ -54,8 +54,8 @@ struct NetworkSteps<Element: Scalar> {
     return depends
   }
 
-  /// Appends the steps of a node, and of those after it that are done in the same pass; returns how
-  /// many nodes these are.
+  /// Appends the steps of a node, fused with the nodes after it that the same pass can compute;
+  /// returns the number of nodes.
   private mutating func append(_ index: Int, _ readers: [Int]) -> Int {
     let node = graph.nodes[index]
     let input = values[node.inputs[0]]
@@ -82,20 +82,20 @@ struct NetworkSteps<Element: Scalar> {
     let y = append(
       LayerStep(layer: fused.layer, tensors: last.tensors), x, addend: fused.addend, node: node)
     channelsLast[y] = graph.shapes[index + 1].count == 3 && channelsLast[x]
-    // The values between have no readers but these.
+    // Only the fused nodes read the values in between.
     for _ in 0..<fused.nodes { values.append(y) }
     return fused.nodes
   }
 
-  /// The layer that also does, where it can in the same pass, the addition of a shortcut and the
-  /// activation that follow it; and how many nodes these are together.
+  /// Fuses a layer with the addition of a shortcut and the activation that follow it, as far as the
+  /// layer can. Returns the number of fused nodes.
   private mutating func fuse(
     _ layer: any Layer<Element>, _ index: Int, _ x: Int, _ readers: [Int]
   ) -> (layer: any Layer<Element>, addend: Int?, nodes: Int) {
     var fused = (layer: layer, addend: Int?.none, nodes: 1)
     let input = graph.nodes[index].inputs[0]
     func next() -> NetworkGraph.Node? {
-      // The value of the latest of them, which the node after it may read or not.
+      // The value of the last fused node; the next node may or may not read it.
       let latest = index + fused.nodes
       guard latest < graph.nodes.count, readers[latest] == 1 else { return nil }
       let node = graph.nodes[latest]
@@ -105,7 +105,7 @@ struct NetworkSteps<Element: Scalar> {
       let adding = layer.withAddend
     {
       let other = values[sum.inputs[0] == index + 1 ? sum.inputs[1] : sum.inputs[0]]
-      // A gradient that other steps have already given cannot be overwritten by this one.
+      // This step must not overwrite a gradient that other steps have already written.
       let isLastReader = !graph.nodes[(index + 2)...].contains { later in
         later.inputs.contains { values.indices.contains($0) && values[$0] == other }
       }
@@ -146,7 +146,8 @@ struct NetworkSteps<Element: Scalar> {
 
   // MARK: Images
 
-  /// Images come with their channels first; layers of images want them last.
+  /// Appends a transposition if an image has the other layout. Images arrive with channels first;
+  /// image layers need them last.
   private mutating func transposed(_ value: Int, _ shape: [Int], channelsLast wanted: Bool) -> Int {
     guard shape.count == 3, channelsLast[value] != wanted else { return value }
     let positions = shape[1] * shape[2]

@@ -1,31 +1,30 @@
-/// Where each named tensor lies in a flat vector: the parameters [d], or what a network keeps
-/// beside them [s].
+/// Locates each named tensor in a flat vector: the parameters [d], or the running statistics [s].
 ///
-/// A name is the names of the layers around and of the layer, and then `weight`, `bias`, …, with
-/// points between: those of PyTorch's modules of the same names.
+/// A name joins, with points, the names of the enclosing layers, of the layer, and `weight`,
+/// `bias`, …: the names of PyTorch's modules.
 public struct ParameterLayout: Sendable, Equatable {
-  /// A tensor of the network, and its place in the vector.
+  /// Describes a tensor of the network and its range in the vector.
   public struct Tensor: Sendable, Equatable {
     /// `4.weight`, `layer1.0.conv1.weight`
     public let name: String
     /// [out, in] of a linear layer, [out, in, kernel, kernel] of a convolution, [out] of a bias.
     public let shape: [Int]
-    /// Its elements in row-major order.
+    /// Range of its elements, in row-major order.
     public let range: Range<Int>
     let initialValues: InitialValues
   }
 
-  /// In the order of the layers; their ranges follow one another without gaps.
+  /// Tensors in the order of the layers; their ranges are contiguous.
   public private(set) var tensors: [Tensor] = []
   private var indexOfName: [String: Int] = [:]
 
   /// d
   public var count: Int { tensors.last?.range.upperBound ?? 0 }
 
-  /// The tensor of that name.
+  /// Returns the tensor of that name.
   public subscript(name: String) -> Tensor? { indexOfName[name].map { tensors[$0] } }
 
-  /// Adds a layer's tensors at the end; returns their indices.
+  /// Appends a layer's tensors; returns their indices.
   mutating func append(
     _ added: [LayerTensor], of path: String
   ) throws(LayerProblem) -> Range<Int> {
@@ -37,7 +36,7 @@ public struct ParameterLayout: Sendable, Equatable {
       }
       let name = path.isEmpty ? tensor.name : "\(path).\(tensor.name)"
       guard indexOfName.updateValue(tensors.count, forKey: name) == nil else {
-        throw LayerProblem("a second tensor '\(name)'")
+        throw LayerProblem("two tensors are named '\(name)'")
       }
       tensors.append(
         Tensor(

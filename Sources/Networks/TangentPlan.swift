@@ -1,15 +1,15 @@
 import LinearAlgebra
 
-/// Where the tangents of a network's values lie, the derivatives along one direction. A place is
-/// used again after the last step that reads its value.
+/// Plans the memory for the tangents of a network's values, their derivatives along one direction.
+/// A place is reused after the last step that reads its value.
 struct TangentPlan<Element: Scalar> {
-  /// Where each value's tangent begins; nil where no parameters are before it, and it is zero.
+  /// Start of each value's tangent; nil if the value depends on no parameters: its tangent is zero.
   let places: [Int?]
   let memory: NetworkMemory
 
   init(_ network: NetworkSteps<Element>, maximumBatch: Int) throws(NetworkMemoryError) {
     let isNeeded = network.dependsOnParameters
-    // The steps that are still to read each value.
+    // Number of steps that still have to read each value.
     var readers = Array(repeating: 0, count: network.counts.count)
     for step in network.steps {
       for value in step.values { readers[value] += 1 }

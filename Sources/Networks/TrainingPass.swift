@@ -1,29 +1,31 @@
 import LinearAlgebra
 
-/// What an example should give.
+/// Holds the expected outputs of the examples.
 public enum Targets<Element: Scalar> {
-  /// At each prediction one of the outputs: [n, positions], each from 0 to below `outputCount`, or
-  /// to 1 for a single output.
+  /// Index of the expected output of each prediction: [n, positions], each from 0 to below
+  /// `outputCount`; 0 or 1 for a single output.
   case classes(UnsafeBufferPointer<Int32>)
-  /// The outputs themselves: [n, positions, outputCount].
+  /// Expected values of the outputs: [n, positions, outputCount].
   case values(UnsafeBufferPointer<Element>)
 }
 
-/// A pass in training: batch-norms take the examples' own statistics, and dropouts drop.
+/// Describes a pass in training: batch-norms use the examples' own statistics, and dropouts drop.
 public struct TrainingPass<Element: Scalar> {
-  /// [s]: becomes the means and variances (over count − 1) of this pass's examples, in the places
-  /// of the running ones.
+  /// [s]; receives the means and variances (over count − 1) of this pass's examples, laid out like
+  /// the running statistics.
   public let statistics: UnsafeMutableBufferPointer<Element>
-  /// What is dropped is a function of these and of the example's place in the batch alone.
+  /// Seed of the dropouts, which depend on it, the step and the example's place in the batch alone.
   public let seed: UInt64
-  /// Of the run, from 0.
+  /// Step of the run, from 0.
   public let step: Int
-  /// The place in the batch of the pass's first example.
+  /// Place in the batch of the pass's first example.
   public let firstExample: Int
 
+  /// Creates a pass.
+  ///
   /// - Parameters:
   ///   - statistics: [s], overwritten.
-  ///   - firstExample: the place in the batch of the pass's first example.
+  ///   - firstExample: place in the batch of the pass's first example.
   public init(
     statistics: UnsafeMutableBufferPointer<Element>, seed: UInt64, step: Int, firstExample: Int
   ) {

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// [rows, columns] of each example to [columns, rows]: an image's channels to the end or to the
-/// front of its shape. With a single row or column nothing moves.
+/// Transposes [rows, columns] of each example to [columns, rows], which moves an image's channels
+/// to the end or the front of its shape. With a single row or column nothing moves.
 struct TranspositionLayer<Element: Scalar>: LinearMapLayer {
   let rows: Int
   let columns: Int

@@ -48,17 +48,17 @@ struct CIFAR10Tests {
     let cases: [(bytes: [UInt8], message: String)] = [
       (
         Array(good.dropLast()),
-        ": not whole records of CIFAR-10: torn, or not of the binary version: "
+        ": truncated, or not CIFAR-10's binary version: "
           + "expected a positive multiple of 3073 bytes, got 3072"
       ),
       (
         [],
-        ": not whole records of CIFAR-10: torn, or not of the binary version: "
+        ": truncated, or not CIFAR-10's binary version: "
           + "expected a positive multiple of 3073 bytes, got 0"
       ),
       (
         good + [10] + good.dropFirst(),
-        ": label of record 1 (byte 3073) is none of CIFAR-10's: expected 0 to 9, got 10"
+        ": label of record 1 (byte 3073) is out of range: expected 0 to 9, got 10"
       ),
     ]
     for (bytes, message) in cases {

@@ -162,17 +162,17 @@ struct CSVTests {
   }
 
   @Test(arguments: [
-    ("", "has nothing in its first line"),
-    ("\n1,2\n", "has nothing in its first line"),
+    ("", "its first line is empty"),
+    ("\n1,2\n", "its first line is empty"),
     (
       "1\n2\n",
       "has a single column: expected features and a target, separated by ',', ';' or tabs"
     ),
     ("a,b\n", "has no rows below the names of its columns"),
     ("a,b\n1,2\n", "too few examples to train and to test: expected at least 2, got 1"),
-    ("a,b\n1,2\n3\n", "line 3 has another number of cells: expected 2, got 1"),
-    ("1,2\n3,4,5\n", "line 2 has another number of cells: expected 2, got 3"),
-    ("1,2\n3,4,\n", "line 2 has another number of cells: expected 2, got 3"),
+    ("a,b\n1,2\n3\n", "line 3 has the wrong number of cells: expected 2, got 1"),
+    ("1,2\n3,4,5\n", "line 2 has the wrong number of cells: expected 2, got 3"),
+    ("1,2\n3,4,\n", "line 2 has the wrong number of cells: expected 2, got 3"),
     ("a,b\n1,2\n\n3,4\n", "line 3 is blank, and rows follow it"),
     ("a,b\n1,2\n3,\n", "line 3, column 2 'b': the cell is empty"),
     ("1,\n3,4\n", "line 1, column 2: the cell is empty"),
@@ -343,7 +343,7 @@ struct CSVTests {
     for (text, message) in [
       (
         "x,k\n1,3\n",
-        "column 'k' has a class that is none of the training part's: expected 1, 2, got '3'"
+        "column 'k' has a class that the training part lacks: expected 1, 2, got '3'"
       ),
       (
         "x,y,k\n1,1,1\n",

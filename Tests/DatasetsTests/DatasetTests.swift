@@ -42,7 +42,7 @@ struct DatasetTests {
       ),
       (
         Claimed(targets: one), Claimed(targets: one),
-        "A: there is but one class: at least 2 are needed"
+        "A: there is only one class: at least 2 are needed"
       ),
     ]
     for (training, test, message) in cases {

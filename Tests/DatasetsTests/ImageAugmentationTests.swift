@@ -94,7 +94,7 @@ struct ImageAugmentationTests {
     for padding in [-1, 1001] {
       #expect(
         refusal { _ = try ImageAugmentation(cropPadding: padding, seed: 0) }
-          == "crop padding: is no width of a frame: expected 0 to 1000 pixels, got \(padding)")
+          == "crop padding: is out of range: expected 0 to 1000 pixels, got \(padding)")
     }
   }
 }

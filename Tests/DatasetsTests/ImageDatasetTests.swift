@@ -141,7 +141,7 @@ struct ImageDatasetTests {
       ),
       (
         "t10k-labels-idx1-ubyte", idxBytes(shape: [1], values: [2]),
-        "D/t10k-labels-idx1-ubyte: label of example 0 is none of the training part's classes: "
+        "D/t10k-labels-idx1-ubyte: label of example 0 is not a class of the training part: "
           + "expected 0 to 1, got 2"
       ),
     ]

@@ -76,8 +76,8 @@ struct InputTransformTests {
     }
     #expect(
       refusal { _ = try InputTransform(scale: 1, mean: [0, 0], std: [1, 1, 1]) }
-        == "input mean: 2 of them do not go with 3 of input std: "
-        + "expected as many, or one for all channels")
+        == "input mean: 2 numbers, but input std has 3: "
+        + "expected the same number, or one for all channels")
     #expect(refusal { _ = try InputTransform(scale: 1, mean: [], std: [1]) } != nil)
     #expect(
       refusal { _ = try InputTransform(scale: 1, mean: [0], std: [1, 0]) }

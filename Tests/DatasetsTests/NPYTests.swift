@@ -282,7 +282,7 @@ struct NPYTests {
       ),
       (
         classes, values, 3,
-        "its targets are of another kind than those of \(directory.root)/1.npy: "
+        "the kind of its targets differs from \(directory.root)/1.npy: "
           + "expected integers of shape [] each, got floats of shape [] each"
       ),
       (

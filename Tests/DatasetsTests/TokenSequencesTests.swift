@@ -70,7 +70,7 @@ struct TokenSequencesTests {
     let cases: [(bytes: [UInt8], source: String, options: DatasetOptions, message: String)] = [
       (
         tokens, "tokens", options(context: 1, vocabulary: 70),
-        "F: token 2 (byte 4) is none of the vocabulary: expected 0 to 69, got 70"
+        "F: token 2 (byte 4) is outside the vocabulary: expected 0 to 69, got 70"
       ),
       (
         tokens + [0], "tokens", options(context: 1, vocabulary: 71),
@@ -78,15 +78,15 @@ struct TokenSequencesTests {
       ),
       (
         tokens, "tokens", options(context: 1),
-        "vocabulary: tokens need it: expected a number above every token"
+        "vocabulary: is required for tokens: expected a number above every token"
       ),
       (
         tokens, "tokens", options(context: 1, vocabulary: 16_777_217),
-        "vocabulary: is none of tokens: expected 2 to 16777216, got 16777217"
+        "vocabulary: is out of range: expected 2 to 16777216, got 16777217"
       ),
       (
         tokens, "tokens", options(context: 1, vocabulary: 65537),
-        "F: has no header that says how wide its tokens are: expected token-type: uint32 for a "
+        "F: has no header that gives the width of its tokens: expected token-type: uint32 for a "
           + "vocabulary of more than 65536, got a vocabulary of 65537"
       ),
       (
@@ -95,12 +95,12 @@ struct TokenSequencesTests {
       ),
       (
         tokens, "tokens", options(context: 1, vocabulary: 131_143, type: .uint32),
-        "F: token 1 (byte 4) is none of the vocabulary: expected 0 to 131142, got 196678"
+        "F: token 1 (byte 4) is outside the vocabulary: expected 0 to 131142, got 196678"
       ),
       (
         [1, -2].flatMap { littleEndian($0 as Int32) }, "tokens",
         options(context: 1, vocabulary: 9, type: .int32),
-        "F: token 1 (byte 4) is none of the vocabulary: expected 0 to 8, got -2"
+        "F: token 1 (byte 4) is outside the vocabulary: expected 0 to 8, got -2"
       ),
       (
         Array(0..<100), "text", options(context: 64),
@@ -203,11 +203,11 @@ struct TokenSequencesTests {
       ),
       (
         NPYTests.npy("<u2", [8], Array(0..<16)), .uint32,
-        "its header says what its tokens are: expected token-type: uint16, or none, got uint32"
+        "its header already gives the token type: expected token-type: uint16, or none, got uint32"
       ),
       (
         NPYTests.npy("<i8", [3], NPYTests.data([1, 70_000, 2] as [Int64])), nil,
-        "token 1 (byte 136) is none of the vocabulary: expected 0 to 59999, got 70000"
+        "token 1 (byte 136) is outside the vocabulary: expected 0 to 59999, got 70000"
       ),
       (
         NPYTests.npy("<u2", [8], Array(0..<15)), nil,
@@ -237,8 +237,8 @@ struct TokenSequencesTests {
         #expect(
           refusal {
             _ = try DatasetSource("tokens:\(path)").load(options(context: 4, vocabulary: 65_536))
-          } == "\(path): every second 16-bit number in it is next to zero, as in tokens of more "
-            + "bits: expected token-type: \(type)")
+          } == "\(path): every second 16-bit number is zero or close to it, as in wider "
+            + "tokens: expected token-type: \(type)")
         #expect(
           try DatasetSource("tokens:\(path)").load(
             options(context: 4, vocabulary: 65_536, type: .uint16)

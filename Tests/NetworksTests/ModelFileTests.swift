@@ -248,10 +248,10 @@ import Testing
     ),
     ("position-embedding", "layer 1 (position-embedding): expects [positions, features], layer 0"),
     ("attention: {heads: 2}", "layer 1 (attention): expects [positions, features] with features a"),
-    ("relu: {name: a}", "layer 0 (conv2d): a second tensor '0.weight'"),
+    ("relu: {name: a}", "layer 0 (conv2d): two tensors are named '0.weight'"),
     (
       "conv2d: {in: 4, out: 4, kernel: 1, init-scale: 2}",
-      "layer 1 (conv2d): init-scale: expected in"
+      "layer 1 (conv2d): init-scale applies only to"
     ),
     (
       "conv2d: {in: 4, out: 4, kernel: 1, init: normal, init-scale: nan}",
@@ -347,7 +347,7 @@ import Testing
       "bad.yaml:2: input: expected a list of positive integers such as [1, 28, 28], "
         + "got 'a\\n\\u{1B}[2J'"
     ),
-    ("[1, 8, 8]", "&a [*a]", "bad.yaml: has & and * in it: YAML anchors and aliases are not rea"),
+    ("[1, 8, 8]", "&a [*a]", "bad.yaml: contains & and *: YAML anchors and aliases are not supp"),
   ]
 
   @Test(arguments: badFiles)

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// y = f(x), element by element.
+/// Describes an activation: y = f(x), element by element.
 struct ElementwiseActivation: ParameterlessKind {
   let activation: Activation
 
@@ -41,7 +41,7 @@ extension LayerDescription {
   public static let silu = LayerDescription(ElementwiseActivation(activation: .silu))
 }
 
-/// y = f(x), element by element.
+/// Computes y = f(x), element by element.
 struct ActivationLayer<Element: Scalar>: FactorlessLayer {
   let activation: Activation
   let outputCount: Int

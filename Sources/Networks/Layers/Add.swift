@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// body(x) + shortcut(x): a residual block; without a shortcut body(x) + x.
+/// Describes a residual block: body(x) + shortcut(x), or body(x) + x without a shortcut.
 struct Add: LayerKind {
   let body: [LayerDescription]
   let shortcut: LayerDescription?
@@ -40,7 +40,7 @@ extension Add {
 }
 
 extension LayerDescription {
-  /// body(x) + shortcut(x), or body(x) + x without a shortcut.
+  /// Returns a residual block: body(x) + shortcut(x), or body(x) + x without a shortcut.
   public static func add(
     _ body: [LayerDescription], shortcut: LayerDescription? = nil
   ) -> LayerDescription {
@@ -48,7 +48,7 @@ extension LayerDescription {
   }
 }
 
-/// y = x + addend. Its output's gradient is that of both.
+/// Computes y = x + addend. The gradient of the output is that of both inputs.
 struct AdditionLayer<Element: Scalar>: FactorlessLayer {
   let outputCount: Int
 

@@ -1,8 +1,9 @@
 import LinearAlgebra
 
-/// Multi-head self-attention over [positions, features]: softmax(Q Kᵀ/√(features/heads)) V for each
-/// head, from a projection to Q, K and V together, and projected again. Where causal, position s
-/// sees positions 0…s.
+/// Describes multi-head self-attention over [positions, features].
+///
+/// One projection computes Q, K and V. Each head computes softmax(Q Kᵀ/√(features/heads)) V, and a
+/// second projection follows. If causal, position s sees positions 0…s.
 struct Attention: NodeKind {
   let heads: Int
   let isCausal: Bool
@@ -70,13 +71,13 @@ extension Attention {
 }
 
 extension LayerDescription {
-  /// Multi-head self-attention over [positions, features]; where causal, position s sees 0…s.
+  /// Returns multi-head self-attention over [positions, features]; if causal, position s sees 0…s.
   public static func attention(heads: Int, isCausal: Bool = false) -> LayerDescription {
     LayerDescription(Attention(heads: heads, isCausal: isCausal))
   }
 }
 
-/// softmax(Q Kᵀ/√h) V for each head of width h; the projections around it are linear layers.
+/// Computes softmax(Q Kᵀ/√h) V for each head of width h; linear layers compute the projections.
 ///
 ///   x [n, positions, 3·width] holds Q, K and V of all heads one after another
 ///   y [n, positions, width]
@@ -133,7 +134,7 @@ struct AttentionLayer<Element: Scalar>: FactorlessLayer {
         rows: positions, columns: positions, inner: headWidth, alpha: scale,
         a: q, strideA: 3 * width, transposeA: false, b: dk, strideB: 3 * width, transposeB: true,
         beta: 1, c: dScores, strideC: positions)
-      // The derivative of softmax is symmetric.
+      // The derivative of softmax is symmetric, so the gradient's kernel computes the tangent too.
       Element.softmaxGradient(rows: positions, columns: positions, scores, dScores)
       Element.product(
         rows: positions, columns: headWidth, inner: positions, alpha: 1,
@@ -180,7 +181,8 @@ struct AttentionLayer<Element: Scalar>: FactorlessLayer {
     }
   }
 
-  /// Where Q of each example's head begins in x, its output in y, and its softmax.
+  /// Calls `body` for each head of each example with the offsets of its Q in x and its output in y,
+  /// and with its softmax.
   private func forEachHead(
     _ call: LayerCall<Element>, _ body: (Int, Int, UnsafeMutablePointer<Element>) -> Void
   ) {

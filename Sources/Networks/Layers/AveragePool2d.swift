@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The mean of each window, zeros around the image included.
+/// Describes an average pool: the mean of each window, including zeros around the image.
 struct AveragePool2d: PoolingKind {
   let kernel: Int
   let stride: Int
@@ -15,7 +15,7 @@ struct AveragePool2d: PoolingKind {
 }
 
 extension LayerDescription {
-  /// Windows side by side where there is no stride.
+  /// Returns an average pool; without a stride the windows lie side by side.
   public static func averagePool2d(
     kernel: Int, stride: Int? = nil, padding: Int = 0
   ) -> LayerDescription {
@@ -23,7 +23,7 @@ extension LayerDescription {
   }
 }
 
-/// The mean of each window.
+/// Computes the mean of each window.
 struct AveragePoolingLayer<Element: Scalar>: LinearMapLayer {
   let window: SlidingWindow
 

@@ -1,9 +1,10 @@
 import LinearAlgebra
 
-/// γ (x − mean)/√(variance + ε) + β for each channel of an image, or each feature.
+/// Describes a batch-norm: γ (x − mean)/√(variance + ε) + β for each channel of an image,
+/// or each feature.
 ///
-/// In training the statistics are those of the call's examples, and running statistics follow
-/// them; otherwise the running ones.
+/// In training the statistics are those of the call's examples, and the running statistics follow
+/// them. Predictions use the running statistics.
 struct BatchNorm: NodeKind {
   let momentum: Double
   let epsilon: Double
@@ -54,11 +55,13 @@ extension BatchNorm {
 }
 
 extension LayerDescription {
-  /// With PyTorch's momentum 0.1 and ε 1e-5.
+  /// Batch-norm with PyTorch's momentum 0.1 and ε 1e-5.
   public static let batchNorm = batchNorm()
 
+  /// Returns a batch-norm: γ (x − mean)/√(variance + ε) + β for each channel or feature.
+  ///
   /// - Parameters:
-  ///   - momentum: of the running statistics, in [0, 1]: the newest one's part.
+  ///   - momentum: weight of the newest statistics in the running ones, in [0, 1].
   ///   - epsilon: ε > 0.
   public static func batchNorm(
     momentum: Double = 0.1, epsilon: Double = 1e-5
@@ -67,13 +70,13 @@ extension LayerDescription {
   }
 }
 
-/// y = γ (x − mean)/√(variance + ε) + β for each channel, then the addend is added, then ReLU is
-/// taken, where the layer does these too.
+/// Computes y = γ (x − mean)/√(variance + ε) + β for each channel; then adds the addend and applies
+/// ReLU, if the layer has them.
 ///
 ///   x, y, addend [rows, channels], rows = n·positions
 ///
-/// In training mean and variance are those of the rows; else they are the running ones, and
-/// constants for the derivatives. Ioffe and Szegedy, 2015.
+/// In training mean and variance are those of the rows. Otherwise they are the running ones, and
+/// constants in the derivatives. Ioffe and Szegedy, 2015.
 struct BatchNormLayer<Element: Scalar>: Layer {
   let positions: Int
   let channels: Int
@@ -156,7 +159,7 @@ struct BatchNormLayer<Element: Scalar>: Layer {
           rows: rows, channels: channels, x, mean: mean, dx, y: nil, masked: nil, sums: sums,
           products: products)
       } else {
-        // Mean and variance stay as they are.
+        // Mean and variance are constants.
         sums.update(repeating: 0, count: channels)
         products.update(repeating: 0, count: channels)
       }
@@ -187,10 +190,10 @@ struct BatchNormLayer<Element: Scalar>: Layer {
   ) {
     let rows = call.examples * positions
     let (mean, inverse) = (call.kept, call.kept + channels)
-    // The addend's gradient is what ReLU lets through of dy; without ReLU it is dy itself.
+    // The addend's gradient is dy masked by ReLU; without ReLU it is dy itself.
     let masks = hasReLU ? y : nil
     let masked = hasReLU ? places.addend : nil
-    // dx = a·g + b·(x − mean) + shift
+    // dx = a·g + b·(x − mean) + shift, where g is dy masked by ReLU
     let a = call.scratch
     let b = a + channels
     let shift = b + channels
@@ -238,13 +241,14 @@ struct BatchNormLayer<Element: Scalar>: Layer {
     }
   }
 
-  /// Two numbers of double precision for each channel, behind what else is in the scratch memory.
+  /// Passes `body` two numbers of double precision for each channel, behind the other scratch
+  /// memory.
   private func withDoubles(
     _ call: LayerCall<Element>,
     _ body: (UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>) -> Void
   ) {
     let count = 2 * channels
-    // Four times the channels of either element are a multiple of eight bytes.
+    // Four elements of either type for each channel are a multiple of eight bytes.
     UnsafeMutableRawPointer(call.scratch + 4 * channels)
       .withMemoryRebound(to: Double.self, capacity: count) { body($0, $0 + channels) }
   }

@@ -1,10 +1,10 @@
 import LinearAlgebra
 
-/// Cross-correlation of x [inputs, h, w] with W [outputs, inputs/groups, kernel, kernel], zeros
-/// around.
+/// Describes the cross-correlation of x [inputs, h, w] with W
+/// [outputs, inputs/groups, kernel, kernel], with zeros around x.
 ///
-/// The places of the window are `dilation` pixels apart. The outputs of each group see the inputs
-/// of that group alone; with as many groups as inputs the convolution is depthwise.
+/// The taps of the window are `dilation` pixels apart. The outputs of each group see only the
+/// inputs of that group; with one input per group the convolution is depthwise.
 struct Conv2d: NodeKind {
   let inputs: Int
   let outputs: Int
@@ -45,7 +45,7 @@ struct Conv2d: NodeKind {
       "kernel \(kernel) with dilation \(dilation) is larger than the image, \(giver) gives "
         + "\(shape), "
         + "padding \(padding)")
-    // It is computed from an image with the zeros around it.
+    // The kernels work on the image with the zeros around it.
     let padded = [inputs, shape[1] + 2 * padding, shape[2] + 2 * padding]
     try LayerProblem.check(
       boundedProduct(padded) != nil, "an image of \(padded), with its padding, is too large")
@@ -72,7 +72,7 @@ struct Conv2d: NodeKind {
       }
       return form
     }
-    // Each group multiplies inputs of its own, and its bias does not lie behind its weights.
+    // Each group multiplies its own inputs, and its bias does not lie behind its weights.
     return groups == 1
       ? LayerForm(weights: [form(nil)])
       : LayerForm(weights: (0..<groups).map(form), block: bias ? 1..<2 : nil)
@@ -95,11 +95,10 @@ struct Conv2d: NodeKind {
     return [LayerStep(layer: layer, tensors: tensors)]
   }
 
-  /// Whether the window's places are apart or its channels in groups, for which there are kernels
-  /// of their own.
+  /// True if the window is dilated or the channels are in groups; these have separate kernels.
   private var isGrouped: Bool { groups > 1 || dilation > 1 }
 
-  /// All that the window spans.
+  /// Returns the window with its whole span.
   private func window(over shape: [Int]) -> SlidingWindow {
     SlidingWindow(
       over: shape, kernel: (kernel - 1) * dilation + 1, stride: stride, padding: padding)
@@ -120,7 +119,7 @@ extension Conv2d {
 }
 
 extension SlidingWindow {
-  /// Over an image [channels, height, width].
+  /// Creates a window over an image [channels, height, width].
   init(over shape: [Int], kernel: Int, stride: Int, padding: Int) {
     self.init(
       height: shape[1], width: shape[2], channels: shape[0], kernel: kernel, stride: stride,
@@ -129,11 +128,11 @@ extension SlidingWindow {
 }
 
 extension LayerDescription {
-  /// Cross-correlation with square kernels, zeros around the image.
+  /// Returns a cross-correlation with square kernels and zeros around the image.
   ///
   /// - Parameters:
-  ///   - dilation: pixels from one place of the window to the next.
-  ///   - groups: divide inputs and outputs; each group of outputs sees its group of inputs alone.
+  ///   - dilation: pixels from one tap of the window to the next.
+  ///   - groups: must divide inputs and outputs; each group of outputs sees only its group of inputs.
   public static func conv2d(
     inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
     groups: Int = 1, bias: Bool = true
@@ -145,11 +144,11 @@ extension LayerDescription {
   }
 }
 
-/// y = x ⋆ W + b, by one function of x, W and b that also makes its tangents.
+/// Computes y = x ⋆ W + b by one function of x, W and b, which also computes its tangents.
 protocol AffineConvolution<Element>: Layer {
   var hasBias: Bool { get }
 
-  /// y = x ⋆ weights, and the bias behind them; or y += x ⋆ weights.
+  /// Computes y = x ⋆ weights, plus the bias behind them if `hasBias`; or y += x ⋆ weights.
   func convolve(
     _ call: LayerCall<Element>, _ x: UnsafePointer<Element>, _ weights: UnsafePointer<Element>,
     hasBias: Bool, accumulates: Bool, into y: UnsafeMutablePointer<Element>
@@ -174,7 +173,7 @@ extension AffineConvolution {
   }
 }
 
-/// y = x ⋆ W + b, cross-correlation with zeros around x.
+/// Computes y = x ⋆ W + b, a cross-correlation with zeros around x.
 ///
 ///   x [n, h, w, in], W [out, in, kernel, kernel], b [out], y [n, positions, out]
 struct ConvolutionLayer<Element: Scalar>: AffineConvolution {
@@ -195,7 +194,7 @@ struct ConvolutionLayer<Element: Scalar>: AffineConvolution {
   var outputCount: Int { window.positionCount * outputs }
   var outputPlace: OutputPlace { .separate }
   var canAccumulate: Bool { true }
-  /// Packed weights, or their gradient; then the kernels' own.
+  /// Packed weights or their gradient, then the scratch memory of the kernels.
   var scratchCount: Int { sizes.packed + sizes.scratch }
 
   func convolve(
@@ -243,7 +242,7 @@ struct ConvolutionLayer<Element: Scalar>: AffineConvolution {
   }
 }
 
-/// y = x ⋆ W + b in groups and with dilation.
+/// Computes y = x ⋆ W + b in groups and with dilation.
 ///
 ///   x [n, h, w, in], W [out, in/groups, kernel, kernel], b [out], y [n, positions, out]
 struct GroupedConvolutionLayer<Element: Scalar>: AffineConvolution {
@@ -257,7 +256,7 @@ struct GroupedConvolutionLayer<Element: Scalar>: AffineConvolution {
   var outputCount: Int { positions * outputs }
   var outputPlace: OutputPlace { .separate }
   var canAccumulate: Bool { true }
-  /// Weights in the kernels' order, or their gradient for an example and for all.
+  /// Weights in the kernels' order; or their gradient for an example, and for all.
   var scratchCount: Int { 2 * weightCount }
 
   func convolve(
@@ -291,7 +290,7 @@ struct GroupedConvolutionLayer<Element: Scalar>: AffineConvolution {
     }
   }
 
-  /// The patches of a group and its part of dy; or the bias's gradients.
+  /// A group's patches and its part of dy; or the bias's gradients.
   var statisticsCount: Int {
     max(positions * (window.patchCount + outputs / window.groups), outputs)
   }

@@ -1,6 +1,7 @@
 import LinearAlgebra
 
-/// In training each element is 0 with that probability, else divided by 1 − probability.
+/// Describes a layer that zeroes elements with `probability` in training and divides the others by
+/// 1 − probability.
 struct Dropout: ParameterlessKind {
   let probability: Double
 
@@ -29,19 +30,20 @@ extension Dropout {
 }
 
 extension LayerDescription {
-  /// In training each element is 0 with that probability, else divided by 1 − probability.
+  /// Returns a layer that zeroes elements with `probability` in training and divides the others by
+  /// 1 − probability.
   public static func dropout(_ probability: Double) -> LayerDescription {
     LayerDescription(Dropout(probability: probability))
   }
 }
 
-/// In training each element is 0 with the probability, else divided by 1 − probability.
+/// Zeroes elements with `probability` in training and divides the others by 1 − probability.
 ///
-/// Srivastava et al., 2014. What is dropped is drawn again for backward, and so takes no memory.
+/// Backward draws the zeroed elements again, so they take no memory. Srivastava et al., 2014.
 struct DropoutLayer<Element: Scalar>: LinearMapLayer {
   let probability: Double
   let outputCount: Int
-  /// Which of the network's dropouts it is.
+  /// Index among the network's dropouts.
   let index: Int
 
   var outputPlace: OutputPlace { .overInput }
@@ -67,7 +69,7 @@ struct DropoutLayer<Element: Scalar>: LinearMapLayer {
       return
     }
     for example in 0..<call.examples {
-      // Streams from 2⁶³ on are those of dropouts.
+      // Streams from 2⁶³ on belong to dropouts.
       Element.dropout(
         count: outputCount, probability: probability, seed: training.seed,
         stream: 1 << 63 | UInt64(training.step) << 20 | UInt64(index),

@@ -1,6 +1,7 @@
 import LinearAlgebra
 
-/// Row x[s] of W [vocabulary, width] at each position s of tokens [positions].
+/// Describes the lookup of row x[s] of W [vocabulary, width] at each position s of tokens
+/// [positions].
 struct Embedding: NodeKind {
   let vocabulary: Int
   let width: Int
@@ -11,7 +12,7 @@ struct Embedding: NodeKind {
 
   func outputShape(of shape: [Int], from giver: String) throws(LayerProblem) -> [Int] {
     try LayerProblem.checkPositive(("vocabulary", vocabulary), ("width", width))
-    // Tokens come as numbers of single precision, which is exact up to there.
+    // Tokens arrive as single-precision numbers, which are exact up to 2²⁴.
     try LayerProblem.check(
       vocabulary <= 1 << 24, "vocabulary must be at most \(1 << 24), got \(vocabulary)")
     try LayerProblem.check(
@@ -50,13 +51,14 @@ extension Embedding {
 }
 
 extension LayerDescription {
-  /// Row x[s] of W [vocabulary, width] at each position s of tokens [positions].
+  /// Returns the lookup of row x[s] of W [vocabulary, width] at each position s of tokens
+  /// [positions].
   public static func embedding(vocabulary: Int, width: Int) -> LayerDescription {
     LayerDescription(Embedding(vocabulary: vocabulary, width: width))
   }
 }
 
-/// y[s] = W[x[s]] for tokens x [n, positions]; W [vocabulary, width].
+/// Computes y[s] = W[x[s]] for tokens x [n, positions]; W [vocabulary, width].
 struct EmbeddingLayer<Element: Scalar>: Layer {
   let positions: Int
   let vocabulary: Int

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// One dimension, in the order of the shape's indices: channel, row, column.
+/// Describes a reshape to one dimension, in the order of the indices: channel, row, column.
 struct Flatten: ParameterlessKind {
   static let names = ["flatten"]
   var input: InputForm { .channelsFirst }
@@ -21,11 +21,11 @@ extension Flatten {
 }
 
 extension LayerDescription {
-  /// Any shape to one dimension.
+  /// Reshapes any shape to one dimension.
   public static let flatten = LayerDescription(Flatten())
 }
 
-/// The same numbers in another shape: flat, or the positions of an image as a sequence.
+/// Passes on the same numbers in another shape: flat, or an image's positions as a sequence.
 struct ViewLayer<Element: Scalar>: LinearMapLayer {
   let outputCount: Int
 

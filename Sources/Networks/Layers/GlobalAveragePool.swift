@@ -1,6 +1,7 @@
 import LinearAlgebra
 
-/// The mean of each channel over an image, or of each feature over a sequence.
+/// Describes a global average pool: the mean of each channel over an image, or of each feature over
+/// a sequence.
 struct GlobalAveragePool: ParameterlessKind {
   static let names = ["global-average-pool"]
   var input: InputForm { .channelsLast }
@@ -28,11 +29,12 @@ extension GlobalAveragePool {
 }
 
 extension LayerDescription {
-  /// [channels, height, width] to [channels], [positions, features] to [features].
+  /// Maps [channels, height, width] to [channels], and [positions, features] to [features].
   public static let globalAveragePool = LayerDescription(GlobalAveragePool())
 }
 
-/// The mean of each feature over the positions: x [n, positions, features], y [n, features].
+/// Computes the mean of each feature over the positions: x [n, positions, features],
+/// y [n, features].
 struct GlobalAveragePoolingLayer<Element: Scalar>: LinearMapLayer {
   let positions: Int
   let outputCount: Int

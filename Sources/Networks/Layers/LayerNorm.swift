@@ -1,6 +1,7 @@
 import LinearAlgebra
 
-/// γ (x − mean)/√(variance + ε) + β with the statistics of the last dimension.
+/// Describes a layer norm: γ (x − mean)/√(variance + ε) + β with the statistics of the last
+/// dimension.
 struct LayerNorm: NodeKind {
   let epsilon: Double
 
@@ -38,16 +39,18 @@ extension LayerNorm {
 }
 
 extension LayerDescription {
-  /// With PyTorch's ε 1e-5.
+  /// Layer norm with PyTorch's ε 1e-5.
   public static let layerNorm = layerNorm()
 
-  /// γ (x − mean)/√(variance + ε) + β over the last dimension.
+  /// Returns a layer norm: γ (x − mean)/√(variance + ε) + β with the statistics of the last
+  /// dimension.
   public static func layerNorm(epsilon: Double = 1e-5) -> LayerDescription {
     LayerDescription(LayerNorm(epsilon: epsilon))
   }
 }
 
-/// y = γ (x − mean)/√(variance + ε) + β with the statistics of each row of x [n·positions, width].
+/// Computes y = γ (x − mean)/√(variance + ε) + β with the statistics of each row of x
+/// [n·positions, width].
 ///
 /// Ba, Kiros and Hinton, 2016.
 struct LayerNormLayer<Element: Scalar>: Layer {
@@ -60,7 +63,7 @@ struct LayerNormLayer<Element: Scalar>: Layer {
   var canAccumulate: Bool { true }
   /// The mean and 1/√(variance + ε) of each row.
   var keptCount: Int { 2 * positions }
-  /// The parameters' gradient where nobody needs it.
+  /// The parameters' gradient, if the caller does not need it.
   var scratchCount: Int { 2 * width }
   var statisticsCount: Int { 2 * width }
 

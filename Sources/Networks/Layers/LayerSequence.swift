@@ -1,4 +1,4 @@
-/// The layers one after another.
+/// Describes layers applied one after another.
 struct LayerSequence: LayerKind {
   let layers: [LayerDescription]
 
@@ -24,7 +24,7 @@ extension LayerSequence {
 }
 
 extension LayerDescription {
-  /// The layers one after another.
+  /// Returns a layer that applies the layers one after another.
   public static func sequence(_ layers: [LayerDescription]) -> LayerDescription {
     LayerDescription(LayerSequence(layers: layers))
   }

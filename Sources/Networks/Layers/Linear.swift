@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// y = x Wᵀ + b over the last dimension of x, W [outputs, inputs].
+/// Describes a linear layer: y = x Wᵀ + b over the last dimension of x, with W [outputs, inputs].
 struct Linear: NodeKind {
   let inputs: Int
   let outputs: Int
@@ -55,13 +55,13 @@ extension Linear {
 }
 
 extension LayerDescription {
-  /// y = x Wᵀ + b over the last dimension of x.
+  /// Returns a linear layer: y = x Wᵀ + b over the last dimension of x.
   public static func linear(inputs: Int, outputs: Int, bias: Bool = true) -> LayerDescription {
     LayerDescription(Linear(inputs: inputs, outputs: outputs, bias: bias))
   }
 }
 
-/// y = x Wᵀ + b for each row of x.
+/// Computes y = x Wᵀ + b for each row of x.
 ///
 ///   x [n·positions, inputs], W [outputs, inputs], b [outputs], y [n·positions, outputs]
 struct LinearLayer<Element: Scalar>: Layer {

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The largest value of each window, of equals the first.
+/// Describes a max pool: the largest value of each window, the first among equals.
 struct MaxPool2d: PoolingKind {
   let kernel: Int
   let stride: Int
@@ -15,7 +15,7 @@ struct MaxPool2d: PoolingKind {
 }
 
 extension LayerDescription {
-  /// Windows side by side where there is no stride.
+  /// Returns a max pool; without a stride the windows lie side by side.
   public static func maxPool2d(
     kernel: Int, stride: Int? = nil, padding: Int = 0
   ) -> LayerDescription {
@@ -23,7 +23,7 @@ extension LayerDescription {
   }
 }
 
-/// The largest value of each window.
+/// Computes the largest value of each window.
 struct MaxPoolingLayer<Element: Scalar>: FactorlessLayer {
   let window: SlidingWindow
 

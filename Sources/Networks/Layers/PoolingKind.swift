@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// A kind of layer that makes one value of each window over an image's channels.
+/// Describes a kind of layer that reduces each window of each channel to one value.
 protocol PoolingKind: ParameterlessKind {
   var kernel: Int { get }
   var stride: Int { get }

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// x + W, W [positions, features].
+/// Describes a position embedding: x + W, with W [positions, features].
 struct PositionEmbedding: NodeKind {
   static let names = ["position-embedding"]
   static let isInitializable = true
@@ -33,11 +33,11 @@ extension PositionEmbedding {
 }
 
 extension LayerDescription {
-  /// x + W, W [positions, features].
+  /// Position embedding: x + W, with W [positions, features].
   public static let positionEmbedding = LayerDescription(PositionEmbedding())
 }
 
-/// y = x + W, x [n, positions·width], W [positions·width].
+/// Computes y = x + W, x [n, positions·width], W [positions·width].
 struct PositionEmbeddingLayer<Element: Scalar>: FactorlessLayer {
   let outputCount: Int
 

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
-/// γ x/√(mean x² + ε) with the mean over the last dimension.
+/// Describes an RMS norm: γ x/√(mean x² + ε) with the mean over the last dimension.
 struct RMSNorm: NodeKind {
-  /// PyTorch's ε, that of single precision.
+  /// PyTorch's ε for single precision, 2⁻²³.
   static let standardEpsilon = Double(Float.ulpOfOne)
 
   let epsilon: Double
@@ -41,16 +41,16 @@ extension RMSNorm {
 }
 
 extension LayerDescription {
-  /// With PyTorch's ε for single precision, 2⁻²³.
+  /// RMS norm with PyTorch's ε for single precision, 2⁻²³.
   public static let rmsNorm = rmsNorm(epsilon: RMSNorm.standardEpsilon)
 
-  /// γ x/√(mean x² + ε) with the mean over the last dimension.
+  /// Returns an RMS norm: γ x/√(mean x² + ε) with the mean over the last dimension.
   public static func rmsNorm(epsilon: Double) -> LayerDescription {
     LayerDescription(RMSNorm(epsilon: epsilon))
   }
 }
 
-/// y = γ x/√(mean x² + ε) with the mean of each row of x [n·positions, width].
+/// Computes y = γ x/√(mean x² + ε) with the mean of each row of x [n·positions, width].
 ///
 /// Zhang and Sennrich, 2019.
 struct RMSNormLayer<Element: Scalar>: Layer {
@@ -63,7 +63,7 @@ struct RMSNormLayer<Element: Scalar>: Layer {
   var canAccumulate: Bool { true }
   /// 1/√(mean x² + ε) of each row.
   var keptCount: Int { positions }
-  /// The weight's gradient where nobody needs it.
+  /// The weight's gradient, if the caller does not need it.
   var scratchCount: Int { width }
 
   func forward(

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// [channels, height, width] to [height·width, channels].
+/// Describes the map from [channels, height, width] to [height·width, channels].
 struct ToSequence: ParameterlessKind {
   static let names = ["to-sequence"]
   var input: InputForm { .channelsLast }
@@ -22,6 +22,6 @@ extension ToSequence {
 }
 
 extension LayerDescription {
-  /// [channels, height, width] to [height·width, channels].
+  /// Maps [channels, height, width] to [height·width, channels].
   public static let toSequence = LayerDescription(ToSequence())
 }

@@ -1,27 +1,28 @@
 import Curvature
 import LinearAlgebra
 
-/// How far the Kronecker factors of a network's layers are from the exact blocks of its curvature,
-/// on a few examples, in double precision: the network as it predicts, batch-norms on their running
-/// statistics.
+/// Measures how far the Kronecker factors of a network's layers are from the exact blocks of its
+/// curvature, on a few examples in double precision.
+///
+/// The network computes as for predictions, with batch-norms on their running statistics.
 package final class CurvatureCheck {
-  /// Vectors ▲ of an example, positions times outputs, up to which the Gauss–Newton matrix is made.
+  /// Largest number of vectors ▲ per example, positions times outputs, for the Gauss–Newton matrix.
   package static let largestColumnCount = 1000
-  /// Multiplications of five minutes.
+  /// Largest number of multiplications: five minutes of work.
   package static let largestWork = 1e13
-  /// Bytes of exact blocks' rows that are held at once, where a single layer does not need more.
+  /// Bytes of exact blocks' rows held at once, unless a single layer needs more.
   private static let groupBytes = 1 << 30
 
-  /// A layer and its distances from the exact block.
+  /// Holds a layer and its distances from the exact block.
   package struct Layer {
     package let layer: FactoredLayer
-    /// The setting that `auto` takes, where the two are not the same.
+    /// Setting that `auto` selects; nil if the two settings do not differ.
     package let automatic: SharedAxis?
-    /// Kronecker factors, by Fisher matrix and setting; of a normalisation layer's block `expand`
-    /// is the diagonal, and `reduce` all of it.
+    /// Distances of the Kronecker factors, by Fisher matrix and setting. For a normalisation
+    /// layer's block, `expand` is its diagonal and `reduce` all of it.
     package var distances: [(fisher: Fisher, axis: SharedAxis, distance: BlockDistance)] = []
-    /// Of the exact block of the empirical Fisher matrix from that of the Gauss–Newton matrix; nil
-    /// where that is not made.
+    /// Distance of the empirical Fisher matrix's exact block from the Gauss–Newton matrix's; nil if
+    /// the latter is not computed.
     package var empirical: BlockDistance?
   }
 
@@ -35,9 +36,11 @@ package final class CurvatureCheck {
   private let seed: UInt64
   private let samples: Int
 
+  /// Allocates a network for the examples.
+  ///
   /// - Parameters:
   ///   - inputs: [examples, inputCount]
-  ///   - targets: they last as long as this.
+  ///   - targets: must outlive the check.
   ///   - samples: draws of the Monte-Carlo Fisher matrix.
   package init(
     _ description: NetworkDescription, loss: Loss, parameters: Buffer<Double>,
@@ -50,15 +53,15 @@ package final class CurvatureCheck {
     (self.samples, self.seed) = (samples, seed)
   }
 
-  /// Whether there are so few outputs that the Gauss–Newton matrix can be made, of one example at
-  /// least.
+  /// Returns whether there are few enough outputs to compute the Gauss–Newton matrix, at least for
+  /// one example.
   package static func hasGaussNewton(_ description: NetworkDescription) -> Bool {
     let columns = description.positions * description.outputCount
     return columns <= largestColumnCount
       && work(for: description, rowCount: columns) <= largestWork
   }
 
-  /// Bytes, beside the network's, of the most that is held at once.
+  /// Returns the largest number of bytes held at once, without the network's.
   ///
   /// - Throws: `NetworkMemoryError`.
   package static func bytes(
@@ -83,13 +86,13 @@ package final class CurvatureCheck {
     return largest + 4 * averages[.state]
   }
 
-  /// Multiplications that the distances take.
+  /// Returns the number of multiplications for the distances.
   package static func work(for description: NetworkDescription, examples: Int) -> Double {
     work(for: description, rowCount: rowCount(description, examples))
   }
 
-  /// Half the products of all pairs of rows, and each row's B G A for two kinds of factors and both
-  /// settings.
+  /// Counts half the products of all pairs of rows, and each row's B G A for two kinds of factors
+  /// and both settings.
   private static func work(for description: NetworkDescription, rowCount: Int) -> Double {
     KroneckerSettings(hasNormalizationBlocks: true).layers(of: description).reduce(0) {
       sum, layer in
@@ -100,7 +103,7 @@ package final class CurvatureCheck {
     }
   }
 
-  /// Rows of the exact blocks, of both matrices.
+  /// Returns the number of rows of the exact blocks of both matrices.
   private static func rowCount(_ description: NetworkDescription, _ examples: Int) -> Int {
     let columns = hasGaussNewton(description) ? description.positions * description.outputCount : 0
     return examples * (columns + 1)
@@ -110,7 +113,7 @@ package final class CurvatureCheck {
     8 * rowCount * layer.parameters.count
   }
 
-  /// Layers whose rows are held at the same time.
+  /// Groups the layers whose rows are held at the same time.
   private static func groups(of layers: [FactoredLayer], rowCount: Int) -> [[FactoredLayer]] {
     var (groups, total): ([[FactoredLayer]], Int) = ([], .max)
     for layer in layers {
@@ -127,10 +130,10 @@ package final class CurvatureCheck {
 
   // MARK: Distances
 
-  /// Of all layers, in the order of their parameters.
+  /// Computes the distances of all layers, in the order of their parameters.
   ///
-  /// - Parameter fishers: those whose factors are compared; the empirical with the empirical Fisher
-  ///   matrix, the others with the Gauss–Newton matrix.
+  /// Empirical factors are compared with the empirical Fisher matrix, all others with the
+  /// Gauss–Newton matrix.
   package func layers() -> [Layer] {
     let description = network.description
     let hasGaussNewton = Self.hasGaussNewton(description)
@@ -150,7 +153,7 @@ package final class CurvatureCheck {
           layer: layer,
           automatic: layer.isNormalization || layer.shape.positions == 1 ? nil : layer.shape.axis)
         for factors in all {
-          // One position: the settings are the same.
+          // The settings do not differ with one position.
           if factors.axis != .expand, layer.shape.positions == 1, !layer.isNormalization,
             let same = result.distances.last
           {
@@ -172,12 +175,13 @@ package final class CurvatureCheck {
     shape: KroneckerShape, a: FactorAverage<Double>, b: FactorAverage<Double>
   )
 
-  /// Those of a column of distances.
+  /// Returns the settings of one column of distances.
   private static func settings(_ fisher: Fisher, _ axis: SharedAxis) -> KroneckerSettings {
     KroneckerSettings(axis: axis, fisher: fisher, hasNormalizationBlocks: axis == .reduce)
   }
 
-  /// By first elements: the factors as training makes them of one batch.
+  /// Returns the factors as training computes them from one batch, keyed by the layers' first
+  /// elements.
   private func factors(_ fisher: Fisher, _ axis: SharedAxis) -> [Int: Factors] {
     let statistics = KroneckerStatistics(
       network, loss: loss, settings: Self.settings(fisher, axis))
@@ -198,7 +202,8 @@ package final class CurvatureCheck {
       })
   }
 
-  /// By first elements: the exact blocks, from each column's gradients by example.
+  /// Returns the exact blocks from each column's per-example gradients, keyed by the layers' first
+  /// elements.
   private func blocks(of layers: [FactoredLayer], _ fisher: Fisher) -> [Int: ExactBlock] {
     let (positions, outputs) = (network.positions, network.outputCount)
     let vectors = FisherVectors<Double>(
@@ -244,7 +249,7 @@ package final class CurvatureCheck {
 
   // MARK: M-FAC
 
-  /// The gradients of the examples' losses [d], each the mean over its positions.
+  /// Returns the gradients [d] of the examples' losses, each the mean over its positions.
   package func gradients() -> [[Double]] {
     let width = network.inputCount
     let gradient = Buffer<Double>(count: network.parameterCount)
@@ -260,7 +265,7 @@ package final class CurvatureCheck {
 }
 
 extension Targets {
-  /// Those of one example.
+  /// Returns the targets of one example.
   fileprivate func example(_ index: Int, of count: Int) -> Self {
     func part<Number>(_ all: UnsafeBufferPointer<Number>) -> UnsafeBufferPointer<Number> {
       let width = all.count / count

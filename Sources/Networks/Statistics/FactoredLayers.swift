@@ -1,12 +1,12 @@
 import Curvature
 
 extension KroneckerSettings {
-  /// Embeddings of more tokens than that are expanded always.
+  /// Embeddings of more tokens than this are always expanded.
   package static var largestVocabulary: Int { 4096 }
 
-  /// The layers of a network that have curvature.
+  /// Returns the layers of a network that have curvature.
   ///
-  /// - Parameter excluded: tensors that are not to have any, by their index.
+  /// - Parameter excluded: indices of tensors that get no curvature.
   package func layers(
     of description: NetworkDescription, excluding excluded: Set<Int> = []
   ) -> [FactoredLayer] {
@@ -15,7 +15,7 @@ extension KroneckerSettings {
     var layers: [FactoredLayer] = []
     for layer in description.kroneckerLayers where !excluded.contains(layer.weight) {
       let bias = layer.bias.flatMap { excluded.contains($0) ? nil : $0 }
-      // Counts of tokens meet in a dense factor, where tokens by themselves have a diagonal one.
+      // Counts of tokens need a dense factor; single tokens need only a diagonal one.
       let isLarge = layer.isEmbedding && layer.inputs > Self.largestVocabulary
       let axis = axis ?? (layer.isPooled ? .reduce : .expand)
       let shape = KroneckerShape(
@@ -28,7 +28,7 @@ extension KroneckerSettings {
           name: layer.name, weight: layer.weight, parameters: layer.elements.lowerBound..<end,
           shape: shape, exampleInputs: layer.exampleInputs))
     }
-    // Without vectors there is nothing to make a block of.
+    // Forward-only curvature has no vectors to make a block from.
     for block in description.parameterBlocks
     where !isForwardOnly && excluded.isDisjoint(with: block.tensors) {
       let weight = block.tensors.lowerBound
@@ -47,12 +47,12 @@ extension KroneckerSettings {
 }
 
 extension FactoredLayer {
-  /// Whether it is the bias of a convolution of several groups.
+  /// True for the bias of a convolution with several groups.
   package var isBias: Bool { isNormalization && name.hasSuffix("bias") }
 
-  /// What its sums over the global batch are multiplied by to become A and B.
+  /// Returns the factors that turn the layer's sums over the global batch into A and B.
   ///
-  /// - Parameter examples: of the global batch.
+  /// - Parameter examples: examples in the global batch.
   package func scales(
     _ loss: Loss, _ reduction: LossReduction = .mean, of network: NetworkDescription,
     examples: Int

@@ -2,14 +2,16 @@ import Curvature
 import LinearAlgebra
 import RandomNumbers
 
-/// The vectors ▲ of a Fisher matrix for the outputs of one call.
+/// Computes the vectors ▲ of a Fisher matrix for the outputs of one call.
 ///
-///     n examples, P predictions of each, z [n, P, outputs] the outputs, ▲ of the same shape
+///     n examples, P predictions of each
+///     z [n, P, outputs]   the outputs
+///     ▲ [n, P, outputs]   a vector
 ///
-/// A vector has values at all predictions of all examples at once. Where predictions share what
-/// comes before (attention, batch-norm in training) the products of the one's ▲ with the other's
-/// would be added up too: random signs, of each prediction and column their own, make them vanish
-/// in expectation, and change nothing where predictions are apart.
+/// A vector has values at all predictions of all examples at once. Predictions may interact
+/// (attention, batch-norm in training). Then the sums also contain products of one prediction's ▲
+/// with another's. Independent random signs for each prediction and column make these vanish in
+/// expectation. They change nothing if predictions do not interact.
 public final class FisherVectors<Element: Scalar> {
   private let loss: Loss
   private let fisher: Fisher
@@ -18,10 +20,12 @@ public final class FisherVectors<Element: Scalar> {
   private let probabilities: Buffer<Element>
   private let scales: Buffer<Element>
 
+  /// Allocates the memory for the largest call.
+  ///
   /// - Parameters:
   ///   - predictions: n·P of the largest call.
-  ///   - positions: P where each column of `type2` shall have values at one of the P positions
-  ///     alone: P times the columns, and the exact matrix where positions see one another.
+  ///   - positions: P gives each column of `type2` values at only one of the P positions. That
+  ///     takes P times the columns, and gives the exact matrix if positions interact.
   public init(
     _ fisher: Fisher, of loss: Loss, predictions: Int, outputs: Int,
     keepingApart positions: Int = 1
@@ -35,16 +39,16 @@ public final class FisherVectors<Element: Scalar> {
     scales = Buffer(count: predictions)
   }
 
-  /// How many there are.
+  /// Number of vectors.
   public var columns: Int { positions * fisher.columns(outputs: outputs) }
 
-  /// Writes ▲ of a column, columns in order from 0. What is drawn is a function of the seed, the
-  /// step, the prediction's place in the batch, the column and the output.
+  /// Writes ▲ of a column; columns come in order from 0. The draws depend on the seed, the step,
+  /// the prediction's place in the batch, the column and the output.
   ///
   /// - Parameters:
   ///   - z: [n, P, outputs]
-  ///   - targets: of the data, which an empirical Fisher matrix needs, and no other.
-  ///   - firstPrediction: the place in the batch of the call's first prediction.
+  ///   - targets: targets of the data; only an empirical Fisher matrix needs them.
+  ///   - firstPrediction: place in the batch of the call's first prediction.
   public func fill(
     _ column: Int, _ z: UnsafeBufferPointer<Element>,
     into vector: UnsafeMutableBufferPointer<Element>, targets: Targets<Element>?, seed: UInt64,
@@ -62,7 +66,7 @@ public final class FisherVectors<Element: Scalar> {
       return
     }
     if column == 0 { prepare(predictions, z) }
-    // Streams of 2⁶² to 2⁶³ are those of these vectors.
+    // Streams from 2⁶² to 2⁶³ belong to these vectors.
     let random = CounterRandom(
       seed: seed, stream: 1 << 62 | UInt64(step) << 20 | UInt64(column))
     switch fisher {
@@ -94,10 +98,13 @@ public final class FisherVectors<Element: Scalar> {
     }
   }
 
-  /// Column c of S with S Sᵀ = Λ, times the prediction's sign in `scales`: for cross-entropy with
-  /// the softmax p, Λ = diag(p) − ppᵀ, √p_c (e_c − p); for binary cross-entropy √(p_c(1 − p_c))
-  /// e_c; for half the squared error e_c. Smoothing labels changes the loss by a linear function, Λ
-  /// not at all.
+  /// Writes column c of S with S Sᵀ = Λ, times the prediction's sign in `scales`:
+  ///
+  ///     cross-entropy          √p_c (e_c − p), with p the softmax and Λ = diag(p) − ppᵀ
+  ///     binary cross-entropy   √(p_c(1 − p_c)) e_c, with p the sigmoid
+  ///     half squared error     e_c
+  ///
+  /// Label smoothing changes the loss by a linear function, and does not change Λ.
   private func fillRoot(
     _ column: Int, _ predictions: Int, _ vector: UnsafeMutablePointer<Element>
   ) {
@@ -118,9 +125,11 @@ public final class FisherVectors<Element: Scalar> {
     }
   }
 
-  /// The gradient for drawn targets: p − e_c with c from the softmax, p − t with t from the
-  /// sigmoid, and for half the squared error, whose targets are normal around z, a standard normal
-  /// number.
+  /// Writes `factor` times the gradient for drawn targets:
+  ///
+  ///     cross-entropy          p − e_c, with c drawn from the softmax p
+  ///     binary cross-entropy   p − t, with t drawn from the sigmoid p
+  ///     half squared error     a standard normal number, as targets are normal around z
   private func draw(
     _ predictions: Int, _ random: CounterRandom, _ first: UInt64, factor: Double,
     _ vector: UnsafeMutablePointer<Element>

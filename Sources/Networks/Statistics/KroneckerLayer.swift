@@ -1,45 +1,45 @@
-/// A layer whose Gauss–Newton block has the form B ⊗ A: a linear layer, a convolution, a projection
-/// of attention, or an embedding.
+/// Describes a layer whose Gauss–Newton block has the form B ⊗ A: a linear layer, a convolution, a
+/// projection of attention, or an embedding.
 ///
-///     W [outputs, inputs] row-major, and b [outputs] behind each row where there is a bias: the
-///     block is of the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
+///     W [outputs, inputs] row-major. With a bias b [outputs] behind its rows, the block is that of
+///     the matrix [outputs, inputs + 1]. An embedding's table is [inputs, outputs].
 ///
-/// Each group of a convolution's outputs is a layer of its own. No two layers of a network share a
-/// tensor otherwise: a description that names one twice is refused.
+/// Each group of a convolution's outputs is a separate layer. Otherwise no two layers of a network
+/// share a tensor: a description that names one twice is refused.
 public struct KroneckerLayer: Sendable, Equatable {
-  /// Its weight's name; of one group of several, `conv.weight[3]`.
+  /// Name of its weight; for one of several groups, `conv.weight[3]`.
   public let name: String
   /// Index of its weight in the layout's tensors.
   public let weight: Int
   /// The weight's elements in the parameters.
   public let elements: Range<Int>
-  /// Index of its bias in the layout's tensors.
+  /// Index of its bias in the layout's tensors; nil without a bias.
   public let bias: Int?
   /// d_in, without the 1 of a bias.
   public let inputs: Int
-  /// Numbers of an example's inputs, as the layer is given them: of a convolution those of the
+  /// Numbers in an example's inputs as the layer receives them; for a convolution, those of the
   /// image.
   public let exampleInputs: Int
   /// d_out
   public let outputs: Int
-  /// S, the positions of an example that share the weight: of a sequence, or of a convolution's
+  /// S, positions of an example that share the weight: those of a sequence, or of a convolution's
   /// window.
   public let positions: Int
-  /// Whether the S positions are pooled into one before the loss. Else each has its own loss, or
-  /// own weights behind it, as features of a flattened example have; or S is 1.
+  /// True if the S positions are pooled into one before the loss. Otherwise S is 1, or each
+  /// position has its own loss or its own later weights, like features of a flattened example.
   public let isPooled: Bool
-  /// Whether its inputs are tokens.
+  /// True if its inputs are tokens.
   public let isEmbedding: Bool
-  /// Elements an example that a network copies to show it to a collector.
+  /// Elements per example that a network copies to show the layer to a collector.
   public let copiedCount: Int
 }
 
-/// Parameters whose Gauss–Newton block is made of the examples' own gradients: those of a
-/// normalisation layer, or the bias of a convolution of several groups.
+/// Describes parameters whose Gauss–Newton block is made of the examples' own gradients: those of a
+/// normalisation layer, or the bias of a convolution with several groups.
 public struct ParameterBlock: Sendable, Equatable {
   /// Indices in the layout's tensors.
   public let tensors: Range<Int>
-  /// Their elements in the parameters.
+  /// Range of their elements in the parameters.
   public let elements: Range<Int>
 }
 
@@ -78,7 +78,7 @@ extension NetworkDescription {
     }
   }
 
-  /// Indices of the tensors that belong to neither: embeddings of positions.
+  /// Indices of the tensors in neither: position embeddings.
   public var tensorsWithoutCurvature: [Int] {
     let inside = Set(
       kroneckerLayers.flatMap { [$0.weight] + ($0.bias.map { [$0] } ?? []) }
@@ -88,7 +88,7 @@ extension NetworkDescription {
 }
 
 extension NetworkGraph {
-  /// The nodes behind which, somewhere, a layer pools several positions into one.
+  /// Nodes whose output reaches a layer that pools several positions into one.
   fileprivate var nodesBeforePooling: Set<Int> {
     func positions(_ value: Int) -> Int {
       let shape = shapes[value]
@@ -99,7 +99,7 @@ extension NetworkGraph {
       let isPooling =
         node.kind?.curvature(for: shapes[node.inputs[0]]).isPooling ?? false
         && positions(node.inputs[0]) > 1 && positions(index + 1) == 1
-      // Value v is of node v − 1; the input of none.
+      // Value v belongs to node v − 1; the input belongs to none.
       if isPooling || found.contains(index) { found.formUnion(node.inputs.map { $0 - 1 }) }
     }
     return found

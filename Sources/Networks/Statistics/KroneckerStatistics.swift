@@ -5,10 +5,10 @@ import LinearAlgebra
 ///
 ///   packed [packedCount]   A and B of each layer in turn, as packed triangles, not scaled
 ///
-/// Or of layers but normalisations it keeps samples instead: those of `samples`.
+/// It can keep samples in `samples` instead of sums, for all layers but normalisations.
 ///
-/// The packed sums of micro-batches are added in the fixed tree; `FactorAverage.add` then scales
-/// them, by `scales(of:examples:)` for the *global* batch.
+/// The packed sums of micro-batches are added in the fixed tree. `FactorAverage.add` then scales
+/// them by `scales(of:examples:)` for the *global* batch.
 package final class KroneckerStatistics<Element: Scalar> {
   package let settings: KroneckerSettings
   package private(set) var layers: [FactoredLayer]
@@ -20,12 +20,14 @@ package final class KroneckerStatistics<Element: Scalar> {
   private let sums: [Int: KroneckerSums<Element>]
   private let blocks: [Int: FactorSums<Element>]
   private var layerOfFirst: [Int: FactoredLayer]
-  /// By first elements, where the next micro-batch's samples go.
+  /// Destinations of the next micro-batch's samples, keyed by the layers' first elements.
   package var samples: [Int: LayerSamples<Element>] = [:]
 
+  /// Allocates the sums.
+  ///
   /// - Parameters:
-  ///   - layers: some of the network's, or nil for all.
-  ///   - keepsSamples: whether it has no sums of layers but normalisations.
+  ///   - layers: some of the network's layers; nil for all.
+  ///   - keepsSamples: true to keep samples instead of sums, for all layers but normalisations.
   package init(
     _ network: Network<Element>, loss: Loss, settings: KroneckerSettings,
     layers: [FactoredLayer]? = nil, keepsSamples: Bool = false
@@ -55,10 +57,10 @@ package final class KroneckerStatistics<Element: Scalar> {
     network.prepareStatistics()
   }
 
-  /// Of a micro-batch's samples.
+  /// Columns of a micro-batch's samples.
   package var columns: Int { vectors.columns }
 
-  /// Gives the layers' sums other places in `packed`: of each layer with sums A's and B's.
+  /// Moves the layers' sums in `packed`: two ranges, of A and B, for each layer with sums.
   package func place(_ ranges: [[Range<Int>]]) {
     for (i, both) in ranges.enumerated() where !both.isEmpty {
       (layers[i].a, layers[i].b) = (both[0], both[1])
@@ -67,22 +69,22 @@ package final class KroneckerStatistics<Element: Scalar> {
     packedCount = ranges.joined().map(\.upperBound).max() ?? 0
   }
 
-  /// What a layer's sums over the global batch are multiplied by.
+  /// Returns the factors that turn a layer's sums over the global batch into A and B.
   ///
-  /// - Parameter examples: of the global batch.
+  /// - Parameter examples: examples in the global batch.
   package func scales(
     of layer: FactoredLayer, examples: Int, reduction: LossReduction = .mean
   ) -> (a: Double, b: Double) {
     layer.scales(loss, reduction, of: network.description, examples: examples)
   }
 
-  /// The sums of a micro-batch.
+  /// Gathers the sums of a micro-batch.
   ///
   /// - Parameters:
-  ///   - targets: needed by an empirical Fisher matrix alone.
-  ///   - training: its statistics are overwritten; nil for the network as it predicts.
-  ///   - isForwardDone: the network's last call was of these very arguments.
-  ///   - seed, step, firstExample: what is drawn depends on, as in `TrainingPass`.
+  ///   - targets: only an empirical Fisher matrix needs them.
+  ///   - training: its statistics are overwritten; nil to compute as for predictions.
+  ///   - isForwardDone: true if the network's last call had these arguments.
+  ///   - seed, step, firstExample: determine the draws, as in `TrainingPass`.
   ///   - packed: [packedCount], overwritten.
   package func gather(
     inputs: UnsafeBufferPointer<Element>, targets: Targets<Element>? = nil,
@@ -102,10 +104,10 @@ package final class KroneckerStatistics<Element: Scalar> {
     finish(into: packed)
   }
 
-  /// The sums of an empirical Fisher matrix, from a pass that computes the gradient anyway.
+  /// Gathers the sums of an empirical Fisher matrix from a pass that computes the gradient anyway.
   ///
   /// - Parameters:
-  ///   - scale: of `lossAndGradient`.
+  ///   - scale: the scale that `body` passes to `lossAndGradient`.
   ///   - body: calls `lossAndGradient` once, with the collector.
   package func gatherEmpirical<Result>(
     scale: Double, into packed: UnsafeMutablePointer<Element>,

@@ -1,18 +1,21 @@
 import LinearAlgebra
 
-/// What a backward pass knows of a weight of a linear layer, a convolution, a projection of
-/// attention or an embedding, from which Kronecker-factored curvature is made: the weight's
-/// gradient is the sum over examples and positions of output gradient times input.
+/// Holds the data of a backward pass from which Kronecker-factored curvature of a weight is
+/// computed.
 ///
-///     N examples, S positions that share the weight: 1 for a plain linear layer, of a sequence, of
-///     a convolution's windows
+/// The weight belongs to a linear layer, a convolution, a projection of attention or an embedding.
+/// Its gradient is the sum over examples and positions of output gradient times input.
+///
+///     N examples
+///     S positions that share the weight: 1 for a plain linear layer, otherwise those of a sequence
+///       or of a convolution's windows
 ///
 /// Martens and Grosse, 2015; with the shared axis S kept, Eschenhagen et al., arXiv 2311.00636.
 public struct LayerStatistics<Element: Scalar> {
   /// The weight's index in the layout's tensors.
   public let weight: Int
-  /// Its first element's index in the parameters; of one group of a convolution's outputs, the
-  /// group's.
+  /// Index of its first element in the parameters; for one group of a convolution's outputs, of the
+  /// group's first element.
   public let first: Int
   /// N
   public let examples: Int
@@ -20,20 +23,20 @@ public struct LayerStatistics<Element: Scalar> {
   public let positions: Int
   /// X [N, S, inputs], the same in every column.
   public let inputs: LayerInputs<Element>
-  /// Which of the pass's vectors ▲ has been propagated back.
+  /// Index of the vector ▲ that has been propagated back.
   public let column: Int
-  /// (∂f/∂Y)ᵀ▲ [N, S, outputs]; empty where none has been.
+  /// (∂f/∂Y)ᵀ▲ [N, S, outputs]; empty if no vector has been propagated back.
   public let outputGradients: UnsafeBufferPointer<Element>
 }
 
-/// What a backward pass knows of a parameter block: each example's gradient of it, from which the
-/// block or its diagonal is made.
+/// Holds each example's gradient of a parameter block, from which the block or its diagonal is
+/// computed.
 public struct BlockStatistics<Element: Scalar> {
   /// The index of the block's first tensor in the layout's tensors.
   public let weight: Int
   /// Its first element's index in the parameters.
   public let first: Int
-  /// Which of the vectors ▲ has been propagated back.
+  /// Index of the vector ▲ that has been propagated back.
   public let column: Int
   /// [N, elements of the block]
   public let gradients: UnsafeBufferPointer<Element>
@@ -41,14 +44,16 @@ public struct BlockStatistics<Element: Scalar> {
   public let examples: Int
 }
 
-/// Sees, in each backward pass that it is given to, what curvature is made of.
+/// Receives the data for curvature in each backward pass that it is passed to.
 public struct LayerCollector<Element: Scalar> {
   let weights: (LayerStatistics<Element>) -> Void
   let blocks: ((BlockStatistics<Element>) -> Void)?
 
+  /// Creates a collector.
+  ///
   /// - Parameters:
-  ///   - weights: sees each weight with Kronecker factors, before its layer's backward call.
-  ///   - blocks: sees each parameter block; nil where nobody needs their gradients.
+  ///   - weights: receives each weight with Kronecker factors, before its layer's backward call.
+  ///   - blocks: receives each parameter block; nil if their gradients are not needed.
   public init(
     weights: @escaping (LayerStatistics<Element>) -> Void,
     blocks: ((BlockStatistics<Element>) -> Void)? = nil
@@ -58,25 +63,25 @@ public struct LayerCollector<Element: Scalar> {
   }
 }
 
-/// What a layer gives a collector its statistics by.
+/// Passes a layer's statistics to a collector.
 struct LayerView<Element: Scalar> {
   let collector: LayerCollector<Element>
   let call: LayerCall<Element>
-  /// The layer's first tensor and parameter.
+  /// Index of the layer's first tensor; `parameter` is that of its first parameter.
   let tensor: Int
   let parameter: Int
   let column: Int
   let x: UnsafePointer<Element>
   let y: UnsafePointer<Element>
-  /// ∂L/∂y; nil where no vector has been propagated back.
+  /// ∂L/∂y; nil if no vector has been propagated back.
   let dy: UnsafePointer<Element>?
-  /// `statisticsCount` elements an example, for this call alone.
+  /// Memory of `statisticsCount` elements per example, for this call alone.
   let memory: () -> UnsafeMutablePointer<Element>
 
-  /// Gives the collector what it sees of a weight.
+  /// Passes the statistics of a weight to the collector.
   ///
   /// - Parameters:
-  ///   - offset: of the weight's first element from the layer's first parameter.
+  ///   - offset: offset of the weight's first element from the layer's first parameter.
   ///   - dy: [N, S, outputs]
   func weight(
     at offset: Int = 0, _ inputs: LayerInputs<Element>, positions: Int, outputs: Int,
@@ -90,10 +95,10 @@ struct LayerView<Element: Scalar> {
         outputGradients: UnsafeBufferPointer(start: dy, count: dy == nil ? 0 : rows * outputs)))
   }
 
-  /// Gives the collector what it sees of a block of `count` parameters, where it wants that.
+  /// Passes the statistics of a block of `count` parameters to the collector, if it takes blocks.
   ///
   /// - Parameters:
-  ///   - index: of its first tensor among the layer's, and `offset` of its first element.
+  ///   - index: index of its first tensor among the layer's; `offset` is that of its first element.
   ///   - fill: writes the gradients of the examples [N, count] from dy.
   func block(
     tensor index: Int = 0, at offset: Int = 0, count: Int,
