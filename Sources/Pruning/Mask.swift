@@ -139,7 +139,7 @@ extension Mask {
       }
       guard [.bool, .uint8].contains(entry.dtype) else {
         throw InputError(
-          path, "tensor '\(entry.name)' is no mask", expected: "BOOL or U8",
+          path, "tensor '\(entry.name)' is not a mask", expected: "BOOL or U8",
           got: "\(entry.dtype.rawValue)")
       }
       guard entry.shape == tensor.shape else {
@@ -155,7 +155,7 @@ extension Mask {
       }
       if let index = values.firstIndex(where: { $0 > 1 }) {
         throw InputError(
-          path, "tensor '\(entry.name)' is no mask", expected: "0 or 1",
+          path, "tensor '\(entry.name)' is not a mask", expected: "0 or 1",
           got: "\(values[index]) at element \(index)")
       }
       for coordinate in tensor.range.clamped(to: slice) {
