@@ -4,8 +4,8 @@ import Sharding
 
 extension BrainSurgeon {
   /// Returns the cost of removing each group of weights together: the increase of the model's
-  /// minimum, with `removed` removed and the others at the minimum. Only for the whole matrix.
-  /// Collective.
+  /// minimum. The weights in `removed` are zero and the others at the minimum. Only for the whole
+  /// matrix. Collective.
   ///
   /// - Parameters:
   ///   - groups: ranges of the vector [d], in ascending order.

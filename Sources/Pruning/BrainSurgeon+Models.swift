@@ -4,7 +4,7 @@ import MPI
 
 extension BrainSurgeon {
   /// Returns the cost of removing each weight alone, for each model: the increase of the minimum
-  /// with `removed` removed. Collective.
+  /// if the weights in `removed` are zero. Collective.
   ///
   /// - Returns: for each model, shape [d/p].
   public func costs(

@@ -51,8 +51,8 @@ public protocol HeldOutJudge<Element> {
 
 /// Scores weights by a quadratic model of the loss on held-out gradients, without a network.
 ///
-/// The loss of a change δ is `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)`. δ starts at the weights at which
-/// the gradients g' were computed.
+/// The loss is `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)`. δ is the change from the weights at which the
+/// gradients g' were computed.
 public struct HeldOutRows<Element: Scalar>: HeldOutJudge {
   private let rows: GradientRows
   private let weights: [Element]

@@ -98,7 +98,7 @@ public struct PruningCriterion {
   ///
   /// - Parameters:
   ///   - weights: this rank's slice.
-  ///   - mask: kept weights; the saliencies of removed ones have no meaning.
+  ///   - mask: the kept weights; the saliencies of removed ones are not used.
   ///   - models: λ and η; magnitudes use neither, the diagonal only λ.
   /// - Returns: for each model, one saliency per weight of the slice.
   @specialized(where Element == Float)
@@ -109,7 +109,7 @@ public struct PruningCriterion {
   ) throws -> [[Double]] {
     switch method {
     case .magnitude:
-      // The square is exact for weights with 24 bits: it has 48.
+      // A weight has 24 bits, so its square of 48 bits is exact.
       let squares = weights.map { Double($0) * Double($0) }
       return models.map { _ in squares }
     case .diagonal:

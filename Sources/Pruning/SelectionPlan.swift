@@ -62,7 +62,7 @@ public struct SelectionPlan: Sendable {
     case thresholding
 
     /// Returns the additional bytes per rank, for m gradients and a slice of `count` weights. They
-    /// hold two masks with all coordinates at their minima, or with weights and gradients.
+    /// hold two masks with all coordinates at their minima, or with weights and slopes.
     func bytes<Element: Scalar>(gradients m: Int, count: Int, of scalar: Element.Type) -> Int {
       switch self {
       case .none: 0
