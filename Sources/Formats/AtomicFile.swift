@@ -1,13 +1,13 @@
 import Glibc
 
-/// Writes files and directories so that a name never stands for half of one.
+/// Writes files and directories atomically: a name never refers to a partial one.
 public enum AtomicFile {
-  /// Writes a temporary file in the same directory, brings it to the disk and renames it to `path`,
-  /// replacing what was there.
+  /// Writes a temporary file in the same directory, syncs it to the disk and renames it to `path`,
+  /// replacing any existing file.
   ///
   /// - Parameter fill: writes the content.
-  /// - Throws: `InputError` with the system's reason; the temporary file is removed, and what was
-  ///   under the name before remains.
+  /// - Throws: `InputError` with the system's reason. The temporary file is then removed, and an
+  ///   existing file under the name is unchanged.
   public static func write(
     to path: String, _ fill: (OutputFile) throws(InputError) -> Void
   ) throws(InputError) {
@@ -29,7 +29,7 @@ public enum AtomicFile {
     try synchronize(directory: directory)
   }
 
-  /// A name that nobody else uses.
+  /// Returns an unused name.
   private static func freeName(in directory: String) -> String {
     func name(_ number: Int) -> String {
       "\(directory)\(temporaryPrefix)\(getpid())-\(number)\(temporarySuffix)"
@@ -37,7 +37,7 @@ public enum AtomicFile {
     return name((0..<1000).first { access(name($0), F_OK) != 0 } ?? 0)
   }
 
-  /// Whether a file of that name is what a process that was killed has left.
+  /// Returns true for the name of a temporary file, which a killed process may have left.
   public static func isTemporary(_ name: String) -> Bool {
     name.hasPrefix(temporaryPrefix) && name.hasSuffix(temporarySuffix)
   }
@@ -45,20 +45,20 @@ public enum AtomicFile {
   private static let temporaryPrefix = ".swift-mfac-"
   private static let temporarySuffix = ".tmp"
 
-  /// Brings what was made, renamed or removed in `directory` to the disk.
+  /// Syncs a directory to the disk after entries were created, renamed or removed.
   public static func synchronize(directory: String) throws(InputError) {
     let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    // One in which files may be made, but not listed, is left to the system.
+    // The process may create files in this directory but not list it: the system syncs it later.
     if descriptor < 0 && errno == EACCES { return }
     guard descriptor >= 0 else { throw .system(directory, "cannot open") }
     defer { close(descriptor) }
-    // EINVAL: a file system that has nothing to do for a directory.
+    // EINVAL: the file system cannot sync directories and need not.
     guard fsync(descriptor) == 0 || errno == EINVAL else {
       throw .system(directory, "cannot write to disk")
     }
   }
 
-  /// Makes a directory, and those above it that are not there.
+  /// Creates a directory and its missing parents.
   public static func makeDirectories(_ path: String) throws(InputError) {
     var made = path.hasPrefix("/") ? "/" : ""
     for part in path.split(separator: "/") {
@@ -76,14 +76,14 @@ public enum AtomicFile {
 }
 
 extension InputError {
-  /// The user knows the file, not what it is called meanwhile.
+  /// Names the file that the user knows instead of the temporary one.
   fileprivate func naming(_ path: String, insteadOf temporary: String) -> InputError {
     subject == "\(temporary)"
       ? InputError(path, problem, expected: expected, got: got) : self
   }
 }
 
-/// A number with zeros before it, so that names of files sort as their numbers do.
+/// Pads a number with leading zeros so that file names sort like their numbers.
 package func padded(_ number: Int, _ width: Int) -> String {
   String(repeating: "0", count: max(width - "\(number)".count, 0)) + "\(number)"
 }

@@ -1,10 +1,10 @@
-/// Cuts the text of a CSV file into records and their cells.
+/// Splits the text of a CSV file into records and cells.
 ///
-/// RFC 4180, and what is common beside it: lines that end in LF alone, a byte order mark, spaces
-/// around cells, and ';' or a tab in place of the comma.
+/// Follows RFC 4180, with common extensions: lines that end in LF alone, a byte order mark, spaces
+/// around cells, and ';' or a tab instead of the comma.
 package struct CSVScanner {
   package struct Cell {
-    /// Where its text lies, quotes and spaces around it left out.
+    /// The range of the text, without surrounding quotes and spaces.
     package let range: Range<Int>
     package let isQuoted: Bool
   }
@@ -19,8 +19,9 @@ package struct CSVScanner {
   private var position: Int
   private var line = 1
 
-  /// - Throws: `InputError` when the file is of another format than text, or in another encoding
-  ///   than UTF-8.
+  /// Checks the format and finds the delimiter.
+  ///
+  /// - Throws: `InputError` if the file is not UTF-8 text.
   package init(_ bytes: [UInt8], file: String) throws(InputError) {
     try FileFormat.refuse(
       bytes, size: bytes.count, of: file, for: .text,
@@ -31,7 +32,7 @@ package struct CSVScanner {
     delimiter = Self.delimiter(of: bytes[position...])
   }
 
-  /// The one of tab, ';' and ',' that is most frequent in the first line, outside quotes.
+  /// Returns the most frequent of tab, ';' and ',' in the first line, outside quotes.
   private static func delimiter(of text: ArraySlice<UInt8>) -> UInt8 {
     let candidates = [UInt8(ascii: "\t"), UInt8(ascii: ";"), UInt8(ascii: ",")]
     var counts = [0, 0, 0]
@@ -46,9 +47,9 @@ package struct CSVScanner {
     return most == 0 ? UInt8(ascii: ",") : candidates[counts.firstIndex(of: most)!]
   }
 
-  /// The next record's cells.
+  /// Reads the cells of the next record.
   ///
-  /// - Returns: the line, from 1, on which it begins; nil at the end of the file.
+  /// - Returns: its first line number, from 1; nil at the end of the file.
   package mutating func next(into cells: inout [Cell]) throws(InputError) -> Int? {
     guard position < bytes.count else { return nil }
     cells.removeAll(keepingCapacity: true)
@@ -57,7 +58,7 @@ package struct CSVScanner {
     return start
   }
 
-  /// Whether these are the cells of a line without anything but spaces.
+  /// Returns true for a line that is empty or has only spaces.
   package func isBlank(_ cells: [Cell]) -> Bool {
     cells.count == 1 && cells[0].range.isEmpty && !cells[0].isQuoted
   }
@@ -89,7 +90,7 @@ package struct CSVScanner {
       position += 1
       if byte == Self.newline { line += 1 }
       guard byte == Self.quote else { continue }
-      // A quote within is written twice.
+      // A quote inside a quoted cell is doubled.
       guard position < bytes.count, bytes[position] == Self.quote else { break }
       position += 1
     }
@@ -98,9 +99,9 @@ package struct CSVScanner {
     return Cell(range: start..<end, isQuoted: true)
   }
 
-  /// Takes what ends a cell.
+  /// Consumes the delimiter or line end after a cell.
   ///
-  /// - Returns: whether another cell of the record follows.
+  /// - Returns: true if the record has another cell.
   private mutating func takeDelimiter() throws(InputError) -> Bool {
     guard position < bytes.count else { return false }
     if bytes[position] == delimiter {
@@ -120,10 +121,10 @@ package struct CSVScanner {
     return false
   }
 
-  /// Refuses a line that ends as on the Macs of old.
+  /// Refuses a line that ends in CR alone, as on classic Mac OS.
   private func checkLineFeed(after position: Int) throws(InputError) {
     guard position + 1 < bytes.count, bytes[position + 1] != Self.newline else { return }
-    // With both kinds of line ends, lines would become two.
+    // `tr` would make two lines of each CR LF.
     let remedy =
       bytes.contains(Self.newline)
       ? "" : "; to get it: \(FileFormat.filter(file, through: "tr '\\r' '\\n'"))"
@@ -139,7 +140,7 @@ package struct CSVScanner {
     byte == UInt8(ascii: " ") || (byte == UInt8(ascii: "\t") && byte != delimiter)
   }
 
-  /// A cell's text, its doubled quotes made single.
+  /// Returns the text of a cell, with doubled quotes as single ones.
   package func text(of cell: Cell) -> String {
     var text: [UInt8] = []
     var position = cell.range.lowerBound
@@ -150,8 +151,7 @@ package struct CSVScanner {
     return String(decoding: text, as: UTF8.self)
   }
 
-  /// Whether a cell says that its value is missing, as R, pandas, SQL and the UCI repository write
-  /// it.
+  /// Returns true for a missing value, as R, pandas, SQL and the UCI repository write it.
   package func isMissing(_ cell: Cell) -> Bool {
     if cell.range.isEmpty || number(in: cell)?.isNaN == true { return true }
     return cell.range.count <= 4 && Self.missing.contains(text(of: cell))
@@ -161,7 +161,7 @@ package struct CSVScanner {
     "NA", "N/A", "n/a", "#NA", "#N/A", "<NA>", "null", "Null", "NULL", "?",
   ]
 
-  /// Whether a line begins with the sign of a comment.
+  /// Returns true if a line begins with '#'.
   package func looksLikeComment(_ cells: [Cell]) -> Bool {
     !cells[0].isQuoted && bytes[cells[0].range].first == UInt8(ascii: "#")
   }
@@ -172,6 +172,6 @@ package struct CSVScanner {
       expected: "names or numbers; to get it: \(FileFormat.filter(file, through: "grep -v '^#'"))")
   }
 
-  /// A cell's number: nil where it holds anything else.
+  /// Returns the number in a cell; nil for any other text.
   package func number(in cell: Cell) -> Double? { decimalNumber(bytes[cell.range]) }
 }

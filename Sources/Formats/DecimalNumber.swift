@@ -1,10 +1,11 @@
-/// The number that a text says: [sign] digits [. digits] [e [sign] digits], rounded once; or,
-/// signed or not and in any case, nan, inf or infinity. Spaces around it are allowed.
+/// Parses a decimal number: [sign] digits [. digits] [e [sign] digits]. The result is rounded once.
+/// The words nan, inf and infinity are accepted with or without a sign and in any letter case.
+/// Surrounding spaces are allowed.
 ///
-/// - Returns: nil where the text is anything else; an infinity where the number is too large.
+/// - Returns: nil for any other text; an infinity if the number is too large.
 ///
 /// Up to 2⁵³ and 10²² the parts of a decimal are exact, and one operation rounds once: W. Clinger,
-/// "How to read floating point numbers accurately", 1990. Other numbers are left to the library.
+/// "How to read floating point numbers accurately", 1990. The library parses all other numbers.
 package func decimalNumber(_ text: ArraySlice<UInt8>) -> Double? {
   var text = text
   while let first = text.first, first == 0x20 || first == 0x09 { text.removeFirst() }

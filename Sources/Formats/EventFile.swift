@@ -1,39 +1,39 @@
 import Foundation
 
-/// A file of scalars that TensorBoard shows.
+/// Writes a file of scalars for TensorBoard.
 ///
-///   record    length (8 bytes), masked CRC-32C of these, message, masked CRC-32C of it
-///   message   Event: 1 wall time, 2 step, 3 version, 5 Summary, 7 SessionLog
-///   Summary   1 Value, again and again: 1 tag, 2 number
+///     record    length (8 bytes), its masked CRC-32C, message, its masked CRC-32C
+///     message   Event: 1 wall time, 2 step, 3 version, 5 Summary, 7 SessionLog
+///     Summary   1 Value, repeated: 1 tag, 2 number
 ///
-/// tensorflow/core/lib/io/record_writer.cc, tensorflow/core/util/event.proto and
+/// Sources: tensorflow/core/lib/io/record_writer.cc, tensorflow/core/util/event.proto and
 /// tensorflow/core/framework/summary.proto.
 package final class EventFile {
   private static let prefix = "events.out.tfevents."
   private let file: GrowingFile
 
-  /// Starts a file of its own in the directory. Of what the files before it say, TensorBoard
-  /// forgets that of steps after `step`.
+  /// Creates a new file in the directory. TensorBoard then drops the steps after `step` from the
+  /// earlier files.
   ///
   /// - Parameters:
   ///   - step: steps taken so far.
   ///   - host: this machine's name.
-  /// - Throws: `InputError` where it cannot be made or written.
+  /// - Throws: `InputError` if the file cannot be created or written.
   package init(in directory: String, afterStep step: Int, host: String) throws {
     try AtomicFile.makeDirectories(directory)
-    // They are read in the order of their names, and clocks of hosts differ.
+    // TensorBoard reads the files in the order of their names, and the clocks of hosts differ.
     let newest = try Self.names(in: directory).compactMap {
       Int($0.dropFirst(Self.prefix.count).prefix { $0.isNumber })
     }.max()
     let seconds = max(Int(Date().timeIntervalSince1970), (newest ?? 0) + 1)
     let path = "\(directory)/\(Self.prefix)\(padded(seconds, 10)).\(host).\(getpid())"
     guard let file = try GrowingFile(path, mustBeNew: true) else {
-      throw InputError(path, "is there already")
+      throw InputError(path, "exists already")
     }
     self.file = file
     try append(step: 0) { $0.add(field: 3, text: "brain.Event:2") }
-    // The first one of a run begins it too: without it TensorBoard would not see that another goes
-    // on.
+    // A run's first file has a start event too; without it, TensorBoard would not detect a
+    // continuation.
     try append(step: step + 1) {
       var start = ProtocolBuffer()
       start.add(field: 1, number: 1)
@@ -41,7 +41,7 @@ package final class EventFile {
     }
   }
 
-  /// Those of event files; none where there is no such directory.
+  /// Returns the names of the event files, or none if the directory does not exist.
   private static func names(in directory: String) throws -> [String] {
     guard access(directory, F_OK) == 0 else { return [] }
     do {
@@ -52,8 +52,8 @@ package final class EventFile {
     }
   }
 
-  /// Appends numbers of a step; one that is not finite in single precision is NaN, as it is null in
-  /// `metrics.jsonl`.
+  /// Appends numbers of a step. A number that is not finite in single precision becomes NaN;
+  /// `metrics.jsonl` has null in its place.
   ///
   /// - Throws: as `GrowingFile.append`.
   package func append(
@@ -84,15 +84,15 @@ package final class EventFile {
     try file.append([length, event.bytes].flatMap(Self.checked))
   }
 
-  /// Bytes, and their check.
+  /// Returns the bytes followed by their masked CRC.
   private static func checked(_ bytes: [UInt8]) -> [UInt8] {
     bytes + withUnsafeBytes(of: CRC32C.masked(bytes).littleEndian) { Array($0) }
   }
 }
 
-/// A message as Protocol Buffers encode it, field by field.
+/// Encodes a message of Protocol Buffers, field by field.
 ///
-/// protobuf.dev/programming-guides/encoding.
+/// Format: protobuf.dev/programming-guides/encoding.
 struct ProtocolBuffer {
   private(set) var bytes: [UInt8] = []
 
@@ -138,9 +138,9 @@ struct ProtocolBuffer {
   }
 }
 
-/// Castagnoli's cyclic redundancy check; RFC 3720, section 12.1 and appendix B.4.
+/// Computes Castagnoli's cyclic redundancy check; RFC 3720, section 12.1 and appendix B.4.
 package enum CRC32C {
-  /// The remainders of all bytes, by the polynomial with its bits reversed.
+  /// The remainder of each byte, by the polynomial with reversed bits.
   private static let table: [UInt32] = (0..<256).map { byte in
     (0..<8).reduce(UInt32(byte)) { rest, _ in
       rest & 1 == 1 ? rest >> 1 ^ 0x82F6_3B78 : rest >> 1
@@ -153,7 +153,7 @@ package enum CRC32C {
     }
   }
 
-  /// As TensorFlow's records store it, for data that may hold checks themselves:
+  /// Returns the masked check of TensorFlow's records, for data that may contain checks themselves:
   /// tensorflow/core/lib/hash/crc32c.h.
   static func masked(_ bytes: [UInt8]) -> UInt32 {
     let check = of(bytes)

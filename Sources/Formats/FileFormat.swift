@@ -1,8 +1,8 @@
-/// What a file is, as its first bytes say: the formats that data are kept in and that are taken for
-/// one another.
+/// Identifies a file's format by its first bytes. It covers data formats and files that users
+/// confuse with them.
 ///
-/// Readers without a mark of their own (tokens, tables, texts) refuse what has another format's
-/// mark; readers of a marked format name what they were given instead.
+/// A reader whose format has no mark (tokens, tables, texts) refuses a file with another format's
+/// mark. A reader of a marked format names the format that it found instead.
 package enum FileFormat: Equatable, CaseIterable {
   case numpy, numpyArchive, safetensors, idx, llmC, megatronIndex
   case torch, pickle, hdf5, parquet, arrow, sqlite, matlab, excel, oldExcel
@@ -10,21 +10,21 @@ package enum FileFormat: Equatable, CaseIterable {
   case png, jpeg, gif, bmp, tiff, webP, pdf
   case utf16, utf32, html, gitLFS, text
 
-  /// Bytes that are looked at, of a file or of what it inflates to.
+  /// Number of leading bytes to inspect, of a file or of its inflated data.
   static let startSize = 512
 
-  /// What a reader takes where it finds no mark.
+  /// Selects the content that a reader expects in a file without a mark.
   package enum Content { case text, numbers }
 
-  /// As messages say it after "is".
+  /// The name in messages, after "is".
   var name: String {
     switch self {
     case .numpy: "a NumPy array (.npy)"
     case .numpyArchive: "a NumPy archive (.npz)"
     case .safetensors: "a safetensors file"
     case .idx: "an IDX file"
-    case .llmC: "tokens of llm.c, behind a header of 1024 bytes"
-    case .megatronIndex: "an index of Megatron's, not its tokens"
+    case .llmC: "llm.c tokens after a header of 1024 bytes"
+    case .megatronIndex: "a Megatron index, not the tokens"
     case .torch: "a PyTorch file (.pt)"
     case .pickle: "a Python pickle"
     case .hdf5: "an HDF5 file"
@@ -55,12 +55,12 @@ package enum FileFormat: Equatable, CaseIterable {
     case .utf16: "UTF-16 text"
     case .utf32: "UTF-32 text"
     case .html: "an HTML page"
-    case .gitLFS: "a pointer of Git LFS, not the file itself"
+    case .gitLFS: "a Git LFS pointer, not the file itself"
     case .text: "text"
     }
   }
 
-  /// The command that makes what a reader takes of the file; nil where none does.
+  /// Returns the command that converts the file to the expected format, if there is one.
   private func command(for path: String) -> String? {
     let path = path.contains(" ") ? "'\(path)'" : path
     return switch self {
@@ -81,26 +81,26 @@ package enum FileFormat: Equatable, CaseIterable {
     }
   }
 
-  /// The command that puts a file, compressed or not, through a filter.
+  /// Returns the command that pipes a file, compressed or not, through a filter.
   static func filter(_ path: String, through filter: String) -> String {
     path.hasSuffix(".gz") ? "zcat \(path) | \(filter) > NEW" : "\(filter) < \(path) > NEW"
   }
 
-  /// The refusal of a file of this format.
+  /// Returns the error for a file of this format.
   ///
-  /// - Parameter expected: what should be there instead.
+  /// - Parameter expected: the expected format.
   package func refusal(of path: String, expected: Diagnostic) -> InputError {
     let remedy = command(for: path).map { "; to get it: \($0)" } ?? ""
     return InputError(path, "is \(name)", expected: "\(expected)\(remedy)")
   }
 
-  /// Refuses bytes that have the mark of a format.
+  /// Throws if the bytes have the mark of a format.
   ///
   /// - Parameters:
-  ///   - bytes: at least the first `startSize` of them.
-  ///   - size: of all of them.
-  ///   - content: what they should be.
-  ///   - expected: the same in words.
+  ///   - bytes: at least the first `startSize` bytes.
+  ///   - size: total number of bytes.
+  ///   - content: the expected content.
+  ///   - expected: the expected content in words.
   package static func refuse(
     _ bytes: some Collection<UInt8>, size: Int, of path: String, for content: Content,
     expected: String
@@ -112,18 +112,17 @@ package enum FileFormat: Equatable, CaseIterable {
 }
 
 extension InputFile {
-  /// The first bytes, by which a format is known.
+  /// Reads the first bytes, which identify a format.
   package func start() throws(InputError) -> [UInt8] {
     try read(0..<min(count, FileFormat.startSize))
   }
 }
 
 extension FileFormat {
-  /// The format whose mark the bytes have; nil where they have none.
+  /// Identifies the format by its mark; nil without a mark.
   ///
-  /// A mark that is short, or that words could begin with, counts only with what follows it in
-  /// such files. The encodings of text are looked for where text should be; text is, where numbers
-  /// should.
+  /// A mark that is short or could be the start of a text counts only together with the bytes after
+  /// it. Text encodings are checked if text is expected, and text if numbers are expected.
   package init?(_ bytes: some Collection<UInt8>, size: Int, for content: Content) {
     let start = Start(bytes: Array(bytes.prefix(Self.startSize)), size: size)
     guard let format = start.marked ?? (content == .text ? start.encoding : start.plainText) else {
@@ -133,7 +132,7 @@ extension FileFormat {
   }
 }
 
-/// The first bytes of a file, and its size.
+/// Holds the first bytes of a file, and its size.
 private struct Start {
   package let bytes: [UInt8]
   let size: Int
@@ -146,10 +145,10 @@ private struct Start {
     has(Array(text.utf8), at: offset)
   }
 
-  /// 0 beyond the end.
+  /// The byte at an offset; 0 beyond the end.
   private subscript(offset: Int) -> UInt8 { offset < bytes.count ? bytes[offset] : 0 }
 
-  /// Little-endian.
+  /// Returns a little-endian number.
   private func number(at offset: Int, bytes count: Int) -> UInt64 {
     (0..<count).reduce(0) { $0 | UInt64(self[offset + $1]) << (8 * UInt64($1)) }
   }
@@ -158,7 +157,7 @@ private struct Start {
     (0x20..<0x7F).contains(byte) || (0x09...0x0D).contains(byte)
   }
 
-  /// The format whose mark is here.
+  /// The format whose mark the bytes have.
   var marked: FileFormat? {
     if let (_, format) = Self.marks.first(where: { has($0.mark) }) {
       return format == .zip ? zipped : format
@@ -174,7 +173,7 @@ private struct Start {
     if isSafetensors { return .safetensors }
     if isIDX { return .idx }
     if isPickle { return .pickle }
-    // Two numbers of 32 bits: 20240520 of the year's version 1, or 20240801 and its 7.
+    // llm.c has two 32-bit numbers: 20240520 and version 1, or 20240801 and version 7.
     if has([0x88, 0xD8, 0x34, 0x01]) || has([0xA1, 0xD9, 0x34, 0x01]), number(at: 4, bytes: 4) < 16
     {
       return .llmC
@@ -195,7 +194,7 @@ private struct Start {
     ([0x1F, 0x9D, 0x90], .compress),
     ([0x37, 0x7A, 0xBC, 0xAF, 0x27, 0x1C], .sevenZip),
     (Array("Rar!\u{1A}\u{7}".utf8), .rar),
-    // Python 2's default protocol, and the one after it.
+    // Pickle protocol 0, the default of Python 2, and protocol 1.
     (Array("(dp0\n".utf8), .pickle), (Array("(lp0\n".utf8), .pickle),
     (Array("(dp1\n".utf8), .pickle), (Array("(lp1\n".utf8), .pickle),
     (Array("}q\0".utf8), .pickle), (Array("]q\0".utf8), .pickle),
@@ -212,7 +211,7 @@ private struct Start {
     (Array("%PDF-".utf8), .pdf),
   ]
 
-  /// Which of the formats that are zip archives, by the name of the first file in it.
+  /// The format of a zip archive, by the name of its first file.
   private var zipped: FileFormat {
     let name = bytes.dropFirst(30).prefix(Int(number(at: 26, bytes: 2)))
     let text = String(decoding: name, as: UTF8.self)
@@ -221,13 +220,13 @@ private struct Start {
     return text == "[Content_Types].xml" || text.hasPrefix("xl/") ? .excel : .zip
   }
 
-  /// The length of a header of JSON, and its beginning.
+  /// True for a plausible header length and the beginning of a JSON header.
   private var isSafetensors: Bool {
     let header = number(at: 0, bytes: 8)
     return header >= 2 && header <= UInt64(max(0, size - 8)) && says("{\"", at: 8)
   }
 
-  /// Type and dimensions that the size confirms.
+  /// True if the file size confirms the type and dimensions.
   private var isIDX: Bool {
     let sizes: [UInt8: Int] = [8: 1, 9: 1, 0x0B: 2, 0x0C: 4, 0x0D: 4, 0x0E: 8]
     guard self[0] == 0, self[1] == 0, let element = sizes[self[2]], (1...4).contains(self[3]) else {
@@ -238,7 +237,7 @@ private struct Start {
     return product(shape + [element]) == size - offsets.count * 4 - 4
   }
 
-  /// The protocol's number, and a frame or one of the commonest first operations.
+  /// True for a protocol number with a frame or one of the most common first operations.
   private var isPickle: Bool {
     guard self[0] == 0x80 else { return false }
     switch self[1] {
@@ -248,8 +247,8 @@ private struct Start {
     }
   }
 
-  /// An encoding in which ASCII has zeros: by its byte order mark or, without one, by zeros that
-  /// are all in the same one of two places.
+  /// An encoding in which ASCII contains zeros: by its byte order mark, or by zeros only at even or
+  /// only at odd positions.
   var encoding: FileFormat? {
     if has([0xFF, 0xFE, 0, 0]) || has([0, 0, 0xFE, 0xFF]) { return .utf32 }
     if has([0xFF, 0xFE]) || has([0xFE, 0xFF]) { return .utf16 }
@@ -259,7 +258,7 @@ private struct Start {
     return zeros.count * 20 >= bytes.count ? .utf16 : nil
   }
 
-  /// Words, of which numbers do not consist by chance.
+  /// Text; numbers would not consist of text characters by chance.
   var plainText: FileFormat? {
     bytes.count >= 32 && bytes.allSatisfy(isText) ? .text : nil
   }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A number of bytes for people: three digits and a binary unit.
+/// Formats a number of bytes with three digits and a binary unit.
 package func formatBytes(_ bytes: Int) -> String {
   var value = Double(bytes)
   for unit in ["B", "KiB", "MiB", "GiB", "TiB"] {
@@ -13,7 +13,7 @@ package func formatBytes(_ bytes: Int) -> String {
   fatalError("unreachable")
 }
 
-/// A number with a fixed count of digits behind the point.
+/// Formats a number with a fixed number of decimals.
 package func formatNumber(_ value: Double, digits: Int) -> String {
   guard value.isFinite else { return value.isNaN ? "nan" : "\(value)" }
   var text = [CChar](repeating: 0, count: 512)

@@ -1,40 +1,42 @@
 import LinearAlgebra
 
-/// Gradients of a model from any framework: rows G [m, d], whose columns are the weights of a
-/// `WeightFile`.
+/// Reads gradients of a model from any framework: rows G [m, d], with the weights of a `WeightFile`
+/// as columns.
 ///
-/// In a safetensors file each tensor has its gradients under its own name, shape [m, …shape]; those
-/// of tensors that are not asked for may be there too. Or an NPY file's array, or a safetensors
-/// file's only tensor under any other name, is [m, d], its columns in the order of the weight
-/// file's data: of the weights that are asked for, or of all floating-point tensors in it.
+/// A safetensors file holds each tensor's gradients under the tensor's name, shape [m, …shape]. It
+/// may also hold those of tensors that are not requested. Alternatively, an NPY file or a single
+/// tensor under another name holds one array [m, d]. Its columns follow the order of the weight
+/// file's data, for the requested weights or for all floating-point tensors.
 ///
-/// Ranges are read as they are asked for, of each row the columns alone that are: every number goes
-/// to a place of its own in any case, and a file that shrinks meanwhile ends in an error, where
-/// mapped memory would end in a signal.
+/// Ranges are read on demand, and of each row only the requested columns. Mapping the file would
+/// not avoid a copy. Also, a file that shrinks during the run gives an error here; with mapped
+/// memory it would give a signal.
 public struct GradientFile: Sendable {
-  /// Of the file, as it was opened.
+  /// The path as the caller gave it.
   public let path: String
-  /// m
+  /// m, number of gradients.
   public let rowCount: Int
-  /// d
+  /// d, number of weights.
   public let columnCount: Int
   private let tensors: [WeightFile.Tensor]
   private let parts: [Part]
 
-  /// Columns that lie side by side in the file.
+  /// Locates contiguous columns in the file.
   private struct Part: Sendable {
     let input: InputFile
     let type: TensorType
-    /// Where its first column's first row begins.
+    /// Byte offset of the first column in the first row.
     let offset: Int
-    /// Elements from one row to the next.
+    /// Number of elements from one row to the next.
     let stride: Int
-    /// In the vector [d].
+    /// Range in the vector [d].
     let columns: Range<Int>
   }
 
+  /// Opens a file and matches it to the weights.
+  ///
   /// - Throws: `InputError` naming the file, and the tensor whose name, shape or type does not
-  ///   fit the weights.
+  ///   match the weights.
   public init(path: String, of weights: WeightFile) throws(InputError) {
     self.path = path
     columnCount = weights.count
@@ -59,16 +61,16 @@ public struct GradientFile: Sendable {
         (rowCount, parts) = try Self.parts(of: weights, in: file)
       }
     }
-    guard rowCount > 0 else { throw InputError(path, "holds no gradients: its rows are 0") }
+    guard rowCount > 0 else { throw InputError(path, "holds no gradients: it has 0 rows") }
   }
 
-  /// From a tensor for each one of the weights.
+  /// Matches one tensor of gradients to each tensor of weights.
   private static func parts(
     of weights: WeightFile, in file: SafetensorsFile
   ) throws(InputError) -> (rows: Int, [Part]) {
     if let stranger = file.tensors.first(where: { weights.file.tensor($0.name) == nil }) {
       throw InputError(
-        file.path, "tensor '\(stranger.name)' is none of \(weights.path)",
+        file.path, "tensor '\(stranger.name)' is not in \(weights.path)",
         expected: InputError.list(weights.tensors.map(\.name)))
     }
     var rows: Int?
@@ -100,7 +102,7 @@ public struct GradientFile: Sendable {
     return (rows!, parts)
   }
 
-  /// From one array for all of the weights.
+  /// Matches one array to all weights.
   private static func parts(
     of weights: WeightFile, array shape: [Int], _ type: TensorType, _ name: String,
     _ input: InputFile, offset: Int
@@ -142,13 +144,13 @@ public struct GradientFile: Sendable {
     return tensor.dtype
   }
 
-  /// Whether single precision would round its numbers.
+  /// True if single precision would round the numbers.
   public var isDouble: Bool { parts.contains { $0.type == .float64 } }
 
-  /// Reads some columns of a row; F64 is rounded to a narrower scalar, all others are exact.
+  /// Reads some columns of a row. F64 is rounded to a narrower scalar; all other types are exact.
   ///
   /// - Parameter numbers: shape [columns.count].
-  /// - Throws: `InputError` naming the tensor and the row of a number that is not finite.
+  /// - Throws: `InputError` naming the tensor and row of a number that is not finite.
   public func read<Element: Scalar>(
     row: Int, columns: Range<Int>, into numbers: UnsafeMutableBufferPointer<Element>
   ) throws(InputError) {
@@ -176,7 +178,7 @@ public struct GradientFile: Sendable {
       got: "\(numbers[element]) at element \(column - tensor.range.lowerBound)")
   }
 
-  /// Gives these columns of each of `rows` to `body`, in turn, as a scalar.
+  /// Passes these columns of each row in `rows` to `body`, one row at a time.
   public func forEachRow<Element: Scalar>(
     of columns: Range<Int>, rows: Range<Int>, as scalar: Element.Type,
     _ body: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void

@@ -1,19 +1,20 @@
 import Formats
 import Glibc
 
-/// A file that grows by whole records: one that cannot be written waits, and goes before the next.
+/// Appends whole records to a file. A record that cannot be written waits and is written before the
+/// next one.
 package final class GrowingFile {
   package let path: String
   private let descriptor: Int32
-  /// Bytes of whole records.
+  /// Length of the whole records in bytes.
   package private(set) var length = 0
   private var pending: [UInt8] = []
 
-  /// Opens a file, or makes it; what is in it is written over from its start.
+  /// Opens or creates a file; new records overwrite its content from the start.
   ///
-  /// - Parameter mustBeNew: refuse one that is there.
-  /// - Returns: nil where one is there that must not be.
-  /// - Throws: `InputError` where it cannot be made.
+  /// - Parameter mustBeNew: refuses an existing file.
+  /// - Returns: nil if the file must be new and exists.
+  /// - Throws: `InputError` if the file cannot be created.
   package init?(_ path: String, mustBeNew: Bool = false) throws(InputError) {
     self.path = path
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC | (mustBeNew ? O_EXCL : 0), 0o666)
@@ -25,15 +26,16 @@ package final class GrowingFile {
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Goes on after the whole lines in the first bytes of the file; what follows them is cut off.
+  /// Continues after the last whole line in the first `bytes` bytes, and truncates the file there.
   package func goOn(afterLinesWithin bytes: Int) throws(InputError) {
     length = endOfLines(within: bytes)
     guard ftruncate(descriptor, length) == 0 else {
-      throw .system(path, "cannot be cut at byte \(length)")
+      throw .system(path, "cannot be truncated at byte \(length)")
     }
   }
 
-  /// The end of the last whole line in the first bytes. Somebody may have cut it.
+  /// Returns the end of the last whole line in the first `bytes` bytes. The file may have been
+  /// truncated.
   private func endOfLines(within bytes: Int) -> Int {
     var end = min(bytes, Int(lseek(descriptor, 0, SEEK_END)))
     var last: UInt8 = 0
@@ -45,13 +47,14 @@ package final class GrowingFile {
 
   /// Appends a record.
   ///
-  /// - Throws: `InputError` where it cannot be written; it is kept, and goes before the next.
+  /// - Throws: `InputError` if it cannot be written; the record waits and is written before the
+  ///   next.
   package func append(_ record: [UInt8]) throws(InputError) {
     pending += record
     try write()
   }
 
-  /// Brings all records to the disk.
+  /// Writes waiting records and syncs the file to the disk.
   package func synchronize() throws(InputError) {
     try write()
     guard fsync(descriptor) == 0 else { throw failure }
@@ -67,7 +70,7 @@ package final class GrowingFile {
       if written < 0 && errno == EINTR { continue }
       guard written >= 0 else {
         let failure = failure
-        // Half a record is none.
+        // Remove a partly written record.
         ftruncate(descriptor, length)
         throw failure
       }

@@ -1,23 +1,25 @@
 import CZlib
 
-/// Inflates gzip data held in memory, no further than it is asked to: all members, one after
-/// another, and zero bytes that pad them (RFC 1952, section 2.2).
+/// Inflates gzip data in memory on demand: all members, one after another, and the zero bytes that
+/// pad them (RFC 1952, section 2.2).
 ///
-/// What it allocates is bounded by what the stream really holds, not by what a file claims.
+/// Memory is bounded by the real content of the stream, not by a size that the file claims.
 package struct GzipReader: ~Copyable {
   package static let magic: [UInt8] = [0x1f, 0x8b]
 
   private let file: String
   private let compressed: UnsafeRawBufferPointer
-  /// How much of `compressed` zlib has been handed; its counters have 32 bits.
+  /// Bytes of `compressed` already passed to zlib, whose counters have 32 bits.
   private var handed = 0
-  // zlib's state points back at its stream, which therefore must not move.
+  // zlib's state points back to its stream, so the stream must not move.
   private let stream: UnsafeMutablePointer<z_stream>
   private let piece: UnsafeMutableBufferPointer<UInt8>
   private var ended = false
-  /// Bytes behind the last member that are neither another one nor zero.
+  /// Bytes after the last member that are neither a member nor zero.
   private var trailing = 0
 
+  /// Starts at the first member.
+  ///
   /// - Parameter compressed: must outlive the reader.
   package init(_ compressed: UnsafeRawBufferPointer, file: String) throws(InputError) {
     self.file = file
@@ -25,7 +27,7 @@ package struct GzipReader: ~Copyable {
     stream = .allocate(capacity: 1)
     stream.initialize(to: z_stream())
     piece = .allocate(capacity: 1 << 16)
-    // 15: the largest window; 16: a gzip header and its check sum are demanded.
+    // 15 selects the largest window; 16 requires a gzip header and its checksum.
     let status = inflateInit2_(
       stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard status == Z_OK else { throw InputError(file, "zlib cannot start: code \(status)") }
@@ -37,10 +39,10 @@ package struct GzipReader: ~Copyable {
     piece.deallocate()
   }
 
-  /// The next `count` bytes; fewer when the stream ends before.
+  /// Returns the next `count` bytes, or fewer if the stream ends.
   package mutating func read(_ count: Int) throws(InputError) -> [UInt8] {
     var bytes: [UInt8] = []
-    // Ordinary files never grow past this and are not copied again.
+    // Ordinary files stay within this capacity and need no second copy.
     bytes.reserveCapacity(min(count, 16 * compressed.count))
     while bytes.count < count && !ended {
       let inflated = try inflatePiece(limit: count - bytes.count)
@@ -49,7 +51,7 @@ package struct GzipReader: ~Copyable {
     return bytes
   }
 
-  /// Checks that the data end here, that each check sum is right and that nothing else follows.
+  /// Checks that the data end here, that each checksum is right and that no other data follow.
   package mutating func finish() throws(InputError) {
     while !ended {
       guard try inflatePiece(limit: 1).isEmpty else {
@@ -88,7 +90,7 @@ package struct GzipReader: ~Copyable {
     return UnsafeBufferPointer(rebasing: piece[..<produced])
   }
 
-  /// Goes on behind a member's end; what is no member stays for `finish()`.
+  /// Continues after a member's end. `finish()` reports data that are not a member.
   private mutating func beginNextMember() throws(InputError) {
     let end = handed - Int(stream.pointee.avail_in)
     let next = compressed[end...].firstIndex { $0 != 0 } ?? compressed.count
@@ -98,7 +100,7 @@ package struct GzipReader: ~Copyable {
       return
     }
     let status = inflateReset(stream)
-    guard status == Z_OK else { throw InputError(file, "zlib cannot go on: code \(status)") }
+    guard status == Z_OK else { throw InputError(file, "zlib cannot continue: code \(status)") }
     stream.pointee.avail_in = 0
     handed = next
   }

@@ -1,26 +1,27 @@
-/// An array of unsigned bytes in the IDX format, gzip-compressed or not.
+/// Reads an array of unsigned bytes in the IDX format, gzip-compressed or not.
 ///
-/// The format: two zero bytes, the element type (0x08, the only one read here), the number of
-/// dimensions, each dimension as a big-endian 32-bit integer, then the elements, last dimension
-/// fastest. Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten digits".
+/// A file begins with two zero bytes, the element type (0x08, the only supported one) and the
+/// number of dimensions. Each dimension follows as a big-endian 32-bit integer, then the elements,
+/// last dimension fastest. Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten
+/// digits".
 public struct IDXArray: Sendable {
-  /// Where the array came from, for messages.
+  /// The source of the array, for messages.
   public let file: String
-  /// Its dimensions, the last one running fastest.
+  /// Dimensions, the last one varying fastest.
   public let shape: [Int]
-  /// The elements, row-major, shape [shape[0], shape[1], …].
+  /// Elements in row-major order, shape [shape[0], shape[1], …].
   public let values: [UInt8]
 
-  /// Reads a file, which is inflated when it starts as gzip data do, whatever its name.
+  /// Reads a file. Inflates it if it starts with gzip's mark, whatever its name.
   ///
-  /// - Parameter rank: how many dimensions the array must have: 3 for images, 1 for labels.
+  /// - Parameter rank: required number of dimensions: 3 for images, 1 for labels.
   /// - Throws: `InputError` naming the file, what was expected and what was found.
   public init(path: String, rank: Int) throws(InputError) {
     let input = try InputFile(path)
     try self.init(bytes: try input.read(0..<input.count), file: path, rank: rank)
   }
 
-  /// The same for a file's bytes in memory.
+  /// Reads a file's bytes from memory.
   package init(bytes: [UInt8], file: String, rank: Int) throws(InputError) {
     self.file = file
     let headerSize = Self.headerSize(rank)
@@ -44,11 +45,11 @@ public struct IDXArray: Sendable {
 
   private static func headerSize(_ rank: Int) -> Int { 4 + 4 * rank }
 
-  /// The shape that a header announces, and the number of elements.
+  /// Returns the shape in a header, and the number of elements.
   ///
   /// - Parameters:
   ///   - start: at least the header.
-  ///   - size: of the whole array with its header.
+  ///   - size: size of the whole array with its header.
   private static func shape(
     _ start: some Collection<UInt8>, size: Int, file: String, rank: Int
   ) throws(InputError) -> (shape: [Int], count: Int) {
@@ -101,12 +102,12 @@ public struct IDXArray: Sendable {
   }
 }
 
-/// Bytes for a message: 00 08 ff.
+/// Formats bytes for a message: 00 08 ff.
 func hex(_ bytes: some Sequence<UInt8>) -> String {
   bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
 }
 
-/// The product of a shape's dimensions; nil when it does not fit an `Int`.
+/// Returns the product of a shape's dimensions; nil if it overflows `Int`.
 func product(_ shape: [Int]) -> Int? {
   var product = 1
   for dimension in shape {

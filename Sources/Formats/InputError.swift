@@ -1,35 +1,38 @@
 @_exported import Diagnostics
 import Foundation
 
-/// What is wrong with data that was read, written or asked for: one line naming the file or
-/// setting, the problem and, where they say more, what was expected and what was found.
+/// Reports a problem with data that is read, written or requested. One line names the file or
+/// setting, the problem and, if useful, what was expected and what was found.
 public struct InputError: DiagnosticError, Equatable, Sendable {
   /// The file, directory or setting at fault.
   public let subject: Diagnostic
-  /// What is wrong with it.
   public let problem: Diagnostic
-  /// What should have been there, where that can be said.
+  /// The expected content, if it can be named.
   public let expected: Diagnostic?
-  /// What was there instead.
+  /// The content that was found.
   public let got: Diagnostic?
 
+  /// Creates an error about a file.
+  ///
   /// - Parameters:
   ///   - subject: the file or directory at fault.
-  ///   - problem: what is wrong with it.
+  ///   - problem: the problem in words.
   public init(
     _ subject: String, _ problem: Diagnostic, expected: Diagnostic? = nil, got: Diagnostic? = nil
   ) {
     (self.subject, self.problem, self.expected, self.got) = ("\(subject)", problem, expected, got)
   }
 
-  /// - Parameter key: of the setting at fault.
+  /// Creates an error about a setting.
+  ///
+  /// - Parameter key: the setting's key.
   public init(
     setting key: String, _ problem: Diagnostic, expected: Diagnostic? = nil, got: Diagnostic? = nil
   ) {
     (subject, self.problem, self.expected, self.got) = ("\(setting: key)", problem, expected, got)
   }
 
-  /// The first few of many names, for a message.
+  /// Lists the first few of many names, for a message.
   package static func list(_ names: [String]) -> Diagnostic {
     "\(names.prefix(6).joined(separator: ", "))"
       + (names.count > 6 ? ", … (\(names.count) in all)" : "")
@@ -44,7 +47,7 @@ public struct InputError: DiagnosticError, Equatable, Sendable {
 }
 
 extension InputError {
-  /// A failure that Foundation tells, in the system's words.
+  /// Returns Foundation's error as an `InputError`, in the system's words.
   package static func foundation(
     _ path: String, _ problem: String, _ error: any Error
   ) -> InputError {

@@ -1,8 +1,8 @@
 import LinearAlgebra
 
 extension InputFile {
-  /// Fills `numbers` with floating-point numbers of `type` that begin at byte `offset`; F64 is
-  /// rounded to a narrower scalar, all others are exact.
+  /// Fills `numbers` with the floating-point numbers of `type` from byte `offset` on. F64 is
+  /// rounded to a narrower scalar; all other types are exact.
   package func read<Element: Scalar>(
     at offset: Int, type: TensorType, into numbers: UnsafeMutableBufferPointer<Element>
   ) throws(InputError) {
@@ -10,7 +10,7 @@ extension InputFile {
     if type == TensorType(Element.self) {
       return try read(at: offset, into: UnsafeMutableRawBufferPointer(numbers))
     }
-    // Pieces that stay in a core's cache until they are converted.
+    // Each piece stays in the core's cache until it is converted.
     let piece = 1 << 13
     let bytes = UnsafeMutableRawBufferPointer.allocate(
       byteCount: min(piece, numbers.count) * type.byteCount, alignment: 64)
@@ -28,14 +28,14 @@ extension InputFile {
 }
 
 extension TensorType {
-  /// The type that holds a scalar's numbers.
+  /// Returns the type that stores a scalar's numbers.
   public init<Element: Scalar>(_ scalar: Element.Type) {
     self = scalar.holdsDoubles ? .float64 : .float32
   }
 
-  /// As many numbers of this type as `numbers` has places.
+  /// Converts stored numbers of this type, as many as `numbers` holds.
   ///
-  /// - Parameter stored: aligned as the type asks for.
+  /// - Parameter stored: aligned for the type.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func convert<Element: Scalar>(
@@ -60,14 +60,15 @@ extension TensorType {
     }
   }
 
-  /// Without the library call that `Float(Float16)` is on CPUs without an instruction for it.
+  /// Converts a half-precision number. `Float(Float16)` is a library call on CPUs without the
+  /// instruction.
   private static func float(ofHalf bits: UInt16) -> Float {
     let magnitude = UInt32(bits & 0x7fff) << 13
-    // The exponent's bias is 15 for 127, and all ones stay all ones.
+    // The exponent's bias is 15 instead of 127, and an exponent of all ones stays all ones.
     let rebiased = magnitude &+ 112 << 23
     let isSpecial = magnitude >= 31 << 23
     let normal = isSpecial ? rebiased &+ 112 << 23 : rebiased
-    // Below the smallest exponent: a sum with 2⁻¹⁴ is exact.
+    // Subnormal numbers: the subtraction of 2⁻¹⁴ is exact.
     let small = (Float(bitPattern: magnitude | 113 << 23) - 0x1p-14).bitPattern
     let result = magnitude < 1 << 23 ? small : normal
     return Float(bitPattern: UInt32(bits & 0x8000) << 16 | result)
@@ -75,7 +76,7 @@ extension TensorType {
 }
 
 extension UnsafeBufferPointer where Element: Scalar {
-  /// The first number that is infinite or none; nil where all are finite.
+  /// Index of the first infinity or NaN; nil if all numbers are finite.
   package var firstNonFinite: Int? {
     @specialized(where Element == Float)
     @specialized(where Element == Double)
@@ -90,13 +91,15 @@ extension UnsafeBufferPointer where Element: Scalar {
   }
 }
 
-/// - Parameter exponents: the bits of a number's exponent.
+/// Returns true if all numbers are finite.
+///
+/// - Parameter exponents: mask of the exponent bits.
 @inline(__always)
 private func allFinite<Word: FixedWidthInteger & UnsignedInteger>(
   _ numbers: UnsafeRawBufferPointer, exponents: Word
 ) -> Bool {
   numbers.withMemoryRebound(to: Word.self) { words in
-    // The first bit of a sum is set where the exponent is all ones: one pass without branches.
+    // Adding 1 to an exponent of all ones carries into the first bit: one pass without branches.
     let unit: Word = 1 << exponents.trailingZeroBitCount
     var marks: Word = 0
     for word in words { marks |= (word & exponents) &+ unit }

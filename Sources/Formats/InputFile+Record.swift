@@ -1,17 +1,17 @@
 import FileRecords
 
 extension InputFile {
-  /// Of a file that is too large to be compared whole.
+  /// Number and size in bytes of the samples from a large file.
   private static let (sampleCount, sampleSize) = (2048, 16 << 10)
 
-  /// What ranks compare: the digests of the file's start, and of all of it. More than 128 MiB are
-  /// sampled, in 2048 pieces of 16 KiB from its first byte to its last.
+  /// Returns the digests that ranks compare: of the file's start, and of the whole file. Above 128
+  /// MiB the second one covers 2048 samples of 16 KiB, from the first byte to the last.
   package func record() throws(InputError) -> FileRecord {
     let isSampled = count > FileRecord.largestWhole
     let size = isSampled ? Self.sampleSize : 1 << 20
     let contents = SHA256()
     for piece in 0..<(isSampled ? Self.sampleCount : (count + size - 1) / size) {
-      // In floating point: the product of both may not fit.
+      // The integer product could overflow.
       let share = Double(piece) / Double(Self.sampleCount - 1)
       let offset = isSampled ? Int(Double(count - size) * share) : piece * size
       contents.add(try read(offset..<min(offset + size, count)))

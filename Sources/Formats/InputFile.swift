@@ -1,24 +1,25 @@
 import FileRecords
 import Glibc
 
-/// A regular file open for reading, whole or by ranges as they are needed.
+/// Opens a regular file for reading, as a whole or by ranges on demand.
 ///
-/// Every file that a program reads is opened here (`make lint`), and recorded for the ranks to
-/// compare. Ranges are read, not mapped: a file that shrinks meanwhile ends in an error instead of
-/// a signal.
+/// Every file that a program reads is opened here (`make lint`) and recorded for the ranks to
+/// compare. Ranges are read, not mapped: a file that shrinks during the run gives an error instead
+/// of a signal.
 package final class InputFile: Sendable {
   package let path: String
   /// Size in bytes when the file was opened.
   package let count: Int
   private let descriptor: Int32
-  /// Nil for a file that others may go on writing.
+  /// Nil for a file that another process may still write.
   private let stamp: OpenedFiles.Stamp?
 
-  /// - Parameter mayChange: whether others may go on writing it; it is not compared then.
-  /// - Throws: `InputError` when there is no such file, it may not be read, or it is a directory
-  ///   or another thing that is not a regular file.
+  /// Opens a file.
+  ///
+  /// - Parameter mayChange: another process may still write the file, so ranks do not compare it.
+  /// - Throws: `InputError` if the file does not exist, is not readable or is not a regular file.
   package init(_ path: String, mayChange: Bool = false) throws(InputError) {
-    // Without O_NONBLOCK a named pipe would hang here, before it can be refused.
+    // Without O_NONBLOCK, opening a named pipe would hang before it can be refused.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else { throw .system(path, "cannot open") }
     var status = stat()
@@ -38,14 +39,14 @@ package final class InputFile: Sendable {
     count = Int(status.st_size)
     let stamp = OpenedFiles.Stamp(status)
     self.stamp = mayChange ? nil : stamp
-    // What the system says of this process or machine is its own.
+    // Files in /proc describe this process or machine, so they differ between ranks.
     guard !mayChange, !path.hasPrefix("/proc/") else { return }
     try OpenedFiles.add(path, stamp) { () throws(InputError) in try record() }
   }
 
   deinit { close(descriptor) }
 
-  /// All bytes of a file.
+  /// Reads a whole file.
   package static func contents(of path: String) throws(InputError) -> [UInt8] {
     let file = try InputFile(path)
     return try file.read(0..<file.count)
@@ -53,7 +54,7 @@ package final class InputFile: Sendable {
 
   /// Fills `buffer` with the bytes from `offset` on.
   ///
-  /// - Throws: `InputError` also where the file is not the one any more that was opened.
+  /// - Throws: `InputError`, also if the file has changed since it was opened.
   package func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(InputError) {
     var done = 0
     while done < buffer.count {
@@ -80,7 +81,8 @@ package final class InputFile: Sendable {
     }
   }
 
-  /// The bytes of `range` as integers of the machine's byte order, little-endian like the files'.
+  /// Reads the bytes of `range` as integers in little-endian order, that of the machine and the
+  /// files.
   package func read<Word: FixedWidthInteger>(
     _ range: Range<Int>, as word: Word.Type = Word.self
   ) throws(InputError) -> [Word] {
@@ -96,7 +98,7 @@ package final class InputFile: Sendable {
 }
 
 extension InputError {
-  /// The failure of a system call, the last one unless said otherwise, in the system's words.
+  /// Returns the error of a system call, by default the last one, in the system's words.
   public static func system(
     _ path: String, _ problem: String, _ number: Int32 = errno
   ) -> InputError {

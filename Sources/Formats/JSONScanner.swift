@@ -1,23 +1,25 @@
-/// Reads JSON text from front to back, strictly, as the caller expects it to go on: a safetensors
-/// header has but one possible structure.
+/// Reads JSON text strictly and in order; the caller requests each value by its expected type. A
+/// safetensors header has only one possible structure.
 ///
-/// RFC 8259; of numbers, only the integers from 0 to `Int.max`.
+/// Format: RFC 8259. The only supported numbers are integers from 0 to `Int.max`.
 struct JSONScanner {
   private let text: [UInt8]
   private let file: String
   private let origin: Int
   private var position = 0
 
+  /// Starts at the beginning of the text.
+  ///
   /// - Parameters:
   ///   - text: valid UTF-8.
-  ///   - origin: where the text starts in the file; messages count bytes from the file's start.
+  ///   - origin: the text's start in the file; messages count bytes from the file's start.
   init(_ text: [UInt8], file: String, origin: Int) {
     self.text = text
     self.file = file
     self.origin = origin
   }
 
-  /// Reads an object, calling `member` at each value; no key may occur twice.
+  /// Reads an object and calls `member` for each value; keys must be unique.
   mutating func object(
     _ member: (inout JSONScanner, _ key: String) throws(InputError) -> Void
   ) throws(InputError) {
@@ -61,7 +63,7 @@ struct JSONScanner {
   /// Checks that only white space is left.
   mutating func end() throws(InputError) {
     guard nextPosition() == text.count else {
-      throw error("the header goes on after its end", at: position)
+      throw error("text follows the end of the header", at: position)
     }
   }
 
@@ -69,7 +71,7 @@ struct JSONScanner {
     InputError(file, "byte \(origin + position): \(problem)")
   }
 
-  /// The position of the next character that is not white space.
+  /// Returns the position of the next character that is not white space.
   mutating func nextPosition() -> Int {
     while position < text.count, [0x20, 0x09, 0x0a, 0x0d].contains(text[position]) {
       position += 1
@@ -101,7 +103,7 @@ struct JSONScanner {
     return value
   }
 
-  /// What follows a backslash.
+  /// Reads the rest of an escape after its backslash.
   private mutating func escape() throws(InputError) -> Unicode.Scalar {
     let start = position - 1
     guard position < text.count else { throw error("the text ends within a string", at: position) }

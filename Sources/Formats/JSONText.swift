@@ -1,22 +1,24 @@
 import Foundation
 
-/// Records as JSON, in one form for all files: keys in snake case and in order, and null for a
-/// number that is not finite, which JSON has no form for.
+/// Encodes records as JSON in one form for all files: sorted keys in snake case, and null for
+/// numbers that are not finite, because JSON cannot express them.
 ///
-/// No other place makes an encoder (`make lint`): a record with such a number can always be
+/// No other file creates an encoder (`make lint`), so a record with such a number can always be
 /// written.
 package enum JSONText {
-  /// Reads what `of` has written.
+  /// A decoder for text from `of`.
   package static var decoder: JSONDecoder {
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
     return decoder
   }
 
-  /// No text of a record is this: no file has a name with a zero in it.
+  /// A placeholder that no record contains: a text in a record never has a zero byte.
   private static let notFinite = "\0not finite"
 
-  /// - Parameter inLines: whether each value has a line of its own; else all is one line.
+  /// Encodes a record.
+  ///
+  /// - Parameter inLines: puts each value on its own line; otherwise the text is one line.
   package static func of(_ record: some Encodable, inLines: Bool = true) throws -> String {
     let encoder = JSONEncoder()
     encoder.keyEncodingStrategy = .convertToSnakeCase

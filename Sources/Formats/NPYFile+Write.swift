@@ -1,13 +1,13 @@
 import LinearAlgebra
 
 extension NPYFile {
-  /// Writes an array of a scalar, `<f4` or `<f8`, in C order, as NumPy's `save` does; the file
+  /// Writes an array of a scalar, `<f4` or `<f8`, in C order, as NumPy's `save` does. The file
   /// appears when it is complete.
   ///
   /// - Parameters:
   ///   - values: in row-major order.
-  ///   - shape: of any dimensions.
-  /// - Throws: `InputError` with the system's reason; what was under the name before remains.
+  ///   - shape: any number of dimensions.
+  /// - Throws: `InputError` with the system's reason; an existing file under the name is unchanged.
   public static func write<Element: Scalar>(
     _ values: [Element], shape: [Int], to path: String
   ) throws(InputError) {
@@ -25,13 +25,13 @@ extension NPYFile {
 }
 
 extension NPYHeader {
-  /// A header of version 1.0 with all that comes before it, padded so that the elements begin at a
+  /// Returns a header of version 1.0 with its preamble, padded so that the elements begin at a
   /// multiple of 64 bytes.
   fileprivate static func bytes(type: NPYType, shape: [Int]) -> [UInt8] {
     let sizes = shape.map { "\($0)," }.joined(separator: " ")
     let text = Array(
       "{'descr': '\(type.rawValue)', 'fortran_order': False, 'shape': (\(sizes)), }".utf8)
-    // The magic, two bytes of version, two of the length, and the end of the line.
+    // The other bytes: the magic, two of the version, two of the length, and the newline.
     let padding = (64 - (magic.count + 4 + text.count + 1) % 64) % 64
     let length = UInt16(text.count + padding + 1).littleEndian
     return magic + [1, 0] + withUnsafeBytes(of: length) { Array($0) } + text

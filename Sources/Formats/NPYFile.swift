@@ -1,24 +1,26 @@
 import LinearAlgebra
 
-/// An array in a file of NumPy's NPY format, open for reading.
+/// Reads an array in a file of NumPy's NPY format.
 ///
-/// The header is read and checked against the file's size when the file is opened, elements when
-/// they are asked for: what is allocated is bounded by what the file really holds.
-/// Format: NumPy's documentation, numpy.lib.format.
+/// Opening a file reads the header and checks it against the file's size. Elements are read on
+/// demand. Memory is bounded by the file's real size. Format: NumPy's documentation,
+/// numpy.lib.format.
 public struct NPYFile {
   package let path: String
-  /// At least one dimension; the first counts examples.
+  /// Shape of at least one dimension; the first one counts examples.
   package let shape: [Int]
   package let type: NPYType
   let input: InputFile
-  /// Where the elements begin in the file.
+  /// Byte offset of the elements in the file.
   package let dataOffset: Int
 
-  /// Elements of the array.
+  /// Number of elements.
   package var count: Int { shape.reduce(1, *) }
   /// Shape of one example.
   package var exampleShape: [Int] { Array(shape.dropFirst()) }
 
+  /// Opens a file and reads its header.
+  ///
   /// - Throws: `InputError` naming the file, what was expected and what was found.
   package init(path: String) throws(InputError) {
     input = try InputFile(path)
@@ -36,7 +38,7 @@ public struct NPYFile {
         path, "not an NPY file", expected: "first bytes \(hex(NPYHeader.magic))",
         got: "\(hex(start[..<6]))")
     }
-    // Version 1.0 has a length of two bytes, 2.0 and 3.0 of four.
+    // The header's length has two bytes in version 1.0, four in 2.0 and 3.0.
     let (major, minor) = (start[6], start[7])
     guard (1...3).contains(major), minor == 0 else {
       throw InputError(
@@ -81,13 +83,13 @@ public struct NPYFile {
     }
   }
 
-  /// The elements as bytes; `type` must be `uint8`.
+  /// Returns the elements as bytes; `type` must be `uint8`.
   package func bytes() throws(InputError) -> [UInt8] {
     precondition(type == .uint8, "elements of type \(type.rawValue) are no bytes")
     return try input.read(dataOffset..<input.count)
   }
 
-  /// The elements as a scalar, rounded where they have more digits.
+  /// Returns the elements as a scalar, rounded if they have more digits.
   ///
   /// - Throws: `InputError` naming the first element that is not finite in the scalar's precision.
   @specialized(where Element == Float)
@@ -108,7 +110,7 @@ public struct NPYFile {
     }
   }
 
-  /// The elements as classes; `type` must be an integer's.
+  /// Returns the elements as classes; `type` must be an integer type.
   ///
   /// - Throws: `InputError` naming the first element that is negative or not below `limit`.
   package func classes(below limit: Int) throws(InputError) -> [Int32] {
@@ -126,7 +128,7 @@ public struct NPYFile {
     }
   }
 
-  /// Where an element lies, as NumPy writes it: [3, 0].
+  /// Returns the indices of an element in NumPy's notation: [3, 0].
   func place(of element: Int) -> String {
     var rest = element
     let indices = shape.reversed().map { size in
@@ -152,7 +154,7 @@ public struct NPYFile {
   private func classes<Word: FixedWidthInteger>(
     of word: Word.Type, below limit: Int
   ) throws(InputError) -> [Int32] {
-    // −1 stands for what is none.
+    // −1 marks an element that is not a class.
     let classes = try map { (word: Word) in
       Int(exactly: word).map { $0 >= 0 && $0 < limit ? Int32($0) : -1 } ?? -1
     }
@@ -160,13 +162,13 @@ public struct NPYFile {
       let start = dataOffset + element * type.byteCount
       let word = try input.read(start..<start + type.byteCount, as: Word.self)[0]
       throw InputError(
-        path, "element \(place(of: element)) is no class", expected: "0 to \(limit - 1)",
+        path, "element \(place(of: element)) is not a class", expected: "0 to \(limit - 1)",
         got: "\(word)")
     }
     return classes
   }
 
-  /// All elements, read in pieces so that no second copy of them is held.
+  /// Transforms all elements piece by piece, without a second copy of them.
   private func map<Word: FixedWidthInteger, Result>(
     _ transform: (Word) -> Result
   ) throws(InputError) -> [Result] {

@@ -1,4 +1,4 @@
-/// How an NPY file stores an element.
+/// Lists the supported element types of NPY files.
 package enum NPYType: String, CaseIterable {
   case uint8 = "|u1"
   case int8 = "|i1"
@@ -12,7 +12,7 @@ package enum NPYType: String, CaseIterable {
   case float32 = "<f4"
   case float64 = "<f8"
 
-  /// Size of one element.
+  /// Size of one element in bytes.
   var byteCount: Int {
     switch self {
     case .uint8, .int8: 1
@@ -24,7 +24,7 @@ package enum NPYType: String, CaseIterable {
 
   package var isInteger: Bool { floatingPoint == nil }
 
-  /// The same type in safetensors files, of numbers with a point.
+  /// The same type in safetensors files, for floating-point types.
   var floatingPoint: TensorType? {
     switch self {
     case .float16: .float16
@@ -35,21 +35,24 @@ package enum NPYType: String, CaseIterable {
   }
 }
 
-/// The header of an NPY file: a Python dictionary of the element's type, the order and the shape.
+/// Parses the header of an NPY file: a Python dictionary of the element type, the order and the
+/// shape.
 ///
-/// Only what NumPy writes is read: the keys 'descr', 'fortran_order' and 'shape', once each.
+/// It accepts only NumPy's own form: the keys 'descr', 'fortran_order' and 'shape', once each.
 /// Format, versions 1.0 to 3.0: NumPy's documentation, numpy.lib.format.
 package struct NPYHeader: Equatable {
   package static let magic = [0x93] + Array("NUMPY".utf8)
-  /// The longest header in bytes that is read; NumPy itself writes a few hundred.
+  /// The longest accepted header in bytes; NumPy itself writes a few hundred.
   static let largestSize = 100_000_000
 
   package let type: NPYType
   package let shape: [Int]
 
+  /// Parses a header.
+  ///
   /// - Parameters:
   ///   - text: the dictionary and its padding.
-  ///   - origin: where the text starts in the file; messages count bytes from the file's start.
+  ///   - origin: the text's start in the file; messages count bytes from the file's start.
   package init(_ text: [UInt8], file: String, origin: Int) throws(InputError) {
     var scanner = PythonScanner(text, file: file, origin: origin)
     var (descr, fortranOrder, shape): (String?, Bool?, [Int]?) = (nil, nil, nil)
@@ -69,7 +72,7 @@ package struct NPYHeader: Equatable {
       case "shape" where shape == nil: shape = try scanner.tuple()
       default:
         throw scanner.error(
-          "the key '\(key)' is unknown, or there twice", at: start)
+          "the key '\(key)' is unknown or occurs twice", at: start)
       }
       if try scanner.next() == UInt8(ascii: ",") { try scanner.take(",") } else { break }
     }
@@ -96,7 +99,7 @@ package struct NPYHeader: Equatable {
   }
 }
 
-/// Reads the Python literals of an NPY header from front to back.
+/// Reads the Python literals of an NPY header in order.
 private struct PythonScanner {
   private let text: [UInt8]
   private let file: String
@@ -109,7 +112,7 @@ private struct PythonScanner {
     self.origin = origin
   }
 
-  /// The next character that is no space, not taken.
+  /// Returns the next character that is not white space, without consuming it.
   package mutating func next() throws(InputError) -> UInt8 {
     while position < text.count, [0x20, 0x0A, 0x0D, 0x09].contains(text[position]) { position += 1 }
     guard position < text.count else { throw error("the NPY header ends early", at: position) }
@@ -123,7 +126,7 @@ private struct PythonScanner {
     position += 1
   }
 
-  /// A string in either kind of quotes, without escapes.
+  /// Reads a string in single or double quotes, without escapes.
   mutating func string() throws(InputError) -> String {
     let quote = try next()
     guard quote == UInt8(ascii: "'") || quote == UInt8(ascii: "\"") else {
@@ -152,7 +155,7 @@ private struct PythonScanner {
     throw error("expected True or False in the NPY header", at: position)
   }
 
-  /// A tuple of sizes: (), (3,), (3, 4).
+  /// Reads a tuple of sizes: (), (3,), (3, 4).
   mutating func tuple() throws(InputError) -> [Int] {
     var sizes: [Int] = []
     try take("(")
@@ -175,7 +178,7 @@ private struct PythonScanner {
     return size
   }
 
-  /// Checks that nothing but padding follows.
+  /// Checks that only padding follows.
   mutating func end() throws(InputError) {
     guard let rest = text[position...].firstIndex(where: { $0 != 0x20 && $0 != 0x0A }) else {
       return

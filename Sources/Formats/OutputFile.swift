@@ -1,16 +1,17 @@
 import Glibc
 
-/// A new file that is being written.
+/// Writes a new file.
 public final class OutputFile {
-  /// Where it is being written.
   public let path: String
   private let descriptor: Int32
   private let digest: SHA256?
   private var count = 0
   private var isOpen = true
 
-  /// - Parameter digest: is given all that is written.
-  /// - Throws: `InputError` where there is a file of that name already, or none can be made.
+  /// Creates a file.
+  ///
+  /// - Parameter digest: receives all written bytes.
+  /// - Throws: `InputError` if the file exists or cannot be created.
   public init(_ path: String, digest: SHA256? = nil) throws(InputError) {
     let descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .system(path, "cannot create a file in its directory") }
@@ -42,9 +43,9 @@ public final class OutputFile {
     }
   }
 
-  /// Brings the file to the disk, and closes it.
+  /// Syncs the file to the disk and closes it.
   ///
-  /// - Returns: its size.
+  /// - Returns: its size in bytes.
   @discardableResult
   public func finish() throws(InputError) -> Int {
     guard fsync(descriptor) == 0 else { throw .system(path, "cannot write to disk") }

@@ -1,22 +1,22 @@
 import CCrypto
 
-/// The SHA-256 digest of bytes that come one after another (FIPS 180-4).
+/// Computes the SHA-256 digest of bytes that arrive in parts (FIPS 180-4).
 public final class SHA256 {
   private let context = EVP_MD_CTX_new()
 
-  /// Of nothing yet.
+  /// Starts the digest of an empty sequence.
   public init() {
     precondition(EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1, "no SHA-256 in libcrypto")
   }
 
   deinit { EVP_MD_CTX_free(context) }
 
-  /// Goes on with these bytes.
+  /// Appends these bytes.
   public func add(_ bytes: UnsafeRawBufferPointer) {
     precondition(EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) == 1)
   }
 
-  /// In hexadecimal digits; nothing may be added afterwards.
+  /// Returns the digest in hexadecimal digits; no bytes can be added afterwards.
   public func finish() -> String {
     var digest = [UInt8](repeating: 0, count: 32)
     precondition(EVP_DigestFinal_ex(context, &digest, nil) == 1)
@@ -24,7 +24,7 @@ public final class SHA256 {
     return String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
   }
 
-  /// That of a text.
+  /// Returns the digest of a text.
   public static func of(_ text: String) -> String {
     let digest = SHA256()
     var text = text
@@ -32,9 +32,9 @@ public final class SHA256 {
     return digest.finish()
   }
 
-  /// That of a file, read from its start to its end.
+  /// Returns the digest of a file.
   ///
-  /// - Throws: `InputError` where it cannot be read.
+  /// - Throws: `InputError` if the file cannot be read.
   public static func ofFile(_ path: String) throws(InputError) -> String {
     let file = try InputFile(path)
     let digest = SHA256()
@@ -48,7 +48,8 @@ public final class SHA256 {
   }
 }
 
-/// A 64-bit digest of bytes, to tell whether ranks hold the same: FNV-1a over words of eight bytes.
+/// Computes a 64-bit digest of bytes to compare data between ranks: FNV-1a over words of eight
+/// bytes.
 package struct Digest {
   private var state: UInt64 = 0xCBF2_9CE4_8422_2325
 

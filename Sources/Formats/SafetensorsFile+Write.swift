@@ -1,18 +1,18 @@
 import LinearAlgebra
 
 extension SafetensorsFile {
-  /// A tensor to write: its values in row-major order.
+  /// A tensor to write, with its values in row-major order.
   public typealias NamedTensor<Element: Scalar> = (
     name: String, shape: [Int], values: UnsafeBufferPointer<Element>
   )
 
-  /// Writes tensors of a scalar, F32 or F64, in the order given.
+  /// Writes tensors of a scalar, F32 or F64, in the given order.
   ///
-  /// The data start at a multiple of 64 bytes, and the same input makes the same bytes. The file
+  /// The data start at a multiple of 64 bytes, and the same input gives the same bytes. The file
   /// appears under its name only when it is complete and on the disk.
   ///
   /// - Parameter metadata: text about the file, written in the order of its keys' bytes.
-  /// - Throws: `InputError` with the system's reason; what was under the name before remains.
+  /// - Throws: `InputError` with the system's reason; an existing file under the name is unchanged.
   public static func write<Element: Scalar>(
     _ tensors: [NamedTensor<Element>], metadata: [String: String] = [:], to path: String
   ) throws(InputError) {
@@ -22,7 +22,7 @@ extension SafetensorsFile {
     }
   }
 
-  /// Writes tensors of a scalar, F32 or F64, in the order given.
+  /// Writes tensors of a scalar, F32 or F64, in the given order.
   public static func write<Element: Scalar>(
     _ tensors: [NamedTensor<Element>], to file: OutputFile
   ) throws(InputError) {
@@ -48,11 +48,11 @@ extension SafetensorsFile {
       tensors.map { ($0.name, TensorType(Element.self), $0.shape) }, metadata: metadata, file: file)
   }
 
-  /// Writes tensors of one byte an element in the order given.
+  /// Writes tensors with one byte per element in the given order.
   ///
   /// The file appears under its name only when it is complete and on the disk.
   ///
-  /// - Throws: `InputError` with the system's reason; what was under the name before remains.
+  /// - Throws: `InputError` with the system's reason; an existing file under the name is unchanged.
   public static func write(
     _ tensors: [(name: String, type: TensorType, shape: [Int], bytes: [UInt8])], to path: String
   ) throws(InputError) {
@@ -68,9 +68,9 @@ extension SafetensorsFile {
     }
   }
 
-  /// Writes tensors in the order given, one at a time: none has to lie in memory beside the others.
+  /// Writes tensors in the given order, with only one at a time in memory.
   ///
-  /// - Parameter fill: is asked for each one's bytes, by its index.
+  /// - Parameter fill: writes the bytes of the tensor with the given index to the memory.
   public static func write(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String] = [:],
     to file: OutputFile,
@@ -87,7 +87,7 @@ extension SafetensorsFile {
     }
   }
 
-  /// The header with its length, padded so that the data begin at a multiple of 64 bytes.
+  /// Returns the header with its length, padded so that the data begin at a multiple of 64 bytes.
   private static func header(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], metadata: [String: String],
     file: String
@@ -126,7 +126,7 @@ extension SafetensorsFile {
     return "{\(members.joined(separator: ","))}"
   }
 
-  /// A JSON string.
+  /// Returns a JSON string.
   private static func quoted(_ text: String) -> String {
     var quoted = "\""
     for scalar in text.unicodeScalars {

@@ -1,20 +1,22 @@
 import LinearAlgebra
 
-/// Named tensors in a file of the safetensors format, open for reading.
+/// Reads named tensors in a file of the safetensors format.
 ///
-/// The header is read and checked whole when the file is opened, values when they are asked for.
+/// Opening a file reads and checks the whole header. Values are read on demand.
 public final class SafetensorsFile: Sendable {
-  /// Of the file, as it was opened.
+  /// The path as the caller gave it.
   public let path: String
-  /// In the order of their data.
+  /// The tensors in the order of their data.
   public let tensors: [TensorEntry]
-  /// Text that the writer left about the file.
+  /// Text about the file from its writer.
   public let metadata: [String: String]
   let input: InputFile
-  /// Where the data begin in the file.
+  /// Byte offset of the data in the file.
   package let dataOffset: Int
   private let indexOfName: [String: Int]
 
+  /// Opens a file and reads its header.
+  ///
   /// - Throws: `InputError` naming the file and the byte or tensor at fault.
   public init(path: String) throws(InputError) {
     self.path = path
@@ -24,7 +26,7 @@ public final class SafetensorsFile: Sendable {
         path, "too short for a safetensors file", expected: "at least 8 bytes",
         got: "\(input.count)")
     }
-    // Behind the length of its header comes the header.
+    // The header follows its 8-byte length.
     let start = try input.start()
     if start.dropFirst(8).first != UInt8(ascii: "{") {
       try FileFormat.refuse(
@@ -50,14 +52,13 @@ public final class SafetensorsFile: Sendable {
     indexOfName = Dictionary(uniqueKeysWithValues: zip(tensors.map(\.name), tensors.indices))
   }
 
-  /// The entry of a tensor; nil when there is none of this name.
+  /// Returns the entry of a tensor; nil if no tensor has this name.
   public func tensor(_ name: String) -> TensorEntry? { indexOfName[name].map { tensors[$0] } }
 
-  /// A tensor's values in row-major order; F64 is rounded to a narrower scalar, all others are
-  /// exact.
+  /// Returns a tensor's values in row-major order. F64 is rounded to a narrower scalar; all other
+  /// types are exact.
   ///
-  /// - Throws: `InputError` when there is no such tensor or its type is not F16, BF16, F32 or
-  ///   F64.
+  /// - Throws: `InputError` if there is no such tensor, or its type is not F16, BF16, F32 or F64.
   public func values<Element: Scalar>(
     _ name: String, as scalar: Element.Type = Element.self
   ) throws(InputError) -> [Element] {
@@ -79,7 +80,7 @@ public final class SafetensorsFile: Sendable {
 
   /// Fills memory with a tensor's bytes.
   ///
-  /// - Throws: `InputError` where there is no such tensor of that type and shape.
+  /// - Throws: `InputError` if there is no such tensor of that type and shape.
   public func read(
     _ name: String, type: TensorType, shape: [Int], into memory: UnsafeMutableRawBufferPointer
   ) throws(InputError) {
@@ -88,7 +89,8 @@ public final class SafetensorsFile: Sendable {
     }
     guard tensor.dtype == type, tensor.shape == shape, tensor.range.count == memory.count else {
       throw InputError(
-        path, "tensor '\(name)' is another", expected: "\(type.rawValue), shape \(shape)",
+        path, "tensor '\(name)' has another type or shape",
+        expected: "\(type.rawValue), shape \(shape)",
         got: "\(tensor.dtype.rawValue), shape \(tensor.shape)")
     }
     try input.read(at: dataOffset + tensor.range.lowerBound, into: memory)

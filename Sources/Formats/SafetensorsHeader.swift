@@ -1,20 +1,22 @@
-/// The header of a safetensors file: which tensors it holds, and where.
+/// Parses the header of a safetensors file: the tensors and their positions.
 ///
-/// It is accepted only whole: the tensors fill the data without gap or overlap, each as long as
-/// its shape says. Format: huggingface.co/docs/safetensors.
+/// The tensors must fill the data without gap or overlap, and each length must match its shape.
+/// Format: huggingface.co/docs/safetensors.
 struct SafetensorsHeader {
   /// The longest header in bytes that readers of the format accept.
   static let largestSize = 100_000_000
-  /// The member that holds text about the file instead of a tensor.
+  /// The key of the text about the file.
   static let metadataKey = "__metadata__"
 
-  /// In the order of their data.
+  /// The tensors in the order of their data.
   private(set) var tensors: [TensorEntry] = []
   private(set) var metadata: [String: String] = [:]
 
+  /// Parses a header.
+  ///
   /// - Parameters:
   ///   - text: the header alone, padding included.
-  ///   - dataSize: how many bytes follow it in the file.
+  ///   - dataSize: number of bytes after the header in the file.
   package init(_ text: [UInt8], dataSize: Int, file: String) throws(InputError) {
     let origin = 8
     guard String(validating: text, as: UTF8.self) != nil else {
@@ -37,7 +39,7 @@ struct SafetensorsHeader {
       }
     }
     try scanner.end()
-    // Equal ranges are empty ones; they keep the order in which the header names them.
+    // Equal ranges are empty; they keep their order in the header.
     let order = tensors.indices.sorted {
       let (first, second) = (tensors[$0].range, tensors[$1].range)
       return (first.lowerBound, first.upperBound, $0) < (second.lowerBound, second.upperBound, $1)
@@ -47,14 +49,14 @@ struct SafetensorsHeader {
     try checkRanges(dataSize: dataSize, file: file)
   }
 
-  /// How many bytes come before the first that is not UTF-8.
+  /// Returns the number of bytes before the first that is not UTF-8.
   private static func validPrefix(of text: [UInt8]) -> Int {
     var (parser, bytes, count) = (Unicode.UTF8.ForwardParser(), text.makeIterator(), 0)
     while case .valid(let scalar) = parser.parseScalar(from: &bytes) { count += scalar.count }
     return count
   }
 
-  /// The description of one tensor; `scanner` is at its opening brace.
+  /// Reads the entry of one tensor; `scanner` is at its opening brace.
   private static func entry(
     _ name: String, from scanner: inout JSONScanner, file: String
   ) throws(InputError) -> TensorEntry {
@@ -96,7 +98,7 @@ struct SafetensorsHeader {
     return TensorEntry(name: name, dtype: dtype, shape: shape, range: offsets[0]..<offsets[1])
   }
 
-  /// Every byte of the data belongs to exactly one tensor.
+  /// Checks that every byte of the data belongs to exactly one tensor.
   private func checkRanges(dataSize: Int, file: String) throws(InputError) {
     var end = 0
     for tensor in tensors {

@@ -1,17 +1,17 @@
 import LinearAlgebra
 
-/// A tensor of a file that is to be written, and how its elements come to be.
+/// Describes a tensor to write, and writes its elements on demand.
 public struct TensorContent {
-  /// Under which a reader finds it.
   public let name: String
-  /// Of its elements.
   public let type: TensorType
-  /// Its dimensions, the last one running fastest.
+  /// Dimensions, the last one varying fastest.
   public let shape: [Int]
-  /// Writes its elements in row-major order.
+  /// Writes the elements in row-major order.
   public let fill: (UnsafeMutableRawBufferPointer) throws(InputError) -> Void
 
-  /// - Parameter fill: writes the elements in row-major order, when the file comes to them.
+  /// Creates a tensor whose elements are written later.
+  ///
+  /// - Parameter fill: writes the elements in row-major order when the file reaches them.
   public init(
     name: String, type: TensorType, shape: [Int],
     fill: @escaping (UnsafeMutableRawBufferPointer) throws(InputError) -> Void
@@ -19,7 +19,9 @@ public struct TensorContent {
     (self.name, self.type, self.shape, self.fill) = (name, type, shape, fill)
   }
 
-  /// - Parameter values: F32 or F64 by their scalar; they are there for as long as this is.
+  /// Creates a tensor from values in memory.
+  ///
+  /// - Parameter values: F32 or F64 by their scalar; must outlive the result.
   public init<Element: Scalar>(
     name: String, shape: [Int], values: UnsafeBufferPointer<Element>
   ) {

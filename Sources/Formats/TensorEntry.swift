@@ -1,4 +1,4 @@
-/// How a safetensors file stores a tensor's elements.
+/// Lists the element types of safetensors files.
 public enum TensorType: String, CaseIterable, Sendable {
   case bool = "BOOL"
   case uint8 = "U8"
@@ -18,7 +18,7 @@ public enum TensorType: String, CaseIterable, Sendable {
   case float64 = "F64"
   case complex64 = "C64"
 
-  /// Whether elements are read as `Float`.
+  /// True for the types that can be read as a scalar.
   public var isFloatingPoint: Bool {
     switch self {
     case .float16, .bfloat16, .float32, .float64: true
@@ -26,10 +26,10 @@ public enum TensorType: String, CaseIterable, Sendable {
     }
   }
 
-  /// The types of which that is so, for messages.
+  /// The names of these types, for messages.
   static let floatingPointNames = "F16, BF16, F32 or F64"
 
-  /// Size of one element.
+  /// Size of one element in bytes.
   public var byteCount: Int {
     switch self {
     case .bool, .uint8, .int8, .float8E4M3, .float8E5M2, .float8E8M0: 1
@@ -40,17 +40,14 @@ public enum TensorType: String, CaseIterable, Sendable {
   }
 }
 
-/// What a safetensors header says of one tensor.
+/// Describes one tensor of a safetensors header.
 public struct TensorEntry: Equatable, Sendable {
-  /// Under which it is found.
   public let name: String
-  /// Of its elements.
   public let dtype: TensorType
-  /// Its dimensions, the last one running fastest.
+  /// Dimensions, the last one varying fastest.
   public let shape: [Int]
   /// The tensor's bytes, counted from the start of the data.
   public let range: Range<Int>
 
-  /// Number of elements.
   public var count: Int { range.count / dtype.byteCount }
 }

@@ -1,12 +1,12 @@
-/// A text file for people's settings: small, and UTF-8.
+/// Reads small UTF-8 text files of settings.
 public enum TextFile {
-  /// A larger file is not one.
+  /// The largest accepted size in bytes.
   public static let largest = 1 << 20
 
-  /// The text without the byte order mark that it may begin with.
+  /// Returns the text without a leading byte order mark.
   ///
-  /// - Throws: `InputError` where there is no such file, it is no regular file, is of another
-  ///   format, is larger than `largest` bytes, or is not UTF-8.
+  /// - Throws: `InputError` if the file does not exist, is not a regular file, has another format,
+  ///   is larger than `largest` bytes, or is not UTF-8.
   public static func read(_ path: String) throws(InputError) -> String {
     let file = try InputFile(path)
     try FileFormat.refuse(

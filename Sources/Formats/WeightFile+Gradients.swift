@@ -1,11 +1,13 @@
 extension WeightFile {
-  /// The weights of which a file has gradients: the tensors that it names; or, where it holds one
-  /// array, all, or, where its columns are not as many, all but the running statistics of
-  /// batch-norms (`….running_mean`, `….running_var`).
+  /// Opens the weights for which a file has gradients.
   ///
-  /// - Parameter isRequired: whether a tensor is among the weights in any case, so that a
-  ///   `GradientFile` of them refuses to go without its gradients.
-  /// - Throws: `InputError` naming the file and what is wrong with it.
+  /// These are the tensors that the gradient file names. If it holds one array [m, d], they are all
+  /// floating-point tensors if d matches their total size. Otherwise the running statistics of
+  /// batch norms (`….running_mean`, `….running_var`) are left out.
+  ///
+  /// - Parameter isRequired: returns true for a tensor that must be among the weights. A
+  ///   `GradientFile` then fails if the tensor's gradients are missing.
+  /// - Throws: `InputError` naming the file and the problem.
   public init(
     path: String, withGradientsIn gradients: String, isRequired: (TensorEntry) -> Bool
   ) throws(InputError) {
@@ -36,7 +38,7 @@ extension WeightFile {
 }
 
 extension TensorEntry {
-  /// As PyTorch's batch-norms name what they predict by, which no gradient is of.
+  /// True for PyTorch's names of batch-norm statistics, which have no gradients.
   fileprivate var isRunningStatistic: Bool {
     name.hasSuffix(".running_mean") || name.hasSuffix(".running_var")
   }

@@ -1,25 +1,23 @@
 import LinearAlgebra
 
-/// The weights of a model from any framework: a vector [d] of those of a safetensors file's tensors
-/// that are asked for, and all that it takes to write the same file with others in their place.
+/// Reads and writes the weights of a model from any framework. The requested tensors of a
+/// safetensors file form a vector [d]; the rest of the file is kept for writing.
 ///
-///   d   elements of these tensors, one tensor after the other in the order of the file's data
+///     d   elements of these tensors, tensor by tensor in the order of the file's data
 ///
-/// Files written by PyTorch hold their tensors sorted by type and then by name, not in the order of
-/// the model's layers.
+/// PyTorch sorts the tensors of a file by type and then by name, not by the model's layers.
 public struct WeightFile: Sendable {
-  /// A tensor of the file, and its place in the vector of all weights.
+  /// Describes a tensor of the file, and its place in the vector of all weights.
   public struct Tensor: Equatable, Sendable {
-    /// Under which the file has it.
     public let name: String
-    /// Its dimensions, the last one running fastest.
+    /// Dimensions, the last one varying fastest.
     public let shape: [Int]
-    /// Of its elements in the file.
+    /// Type of the elements in the file.
     public let type: TensorType
-    /// Its elements in the vector, in row-major order.
+    /// Range of the elements in the vector, in row-major order.
     public let range: Range<Int>
 
-    /// A tensor whose elements have the places `range` of the vector.
+    /// Creates a tensor with the elements `range` of the vector.
     public init(name: String, shape: [Int], type: TensorType, range: Range<Int>) {
       self.name = name
       self.shape = shape
@@ -28,18 +26,18 @@ public struct WeightFile: Sendable {
     }
   }
 
-  /// Of the file, as it was opened.
+  /// The path as the caller gave it.
   public var path: String { file.path }
-  /// Those that have a place in the vector, in its order.
+  /// The tensors in the vector, in its order.
   public let tensors: [Tensor]
   let file: SafetensorsFile
 
-  /// d
+  /// d, number of weights.
   public var count: Int { tensors.last?.range.upperBound ?? 0 }
-  /// Every tensor of the file, those without a place in the vector too.
+  /// All tensors of the file, including those outside the vector.
   public var entries: [TensorEntry] { file.tensors }
 
-  /// The tensors without a place in the vector.
+  /// The tensors outside the vector.
   public var others: [TensorContent] {
     let names = Set(tensors.map(\.name))
     return file.tensors.filter { !names.contains($0.name) }.map { entry in
@@ -50,10 +48,11 @@ public struct WeightFile: Sendable {
     }
   }
 
-  /// - Parameter isIncluded: is asked for each tensor of type F16, BF16, F32 or F64; the others,
-  ///   and those that it declines, have no place in the vector.
-  /// - Throws: `InputError` naming the file and what is wrong with it, or where no tensor is
-  ///   left.
+  /// Opens a file and selects the tensors of the vector.
+  ///
+  /// - Parameter isIncluded: called for each tensor of type F16, BF16, F32 or F64; returns false to
+  ///   leave it out of the vector. Tensors of other types are always left out.
+  /// - Throws: `InputError` naming the file and the problem, or if no tensor is left.
   public init(
     path: String, isIncluded: (TensorEntry) -> Bool = { _ in true }
   ) throws(InputError) {
@@ -75,9 +74,9 @@ public struct WeightFile: Sendable {
     self.tensors = tensors
   }
 
-  /// Fills `weights`, shape [d]; F64 is rounded to a narrower scalar, all others are exact.
+  /// Fills `weights`, shape [d]. F64 is rounded to a narrower scalar; all other types are exact.
   ///
-  /// - Throws: `InputError` naming the tensor with a weight that is not finite in the scalar's
+  /// - Throws: `InputError` naming a tensor with a weight that is not finite in the scalar's
   ///   precision.
   public func read<Element: Scalar>(
     into weights: UnsafeMutableBufferPointer<Element>
@@ -94,16 +93,16 @@ public struct WeightFile: Sendable {
     }
   }
 
-  /// Writes a file of the same tensors, types, shapes and text about it, with `weights` in the
-  /// place of those that were read. It appears when it is complete.
+  /// Writes a file with the same tensors, types, shapes and metadata, and with new `weights`. It
+  /// appears when it is complete.
   ///
-  /// An element whose weight is still the scalar that was read keeps its bits, in F64 too, but for
-  /// a weight of 0, which is written as 0. Others are rounded once to their tensor's type, to the
-  /// nearest, ties to even. What is not in the vector is copied.
+  /// An element keeps its bits, in F64 too, if its weight still equals the scalar that was read. A
+  /// weight of 0 is always written as 0. Other weights are rounded once to their tensor's type, to
+  /// nearest, ties to even. Tensors outside the vector are copied.
   ///
   /// - Parameter weights: shape [d].
-  /// - Throws: `InputError` with the system's reason, or naming the tensor whose type cannot hold
-  ///   a weight.
+  /// - Throws: `InputError` with the system's reason, or naming the tensor whose type cannot hold a
+  ///   weight.
   public func write<Element: Scalar>(
     _ weights: UnsafeBufferPointer<Element>, to path: String
   ) throws(InputError) {
@@ -132,9 +131,9 @@ public struct WeightFile: Sendable {
 }
 
 extension TensorType {
-  /// Stores those of `values` that differ from what is there.
+  /// Stores those of `values` that differ from the present numbers.
   ///
-  /// - Returns: the first element that is not finite in this type; nil where all are.
+  /// - Returns: the first element that is not finite in this type; nil if all are finite.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   fileprivate func replace<Element: Scalar>(
@@ -152,7 +151,7 @@ extension TensorType {
       _ = new.update(fromContentsOf: values[start..<start + count])
       if self == .bfloat16 { MixedPrecision.round(new, to: .bfloat16) }
       for i in 0..<count {
-        // A pruned weight is 0, also where an F64 is so small that it was read as 0.
+        // A pruned weight is 0, even if the F64 number was so small that it was read as 0.
         guard values[start + i] == 0 || present[i] != values[start + i] else { continue }
         store(new[i], at: place + i * byteCount)
       }
@@ -162,11 +161,11 @@ extension TensorType {
     return nil
   }
 
-  /// A number of this type becomes the one nearest to `value`; where two are as near, the even one.
+  /// Rounds `value` to this type, to nearest, ties to even, and stores it.
   ///
   /// - Parameters:
-  ///   - value: of BF16 one that it holds.
-  ///   - place: aligned as the type asks for.
+  ///   - value: for BF16, already rounded.
+  ///   - place: aligned for the type.
   @inline(__always)
   private func store<Element: Scalar>(_ value: Element, at place: UnsafeMutableRawPointer) {
     switch self {

@@ -1,17 +1,17 @@
 import Formats
 import Foundation
 
-/// Where numbers lie along a side of a plot.
+/// Maps numbers to positions along a side of a plot.
 package struct Axis {
   package enum Scale { case linear, logarithmic }
 
   let scale: Scale
   /// The numbers at the beginning and the end.
   package let limits: ClosedRange<Double>
-  /// Numbers that are named.
+  /// The numbers with labels.
   package let ticks: [Double]
 
-  /// From 0 to just above the largest number.
+  /// Returns an axis from 0 to just above the largest number.
   package static func linear(upTo largest: Double) -> Axis {
     let top = min(max(largest, 0), Self.largest) > Self.smallest ? min(largest, Self.largest) : 1
     let step = roundStep(top / 6)
@@ -21,20 +21,20 @@ package struct Axis {
       ticks: (0...count).map { step * Double($0) })
   }
 
-  /// From just below the smallest number to just above the largest.
+  /// Returns an axis from just below the smallest number to just above the largest.
   package static func linear(around values: [Double]) -> Axis {
     let values = values.filter { canPlace($0, on: .linear) }
     let (smallest, largest) = (values.min() ?? 0, values.max() ?? 1)
-    // Numbers that differ in their last bits alone are one.
+    // Numbers that differ only in their last bits count as one.
     let isOne =
       largest - smallest <= max(1e-9 * max(smallest.magnitude, largest.magnitude), Self.smallest)
     let span =
       isOne ? (largest.magnitude <= Self.smallest ? 1 : largest.magnitude) : largest - smallest
     let step = roundStep(span / 6)
-    // Whole ticks at both ends, but for rounding.
+    // Both ends are ticks; the tolerance absorbs rounding.
     var first = (smallest / step + 1e-6).rounded(.down)
     var last = max((largest / step - 1e-6).rounded(.up), first + 1)
-    // One number that is a tick lies between two others.
+    // A single number that is a tick gets a tick on each side.
     if isOne, (smallest / step - first).magnitude < 1e-6 {
       (first, last) = (first - 1, first + 1)
     }
@@ -43,8 +43,8 @@ package struct Axis {
       ticks: (0...Int(last - first)).map { step * (first + Double($0)) })
   }
 
-  /// Around positive numbers, with ticks at 1, 2 and 5 times powers of ten, or at powers alone
-  /// where these are many, or at some of them.
+  /// Returns an axis around positive numbers. Its ticks are at 1, 2 and 5 times powers of ten, or
+  /// at powers alone if there are many, or at some of these.
   package static func logarithmic(around values: [Double]) -> Axis {
     let values = values.filter { canPlace($0, on: .logarithmic) }
     let smallest = values.min() ?? 1
@@ -53,7 +53,7 @@ package struct Axis {
     let candidates = exponents.flatMap { exponent in
       [1, 2, 5].map { $0 * pow(10, Double(exponent)) }
     }
-    // Round numbers at both ends, but for rounding.
+    // Both ends are candidates for ticks; the tolerance absorbs rounding.
     let low = candidates.last { $0 <= smallest * 1.001 } ?? smallest
     let high = candidates.first { $0 >= largest * 0.999 } ?? largest
     let inside = candidates.indices.filter {
@@ -67,7 +67,7 @@ package struct Axis {
       ticks: named.indices.filter { $0 % every == 0 }.map { candidates[named[$0]] })
   }
 
-  /// With a tick at each of the positive numbers, and some room around them.
+  /// Returns an axis with a tick at each of the positive numbers, and a margin around them.
   package static func logarithmic(at values: [Double]) -> Axis {
     let ticks = Set(values.filter { canPlace($0, on: .logarithmic) }).sorted()
     let (first, last) = (ticks.first ?? 1, ticks.last ?? 1)
@@ -75,8 +75,8 @@ package struct Axis {
     return Axis(scale: .logarithmic, limits: first / margin...last * margin, ticks: ticks)
   }
 
-  /// The scale on which numbers can be told apart: a logarithmic one where they are positive and
-  /// lie more than a power of ten and a half apart.
+  /// Returns the scale on which numbers are distinguishable: logarithmic if they are positive and
+  /// their ratio exceeds 30.
   package static func suitableScale(for values: some Sequence<Double>) -> Scale {
     let finite = values.filter(\.isFinite)
     guard let smallest = finite.min(), let largest = finite.max(), smallest > 0 else {
@@ -85,7 +85,7 @@ package struct Axis {
     return largest > 30 * smallest ? .logarithmic : .linear
   }
 
-  /// The place of a number: 0 at the beginning, 1 at the end.
+  /// Returns the position of a number: 0 at the beginning, 1 at the end.
   package func place(of value: Double) -> Double {
     let (low, high) = (limits.lowerBound, limits.upperBound)
     return switch scale {
@@ -94,18 +94,19 @@ package struct Axis {
     }
   }
 
-  /// Numbers closer to 0, or further from it, have no place: their steps could not be counted.
+  /// Numbers outside these magnitudes cannot be placed: the number of steps would be too large to
+  /// count.
   private static let (smallest, largest) = (1e-150, 1e150)
 
-  /// Whether a number has a place: 0 has none on a logarithmic scale, and what is not finite on
-  /// any.
+  /// Returns true if a number can be placed: on a logarithmic scale not 0, and never infinity or
+  /// NaN.
   package static func canPlace(_ value: Double, on scale: Scale) -> Bool {
     value.magnitude <= largest && (scale == .linear || value >= smallest)
   }
 
   package func hasPlace(for value: Double) -> Bool { Self.canPlace(value, on: scale) }
 
-  /// A tick's number, in as many digits as tell it from the next.
+  /// Returns the label of a tick, with enough digits to distinguish it from the next.
   package func name(of tick: Double) -> String {
     guard scale == .linear, ticks.count > 1 else { return formatShort(tick) }
     let step = ticks[1] - ticks[0]
@@ -115,11 +116,11 @@ package struct Axis {
       return abs(tick) < step / 2 ? "0" : String(format: "%.\(digits)g", tick)
     }
     let digits = max(0, Int((-log10(step * 1.001)).rounded(.up)))
-    // Without a sign before zero.
+    // A tick near zero gets no minus sign.
     return String(format: "%.\(digits)f", abs(tick) < step / 2 ? 0 : tick)
   }
 
-  /// 1, 2 or 5 times a power of ten, at least `step`.
+  /// Returns 1, 2 or 5 times a power of ten, at least `step`.
   private static func roundStep(_ step: Double) -> Double {
     let power = pow(10, log10(step).rounded(.down))
     return ([1, 2, 5, 10].first { $0 * power >= step * 0.999 } ?? 10) * power

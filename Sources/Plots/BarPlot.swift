@@ -1,22 +1,22 @@
-/// Named bars from left to right, one below the other, in groups.
+/// Draws named horizontal bars in groups, one below the other.
 package struct BarPlot {
   package struct Bar {
     let name: String
-    /// From left to right.
+    /// The parts from left to right.
     let parts: [Part]
-    /// What lies between the smallest and the largest of several; a point where there is but one.
+    /// Smallest to largest of several measurements; a single value for one.
     let range: ClosedRange<Double>
 
     var value: Double { parts.reduce(0) { $0 + $1.value } }
 
-    /// A bar in its group's colour.
+    /// Creates a bar in its group's colour.
     package init(name: String, value: Double, range: ClosedRange<Double>? = nil) {
       self.name = name
       parts = [Part(value: value, color: nil)]
       self.range = range ?? value...value
     }
 
-    /// A bar of several values.
+    /// Creates a stacked bar of several values.
     package init(name: String, parts: [Part]) {
       self.name = name
       self.parts = parts
@@ -27,7 +27,7 @@ package struct BarPlot {
 
   package struct Part {
     let value: Double
-    /// None: the group's.
+    /// The colour's index; nil for the group's colour.
     let color: Int?
     let opacity: Double
 
@@ -43,7 +43,9 @@ package struct BarPlot {
   private let groups: [(name: String, bars: [Bar])]
   private let format: (Double) -> String
 
-  /// - Parameter format: how values are named.
+  /// Creates a plot.
+  ///
+  /// - Parameter format: returns the label of a value.
   package init(
     title: String, valueTitle: String, groups: [(name: String, bars: [Bar])],
     format: @escaping (Double) -> String
@@ -54,18 +56,18 @@ package struct BarPlot {
     self.format = format
   }
 
-  /// Where a drawing has what.
+  /// Holds the dimensions of a drawing in pixels.
   private struct Layout {
     var width = 800.0
     var top = 52.0
     var margin = 16.0
-    /// Whether a bar's name stands above it: beside it there is no room.
+    /// True if names stand above the bars, because there is no room to their left.
     var namesAbove = false
 
     var rowHeight: Double { namesAbove ? 42 : 24 }
   }
 
-  /// The drawing as a file's text.
+  /// The drawing as the text of an SVG file.
   package var svg: String {
     var svg = SVG()
     let layout = Layout()
@@ -74,7 +76,8 @@ package struct BarPlot {
     return svg.document(width: layout.width, height: height)
   }
 
-  /// The drawing as an element of a page, which has the title: as wide as a phone's screen.
+  /// The drawing as an SVG element of a page, as wide as a phone's screen. The page shows the
+  /// title.
   package var element: String {
     var svg = SVG(in: .page)
     let names = groups.flatMap(\.bars).map { SVG.width(of: $0.name) }.max() ?? 0
@@ -84,13 +87,13 @@ package struct BarPlot {
       width: layout.width, height: height, description: "\(title): \(valueTitle)")
   }
 
-  /// Returns the drawing's height.
+  /// Draws the plot and returns its height.
   private func draw(_ layout: Layout, on svg: inout SVG) -> Double {
     let bars = groups.flatMap(\.bars)
     let axis = Axis.linear(upTo: bars.map(\.range.upperBound).max() ?? 1)
     let names = bars.map { SVG.width(of: $0.name) }.max() ?? 0
     let left = layout.margin + (layout.namesAbove ? 0 : names + 8)
-    // Behind the longest bar its value must fit.
+    // The value's label must fit to the right of the longest bar.
     let right =
       layout.width - layout.margin - 8
       - (bars.map { SVG.width(of: format($0.value)) }.max() ?? 0)
@@ -105,7 +108,7 @@ package struct BarPlot {
       let (name, half) = (format(tick), SVG.width(of: format(tick)) / 2)
       guard x(tick) - half >= free else { continue }
       free = x(tick) + half + 8
-      // The first one begins no further left than the bars.
+      // The first label must not start to the left of the drawing.
       let isAtEdge = x(tick) - half < 0
       svg.text(
         name, at: (isAtEdge ? 0 : x(tick), bottom + 18), anchor: isAtEdge ? .start : .middle)
@@ -140,7 +143,7 @@ package struct BarPlot {
     }
     var start = 0.0
     for part in bar.parts {
-      // No line shows through.
+      // Grid lines must not show through a transparent part.
       if part.opacity < 1 {
         svg.rectangle(
           x: x(start), y: middle - 8, width: x(start + part.value) - x(start), height: 16,
@@ -162,7 +165,7 @@ package struct BarPlot {
 }
 
 extension BarPlot.Part {
-  /// A piece of it, for a page's legend.
+  /// Returns an SVG sample of the colour for a page's legend.
   package func sample(of name: String) -> String {
     var svg = SVG(in: .page)
     svg.rectangle(

@@ -1,20 +1,22 @@
-/// What a colour is for; which one it is, the drawing's place says.
+/// Names the purpose of a colour; the drawing's place decides its value.
 package enum Color: Hashable {
   case ground, text, axis, grid
-  /// Of the series of that number, which begin anew after the last of `seriesCount`.
+  /// The colour of a series by its index; the palette repeats after `seriesCount` series.
   case series(Int)
 
-  /// Colours that can be told apart, also by the colour-blind (Okabe and Ito, 2008).
+  /// A palette that colour-blind readers can distinguish (Okabe and Ito, 2008).
   private static let onWhite = [
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9",
   ]
-  /// The same palette's on a dark ground, where its blue could not be seen, and its yellow can.
+  /// The same palette for a dark ground: its dark blue would be invisible there, and its yellow is
+  /// not.
   private static let onDark = [
     "#56B4E9", "#F0793A", "#1FBF92", "#DE9CC0", "#E69F00", "#F0E442",
   ]
   package static var seriesCount: Int { onWhite.count }
 
-  /// The variables of a page's style sheet that `SVG.Place.page` wants.
+  /// Returns the definitions of the style-sheet variables for drawings in a page
+  /// (`SVG.Place.page`).
   package static func variables(isDark: Bool) -> String {
     let all: [Color] = [.ground, .text, .axis, .grid] + (0..<seriesCount).map(Color.series)
     return all.map { "\($0.variable):\($0.value(isDark: isDark));" }.joined()

@@ -4,7 +4,7 @@ extension LinePlot {
     let y: ClosedRange<Double>
 
     func x(_ place: Double) -> Double { x.lowerBound + place * (x.upperBound - x.lowerBound) }
-    /// Upwards.
+    /// Returns the vertical pixel position; `place` grows upwards.
     func y(_ place: Double) -> Double { y.upperBound - place * (y.upperBound - y.lowerBound) }
   }
 
@@ -60,7 +60,7 @@ extension LinePlot {
         (frame.x.lowerBound, frame.y.lowerBound), (frame.x.lowerBound, frame.y.upperBound),
         (frame.x.upperBound, frame.y.upperBound),
       ], .init(color: .axis))
-    // What was measured lies above what was computed, and that above what both are means of.
+    // Drawing order: individual lines, computed ones, means, then measurements on top.
     for look in [Look.faint, .computed, .dotted, .line, .measured] {
       for series in series where series.look == look {
         draw(series, series.points[index], xAxis, yAxis, in: frame, on: &svg)
@@ -68,7 +68,7 @@ extension LinePlot {
     }
   }
 
-  /// More marks than this hide their line.
+  /// More marks than this would hide their line.
   private static let markCount = 40
 
   private func draw(
@@ -83,7 +83,7 @@ extension LinePlot {
         (x: frame.x(xAxis.place(of: point.x)), y: frame.y(yAxis.place(of: point.y)))
       }
       if places.count > 1 { svg.polyline(places, series.stroke) }
-      // A point between two gaps has no line.
+      // A single point between two gaps has no line, so it gets a mark.
       guard isMarked || places.count == 1 else { continue }
       for place in places {
         svg.circle(at: place, radius: isMarked ? 3.5 : 2, color: series.stroke.color)
@@ -91,7 +91,7 @@ extension LinePlot {
     }
   }
 
-  /// The ticks whose names fit beside one another, from the last to the first.
+  /// Returns the ticks whose labels fit next to each other, from the last to the first.
   private func named(_ axis: Axis, in frame: Frame) -> [(x: Double, name: String)] {
     var free = Double.infinity
     var named: [(Double, String)] = []

@@ -1,26 +1,26 @@
 import Formats
 
-/// Lines over a common axis, in panels: side by side in a file with one legend below, or each a
-/// drawing of its own in a page.
+/// Draws lines over a common axis, in panels. A file shows the panels side by side with one legend
+/// below; a page has one drawing per panel.
 package struct LinePlot {
-  /// How a series is drawn.
+  /// Selects the look of a series.
   package enum Look {
-    /// With a mark at each point, where these are not too many.
+    /// Solid, with a mark at each point unless there are too many.
     case measured
-    /// Dashed: what was not measured at its points.
+    /// Dashed, for values that were not measured at their points.
     case computed
     case line
     case dotted
-    /// What other lines are the means of.
+    /// Thin and transparent, for the individual lines of a mean.
     case faint
   }
 
   package struct Series {
     package let name: String
-    /// The same for what belongs together; none for what the others are held against.
+    /// The colour's index, shared by related series; nil for a reference.
     let color: Int?
     let look: Look
-    /// One list of points for each panel; where y is not finite, the line has a gap.
+    /// One list of points for each panel; a y that is not finite leaves a gap in the line.
     package let points: [[(x: Double, y: Double)]]
 
     package init(name: String, color: Int?, look: Look, points: [[(x: Double, y: Double)]]) {
@@ -34,11 +34,11 @@ package struct LinePlot {
   package struct Panel {
     let title: String
     let scale: Axis.Scale
-    /// Whether a linear scale begins there, or near the smallest number.
+    /// True if a linear scale begins at 0; otherwise it begins near the smallest number.
     let beginsAtZero: Bool
-    /// A number at which a line is drawn, to compare with.
+    /// The y value of a reference line.
     let reference: Double?
-    /// In place of the digits that tell the axis's numbers apart.
+    /// Returns the label of a tick; nil for the axis's own labels.
     let format: ((Double) -> String)?
 
     package init(
@@ -53,11 +53,11 @@ package struct LinePlot {
     }
   }
 
-  /// Along x, in all panels.
+  /// Selects the x axis of all panels.
   package enum Places {
-    /// Few, each with its name, on a logarithmic scale.
+    /// A few labelled values on a logarithmic scale.
     case named((Double) -> String)
-    /// Anywhere, on a linear scale from 0.
+    /// Any values on a linear scale from 0.
     case linear
   }
 
@@ -81,7 +81,7 @@ package struct LinePlot {
   private static let (width, panelHeight) = (800.0, 300.0)
   private static let (left, right, top) = (66.0, 16.0, 70.0)
 
-  /// The drawing as a file's text.
+  /// The drawing as the text of an SVG file.
   package var svg: String {
     var svg = SVG()
     svg.text(title, at: (Self.width / 2, 26), anchor: .middle, kind: .title)
@@ -98,8 +98,8 @@ package struct LinePlot {
     return svg.document(width: Self.width, height: bottom + 10)
   }
 
-  /// A panel as an element of a page, which has the title and the legend: as wide as a phone's
-  /// screen.
+  /// Returns a panel as an SVG element of a page, as wide as a phone's screen. The page shows the
+  /// title and the legend.
   package func element(ofPanel index: Int) -> String {
     var svg = SVG(in: .page)
     let (width, height) = (390.0, 240.0)
@@ -111,7 +111,7 @@ package struct LinePlot {
       width: width, height: height, description: "\(title): \(panels[index].title) over \(xTitle)")
   }
 
-  /// The series' names, in as many rows as they need; returns where these end.
+  /// Draws the series' names in as many rows as needed, and returns the y position of the last row.
   private func legend(from start: Double, on svg: inout SVG) -> Double {
     var (x, y) = (Self.left, start)
     for series in series {
@@ -126,7 +126,7 @@ package struct LinePlot {
 }
 
 extension LinePlot.Series {
-  /// A piece of the line, for a page's legend.
+  /// A sample of the line for a page's legend.
   package var sample: String {
     var svg = SVG(in: .page)
     drawSample(at: (2, 6), on: &svg)
@@ -142,7 +142,7 @@ extension LinePlot.Series {
 
   var stroke: SVG.Stroke {
     guard let color else { return SVG.Stroke(color: .axis, width: 1.5, dashes: "6 4") }
-    // Where the colours begin anew, the lines differ.
+    // Series that share a colour differ in their dashes.
     let cycles = ["", "2 3", "9 3", "9 3 2 3"]
     let dashes =
       switch look {

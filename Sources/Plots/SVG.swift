@@ -1,25 +1,24 @@
 import Foundation
 
-/// A drawing as it is put together: shapes and text, in pixels from the upper left corner.
+/// Collects shapes and text of a drawing, in pixels from the upper left corner.
 package struct SVG {
   package enum Anchor: String { case start, middle, end }
 
-  /// Where a drawing stands, which decides whether its colours are its own.
+  /// Selects where a drawing appears, which decides where its colours are defined.
   package enum Place {
-    /// In a file: colours on white.
+    /// A file, with colours on white.
     case file
-    /// In a page, whose style sheet gives the colours by `Color.variable`.
+    /// A page, whose style sheet defines the colours (`Color.variable`).
     case page
   }
 
-  /// What a text is.
   package enum TextKind { case name, title, axisTitle }
 
-  /// An element's look.
+  /// Defines the look of a line.
   package struct Stroke {
     var color: Color
     var width = 1.0
-    /// Lengths of dashes and gaps; none where empty.
+    /// Lengths of dashes and gaps; empty for a solid line.
     var dashes = ""
     var opacity = 1.0
   }
@@ -87,12 +86,12 @@ package struct SVG {
       """)
   }
 
-  /// The width of a text, about: for places that must not overlap.
+  /// Estimates the width of a text, to keep texts from overlapping.
   static func width(of text: String) -> Double { 0.6 * fontSize * Double(text.count) }
 
-  /// The file, or the element of a page.
+  /// Returns the file, or the element of a page.
   ///
-  /// - Parameter description: what the drawing shows, for those who cannot see it.
+  /// - Parameter description: a text alternative to the drawing.
   package func document(width: Double, height: Double, description: String = "") -> String {
     let (width, height) = (Self.number(width), Self.number(height))
     let box = "viewBox=\"0 0 \(width) \(height)\" font-size=\"\(Self.number(Self.fontSize))\""
@@ -118,14 +117,14 @@ package struct SVG {
     }
   }
 
-  /// A tenth of a pixel is enough, and what is far out of the drawing stays out of it.
+  /// Formats a coordinate to a tenth of a pixel, and clamps points far outside the drawing.
   private static func number(_ value: Double) -> String {
     let value = value.isNaN ? 0 : min(max(value, -1e5), 1e5)
     let tenths = (value * 10).rounded() / 10
     return tenths == tenths.rounded() ? "\(Int(tenths))" : "\(tenths)"
   }
 
-  /// As text or an attribute's value, in XML and HTML alike.
+  /// Escapes text for content and attribute values in XML and HTML.
   package static func escaped(_ text: String) -> String {
     var escaped = ""
     for scalar in text.unicodeScalars {
@@ -134,7 +133,7 @@ package struct SVG {
       case "<": escaped += "&lt;"
       case ">": escaped += "&gt;"
       case "\"": escaped += "&quot;"
-      // XML has no form for control characters.
+      // XML cannot express other control characters.
       case "\t", "\n": escaped.unicodeScalars.append(scalar)
       case _ where scalar.properties.generalCategory == .control: escaped += "\u{FFFD}"
       default: escaped.unicodeScalars.append(scalar)

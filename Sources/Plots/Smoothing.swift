@@ -1,7 +1,7 @@
-/// The mean of each number and its neighbours, half of `width` on each side, at the ends as many as
-/// there are; of those that are finite.
+/// Returns the mean of each number and its finite neighbours, half of `width` on each side and
+/// fewer at the ends.
 ///
-/// - Returns: NaN where the number itself is not finite.
+/// - Returns: NaN at each number that is not finite.
 /// - Complexity: O(n).
 package func smoothed(_ values: [Double], width: Int) -> [Double] {
   let half = max(width, 1) / 2
@@ -10,12 +10,12 @@ package func smoothed(_ values: [Double], width: Int) -> [Double] {
   return values.indices.map { values[$0].isFinite ? sums[$0] / counts[$0] : .nan }
 }
 
-/// Sums of numbers and up to `half` neighbours on each side. Nothing is subtracted: a number of
-/// great size leaves no trace where it is not in the window.
+/// Sums each number and up to `half` neighbours on each side. It never subtracts, so a very large
+/// number leaves no error in other windows.
 private func windowSums(_ values: [Double], half: Int) -> [Double] {
   let width = 2 * half + 1
   let ends = [Double](repeating: 0, count: half)
-  // Of blocks as wide as a window: from each block's start, and to its end.
+  // Running sums in blocks as wide as a window: from the block's start, and to its end.
   var forward = ends + values + ends
   var backward = forward
   for index in forward.indices.dropFirst() where index % width != 0 {

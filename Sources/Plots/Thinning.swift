@@ -1,11 +1,11 @@
-/// The points that a line needs to look the same at a plot's resolution: of each of `columns` runs
-/// of points, equally wide in x, the first, the last, the lowest and the highest; and of each run
-/// of points without a finite y, one.
+/// Selects the points that a line needs to look the same at a plot's resolution. The x range is
+/// divided into `columns` equal parts. Each part keeps its first, last, lowest and highest point;
+/// each run of points without a finite y keeps one.
 ///
 /// - Parameters:
 ///   - x: not decreasing.
 ///   - y: of the same count.
-/// - Returns: indices, increasing; all of them where they are no more than `4·columns`.
+/// - Returns: increasing indices; all of them if there are at most `4·columns`.
 /// - Complexity: O(n).
 ///
 /// The M4 aggregation; Jugel, Jerzak, Hackenbroich and Markl, 2014.

@@ -3,13 +3,14 @@ import MPI
 import Sharding
 
 extension BrainSurgeon {
-  /// What the removal of all weights of a group together adds to the minimum, with `removed`
-  /// removed and the others at the model's minimum; for a matrix that is taken whole. Collective.
+  /// Returns the cost of removing each group of weights together: the increase of the model's
+  /// minimum. The weights in `removed` are zero and the others at the minimum. Only for the whole
+  /// matrix. Collective.
   ///
   /// - Parameters:
-  ///   - groups: of the vector [d], one after another.
+  ///   - groups: ranges of the vector [d], in ascending order.
   ///   - slices: every rank's.
-  /// - Returns: for each weight of the slice, that of the group that begins there, else 0.
+  /// - Returns: for each weight of the slice, the cost of the group that begins there, or 0.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func costs(
@@ -22,7 +23,7 @@ extension BrainSurgeon {
     let slice = slices[world.rank]
     let m = rows.count
 
-    // Whether it is kept, its weight and its column.
+    // For each weight: 1 if it is kept, the weight, its column of G [m].
     func numbers(of group: Range<Int>) -> [Double] {
       let local = group.clamped(to: slice)
       guard !local.isEmpty else { return [] }
@@ -34,8 +35,8 @@ extension BrainSurgeon {
           + columns[start..<start + m]
       }
     }
-    // Those that lie on several ranks go to all of these in turn; the one that has the first weight
-    // keeps them.
+    // A group across several ranks is gathered on all of them. The rank with its first weight keeps
+    // the result.
     var gathered: [Int: [Double]] = [:]
     for group in groups {
       let counts = slices.map { $0.clamped(to: group).count * (m + 2) }
@@ -62,8 +63,8 @@ extension BrainSurgeon {
     return costs
   }
 
-  /// Bytes that groups take on a rank beside what it takes anyway, at most: one that is worked on,
-  /// and those that lie on two ranks.
+  /// Returns an upper bound on the additional bytes per rank for groups: one in progress and those
+  /// across two ranks.
   public static func groupBytes(count m: Int, groups: [Range<Int>]) -> Int {
     guard let largest = groups.map(\.count).max() else { return 0 }
     return SurgeonModel.groupBytes(count: m, group: largest) + 2 * 8 * (m + 2) * largest

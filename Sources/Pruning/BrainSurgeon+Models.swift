@@ -3,8 +3,8 @@ import LinearAlgebra
 import MPI
 
 extension BrainSurgeon {
-  /// What the removal of each weight alone adds to the minimum of each model, with `removed`
-  /// removed. Collective.
+  /// Returns the cost of removing each weight alone, for each model: the increase of the minimum
+  /// if the weights in `removed` are zero. Collective.
   ///
   /// - Returns: for each model, shape [d/p].
   public func costs(
@@ -51,19 +51,19 @@ extension BrainSurgeon {
     return coordinates.map { $0.map(\.cost) }
   }
 
-  /// What the kept weights become at the minimum of a model.
+  /// Holds the kept weights at the minimum of a model, with the model's predictions.
   public struct JointUpdate {
     /// Shape [d/p].
     public let weights: [Element]
-    /// For each step that was asked for, the change of the loss that the model predicts of it.
+    /// The predicted change of the loss, for each requested step.
     public let predictions: [Double]
-    /// Of S_R, where the matrix is taken whole.
+    /// The condition number of S_R, for the whole matrix.
     public let condition: Double?
   }
 
-  /// `update(.joint, …)` by each model, at a step of 1. Collective.
+  /// Solves `update(.joint, …)` for each model, at a step of 1. Collective.
   ///
-  /// - Parameter steps: τ of predictions.
+  /// - Parameter steps: the τ for which the change of the loss is predicted.
   public func jointUpdates(
     removing removed: [Bool], for models: [SurgeonModel.Settings], steps: [Double],
     on world: Communicator
@@ -96,11 +96,11 @@ extension BrainSurgeon {
     }
   }
 
-  /// Of several models.
+  /// Holds the solutions of several models.
   private enum Minima {
     case spectrum(SurgeonSpectrum)
-    /// One for each, of a block of fewer coordinates than there are gradients, or where λ
-    /// disappears beside these.
+    /// One solution per model, for a block with fewer coordinates than gradients or a λ that
+    /// rounding hides.
     case each([SurgeonModel])
   }
 

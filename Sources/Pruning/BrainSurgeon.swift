@@ -3,26 +3,27 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// How kept weights answer a removal.
+/// Selects the change of the kept weights after a removal.
 public enum PruningUpdate: String, CaseIterable, Sendable {
-  /// They stay as they are.
+  /// Leaves the kept weights unchanged.
   case none
-  /// The sum of what the removal of each weight alone would ask for (WoodFisher and M-FAC, as
+  /// Adds up the optimal changes for each removed weight alone (WoodFisher and M-FAC, as
   /// published).
   case independent
-  /// The minimum of the model for the whole set.
+  /// Minimizes the model over all kept weights, given the whole removed set.
   case joint
 }
 
-/// Removes weights by a quadratic model of the loss, whose gradients are shared out over the ranks
-/// by columns.
+/// Removes weights by a quadratic model of the loss. Each rank holds some columns of the model's
+/// gradients.
 ///
 ///     w [d/p]      the weights of this rank's slice, of any scalar
 ///     G [m, d/p]   its columns of the gradients
 ///     M            the removed weights, of all ranks
 ///
-/// The model's matrix F = λI + (1/m) GᵀG is taken whole, as in M-FAC, or block by block of the
-/// coordinates, as in WoodFisher: then no number crosses the network but sums for the report.
+/// The model's matrix is F = λI + (1/m) GᵀG. It is either the whole matrix, as in M-FAC, or its
+/// diagonal blocks, as in WoodFisher. In the blockwise form, ranks exchange only the sums for the
+/// report.
 public final class BrainSurgeon<Element: Scalar> {
   let rows: GradientRows
   let weights: Buffer<Element>
@@ -38,13 +39,15 @@ public final class BrainSurgeon<Element: Scalar> {
   /// The largest bound on the relative error of this rank's updates so far.
   private(set) var error = 0.0
 
+  /// Creates the model of this rank's slice and copies the weights.
+  ///
   /// - Parameters:
   ///   - rows: this rank's columns of the gradients, cell by cell.
-  ///   - partition: the cells, and who has which; block by block, a cell is a block.
+  ///   - partition: the cells and their owners; in the blockwise form, a cell is a block.
   ///   - weights: shape [d/p].
   ///   - damping: λ > 0.
-  ///   - gradientScale: η ≥ 0, times the mean gradient; 0 for a network at its optimum.
-  ///   - isBlockwise: whether F is taken block by block.
+  ///   - gradientScale: η ≥ 0, factor of the mean gradient; 0 for a network at its optimum.
+  ///   - isBlockwise: uses only the diagonal blocks of F.
   public init(
     rows: GradientRows, partition: CellPartition, weights: UnsafeBufferPointer<Element>,
     damping: Double, gradientScale: Double = 0, isBlockwise: Bool = false, rank: Int
@@ -62,13 +65,13 @@ public final class BrainSurgeon<Element: Scalar> {
     firstCoordinate = partition.slice(of: rank).lowerBound
   }
 
-  /// Bytes that it takes on a rank beside the rows, at most: systems of equations, and what is
-  /// known of each coordinate.
+  /// Returns an upper bound on this rank's memory in bytes, without the rows: linear systems and
+  /// numbers for each coordinate.
   ///
   /// - Parameters:
-  ///   - models: how many it is asked about at once.
-  ///   - isBlockwise: a block's systems are of the order of its width or of m, the smaller of them;
-  ///     of the whole matrix two sums of m×m numbers may wait on each level of the tree.
+  ///   - models: number of models solved at the same time.
+  ///   - isBlockwise: a block's systems are of order min(block width, m). With the whole matrix,
+  ///     two sums of m×m numbers may wait on each level of the tree.
   public static func bytes(
     count m: Int, models: Int = 1, isBlockwise: Bool, partition: CellPartition, rank: Int
   ) -> Int {
@@ -90,19 +93,19 @@ public final class BrainSurgeon<Element: Scalar> {
       + ofModels
   }
 
-  /// What each weight of this rank would do alone, with `removed` removed and the others at the
-  /// model's minimum. Collective.
+  /// Returns the effect of changing each weight of this rank alone. The weights in `removed` are
+  /// zero and the others are at the model's minimum. Collective.
   public func coordinates(
     removing removed: [Bool], on world: Communicator
   ) throws -> [SurgeonModel.Coordinate] {
     try solved(removing: removed, on: world).coordinates
   }
 
-  /// What each weight of this rank would do alone, and of a matrix that is taken whole also its
-  /// minimum, so computed that no cost is made of rounding. Collective.
+  /// Returns the coordinates of this rank and, for the whole matrix, the solved model. Solves a
+  /// refined model if rounding would dominate a cost. Collective.
   ///
-  /// - Parameter visit: gets each block of this rank, where the matrix is taken block by block,
-  ///   with its model and its coordinates.
+  /// - Parameter visit: in the blockwise form, receives each block of this rank with its model and
+  ///   its coordinates.
   func solved(
     removing removed: [Bool], on world: Communicator,
     visit: (Int, SurgeonModel, [SurgeonModel.Coordinate]) throws -> Void = { _, _, _ in }
@@ -140,7 +143,8 @@ public final class BrainSurgeon<Element: Scalar> {
     )
   }
 
-  /// The model of the whole matrix, where λ disappears beside the gradients. Collective.
+  /// Solves the model of the whole matrix by the refined method, for a λ that rounding hides next
+  /// to the gradients. Collective.
   func refined(
     _ model: SurgeonModel.Settings, _ removed: [Bool], _ world: Communicator
   ) throws -> SurgeonModel {
@@ -152,12 +156,12 @@ public final class BrainSurgeon<Element: Scalar> {
     }
   }
 
-  /// The weights without those that are removed, and the change of the loss that the model
-  /// predicts. Collective.
+  /// Returns the weights after the removal, and the change of the loss that the model predicts.
+  /// Collective.
   ///
-  /// - Parameter measuresCondition: whether the condition of S_R is asked for.
-  /// - Returns: weights, shape [d/p]; the prediction, nil where kept weights do not answer; and the
-  ///   condition, its largest eigenvalue over its least, of a joint update by the whole matrix.
+  /// - Parameter measuresCondition: measures the condition number of S_R.
+  /// - Returns: the weights, shape [d/p]; the prediction, only for `.joint`; and the condition
+  ///   number of S_R (largest eigenvalue over smallest), for a joint update by the whole matrix.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func update(
@@ -170,7 +174,7 @@ public final class BrainSurgeon<Element: Scalar> {
     case .none: break
     case .joint:
       let measured: ([Double]) -> Void = { [rows, damping] sums in
-        // The least eigenvalue would be made of rounding.
+        // The smallest eigenvalue would consist of rounding errors.
         let error = SurgeonModel.factorError(of: sums, count: rows.count, damping: damping)
         guard error <= SurgeonModel.goodError else { return }
         condition = SurgeonSpectrum.condition(sums: sums, count: rows.count, damping: damping)
@@ -189,8 +193,8 @@ public final class BrainSurgeon<Element: Scalar> {
     return (updated, prediction, condition)
   }
 
-  /// Of single weights q the update is `−(w_q/[F⁻¹]_qq) F⁻¹e_q`: their sum is `−F⁻¹z`, which in the
-  /// kept weights is `GᵀS⁻¹Gz/λ`.
+  /// Adds the sum of the updates for each removed weight q alone, `−(w_q/[F⁻¹]_qq) F⁻¹e_q`. The sum
+  /// is `−F⁻¹z`; restricted to the kept weights it is `GᵀS⁻¹Gz/λ`.
   private func addIndependentUpdates(
     to updated: inout [Element], removing removed: [Bool], on world: Communicator
   ) throws {
@@ -230,7 +234,7 @@ public final class BrainSurgeon<Element: Scalar> {
     }
   }
 
-  /// The kept weights of a block become those of before and a change of them.
+  /// Adds a change to the original kept weights of a block, and stores the result in `updated`.
   func add(
     _ change: UnsafeMutableBufferPointer<Double>, ofBlock block: Int, to updated: inout [Element],
     removing removed: [Bool]
@@ -241,21 +245,21 @@ public final class BrainSurgeon<Element: Scalar> {
     }
   }
 
-  /// The weights, zero where they are removed.
+  /// Returns the weights with zeros for the removed ones.
   func masked(by removed: [Bool]) -> [Element] {
     (0..<weights.count).map { removed[$0] ? 0 : weights.pointer[$0] }
   }
 
   var all: UnsafeBufferPointer<Element> { UnsafeBufferPointer(weights.all) }
 
-  /// Hands each block of this rank to `body`, with the model that it belongs to; returns the sum of
-  /// the models' minima, the same on all ranks.
+  /// Solves the model of each block, or the whole one, and passes each block of this rank to `body`
+  /// with its model. Returns the sum of the models' minima, the same on all ranks.
   func minimum(
     removing removed: [Bool], on world: Communicator,
     inspecting inspect: (([Double]) -> Void)? = nil, solved: ((SurgeonModel) -> Void)? = nil,
     _ body: (Int, SurgeonModel) throws -> Void
   ) throws -> Double {
-    // A rank without coordinates has the whole matrix's model too.
+    // A rank without coordinates solves the whole matrix's model too.
     func known(_ model: SurgeonModel) -> SurgeonModel {
       solved?(model)
       note(model.error)
@@ -283,12 +287,12 @@ public final class BrainSurgeon<Element: Scalar> {
 
   func note(_ error: Double) { self.error = max(self.error, error) }
 
-  /// The largest bound on the relative error of all ranks' updates so far. Collective.
+  /// Returns the largest bound on the relative error of all ranks' updates so far. Collective.
   public func largestError(on world: Communicator) throws -> Double {
     try world.allGather(error).max() ?? 0
   }
 
-  /// The model of sums over all its coordinates.
+  /// Returns the model for sums over all its coordinates.
   func model(_ sums: [Double]) throws -> SurgeonModel {
     try named(damping) {
       try SurgeonModel(
@@ -296,33 +300,34 @@ public final class BrainSurgeon<Element: Scalar> {
     }
   }
 
-  /// What is solved with λ, or with several of which this is the least.
+  /// Runs a solution with λ, or with several of which this is the smallest, and names λ in its
+  /// errors.
   func named<Solution>(
     _ damping: Double, _ solution: () throws -> Solution
   ) throws -> Solution {
     do { return try solution() } catch let error as NotPositiveDefinite {
-      // Programs have options of different names for it.
+      // The message says λ because programs name the option differently.
       throw PruningError("λ \(damping) is too small for these \(rows.count) gradients: \(error)")
     } catch let error as LostDigits {
       throw PruningError("\(error)")
     }
   }
 
-  /// Whether λ disappears in S_R.
+  /// Returns true if rounding hides λ in S_R.
   private func losesDigits(_ sums: [Double], _ damping: Double) -> Bool {
     SurgeonModel.factorError(of: sums, count: rows.count, damping: damping) > SurgeonModel.goodError
   }
 
-  /// Solves what is to be solved of each model, and hands each block of this rank to `body` with
-  /// the solution of its model. Collective.
+  /// Solves each model, and passes each block of this rank to `body` with the solution of its
+  /// model. Collective.
   ///
   /// - Parameters:
-  ///   - damping: the least λ of the solutions.
-  ///   - solution: of the whole model, from its sums over all coordinates.
-  ///   - refinedSolution: of the whole model, where λ disappears in these sums. Collective.
-  ///   - ofBlock: of a block's own.
-  ///   - values: numbers of a solution, as many of each.
-  /// - Returns: their sums over all models, the same on all ranks.
+  ///   - damping: the smallest λ of the solutions.
+  ///   - solution: solves the whole model from its sums over all coordinates.
+  ///   - refinedSolution: solves the whole model if rounding hides λ in these sums. Collective.
+  ///   - ofBlock: solves a block's own model.
+  ///   - values: returns numbers of a solution, the same count for each.
+  /// - Returns: the sums of these numbers over all models, the same on all ranks.
   func solve<Solution>(
     removing removed: [Bool], with damping: Double, on world: Communicator,
     _ solution: ([Double]) throws -> Solution, refined refinedSolution: () throws -> Solution,
@@ -360,11 +365,11 @@ public final class BrainSurgeon<Element: Scalar> {
 }
 
 extension GradientRows {
-  /// `Gx` over all ranks' columns, shape [m], the same on all ranks. Collective.
+  /// Computes `Gx` over all ranks' columns, shape [m], the same on all ranks. Collective.
   ///
   /// - Parameters:
   ///   - x: this rank's slice, shape [d/p].
-  ///   - sum: over the cells, of which this rank's are the blocks.
+  ///   - sum: over the cells; this rank's cells are the blocks of the rows.
   func products(
     with x: UnsafeBufferPointer<Double>, over sum: TreeSum, on world: Communicator
   ) throws -> [Double] {

@@ -3,13 +3,15 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// The λ, η and τ that are chosen among.
+/// Lists the values of λ, η and τ to try.
 public struct ModelCandidates: Sendable {
-  /// λ and η, each with each.
+  /// Every combination of λ and η.
   public let models: [SurgeonModel.Settings]
-  /// τ, by which the change of the kept weights is multiplied.
+  /// τ, the factor of the kept weights' change.
   public let steps: [Double]
 
+  /// Combines every λ with every η.
+  ///
   /// - Parameters:
   ///   - dampings: λ > 0.
   ///   - gradientScales: η ≥ 0.
@@ -22,43 +24,46 @@ public struct ModelCandidates: Sendable {
     self.steps = steps
   }
 
-  /// One alone.
+  /// Creates a single candidate.
   init(_ model: SurgeonModel.Settings, step: Double) {
     (models, steps) = ([model], [step])
   }
 
-  /// How many there are of one mask.
+  /// Number of candidates per mask.
   public var count: Int { models.count * steps.count }
 
-  /// Whether there is nothing to choose, and kept weights go all the way to their update.
+  /// True if there is only one model and its step is 1.
   var isSingle: Bool { models.count == 1 && steps == [1] }
 }
 
-/// Says how good pruned weights are, by what their pruning has not seen: candidates are chosen by
-/// it.
+/// Scores pruned weights on held-out data, to choose among candidates.
 public protocol HeldOutJudge<Element> {
   /// The scalar of the weights.
   associatedtype Element: Scalar
 
-  /// The less, the better; not finite where the weights are of no use. Collective.
+  /// Returns the held-out loss: lower is better, and a value that is not finite rejects the
+  /// weights. Collective.
   ///
   /// - Parameter weights: this rank's slice.
   /// - Returns: the same on all ranks.
   func loss(of weights: UnsafeBufferPointer<Element>, on world: Communicator) throws -> Double
 }
 
-/// Judges weights by a quadratic model of the loss on other rows of gradients, where there is no
-/// network to ask: `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)` for a change δ from the weights that the rows
-/// g' are of.
+/// Scores weights by a quadratic model of the loss on held-out gradients, without a network.
+///
+/// The loss is `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)`. δ is the change from the weights at which the
+/// gradients g' were computed.
 public struct HeldOutRows<Element: Scalar>: HeldOutJudge {
   private let rows: GradientRows
   private let weights: [Element]
   private let gradientScale: Double
   private let sum: TreeSum
 
+  /// Creates a judge from held-out gradients.
+  ///
   /// - Parameters:
-  ///   - rows: this rank's columns of gradients that the candidates have not seen.
-  ///   - weights: this rank's slice of the weights that the gradients are of.
+  ///   - rows: this rank's columns of gradients that the candidates did not use.
+  ///   - weights: this rank's slice of the weights at which the gradients were computed.
   ///   - gradientScale: η; 1 for the loss's own slope, 0 for a network at its optimum.
   public init(
     rows: GradientRows, weights: UnsafeBufferPointer<Element>, gradientScale: Double = 1,
@@ -86,51 +91,53 @@ public struct HeldOutRows<Element: Scalar>: HeldOutJudge {
   }
 }
 
-/// What candidates came to, and which was chosen.
+/// Records the losses of all candidates and the chosen one.
 public struct HeldOutChoice: Sendable {
-  /// A way to prune, and what it came to.
+  /// Holds the settings and the held-out loss of one candidate.
   public struct Candidate: Sendable {
-    /// λ and η by which the mask was found.
+    /// λ and η of the mask.
     public let mask: SurgeonModel.Settings
     /// λ and η of the update.
     public let update: SurgeonModel.Settings
-    /// τ: the weights are the masked ones and τ times the change of those that are kept.
+    /// τ; the weights are the masked ones plus τ times the change of the kept ones.
     public let step: Double
-    /// On the held-out examples; the least is chosen.
+    /// Held-out loss; the smallest is chosen.
     public let loss: Double
   }
 
-  /// In the order in which they were tried.
+  /// The candidates in the order of the trials.
   public let candidates: [Candidate]
-  /// An index into them.
+  /// Index of the chosen candidate.
   public let chosen: Int
 }
 
-/// Tries candidates one after another and keeps the best, of equal ones the first.
+/// Tries candidates one after another and keeps the best; on equal losses, the first.
 struct HeldOutTrials<Element: Scalar> {
   private let start: UnsafeBufferPointer<Element>
   private let judge: (any HeldOutJudge<Element>)?
   private lazy var trial = Buffer<Element>(count: start.count)
   private var candidates: [HeldOutChoice.Candidate] = []
   private var chosen = 0
-  /// What is best so far, by which of its update's steps.
+  /// The best result so far, and the index of its step τ.
   private(set) var best:
     (mask: Mask, weights: [Element], update: PruningCriterion.Update<Element>, step: Int)?
 
+  /// Starts without candidates.
+  ///
   /// - Parameters:
-  ///   - start: the weights that candidates go from; they stay there for the trials.
-  ///   - judge: may be left out for a single candidate.
+  ///   - start: the weights before the removal; must stay allocated during the trials.
+  ///   - judge: nil for a single candidate.
   init(of start: UnsafeBufferPointer<Element>, by judge: (any HeldOutJudge<Element>)?) {
     self.start = start
     self.judge = judge
   }
 
-  /// Takes the only candidate, which nobody judges.
+  /// Accepts the only candidate without a judge.
   mutating func take(_ update: PruningCriterion.Update<Element>, under mask: Mask) {
     best = (mask, update.weights, update, 0)
   }
 
-  /// Judges each step τ on the way from the masked weights to those of an update. Collective.
+  /// Scores each step τ between the masked weights and the updated ones. Collective.
   ///
   /// - Parameter models: λ and η of the mask and of the update.
   mutating func add(
@@ -150,7 +157,7 @@ struct HeldOutTrials<Element: Scalar> {
     }
   }
 
-  /// None where nothing was judged.
+  /// The record of all trials; nil without a judge or trials.
   var choice: HeldOutChoice? {
     guard judge != nil, !candidates.isEmpty else { return nil }
     return HeldOutChoice(candidates: candidates, chosen: chosen)

@@ -2,17 +2,17 @@ import Formats
 import LinearAlgebra
 import MPI
 
-/// A file of compressed rows is of the safetensors format. A tensor that may be pruned is taken as
-/// a matrix [rows, columns] of its first dimension by all others, [1, n] where it has but one, and
-/// four tensors stand for it:
+/// A sparse file has the safetensors format and stores kept weights in compressed rows. A prunable
+/// tensor is a matrix [rows, columns]: rows is its first dimension, columns the product of the
+/// others. A tensor of one dimension is [1, n]. Four tensors represent it:
 ///
 ///     NAME.values [k]           F32 or F64, the kept weights, row by row
 ///     NAME.columns [k]          the column of each
-///     NAME.offsets [rows + 1]   where a row begins among them, and their number k
-///     NAME.shape                I64, that of the tensor
+///     NAME.offsets [rows + 1]   each row's first index in them, and at the end k
+///     NAME.shape                I64, the tensor's shape
 ///
-/// Columns and offsets are of the smallest of U8, U16, U32 and U64 that holds them. All other
-/// tensors are as they are. With PyTorch, of each name:
+/// Columns and offsets have the smallest of U8, U16, U32 and U64 that holds them. All other tensors
+/// are stored unchanged. With PyTorch, for each name:
 ///
 ///     t = safetensors.torch.load_file("sparse.safetensors")
 ///     shape, offsets = t[name + ".shape"].tolist(), t[name + ".offsets"].long()
@@ -26,9 +26,9 @@ extension Mask {
   /// Collective.
   ///
   /// - Parameters:
-  ///   - tensors: of the vector [d], in its order.
-  ///   - weights: shape [d], the same on all ranks; zero where they are removed.
-  ///   - others: tensors that are no weights.
+  ///   - tensors: all tensors of the vector [d], in its order.
+  ///   - weights: shape [d], the same on all ranks; zero for removed weights.
+  ///   - others: tensors that are not weights.
   ///   - slices: every rank's.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
@@ -51,7 +51,8 @@ extension Mask {
         parts += TensorContent.compressed(
           tensor, mask, UnsafeBufferPointer(rebasing: weights[tensor.range]))
       }
-      // Wide elements first: each lies at a multiple of its size, as readers without copies need.
+      // Wide elements come first: each then lies at a multiple of its size, as zero-copy readers
+      // need.
       let order = parts.indices.sorted {
         (parts[$1].type.byteCount, $0) < (parts[$0].type.byteCount, $1)
       }
@@ -64,7 +65,9 @@ extension Mask {
     }
   }
 
-  /// - Throws: `PruningError` where the names of two tensors of the file would be the same.
+  /// Checks that the names in the sparse file are distinct.
+  ///
+  /// - Throws: `PruningError` naming a duplicate.
   public static func checkSparseNames(
     of tensors: [WeightTensor], others: [String]
   ) throws(PruningError) {
@@ -84,9 +87,11 @@ extension TensorContent {
     ["values", "columns", "offsets", "shape"].map { "\(tensor.name).\($0)" }
   }
 
+  /// Returns the four tensors that represent a pruned tensor.
+  ///
   /// - Parameters:
-  ///   - mask: 1 for each weight that is kept.
-  ///   - weights: those of the tensor.
+  ///   - mask: 1 for each kept weight.
+  ///   - weights: all weights of the tensor.
   fileprivate static func compressed<Element: Scalar>(
     _ tensor: WeightTensor, _ mask: [UInt8], _ weights: UnsafeBufferPointer<Element>
   ) -> [TensorContent] {
@@ -118,7 +123,7 @@ extension TensorContent {
     ]
   }
 
-  /// Whole numbers of the smallest type that holds the largest of them.
+  /// Stores integers in the smallest type that holds the largest of them.
   private static func integers<Numbers: Sequence<Int>>(
     _ name: String, count: Int, upTo largest: Int, _ numbers: @escaping () -> Numbers
   ) -> TensorContent {

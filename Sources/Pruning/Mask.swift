@@ -3,21 +3,20 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Which weights of this rank's slice are kept; the others are zero and stay so.
+/// Marks the kept weights of this rank's slice; the others are zero and stay zero.
 public struct Mask: Sendable, Equatable {
-  /// The coordinates of this rank, of the vector [d].
+  /// This rank's coordinates in the vector [d].
   public let slice: Range<Int>
-  /// One for each coordinate of the slice.
+  /// One flag per coordinate of the slice.
   public internal(set) var isKept: [Bool]
 
-  /// Keeps all weights.
+  /// Creates a mask that keeps all weights.
   public init(slice: Range<Int>) {
     self.slice = slice
     isKept = [Bool](repeating: true, count: slice.count)
   }
 
-  /// - Parameters:
-  ///   - isKept: one for each coordinate of the slice.
+  /// Creates a mask from one flag per coordinate of the slice.
   public init(slice: Range<Int>, isKept: [Bool]) {
     precondition(
       isKept.count == slice.count, "a mask of \(isKept.count) for the slice \(slice)")
@@ -25,22 +24,22 @@ public struct Mask: Sendable, Equatable {
     self.isKept = isKept
   }
 
-  /// One for each coordinate of the slice.
+  /// One flag per coordinate of the slice.
   var isRemoved: [Bool] { isKept.map { !$0 } }
 
-  /// Writes the removed weights as zero, the kept ones a step τ of the way `from` … `to`.
+  /// Writes zero for removed weights, and for kept ones `from + τ (to − from)`.
   func step<Element: Scalar>(
     _ step: Double, from: UnsafeBufferPointer<Element>, to: [Element],
     into result: UnsafeMutableBufferPointer<Element>
   ) {
     for i in isKept.indices {
       let (a, b) = (Double(from[i]), Double(to[i]))
-      // At 1 the numbers themselves, without rounding.
+      // A step of 1 copies the numbers without rounding.
       result[i] = !isKept[i] ? 0 : step == 1 ? to[i] : Element(a + step * (b - a))
     }
   }
 
-  /// Makes the removed weights of a slice zero.
+  /// Sets the removed weights of a slice to zero.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func apply<Element: Scalar>(to weights: UnsafeMutableBufferPointer<Element>) {
@@ -49,11 +48,11 @@ public struct Mask: Sendable, Equatable {
     for i in isKept.indices where !isKept[i] { weights[i] = 0 }
   }
 
-  /// ‖δ_R‖/‖w_R‖ of the kept weights, over all ranks; 0 where none is kept. Collective.
+  /// Returns ‖δ_R‖/‖w_R‖ of the kept weights over all ranks, or 0 if δ_R is zero. Collective.
   ///
   /// - Parameters:
   ///   - before: w of this rank's slice.
-  ///   - after: w + δ of it.
+  ///   - after: w + δ of this rank's slice.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func relativeChange<Element: Scalar>(
@@ -75,13 +74,13 @@ public struct Mask: Sendable, Equatable {
     return sums[0] == 0 ? 0 : (sums[0] / sums[1]).squareRoot()
   }
 
-  /// How many weights of each tensor are kept, over all ranks. Collective.
+  /// Returns the number of kept weights of each tensor, over all ranks. Collective.
   public func keptCounts(of tensors: [WeightTensor], on world: Communicator) throws -> [Int] {
     var local = tensors.map { tensor in
       let range = tensor.range.clamped(to: slice)
       return Double(range.count { isKept[$0 - slice.lowerBound] })
     }
-    // Counts: exact in any order.
+    // Counts are exact in any order.
     let sum = TreeSum(Partition(of: world.size, over: world.size), rank: world.rank)
     return try local.withUnsafeMutableBufferPointer {
       try sum.total(of: $0, width: $0.count, on: world)
@@ -89,13 +88,13 @@ public struct Mask: Sendable, Equatable {
   }
 }
 
-/// A mask file is of the safetensors format: of each tensor that may be pruned one of its name and
-/// shape, of BOOL, with 1 for a weight that is kept. What has none is kept whole.
+/// A mask file has the safetensors format. It holds a BOOL tensor of the same name and shape for
+/// each prunable tensor, with 1 for a kept weight. A tensor without a mask is kept whole.
 extension Mask {
   /// Writes the mask of all ranks; the file appears when it is complete. Collective.
   ///
   /// - Parameters:
-  ///   - tensors: of the vector [d], in its order.
+  ///   - tensors: all tensors of the vector [d], in its order.
   ///   - slices: every rank's.
   public func write(
     of tensors: [WeightTensor], slices: [Range<Int>], to path: String, on world: Communicator
@@ -109,7 +108,7 @@ extension Mask {
     }
   }
 
-  /// The masks of whole tensors: 1 for a weight that is kept. Collective.
+  /// Returns the masks of whole tensors: 1 for each kept weight. Collective.
   func gathered(
     of tensors: [WeightTensor], slices: [Range<Int>], on world: Communicator
   ) throws -> [[UInt8]] {
@@ -123,15 +122,15 @@ extension Mask {
 
   /// Reads this rank's slice of a mask file.
   ///
-  /// - Parameter tensors: of the weights that the mask is for.
-  /// - Throws: `InputError` naming the file and the tensor where the mask is that of another
-  ///   model, or no mask at all.
+  /// - Parameter tensors: the tensors of the masked weights.
+  /// - Throws: `InputError` naming the file and the tensor if the file is another model's mask or
+  ///   no mask.
   public init(
     reading path: String, of tensors: [WeightTensor], slice: Range<Int>
   ) throws(InputError) {
     let file = try SafetensorsFile(path: path)
     self.init(slice: slice)
-    // A mask without elements is of a tensor that has none.
+    // An empty mask belongs to an empty tensor.
     for entry in file.tensors where entry.count > 0 {
       guard let tensor = tensors.first(where: { $0.name == entry.name }) else {
         throw InputError(
@@ -140,7 +139,7 @@ extension Mask {
       }
       guard [.bool, .uint8].contains(entry.dtype) else {
         throw InputError(
-          path, "tensor '\(entry.name)' is no mask", expected: "BOOL or U8",
+          path, "tensor '\(entry.name)' is not a mask", expected: "BOOL or U8",
           got: "\(entry.dtype.rawValue)")
       }
       guard entry.shape == tensor.shape else {
@@ -156,7 +155,7 @@ extension Mask {
       }
       if let index = values.firstIndex(where: { $0 > 1 }) {
         throw InputError(
-          path, "tensor '\(entry.name)' is no mask", expected: "0 or 1",
+          path, "tensor '\(entry.name)' is not a mask", expected: "0 or 1",
           got: "\(values[index]) at element \(index)")
       }
       for coordinate in tensor.range.clamped(to: slice) {

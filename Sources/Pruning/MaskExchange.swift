@@ -3,18 +3,18 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// What a search for a better mask of the same sparsity begins with, by a model of the whole
+/// Holds the inputs of a search for a better mask of the same sparsity, by a model of the whole
 /// matrix.
 struct MaskSearch<Element: Scalar> {
-  /// Minima that are computed, at most.
+  /// Maximum number of minima to compute.
   var largestCount: Int { 60 }
-  /// A smaller fall of a minimum may be of its rounding.
+  /// Returns the smallest decrease of a minimum that counts; a smaller one may be rounding.
   func leastGain(_ minimum: Double) -> Double { 1e-12 * minimum.magnitude }
 
   let surgeon: BrainSurgeon<Element>
   let selection: Selection
   let sparsity: Double
-  /// What it has removed stays removed.
+  /// A mask whose removed weights stay removed.
   let previous: Mask
   let world: Communicator
 
@@ -28,28 +28,27 @@ struct MaskSearch<Element: Scalar> {
     (self.previous, self.world) = (previous, world)
   }
 
-  /// The mask that removes the least scores. Collective.
+  /// Returns the mask that removes the smallest scores. Collective.
   func mask(ofLeast scores: [Double]) throws -> Mask {
     try selection.mask(
       removing: sparsity, bySaliency: scores, after: previous, partition: surgeon.partition,
       on: world)
   }
 
-  /// Whether two masks differ, on any rank. Collective.
+  /// Returns true if two masks differ on any rank. Collective.
   func differ(_ left: Mask, _ right: Mask) throws -> Bool {
     try world.allGather(left != right ? 1 : 0).contains(1)
   }
 }
 
-/// Improves a mask by exchanging removed weights for kept ones while the minimum of the model
-/// falls.
+/// Improves a mask by exchanging removed weights for kept ones while the model's minimum decreases.
 ///
-/// First many at a time, each side judged by what it would do alone: where the exact minimum does
-/// not fall, half as many. Then pair by pair, exactly, among the weights that cost and gain the
-/// most likely ones. The numbers of removed weights, and of each tensor's where the scope says
-/// them, stay.
+/// The search first exchanges many weights at a time, each ranked by its effect alone. It halves
+/// their number when the exact minimum does not decrease. Then it exchanges pairs by their exact
+/// effect, among the best candidates of each side. The number of removed weights stays the same,
+/// per tensor too if the scope prescribes it.
 struct MaskExchange<Element: Scalar> {
-  /// Weights of each side that are looked at pair by pair.
+  /// Number of weights per side that are compared pair by pair.
   static var pairCandidates: Int { 128 }
 
   private let search: MaskSearch<Element>
@@ -61,14 +60,15 @@ struct MaskExchange<Element: Scalar> {
 
   init(_ search: MaskSearch<Element>) { self.search = search }
 
-  /// A mask at which the model has been solved.
+  /// Holds a mask and the solution of its model.
   private struct Solved {
     let mask: Mask
     let model: SurgeonModel
-    /// Of this rank's slice.
+    /// Coordinates of this rank's slice.
     let coordinates: [SurgeonModel.Coordinate]
-    /// The order of what removal costs, or keeping gains, least first; nil where a weight may not
-    /// change sides. Alike for both sides, so that the least k are the best to remove.
+    /// The cost of removing a kept weight, or the gain of keeping a removed one; nil if the weight
+    /// may not change sides. The scale is the same for both sides: the smallest k are the best to
+    /// remove.
     let marginals: [Double?]
   }
 
@@ -85,13 +85,13 @@ struct MaskExchange<Element: Scalar> {
     return Solved(mask: mask, model: model, coordinates: coordinates, marginals: marginals)
   }
 
-  /// The improved mask, of the same sparsity. Collective.
+  /// Returns the improved mask, of the same sparsity. Collective.
   func improved(_ mask: Mask) throws -> Mask {
     var current = try solved(mask)
     var solutions = 1
     var isPairwise = false
     let sides = try count(current)
-    // As many as would replace a quarter of the smaller side.
+    // The first exchange replaces a quarter of the smaller side.
     var size = min(sides.kept, sides.removed) / 4
     while solutions < search.largestCount {
       if size < Self.pairCandidates / 4 { isPairwise = true }
@@ -115,13 +115,13 @@ struct MaskExchange<Element: Scalar> {
     return current.mask
   }
 
-  /// Weights of each side that may change it, on all ranks.
+  /// Returns the number of weights on each side that may change it, over all ranks.
   private func count(_ solved: Solved) throws -> (kept: Int, removed: Int) {
     var local = [0.0, 0]
     for (marginal, isKept) in zip(solved.marginals, solved.mask.isKept) where marginal != nil {
       local[isKept ? 0 : 1] += 1
     }
-    // Counts: exact in any order.
+    // Counts are exact in any order.
     let all = try local.withUnsafeMutableBufferPointer {
       try TreeSum(Partition(of: world.size, over: world.size), rank: world.rank)
         .total(of: $0, width: 2, on: world)
@@ -129,8 +129,8 @@ struct MaskExchange<Element: Scalar> {
     return (Int(all[0]), Int(all[1]))
   }
 
-  /// This rank's coordinates of the `size` kept weights of the least cost and removed ones of the
-  /// largest gain, in their order.
+  /// Returns this rank's coordinates of the `size` kept weights of the least cost and removed
+  /// weights of the largest gain, in ascending order.
   private func best(
     _ size: Int, of solved: Solved, _ sides: (kept: Int, removed: Int)
   ) throws -> [Int] {
@@ -142,7 +142,7 @@ struct MaskExchange<Element: Scalar> {
       }
       let keys = local.map { i in
         let marginal = solved.marginals[i - slice.lowerBound]!
-        // From 0 on, no difference is −0.
+        // Adding to 0 or subtracting from 0 never gives −0.
         return RadixSelect.key(of: isKept ? 0 + marginal : 0 - marginal)
       }
       let selected = try RadixSelect(
@@ -154,12 +154,12 @@ struct MaskExchange<Element: Scalar> {
     return chosen.sorted()
   }
 
-  /// The mask with up to `size` of each side exchanged, each by what it would do alone; nil where
-  /// that changes nothing.
+  /// Exchanges up to `size` weights of each side, each ranked by its effect alone. Returns nil if
+  /// the mask does not change.
   private func exchanged(
     _ size: Int, of solved: Solved, _ sides: (kept: Int, removed: Int)
   ) throws -> Mask? {
-    // All others stay on their side.
+    // All other weights stay on their side.
     var scores = solved.mask.isKept.map {
       $0 ? Double.greatestFiniteMagnitude : -Double.greatestFiniteMagnitude
     }
@@ -170,14 +170,14 @@ struct MaskExchange<Element: Scalar> {
     return try search.differ(mask, solved.mask) ? mask : nil
   }
 
-  /// The mask with pairs exchanged, each exactly by what those before it leave; nil where none
-  /// gains.
+  /// Exchanges pairs, each by its exact effect after the exchanges before it. Returns nil if no
+  /// pair gains.
   private func exchangedPairs(
     _ solved: Solved, _ sides: (kept: Int, removed: Int)
   ) throws -> Mask? {
     let candidates = try best(Self.pairCandidates, of: solved, sides)
     let m = surgeon.rows.count
-    // A row for each: coordinate, side, β̃, column of G.
+    // One row per weight: coordinate, side, β̃, column of G [m].
     let width = m + 3
     var numbers: [Double] = []
     for i in candidates {
@@ -224,7 +224,7 @@ struct MaskExchange<Element: Scalar> {
     return mask
   }
 
-  /// How many more weights each tensor may lose.
+  /// Returns how many more weights each tensor may lose.
   private func removable(_ mask: Mask) throws -> [Int] {
     let kept = try mask.keptCounts(of: selection.tensors, on: world)
     return zip(selection.tensors, kept).map { tensor, kept in

@@ -3,16 +3,16 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Improves a mask by iterative hard thresholding of the model: a step against the gradient, of
-/// which the largest weights stay and take the joint minimum, and again.
+/// Improves a mask by iterative hard thresholding of the model. Each iteration steps against the
+/// gradient, keeps the largest weights and solves for their joint minimum.
 ///
-///   β [d/p]   the weights at the joint minimum of a mask; δ = β − w
-///   ∇q        λδ + Gᵀ(Gδ + η1)/m, zero where weights are kept
-///   M' = the selection's least of (β − τ∇q)², with τ halved until the joint minimum falls
+///     β [d/p]   the weights at the joint minimum of a mask; δ = β − w
+///     ∇q        λδ + Gᵀ(Gδ + η1)/m, zero for kept weights
+///     M'        the selection's least of (β − τ∇q)²; τ is halved until the joint minimum decreases
 ///
-/// Of the quadratic model as in CHITA (Benbaki, Chen, Meng, Hazimeh, Ponomareva, Zhao and Mazumder,
-/// 2023); with the exact solution after each projection, as in hard thresholding pursuit (Foucart,
-/// 2011).
+/// The quadratic model is that of CHITA (Benbaki, Chen, Meng, Hazimeh, Ponomareva, Zhao and
+/// Mazumder, 2023). The exact solution after each projection follows hard thresholding pursuit
+/// (Foucart, 2011).
 struct MaskThresholding<Element: Scalar> {
   private let search: MaskSearch<Element>
   private var surgeon: BrainSurgeon<Element> { search.surgeon }
@@ -22,12 +22,12 @@ struct MaskThresholding<Element: Scalar> {
 
   init(_ search: MaskSearch<Element>) { self.search = search }
 
-  /// A mask at whose minimum the model is.
+  /// Holds a mask and the weights at the model's minimum for it.
   private struct Point {
     let mask: Mask
     /// β.
     let weights: [Element]
-    /// Of the model.
+    /// The model's minimum.
     let value: Double
   }
 
@@ -36,12 +36,12 @@ struct MaskThresholding<Element: Scalar> {
     return Point(mask: mask, weights: weights, value: value!)
   }
 
-  /// The improved mask, of the same sparsity. Collective.
+  /// Returns the improved mask, of the same sparsity. Collective.
   func improved(_ mask: Mask) throws -> Mask {
     var point = try point(mask)
     var gradient = try gradient(at: point)
-    // A removed weight's gradient is −λβ̃: a step of 1/λ compares β̃ with the weights that are
-    // kept.
+    // A removed weight's gradient is −λβ̃. A step of 1/λ therefore compares β̃ with the kept
+    // weights.
     var length = 1 / surgeon.damping
     for _ in 0..<search.largestCount {
       let mask = try search.mask(
@@ -61,7 +61,7 @@ struct MaskThresholding<Element: Scalar> {
     return point.mask
   }
 
-  /// Of this rank's slice.
+  /// Returns ∇q on this rank's slice.
   private func gradient(at point: Point) throws -> [Double] {
     let change = point.weights.indices.map {
       Double(point.weights[$0]) - Double(surgeon.weights.pointer[$0])
@@ -75,7 +75,7 @@ struct MaskThresholding<Element: Scalar> {
       let part = Buffer<Double>(count: range.count)
       rows.combine(coefficients, block: block, into: part.all)
       gradient += range.map { i in
-        // What rounding leaves of the others is nothing.
+        // The other gradients are zero in exact arithmetic.
         point.mask.isKept[i] || !search.previous.isKept[i]
           ? 0 : part.pointer[i - range.lowerBound] + surgeon.damping * change[i]
       }

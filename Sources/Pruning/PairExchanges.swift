@@ -1,14 +1,13 @@
-/// A few weights, kept and removed ones, of which pairs change sides in a quadratic model.
+/// Exchanges pairs among a few kept and removed weights of a quadratic model.
 ///
-///   A [n, n]   gᵢᵀS_R⁻¹gⱼ of `SurgeonModel`, for these weights
-///   β̃ [n]      wᵢ + gᵢᵀS_R⁻¹v
+///     A [n, n]   gᵢᵀS_R⁻¹gⱼ of `SurgeonModel`, for these weights
+///     β̃ [n]      wᵢ + gᵢᵀS_R⁻¹v
 ///
-/// When a set P of them changes sides, D = diag(−1 where kept, +1 where removed) and `M = D +
-/// A_PP`, the minimum changes by `−(λ/2) β̃_PᵀM⁻¹β̃_P`, β̃ by `−A_P M⁻¹β̃_P` and A by `−A_P
-/// M⁻¹A_Pᵀ`, all exactly: the Woodbury identity. So one exchange follows another without the
-/// gradients.
+/// Let a set P of the weights change sides, D = diag(−1 if kept, +1 if removed) and `M = D + A_PP`.
+/// By the Woodbury identity, the minimum changes by `−(λ/2) β̃_PᵀM⁻¹β̃_P`, β̃ by `−A_P M⁻¹β̃_P` and
+/// A by `−A_P M⁻¹A_Pᵀ`, all exactly. Further exchanges therefore need no gradients.
 public struct PairExchanges {
-  /// Which are kept.
+  /// One flag per weight.
   public private(set) var isKept: [Bool]
   /// β̃.
   public private(set) var weights: [Double]
@@ -17,6 +16,8 @@ public struct PairExchanges {
   private let damping: Double
   private var count: Int { weights.count }
 
+  /// Starts with the given sides, weights and leverages.
+  ///
   /// - Parameters:
   ///   - weights: β̃, shape [n].
   ///   - leverages: A, shape [n, n].
@@ -31,17 +32,17 @@ public struct PairExchanges {
     self.damping = damping
   }
 
-  /// What it adds to the minimum when kept i is removed and removed j is kept.
+  /// Returns the change of the minimum when kept i is removed and removed j is kept.
   public func change(removing i: Int, keeping j: Int) -> Double {
     let (x, y) = pair(i, j).solve(weights[i], weights[j])
     return -damping / 2 * (weights[i] * x + weights[j] * y)
   }
 
-  /// M of two weights, `[a, b; b, c]`.
+  /// The matrix M of two weights, `[a, b; b, c]`.
   private struct Pair {
     let a, b, c: Double
 
-    /// `M⁻¹` times a vector.
+    /// Returns `M⁻¹` times a vector.
     func solve(_ x: Double, _ y: Double) -> (Double, Double) {
       let determinant = a * c - b * b
       return ((c * x - b * y) / determinant, (a * y - b * x) / determinant)
@@ -70,17 +71,16 @@ public struct PairExchanges {
     isKept[j] = true
   }
 
-  /// Makes the exchange that gains the most, again and again, of equal ones the first, while one
-  /// gains.
+  /// Makes the exchange of the largest gain (on ties, the first) and repeats while one gains.
   ///
   /// - Parameters:
-  ///   - least: the least gain that counts, above what rounding makes.
-  ///   - isAllowed: whether kept i may be removed for removed j.
-  ///   - made: is told each that is made.
+  ///   - least: the smallest gain that counts, above rounding.
+  ///   - isAllowed: returns true if removed j may replace kept i.
+  ///   - made: called after each exchange.
   public mutating func descend(
     least: Double, isAllowed: (_ i: Int, _ j: Int) -> Bool, made: (_ i: Int, _ j: Int) -> Void
   ) {
-    // Each gains: there is an end, were it not for rounding.
+    // Each exchange gains, so the loop would end without rounding too; the bound covers rounding.
     for _ in 0..<4 * count {
       var best: (change: Double, i: Int, j: Int)?
       for i in 0..<count where isKept[i] {

@@ -1,20 +1,19 @@
 import Formats
 
-/// A tensor among weights that are pruned, as selection and masks know it.
+/// Describes a tensor among the weights, for selection and masks.
 public struct WeightTensor: Sendable, Equatable {
-  /// As in the file of weights.
+  /// The tensor's name in the weight file.
   public let name: String
-  /// [outputs, inputs, …] of those that patterns are for.
+  /// [outputs, inputs, …] if a pattern applies.
   public let shape: [Int]
   /// Its elements in the vector [d], in row-major order.
   public let range: Range<Int>
-  /// Whether its weights may be removed.
+  /// True if the tensor's weights may be removed.
   public let isPrunable: Bool
-  /// Products with inputs that each of its weights is in, for an example; 0 where there are none,
-  /// or where that is not known.
+  /// Multiply-adds with each weight per example; 0 if there are none or if the number is unknown.
   public let multiplyAdds: Int
 
-  /// A tensor in the places `range` of the vector.
+  /// Creates a tensor with the elements `range` of the vector.
   public init(
     name: String, shape: [Int], range: Range<Int>, isPrunable: Bool, multiplyAdds: Int = 0
   ) {
@@ -28,22 +27,24 @@ public struct WeightTensor: Sendable, Equatable {
   }
 }
 
-/// Which weights of a tensor are removed together, or instead of one another.
+/// Selects which weights of a tensor are removed together or compete in groups.
 ///
-/// Weights are counted along the dimensions of a tensor [outputs, inputs, …]: those of a
-/// convolution at each position of its kernel apart.
+/// Weights are counted along the dimensions of a tensor [outputs, inputs, …]. In a convolution,
+/// each position of the kernel is counted separately.
 public enum Pattern: Sendable, Equatable, CustomStringConvertible {
-  /// Each for itself.
+  /// Each weight alone.
   case unstructured
-  /// Blocks of `rows` outputs by `columns` inputs, whole ones.
+  /// Whole blocks of `rows` outputs by `columns` inputs.
   case blocks(rows: Int, columns: Int)
-  /// Of `count` consecutive inputs each, `kept` stay.
+  /// `kept` of each `count` consecutive inputs stay.
   case consecutive(kept: Int, of: Int)
   /// All weights of an output: a row, or a filter of a convolution.
   case channels
 
-  /// - Parameter text: `unstructured`, `1x4` for blocks, `2:4` for 2 of each 4 consecutive ones, or
-  ///   `channels`.
+  /// Parses a pattern.
+  ///
+  /// - Parameter text: `unstructured`, `1x4` for blocks, `2:4` for 2 of every 4 consecutive inputs,
+  ///   or `channels`.
   public init?(_ text: String) {
     func numbers(_ separator: Character) -> (Int, Int)? {
       let parts = text.split(separator: separator, omittingEmptySubsequences: false).map { Int($0) }
@@ -74,13 +75,13 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// The sparsity that the pattern alone decides.
+  /// The sparsity that the pattern prescribes, if any.
   public var sparsity: Double? {
     guard case .consecutive(let kept, let count) = self else { return nil }
     return Double(count - kept) / Double(count)
   }
 
-  /// Outputs and inputs of a block; nil where tensors have blocks of different sizes.
+  /// Outputs and inputs of a block; nil if the block size differs between tensors.
   private var block: (rows: Int, columns: Int)? {
     switch self {
     case .unstructured: (1, 1)
@@ -90,15 +91,16 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
     }
   }
 
-  /// Weights that every block has; nil where tensors have blocks of different sizes.
+  /// Weights per block; nil if the block size differs between tensors.
   var blockSize: Int? { block.map { $0.rows * $0.columns } }
 
-  /// Weights of a tensor's block.
+  /// Returns the number of weights in a block of a tensor.
   func blockSize(in tensor: WeightTensor) -> Int {
     blockSize ?? tensor.range.count / tensor.shape[0]
   }
 
-  /// A tensor as a matrix of `inner` interleaved columns for each input, and its blocks.
+  /// Returns a tensor's layout, a matrix of `inner` interleaved columns per input, and its block
+  /// size.
   func blocks(
     in tensor: WeightTensor
   ) -> (rows: Int, columns: Int, row: Int, inner: Int) {
@@ -108,7 +110,9 @@ public enum Pattern: Sendable, Equatable, CustomStringConvertible {
     return (block.rows, block.columns, row, row / tensor.shape[1])
   }
 
-  /// - Throws: `PruningError` where the tensor cannot be cut into whole blocks.
+  /// Checks that the tensor divides into whole blocks.
+  ///
+  /// - Throws: `PruningError` if it does not.
   func check(_ tensor: WeightTensor) throws(PruningError) {
     guard self != .unstructured else { return }
     let shape = tensor.shape

@@ -1,26 +1,26 @@
 import MPI
 import Sharding
 
-/// The blocks that have weights in this rank's slice, and their scores.
+/// Holds the blocks with weights in this rank's slice, and their scores.
 ///
-/// A block that lies in the slices of several ranks is known to each of them: the few bands that do
-/// are told to all ranks. One rank counts it, the owner of its first weight.
+/// Every rank that holds part of a block knows the whole block. The ranks exchange the scores of
+/// the few bands that cross a border. Only the owner of a block's first weight counts the block.
 struct PatternBlocks {
   private let slice: Range<Int>
   private let tensors: [WeightTensor]
   private let bands: [BlockBands]
-  /// A block's first coordinate, tensor by tensor in their order.
+  /// Each block's first coordinate, in the order of the tensors.
   private var firsts: [Int] = []
-  /// The order of the blocks' scores, each the sum of its members'; where blocks are of different
-  /// sizes, that sum for each of its weights.
+  /// Ordered keys of the blocks' scores. A score is the sum over the block's members, divided by
+  /// their number if blocks differ in size.
   private var keys: [UInt64] = []
-  /// For each tensor, which of them are its own.
+  /// For each tensor, the range of its blocks in `firsts` and `keys`.
   private var ofTensor: [Range<Int>] = []
   private let scores: BlockScores
 
-  /// Collective.
+  /// Gathers the scores of shared bands and scores all blocks of the slice. Collective.
   ///
-  /// - Parameter scores: one for each coordinate of this rank's slice.
+  /// - Parameter scores: one per coordinate of this rank's slice.
   init(
     of tensors: [WeightTensor], in pattern: Pattern, scores: [Double],
     partition: CellPartition, on world: Communicator
@@ -33,7 +33,7 @@ struct PatternBlocks {
     for bands in bands {
       let start = firsts.count
       bands.forEachBlock(touching: slice) { [scores = self.scores] first in
-        // From +0 on, no sum is −0.
+        // A sum that starts at +0 is never −0.
         let sum = bands.members.reduce(0) { $0 + scores[first + $1] }
         firsts.append(first)
         keys.append(
@@ -43,15 +43,15 @@ struct PatternBlocks {
     }
   }
 
-  /// Selects the first blocks of a tensor that have `count` weights. Collective.
+  /// Selects the tensor's lowest-scoring blocks that together have `count` weights. Collective.
   func select(_ count: Int, of tensor: Int, on world: Communicator) throws -> RadixSelect? {
     try RadixSelect(count, of: numbers(of: tensor, upTo: .all, cost: 1), on: world)
   }
 
-  /// Selects the first blocks of all tensors that cost `count`, none of them beyond its tensor's
-  /// limit. Collective.
+  /// Selects the lowest-scoring blocks of all tensors that together cost `count`, none beyond its
+  /// tensor's limit. Collective.
   ///
-  /// - Parameter costs: of a weight of each tensor.
+  /// - Parameter costs: cost per weight, for each tensor.
   func select(
     _ count: Int, costs: [Int], upTo limits: [RadixSelect?], on world: Communicator
   ) throws -> RadixSelect? {
@@ -63,7 +63,7 @@ struct PatternBlocks {
       on: world)
   }
 
-  /// What this rank counts of a tensor, up to a limit.
+  /// Returns the key, first coordinate and cost of each block that this rank counts, up to a limit.
   private func numbers(
     of tensor: Int, upTo limit: RadixSelect?, cost: Int
   ) -> [(key: UInt64, index: Int, weights: Int)] {
@@ -72,7 +72,7 @@ struct PatternBlocks {
     }.map { (keys[$0], firsts[$0], bands[tensor].members.count * cost) }
   }
 
-  /// Removes the blocks that are selected of each tensor.
+  /// Removes the selected blocks of each tensor.
   func mask(removing selected: [RadixSelect?]) -> Mask {
     var mask = Mask(slice: slice)
     for (tensor, selected) in selected.enumerated() {
@@ -84,7 +84,7 @@ struct PatternBlocks {
     return mask
   }
 
-  /// Keeps the `count` members of the highest scores in each block, of equal ones the last.
+  /// Keeps the `count` members with the highest scores in each block; on ties, the last ones.
   func mask(keeping count: Int) -> Mask {
     var mask = Mask(slice: slice)
     for bands in bands {
@@ -99,17 +99,18 @@ struct PatternBlocks {
   }
 }
 
-/// How a pattern's blocks lie in a tensor: in bands, ranges of coordinates one after another that
-/// hold whole blocks each.
+/// Locates a pattern's blocks in a tensor. The tensor is divided into bands: consecutive ranges of
+/// coordinates that hold whole blocks.
 ///
-/// A block of one output lies among its next inputs; one of several outputs among their whole rows.
+/// The band of a block with one output covers the block's consecutive inputs. The band of a block
+/// with several outputs covers their whole rows.
 struct BlockBands {
   private let range: Range<Int>
   private let length: Int
-  /// Coordinates between two inputs of an output.
+  /// Distance in coordinates between two inputs of an output.
   private let inner: Int
   private let columns: Int
-  /// A block's weights, from its first one.
+  /// The offsets of a block's weights from its first coordinate.
   let members: [Int]
 
   init(of tensor: WeightTensor, in pattern: Pattern) {
@@ -123,13 +124,13 @@ struct BlockBands {
     }
   }
 
-  /// The band that holds a coordinate of the tensor.
+  /// Returns the band that holds a coordinate of the tensor.
   func band(at coordinate: Int) -> Range<Int> {
     let start = range.lowerBound + (coordinate - range.lowerBound) / length * length
     return start..<start + length
   }
 
-  /// The first coordinate of each block of the bands that hold some of `slice`, in their order.
+  /// Passes the first coordinate of each block to `body`, for all bands that overlap `slice`.
   func forEachBlock(touching slice: Range<Int>, _ body: (_ first: Int) -> Void) {
     let local = range.clamped(to: slice)
     guard !local.isEmpty else { return }
@@ -144,17 +145,17 @@ struct BlockBands {
   }
 }
 
-/// This rank's scores, and those of the bands that lie across the border of two slices.
+/// Holds this rank's scores, and those of the bands that cross the border of two slices.
 struct BlockScores {
   private let slice: Range<Int>
   private let local: [Double]
-  /// The bands across borders, in their order, and their scores one after another.
+  /// The bands across borders, in ascending order, each with its first index in `gathered`.
   private let acrossBorders: [(band: Range<Int>, start: Int)]
   private let gathered: [Double]
 
-  /// Collective.
+  /// Gathers the scores of the bands across borders. Collective.
   ///
-  /// - Parameter own: one for each coordinate of this rank's slice.
+  /// - Parameter local: one score per coordinate of this rank's slice.
   init(
     _ local: [Double], of tensors: [(WeightTensor, BlockBands)], partition: CellPartition,
     on world: Communicator
@@ -174,7 +175,7 @@ struct BlockScores {
       across.reduce(0) { $0 + $1.band.clamped(to: slice).count }
     }
     var gathered = [Double](repeating: 0, count: count)
-    // In the order of the ranks, and so in that of the coordinates: band by band.
+    // The order of the ranks is that of the coordinates, so the scores arrive band by band.
     try world.allGather(
       across.flatMap { band, _ in
         band.clamped(to: slice).map { local[$0 - slice.lowerBound] }
@@ -185,7 +186,7 @@ struct BlockScores {
     self.gathered = gathered
   }
 
-  /// That of a coordinate of a block with members in this slice.
+  /// The score of a coordinate, for blocks with members in this slice.
   subscript(coordinate: Int) -> Double {
     if slice.contains(coordinate) { return local[coordinate - slice.lowerBound] }
     let (band, start) = acrossBorders.first { $0.band.contains(coordinate) }!
@@ -194,7 +195,7 @@ struct BlockScores {
 }
 
 extension Mask {
-  /// Removes the weight at a coordinate, where it is of this slice.
+  /// Removes the weight at a coordinate if this slice holds it.
   fileprivate mutating func remove(_ coordinate: Int) {
     if slice.contains(coordinate) { isKept[coordinate - slice.lowerBound] = false }
   }

@@ -3,21 +3,21 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// How weights are judged, and with it how those that stay answer a removal.
+/// Selects the saliency criterion; it also decides whether kept weights can be updated.
 public enum PruningMethod: String, CaseIterable, Sendable {
-  /// By the square of a weight: what the loss would lose if its Hessian were a multiple of the
-  /// identity. The others stay as they are.
+  /// Saliency w²: the increase of the loss if its Hessian were a multiple of the identity. Kept
+  /// weights stay unchanged.
   case magnitude
-  /// By `w²F_ii/2`, F the diagonal of the damped empirical Fisher matrix alone: Optimal Brain
-  /// Damage (LeCun, Denker and Solla, 1990). The others stay as they are.
+  /// Saliency `w²F_ii/2`, with the diagonal of the damped empirical Fisher matrix F: Optimal Brain
+  /// Damage (LeCun, Denker and Solla, 1990). Kept weights stay unchanged.
   case diagonal
-  /// By a quadratic model of the loss whose matrix F is taken block by block; the others may
-  /// answer. WoodFisher (Singh and Alistarh, 2020).
+  /// A quadratic model of the loss with the diagonal blocks of F; kept weights may be updated.
+  /// WoodFisher (Singh and Alistarh, 2020).
   case woodfisher
-  /// By the same model with F whole. M-FAC (Frantar, Kurtic and Alistarh, 2021).
+  /// The same model with the whole F. M-FAC (Frantar, Kurtic and Alistarh, 2021).
   case mfac
 
-  /// Whether it judges by gradients.
+  /// True if the saliency needs gradients.
   public var takesGradients: Bool {
     switch self {
     case .magnitude: false
@@ -25,8 +25,8 @@ public enum PruningMethod: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether it has a model of the loss by which kept weights can answer, for which λ, η and τ can
-  /// be chosen among several.
+  /// True if the method has a model of the loss. The model can update kept weights, and λ, η and τ
+  /// can be chosen among several candidates.
   public var hasModel: Bool {
     switch self {
     case .magnitude, .diagonal: false
@@ -34,20 +34,21 @@ public enum PruningMethod: String, CaseIterable, Sendable {
     }
   }
 
-  /// Whether F is taken block by block.
+  /// True if the method uses the diagonal blocks of F.
   public var isBlockwise: Bool { self == .woodfisher }
 
-  /// How the weights are cut into cells: block by block where the matrix is, else as ever.
+  /// Returns the cells of the vector: the blocks of F for a blockwise method, else the default
+  /// cells.
   ///
-  /// - Parameter tensors: where each begins, the first at 0, so that no block is of two.
+  /// - Parameter tensors: each tensor's start, the first at 0; no block spans two tensors.
   public func cells(of count: Int, blockSize: Int, tensors: [Int]) -> Cells {
     guard isBlockwise else { return Cells(parameterCount: count) }
     return Cells(parameterCount: count, size: blockSize, restartingAt: tensors)
   }
 }
 
-/// A method with the gradients by which it judges weights and updates those that stay. It knows
-/// neither sparsities nor masks but those that it is given.
+/// Computes saliencies and updates by a method and its gradients. The caller chooses sparsities and
+/// masks.
 public struct PruningCriterion {
   private let method: PruningMethod
   private let rows: GradientRows?
@@ -56,12 +57,15 @@ public struct PruningCriterion {
   private let groups: [Range<Int>]
   private let rank: Int
 
+  /// Creates a criterion for this rank's slice.
+  ///
   /// - Parameters:
   ///   - rows: this rank's columns of the gradients; not needed for magnitudes.
-  ///   - partition: the cells, and who has which; block by block, a cell is a block.
-  ///   - update: how kept weights answer, where the method has a model of the loss.
-  ///   - groups: of the vector [d]; their weights go together, and are judged so where the model is
-  ///     taken whole: the first of them has the saliency of all, the others have none.
+  ///   - partition: the cells and their owners; in the blockwise form, a cell is a block.
+  ///   - update: the update of kept weights, if the method has a model of the loss.
+  ///   - groups: ranges of the vector [d] whose weights are removed together. With the whole
+  ///     matrix, a group's first weight gets the saliency of the group, and its other weights get
+  ///     0.
   public init(
     _ method: PruningMethod, by rows: GradientRows?, partition: CellPartition,
     update: PruningUpdate, groups: [Range<Int>] = [], rank: Int
@@ -75,7 +79,7 @@ public struct PruningCriterion {
     self.rank = rank
   }
 
-  /// Whether kept weights answer.
+  /// True if kept weights are updated.
   var updatesKept: Bool { update != .none }
 
   func surgeon<Element: Scalar>(
@@ -89,13 +93,14 @@ public struct PruningCriterion {
       gradientScale: model.gradientScale, isBlockwise: method.isBlockwise, rank: rank)
   }
 
-  /// What the loss is thought to lose by each weight alone, finite numbers. Collective.
+  /// Returns the estimated increase of the loss for removing each weight alone, as finite numbers.
+  /// Collective.
   ///
   /// - Parameters:
   ///   - weights: this rank's slice.
-  ///   - mask: of the weights that are there; the saliencies of the others are not looked at.
-  ///   - models: λ and η; magnitudes know none, and a diagonal no η.
-  /// - Returns: by each of the models, one for each weight of the slice.
+  ///   - mask: the kept weights; the saliencies of removed ones are not used.
+  ///   - models: λ and η; magnitudes use neither, the diagonal only λ.
+  /// - Returns: for each model, one saliency per weight of the slice.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func saliencies<Element: Scalar>(
@@ -104,7 +109,7 @@ public struct PruningCriterion {
   ) throws -> [[Double]] {
     switch method {
     case .magnitude:
-      // Exact for weights of 24 bits, whose products have 48.
+      // A weight has 24 bits, so its square of 48 bits is exact.
       let squares = weights.map { Double($0) * Double($0) }
       return models.map { _ in squares }
     case .diagonal:
@@ -129,23 +134,23 @@ public struct PruningCriterion {
     }
   }
 
-  /// What a removal makes of the weights.
+  /// Holds the weights after a removal.
   struct Update<Element: Scalar> {
-    /// Shape [d/p], zero where they are removed.
+    /// Shape [d/p], zero for removed weights.
     let weights: [Element]
-    /// For each step τ the change of the loss that the model predicts; nil where it predicts none.
+    /// The predicted change of the loss for each step τ; nil without a prediction.
     var predictions: [Double]?
-    /// The system that was solved: its largest eigenvalue over its least, where that was measured.
+    /// The condition number of the linear system (largest eigenvalue over smallest), if measured.
     var condition: Double?
-    /// A bound on the relative error of the update, where one was solved for.
+    /// A bound on the relative error of a joint update.
     var error: Double?
   }
 
-  /// Removes weights by a mask, and has the others answer by each of the models at a step of 1.
+  /// Removes weights by a mask and updates the others by each of the models, at a step of 1.
   /// Collective.
   ///
-  /// - Parameter measuresCondition: whether a single model's is measured, at the cost of the
-  ///   system's eigenvalues.
+  /// - Parameter measuresCondition: measures the condition number for a single model, at the cost
+  ///   of the system's eigenvalues.
   func updates<Element: Scalar>(
     of weights: UnsafeBufferPointer<Element>, under mask: Mask, by candidates: ModelCandidates,
     measuresCondition: Bool, on world: Communicator
@@ -184,15 +189,17 @@ public struct PruningCriterion {
   }
 }
 
-/// What cannot be pruned as asked: one line naming the setting or the tensor, and what was
-/// expected. All ranks see it together, or agree on it.
+/// Reports that pruning cannot be done as requested. One line names the setting or the tensor, and
+/// what was expected. All ranks throw it together, or agree on it.
 public struct PruningError: SharedError, DiagnosticError {
   public let diagnostic: Diagnostic
 
-  /// - Parameter diagnostic: what is wrong, what was expected, and what was got.
+  /// Creates an error.
+  ///
+  /// - Parameter diagnostic: the problem, what was expected, and what was got.
   public init(_ diagnostic: Diagnostic) { self.diagnostic = diagnostic }
 }
 
-// All ranks see them together: what they tell of is summed over the ranks, or agreed on.
+// All ranks throw these together: their values are sums over the ranks or agreed on.
 extension LostDigits: SharedError {}
 extension GradientsTooLarge: SharedError {}

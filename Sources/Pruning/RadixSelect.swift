@@ -1,18 +1,17 @@
 import MPI
 import Sharding
 
-/// Selects the least of the numbers of which each rank holds some: those up to the last one that it
-/// finds.
+/// Selects the smallest numbers among those distributed over the ranks, up to a last one.
 ///
-/// Each number stands for a number of weights, or of what these cost. They are in the order of the
-/// numbers, equal ones in that of their indices. The last one is found digit by digit, from the
-/// highest: in each round the ranks sum how many weights those numbers that are still in question
-/// stand for that have which digit. No rank sees another's numbers.
+/// Each number represents a number of weights or their cost. Numbers are ordered by value, and
+/// equal ones by their indices. The selection finds the last number digit by digit, from the
+/// highest digit: each round sums a histogram of the next digit over the remaining candidates. No
+/// rank sees another's numbers.
 struct RadixSelect: Comparable {
   private let key: UInt64
   private let index: Int
 
-  /// Selects all numbers.
+  /// The selection of all numbers.
   static let all = RadixSelect(key: .max, index: .max)
 
   private init(key: UInt64, index: Int) {
@@ -24,16 +23,16 @@ struct RadixSelect: Comparable {
     (left.key, left.index) < (right.key, right.index)
   }
 
-  /// Whether a number is up to the last one.
+  /// Returns true if a number is not above the last selected one.
   func selects(_ key: UInt64, at index: Int) -> Bool { (key, index) <= (self.key, self.index) }
 
-  /// Selects the first numbers that stand for `count` weights or more; nil where `count` is 0.
-  /// Collective.
+  /// Selects the smallest numbers that together represent `count` weights or more; nil if `count`
+  /// is 0. Collective.
   ///
   /// - Parameters:
-  ///   - count: at most as many as there are on all ranks.
-  ///   - numbers: this rank's; the key of each, see `key(of:)`, its index, none of them twice on
-  ///     all ranks, and its weights.
+  ///   - count: at most the number of weights on all ranks.
+  ///   - numbers: this rank's numbers: the key of each, see `key(of:)`; its index, unique over all
+  ///     ranks; and its weights.
   init?(
     _ count: Int, of numbers: [(key: UInt64, index: Int, weights: Int)], on world: Communicator
   ) throws {
@@ -49,14 +48,15 @@ struct RadixSelect: Comparable {
     self.init(key: key, index: Int(try Self.number(at: ties, of: tied, on: world).number))
   }
 
-  /// An integer that is ordered as the number is; the number is not −0.
+  /// Returns an integer with the same order as the number, which must not be −0.
   static func key(of number: Double) -> UInt64 {
     let bits = number.bitPattern
     return bits >> 63 == 0 ? bits | 1 << 63 : ~bits
   }
 
-  /// The number with the `place`-th weight, counted from 1 on in the order of all ranks' numbers,
-  /// and the weights of those that are less, and of those that are equal to it. Collective.
+  /// Returns the number that holds the `place`-th weight in the order of all ranks' numbers.
+  /// `place` counts from 1. Also returns the weights of the smaller numbers and those of the equal
+  /// ones. Collective.
   private static func number(
     at place: Int, of numbers: [(number: UInt64, weights: Int)], on world: Communicator
   ) throws -> (number: UInt64, below: Int, equal: Int) {
@@ -68,7 +68,7 @@ struct RadixSelect: Comparable {
       func digit(_ number: UInt64) -> Int { Int(number >> shift & 0x7FF) }
       var histogram = [Double](repeating: 0, count: 2048)
       for (number, weights) in inQuestion { histogram[digit(number)] += Double(weights) }
-      // Counts: exact in any order.
+      // Counts are exact in any order.
       let counts = try histogram.withUnsafeMutableBufferPointer {
         try sum.total(of: $0, width: $0.count, on: world)
       }

@@ -1,56 +1,55 @@
 import MPI
 import Sharding
 
-/// Which weights go: those of the least saliency, of equal ones the first.
+/// Selects the weights to remove: those of the lowest saliency, and on ties the first.
 ///
-/// Exactly as many as asked for: of n weights the least number that is not below `sparsity`·n,
-/// counted by the decimal number that the sparsity is written as.
+/// The count is exact: of n weights, the smallest integer that is not below `sparsity`·n, with the
+/// sparsity taken as a decimal number.
 public struct Selection: Sendable {
-  /// Which weights compete with one another.
+  /// Selects which weights compete with one another.
   public enum Scope: String, CaseIterable, Sendable {
-    /// All that are prunable.
+    /// All prunable weights.
     case global
-    /// Those of a tensor; each gets the same sparsity, but for those that have one of their own.
+    /// The weights of one tensor; all tensors get the same sparsity, except those with their own.
     case uniform
   }
 
-  /// What a saliency is divided by.
+  /// Selects the divisor of a saliency.
   public enum Weighing: String, CaseIterable, Sendable {
     case none
-    /// The weight's multiply-adds for an example, so that for the same loss more of them are saved
+    /// The weight's multiply-adds per example, which saves more of them at the same loss
     /// (WoodFisher; Singh and Alistarh, 2020).
     case flops
   }
 
-  /// What a sparsity is a share of.
+  /// Selects the quantity that a sparsity is a share of.
   public enum Budget: String, CaseIterable, Sendable {
     case weights
-    /// The multiply-adds of an example with the prunable weights: the last weight that goes brings
-    /// the sparsity to what is asked for or just above it.
+    /// The multiply-adds per example with the prunable weights. The last removed weight brings the
+    /// sparsity to the requested one or just above it.
     case flops
   }
 
   /// All tensors of the vector [d], in its order.
   public let tensors: [WeightTensor]
-  /// Which weights compete with one another.
   public let scope: Scope
-  /// Sparsities of tensors' own, where the scope is uniform: the others get the same one, such that
-  /// the sparsity in all is the one asked for.
+  /// Sparsities of single tensors, for the uniform scope. All others share one sparsity, chosen
+  /// such that the total is the requested one.
   public let tensorSparsities: [String: Double]
-  /// What the kept weights of a tensor must look like.
+  /// The pattern of the kept weights.
   public let pattern: Pattern
-  /// What a saliency is divided by.
   public let weighing: Weighing
-  /// What a sparsity is a share of.
   public let budget: Budget
-  /// No tensor gets a higher sparsity.
+  /// The highest sparsity that any tensor may get.
   public let maximumTensorSparsity: Double
 
+  /// Creates a selection.
+  ///
   /// - Parameters:
-  ///   - tensorSparsities: in [0, 1), by the tensors' names.
+  ///   - tensorSparsities: in [0, 1), by tensor name.
   ///   - maximumTensorSparsity: in (0, 1].
-  /// - Throws: `PruningError` where nothing is prunable, the pattern does not fit a tensor, or a
-  ///   tensor's multiply-adds are asked for and not known.
+  /// - Throws: `PruningError` if nothing is prunable, the pattern does not fit a tensor, or a
+  ///   required number of multiply-adds is unknown.
   public init(
     of tensors: [WeightTensor], scope: Scope = .global, tensorSparsities: [String: Double] = [:],
     pattern: Pattern = .unstructured, weighing: Weighing = .none, budget: Budget = .weights,
@@ -90,7 +89,7 @@ public struct Selection: Sendable {
     }
   }
 
-  /// Weights that go together as one, of any number: of the vector [d], one after another.
+  /// Ranges of the vector [d] whose weights are removed together, of any size, in ascending order.
   public var groups: [Range<Int>] {
     guard pattern == .channels else { return [] }
     return prunable.flatMap { tensor in
@@ -100,22 +99,19 @@ public struct Selection: Sendable {
     }
   }
 
-  /// The tensors whose weights may be removed.
   public var prunable: [WeightTensor] { tensors.filter(\.isPrunable) }
 
-  /// Weights that may be removed.
   public var prunableCount: Int { prunable.reduce(0) { $0 + $1.range.count } }
 
-  /// A mask that removes `sparsity` of the prunable weights, rounded up to a whole number of the
-  /// pattern's blocks. Collective.
+  /// Returns a mask that removes `sparsity` of the prunable weights, rounded up to whole blocks of
+  /// the pattern. Collective.
   ///
   /// - Parameters:
-  ///   - sparsity: in [0, 1); that of the pattern, where it has one.
-  ///   - saliencies: one for each coordinate of this rank's slice; of blocks their members' are
-  ///     added.
-  ///   - previous: what it has removed stays removed, and counts.
-  /// - Throws: on all ranks together, where a saliency is not finite, or where the scope, the
-  ///   pattern or the previous mask cannot be followed.
+  ///   - sparsity: in [0, 1); the pattern's own, if it has one.
+  ///   - saliencies: one per coordinate of this rank's slice; a block's score is their sum.
+  ///   - previous: its removed weights stay removed and count.
+  /// - Throws: on all ranks together, if a saliency is not finite, or if the scope, the pattern or
+  ///   the previous mask cannot be satisfied.
   public func mask(
     removing sparsity: Double, bySaliency saliencies: [Double],
     after previous: Mask, partition: CellPartition, on world: Communicator
@@ -150,7 +146,7 @@ public struct Selection: Sendable {
     return mask
   }
 
-  /// Selects the blocks of each prunable tensor that go. Collective.
+  /// Selects the blocks to remove from each prunable tensor. Collective.
   private func select(
     _ counts: Counts, of blocks: PatternBlocks, on world: Communicator
   ) throws -> [RadixSelect?] {
@@ -160,7 +156,7 @@ public struct Selection: Sendable {
         try blocks.select(count, of: index, on: world)
       }
     case .inAll(let count):
-      // Blocks beyond what their tensor may lose do not compete.
+      // Blocks beyond their tensor's limit do not compete.
       let limits = try prunable.enumerated().map { index, tensor -> RadixSelect? in
         let largest = largestCount(of: tensor)
         return largest == tensor.range.count
@@ -177,33 +173,35 @@ public struct Selection: Sendable {
 
   // MARK: How many weights go
 
-  /// Numbers of weights to remove, in all what they cost, and as many more as make the last block
-  /// whole.
+  /// Holds the amount to remove: a total cost, completed to a whole block, or the number of weights
+  /// of each tensor.
   enum Counts {
     case inAll(Int)
     case ofTensors([Int])
   }
 
-  /// - Throws: `PruningError` where the tensors cannot have that sparsity.
+  /// Checks that the tensors can have a sparsity.
+  ///
+  /// - Throws: `PruningError` if they cannot.
   public func check(_ sparsity: Double) throws(PruningError) {
     if pattern.sparsity == nil {
       _ = try counts(for: sparsity, after: prunable.map { _ in 0 })
     }
   }
 
-  /// How many weights a sparsity removes.
+  /// Returns the number of weights that a sparsity removes.
   ///
-  /// - Parameter previous: those of each prunable tensor that are removed already.
-  /// - Throws: `PruningError` where the tensors cannot have it.
+  /// - Parameter previous: the number of weights already removed from each prunable tensor.
+  /// - Throws: `PruningError` if the tensors cannot have that sparsity.
   func counts(
     for sparsity: Double, after previous: [Int]
   ) throws(PruningError) -> Counts {
-    // What is shared out: blocks where all are of one size, else weights.
+    // Counts are in blocks if all blocks have the same size, else in weights.
     let unit = pattern.blockSize ?? 1
     let sizes = prunable.map { $0.range.count / unit }
     let total = DecimalFraction(sparsity).roundedUp(of: sizes.reduce(0, +))
     let largest = prunable.map(largestCount(of:))
-    // A block that has lost some of its weights goes whole.
+    // A block that has lost some of its weights is removed as a whole.
     let least = previous.map { ($0 + unit - 1) / unit }
     let counts: [Int]
     switch scope {
@@ -261,10 +259,10 @@ public struct Selection: Sendable {
     return .ofTensors(whole)
   }
 
-  /// What is to be removed in all, where `previous` weights of each tensor are: no less than these
-  /// cost, if the last block of theirs may have brought them beyond `total`.
+  /// Returns the total cost to remove, given `previous` removed weights per tensor. It exceeds
+  /// `total` only if the last block already removed did.
   ///
-  /// - Parameter costs: of a block of each tensor, and of a weight.
+  /// - Parameter costs: the cost of a block and of a weight, for each tensor.
   private static func total(
     _ total: Int, after previous: [Int], costs: [(block: Int, weight: Int)]
   ) -> Int {
@@ -274,29 +272,29 @@ public struct Selection: Sendable {
     return cost > total && cost - last < total ? cost : total
   }
 
-  /// What removing a weight of a tensor counts.
+  /// Returns the cost of one weight in the units of the budget.
   func cost(of tensor: WeightTensor) -> Int {
     budget == .flops ? tensor.multiplyAdds : 1
   }
 
-  /// The weights of a share of a tensor's blocks.
+  /// Returns the number of weights in a share of a tensor's blocks.
   private func removedCount(_ share: Double, of tensor: WeightTensor) -> Int {
     let size = pattern.blockSize(in: tensor)
     return DecimalFraction(share).roundedUp(of: tensor.range.count / size) * size
   }
 
-  /// Weights that a tensor may lose.
+  /// Returns the largest number of weights that a tensor may lose.
   func largestCount(of tensor: WeightTensor) -> Int {
     let size = pattern.blockSize(in: tensor)
     return DecimalFraction(maximumTensorSparsity).roundedDown(of: tensor.range.count / size) * size
   }
 
-  /// `total` shared out in proportion to `sizes`, where no share is below `previous`, if these sum
-  /// up to the total at most: rounded down, and what is left, or too much, taken one by one where
-  /// it is farthest from proportion, of equal ones from the first.
+  /// Divides `total` in proportion to `sizes`. No share is below `previous` if the sum of these is
+  /// at most `total`.
   ///
-  /// Rounding by the largest remainders alone would now and then take a weight back as the total
-  /// grows.
+  /// Shares are rounded down. The rest (or the excess) is then added (or taken) one at a time at
+  /// the share farthest from proportion. Rounding by the largest remainders alone would sometimes
+  /// take a weight back as the total grows.
   package static func shares(of total: Int, over sizes: [Int], from previous: [Int]) -> [Int] {
     let all = Int128(sizes.reduce(0, +))
     guard all > 0 else { return sizes.map { _ in 0 } }
@@ -318,7 +316,7 @@ public struct Selection: Sendable {
     return shares
   }
 
-  /// The share of its budget that a mask has removed. Collective.
+  /// Returns the share of the budget that a mask has removed. Collective.
   public func sparsity(of mask: Mask, on world: Communicator) throws -> Double {
     let kept = try mask.keptCounts(of: prunable, on: world)
     let (all, removed) = zip(prunable, kept).reduce((0, 0)) { sums, next in
@@ -346,7 +344,7 @@ public struct Selection: Sendable {
     }
   }
 
-  /// Checks that all that was removed still is.
+  /// Checks that all removed weights stay removed.
   private func check(_ previous: Mask, leaves mask: Mask) throws(PruningError) {
     let slice = mask.slice
     for i in slice where mask.isKept[i - slice.lowerBound] && !previous.isKept[i - slice.lowerBound]
@@ -354,12 +352,12 @@ public struct Selection: Sendable {
       let tensor = tensors.first { $0.range.contains(i) }!
       guard tensor.isPrunable else {
         throw PruningError(
-          "the mask that was there removes some of '\(tensor.name)', which is not to be pruned: "
+          "the previous mask removes some of '\(tensor.name)', which is not to be pruned: "
             + "expected "
             + "it included, or another mask")
       }
       throw PruningError(
-        "the mask that was there removes more of '\(tensor.name)' than the sparsity, scope and "
+        "the previous mask removes more of '\(tensor.name)' than the sparsity, scope and "
           + "pattern "
           + "asked for do: expected a higher sparsity, or another mask")
     }

@@ -4,16 +4,18 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// How a sparsity is reached in events, or stages, from s₀ before the first to s_n at the last of
-/// n.
+/// Defines the sparsity after each of n events (or stages), from s₀ before the first to s_n at the
+/// last.
 public enum SparsitySchedule: Sendable, Equatable {
   /// s_k = s_n − (s_n − s₀)(1 − k/n)³; Zhu and Gupta, 2017.
   case cubic
-  /// 1 − s_k = (1 − s₀)·((1 − s_n)/(1 − s₀))^(k/n): densities go down by equal factors.
+  /// 1 − s_k = (1 − s₀)·((1 − s_n)/(1 − s₀))^(k/n): densities decrease by equal factors.
   case geometric
-  /// These.
+  /// The given sparsities.
   case list([Double])
 
+  /// Returns s_k.
+  ///
   /// - Parameters:
   ///   - event: k − 1.
   ///   - count: n.
@@ -32,39 +34,35 @@ public enum SparsitySchedule: Sendable, Equatable {
   }
 }
 
-/// A pruning in stages: in each the weights that go are selected, in one part or in several, by
-/// each of the candidates, and those that stay updated.
+/// Plans a pruning in stages. Each stage selects weights to remove, in one or several parts and for
+/// each candidate, and updates the kept ones.
 public struct SelectionPlan: Sendable {
-  /// Which weights compete, and for what.
   public let selection: Selection
-  /// Who owns which weights.
   public let partition: CellPartition
-  /// How many stages there are.
   public let stages: Int
-  /// Parts of a stage, one after another: in each, the weights that go are judged with those before
-  /// them gone.
+  /// Consecutive parts of a stage; each computes saliencies after the removals of the previous
+  /// ones.
   public let parts: Int
-  /// How sparsity grows from part to part.
+  /// The sparsity of each part.
   public let schedule: SparsitySchedule
-  /// The λ, η and τ among which the least held-out loss decides in each stage: a mask by each λ and
-  /// η, and of each mask the updates by all λ, η and τ.
+  /// The λ, η and τ of which each stage chooses those with the least held-out loss. Each λ and η
+  /// gives a mask, and all λ, η and τ give updates for each mask.
   public let candidates: ModelCandidates
-  /// What becomes of the mask after a stage's last part.
+  /// The improvement of the mask after a stage's last part.
   public let improvement: Improvement
   private let measuresCondition: Bool
 
-  /// What becomes of the mask after a stage's last part, where the method has a model of the whole
-  /// loss.
+  /// Selects how to improve the mask after a stage's last part, for methods with a model of the
+  /// whole loss.
   public enum Improvement: Sendable {
     case none
-    /// Removed weights are exchanged for kept ones while the model's minimum falls.
+    /// Exchanges removed weights for kept ones while the model's minimum decreases.
     case exchange
     /// Iterative hard thresholding.
     case thresholding
 
-    /// Bytes that it takes on a rank beside the method, of m gradients and a slice of `count`
-    /// weights: two masks with what is known of each coordinate at their minima, or with its weight
-    /// and slope.
+    /// Returns the additional bytes per rank, for m gradients and a slice of `count` weights. They
+    /// hold two masks with all coordinates at their minima, or with weights and slopes.
     func bytes<Element: Scalar>(gradients m: Int, count: Int, of scalar: Element.Type) -> Int {
       switch self {
       case .none: 0
@@ -77,8 +75,10 @@ public struct SelectionPlan: Sendable {
     }
   }
 
+  /// Creates a plan.
+  ///
   /// - Parameters:
-  ///   - measuresCondition: whether that of a joint update by a single model is measured, at the
+  ///   - measuresCondition: measures the condition number of a single model's joint update, at the
   ///     cost of the system's eigenvalues.
   public init(
     _ selection: Selection, partition: CellPartition, stages: Int = 1, parts: Int = 1,
@@ -96,11 +96,11 @@ public struct SelectionPlan: Sendable {
     self.measuresCondition = measuresCondition
   }
 
-  /// Bytes that a stage takes on a rank beside the rows of gradients, at most.
+  /// Returns an upper bound on a stage's bytes per rank, without the rows of gradients.
   ///
   /// - Parameters:
-  ///   - m: the number of gradients.
-  ///   - scalar: of the weights.
+  ///   - m: number of gradients.
+  ///   - scalar: type of the weights.
   public func bytes<Element: Scalar>(
     gradients m: Int, by method: PruningMethod, rank: Int, of scalar: Element.Type
   ) -> Int {
@@ -110,17 +110,17 @@ public struct SelectionPlan: Sendable {
       + improvement.bytes(
         gradients: m, count: partition.slice(of: rank).count, of: scalar)
       + BrainSurgeon<Element>.groupBytes(count: m, groups: selection.groups)
-      // Weights that are judged.
+      // The weights that the judge scores.
       + (candidates.count > 1
         ? MemoryLayout<Element>.size * partition.cells.parameterCount : 0)
   }
 
-  /// The sparsities of the parts of a stage.
+  /// Returns the sparsities of the parts of a stage.
   ///
   /// - Parameters:
   ///   - stage: from 0.
-  ///   - first: of the masks that pruning begins with.
-  ///   - last: reached in the last stage.
+  ///   - first: sparsity of the initial mask.
+  ///   - last: sparsity after the last stage.
   public func sparsities(ofStage stage: Int, from first: Double, to last: Double) -> [Double] {
     (stage * parts..<(stage + 1) * parts).map {
       first < last
@@ -128,9 +128,11 @@ public struct SelectionPlan: Sendable {
     }
   }
 
-  /// - Throws: `PruningError` where the tensors cannot have the sparsities on the way to `last`.
+  /// Checks all sparsities on the way to `last`.
+  ///
+  /// - Throws: `PruningError` if the tensors cannot have one of them.
   public func check(from first: Double, to last: Double) throws(PruningError) {
-    // The last one is what was asked for: it is checked first.
+    // The last sparsity is the requested one, so it is checked first.
     for stage in (0..<stages).reversed() {
       for sparsity in sparsities(ofStage: stage, from: first, to: last).reversed() {
         try selection.check(sparsity)
@@ -138,16 +140,15 @@ public struct SelectionPlan: Sendable {
     }
   }
 
-  /// Carries out a stage: finds a mask, makes the removed weights zero, and moves those that stay
-  /// to make up for them. Collective.
+  /// Runs a stage: finds a mask, sets the removed weights to zero, and updates the kept ones to
+  /// compensate. Collective.
   ///
   /// - Parameters:
   ///   - weights: this rank's slice.
   ///   - stage, first, last: see `sparsities`.
-  ///   - previous: what it has removed stays removed.
-  ///   - judge: needed where there are several candidates.
-  ///   - known: the saliencies by each candidate's model, where they are known; sweeps begin with
-  ///     the same.
+  ///   - previous: its removed weights stay removed.
+  ///   - judge: required for several candidates.
+  ///   - known: each candidate's saliencies, if already known; a sweep reuses them.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func prune<Element: Scalar>(
@@ -172,7 +173,7 @@ public struct SelectionPlan: Sendable {
           sparsities, of: local, bySaliency: saliencies, criterion, model, after: previous,
           on: world)
       }
-      // Where kept weights stay as they are, all updates and steps are one.
+      // If kept weights stay unchanged, all updates and steps are the same.
       let updating =
         criterion.updatesKept
         ? candidates : ModelCandidates(model, step: candidates.steps[0])
@@ -204,7 +205,7 @@ public struct SelectionPlan: Sendable {
       error: best.update.error, choice: trials.choice, seconds: seconds, saliencies: saliencies)
   }
 
-  /// The mask of a stage by one candidate. Collective.
+  /// Returns the mask of a stage for one candidate. Collective.
   private func mask<Element: Scalar>(
     _ sparsities: [Double], of weights: UnsafeBufferPointer<Element>, bySaliency first: [Double],
     _ criterion: PruningCriterion, _ model: SurgeonModel.Settings, after previous: Mask,
@@ -230,28 +231,28 @@ public struct SelectionPlan: Sendable {
   }
 }
 
-/// What came of a stage of pruning.
+/// Holds the result of a stage of pruning.
 public struct PrunedStage: Sendable {
-  /// The sparsity that it was to reach.
+  /// The requested sparsity.
   public let sparsity: Double
-  /// What stays after the stage.
+  /// The mask after the stage.
   public let mask: Mask
-  /// The change of the loss that the method predicts for the removal, where it does.
+  /// The change of the loss that the method predicts, if it predicts one.
   public let prediction: Double?
-  /// The system that was solved: its largest eigenvalue over its least, where it was measured.
+  /// The condition number of the linear system (largest eigenvalue over smallest), if measured.
   public let condition: Double?
-  /// A bound on the relative error of the update, where one was solved for.
+  /// A bound on the relative error of a joint update.
   public let error: Double?
-  /// What the candidates were judged by, where there were several.
+  /// The held-out losses of the candidates, if there were several.
   public let choice: HeldOutChoice?
-  /// What the stage's parts have taken on this rank.
+  /// The time of the stage's parts on this rank.
   public let seconds: Seconds
-  /// The saliencies of the weights that the stage began with, by each candidate's model.
+  /// The saliencies at the start of the stage, for each candidate's model.
   public let saliencies: [[Double]]
 
-  /// Seconds of the parts of a stage.
+  /// Measures the wall-clock time of a stage's parts in seconds.
   public struct Seconds: Sendable {
-    /// Seconds of the mask, of the weights, and of judging candidates.
+    /// Seconds for the mask, for the weights, and for scoring candidates.
     public var (selection, removal, judging) = (0.0, 0.0, 0.0)
 
     mutating func time<Value>(

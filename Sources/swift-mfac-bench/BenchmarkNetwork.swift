@@ -5,18 +5,18 @@ import LinearAlgebra
 import Networks
 import RandomNumbers
 
-/// A network to be timed, and the random examples that it is timed on.
+/// Defines a network to time, and random examples for it.
 struct BenchmarkNetwork {
   let name: String
   let description: NetworkDescription
 
-  /// Every network of the benchmark, in the order of its table.
+  /// Returns every network of the benchmark, in the order of its table.
   static func all() throws -> [BenchmarkNetwork] {
     try ["mlp", "cnn", "resnet20", "gpt-mini"].map(named)
   }
 
-  /// A network that has a name, or that of a model file. The small ones are for Fashion-MNIST's
-  /// images, the others for CIFAR-10's, or for bytes.
+  /// Returns a built-in network by name, or reads a model file. Built-in networks take
+  /// Fashion-MNIST images (the small ones), CIFAR-10 images or bytes.
   static func named(_ name: String) throws -> BenchmarkNetwork {
     let (input, outputs) =
       switch name {
@@ -38,7 +38,7 @@ struct BenchmarkNetwork {
     return BenchmarkNetwork(name: name, description: description)
   }
 
-  /// Random examples, of classes or of values as the network has outputs.
+  /// Returns random examples with classes, or with values if the network has one output.
   func randomExamples(count: Int) -> ArrayExamples {
     let (inputs, labels) = (randomInputs(examples: count), randomLabels(examples: count))
     return withExtendedLifetime((inputs, labels)) {
@@ -53,7 +53,7 @@ struct BenchmarkNetwork {
     }
   }
 
-  /// Uniform in [−1, 1), or tokens where the network begins with an embedding.
+  /// Returns inputs uniform in [−1, 1), or random tokens if the network begins with an embedding.
   func randomInputs(examples: Int) -> Buffer<Float> {
     let random = CounterRandom(seed: 0, stream: 1)
     let buffer = Buffer<Float>(count: examples * description.inputCount)

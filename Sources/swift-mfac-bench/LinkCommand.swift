@@ -4,7 +4,7 @@ import LinearAlgebra
 import MPI
 import ProgramOptions
 
-/// Measures what a prediction needs to know of the network.
+/// Measures the latency and bandwidth that a prediction needs.
 struct LinkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "link",
@@ -30,7 +30,8 @@ struct LinkCommand: ParsableCommand {
     }
   }
 
-  /// Seconds of an exchange of so many numbers each way, and what a rank sends in it. Collective.
+  /// Exchanges `floats` numbers each way; returns the median seconds and a rank's traffic.
+  /// Collective.
   private static func exchange(
     floats: Int, on world: Communicator
   ) throws -> (seconds: Double, sent: Traffic) {

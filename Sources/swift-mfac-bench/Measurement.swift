@@ -1,4 +1,4 @@
-/// Seconds that repetitions of the same work took.
+/// Measures the seconds of repetitions of the same work.
 struct Measurement {
   private let times: [Double]
 
@@ -32,7 +32,7 @@ extension [Double] {
   }
 }
 
-/// A line of a table: a name, and columns to the right of it.
+/// Formats a line of a table: a name and right-aligned columns.
 func row(_ name: String, _ columns: [String], nameWidth: Int = 16, width: Int = 14) -> String {
   name + String(repeating: " ", count: max(nameWidth - name.count, 1))
     + columns.map { String(repeating: " ", count: max(width - $0.count, 1)) + $0 }.joined()

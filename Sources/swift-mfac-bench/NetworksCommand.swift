@@ -82,7 +82,7 @@ struct NetworksCommand: ParsableCommand {
     names.isEmpty ? try BenchmarkNetwork.all() : try names.map(BenchmarkNetwork.named)
   }
 
-  /// The time of a batch: every micro-batch once, its gradient at the place of the one before.
+  /// Measures a batch: each micro-batch once, overwriting the previous gradient.
   private func measure(_ benchmark: BenchmarkNetwork, microBatches: Int) throws -> Measurement {
     let examples = batchSize / microBatches
     let network = try Network<Float>(benchmark.description, maximumBatch: examples)

@@ -5,7 +5,7 @@ import Optimizers
 import ProgramOptions
 import RunRecords
 
-/// Predicts a scaling curve from what one rank does.
+/// Predicts a scaling curve from the measured work of one rank.
 struct PredictCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "predict",
@@ -35,7 +35,7 @@ struct PredictCommand: ParsableCommand {
   @OptionGroup var files: ResultFiles
 
   func validate() throws {
-    // Within these all seconds are finite.
+    // Within these limits all seconds are finite.
     try require((0...1e9).contains(latency), "--latency", "in 0...1e9 seconds", latency)
     try require(
       (1e-9...1e30).contains(bandwidth), "--bandwidth", "in 1e-9...1e30 bytes a second", bandwidth)
@@ -89,7 +89,8 @@ struct PredictCommand: ParsableCommand {
     try files.write(all)
   }
 
-  /// Of adding a coordinate of one vector to another's, of as many as a gradient has.
+  /// Returns the seconds per coordinate for adding one vector to another, measured on `count`
+  /// coordinates.
   private static func additionSeconds(count: Int) -> Double {
     let (a, b) = (Buffer<Float>(count: count), Buffer<Float>(count: count))
     let time = Measurement(seconds: 0.1) {
@@ -99,7 +100,7 @@ struct PredictCommand: ParsableCommand {
   }
 }
 
-/// "1,2,3" or "1,2,…,4096".
+/// Parses "1,2,3" or "1,2,…,4096" (doubling).
 struct RankList: ExpressibleByArgument {
   let counts: [Int]
 

@@ -3,20 +3,20 @@ import Optimizers
 import RunRecords
 import Sharding
 
-/// An α–β model of a step: what one rank does in the seconds that one rank was measured to take for
-/// it, and `messages·α + bytes/β` for what it sends.
+/// Predicts a step by an α–β model. Each rank's work takes its share of the seconds that one rank
+/// was measured to need. Its messages take `messages·α + bytes/β`.
 ///
-/// The program's own functions of the number of ranks say who computes and sends what. A phase
-/// takes as long as its slowest rank, and no phase overlaps another.
+/// The program's own functions give each rank's work and traffic for a number of ranks. A phase
+/// lasts as long as its slowest rank, and phases do not overlap.
 struct Prediction {
   let problem: Problem
-  /// s, running statistics of the network; none for the optimizer alone.
+  /// s, number of running statistics of the network; 0 for the optimizer alone.
   let statistics: Int
-  /// What the optimizer sends and does with a number of ranks.
+  /// Returns the optimizer's traffic and work for a number of ranks.
   let load: (_ ranks: Int) -> OptimizerLoad
-  /// On one rank.
+  /// The step measured on one rank.
   let measured: StepResult
-  /// Of adding a coordinate of one vector to another's.
+  /// Seconds per coordinate for adding one vector to another.
   let additionSeconds: Double
   let link: ScalingCurves.Link
 
@@ -43,14 +43,14 @@ struct Prediction {
       batchSize: problem.batchSize(ranks: p))
   }
 
-  /// How much of the work is whose.
+  /// Divides the work between the ranks.
   private struct Work {
-    /// Cells and coordinates of each rank, as shares of what the measured rank has.
+    /// Coordinates and cells of each rank, relative to those of the measured rank.
     private let slices: [Double]
     private let cells: [Double]
     private let sliceCounts: [Int]
     private let microBatches: [Int]
-    /// Of the tree over the micro-batches.
+    /// Number of each rank's nodes in the tree over the micro-batches.
     private let nodes: [Int]
     private let allNodes: Int
     private let measuredMicroBatches: Int
@@ -77,14 +77,17 @@ struct Prediction {
       allNodes = nodes.reduce(0, +)
     }
 
-    /// - Parameter one: seconds that one rank took.
+    /// Returns the predicted seconds of a phase on a rank.
+    ///
+    /// - Parameter one: seconds measured on one rank.
     func seconds(of phase: Phase, rank: Int, one: Double, addition: Double) -> Double {
       switch phase {
       case .inverse where load.multipliesMicroBatches: return one * microBatchShare(rank)
       case .exchange where load.multipliesMicroBatches: return one * sumShare(rank)
       case .data, .gradient, .factors, .quadratic: return one * microBatchShare(rank)
       case .reduceScatter:
-        // Micro-batches' gradients are added up on their rank, and then the ranks' nodes.
+        // Each rank adds up the gradients of its micro-batches, then the nodes of all ranks on its
+        // slice.
         let additions =
           (microBatches[rank] - nodes[rank]) * parameters + (allNodes - 1) * sliceCounts[rank]
         return addition * Double(additions)
@@ -102,8 +105,8 @@ struct Prediction {
       Double(microBatches[rank]) / Double(measuredMicroBatches)
     }
 
-    /// Of the vectors that one rank adds up and copies for a sum over all micro-batches: a rank's
-    /// own micro-batches', of the ranks' nodes its slice, and the whole sum.
+    /// Returns a rank's share of the additions and copies in a sum over all micro-batches. They are
+    /// those of its own micro-batches, of its slice of the other nodes, and of the whole sum.
     private func sumShare(_ rank: Int) -> Double {
       let local = Double(microBatches[rank] - nodes[rank] + 1)
       return (local + Double(allNodes - 1) / Double(ranks)) / Double(measuredMicroBatches)

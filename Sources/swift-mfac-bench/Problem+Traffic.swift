@@ -9,17 +9,17 @@ extension Problem {
     CellPartition(Cells(parameterCount: parameters(ranks: ranks)), over: ranks)
   }
 
-  /// Who computes which micro-batch; nil for the optimizer alone.
+  /// Returns the assignment of micro-batches to ranks; nil for the optimizer alone.
   func shares(ranks: Int) -> Partition? {
     microBatches(ranks: ranks).map { Partition(of: $0, over: ranks) }
   }
 
-  /// What each rank sends in the phases of a step, in the exchanges that the program makes of as
-  /// many ranks; phases that send nothing are left out.
+  /// Returns each rank's traffic in the phases of a step with `ranks` ranks; phases without traffic
+  /// are absent.
   ///
   /// - Parameters:
-  ///   - statistics: s, running statistics of the network.
-  ///   - load: the optimizer's, with as many ranks.
+  ///   - statistics: s, number of running statistics of the network.
+  ///   - load: the optimizer's traffic and work with `ranks` ranks.
   func traffic(
     ranks: Int, statistics: Int, load: OptimizerLoad
   ) -> [Phase: [Traffic]] {

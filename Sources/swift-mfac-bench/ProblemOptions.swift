@@ -12,7 +12,7 @@ import Training
 extension Problem.Part: ExpressibleByArgument {}
 extension Problem.Scaling: ExpressibleByArgument {}
 
-/// The model, its batch and its optimizer.
+/// Holds the options of the model, its batch and its optimizer.
 struct StepOptions: ParsableArguments, OptimizerSelection {
   @Option(
     help: "\(NetworkDescription.builtInNames.joined(separator: ", ")), or a model file (.yaml).")
@@ -57,11 +57,11 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
 
   var network: BenchmarkNetwork { get throws { try checked { try BenchmarkNetwork.named(model) } } }
 
-  /// With what options decide together.
+  /// The options, with the defaults that depend on other options.
   private var resolved: StepOptions {
     get throws {
       var resolved = self
-      // Steps of learning rate 0 have nothing to clip.
+      // Steps with learning rate 0 need no clipping.
       resolved.kronecker.klClip = kronecker.klClip ?? .infinity
       try resolved.kronecker.resolve()
       try resolved.mfac.resolve(for: .float32)
@@ -69,7 +69,7 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
     }
   }
 
-  /// What training makes of the optimizer's options, and of the defaults of all others.
+  /// The configuration that training makes from these options and the defaults of all others.
   var configuration: any OptimizerConfiguration {
     get throws {
       let local = try resolved.ownOptions
@@ -78,15 +78,14 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
     }
   }
 
-  /// Random gradients are independent only where there are fewer of them than coordinates.
+  /// Checks that random gradients can be independent: they must be fewer than the coordinates.
   func checkWindow(parameters d: Int) throws {
     guard let window = try configuration.windowed?.window else { return }
     let kept = Int(mfac.windowDensity * Double(d))
     try require(window < kept, "--window", "below the number of coordinates kept, \(kept)", window)
   }
 
-  /// The options of the optimizer that a problem has no field for, where they are not as they are
-  /// by default.
+  /// Returns the optimizer options that differ from their defaults and have no field in a problem.
   private func otherSettings() throws -> [String: String]? {
     func values(_ local: some OptimizerOptions) -> [String: String] {
       declaredOptions(in: local).reduce(into: [:]) {
@@ -103,7 +102,7 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
     return other.isEmpty ? nil : other
   }
 
-  /// What the optimizer does with `parameters` of them.
+  /// Returns the problem of optimizing `parameters` parameters.
   func problem(
     part: Problem.Part, scaling: Problem.Scaling, parameters: Int
   ) throws -> Problem {
@@ -117,10 +116,11 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
     return problem
   }
 
-  /// Steps after which they do the same again.
+  /// Number of steps after which the work of a step repeats.
   var period: Int { get throws { try configuration.period } }
 
-  /// What the optimizer sends and does with a number of ranks, by steps that were measured on one.
+  /// Returns the optimizer's traffic and work as a function of the number of ranks, from steps
+  /// measured on one rank.
   func load(
     of problem: Problem, _ measured: StepMeasurement
   ) throws -> (_ ranks: Int) -> OptimizerLoad {
@@ -141,7 +141,7 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
     }
   }
 
-  /// A step of the model.
+  /// Returns the problem of a training step of the model.
   func problem(scaling: Problem.Scaling) throws -> Problem {
     var problem = try problem(
       part: .step, scaling: scaling, parameters: try network.description.layout.count)
@@ -158,7 +158,7 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
   }
 }
 
-/// What a sweep over numbers of ranks measures or predicts.
+/// Holds the options of a sweep over numbers of ranks.
 struct SweepOptions: ParsableArguments {
   @Option(
     help: "step: a whole training step of --model; optimizer: its part alone, on --parameters.")
@@ -184,7 +184,8 @@ struct SweepOptions: ParsableArguments {
       step.optimizer.rawValue)
   }
 
-  /// Of the other part's options: scripts give the same to both.
+  /// Warns about options of the other part. It does not refuse them, because scripts give the same
+  /// options to both.
   func warnOfIdle() {
     guard Communicator.isFirst else { return }
     let other =

@@ -6,18 +6,18 @@ import ProgramOptions
 import RunRecords
 import Training
 
-/// Where results go beside the table.
+/// Holds the option for a file of results, in addition to the printed table.
 struct ResultFiles: ParsableArguments {
   @Option(help: "A file for the numbers, as JSON.", completion: .file())
   var json: String?
 
-  // Drew a plot in the version before.
+  // An earlier version drew a plot here.
   @Option(help: .hidden)
   var plot: String?
 
-  /// Refuses files that cannot be written, before anything is measured for them.
+  /// Refuses files that cannot be written before it measures.
   func validate() throws {
-    // Rank 0 writes; other ranks may run where there is no such directory.
+    // Rank 0 writes. On other ranks' machines the directory may not exist.
     guard Communicator.isFirst else { return }
     try require(
       plot == nil, "--plot", "'swift-mfac-report plot', which draws what --json names", plot ?? "")
@@ -34,7 +34,7 @@ struct ResultFiles: ParsableArguments {
     if isNew { unlink(json) }
   }
 
-  /// Refuses the file that a sweep's runs have added to one by one: they would have to run again.
+  /// Refuses a file to which a sweep added run by run: replacing it would lose measurements.
   func checkReplacesNoSweep() throws {
     guard Communicator.isFirst, let json, access(json, F_OK) == 0 else { return }
     try require(
@@ -42,9 +42,9 @@ struct ResultFiles: ParsableArguments {
       "'\(json)', to which 'scaling' and 'predict' add")
   }
 
-  /// Writes the results where that is asked for, and prints the command that draws them.
+  /// Writes the results if requested, and prints the command that plots them.
   func write(_ results: some Encodable) throws {
-    // The table stands before what may follow it on the same output.
+    // The table must precede later output on the same stream.
     fflush(nil)
     guard let json else { return }
     try Self.write(Data("\(try JSONText.of(results))\n".utf8), to: json)
@@ -52,10 +52,10 @@ struct ResultFiles: ParsableArguments {
     print("plot: swift-mfac-report plot \(json) --output \(name).svg")
   }
 
-  /// What an earlier run wrote to the JSON file; nil where there is none, or an empty file.
+  /// Returns the results of an earlier run; nil if the JSON file is missing or empty.
   func earlier<Results: Decodable>(_ type: Results.Type) throws -> Results? {
     var status = stat()
-    // Of a device or a pipe there is nothing to read.
+    // Devices and pipes hold no earlier results.
     guard let json, stat(json, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
       status.st_size > 0
     else { return nil }
@@ -69,7 +69,7 @@ struct ResultFiles: ParsableArguments {
     }
   }
 
-  /// In place: whoever has the file open sees it.
+  /// Writes in place, so that processes with the file open see the change.
   private static func write(_ data: Data, to path: String) throws {
     do {
       try data.write(to: URL(filePath: path))

@@ -10,8 +10,7 @@ import Sharding
 import TrainedModels
 import Training
 
-/// Times the static algorithm: scores of all weights and the joint update, over any number of
-/// ranks.
+/// Times the static algorithm over any number of ranks: scores of all weights and the joint update.
 struct StaticCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "static",
@@ -59,7 +58,7 @@ struct StaticCommand: ParsableCommand {
     let work = try world.agree {
       try StaticWork(parameters: parameters, gradients: m, pageDirectory, on: world)
     }
-    // Rank 0 alone does the work of all, in between: what else the machine does falls on both.
+    // Rank 0 also does the whole work alone, in turn with the others, so other load affects both.
     let alone = try world.agree {
       world.size > 1 && world.rank == 0
         ? try StaticWork(parameters: parameters, gradients: m, pageDirectory, on: world.alone())
@@ -72,7 +71,7 @@ struct StaticCommand: ParsableCommand {
       let product = try time(on: world) {
         for _ in 0..<5 { Self.product(factors[0], factors[1], factors[2]) }
       }
-      // The first one brings the memory.
+      // The first repetition allocates the memory and is not counted.
       guard repetition > 0 else { continue }
       products.append(product / 5)
       scores.append(try time(on: world, work.scores))
@@ -99,7 +98,7 @@ struct StaticCommand: ParsableCommand {
     }
   }
 
-  /// Seconds of the slowest rank.
+  /// Returns the seconds of the slowest rank.
   private func time(on world: Communicator, _ body: () throws -> Void) throws -> Double {
     _ = try world.allGather(0)
     let start = ContinuousClock.now
@@ -119,7 +118,7 @@ struct StaticCommand: ParsableCommand {
   }
 }
 
-/// Random gradients of d weights over the ranks of a communicator.
+/// Holds random gradients of d weights, distributed over the ranks of a communicator.
 private struct StaticWork {
   private let surgeon: BrainSurgeon<Float>
   private let world: Communicator
@@ -138,7 +137,7 @@ private struct StaticWork {
         slice.pointer[i] = Float(
           random.uniform(at: UInt64(partition.slice(of: world.rank).lowerBound + i)) - 0.5)
       }
-      // The last one is the weights.
+      // The last row is the weights.
       if row < m { rows.store(UnsafeBufferPointer(slice.all), row: row) }
     }
     surgeon = BrainSurgeon(
@@ -147,12 +146,12 @@ private struct StaticWork {
     (self.world, count) = (world, slice.count)
   }
 
-  /// Of all weights. Collective.
+  /// Computes the scores of all weights. Collective.
   func scores() throws {
     _ = try surgeon.coordinates(removing: [Bool](repeating: false, count: count), on: world)
   }
 
-  /// By which a tenth of the weights answers the removal of the others. Collective.
+  /// Updates a tenth of the weights for the removal of the others. Collective.
   func update() throws {
     _ = try surgeon.update(.joint, removing: (0..<count).map { $0 % 10 != 0 }, on: world)
   }

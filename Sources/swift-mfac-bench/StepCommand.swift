@@ -58,7 +58,7 @@ struct StepCommand: ParsableCommand {
   }
 }
 
-/// What the numbers were measured on, for people.
+/// Describes the ranks and the BLAS of the measurement, as text.
 func machine(_ world: Communicator) -> String {
   "\(world.size) rank\(world.size == 1 ? "" : "s")"
     + (world.sharesCores ? " that share cores" : "")

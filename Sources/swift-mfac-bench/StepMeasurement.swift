@@ -2,21 +2,22 @@ import MPI
 import Optimizers
 import RunRecords
 
-/// Steps of a workload that were taken.
+/// Holds the measured steps of a workload.
 struct StepMeasurement {
   let result: StepResult
   let steps: Int
-  /// The products with the curvature of each layer whose equations are solved, in these steps.
+  /// Number of products with each solved layer's curvature, in these steps.
   let products: [Int]
 
-  /// In a step, of the layer with least and of that with most.
+  /// Products per step, of the layer with the fewest and of the layer with the most.
   var productsOfLayers: (least: Double, most: Double)? {
     guard let least = products.min(), let most = products.max() else { return nil }
     return (Double(least) / Double(steps), Double(most) / Double(steps))
   }
 
-  /// Takes steps: medians over them, and the mean of what they send; where steps differ, the mean
-  /// over a period of the medians of those that are alike. Collective; the same on all ranks.
+  /// Measures steps: the median seconds, and the mean traffic. If steps differ within a period, the
+  /// result is the mean over its places of the medians at each place. Collective; the same on all
+  /// ranks.
   init(
     of workload: Workload, steps: Int, period: Int = 1, batchSize: Int?, on world: Communicator
   ) throws {
@@ -24,11 +25,11 @@ struct StepMeasurement {
     var costs: [PhaseClock] = []
     let steps = (steps + period - 1) / period * period
     var productsBefore: [Int] = []
-    // To warm up: the first steps of a period are those that do most.
+    // The warm-up takes a whole period, because the first steps of a period do most of the work.
     for index in -max(2, period)..<steps {
       if index == 0 { productsBefore = workload.products() }
       workload.prepare()
-      // The ranks begin together.
+      // This exchange makes the ranks begin together.
       _ = try world.allGather(0)
       let start = ContinuousClock.now
       let clock = try workload.step()
@@ -53,7 +54,8 @@ struct StepMeasurement {
     var phases: [StepResult.PhaseCost] = []
     for phase in Phase.allCases {
       let local = costs.map { $0.costs[phase] }
-      // All ranks take part in all phases, those without cells or micro-batches in name.
+      // A phase may be empty on a rank without cells or micro-batches, but all ranks must take
+      // part.
       let calls = local.count { $0 != nil }
       guard try world.allGather(Double(calls)).contains(where: { $0 > 0 }) else { continue }
       let sent = sent { $0.costs[phase]?.sent ?? Traffic() }
@@ -62,7 +64,7 @@ struct StepMeasurement {
           phase, seconds: try world.allGather(typical(local.map { $0?.seconds ?? 0 })),
           messages: try ofRanks(sent.messages), bytes: try ofRanks(sent.bytes)))
     }
-    // So that a table's lines add up.
+    // The whole is the sum of the rounded phases, so that the lines of the table add up.
     let sent = Phase.allCases.reduce(Traffic()) { sum, phase in
       sum + sent { $0.costs[phase]?.sent ?? Traffic() }
     }

@@ -4,9 +4,9 @@ import MPI
 import Optimizers
 import RunRecords
 
-/// The table of a sweep.
+/// Formats the table of a sweep.
 enum SweepTable {
-  /// What the columns are, for the help of commands that print it.
+  /// Help text about the columns, for commands that print the table.
   static let explanation = """
     In the table, gradient holds the phases data and gradient; optimizer gram_row, solve, \
     direction and update; and exchange loss, reduce_scatter, sum and all_gather. Messages and \

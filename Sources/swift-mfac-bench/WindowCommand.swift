@@ -5,8 +5,8 @@ import LinearAlgebra
 import ProgramOptions
 import RunRecords
 
-/// Times what M-FAC does beside the gradient, on one core: the Gram row, the factor with its solve,
-/// and the direction.
+/// Times M-FAC's work in addition to the gradient, on one core: the Gram row, the factor with its
+/// solve, and the direction.
 struct WindowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "window",
@@ -62,7 +62,8 @@ struct WindowCommand: ParsableCommand {
         ofOne = try WindowMeasurement.measure(
           parameters: parameters, window: m, forms: forms, steps: steps)
       } catch is NotPositiveDefinite {
-        // Random gradients are nearly orthogonal only where there are far fewer than coordinates.
+        // Random gradients are nearly orthogonal only if there are far fewer of them than
+        // coordinates.
         throw ValidationError(
           "--window: expected far fewer gradients than --parameters, \(parameters), got \(m)")
       }
@@ -78,7 +79,9 @@ struct WindowCommand: ParsableCommand {
     "m = \(result.window) \(result.form)"
   }
 
-  /// - Parameter dense: the same window in single precision, where it was measured.
+  /// Prints the table of a window.
+  ///
+  /// - Parameter dense: the same window in single precision, if measured.
   private func show(_ result: WindowMeasurement, beside dense: WindowMeasurement?) {
     let form = result.form
     print(

@@ -3,25 +3,25 @@ import LinearAlgebra
 import Optimizers
 import Sharding
 
-/// A full window's steps, timed part by part: medians, in seconds.
+/// Measures the parts of a step with a full window: medians in seconds.
 struct WindowMeasurement {
   let parameters: Int
   let window: Int
   let form: WindowForm
-  /// Of the rows, which each pass reads once.
+  /// Size of the window's rows in bytes; each pass reads them once.
   let bytes: Int
-  /// Bytes in a second that a core reads one after another, measured between the steps.
+  /// Bytes per second of sequential reads on one core, measured between the steps.
   let streaming: Double
-  /// A gradient is brought to the window's form.
+  /// Seconds for converting a gradient to the window's form.
   let stage: Double
   let gramRow: Double
   let factor: Double
   let direction: Double
-  /// The Gram row and the direction.
+  /// Seconds for the Gram row and the direction.
   let passes: Double
 
-  /// Windows of `m` gradients in several forms, which take turns: what else the machine does
-  /// meanwhile falls on all alike.
+  /// Measures windows of `m` gradients in several forms. The forms take turns, so that other load
+  /// on the machine affects all of them equally.
   static func measure(
     parameters: Int, window m: Int, forms: [WindowForm], steps: Int
   ) throws -> [WindowMeasurement] {
@@ -42,7 +42,7 @@ struct WindowMeasurement {
   }
 }
 
-/// A window filled with random gradients.
+/// Holds a window of random gradients.
 private final class FullWindow {
   let form: WindowForm
   let bytes: Int
@@ -64,7 +64,7 @@ private final class FullWindow {
     try fisher.fill(from: &random) { $0 }
   }
 
-  /// A step of M-FAC, and a read of `memory`, which holds zeros.
+  /// Runs one step of M-FAC, and one read of `memory`, which holds zeros.
   func step(streaming memory: UnsafeBufferPointer<Float>) throws {
     random.next(gradient.all)
     let g = UnsafeBufferPointer(gradient.all)

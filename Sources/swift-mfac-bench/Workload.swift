@@ -8,16 +8,16 @@ import Sharding
 import TrainedModels
 import Training
 
-/// Steps of a problem on this run's ranks, on random data.
+/// Runs steps of a problem on this run's ranks, with random data.
 struct Workload {
-  /// Makes what the next step takes, and is not measured.
+  /// Prepares the data of the next step; not measured.
   let prepare: () -> Void
-  /// Takes the next step; collective.
+  /// Runs the next step. Collective.
   let step: () throws -> PhaseClock
-  /// The products with the curvature of each layer whose equations are solved, until now.
+  /// Returns the number of products so far with each solved layer's curvature.
   var products: () -> [Int] = { [] }
 
-  /// Builds what the problem asks for, its window full. Collective.
+  /// Builds a problem with a full window. Collective.
   static func make(
     _ problem: Problem, _ options: StepOptions, on world: Communicator
   ) throws -> Workload {
@@ -27,8 +27,8 @@ struct Workload {
     }
   }
 
-  /// As the program trains, but for the examples, and at learning rate 0: the numbers stay what
-  /// they are from step to step.
+  /// Builds a training step with random examples. The learning rate is 0, so the parameters do not
+  /// change between steps.
   private static func trainingStep(
     _ problem: Problem, _ options: StepOptions, on world: Communicator
   ) throws -> Workload {
@@ -60,7 +60,8 @@ struct Workload {
       prepare: {}, step: step, products: { consumer?.productCounts ?? [] })
   }
 
-  /// A gradient's slice is there, and the slice of the parameters is updated.
+  /// Builds an optimizer step. The gradient's slice is given, and the step updates the slice of the
+  /// parameters.
   private static func optimizerStep(
     _ problem: Problem, _ options: StepOptions, on world: Communicator
   ) throws -> Workload {

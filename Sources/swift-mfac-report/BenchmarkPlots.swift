@@ -3,7 +3,7 @@ import Plots
 import RunRecords
 
 extension ScalingCurves {
-  /// Seconds and efficiency over the ranks; and speed-up, beside as many times as there are ranks.
+  /// Plots seconds and efficiency over the ranks and, if requested, speed-up with its ideal line.
   func plot(withSpeedUp: Bool) -> LinePlot {
     var series: [LinePlot.Series] = []
     for (color, curve) in curves.enumerated() {
@@ -30,7 +30,7 @@ extension ScalingCurves {
       let ranks = Set(curves.flatMap { ($0.measured + $0.predicted).map { Double($0.ranks) } })
       series.append(
         LinePlot.Series(
-          name: "speed-up of as many times as ranks", color: nil, look: .computed,
+          name: "ideal speed-up", color: nil, look: .computed,
           points: [[], [], ranks.sorted().map { (x: $0, y: $0) }]))
     }
     return LinePlot(
@@ -42,7 +42,7 @@ extension ScalingCurves {
 extension StepReport {
   var plot: BarPlot {
     BarPlot(
-      title: title, valueTitle: "time in a step, of the slowest rank (and of the fastest)",
+      title: title, valueTitle: "time per step of the slowest rank (line to the fastest)",
       groups: [
         (
           name: "",

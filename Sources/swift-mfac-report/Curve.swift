@@ -1,9 +1,9 @@
 import Foundation
 import Plots
 
-/// A figure that draws a quantity by steps and by seconds.
+/// Draws a quantity over steps and over seconds.
 struct Curve {
-  /// A line for each run that has the quantity.
+  /// Selects a quantity; each run that has it gets a line.
   struct Line {
     let name: String
     let look: LinePlot.Look
@@ -13,14 +13,15 @@ struct Curve {
   let title: String
   let unit: String
   let lines: [Line]
-  /// Whether means are drawn over the steps' own numbers.
+  /// True if means are drawn over the values of single steps.
   let isNoisy: Bool
-  /// The scale of the values; nil chooses the one that separates them best.
+  /// The scale of the values; nil chooses the scale that separates them best.
   let scale: Axis.Scale?
 
-  /// The width of means, in hundredths of a run's steps.
+  /// Width of the moving mean, in percent of a run's steps.
   static let smoothedShare = 2
-  /// The most runs whose steps' own numbers are drawn: those of more hide one another.
+  /// The largest number of runs whose single steps are drawn; with more, they would hide one
+  /// another.
   static let mostRaw = 8
   static func hidesRaw(runs: Int) -> Bool { runs > mostRaw }
 
@@ -32,7 +33,7 @@ struct Curve {
     (self.isNoisy, self.scale) = (isNoisy, scale)
   }
 
-  /// Draws one line for each run.
+  /// Creates a figure with one line for each run.
   init(
     _ title: String, unit: String = "", look: LinePlot.Look = .line, isNoisy: Bool = false,
     scale: Axis.Scale? = nil, points: @escaping (TrainingRun) -> CurvePoints?
@@ -42,9 +43,9 @@ struct Curve {
       lines: [Line(name: "", look: look, points: points)])
   }
 
-  /// A line as it is drawn, and written as JSON below the plots.
+  /// Holds a line as it is drawn and as it is written in JSON below the plots.
   private struct Drawn {
-    /// The colour of its run.
+    /// The colour of the line's run.
     let color: Int
     let name: String
     let kind: String
@@ -52,7 +53,9 @@ struct Curve {
     let points: CurvePoints
   }
 
-  /// - Returns: nil where no run has the quantity.
+  /// Returns the figure's HTML.
+  ///
+  /// - Returns: nil if no run has the quantity.
   func figure(
     of runs: [TrainingRun], _ seedGroups: SeedGroups, _ names: [String], columns: Int
   ) -> String? {
@@ -116,11 +119,11 @@ struct Curve {
     if lines.count > 1 {
       notes.append("Solid: the largest. Dashed: the median. Dotted: the smallest.")
     }
-    if dropped > 0 { notes.append("What is not above 0 has no place on a logarithmic axis.") }
+    if dropped > 0 { notes.append("A logarithmic axis shows positive values only.") }
     return notes.joined(separator: " ")
   }
 
-  /// Lists each colour once, by its most visible line.
+  /// Lists each colour once, with its most visible line.
   private func legend(
     _ drawn: [Drawn], _ plot: LinePlot, _ seedGroups: SeedGroups, _ names: [String]
   ) -> [(sample: String, name: String)] {
@@ -132,7 +135,7 @@ struct Curve {
     }
   }
 
-  /// The unit for times of up to `longest` seconds.
+  /// Returns the unit for times of up to `longest` seconds.
   private static func unit(of longest: Double) -> (seconds: Double, name: String) {
     switch longest {
     case ..<1: (1e-3, "ms")
@@ -143,14 +146,14 @@ struct Curve {
     }
   }
 
-  /// The points' numbers as JSON: null stands for those that are not finite.
+  /// Returns the points as JSON; null replaces numbers that are not finite.
   private func json(_ drawn: [Drawn]) -> String {
     let lines = drawn.map { line in
       let points = line.points
       func list(_ values: [Double]) -> String {
         "[\(values.map { $0.isFinite ? "\($0)" : "null" }.joined(separator: ","))]"
       }
-      // Digits of a sum below the microsecond say nothing.
+      // Digits below the microsecond are only rounding of the sum.
       let seconds = points.seconds.map { abs($0) < 1e9 ? ($0 * 1e6).rounded() / 1e6 : $0 }
       return """
         {"run":\(Self.json(line.name)),"kind":\(Self.json(line.kind)),"step":\(list(points.steps)),\
@@ -160,7 +163,7 @@ struct Curve {
     return "{\"figure\":\(Self.json(title)),\"lines\":[\(lines.joined(separator: ",\n"))]}"
   }
 
-  /// Escapes a string, so that it may stand between the tags of a script too.
+  /// Escapes a string such that it is also safe inside a script element.
   private static func json(_ text: String) -> String {
     var json = "\""
     for scalar in text.unicodeScalars {

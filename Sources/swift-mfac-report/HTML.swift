@@ -2,11 +2,11 @@ import Formats
 import Foundation
 import Plots
 
-/// Pieces of a page. They escape whatever comes from files.
+/// Creates parts of a page, and escapes all text from files.
 enum HTML {
   static func escaped(_ text: String) -> String { SVG.escaped(text) }
 
-  /// A section with a heading; empty if its content is.
+  /// Returns a section with a heading; empty if its content is empty.
   static func section(_ title: String, _ content: [String]) -> String {
     let content = content.filter { !$0.isEmpty }
     guard !content.isEmpty else { return "" }
@@ -21,23 +21,23 @@ enum HTML {
 
   static func paragraph(_ text: String) -> String { "<p>\(escaped(text))</p>" }
 
-  /// A part of the page that its reader opens.
+  /// Returns a collapsed part of the page.
   static func details(_ summary: String, _ content: String) -> String {
     "<details><summary>\(escaped(summary))</summary>\n\(content)\n</details>"
   }
 }
 
-/// A cell of a table.
+/// Holds a cell of a table.
 enum Cell {
   case text(String)
-  /// A number as it stands in the file, and as people read it.
+  /// A number, exact and as displayed.
   case number(Double, String)
   /// A run's name with its colour.
   case named(String, color: Int)
   case code(String)
   case empty
 
-  /// A number with `digits` digits behind the point; empty for nil.
+  /// Returns a number with `digits` decimals; an empty cell for nil.
   static func number(_ value: Double?, digits: Int, unit: String = "", scale: Double = 1) -> Cell {
     guard let value else { return .empty }
     return .number(value, String(format: "%.\(digits)f", value * scale) + unit)
@@ -51,7 +51,7 @@ enum Cell {
     value.map { .number($0, formatShort($0)) } ?? .empty
   }
 
-  /// Seconds of a run, as a number.
+  /// Returns a duration in seconds, without a unit.
   static func duration(_ value: Double?) -> Cell {
     value.map { $0 < 1 ? .short($0) : .number($0, digits: 2) } ?? .empty
   }
@@ -67,7 +67,7 @@ enum Cell {
     }
   }
 
-  /// Whether it takes several lines.
+  /// True if the text needs several lines.
   fileprivate var isLong: Bool {
     switch self {
     case .text(let text): text.count > 40
@@ -89,13 +89,13 @@ enum Cell {
     }
   }
 
-  /// The fewest digits that give the same number when they are read.
+  /// Returns the fewest digits that represent the number exactly.
   private static func exact(_ value: Double) -> String {
     value == value.rounded() && abs(value) < 1e15 ? "\(Int(value))" : "\(value)"
   }
 }
 
-/// A table in a box of its own, which it may be wider than.
+/// Creates a table that scrolls if it is wider than the page.
 struct Table {
   let name: String
   let head: [String]
@@ -103,7 +103,7 @@ struct Table {
 
   var html: String {
     guard !rows.isEmpty else { return "" }
-    // A column of texts stands to the left, its heading too.
+    // Columns of text are left-aligned, headings included.
     let isText = head.indices.map { column in rows.contains { $0[column].isText } }
     func attributes(_ column: Int, isLong: Bool = false) -> String {
       let classes = (isText[column] ? ["text"] : []) + (isLong ? ["long"] : [])
@@ -130,16 +130,16 @@ struct Table {
   }
 }
 
-/// Plots with one legend below; they stand side by side if there is room.
+/// Creates plots with one legend below; they are side by side if the page is wide enough.
 struct Figure {
   let title: String
   var note = ""
   let plots: [String]
   let legend: [(sample: String, name: String)]
-  /// The points' numbers, as JSON.
+  /// The points' numbers as JSON.
   var points = ""
 
-  /// Shows panels of a plot, one beside the other.
+  /// Shows panels of a plot side by side.
   init(_ plot: LinePlot, panels: Range<Int>, title: String, note: String = "") {
     self.title = title
     self.note = note

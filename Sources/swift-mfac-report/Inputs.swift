@@ -2,15 +2,17 @@ import Formats
 import Foundation
 import RunRecords
 
-/// The runs and files that a report shows; their kind is recognised by their content.
+/// Reads the runs and files of a report; their content identifies their kind.
 struct Inputs {
   private(set) var runs: [TrainingRun] = []
   private(set) var prunings: [String] = []
   private(set) var benchmarks: [(path: String, results: Benchmark)] = []
   private var known: Set<String> = []
 
-  /// - Parameter paths: runs' directories, directories of such, and files of results.
-  /// - Throws: `InputError` naming what is none of these, or is damaged.
+  /// Reads all paths.
+  ///
+  /// - Parameter paths: directories of runs, parent directories of these, and files of results.
+  /// - Throws: `InputError` naming a path that is none of these, or is damaged.
   init(_ paths: [String]) throws {
     for path in paths {
       guard let kind = try Self.kind(of: path) else { throw Self.unknown(path) }
@@ -24,7 +26,7 @@ struct Inputs {
   }
 
   private mutating func add(_ path: String, _ kind: Kind) throws {
-    // A path may be named twice, or beside its directory.
+    // The user may name a path twice, or together with its directory.
     let resolved = URL(filePath: path).resolvingSymlinksInPath().path
     guard known.insert(resolved).inserted else { return }
     switch kind {
@@ -56,7 +58,7 @@ struct Inputs {
     return isAny ? .directory(entries) : nil
   }
 
-  /// The kind of a run, a report or a file of results; nil for anything else.
+  /// Returns the kind of a run, a report or a file of results; nil for anything else.
   private static func kind(ofEntry path: String) throws -> Kind? {
     if TrainingRun.isOne(path) { return .run }
     if report(in: path) != nil { return .pruning }
@@ -85,18 +87,20 @@ struct Inputs {
   }
 }
 
-/// What `swift-mfac-bench` writes as JSON.
+/// Holds the JSON results of `swift-mfac-bench`.
 enum Benchmark {
   case scaling(ScalingCurves)
   case step(StepReport)
   case window([WindowReport])
   case networks([NetworkReport])
 
-  /// The command whose results a file holds; their keys tell.
+  /// Identifies the command that wrote a file, by the keys in it.
   enum Form {
     case scaling, step, window, networks, pruning
 
-    /// - Throws: `InputError` where it is not JSON.
+    /// Reads the keys of a file; nil for other JSON.
+    ///
+    /// - Throws: `InputError` if the file is not JSON.
     init?(of path: String) throws {
       let content: Any
       do { content = try JSONSerialization.jsonObject(with: try contents(of: path)) } catch {
@@ -125,7 +129,9 @@ enum Benchmark {
     }
   }
 
-  /// - Throws: `InputError` naming what is missing there.
+  /// Reads a file of results.
+  ///
+  /// - Throws: `InputError` naming a missing or wrong value.
   init(of path: String) throws {
     let decoder = JSONText.decoder
     let data = try contents(of: path)

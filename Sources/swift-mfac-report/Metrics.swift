@@ -4,9 +4,9 @@ import MPI
 import RunRecords
 import TrainedModels
 
-/// The numbers of `metrics.jsonl` by columns. NaN stands for one that is null or absent.
+/// Reads `metrics.jsonl` into columns. NaN replaces a null or missing number.
 struct Metrics {
-  /// A number of a step's line.
+  /// Names a number in a step's line.
   enum Quantity: String, CaseIterable {
     case loss
     case learningRate = "learning_rate"
@@ -23,7 +23,7 @@ struct Metrics {
 
   struct Evaluation {
     let step: Int
-    /// Nil if it was not finite.
+    /// Nil if the loss was not finite.
     let loss: Double?
     let accuracy: Double?
     let rootMeanSquaredError: Double?
@@ -36,16 +36,18 @@ struct Metrics {
   private(set) var seconds: [Double] = []
   private(set) var evaluations: [Evaluation] = []
   private(set) var skipped = 0
-  /// Seconds of all steps, by the phases' names.
+  /// Total seconds of each phase over all steps, by the phases' names.
   private(set) var phaseSeconds: [String: Double] = [:]
   private var columns: [Quantity: [Double]] = [:]
 
-  /// - Throws: `InputError` naming the line that none of a run's is like.
+  /// Reads a file.
+  ///
+  /// - Throws: `InputError` naming the first line that is not a run's.
   init(of path: String) throws {
     let lines = JSONLines<MetricsLine>(
       of: path,
       expected: "a step's, an evaluation's or a removal's numbers, as swift-mfac-train writes")
-    // Seconds of each step, until the next evaluation says when it was.
+    // Collects the steps' durations until the next evaluation gives the exact time.
     var clock = StepClock()
     try lines.read { line throws(InputError) in
       if let trainingSeconds = line.trainingSeconds {
@@ -63,7 +65,7 @@ struct Metrics {
     clock.finish(&seconds)
   }
 
-  /// The column of a quantity; nil if no step has it.
+  /// Returns the column of a quantity; nil if no step has it.
   subscript(_ quantity: Quantity) -> [Double]? {
     columns[quantity].map { column in
       column + [Double](repeating: .nan, count: steps.count - column.count)
@@ -83,7 +85,7 @@ struct Metrics {
     for (phase, seconds) in phases { phaseSeconds[phase, default: 0] += seconds }
   }
 
-  /// The mean of a step's phase, by the names that the lines have, in the program's order.
+  /// Mean seconds per step of each phase; known phases in the program's order, then the others.
   var phases: [(name: String, seconds: Double)] {
     let known = Phase.allCases.map(\.rawValue)
     let others = phaseSeconds.keys.filter { !known.contains($0) }.sorted()
@@ -93,25 +95,27 @@ struct Metrics {
   }
 }
 
-/// When steps ended: phases' seconds add up to less than the time that passes, so that they end
-/// where the next evaluation says.
+/// Computes the end time of each step. The phases' seconds add up to less than the real time, so
+/// the last step before an evaluation ends at the evaluation's time.
 private struct StepClock {
   private var pending: [Double] = []
 
   mutating func add(_ step: Double) { pending.append(step) }
 
-  /// - Parameter end: when the last of the pending steps ended.
+  /// Assigns end times to the pending steps.
+  ///
+  /// - Parameter end: end time of the last pending step.
   mutating func set(_ end: Double, _ seconds: inout [Double]) {
     var time = end - pending.reduce(0, +)
     for step in pending {
       time += step
-      // No step ends before the one before it.
+      // End times never decrease.
       seconds.append(max(time, seconds.last ?? 0))
     }
     pending = []
   }
 
-  /// Ends the steps after the last evaluation one after another.
+  /// Assigns consecutive end times to the steps after the last evaluation.
   mutating func finish(_ seconds: inout [Double]) {
     set((seconds.last ?? 0) + pending.reduce(0, +), &seconds)
   }

@@ -4,7 +4,7 @@ import Plots
 import RunRecords
 
 extension Page {
-  /// Draws and tabulates what benchmarks measured and predicted.
+  /// The plots and tables of all benchmarks, measured and predicted.
   var benchmarks: [String] {
     let files = distinguishableNames(of: inputs.benchmarks.map(\.path))
     return zip(inputs.benchmarks, files).map { benchmark, file in

@@ -2,37 +2,35 @@ import Foundation
 import Plots
 
 extension Page {
-  /// Draws each quantity of the runs by steps and by seconds, on axes that they share.
+  /// The figures of all quantities, by steps and by seconds, with shared axes.
   var curves: [String] {
     let longest = runs.map(\.metrics.steps.count).max() ?? 0
     var sentences = [
-      "Time is that of training, without evaluations and checkpoints.",
-      "Gaps are numbers that are not finite.",
+      "Times are training times, without evaluations and checkpoints.",
+      "Gaps mark numbers that are not finite.",
     ]
     if longest * Curve.smoothedShare / 100 > 1 {
       let faint =
         Curve.hidesRaw(runs: runs.count)
-        ? "steps' own numbers are left out where there are more than \(Curve.mostRaw) runs."
-        : "faint lines are the steps' own numbers."
+        ? "single steps are not drawn for more than \(Curve.mostRaw) runs."
+        : "faint lines show single steps."
       sentences.append(
-        "Loss, norms and angle are means over \(Curve.smoothedShare)\u{a0}% of a run's steps, half "
-          + "before "
-          + "and half after each; \(faint)")
+        "Loss, norms and angle are moving means over \(Curve.smoothedShare)\u{a0}% of a run's "
+          + "steps, centred on each step; \(faint)")
     }
     if longest > 4 * columns {
       sentences.append(
-        "Runs of more than \(4 * columns) steps are thinned: each \(columns)th part of a line has "
-          + "its first, "
-          + "last, lowest and highest number.")
+        "Runs of more than \(4 * columns) steps are thinned: each of \(columns) parts of a line "
+          + "keeps its first, last, lowest and highest number.")
     }
     if seedGroups.shareColors {
-      sentences.append("Runs that differ in their seed alone look alike.")
+      sentences.append("Runs that differ only in their seed share a colour.")
     }
     let figures = figures
     return figures.isEmpty ? [] : [HTML.paragraph(sentences.joined(separator: " "))] + figures
   }
 
-  /// The number of parts that a line is cut into: it falls with the number of lines.
+  /// Number of parts for thinning a line; it decreases as the number of lines grows.
   private var columns: Int { min(200, max(50, 2000 / max(runs.count, 1))) }
 
   private var figures: [String] {
@@ -82,7 +80,7 @@ extension Page {
   }
 }
 
-/// A quantity's numbers with their steps and times.
+/// Holds the values of a quantity with their steps and times.
 struct CurvePoints {
   var steps: [Double]
   var seconds: [Double]
@@ -100,7 +98,7 @@ struct CurvePoints {
       steps: steps, seconds: seconds, values: Plots.smoothed(values, width: width))
   }
 
-  /// The points with a finite number if most have none, and else all: gaps are drawn then.
+  /// The points without gaps if most values are not finite, else all points.
   var known: CurvePoints {
     let kept = values.indices.filter { values[$0].isFinite }
     guard kept.count < values.count / 2 else { return self }

@@ -2,11 +2,11 @@ import Plots
 import RunRecords
 
 extension Page {
-  /// Draws the curves of pruned networks, those of each kind together.
+  /// Draws the curves of pruned networks, in one figure for each kind.
   ///
-  /// - Throws: `InputError` naming the report that cannot be used.
+  /// - Throws: `InputError` naming a report that cannot be used.
   func pruning() throws -> [String] {
-    // Accuracies and predicted changes of a loss share no axis.
+    // Accuracies and predicted changes of the loss cannot share an axis.
     let kinds: [(PruningCurves.Kind, String)] = try inputs.prunings.map {
       (try PruningCurves(ofReports: [$0]).kind, $0)
     }

@@ -5,7 +5,7 @@ import Plots
 import RunRecords
 
 extension Page {
-  /// A line for each run.
+  /// The table with one row for each run.
   var summary: String {
     let hasAccuracy = runs.contains { $0.metrics.evaluations.contains { $0.accuracy != nil } }
     let hasError = runs.contains {
@@ -50,19 +50,18 @@ extension Page {
 
   private func text(_ value: String?) -> Cell { value.map(Cell.text) ?? .empty }
 
-  /// Remarks for a reader who compares the runs.
+  /// Remarks that matter when comparing the runs.
   var notes: String {
     var notes: [String] = []
     if Set(runs.compactMap { $0["dataset"] }).count > 1 {
-      notes.append("These runs learn different data: their losses and accuracies do not compare.")
+      notes.append("These runs use different data: their losses and accuracies are not comparable.")
     }
     for (index, run) in runs.enumerated() {
       let metrics = run.metrics
       if metrics.skipped > 0 {
         notes.append(
-          "\(names[index]): \(metrics.skipped) steps were left out, for gradients that are not "
-            + "finite."
-        )
+          "\(names[index]): \(metrics.skipped) steps were skipped because gradients "
+            + "were not finite.")
       }
       if metrics.evaluations.isEmpty {
         notes.append("\(names[index]): no evaluation yet.")
@@ -75,7 +74,7 @@ extension Page {
     return notes.map(HTML.paragraph).joined(separator: "\n")
   }
 
-  /// The mean step of each run, phase by phase.
+  /// The mean step of each run by phase, as a plot and a table.
   var phases: [String] {
     let all = runs.map(\.metrics.phases)
     let looks = PhaseLooks(of: all.flatMap { $0.map(\.name) })
@@ -89,7 +88,7 @@ extension Page {
       format: formatSeconds)
     let figure = Figure(
       title: "A step by phase",
-      note: "Means over all steps, of rank 0, which waits for others in the phases that send.",
+      note: "Means over all steps of rank 0; exchange phases include waiting for other ranks.",
       plots: [plot.element], legend: looks.names.map { (looks.part($0, 0).sample(of: $0), $0) })
     let rows = zip(names, all).enumerated().filter { !$0.element.1.isEmpty }.map { index, run in
       let (name, phases) = run
@@ -105,8 +104,8 @@ extension Page {
   }
 }
 
-/// The colours of phases in bars: gradients, exchanges, the optimizer and the rest have one each,
-/// whose shades tell their phases apart.
+/// Assigns colours to phases: one each for gradients, exchanges, the optimizer and the rest. Shades
+/// distinguish the phases of a kind.
 struct PhaseLooks {
   /// The phases that occur, kind by kind.
   let names: [String]
@@ -138,7 +137,7 @@ struct PhaseLooks {
   }
 }
 
-/// Shortens a name to `count` characters: it leaves out the middle.
+/// Shortens a name to `count` characters by leaving out its middle.
 private func shortened(_ name: String, to count: Int) -> String {
   guard name.count > count else { return name }
   return "\(name.prefix(count / 2 - 1))…\(name.suffix(count - count / 2))"

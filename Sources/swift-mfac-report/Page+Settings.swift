@@ -2,7 +2,7 @@ import Foundation
 import RunRecords
 
 extension Page {
-  /// Tabulates the settings that differ between the runs, and all settings.
+  /// The tables of the differing settings and of all settings.
   var settings: [String] {
     guard !runs.isEmpty else { return [] }
     var keys: [String] = []
@@ -11,13 +11,13 @@ extension Page {
       for (key, _) in run.settings where known.insert(key).inserted { keys.append(key) }
     }
     let differing = keys.filter { key in
-      // The runs are named after it.
+      // The runs' names already show their directories.
       key != "run-directory" && Set(runs.map { $0[key] }).count > 1
     }
     let comparison =
       differing.isEmpty
       ? (runs.count > 1 ? HTML.paragraph("All settings are the same.") : "")
-      : HTML.paragraph("What differs:") + table("differences", differing)
+      : HTML.paragraph("Settings that differ:") + table("differences", differing)
     return [
       comparison,
       HTML.details("All \(keys.count) settings", table("settings", keys)),
@@ -34,7 +34,7 @@ extension Page {
     ).html
   }
 
-  /// Tabulates the machines of the runs' processes.
+  /// The table of the machines that the runs used.
   var environment: [String] {
     let head = [
       "run", "started", "from step", "ranks", "hosts", "CPU", "cores", "BLAS core type",
@@ -56,7 +56,7 @@ extension Page {
         if let line = start.commandLine { commands.append([name, .code(line)]) }
       }
     }
-    // Older runs have fewer of the columns.
+    // Older runs lack some columns.
     let used = head.indices.filter { column in
       rows.contains { if case .empty = $0[column] { false } else { true } }
     }
@@ -69,7 +69,7 @@ extension Page {
     ]
   }
 
-  /// Lists each host once, with the number of times that it occurs.
+  /// Lists each host once, with its number of processes.
   private static func list(_ hosts: [String]) -> String {
     var counts: [(name: String, count: Int)] = []
     for host in hosts {

@@ -2,11 +2,11 @@ import Formats
 import Foundation
 
 extension Page {
-  /// A test accuracy or loss that runs are timed to.
+  /// Holds a test accuracy or loss; the report shows each run's time to reach it.
   private struct Target {
     let name: String
     let value: Double
-    /// The value, for people.
+    /// The value as displayed.
     let text: String
     let isGiven: Bool
     let isAccuracy: Bool
@@ -26,7 +26,7 @@ extension Page {
     }
   }
 
-  /// Steps and seconds until runs were as good as a target.
+  /// The tables of steps and seconds that each run needed to reach a target.
   var targets: [String] {
     let evaluations = runs.map(\.metrics.evaluations)
     let accuracies = evaluations.compactMap { $0.compactMap(\.accuracy).max() }
@@ -62,16 +62,17 @@ extension Page {
     }
     let heading =
       "Test \(target.name) of at \(target.isAccuracy ? "least" : "most") \(target.text)"
-      + (target.isGiven || runs.count == 1 ? "" : ", the best that all runs with one reach")
-      + ": the first evaluation there. Seconds are those of training."
+      + (target.isGiven || runs.count == 1 ? "" : ", the best that all evaluated runs reach")
+      + ": the first evaluation that reaches it. Times are training times."
     return HTML.paragraph(heading)
       + Table(
         name: "target-\(target.name)",
-        head: ["run", "steps", "seconds", "of the fastest", "\(target.name) there"], rows: rows
+        head: ["run", "steps", "seconds", "of the fastest", "\(target.name) reached"], rows: rows
       ).html + means(target, reached)
   }
 
-  /// Means over each seed group; those of steps and seconds only if all of its runs got there.
+  /// Tabulates means over each seed group; steps and seconds only if all of its runs reached the
+  /// target.
   private func means(_ target: Target, _ reached: [Metrics.Evaluation?]) -> String {
     guard seedGroups.haveSeveralSeeds else { return "" }
     func mean(_ values: [Double?]) -> Double? {
@@ -100,7 +101,7 @@ extension Page {
       "seconds, mean", "of the fastest",
     ]
     return HTML.paragraph(
-      "Means over the seeds of equal settings; to the target, where all seeds reach it.")
+      "Means over the seeds of equal settings; steps and seconds only if all seeds reach it.")
       + Table(name: "means-\(target.name)", head: head, rows: rows).html
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import Plots
 import RunRecords
 
-/// The page; a section without numbers is left out.
+/// Builds the HTML page; it leaves out empty sections.
 struct Page {
   let inputs: Inputs
   let names: [String]
@@ -11,9 +11,11 @@ struct Page {
   let target: Double?
   let targetLoss: Double?
 
+  /// Creates a page.
+  ///
   /// - Parameters:
-  ///   - target: The test accuracy that runs are timed to, in (0, 1].
-  ///   - targetLoss: The test loss that runs are timed to.
+  ///   - target: the test accuracy to reach, in (0, 1].
+  ///   - targetLoss: the test loss to reach.
   init(_ inputs: Inputs, title: String?, target: Double?, targetLoss: Double?) {
     self.inputs = inputs
     names = distinguishableNames(of: inputs.runs.map(\.path))
@@ -24,7 +26,7 @@ struct Page {
 
   var runs: [TrainingRun] { inputs.runs }
 
-  /// The numbers of inputs, in a line.
+  /// The number of inputs of each kind, in one line.
   var content: String {
     func count(_ number: Int, _ one: String, _ several: String) -> String? {
       number == 0 ? nil : "\(number) \(number == 1 ? one : several)"
@@ -40,7 +42,9 @@ struct Page {
     givenTitle ?? (runs.count == 1 ? names[0] : "swift-mfac: \(content)")
   }
 
-  /// - Throws: `InputError` naming the pruning report that cannot be used.
+  /// Returns the page.
+  ///
+  /// - Throws: `InputError` naming a pruning report that cannot be used.
   func html() throws -> String {
     let sections = [
       HTML.section("Runs", [summary, notes]),
@@ -81,7 +85,8 @@ struct Page {
   }
 }
 
-/// Names that tell paths apart: as many of their last components as that takes.
+/// Returns distinct names for paths: the shortest sequence of last components that differs from the
+/// others.
 func distinguishableNames(of paths: [String]) -> [String] {
   let parts = paths.map { path in
     URL(filePath: path).standardizedFileURL.path.split(separator: "/").map(String.init)

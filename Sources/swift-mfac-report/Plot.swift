@@ -31,13 +31,13 @@ struct Plot: ParsableCommand {
   private var file: OutputPath { OutputPath(flag: "--output", path: output) }
 
   func run() throws {
-    // There are no other ranks to compare them with.
+    // No other ranks exist to compare files with.
     OpenedFiles.stop()
     try file.write(Array(try svg().utf8))
   }
 
   private func svg() throws -> String {
-    // A file that is not JSON is refused as no report of pruning.
+    // A file that is not JSON is refused below as not being a pruning report.
     if reports.count == 1, let form = try? Benchmark.Form(of: reports[0]), form != .pruning {
       return try Benchmark(of: reports[0]).svg
     }

@@ -3,9 +3,9 @@ import Foundation
 import Plots
 import RunRecords
 
-/// The curves of pruning reports: accuracy, loss or its predicted change over sparsity.
+/// Draws pruning reports: accuracy, loss or its predicted change over sparsity.
 struct PruningCurves {
-  /// The quantity that is drawn: the first that the reports have.
+  /// Selects the quantity to draw: the first one that the reports have.
   enum Kind: CaseIterable {
     case accuracy, loss
     case prediction
@@ -14,7 +14,9 @@ struct PruningCurves {
   let reports: [(path: String, contents: PruningReport)]
   let kind: Kind
 
-  /// - Throws: `InputError` naming the file that is no report, or one of another kind.
+  /// Reads reports of one kind.
+  ///
+  /// - Throws: `InputError` naming a file that is not a report, or is one of another kind.
   init(ofReports paths: [String]) throws {
     reports = try paths.map { path in
       let data = Data(try InputFile.contents(of: path))
@@ -22,7 +24,7 @@ struct PruningCurves {
         return (path, try JSONText.decoder.decode(PruningReport.self, from: data))
       } catch {
         throw InputError(
-          path, "is no report of pruning", expected: "a report.json of swift-mfac-prune")
+          path, "is not a pruning report", expected: "a report.json of swift-mfac-prune")
       }
     }
     kind = reports[0].contents.kind
@@ -33,8 +35,8 @@ struct PruningCurves {
     }
   }
 
-  /// Whether no report has a number to draw: magnitudes say nothing of the loss of a model that
-  /// cannot be computed here.
+  /// True if no report has a number to draw. Magnitude pruning predicts no loss, and an external
+  /// model cannot be evaluated here.
   var isEmpty: Bool {
     reports.allSatisfy { $0.contents.keeping.allSatisfy { value(of: $0) == nil } }
   }
@@ -50,7 +52,7 @@ struct PruningCurves {
           }.sorted { $0.x < $1.x }
         ])
     }
-    // Lines of the networks before pruning are as wide as the curves.
+    // The lines for the networks before pruning span the curves.
     let places = reports.flatMap { $0.contents.keeping.map { Self.place(of: $0.sparsity) } }
     let dense = reports.compactMap { value(of: $0.contents.dense) }
     for value in Set(dense).sorted(by: >) {
@@ -72,10 +74,10 @@ struct PruningCurves {
       ], series: series)
   }
 
-  /// All weights over those that are kept, so that high sparsities stand further apart.
+  /// Returns the ratio of all weights to kept ones, which spreads high sparsities.
   private static func place(of sparsity: Double) -> Double { 1 / (1 - sparsity) }
 
-  /// The accuracy in percent, or the loss.
+  /// Returns the accuracy in percent, or the loss.
   private func value(of quality: PruningReport.Quality?) -> Double? {
     kind == .accuracy ? quality?.accuracy.map { 100 * $0 } : quality?.loss.finite
   }
@@ -88,12 +90,12 @@ struct PruningCurves {
     formatNumber(value, digits: digits) + (kind == .accuracy ? " %" : "")
   }
 
-  /// Names for the legend: the method and the settings that differ, and the file if these are the
-  /// same.
+  /// Names for the legend: the method and the settings that differ; the file is added to equal
+  /// names.
   var names: [String] {
     let all = reports.map(\.contents.settings)
     let differing = Set(all.flatMap(\.keys)).filter { key in
-      // Only some methods have some settings.
+      // Some settings exist only for some methods.
       Set(all.compactMap { $0[key] }).count > 1
     }.sorted()
     let networks = Set(reports.map(\.contents.title))
@@ -110,7 +112,7 @@ struct PruningCurves {
 }
 
 extension PruningReport {
-  /// The results with weights that are kept; others have no place on the axis.
+  /// The results with kept weights; a sparsity of 1 has no position on the axis.
   fileprivate var keeping: [Result] { results.filter { $0.sparsity < 1 } }
 
   fileprivate var kind: PruningCurves.Kind {

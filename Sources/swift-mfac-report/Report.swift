@@ -46,7 +46,7 @@ struct Report: ParsableCommand {
 
   static func main() {
     let arguments = Launcher.arguments(of: configuration.commandName!)
-    // The parser would take its name for a run, and miss what a page asks for.
+    // The parser would take the subcommand's name for a run, and report missing options of a page.
     if arguments.first == Plot._commandName {
       do { return try Plot.parse(Array(arguments.dropFirst())).run() } catch {
         Launcher.exitBeforeStart(Plot.self, error)
@@ -67,7 +67,7 @@ struct Report: ParsableCommand {
   private var page: OutputPath { OutputPath(flag: "--output", path: output) }
 
   func run() throws {
-    // There are no other ranks to compare them with.
+    // No other ranks exist to compare files with.
     OpenedFiles.stop()
     let content = Page(
       try Inputs(runs), title: title, target: target?.share, targetLoss: targetLoss)
@@ -77,19 +77,21 @@ struct Report: ParsableCommand {
   }
 }
 
-/// The file of a page or a plot, which replaces an earlier one as a whole.
+/// Checks and writes the file of a page or plot; it replaces an earlier file as a whole.
 struct OutputPath {
   let flag: String
   let path: String
 
-  /// - Throws: `ValidationError` where no file of that name can be written.
+  /// Checks that the file can be written.
+  ///
+  /// - Throws: `ValidationError` if it cannot.
   func check() throws {
     try require(!path.isEmpty, flag, "a path", "an empty one")
     var isDirectory: ObjCBool = false
     let isThere = FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory)
     try require(
       !isDirectory.boolValue && !path.hasSuffix("/"), flag, "a file", "the directory '\(path)'")
-    // It is replaced as a whole, so that its directory must be writable; what is no file is not.
+    // The file is replaced, so its directory must be writable. Only regular files are replaced.
     let directory = URL(filePath: path).deletingLastPathComponent().path
     try require(
       access(directory, W_OK | X_OK) == 0, flag, "a file in a directory that can be written to",
@@ -108,7 +110,7 @@ struct OutputPath {
   }
 }
 
-/// A share of examples: "0.9", or "90%".
+/// Holds a share of examples: "0.9" or "90%".
 struct Accuracy: ExpressibleByArgument {
   let share: Double
 

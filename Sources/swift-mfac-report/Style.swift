@@ -1,6 +1,6 @@
 import Plots
 
-/// How the page looks: on a phone, on paper, by day and by night.
+/// Provides the style sheet, for phones and paper and for light and dark mode.
 enum Style {
   private static let light = "--faint:#f3f5f7;--quiet:#555b63;--link:#0a58a8;"
   private static let dark = "--faint:#20242a;--quiet:#a3aab4;--link:#7db7f0;"

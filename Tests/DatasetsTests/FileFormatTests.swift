@@ -61,12 +61,12 @@ struct FileFormatTests {
     (Array("%PDF-1.7\n".utf8) + noise, "a PDF document"),
     (
       littleEndian(UInt32(20_240_520)) + littleEndian(UInt32(1)) + noise,
-      "tokens of llm.c, behind a header of 1024 bytes"
+      "llm.c tokens after a header of 1024 bytes"
     ),
-    (Array("MMIDIDX\0\0".utf8) + noise, "an index of Megatron's, not its tokens"),
+    (Array("MMIDIDX\0\0".utf8) + noise, "a Megatron index, not the tokens"),
     (
       Array("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n".utf8),
-      "a pointer of Git LFS, not the file itself"
+      "a Git LFS pointer, not the file itself"
     ),
   ]
 

@@ -109,7 +109,7 @@ struct GradientFileTests {
     #expect(try refusal { $0.remove(at: 2) } == nil)
     #expect(
       try refusal { $0[0].name = "y" }
-        == "G: tensor 'y' is none of W: expected a, big, z")
+        == "G: tensor 'y' is not in W: expected a, big, z")
     #expect(
       try refusal { $0.remove(at: 1) }
         == "G: tensor 'big' of W has no gradients (exclude leaves it as it is): "
@@ -136,7 +136,7 @@ struct GradientFileTests {
       try refusal { $0[3].type = .int32 }
         == "G: the gradients of tensor 'a' are of another type: "
         + "expected F16, BF16, F32 or F64, got I32")
-    #expect(try refusal(rows: 0) { _ in } == "G: holds no gradients: its rows are 0")
+    #expect(try refusal(rows: 0) { _ in } == "G: holds no gradients: it has 0 rows")
   }
 
   @Test func arraysThatDoNotFit() throws {
@@ -152,7 +152,7 @@ struct GradientFileTests {
         try refusal("<f4", shape) == "G: the array does not fit the weights of W: \(expected), "
           + "got \(shape)")
     }
-    #expect(try refusal("<f4", [0, 10_004]) == "G: holds no gradients: its rows are 0")
+    #expect(try refusal("<f4", [0, 10_004]) == "G: holds no gradients: it has 0 rows")
     #expect(
       try refusal("<i4", [2, 10_004])
         == "G: holds no floating-point numbers: expected <f2, <f4 or <f8, got <i4")

@@ -177,7 +177,7 @@ struct NPYTests {
       ),
       (
         npy(header: "{'shape': (1,), 'shape': (1,)}", [0]),
-        "F: byte 26: the key 'shape' is unknown, or there twice"
+        "F: byte 26: the key 'shape' is unknown or occurs twice"
       ),
       (
         npy("|u1", [2, 2], [0], fortran: true),
@@ -223,7 +223,7 @@ struct NPYTests {
       ),
       (
         npy(header: "{'descr': '|u1', 'descr': '|u1'}", [0]),
-        "F: byte 27: the key 'descr' is unknown, or there twice"
+        "F: byte 27: the key 'descr' is unknown or occurs twice"
       ),
       (npy(header: "{'shape': (1", [0]), "F: byte 64: the NPY header ends early"),
       (npy(header: "['shape']", [0]), "F: byte 10: expected '{' in the NPY header"),
@@ -266,15 +266,15 @@ struct NPYTests {
     let cases: [(training: [UInt8], test: [UInt8], file: Int, message: String)] = [
       (
         Self.npy("<i8", [3], Self.data([0, -1, 2] as [Int64])), classes, 1,
-        "element [1] is no class: expected 0 to 16777215, got -1"
+        "element [1] is not a class: expected 0 to 16777215, got -1"
       ),
       (
         Self.npy("<u8", [3], Self.data([0, 1, .max] as [UInt64])), classes, 1,
-        "element [2] is no class: expected 0 to 16777215, got 18446744073709551615"
+        "element [2] is not a class: expected 0 to 16777215, got 18446744073709551615"
       ),
       (
         classes, Self.npy("<i8", [3], Self.data([0, 3, 2] as [Int64])), 3,
-        "element [1] is no class: expected 0 to 2, got 3"
+        "element [1] is not a class: expected 0 to 2, got 3"
       ),
       (
         Self.npy("|u1", [3], [0, 0, 0]), classes, 1,

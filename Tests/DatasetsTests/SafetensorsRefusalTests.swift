@@ -53,8 +53,8 @@ struct SafetensorsRefusalTests {
 
   @Test(arguments: [
     (" {}", "byte 8: the header does not start with '{'"),
-    ("{} x", "byte 11: the header goes on after its end"),
-    ("{}{}", "byte 10: the header goes on after its end"),
+    ("{} x", "byte 11: text follows the end of the header"),
+    ("{}{}", "byte 10: text follows the end of the header"),
     ("{", "byte 9: the text ends: expected '\"'"),
     ("{\"a\"}", "byte 12: expected ':', got '}'"),
     ("{a:1}", "byte 9: expected '\"', got 'a'"),

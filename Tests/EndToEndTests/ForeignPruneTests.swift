@@ -187,7 +187,7 @@ import Testing
       ),
       (
         ["--gradients", try write("extra.safetensors") { $0[last].name = "5.weights" }],
-        ["'5.weights' is none of"]
+        ["'5.weights' is not in"]
       ),
       (
         ["--gradients", try write("shape.safetensors") { $0[last].shape = [40, 96, 20] }],

@@ -60,7 +60,7 @@ extension PruneOutputTests {
     let (_, text, _, _) = try prune("mlp", to: "one", ["--sparsity", "0.5"])
     #expect(!text.contains("swift-mfac-report"))
     for (arguments, says) in [
-      ([directory.path("nothing.json")], "nothing.json"), ([file], "is no report of pruning"),
+      ([directory.path("nothing.json")], "nothing.json"), ([file], "is not a pruning report"),
       ([], "<reports>"),
     ] {
       let (status, errors) = try plot(arguments + ["--output", directory.path("none.svg")])

@@ -240,7 +240,7 @@ import Testing
     try refused(try directory.write("{\"curves", to: "half.json"), [], "half.json: is not JSON")
     try refused(
       try directory.write("{\"method\":1,\"results\":[],\"prunable\":1}", to: "report.json"), [],
-      "report.json: is no report of pruning")
+      "report.json: is not a pruning report")
     try refused(whole, ["--target", "1.5"], "--target")
     try refused(whole, ["--target-loss", "inf"], "--target-loss: expected a number, got inf")
 

@@ -254,8 +254,7 @@ private func checkPrevious(after allKept: [Bool], on world: Communicator) throws
   try check(
     second.count { !$0 } == removedCount(0.6, of: selection.prunableCount),
     "number after another mask")
-  for (what, sparsity, wrong) in [("mask that was there", 0.2, 0), ("not finite", 0.7, Double.nan)]
-  {
+  for (what, sparsity, wrong) in [("previous mask", 0.2, 0), ("not finite", 0.7, Double.nan)] {
     var scores = scores
     scores[tensors[4].range.upperBound - 1] += wrong
     do {
