@@ -52,8 +52,8 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
     ///   - count: the number of unknowns.
     ///   - b: [count].
     ///   - x: [count]; holds the start, and becomes the solution. Zeros give a cold start. A warm
-    ///     start takes the multiple (xᵀb/xᵀA x) x, which has the least error in the norm of A. It is
-    ///     never worse than zeros.
+    ///     start is replaced by its multiple (xᵀb/xᵀA x) x of least error in the norm of A, which
+    ///     is never worse than zeros.
     ///   - workspace: `workspaceCount(count)` numbers, overwritten.
     public init(
       count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,

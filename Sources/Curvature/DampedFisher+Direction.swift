@@ -79,8 +79,9 @@ extension DampedFisher {
     return plan.products
   }
 
-  /// Plans the direction of the gradient in slot j without writing it. With `Sc = m eⱼ` its
-  /// products over the whole of d are `gⱼ·u = (Kc)ⱼ` and `u·u = cᵀKc = cⱼ gⱼ·u − mλ Σ_{i≠j} cᵢ²`.
+  /// Plans the direction u of the gradient in slot j without writing it.
+  ///
+  ///     Sc = m eⱼ,   gⱼ·u = (Kc)ⱼ,   u·u = cᵀKc = cⱼ gⱼ·u − mλ Σ_{i≠j} cᵢ²    over the whole of d
   ///
   /// - Complexity: O(m²).
   public func direction(forSlot slot: Int) -> WindowDirection {
@@ -105,8 +106,9 @@ extension DampedFisher {
       products: DirectionProducts(square: square, withGradient: product, error: error))
   }
 
-  /// Writes this slice of `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`,
-  /// for a gradient g outside the window.
+  /// Writes this slice of the direction of a gradient g outside the window.
+  ///
+  ///     (F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)    with s = mλ + g·g − (Gg)ᵀS⁻¹Gg
   ///
   /// This is the direction that g would have if the window had room to insert it. s is at least mλ.
   /// Without ggᵀ/m, as in `inverseProduct`, the same vector would be longer by s/(mλ). That factor
@@ -130,8 +132,9 @@ extension DampedFisher {
     return plan.products
   }
 
-  /// Plans the same direction without writing it. With `a = S⁻¹Gg` and `r = g·g − a·Gg` its
-  /// products over the whole of d are `g·u = (m/s) r` and `u·u = (m/s)² (r − mλ a·a)`.
+  /// Plans the direction u of a gradient g outside the window without writing it.
+  ///
+  ///     a = S⁻¹Gg,   r = g·g − a·Gg,   g·u = (m/s) r,   u·u = (m/s)² (r − mλ a·a)
   ///
   /// - Complexity: O(m²).
   public func direction(products: [Double], square: Double) -> WindowDirection {

@@ -8,7 +8,7 @@ import LinearAlgebra
 ///     S          K + mλI, and its Cholesky factor
 ///
 /// The type uses one address space. A function that needs a sum over the whole of d takes that sum
-/// as an argument, so the sequential and the sharded form are the same code. m is the window's
+/// as an argument. So the sequential and the sharded form are the same code. m is the window's
 /// capacity, also while the window fills.
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
@@ -20,7 +20,7 @@ public final class DampedFisher<Element: Scalar> {
   public internal(set) var damping: Double
   /// The requested λ > 0. The factor adopts it when S is factored again for another reason, so a λ
   /// that drifts costs little. The factor adopts it at once if its own λ is off by more than a
-  /// tenth, and before the first insertion.
+  /// tenth, and at the first insertion.
   public var wantedDamping: Double {
     didSet { precondition(wantedDamping > 0 && wantedDamping.isFinite, "damping \(wantedDamping)") }
   }

@@ -3,8 +3,8 @@ import LinearAlgebra
 /// Averages a factor over steps: average ← β·average + (1 − β)·factor, starting from zero. Readers
 /// divide it by 1 − βᵗ, as in Adam (Kingma and Ba, 2015).
 ///
-/// The average is packed and has the element's type. In single precision with β up to 0.9999 an
-/// update of relative size 1 − β is a thousand roundings large, and past errors fade with β.
+/// The average is packed and has the element's type. In single precision with β up to 0.9999, an
+/// update of relative size 1 − β is a thousand roundings large. Past errors fade with β.
 public final class FactorAverage<Element: Scalar> {
   public let shape: FactorShape
   /// [shape.packedCount], not yet divided by `weight`.
