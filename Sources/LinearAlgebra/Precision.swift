@@ -2,7 +2,6 @@
 public enum Precision: String, Codable, CaseIterable, Sendable {
   case float32, float64
 
-  /// The scalar of this precision.
   public var scalar: any Scalar.Type {
     switch self {
     case .float32: Float.self
