@@ -22,7 +22,7 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
     self.iterations = iterations
   }
 
-  /// The number of products and the final residual of a solution.
+  /// Reports the number of products and the final residual of a solution.
   public struct Outcome: Sendable {
     /// The number of products, not counting the one of a warm start.
     public let iterations: Int
@@ -104,7 +104,7 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
   }
 }
 
-/// The state of one equation during the iteration.
+/// Holds the state of one equation during the iteration.
 private final class Solution<Element: Scalar> {
   let count: Int
   private let equation: ConjugateGradients.Equation<Element>

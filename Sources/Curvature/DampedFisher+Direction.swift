@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The products `u·u` and `g·u` of a direction u = F⁻¹g, over the whole of d.
+/// Holds the products `u·u` and `g·u` of a direction u = F⁻¹g, over the whole of d.
 public struct DirectionProducts: Sendable, Equatable {
   /// u·u ≥ 0.
   public var square: Double
@@ -22,7 +22,7 @@ public struct DirectionProducts: Sendable, Equatable {
   }
 }
 
-/// A direction as a combination of the window's gradients and one vector x outside it: `Gᵀc + σx`,
+/// Combines the window's gradients and one vector x outside it to a direction: `Gᵀc + σx`,
 /// or `σ(x − Gᵀc)`.
 public struct WindowDirection {
   /// c, shape [filled].

@@ -147,7 +147,7 @@ extension FactorAverage<Double> {
   }
 }
 
-/// The distance of a matrix K from an exact block F of curvature.
+/// Measures the distance of a matrix K from an exact block F of curvature.
 public struct BlockDistance: Sendable {
   /// The smallest distance that a difference of squares resolves.
   public static let resolution = 1e-7

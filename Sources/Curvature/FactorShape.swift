@@ -1,6 +1,6 @@
-/// The shape of a symmetric factor: a Kronecker factor, or the block of a normalization layer.
+/// Describes a symmetric factor: a Kronecker factor, or the block of a normalization layer.
 public struct FactorShape: Sendable, Equatable {
-  /// The pattern of the elements that are not zero.
+  /// Selects which elements may differ from zero.
   public enum Form: Sendable {
     /// All elements.
     case dense
@@ -32,7 +32,7 @@ public struct FactorShape: Sendable, Equatable {
   }
 }
 
-/// The treatment of the axis that shares a layer's weight: S positions of an example.
+/// Selects how the axis that shares a layer's weight is treated: S positions of an example.
 ///
 /// Eschenhagen, Immer, Turner, Schneider and Hennig, "Kronecker-factored approximate curvature for
 /// modern neural network architectures", arXiv 2311.00636.
@@ -45,7 +45,7 @@ public enum SharedAxis: String, CaseIterable, Codable, Sendable {
   case reduce
 }
 
-/// The sizes of a layer's Kronecker factors: the curvature of its matrix V [d_out, d_in + bias],
+/// Describes a layer's Kronecker factors: the curvature of its matrix V [d_out, d_in + bias],
 /// row-major, is B ⊗ A.
 ///
 ///     x [N, S, d_in], a 1 appended for a bias     g [N, S, d_out], by column c of ▲

@@ -145,7 +145,7 @@ public final class GradientRows {
     return UnsafeBufferPointer(start: all, count: count * blocks[index].count)
   }
 
-  /// The numbers of a block in either precision, row by row.
+  /// Points to the numbers of a block in either precision, row by row.
   enum Numbers {
     case single(UnsafePointer<Float>)
     case double(UnsafePointer<Double>)

@@ -114,7 +114,7 @@ public final class InverseFisher {
   }
 }
 
-/// The error of gradients whose squares exceed double precision.
+/// Reports gradients whose squares exceed double precision.
 public struct GradientsTooLarge: Error, CustomStringConvertible {
   public var description: String {
     "the gradients are too large: their squares exceed double precision"

@@ -1,4 +1,4 @@
-/// The form in which a damping λ is added to B ⊗ A.
+/// Selects how a damping λ is added to B ⊗ A.
 public enum KroneckerDamping: String, CaseIterable, Codable, Sendable {
   /// (B⊗A + λI)⁻¹, computed from the factors' eigenvalues.
   case exact
@@ -24,7 +24,7 @@ public enum KroneckerDamping: String, CaseIterable, Codable, Sendable {
   }
 }
 
-/// The method that inverts a factor.
+/// Selects how a factor is inverted.
 public enum FactorSolver: String, CaseIterable, Codable, Sendable {
   /// A = Q diag(e) Qᵀ: later dampings need no new decomposition.
   case eigen
@@ -32,7 +32,7 @@ public enum FactorSolver: String, CaseIterable, Codable, Sendable {
   case cholesky
 }
 
-/// The error of an inverse of Kronecker factors that cannot be computed.
+/// Reports why an inverse of Kronecker factors cannot be computed.
 public enum KroneckerError: Error, CustomStringConvertible {
   /// Exact damping with Cholesky factors, which have no eigenvalues.
   case exactNeedsEigenvalues

@@ -1,4 +1,4 @@
-/// The settings that select which curvature is computed.
+/// Selects which curvature is computed.
 public struct KroneckerSettings: Codable, Equatable, Sendable {
   /// The treatment of shared axes. nil reduces them if the network joins the positions before the
   /// loss, and expands them otherwise.

@@ -162,7 +162,7 @@ public final class KroneckerSums<Element: Scalar> {
   }
 }
 
-/// Memory that the sums of several layers share, one after another.
+/// Provides the memory that the sums of several layers share, one after another.
 public final class FactorWorkspace<Element: Scalar> {
   let examples: Int
   let matrix: Buffer<Element>

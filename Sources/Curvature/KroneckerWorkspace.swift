@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Memory that the inverses of several layers share, one after another.
+/// Provides the memory that the inverses of several layers share, one after another.
 public final class KroneckerWorkspace<Element: Scalar> {
   /// The rows of a product computed at once: enough for BLAS to be as fast as with all rows, and
   /// few enough for ranks to share them evenly.

@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The error of an answer that has lost too many digits, because λ is too small for the gradients.
+/// Reports an answer that has lost too many digits, because λ is too small for the gradients.
 public struct LostDigits: Error, CustomStringConvertible {
   /// λ.
   public let damping: Double
@@ -208,7 +208,7 @@ public final class RefinedInverse {
 
   // MARK: Products
 
-  /// A solution `y = F⁻¹x` with bounds on its error.
+  /// Holds a solution `y = F⁻¹x` and bounds on its error.
   public struct Solution {
     /// y, shape of the vectors; 0 for omitted coordinates.
     public let values: [Double]
@@ -265,7 +265,7 @@ public final class RefinedInverse {
       values: y.rounded, products: products, error: errors.y, productsError: errors.products)
   }
 
-  /// The changes of a round, relative: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and ‖G·step‖/‖Gy‖.
+  /// Holds the relative changes of a round: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and ‖G·step‖/‖Gy‖.
   private struct Change {
     let norm: Double
     let element: Double

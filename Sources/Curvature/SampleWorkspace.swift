@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// Memory that the samples of all layers and micro-batches share, one product after another.
+/// Provides the memory that all samples of layers and micro-batches share, one product at a time.
 public final class SampleWorkspace<Element: Scalar> {
   /// z, then h [N, S, d_out].
   private(set) var outputs = Buffer<Element>(count: 0)

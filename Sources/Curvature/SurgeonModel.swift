@@ -21,7 +21,7 @@ import LinearAlgebra
 /// Source: Optimal Brain Surgeon (Hassibi and Stork, 1993) for sets of any size. The matrix is that
 /// of WoodFisher (Singh and Alistarh, 2020) and M-FAC (Frantar, Kurtic and Alistarh, 2021).
 public struct SurgeonModel {
-  /// The settings λ and η of a model.
+  /// Holds the settings λ and η of a model.
   public struct Settings: Hashable, Sendable {
     /// λ > 0.
     public let damping: Double
@@ -52,7 +52,7 @@ public struct SurgeonModel {
     case refined(Refined)
   }
 
-  /// A model solved by `RefinedInverse`.
+  /// Holds a model that `RefinedInverse` solved.
   private struct Refined {
     let inverse: RefinedInverse
     /// L⁻¹v and t, from the factor of `inverse`.
@@ -354,7 +354,7 @@ public struct SurgeonModel {
     for i in range where removed[i] { change[i - range.lowerBound] = -Double(weights[i]) }
   }
 
-  /// The effect of one coordinate that changes sides alone.
+  /// Describes the effect of one coordinate that changes sides alone.
   public struct Coordinate {
     /// β̃, its weight after the update if it were kept.
     public let weight: Double
@@ -367,6 +367,8 @@ public struct SurgeonModel {
     /// True if `inverse` is not computed from `1 − s`, or the coordinate is removed.
     let isExact: Bool
 
+    /// Computes the effect.
+    ///
     /// - Parameter inverse: the diagonal element if it is known; nil computes it from `1 − s`.
     init(weight: Double, leverage: Double, damping: Double, inverse: Double? = nil) {
       (self.weight, self.leverage, self.damping) = (weight, leverage, damping)

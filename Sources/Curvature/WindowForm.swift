@@ -1,6 +1,6 @@
 import LinearAlgebra
 
-/// The form in which a window stores its gradients.
+/// Describes the form in which a window stores its gradients.
 public struct WindowForm: Codable, Equatable, Sendable {
   /// The type of the stored numbers; nil stores the gradients' own type.
   public var type: RowType?

@@ -1,6 +1,6 @@
 import CKernels
 
-/// An elementwise function between two layers.
+/// Names an elementwise function between two layers.
 public enum Activation: String, CaseIterable, Sendable {
   /// max(x, 0)
   case relu

@@ -2,7 +2,7 @@ import CKernels
 import COpenBLAS
 import Glibc
 
-/// The BLAS library loaded by this process.
+/// Configures and describes the BLAS library that this process has loaded.
 public enum BLAS {
   /// The kernels that OpenBLAS selected, such as `Haswell` or `SkylakeX`.
   public static var coreType: String { String(cString: openblas_get_corename()) }
@@ -73,7 +73,7 @@ public enum BLAS {
   }
 }
 
-/// The error of a process limit that leaves no room for the buffer of products.
+/// Reports a process limit that leaves no room for the buffer of products.
 public struct InsufficientAddressSpace: Error, CustomStringConvertible {
   let bytes: Int
 
@@ -90,7 +90,7 @@ public struct InsufficientAddressSpace: Error, CustomStringConvertible {
   }
 }
 
-/// The CPU that this process runs on.
+/// Describes the CPU that this process runs on.
 public enum CPU {
   /// True if the CPU has a fused multiply-add. Without it convolutions produce other bits.
   public static var fusesMultiplyAdd: Bool {

@@ -1,7 +1,7 @@
 import CKernels
 import COpenBLAS
 
-/// The error of a matrix that must be positive definite and is not.
+/// Reports a matrix that must be positive definite and is not.
 public struct NotPositiveDefinite: Error, CustomStringConvertible {
   /// The order of the leading minor that is not positive.
   public let minor: Int
@@ -20,8 +20,8 @@ public struct NotPositiveDefinite: Error, CustomStringConvertible {
   }
 }
 
-/// Maintains the Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision,
-/// while A loses its first row and column or gains a last one.
+/// Maintains the Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision. L
+/// follows A when A loses its first row and column, or gains a last one.
 ///
 /// Each lost row moves L through its memory by one place, from the upper left to the lower right.
 /// After `reserve` of them there is no room to gain a row, and A must be factored again.

@@ -72,7 +72,7 @@ extension Scalar {
   }
 }
 
-/// The number of elements in the memory that a convolution's kernels need.
+/// Holds the sizes of the memory that a convolution's kernels need, in elements.
 public struct ConvolutionSizes: Sendable, Equatable {
   /// The length of the packed weights, in the larger of both orders.
   public let packed: Int

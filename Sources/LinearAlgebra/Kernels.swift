@@ -1,8 +1,7 @@
 import CKernels
 import COpenBLAS
 
-/// The loops and products of one scalar, as a table of C functions from CKernels, OpenBLAS and
-/// LAPACK.
+/// Lists the loops and products of one scalar: C functions of CKernels, OpenBLAS and LAPACK.
 ///
 /// A kernel is a line here, a line in each scalar's table below, and a static function of `Scalar`
 /// that names its arguments. The comments of those functions define what a kernel computes.

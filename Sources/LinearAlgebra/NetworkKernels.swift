@@ -99,8 +99,8 @@ extension Scalar {
     kernels.pointee.averagePoolGradient(&geometry, examples, dy, dx)
   }
 
-  /// Returns the sum over the examples of `log Σ_c exp(x[c]) − Σ_c q[c]·x[c]` with
-  /// `q = (1 − smoothing)·onehot + smoothing/classes`, and writes `dx = scale·(softmax(x) − q)`.
+  /// Returns the sum over the examples of `log Σ_c exp(x[c]) − Σ_c q[c]·x[c]`. Here
+  /// `q = (1 − smoothing)·onehot + smoothing/classes`. Writes `dx = scale·(softmax(x) − q)`.
   /// Labels must lie in 0..<classes.
   package static func crossEntropy(
     examples: Int, classes: Int, _ x: UnsafePointer<Self>, labels: UnsafePointer<Int32>,

@@ -67,7 +67,7 @@ public final class PagedBuffer<Element: BitwiseCopyable> {
   }
 }
 
-/// The error of a directory that cannot hold a file of pages.
+/// Reports a directory that cannot hold a file of pages.
 public struct PageFileError: DiagnosticError {
   let directory: String
   let reason: String

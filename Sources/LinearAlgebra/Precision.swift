@@ -1,4 +1,4 @@
-/// The precision of a run: of its data, parameters, gradients and optimizer.
+/// Selects the precision of a run: its data, parameters, gradients and optimizer.
 public enum Precision: String, Codable, CaseIterable, Sendable {
   case float32, float64
 

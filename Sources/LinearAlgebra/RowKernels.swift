@@ -1,6 +1,6 @@
 import CKernels
 
-/// The loops over rows of one stored type, multiplied with vectors of a scalar.
+/// Lists the loops over rows of one stored type and vectors of a scalar.
 struct RowKernels<S> {
   typealias In = UnsafePointer<S>
   typealias Out = UnsafeMutablePointer<S>

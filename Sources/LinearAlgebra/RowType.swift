@@ -1,4 +1,4 @@
-/// The type of the numbers in stored rows.
+/// Selects the type of the numbers in stored rows.
 public enum RowType: String, CaseIterable, Codable, Sendable {
   case float32
   /// The upper half of a `Float`: its exponent, and 8 of its 24 binary digits.

@@ -3,7 +3,7 @@
 ///
 /// It must not outlive that object.
 public struct StoredArray {
-  /// The element types, with their names in safetensors files.
+  /// Names the element types as safetensors files do.
   public enum Element: String, Sendable {
     case float32 = "F32"
     case bfloat16 = "BF16"
@@ -140,7 +140,7 @@ extension Buffer where Element: Scalar {
   }
 }
 
-/// The error of stored numbers that are impossible.
+/// Reports stored numbers that are impossible.
 public struct StoredArrayError: Error, CustomStringConvertible {
   public let description: String
 
