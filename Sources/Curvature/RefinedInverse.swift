@@ -265,7 +265,7 @@ public final class RefinedInverse {
       values: y.rounded, products: products, error: errors.y, productsError: errors.products)
   }
 
-  /// Holds the relative changes of a round: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and ‖G·step‖/‖Gy‖.
+  /// Holds the relative changes of a round: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, ‖G·step‖/‖Gy‖.
   private struct Change {
     let norm: Double
     let element: Double
