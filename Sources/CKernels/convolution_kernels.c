@@ -31,8 +31,8 @@ typedef struct {
 
 static size_t round_up(size_t count, size_t to) { return (count + to - 1) / to * to; }
 
-// A padded coordinate u = stride·q + phase of dx meets the window's places phase, phase + stride and
-// so on. The adjoint reads dy[q], dy[q − 1], … for them, hence zeros before and after dy.
+// A padded coordinate u = stride·q + phase of dx meets the window's places phase, phase + stride,
+// and so on. For them the adjoint reads dy[q], dy[q − 1], …, hence zeros before and after dy.
 INLINE size_t phase_taps(const ck_window *w, size_t phase) {
   return phase < w->kernel ? (w->kernel - phase + w->stride - 1) / w->stride : 0;
 }

@@ -1,5 +1,10 @@
 // A template: T is the element, S and LEVEL the suffixes of its kernels. A tile is a few positions
 // (or input features) times one or two blocks of features; its sums stay in registers.
+//
+//   l      the lines of positions to compute
+//   w      the packed weights of a tile, or the window
+//   p, v   a position and a vector of a tile
+//   i      a feature read
 
 #define V LEVEL_NAME(vector)
 #define VECTOR_LANES (VECTOR_BYTES / sizeof(T))

@@ -2,6 +2,9 @@
 //
 // All loops run over the features of one position, which are contiguous in both images. If each
 // channel is its own group they run over the channels, else over the features of one group.
+//
+//   w   the window over its full extent
+//   k   its places, dilation and groups
 
 #define FOR_EACH_POSITION(w)                                                    \
   for (size_t position = 0, example = 0; example < examples; example++)         \

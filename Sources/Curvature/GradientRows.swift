@@ -5,8 +5,8 @@ import LinearAlgebra
 ///     G [m, d]   here the columns of a slice of d, cut into blocks
 ///
 /// Rows are stored block by block, and row by row within a block, so that products run over whole
-/// blocks. The storage is memory, or the pages of a file, of which a block or two are in memory at
-/// a time. Numbers are in single precision, or in double precision if single would round them.
+/// blocks. The numbers are in memory, or in the pages of a file with one or two blocks in memory at
+/// a time. They are in single precision, or in double precision if single would round them.
 public final class GradientRows {
   /// m, the number of gradients.
   public let count: Int

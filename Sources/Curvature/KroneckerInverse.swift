@@ -72,6 +72,9 @@ public final class KroneckerInverse<Element: Scalar> {
     only wanted: [Range<Int>]? = nil
   ) {
     if let wanted, wanted.isEmpty { return }
+    //   x [rowCount, columnCount]   the operand of the last two products
+    //   t [count, columnCount]      a chunk of rows of the first of them
+    //   y [count, width]            the same rows of u
     let (rows, columns) = shape.isTable ? (a, b) : (b, a)
     let (rowCount, columnCount) = (rows.shape.order, columns.shape.order)
     let x = wholeProducts(v, rows, columns)

@@ -66,8 +66,9 @@ public final class KroneckerProduct<Element: Scalar> {
 }
 
 extension KroneckerShape {
-  /// Writes the matrix [d_out, d_in + 1] of a layer from its weight [d_out, d_in] and bias [d_out],
-  /// which follow each other in the layout of parameters. Without a bias it copies the weight.
+  /// Writes the matrix [d_out, d_in + 1] of a layer from its weight [d_out, d_in] and bias [d_out].
+  /// The bias follows the weight, as in the layout of parameters. Without a bias it copies the
+  /// weight.
   public func gather<Element: Scalar>(
     _ parameters: UnsafePointer<Element>, into matrix: UnsafeMutablePointer<Element>
   ) {

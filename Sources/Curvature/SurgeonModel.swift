@@ -84,8 +84,7 @@ public struct SurgeonModel {
   public let factorError: Double
   /// A bound on the relative error of the update.
   public let error: Double
-  /// A bound on the relative errors of those `Coordinate.inverse` that are computed without
-  /// `1 − s`.
+  /// A bound on the relative errors of the coordinates' inverses that do not come from `1 − s`.
   public private(set) var coordinatesError = 0.0
 
   /// The largest relative error that a cost, or the change of the loss, may have.

@@ -1,7 +1,7 @@
 import COpenBLAS
 
-/// Rows A [k, n] of a tall matrix of which only the products AᵀA matter; replaces more than n rows
-/// by n rows with the same products.
+/// Keeps rows A [k, n] of a tall matrix for their products AᵀA; replaces more than n rows by n rows
+/// with the same products.
 ///
 /// These rows are the triangle R of `A = QR`. AᵀA itself is never formed: it would square the
 /// condition number, and lose twice the digits. Pieces of a matrix can be joined in any tree
