@@ -1,6 +1,6 @@
 #include "CDigits.h"
 
-// #embed is C23; clang has it as an extension in earlier dialects.
+// #embed belongs to C23; clang supports it in earlier dialects as an extension.
 #pragma clang diagnostic ignored "-Wc23-extensions"
 
 static const unsigned char train_images[] = {

@@ -6,6 +6,8 @@
 
 #pragma clang fp contract(off)
 
+//   r, c, s   the new diagonal element, and the rotation's cosine and sine
+//   l         an element of L before the rotation
 CK_CLONES __attribute__((min_vector_width(512)))
 void ck_rank_one_update(double *factor, size_t stride, size_t order, double *restrict x) {
   for (size_t k = 0; k < order; k++) {

@@ -17,21 +17,22 @@
 #define CACHED_BYTES (256 << 10)
 #define LANES (BLOCK_BYTES / sizeof(T))
 
-// Lines of positions to compute, and where their windows lie.
+// Lines of positions to compute, and the place of their windows.
 typedef struct {
-  // The window: `taps` runs of `run` elements, `tap_step` apart.
+  // The window: `taps` runs of `run` elements, `tap_step` elements apart.
   size_t taps, run, tap_step;
-  // Rows and columns of positions: from one to the next in what is read and in what is computed.
+  // Counts of rows and columns of positions, and the steps between them in the input and the
+  // output.
   size_t rows, read_row, row;
   size_t columns, read_column, column;
-  // Features computed.
+  // The number of features to compute.
   size_t features;
 } ck_lines;
 
 static size_t round_up(size_t count, size_t to) { return (count + to - 1) / to * to; }
 
-// The adjoint reads dy where the window u = stride·q + phase of dx's padded coordinate u has its
-// places phase, phase + stride, …: dy[q], dy[q − 1], …, hence zeros before and after dy.
+// A padded coordinate u = stride·q + phase of dx meets the window's places phase, phase + stride,
+// and so on. For them the adjoint reads dy[q], dy[q − 1], …, hence zeros before and after dy.
 INLINE size_t phase_taps(const ck_window *w, size_t phase) {
   return phase < w->kernel ? (w->kernel - phase + w->stride - 1) / w->stride : 0;
 }
@@ -52,7 +53,7 @@ ck_convolution_sizes ck_convolution_counts(const ck_window *w, size_t outputs,
   size_t gradient = (before + w->output_height + zeros_after(w, w->height, w->output_height)) *
                     (before + w->output_width + zeros_after(w, w->width, w->output_width)) *
                     outputs;
-  // The weights' gradient also copies the features of dy that fill no block.
+  // The weights' gradient also copies those features of dy that do not fill a block.
   image += w->output_height * w->output_width * lanes;
   return (ck_convolution_sizes){
       round_up(outputs, lanes) * places * w->channels,

@@ -1,6 +1,6 @@
-// A template: T is the element, S the suffix of its kernels. The tiles for each level of CPU: its
-// vectors, and of how many positions (or features read) its registers hold the sums of one block
-// (TILE) or of two (TILE_OF_TWO; 0 where one is enough).
+// A template: T is the element, S the suffix of its kernels. It defines the tiles for each CPU
+// level: the bytes of a vector, and the positions (or input features) whose sums the registers
+// hold, for one block (TILE) and for two (TILE_OF_TWO; 0 if the level uses only one).
 
 #if defined(__x86_64__)
 #define LEVEL v4

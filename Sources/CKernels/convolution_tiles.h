@@ -1,16 +1,21 @@
 // A template: T is the element, S and LEVEL the suffixes of its kernels. A tile is a few positions
-// (or a few features read) times one or two blocks of features, all its sums in registers.
+// (or input features) times one or two blocks of features; its sums stay in registers.
+//
+//   l      the lines of positions to compute
+//   w      the packed weights of a tile, or the window
+//   p, v   a position and a vector of a tile
+//   i      a feature read
 
 #define V LEVEL_NAME(vector)
 #define VECTOR_LANES (VECTOR_BYTES / sizeof(T))
 #define BLOCK_VECTORS (BLOCK_BYTES / VECTOR_BYTES)
 #define LOAD(p) (*(const V *)(p))
 #define STORE(p, v) (*(V *)(p) = (v))
-// A value in every lane: a vector and a scalar make a vector, and 0 leaves the value as it is.
+// A vector with `value` in every lane; subtracting 0 keeps the value's bits.
 #define EVERY_LANE(value) ((value) - (V){0})
 typedef T V __attribute__((vector_size(VECTOR_BYTES), aligned(sizeof(T)), may_alias));
 
-// y[position] = start + Σ x·w over the window of each of `positions`.
+// y[position] = start + Σ x·w over the window, for each of `positions`.
 INLINE void LEVEL_NAME(tile)(const ck_lines *l, const T *restrict x, const T *restrict w,
                              const T *restrict bias, int accumulates,
                              T *restrict y, size_t y_step, const size_t positions,
@@ -44,7 +49,7 @@ INLINE void LEVEL_NAME(tile)(const ck_lines *l, const T *restrict x, const T *re
   }
 }
 
-// packed[feature read] += Σ x·dy over all positions of an image.
+// packed[input feature] += Σ x·dy over all positions of an image.
 INLINE void LEVEL_NAME(gradient_tile)(const ck_lines *l, const T *restrict x,
                                       const T *restrict dy, size_t dy_step,
                                       T *restrict packed, const size_t inputs,
@@ -91,9 +96,9 @@ INLINE void LEVEL_NAME(gradient_tile)(const ck_lines *l, const T *restrict x,
   CASE(13, tile, blocks, __VA_ARGS__) CASE(14, tile, blocks, __VA_ARGS__)           \
   CASE(15, tile, blocks, __VA_ARGS__) CASE(16, tile, blocks, __VA_ARGS__)
 
-// How many blocks the next tile takes of the features that are left.
+// The number of blocks that the next tile takes of the features left.
 #define NEXT_BLOCKS(left) (TILE_OF_TWO > 0 && (left) > LANES ? 2 : 1)
-// The size of the next of as many equal parts as `left` needs.
+// The size of the next part if `left` is divided into the fewest parts, nearly equal in size.
 #define NEXT_PART(left, largest) (((left) + ((left) + (largest) - 1) / (largest) - 1) / \
                                   (((left) + (largest) - 1) / (largest)))
 
@@ -111,14 +116,14 @@ TARGET static void LEVEL_NAME(positions)(const ck_lines *l, const T *x, const T 
   }
 }
 
-// All positions of an image.
+// Computes all positions of an image.
 TARGET static void LEVEL_NAME(lines)(const ck_lines *l, const T *x, const T *w, const T *bias,
                                      int accumulates, T *y) {
   T rows[TILE * 2 * LANES] = {0}, padded_bias[2 * LANES] = {0};
   for (size_t first = 0, blocks; first < l->features; first += blocks * LANES) {
     size_t left = l->features - first;
     blocks = NEXT_BLOCKS(left);
-    // Where the features do not fill the blocks, the tile computes beside y.
+    // If the features do not fill the blocks, the tile writes to `rows` instead of y.
     size_t width = left < blocks * LANES ? left : blocks * LANES;
     int beside = width < blocks * LANES;
     const T *b = bias ? bias + first : NULL;
@@ -178,7 +183,7 @@ static void LEVEL_NAME(convolve_adjoint)(const ck_window *w, size_t outputs, siz
   size_t after_columns = zeros_after(w, w->width, w->output_width);
   size_t line = (before + w->output_width + after_columns) * outputs;
   size_t image_count = w->height * w->width * channels;
-  // Phases without a place in the window get nothing.
+  // Phases without a place in the window receive no gradient.
   if (stride > w->kernel && !accumulates) memset(dx, 0, examples * image_count * sizeof(T));
   for (size_t example = 0; example < examples; example++, dx += image_count) {
     const T *image = dy + example * w->output_height * w->output_width * outputs;
@@ -192,7 +197,7 @@ static void LEVEL_NAME(convolve_adjoint)(const ck_window *w, size_t outputs, siz
     for (size_t py = 0; py < stride && py < w->kernel; py++) {
       for (size_t px = 0; px < stride && px < w->kernel; px++) {
         size_t taps = phase_taps(w, py), run = phase_taps(w, px) * outputs;
-        // The first q of the phase whose place lies in the image, and how many there are.
+        // The first q of this phase inside the image; l.rows and l.columns count them.
         size_t qy = w->padding > py ? (w->padding - py + stride - 1) / stride : 0;
         size_t qx = w->padding > px ? (w->padding - px + stride - 1) / stride : 0;
         size_t top = qy * stride + py - w->padding, left = qx * stride + px - w->padding;
@@ -214,7 +219,7 @@ static void LEVEL_NAME(convolve_adjoint)(const ck_window *w, size_t outputs, siz
   }
 }
 
-// packed += Σ x·dy over the positions of `l`, for all places and features read.
+// packed += Σ x·dy over the positions of `l`, for all places and input features.
 TARGET static void LEVEL_NAME(gradient)(const ck_lines *l, const T *x, const T *dy,
                                         size_t dy_step, T *packed, size_t blocks) {
   size_t largest = blocks == 2 ? TILE_OF_TWO : TILE;
@@ -242,7 +247,7 @@ static void LEVEL_NAME(weight_gradient)(const ck_window *w, size_t outputs,
   };
   memset(packed, 0, round_up(outputs, LANES) * l.taps * l.run * sizeof(T));
   T *rest = scratch + (w->height + 2 * w->padding) * line;
-  // Every tile reads the image anew: so many rows at a time that it does from the cache.
+  // Every tile reads the image again: a band holds as many rows as fit in the cache.
   size_t band = CACHED_BYTES / ((l.read_row + w->output_width * outputs) * sizeof(T)) + 1;
   for (size_t example = 0; example < examples; example++, dy += positions * outputs) {
     const T *image = x + example * w->height * w->width * channels;

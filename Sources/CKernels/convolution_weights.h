@@ -1,8 +1,8 @@
-// A template: T is the element, S the suffix of its kernels. Weights packed and unpacked, and
-// images with zeros around them.
+// A template: T is the element, S the suffix of its kernels. It packs and unpacks weights, and
+// surrounds images with zeros.
 
-// Rows of `count` elements, `columns` of them [column][row] to blocks [row][LANES], zeros after the
-// last column.
+// Packs weights [output][channel][place] as blocks [place][channel][LANES outputs], with zeros
+// after the last output.
 CK_CLONES
 void NAME(ck_pack_weights)(const ck_window *w, size_t outputs, const T *restrict weights,
                            T *restrict packed) {
@@ -39,7 +39,7 @@ void NAME(ck_unpack_weights)(const ck_window *w, size_t outputs, const T *restri
   }
 }
 
-// Phase after phase, each as weights of its own, last place first: [block][ky][kx][output][LANES].
+// Packs each phase as separate weights, last place first: [block][ky][kx][output][LANES].
 CK_CLONES
 void NAME(ck_pack_adjoint_weights)(const ck_window *w, size_t outputs, const T *restrict weights,
                                    T *restrict packed) {
@@ -64,7 +64,7 @@ void NAME(ck_pack_adjoint_weights)(const ck_window *w, size_t outputs, const T *
   }
 }
 
-// x [height, width·features] with zeros: `before` and `after` counted in positions.
+// Copies x [height, width·features] with zeros around it; `before` and `after` count positions.
 static void NAME(surround)(size_t height, size_t width, size_t features, size_t before,
                            size_t after_rows, size_t after_columns, const T *restrict x,
                            T *restrict padded) {

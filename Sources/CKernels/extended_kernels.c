@@ -6,12 +6,12 @@
 
 #define LANES 8
 
-// s and e become the rounded sum of a and b, and what rounding has left out.
+// Declares s, the rounded sum of a and b, and e, its rounding error.
 #define TWO_SUM(a, b, s, e)                        \
   double s = (a) + (b), part_##s = s - (a),        \
          e = ((a) - (s - part_##s)) + ((b) - part_##s);
 
-// high + low gains c·x, where c is c_high + c_low.
+// Adds c·x to high + low, with c = c_high + c_low.
 #define ADD_PRODUCT(high, low, c_high, c_low, x)                            \
   {                                                                         \
     double product = (c_high) * (x);                                        \

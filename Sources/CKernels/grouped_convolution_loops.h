@@ -1,14 +1,17 @@
 // A template: T is the element, S the suffix of its kernels.
 //
-// All loops run over the features of one position, which lie side by side in both images: over the
-// channels where each is a group of its own, else over the features of one group.
+// All loops run over the features of one position, which are contiguous in both images. If each
+// channel is its own group they run over the channels, else over the features of one group.
+//
+//   w   the window over its full extent
+//   k   its places, dilation and groups
 
 #define FOR_EACH_POSITION(w)                                                    \
   for (size_t position = 0, example = 0; example < examples; example++)         \
     for (size_t oy = 0; oy < (w)->output_height; oy++)                          \
       for (size_t ox = 0; ox < (w)->output_width; ox++, position++)
 
-// The places of the window that lie in the image: above and left of it a coordinate wraps around.
+// Visits the places of the window inside the image: a coordinate above or left of it wraps around.
 #define FOR_EACH_PLACE(w, k)                                                                   \
   for (size_t ky = 0; ky < (k)->kernel; ky++)                                                  \
     for (size_t kx = 0, row = oy * (w)->stride + ky * (k)->dilation - (w)->padding;            \
@@ -19,7 +22,7 @@
 #define PLACE(k) (ky * (k)->kernel + kx)
 #define PIXEL(w) (((example * (w)->height + row) * (w)->width + column) * (w)->channels)
 
-// y[j] += Σ_i x[i]·w[i, j] for a group's features; w has `stride` elements a row.
+// y[j] += Σ_i x[i]·w[i, j] for the features of one group; w has `stride` elements in a row.
 INLINE void NAME(add_group)(size_t inputs, size_t outputs, size_t stride, const T *x, const T *w,
                             T *y) {
   size_t i = 0;
@@ -36,7 +39,7 @@ INLINE void NAME(add_group)(size_t inputs, size_t outputs, size_t stride, const 
   }
 }
 
-// The same for all groups, w [inputs of a group, groups·outputs of a group].
+// The same sum for all groups; w [inputs of a group, groups·outputs of a group].
 INLINE void NAME(add_place)(size_t groups, size_t inputs, size_t outputs, const T *x, const T *w,
                             T *y) {
   if (inputs == 1 && outputs == 1) {
@@ -55,7 +58,7 @@ void NAME(ck_grouped_convolve)(const ck_window *w, const ck_grouping *k, size_t 
                                int accumulates, T *restrict scratch, T *restrict y) {
   size_t outputs = k->outputs, inputs = w->channels / k->groups;
   size_t places = k->kernel * k->kernel;
-  // [place, input, output]
+  // scratch [place, input, output]
   for (size_t o = 0; o < outputs; o++)
     for (size_t i = 0; i < inputs; i++)
       for (size_t p = 0; p < places; p++)
@@ -82,7 +85,7 @@ void NAME(ck_grouped_adjoint)(const ck_window *w, const ck_grouping *k, size_t e
                               T *restrict scratch, T *restrict dx) {
   size_t channels = w->channels, inputs = channels / k->groups;
   size_t outputs = k->outputs / k->groups, places = k->kernel * k->kernel;
-  // [place, output of a group, channel]
+  // scratch [place, output of a group, channel]
   for (size_t c = 0; c < channels; c++)
     for (size_t o = 0; o < outputs; o++)
       for (size_t p = 0; p < places; p++)

@@ -7,16 +7,16 @@
 #include "clones.h"
 
 #pragma clang fp contract(off)
-// In double precision some of the vector loops call the C library and stay scalar, as intended.
+// In double precision some vector loops call the C library and stay scalar, as intended.
 #pragma clang diagnostic ignored "-Wpass-failed"
 
 #define INLINE static inline __attribute__((always_inline))
 #define JOIN(a, b) a##_##b
 #define JOIN_EXPANDED(a, b) JOIN(a, b)
 #define NAME(kernel) JOIN_EXPANDED(kernel, S)
-// Loops over the channels of one position are short: one vector at a time, no unrolled body.
+// Loops over the channels of one position are short: one vector at a time, not unrolled.
 #define OVER_CHANNELS _Pragma("clang loop vectorize(enable) interleave_count(1)")
-// Loops whose result may lie exactly over an argument, which is no reason to go one by one.
+// The result of these loops may be the same array as an argument, which is safe to vectorize.
 #define ELEMENTWISE _Pragma("clang loop vectorize(assume_safety)")
 
 #include "network_kernels_exponential.h"

@@ -36,7 +36,7 @@ void NAME(ck_transpose)(size_t count, size_t rows, size_t columns, const T *rest
   }
 }
 
-// One over the root of 2, and of 2π.
+// 1/√2 and 1/√(2π)
 #define ROOT_HALF ((T)0.70710678118654752440)
 #define NORMAL_PEAK ((T)0.39894228040143267794)
 
@@ -44,7 +44,7 @@ CK_CLONES
 void NAME(ck_activate)(int activation, size_t count, const T *x, T *y) {
   switch (activation) {
     case CK_RELU:
-      // Written so that NaN stays NaN.
+      // Written so that a NaN stays a NaN.
       ELEMENTWISE for (size_t i = 0; i < count; i++) y[i] = x[i] < 0 ? 0 : x[i];
       break;
     case CK_TANH:

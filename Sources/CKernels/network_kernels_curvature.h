@@ -1,6 +1,6 @@
 // A template: T is the element, S the suffix of its kernels.
 
-// Line by line of the image: the line's sums for each kx, which each ky then takes where it meets
+// Sums each line of the image once for every kx. Adds these sums for every ky whose window meets
 // that line.
 CK_CLONES
 void NAME(ck_patch_sums)(const ck_window *w, size_t examples, const T *restrict x,

@@ -1,17 +1,17 @@
-// exp, tanh and erf, written so that a loop over them becomes vector code. In double precision,
-// which only checks the single, they are the C library's.
+// exp, tanh and erf, written so that loops over them are vectorized. Double precision only checks
+// single precision, and uses the C library's functions.
 
 INLINE double exp_f64(double x) { return exp(x); }
 INLINE double tanh_f64(double x) { return tanh(x); }
 INLINE double erf_f64(double x) { return erf(x); }
 
-// exp(x) = scale·(1 + rest) for x ≤ 0, |rest| < 0.42; the relative error is about 1e-7.
+// exp(x) = scale·(1 + rest) for x ≤ 0, with |rest| < 0.42; the relative error is about 1e-7.
 #define SPLIT_EXPONENTIAL(x, scale, rest)                                                       \
   float above = (x) < -87.0f ? -87.0f : (x);                                                    \
   /* Adding 1.5·2²³ rounds to an integer k, which is then in the low bits. */                   \
   float shifted = above * 1.44269504f + 12582912.0f;                                            \
   float k = shifted - 12582912.0f;                                                              \
-  /* r = x − k·log 2, with log 2 in two parts of which the first times k is exact. */           \
+  /* r = x − k·log 2, with log 2 split so that its first part times k is exact. */              \
   float r = (above - k * 0.693359375f) + k * 2.12194440e-4f;                                    \
   float p = 1.9875691500e-4f;                                                                   \
   p = p * r + 1.3981999507e-3f;                                                                 \
@@ -26,14 +26,14 @@ INLINE double erf_f64(double x) { return erf(x); }
   float scale;                                                                                  \
   memcpy(&scale, &bits, sizeof scale)
 
-// For x ≤ 0; below −87 it is 0.
+// Computes exp(x) for x ≤ 0; returns 0 below −87.
 INLINE float exp_f32(float x) {
   SPLIT_EXPONENTIAL(x, scale, rest);
   float e = scale * rest + scale;
   return x < -87.0f ? 0.0f : e;
 }
 
-// tanh|x| = −u/(2 + u) with u = exp(−2|x|) − 1, which keeps its digits near 0.
+// Computes tanh|x| = −u/(2 + u) with u = exp(−2|x|) − 1, which keeps its digits near 0.
 INLINE float tanh_f32(float x) {
   float y = -2.0f * __builtin_fabsf(x);
   SPLIT_EXPONENTIAL(y, scale, rest);
@@ -41,7 +41,8 @@ INLINE float tanh_f32(float x) {
   return __builtin_copysignf(-u / (2.0f + u), x);
 }
 
-// Below 0.93 an odd polynomial, above it 1 − exp(polynomial). Minimax coefficients by N. Juffa.
+// Uses an odd polynomial below 0.93, and 1 − exp(polynomial) above. N. Juffa computed the minimax
+// coefficients.
 INLINE float erf_f32(float x) {
   float t = __builtin_fabsf(x);
   float s = x * x;

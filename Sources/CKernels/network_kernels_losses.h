@@ -25,8 +25,7 @@ double NAME(ck_cross_entropy)(size_t examples, size_t classes, const T *x, const
   return loss;
 }
 
-// What output c of example e should be: a given value, or the label as a number or as a unit
-// vector.
+// The target of output c of example e: a given value, or the label as a number or as a unit vector.
 #define TARGET \
   (values ? values[e * outputs + c] : (T)(outputs == 1 ? labels[e] : (int32_t)c == labels[e]))
 
@@ -66,8 +65,8 @@ double NAME(ck_binary_cross_entropy)(size_t examples, size_t outputs, const T *x
 }
 #undef TARGET
 
-// form[i, j] += Σ_c weights[c]·(tᵢ[c] − origins[i])·(tⱼ[c] − origins[j]) for j ≤ i < count, each t
-// `stride` behind the one before.
+// form[i, j] += Σ_c weights[c]·(tᵢ[c] − origins[i])·(tⱼ[c] − origins[j]) for j ≤ i < count; tangent
+// i starts at t + i·stride.
 INLINE void NAME(add_form)(size_t outputs, size_t count, size_t stride, const T *t,
                            const double *weights, const double *origins, double *form) {
   for (size_t i = 0; i < count; i++) {

@@ -1,14 +1,14 @@
 // A template: T is the element, S the suffix of its kernels.
 //
-// Few channels are taken several rows at a time, as if a row had LANES of them, so that the loops
-// over a row have a length that the compiler knows.
+// A row of few channels is processed together with the rows after it, as one row of LANES elements.
+// The compiler then knows the length of the loops over a row.
 
 #define LANES 64
-// Rows whose sums are taken in T, before they are added up in double precision.
+// The rows whose sums are taken in T before they are added in double precision.
 #define BLOCK_ROWS 64
 
-// s1[c] += Σ_r g, s2[c] += Σ_r g·(x − origin[c]), where g is x − origin[c] (dy NULL) or dy; where y
-// is given, g is 0 at the places where y is not positive, and stored in `masked`.
+// s1[c] += Σ_r g, s2[c] += Σ_r g·(x − origin[c]). g is x − origin[c] if dy is NULL, else dy. If y
+// is given, g is 0 at each place with y ≤ 0, and is stored in `masked`.
 INLINE void NAME(moments)(size_t rows, size_t width, size_t stride, const T *restrict x,
                           const T *origin, const T *dy, const T *y, T *masked, double *s1,
                           double *s2) {
@@ -35,7 +35,7 @@ INLINE void NAME(moments)(size_t rows, size_t width, size_t stride, const T *res
   }
 }
 
-// The same for any number of channels, into sums that need no clearing.
+// Takes the same sums for any number of channels; clears s1 and s2 first.
 INLINE void NAME(channel_moments)(size_t rows, size_t channels, const T *x, const T *origin,
                                   const T *dy, const T *y, T *masked, double *s1, double *s2) {
   for (size_t c = 0; c < channels; c++) s1[c] = s2[c] = 0;
@@ -70,7 +70,7 @@ INLINE void NAME(channel_moments)(size_t rows, size_t channels, const T *x, cons
 CK_CLONES
 void NAME(ck_batch_statistics)(size_t rows, size_t channels, const T *x, double *mean,
                                double *variance) {
-  // Sums of differences from the first row keep their digits where the mean is large.
+  // Sums of differences from the first row keep their digits if the mean is large.
   NAME(channel_moments)(rows, channels, x, x, NULL, NULL, NULL, mean, variance);
   for (size_t c = 0; c < channels; c++) {
     double shift = mean[c] / (double)rows;
@@ -92,7 +92,7 @@ void NAME(ck_batch_gradient_sums)(size_t rows, size_t channels, const T *x, cons
     NAME(channel_moments)(rows, channels, x, mean, dy, NULL, NULL, sums, products);
 }
 
-// For each element v[i] of [rows, channels] the expression with the channel's numbers a[c], b[c], …
+// Evaluates the expression for each element i of [rows, channels], c being its channel.
 #define OVER_CHANNEL_NUMBERS(expression)                                             \
   if (channels > LANES) {                                                            \
     for (size_t r = 0; r < rows; r++) {                                              \
@@ -121,7 +121,7 @@ void NAME(ck_batch_gradient_sums)(size_t rows, size_t channels, const T *x, cons
     }                                                                                \
   }
 
-// A channel's numbers, repeated where a row of LANES holds several rows of channels.
+// Repeats a channel's numbers if a row of LANES holds several rows of channels.
 #define SPREAD(name)                                                                 \
   T name##_spread[LANES];                                                            \
   if (channels <= LANES) {                                                           \
@@ -172,7 +172,7 @@ void NAME(ck_batch_input_gradient)(size_t rows, size_t channels, const T *a, con
 #undef LANES
 #undef BLOCK_ROWS
 
-// Σ_i of the expression over a row, in sixteen lanes folded in a fixed order.
+// Sums the expression over a row, in sixteen lanes folded in a fixed order.
 #define ROW_SUM(count, expression)                                                   \
   ({                                                                                 \
     T lanes[16] = {0};                                                               \

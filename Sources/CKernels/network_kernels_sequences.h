@@ -68,10 +68,11 @@ void NAME(ck_softmax_gradient)(size_t rows, size_t columns, const T *restrict y,
 CK_CLONES
 void NAME(ck_dropout)(size_t count, double probability, uint64_t seed, uint64_t stream,
                       uint64_t first, const T *x, T *y) {
-  // A word below the threshold drops; probability·2³² is exact, and less than 2³².
+  // A word below the threshold drops its element; probability·2³² is exact, and less than 2³².
   uint32_t threshold = (uint32_t)(probability * 4294967296.0);
   T scale = (T)(1 / (1 - probability));
   for (size_t i = 0; i < count; i += 4) {
+    // c is the counter of Philox and becomes its four words; k is the key.
     uint64_t index = (first + i) / 4;
     uint32_t c[4] = {(uint32_t)index, (uint32_t)(index >> 32), (uint32_t)stream,
                      (uint32_t)(stream >> 32)};

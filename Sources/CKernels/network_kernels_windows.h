@@ -1,6 +1,6 @@
 // A template: T is the element, S the suffix of its kernels.
 
-// `row` runs over (example, oy, ox).
+// Iterates `row` over (example, oy, ox).
 #define FOR_EACH_WINDOW(w, first, rows)                                                        \
   size_t example = (first) / ((w)->output_height * (w)->output_width);                         \
   size_t oy = (first) / (w)->output_width % (w)->output_height;                                \
@@ -9,7 +9,7 @@
        row++, ox = ox + 1 == (w)->output_width ? 0 : ox + 1, oy += ox == 0,                    \
               example += oy == (w)->output_height, oy = oy == (w)->output_height ? 0 : oy)
 
-// The offsets within a window, along an axis of `size`, that fall into the image: [from, to).
+// The offsets within a window, along an axis of `size`, that lie in the image: [from, to).
 #define CLIP(start, size, from, to)                                    \
   size_t from = (start) < 0 ? (size_t)(-(start)) : 0;                  \
   size_t to = (start) + (ptrdiff_t)kernel > (ptrdiff_t)(size)          \
@@ -17,7 +17,7 @@
                   : kernel;                                            \
   if ((start) >= (ptrdiff_t)(size)) to = 0
 
-// Where the window begins, which may lie outside of the image, and its part inside.
+// The start of the window, which may lie outside the image, and the part of it inside.
 #define PLACE_WINDOW(w)                                                  \
   ptrdiff_t top = (ptrdiff_t)(oy * (w)->stride) - (ptrdiff_t)(w)->padding;  \
   ptrdiff_t left = (ptrdiff_t)(ox * (w)->stride) - (ptrdiff_t)(w)->padding; \
@@ -29,7 +29,7 @@
   ((image) + ((top + (ptrdiff_t)(ky)) * (ptrdiff_t)(w)->width + left + (ptrdiff_t)(kx)) *    \
                  (ptrdiff_t)channels)
 
-// One patch's line, of which [from, to) is inside of the image; the rest is zeros.
+// Copies one line of a patch: [from, to) lies inside the image, the rest is zeros.
 INLINE void NAME(edge)(const T *restrict line, T *restrict run, size_t from, size_t to,
                        size_t kernel, size_t channels) {
   if (from > to) from = to;
@@ -38,12 +38,12 @@ INLINE void NAME(edge)(const T *restrict line, T *restrict run, size_t from, siz
   for (size_t i = to * channels; i < kernel * channels; i++) run[i] = 0;
 }
 
-// A run of rows along one line of the output at a time, so that what is whole inside of the image
-// is copied without a question.
+// Processes rows along one line of the output together, so that windows inside the image are copied
+// without tests.
 INLINE void NAME(patches)(const ck_window *w, size_t first, size_t rows, const T *restrict x,
                           T *restrict patches, size_t kernel, size_t channels) {
   size_t run = kernel * channels, patch = kernel * run;
-  // Windows from whole_from to before whole_to do not cross the image's left and right edges.
+  // Windows in [whole_from, whole_to) do not cross the image's left or right edge.
   size_t whole_from = (w->padding + w->stride - 1) / w->stride;
   size_t whole_to = w->width + w->padding < kernel
                         ? 0
@@ -85,7 +85,7 @@ INLINE void NAME(patches)(const ck_window *w, size_t first, size_t rows, const T
 CK_CLONES
 void NAME(ck_patches)(const ck_window *window, size_t first, size_t rows, const T *restrict x,
                       T *restrict patches) {
-  // The run of a window's line is short in the first layer: known lengths copy without a call.
+  // A window's line is short in the first layer: with a known length it is copied without a call.
   if (window->kernel == 3 && window->channels == 1) {
     NAME(patches)(window, first, rows, x, patches, 3, 1);
   } else if (window->kernel == 3 && window->channels == 3) {
@@ -95,14 +95,14 @@ void NAME(ck_patches)(const ck_window *window, size_t first, size_t rows, const 
   }
 }
 
-// Whether windows have no place in common, and whether they also leave none of the image out: then
-// a gradient is written, not added.
+// APART: windows do not overlap, so a gradient is written and not added. TILES: they also cover the
+// whole image, so dx needs no zeros first.
 #define APART(w) ((w)->stride >= (w)->kernel)
 #define TILES(w)                                                                          \
   ((w)->stride == (w)->kernel && (w)->padding == 0 && (w)->height % (w)->kernel == 0 && \
    (w)->width % (w)->kernel == 0)
 
-// NaN counts as the largest value.
+// A NaN counts as the largest value.
 #define TAKE_LARGER(best, at, value, place)                                  \
   {                                                                          \
     T candidate = (value);                                                   \
@@ -120,7 +120,7 @@ void NAME(ck_max_pool)(const ck_window *w, size_t examples, const T *restrict x,
     const T *image = x + example * w->height * w->width * channels;
     T *largest = y + row * channels;
     int32_t *choice = choices + row * channels;
-    // The common case in one pass; of it the general one below is a longer form.
+    // The common case, in one pass; the loop below handles it too, but slower.
     if (kernel == 2 && top_from == 0 && top_to == 2 && from == 0 && to == 2) {
       const T *upper = AT(image, w, 0, 0), *lower = AT(image, w, 1, 0);
       OVER_CHANNELS for (size_t c = 0; c < channels; c++) {

@@ -7,7 +7,7 @@
 
 #pragma clang fp contract(off)
 
-// Numbers are in the order of their bits, but for the sign.
+// Apart from the sign, the order of floating-point numbers is that of their bits.
 #define LARGEST(X, S, WORD, MAX)                                                                \
   static inline WORD magnitude_##S(X x) {                                                       \
     WORD bits;                                                                                  \
@@ -17,8 +17,8 @@
                                                                                                 \
   CK_CLONES                                                                                     \
   void ck_largest_##S(const X *x, size_t count, size_t entries, uint16_t *columns) {            \
-    /* The least of the magnitudes that are kept is the largest number that as many reach: found \
-       bit by bit, a cell lying in the first cache. */                                          \
+    /* The least magnitude kept is the largest number that at least `entries` magnitudes reach.  \
+       It is found bit by bit; a cell fits in the first-level cache. */                          \
     WORD least = 0;                                                                             \
     for (WORD bit = MAX / 2 + 1; bit != 0; bit >>= 1) {                                         \
       int32_t reaching = 0;                                                                     \
@@ -38,7 +38,7 @@
     }                                                                                           \
   }
 
-// Signed words, which vectors of every level compare.
+// Signed words, because vectors of every level can compare them.
 LARGEST(float, f32, int32_t, INT32_MAX)
 LARGEST(double, f64, int64_t, INT64_MAX)
 

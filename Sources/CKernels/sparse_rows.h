@@ -1,9 +1,10 @@
-// The operations on sparse rows, for one type of values and one of the vectors beside them.
-// Included once for each, with
-//   NAME(operation)  the function's name
-//   VALUE, X         what is stored, and the vectors' numbers
-//   NARROW(x), WIDEN(v)  from one to the other
-//   PRODUCTS         EXACT where products are exact in double precision, else ROUNDED
+// The operations on sparse rows, for one type of values and one type of vectors. Included once for
+// each pair, with
+//
+//     NAME(operation)      the function's name
+//     VALUE, X             the stored type, and the type of the vectors
+//     NARROW(x), WIDEN(v)  convert between them
+//     PRODUCTS             EXACT if products are exact in double precision, else ROUNDED
 
 size_t NAME(store)(uint16_t *columns, void *memory, size_t entries, const X *x, size_t count) {
   VALUE *values = memory;
@@ -23,7 +24,7 @@ size_t NAME(store)(uint16_t *columns, void *memory, size_t entries, const X *x, 
 void NAME(load)(const uint16_t *columns, const void *memory, size_t entries, X *x, size_t count) {
   const VALUE *values = memory;
   for (size_t i = 0; i < count; i++) x[i] = 0;
-  // Behind a row's numbers there are zeros, in column 0.
+  // A row's numbers are followed by zeros in column 0.
   for (size_t e = 0; e < entries; e++) x[columns[e]] += (X)WIDEN(values[e]);
 }
 

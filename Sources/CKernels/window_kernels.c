@@ -11,21 +11,21 @@ typedef float float8 __attribute__((vector_size(32)));
 typedef double double8 __attribute__((vector_size(64)));
 typedef uint32_t word8 __attribute__((vector_size(32)));
 
-// Rows of a group, and columns of a run; a group's runs follow one another, in each its rows. The
-// last group is as wide as there are slots.
+// GROUP rows form a group, and RUN columns a run. The runs of a group follow one another, and each
+// holds its rows one after another. The last group has as many rows as there are slots left.
 #define GROUP 8
 #define RUN 16
 #define RUNS(count) (((count) + RUN - 1) / RUN)
 #define WIDTH(capacity, slot) \
   ((capacity) - (slot) / GROUP * GROUP < GROUP ? (capacity) - (slot) / GROUP * GROUP : GROUP)
 
-// Memory is asked for DISTANCE bytes ahead, as many as were fastest: hardware alone does not keep
-// it busy.
+// Prefetches DISTANCE bytes ahead, the distance measured to be fastest. The hardware prefetcher
+// alone does not keep memory busy.
 #define AHEAD(r, width)                                                         \
   for (size_t b = 0; b < (width) * RUN * sizeof *(r); b += 64)                  \
     __builtin_prefetch((const char *)(r) + DISTANCE + b, 0, 3);
 
-// Macros, since a vector argument's calling convention differs from clone to clone.
+// Macros, because the calling convention of a vector argument differs between clones.
 #define FLOATS8(p)                               \
   ({                                             \
     float8 eight;                                \
@@ -38,17 +38,17 @@ typedef uint32_t word8 __attribute__((vector_size(32)));
     __builtin_memcpy(&eight, (p), sizeof eight); \
     eight;                                       \
   })
-// The eight lanes, in a fixed order.
+// The sum of the eight lanes, in a fixed order.
 #define FOLD8(v) \
   ((((v)[0] + (v)[4]) + ((v)[2] + (v)[6])) + (((v)[1] + (v)[5]) + ((v)[3] + (v)[7])))
-// The columns of x after its last whole run.
+// Copies the columns of x after its last whole run.
 #define COPY_LAST(last, x, count)                                             \
   ((X *)memcpy((last), (x) + (count) / RUN * RUN, (count) % RUN * sizeof(X)))
 
-// Vectors of 64 bytes, where the CPU has them, are not what the compiler prefers.
+// Requests vectors of 64 bytes, which the compiler does not choose by default.
 #define WIDE __attribute__((min_vector_width(512)))
 
-// A product that is exact in double precision may be fused with a sum: nothing changes.
+// A product that is exact in double precision may be fused with a sum without changing bits.
 #define EXACT _Pragma("clang fp contract(fast)")
 #define ROUNDED _Pragma("clang fp contract(off)")
 #define PRODUCTS_f64 ROUNDED
@@ -86,8 +86,8 @@ static void widen(double *p, const float *x) {
 #define PRODUCTS_f32 ROUNDED
 #include "window_rows.h"
 
-// Eight words, each of column i in its lower half and column i + 8 in its upper one: a shift or a
-// mask makes floats of them.
+// Eight words. Each holds column i in its lower half and column i + 8 in its upper half; a shift or
+// a mask turns it into a float.
 #define WORDS8(p)                                \
   ({                                             \
     word8 words;                                 \

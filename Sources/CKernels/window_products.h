@@ -1,7 +1,8 @@
-// The operations on a cell's rows that take or give vectors, for one type of their numbers.
-// Included once for each by window_rows.h, with
-//   X, S             the type, and the suffix of its kernels
-//   NUMBERS8(p)      eight numbers at p, in double precision
+// The operations on a cell's rows that read or write vectors, for one type X of the vectors.
+// window_rows.h includes this file once for each X, with
+//
+//     X, S             the type, and the suffix of its kernels
+//     NUMBERS8(p)      eight numbers at p, in double precision
 
 #define NAME(operation) JOIN4(ck, ROWS, operation, S)
 
@@ -25,7 +26,7 @@ void NAME(load)(const void *memory, size_t capacity, size_t slot, X *x, size_t c
   }
 }
 
-// The products of `here` rows of a group of `width`.
+// Computes the products of the first `here` rows of a group of `width` rows.
 #define DOTS(width, here)                                            \
   {                                                                  \
     double8 s[GROUP] = {{0}};                                        \

@@ -1,12 +1,14 @@
 // The operations on a cell's rows, for one element type. Included once for each, with
-//   ROWS             what its rows are called
-//   ELEMENT          what is stored
-//   DISTANCE         how far ahead memory is asked for
-//   PUT16_f32(p, x), PUT16_f64(p, x)  stores sixteen numbers of single or of double precision at p
-//   LOW8(p), HIGH8(p)  the first and the last eight of the sixteen at p, in double precision
-//   PRODUCTS_f32     EXACT where the product of an element and a float is exact in double
-//   precision, else
-//                    ROUNDED
+//
+//     ROWS              the name of its rows
+//     ELEMENT           the stored type
+//     DISTANCE          the bytes between a read and the prefetch ahead of it
+//     PUT16_f32(p, x)   stores sixteen numbers of single precision at p
+//     PUT16_f64(p, x)   stores sixteen numbers of double precision at p
+//     LOW8(p)           the first eight of the sixteen numbers at p, in double precision
+//     HIGH8(p)          the last eight
+//     PRODUCTS_f32      EXACT if the product of an element and a float is exact in double
+//                       precision, else ROUNDED
 
 #define COMBINE(width, here)                                      \
   for (size_t run = 0; run < runs; run++, r += (width) * RUN) {   \

@@ -1,8 +1,9 @@
-// OpenBLAS as Debian ships it: cblas.h, and LAPACK by its Fortran symbols (there is no lapacke.h).
+// Declares OpenBLAS as Debian packages it: cblas.h, and LAPACK by its Fortran symbols, because
+// there is no lapacke.h.
 #pragma once
 #include <cblas.h>
 
-// Cholesky factorisation and solves of a symmetric positive definite matrix.
+// Cholesky factorization, and solution of a symmetric positive definite system.
 void dpotrf_(const char *uplo, const int *n, double *a, const int *lda, int *info);
 void dpotrs_(const char *uplo, const int *n, const int *nrhs, const double *a, const int *lda,
              double *b, const int *ldb, int *info);
@@ -20,13 +21,13 @@ void dsyevd_(const char *jobz, const char *uplo, const int *n, double *a, const 
 void ssyevd_(const char *jobz, const char *uplo, const int *n, float *a, const int *lda, float *w,
              float *work, const int *lwork, int *iwork, const int *liwork, int *info);
 
-// The triangle of an orthogonal factorisation, by blocks of Householder reflections.
+// Triangle of an orthogonal factorization, by blocks of Householder reflections.
 void dgeqrf_(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,
              const int *lwork, int *info);
 // Singular values, by divide and conquer.
 void dgesdd_(const char *jobz, const int *m, const int *n, double *a, const int *lda, double *s,
              double *u, const int *ldu, double *vt, const int *ldvt, double *work, const int *lwork,
              int *iwork, int *info);
-// An estimate of 1 over a triangle's condition number.
+// Estimate of the reciprocal condition number of a triangle.
 void dtrcon_(const char *norm, const char *uplo, const char *diag, const int *n, const double *a,
              const int *lda, double *rcond, double *work, int *iwork, int *info);

@@ -1,4 +1,4 @@
-// Open MPI's handles are macros over casts, which Swift cannot import: inline functions give them.
+// Open MPI's handles are macros with casts, which Swift cannot import. These functions return them.
 #pragma once
 #include <mpi.h>
 #include <sys/syscall.h>
@@ -17,8 +17,8 @@ static inline int mfac_test_all(int count, MPI_Request *requests, int *done) {
   return MPI_Testall(count, requests, done, MPI_STATUSES_IGNORE);
 }
 
-// The cores that this process may run on, a bit each; C libraries show their own form to GNU_SOURCE
-// alone. Bytes of the mask, or -1.
+// Writes the mask of cores that this process may run on, one bit for each, and returns its bytes,
+// or -1. C libraries declare sched_getaffinity only under _GNU_SOURCE.
 static inline long mfac_affinity(unsigned char *mask, size_t size) {
   return syscall(SYS_sched_getaffinity, 0, size, mask);
 }

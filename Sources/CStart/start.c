@@ -1,6 +1,6 @@
-// OpenBLAS makes its threads, and a buffer of 128 MiB for each, while it is loaded. Where the
-// process may not have so much (ulimit -v) it tries for ever, before main could say so. One thread
-// makes none.
+// OpenBLAS creates its threads, and a buffer of 128 MiB for each, while it is loaded. If the
+// process may not have that memory (ulimit -v), OpenBLAS retries without end before main can report
+// it. With one thread it creates none.
 #include "start.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ static void start(int argc, char **argv, char **environment) {
   for (int i = 0; i < n; i++) {
     if (strncmp(environment[i], setting, sizeof setting - 1) == 0) return;
   }
-  // Nothing of the C library may be used yet that keeps a state.
+  // The parts of the C library that keep state are not usable yet.
   char *with[n + 2];
   for (int i = 0; i < n; i++) with[i] = environment[i];
   with[n] = "OPENBLAS_NUM_THREADS=1";

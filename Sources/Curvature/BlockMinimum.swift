@@ -1,19 +1,19 @@
 import LinearAlgebra
 
-/// The minimum of a block's model by its own matrix, for a block of fewer coordinates than there
-/// are gradients.
+/// Solves the model of a block of fewer coordinates than gradients with the block's own matrix.
 ///
-///   F [n, n]   λI + (1/m) GᵀG, G [m, n] the block's columns
-///   M, R       the block's coordinates that are removed, δ_M = −w_M, and those that are kept
-///   g [n]      (η/m) Gᵀ1
+///     F [n, n]   λI + (1/m) GᵀG, with G [m, n] the block's columns
+///     M          the removed coordinates of the block, δ_M = −w_M
+///     R          the kept coordinates of the block
+///     g [n]      (η/m) Gᵀ1
 ///
-/// `δ_R = F_RR⁻¹ (F_RM w_M − g_R)`. The slope left in a removed coordinate, `g_M + (Fδ)_M`, is
-/// `−λβ̃`, and the Schur complement `F_jj − F_jR F_RR⁻¹ F_Rj` is `λ(1 + s)`, in the letters of
-/// `SurgeonModel`.
+/// The minimum is at `δ_R = F_RR⁻¹ (F_RM w_M − g_R)`. In the letters of `SurgeonModel`, the slope
+/// left in a removed coordinate, `g_M + (Fδ)_M`, is `−λβ̃`. The Schur complement
+/// `F_jj − F_jR F_RR⁻¹ F_Rj` is `λ(1 + s)`.
 struct BlockMinimum {
-  /// The minimum.
+  /// The model's value at the minimum.
   let value: Double
-  /// The model's value where M is removed and nothing answers.
+  /// The model's value with M removed and all kept weights unchanged.
   let maskedValue: Double
   /// δ, shape [n].
   let change: [Double]
@@ -24,13 +24,15 @@ struct BlockMinimum {
   private let matrix: [Double]
   private let kept: [Int]
   private let gone: [Int]
-  /// A bound on the relative errors of the inverse's diagonal, whatever scales the coordinates
-  /// have.
+  /// A bound on the relative errors of the inverse's diagonal, independent of the coordinates'
+  /// scales.
   let error: Double
-  /// Of F_RR.
+  /// The Cholesky factor of F_RR.
   private let factor: CholeskyFactor
 
-  /// - Parameter matrix: `matrix(of:block:)`.
+  /// Solves the model.
+  ///
+  /// - Parameter matrix: the result of `matrix(of:block:)`.
   init<Element: Scalar>(
     of rows: GradientRows, block: Int, matrix: [Double], weights: UnsafeBufferPointer<Element>,
     removed: [Bool], damping: Double, gradientScale: Double
@@ -74,7 +76,7 @@ struct BlockMinimum {
     self.weights = final
   }
 
-  /// `(1/m) GᵀG` of a block, shape [n, n]: its lower triangle as a product, mirrored.
+  /// Returns `(1/m) GᵀG` of a block, shape [n, n]; computes the lower triangle and mirrors it.
   static func matrix(of rows: GradientRows, block: Int) -> [Double] {
     let (m, n) = (rows.count, rows.blocks[block].count)
     let numbers = rows.doubles(ofBlock: block, columns: nil)
@@ -92,7 +94,7 @@ struct BlockMinimum {
     }
   }
 
-  /// Some rows of a symmetric matrix times x.
+  /// Returns some rows of a symmetric matrix times x.
   private static func product(_ matrix: [Double], _ x: [Double], rows: [Int]) -> [Double] {
     let n = x.count
     return matrix.withUnsafeBufferPointer { matrix in
@@ -104,6 +106,8 @@ struct BlockMinimum {
     }
   }
 
+  /// Computes β̃ and s of all coordinates.
+  ///
   /// - Complexity: O(n³).
   func coordinates() -> [SurgeonModel.Coordinate] {
     let n = weights.count
@@ -113,7 +117,7 @@ struct BlockMinimum {
       leverages[i] = 1 - damping * inverse
       inverses[i] = inverse
     }
-    // L⁻¹F_RM.
+    // L⁻¹F_RM, with F_RR = LLᵀ.
     let solved = Buffer<Double>(count: kept.count * gone.count)
     for (row, i) in kept.enumerated() {
       for (column, j) in gone.enumerated() {
@@ -136,7 +140,7 @@ struct BlockMinimum {
     }
   }
 
-  /// `F⁻¹x`, where nothing is removed.
+  /// Returns `F⁻¹x`; nothing may be removed.
   func inverseProduct(_ x: UnsafeBufferPointer<Double>) -> [Double] {
     precondition(gone.isEmpty, "an inverse of \(kept.count) coordinates of \(weights.count)")
     return factor.solve(Array(x))

@@ -1,54 +1,59 @@
 import LinearAlgebra
 
-/// Conjugate gradients for `A x = b`, A symmetric and positive definite, of which only products are
-/// known. Hestenes and Stiefel, 1952.
+/// Solves `A x = b` by conjugate gradients. A is symmetric and positive definite, and given only by
+/// its products with vectors. Hestenes and Stiefel, 1952.
 ///
 /// Every rank that runs it on the same numbers gets the same bits; only the products may
 /// communicate.
 public struct ConjugateGradients: Codable, Equatable, Sendable {
-  /// It ends where ‖b − A x‖ ≤ tolerance·‖b‖.
+  /// The iteration stops at ‖b − A x‖ ≤ tolerance·‖b‖.
   public var tolerance: Double
-  /// It ends after so many products, without the one that a warm start takes.
+  /// The largest number of products, not counting the one that a warm start takes.
   public var iterations: Int
 
+  /// Creates the stopping rule.
+  ///
   /// - Parameters:
   ///   - tolerance: 0 or more.
-  ///   - iterations: one at least.
+  ///   - iterations: at least 1.
   public init(tolerance: Double, iterations: Int) {
     precondition(tolerance >= 0 && iterations > 0, "\(tolerance), \(iterations) iterations")
     self.tolerance = tolerance
     self.iterations = iterations
   }
 
-  /// How a solution was come by.
+  /// Reports the number of products and the final residual of a solution.
   public struct Outcome: Sendable {
-    /// Products, without the one of a warm start.
+    /// The number of products, not counting the one of a warm start.
     public let iterations: Int
-    /// ‖r‖/‖b‖ of the residual that the iteration carries along; 0 where b is 0.
+    /// ‖r‖/‖b‖ of the residual that the iteration maintains; 0 if b is 0.
     public let residual: Double
 
-    /// What is told of several equations.
+    /// Creates an outcome, for example a summary of several equations.
     public init(iterations: Int, residual: Double) {
       self.iterations = iterations
       self.residual = residual
     }
   }
 
-  /// An equation of its own.
+  /// One equation `A x = b`; holds b, x and workspace without owning them.
   public struct Equation<Element: Scalar> {
     let count: Int
     let b: UnsafePointer<Element>
     let x: UnsafeMutablePointer<Element>
     let workspace: UnsafeMutablePointer<Element>
 
-    /// Numbers of the workspace of an equation of `count` unknowns.
+    /// Returns the length of the workspace for an equation of `count` unknowns.
     public static func workspaceCount(_ count: Int) -> Int { 3 * count }
 
+    /// Creates an equation from memory of the caller.
+    ///
     /// - Parameters:
-    ///   - b: [count]
-    ///   - x: [count], the solution; where it begins: zeros; or for a warm start what is thought to
-    ///     be near a multiple of it, of which it takes that with the least error in the norm of A,
-    ///     (xᵀb/xᵀA x) x: never worse than zeros.
+    ///   - count: the number of unknowns.
+    ///   - b: [count].
+    ///   - x: [count]; holds the start, and becomes the solution. Zeros give a cold start. A warm
+    ///     start is replaced by its multiple (xᵀb/xᵀA x) x of least error in the norm of A, which
+    ///     is never worse than zeros.
     ///   - workspace: `workspaceCount(count)` numbers, overwritten.
     public init(
       count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,
@@ -61,15 +66,14 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
     }
   }
 
-  /// `y = A v` of the equation with that index.
+  /// The product `y = A v` for the equation with that index.
   public typealias Product<Element> = (
     equation: Int, v: UnsafePointer<Element>, y: UnsafeMutablePointer<Element>
   )
 
-  /// Solves equations that do not know of each other, in step, so that their products can be made
-  /// together.
+  /// Solves independent equations in step, so that `multiply` can compute their products together.
   ///
-  /// - Parameter multiply: makes one product of each equation that is not solved yet.
+  /// - Parameter multiply: computes one product for each equation that is not solved yet.
   public func solve<Element: Scalar>(
     _ equations: [Equation<Element>], multiply: ([Product<Element>]) throws -> Void
   ) rethrows -> [Outcome] {
@@ -88,7 +92,7 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
     }
   }
 
-  /// Solves one equation; `product` is `y = A v` from its first argument into the second.
+  /// Solves one equation; `product` writes `A v` of its first argument v into the second.
   public func solve<Element: Scalar>(
     count: Int, _ b: UnsafePointer<Element>, x: UnsafeMutablePointer<Element>,
     product: (UnsafePointer<Element>, UnsafeMutablePointer<Element>) throws -> Void
@@ -100,7 +104,7 @@ public struct ConjugateGradients: Codable, Equatable, Sendable {
   }
 }
 
-/// An equation on its way.
+/// Holds the state of one equation during the iteration.
 private final class Solution<Element: Scalar> {
   let count: Int
   private let equation: ConjugateGradients.Equation<Element>
@@ -122,14 +126,14 @@ private final class Solution<Element: Scalar> {
     }
   }
 
-  /// The residual, its direction and that one's image.
+  /// The residual r, the search direction p, and q = A p.
   var r: UnsafeMutablePointer<Element> { equation.workspace }
   var p: UnsafeMutablePointer<Element> { equation.workspace + count }
   var q: UnsafeMutablePointer<Element> { equation.workspace + 2 * count }
 
   var startsWarm: Bool { !isOver && Element.dot(count: count, equation.x, equation.x) > 0 }
 
-  /// With A x in q.
+  /// Scales the warm start; expects A x in q.
   func start() {
     let (x, b) = (equation.x, equation.b)
     let curvature = Element.dot(count: count, x, q)
@@ -144,10 +148,10 @@ private final class Solution<Element: Scalar> {
     !isOver && iterations < limits.iterations && square.squareRoot() > limits.tolerance * goal
   }
 
-  /// With A p in q.
+  /// Takes one step; expects A p in q.
   func advance() {
     let curvature = Element.dot(count: count, p, q)
-    // By rounding alone, or with no numbers.
+    // Rounding or a NaN has destroyed the curvature pᵀA p > 0.
     guard curvature > 0 else {
       isOver = true
       return

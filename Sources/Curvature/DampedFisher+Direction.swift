@@ -1,14 +1,16 @@
 import LinearAlgebra
 
-/// `u·u` and `g·u` of a direction u = F⁻¹g, over the whole of d.
+/// Holds the products `u·u` and `g·u` of a direction u = F⁻¹g, over the whole of d.
 public struct DirectionProducts: Sendable, Equatable {
   /// u·u ≥ 0.
   public var square: Double
   /// g·u.
   public var withGradient: Double
-  /// A bound on their relative errors: they may be differences of large numbers.
+  /// A bound on the relative errors of both, which may be differences of large numbers.
   public var error: Double
 
+  /// Creates the products.
+  ///
   /// - Parameters:
   ///   - square: u·u.
   ///   - withGradient: g·u.
@@ -20,13 +22,13 @@ public struct DirectionProducts: Sendable, Equatable {
   }
 }
 
-/// How a direction is made of the window's gradients and of one beside them: `Gᵀc + σx`, or
-/// `σ(x − Gᵀc)`.
+/// Combines the window's gradients and one vector x outside it to a direction: `Gᵀc + σx`,
+/// or `σ(x − Gᵀc)`.
 public struct WindowDirection {
   /// c, shape [filled].
   let coefficients: [Double]
   fileprivate let form: Form
-  /// Its products, as the m×m side gives them.
+  /// Its products, computed from the m×m side.
   public let products: DirectionProducts
 
   fileprivate enum Form {
@@ -39,13 +41,13 @@ public struct WindowDirection {
 extension DampedFisher {
   private static var roundings: Double { ShiftedRounding.ofASum }
 
-  /// A bound on the relative error of a direction by S's factor, whose rounding λ has to stand out
-  /// from: 8·2⁻⁵³·(1 + tr(K)/(mλ)).
+  /// A bound on the relative error of a direction from S's factor: 8·2⁻⁵³·(1 + tr(K)/(mλ)). λ must
+  /// stand out from that rounding.
   ///
   /// - Complexity: O(m).
   public var factorError: Double { ShiftedRounding(trace: trace, shift: shift).ofSums }
 
-  /// √Sᵢᵢ|cᵢ|, shape [filled].
+  /// Returns √Sᵢᵢ|cᵢ|, shape [filled].
   private func sizes(_ c: [Double]) -> [Double] {
     let m = window.capacity
     return c.enumerated().map { i, coefficient in
@@ -58,15 +60,15 @@ extension DampedFisher {
     return (0..<window.filled).reduce(0) { $0 + gram[$1 * m + $1] }
   }
 
-  /// `F⁻¹gⱼ` for the gradient in slot j: this slice of it.
+  /// Writes this slice of `F⁻¹gⱼ` for the gradient in slot j.
   public func direction(forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Element>) {
     self.direction(forSlot: slot, into: direction) { _ in }
   }
 
-  /// `F⁻¹gⱼ = Gᵀc` for the gradient in slot j: this slice of it.
+  /// Writes this slice of `F⁻¹gⱼ = Gᵀc` for the gradient in slot j.
   ///
-  /// - Parameter onCellReady: is called with each cell that the direction has been made of.
-  /// - Returns: its products.
+  /// - Parameter onCellReady: called with each cell once its part of the direction is written.
+  /// - Returns: the direction's products.
   @discardableResult
   public func direction(
     forSlot slot: Int, into direction: UnsafeMutableBufferPointer<Element>,
@@ -77,8 +79,9 @@ extension DampedFisher {
     return plan.products
   }
 
-  /// The same, before it is made: with `Sc = m eⱼ` its products over the whole of d are
-  /// `gⱼ·u = (Kc)ⱼ` and `u·u = cᵀKc = cⱼ gⱼ·u − mλ Σ_{i≠j} cᵢ²`.
+  /// Plans the direction u of the gradient in slot j without writing it.
+  ///
+  ///     Sc = m eⱼ,   gⱼ·u = (Kc)ⱼ,   u·u = cᵀKc = cⱼ gⱼ·u − mλ Σ_{i≠j} cᵢ²    over the whole of d
   ///
   /// - Complexity: O(m²).
   public func direction(forSlot slot: Int) -> WindowDirection {
@@ -91,8 +94,8 @@ extension DampedFisher {
       if i != slot { others += coefficient * coefficient }
     }
     let square = max(c[slot] * product - shift * others, 0)
-    // S's factor solves Sc = m eⱼ but for a residual r of about the rounding of √Sᵢᵢ·Σ √Sₖₖ|cₖ|,
-    // and Σ_{i≠j} cᵢrᵢ is left out.
+    // S's factor solves Sc = m eⱼ up to a residual r, of about the rounding of √Sᵢᵢ·Σ √Sₖₖ|cₖ|. The
+    // products above leave out Σ_{i≠j} cᵢrᵢ.
     let sizes = self.sizes(c)
     let all = sizes.reduce(0, +)
     let rounding =
@@ -103,21 +106,22 @@ extension DampedFisher {
       products: DirectionProducts(square: square, withGradient: product, error: error))
   }
 
-  /// `(F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)` with `s = mλ + g·g − (Gg)ᵀS⁻¹Gg`, for a gradient g
-  /// beside those of the window: this slice of it.
+  /// Writes this slice of the direction of a gradient g outside the window.
   ///
-  /// What inserting it would give in a window with room for it. s is at least mλ: without ggᵀ/m, as
-  /// in `inverseProduct`, the same vector would be longer by s/(mλ), which is large for a gradient
-  /// far from the window's span.
+  ///     (F + ggᵀ/m)⁻¹g = (m/s)(g − GᵀS⁻¹Gg)    with s = mλ + g·g − (Gg)ᵀS⁻¹Gg
+  ///
+  /// This is the direction that g would have if the window had room to insert it. s is at least mλ.
+  /// Without ggᵀ/m, as in `inverseProduct`, the same vector would be longer by s/(mλ). That factor
+  /// is large for a gradient far from the window's span.
   ///
   /// - Parameters:
   ///   - g: this slice.
-  ///   - products: G g over the whole of d, shape [filled]: `window.partialProducts(with:inserting:
-  ///     false)` summed.
+  ///   - products: G g over the whole of d, shape [filled]:
+  ///     `window.partialProducts(with:inserting: false)` summed.
   ///   - square: g·g over the whole of d.
   ///   - direction: may be g itself.
-  ///   - onCellReady: is called with each cell that the direction has been made of.
-  /// - Returns: its products.
+  ///   - onCellReady: called with each cell once its part of the direction is written.
+  /// - Returns: the direction's products.
   @discardableResult
   public func direction(
     beside g: UnsafeBufferPointer<Element>, products: [Double], square: Double,
@@ -128,15 +132,16 @@ extension DampedFisher {
     return plan.products
   }
 
-  /// The same, before it is made: with `a = S⁻¹Gg` and `r = g·g − a·Gg` its products over the whole
-  /// of d are `g·u = (m/s) r` and `u·u = (m/s)² (r − mλ a·a)`.
+  /// Plans the direction u of a gradient g outside the window without writing it.
+  ///
+  ///     a = S⁻¹Gg,   r = g·g − a·Gg,   g·u = (m/s) r,   u·u = (m/s)² (r − mλ a·a)
   ///
   /// - Complexity: O(m²).
   public func direction(products: [Double], square: Double) -> WindowDirection {
     let solution = solve(products)
     let inside = zip(products, solution).reduce(0) { $0 + $1.0 * $1.1 }
     let rest = square - inside
-    // Rounding may bring a gradient within the span below mλ.
+    // Rounding may bring the s of a gradient within the span below mλ.
     let scale = Double(window.capacity) / max(shift + rest, shift)
     let size = solution.reduce(0) { $0 + $1 * $1 }
     let length = max(rest - shift * size, 0)
@@ -149,7 +154,7 @@ extension DampedFisher {
         error: rounding / min(length, rest.magnitude)))
   }
 
-  /// g without what the window's gradients make of it, `r = g − GᵀS⁻¹Gg`: this slice of it.
+  /// Writes this slice of the residual of g outside the window's span, `r = g − GᵀS⁻¹Gg`.
   ///
   /// - Parameters:
   ///   - g: this slice.
@@ -170,16 +175,17 @@ extension DampedFisher {
     return solution
   }
 
-  /// `(F + ggᵀ/m)⁻¹g` of a gradient near the window's span, where `direction(products:square:)`
-  /// would lose its digits: with `g = Gᵀa + r` it is `(mλ/s)(Gᵀ(m S⁻¹a − S⁻¹Gr/λ) + r/λ)`, where
-  /// `s = mλ + a·Gr + r·r`; nothing is a difference of large numbers, whatever rounding has left in
-  /// r.
+  /// Plans `(F + ggᵀ/m)⁻¹g` for a gradient near the window's span, for which
+  /// `direction(products:square:)` would lose its digits.
+  ///
+  /// With `g = Gᵀa + r` it is `(mλ/s)(Gᵀ(m S⁻¹a − S⁻¹Gr/λ) + r/λ)` and `s = mλ + a·Gr + r·r`. No
+  /// term is a difference of large numbers, whatever rounding error r carries.
   ///
   /// - Parameters:
   ///   - solution: a.
-  ///   - products: G r over the whole of d, of the r that `writeRest` has written.
+  ///   - products: G r over the whole of d, for the r that `writeRest` wrote.
   ///   - square: r·r over the whole of d.
-  /// - Returns: to be made beside r; its products are not known.
+  /// - Returns: a plan to be written with r as its vector x; its products are not known.
   public func direction(
     refining solution: [Double], products: [Double], square: Double
   ) -> WindowDirection {
@@ -192,12 +198,12 @@ extension DampedFisher {
       products: DirectionProducts(square: 0, withGradient: 0, error: .infinity))
   }
 
-  /// Makes a direction: this slice of it.
+  /// Writes this slice of a planned direction.
   ///
   /// - Parameters:
-  ///   - x: the vector beside the window's, where the direction is made of one.
+  ///   - x: the vector outside the window, if the plan needs one.
   ///   - direction: may be x itself.
-  ///   - onCellReady: is called with each cell that the direction has been made of.
+  ///   - onCellReady: called with each cell once its part of the direction is written.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func write(
@@ -220,7 +226,7 @@ extension DampedFisher {
     }
   }
 
-  /// The eigenvalues of K over the filled slots, in increasing order.
+  /// Returns the eigenvalues of K over the filled slots, in increasing order.
   ///
   /// - Complexity: O(m³).
   public func spectrum() -> [Double] {

@@ -1,12 +1,16 @@
 import LinearAlgebra
 
 extension DampedFisher {
-  /// What the m×m side is beside `arrays`, by name, the same on every rank: gradients in the window
-  /// and the slot of the oldest, λ of the factor and the λ that is asked for, and of the factor the
-  /// rows that it has lost and whether it is kept up from step to step.
+  /// The scalars that a checkpoint stores with `arrays`, by name, the same on every rank.
   ///
-  /// The factor goes on with the bits that it has: they come from all replacements since it was
-  /// made.
+  ///     filled, oldest      the gradients in the window, and the slot of the oldest
+  ///     factor_damping      λ of the factor
+  ///     wanted_damping      `wantedDamping`
+  ///     factor_rows_lost    rows that the factor has lost since S was factored
+  ///     factor_maintained   1 if the factor is updated from step to step, else 0
+  ///
+  /// A resumed run keeps the factor's bits, because they depend on every replacement since S was
+  /// factored.
   public var numbers: [String: Double] {
     [
       "filled": Double(window.filled), "oldest": Double(window.oldest), "factor_damping": damping,
@@ -25,9 +29,9 @@ extension DampedFisher {
     ]
   }
 
-  /// Becomes that of another process, whose numbers `arrays` and the window's then take over.
+  /// Restores the scalars of another process; `arrays` and the window's arrays restore the rest.
   ///
-  /// - Throws: `StoredArrayError` where there could have been no such one.
+  /// - Throws: `StoredArrayError` if the numbers cannot come from such a matrix.
   public func resume(_ numbers: [String: Double]) throws(StoredArrayError) {
     let (damping, wanted) = (
       try numbers.stored("factor_damping"), try numbers.stored("wanted_damping")

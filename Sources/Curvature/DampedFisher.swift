@@ -1,36 +1,38 @@
 import LinearAlgebra
 
-/// The damped empirical Fisher matrix `F = λI + (1/m) GᵀG` of a window of gradients, by its m×m
-/// side.
+/// The damped empirical Fisher matrix `F = λI + (1/m) GᵀG` of a window of gradients; computes with
+/// its m×m side.
 ///
 ///     G [m, d]   the window; here the columns of a slice
 ///     K [m, m]   GGᵀ in double precision, whole: the same bits on every rank
 ///     S          K + mλI, and its Cholesky factor
 ///
-/// One address space: what needs a sum over the whole of d takes that sum as an argument, so that
-/// the sequential and the sharded form are the same code. m is the window's capacity, also while it
-/// fills.
+/// The type uses one address space. A function that needs a sum over the whole of d takes that sum
+/// as an argument. So the sequential and the sharded form are the same code. m is the window's
+/// capacity, also while the window fills.
 ///
 /// Frantar, Kurtic and Alistarh, "M-FAC: Efficient matrix-free approximations of second-order
 /// information", 2021.
 public final class DampedFisher<Element: Scalar> {
-  /// The gradients G that F is made of, this rank's columns.
+  /// The window of gradients G, this rank's columns.
   public private(set) var window: GradientWindow<Element>
-  /// λ > 0, of the factor.
+  /// λ > 0 of the current factor.
   public internal(set) var damping: Double
-  /// The λ > 0 that is asked for. The factor takes it when S is factored anew in any case, and at
-  /// once where its own is more than a tenth off, so that a λ that drifts costs little; the very
-  /// first it takes at once too.
+  /// The requested λ > 0. The factor adopts it when S is factored again for another reason, so a λ
+  /// that drifts costs little. The factor adopts it at once if its own λ is off by more than a
+  /// tenth, and at the first insertion.
   public var wantedDamping: Double {
     didSet { precondition(wantedDamping > 0 && wantedDamping.isFinite, "damping \(wantedDamping)") }
   }
   /// K, shape [m, m]; rows and columns of empty slots are zero.
   public internal(set) var gram: [Double]
-  /// Of S, its rows from the oldest gradient to the newest.
+  /// The Cholesky factor of S, rows ordered from the oldest gradient to the newest.
   package let factor: CholeskyFactor
-  /// Whether the factor is kept up from step to step; else S is factored anew in each.
+  /// True if the factor is updated from step to step; false if each step factors S again.
   public internal(set) var isFactorMaintained = true
 
+  /// Creates the matrix of an empty window.
+  ///
   /// - Parameters:
   ///   - window: an empty window.
   ///   - damping: λ > 0.
@@ -45,20 +47,20 @@ public final class DampedFisher<Element: Scalar> {
     factor = CholeskyFactor(capacity: m, reserve: Self.reserve(m))
   }
 
-  /// Replacements between two factorisations: seldom enough that these cost little beside the rest,
-  /// at a quarter more memory.
+  /// Returns the replacements between two factorizations: enough to make their cost small, for a
+  /// quarter more memory.
   private static func reserve(_ m: Int) -> Int { max(m / 8, 8) }
 
-  /// Puts a gradient in the place of the oldest one.
+  /// Replaces the oldest gradient of the window and updates K and the factor.
   ///
   /// - Parameters:
-  ///   - gradient: this slice of it, as `window.stage` made it.
+  ///   - gradient: this slice of it, as `window.stage` left it.
   ///   - products: its products with the window and with itself, over the whole of d:
   ///     `window.partialProducts(with:inserting: true)` summed.
   /// - Returns: its slot.
-  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision; the gradient is in
-  ///   the window, and there is no factor to solve with before the next insertion.
-  /// - Complexity: O(m²), and O(m³) once in m/8 times and where λ changes.
+  /// - Throws: `NotPositiveDefinite` if λ is too small for double precision. The gradient is then
+  ///   in the window, but there is no factor to solve with before the next insertion.
+  /// - Complexity: O(m²); O(m³) once every m/8 insertions and when λ changes.
   @discardableResult
   public func insert(
     _ gradient: UnsafeBufferPointer<Element>, products: [Double]
@@ -83,7 +85,7 @@ public final class DampedFisher<Element: Scalar> {
           if !factor.hasRoom { checkFactor() }
           return slot
         } catch {
-          // Rounding may have brought it there: a new factor tells.
+          // Rounding may be the cause: refactor() decides.
         }
       }
     }
@@ -91,9 +93,9 @@ public final class DampedFisher<Element: Scalar> {
     return slot
   }
 
-  /// Follows `wantedDamping` where no gradient is inserted.
+  /// Adopts a changed `wantedDamping` when no gradient is inserted.
   ///
-  /// - Throws: as `insert`.
+  /// - Throws: the errors of `insert`.
   public func refactorIfDampingChanged() throws {
     if isDampingFarOff { try refactor() }
   }
@@ -102,18 +104,18 @@ public final class DampedFisher<Element: Scalar> {
     max(damping / wantedDamping, wantedDamping / damping) > 1.1
   }
 
-  /// Factors S anew, with the λ that is asked for.
+  /// Factors S with the requested λ.
   private func refactor() throws {
     damping = wantedDamping
-    // An empty slot's row of S is mλ on the diagonal and nothing else: it is left out.
+    // An empty slot's row of S is zero except for mλ on the diagonal: it is left out.
     try factor.factor(gram, stride: window.capacity, rows: slots, shift: shift)
   }
 
-  /// Goes on with a window of the same gradients in other columns; the factor is made anew.
+  /// Replaces the window by one of the same gradients in other columns, and factors S again.
   ///
-  /// - Parameter products: GGᵀ of the filled slots over the whole of d, shape [filled, filled]: its
-  ///   lower triangle.
-  /// - Throws: as `insert`.
+  /// - Parameter products: GGᵀ of the filled slots over the whole of d, shape [filled, filled];
+  ///   only the lower triangle is read.
+  /// - Throws: the errors of `insert`.
   public func replaceWindow(with window: GradientWindow<Element>, products: [Double]) throws {
     let (m, filled) = (window.capacity, window.filled)
     precondition(
@@ -131,11 +133,10 @@ public final class DampedFisher<Element: Scalar> {
     if filled > 0 { try refactor() }
   }
 
-  /// The mean diagonal element of K/m over the gradients in the window: the scale of a relative
-  /// damping.
+  /// Returns the mean diagonal element of K/m over the gradients in the window: the scale of a
+  /// relative damping.
   ///
-  /// - Parameter square: g·g of a gradient that will take the place of the oldest, where there is
-  ///   one.
+  /// - Parameter square: g·g of a gradient that will replace the oldest one; nil if there is none.
   public func meanDiagonal(inserting square: Double?) -> Double {
     let (m, count) = (window.capacity, window.width(inserting: square != nil))
     var sum = 0.0
@@ -154,9 +155,9 @@ public final class DampedFisher<Element: Scalar> {
   /// mλ
   var shift: Double { Double(window.capacity) * damping }
 
-  /// Before the factor is made anew: whether it still solves as it should. The residual of a stable
-  /// solution is that of rounding S and c, some units of 1e-16·√m; where it is far above, the
-  /// factor is not kept up any more.
+  /// Decides, before S is factored again, whether later steps may update the factor. A stable
+  /// solution has the residual that rounding S and c causes, some units of 1e-16·√m. If the
+  /// residual is far larger, each step factors S.
   private func checkFactor() {
     let (m, slots, c) = (window.capacity, slots, factor.solveLastUnit())
     var residual = 0.0
@@ -175,11 +176,11 @@ public final class DampedFisher<Element: Scalar> {
     isFactorMaintained = residual <= 1e-11 * scale
   }
 
-  /// Coefficients c, shape [filled], of the direction `F⁻¹gⱼ = Gᵀc` for the gradient in slot j:
-  /// `c = m S⁻¹eⱼ`.
+  /// Returns the coefficients c, shape [filled], of the direction `F⁻¹gⱼ = Gᵀc` for the gradient in
+  /// slot j: `c = m S⁻¹eⱼ`.
   ///
-  /// Exact, and free of the cancellation of `(x − GᵀS⁻¹Gx)/λ` for a gradient within the window,
-  /// which at small λ loses all its digits.
+  /// The form is exact. It avoids the cancellation of `(x − GᵀS⁻¹Gx)/λ`, which at small λ loses all
+  /// digits for a gradient within the window.
   public func coefficients(forSlot slot: Int) -> [Double] {
     let slots = slots
     let m = Double(window.capacity)
@@ -192,7 +193,7 @@ public final class DampedFisher<Element: Scalar> {
     return inSlots(solution.map { m * $0 }, slots)
   }
 
-  /// S⁻¹b for numbers in the order of the slots.
+  /// Returns S⁻¹b for numbers in the order of the slots.
   func solve(_ b: [Double]) -> [Double] {
     let slots = slots
     return inSlots(factor.solve(slots.map { b[$0] }), slots)
@@ -204,26 +205,26 @@ public final class DampedFisher<Element: Scalar> {
     return ordered
   }
 
-  /// `xᵀFx = λ x·x + ‖Gx‖²/m`.
+  /// Returns `xᵀFx = λ x·x + ‖Gx‖²/m`.
   ///
   /// - Parameters:
-  ///   - products: G x over the whole of d, shape [filled], and gᵀx for a gradient g beside the
-  ///     window's, where F is to have it too.
+  ///   - products: G x over the whole of d, shape [filled]. Append gᵀx for a gradient g outside the
+  ///     window that F should include.
   ///   - square: x·x over the whole of d.
   public func quadraticForm(products: [Double], square: Double) -> Double {
     damping * square + products.reduce(0) { $0 + $1 * $1 } / Double(window.capacity)
   }
 
-  /// `F⁻¹x = (x − GᵀS⁻¹Gx)/λ`, the inverse-Hessian-vector product, for an x outside the window:
-  /// this slice of it.
+  /// Writes this slice of `F⁻¹x = (x − GᵀS⁻¹Gx)/λ`, the inverse-Hessian-vector product, for an x
+  /// outside the window.
   ///
   /// For `x = αgⱼ + y` take `α·direction(forSlot: j)` and this form for y alone. The nearer x is to
   /// the window's span, the more digits the difference loses before 1/λ enlarges it.
   ///
   /// - Parameters:
   ///   - x: this slice.
-  ///   - products: G x over the whole of d, shape [filled]: `window.partialProducts(with:inserting:
-  ///     false)` summed.
+  ///   - products: G x over the whole of d, shape [filled]:
+  ///     `window.partialProducts(with:inserting: false)` summed.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func inverseProduct(

@@ -1,18 +1,18 @@
 import LinearAlgebra
 
-/// Brings gradients to their largest entries, and carries what is left out over to the next.
+/// Keeps the largest entries of each gradient, and carries the rest over to the next one.
 ///
-///     e [d]   carried over; here a slice's
+///     e [d]   carried over; here a slice
 ///     a = g + e,   x = the stored part of a,   e ← a − x
 ///
-/// Exact in the gradients' precision, beside the rounding of g + e: nothing of a gradient is lost,
-/// it only comes later. Modoranu, Kalinov, Kurtic, Frantar and Alistarh, "Error Feedback Can
-/// Accurately Compress Preconditioners", 2024.
+/// The feedback is exact in the gradients' precision except for the rounding of g + e: no part of a
+/// gradient is lost, some of it only arrives later. Modoranu, Kalinov, Kurtic, Frantar and
+/// Alistarh, "Error Feedback Can Accurately Compress Preconditioners", 2024.
 final class ErrorFeedback<Element: Scalar> {
   private let cells: [Range<Int>]
   private let form: WindowForm
   private var carried: Buffer<Element>
-  /// What will be carried once x is taken; until then a gradient may still be left out.
+  /// The e that follows if x is inserted; the gradient may still be skipped.
   private var pending: Buffer<Element>
   private var isPending = false
   private let columns: Buffer<UInt16>
@@ -29,7 +29,7 @@ final class ErrorFeedback<Element: Scalar> {
     values = Buffer(count: entries)
   }
 
-  /// `x`, a gradient, becomes what will be stored of it and of what was carried.
+  /// Replaces a gradient x by its stored part, after adding what was carried over.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func compress(_ x: UnsafeMutableBufferPointer<Element>) {
@@ -51,15 +51,15 @@ final class ErrorFeedback<Element: Scalar> {
     isPending = true
   }
 
-  /// What is carried over, of a cell.
+  /// Returns e of a cell.
   func carried(ofCell cell: Int) -> UnsafeMutableBufferPointer<Element> { carried[cells[cell]] }
 
-  /// The same as it is outside of memory.
+  /// Returns e of a cell as a checkpoint stores it.
   func array(ofCell cell: Int) -> StoredArray {
     carried.array("carried", cells[cell])
   }
 
-  /// The compressed gradient is taken: what it left out is carried.
+  /// Adopts the pending e, after the compressed gradient is inserted.
   func commit() {
     precondition(isPending, "a gradient that was not staged")
     swap(&carried, &pending)

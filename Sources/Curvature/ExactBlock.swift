@@ -1,25 +1,27 @@
 import LinearAlgebra
 
-/// A layer's exact block F = R Σᵣ gᵣ gᵣᵀ, known by the rows g that it is made of, and how far it is
-/// from others. No matrix of the layer's size is formed.
+/// A layer's exact block F = R Σᵣ gᵣ gᵣᵀ, stored as its rows g; computes its distance from other
+/// blocks without forming a matrix of the layer's size.
 ///
 ///     g [d_out·(d_in + bias)]   Gₙ_c of an example and a column of ▲, in the order of B ⊗ A
 public final class ExactBlock {
-  /// Of the layer; what it says of shared axes does not matter.
+  /// The shape of the layer; its shared axis is ignored.
   public let shape: KroneckerShape
-  /// Elements of a row.
+  /// The number of elements of a row.
   public let count: Int
-  /// √R g, one behind the other.
+  /// The rows √R g, one after another.
   private let rows: Buffer<Double>
   private var filled = 0
   private let root: Double
   private let scratch: Buffer<Double>
-  /// ‖F‖, in Frobenius norm, of all rows.
+  /// ‖F‖ over all rows, in Frobenius norm.
   public private(set) lazy var norm = inner(self).squareRoot()
 
+  /// Allocates memory for the rows.
+  ///
   /// - Parameters:
-  ///   - rowCount: as many as will be added.
-  ///   - scale: R
+  ///   - rowCount: the number of rows to be added.
+  ///   - scale: R.
   public init(_ shape: KroneckerShape, rowCount: Int, scale: Double) {
     self.shape = shape
     count = shape.a.order * shape.b.order
@@ -28,7 +30,7 @@ public final class ExactBlock {
     scratch = Buffer(count: count)
   }
 
-  /// Takes in the rows of all examples of a micro-batch, by one column of ▲.
+  /// Adds one row for each example of a micro-batch, from one column of ▲.
   public func add(_ samples: LayerSamples<Double>, column: Int) {
     for example in 0..<samples.examples {
       samples.gradient(example: example, column: column, into: scratch.pointer)
@@ -36,7 +38,7 @@ public final class ExactBlock {
     }
   }
 
-  /// Takes in a row.
+  /// Adds one row.
   ///
   /// - Parameter gradient: the weight, then the bias, as in the layout of parameters.
   public func add(_ gradient: UnsafePointer<Double>) {
@@ -47,7 +49,7 @@ public final class ExactBlock {
     filled += 1
   }
 
-  /// ⟨F, F′⟩ = Σ ⟨g, g′⟩² over all pairs.
+  /// Returns ⟨F, F′⟩ = Σ ⟨g, g′⟩² over all pairs of rows.
   public func inner(_ other: ExactBlock) -> Double {
     precondition(count == other.count, "blocks of \(count) and \(other.count)")
     let size = 256
@@ -55,7 +57,7 @@ public final class ExactBlock {
     var sum = 0.0
     for first in stride(from: 0, to: filled, by: size) {
       let height = min(size, filled - first)
-      // Of itself, each panel left of the diagonal stands for two.
+      // For ⟨F, F⟩ each panel left of the diagonal counts twice.
       for second in stride(from: 0, to: other === self ? first + 1 : other.filled, by: size) {
         let width = min(size, other.filled - second)
         Double.product(
@@ -70,17 +72,17 @@ public final class ExactBlock {
     return sum
   }
 
-  /// How far another exact block is from this one: ‖F′ − F‖/‖F‖.
+  /// Returns the distance of another exact block from this one: ‖F′ − F‖/‖F‖.
   public func distance(of other: ExactBlock) -> BlockDistance {
     BlockDistance(exact: norm, other: other.norm, inner: inner(other))
   }
 
-  /// How far B ⊗ A is from this block: ‖B⊗A − F‖/‖F‖, with ⟨B⊗A, F⟩ = Σ ⟨g, B G A⟩.
+  /// Returns the distance of B ⊗ A from this block: ‖B⊗A − F‖/‖F‖, with ⟨B⊗A, F⟩ = Σ ⟨g, B G A⟩.
   ///
-  /// What comes out so small that it may be roundings of squares is found element by element, where
-  /// that is within `elementWork`.
+  /// A result so small that it may consist of rounded squares is computed again element by element,
+  /// if that takes at most `elementWork`.
   ///
-  /// - Parameter shape: of A and B.
+  /// - Parameter shape: the shape of A and B.
   public func distance(
     of shape: KroneckerShape, a: FactorAverage<Double>, b: FactorAverage<Double>
   ) -> BlockDistance {
@@ -99,10 +101,10 @@ public final class ExactBlock {
     return BlockDistance(distance, relative: difference(shape, a, b) / norm)
   }
 
-  /// Multiplications that an element-by-element comparison may take: some ten seconds.
+  /// The most multiplications of an element-by-element comparison: about ten seconds.
   private static let elementWork = 2e11
 
-  /// ‖B⊗A − F‖, by the blocks (u, v) of rows and columns of the outer factor.
+  /// Returns ‖B⊗A − F‖, summed over the blocks (u, v) of rows and columns of the outer factor.
   private func difference(
     _ shape: KroneckerShape, _ a: FactorAverage<Double>, _ b: FactorAverage<Double>
   ) -> Double {
@@ -120,7 +122,7 @@ public final class ExactBlock {
         Double.combine(
           count: width * width, alpha: -outerMatrix.pointer[u * order + v], innerMatrix.pointer,
           beta: 1, into: block.pointer)
-        // Below the diagonal, each element stands for two.
+        // Each element below the diagonal counts twice.
         sum += (u == v ? 1 : 2) * Double.dot(count: block.count, block.pointer, block.pointer)
       }
     }
@@ -134,7 +136,7 @@ extension FactorAverage<Double> {
     guard shape.form != .unit else { return Double(shape.order).squareRoot() }
     var sum = Double.dot(count: packed.count, packed.pointer, packed.pointer)
     if shape.form == .dense {
-      // Below the diagonal, each element stands for two.
+      // Each element below the diagonal counts twice.
       sum *= 2
       for i in 0..<shape.order {
         let diagonal = packed.pointer[i * (i + 3) / 2]
@@ -145,20 +147,20 @@ extension FactorAverage<Double> {
   }
 }
 
-/// How far a matrix K is from an exact block F of curvature.
+/// Measures the distance of a matrix K from an exact block F of curvature.
 public struct BlockDistance: Sendable {
-  /// Smaller ones may be roundings, where they are differences of squares.
+  /// The smallest distance that a difference of squares resolves.
   public static let resolution = 1e-7
 
   /// ‖F‖, in Frobenius norm.
   public let exactNorm: Double
-  /// ‖K‖
+  /// ‖K‖, in Frobenius norm.
   public let norm: Double
-  /// ‖K − F‖/‖F‖; 0 where both are zeros, infinite where F alone is.
+  /// ‖K − F‖/‖F‖; 0 if both are zero, infinite if only F is.
   public let relative: Double
-  /// ⟨K, F⟩/(‖K‖‖F‖): 1 where K is F but for its scale; not a number where one is zero.
+  /// ⟨K, F⟩/(‖K‖‖F‖): 1 if K is F up to a scale; NaN if one is zero.
   public let cosine: Double
-  /// True if `relative` resolves roundings of the elements, and not only of their squares.
+  /// True if `relative` was computed element by element and not from squares.
   public let isByElements: Bool
 
   init(exact: Double, other: Double, inner: Double) {

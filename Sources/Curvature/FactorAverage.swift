@@ -1,29 +1,28 @@
 import LinearAlgebra
 
-/// A factor's moving average over steps: average ← β·average + (1 − β)·factor, from zero, and
-/// divided by 1 − βᵗ for its readers, as Adam's averages are (Kingma and Ba, 2015).
+/// Averages a factor over steps: average ← β·average + (1 − β)·factor, starting from zero. Readers
+/// divide it by 1 − βᵗ, as in Adam (Kingma and Ba, 2015).
 ///
-/// It is packed, of the element's type: in single precision with β up to 0.9999, an update of
-/// relative size 1 − β is a thousand roundings large, and errors of the past fade with β.
+/// The average is packed and has the element's type. In single precision with β up to 0.9999, an
+/// update of relative size 1 − β is a thousand roundings large. Past errors fade with β.
 public final class FactorAverage<Element: Scalar> {
-  /// Of the factor.
   public let shape: FactorShape
-  /// [shape.packedCount], not divided yet.
+  /// [shape.packedCount], not yet divided by `weight`.
   public let packed: Buffer<Element>
-  /// 1 − βᵗ, or what corresponds to it where β has changed; 0 before the first factor.
+  /// 1 − βᵗ, or its equivalent if β has changed; 0 before the first factor.
   public private(set) var weight = 0.0
 
-  /// An average of nothing yet.
+  /// Creates an average without a factor.
   public init(_ shape: FactorShape) {
     self.shape = shape
     packed = Buffer(count: shape.packedCount)
   }
 
-  /// Takes in a factor: `scale` times a packed sum over the global batch.
+  /// Adds a factor: `scale` times a packed sum over the global batch.
   ///
-  /// - Parameters:
-  ///   - decay: β in [0, 1); 0 forgets all before.
-  /// - Returns: whether it did; not where the sum holds an infinity or a NaN, which would stay.
+  /// - Parameter decay: β in [0, 1); 0 forgets all earlier factors.
+  /// - Returns: false if the sum holds an infinity or a NaN, which would stay; it is then not
+  ///   added.
   @discardableResult
   public func add(_ sum: UnsafePointer<Element>, scale: Double, decay: Double) -> Bool {
     precondition((0..<1).contains(decay), "a decay of \(decay)")
@@ -35,16 +34,15 @@ public final class FactorAverage<Element: Scalar> {
     return true
   }
 
-  /// Becomes the average of another process, whose packed numbers are copied beside.
+  /// Restores the weight of another process; the caller copies the packed numbers.
   public func resume(weight: Double) { self.weight = weight }
 
-  /// What multiplies `packed`.
+  /// The factor 1/`weight` that turns `packed` into the average.
   public var scale: Double {
     precondition(weight > 0 || shape.form == .unit, "an average of nothing")
     return 1 / weight
   }
 
-  /// The trace of the average.
   public var trace: Double {
     switch shape.form {
     case .dense:
@@ -54,7 +52,7 @@ public final class FactorAverage<Element: Scalar> {
     }
   }
 
-  /// The average as a full matrix [order, order].
+  /// Returns the average as a full matrix [order, order].
   public func matrix() -> Buffer<Element> {
     let order = shape.order
     let matrix = Buffer<Element>(count: order * order)

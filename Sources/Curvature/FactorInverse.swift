@@ -1,21 +1,19 @@
 import Glibc
 import LinearAlgebra
 
-/// A factor decomposed, or inverted with its damping: plain numbers, which another rank can be
-/// sent.
+/// A decomposed factor, or a factor inverted with its damping; holds plain numbers that a rank can
+/// send to another.
 ///
-///     eigen      e [n], then Qᵀ [n, n], an eigenvector a row
-///     cholesky   (F + shift·I)⁻¹ [n, n], then its log-determinant
-///     of a diagonal or unit factor by either: e [n]
+///     eigen              e [n], then Qᵀ [n, n], an eigenvector in each row
+///     cholesky           (F + shift·I)⁻¹ [n, n], then its log-determinant
+///     diagonal or unit   e [n], for either solver
 public final class FactorInverse<Element: Scalar> {
-  /// Of the factor.
   public let shape: FactorShape
-  /// What the numbers are.
   public let solver: FactorSolver
-  /// `count(_:solver:)` of them.
+  /// The numbers, `count(_:solver:)` of them.
   public let numbers: Buffer<Element>
 
-  /// Room for one that comes from elsewhere.
+  /// Allocates memory for a factor that `update` or another rank fills.
   public init(_ shape: FactorShape, solver: FactorSolver) {
     self.shape = shape
     self.solver = solver
@@ -23,18 +21,19 @@ public final class FactorInverse<Element: Scalar> {
       repeating: shape.form == .unit ? 1 : 0, count: Self.count(shape, solver: solver))
   }
 
-  /// How many numbers it is.
+  /// Returns the length of `numbers`.
   public static func count(_ shape: FactorShape, solver: FactorSolver) -> Int {
     let order = shape.order
     guard shape.form == .dense else { return order }
     return order * order + (solver == .eigen ? order : 1)
   }
 
-  /// Becomes that of an average.
+  /// Decomposes or inverts an average.
   ///
-  /// - Parameter shift: added to the diagonal by `cholesky`; `eigen` adds its own when it is
-  ///   applied.
-  /// - Throws: `KroneckerError` where the average is not finite, `NotPositiveDefinite`.
+  /// - Parameter shift: the number that `cholesky` adds to the diagonal; `eigen` adds its shift
+  ///   when the inverse is applied.
+  /// - Throws: `KroneckerError` if the average is not finite or the decomposition does not
+  ///   converge; `NotPositiveDefinite`.
   /// - Complexity: O(n³).
   public func update(from average: FactorAverage<Element>, shift: Double) throws {
     precondition(average.shape == shape, "\(average.shape) for \(shape)")
@@ -59,7 +58,7 @@ public final class FactorInverse<Element: Scalar> {
       guard Element.decompose(order: order, matrix, values: numbers.pointer) else {
         throw KroneckerError.notConverged(order: order)
       }
-      // A sum of squares has none below 0 but by rounding.
+      // A sum of squares has negative eigenvalues only by rounding.
       for i in 0..<order { numbers.pointer[i] = max(numbers.pointer[i], 0) }
     case .cholesky:
       numbers.pointer[order * order] = Element(
@@ -67,28 +66,28 @@ public final class FactorInverse<Element: Scalar> {
     }
   }
 
-  /// Whether it is an inverse already, with its shift in it.
+  /// True if the numbers are an inverse that includes its shift.
   var isInverse: Bool { solver == .cholesky && shape.form == .dense }
 
-  /// e [n], of one that is no inverse.
+  /// e [n]; only if `isInverse` is false.
   var values: UnsafePointer<Element> { UnsafePointer(numbers.pointer) }
 
-  /// Qᵀ; nil where it is the unit matrix.
+  /// Qᵀ; nil if it is the unit matrix.
   var vectors: UnsafePointer<Element>? {
     shape.form == .dense && solver == .eigen ? values + shape.order : nil
   }
 
-  /// The sum of e, of one that is no inverse.
+  /// The sum of e; only if `isInverse` is false.
   public var trace: Double {
     precondition(!isInverse, "an inverse does not know its factor's trace")
     return (0..<shape.order).reduce(0) { $0 + Double(values[$1]) }
   }
 
-  /// Of the inverse with the shift in it.
+  /// The trace of the inverse, with the shift; only if `isInverse` is true.
   var inverseTrace: Double {
     (0..<shape.order).reduce(0) { $0 + Double(numbers.pointer[$1 * (shape.order + 1)]) }
   }
 
-  /// log det of the factor with the shift in it, of an inverse.
+  /// log det of the factor with the shift; only if `isInverse` is true.
   var logDeterminant: Double { -Double(numbers.pointer[shape.order * shape.order]) }
 }

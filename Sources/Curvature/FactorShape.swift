@@ -1,29 +1,28 @@
-/// A symmetric factor of a curvature matrix: a Kronecker factor, or a normalisation layer's block.
+/// Describes a symmetric factor: a Kronecker factor, or the block of a normalization layer.
 public struct FactorShape: Sendable, Equatable {
-  /// What there is beside zeros.
+  /// Selects which elements may differ from zero.
   public enum Form: Sendable {
-    /// All of it.
+    /// All elements.
     case dense
-    /// Of unit vectors that do not meet: tokens, each position by itself; or what is kept of a
-    /// block.
+    /// The diagonal: the factor of tokens with each position by itself, whose unit vectors do not
+    /// overlap, or the diagonal kept of a block.
     case diagonal
-    /// The unit matrix, of which nothing is stored.
+    /// The unit matrix, which needs no storage.
     case unit
   }
 
-  /// Its rows.
+  /// The number of rows.
   public let order: Int
-  /// What of it is stored.
   public let form: Form
 
-  /// - Parameter order: its rows.
+  /// Creates the shape of a factor with `order` rows.
   public init(order: Int, form: Form = .dense) {
     self.order = order
     self.form = form
   }
 
-  /// Numbers that make it up: the lower triangle by rows, element (i, j ≤ i) at i(i + 1)/2 + j; or
-  /// the diagonal.
+  /// The length of the packed form: the lower triangle by rows, element (i, j ≤ i) at
+  /// `i(i + 1)/2 + j`; or the diagonal.
   public var packedCount: Int {
     switch form {
     case .dense: order * (order + 1) / 2
@@ -33,20 +32,20 @@ public struct FactorShape: Sendable, Equatable {
   }
 }
 
-/// What becomes of the axis that shares a layer's weight: S positions of an example.
+/// Selects how the axis that shares a layer's weight is treated: S positions of an example.
 ///
 /// Eschenhagen, Immer, Turner, Schneider and Hennig, "Kronecker-factored approximate curvature for
 /// modern neural network architectures", arXiv 2311.00636.
 public enum SharedAxis: String, CaseIterable, Codable, Sendable {
-  /// Each position counts as an example; exact for deep linear networks whose every position has
-  /// its own loss.
+  /// Each position counts as an example; exact for deep linear networks with a separate loss for
+  /// each position.
   case expand
   /// Inputs and gradients are summed over the positions first; exact for deep linear networks that
   /// sum or average the positions before the loss.
   case reduce
 }
 
-/// The sizes of a layer's Kronecker factors: the curvature of its matrix V [d_out, d_in + bias],
+/// Describes a layer's Kronecker factors: the curvature of its matrix V [d_out, d_in + bias],
 /// row-major, is B ⊗ A.
 ///
 ///     x [N, S, d_in], a 1 appended for a bias     g [N, S, d_out], by column c of ▲
@@ -59,22 +58,24 @@ public enum SharedAxis: String, CaseIterable, Codable, Sendable {
 public struct KroneckerShape: Sendable, Equatable {
   /// d_in
   public let inputs: Int
-  /// Whether a 1 is appended to x.
+  /// True if a 1 is appended to x.
   public let hasBias: Bool
   /// d_out
   public let outputs: Int
   /// S
   public let positions: Int
-  /// What becomes of the positions.
+  /// The treatment of the S positions.
   public let axis: SharedAxis
   /// A [d_in + bias]
   public let a: FactorShape
   /// B [d_out]
   public let b: FactorShape
-  /// Whether the layer's matrix is [d_in, d_out], a table of embeddings, and its curvature A ⊗ B.
+  /// True for a table of embeddings: the layer's matrix is [d_in, d_out], and its curvature A ⊗ B.
   public let isTable: Bool
 
-  /// - Parameter isForwardOnly: B is the unit matrix.
+  /// Derives the shapes of A and B.
+  ///
+  /// - Parameter isForwardOnly: true makes B the unit matrix.
   public init(
     inputs: Int, hasBias: Bool, outputs: Int, positions: Int, axis: SharedAxis,
     isTable: Bool = false, isForwardOnly: Bool = false
@@ -91,7 +92,7 @@ public struct KroneckerShape: Sendable, Equatable {
     b = FactorShape(order: outputs, form: isForwardOnly ? .unit : .dense)
   }
 
-  /// Of parameters whose gradients' products are taken as they are, without factors: A is their
+  /// Creates the shape of parameters whose gradients are multiplied without factors. A is their
   /// block R Σ v vᵀ [order], or its diagonal, and B the unit matrix of order 1.
   public init(blockOf order: Int, isDiagonal: Bool) {
     (inputs, hasBias, outputs, positions, axis, isTable) = (order, false, 1, 1, .expand, false)
@@ -99,11 +100,11 @@ public struct KroneckerShape: Sendable, Equatable {
     b = FactorShape(order: 1, form: .unit)
   }
 
-  /// What makes A of the sums over the global batch.
+  /// Returns the factor that turns the sums over the global batch into A.
   public func scaleOfA(reductionFactor: Double) -> Double { reductionFactor }
 
-  /// What makes B of the sums over the global batch, of N examples. With `reduce` those are sums of
-  /// products of means over the positions, and S² is in them.
+  /// Returns the factor that turns the sums over the global batch of N examples into B. With
+  /// `reduce` the sums contain products of means over the positions, and so S² already.
   public func scaleOfB(examples: Int) -> Double {
     1 / Double(axis == .expand ? examples * positions : examples)
   }

@@ -1,14 +1,13 @@
 import LinearAlgebra
 
-/// Σ v vᵀ over rows v that come a few at a time, or its diagonal.
+/// Sums v vᵀ over rows v that arrive a few at a time, or only the diagonal of v vᵀ.
 public final class FactorSums<Element: Scalar> {
-  /// Of the sum.
   public let shape: FactorShape
-  /// [order, order], of which the lower triangle counts; or [order].
+  /// [order, order], lower triangle only; or the diagonal [order].
   private let matrix: Buffer<Element>
   private var isEmpty = true
 
-  /// An empty sum.
+  /// Creates an empty sum.
   public init(_ shape: FactorShape) {
     self.shape = shape
     let order = shape.order
@@ -44,7 +43,7 @@ public final class FactorSums<Element: Scalar> {
     isEmpty = false
   }
 
-  /// Writes the packed sum, and begins anew.
+  /// Writes the packed sum and resets it to zero.
   ///
   /// - Parameter packed: [shape.packedCount]
   public func finish(into packed: UnsafeMutablePointer<Element>) {

@@ -1,34 +1,36 @@
-/// A layer with curvature of its own: B ⊗ A of its matrix, or the block of a normalisation layer.
+/// A layer that has its own curvature: B ⊗ A of its matrix, or the block of a normalization layer.
 ///
-/// Networks describe it, statistics are gathered for it, and the optimizer preconditions it.
+/// Networks describe it, the collector gathers its statistics, and the optimizer preconditions it.
 public struct FactoredLayer: Sendable {
   /// The weight's name.
   public let name: String
   /// The weight's index among the network's tensors.
   public let weight: Int
-  /// The weight or a group of its outputs, and right behind it the bias where it has one (or γ and
-  /// β).
+  /// The weight or a group of its outputs, directly followed by the bias if there is one; or γ and
+  /// β.
   public let parameters: Range<Int>
-  /// Its factors. The block of a normalisation layer, or of a bias by itself, is A, and B the unit
-  /// matrix of order 1.
+  /// The shapes of its factors. For the block of a normalization layer, or of a separate bias, A is
+  /// the block and B the unit matrix of order 1.
   public let shape: KroneckerShape
-  /// Numbers of an example's inputs, as the layer is given them.
+  /// The number of inputs of one example, as the layer receives them.
   public let exampleInputs: Int
-  /// True for such a block: its damping is exact, whatever the form of the others is.
+  /// True for the block of a normalization layer; its damping is always exact.
   public let isNormalization: Bool
-  /// The factors by which the sums over the global batch become A and B.
+  /// The factors that turn the sums over the global batch into A and B.
   public var scales: (a: Double, b: Double)
-  /// The place of the packed A among the packed sums of all layers.
+  /// The range of the packed A among the packed sums of all layers.
   public var a: Range<Int>
-  /// The place of the packed B.
+  /// The range of the packed B.
   public var b: Range<Int>
 
-  /// A network's collector knows it by its first parameter.
+  /// The first parameter, which identifies the layer in a network's collector.
   package var first: Int { parameters.lowerBound }
 
+  /// Describes a layer.
+  ///
   /// - Parameters:
-  ///   - parameters: as many as the product of the factors' orders.
-  ///   - start: where A begins among the packed sums; B is next to it.
+  ///   - parameters: a range whose length is the product of the factors' orders.
+  ///   - start: the start of A among the packed sums; B follows it.
   public init(
     name: String, weight: Int, parameters: Range<Int>, shape: KroneckerShape, exampleInputs: Int,
     isNormalization: Bool = false, scales: (a: Double, b: Double) = (1, 1), start: Int = 0
@@ -47,7 +49,7 @@ public struct FactoredLayer: Sendable {
     place(at: start)
   }
 
-  /// Puts A at `start` of the packed sums of all layers, and B behind it; returns where B ends.
+  /// Places A at `start` of the packed sums of all layers, followed by B; returns the end of B.
   @discardableResult package mutating func place(at start: Int) -> Int {
     a = start..<start + shape.a.packedCount
     b = a.upperBound..<a.upperBound + shape.b.packedCount

@@ -1,10 +1,10 @@
 import LinearAlgebra
 
 extension GradientRows {
-  /// `G_b x` of a block, of which x is the slice's.
+  /// Writes `G_b x` of a block; x covers the slice from `start` on.
   ///
   /// - Parameters:
-  ///   - start: the coordinate of the slice that x begins with.
+  ///   - start: the coordinate of the slice at which x begins.
   ///   - products: shape [m], overwritten.
   public func writeProducts(
     ofBlock index: Int, with x: UnsafeBufferPointer<Double>, from start: Int = 0,
@@ -31,7 +31,7 @@ extension GradientRows {
     }
   }
 
-  /// `Σ_k G_ki²` for the columns i of a block.
+  /// Returns `Σ_k G_ki²` for the columns i of a block.
   public func squareSums(ofBlock index: Int) -> [Double] {
     var sums = [Double](repeating: 0, count: blocks[index].count)
     sums.withUnsafeMutableBufferPointer { sums in
@@ -53,7 +53,7 @@ extension GradientRows {
     }
   }
 
-  /// `G_bᵀc` of a block, added in the order of the rows.
+  /// Writes `G_bᵀc` of a block, added in the order of the rows.
   ///
   /// - Parameters:
   ///   - coefficients: c, shape [m].
@@ -80,9 +80,9 @@ extension GradientRows {
     }
   }
 
-  /// `G_b x` of a block with x and the sums in twice the digits of double precision.
+  /// Returns `G_b x` of a block, with x and the sums in twice the digits of double precision.
   ///
-  /// - Parameter start: the coordinate of the slice that x begins with.
+  /// - Parameter start: the coordinate of the slice at which x begins.
   func products(
     ofBlock index: Int, with x: ExtendedNumbers, from start: Int
   ) -> ExtendedNumbers {
@@ -104,7 +104,8 @@ extension GradientRows {
     return products
   }
 
-  /// `G_bᵀc` of a block with c and the sums in twice the digits of double precision, shape [width].
+  /// Returns `G_bᵀc` of a block, with c and the sums in twice the digits of double precision; shape
+  /// [width].
   func combination(_ coefficients: ExtendedNumbers, block index: Int) -> ExtendedNumbers {
     var sums = ExtendedNumbers(zeros: blocks[index].count)
     switch numbers(ofBlock: index) {

@@ -1,21 +1,21 @@
 import LinearAlgebra
 
-/// m gradients that are all there from the start, of which this address space holds some columns.
+/// A fixed set of m gradients; this address space holds some of their columns.
 ///
-///     G [m, d]   here the columns of a slice of d, cut in blocks
+///     G [m, d]   here the columns of a slice of d, cut into blocks
 ///
-/// Stored block by block, in a block row by row, so that products run over whole blocks: in memory,
-/// or in pages of a file, of which those of a block or two are in this process's memory at a time.
-/// Numbers are in single precision, or in double precision where single would round them.
+/// Rows are stored block by block, and row by row within a block, so that products run over whole
+/// blocks. The numbers are in memory, or in the pages of a file with one or two blocks in memory at
+/// a time. They are in single precision, or in double precision if single would round them.
 public final class GradientRows {
-  /// m.
+  /// m, the number of gradients.
   public let count: Int
-  /// The blocks, as ranges of the slice; they lie one after another from 0.
+  /// The blocks, as ranges of the slice, adjacent and starting at 0.
   public let blocks: [Range<Int>]
   private let storage: Storage
-  /// The block whose pages were asked for last.
+  /// The block whose pages were read last.
   private var current: Int?
-  /// A block in double precision, while it is worked on.
+  /// One block in double precision, for products.
   private lazy var scratch = Buffer<Double>(count: Self.widest(blocks) * count)
 
   private enum Storage {
@@ -34,7 +34,7 @@ public final class GradientRows {
       }
     }
 
-    /// Has the pages of a range and of the next one read, and lets those of the one before it go.
+    /// Reads the pages of a range, prefetches those of the next, and releases the previous ones.
     func bring(_ range: Range<Int>, next: Range<Int>?, before: Range<Int>?) {
       guard case .pages(let pages) = self else { return }
       if let before { pages.release(before) }
@@ -47,7 +47,7 @@ public final class GradientRows {
     }
   }
 
-  /// Rows in memory.
+  /// Allocates rows in memory.
   ///
   /// - Parameters:
   ///   - count: m > 0.
@@ -64,12 +64,14 @@ public final class GradientRows {
       ? .double(.buffer(Buffer(count: size))) : .single(.buffer(Buffer(count: size)))
   }
 
+  /// Allocates rows in memory or in a file of pages.
+  ///
   /// - Parameters:
   ///   - count: m > 0.
   ///   - blocks: of any lengths.
   ///   - scalar: the precision of their numbers.
-  ///   - directory: where the file of pages is made; in memory where there is none.
-  /// - Throws: where the directory has not the room.
+  ///   - directory: the directory of the file of pages; nil allocates in memory.
+  /// - Throws: `PageFileError` if the directory cannot hold the file.
   public init<Element: Scalar>(
     count: Int, blocks: [Range<Int>], of scalar: Element.Type = Float.self,
     pagedIn directory: String?
@@ -90,8 +92,8 @@ public final class GradientRows {
     return .pages(try PagedBuffer(count: size, in: directory))
   }
 
-  /// Bytes of memory of `count` rows of a slice, and of a block of them that is worked on; of
-  /// pages, those of the block and the next.
+  /// Returns the bytes of memory that `count` rows of a slice take, including one block in double
+  /// precision. Paged rows count two blocks: the current one and the next.
   public static func bytes<Element: Scalar>(
     count: Int, blocks: [Range<Int>], of scalar: Element.Type = Float.self, isPaged: Bool = false
   ) -> Int {
@@ -101,10 +103,10 @@ public final class GradientRows {
 
   private static func widest(_ blocks: [Range<Int>]) -> Int { blocks.map(\.count).max() ?? 0 }
 
-  /// Coordinates in this slice.
+  /// The number of coordinates in this slice.
   public var sliceCount: Int { blocks.last?.upperBound ?? 0 }
 
-  /// A row becomes `x`, this slice of a gradient, whose digits the rows must hold.
+  /// Stores x, this slice of a gradient, as a row; the rows must hold its digits.
   public func store<Element: Scalar>(_ x: UnsafeBufferPointer<Element>, row: Int) {
     precondition(
       x.count == sliceCount && row < count,
@@ -135,7 +137,7 @@ public final class GradientRows {
     }
   }
 
-  /// The numbers of a block of rows in single precision, shape [m, width], row by row.
+  /// Returns a block of rows stored in single precision, shape [m, width], row by row.
   public func block(_ index: Int) -> UnsafeBufferPointer<Float> {
     guard case .single(let all) = numbers(ofBlock: index) else {
       preconditionFailure("rows in double precision")
@@ -143,13 +145,13 @@ public final class GradientRows {
     return UnsafeBufferPointer(start: all, count: count * blocks[index].count)
   }
 
-  /// Numbers of either precision, row by row.
+  /// Points to the numbers of a block in either precision, row by row.
   enum Numbers {
     case single(UnsafePointer<Float>)
     case double(UnsafePointer<Double>)
   }
 
-  /// The numbers of a block, shape [m, width].
+  /// Returns the numbers of a block, shape [m, width].
   func numbers(ofBlock index: Int) -> Numbers {
     func place(_ block: Int) -> Range<Int> {
       count * blocks[block].lowerBound..<count * blocks[block].upperBound
@@ -169,8 +171,8 @@ public final class GradientRows {
     }
   }
 
-  /// Columns of a block in double precision, shape [m, columns], row by row, in memory that the
-  /// next call overwrites; all of them where none are named.
+  /// Returns columns of a block in double precision, shape [m, columns], row by row; nil selects
+  /// all columns. The next call overwrites them.
   func doubles(ofBlock index: Int, columns: [Int]?) -> UnsafeMutablePointer<Double> {
     let (to, n) = (scratch.pointer, blocks[index].count)
     switch numbers(ofBlock: index) {

@@ -1,16 +1,14 @@
 import LinearAlgebra
 
 extension GradientWindow {
-  /// A window of the same gradients in other columns.
+  /// Creates a window of the same gradients in other columns.
   ///
-  /// Where it is sparse and a row has more numbers in a cell than the new one keeps, the largest
-  /// stay.
+  /// If a sparse row has more numbers in a cell than the new cell keeps, the largest stay.
   ///
   /// - Parameters:
-  ///   - other: of as many cells.
+  ///   - other: a window with the same number of cells.
   ///   - cells: the new columns.
-  ///   - columns: of each new column the one of `other` in the same cell that it is, or −1 for one
-  ///     of zeros.
+  ///   - columns: for each new column its column in `other`, in the same cell, or −1 for zeros.
   public convenience init(_ other: GradientWindow, cells: [Range<Int>], columns: [Int32]) {
     precondition(
       cells.count == other.cells.count && columns.count == cells.last?.upperBound ?? 0,
@@ -46,8 +44,8 @@ extension GradientWindow {
     for (i, column) in columns.enumerated() { new[i] = column < 0 ? 0 : old[Int(column) - first] }
   }
 
-  /// A cell's part of `GGᵀ`, of the filled slots: the lower triangle, shape [filled, filled]; what
-  /// lies above it is not to be used.
+  /// Writes a cell's part of `GGᵀ` over the filled slots: the lower triangle, shape [filled,
+  /// filled]. The elements above it are undefined.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   public func writeProducts(
@@ -68,7 +66,7 @@ extension GradientWindow {
 }
 
 extension WindowForm {
-  /// Makes all numbers of a cell zero but the largest, as many as are kept of it.
+  /// Sets all numbers of a cell to zero except the largest `entries` ones.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   fileprivate func keepLargest<Element: Scalar>(of x: UnsafeMutableBufferPointer<Element>) {

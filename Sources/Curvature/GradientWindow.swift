@@ -1,36 +1,38 @@
 import LinearAlgebra
 import Sharding
 
-/// The window: the last m gradients, a row each, of which this address space holds some columns.
+/// The window of the last m gradients; stores each as a row, and this address space holds some of
+/// the columns.
 ///
-///     G [m, d]   the window; here the columns of a slice of d, cut in cells
+///     G [m, d]   the window; here the columns of a slice of d, cut into cells
 ///
-/// It is stored cell by cell, so that no product on a cell depends on which others are here. The
-/// window starts as zeros: an empty slot adds nothing to a product and is not read.
+/// Rows are stored cell by cell, so that no product on a cell depends on which other cells are
+/// here. The window starts as zeros: an empty slot adds nothing to a product and is not read.
 ///
-/// G is what is stored. Where its form is another than that of gradients, a gradient is brought to
-/// it by `stage` before its products are taken, and these are exact for it.
+/// G consists of the stored numbers. If their form differs from that of the gradients, `stage`
+/// brings a gradient to it before its products are taken. These products are then exact for G.
 public final class GradientWindow<Element: Scalar> {
-  /// m.
+  /// m, the number of slots.
   public let capacity: Int
-  /// The cells, as ranges of the slice; they lie one after another from 0.
+  /// The cells, as ranges of the slice, adjacent and starting at 0.
   public let cells: [Range<Int>]
-  /// How the rows are stored.
   public let form: WindowForm
-  /// Slots that hold a gradient: 0..<filled.
+  /// The number of slots that hold a gradient: slots 0..<filled.
   public internal(set) var filled = 0
-  /// The slot of the oldest gradient, or the first empty one: the next to be replaced.
+  /// The slot to replace next: that of the oldest gradient, or the first empty one.
   public internal(set) var oldest = 0
 
-  /// The slot of the newest gradient, where there is one.
+  /// The slot of the newest gradient; valid only if the window is not empty.
   public var newest: Int { (oldest + capacity - 1) % capacity }
 
   let rows: [any StoredRows<Element>]
-  /// The memory of the rows: their numbers, and where they are sparse the columns of these.
+  /// The memory of the rows: their numbers, and the columns of these if the rows are sparse.
   private let storage: (values: Buffer<UInt16>, columns: Buffer<UInt16>)
   let feedback: ErrorFeedback<Element>?
   private let sums: Buffer<Double>
 
+  /// Allocates an empty window.
+  ///
   /// - Parameters:
   ///   - capacity: m > 0.
   ///   - cells: this slice's cells, of any lengths.
@@ -66,17 +68,17 @@ public final class GradientWindow<Element: Scalar> {
     sums = Buffer(count: cells.map(\.count).max() ?? 0)
   }
 
-  /// Those of its rows alone: what a pass over a full window reads.
+  /// Returns the bytes of the rows alone, which a pass over a full window reads.
   public static func rowBytes(capacity: Int, cells: [Range<Int>], form: WindowForm) -> Int {
     cells.reduce(0) { $0 + form.bytes(of: Element.self, capacity: capacity, count: $1.count) }
   }
 
-  /// Coordinates in this slice.
+  /// The number of coordinates in this slice.
   public var sliceCount: Int { cells.last?.upperBound ?? 0 }
 
-  /// Brings a gradient to the form in which it will be stored: its numbers rounded, and of a sparse
-  /// window the largest in each cell, what earlier ones left out added to it. Nothing changes in
-  /// the window before the gradient is inserted.
+  /// Brings a gradient to the form in which it will be stored: rounds its numbers. A sparse window
+  /// first adds the residual of earlier gradients, then keeps the largest entries of each cell. The
+  /// window does not change before the gradient is inserted.
   ///
   /// - Parameter x: this slice of a gradient; overwritten.
   public func stage(_ x: UnsafeMutableBufferPointer<Element>) {
@@ -87,12 +89,12 @@ public final class GradientWindow<Element: Scalar> {
     feedback.compress(x)
   }
 
-  /// `G x` from each cell alone: rows 0..<filled, and where `x` is to be inserted also `x·x` at its
-  /// slot. Summed over all cells they are the new row of the Gram matrix.
+  /// Writes `G x` of each cell: rows 0..<filled, and `x·x` at x's slot if it is to be inserted.
+  /// Summed over all cells these are the new row of the Gram matrix.
   ///
   /// - Parameters:
-  ///   - x: this slice of a vector [d]; where it is to be inserted, staged.
-  ///   - inserting: whether `x` will replace the oldest gradient.
+  ///   - x: this slice of a vector [d]; staged if it is to be inserted.
+  ///   - inserting: true if `x` will replace the oldest gradient.
   ///   - partials: shape [cells, stride], of which the first width(inserting:) columns are
   ///     overwritten.
   ///   - stride: at least the width.
@@ -115,12 +117,12 @@ public final class GradientWindow<Element: Scalar> {
     }
   }
 
-  /// Numbers in a row of products: the filled slots, counting one about to be filled.
+  /// Returns the length of a row of products: the filled slots, and one that `inserting` fills.
   public func width(inserting: Bool) -> Int {
     inserting ? max(filled, oldest + 1) : filled
   }
 
-  /// `G x` summed over the cells that are here: all of it, where the window is not sharded.
+  /// Returns `G x` summed over the cells here, which is all of it if the window is not sharded.
   public func products(with x: UnsafeBufferPointer<Element>, inserting: Bool = false) -> [Double] {
     let width = width(inserting: inserting)
     let partials = Buffer<Double>(count: cells.count * width)
@@ -132,9 +134,9 @@ public final class GradientWindow<Element: Scalar> {
       : Array(partials[tree.root * width..<(tree.root + 1) * width])
   }
 
-  /// Puts this slice of a gradient, staged, in the place of the oldest one.
+  /// Stores this slice of a staged gradient in the slot of the oldest one.
   ///
-  /// - Returns: the slot that it took.
+  /// - Returns: the slot.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func replaceOldest(with x: UnsafeBufferPointer<Element>) -> Int {
@@ -149,7 +151,7 @@ public final class GradientWindow<Element: Scalar> {
     return slot
   }
 
-  /// Hands `Gᵀc` to `body` cell by cell: the coordinates in the slice, and their values in double
+  /// Passes `Gᵀc` to `body` cell by cell: the coordinates in the slice, and their values in double
   /// precision.
   ///
   /// - Parameter coefficients: c, shape [filled].
@@ -168,12 +170,12 @@ public final class GradientWindow<Element: Scalar> {
     }
   }
 
-  /// What a cell of the window is outside of memory.
+  /// Returns the arrays that a checkpoint stores for a cell.
   public func arrays(ofCell cell: Int) -> [StoredArray] {
     rows[cell].arrays(filled: filled) + (feedback.map { [$0.array(ofCell: cell)] } ?? [])
   }
 
-  /// Becomes a window of another process, whose cells `arrays` then take over.
+  /// Restores the counters of another process; `arrays` restores the cells.
   func resume(filled: Int, oldest: Int) throws(StoredArrayError) {
     guard (0...capacity).contains(filled),
       filled < capacity ? oldest == filled : (0..<capacity).contains(oldest)

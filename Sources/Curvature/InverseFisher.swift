@@ -1,33 +1,35 @@
 import LinearAlgebra
 import Sharding
 
-/// The inverse of a damped empirical Fisher matrix of which this address space holds some columns
-/// of the gradients: never formed, asked for its products, its elements and what they tell of the
-/// gradients.
+/// Answers queries about the inverse of a damped empirical Fisher matrix, which is never formed:
+/// its products, its elements, and the influence of gradients. This address space holds some
+/// columns of the gradients.
 ///
 ///     G [m, d/p]   these columns
 ///     F [d, d]     λI + (1/m) GᵀG
 ///
-/// Vectors are in double precision, of shape [d/p], this slice. Sums over all blocks are taken by
-/// `fold`; where that communicates, all that asks does. A product takes a few sums of m numbers.
-/// Each answer comes with a bound on its relative error; where that is above
-/// `RefinedInverse.largestError`, there is none. Frantar, Kurtic and Alistarh, M-FAC, 2021, the
-/// static algorithm; for its digits see `RefinedInverse`.
+/// Vectors are in double precision and cover this slice, shape [d/p]. Sums over all blocks are
+/// taken by `fold`; if that communicates, every query is collective. A product takes a few sums of
+/// m numbers. Each answer has a bound on its relative error. A query throws `LostDigits` if the
+/// bound is above `RefinedInverse.largestError`. Frantar, Kurtic and Alistarh, M-FAC, 2021, the
+/// static algorithm; `RefinedInverse` documents its accuracy.
 public final class InverseFisher {
   /// λ.
   public let damping: Double
-  /// The largest bound of all answers so far.
+  /// The largest error bound of all answers so far.
   public private(set) var error = 0.0
   private let rows: GradientRows
   private let firstCoordinate: Int
   private let fold: RefinedInverse.Fold
   private let inverse: RefinedInverse
 
+  /// Factors the matrix.
+  ///
   /// - Parameters:
   ///   - rows: G.
   ///   - firstCoordinate: the number in [0, d) of the slice's first coordinate.
   ///   - damping: λ > 0.
-  ///   - fold: over all blocks, wherever they are.
+  ///   - fold: joins the numbers of all blocks, on all ranks.
   public init(
     of rows: GradientRows, firstCoordinate: Int = 0, damping: Double,
     fold: @escaping RefinedInverse.Fold
@@ -39,14 +41,14 @@ public final class InverseFisher {
       removed: [Bool](repeating: false, count: rows.sliceCount), damping: damping, fold: fold)
   }
 
-  /// Bytes that it takes beside the rows, at most: m×m numbers, of which two may wait on each
-  /// level of the tree, and what joining them and eliminating coordinates takes.
+  /// Returns an upper bound on the bytes that an instance takes in addition to the rows: m×m
+  /// numbers, up to two on each level of the tree, and the memory for joins and eliminations.
   public static func bytes(count m: Int, partition: CellPartition) -> Int {
     let levels = partition.cells.leaves.trailingZeroBitCount
     return 8 * (2 * levels + 16) * m * (m + 1)
   }
 
-  /// The m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order.
+  /// Returns the m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order.
   ///
   /// - Throws: `GradientsTooLarge`.
   public static func eigenvalues(
@@ -57,7 +59,7 @@ public final class InverseFisher {
     return values
   }
 
-  /// `F⁻¹x`.
+  /// Returns `F⁻¹x`.
   public func apply(to x: UnsafeBufferPointer<Double>) throws -> [Double] {
     try solve(Array(x))
   }
@@ -75,18 +77,19 @@ public final class InverseFisher {
     self.error = max(self.error, error)
   }
 
-  /// `[F⁻¹]ᵢᵢ` of the slice's coordinates.
+  /// Returns `[F⁻¹]ᵢᵢ` of the slice's coordinates.
   public func diagonal() throws -> [Double] {
     let (values, error) = try inverse.diagonal(inverse.leverages())
     try check(error)
     return values
   }
 
-  /// `[F⁻¹]ᵢⱼ` of pairs of coordinates in [0, d), the same in all address spaces.
+  /// Returns `[F⁻¹]ᵢⱼ` of pairs of coordinates in [0, d); the pairs and the result are the same in
+  /// all address spaces.
   public func elements(_ pairs: [(row: Int, column: Int)]) throws -> [Double] {
     var elements = [Double](repeating: 0, count: pairs.count)
     for column in Set(pairs.map(\.column)).sorted() {
-      // In the order in which the blocks have them.
+      // Sort by row, the order in which the fold returns the elements.
       let asked = pairs.indices.filter { pairs[$0].column == column }
         .sorted { pairs[$0].row < pairs[$1].row }
       let solution = try solve(
@@ -101,9 +104,9 @@ public final class InverseFisher {
     return elements
   }
 
-  /// `GF⁻¹x`, shape [m], the same in all address spaces: for a test gradient x, how much of a loss
-  /// a small step on each row's examples would take away from the test loss. Koh and Liang, 2017,
-  /// without their sign.
+  /// Returns `GF⁻¹x`, shape [m], the same in all address spaces. For a test gradient x this is the
+  /// rate at which a small step on each row's examples would reduce the test loss. Koh and Liang,
+  /// 2017, with the opposite sign.
   public func influence(on x: UnsafeBufferPointer<Double>) throws -> [Double] {
     let solution = try inverse.solve(Array(x))
     try check(solution.productsError)
@@ -111,9 +114,9 @@ public final class InverseFisher {
   }
 }
 
-/// Gradients whose squares are beyond double precision.
+/// Reports gradients whose squares exceed double precision.
 public struct GradientsTooLarge: Error, CustomStringConvertible {
   public var description: String {
-    "the gradients are too large: expected squares within double precision, got more"
+    "the gradients are too large: their squares exceed double precision"
   }
 }

@@ -1,15 +1,15 @@
-/// What a damping λ adds to B ⊗ A.
+/// Selects how a damping λ is added to B ⊗ A.
 public enum KroneckerDamping: String, CaseIterable, Codable, Sendable {
-  /// (B⊗A + λI)⁻¹, by the factors' eigenvalues.
+  /// (B⊗A + λI)⁻¹, computed from the factors' eigenvalues.
   case exact
-  /// ((B + √λ/π I) ⊗ (A + π√λ I))⁻¹ with π = √((tr A/d_A)/(tr B/d_B)), and 1 where a trace is not
+  /// ((B + √λ/π I) ⊗ (A + π√λ I))⁻¹ with π = √((tr A/d_A)/(tr B/d_B)), or π = 1 if a trace is not
   /// positive. Martens and Grosse, 2015, section 6.3.
   case factored
-  /// ((B + λI) ⊗ (A + λI))⁻¹: without products of the factors it adds λ², so that λ here is as
-  /// large as √λ there.
+  /// ((B + λI) ⊗ (A + λI))⁻¹. Apart from the products with the factors this adds λ², so λ here is
+  /// comparable to √λ of the other forms.
   case same
 
-  /// What is added to the diagonal of each factor; with `exact` nothing.
+  /// Returns the number added to the diagonal of each factor; zeros for `exact`.
   public func shifts(
     _ damping: Double, traceOfA: Double, orderOfA: Int, traceOfB: Double, orderOfB: Int
   ) -> (a: Double, b: Double) {
@@ -24,21 +24,21 @@ public enum KroneckerDamping: String, CaseIterable, Codable, Sendable {
   }
 }
 
-/// How a factor is inverted.
+/// Selects how a factor is inverted.
 public enum FactorSolver: String, CaseIterable, Codable, Sendable {
-  /// A = Q diag(e) Qᵀ: for any damping afterwards, without another decomposition.
+  /// A = Q diag(e) Qᵀ: later dampings need no new decomposition.
   case eigen
-  /// (A + shift·I)⁻¹ by A + shift·I = LLᵀ: for one damping.
+  /// (A + shift·I)⁻¹ from A + shift·I = LLᵀ: valid for one damping.
   case cholesky
 }
 
-/// What makes an inverse of Kronecker factors impossible.
+/// Reports why an inverse of Kronecker factors cannot be computed.
 public enum KroneckerError: Error, CustomStringConvertible {
-  /// A damping that Cholesky factors do not have.
+  /// Exact damping with Cholesky factors, which have no eigenvalues.
   case exactNeedsEigenvalues
-  /// A factor that holds an infinity or a NaN.
+  /// A factor with an infinity or a NaN.
   case notFinite(order: Int)
-  /// A decomposition that was given up.
+  /// An eigenvalue decomposition that did not converge.
   case notConverged(order: Int)
 
   public var description: String {
@@ -49,7 +49,7 @@ public enum KroneckerError: Error, CustomStringConvertible {
     case .notFinite(let order):
       "a Kronecker factor of order \(order) holds an infinity or a NaN"
     case .notConverged(let order):
-      "the eigenvalues of a Kronecker factor of order \(order) were not found"
+      "the eigenvalues of a Kronecker factor of order \(order) did not converge"
     }
   }
 }

@@ -1,26 +1,26 @@
 import Glibc
 import LinearAlgebra
 
-/// The inverse of a layer's damped curvature, `(B ⊗ A + damping)⁻¹`, from both factors'
-/// decompositions or inverses.
+/// Applies the inverse of a layer's damped curvature, `(B ⊗ A + damping)⁻¹`, from the
+/// decompositions or inverses of both factors.
 ///
-///     V, U [d_out, d_in + bias] row-major, or of a table [d_in, d_out]: a weight, and a bias
+///     V, U [d_out, d_in + bias]   row-major, a weight and a bias; of a table [d_in, d_out]
 public final class KroneckerInverse<Element: Scalar> {
-  /// Of the layer.
   public let shape: KroneckerShape
-  /// Of A, here or from another rank.
+  /// The decomposition or inverse of A, computed here or received from another rank.
   public let a: FactorInverse<Element>
-  /// Of B.
+  /// The decomposition or inverse of B.
   public let b: FactorInverse<Element>
-  /// What the damping adds.
   public let form: KroneckerDamping
-  /// λ, and what of it each factor has had added.
+  /// λ, and the part of it that `form` adds to each factor.
   public private(set) var damping = 0.0
   private var shifts = (a: 0.0, b: 0.0)
   private let workspace: KroneckerWorkspace<Element>
 
-  /// - Parameter workspace: for this shape among others; nil for one of its own.
-  /// - Throws: `KroneckerError` where the form needs eigenvalues and the solver has none.
+  /// Creates the inverse of one layer; `update` fills its factors.
+  ///
+  /// - Parameter workspace: made for a list of shapes that contains this one; nil allocates one.
+  /// - Throws: `KroneckerError` if the form needs eigenvalues and the solver computes none.
   public init(
     _ shape: KroneckerShape, solver: FactorSolver, form: KroneckerDamping,
     workspace: KroneckerWorkspace<Element>? = nil
@@ -33,7 +33,7 @@ public final class KroneckerInverse<Element: Scalar> {
     self.workspace = workspace ?? KroneckerWorkspace(for: [shape])
   }
 
-  /// Of these averages, here and now.
+  /// Damps, then decomposes or inverts the current averages on this rank.
   public func update(
     a: FactorAverage<Element>, b: FactorAverage<Element>, damping: Double
   ) throws {
@@ -42,10 +42,10 @@ public final class KroneckerInverse<Element: Scalar> {
     try self.b.update(from: b, shift: shifts.b)
   }
 
-  /// What `a` and `b` are damped with, whoever computes them: `cholesky` has to be computed anew
-  /// afterwards, `eigen` has not.
+  /// Sets λ, and from it the shifts of `a` and `b`, whichever rank computes them. `cholesky`
+  /// factors must be computed again afterwards; `eigen` factors need not.
   ///
-  /// - Returns: the shift of each.
+  /// - Returns: the shift of each factor.
   @discardableResult
   public func setDamping(
     _ damping: Double, traceOfA: Double, traceOfB: Double
@@ -57,22 +57,24 @@ public final class KroneckerInverse<Element: Scalar> {
     return shifts
   }
 
-  /// U = (B ⊗ A + damping)⁻¹ V; of U some rows alone where no more are wanted.
+  /// Computes U = (B ⊗ A + damping)⁻¹ V, or only some rows of U.
   ///
-  /// The last two products are made some rows of U at a time, always the same ones together, and
-  /// apart from them its column of the bias: whichever of them a rank makes, it makes the same
-  /// bits.
+  /// The last two products compute U in fixed chunks of rows, and the column of the bias
+  /// separately. So every rank that computes a chunk gets the same bits.
   ///
   /// - Parameters:
   ///   - v: the weight, then the bias, as in the layout of parameters.
-  ///   - u: of the same order; it may be v.
-  ///   - wanted: elements of u that are to be made, nil for all. Others, beside them, are
-  ///     overwritten too.
+  ///   - u: same layout; may be v.
+  ///   - wanted: the elements of u to compute, nil for all. Neighbouring elements are overwritten
+  ///     too.
   public func apply(
     _ v: UnsafePointer<Element>, into u: UnsafeMutablePointer<Element>,
     only wanted: [Range<Int>]? = nil
   ) {
     if let wanted, wanted.isEmpty { return }
+    //   x [rowCount, columnCount]   the operand of the last two products
+    //   t [count, columnCount]      a chunk of rows of the first of them
+    //   y [count, width]            the same rows of u
     let (rows, columns) = shape.isTable ? (a, b) : (b, a)
     let (rowCount, columnCount) = (rows.shape.order, columns.shape.order)
     let x = wholeProducts(v, rows, columns)
@@ -107,8 +109,8 @@ public final class KroneckerInverse<Element: Scalar> {
     }
   }
 
-  /// What the last two products are with: Qᵀ V Q divided by the damped eigenvalues, where there are
-  /// some, or V; as a matrix [d_out, d_in + bias].
+  /// Returns the operand of the last two products as a matrix [d_out, d_in + bias]. It is Qᵀ V Q
+  /// divided by the damped eigenvalues, or V if both factors are inverses.
   private func wholeProducts(
     _ v: UnsafePointer<Element>, _ rows: FactorInverse<Element>, _ columns: FactorInverse<Element>
   ) -> UnsafePointer<Element> {
@@ -139,7 +141,7 @@ public final class KroneckerInverse<Element: Scalar> {
     return UnsafePointer(x)
   }
 
-  /// The column of U behind the others, which is the bias's.
+  /// Computes the last column of U, which belongs to the bias.
   private func bias(
     _ x: UnsafePointer<Element>, _ rows: FactorInverse<Element>,
     _ columns: FactorInverse<Element>, into u: UnsafeMutablePointer<Element>
@@ -158,12 +160,12 @@ public final class KroneckerInverse<Element: Scalar> {
     }
   }
 
-  /// What is multiplied with last: the inverse, or Qᵀ; nil for the unit matrix.
+  /// Returns the matrix of the last product: the inverse, or Qᵀ; nil for the unit matrix.
   private func matrix(_ factor: FactorInverse<Element>) -> UnsafePointer<Element>? {
     factor.isInverse ? UnsafePointer(factor.numbers.pointer) : factor.vectors
   }
 
-  /// What is left to divide by: of an inverse nothing.
+  /// Returns the eigenvalues to divide by and their shift; ones and 0 for an inverse.
   private func spectrum(
     _ factor: FactorInverse<Element>
   ) -> (values: UnsafePointer<Element>, shift: Double) {
@@ -171,17 +173,17 @@ public final class KroneckerInverse<Element: Scalar> {
     return (factor.values, factor === a ? shifts.a : shifts.b)
   }
 
-  /// log det of the damped curvature.
+  /// log det (B ⊗ A + damping).
   public var logDeterminant: Double {
     sum { log($0) }
       ?? Double(shape.a.order) * logDeterminant(of: b) + Double(shape.b.order)
       * logDeterminant(of: a)
   }
 
-  /// The trace of the inverse.
+  /// tr (B ⊗ A + damping)⁻¹.
   public var trace: Double { sum { 1 / $0 } ?? inverseTrace(of: a) * inverseTrace(of: b) }
 
-  /// Over the eigenvalues of the damped curvature; nil where they are not known.
+  /// Sums over the eigenvalues of the damped curvature; nil if a factor is an inverse.
   private func sum(_ body: (Double) -> Double) -> Double? {
     guard !a.isInverse, !b.isInverse else { return nil }
     let extra = form == .exact ? damping : 0

@@ -1,19 +1,18 @@
 import LinearAlgebra
 
-/// A layer's damped curvature as a product, `V ↦ B V A + λV`, of full factors: for conjugate
-/// gradients instead of inverses.
+/// Multiplies by a layer's damped curvature, `V ↦ B V A + λV`, with full factors; conjugate
+/// gradients use it instead of inverses.
 public final class KroneckerProduct<Element: Scalar> {
-  /// Of the layer.
   public let shape: KroneckerShape
-  /// λ
+  /// λ.
   public var damping: Double
-  /// Full, or the diagonal.
+  /// A as a full matrix, or its diagonal.
   private let a: Buffer<Element>
-  /// Full; nil for the unit matrix.
+  /// B as a full matrix; nil for the unit matrix.
   private let b: Buffer<Element>?
   private let scratch: Buffer<Element>
 
-  /// Of these averages as they are now.
+  /// Copies the factors from the averages.
   public init(
     _ shape: KroneckerShape, a: FactorAverage<Element>, b: FactorAverage<Element>, damping: Double
   ) {
@@ -34,12 +33,14 @@ public final class KroneckerProduct<Element: Scalar> {
     scratch = Buffer(count: shape.a.order * shape.b.order)
   }
 
-  /// Elements of V.
+  /// The number of elements of V.
   public var count: Int { shape.a.order * shape.b.order }
 
+  /// Writes `y = B V A + λV`.
+  ///
   /// - Parameters:
   ///   - v: [d_out, d_in + bias], or of a table [d_in, d_out].
-  ///   - y: of the same shape, overwritten; not v.
+  ///   - y: same shape, overwritten; must not be v.
   public func callAsFunction(
     _ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
   ) {
@@ -52,7 +53,8 @@ public final class KroneckerProduct<Element: Scalar> {
       x = UnsafePointer(scratch.pointer)
     }
     if shape.a.form == .diagonal {
-      // Of a table, whose rows are the tokens', or of a single row of normalisations' parameters.
+      // A diagonal A belongs to a table, with one row for each token, or to the single row of a
+      // normalization layer's parameters.
       Element.scaleRows(
         rows: shape.a.order, columns: shape.b.order, scale: a.pointer, x, into: y)
     } else {
@@ -64,8 +66,9 @@ public final class KroneckerProduct<Element: Scalar> {
 }
 
 extension KroneckerShape {
-  /// The matrix [d_out, d_in + 1] of a layer whose weight [d_out, d_in] and bias [d_out] lie one
-  /// behind the other, as in the layout of parameters; without a bias a copy.
+  /// Writes the matrix [d_out, d_in + 1] of a layer from its weight [d_out, d_in] and bias [d_out].
+  /// The bias follows the weight, as in the layout of parameters. Without a bias it copies the
+  /// weight.
   public func gather<Element: Scalar>(
     _ parameters: UnsafePointer<Element>, into matrix: UnsafeMutablePointer<Element>
   ) {

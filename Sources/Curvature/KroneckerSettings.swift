@@ -1,14 +1,14 @@
-/// Which curvature is gathered.
+/// Selects which curvature is computed.
 public struct KroneckerSettings: Codable, Equatable, Sendable {
-  /// What becomes of shared axes; nil: reduced where they have come together before the loss, else
-  /// expanded.
+  /// The treatment of shared axes. nil reduces them if the network joins the positions before the
+  /// loss, and expands them otherwise.
   public var axis: SharedAxis?
-  /// What the output gradients are of.
+  /// The vectors ▲ whose output gradients are used.
   public var fisher: Fisher
-  /// Whether a normalisation layer has its whole block [γ then β], or the diagonal of that.
+  /// True for the whole block [γ then β] of each normalization layer; false for its diagonal.
   public var hasNormalizationBlocks: Bool
 
-  /// The program draws targets, `monteCarlo`, where nothing is asked; this does not.
+  /// Creates the settings. Defaults to `.type2`; the command line defaults to `.monteCarlo`.
   public init(
     axis: SharedAxis? = nil, fisher: Fisher = .type2, hasNormalizationBlocks: Bool = false
   ) {
@@ -19,7 +19,6 @@ public struct KroneckerSettings: Codable, Equatable, Sendable {
 }
 
 extension KroneckerSettings: CustomStringConvertible {
-  /// For people.
   public var description: String {
     let fisher =
       switch fisher {

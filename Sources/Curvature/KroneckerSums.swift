@@ -1,25 +1,27 @@
 import LinearAlgebra
 
-/// The sums over a micro-batch of which a layer's Kronecker factors are made, as packed triangles:
-/// not scaled yet, so that the sums of micro-batches can be added, in a fixed tree, whoever made
-/// them.
+/// Sums the products of a micro-batch from which a layer's Kronecker factors are computed.
+///
+/// The sums are packed triangles and not scaled. So the sums of all micro-batches can be added in a
+/// fixed tree, whichever rank computed them.
 public final class KroneckerSums<Element: Scalar> {
-  /// Of the layer.
   public let shape: KroneckerShape
   private let workspace: FactorWorkspace<Element>
   private let outputs: FactorSums<Element>
 
-  /// - Parameter workspace: for this shape among others.
+  /// Creates the sums of one layer.
+  ///
+  /// - Parameter workspace: made for a list of shapes that contains this one.
   public init(_ shape: KroneckerShape, workspace: FactorWorkspace<Element>) {
     self.shape = shape
     self.workspace = workspace
     outputs = FactorSums(shape.b)
   }
 
-  /// The packed sum for A: Σ x xᵀ over examples and positions, or Σₙ (Σₛ x)(Σₛ x)ᵀ.
+  /// Writes the packed sum for A: Σ x xᵀ over examples and positions, or Σₙ (Σₛ x)(Σₛ x)ᵀ.
   ///
   /// - Parameters:
-  ///   - inputs: of `examples` examples, up to the workspace's largest number.
+  ///   - inputs: inputs of `examples` examples, at most as many as the workspace was made for.
   ///   - packed: [shape.a.packedCount], overwritten.
   public func sumInputs(
     _ inputs: LayerInputs<Element>, examples: Int, into packed: UnsafeMutablePointer<Element>
@@ -61,7 +63,7 @@ public final class KroneckerSums<Element: Scalar> {
   ///
   /// - Parameters:
   ///   - gradients: g [N, S, d_out] for a vector ▲.
-  ///   - scale: what g is to be multiplied by, where it was divided by something.
+  ///   - scale: a factor for g that undoes an earlier division.
   public func addOutputGradients(
     _ gradients: UnsafePointer<Element>, examples: Int, scale: Double = 1
   ) {
@@ -77,15 +79,15 @@ public final class KroneckerSums<Element: Scalar> {
     }
   }
 
-  /// The packed sum for B of all vectors since the last one, [shape.b.packedCount].
+  /// Writes the packed sum for B of all vectors added since the last call, [shape.b.packedCount].
   public func finishOutputs(into packed: UnsafeMutablePointer<Element>) {
     outputs.finish(into: packed)
   }
 
   // MARK: Inputs
 
-  /// Leaves `factor`·MᵀM in the workspace, and its rows' sum where there is a bias; returns the
-  /// rows.
+  /// Writes `factor`·MᵀM into the workspace, and the sum of M's rows if there is a bias; returns
+  /// the number of rows.
   private func gram(_ m: UnsafePointer<Element>, _ rows: Int, factor: Double) -> Int {
     Element.addGram(
       rows: rows, columns: shape.inputs, alpha: Element(factor), m, beta: 0,
@@ -105,7 +107,7 @@ public final class KroneckerSums<Element: Scalar> {
       into: workspace.rows.pointer)
   }
 
-  /// PᵀP over all patches P, so many rows at a time as stay in the cache.
+  /// Adds up PᵀP over all patches P, in chunks of rows that stay in the cache.
   private func addPatches(_ x: UnsafePointer<Element>, _ window: SlidingWindow, _ count: Int) {
     let step = FactorWorkspace<Element>.patchRows(width: shape.inputs)
     for start in stride(from: 0, to: count, by: step) {
@@ -117,7 +119,7 @@ public final class KroneckerSums<Element: Scalar> {
     }
   }
 
-  /// The workspace's matrix, and for a bias the row (one·factor·sums, one²·factor·rows).
+  /// Packs the workspace's matrix, and for a bias the row (one·factor·sums, one²·factor·rows).
   private func pack(
     _ rows: Int, one: Double, factor: Double, places: [Int32]? = nil,
     into packed: UnsafeMutablePointer<Element>
@@ -142,7 +144,7 @@ public final class KroneckerSums<Element: Scalar> {
     row[width] = Element(one * one * factor * Double(rows))
   }
 
-  /// Of tokens, how often each is there; with `reduce` the products of its counts in each example.
+  /// Counts each token; with `reduce` sums the products of an example's counts.
   private func sum(
     _ tokens: UnsafePointer<Element>, _ examples: Int, into packed: UnsafeMutablePointer<Element>
   ) {
@@ -160,14 +162,16 @@ public final class KroneckerSums<Element: Scalar> {
   }
 }
 
-/// Memory that the layers' sums take turns with.
+/// Provides the memory that the sums of several layers share, one after another.
 public final class FactorWorkspace<Element: Scalar> {
   let examples: Int
   let matrix: Buffer<Element>
   let rows: Buffer<Element>
   let sums: Buffer<Element>
 
-  /// - Parameter examples: the most of a call.
+  /// Allocates memory for the largest of the shapes.
+  ///
+  /// - Parameter examples: the largest number of examples in a call.
   public init(for shapes: [KroneckerShape], examples: Int) {
     self.examples = examples
     let dense = shapes.filter { $0.a.form == .dense }.map(\.inputs)
@@ -179,7 +183,7 @@ public final class FactorWorkspace<Element: Scalar> {
     sums = Buffer(count: shapes.map(\.inputs).max() ?? 0)
   }
 
-  /// Patches of `width` elements that are made before they are multiplied: about 1 MB of them.
+  /// Returns the number of patches of `width` elements formed before a product: about 1 MB.
   static func patchRows(width: Int) -> Int {
     max(64, (1 << 20) / (MemoryLayout<Element>.stride * width))
   }

@@ -1,19 +1,19 @@
 import LinearAlgebra
 
-/// Memory that the inverses of layers take turns with.
+/// Provides the memory that the inverses of several layers share, one after another.
 public final class KroneckerWorkspace<Element: Scalar> {
-  /// Rows of a product that are made at once: enough for BLAS to be as fast as with all of them,
-  /// and few enough for ranks to share them evenly.
+  /// The rows of a product computed at once: enough for BLAS to be as fast as with all rows, and
+  /// few enough for ranks to share them evenly.
   static var rowsAtOnce: Int { 96 }
 
-  /// Each of a layer's matrix.
+  /// Two buffers, each the size of a layer's matrix.
   let matrices: (Buffer<Element>, Buffer<Element>)
-  /// Of some rows of it, or of a bias.
+  /// A chunk of rows of the matrix, or a bias.
   let some: Buffer<Element>
-  /// Of either order.
+  /// Ones, the length of the larger factor order.
   let ones: Buffer<Element>
 
-  /// - Parameter shapes: of the layers.
+  /// Allocates memory for the largest of the layers' shapes.
   public init(for shapes: [KroneckerShape]) {
     let matrix = shapes.map { $0.a.order * $0.b.order }.max() ?? 0
     matrices = (Buffer(count: matrix), Buffer(count: matrix))

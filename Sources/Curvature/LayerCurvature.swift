@@ -1,35 +1,38 @@
 import LinearAlgebra
 import Sharding
 
-/// Which curvature of a layer its samples multiply by.
+/// Selects the curvature of a layer that its samples multiply by.
 public enum CurvatureOperator: String, CaseIterable, Codable, Sendable {
   /// B ⊗ A, expanded or reduced.
   case factored
-  /// The layer's own block of the Fisher matrix, whatever becomes of shared axes in its factors.
+  /// The layer's own block of the Fisher matrix; the shared axis of the factors has no effect.
   case fisher
 }
 
-/// A layer's damped curvature as a product, from samples of several micro-batches: neither its
-/// block of the Fisher matrix nor its factors are formed.
+/// Multiplies by a layer's damped curvature, from samples of several micro-batches. It forms
+/// neither the layer's block of the Fisher matrix nor its factors.
 ///
-///   factored   V ↦ B V A + λV, as V A and then B (V A), each a sum over all micro-batches
-///   fisher     v ↦ R Σₙ Σ_c vec(Gₙ_c) ⟨Gₙ_c, v⟩ + λv
+///     factored   V ↦ B V A + λV: V A, then B (V A), each a sum over all micro-batches
+///     fisher     v ↦ R Σₙ Σ_c vec(Gₙ_c) ⟨Gₙ_c, v⟩ + λv
 public final class LayerCurvature<Element: Scalar> {
-  /// Elements of the layer's weight and bias.
+  /// The number of elements of the layer's weight and bias.
   public let count: Int
-  /// λ
+  /// λ.
   public var damping: Double
-  /// Sums over all micro-batches, one after another, that a product takes.
+  /// The number of sums over all micro-batches that a product takes, one after another.
   public let sumCount: Int
   private let operation: CurvatureOperator
   private let samples: [LayerSamples<Element>]
   private let scale: Double
-  /// V A, where that is not all.
+  /// V A between the two sums of `factored`; otherwise empty.
   private let half: Buffer<Element>
 
+  /// Creates the product.
+  ///
   /// - Parameters:
-  ///   - samples: of this rank's micro-batches.
-  ///   - scales: what makes A and B of sums over the global batch, as `KroneckerShape` has them.
+  ///   - samples: the samples of this rank's micro-batches.
+  ///   - scales: the factors that turn sums over the global batch into A and B, from
+  ///     `KroneckerShape`.
   public init(
     _ shape: KroneckerShape, _ operation: CurvatureOperator, of samples: [LayerSamples<Element>],
     scales: (a: Double, b: Double), damping: Double
@@ -41,22 +44,23 @@ public final class LayerCurvature<Element: Scalar> {
     self.samples = samples
     self.damping = damping
     sumCount = Self.sumCount(shape, operation)
-    // R alone is in the scale of A. Samples are means over reduced positions; S² is in the scale of
-    // B.
+    // The scale of A contains only R, so A needs a factor S²: samples of reduced positions are
+    // means. The scale of B already allows for it.
     let square = Double(shape.axis == .reduce ? shape.positions * shape.positions : 1)
     scale =
       operation == .fisher ? scales.a : scales.a * square * (hasOutputs ? scales.b : 1)
     half = Buffer(count: sumCount == 2 ? count : 0)
   }
 
-  /// Of such a layer.
+  /// Returns the number of sums over all micro-batches that a product takes.
   public static func sumCount(_ shape: KroneckerShape, _ operation: CurvatureOperator) -> Int {
     operation == .factored && shape.b.form != .unit ? 2 : 1
   }
 
-  /// Writes what one of this rank's micro-batches, by its place among them, adds to a sum.
+  /// Writes the part that one of this rank's micro-batches adds to a sum.
   ///
   /// - Parameters:
+  ///   - sample: the micro-batch's index among this rank's.
   ///   - v: the weight, then the bias, as in the layout of parameters.
   ///   - part: [count], overwritten.
   public func writePart(
@@ -70,26 +74,27 @@ public final class LayerCurvature<Element: Scalar> {
     }
   }
 
-  /// Where a sum over all micro-batches of all ranks is to be left before the next one.
+  /// Returns the memory that must receive a sum over all micro-batches of all ranks before the next
+  /// sum.
   ///
-  /// - Parameter y: the product's.
+  /// - Parameter y: the memory of the product.
   public func place(
     ofSum sum: Int, _ y: UnsafeMutablePointer<Element>
   ) -> UnsafeMutablePointer<Element> {
     sum == sumCount - 1 ? y : half.pointer
   }
 
-  /// Makes the product of its last sum.
+  /// Completes the product from its last sum.
   public func finish(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     Element.combine(
       count: count, alpha: Element(damping), v, beta: Element(scale), into: y)
   }
 
-  /// Where there is one process alone: the whole product, its sums in a fixed tree.
+  /// Computes the whole product in a single process, with the sums in a fixed tree.
   ///
   /// - Parameters:
   ///   - v: the weight, then the bias, as in the layout of parameters.
-  ///   - y: of the same shape, overwritten; not v.
+  ///   - y: same shape, overwritten; must not be v.
   public func callAsFunction(
     _ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
   ) {

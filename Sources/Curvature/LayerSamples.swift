@@ -1,37 +1,38 @@
 import LinearAlgebra
 
-/// A layer's inputs x and output gradients g of a micro-batch, from which its curvature multiplies
-/// a vector: neither a block of the Fisher matrix nor Kronecker factors are formed.
+/// Multiplies a vector by a layer's curvature, from the inputs x and output gradients g of one
+/// micro-batch. It forms neither a block of the Fisher matrix nor Kronecker factors.
 ///
 ///     v [d_out·d_in + d_out]   the weight, then the bias, as in the layout of parameters
 ///
-/// The exact block, Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ, takes two passes through the
-/// layer: z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, and the gradient Σ h xᵀ. So does V Σ x xᵀ,
-/// with h = z; and Σ g (gᵀ V) two products. What factors reduce is kept as its mean over the
-/// positions.
+/// The exact block is Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ with Gₙ_c = Σₛ g xᵀ. Its product takes two passes
+/// through the layer: z = V x, αₙ_c = Σₛ ⟨g, z⟩, h = Σ_c αₙ_c g, then the gradient Σ h xᵀ. V Σ x xᵀ
+/// takes the same passes with h = z; Σ g (gᵀ V) takes two products. If the factors are reduced, x
+/// and g are stored as means over the positions.
 ///
 /// Chen, "An iterative K-FAC algorithm for deep learning" (CG-FAC), arXiv 2101.00218.
 public final class LayerSamples<Element: Scalar> {
-  /// The layer's.
   public let shape: KroneckerShape
-  /// Vectors ▲ of a call.
+  /// The number of vectors ▲ per example.
   public let columns: Int
   private let operation: CurvatureOperator
   private let maximumExamples: Int
   private let workspace: SampleWorkspace<Element>
-  /// Positions of an example that are kept.
+  /// The number of positions stored for each example.
   private let positions: Int
-  /// N
+  /// N, the number of examples in the micro-batch.
   public private(set) var examples = 0
   private var inputs: LayerInputs<Element>?
   private let stored: Buffer<Element>
   /// [N, columns, S·d_out]
   private let gradients: Buffer<Element>
 
+  /// Allocates memory for the samples of one micro-batch.
+  ///
   /// - Parameters:
-  ///   - operation: what the samples are for.
-  ///   - columns: the vectors ▲ of a call.
-  ///   - exampleInputs: numbers of an example's inputs.
+  ///   - operation: the product that the samples serve.
+  ///   - columns: the number of vectors ▲ per example.
+  ///   - exampleInputs: the number of inputs of one example.
   public init(
     _ shape: KroneckerShape, for operation: CurvatureOperator, columns: Int, exampleInputs: Int,
     maximumExamples: Int, workspace: SampleWorkspace<Element>
@@ -50,7 +51,7 @@ public final class LayerSamples<Element: Scalar> {
       scratch: shape.outputChunk(Element.self) * (shape.inputs + 1))
   }
 
-  /// Keeps a copy of the inputs, in place of those before.
+  /// Copies the inputs of a micro-batch; replaces the previous ones.
   public func setInputs(_ inputs: LayerInputs<Element>, examples: Int) {
     precondition(examples <= maximumExamples, "\(examples) examples for \(maximumExamples)")
     self.examples = examples
@@ -78,7 +79,7 @@ public final class LayerSamples<Element: Scalar> {
     }
   }
 
-  /// Means over the positions, [N, d_in]; of tokens, how often each is there, over S.
+  /// Stores means over the positions, [N, d_in]; of tokens, each one's count divided by S.
   private func reduce(_ inputs: LayerInputs<Element>) {
     let (width, y) = (shape.inputs, stored.pointer)
     let share = 1 / Element(shape.positions)
@@ -103,11 +104,11 @@ public final class LayerSamples<Element: Scalar> {
     }
   }
 
-  /// Keeps a copy of the gradients of a column.
+  /// Copies the output gradients of one column.
   ///
   /// - Parameters:
-  ///   - gradients: g [N, S, d_out], of the examples that the inputs are of.
-  ///   - scale: what g is to be multiplied by, where it was divided by something.
+  ///   - gradients: g [N, S, d_out] for the examples of `setInputs`.
+  ///   - scale: a factor for g that undoes an earlier division.
   public func setOutputGradients(
     _ gradients: UnsafePointer<Element>, column: Int, scale: Double = 1
   ) {
@@ -127,18 +128,18 @@ public final class LayerSamples<Element: Scalar> {
     }
   }
 
-  /// Whether no output gradient is an infinity or a NaN.
+  /// True if no output gradient is an infinity or a NaN.
   public var isFinite: Bool {
     Element.dot(
       count: examples * columns * positions * shape.outputs, gradients.pointer, gradients.pointer
     ).isFinite
   }
 
-  /// `y = Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ v`.
+  /// Computes `y = Σₙ Σ_c vec(Gₙ_c) vec(Gₙ_c)ᵀ v`.
   ///
   /// - Parameters:
   ///   - v: the weight, then the bias.
-  ///   - y: of the same shape, overwritten; not v.
+  ///   - y: same shape, overwritten; must not be v.
   public func multiply(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     precondition(operation == .fisher, "samples for \(operation)")
     forward(v)
@@ -156,7 +157,7 @@ public final class LayerSamples<Element: Scalar> {
     backward(examples: 0..<examples, h: workspace.outputs.pointer, y)
   }
 
-  /// Gₙ_c of an example and a column: the weight, then the bias.
+  /// Writes Gₙ_c of one example and column: the weight, then the bias.
   ///
   /// - Parameter y: overwritten.
   public func gradient(
@@ -171,15 +172,15 @@ public final class LayerSamples<Element: Scalar> {
       h: gradients.pointer + (example * columns + column) * width, y)
   }
 
-  /// `y = V Σ x xᵀ`, a 1 appended to x for a bias; of means over the positions where the factors
-  /// are reduced.
+  /// Computes `y = V Σ x xᵀ`, with a 1 appended to x for a bias; x are means over the positions if
+  /// the factors are reduced.
   public func multiplyInputs(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     forward(v)
     backward(examples: 0..<examples, h: workspace.outputs.pointer, y)
   }
 
-  /// `y = Σ g gᵀ V`, the bias a column of V; of means over the positions where the factors are
-  /// reduced.
+  /// Computes `y = Σ g gᵀ V`, with the bias as a column of V; g are means over the positions if the
+  /// factors are reduced.
   public func multiplyOutputs(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     let (rows, weight) = (examples * columns * positions, shape.inputs * shape.outputs)
     let step = shape.outputChunk(Element.self)
@@ -193,7 +194,7 @@ public final class LayerSamples<Element: Scalar> {
     }
   }
 
-  /// Gᵀ (G V) of rows of g, by the way of G V [count, width].
+  /// Adds Gᵀ (G V) over rows of g; forms G V [count, width] first.
   private func addOuter(
     _ g: UnsafePointer<Element>, _ count: Int, width: Int, _ v: UnsafePointer<Element>,
     accumulates: Bool, into y: UnsafeMutablePointer<Element>
@@ -211,7 +212,7 @@ public final class LayerSamples<Element: Scalar> {
       strideC: stride)
   }
 
-  /// z = V x
+  /// Computes z = V x.
   private func forward(_ v: UnsafePointer<Element>) {
     let (rows, z) = (examples * positions, workspace.outputs.pointer)
     let bias = shape.hasBias ? v + shape.inputs * shape.outputs : nil
@@ -237,7 +238,7 @@ public final class LayerSamples<Element: Scalar> {
     }
   }
 
-  /// y = Σ h xᵀ over some examples, whose h these are, and Σ h for the bias.
+  /// Computes y = Σ h xᵀ over some examples, given their h, and Σ h for the bias.
   private func backward(
     examples: Range<Int>, h: UnsafePointer<Element>, _ y: UnsafeMutablePointer<Element>
   ) {

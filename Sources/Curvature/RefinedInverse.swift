@@ -1,15 +1,15 @@
 import LinearAlgebra
 
-/// λ has disappeared beside the gradients: too few digits of an answer are left to give it.
+/// Reports an answer that has lost too many digits, because λ is too small for the gradients.
 public struct LostDigits: Error, CustomStringConvertible {
   /// λ.
   public let damping: Double
-  /// m.
+  /// m, the number of gradients.
   public let count: Int
-  /// A bound on the relative error.
+  /// A bound on the relative error of the answer.
   public let error: Double
 
-  /// A bound on the relative error of an answer from `count` gradients with λ.
+  /// Creates the error from a bound on the relative error of an answer.
   public init(damping: Double, count: Int, error: Double) {
     (self.damping, self.count, self.error) = (damping, count, error)
   }
@@ -17,68 +17,67 @@ public struct LostDigits: Error, CustomStringConvertible {
   public var description: String {
     let size = error < 1 ? "\(Float(error))" : "as large as the answer"
     return """
-      λ \(damping) disappears beside these \(count) gradients: the relative error of the answer \
-      may be \(size); expected at most \(RefinedInverse.largestError), which a larger λ brings \
-      about
+      λ \(damping) is too small for these \(count) gradients: the relative error of the answer \
+      may be \(size); expected at most \(RefinedInverse.largestError) (use a larger λ)
       """
   }
 }
 
-/// How far rounding moves the Cholesky factor L of a matrix `S = K + σI` with σ > 0, relative to
-/// √σ.
+/// Bounds the rounding error of the Cholesky factor L of a matrix, relative to √σ.
 ///
+///     S   K + σI = LLᵀ, with σ > 0
 ///     κ   1 + tr(K)/σ ≥ the condition number of S
 ///     u   2⁻⁵³
 struct ShiftedRounding {
-  /// u, times 8 for what sums add up.
+  /// 8u: u, and a factor of 8 for the summation.
   static let ofASum = 4 * Double.ulpOfOne
 
   private let condition: Double
 
   init(trace: Double, shift: Double) { condition = 1 + trace / shift }
 
-  /// A bound on the error of L where it is made of S: 8uκ.
+  /// A bound on the error of L computed from S: 8uκ.
   var ofSums: Double { Self.ofASum * condition }
 
-  /// A bound on the error of L where it is the triangle of `[Gᵀ; √σ I]`, K = GGᵀ: 8u√κ.
+  /// A bound on the error of L computed as the triangle of `[Gᵀ; √σ I]`, with K = GGᵀ: 8u√κ.
   var ofColumns: Double { Self.ofASum * condition.squareRoot() }
 }
 
-/// The inverse of a damped empirical Fisher matrix, to the last digits that its gradients allow:
-/// also with more gradients than coordinates, gradients that depend on each other, and gradients
-/// beside which λ disappears in rounding.
+/// Applies the inverse of a damped empirical Fisher matrix with the last digits that the gradients
+/// allow. This includes more gradients than coordinates, dependent gradients, and a λ near the
+/// rounding of the gradients' products.
 ///
 ///     F [d, d]   λI + (1/m) GᵀG over the kept coordinates
 ///     S [m, m]   mλI + GGᵀ = LLᵀ
 ///     κ          1 + tr(GGᵀ)/(mλ) ≥ the condition numbers of S and F
 ///     u          2⁻⁵³
 ///
-/// L is the Cholesky factor of S where uκ is small. Else it is the triangle of the orthogonal
-/// factorisation of `[Gᵀ; √(mλ) I]`, whose error is u√κ. Either way `F⁻¹ ≈ (I − GᵀS⁻¹G)/λ` is but
-/// the start of an iterative refinement, whose residuals `x − Fy` have twice the digits of double
-/// precision: each round multiplies the error by about that of L. What the last round has changed
-/// tells what is left. With at most m coordinates the start is F itself, factored as `[G; √(mλ) I]`
-/// is.
+/// If uκ is small, L is the Cholesky factor of S. Otherwise L is the triangle of the orthogonal
+/// factorization of `[Gᵀ; √(mλ) I]`, whose error is u√κ. Either way `F⁻¹ ≈ (I − GᵀS⁻¹G)/λ` only
+/// starts an iterative refinement. Its residuals `x − Fy` have twice the digits of double
+/// precision. Each round multiplies the error by about that of L, and the change of the last round
+/// bounds the remaining error. With at most m coordinates the start is F itself, factored as
+/// `[G; √(mλ) I]`.
 ///
-/// One address space: sums over blocks are taken by `fold`, so that a block alone and the cells of
-/// all ranks are the same code.
+/// The type uses one address space. Sums over blocks are taken by `fold`, so a single block and the
+/// cells of all ranks run the same code.
 public final class RefinedInverse {
-  /// Joins the numbers of all blocks, wherever they are, in a fixed tree over the blocks; the
-  /// result is the same wherever it is taken.
+  /// Joins the numbers of all blocks, on all ranks, in a fixed tree over the blocks. The result is
+  /// the same on every rank.
   ///
   /// - Parameters:
-  ///   - leaf: the numbers of a block of this address space.
-  ///   - join: those of a left and a right part of the tree.
+  ///   - leaf: returns the numbers of a block of this address space.
+  ///   - join: joins the numbers of a left and a right part of the tree.
   public typealias Fold = (
     _ leaf: (_ block: Int) throws -> [Double], _ join: @escaping ([Double], [Double]) -> [Double]
   ) throws -> [Double]
 
-  /// The largest relative error of an answer that is given: three digits.
+  /// The largest relative error of a returned answer: three digits remain.
   public static let largestError = 1e-3
-  /// The error of L above which it is not made of S, and that of an element of the diagonal above
-  /// which it is computed by elimination.
+  /// The error of L above which L is not computed from S. Also the error of a diagonal element
+  /// above which elimination computes it.
   private static let goodError = 1e-10
-  /// u.
+  /// u, the unit roundoff.
   private static let unit = Double.ulpOfOne / 2
 
   /// λ.
@@ -87,23 +86,25 @@ public final class RefinedInverse {
   public let factorError: Double
   private let rows: GradientRows
   private let blocks: [Int]
-  /// The coordinate in the slice of `rows` with which the blocks begin.
+  /// The coordinate in the slice of `rows` at which the blocks begin.
   private let start: Int
   private let firstCoordinate: Int
   private let removed: [Bool]
   private let fold: Fold
   let factor: CholeskyFactor
-  /// All of the kept coordinates, where there are at most m.
+  /// The elimination of all kept coordinates, if there are at most m.
   private var all: Elimination?
   private var m: Double { Double(rows.count) }
 
+  /// Factors the matrix.
+  ///
   /// - Parameters:
   ///   - rows: G.
-  ///   - blocks: of `rows`, one after another; vectors are of their coordinates.
-  ///   - firstCoordinate: the number of the first of them, among those of all address spaces.
-  ///   - removed: which coordinates are left out of F, for each of the vectors'.
+  ///   - blocks: indices of adjacent blocks of `rows`, in order; vectors cover their coordinates.
+  ///   - firstCoordinate: the number of their first coordinate among those of all address spaces.
+  ///   - removed: for each coordinate of the vectors, whether F omits it.
   ///   - damping: λ > 0.
-  ///   - fold: over the blocks.
+  ///   - fold: joins the numbers of all blocks.
   /// - Complexity: O(dm²).
   public convenience init(
     of rows: GradientRows, blocks: [Int], firstCoordinate: Int = 0, removed: [Bool],
@@ -117,7 +118,7 @@ public final class RefinedInverse {
     if keptCount > 0, keptCount <= m { all = try elimination(of: removed.map { !$0 }) }
   }
 
-  /// With L alone.
+  /// Computes L, without the elimination for few coordinates.
   private init(
     factoring rows: GradientRows, blocks: [Int], firstCoordinate: Int, removed: [Bool],
     damping: Double, fold: @escaping Fold
@@ -162,7 +163,7 @@ public final class RefinedInverse {
     }
   }
 
-  /// At most m rows with the products GGᵀ of the columns of G.
+  /// Returns at most m rows whose products are GGᵀ of the columns of G.
   private static func tallRows(
     of rows: GradientRows, fold: Fold, kept: @escaping (Int) -> [Int]
   ) throws -> TallRows {
@@ -181,8 +182,8 @@ public final class RefinedInverse {
     return TallRows(columns: m, numbers: numbers)
   }
 
-  /// The m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order, from the
-  /// singular values of G.
+  /// Returns the m eigenvalues of `(1/m) GᵀG` that may differ from 0, in decreasing order, computed
+  /// from the singular values of G.
   ///
   /// - Complexity: O(dm²).
   public static func eigenvalues(of rows: GradientRows, fold: Fold) throws -> [Double] {
@@ -196,7 +197,7 @@ public final class RefinedInverse {
     return sums
   }
 
-  /// The larger one, or the one that is not a number.
+  /// Returns the larger number, or the one that is a NaN.
   private static func largest(_ left: [Double], _ right: [Double]) -> [Double] {
     left[0].isNaN || left[0] >= right[0] ? left : right
   }
@@ -207,24 +208,24 @@ public final class RefinedInverse {
 
   // MARK: Products
 
-  /// `F⁻¹x`, and what is known of it.
+  /// Holds a solution `y = F⁻¹x` and bounds on its error.
   public struct Solution {
-    /// y, shape of the vectors; 0 where a coordinate is left out.
+    /// y, shape of the vectors; 0 for omitted coordinates.
     public let values: [Double]
     /// Gy, shape [m].
     public let products: ExtendedNumbers
     /// A bound on the relative error of y, in its norm.
     public let error: Double
-    /// A bound on that of Gy.
+    /// A bound on the relative error of Gy.
     public let productsError: Double
   }
 
   /// Solves `Fy = x + Gᵀv/m`.
   ///
   /// - Parameters:
-  ///   - x: of the vectors' shape; where a coordinate is left out it does not matter.
+  ///   - x: shape of the vectors; omitted coordinates are ignored.
   ///   - v: shape [m].
-  /// - Complexity: O(dm) for each round, of which there are two where L is good.
+  /// - Complexity: O(dm) for each round; two rounds if L is accurate.
   public func solve(_ x: [Double], forced v: ExtendedNumbers? = nil) throws -> Solution {
     precondition(x.count == removed.count, "a vector of \(x.count) for \(removed.count)")
     let v = v ?? ExtendedNumbers(zeros: rows.count)
@@ -232,8 +233,8 @@ public final class RefinedInverse {
     var products = ExtendedNumbers(zeros: rows.count)
     var last = Change(norm: .infinity, element: .infinity, products: .infinity)
     var errors = (y: Double.infinity, products: Double.infinity)
-    // Where L is good each round leaves as much of what is left as the one before it; elsewhere
-    // what a round has changed is all that is known.
+    // If L is accurate, each round reduces the error by the same factor as the round before.
+    // Otherwise the change of a round is the only known bound.
     let isSteady = (all?.error ?? factorError) <= Self.goodError
     func rest(_ now: Double, _ last: Double) -> Double {
       isSteady ? now * min(now / last, 1) : now
@@ -264,15 +265,14 @@ public final class RefinedInverse {
       values: y.rounded, products: products, error: errors.y, productsError: errors.products)
   }
 
-  /// Each number says what a round has changed: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, and
-  /// ‖G·step‖/‖Gy‖.
+  /// Holds the relative changes of a round: ‖step‖/‖y‖, the largest |stepᵢ|/|yᵢ|, ‖G·step‖/‖Gy‖.
   private struct Change {
     let norm: Double
     let element: Double
     let products: Double
   }
 
-  /// `x + Gᵀ(v − Gy)/m − λy`.
+  /// Returns `x + Gᵀ(v − Gy)/m − λy`.
   private func residual(
     _ x: [Double], _ v: ExtendedNumbers, _ y: ExtendedNumbers, _ products: ExtendedNumbers
   ) -> [Double] {
@@ -294,7 +294,7 @@ public final class RefinedInverse {
     return residual
   }
 
-  /// `Gy`, shape [m].
+  /// Returns `Gy`, shape [m].
   func products(with y: ExtendedNumbers) throws -> ExtendedNumbers {
     func join(_ left: [Double], _ right: [Double]) -> [Double] {
       var sum = ExtendedNumbers(serial: left)
@@ -309,7 +309,7 @@ public final class RefinedInverse {
   private func change(
     by step: [Double], of y: ExtendedNumbers, _ before: ExtendedNumbers, _ products: ExtendedNumbers
   ) throws -> Change {
-    // Numbers are scaled first, since squares of large ones would overflow.
+    // The numbers are scaled first, since squares of large ones would overflow.
     let largest = try fold(
       { block in
         self.coordinates(ofBlock: block).reduce([0]) { Self.largest($0, [y.high[$1].magnitude]) }
@@ -341,8 +341,9 @@ public final class RefinedInverse {
       products: size > 0 ? (difference / size).squareRoot() : 0)
   }
 
-  /// About F⁻¹x: with `t = S⁻¹Gx` and `r = x − Gᵀt` it is `mGᵀS⁻¹t + (r − GᵀS⁻¹Gr)/λ`, which keeps
-  /// its digits for an x near the span of the gradients, where `r/λ` alone would lose them.
+  /// Returns an approximation of F⁻¹x. With `t = S⁻¹Gx` and `r = x − Gᵀt` it is
+  /// `mGᵀS⁻¹t + (r − GᵀS⁻¹Gr)/λ`. This form keeps its digits for an x near the span of the
+  /// gradients; `r/λ` alone would lose them.
   private func firstSolution(_ x: [Double]) throws -> [Double] {
     if let all {
       let right = try fold(
@@ -377,7 +378,7 @@ public final class RefinedInverse {
       }, Self.sum)
   }
 
-  /// Hands `Gᵀc` to `body`, coordinate by coordinate, where these are kept.
+  /// Passes `Gᵀc` to `body`, one kept coordinate after another.
   private func combine(_ c: [Double], _ body: (Int, Double) -> Void) throws {
     for block in blocks {
       let range = coordinates(ofBlock: block)
@@ -389,7 +390,7 @@ public final class RefinedInverse {
 
   // MARK: Elements
 
-  /// `gᵢᵀS⁻¹gᵢ` of all coordinates, kept or not: 1 − λ[F⁻¹]ᵢᵢ of a kept one.
+  /// Returns `gᵢᵀS⁻¹gᵢ` of all coordinates, kept or not; for a kept one it is 1 − λ[F⁻¹]ᵢᵢ.
   ///
   /// - Complexity: O(m²) for each.
   public func leverages() -> [Double] {
@@ -403,18 +404,21 @@ public final class RefinedInverse {
     }
   }
 
-  /// Some coordinates H by themselves: with R, those that are neither in H nor left out, and
-  /// `S_R = mλI + G_R G_Rᵀ`, `[F⁻¹]_HH = (I + G_Hᵀ S_R⁻¹ G_H)⁻¹/λ`, which subtracts nothing.
+  /// Computes the inverse's block of some coordinates H without a difference:
+  /// `[F⁻¹]_HH = (I + G_Hᵀ S_R⁻¹ G_H)⁻¹/λ` with `S_R = mλI + G_R G_Rᵀ`. R are the kept coordinates
+  /// outside H.
   private struct Elimination {
     /// H, numbered among the coordinates of all address spaces.
     let coordinates: [Int]
     /// The factor of `I + G_Hᵀ S_R⁻¹ G_H`.
     let factor: CholeskyFactor
-    /// A bound on the relative errors of the diagonal of its inverse.
+    /// A bound on the relative errors of its inverse's diagonal.
     let error: Double
   }
 
-  /// - Parameter chosen: the coordinates of H, for each of the vectors'.
+  /// Factors the matrix of the coordinates H; returns nil if there are none.
+  ///
+  /// - Parameter chosen: for each coordinate of the vectors, whether it is in H.
   private func elimination(of chosen: [Bool]) throws -> Elimination? {
     let width = rows.count + 1
     let columns = try fold(
@@ -443,14 +447,15 @@ public final class RefinedInverse {
       error: (rest.factorError + Self.unit) * factor.scaledCondition())
   }
 
-  /// `[F⁻¹]ᵢᵢ`, and a bound on their relative errors.
+  /// Returns the elements `[F⁻¹]ᵢᵢ` and a bound on their relative errors.
   ///
-  /// An element is `(1 − s)/λ` where its leverage s leaves digits of that difference. The others,
-  /// at most 2m, are eliminated together, and of each the value of the smaller bound is taken.
+  /// An element is `(1 − s)/λ` if its leverage s leaves enough digits of that difference. The
+  /// others, at most 2m, are eliminated together; each element takes the value with the smaller
+  /// bound.
   ///
-  /// - Parameter leverages: of all coordinates.
-  /// - Returns: one for each coordinate; 0 where it is left out.
-  /// - Complexity: O(dm²) where some are eliminated.
+  /// - Parameter leverages: the leverages of all coordinates.
+  /// - Returns: one value for each coordinate; 0 for omitted ones.
+  /// - Complexity: O(dm²) if some are eliminated.
   public func diagonal(
     _ leverages: [Double]
   ) throws -> (values: [Double], error: Double) {

@@ -1,13 +1,13 @@
 import LinearAlgebra
 
-/// How far (1/m) GᵀG of rows as they are stored is from (1/m) HᵀH of rows in double precision:
-/// ‖GᵀG − HᵀH‖/‖HᵀH‖ in Frobenius norm, formed nowhere.
+/// Returns the distance of (1/m) GᵀG of stored rows from (1/m) HᵀH of rows in double precision:
+/// ‖GᵀG − HᵀH‖/‖HᵀH‖ in Frobenius norm. Neither matrix is formed.
 ///
 ///     G, H [m, d]     D = G − H     Z = [H; D]     W = ZZᵀ [2m, 2m]
 ///
-///   GᵀG − HᵀH = DᵀH + HᵀD + DᵀD = ZᵀMZ with M = [0 1; 1 1], and ‖ZᵀMZ‖² = tr (MW)²
+///     GᵀG − HᵀH = DᵀH + HᵀD + DᵀD = ZᵀMZ with M = [0 1; 1 1], and ‖ZᵀMZ‖² = tr (MW)²
 ///
-/// No squares are subtracted: a distance of 1e-7 has its digits.
+/// No squares are subtracted, so a distance of 1e-7 has correct digits.
 @specialized(where Element == Float)
 @specialized(where Element == Double)
 public func relativeDistance<Element: Scalar>(
@@ -28,7 +28,7 @@ public func relativeDistance<Element: Scalar>(
     rows: 2 * m, columns: 2 * m, inner: d, alpha: 1, a: z.pointer, strideA: d, transposeA: false,
     b: z.pointer, strideB: d, transposeB: true, beta: 0, c: w.pointer, strideC: 2 * m)
   func product(_ i: Int, _ j: Int) -> Double {
-    // M W: its upper half is W's lower, its lower half the sum of both.
+    // Element of M W: its upper half is W's lower half, its lower half the sum of both.
     i < m
       ? w.pointer[(m + i) * 2 * m + j] : w.pointer[(i - m) * 2 * m + j] + w.pointer[i * 2 * m + j]
   }

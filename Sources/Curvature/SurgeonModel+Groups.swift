@@ -1,16 +1,17 @@
 import LinearAlgebra
 
 extension SurgeonModel {
-  /// What the removal of kept coordinates Q, all together, adds to the minimum of the model:
-  /// `½ β̃_Qᵀ ([F_R⁻¹]_QQ)⁻¹ β̃_Q = (λ/2) β̃_Qᵀ (I − VᵀV)⁻¹ β̃_Q` with `V = L⁻¹G_Q`.
+  /// Returns the increase of the model's minimum when n kept coordinates Q are removed together.
   ///
-  /// Exact, by the smaller of two matrices: that of order n, or, as `(I − VᵀV)⁻¹ = I + Vᵀ(I −
-  /// VVᵀ)⁻¹V`, one of order m.
+  ///     ½ β̃_Qᵀ ([F_R⁻¹]_QQ)⁻¹ β̃_Q = (λ/2) β̃_Qᵀ (I − VᵀV)⁻¹ β̃_Q    with V = L⁻¹G_Q
+  ///
+  /// The result is exact. It is computed with the smaller of two matrices: one of order n, or one
+  /// of order m by `(I − VᵀV)⁻¹ = I + Vᵀ(I − VVᵀ)⁻¹V`.
   ///
   /// - Parameters:
   ///   - gradients: shape [n, m], the column of G for each coordinate.
   ///   - weights: shape [n].
-  /// - Throws: `LostDigits` where λ disappears beside the gradients.
+  /// - Throws: `LostDigits` if λ is lost in the rounding of the gradients' products.
   /// - Complexity: O(m²n), and O(k²(m + n)) with k the smaller of m and n.
   public func cost(
     ofGroup gradients: [Double], weights: [Double]
@@ -44,8 +45,8 @@ extension SurgeonModel {
     }
     let rest = CholeskyFactor(capacity: order)
     try rest.factor(square.all.map { -$0 }, stride: order, rows: Array(0..<order), shift: 1)
-    // The largest element of the inverse's diagonal is 1 over what is left of 1 at the least.
-    // It is at most the condition number of S_R.
+    // The largest diagonal element of the inverse is 1 over the least 1 − s that is left. It is at
+    // most the condition number of S_R.
     if factorError * factorError > 4 * .ulpOfOne * RefinedInverse.largestError {
       let error = factorError * (rest.inverseDiagonal().max() ?? 0)
       guard error <= RefinedInverse.largestError else {
@@ -56,14 +57,14 @@ extension SurgeonModel {
     return damping / 2 * (n <= m ? part : part + local.reduce(0) { $0 + $1 * $1 })
   }
 
-  /// Bytes that it takes.
+  /// Returns the bytes that `cost(ofGroup:weights:)` allocates.
   public static func groupBytes(count m: Int, group n: Int) -> Int {
     8 * (4 * m * n + 3 * min(m, n) * min(m, n))
   }
 }
 
 extension GradientRows {
-  /// The columns of G at coordinates of the slice, one after another, m numbers each.
+  /// Returns the columns of G at coordinates of the slice, one after another, m numbers each.
   public func columns(_ coordinates: Range<Int>) -> [Double] {
     var columns: [Double] = []
     columns.reserveCapacity(coordinates.count * count)

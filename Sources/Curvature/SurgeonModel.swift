@@ -1,31 +1,34 @@
 import LinearAlgebra
 
-/// What becomes of the quadratic model of a loss when weights are removed and all others adjust.
+/// A quadratic model of a loss; gives its minimum over the kept weights when others are removed.
 ///
-///     q(δ) = gᵀδ + ½ δᵀFδ     the model; F = λI + (1/m) GᵀG, g = Gᵀc with c = (η/m)·1
-///     M, R                     the coordinates that are removed, δ_M = −w_M, and those that are
-///     kept S_R [m, m]               mλI + G_R G_Rᵀ
-///     v [m]                    u − mc, with u = G_M w_M
+///     q(δ)         gᵀδ + ½ δᵀFδ, with F = λI + (1/m) GᵀG, g = Gᵀc and c = (η/m)·1
+///     M            the removed coordinates, δ_M = −w_M
+///     R            the kept coordinates
+///     S_R [m, m]   mλI + G_R G_Rᵀ
+///     v [m]        u − mc, with u = G_M w_M
 ///
 /// The minimum over δ_R is `δ_R = G_Rᵀ S_R⁻¹ v`, exactly, however many weights are removed
-/// together: one system of order m. For a coordinate i, kept or removed, `β̃ᵢ = wᵢ + gᵢᵀ S_R⁻¹ v`
-/// and `sᵢ = gᵢᵀ S_R⁻¹ gᵢ` give the exact change of that minimum when i alone changes sides.
+/// together: one system of order m. For a coordinate i, kept or removed, let
+/// `β̃ᵢ = wᵢ + gᵢᵀ S_R⁻¹ v` and `sᵢ = gᵢᵀ S_R⁻¹ gᵢ`. They give the exact change of that minimum
+/// when i alone changes sides.
 ///
-/// A block of n < m coordinates that is a model of its own is solved by its matrix of order n
-/// instead. S_R is always formed of the kept columns: to subtract those of M from a stored K would
-/// leave its rounding, ulp(K), where mλ has to show, and save at most half of the product.
+/// A block of n < m coordinates that forms a model by itself is solved with its matrix of order n
+/// instead. S_R is always formed from the kept columns. Subtracting the columns of M from a stored
+/// K would save at most half of the product. It would leave the rounding of K, ulp(K), which hides
+/// a small mλ.
 ///
-/// Optimal Brain Surgeon (Hassibi and Stork, 1993) for sets of any size, with the matrix of
-/// WoodFisher (Singh and Alistarh, 2020) and M-FAC (Frantar, Kurtic and Alistarh, 2021).
+/// Source: Optimal Brain Surgeon (Hassibi and Stork, 1993) for sets of any size. The matrix is that
+/// of WoodFisher (Singh and Alistarh, 2020) and M-FAC (Frantar, Kurtic and Alistarh, 2021).
 public struct SurgeonModel {
-  /// The numbers of a model that are chosen.
+  /// Holds the settings λ and η of a model.
   public struct Settings: Hashable, Sendable {
     /// λ > 0.
     public let damping: Double
     /// η ≥ 0.
     public let gradientScale: Double
 
-    /// λ > 0 and η ≥ 0.
+    /// Creates the settings from λ > 0 and η ≥ 0.
     public init(damping: Double, gradientScale: Double) {
       precondition(damping > 0 && gradientScale >= 0, "λ \(damping), η \(gradientScale)")
       self.damping = damping
@@ -33,13 +36,13 @@ public struct SurgeonModel {
     }
   }
 
-  /// m.
+  /// m, the number of gradients.
   public let count: Int
   /// λ.
   public let damping: Double
-  /// The minimum of q.
+  /// min q.
   public let value: Double
-  /// q(δ_M): its value where nothing answers.
+  /// q(δ_M) with all kept weights unchanged.
   private let maskedValue: Double
   private let solution: Solution
 
@@ -49,19 +52,19 @@ public struct SurgeonModel {
     case refined(Refined)
   }
 
-  /// A model that `RefinedInverse` has solved.
+  /// Holds a model that `RefinedInverse` solved.
   private struct Refined {
     let inverse: RefinedInverse
-    /// L⁻¹v and t, of its factor.
+    /// L⁻¹v and t, from the factor of `inverse`.
     let gram: Gram
-    /// δ, shape [d/p], and each coordinate; from the first one of `start` on.
+    /// δ, shape [d/p]; index 0 is coordinate `start` of the slice.
     let change: [Double]
     let coordinates: [Coordinate]
     let start: Int
   }
 
   struct Gram {
-    /// Of S_R = LLᵀ.
+    /// L, with S_R = LLᵀ.
     let factor: CholeskyFactor
     /// L⁻¹v.
     let y: [Double]
@@ -81,22 +84,22 @@ public struct SurgeonModel {
   public let factorError: Double
   /// A bound on the relative error of the update.
   public let error: Double
-  /// A bound on those of the coordinates' inverses that are known by themselves.
+  /// A bound on the relative errors of the coordinates' inverses that do not come from `1 − s`.
   public private(set) var coordinatesError = 0.0
 
-  /// The largest relative error of a cost, and of the change of the loss.
+  /// The largest relative error that a cost, or the change of the loss, may have.
   public static let goodError = 1e-6
 
-  /// A bound on the error of the Cholesky factor of S_R, relative to √(mλ); above `goodError` λ
-  /// disappears beside the gradients.
+  /// Returns a bound on the error of the Cholesky factor of S_R, relative to √(mλ). Above
+  /// `goodError` λ is lost in the rounding of the gradients' products.
   ///
-  /// - Parameter sums: over all coordinates of the model.
+  /// - Parameter sums: `writeSums` over all coordinates of the model, summed.
   public static func factorError(of sums: [Double], count m: Int, damping: Double) -> Double {
     let trace = (0..<m).reduce(0) { $0 + sums[$1 * m + $1] }
     return ShiftedRounding(trace: trace, shift: Double(m) * damping).ofSums
   }
 
-  /// Refuses costs of which fewer than three digits are left.
+  /// Throws if fewer than three digits of the costs are left.
   ///
   /// - Throws: `LostDigits`.
   public func checkCoordinates() throws {
@@ -105,22 +108,24 @@ public struct SurgeonModel {
     }
   }
 
-  /// Whether the costs of some coordinates are lost in `1 − s`.
+  /// Returns true if the costs of some coordinates lose their digits in `1 − s`.
   public static func losesDigits(_ coordinates: [Coordinate], factorError: Double) -> Bool {
     coordinates.contains {
       !$0.isExact && $0.leverage < 1 + goodError && factorError > goodError * (1 - $0.leverage)
     }
   }
 
-  /// Numbers of a block's part of the sums over all coordinates: `G_R G_Rᵀ`, u and ‖w_M‖².
+  /// Returns the length of one block's part of the sums: `G_R G_Rᵀ`, u and ‖w_M‖².
   public static func width(count m: Int) -> Int { m * m + m + 1 }
 
+  /// Solves the model from its sums.
+  ///
   /// - Parameters:
   ///   - sums: `writeSums` over all coordinates of the model, summed.
   ///   - count: m.
   ///   - damping: λ > 0.
-  ///   - gradientScale: η, 0 where the gradient is left out.
-  /// - Throws: `NotPositiveDefinite` where λ is too small for double precision.
+  ///   - gradientScale: η; 0 leaves out the gradient.
+  /// - Throws: `NotPositiveDefinite` if λ is too small for double precision.
   public init(
     sums: [Double], count m: Int, damping: Double, gradientScale: Double
   ) throws(NotPositiveDefinite) {
@@ -142,16 +147,16 @@ public struct SurgeonModel {
       + u.reduce(0) { $0 + ($1 / 2 - gradientScale) * $1 } / Double(m)
   }
 
-  /// The model of a block alone, by the smaller of the two matrices.
+  /// Solves the model of a single block with the smaller of its two matrices.
   ///
   /// - Parameters:
   ///   - block: an index into the blocks of `rows`.
   ///   - rows: G.
   ///   - weights: w of the slice.
-  ///   - removed: of the slice, whether a coordinate is in M.
+  ///   - removed: for each coordinate of the slice, whether it is in M.
   ///   - damping: λ > 0.
   ///   - gradientScale: η.
-  /// - Throws: `LostDigits` where λ disappears beside the gradients.
+  /// - Throws: `LostDigits` if λ is lost in the rounding of the gradients' products.
   /// - Complexity: O(k²(n + m)) with k the smaller of n and m.
   public init<Element: Scalar>(
     ofBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Element>,
@@ -177,9 +182,9 @@ public struct SurgeonModel {
       of: rows, weights: weights, removed: removed)[0]
   }
 
-  /// Several models of a block of n < m coordinates alone, of which the matrix is made once.
+  /// Solves several models of a single block of n < m coordinates; forms its matrix once.
   ///
-  /// - Throws: `LostDigits` where a λ disappears beside the gradients.
+  /// - Throws: `LostDigits` if a λ is lost in the rounding of the gradients' products.
   /// - Complexity: O(n²m), and O(n³) for each model.
   public static func models<Element: Scalar>(
     _ models: [SurgeonModel.Settings], ofBlock block: Int, of rows: GradientRows,
@@ -199,9 +204,10 @@ public struct SurgeonModel {
     }
   }
 
-  /// The model of a block alone, where λ disappears beside its gradients.
+  /// Solves the model of a single block by iterative refinement, for a λ near the rounding of the
+  /// gradients' products.
   ///
-  /// - Throws: `LostDigits` where it is lost altogether.
+  /// - Throws: `LostDigits` if refinement does not recover three digits.
   public init<Element: Scalar>(
     refiningBlock block: Int, of rows: GradientRows, weights: UnsafeBufferPointer<Element>,
     removed: [Bool], damping: Double, gradientScale: Double
@@ -211,16 +217,16 @@ public struct SurgeonModel {
       damping: damping, gradientScale: gradientScale, fold: { leaf, _ in try leaf(block) })
   }
 
-  /// The model of several blocks, where λ disappears beside their gradients: `F_RR δ_R = G_Rᵀv/m`,
-  /// and `t = (v − G_R δ_R)/(mλ)`.
+  /// Solves the model of several blocks by iterative refinement, for a λ near the rounding of the
+  /// gradients' products: `F_RR δ_R = G_Rᵀv/m`, and `t = (v − G_R δ_R)/(mλ)`.
   ///
   /// - Parameters:
-  ///   - blocks: of `rows`, one after another.
-  ///   - firstCoordinate: the number of the first of theirs, among those of all address spaces.
+  ///   - blocks: indices of adjacent blocks of `rows`, in order.
+  ///   - firstCoordinate: the number of their first coordinate among those of all address spaces.
   ///   - weights: w of the slice.
-  ///   - removed: of the slice, whether a coordinate is in M.
-  ///   - fold: over all blocks of the model.
-  /// - Throws: `LostDigits` where it is lost altogether.
+  ///   - removed: for each coordinate of the slice, whether it is in M.
+  ///   - fold: joins the numbers of all blocks of the model.
+  /// - Throws: `LostDigits` if refinement does not recover three digits.
   public init<Element: Scalar>(
     refining blocks: [Int], of rows: GradientRows, firstCoordinate: Int,
     weights: UnsafeBufferPointer<Element>, removed: [Bool], damping: Double, gradientScale: Double,
@@ -288,19 +294,19 @@ public struct SurgeonModel {
     solution = .block(minimum)
   }
 
-  /// q where M is removed and the kept weights have gone a step τ of the way to the minimum,
-  /// `q* + (1 − τ)²(q(δ_M) − q*)`.
+  /// Returns q after M is removed and the kept weights have moved a share τ of the way to the
+  /// minimum: `q* + (1 − τ)²(q(δ_M) − q*)`.
   public func value(step: Double) -> Double {
     value + (1 - step) * (1 - step) * (maskedValue - value)
   }
 
-  /// A block's part of the sums.
+  /// Writes a block's part of the sums.
   ///
   /// - Parameters:
   ///   - rows: G.
   ///   - block: an index into its blocks.
   ///   - weights: w of the slice.
-  ///   - removed: of the slice, whether a coordinate is in M.
+  ///   - removed: for each coordinate of the slice, whether it is in M.
   ///   - sums: shape [width], overwritten.
   public static func writeSums<Element: Scalar>(
     of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>, removed: [Bool],
@@ -330,7 +336,7 @@ public struct SurgeonModel {
     sums[m * m + m] = square
   }
 
-  /// `δ_R = G_Rᵀt` of a block, in its kept coordinates; −w in the removed ones.
+  /// Writes the update of a block: `δ_R = G_Rᵀt` in the kept coordinates, −w in the removed ones.
   ///
   /// - Parameter change: shape [width of the block], overwritten.
   public func writeChange<Element: Scalar>(
@@ -347,36 +353,40 @@ public struct SurgeonModel {
     for i in range where removed[i] { change[i - range.lowerBound] = -Double(weights[i]) }
   }
 
-  /// What each coordinate of a block would do alone.
+  /// Describes the effect of one coordinate that changes sides alone.
   public struct Coordinate {
-    /// β̃: its weight after the update, were it kept.
+    /// β̃, its weight after the update if it were kept.
     public let weight: Double
-    /// s = gᵀS_R⁻¹g; below 1 where it is kept.
+    /// s = gᵀS_R⁻¹g; below 1 if it is kept.
     public let leverage: Double
     let damping: Double
-    /// `(1 − s)/λ`, the diagonal element of the kept coordinates' inverse; with nothing removed
-    /// that is `[F⁻¹]ᵢᵢ`.
+    /// `(1 − s)/λ`, the diagonal element of the kept coordinates' inverse; `[F⁻¹]ᵢᵢ` if nothing is
+    /// removed.
     public let inverse: Double
-    /// Whether it is known by itself, or does not matter since the coordinate is removed.
+    /// True if `inverse` is not computed from `1 − s`, or the coordinate is removed.
     let isExact: Bool
 
-    /// - Parameter inverse: where it is known by itself; else it is of the difference.
+    /// Computes the effect.
+    ///
+    /// - Parameter inverse: the diagonal element if it is known; nil computes it from `1 − s`.
     init(weight: Double, leverage: Double, damping: Double, inverse: Double? = nil) {
       (self.weight, self.leverage, self.damping) = (weight, leverage, damping)
-      // Rounding may bring a difference to 0; where it is made of rounding, `losesDigits` says so.
+      // Rounding may bring 1 − s to 0; `losesDigits` reports a difference made of rounding.
       self.inverse = inverse ?? max(1 - leverage, .ulpOfOne) / damping
       isExact = inverse != nil
     }
 
-    /// What its removal adds to the minimum, where it is kept: `λβ̃²/(2(1 − s))`. With nothing
-    /// removed and without gradient it is Optimal Brain Surgeon's `w²/(2[F⁻¹]ᵢᵢ)`.
+    /// The increase of the minimum when a kept coordinate is removed: `λβ̃²/(2(1 − s))`. With
+    /// nothing removed and no gradient it is Optimal Brain Surgeon's `w²/(2[F⁻¹]ᵢᵢ)`.
     public var cost: Double { weight * weight / (2 * inverse) }
 
-    /// What taking it back subtracts from the minimum, where it is removed: `λβ̃²/(2(1 + s))`.
+    /// The decrease of the minimum when a removed coordinate is kept again: `λβ̃²/(2(1 + s))`.
     public var gain: Double { damping * weight * weight / (2 * (1 + leverage)) }
   }
 
-  /// - Returns: for each coordinate of a block, in their order.
+  /// Computes β̃ and s of a block's coordinates.
+  ///
+  /// - Returns: one value for each coordinate of the block, in order.
   /// - Complexity: O(m²) for each, at the speed of a matrix product.
   public func coordinates<Element: Scalar>(
     of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>
@@ -407,15 +417,15 @@ public struct SurgeonModel {
     }
   }
 
-  /// `S_R⁻¹b`, shapes [m].
+  /// Returns `S_R⁻¹b`; shapes [m].
   public func solve(_ b: [Double]) -> [Double] {
     gram.factor.solve(b)
   }
 
-  /// `F⁻¹x` with nothing removed, where λ would disappear in `(x − GᵀS⁻¹Gx)/λ`; nil where it does
-  /// not.
+  /// Returns `F⁻¹x` with nothing removed, if the model was solved by refinement; otherwise nil, and
+  /// `(x − GᵀS⁻¹Gx)/λ` keeps its digits.
   ///
-  /// - Throws: `LostDigits` where λ disappears altogether.
+  /// - Throws: `LostDigits` if refinement does not recover three digits.
   public func inverseProduct(_ x: [Double]) throws -> [Double]? {
     guard case .refined(let refined) = solution else { return nil }
     let solution = try refined.inverse.solve(x)
@@ -425,12 +435,12 @@ public struct SurgeonModel {
     return solution.values
   }
 
-  /// `F⁻¹x` of a block whose model this is, with nothing removed.
+  /// Writes `F⁻¹x` of the block that this model describes, with nothing removed.
   ///
   /// - Parameters:
-  ///   - x: of the slice.
+  ///   - x: shape of the slice.
   ///   - product: shape [width of the block], overwritten.
-  /// - Throws: `LostDigits` where λ disappears beside the gradients.
+  /// - Throws: `LostDigits` if λ is lost in the rounding of the gradients' products.
   public func writeInverseProduct(
     of rows: GradientRows, block: Int, with x: UnsafeBufferPointer<Double>,
     into product: UnsafeMutableBufferPointer<Double>

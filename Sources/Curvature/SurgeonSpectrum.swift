@@ -1,14 +1,14 @@
 import LinearAlgebra
 
-/// What becomes of a `SurgeonModel` for many λ and η at once.
+/// Evaluates a `SurgeonModel` for many λ and η with one eigendecomposition.
 ///
-///     G_R G_Rᵀ = Q diag(e) Qᵀ     once, in place of a factor for each λ
+///     G_R G_Rᵀ = Q diag(e) Qᵀ     once, instead of a factor for each λ
 ///     S_R⁻¹ = Q diag(1/(e + mλ)) Qᵀ
 ///
-/// With `H = QᵀG`, also made once, `sᵢ = Σ_k H_ki²/(e_k + mλ)` and `β̃ᵢ = wᵢ + Σ_k H_ki r_k/(e_k +
-/// mλ)`, `r = Qᵀv`: O(m) for each coordinate, λ and η.
+/// `H = QᵀG` is also computed once. With `r = Qᵀv`, `sᵢ = Σ_k H_ki²/(e_k + mλ)` and
+/// `β̃ᵢ = wᵢ + Σ_k H_ki r_k/(e_k + mλ)`: O(m) for each coordinate, λ and η.
 public final class SurgeonSpectrum {
-  /// m.
+  /// m, the number of gradients.
   public let count: Int
   private let eigen: SymmetricEigen
   /// Qᵀu and Qᵀ1.
@@ -16,6 +16,8 @@ public final class SurgeonSpectrum {
   /// ‖w_M‖².
   private let square: Double
 
+  /// Decomposes the matrix of the sums.
+  ///
   /// - Parameters:
   ///   - sums: `SurgeonModel.writeSums` over all coordinates of the model, summed.
   ///   - count: m.
@@ -28,25 +30,25 @@ public final class SurgeonSpectrum {
     square = sums[m * m + m]
   }
 
-  /// `1/(e + mλ)`, shape [m].
+  /// Returns `1/(e + mλ)`, shape [m].
   private func inverses(_ damping: Double) -> [Double] {
     // Rounding may bring an eigenvalue below 0.
     eigen.values.map { 1 / (max($0, 0) + Double(count) * damping) }
   }
 
-  /// `Qᵀv`, shape [m].
+  /// Returns `Qᵀv`, shape [m].
   private func right(_ gradientScale: Double) -> [Double] {
     zip(forced, ones).map { $0 - gradientScale * $1 }
   }
 
-  /// t [m] of the change of the kept weights at the model's minimum, `δ_R = G_Rᵀt`.
+  /// Returns t [m] of the kept weights' change at the model's minimum, `δ_R = G_Rᵀt`.
   public func coefficients(of model: SurgeonModel.Settings) -> [Double] {
     let (right, inverses) = (right(model.gradientScale), inverses(model.damping))
     return eigen.rotateBack(zip(right, inverses).map { $0 * $1 })
   }
 
-  /// The model's value where M is removed and the kept weights have gone a step τ of the way to the
-  /// minimum, `q* + (1 − τ)²(q(δ_M) − q*)`.
+  /// Returns the model's value after M is removed and the kept weights have moved a share τ of the
+  /// way to the minimum: `q* + (1 − τ)²(q(δ_M) − q*)`.
   public func value(of model: SurgeonModel.Settings, step: Double) -> Double {
     let (eta, right, inverses) = (
       model.gradientScale, right(model.gradientScale), inverses(model.damping)
@@ -63,18 +65,19 @@ public final class SurgeonSpectrum {
     return minimum + (1 - step) * (1 - step) * (masked - minimum)
   }
 
-  /// A bound on the error of S_R's eigenvalues, relative to mλ, as `SurgeonModel.factorError`.
+  /// Returns a bound on the error of S_R's eigenvalues, relative to mλ, as
+  /// `SurgeonModel.factorError`.
   public func factorError(_ damping: Double) -> Double {
     let trace = eigen.values.reduce(0) { $0 + max($1, 0) }
     return ShiftedRounding(trace: trace, shift: Double(count) * damping).ofSums
   }
 
-  /// The condition of S_R, its largest eigenvalue over its least.
+  /// Returns the condition number of S_R, its largest eigenvalue divided by its smallest.
   public func condition(_ damping: Double) -> Double {
     Self.condition(of: eigen.values, damping: damping)
   }
 
-  /// That of one λ, from the eigenvalues alone.
+  /// Returns the condition number of S_R for one λ; computes only the eigenvalues.
   public static func condition(sums: [Double], count m: Int, damping: Double) -> Double {
     condition(of: SymmetricEigen.values(of: sums[..<(m * m)], order: m), damping: damping)
   }
@@ -84,7 +87,9 @@ public final class SurgeonSpectrum {
     return (max(eigenvalues.last!, 0) + shift) / (max(eigenvalues.first!, 0) + shift)
   }
 
-  /// - Returns: for each model, for each coordinate of a block, in their order.
+  /// Computes β̃ and s of a block's coordinates for several models.
+  ///
+  /// - Returns: for each model, one value for each coordinate of the block, in order.
   /// - Complexity: O(m²) for each coordinate, at the speed of a matrix product, and O(m) for each
   ///   model.
   public func coordinates<Element: Scalar>(
@@ -116,7 +121,8 @@ public final class SurgeonSpectrum {
     }
   }
 
-  /// Bytes of one, and of what making it and its coordinates take, with blocks of `width` columns.
+  /// Returns the bytes of a spectrum, of its computation, and of `coordinates` for blocks of
+  /// `width` columns.
   public static func bytes(count m: Int, width: Int) -> Int {
     SymmetricEigen.bytes(order: m) + 8 * (m + 2) * width
   }

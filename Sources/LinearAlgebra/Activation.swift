@@ -1,6 +1,6 @@
 import CKernels
 
-/// An elementwise function between two layers.
+/// Names an elementwise function between two layers.
 public enum Activation: String, CaseIterable, Sendable {
   /// max(x, 0)
   case relu
@@ -12,7 +12,7 @@ public enum Activation: String, CaseIterable, Sendable {
   /// x/(1 + e⁻ˣ)
   case silu
 
-  /// Whether the derivative is computed from the output; else from the input.
+  /// True if the derivative is computed from the output; false if from the input.
   public var derivesFromOutput: Bool { self != .gelu && self != .silu }
 
   var code: Int32 {

@@ -2,31 +2,30 @@ import CKernels
 import COpenBLAS
 import Glibc
 
-/// The BLAS library that this process has loaded.
+/// Configures and describes the BLAS library that this process has loaded.
 public enum BLAS {
-  /// The kernels that OpenBLAS has chosen, such as `Haswell` or `SkylakeX`.
+  /// The kernels that OpenBLAS selected, such as `Haswell` or `SkylakeX`.
   public static var coreType: String { String(cString: openblas_get_corename()) }
 
-  /// Of OpenBLAS, such as `0.3.21`.
+  /// The version of OpenBLAS, such as `0.3.21`.
   public static var version: String {
     // OpenBLAS 0.3.21 DYNAMIC_ARCH NO_AFFINITY …
     let words = String(cString: openblas_get_config()).split(separator: " ")
     return words.count > 1 ? String(words[1]) : "unknown"
   }
 
-  /// Makes every product run on the calling thread, so that none depends on a number of threads.
+  /// Limits products to the calling thread, so that no result depends on a number of threads.
   public static func useOneThread() { openblas_set_num_threads(1) }
 
-  /// What a product takes beside its matrices: OpenBLAS's buffer, `BUFFER_SIZE` of its
-  /// `common_x86_64.h`.
+  /// The buffer that OpenBLAS allocates for products: `BUFFER_SIZE` of its `common_x86_64.h`.
   private static let bufferBytes = 128 << 20
 
-  /// Lets OpenBLAS take the memory that it keeps for products. Where it cannot have it, it would
-  /// try for ever in the first of them. Call it before MPI starts.
+  /// Lets OpenBLAS allocate the memory that it keeps for products. If the process may not have that
+  /// memory, the first product would retry without end. Call this function before MPI starts.
   ///
   /// - Throws: `InsufficientAddressSpace`.
   public static func takeMemory() throws(InsufficientAddressSpace) {
-    // Beside the buffer there is MPI to start.
+    // 64 MiB more, because MPI starts next.
     let bytes = bufferBytes + (64 << 20)
     let memory = mmap(
       nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
@@ -41,27 +40,26 @@ public enum BLAS {
       matrix, Int32(n), 0, &result, Int32(n))
   }
 
-  /// Starts the program anew with a better `OPENBLAS_CORETYPE`, where OpenBLAS has chosen kernels
-  /// far below what the CPU can do and the user has chosen none. Returns where nothing is to be
-  /// repaired.
+  /// Restarts the program with a better `OPENBLAS_CORETYPE` if OpenBLAS selected kernels far below
+  /// what the CPU can run and the user set none. Returns if nothing needs repair.
   ///
-  /// OpenBLAS chooses by a list of the CPUs that it knows and falls back to its oldest kernels,
-  /// four to five times slower, on a newer one. The choice is made while the library is loaded,
-  /// hence the new start. Call it first of all, before MPI starts.
+  /// OpenBLAS selects kernels from a list of known CPUs. On a newer CPU it falls back to its oldest
+  /// kernels, which are four to five times slower. It selects them while the library is loaded,
+  /// hence the restart. Call this function first, before MPI starts.
   public static func repairCoreType() {
     guard getenv("OPENBLAS_CORETYPE") == nil,
       let better = betterCoreType(than: coreType, x86Level: Int(ck_x86_level()))
     else { return }
     setenv("OPENBLAS_CORETYPE", better, 1)
     execv("/proc/self/exe", CommandLine.unsafeArgv)
-    // It could not be started anew: slower, but as right as before.
+    // The restart failed: the program runs slower, with correct results.
   }
 
-  /// The core type to ask for instead of `current`, on a CPU of an x86-64 level (1 to 4; 0 where it
-  /// is none); `nil` where `current` will do.
+  /// Returns the core type to request instead of `current` on a CPU of an x86-64 level (1 to 4; 0
+  /// on other architectures), or nil if `current` is good enough.
   ///
-  /// Core types made for AVX2 are left alone on CPUs with AVX-512: OpenBLAS has known such a CPU by
-  /// name and chosen them.
+  /// Core types for AVX2 are accepted on CPUs with AVX-512: OpenBLAS selected them because it knows
+  /// the CPU.
   package static func betterCoreType(than current: String, x86Level: Int) -> String? {
     let level =
       switch current.lowercased() {
@@ -75,7 +73,7 @@ public enum BLAS {
   }
 }
 
-/// A limit of the process that leaves no room for the buffer of products.
+/// Reports a process limit that leaves no room for the buffer of products.
 public struct InsufficientAddressSpace: Error, CustomStringConvertible {
   let bytes: Int
 
@@ -84,20 +82,20 @@ public struct InsufficientAddressSpace: Error, CustomStringConvertible {
     getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
     let limits =
       limit.rlim_cur == rlim_t.max
-      ? "the system does not give them" : "'ulimit -v' allows \(limit.rlim_cur >> 20) in all"
+      ? "the system does not provide it" : "'ulimit -v' allows \(limit.rlim_cur >> 20) MiB in total"
     return """
-      there is too little memory to start: OpenBLAS and MPI need \(bytes >> 20) MiB more, and \
-      \(limits) (type 'ulimit -v unlimited' before, or ask the scheduler for more memory)
+      there is too little memory to start: OpenBLAS and MPI need \(bytes >> 20) MiB more, but \
+      \(limits) (run 'ulimit -v unlimited' first, or request more memory from the scheduler)
       """
   }
 }
 
-/// The CPU that this process runs on.
+/// Describes the CPU that this process runs on.
 public enum CPU {
-  /// True if the CPU has a fused multiply-add. Convolutions have other bits without it.
+  /// True if the CPU has a fused multiply-add. Without it convolutions produce other bits.
   public static var fusesMultiplyAdd: Bool {
-    // A level of x86-64, where all from the third have it, or 0 elsewhere, where all 64-bit CPUs
-    // do.
+    // x86-64 has it from level 3 on. Level 0 is another architecture, where every 64-bit CPU has
+    // it.
     let level = ck_x86_level()
     return level == 0 || level >= 3
   }

@@ -1,61 +1,63 @@
 import CKernels
 import COpenBLAS
 
-/// A matrix that was to be positive definite and is not.
+/// Reports a matrix that must be positive definite and is not.
 public struct NotPositiveDefinite: Error, CustomStringConvertible {
   /// The order of the leading minor that is not positive.
   public let minor: Int
   /// The order of the matrix.
   public let order: Int
-  /// σ, which was added to its diagonal.
+  /// σ, which was added to the diagonal.
   public let shift: Double
-  /// In which it was not.
+  /// The precision of the factorization.
   public var precision = "double"
 
   public var description: String {
     """
     a matrix of order \(order), shifted by \(shift), is not positive definite in \(precision) \
-    precision: leading minor \(minor) is not positive (a larger damping makes it so)
+    precision: leading minor \(minor) is not positive (use a larger damping)
     """
   }
 }
 
-/// The Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision, which follows
-/// A when it loses its first row and column, or gains a last one.
+/// Maintains the Cholesky factor L of a symmetric matrix, `A + σI = LLᵀ`, in double precision. L
+/// follows A when A loses its first row and column, or gains a last one.
 ///
-/// L moves through its memory from the upper left to the lower right, one place for each row lost:
-/// after `reserve` of them there is no room to gain one, and A has to be factored anew.
+/// Each lost row moves L through its memory by one place, from the upper left to the lower right.
+/// After `reserve` of them there is no room to gain a row, and A must be factored again.
 public final class CholeskyFactor {
   /// The largest order.
   public let capacity: Int
-  /// The order of the matrix that is factored; 0 before the first, and after one that failed.
+  /// The order of the factored matrix; 0 before the first factorization and after a failed one.
   public private(set) var order = 0
-  /// By columns, `stride` elements from one to the next.
+  /// L by columns, `stride` elements from one to the next.
   private let memory: Buffer<Double>
   private let stride: Int
-  /// Rows lost since A was factored.
+  /// The number of rows lost since A was factored.
   public private(set) var start = 0
   private var shift = 0.0
-  /// L⁻¹ by columns, `order` elements from one to the next; nil until it is asked for.
+  /// L⁻¹ by columns, `order` elements from one to the next; computed on first use.
   private var inverse: Buffer<Double>?
 
+  /// Allocates memory for a factor.
+  ///
   /// - Parameters:
   ///   - capacity: the largest order.
-  ///   - reserve: rows that can be lost and gained between two factorisations.
+  ///   - reserve: rows that can be lost and gained between two factorizations.
   public init(capacity: Int, reserve: Int = 0) {
     self.capacity = capacity
     stride = capacity + reserve
     memory = Buffer(count: stride * stride)
   }
 
-  /// Whether a row can be gained, where the order allows it.
+  /// True if the memory has room to gain a row.
   public var hasRoom: Bool { start + order < stride }
 
-  /// Factors `A + σI`, A being rows and columns `rows` of a matrix.
+  /// Factors `A + σI`, with A the rows and columns `rows` of a matrix.
   ///
   /// - Parameters:
   ///   - matrix: symmetric, shape [.., rowStride].
-  ///   - rows: in the order of the factor; at most `capacity`.
+  ///   - rows: indices in the order of the factor; at most `capacity`.
   ///   - shift: σ.
   /// - Throws: `NotPositiveDefinite` naming the failing leading minor.
   /// - Complexity: O(order³).
@@ -80,9 +82,10 @@ public final class CholeskyFactor {
     self.order = order
   }
 
-  /// Factors `AᵀA + σI` without forming it, by an orthogonal factorisation of `[A; √σ I]`: the
-  /// factor carries the error of σ + ‖A‖²'s square root, where that of
-  /// `factor(_:stride:rows:shift:)` carries its own.
+  /// Factors `AᵀA + σI` without forming it, by an orthogonal factorization of `[A; √σ I]`.
+  ///
+  /// The error of L is that of rounding √(σ + ‖A‖²). The error of `factor(_:stride:rows:shift:)` is
+  /// that of rounding σ + ‖A‖².
   ///
   /// - Parameters:
   ///   - rows: A [k, order]; order at most `capacity`.
@@ -101,8 +104,8 @@ public final class CholeskyFactor {
     self.order = order
   }
 
-  /// An estimate of the condition number of L with its rows scaled to norm 1: how much an error in
-  /// L, relative to each row, is magnified in the diagonal of the inverse.
+  /// Estimates the condition number of L with its rows scaled to norm 1. It bounds how much an
+  /// error in L, relative to each row, grows in the diagonal of the inverse.
   ///
   /// - Complexity: O(order²).
   public func scaledCondition() -> Double {
@@ -122,7 +125,7 @@ public final class CholeskyFactor {
     return 1 / reciprocal
   }
 
-  /// The factor of A without its first row and column.
+  /// Updates the factor after A loses its first row and column.
   ///
   /// With `A = [a, bᵀ; b, C]` and `L = [l, 0; x, M]`, `C + σI = MMᵀ + xxᵀ`: a rank-one update of M
   /// by rotations, which is backward stable. Gill, Golub, Murray and Saunders, 1974.
@@ -135,12 +138,12 @@ public final class CholeskyFactor {
     ck_rank_one_update(first, stride, order, column + 1)
   }
 
-  /// The factor of A with a last row and column more.
+  /// Updates the factor after A gains a last row and column.
   ///
   /// - Parameters:
   ///   - row: the new row of A up to the diagonal, shape [order].
-  ///   - diagonal: the new row's last element, with σ.
-  /// - Throws: `NotPositiveDefinite` where the matrix is not any more; the factor stays as it was.
+  ///   - diagonal: the new row's last element, including σ.
+  /// - Throws: `NotPositiveDefinite` if the larger matrix is not; the factor does not change.
   /// - Complexity: O(order²).
   public func append(row: [Double], diagonal: Double) throws(NotPositiveDefinite) {
     precondition(
@@ -150,7 +153,7 @@ public final class CholeskyFactor {
     solveLower(&y, transposed: false)
     var rest = diagonal
     for value in y { rest -= value * value }
-    // Below that it is made of rounding alone.
+    // A smaller rest consists of rounding errors.
     guard rest > Double(order + 1) * diagonal.ulp else {
       throw NotPositiveDefinite(minor: order + 1, order: order + 1, shift: shift)
     }
@@ -172,23 +175,23 @@ public final class CholeskyFactor {
     return x
   }
 
-  /// `B ← L⁻¹B`, in place.
+  /// Computes `B ← L⁻¹B` in place.
   ///
   /// - Parameters:
   ///   - b: shape [order, columns], row-major.
   /// - Complexity: O(order²·columns), at the speed of a matrix product, and once O(order³).
   public func solveLower(_ b: UnsafeMutablePointer<Double>, columns: Int) {
     guard order > 0, columns > 0 else { return }
-    // OpenBLAS solves with a triangle at half the speed of multiplying by one. By columns L⁻¹ is,
-    // by rows, its transpose.
+    // OpenBLAS solves with a triangle at half the speed of multiplying by one. L⁻¹ by columns is
+    // its transpose by rows.
     cblas_dtrmm(
       CblasRowMajor, CblasLeft, CblasUpper, CblasTrans, CblasNonUnit, blasint(order),
       blasint(columns), 1, inverseTriangle().pointer, blasint(order), b, blasint(columns))
   }
 
-  /// The diagonal of `(A + σI)⁻¹ = L⁻ᵀL⁻¹`, shape [order].
+  /// Returns the diagonal of `(A + σI)⁻¹ = L⁻ᵀL⁻¹`, shape [order].
   ///
-  /// - Complexity: O(order³), once.
+  /// - Complexity: O(order³) on first use.
   public func inverseDiagonal() -> [Double] {
     let inverse = inverseTriangle()
     return (0..<order).map { column in
@@ -211,7 +214,7 @@ public final class CholeskyFactor {
     return triangle
   }
 
-  /// `L⁻¹b`.
+  /// Returns `L⁻¹b`.
   ///
   /// - Parameter b: shape [order].
   /// - Complexity: O(order²).
@@ -222,7 +225,7 @@ public final class CholeskyFactor {
     return x
   }
 
-  /// Solves `(A + σI) x = e`, e the last unit vector, in half the time of any other.
+  /// Solves `(A + σI) x = e` for the last unit vector e, in half the time of any other.
   public func solveLastUnit() -> [Double] {
     var x = [Double](repeating: 0, count: order)
     guard order > 0 else { return x }
@@ -231,7 +234,7 @@ public final class CholeskyFactor {
     return x
   }
 
-  /// L, shape [order, order], zeros above its diagonal.
+  /// L as a stored array, shape [order, order], zeros above its diagonal.
   public var array: StoredArray {
     StoredArray(
       "factor", order: order,
@@ -244,12 +247,13 @@ public final class CholeskyFactor {
       })
   }
 
-  /// Becomes a factor of another process, whose numbers `array` then takes over.
+  /// Restores the state of another process; `array` then restores the numbers.
   ///
   /// - Parameters:
-  ///   - order: of that.
-  ///   - start: rows that it had lost.
+  ///   - order: the stored factor's order.
+  ///   - start: the rows that it had lost.
   ///   - shift: σ.
+  /// - Throws: `StoredArrayError` if the factor has no room for that state.
   public func resume(order: Int, start: Int, shift: Double) throws(StoredArrayError) {
     guard (0...capacity).contains(order), (0...stride - order).contains(start) else {
       throw StoredArrayError(

@@ -1,13 +1,13 @@
 import CKernels
 
-/// Convolutions computed from the images themselves, for single and double precision.
+/// Convolutions computed directly from the images, in single and double precision.
 ///
 ///     x [examples, height, width, channels], y [examples, outputHeight, outputWidth, outputs]
 ///     W [outputs, channels, kernel, kernel], packed in the order that the kernels read
 ///
 /// The bits are the same on every CPU with a fused multiply-add.
 extension Scalar {
-  /// `packed` from W, for `convolve`, in the order of `weightGradient`.
+  /// Packs W for `convolve`, in the order of `weightGradient`.
   package static func packWeights(
     _ window: SlidingWindow, outputs: Int, _ weights: UnsafePointer<Self>,
     into packed: UnsafeMutablePointer<Self>
@@ -16,7 +16,7 @@ extension Scalar {
     kernels.pointee.packWeights(&geometry, outputs, weights, packed)
   }
 
-  /// W from `packed`: for a gradient.
+  /// Unpacks a gradient of W.
   package static func unpackWeights(
     _ window: SlidingWindow, outputs: Int, _ packed: UnsafePointer<Self>,
     into weights: UnsafeMutablePointer<Self>
@@ -25,7 +25,7 @@ extension Scalar {
     kernels.pointee.unpackWeights(&geometry, outputs, packed, weights)
   }
 
-  /// `packed` from W, for `convolveAdjoint`.
+  /// Packs W for `convolveAdjoint`.
   package static func packAdjointWeights(
     _ window: SlidingWindow, outputs: Int, _ weights: UnsafePointer<Self>,
     into packed: UnsafeMutablePointer<Self>
@@ -34,8 +34,8 @@ extension Scalar {
     kernels.pointee.packAdjointWeights(&geometry, outputs, weights, packed)
   }
 
-  /// `y[position, o] = bias[o] + Σ x[place in the window, c]·W[o, c, place]`, no bias: zeros; or
-  /// the sum is added to y, and there is no bias.
+  /// Computes `y[position, o] = bias[o] + Σ x[place in the window, c]·W[o, c, place]`; a nil bias
+  /// is zeros. If `accumulates`, adds the sum to y and ignores the bias.
   package static func convolve(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
     packed: UnsafePointer<Self>, bias: UnsafePointer<Self>?, accumulates: Bool,
@@ -47,7 +47,7 @@ extension Scalar {
       scratch, y)
   }
 
-  /// The adjoint: dx = Wᵀ dy, or dx += Wᵀ dy.
+  /// Computes the adjoint dx = Wᵀ dy, or dx += Wᵀ dy.
   package static func convolveAdjoint(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ dy: UnsafePointer<Self>,
     packed: UnsafePointer<Self>, accumulates: Bool, scratch: UnsafeMutablePointer<Self>,
@@ -59,7 +59,8 @@ extension Scalar {
       scratch, dx)
   }
 
-  /// The derivative by W, packed: Σ over examples and positions of x·dy, an example at a time.
+  /// Computes the derivative with respect to W, packed: Σ x·dy over examples and positions, one
+  /// example at a time.
   package static func weightGradient(
     _ window: SlidingWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
     _ dy: UnsafePointer<Self>, scratch: UnsafeMutablePointer<Self>,
@@ -71,14 +72,14 @@ extension Scalar {
   }
 }
 
-/// Elements of the memory that a convolution's kernels need.
+/// Holds the sizes of the memory that a convolution's kernels need, in elements.
 public struct ConvolutionSizes: Sendable, Equatable {
-  /// Weights packed in either order.
+  /// The length of the packed weights, in the larger of both orders.
   public let packed: Int
-  /// Beside the packed weights.
+  /// The length of the scratch memory, in addition to the packed weights.
   public let scratch: Int
 
-  /// Those of a convolution of `window` with so many output channels.
+  /// Computes the sizes for a convolution of `window` with `outputs` output channels.
   public init<Element: Scalar>(
     _ window: SlidingWindow, outputs: Int, of type: Element.Type
   ) {

@@ -1,26 +1,26 @@
-/// Numbers in twice the digits of double precision, each an unevaluated sum of two: what residuals
-/// are computed in, so that a solution can be refined to the last digit of double precision.
+/// Numbers with twice the digits of double precision, each an unevaluated sum of two doubles. They
+/// hold the residuals that refine a solution to the last digit of double precision.
 ///
 /// Ogita, Rump and Oishi, "Accurate sum and dot product", 2005; for the refinement Higham,
 /// "Accuracy and Stability of Numerical Algorithms", 2002, chapter 12.
 public struct ExtendedNumbers: Sendable {
-  /// The numbers rounded to double precision, but for a last bit.
+  /// The numbers rounded to double precision, up to the last bit.
   public var high: [Double]
-  /// What rounding has left out.
+  /// The remainders of that rounding.
   public var low: [Double]
 
-  /// As many zeros.
+  /// Creates `count` zeros.
   public init(zeros count: Int) {
     high = [Double](repeating: 0, count: count)
     low = high
   }
 
-  /// Numbers of double precision.
+  /// Converts numbers of double precision.
   public init(_ numbers: [Double]) {
     (high, low) = (numbers, [Double](repeating: 0, count: numbers.count))
   }
 
-  /// Of `serial`.
+  /// Restores numbers from `serial`.
   public init(serial: [Double]) {
     high = Array(serial[..<(serial.count / 2)])
     low = Array(serial[(serial.count / 2)...])
@@ -29,13 +29,12 @@ public struct ExtendedNumbers: Sendable {
   /// All high parts, then all low ones.
   public var serial: [Double] { high + low }
 
-  /// How many there are.
   public var count: Int { high.count }
 
   /// The nearest numbers of double precision.
   public var rounded: [Double] { zip(high, low).map { $0 + $1 } }
 
-  /// A number gains `term`, itself of double precision.
+  /// Adds `term`, of double precision, to one number.
   public mutating func add(_ term: Double, at index: Int) {
     let sum = high[index] + term
     let part = sum - high[index]
@@ -43,7 +42,7 @@ public struct ExtendedNumbers: Sendable {
     high[index] = sum
   }
 
-  /// A number gains `factor` times one of other numbers.
+  /// Adds `factor` times a number to one number.
   public mutating func add(
     _ factor: Double, times number: (high: Double, low: Double), at index: Int
   ) {
@@ -55,7 +54,7 @@ public struct ExtendedNumbers: Sendable {
   /// The high and the low part of a number.
   public subscript(index: Int) -> (high: Double, low: Double) { (high[index], low[index]) }
 
-  /// All numbers gain others.
+  /// Adds the other numbers elementwise.
   public mutating func add(_ others: ExtendedNumbers) {
     for i in high.indices {
       add(others.high[i], at: i)
@@ -63,7 +62,7 @@ public struct ExtendedNumbers: Sendable {
     }
   }
 
-  /// The numbers divided by `divisor`.
+  /// Returns the numbers divided by `divisor`.
   public func divided(by divisor: Double) -> ExtendedNumbers {
     var quotients = ExtendedNumbers(zeros: count)
     for i in high.indices {
@@ -75,7 +74,7 @@ public struct ExtendedNumbers: Sendable {
     return quotients
   }
 
-  /// Rows [rows, columns] times x [columns].
+  /// Writes the products of rows [rows, columns] and x [columns].
   package static func dots<Element: Scalar>(
     _ numbers: UnsafePointer<Element>, rows: Int, columns: Int, _ high: UnsafePointer<Double>,
     _ low: UnsafePointer<Double>, into products: inout ExtendedNumbers
@@ -84,7 +83,7 @@ public struct ExtendedNumbers: Sendable {
       numbers, rows, columns, high, low, &products.high, &products.low)
   }
 
-  /// The numbers gain the transpose of rows [rows, count] times c [rows].
+  /// Adds the product of transposed rows [rows, count] and c [rows].
   package mutating func add<Element: Scalar>(
     _ numbers: UnsafePointer<Element>, rows: Int, times c: ExtendedNumbers
   ) {

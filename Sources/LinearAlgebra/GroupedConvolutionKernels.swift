@@ -1,23 +1,26 @@
 import CKernels
 
-/// A square window whose places lie `dilation` pixels apart, over an image whose channels are in
-/// groups.
+/// A square window with places `dilation` pixels apart, over an image whose channels form groups.
 ///
-/// Outputs of group g see the channels of group g alone. W [outputs, channels/groups, kernel,
-/// kernel].
+/// The outputs of group g depend only on the channels of group g. W [outputs, channels/groups,
+/// kernel, kernel].
 package struct GroupedWindow: Sendable, Equatable {
-  /// All that the window spans, (kernel − 1)·dilation + 1 pixels each way.
+  /// The window's full extent, (kernel − 1)·dilation + 1 pixels in each direction.
   package let span: SlidingWindow
   /// The window has kernel×kernel places.
   package let kernel: Int
   /// Pixels from one place to the next, on both axes.
   package let dilation: Int
-  /// Of the channels, and of the outputs.
+  /// The number of groups of the channels, and of the outputs.
   package let groups: Int
 
+  /// Creates a grouped window.
+  ///
   /// - Parameters:
-  ///   - span: the window with the size of all that it spans.
-  ///   - groups: as many divide its channels.
+  ///   - span: a window with the size of the full extent.
+  ///   - kernel: the window has kernel×kernel places.
+  ///   - dilation: pixels from one place to the next.
+  ///   - groups: a divisor of the number of channels.
   package init(span: SlidingWindow, kernel: Int, dilation: Int, groups: Int) {
     precondition(
       span.kernel == (kernel - 1) * dilation + 1 && span.channels % groups == 0,
@@ -29,7 +32,7 @@ package struct GroupedWindow: Sendable, Equatable {
     self.groups = groups
   }
 
-  /// Elements that multiply the weights of one output.
+  /// The number of elements that multiply the weights of one output.
   package var patchCount: Int { span.channels / groups * kernel * kernel }
 
   func withGeometry<Result>(
@@ -42,11 +45,12 @@ package struct GroupedWindow: Sendable, Equatable {
   }
 }
 
-/// Convolutions in groups and with dilation, for single and double precision.
+/// Convolutions with groups and dilation, in single and double precision.
 ///
 ///     x [examples, height, width, channels], y [examples, outputHeight, outputWidth, outputs]
 extension Scalar {
-  /// `y = x ⋆ W + bias`, no bias: zeros; or `y += x ⋆ W`. The scratch memory is as large as W.
+  /// Computes `y = x ⋆ W + bias` (nil: zeros), or `y += x ⋆ W`. The scratch memory is as large as
+  /// W.
   package static func convolve(
     _ window: GroupedWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
     weights: UnsafePointer<Self>, bias: UnsafePointer<Self>?, accumulates: Bool,
@@ -58,7 +62,7 @@ extension Scalar {
     }
   }
 
-  /// The adjoint: dx = Wᵀ dy, or dx += Wᵀ dy. The scratch memory is as large as W.
+  /// Computes the adjoint dx = Wᵀ dy, or dx += Wᵀ dy. The scratch memory is as large as W.
   package static func convolveAdjoint(
     _ window: GroupedWindow, outputs: Int, examples: Int, _ dy: UnsafePointer<Self>,
     weights: UnsafePointer<Self>, accumulates: Bool, scratch: UnsafeMutablePointer<Self>,
@@ -70,7 +74,8 @@ extension Scalar {
     }
   }
 
-  /// The derivative by W, summed over the examples. The scratch memory is twice as large as W.
+  /// Computes the derivative with respect to W, summed over the examples. The scratch memory is
+  /// twice as large as W.
   package static func weightGradient(
     _ window: GroupedWindow, outputs: Int, examples: Int, _ x: UnsafePointer<Self>,
     _ dy: UnsafePointer<Self>, scratch: UnsafeMutablePointer<Self>,
@@ -81,7 +86,8 @@ extension Scalar {
     }
   }
 
-  /// The rows that a group's weights multiply, [examples·positions, patchCount], in their order.
+  /// Writes the rows that a group's weights multiply, [examples·positions, patchCount], in the
+  /// weights' order.
   package static func patches(
     _ window: GroupedWindow, ofGroup group: Int, examples: Int, _ x: UnsafePointer<Self>,
     into patches: UnsafeMutablePointer<Self>

@@ -1,5 +1,5 @@
-/// Dense rows, so interleaved that a pass over them reads memory from its start to its end: a core
-/// then reads them as fast as it can read at all.
+/// Dense rows, interleaved so that a pass over them reads memory from start to end, at the full
+/// speed of a core.
 public struct InterleavedRows<Element: Scalar>: StoredRows {
   private let start: UnsafeMutableRawPointer
   private let type: RowType
@@ -7,11 +7,13 @@ public struct InterleavedRows<Element: Scalar>: StoredRows {
   public let capacity: Int
   public let count: Int
 
+  /// Wraps memory as rows.
+  ///
   /// - Parameters:
-  ///   - start: `bytes(type:capacity:count:)` of them.
-  ///   - type: of the numbers, to which `store` rounds: to nearest, ties to even.
-  ///   - capacity: slots.
-  ///   - count: columns.
+  ///   - start: memory of `bytes(type:capacity:count:)` bytes.
+  ///   - type: the stored type, to which `store` rounds: to nearest, ties to even.
+  ///   - capacity: the number of slots.
+  ///   - count: the number of columns.
   public init(at start: UnsafeMutableRawPointer, type: RowType, capacity: Int, count: Int) {
     self.start = start
     self.type = type
@@ -20,7 +22,7 @@ public struct InterleavedRows<Element: Scalar>: StoredRows {
     self.count = count
   }
 
-  /// Bytes of memory that the rows take: whole runs of sixteen columns.
+  /// Returns the bytes of memory that the rows take: whole runs of sixteen columns.
   public static func bytes(type: RowType, capacity: Int, count: Int) -> Int {
     type.bytes * capacity * ((count + 15) / 16 * 16)
   }
@@ -29,24 +31,24 @@ public struct InterleavedRows<Element: Scalar>: StoredRows {
     kernels.store(start, capacity, slot, x, count)
   }
 
-  /// `x` [count] becomes the row of a slot.
+  /// Writes the row of a slot to `x` [count].
   public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>) {
     kernels.load(start, capacity, slot, x, count)
   }
 
-  /// `sums = R x`, of rows 0..<filled; `x` [count], `sums` [filled].
+  /// Computes `sums = R x` over rows 0..<filled; `x` [count], `sums` [filled].
   public func dotRows(
     filled: Int, x: UnsafePointer<Element>, sums: UnsafeMutablePointer<Double>
   ) {
     kernels.dots(start, capacity, filled, x, count, sums)
   }
 
-  /// `sums = Rᵀc`, added in the order of the rows; `sums` [count].
+  /// Computes `sums = Rᵀc`, added in the order of the rows; `sums` [count].
   public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     kernels.combine(start, capacity, coefficients.count, coefficients, count, sums)
   }
 
-  /// `rows`, shape [filled, count].
+  /// Returns `rows`, shape [filled, count].
   public func arrays(filled: Int) -> [StoredArray] {
     // Double precision holds the numbers of every type.
     let doubles = InterleavedRows<Double>(

@@ -1,10 +1,10 @@
 import CKernels
 import COpenBLAS
 
-/// The table of one scalar's loops and products: C functions of CKernels, OpenBLAS and LAPACK.
+/// Lists the loops and products of one scalar: C functions of CKernels, OpenBLAS and LAPACK.
 ///
 /// A kernel is a line here, a line in each scalar's table below, and a static function of `Scalar`
-/// that gives its arguments names. Those functions say what it computes.
+/// that names its arguments. The comments of those functions define what a kernel computes.
 public struct Kernels<S> {
   typealias In = UnsafePointer<S>
   typealias Out = UnsafeMutablePointer<S>
@@ -114,7 +114,7 @@ public struct Kernels<S> {
   let extendedDots: (In, Int, Int, Doubles, Doubles, Sums, Sums) -> Void
   let extendedCombine: (In, Int, Int, Doubles, Doubles, Sums, Sums) -> Void
 
-  /// A copy that stays: to read one kernel of it takes no count of references.
+  /// Returns a copy that is never freed; reading a kernel from it needs no reference counting.
   func inMemory() -> UnsafePointer<Kernels> {
     let memory = UnsafeMutablePointer<Kernels>.allocate(capacity: 1)
     memory.initialize(to: self)

@@ -1,12 +1,11 @@
 import CKernels
 
-/// Products with numbers of a scalar, summed in double precision, and their rounding to what rows
-/// hold.
+/// Computes products summed in double precision, and rounds numbers to the type of stored rows.
 ///
-/// A product of two `Float`s is exact in double precision, so a dot product carries the errors of
-/// its sum alone, and has the same bits on every CPU. No BLAS has it.
+/// The product of two `Float`s is exact in double precision. So a dot product has only the errors
+/// of its sum, and the same bits on every CPU. No BLAS provides this.
 public enum MixedPrecision {
-  /// `x · y`.
+  /// Returns `x · y`.
   public static func dot<Element: Scalar>(
     _ x: UnsafeBufferPointer<Element>, _ y: UnsafeBufferPointer<Element>
   ) -> Double {
@@ -15,8 +14,8 @@ public enum MixedPrecision {
     return Element.dot(count: x.count, x0, y0)
   }
 
-  /// Rounds to what rows of a type hold: to nearest, ties to even. A NaN stays one, and what is
-  /// beyond the type becomes an infinity.
+  /// Rounds numbers to a row type, to nearest, ties to even. A NaN stays a NaN, and numbers beyond
+  /// the type's range become infinities.
   public static func round<Element: Scalar>(
     _ x: UnsafeMutableBufferPointer<Element>, to type: RowType
   ) {
@@ -24,12 +23,12 @@ public enum MixedPrecision {
     Element.kernels.pointee.rows(of: type).round(start, x.count)
   }
 
-  /// The columns of the numbers in `x` that are largest in magnitude, ascending; of equal ones the
-  /// first. A NaN counts as larger than all.
+  /// Finds the columns of the numbers in `x` that are largest in magnitude, in ascending order. Of
+  /// equal numbers the first are taken. A NaN counts as larger than every number.
   ///
   /// - Parameters:
   ///   - x: at most 65,536 numbers.
-  ///   - columns: as many as are asked for, at most `x.count`; overwritten.
+  ///   - columns: one place for each requested column, at most `x.count`; overwritten.
   public static func largest<Element: Scalar>(
     of x: UnsafeBufferPointer<Element>, columns: UnsafeMutableBufferPointer<UInt16>
   ) {
@@ -39,8 +38,8 @@ public enum MixedPrecision {
     Element.kernels.pointee.largest(x0, x.count, columns.count, columns0)
   }
 
-  /// The sum of `x` in single precision and no particular order: as fast as memory can be read, and
-  /// there to measure that.
+  /// Returns the sum of `x` in single precision and no particular order. It runs at the speed of
+  /// memory, to measure that speed.
   public static func streamingSum(_ x: UnsafeBufferPointer<Float>) -> Float {
     guard let start = x.baseAddress else { return 0 }
     return ck_streaming_sum(start, x.count)

@@ -1,17 +1,18 @@
 import Diagnostics
 import Glibc
 
-/// Zeroed memory that lies in a file without a name, for more than there is memory: the system
-/// writes to the file what has not been used for long, and reads it again. The file is gone with
-/// the process.
+/// Zeroed memory backed by an unnamed file, for arrays larger than the memory. The system writes
+/// pages to the file that were not used recently, and reads them back. The file disappears with the
+/// process.
 public final class PagedBuffer<Element: BitwiseCopyable> {
-  /// The first element; the memory is the buffer's.
+  /// The first element of memory that the buffer owns.
   public let pointer: UnsafeMutablePointer<Element>
-  /// How many elements there are.
   public let count: Int
   private let bytes: Int
 
-  /// - Parameter directory: where the file is made; all of it is allocated on its disk.
+  /// Creates the file in `directory`, and allocates all of it on the disk.
+  ///
+  /// - Throws: `PageFileError` if the directory cannot hold the file.
   public init(count: Int, in directory: String) throws(PageFileError) {
     func fail(_ reason: String) -> PageFileError {
       PageFileError(directory: directory, reason: reason)
@@ -26,11 +27,11 @@ public final class PagedBuffer<Element: BitwiseCopyable> {
     var space = statvfs()
     guard fstatvfs(file, &space) == 0 else { throw fail(String(cString: strerror(errno))) }
     let (free, overflow) = Int(space.f_bavail).multipliedReportingOverflow(by: Int(space.f_frsize))
-    // To allocate what is not there would take all that others have left until it fails.
+    // Allocating more than is free would take space from other programs until it fails.
     guard overflow || bytes <= free else {
       throw fail("expected \(bytes) bytes free for the gradients, got \(free)")
     }
-    // A page without room on the disk would end the process when it is first written to.
+    // Without space on the disk, the first write to a page would end the process.
     let status = posix_fallocate(file, 0, bytes)
     guard status == 0 else {
       throw fail("\(bytes) bytes for the gradients: \(String(cString: strerror(status)))")
@@ -42,16 +43,16 @@ public final class PagedBuffer<Element: BitwiseCopyable> {
 
   deinit { munmap(pointer, bytes) }
 
-  /// Has the pages of some elements read, ahead of their use.
+  /// Starts reading the pages of some elements ahead of their use.
   public func prefetch(_ range: Range<Int>) { advise(range, MADV_WILLNEED) }
 
-  /// Brings the pages of some elements into this process's memory, all at once.
+  /// Reads the pages of some elements into memory, all at once.
   public func populate(_ range: Range<Int>) {
-    // From Linux 5.14 on; before it, a page comes when it is first read.
+    // Available from Linux 5.14; earlier kernels read a page on first use.
     advise(range, MADV_POPULATE_READ)
   }
 
-  /// Takes the pages of some elements out of this process's memory; what they hold stays.
+  /// Removes the pages of some elements from memory; their contents stay in the file.
   public func release(_ range: Range<Int>) { advise(range, MADV_DONTNEED) }
 
   private func advise(_ range: Range<Int>, _ advice: Int32) {
@@ -61,12 +62,12 @@ public final class PagedBuffer<Element: BitwiseCopyable> {
     let (page, stride) = (Int(getpagesize()), MemoryLayout<Element>.stride)
     let start = range.lowerBound * stride / page * page
     let end = range.upperBound * stride
-    // Advice that is not taken costs time alone.
+    // Failed advice costs only time.
     if end > start { madvise(UnsafeMutableRawPointer(pointer) + start, end - start, advice) }
   }
 }
 
-/// A directory that cannot hold a file of pages.
+/// Reports a directory that cannot hold a file of pages.
 public struct PageFileError: DiagnosticError {
   let directory: String
   let reason: String

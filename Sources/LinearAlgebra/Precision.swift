@@ -1,8 +1,7 @@
-/// The precision of a run: of its data, parameters, gradients and optimizer.
+/// Selects the precision of a run: its data, parameters, gradients and optimizer.
 public enum Precision: String, Codable, CaseIterable, Sendable {
   case float32, float64
 
-  /// The scalar of this precision.
   public var scalar: any Scalar.Type {
     switch self {
     case .float32: Float.self

@@ -1,6 +1,6 @@
 import CKernels
 
-/// The loops over rows of one stored type, beside vectors of a scalar.
+/// Lists the loops over rows of one stored type and vectors of a scalar.
 struct RowKernels<S> {
   typealias In = UnsafePointer<S>
   typealias Out = UnsafeMutablePointer<S>
@@ -14,17 +14,17 @@ struct RowKernels<S> {
   let load: (Rows, Int, Int, Out, Int) -> Void
   let dots: (Rows, Int, Int, In, Int, Sums) -> Void
   let combine: (Rows, Int, Int, Doubles, Int, Sums) -> Void
-  // Sparse ones.
+  // Sparse rows.
   let storeEntries: (UnsafeMutablePointer<UInt16>, UnsafeMutableRawPointer, Int, In, Int) -> Int
   let loadEntries: (Columns, Rows, Int, Out, Int) -> Void
   let dotEntries: (Columns, Rows, Int, Int, In, Sums) -> Void
   let combineEntries: (Columns, Rows, Int, Int, Doubles, Int, Sums) -> Void
-  /// Brings numbers to those that the rows hold.
+  /// Rounds numbers to the stored type.
   let round: (Out, Int) -> Void
 }
 
 extension Kernels {
-  /// Those over rows of a type.
+  /// Returns the loops for rows of a stored type.
   func rows(of type: RowType) -> RowKernels<S> {
     switch type {
     case .float32: float32Rows

@@ -1,7 +1,7 @@
-/// The type of the numbers in stored rows.
+/// Selects the type of the numbers in stored rows.
 public enum RowType: String, CaseIterable, Codable, Sendable {
   case float32
-  /// The upper half of a `Float`: its exponent, and 8 of its 24 digits.
+  /// The upper half of a `Float`: its exponent, and 8 of its 24 binary digits.
   case bfloat16
   case float64
 
@@ -14,13 +14,12 @@ public enum RowType: String, CaseIterable, Codable, Sendable {
     }
   }
 
-  /// The types in which rows of a scalar are worth storing: those that take no more memory than
-  /// itself.
+  /// Returns the types that suit rows of a scalar: those that take no more memory than the scalar.
   public static func types<Element: Scalar>(for scalar: Element.Type) -> [RowType] {
     allCases.filter { $0.bytes <= MemoryLayout<Element>.size }
   }
 
-  /// The same type outside of memory.
+  /// The element type of a stored array with these numbers.
   var element: StoredArray.Element {
     switch self {
     case .float32: .float32

@@ -1,9 +1,9 @@
-// Vectors are buffers: who computes with them has both.
+// Exported because every user of these functions needs buffers as well.
 @_exported import Buffers
 import COpenBLAS
 
-/// A scalar that networks, gradients and windows are made of: `Float` for training, `Double` for
-/// checking it.
+/// The scalar type of networks, gradients and windows: `Float` for training, `Double` for checking
+/// it.
 public protocol Scalar: BinaryFloatingPoint, BitwiseCopyable, Sendable {
   /// The loops and products of this scalar, in memory that is never freed.
   static var kernels: UnsafePointer<Kernels<Self>> { get }
@@ -18,7 +18,7 @@ extension Double: Scalar {
 }
 
 extension Scalar {
-  /// `C ← α·op(A)·op(B) + β·C`, row-major.
+  /// Computes `C ← α·op(A)·op(B) + β·C`, row-major.
   ///
   /// - Parameters:
   ///   - a: op(A) has shape [rows, inner]; `strideA` elements lie between stored rows.
@@ -36,12 +36,12 @@ extension Scalar {
       blasint(strideB), beta, c, blasint(strideC))
   }
 
-  /// Whether every number of double precision is one of this scalar.
+  /// True if this scalar represents every number of double precision.
   package static var holdsDoubles: Bool { significandBitCount >= Double.significandBitCount }
 
-  /// The type of stored rows that hold it as it is.
+  /// The type of stored rows that hold this scalar without loss.
   package static var rowType: RowType { kernels.pointee.type }
 
-  /// Its precision, for messages.
+  /// The name of the precision in messages.
   package static var precision: String { holdsDoubles ? "double" : "single" }
 }

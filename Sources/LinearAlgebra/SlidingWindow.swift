@@ -1,28 +1,27 @@
 import CKernels
 
-/// A square window sliding over an image of shape [height, width, channels] with zeros around it.
+/// A square window that slides over an image [height, width, channels] with zeros around it.
 ///
-/// An axis of size `s` has `⌊(s + 2·padding − kernel)/stride⌋ + 1` positions. The sizes must have
-/// been checked: positive, and so small that no product of them overflows.
+/// An axis of size `s` has `⌊(s + 2·padding − kernel)/stride⌋ + 1` positions. The caller must have
+/// checked the sizes: positive, and so small that no product of them overflows.
 public struct SlidingWindow: Sendable, Equatable {
   /// Rows of the image, without padding.
   public let height: Int
   /// Columns of the image, without padding.
   public let width: Int
-  /// Of the image.
   public let channels: Int
-  /// The window is kernel×kernel pixels.
+  /// The window covers kernel×kernel pixels.
   public let kernel: Int
   /// Pixels from one position to the next, on both axes.
   public let stride: Int
-  /// Rows and columns of zeros on each side of the image.
+  /// The rows and columns of zeros on each side of the image.
   public let padding: Int
-  /// Positions from top to bottom.
+  /// The number of positions from top to bottom.
   public let outputHeight: Int
-  /// Positions from left to right.
+  /// The number of positions from left to right.
   public let outputWidth: Int
 
-  /// The window over an image [channels, height, width].
+  /// Creates a window over an image [height, width, channels].
   public init(height: Int, width: Int, channels: Int, kernel: Int, stride: Int, padding: Int) {
     precondition(
       kernel > 0 && stride > 0 && padding >= 0 && channels > 0
@@ -38,10 +37,10 @@ public struct SlidingWindow: Sendable, Equatable {
     outputWidth = (width + 2 * padding - kernel) / stride + 1
   }
 
-  /// Elements of one patch: kernel²·channels.
+  /// The number of elements of one patch: kernel²·channels.
   public var patchCount: Int { kernel * kernel * channels }
 
-  /// Positions of the window in one image.
+  /// The number of window positions in one image.
   public var positionCount: Int { outputHeight * outputWidth }
 
   var geometry: ck_window {

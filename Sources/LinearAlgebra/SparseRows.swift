@@ -1,4 +1,4 @@
-/// Rows of which a fixed number of entries is kept, the rest being zeros.
+/// Rows that store a fixed number of entries; all other elements are zeros.
 public struct SparseRows<Element: Scalar>: StoredRows {
   private let columns: UnsafeMutablePointer<UInt16>
   private let values: UnsafeMutableRawPointer
@@ -8,13 +8,15 @@ public struct SparseRows<Element: Scalar>: StoredRows {
   public let capacity: Int
   public let count: Int
 
+  /// Wraps memory as rows.
+  ///
   /// - Parameters:
   ///   - columns: shape [capacity, entries].
   ///   - values: shape [capacity, entries], of `type`.
-  ///   - type: of the values, to which `store` rounds: to nearest, ties to even.
+  ///   - type: the stored type, to which `store` rounds: to nearest, ties to even.
   ///   - entries: at most `count`.
-  ///   - capacity: slots.
-  ///   - count: columns, at most 65,536.
+  ///   - capacity: the number of slots.
+  ///   - count: the number of columns, at most 65,536.
   public init(
     columns: UnsafeMutablePointer<UInt16>, values: UnsafeMutableRawPointer, type: RowType,
     entries: Int, capacity: Int, count: Int
@@ -29,7 +31,7 @@ public struct SparseRows<Element: Scalar>: StoredRows {
     self.count = count
   }
 
-  /// The row of a slot becomes `x`, of which at most `entries` numbers are not 0.
+  /// Stores `x` as the row of a slot; at most `entries` numbers of `x` are not 0.
   public func storeRow(_ x: UnsafePointer<Element>, slot: Int) {
     let first = slot * entries
     let found = kernels.storeEntries(
@@ -37,27 +39,27 @@ public struct SparseRows<Element: Scalar>: StoredRows {
     precondition(found <= entries, "\(found) numbers in a row of \(entries) entries")
   }
 
-  /// `x` [count] becomes the row of a slot, with zeros where it keeps nothing.
+  /// Writes the row of a slot to `x` [count], with zeros for columns that are not stored.
   public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>) {
     let first = slot * entries
     kernels.loadEntries(columns + first, values + first * type.bytes, entries, x, count)
   }
 
-  /// `sums = R x`, of rows 0..<filled; `x` [count], `sums` [filled].
+  /// Computes `sums = R x` over rows 0..<filled; `x` [count], `sums` [filled].
   public func dotRows(
     filled: Int, x: UnsafePointer<Element>, sums: UnsafeMutablePointer<Double>
   ) {
     kernels.dotEntries(columns, values, entries, filled, x, sums)
   }
 
-  /// `sums = Rᵀc`, added in the order of the rows; `sums` [count].
+  /// Computes `sums = Rᵀc`, added in the order of the rows; `sums` [count].
   public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     kernels.combineEntries(
       columns, values, entries, coefficients.count, coefficients, count, sums)
   }
 
-  /// `columns` and `values`, shape [filled, entries]: those of a row's numbers that are not 0,
-  /// ascending, and then zeros.
+  /// Returns `columns` and `values`, shape [filled, entries]: a row's nonzero numbers in ascending
+  /// columns, padded with zeros.
   public func arrays(filled: Int) -> [StoredArray] {
     let shape = [filled, entries]
     return [

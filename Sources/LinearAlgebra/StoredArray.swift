@@ -1,16 +1,16 @@
-/// Numbers of a running computation as they are outside of memory: of a type and a shape,
-/// row-major, with a name that people read.
+/// A named array that a checkpoint stores, with a type and a shape, row-major; reads and writes the
+/// memory of the object that created it.
 ///
-/// It lasts no longer than the object that gave it, whose memory it reads and writes.
+/// It must not outlive that object.
 public struct StoredArray {
-  /// Named as in files of the safetensors format.
+  /// Names the element types as safetensors files do.
   public enum Element: String, Sendable {
     case float32 = "F32"
     case bfloat16 = "BF16"
     case uint16 = "U16"
     case float64 = "F64"
 
-    /// Of one number.
+    /// Bytes of one number.
     public var bytes: Int {
       switch self {
       case .bfloat16, .uint16: 2
@@ -20,22 +20,23 @@ public struct StoredArray {
     }
   }
 
-  /// What it is called among the arrays of its owner.
+  /// The name, unique among the arrays of its owner.
   public var name: String
-  /// The type of its numbers.
   public let element: Element
-  /// Its dimensions, the last one running fastest.
+  /// The dimensions, row-major.
   public let shape: [Int]
-  /// Writes the numbers, `bytes` of them.
+  /// Writes the numbers, `bytes` bytes in total.
   public let save: (UnsafeMutableRawBufferPointer) -> Void
-  /// Takes over numbers that `save` wrote, in this process or another.
+  /// Reads numbers that `save` wrote, in this process or another.
   ///
-  /// - Throws: `StoredArrayError` where they are none that there could have been.
+  /// - Throws: `StoredArrayError` if a number is impossible.
   public let restore: (UnsafeRawBufferPointer) throws -> Void
 
+  /// Creates an array from two closures.
+  ///
   /// - Parameters:
   ///   - save: writes all numbers, row-major.
-  ///   - restore: takes over what `save` wrote.
+  ///   - restore: reads what `save` wrote.
   public init(
     _ name: String, _ element: Element, shape: [Int],
     save: @escaping (UnsafeMutableRawBufferPointer) -> Void,
@@ -48,9 +49,9 @@ public struct StoredArray {
     self.restore = restore
   }
 
-  /// Numbers that lie in memory as they are to be stored.
+  /// Creates an array of numbers that memory already holds in their stored form.
   ///
-  /// - Parameter check: throws for a number that there could not have been.
+  /// - Parameter check: throws for an impossible number.
   public init<Number: BitwiseCopyable>(
     _ name: String, _ element: Element, shape: [Int], at numbers: UnsafeMutablePointer<Number>,
     check: ((Number) throws -> Void)? = nil
@@ -70,11 +71,11 @@ public struct StoredArray {
       })
   }
 
-  /// A square matrix in double precision, by its elements.
+  /// Creates a square matrix in double precision from accessors of its elements.
   ///
   /// - Parameters:
-  ///   - element: of a row and a column.
-  ///   - restore: takes over an element, which is finite.
+  ///   - element: returns the element of a row and a column.
+  ///   - restore: receives a finite element of a row and a column.
   public init(
     _ name: String, order: Int, element: @escaping (Int, Int) -> Double,
     restore: @escaping (Int, Int, Double) throws -> Void
@@ -102,14 +103,14 @@ public struct StoredArray {
       })
   }
 
-  /// Of all its numbers.
+  /// Bytes of all numbers.
   public var bytes: Int { shape.reduce(element.bytes, *) }
 }
 
 extension [String: Double] {
-  /// A number that stands beside stored arrays.
+  /// Returns a number stored next to the arrays.
   ///
-  /// - Throws: `StoredArrayError` where it is missing or not finite.
+  /// - Throws: `StoredArrayError` if it is missing or not finite.
   public func stored(_ name: String) throws(StoredArrayError) -> Double {
     guard let number = self[name], number.isFinite else {
       throw StoredArrayError(
@@ -118,7 +119,9 @@ extension [String: Double] {
     return number
   }
 
-  /// A whole number of at least 0.
+  /// Returns a stored whole number of at least 0.
+  ///
+  /// - Throws: `StoredArrayError` if it is missing or no such number.
   public func storedCount(_ name: String) throws(StoredArrayError) -> Int {
     let number = try stored(name)
     guard let count = Int(exactly: number), count >= 0 else {
@@ -129,7 +132,7 @@ extension [String: Double] {
 }
 
 extension Buffer where Element: Scalar {
-  /// The numbers of `range`, which must lie within the buffer.
+  /// Returns the numbers of `range`, which must lie within the buffer, as a stored array.
   public func array(_ name: String, _ range: Range<Int>) -> StoredArray {
     StoredArray(
       name, Element.kernels.pointee.type.element, shape: [range.count],
@@ -137,10 +140,12 @@ extension Buffer where Element: Scalar {
   }
 }
 
-/// Stored numbers that there could not have been.
+/// Reports stored numbers that are impossible.
 public struct StoredArrayError: Error, CustomStringConvertible {
   public let description: String
 
-  /// - Parameter description: which array, what was expected, and what was got.
+  /// Creates the error.
+  ///
+  /// - Parameter description: names the array, the expected value and the actual one.
   public init(_ description: String) { self.description = description }
 }

@@ -1,46 +1,45 @@
-/// Rows of a cell, by slots, of which the first `filled` are read.
+/// Rows of a cell in slots, of which only the first `filled` are read. A view of memory that
+/// another object owns.
 ///
 ///     R [capacity, count]
-///
-/// A view: the memory is its owner's.
 public protocol StoredRows<Element> {
-  /// The numbers of the vectors beside the rows.
+  /// The scalar of the vectors that are stored or multiplied.
   associatedtype Element: Scalar
 
-  /// Slots.
+  /// The number of slots.
   var capacity: Int { get }
-  /// Columns.
+  /// The number of columns.
   var count: Int { get }
 
-  /// `store`, `load`, `dots` and `combine` of shapes that fit, with a column at least.
+  /// Implements `store`; shapes fit, and there is at least one column.
   func storeRow(_ x: UnsafePointer<Element>, slot: Int)
-  /// `load` without its checks.
+  /// Implements `load`; shapes fit, and there is at least one column.
   func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>)
-  /// `dots` without its checks.
+  /// Implements `dots`; shapes fit, and there is at least one column.
   func dotRows(filled: Int, x: UnsafePointer<Element>, sums: UnsafeMutablePointer<Double>)
-  /// `combine` without its checks.
+  /// Implements `combine`; shapes fit, and there is at least one column.
   func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>)
 
-  /// What rows 0..<filled are outside of memory.
+  /// Returns rows 0..<filled as stored arrays.
   func arrays(filled: Int) -> [StoredArray]
 }
 
 extension StoredRows {
-  /// The row of a slot becomes `x`, shape [count].
+  /// Stores `x`, shape [count], as the row of a slot.
   public func store(_ x: UnsafeBufferPointer<Element>, slot: Int) {
     precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
     guard let x = x.baseAddress else { return }
     storeRow(x, slot: slot)
   }
 
-  /// `x`, shape [count], becomes the row of a slot, as it is stored.
+  /// Writes the stored row of a slot to `x`, shape [count].
   public func load(_ slot: Int, into x: UnsafeMutableBufferPointer<Element>) {
     precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
     guard let x = x.baseAddress else { return }
     loadRow(slot, into: x)
   }
 
-  /// `sums = R x`, of rows 0..<filled.
+  /// Computes `sums = R x` over rows 0..<filled.
   ///
   /// - Parameters:
   ///   - x: shape [count].
@@ -56,7 +55,7 @@ extension StoredRows {
     dotRows(filled: filled, x: x, sums: sums)
   }
 
-  /// `sums = Rᵀc`, added in the order of the rows.
+  /// Computes `sums = Rᵀc`, added in the order of the rows.
   ///
   /// - Parameters:
   ///   - coefficients: c, shape [filled].

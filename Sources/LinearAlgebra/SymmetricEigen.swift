@@ -1,15 +1,18 @@
 import COpenBLAS
 
-/// The eigenvalues and eigenvectors of a symmetric matrix, `A = Q diag(e) Qᵀ`, in double precision.
+/// Computes the eigenvalues and eigenvectors of a symmetric matrix, `A = Q diag(e) Qᵀ`, in double
+/// precision.
 public final class SymmetricEigen {
   /// e, in increasing order.
   public let values: [Double]
-  /// Qᵀ, row by row: an eigenvector each.
+  /// Qᵀ, row by row, an eigenvector in each row.
   private let vectors: Buffer<Double>
   private var order: Int { values.count }
 
+  /// Decomposes a matrix.
+  ///
   /// - Parameters:
-  ///   - matrix: shape [order, order], of which the lower triangle is read; finite.
+  ///   - matrix: shape [order, order], finite; only the lower triangle is read.
   /// - Complexity: O(order³).
   public init(_ matrix: ArraySlice<Double>, order: Int) {
     precondition(
@@ -19,14 +22,14 @@ public final class SymmetricEigen {
     values = Self.decompose(vectors.pointer, order: order, withVectors: true)
   }
 
-  /// The eigenvalues alone, in increasing order, in a fraction of the time.
+  /// Returns only the eigenvalues, in increasing order, in a fraction of the time.
   public static func values(of matrix: ArraySlice<Double>, order: Int) -> [Double] {
     let copy = Buffer<Double>(count: order * order)
     _ = copy.all.update(fromContentsOf: matrix)
     return decompose(copy.pointer, order: order, withVectors: false)
   }
 
-  /// Writes the vectors over the matrix.
+  /// Overwrites the matrix with the vectors; returns the eigenvalues.
   private static func decompose(
     _ matrix: UnsafeMutablePointer<Double>, order: Int, withVectors: Bool
   ) -> [Double] {
@@ -45,15 +48,15 @@ public final class SymmetricEigen {
     return values
   }
 
-  /// Bytes of one, and of what making it takes.
+  /// Returns the bytes of an instance and of its computation.
   public static func bytes(order: Int) -> Int { 8 * (3 * order * order + 9 * order) }
 
-  /// `Qᵀx`, shapes [order].
+  /// Returns `Qᵀx`; shapes [order].
   public func rotate(_ x: [Double]) -> [Double] {
     multiply(x, transposed: false)
   }
 
-  /// `Qx`, shapes [order].
+  /// Returns `Qx`; shapes [order].
   public func rotateBack(_ x: [Double]) -> [Double] {
     multiply(x, transposed: true)
   }
@@ -68,11 +71,11 @@ public final class SymmetricEigen {
     return y
   }
 
-  /// `QᵀB`.
+  /// Writes `QᵀB`.
   ///
   /// - Parameters:
   ///   - b: shape [order, columns], row-major.
-  ///   - result: of the same shape, overwritten.
+  ///   - result: same shape, overwritten.
   public func rotate(
     _ b: UnsafePointer<Double>, columns: Int, into result: UnsafeMutablePointer<Double>
   ) {

@@ -1,10 +1,11 @@
 import COpenBLAS
 import Glibc
 
-/// Products with symmetric matrices, their decompositions, and what vectors need, by BLAS and
-/// LAPACK in single and double precision. Matrices are row-major.
+/// Products and decompositions of symmetric matrices, and vector operations, from BLAS and LAPACK
+/// in single and double precision. Matrices are row-major.
 extension Scalar {
-  /// `C ← α·XᵀX + β·C`, the lower triangle of C alone; X [rows, columns], C [columns, columns].
+  /// Computes `C ← α·XᵀX + β·C` in the lower triangle of C; X [rows, columns], C [columns,
+  /// columns].
   package static func addGram(
     rows: Int, columns: Int, alpha: Self, _ x: UnsafePointer<Self>, beta: Self,
     to c: UnsafeMutablePointer<Self>
@@ -14,8 +15,8 @@ extension Scalar {
       blasint(columns), beta, c, blasint(columns))
   }
 
-  /// `Y = A X` or, from the right, `Y = X A`: A symmetric, of which the lower triangle is read;
-  /// X and Y [rows, columns].
+  /// Computes `Y = A X` or, from the right, `Y = X A`. A is symmetric, and only its lower triangle
+  /// is read; X and Y [rows, columns].
   package static func symmetricProduct(
     rows: Int, columns: Int, _ a: UnsafePointer<Self>, fromRight: Bool, _ x: UnsafePointer<Self>,
     into y: UnsafeMutablePointer<Self>
@@ -26,13 +27,13 @@ extension Scalar {
       blasint(columns))
   }
 
-  /// `A = Q diag(e) Qᵀ` by divide and conquer.
+  /// Decomposes `A = Q diag(e) Qᵀ` by divide and conquer.
   ///
   /// - Parameters:
-  ///   - matrix: [order, order], finite, of which the lower triangle is read; becomes Qᵀ, an
-  ///     eigenvector a row.
+  ///   - matrix: [order, order], finite, lower triangle only; becomes Qᵀ, an eigenvector in each
+  ///     row.
   ///   - values: becomes e, in increasing order.
-  /// - Returns: whether it converged.
+  /// - Returns: true if it converged.
   package static func decompose(
     order: Int, _ matrix: UnsafeMutablePointer<Self>, values: UnsafeMutablePointer<Self>
   ) -> Bool {
@@ -48,9 +49,9 @@ extension Scalar {
     return info == 0
   }
 
-  /// `(A + shift·I)⁻¹` by A + shift·I = LLᵀ.
+  /// Computes `(A + shift·I)⁻¹` from A + shift·I = LLᵀ.
   ///
-  /// - Parameter matrix: [order, order], of which the lower triangle is read; becomes the inverse.
+  /// - Parameter matrix: [order, order], lower triangle only; becomes the inverse.
   /// - Returns: log det (A + shift·I).
   /// - Throws: `NotPositiveDefinite` naming the failing leading minor.
   package static func invert(
@@ -73,13 +74,13 @@ extension Scalar {
     return logarithm
   }
 
-  /// `x · y`; of single precision summed in double.
+  /// Returns `x · y`; single precision is summed in double precision.
   package static func dot(count: Int, _ x: UnsafePointer<Self>, _ y: UnsafePointer<Self>) -> Double
   {
     kernels.pointee.dot(count, x, y)
   }
 
-  /// `y ← α·x + β·y`.
+  /// Computes `y ← α·x + β·y`.
   package static func combine(
     count: Int, alpha: Self, _ x: UnsafePointer<Self>, beta: Self,
     into y: UnsafeMutablePointer<Self>
@@ -88,12 +89,13 @@ extension Scalar {
   }
 }
 
-/// `C ← AAᵀ` or `C ← AᵀA` in double precision, its lower triangle; what lies above it stays.
+/// Computes `C ← AAᵀ` or `C ← AᵀA` in double precision, in the lower triangle of C; the rest of C
+/// does not change.
 ///
 /// - Parameters:
 ///   - a: shape [rows, columns], row-major.
-///   - transposed: whether C is `AᵀA`.
-///   - c: shape [rows, rows], or [columns, columns], row-major.
+///   - transposed: true for `AᵀA`.
+///   - c: shape [rows, rows], or [columns, columns] if transposed, row-major.
 public func symmetricProduct(
   _ a: UnsafePointer<Double>, rows: Int, columns: Int, transposed: Bool = false,
   into c: UnsafeMutablePointer<Double>

@@ -1,12 +1,12 @@
 import COpenBLAS
 
-/// Rows A [k, n] of a tall matrix, of which the columns' products AᵀA matter alone: once there are
-/// more than n, n rows with the same products take their place.
+/// Keeps rows A [k, n] of a tall matrix for their products AᵀA; replaces more than n rows by n rows
+/// with the same products.
 ///
-/// They are the triangle R of `A = QR`. AᵀA itself is never formed: it would square the condition
-/// number, and lose twice the digits. Pieces of a matrix are joined in any tree (Demmel, Grigori,
-/// Hoemmen and Langou, "Communication-optimal parallel and sequential QR and LU factorizations",
-/// 2012).
+/// These rows are the triangle R of `A = QR`. AᵀA itself is never formed: it would square the
+/// condition number, and lose twice the digits. Pieces of a matrix can be joined in any tree
+/// (Demmel, Grigori, Hoemmen and Langou, "Communication-optimal parallel and sequential QR and LU
+/// factorizations", 2012).
 public struct TallRows: Sendable {
   /// n.
   public let columns: Int
@@ -15,6 +15,8 @@ public struct TallRows: Sendable {
   /// A, column by column, shape [n, k].
   public let numbers: [Double]
 
+  /// Wraps the numbers of A.
+  ///
   /// - Parameters:
   ///   - columns: n.
   ///   - numbers: A, column by column, shape [n, k].
@@ -26,9 +28,9 @@ public struct TallRows: Sendable {
     count = numbers.count / columns
   }
 
-  /// The rows of `self`, and below them those of `other`.
+  /// Returns the rows of `self` followed by those of `other`, reduced to at most n.
   ///
-  /// - Complexity: O(kn²) where there are more than n.
+  /// - Complexity: O(kn²) if there are more than n.
   public func joined(with other: TallRows) -> TallRows {
     precondition(columns == other.columns, "rows of \(columns) and of \(other.columns)")
     let (above, below) = (count, other.count)
@@ -41,12 +43,12 @@ public struct TallRows: Sendable {
     return TallRows(columns: columns, numbers: all).reduced()
   }
 
-  /// At most n rows with the same products.
+  /// Returns at most n rows with the same products.
   ///
-  /// - Complexity: O(kn²) where there are more than n.
+  /// - Complexity: O(kn²) if there are more than n.
   public func reduced() -> TallRows { count > columns ? triangle() : self }
 
-  /// The triangle R of `A = QR`, shape [min(k, n), n], by Householder reflections.
+  /// Returns the triangle R of `A = QR`, shape [min(k, n), n], by Householder reflections.
   ///
   /// - Complexity: O(kn²).
   public func triangle() -> TallRows {
@@ -72,7 +74,7 @@ public struct TallRows: Sendable {
     return TallRows(columns: columns, numbers: upper)
   }
 
-  /// A above `√σ·I`: its products are `AᵀA + σI`.
+  /// Returns A above `√σ·I`, whose products are `AᵀA + σI`.
   public func shifted(by shift: Double) -> TallRows {
     let height = count + columns
     var all = [Double](repeating: 0, count: height * columns)
@@ -83,8 +85,8 @@ public struct TallRows: Sendable {
     return TallRows(columns: columns, numbers: all)
   }
 
-  /// The singular values of A, shape [n], in decreasing order; their squares are the eigenvalues of
-  /// AᵀA, the small ones with twice the digits that AᵀA holds.
+  /// Returns the singular values of A, shape [n], in decreasing order. Their squares are the
+  /// eigenvalues of AᵀA; the small ones have twice the digits that AᵀA holds.
   ///
   /// - Complexity: O(kn²).
   public func singularValues() -> [Double] {

@@ -185,7 +185,7 @@ import Testing
     let outcome = try foreign("diagonal", ["--damping", "1e-35"])
     #expect(outcome.status != 0)
     #expect(
-      outcome.errors.contains("λ 1e-35 disappears beside these 1 gradients: the relative error"))
+      outcome.errors.contains("λ 1e-35 is too small for these 1 gradients: the relative error"))
   }
 
   @Test func whatCannotBeAnsweredIsRefused() throws {

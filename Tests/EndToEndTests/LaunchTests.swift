@@ -159,7 +159,7 @@ import Testing
       let outcome = try Program.run(process)
       #expect(outcome.status == 1)
       #expect(outcome.errors.contains("too little memory to start"), "\(outcome.errors)")
-      #expect(outcome.errors.contains("'ulimit -v' allows 224 in all"), "\(outcome.errors)")
+      #expect(outcome.errors.contains("'ulimit -v' allows 224 MiB in total"), "\(outcome.errors)")
     }
   }
 }

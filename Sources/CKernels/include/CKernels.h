@@ -1,9 +1,9 @@
-// Loops that BLAS has no form for. Plain C with vector extensions; the compiler makes one clone
-// for each x86-64 level and the loader picks the best that the CPU has (CK_CLONES).
+// Loops that BLAS does not provide. Plain C with vector extensions: the compiler builds one clone
+// for each x86-64 level, and the loader picks the best for the CPU (CK_CLONES).
 //
-// Every kernel gives the same bits in every clone: no fused multiply-add is formed where it would
-// round differently, and sums run over a fixed number of lanes. Those of convolutions, which use
-// it, give the same bits wherever the CPU has it.
+// Every kernel computes the same bits in every clone. No fused multiply-add is formed if it would
+// round differently, and sums use a fixed number of lanes. Convolutions do use it, and compute the
+// same bits on every CPU that has it.
 #pragma once
 
 #include "cholesky_kernels.h"

@@ -2,17 +2,17 @@
 // weights in PyTorch's order [outputs, channels, kernel, kernel].
 //
 // A block is 64 bytes of features, L of them. The kernels read weights packed by blocks of the
-// features that they compute: [block][place in the window][feature read][L], zeros after the last.
+// features to compute: [block][place in the window][feature read][L], with zeros after the last.
 // `scratch` holds an image with zeros around it.
 //
-// Every sum runs over places, features and positions in one order, whatever the vectors: the bits
-// are the same on every CPU with a fused multiply-add, and others on one without. `level` is the
-// CPU's (ck_x86_level) or one below; it matters on x86-64 alone.
+// Every sum runs over places, features and positions in one order, for any vector length. So the
+// bits are the same on every CPU with a fused multiply-add, and differ on CPUs without one. `level`
+// is the CPU's level (ck_x86_level) or a lower one; it has an effect only on x86-64.
 #pragma once
 
 #include "network_kernels.h"
 
-// Elements of packed weights, of those for the adjoint, and of scratch memory.
+// The lengths of packed weights, of packed weights for the adjoint, and of scratch memory.
 typedef struct {
   size_t weights, adjoint_weights, scratch;
 } ck_convolution_sizes;
@@ -22,17 +22,17 @@ ck_convolution_sizes ck_convolution_counts(const ck_window *window, size_t outpu
 
 #define CK_CONVOLUTION_KERNELS(T, S)                                                              \
   void ck_pack_weights_##S(const ck_window *window, size_t outputs, const T *weights, T *packed); \
-  /* The way back, for a gradient. */                                                             \
+  /* Unpacks a gradient of the weights. */                                                        \
   void ck_unpack_weights_##S(const ck_window *window, size_t outputs, const T *packed,            \
                              T *weights);                                                         \
   void ck_pack_adjoint_weights_##S(const ck_window *window, size_t outputs, const T *weights,     \
                                    T *packed);                                                    \
                                                                                                   \
-  /* y = x ⋆ W + bias, no bias where it is NULL; or y += x ⋆ W if `accumulates`. */               \
+  /* y = x ⋆ W + bias, zeros if bias is NULL; or y += x ⋆ W if `accumulates`. */                  \
   void ck_convolve_##S(int level, const ck_window *window, size_t outputs, size_t examples,       \
                        const T *x, const T *packed, const T *bias, int accumulates, T *scratch,   \
                        T *y);                                                                     \
-  /* dx = Wᵀ dy, or dx += if `accumulates`. */                                                    \
+  /* dx = Wᵀ dy, or dx += Wᵀ dy if `accumulates`. */                                              \
   void ck_convolve_adjoint_##S(int level, const ck_window *window, size_t outputs,                \
                                size_t examples, const T *dy, const T *packed, int accumulates,    \
                                T *scratch, T *dx);                                                \

@@ -1,13 +1,13 @@
-// Layers and losses. Every array is in row-major order with features last: an image is
-// [height, width, channels], so that a pass over the channels of one position is contiguous.
+// Layers and losses. Every array is row-major with features last: an image is [height, width,
+// channels], so that a pass over the channels of one position is contiguous.
 //
-// Each kernel exists for float (…_f32, made for speed) and double (…_f64, made for checking it).
+// Each kernel exists for float (…_f32, optimized) and for double (…_f64, to check it).
 #pragma once
 
 #include <stddef.h>
 #include <stdint.h>
 
-// A square window sliding over an image of `channels` features a position, zeros around it.
+// A square window that slides over an image with `channels` features a position, zeros around it.
 typedef struct {
   size_t height, width, channels;
   size_t kernel, stride, padding;
@@ -24,7 +24,7 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
   /* y[i, c, r] = x[i, r, c], i < count */                                                        \
   void ck_transpose_##S(size_t count, size_t rows, size_t columns, const T *x, T *y);             \
                                                                                                   \
-  /* y = f(x); y may be x. Of an unknown activation: nothing. */                                  \
+  /* y = f(x); y may be x. An unknown activation leaves y unchanged. */                           \
   void ck_activate_##S(int activation, size_t count, const T *x, T *y);                           \
   /* dx = f'(x)·dy; dx may be dy. `kept` is x for GELU and SiLU, else y. */                       \
   void ck_activation_gradient_##S(int activation, size_t count, const T *kept, const T *dy,       \
@@ -34,41 +34,42 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
      x[example, oy·stride + ky − padding, ox·stride + kx − padding, c] in the order ky, kx, c. */ \
   void ck_patches_##S(const ck_window *window, size_t first, size_t rows, const T *x,             \
                       T *patches);                                                                \
-  /* Largest value of each window, of equals the first; choices[o] = ky·kernel + kx of it. */     \
+  /* y is the largest value of each window, the first of equal ones; choices[o] = ky·kernel + kx  \
+     of it. */                                                                                    \
   void ck_max_pool_##S(const ck_window *window, size_t examples, const T *x, T *y,                \
                        int32_t *choices);                                                         \
   void ck_max_pool_gradient_##S(const ck_window *window, size_t examples, const T *dy,            \
                                 const int32_t *choices, T *dx);                                   \
-  /* dy[o] = dx at the place of the choice of window o. */                                        \
+  /* dy[o] = dx at the chosen place of window o. */                                               \
   void ck_max_pool_tangent_##S(const ck_window *window, size_t examples, const T *dx,             \
                                const int32_t *choices, T *dy);                                    \
-  /* Sum of each window, zeros around the image included, over kernel². */                        \
+  /* y is the sum of each window, including zeros around the image, divided by kernel². */        \
   void ck_average_pool_##S(const ck_window *window, size_t examples, const T *x, T *y);           \
   void ck_average_pool_gradient_##S(const ck_window *window, size_t examples, const T *dy,        \
                                     T *dx);                                                       \
                                                                                                   \
-  /* Of each channel: the mean over the rows, and the variance Σ (x − mean)²/rows. */             \
+  /* The mean of each channel over the rows, and the variance Σ (x − mean)²/rows. */              \
   void ck_batch_statistics_##S(size_t rows, size_t channels, const T *x, double *mean,            \
                                double *variance);                                                 \
-  /* sums[c] = Σ_r g, products[c] = Σ_r g·(x − mean[c]) with g = dy, or 0 where y is given and not \
-     positive; `masked`, if given, becomes g and may be dy. */                                    \
+  /* sums[c] = Σ_r g, products[c] = Σ_r g·(x − mean[c]). g is dy, or 0 if y is given and not      \
+     positive; `masked`, if given, receives g and may be dy. */                                   \
   void ck_batch_gradient_sums_##S(size_t rows, size_t channels, const T *x, const T *mean,        \
                                   const T *dy, const T *y, T *masked, double *sums,               \
                                   double *products);                                              \
   /* y = x·scale[c] + shift[c], plus the addend if given, at least 0 if relu. */                  \
   void ck_channel_scale_##S(size_t rows, size_t channels, const T *scale, const T *shift,         \
                             const T *addend, int relu, const T *x, T *y);                         \
-  /* dx = (or += ) a[c]·g + b[c]·(x − mean[c]) + shift[c] with g as above; dx may be dy. */       \
+  /* dx = (or +=) a[c]·g + b[c]·(x − mean[c]) + shift[c], with g as above; dx may be dy. */       \
   void ck_batch_input_gradient_##S(size_t rows, size_t channels, const T *a, const T *b,          \
                                    const T *mean, const T *shift, const T *x, const T *dy,        \
                                    const T *y, int accumulates, T *dx);                           \
-  /* Each row by its own statistics [rows, 2]: the mean and 1/√(variance + epsilon). */           \
+  /* Normalizes each row; statistics [rows, 2] receives its mean and 1/√(variance + epsilon). */  \
   void ck_layer_norm_##S(size_t rows, size_t width, T epsilon, const T *weight, const T *bias,    \
                          const T *x, T *y, T *statistics);                                        \
   void ck_layer_norm_gradient_##S(size_t rows, size_t width, const T *weight, const T *x,         \
                                   const T *statistics, const T *dy, T *dweight, T *dbias,         \
                                   int accumulates, T *dx);                                        \
-  /* dy = the derivative of y along (dx, dweight, dbias); dx is 0 where it is NULL. */            \
+  /* dy = the derivative of y along (dx, dweight, dbias); dx = NULL means zeros. */               \
   void ck_layer_norm_tangent_##S(size_t rows, size_t width, const T *weight, const T *x,          \
                                  const T *statistics, const T *dx, const T *dweight,              \
                                  const T *dbias, T *dy);                                          \
@@ -82,31 +83,32 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
   /* dtable[tokens[i]] += dy[i], in the order of i. */                                            \
   void ck_embed_gradient_##S(size_t count, size_t width, const T *tokens, const T *dy,            \
                              T *dtable);                                                          \
-  /* Each row becomes its softmax; where causal, of its first r + 1 elements, the others 0. */    \
+  /* Each row becomes its softmax; if causal, that of its first r + 1 elements, then zeros. */    \
   void ck_softmax_##S(size_t rows, size_t columns, int causal, T *x);                             \
   /* dx = y·(dx − Σ y·dx) for each row of softmax y. */                                           \
   void ck_softmax_gradient_##S(size_t rows, size_t columns, const T *y, T *dx);                   \
-  /* y[i] = 0 where word first + i of (seed, stream) is below probability·2³², else               \
-     x[i]/(1 − probability); first is a multiple of 4, y may be x. Words are of Philox4x32-10,    \
-     four to a counter; Salmon, Moraes, Dror and Shaw, 2011. */                                   \
+  /* y[i] = 0 if word first + i of (seed, stream) is below probability·2³², else                  \
+     x[i]/(1 − probability). first is a multiple of 4, y may be x. Words come from Philox4x32-10, \
+     four for each counter; Salmon, Moraes, Dror and Shaw, 2011. */                               \
   void ck_dropout_##S(size_t count, double probability, uint64_t seed, uint64_t stream,           \
                       uint64_t first, const T *x, T *y);                                          \
                                                                                                   \
-  /* Σ over examples of log Σ_c exp(x[c]) − Σ_c q[c]·x[c], in order and in double precision, with \
-     q = (1 − smoothing)·onehot + smoothing/classes; dx = scale·(softmax(x) − q). */              \
+  /* Σ over examples of log Σ_c exp(x[c]) − Σ_c q[c]·x[c], in order and in double precision. Here \
+     q = (1 − smoothing)·onehot + smoothing/classes. dx = scale·(softmax(x) − q). */              \
   double ck_cross_entropy_##S(size_t examples, size_t classes, const T *x,                        \
                               const int32_t *labels, double smoothing, T scale, T *dx);           \
   /* Σ over examples of Σ_c (x[c] − t[c])² / outputs; dx = scale·2(x − t)/outputs. The targets t  \
-     are `values` [examples, outputs], or where that is NULL the unit vectors of the labels, or   \
-     the labels themselves for a single output. */                                                \
+     are `values` [examples, outputs]. If `values` is NULL they are the unit vectors of the       \
+     labels, or for a single output the labels themselves. */                                     \
   double ck_squared_error_##S(size_t examples, size_t outputs, const T *x,                        \
                               const int32_t *labels, const T *values, T scale, T *dx);            \
-  /* Σ over examples of Σ_c −log(t·σ(x) + (1 − t)(1 − σ(x))) / outputs for t of 0 and 1, and      \
-     between them by linearity; dx = scale·(σ(x) − t)/outputs. */                                 \
+  /* Σ over examples of Σ_c −log(t·σ(x) + (1 − t)(1 − σ(x))) / outputs for t = 0 and 1, linear in \
+     t between them; dx = scale·(σ(x) − t)/outputs. */                                            \
   double ck_binary_cross_entropy_##S(size_t examples, size_t outputs, const T *x,                 \
                                      const int32_t *labels, const T *values, T scale, T *dx);     \
-  /* form[i, j] += Σ over examples of tᵢᵀ H tⱼ for j ≤ i < count, H the Hessian of the example's  \
-     loss with respect to x, t [count, examples, outputs]; `scratch` holds outputs + count. */    \
+  /* form[i, j] += Σ over examples of tᵢᵀ H tⱼ for j ≤ i < count. H is the Hessian of the         \
+     example's loss with respect to x; t [count, examples, outputs]; `scratch` holds outputs +    \
+     count elements. */                                                                           \
   void ck_cross_entropy_form_##S(size_t examples, size_t classes, const T *x, size_t count,       \
                                  const T *t, double *scratch, double *form);                      \
   void ck_squared_error_form_##S(size_t examples, size_t outputs, size_t count, const T *t,       \
@@ -114,29 +116,30 @@ enum { CK_RELU = 0, CK_TANH = 1, CK_SIGMOID = 2, CK_GELU = 3, CK_SILU = 4 };
   void ck_binary_cross_entropy_form_##S(size_t examples, size_t outputs, const T *x,              \
                                         size_t count, const T *t, double *scratch,                \
                                         double *form);                                            \
-  /* How many examples have their largest output, of equals the first, at their label; a single   \
-     output says 1 above the threshold, else 0. */                                                \
+  /* Counts the examples whose largest output, the first of equal ones, is at their label. A      \
+     single output predicts 1 above the threshold, else 0. */                                     \
   size_t ck_correct_##S(size_t examples, size_t classes, const T *x, const int32_t *labels,       \
                         T threshold);
 
 #define CK_CURVATURE_KERNELS(T, S)                                                                \
   /* y[example] = the sum of the patches of all positions, in the order ky, kx, c; `scratch` holds \
-     kernel·channels. */                                                                          \
+     kernel·channels elements. */                                                                 \
   void ck_patch_sums_##S(const ck_window *window, size_t examples, const T *x, T *scratch, T *y); \
   /* y[r, c] = scale[r]·x[r, c] */                                                                \
   void ck_scale_rows_##S(size_t rows, size_t columns, const T *scale, const T *x, T *y);          \
   /* x[r, c] /= (row_values[r] + row_shift)·(column_values[c] + column_shift) + damping */        \
   void ck_divide_by_outer_##S(size_t rows, size_t columns, const T *row_values, T row_shift,      \
                               const T *column_values, T column_shift, T damping, T *x);           \
-  /* The lower triangle by rows of a symmetric matrix of which that triangle is read; row i is    \
-     that of matrix[places[i]], or i where places is NULL. */                                     \
+  /* Packs the lower triangle of a symmetric matrix by rows, and reads only that triangle. Row i  \
+     comes from matrix[places[i]], or from row i if places is NULL. */                            \
   void ck_pack_lower_##S(size_t order, const T *matrix, size_t stride, const int32_t *places,     \
                          T *packed);                                                              \
-  /* The lower triangle of scale times the packed matrix. */                                      \
+  /* Writes the lower triangle of scale times the packed matrix. */                               \
   void ck_unpack_lower_##S(size_t order, const T *packed, T scale, T *matrix);                    \
-  /* The upper triangle becomes that of the lower one. */                                         \
+  /* Copies the lower triangle to the upper one. */                                               \
   void ck_mirror_lower_##S(size_t order, T *matrix);                                              \
-  /* The class at `share` in [0, 1) of the sum of p [classes], in order, in double precision. */  \
+  /* The first class whose cumulative probability exceeds `share` in [0, 1) of the sum of p       \
+     [classes], in double precision. */                                                           \
   size_t ck_class_at_##S(size_t classes, const T *p, double share);
 
 CK_NETWORK_KERNELS(float, f32)

@@ -1,6 +1,5 @@
 #pragma once
 
-// The file of this function also starts a program again, before its libraries do anything, where
-// they would take more memory than its limit leaves: see start.c. It is here to be called, so that
-// the linker keeps that file.
+// Does nothing; a call makes the linker keep start.c. That file restarts the program with one
+// OpenBLAS thread before its libraries allocate more memory than the process's limit leaves.
 void cs_keep(void);
