@@ -69,7 +69,7 @@ public struct Checkpoint: Sendable {
 }
 
 extension Checkpoint {
-  /// Returns a summary of the contents and of any damage, for people. Reads every file.
+  /// Returns a human-readable summary of the contents and of any damage. Reads every file.
   public func summary() -> (text: String, isWhole: Bool) {
     let m = manifest
     var isWhole = true
@@ -89,7 +89,7 @@ extension Checkpoint {
       ("checkpoint", [path]),
       (
         "step",
-        ["\(m.step), goes on with batch \(m.batchInEpoch + 1) of epoch \(m.epoch + 1)"]
+        ["\(m.step), next is batch \(m.batchInEpoch + 1) of epoch \(m.epoch + 1)"]
           + ["learning rate \(m.learningRate), \(formatNumber(m.seconds, digits: 1)) s so far"]
       ),
       ("network", ["d = \(m.parameterCount) parameters in \(m.cellCount) cells of \(m.cellSize)"]),

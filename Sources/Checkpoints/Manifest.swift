@@ -14,8 +14,8 @@ public struct Manifest: Codable, Sendable, Equatable {
     public let bytes: Int
     /// SHA-256 of the file's bytes, in hexadecimal digits.
     public let sha256: String
-    /// The range of cells in the file, [first, last + 1]; nil for files that are not split by
-    /// cells.
+    /// The range of cells in the file, as its first and last number + 1; nil for files that are not
+    /// split by cells.
     public var cells: [Int]?
 
     package init(name: String, bytes: Int, sha256: String) {
@@ -128,7 +128,7 @@ extension Manifest {
   /// Checks the fields that readers rely on.
   private func check(_ file: String) throws(InputError) {
     func require(_ holds: Bool, _ what: String) throws(InputError) {
-      guard holds else { throw InputError(file, "\(what) cannot be") }
+      guard holds else { throw InputError(file, "is invalid: \(what)") }
     }
     try require(formatVersion == 1, "format_version \(formatVersion)")
     for (name, count) in [
@@ -147,22 +147,22 @@ extension Manifest {
       cellSize == cells.size && cellCount == cells.count, "\(cellCount) cells of \(cellSize)")
     try require(settingsSha256 == SHA256.of(settings), "settings_sha256 of other settings")
     let names = files.map(\.name)
-    try require(Set(names).count == names.count, "a file twice")
-    try require(names.contains(Checkpoint.model), "no \(Checkpoint.model)")
+    try require(Set(names).count == names.count, "two files of the same name")
+    try require(names.contains(Checkpoint.model), "\(Checkpoint.model) is missing")
     try require(
       names.contains(Checkpoint.masks) == (initialSparsity != nil),
-      "an initial_sparsity without \(Checkpoint.masks), or the reverse,")
+      "initial_sparsity without \(Checkpoint.masks), or the reverse")
     try require(
       names.contains(Checkpoint.curvature) == hasWindow,
       "has_window \(hasWindow) with these files")
     for entry in files {
       try require(
         !entry.name.contains("/") && entry.name.hasSuffix(".safetensors") && entry.bytes >= 0,
-        "a file '\(entry.name)'")
+        "file '\(entry.name)'")
       try require(
         (entry.cells == nil)
           == (Checkpoint.whole.contains(entry.name) || entry.family == Checkpoint.placed),
-        "cells or none in '\(entry.name)'")
+        "cells missing or unexpected in '\(entry.name)'")
       try require(
         entry.cells.map { $0.count == 2 && 0 <= $0[0] && $0[0] < $0[1] && $0[1] <= cellCount }
           ?? true, "cells \(entry.cells ?? []) in '\(entry.name)'")
@@ -171,10 +171,10 @@ extension Manifest {
     for (family, entries) in families {
       var end = 0
       for entry in entries {
-        try require(entry.cells?.first == end, "a gap before '\(entry.name)'")
+        try require(entry.cells?.first == end, "cells missing before '\(entry.name)'")
         end = entry.cells![1]
       }
-      try require(end == cellCount, "\(family) of \(end) cells in place of \(cellCount)")
+      try require(end == cellCount, "\(family) has \(end) of \(cellCount) cells")
     }
   }
 }
@@ -202,8 +202,8 @@ extension Manifest {
       "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",
       "check-collectives",
     ]
-    // Manifests of earlier versions lack the settings that were added later, whose values were
-    // these. They have the initial weights under an old name.
+    // Manifests of earlier versions lack these settings, which were added later and had these
+    // values. They have the initial weights under an old name.
     let added = [
       "precision": "float32", "muon-momentum": "0.95", "muon-nesterov": "true",
       "muon-iterations": "5", "muon-adamw-rate": "0.0003",

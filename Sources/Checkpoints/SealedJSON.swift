@@ -28,12 +28,12 @@ package enum SealedJSON {
     }
     let body = String(decoding: bytes.dropLast(tailCount), as: UTF8.self)
     guard text == body + tail(of: body, key) else {
-      throw InputError(file, "its digest is not that of its text")
+      throw InputError(file, "its digest does not match its text")
     }
     do {
       return try JSONText.decoder.decode(type, from: Data("\(body)\n}".utf8))
     } catch {
-      throw InputError(file, "is not the record that is expected: \(error)")
+      throw InputError(file, "is not the expected record: \(error)")
     }
   }
 

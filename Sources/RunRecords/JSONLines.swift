@@ -56,9 +56,9 @@ package func describe(_ error: DecodingError) -> String {
   case .keyNotFound(let key, let context):
     "no '\(place(context.codingPath + [key]))'"
   case .typeMismatch(_, let context), .valueNotFound(_, let context):
-    "another kind of '\(place(context.codingPath))'"
+    "wrong type of '\(place(context.codingPath))'"
   case .dataCorrupted(let context):
-    context.codingPath.isEmpty ? "no JSON" : "an unknown '\(place(context.codingPath))'"
+    context.codingPath.isEmpty ? "invalid JSON" : "invalid value of '\(place(context.codingPath))'"
   @unknown default: "something else"
   }
 }

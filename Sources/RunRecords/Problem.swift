@@ -83,7 +83,7 @@ package struct Problem: Codable, Hashable {
     }
   }
 
-  /// Description of the problem without its scaling, for people.
+  /// Human-readable description of the problem, without its scaling.
   package var title: String {
     let others = (settings ?? [:]).sorted { $0.key < $1.key }.map { ", \($0.key) \($0.value)" }
     let optimizer = "\(optimizer.rawValue)" + windowTitle + others.joined()
@@ -104,7 +104,7 @@ package struct Problem: Codable, Hashable {
       + (windowDensity == 1 ? "" : ", density \(windowDensity)")
   }
 
-  /// Description of the scaling that follows the title, for people.
+  /// Human-readable description of the scaling, to follow the title.
   package var scalingTitle: String {
     switch (scaling, part) {
     case (.strong, _): "strong"

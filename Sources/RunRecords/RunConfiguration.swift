@@ -54,7 +54,7 @@ package struct RunConfiguration {
     }
     guard case .mapping(let mapping)? = root else {
       throw InputError(
-        path, "is no mapping", expected: "a run's settings, such as 'window: 256'")
+        path, "is not a YAML mapping", expected: "a run's settings, such as 'window: 256'")
     }
     return mapping.map { key, value in (key.string ?? "", value.string ?? Self.line(of: value)) }
   }

@@ -23,7 +23,7 @@ package func availableMemory(under top: String = "") -> Int? {
     while true {
       let group = ([root] + path.map(String.init)).joined(separator: "/")
       if let limit = number(in: "\(group)/\(limit)"), let used = number(in: "\(group)/\(used)") {
-        // The usage includes pages of files, which can be dropped at any time.
+        // The usage includes inactive pages of files, which can be dropped at any time.
         let droppable = number(in: "\(group)/memory.stat", after: "inactive_file ") ?? 0
         limits.append(max(0, limit - used + droppable))
       }

@@ -57,7 +57,7 @@ package final class CheckedNetwork {
     (self.weights, self.examples, self.samples, self.seed) = (weights, examples, samples, seed)
   }
 
-  /// Description of the network, its data and its examples, for people.
+  /// Human-readable description of the network, its data and its examples.
   package var summary: String {
     """
     data       \(dataset)

@@ -6,7 +6,7 @@ import Sharding
 
 /// Holds the mean loss and accuracy of a network on a set of examples.
 public struct Evaluation: Sendable, Equatable {
-  /// Mean over all predictions, which are the examples' positions.
+  /// Mean over the predictions at all positions of all examples.
   public let loss: Double
   /// Share of correct predictions, in [0, 1]; nil if the targets are values.
   public let accuracy: Double?

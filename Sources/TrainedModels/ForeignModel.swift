@@ -26,7 +26,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
   /// - Parameters:
   ///   - path: a safetensors file.
   ///   - gradients: see `GradientFile`.
-  ///   - isRequired: true if a tensor without gradients is refused.
+  ///   - isRequired: returns true for a tensor that is refused if it has no gradients.
   public init(
     weights path: String, gradients: String?, isRequired: (TensorEntry) -> Bool,
     on world: Communicator
@@ -51,7 +51,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     let file = try world.agree {
       guard let gradientFile else {
         throw InputError(
-          setting: "gradients", "there are none", expected: "a file of them", got: "none")
+          setting: "gradients", "is missing", expected: "a file of gradients", got: "none")
       }
       return gradientFile
     }
@@ -65,7 +65,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
           ? GradientRows.bytes(
             count: judging, blocks: blocks, of: Element.self, isPaged: pages != nil) : 0),
       vectors: MemoryLayout<Element>.stride * (count + slice.count), activations: 0
-    ).check(on: world) { _ in "it takes a file of fewer gradients, or more nodes" }
+    ).check(on: world) { _ in "use a file with fewer gradients, or more nodes" }
     let source = FileGradients<Element>(file: file, rowCount: rowCount, columns: slice)
     guard judging > 0 else { return (source, nil) }
     let rows = try world.agree {
@@ -96,7 +96,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     try world.agree {
       guard let gradientFile else {
         throw InputError(
-          setting: "gradients", "there are none", expected: "a file of them", got: "none")
+          setting: "gradients", "is missing", expected: "a file of gradients", got: "none")
       }
       let slice = partition.slice(of: world.rank)
       let rows = GradientRows(

@@ -11,11 +11,11 @@ import Sharding
 ///
 ///   row r of G [.., d]   the mean gradient over the b examples of batch r, and their positions
 ///
-/// Batch r is that of step r of a `BatchOrder`: runs of b examples in a permutation drawn by the
-/// seed. Examples left over at its end are dropped, and another permutation follows. There are
-/// always as many rows as requested, whereas the published programs leave rows of zeros or end.
-/// Rows of one permutation share no example; a permutation spans the rows from a multiple of
-/// `rowsPerEpoch` up to the next.
+/// Batch r is that of step r of a `BatchOrder`: a run of b examples in a permutation drawn by the
+/// seed. Examples left over at the permutation's end are dropped, and another permutation follows.
+/// There are always as many rows as requested, whereas the published programs leave rows of zeros
+/// or end. Rows of one permutation share no example; a permutation spans the rows from a multiple
+/// of `rowsPerEpoch` up to the next.
 ///
 /// Singh and Alistarh, WoodFisher, 2020; Frantar, Kurtic and Alistarh, M-FAC, 2021.
 public final class GradientCollection<Element: Scalar> {
@@ -155,8 +155,8 @@ public struct NonFiniteRow: SharedError, CustomStringConvertible {
 
   public var description: String {
     """
-    row \(row) of the gradients, or its loss, is not finite: of the examples \
-    \(InputError.list(examples.map(String.init))) of \(source)
+    row \(row) of the gradients, or its loss, is not finite (examples \
+    \(InputError.list(examples.map(String.init))) of \(source))
     """
   }
 }

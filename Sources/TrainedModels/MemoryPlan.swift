@@ -13,8 +13,8 @@ public struct MemoryPlan: Sendable {
     /// General advice on taking less memory, if no specific remedy is known.
     var remedy: Diagnostic {
       switch self {
-      case .optimizer: "more nodes, or a smaller network, take less"
-      case .gradients: "fewer \(setting: "gradients"), or more nodes take less"
+      case .optimizer: "use more nodes or a smaller network"
+      case .gradients: "use fewer \(setting: "gradients") or more nodes"
       }
     }
   }
@@ -114,9 +114,9 @@ public struct InsufficientMemory: DiagnosticError {
 
   public var diagnostic: Diagnostic {
     """
-    this run needs \(formatBytes(plan.total)) on a rank, of which \(plan.holder.rawValue) \
-    \(formatBytes(plan.state)) and activations \(formatBytes(plan.activations)); with \(ranksHere) \
-    on this node that is \(formatBytes(plan.total(ranks: ranksHere))), and \
+    this run needs \(formatBytes(plan.total)) per rank (\(plan.holder.rawValue) \
+    \(formatBytes(plan.state)), activations \(formatBytes(plan.activations))) and \
+    \(formatBytes(plan.total(ranks: ranksHere))) on this node (ranks: \(ranksHere)), but \
     \(formatBytes(available)) are available (\(remedy ?? plan.holder.remedy))
     """
   }

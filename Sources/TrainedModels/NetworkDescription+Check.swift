@@ -33,7 +33,7 @@ extension NetworkDescription {
     }
     if let (index, number) = stranger {
       throw InputError(
-        examples.source, "input of example \(index) is no token of the model's vocabulary",
+        examples.source, "input of example \(index) is not a token of the model's vocabulary",
         expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(number)")
     }
   }
@@ -55,7 +55,7 @@ extension NetworkDescription {
     let targets = dataset.targets
     guard positions == targets.positions else {
       throw InputError(
-        "the model", "is one for other data", expected: "outputs for \(targets)",
+        "the model", "does not fit the data", expected: "outputs for \(targets)",
         got: "\(outputCount) outputs at \(positions) positions")
     }
     if case .values = targets, case .crossEntropy = loss {
@@ -102,7 +102,7 @@ extension NetworkDescription {
     }
     if let (index, number) = stranger {
       throw InputError(
-        examples.source, "target of example \(index) is no probability",
+        examples.source, "target of example \(index) is not a probability",
         expected: "values in [0, 1] for binary-cross-entropy", got: "\(number)")
     }
   }

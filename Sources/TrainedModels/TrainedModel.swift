@@ -10,9 +10,9 @@ public protocol TrainedModel<Element> {
   /// The scalar of weights and gradients.
   associatedtype Element: Scalar
 
-  /// Name of the model, for people.
+  /// Human-readable name of the model.
   var name: String { get }
-  /// Source of the gradients, for people.
+  /// Human-readable source of the gradients.
   var data: String { get }
   /// The tensors of the weights, in the order of the vector [d].
   var tensors: [WeightFile.Tensor] { get }
@@ -33,14 +33,15 @@ public protocol TrainedModel<Element> {
   ///   - pages: a directory for the held-out rows; nil keeps them in memory.
   ///   - kept: returns the bytes that this rank will keep of m rows and of what it computes from
   ///     them.
-  /// - Returns: the rows, none of which uses a held-out example, and the judge that uses these.
+  /// - Returns: the rows, which use no held-out example, and the judge by the held-out ones; nil if
+  ///   there are none.
   func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> (source: any GradientSource<Element>, judge: (any HeldOutJudge<Element>)?)
 
-  /// Returns the loss and accuracy with these weights on the test part of the data; nil if the
-  /// model has none. Collective.
+  /// Returns the loss and accuracy with these weights on the test part of the model's data; nil if
+  /// the model has no test data. Collective.
   func evaluation(of weights: Buffer<Element>, on world: Communicator) throws -> Evaluation?
 
   /// Writes the model's file with these weights; called on one rank.

@@ -80,7 +80,7 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
     return (source, judge)
   }
 
-  /// Prepares to collect gradients of examples outside the training part. Collective.
+  /// Prepares to collect gradients of given examples instead of the training part's. Collective.
   public func gradients(
     of examples: any Examples, order: BatchOrder.Order = .shuffled, rowCount: Int,
     examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,

@@ -26,7 +26,7 @@ extension NetworkDescription {
         })
     if let stranger = file.tensors.first(where: { !names.contains($0.name) }) {
       throw InputError(
-        path, "tensor '\(stranger.name)' has no place in the network",
+        path, "tensor '\(stranger.name)' is not part of the network",
         expected: InputError.list(tensorNames))
     }
   }

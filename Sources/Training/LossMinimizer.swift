@@ -20,8 +20,8 @@ public struct MinimizerStep: Sendable {
 /// micro-batch gradients [d] → reduce-scatter → slice of the mean gradient [d/p] → optimizer →
 /// all-gather → parameters [d].
 ///
-/// If Lᵢ and its gradient do not depend on the rank that computes them, the parameters are the same
-/// bits at any number of ranks.
+/// The parameters are bit for bit the same at any number of ranks if Lᵢ and its gradient are the
+/// same on any rank.
 ///
 ///     d   parameters          p   ranks
 public final class LossMinimizer<Element: Scalar> {
@@ -43,11 +43,11 @@ public final class LossMinimizer<Element: Scalar> {
   /// depend on the number of threads.
   ///
   /// - Parameters:
-  ///   - start: the first parameters, the same on all ranks; shape [d].
+  ///   - start: the initial parameters, the same on all ranks; shape [d].
   ///   - optimizer: the optimizer's settings.
   ///   - microBatches: M; ranks beyond the first M have no gradients to compute.
-  ///   - clipNorm: the largest norm of the gradient, which a longer one is scaled down to; nil for
-  ///     no clipping.
+  ///   - clipNorm: the largest norm of the gradient; a larger gradient is scaled down to it. Nil
+  ///     for no clipping.
   ///   - groups: parameters with other settings than the rest.
   ///   - world: all ranks.
   /// - Throws: on all ranks, if they differ in `start`, in M or in their arithmetic.

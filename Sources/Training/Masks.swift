@@ -111,7 +111,7 @@ extension TrainingPlan {
     guard let file = initialWeights else {
       throw InputError(
         setting: "sparse", "keeps weights that are zero at zero",
-        expected: "\(setting: "weights") beside it")
+        expected: "\(setting: "weights") as well")
     }
     let weights = Buffer<Element>(count: network.layout.count)
     let state = Buffer<Element>(count: network.stateLayout.count)

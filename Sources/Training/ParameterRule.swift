@@ -55,7 +55,7 @@ extension TrainingPlan {
       throw InputError(
         "groups",
         isLate
-          ? "every tensor that '\(rule.match)' matches is of a group before it"
+          ? "every tensor that '\(rule.match)' matches belongs to an earlier group"
           : "'\(rule.match)' matches no tensor of the network",
         expected: "a pattern for some of \(names.joined(separator: ", "))")
     }

@@ -78,7 +78,8 @@ final class Pruner<Element: Scalar> {
     return MemoryPlan(gradients: kept, collection: count)
   }
 
-  /// Creates a selection on all ranks together. Collective.
+  /// Draws the weights that are removed before the first step, if the plan begins with a sparsity.
+  /// Collective.
   func drawMask(_ masks: inout Masks) throws {
     guard case .dynamic(_, let sparsity?) = pruning.kind else { return }
     let random = random(step: 0)
@@ -152,14 +153,15 @@ final class Pruner<Element: Scalar> {
 
   private var slice: Range<Int> { slices[world.rank] }
 
-  /// Returns the random numbers of an event. Training uses the streams up to 3·2³² for others.
+  /// Returns the random numbers of an event. Training draws its other random numbers from streams
+  /// up to 3·2³².
   private func random(step: Int) -> CounterRandom {
     CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
   }
 
-  /// Returns the exact sparsity after a share of the kept weights is dropped, and the selection of
-  /// the dropped ones. Unless the scope is global, each tensor drops the share of its own weights.
-  /// Collective.
+  /// Returns the sparsity, exact to one weight, after a share of the kept weights is dropped, and
+  /// the selection for it. Unless the scope is global, each tensor drops this share of its own kept
+  /// weights. Collective.
   private func target(
     _ masks: Masks, dropping share: Double
   ) throws -> (sparsity: Double, Selection) {
@@ -180,7 +182,7 @@ final class Pruner<Element: Scalar> {
     return (Double(counts.removed + dropped) / Double(counts.all), try selection(.global))
   }
 
-  /// Collective.
+  /// Creates a selection on all ranks together. Collective.
   private func selection(
     _ scope: Selection.Scope, _ tensorSparsities: [String: Double] = [:], upTo largest: Double = 1
   ) throws -> Selection {

@@ -35,8 +35,8 @@ package struct Requests: OptionSet {
     signal(SIGXFSZ, SIG_IGN)
   }
 
-  /// Starts to handle also the signals that end a process. Before the first step there is nothing
-  /// to save.
+  /// Starts to handle the signals that end a process as well. Before the first step there is
+  /// nothing to save.
   static func listenToAll() {
     listen()
     interruptingSignal(SIGTERM) { Requests.end($0, .terminate) }
@@ -69,7 +69,7 @@ package struct Requests: OptionSet {
     pending.bitwiseOr(request.rawValue, ordering: .relaxed)
   }
 
-  /// Adds a request and resets the signal: a second signal terminates at once.
+  /// Adds a request and restores the signal's default action: a second signal terminates at once.
   private static func end(_ number: Int32, _ request: Requests) {
     signal(number, SIG_DFL)
     add(request)

@@ -86,7 +86,7 @@ extension RunDirectory {
 
     private func advice(totalSteps: Int) -> Diagnostic {
       if let step = checkpoints.first, !isFinished || totalSteps > steps {
-        return "\(setting: "resume", "auto") goes on from step \(step)"
+        return "\(setting: "resume", "auto") continues from step \(step)"
       }
       if isFinished { return "that run is finished: \(replacement)" }
       return isWorthKeeping
@@ -130,7 +130,7 @@ extension RunDirectory {
       throw InputError(
         path,
         checkpoints.isEmpty
-          ? "holds a finished run that made no checkpoint to go on from" : "holds a finished run",
+          ? "holds a finished run without a checkpoint to continue from" : "holds a finished run",
         expected: "its settings, \(setting: first.key, first.stored)",
         got: "\(first.now) "
           + (isLonger && checkpoints.isEmpty

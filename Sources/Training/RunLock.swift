@@ -1,8 +1,8 @@
 import Formats
 import Foundation
 
-/// Locks a run's directory, so that only one process at a time writes there. The lock is on a file
-/// in the directory that names the process.
+/// Locks a run's directory, so that only one process at a time writes there. The lock is held on a
+/// file in the directory, whose text names the process.
 final class RunLock {
   private static let fileName = ".lock"
   private let descriptor: Int32
@@ -23,7 +23,7 @@ final class RunLock {
     formatter.timeZone = .current
     let word = Array(
       "process \(getpid()) on host \(hostName()), since \(formatter.string(from: Date()))\n".utf8)
-    // The text is only for people, so a full disk is not an error here.
+    // The text is only for information, so a full disk is not an error here.
     if pwrite(descriptor, word, word.count, 0) == word.count { ftruncate(descriptor, word.count) }
   }
 

@@ -6,8 +6,8 @@ import Sharding
 /// Maintains the running statistics [s] of a network's batch-norms, the same on all ranks.
 ///
 /// Each micro-batch has statistics of its own. A step moves the running ones towards the
-/// micro-batches' mean. It is summed in the tree over the micro-batches, and so the same bits at
-/// any number of ranks.
+/// micro-batches' mean. The mean is summed in the tree over the micro-batches, and so has the same
+/// bits at any number of ranks.
 final class RunningStatistics<Element: Scalar> {
   /// [s]
   let values: Buffer<Element>

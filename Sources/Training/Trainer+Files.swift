@@ -90,7 +90,7 @@ package struct GramSpectrum: Sendable, Equatable {
   /// Nil if it is within rounding error.
   package let smallest: Double?
   /// `exp(−Σ pₖ ln pₖ)`, with pₖ an eigenvalue's share of the sum of all. It is 1 if all gradients
-  /// lie on one line, and their number if they are orthogonal and equally long. Nil if all
+  /// lie on one line; it is their number if they are orthogonal and equally long. Nil if all
   /// eigenvalues are zero.
   ///
   /// Roy and Vetterli, "The effective rank: a measure of effective dimensionality", 2007.

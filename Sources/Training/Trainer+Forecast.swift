@@ -68,7 +68,7 @@ extension Trainer {
       .map { "\($0.0) \(formatNumber(100 * $0.1, digits: 0)) %" }
     let isFull = plan.optimizer.windowed == nil ? "" : " with the window full"
 
-    let notWhole = count % period == 0 ? "" : " where \(period) are a period"
+    let notWhole = count % period == 0 ? "" : " (a period has \(period))"
 
     if world.size > 1 {
       progress.say(

@@ -33,11 +33,11 @@ extension Trainer {
     line.predictedChange = outcome.prediction
     line.pruningSeconds = (ContinuousClock.now - start) / .seconds(1)
     log(line)
-    let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) taken back" : ""
+    let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) regrown" : ""
     progress.say(
       "after step \(step): \(outcome.removed) weights removed\(regrown), \(all - removed) of "
         + "\(all) "
-        + "are left: sparsity \(formatNumber(sparsity!, digits: 4))")
+        + "remain: sparsity \(formatNumber(sparsity!, digits: 4))")
   }
 }
 
@@ -122,7 +122,7 @@ extension TrainingPlan {
     return memory
   }
 
-  /// Describes the masks and the pruning plan, for people; empty without masks.
+  /// Returns a summary of the masks and the pruning plan; empty without masks.
   func pruningSummary(_ masks: Masks?) -> String {
     guard let masks else { return "" }
     let (all, removed) = masks.counts
@@ -151,8 +151,8 @@ extension TrainingPlan {
         "\npruning    to a sparsity of \(last), \(name), by \(pruning.method.rawValue), \(times)"
     case .dynamic(let regrowth, _):
       text +=
-        "\npruning    of the kept weights \(regrowth.share)\(regrowth.decays ? ", falling," : "") "
-        + "dropped by \(pruning.method.rawValue) and as many regrown "
+        "\npruning    a share of \(regrowth.share)\(regrowth.decays ? " (falling)" : "") of the "
+        + "kept weights dropped by \(pruning.method.rawValue), and as many regrown "
         + "by \(regrowth.criterion.rawValue), "
         + "\(times)"
     }

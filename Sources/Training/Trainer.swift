@@ -16,8 +16,8 @@ public struct NonFiniteGradients: SharedError, DiagnosticError {
 
   public var diagnostic: Diagnostic {
     """
-    step \(step): the gradient was not finite in \(skipped) steps one after another (a smaller \
-    learning rate or a larger damping may help; \(setting: "on-nonfinite", "skip") goes on)
+    step \(step): the gradient was not finite in \(skipped) consecutive steps (a smaller \
+    learning rate or a larger damping may help; \(setting: "on-nonfinite", "skip") continues)
     """
   }
 }
@@ -28,8 +28,8 @@ public struct NonFiniteLoss: SharedError, CustomStringConvertible {
 
   public var description: String {
     """
-    the trained network's test loss is not finite, and it was not saved: \(model) is of an earlier \
-    epoch, or does not exist (a smaller learning rate or a larger damping may help)
+    the trained network's test loss is not finite, and it was not saved: \(model) is from an \
+    earlier epoch, or does not exist (a smaller learning rate or a larger damping may help)
     """
   }
 }
@@ -38,8 +38,8 @@ public struct NonFiniteLoss: SharedError, CustomStringConvertible {
 public enum RunEnding: Sendable, Equatable {
   /// The run is finished; the last evaluation is the same on all ranks.
   case finished(Evaluation)
-  /// A signal stopped the run after the step. It can be resumed from a checkpoint; the program is
-  /// to exit with the status.
+  /// A signal stopped the run after the step; the run can be resumed from a checkpoint. The program
+  /// is to exit with the status.
   case stopped(step: Int, exitStatus: Int32)
 }
 
@@ -60,7 +60,7 @@ public final class Trainer<Element: Scalar> {
   let directory: RunDirectory?
   let checkpoints: CheckpointDirectory
   var progress: Progress
-  /// Costs of this process.
+  /// Costs of the phases in this process.
   let clock: PhaseClock
   /// Position of the run. A checkpoint adds the numbers that are known only when it is saved.
   var position: Position
@@ -175,9 +175,9 @@ public final class Trainer<Element: Scalar> {
         progress.say(
           "Stopped after step \(position.step)"
             + (saved == position.step
-              ? "; \(setting: "resume", "auto") goes on."
+              ? "; \(setting: "resume", "auto") continues."
               : ", which was not saved; \(setting: "resume", "auto") "
-                + (saved > 0 ? "goes on from step \(saved)." : "starts over.")))
+                + (saved > 0 ? "continues from step \(saved)." : "starts over.")))
         return .stopped(step: position.step, exitStatus: status)
       }
     }
@@ -187,7 +187,7 @@ public final class Trainer<Element: Scalar> {
         wallSeconds: progress.seconds, on: world)
       if world.rank == 0 { print(view.text) }
     }
-    // A run may have been complete when it was resumed.
+    // A run that was complete when it was resumed has not been evaluated by this process.
     let last = try evaluation ?? evaluate()
     guard last.loss.isFinite else { throw NonFiniteLoss(model: plan.model) }
     progress.say("The trained network is in \(plan.model).")
@@ -216,7 +216,7 @@ public final class Trainer<Element: Scalar> {
     position.skippedInARow = record.outcome.wasApplied ? 0 : position.skippedInARow + 1
     if let notice = record.outcome.notice { progress.warn("step \(index + 1): \(notice)") }
     if position.skippedInARow > 0 {
-      progress.say("step \(index + 1): the gradient is not finite; the step is left out")
+      progress.say("step \(index + 1): the gradient is not finite; the step is skipped")
     }
     if position.skippedInARow == 10, plan.onNonFinite == .stop {
       throw NonFiniteGradients(step: index + 1, skipped: position.skippedInARow)

@@ -63,7 +63,7 @@ extension TrainingPlan {
     return evaluation.loss.squareRoot() * dataset.targetStd
   }
 
-  /// Describes the quality of the network, for people.
+  /// Returns the quality of the network as text.
   func quality(of evaluation: Evaluation) -> String {
     if let accuracy = evaluation.accuracy {
       return "accuracy \(formatNumber(100 * accuracy, digits: 2)) %"
@@ -73,7 +73,7 @@ extension TrainingPlan {
     } ?? "of values"
   }
 
-  /// Describes the run that is about to start, for people.
+  /// Returns the summary that is printed before the run.
   func summary(
     _ partition: CellPartition, _ groups: ParameterGroups, _ masks: Masks?, _ memory: MemoryPlan
   ) throws -> String {

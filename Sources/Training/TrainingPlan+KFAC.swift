@@ -5,7 +5,7 @@ import Optimizers
 import TrainedModels
 
 extension TrainingPlan {
-  /// Returns the layers with Kronecker factors, if the optimizer has such. A layer is left out if
+  /// Returns the layers with Kronecker factors, if the optimizer uses them. A layer is left out if
   /// its weight belongs to a group without M-FAC. If only its bias does, the weight keeps its
   /// factors.
   func curvatureLayers() throws -> [FactoredLayer] {
@@ -20,7 +20,7 @@ extension TrainingPlan {
     }
   }
 
-  /// Describes how many layers have factors or samples and which tensors have none, for people;
+  /// Returns a summary of how many layers have factors or samples and which tensors have none;
   /// empty for other optimizers.
   func kfacSummary() throws -> String {
     guard let configuration = optimizer.layerStatistics else { return "" }

@@ -87,15 +87,15 @@ extension TrainingPlan {
     let setting: Diagnostic = "\(setting: "save-every-minutes", 10)"
     if let remains, remains.isWorthKeeping {
       progress.warn(
-        "\(runDirectory): an earlier start came to step \(remains.steps) and to no checkpoint: its "
-          + "files "
-          + "go to \(remains.asidePath), and the run starts over"
-          + (isSaved ? "" : " (with \(setting) the next start will go on)"))
+        "\(runDirectory): an earlier start stopped at step \(remains.steps) without a checkpoint: "
+          + "its files "
+          + "are moved to \(remains.asidePath), and the run starts over"
+          + (isSaved ? "" : " (with \(setting) the next start can resume)"))
     }
     progress.say(
-      "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): from the "
+      "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): starts at the "
         + "first step"
-        + (isSaved ? "" : "; none are made but on a signal (\(setting) makes them)"))
+        + (isSaved ? "" : "; saves checkpoints only on a signal (\(setting) saves more)"))
   }
 
   /// Checks a checkpoint against the plan, and prints what differs. Collective.
@@ -107,13 +107,13 @@ extension TrainingPlan {
     try world.agree { try check(checkpoint) }
     progress.say("resume     at step \(manifest.step) from \(checkpoint.path)")
     for difference in manifest.differences(from: configuration) {
-      progress.say("           \(difference.diagnostic), other than when it was saved")
+      progress.say("           \(difference.diagnostic) when the checkpoint was saved")
     }
     if manifest.trainingData != trainingData {
       progress.warn("the training data are not those that the checkpoint was trained on")
     }
     if !manifest.hasWindow, optimizer.windowed != nil {
-      progress.say("           the window is not in it, and fills anew")
+      progress.say("           the window is not in it, and fills again")
     }
     for (what, stored, now) in [
       ("OpenBLAS core type", manifest.coreType, Provenance.arithmetic),
@@ -122,7 +122,7 @@ extension TrainingPlan {
       progress.warn(
         "the checkpoint is of another \(what) (\(stored.prefix(16)), here \(now.prefix(16))): the "
           + "run "
-          + "goes on, but its bytes may differ from one that was never stopped")
+          + "continues, but its bytes may differ from those of an uninterrupted run")
     }
   }
 
@@ -150,8 +150,8 @@ extension TrainingPlan {
     }
     guard !overwrites else {
       throw InputError(
-        setting: "overwrite", "would remove the checkpoint that the run is to go on from",
-        expected: "it without \(setting: "resume"), or with a checkpoint from elsewhere",
+        setting: "overwrite", "would remove the checkpoint from which the run is to resume",
+        expected: "no \(setting: "resume"), or one with a checkpoint from elsewhere",
         got: "\(checkpoint.path)")
     }
     _ = try remains.finished(as: self)

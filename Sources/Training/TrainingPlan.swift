@@ -80,7 +80,7 @@ public struct TrainingPlan: Sendable {
   package var keepsFiles = true
   /// Settings of checkpoints.
   public var saving = Saving()
-  /// Start of the run: its first step or a checkpoint.
+  /// Point at which the run begins: its first step or a checkpoint.
   public var resume = Resume.never
   /// True if an earlier run in the directory is removed when this one starts; not with
   /// `Resume.automatic`.
