@@ -24,6 +24,7 @@ public struct Checkpoint: Sendable {
   /// Files that are not split by cells.
   static let whole = [model, curvature, masks]
 
+  /// Path of the checkpoint's directory.
   public let path: String
   /// Contents of `manifest.json`.
   public let manifest: Manifest

@@ -11,6 +11,7 @@ public struct Manifest: Codable, Sendable, Equatable {
   public struct File: Codable, Sendable, Equatable {
     /// Relative to the checkpoint's directory.
     public let name: String
+    /// Size of the file.
     public let bytes: Int
     /// SHA-256 of the file's bytes, in hexadecimal digits.
     public let sha256: String

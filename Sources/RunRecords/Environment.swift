@@ -12,7 +12,7 @@ package struct Environment: Codable {
   package var cpu: String?
   package var cores: Int?
   package var blasCoreType: String?
-  /// Version; so are the next two fields.
+  /// Version strings: this and the next two fields.
   package var openblas: String?
   package var openMpi: String?
   package var swiftMfac: String?

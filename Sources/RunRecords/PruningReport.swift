@@ -137,7 +137,7 @@ package struct PruningReport: Codable {
     package let seconds: Seconds
     package let stages: [Stage]
     package let tensors: [Tensor]
-    /// Path of the file; so are the next two fields.
+    /// Paths of the files: this and the next two fields.
     package let model: String
     package let masks: String
     package let sparse: String?

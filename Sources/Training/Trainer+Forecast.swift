@@ -31,8 +31,8 @@ extension Trainer {
     if let configuration = plan.optimizer.windowed {
       let passes: [Phase] = [.gramRow, .solve, .direction]
       windowSeconds = try slowest(passes.reduce(0) { $0 + (steps.seconds[$1] ?? 0) })
-      // `filling`: steps until the window is full. `notFilled`: these steps times the mean share of
-      // the window's slots that are empty in them.
+      // `m`: capacity of the window. `filling`: steps until it is full. `notFilled`: these steps
+      // times the mean share of slots that are empty in them.
       let (m, every) = (Double(configuration.window), Double(configuration.insertEvery))
       let filling = min((m - Double(filled)) * every, Double(stepsLeft))
       notFilled = filling * (1 - (Double(filled) + filling / every / 2) / m)
