@@ -2,35 +2,36 @@ import Formats
 import Foundation
 import Sharding
 
-/// A directory with all that a run needs to go on as if it had never stopped:
+/// A directory that holds everything a run needs to continue as if it had never stopped:
 ///
-///   model.safetensors                     parameters and running statistics
-///   curvature.safetensors                 of M-FAC: the Gram matrix and its factor
-///   window-0000i-of-0000n.safetensors     its window's cells, cell by cell
-///   factors-0000i-of-0000n.safetensors    of K-FAC: averages of Kronecker factors, and inverses
-///   momentum-0000i-of-0000n.safetensors   moving averages, cell by cell
-///   masks.safetensors                     of sparse training: which weights are kept
-///   manifest.json                         where the run was, and the other files' digests
+///     model.safetensors                     parameters and running statistics
+///     curvature.safetensors                 M-FAC's Gram matrix and its factor; K-FAC's traces
+///     window-0000i-of-0000n.safetensors     M-FAC's window, cell by cell
+///     factors-0000i-of-0000n.safetensors    K-FAC's averaged Kronecker factors and their inverses
+///     momentum-0000i-of-0000n.safetensors   momentum and moving averages, cell by cell
+///     masks.safetensors                     sparse training: the masks
+///     manifest.json                         position of the run, digests of the other files
 ///
-/// How cells are grouped into files is all that the number of ranks decides: any number of ranks
-/// reads it.
+/// The number of ranks decides only how cells are grouped into files. Any number of ranks can read
+/// a checkpoint.
 public struct Checkpoint: Sendable {
   package static let model = "model.safetensors"
   package static let curvature = "curvature.safetensors"
   package static let masks = "masks.safetensors"
-  /// The family of files of what only some ranks have: by the rank that saved it.
+  /// Family of the files with arrays that only some ranks hold; numbered by the rank that saved
+  /// them.
   package static let placed = "factors"
-  /// The files that are not cut by cells.
+  /// Files that are not split by cells.
   static let whole = [model, curvature, masks]
 
-  /// Its directory.
+  /// Path of the checkpoint's directory.
   public let path: String
-  /// The contents of its `manifest.json`.
+  /// Contents of `manifest.json`.
   public let manifest: Manifest
 
-  /// Reads the manifest; the files it names are not looked at.
+  /// Reads the manifest; does not open the files that it names.
   ///
-  /// - Throws: `InputError` naming the file and what is wrong with it.
+  /// - Throws: `InputError` naming the file and the problem.
   public init(path: String) throws(InputError) {
     self.path = path
     let file = try InputFile("\(path)/\(Manifest.fileName)")
@@ -44,12 +45,12 @@ public struct Checkpoint: Sendable {
 
   package func path(of file: Manifest.File) -> String { "\(path)/\(file.name)" }
 
-  /// Checks that a file is, byte for byte, the one that was written.
+  /// Checks that a file is, byte for byte, the one that was saved.
   ///
-  /// - Throws: `InputError` naming it.
+  /// - Throws: `InputError` naming the file if its length or its SHA-256 digest differs.
   public func verify(_ file: Manifest.File) throws(InputError) {
     let path = path(of: file)
-    // A file of another length, however long, is not read.
+    // The length is compared first: a file of another length, however long, is not read.
     let bytes = try InputFile(path).count
     guard bytes == file.bytes else {
       throw InputError(
@@ -62,14 +63,14 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// Checks all files.
+  /// Verifies every file of the checkpoint.
   public func verify() throws(InputError) {
     for file in manifest.files { try verify(file) }
   }
 }
 
 extension Checkpoint {
-  /// Lists the contents for people, and any damage; reads every file.
+  /// Returns a human-readable summary of the contents and of any damage. Reads every file.
   public func summary() -> (text: String, isWhole: Bool) {
     let m = manifest
     var isWhole = true
@@ -89,7 +90,7 @@ extension Checkpoint {
       ("checkpoint", [path]),
       (
         "step",
-        ["\(m.step), goes on with batch \(m.batchInEpoch + 1) of epoch \(m.epoch + 1)"]
+        ["\(m.step), next is batch \(m.batchInEpoch + 1) of epoch \(m.epoch + 1)"]
           + ["learning rate \(m.learningRate), \(formatNumber(m.seconds, digits: 1)) s so far"]
       ),
       ("network", ["d = \(m.parameterCount) parameters in \(m.cellCount) cells of \(m.cellSize)"]),

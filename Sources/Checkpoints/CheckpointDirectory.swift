@@ -2,41 +2,43 @@ import Formats
 import Foundation
 import MPI
 
-/// The checkpoints of a run or of a pruning, numbered by its steps, in a directory of their own.
+/// A directory that holds the checkpoints of a training run, or of the stages of pruning, by
+/// number.
 ///
-/// Each is a directory of files. It appears under its name when all of them are complete and on the
-/// disk, so that a process that is killed leaves one checkpoint or the next. The record of a
-/// checkpoint is written last: it has the digests of the other files, and ends with its own
-/// (`SealedJSON`).
+/// Each checkpoint is itself a directory. It gets its name when all its files are complete and on
+/// the disk. A killed process therefore leaves either the previous checkpoint or the new one. The
+/// record of a checkpoint is written last: it holds the digests of the other files and ends with
+/// its own (`SealedJSON`).
 public struct CheckpointDirectory: Sendable {
-  /// The path of the directory, which need not exist.
+  /// Path of the directory, which need not exist.
   public let path: String
   private let name: String
   private let digits: Int
 
-  /// The checkpoints of the run with that directory, by steps of training:
-  /// `checkpoints/step-00001200`.
+  /// Refers to the checkpoints of a training run, by step: `checkpoints/step-00001200` in its
+  /// directory.
   public init(ofRun directory: String) {
     (path, name, digits) = ("\(directory)/checkpoints", "step", 8)
   }
 
-  /// The checkpoints of a pruning, by its stages: `stage-2`.
+  /// Refers to the checkpoints of pruning, by stage: `stage-2`.
   public init(ofStagesIn path: String) {
     (self.path, name, digits) = (path, "stage", 1)
   }
 
-  /// The directory that holds the checkpoint of a step.
+  /// Returns the path of a step's checkpoint.
   public func path(step: Int) -> String { "\(path)/\(name)-\(padded(step, digits))" }
 
-  /// A checkpoint is written here first: no checkpoint's name begins with a dot.
+  /// Returns the path at which a checkpoint is written first. The names of complete checkpoints do
+  /// not begin with a dot.
   private func temporaryPath(step: Int) -> String {
     "\(path)/.\(name)-\(padded(step, digits)).tmp"
   }
 
-  /// The steps of which there are checkpoints, whole or damaged, the newest first.
+  /// Returns the steps that have checkpoints, whole or damaged, newest first.
   ///
-  /// - Throws: `InputError` where the directory cannot be read; where there is none, there are
-  ///   none.
+  /// - Throws: `InputError` if the directory cannot be read. A missing directory has no
+  ///   checkpoints.
   public func steps() throws(InputError) -> [Int] {
     try names().compactMap { name in
       guard name.hasPrefix("\(self.name)-"), let step = Int(name.dropFirst(self.name.count + 1)),
@@ -49,11 +51,11 @@ public struct CheckpointDirectory: Sendable {
   /// Saves a checkpoint. Collective.
   ///
   /// - Parameters:
-  ///   - record: the name of the file of its record.
-  ///   - write: writes all files but the record into a directory, on whichever ranks have them, and
-  ///     returns the text of the record, which counts on rank 0. Collective.
-  /// - Throws: on all ranks together where one of them cannot write; nothing is left of the
-  ///   checkpoint then, and those that there were remain.
+  ///   - record: the file name of the checkpoint's record.
+  ///   - write: writes all files but the record into a directory, on the ranks that hold the data.
+  ///     Returns the text of the record; rank 0's text is used. Collective.
+  /// - Throws: on all ranks together if one of them cannot write. The incomplete checkpoint is
+  ///   removed, and the earlier ones remain.
   public func save(
     step: Int, record: String, on world: Communicator, _ write: (String) throws -> String
   ) throws {
@@ -88,8 +90,8 @@ public struct CheckpointDirectory: Sendable {
     guard errno == EEXIST else { throw .system(path, "cannot be made") }
   }
 
-  /// Gives a complete checkpoint its name. One that has it already is of steps that were taken
-  /// anew, and was passed over when they were: it goes.
+  /// Gives a complete checkpoint its name. An existing checkpoint of that step was passed over when
+  /// the run resumed, and the steps were taken again; it is replaced.
   private func take(_ temporary: String, step: Int) throws(InputError) {
     if access(path(step: step), F_OK) == 0 { try remove(step: step) }
     guard rename(temporary, path(step: step)) == 0 else {
@@ -98,19 +100,20 @@ public struct CheckpointDirectory: Sendable {
     try AtomicFile.synchronize(directory: path)
   }
 
-  /// Removes what killed saves have left.
+  /// Removes the incomplete checkpoints that killed processes have left.
   package func removeTemporaries() throws(InputError) {
     for name in try names() where name.hasPrefix(".\(self.name)-") {
       try Self.remove("\(path)/\(name)")
     }
   }
 
-  /// Removes checkpoints up to a step but for the newest `count` of them.
+  /// Removes the checkpoints up to a step, except the newest `count` of them.
   package func removeAll(upTo step: Int, butLast count: Int) throws(InputError) {
     for old in try steps().filter({ $0 <= step }).dropFirst(count) { try remove(step: old) }
   }
 
-  /// A checkpoint loses its name before it is removed: half of one is never taken for a whole.
+  /// Removes a checkpoint. It is renamed first: a half-removed checkpoint is never taken for a
+  /// whole one.
   package func remove(step: Int) throws(InputError) {
     let hidden = temporaryPath(step: step) + ".old"
     guard rename(path(step: step), hidden) == 0 else {
@@ -119,7 +122,7 @@ public struct CheckpointDirectory: Sendable {
     try Self.remove(hidden)
   }
 
-  /// Removes a directory, or nothing where there is none.
+  /// Removes a directory; does nothing if it does not exist.
   package static func remove(_ directory: String) throws(InputError) {
     do { try FileManager.default.removeItem(atPath: directory) } catch {
       guard exists(directory) else { return }
@@ -134,8 +137,8 @@ public struct CheckpointDirectory: Sendable {
     }
   }
 
-  /// False only where there is nothing of that name: what cannot be reached for another reason may
-  /// hold all that a run has.
+  /// Returns false only if nothing has that name. A path that cannot be reached for another reason
+  /// may hold all checkpoints of a run, and counts as existing.
   private static func exists(_ path: String) -> Bool {
     var status = stat()
     return lstat(path, &status) == 0 || errno != ENOENT

@@ -2,79 +2,80 @@ import Formats
 import Foundation
 import Sharding
 
-/// The record of a checkpoint: where the run was, and what its files must be. It is written last,
-/// and ends with the digest of all that stands before.
+/// The record of a checkpoint; holds the position of the run and the digests of the checkpoint's
+/// files. It is written last, and ends with the digest of everything before it.
 public struct Manifest: Codable, Sendable, Equatable {
   package static let fileName = "manifest.json"
 
-  /// A file of the checkpoint.
+  /// Describes a file of the checkpoint.
   public struct File: Codable, Sendable, Equatable {
-    /// Within the checkpoint's directory.
+    /// Relative to the checkpoint's directory.
     public let name: String
-    /// Its length.
+    /// Size of the file.
     public let bytes: Int
-    /// Its digest, in hexadecimal digits.
+    /// SHA-256 of the file's bytes, in hexadecimal digits.
     public let sha256: String
-    /// The cells that it has tensors of, from the first to before the last number; of files by
-    /// cells.
+    /// The range of cells in the file, as its first and last number + 1; nil for files that are not
+    /// split by cells.
     public var cells: [Int]?
 
     package init(name: String, bytes: Int, sha256: String) {
       (self.name, self.bytes, self.sha256) = (name, bytes, sha256)
     }
 
-    /// The kind of tensors in it, such as `window`.
+    /// The kind of tensors in the file, such as `window`.
     package var family: Substring { name.prefix { $0 != "-" && $0 != "." } }
   }
 
-  /// The form of checkpoints; there is but one so far.
+  /// Version of the checkpoint format; 1 is the only one so far.
   public var formatVersion = 1
-  /// Steps taken.
+  /// Steps taken so far.
   public var step: Int
-  /// Where the data are to go on, both from 0.
+  /// Epoch of the next batch, from 0.
   public var epoch: Int
-  /// The batch of the epoch that comes next.
+  /// Index of the next batch in its epoch, from 0.
   public var batchInEpoch: Int
-  /// Of the step to come.
+  /// Learning rate of the next step.
   public var learningRate: Double
-  /// Whether the evaluation that is due after the step has been made.
+  /// False if an evaluation is due after this step and has not been made.
   public var isEvaluated: Bool
-  /// Steps left out one after another, up to this one, for gradients that were not finite.
+  /// Consecutive steps, up to this one, that were skipped because the gradient was not finite.
   public var skippedInARow: Int
-  /// Seconds that the run has taken, in all, and without evaluations and checkpoints.
+  /// Seconds that all processes of the run have taken.
   public var seconds: Double
-  /// The same without evaluations and checkpoints.
+  /// `seconds` without spectra, evaluations and checkpoints.
   public var trainingSeconds: Double
-  /// Length of `metrics.jsonl`.
+  /// Length of `metrics.jsonl` in bytes.
   public var metricsBytes: Int
   /// d.
   public var parameterCount: Int
   /// Coordinates in a cell.
   public var cellSize: Int
-  /// Cells that hold coordinates.
+  /// Number of cells that hold coordinates.
   public var cellCount: Int
-  /// Whether the window is in it, where the optimizer has one.
+  /// True if the checkpoint includes the optimizer's curvature: M-FAC's window or K-FAC's factors.
   public var hasWindow: Bool
-  /// That of the masks with which the run began, where it has masks.
+  /// Sparsity of the masks with which the run began; nil for a run without masks.
   public var initialSparsity: Double?
-  /// The optimizer's numbers, by name.
+  /// The optimizer's scalar state, by name.
   public var optimizer: [String: Double]
-  /// As resolved, in YAML.
+  /// The resolved settings, in YAML.
   public var settings: String
-  /// Digest of the settings' text.
+  /// SHA-256 of `settings`.
   public var settingsSha256: String
-  /// Digests of what the settings name.
+  /// SHA-256 of the network's input shape and layers.
   public var network: String
   /// Digest of the training data.
   public var trainingData: String
-  /// What bytes depend on beside the settings: OpenBLAS's kernels, and the program.
+  /// OpenBLAS's core type, and whether the CPU lacks fused multiply-add. The bytes of a run depend
+  /// on these and on the program.
   public var coreType: String
-  /// Digest of the program's file.
+  /// SHA-256 of the program's file.
   public var programSha256: String
-  /// All but the manifest itself.
+  /// All files of the checkpoint but the manifest.
   public var files: [File]
 
-  /// Records a run between two steps.
+  /// Records the state of a run between two steps.
   package init(
     step: Int, epoch: Int, batchInEpoch: Int, learningRate: Double, isEvaluated: Bool,
     skippedInARow: Int, seconds: Double, trainingSeconds: Double, metricsBytes: Int,
@@ -113,19 +114,22 @@ public struct Manifest: Codable, Sendable, Equatable {
 extension Manifest {
   private static let digestKey = "manifest_sha256"
 
-  /// The text of the file.
+  /// Returns the manifest as JSON that ends with its digest.
   package func text() throws -> String { try SealedJSON.text(of: self, digest: Self.digestKey) }
 
-  /// - Throws: `InputError` naming the file, where it is not one that `text` has made.
+  /// Reads a manifest and checks its digest and fields.
+  ///
+  /// - Throws: `InputError` naming the file, if its bytes are not what `text` returns for a
+  ///   manifest.
   package init(text bytes: [UInt8], file: String) throws(InputError) {
     self = try SealedJSON.record(Self.self, from: bytes, file: file, digest: Self.digestKey)
     try check(file)
   }
 
-  /// Checks what is to be relied on.
+  /// Checks the fields that readers rely on.
   private func check(_ file: String) throws(InputError) {
     func require(_ holds: Bool, _ what: String) throws(InputError) {
-      guard holds else { throw InputError(file, "\(what) cannot be") }
+      guard holds else { throw InputError(file, "is invalid: \(what)") }
     }
     try require(formatVersion == 1, "format_version \(formatVersion)")
     for (name, count) in [
@@ -144,22 +148,22 @@ extension Manifest {
       cellSize == cells.size && cellCount == cells.count, "\(cellCount) cells of \(cellSize)")
     try require(settingsSha256 == SHA256.of(settings), "settings_sha256 of other settings")
     let names = files.map(\.name)
-    try require(Set(names).count == names.count, "a file twice")
-    try require(names.contains(Checkpoint.model), "no \(Checkpoint.model)")
+    try require(Set(names).count == names.count, "two files of the same name")
+    try require(names.contains(Checkpoint.model), "\(Checkpoint.model) is missing")
     try require(
       names.contains(Checkpoint.masks) == (initialSparsity != nil),
-      "an initial_sparsity without \(Checkpoint.masks), or the reverse,")
+      "initial_sparsity without \(Checkpoint.masks), or the reverse")
     try require(
       names.contains(Checkpoint.curvature) == hasWindow,
       "has_window \(hasWindow) with these files")
     for entry in files {
       try require(
         !entry.name.contains("/") && entry.name.hasSuffix(".safetensors") && entry.bytes >= 0,
-        "a file '\(entry.name)'")
+        "file '\(entry.name)'")
       try require(
         (entry.cells == nil)
           == (Checkpoint.whole.contains(entry.name) || entry.family == Checkpoint.placed),
-        "cells or none in '\(entry.name)'")
+        "cells missing or unexpected in '\(entry.name)'")
       try require(
         entry.cells.map { $0.count == 2 && 0 <= $0[0] && $0[0] < $0[1] && $0[1] <= cellCount }
           ?? true, "cells \(entry.cells ?? []) in '\(entry.name)'")
@@ -168,16 +172,16 @@ extension Manifest {
     for (family, entries) in families {
       var end = 0
       for entry in entries {
-        try require(entry.cells?.first == end, "a gap before '\(entry.name)'")
+        try require(entry.cells?.first == end, "cells missing before '\(entry.name)'")
         end = entry.cells![1]
       }
-      try require(end == cellCount, "\(family) of \(end) cells in place of \(cellCount)")
+      try require(end == cellCount, "\(family) has \(end) of \(cellCount) cells")
     }
   }
 }
 
 extension Manifest {
-  /// A setting that has another value now.
+  /// A setting whose value differs from the checkpoint's.
   package struct Difference {
     package let key: String
     package let stored: String
@@ -186,19 +190,21 @@ extension Manifest {
     package var diagnostic: Diagnostic { "\(setting: key) is \(now), and was \(stored)" }
   }
 
-  /// The settings that say something else than the checkpoint's.
+  /// Returns the settings that differ from the checkpoint's.
   package func differences(from configuration: String) -> [Difference] {
     Self.differences(from: settings, to: configuration)
   }
 
-  /// The settings that two runs do not have in common, but for those of files and of what is shown.
+  /// Returns the settings that differ between two runs. Ignores those that concern files, saving
+  /// and what the program shows.
   package static func differences(from stored: String, to now: String) -> [Difference] {
     let other: Set = [
       "run-directory", "progress", "log-view", "tensorboard", "spectrum-every", "save-every-steps",
       "save-every-minutes", "keep-last", "checkpoint-window", "resume", "watchdog-seconds",
       "check-collectives",
     ]
-    // Earlier manifests lack settings that came later, and have others under an old name.
+    // Manifests of earlier versions lack these settings, which were added later and had these
+    // values. They have the initial weights under an old name.
     let added = [
       "precision": "float32", "muon-momentum": "0.95", "muon-nesterov": "true",
       "muon-iterations": "5", "muon-adamw-rate": "0.0003",
@@ -212,7 +218,7 @@ extension Manifest {
     }
   }
 
-  /// Maps each key at the margin of a YAML text to the lines up to the next key.
+  /// Maps each top-level key of a YAML text to its value, up to the next key, in one line.
   private static func values(_ text: String) -> [String: String] {
     var values: [String: String] = [:]
     var key = ""

@@ -1,17 +1,20 @@
 import Formats
 import Foundation
 
-/// Records in JSON that end with the digest of all that stands before, so that damage shows.
+/// Writes and reads JSON records that end with the digest of everything before it, which reveals
+/// damage.
 package enum SealedJSON {
-  /// The text of a file.
+  /// Returns the text of a file.
   ///
-  /// - Parameter key: names the digest.
+  /// - Parameter key: the name of the field that holds the digest.
   package static func text(of record: some Encodable, digest key: String) throws -> String {
     let body = try JSONText.of(record).dropLast(2)
     return body + tail(of: String(body), key)
   }
 
-  /// - Throws: `InputError` naming the file, where it is not one that `text` has made of such a
+  /// Checks a record's digest and decodes it.
+  ///
+  /// - Throws: `InputError` naming the file, if its bytes are not what `text` returns for such a
   ///   record.
   package static func record<Record: Decodable>(
     _ type: Record.Type, from bytes: [UInt8], file: String, digest key: String
@@ -25,12 +28,12 @@ package enum SealedJSON {
     }
     let body = String(decoding: bytes.dropLast(tailCount), as: UTF8.self)
     guard text == body + tail(of: body, key) else {
-      throw InputError(file, "its digest is not that of its text")
+      throw InputError(file, "its digest does not match its text")
     }
     do {
       return try JSONText.decoder.decode(type, from: Data("\(body)\n}".utf8))
     } catch {
-      throw InputError(file, "is not the record that is expected: \(error)")
+      throw InputError(file, "is not the expected record: \(error)")
     }
   }
 

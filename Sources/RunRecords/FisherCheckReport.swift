@@ -1,13 +1,15 @@
-/// What `swift-mfac-fisher check` writes as JSON: how far K-FAC's blocks are from exact ones.
+/// The JSON that `swift-mfac-fisher check` writes; shows how far K-FAC's blocks are from exact
+/// ones.
 package struct FisherCheckReport: Codable {
-  /// The distance of a matrix K from an exact block F; null where one of them is zero.
+  /// Measures how far a matrix K is from an exact block F; null if one of them is zero.
   package struct Distance: Codable {
     /// ‖K − F‖/‖F‖
     package let relative: JSONNumber
-    /// ⟨K, F⟩/(‖K‖‖F‖), which does not see a scale.
+    /// ⟨K, F⟩/(‖K‖‖F‖), which does not depend on scale.
     package let cosine: JSONNumber
     package let isExact: Bool
-    /// Whether `relative` is within the roundings of its computation; the file does not say.
+    /// True if `relative` is within the rounding errors of its computation; not written to the
+    /// file.
     package var isUnresolved = false
 
     package init(relative: Double, cosine: Double, isUnresolved: Bool) {
@@ -18,7 +20,8 @@ package struct FisherCheckReport: Codable {
     enum CodingKeys: CodingKey { case relative, cosine, isExact }
   }
 
-  /// A layer's two settings: `expand` and `reduce`, or of a normalization `diagonal` and `block`.
+  /// Holds the distances for a layer's two settings: `expand` and `reduce`, or `diagonal` and
+  /// `block` for a normalization.
   package struct Settings: Codable {
     package let expand: Distance?
     package let reduce: Distance?
@@ -37,12 +40,12 @@ package struct FisherCheckReport: Codable {
     /// S
     package let positions: Int
     package let isNormalization: Bool
-    /// The setting that `auto` takes; nil if both are the same.
+    /// The setting that `auto` selects; nil if both are the same.
     package let auto: String?
     package let type2: Settings?
     package let monteCarlo: Settings?
     package let empirical: Settings
-    /// The empirical Fisher matrix's own block from the Gauss–Newton matrix's.
+    /// Distance of the exact empirical Fisher block from the exact Gauss–Newton block.
     package let empiricalFromGaussNewton: Distance?
 
     package init(
@@ -67,9 +70,9 @@ package struct FisherCheckReport: Codable {
   package let fisherSamples: Int
   package let seed: UInt64
   package let layers: [Layer]
-  /// Tensors that have no curvature in K-FAC.
+  /// Tensors for which K-FAC has no curvature.
   package let outside: [String]
-  /// The distance of M-FAC's Fisher matrix from the empirical one, by type of its rows.
+  /// Distance of M-FAC's Fisher matrix from the empirical one, by the type of the window's rows.
   package let mfac: [String: JSONNumber]
 
   package init(

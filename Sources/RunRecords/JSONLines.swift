@@ -1,18 +1,20 @@
 import Formats
 import Foundation
 
-/// A file with a JSON object in each line, to which a run may be adding.
+/// A file with a JSON object in each line; a run may append lines while it is read.
 package struct JSONLines<Line: Decodable & SendableMetatype> {
   private let path: String
   private let expected: String
 
-  /// - Parameter expected: A description of a line, for messages.
+  /// Refers to a file; does not open it.
+  ///
+  /// - Parameter expected: a description of a line, for messages.
   package init(of path: String, expected: String) {
     self.path = path
     self.expected = expected
   }
 
-  /// Reads line by line. A last line without a newline is not complete, and left out.
+  /// Reads the file line by line. Leaves out a last line without a newline, which is incomplete.
   ///
   /// - Throws: `InputError` naming the line that cannot be read.
   package func read(_ body: (Line) throws(InputError) -> Void) throws(InputError) {
@@ -48,15 +50,15 @@ package struct JSONLines<Line: Decodable & SendableMetatype> {
   }
 }
 
-/// Describes what is wrong with a record.
+/// Describes why a record could not be decoded, and names the field.
 package func describe(_ error: DecodingError) -> String {
   switch error {
   case .keyNotFound(let key, let context):
     "no '\(place(context.codingPath + [key]))'"
   case .typeMismatch(_, let context), .valueNotFound(_, let context):
-    "another kind of '\(place(context.codingPath))'"
+    "wrong type of '\(place(context.codingPath))'"
   case .dataCorrupted(let context):
-    context.codingPath.isEmpty ? "no JSON" : "an unknown '\(place(context.codingPath))'"
+    context.codingPath.isEmpty ? "invalid JSON" : "invalid value of '\(place(context.codingPath))'"
   @unknown default: "something else"
   }
 }

@@ -1,5 +1,4 @@
-/// A number of a record that is read again. If it is not finite, it is written as null and read as
-/// NaN.
+/// A number that is written as null if it is not finite; null is read as NaN.
 package struct JSONNumber: Codable, Equatable {
   package let value: Double
 

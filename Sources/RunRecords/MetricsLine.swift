@@ -1,9 +1,9 @@
-/// A line of `metrics.jsonl`: for a step, for an evaluation, or for a change of the masks.
+/// A line of `metrics.jsonl`; records a step, an evaluation, or a change of the masks.
 ///
-/// The fields of other kinds of lines are nil. A number that is not finite is null in the file, and
-/// nil when it is read.
+/// The fields of the other kinds are nil. A number that is not finite is null in the file, and nil
+/// when it is read.
 package struct MetricsLine: Codable {
-  /// Steps taken.
+  /// Steps taken so far.
   package var step: Int
   package var epoch: Int?
 
@@ -12,53 +12,53 @@ package struct MetricsLine: Codable {
   package var loss: Double?
   package var learningRate: Double?
   package var gradientNorm: Double?
-  /// ‖u‖ of the direction, and its angle to the gradient in degrees.
+  /// ‖u‖ of the direction u; `angle` is its angle to the gradient, in degrees.
   package var directionNorm: Double?
   package var angle: Double?
   /// λ; nil if the optimizer has none.
   package var damping: Double?
-  /// The actual change of the loss over the predicted one; nil if λ does not follow it.
+  /// Actual change of the loss divided by the predicted one; nil if λ does not adapt to it.
   package var reductionRatio: Double?
-  /// The most iterations of conjugate gradients of a layer, and the largest ‖r‖/‖b‖ that one was
-  /// left with.
+  /// Largest number of conjugate-gradient iterations of any layer; `cgResidual` is the largest
+  /// final ‖r‖/‖b‖ of any layer.
   package var cgIterations: Int?
   package var cgResidual: Double?
-  /// The Gram matrix's eigenvalues, in the steps in which they are computed.
+  /// Eigenvalues of the Gram matrix; nil in steps in which they are not computed.
   package var gramLargest: Double?
   package var gramMedian: Double?
   package var gramSmallest: Double?
   package var gramEffectiveRank: Double?
-  /// Whether the step was skipped because its gradient was not finite.
+  /// True if the step was skipped because its gradient was not finite.
   package var skipped: Bool?
   /// Seconds by phase.
   package var seconds: [String: Double]?
 
-  /// The removed share of the prunable weights; nil without masks.
+  /// Share of the prunable weights that are removed; nil without masks.
   package var sparsity: Double?
 
   // Fields of a change of the masks
   package var kept: Int?
   package var removed: Int?
   package var regrown: Int?
-  /// The predicted change of the loss by the removal; nil if the method predicts none.
+  /// Change of the loss that the method predicts for the removal; nil if it predicts none.
   package var predictedChange: Double?
   package var pruningSeconds: Double?
 
   // Fields of an evaluation
   package var testLoss: Double?
-  /// The share of correct classes; nil if the targets are values.
+  /// Share of correct predictions; nil if the targets are values.
   package var testAccuracy: Double?
-  /// The error in the data's units; nil if the targets are classes.
+  /// Root mean squared error in the data's units; nil if the targets are classes.
   package var testRmse: Double?
-  /// Seconds without spectra, evaluations and checkpoints.
+  /// `secondsSinceStart` without spectra, evaluations and checkpoints.
   package var trainingSeconds: Double?
   package var secondsSinceStart: Double?
-  /// True in the last line of a run that came to its end.
+  /// True in the last line of a finished run.
   package var final: Bool?
 
   package init(step: Int, epoch: Int) { (self.step, self.epoch) = (step, epoch) }
 
-  /// The numbers for event files. A sparsity stands in the step that follows its change.
+  /// The numbers for event files. A new sparsity appears with the step that follows the change.
   package var scalars: [(tag: String, value: Double)] {
     guard pruningSeconds == nil else { return [] }
     let numbers: [(String, Double?)] = [

@@ -1,7 +1,7 @@
 import LinearAlgebra
 import Optimizers
 
-/// The work that is measured or predicted, at any number of ranks.
+/// Describes the work that a benchmark measures or predicts, at any number of ranks.
 package struct Problem: Codable, Hashable {
   package enum Part: String, Codable, CaseIterable {
     /// A training step, from examples to new parameters.
@@ -11,7 +11,7 @@ package struct Problem: Codable, Hashable {
   }
 
   package enum Scaling: String, Codable, CaseIterable {
-    /// The same work at any number of ranks.
+    /// The same total work at any number of ranks.
     case strong
     /// The same work on each rank.
     case weak
@@ -19,7 +19,7 @@ package struct Problem: Codable, Hashable {
 
   package let part: Part
   package let scaling: Scaling
-  /// The network of a step.
+  /// The network of a training step; nil for the optimizer alone.
   package var model: String?
   /// d; in weak scaling of the optimizer, d/p.
   package let parameters: Int
@@ -28,20 +28,21 @@ package struct Problem: Codable, Hashable {
   package let window: Int?
   package let windowType: String?
   package let windowDensity: Double?
-  /// The examples of a step; in weak scaling, those of one rank.
+  /// Examples in a batch; in weak scaling, per rank.
   package var batchSize: Int?
   package var microBatches: Int?
-  /// K-FAC computes factors and inverses every so many steps, and a share of the ranks works on a
-  /// layer; nil for other optimizers.
+  /// K-FAC: steps between two computations of the factors; `inverseEvery`, steps between two
+  /// inversions; `workerShare`, the share of the ranks that work on a layer. Nil for other
+  /// optimizers.
   package var factorEvery: Int?
   package var inverseEvery: Int?
   package var workerShare: Double?
   /// K-FAC's solver; nil if it uses Cholesky factors.
   package var solver: String?
-  /// The optimizer's other options that differ from their defaults, by name.
+  /// Other options of the optimizer that differ from their defaults, by name.
   package var settings: [String: String]?
 
-  /// The options that have fields of their own.
+  /// The optimizer options that have a field of their own, and are not in `settings`.
   package static let optimizerOptions = [
     "window", "window-type", "window-density", "factor-every", "inverse-every",
     "kfac-grad-workers", "solver", "cg-operator", "cg-tolerance", "cg-iterations", "cg-warm-start",
@@ -60,7 +61,7 @@ package struct Problem: Codable, Hashable {
     self.windowDensity = windowDensity
   }
 
-  /// The count at a number of ranks: in weak scaling it grows with them.
+  /// Returns `count` at a number of ranks; in weak scaling it grows in proportion to them.
   private func grown(_ count: Int, with ranks: Int, in part: Part) -> Int {
     scaling == .weak && self.part == part ? count * ranks : count
   }
@@ -71,7 +72,8 @@ package struct Problem: Codable, Hashable {
     microBatches.map { grown($0, with: ranks, in: .step) }
   }
 
-  /// The efficiency of a step against one that takes `baseSeconds` with `baseRanks`.
+  /// Returns the efficiency of a step of t = `seconds` on p ranks relative to one of t₀ =
+  /// `baseSeconds` on p₀: p₀t₀/(pt) in strong scaling, t₀/t in weak scaling.
   package func efficiency(
     seconds: Double, ranks: Int, baseSeconds: Double, baseRanks: Int
   ) -> Double {
@@ -81,7 +83,7 @@ package struct Problem: Codable, Hashable {
     }
   }
 
-  /// The problem for people, without its scaling.
+  /// Human-readable description of the problem, without its scaling.
   package var title: String {
     let others = (settings ?? [:]).sorted { $0.key < $1.key }.map { ", \($0.key) \($0.value)" }
     let optimizer = "\(optimizer.rawValue)" + windowTitle + others.joined()
@@ -102,7 +104,7 @@ package struct Problem: Codable, Hashable {
       + (windowDensity == 1 ? "" : ", density \(windowDensity)")
   }
 
-  /// The scaling for people, beside the title.
+  /// Human-readable description of the scaling, to follow the title.
   package var scalingTitle: String {
     switch (scaling, part) {
     case (.strong, _): "strong"

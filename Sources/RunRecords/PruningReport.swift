@@ -1,9 +1,9 @@
-/// What `swift-mfac-prune` writes as `report.json`: what was pruned, and what that cost.
+/// The file `report.json` that `swift-mfac-prune` writes; records what was pruned and what it cost.
 package struct PruningReport: Codable {
-  /// How good a network is on the test part of its data.
+  /// Records the loss and accuracy of a network on the test part of its data.
   package struct Quality: Codable {
     package let loss: JSONNumber
-    /// The share of the examples that are classified correctly; nil if the targets are values.
+    /// Share of correct predictions; nil if the targets are values.
     package let accuracy: Double?
 
     package init(loss: Double, accuracy: Double?) {
@@ -12,12 +12,12 @@ package struct PruningReport: Codable {
     }
   }
 
-  /// The seconds that a pruned network took, without the gradients of the first stage.
+  /// Counts the seconds spent on a pruned network, without the gradients of the first stage.
   package struct Seconds: Codable {
     package var gradients = 0.0
     package var selection = 0.0
     package var removal = 0.0
-    /// Evaluating candidates on held-out examples.
+    /// Evaluation of candidates on held-out examples.
     package var judging = 0.0
     package var evaluation = 0.0
 
@@ -25,7 +25,7 @@ package struct PruningReport: Codable {
 
     package init() {}
 
-    /// Takes parts that an earlier version did not write to be 0.
+    /// Reads parts that an earlier version did not write as 0.
     package init(from decoder: any Decoder) throws {
       let container = try decoder.container(keyedBy: CodingKeys.self)
       func seconds(_ key: CodingKeys) throws -> Double {
@@ -37,11 +37,11 @@ package struct PruningReport: Codable {
     }
   }
 
-  /// The sizes of a pruned network's files.
+  /// Records the sizes of a pruned network's files.
   package struct Bytes: Codable {
     package let model: Int
     package let masks: Int
-    /// Nil where no sparse file was asked for.
+    /// Nil if no sparse file was requested.
     package let sparse: Int?
 
     package init(model: Int, masks: Int, sparse: Int?) {
@@ -55,9 +55,9 @@ package struct PruningReport: Codable {
     package let isPrunable: Bool
     package let weights: Int
     package let kept: Int
-    /// The removed share of its weights.
+    /// Share of its weights that are removed.
     package let sparsity: Double
-    /// Multiply-adds of each weight in an example; 0 if the network cannot be computed here.
+    /// Multiply-adds per weight and example; 0 if this package cannot compute the network.
     package let multiplyAddsPerWeight: Int
 
     package init(
@@ -71,9 +71,9 @@ package struct PruningReport: Codable {
     }
   }
 
-  /// What a stage came to.
+  /// Records the outcome of a stage.
   package struct Stage: Codable {
-    /// λ and η of a mask; λ, η and τ of an update by it.
+    /// A combination of settings that was tried: λ and η for the mask; λ, η and τ for the update.
     package struct Candidate: Codable, Equatable {
       package let maskDamping: Double
       package let maskGradientScale: Double
@@ -93,15 +93,16 @@ package struct PruningReport: Codable {
     }
 
     package let sparsity: Double
-    /// The change of the training loss by the method's model; nil if the method has none.
+    /// Change of the training loss that the method's model predicts; nil if the method has no
+    /// model.
     package let predictedChange: Double?
     /// ‖δ_R‖/‖w_R‖ over the weights that are kept.
     package let relativeChange: JSONNumber
-    /// The condition number of S_R, if one system was solved for all weights.
+    /// Condition number of S_R; nil unless one system was solved for all weights.
     package let condition: JSONNumber?
-    /// A bound on the relative error of the update, if a system was solved for it.
+    /// Bound on the relative error of the update; nil if no system was solved for it.
     package let error: JSONNumber?
-    /// The best of the candidates; nil if there was only one.
+    /// The best candidate; nil if there was only one.
     package let chosen: Candidate?
     package let candidates: [Candidate]?
 
@@ -118,25 +119,25 @@ package struct PruningReport: Codable {
     }
   }
 
-  /// A network that was pruned to one of the sparsities.
+  /// Describes the network that was pruned to one of the requested sparsities.
   package struct Result: Codable {
     package let requestedSparsity: Double
-    /// The removed share of the prunable weights.
+    /// Share of the prunable weights that are removed.
     package let sparsity: Double
     package let removed: Int
-    /// Prunable weights that are left.
+    /// Prunable weights that remain.
     package let kept: Int
-    /// The sum over the stages.
+    /// Sum over the stages.
     package let predictedChange: Double?
-    /// Multiply-adds of an example with the weights that are kept; nil if the network cannot be
-    /// computed here.
+    /// Multiply-adds per example with the kept weights; nil if this package cannot compute the
+    /// network.
     package let multiplyAdds: Int?
-    /// Nil if the network cannot be computed here.
+    /// Nil if this package cannot compute the network.
     package let quality: Quality?
     package let seconds: Seconds
     package let stages: [Stage]
     package let tensors: [Tensor]
-    /// Paths of its files.
+    /// Paths of the files: this and the next two fields.
     package let model: String
     package let masks: String
     package let sparse: String?
@@ -169,17 +170,17 @@ package struct PruningReport: Codable {
   package let method: String
   package let scope: String
   package let pattern: String
-  /// Other options that decide the outcome, by name: plots tell curves apart by them.
+  /// Other options that affect the outcome, by name; plots distinguish curves by them.
   package let settings: [String: String]
   package let parameters: Int
   package let prunable: Int
-  /// Products of an example with weights, before pruning; nil if the network cannot be computed
-  /// here.
+  /// Multiply-adds per example before pruning; nil if this package cannot compute the network.
   package let multiplyAdds: Int?
   package let weigh: String
-  /// The quality before pruning; nil if the network cannot be computed here.
+  /// Quality before pruning; nil if this package cannot compute the network.
   package let dense: Quality?
-  /// Seconds of the first stage's gradients, which all results share; nil if it needs none.
+  /// Seconds for the first stage's gradients, which all results share; nil if the method needs
+  /// none.
   package var gradientSeconds: Double?
   package var results: [Result] = []
 
@@ -196,7 +197,7 @@ package struct PruningReport: Codable {
 }
 
 extension KeyedDecodingContainer {
-  /// Reads a result's stages; the first version wrote none.
+  /// Reads a result's stages; the first version of the program wrote none.
   func decode(
     _ type: [PruningReport.Stage].Type, forKey key: Key
   ) throws -> [PruningReport.Stage] {

@@ -1,7 +1,8 @@
 import Formats
 import Yams
 
-/// The file `config.yaml`: a run's settings in YAML, below a line on the process that wrote it.
+/// The file `config.yaml`; holds a run's settings in YAML, below a line about the process that
+/// wrote it.
 package struct RunConfiguration {
   package static let fileName = "config.yaml"
   private static let firstWords = "# OpenBLAS core type "
@@ -10,18 +11,18 @@ package struct RunConfiguration {
 
   package init(text: String) { self.text = text }
 
-  /// Makes the file of the run's process that works in an environment.
+  /// Creates the file for a process of a run.
   ///
-  /// - Parameter settings: The settings as resolved, in YAML.
+  /// - Parameter settings: the resolved settings, in YAML.
   package init(_ environment: Environment, settings: String) {
     let (coreType, ranks) = (environment.blasCoreType!, environment.ranks!)
     text = "\(Self.firstWords)\(coreType), \(ranks) ranks\n\(settings)"
   }
 
-  /// Whether a run has written the file, and not its user.
+  /// True if a run wrote the file; false if a user did.
   package var isOfRun: Bool { text.hasPrefix(Self.firstWords) }
 
-  /// The core type and the ranks that the first line names, or nil without such a line.
+  /// Core type and number of ranks from the first line; nil if that line does not give them.
   package var start: Environment? {
     let line = text.prefix { !$0.isNewline }
     guard isOfRun,
@@ -32,10 +33,10 @@ package struct RunConfiguration {
     return start
   }
 
-  /// The settings, in the order of the file.
+  /// Reads the settings, in the order of the file.
   ///
-  /// - Parameter path: The file, for messages.
-  /// - Throws: `InputError` if the text is no mapping in YAML.
+  /// - Parameter path: the file, for messages.
+  /// - Throws: `InputError` if the text is not a YAML mapping.
   package func settings(
     in path: String
   ) throws(InputError) -> [(key: String, value: String)] {
@@ -53,12 +54,12 @@ package struct RunConfiguration {
     }
     guard case .mapping(let mapping)? = root else {
       throw InputError(
-        path, "is no mapping", expected: "a run's settings, such as 'window: 256'")
+        path, "is not a YAML mapping", expected: "a run's settings, such as 'window: 256'")
     }
     return mapping.map { key, value in (key.string ?? "", value.string ?? Self.line(of: value)) }
   }
 
-  /// A list or a mapping, in one line.
+  /// Formats a node as one line.
   private static func line(of node: Node) -> String {
     switch node {
     case .scalar(let scalar): scalar.string

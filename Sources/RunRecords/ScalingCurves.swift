@@ -1,4 +1,4 @@
-/// A JSON file of how problems scale, to which runs add.
+/// A JSON file that records how problems scale; every benchmark run adds to it.
 package struct ScalingCurves: Codable, Equatable {
   package struct Curve: Codable, Equatable {
     package let problem: Problem
@@ -8,11 +8,11 @@ package struct ScalingCurves: Codable, Equatable {
     package fileprivate(set) var link: Link?
   }
 
-  /// The cost of a message.
+  /// Parameters α and β of the cost of a message, from which predictions are computed.
   package struct Link: Codable, Equatable {
-    /// α, seconds.
+    /// α in seconds.
     package let latency: Double
-    /// β, bytes a second.
+    /// β in bytes per second.
     package let bandwidth: Double
 
     package init(latency: Double, bandwidth: Double) {
@@ -25,7 +25,8 @@ package struct ScalingCurves: Codable, Equatable {
 
   package init() {}
 
-  /// Adds what was measured with a number of ranks, or replaces it; returns it with its efficiency.
+  /// Adds a measurement, or replaces the one with the same number of ranks. Returns it with its
+  /// efficiency.
   package mutating func add(_ result: StepResult, to problem: Problem) -> StepResult {
     let index = index(of: problem)
     var measured = curves[index].measured.filter { $0.ranks != result.ranks } + [result]
@@ -34,7 +35,7 @@ package struct ScalingCurves: Codable, Equatable {
     return curves[index].measured.first { $0.ranks == result.ranks }!
   }
 
-  /// Replaces the earlier prediction.
+  /// Sets the prediction of a problem; replaces an earlier one.
   package mutating func set(predicted: [StepResult], of problem: Problem, link: Link) {
     let index = index(of: problem)
     curves[index].predicted = predicted
@@ -49,7 +50,7 @@ package struct ScalingCurves: Codable, Equatable {
     return curves.count - 1
   }
 
-  /// The name of a curve beside the others.
+  /// Returns a name that distinguishes the curve from the others.
   package func name(of problem: Problem) -> String {
     let isOne = Set(curves.map(\.problem.title)).count == 1
     return (isOne ? "" : problem.title + ", ") + problem.scalingTitle
@@ -57,12 +58,14 @@ package struct ScalingCurves: Codable, Equatable {
 }
 
 extension StepResult {
-  /// The speed-up over one rank with the same work, p·efficiency; nil outside a sweep.
+  /// Speed-up over one rank with the same work, p·efficiency; nil outside a sweep.
   package var speedUp: Double? { efficiency.map { $0 * Double(ranks) } }
 }
 
 extension Problem {
-  /// - Parameter base: The result that efficiencies are relative to.
+  /// Returns the results with their efficiencies.
+  ///
+  /// - Parameter base: the result that efficiencies are relative to.
   package func withEfficiency(_ results: [StepResult], base: StepResult) -> [StepResult] {
     results.map {
       var result = $0

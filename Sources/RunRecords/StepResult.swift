@@ -1,13 +1,13 @@
 import MPI
 
-/// The cost of a step with a number of ranks, measured or predicted.
+/// Records the measured or predicted cost of a step at one number of ranks.
 package struct StepResult: Codable, Equatable {
   package struct PhaseCost: Codable, Equatable {
     package let phase: String
-    /// Seconds of the slowest rank, and of the fastest.
+    /// Seconds of the slowest rank; `fastestSeconds` are those of the fastest.
     package let seconds: Double
     package let fastestSeconds: Double
-    /// What the rank sent that sent most.
+    /// Largest number of messages that any rank sent; `bytes` is the largest number of bytes.
     package let messages: Int
     package let bytes: Int
 
@@ -23,13 +23,14 @@ package struct StepResult: Codable, Equatable {
   package let ranks: Int
   package let seconds: Double
   package let phases: [PhaseCost]
-  /// What the rank sent in the whole step that sent most.
+  /// Largest number of messages that any rank sent in the step; `bytes` is the largest number of
+  /// bytes.
   package let messages: Int
   package let bytes: Int
   /// Examples in a batch; nil for the optimizer alone.
   package let batchSize: Int?
   package let samplesPerSecond: Double?
-  /// The work of a rank in a time, as a share of that with the sweep's fewest ranks; nil outside a
+  /// Work per rank and second, relative to the sweep's smallest number of ranks; nil outside a
   /// sweep.
   package var efficiency: Double?
 
@@ -47,13 +48,13 @@ package struct StepResult: Codable, Equatable {
 
   package subscript(_ phase: Phase) -> PhaseCost? { phases.first { $0.phase == phase.rawValue } }
 
-  /// Seconds of several phases, each of its slowest rank.
+  /// Returns the sum of the seconds of several phases, each on its slowest rank.
   package func seconds(of phases: [Phase]) -> Double {
     phases.reduce(0) { $0 + (self[$1]?.seconds ?? 0) }
   }
 }
 
-/// What `swift-mfac-bench step` writes as JSON.
+/// The JSON that `swift-mfac-bench step` writes; holds the problem and its result.
 package struct StepReport: Codable {
   package let problem: Problem
   package let result: StepResult

@@ -1,15 +1,16 @@
-/// A window's times: an element of what `swift-mfac-bench window` writes as JSON.
+/// Records a window's times; the JSON that `swift-mfac-bench window` writes is a list of these.
 package struct WindowReport: Codable {
   /// d.
   package let parameters: Int
   /// m.
   package let window: Int
-  /// The type of its numbers.
+  /// Type of the stored numbers.
   package let type: String
   package let density: Double
   package let bytes: Int
   package let streamingBytesPerSecond: Double
-  /// Medians by part: `stage`, `gram_row`, `direction`, `passes` (both of these) and `factor`.
+  /// Median seconds by part: `stage`, `gram_row`, `direction`, `passes` (Gram row and direction
+  /// together) and `factor`.
   package let seconds: [String: Double]
 
   package init(
@@ -30,7 +31,7 @@ package struct WindowReport: Codable {
   }
 }
 
-/// A network's times: an element of what `swift-mfac-bench networks` writes as JSON.
+/// Records a network's times; the JSON that `swift-mfac-bench networks` writes is a list of these.
 package struct NetworkReport: Codable {
   package let network: String
   package let batch: Int

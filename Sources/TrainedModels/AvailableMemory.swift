@@ -1,9 +1,9 @@
 import Glibc
 
-/// Bytes of memory that this machine, or the narrowest control group around this process, has left;
-/// `nil` where neither says.
+/// Returns the bytes of memory that are left on this machine, or in the narrowest control group
+/// around this process; nil if neither is known.
 ///
-/// - Parameter top: what stands before the system's paths.
+/// - Parameter top: a prefix of the system's paths.
 package func availableMemory(under top: String = "") -> Int? {
   var limits: [Int] = []
   if let kilobytes = number(in: "\(top)/proc/meminfo", after: "MemAvailable:") {
@@ -18,12 +18,12 @@ package func availableMemory(under top: String = "") -> Int? {
       parts[1].isEmpty
       ? ("\(top)/sys/fs/cgroup", "memory.max", "memory.current")
       : ("\(top)/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes")
-    // A group lives within the limits of those above it.
+    // The limits of the groups above apply too.
     var path = parts[2].split(separator: "/")
     while true {
       let group = ([root] + path.map(String.init)).joined(separator: "/")
       if let limit = number(in: "\(group)/\(limit)"), let used = number(in: "\(group)/\(used)") {
-        // Pages of files that can be dropped at any time are counted as used.
+        // The usage includes inactive pages of files, which can be dropped at any time.
         let droppable = number(in: "\(group)/memory.stat", after: "inactive_file ") ?? 0
         limits.append(max(0, limit - used + droppable))
       }
@@ -34,7 +34,7 @@ package func availableMemory(under top: String = "") -> Int? {
   return limits.min()
 }
 
-/// Bytes that this process may still take by `ulimit -v`; `nil` where there is no limit.
+/// Returns the bytes that this process may still take under `ulimit -v`; nil without a limit.
 func availableAddressSpace() -> Int? {
   var limit = rlimit()
   guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0,
@@ -43,20 +43,20 @@ func availableAddressSpace() -> Int? {
   return max(0, bytes - 1024 * (number(in: "/proc/self/status", after: "VmSize:") ?? 0))
 }
 
-/// The most bytes that this program has had in memory; `getrusage` would count those of who started
-/// it.
+/// Returns the largest number of bytes that this program has had in memory. `getrusage` would also
+/// count the process that started it.
 package func peakMemory() -> Int {
   1024 * (number(in: "/proc/self/status", after: "VmHWM:") ?? 0)
 }
 
-/// The first number of the first line that begins with `key`.
+/// Returns the first number of the first line that begins with `key`.
 private func number(in path: String, after key: String = "") -> Int? {
   lines(of: path).first { $0.hasPrefix(key) }.flatMap { line in
     Int(line.dropFirst(key.count).drop(while: \.isWhitespace).prefix(while: \.isNumber))
   }
 }
 
-/// The lines of one of the system's files; none where it cannot be read.
+/// Returns the lines in the first 64 KiB of a system file; none if it cannot be read.
 package func lines(of path: String) -> [Substring] {
   guard let file = fopen(path, "r") else { return [] }
   defer { fclose(file) }

@@ -6,7 +6,7 @@ import MPI
 import Networks
 import Sharding
 
-/// A user's network with a few training examples, of which the curvature is checked.
+/// Checks the curvature of a user's network on a few training examples.
 package final class CheckedNetwork {
   package let name: String
   package let weights: String?
@@ -22,10 +22,10 @@ package final class CheckedNetwork {
   /// Reads the weights, or draws them as at the start of training.
   ///
   /// - Parameters:
-  ///   - description: that has been checked against the data.
-  ///   - examples: N, the first of the training part as the seed shuffles it.
+  ///   - description: a network that has been checked against the data.
+  ///   - examples: N; the first N of the training part in the order shuffled by `seed`.
   ///   - samples: draws of the Monte-Carlo Fisher matrix.
-  /// - Throws: `InputError` where there are not so many examples, or they would take too long.
+  /// - Throws: `InputError` if there are fewer examples, or if the check would take too long.
   package init(
     _ description: NetworkDescription, name: String, loss: Loss, dataset: Dataset,
     weights: String?, examples: Int, samples: Int, seed: UInt64
@@ -57,7 +57,7 @@ package final class CheckedNetwork {
     (self.weights, self.examples, self.samples, self.seed) = (weights, examples, samples, seed)
   }
 
-  /// What it is, for people.
+  /// Human-readable description of the network, its data and its examples.
   package var summary: String {
     """
     data       \(dataset)
@@ -68,7 +68,7 @@ package final class CheckedNetwork {
     """
   }
 
-  /// What the check takes.
+  /// Returns the memory that the check takes.
   package func memory() throws -> MemoryPlan {
     let d = description.layout.count
     return MemoryPlan(
@@ -83,7 +83,7 @@ package final class CheckedNetwork {
       }.total)
   }
 
-  /// The check of the layers' blocks, in double precision.
+  /// Runs `body` with a check of the layers' blocks in double precision.
   private func check<Result>(_ body: (CurvatureCheck) throws -> Result) throws -> Result {
     let buffer = ExampleBuffer<Float>(dataset.training, capacity: examples)
     var batches = try BatchOrder.ofRows(
@@ -110,19 +110,19 @@ package final class CheckedNetwork {
     return result
   }
 
-  /// Distances of all layers' blocks.
+  /// Returns the distances of all layers' blocks from the exact ones.
   package func layers() throws -> [CurvatureCheck.Layer] { try check { $0.layers() } }
 
-  /// Names of the tensors that have no curvature in K-FAC.
+  /// Names of the tensors for which K-FAC has no curvature.
   package var outside: [String] {
     description.tensorsWithoutCurvature.map { description.layout.tensors[$0].name }
   }
 
-  /// By the type of M-FAC's rows, the distance of (1/N) GᵀG of the examples' gradients, as M-FAC
-  /// collects and stores them, from the empirical Fisher matrix of gradients in double precision.
-  /// Collective; of one rank.
+  /// Returns the distance of M-FAC's Fisher matrix (1/N) GᵀG from the empirical Fisher matrix in
+  /// double precision, for each type of M-FAC's rows. G holds the gradients of the N examples as
+  /// M-FAC collects and stores them. Collective; requires a single rank.
   ///
-  /// - Throws: on all ranks, where a gradient is not finite.
+  /// - Throws: on all ranks, if a gradient is not finite.
   package func rowDistances(
     on world: Communicator
   ) throws -> [(type: RowType, distance: Double)] {

@@ -4,14 +4,14 @@ import MPI
 import Networks
 import Sharding
 
-/// Mean loss and accuracy over the examples, and over their positions, of a set.
+/// Holds the mean loss and accuracy of a network on a set of examples.
 public struct Evaluation: Sendable, Equatable {
-  /// Mean over all predictions.
+  /// Mean over the predictions at all positions of all examples.
   public let loss: Double
-  /// In [0, 1]; nil where the targets are values.
+  /// Share of correct predictions, in [0, 1]; nil if the targets are values.
   public let accuracy: Double?
 
-  /// Evaluates a network; the examples are shared out in fixed chunks. Collective.
+  /// Evaluates a network. The ranks share the examples in fixed chunks. Collective.
   package init<Element: Scalar>(
     of network: Network<Element>, parameters: Buffer<Element>, state: Buffer<Element>,
     on examples: any Examples, loss: Loss, over world: Communicator

@@ -2,7 +2,7 @@ import Datasets
 import LinearAlgebra
 import Networks
 
-/// Memory for up to `capacity` examples, and what a network takes of them: inputs and targets.
+/// Memory for up to `capacity` examples; provides their inputs and targets to a network.
 package final class ExampleBuffer<Element: Scalar> {
   private let examples: any Examples
   private let inputMemory: Buffer<Element>
@@ -20,7 +20,10 @@ package final class ExampleBuffer<Element: Scalar> {
     valueMemory = Buffer(count: isClasses ? 0 : numbers)
   }
 
-  /// - Parameter epoch: from 0, for augmentation; nil for the examples as they are.
+  /// Loads examples.
+  ///
+  /// - Parameter epoch: the epoch, from 0, for augmentation; nil loads the examples without
+  ///   augmentation.
   package func load(_ indices: ArraySlice<Int>, epoch: Int?) {
     count = indices.count
     examples.fill(inputs: inputMemory[0..<inputs.count], with: indices, epoch: epoch)

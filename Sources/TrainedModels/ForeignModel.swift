@@ -5,8 +5,8 @@ import MPI
 import Pruning
 import Sharding
 
-/// A model from any framework: a file of its weights, and one of gradients that its framework has
-/// made.
+/// A model from any framework; reads a file of its weights and a file of gradients that the
+/// framework computed.
 public final class ForeignModel<Element: Scalar>: TrainedModel {
   public let weights: Buffer<Element>
   private let file: WeightFile
@@ -20,13 +20,13 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
 
   /// Reads the weights, and checks that all ranks have read the same. Collective.
   ///
-  /// The vector [d] is of the tensors of which there are gradients, or, without a file of
-  /// gradients, of all of type F16, BF16, F32 or F64. All others are written as they were read.
+  /// The vector [d] holds the tensors that have gradients. Without a file of gradients, it holds
+  /// all tensors of type F16, BF16, F32 or F64. All other tensors are written as they were read.
   ///
   /// - Parameters:
   ///   - path: a safetensors file.
   ///   - gradients: see `GradientFile`.
-  ///   - isRequired: whether a tensor without gradients is to be refused.
+  ///   - isRequired: returns true for a tensor that is refused if it has no gradients.
   public init(
     weights path: String, gradients: String?, isRequired: (TensorEntry) -> Bool,
     on world: Communicator
@@ -42,7 +42,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     self.weights = weights
   }
 
-  /// The last rows are those that are held out.
+  /// Prepares to collect the file's rows; the last rows are held out. Collective.
   public func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
@@ -51,7 +51,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     let file = try world.agree {
       guard let gradientFile else {
         throw InputError(
-          setting: "gradients", "there are none", expected: "a file of them", got: "none")
+          setting: "gradients", "is missing", expected: "a file of gradients", got: "none")
       }
       return gradientFile
     }
@@ -65,7 +65,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
           ? GradientRows.bytes(
             count: judging, blocks: blocks, of: Element.self, isPaged: pages != nil) : 0),
       vectors: MemoryLayout<Element>.stride * (count + slice.count), activations: 0
-    ).check(on: world) { _ in "it takes a file of fewer gradients, or more nodes" }
+    ).check(on: world) { _ in "use a file with fewer gradients, or more nodes" }
     let source = FileGradients<Element>(file: file, rowCount: rowCount, columns: slice)
     guard judging > 0 else { return (source, nil) }
     let rows = try world.agree {
@@ -85,10 +85,10 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     )
   }
 
-  /// Whether single precision would round the gradients.
+  /// True if single precision would round the gradients.
   public var hasDoubleGradients: Bool { gradientFile?.isDouble ?? false }
 
-  /// All rows of gradients as the file has them, this rank's columns, in double precision.
+  /// Returns this rank's columns of all rows in the file of gradients, in double precision.
   /// Collective.
   public func doubleGradients(
     of partition: CellPartition, on world: Communicator
@@ -96,7 +96,7 @@ public final class ForeignModel<Element: Scalar>: TrainedModel {
     try world.agree {
       guard let gradientFile else {
         throw InputError(
-          setting: "gradients", "there are none", expected: "a file of them", got: "none")
+          setting: "gradients", "is missing", expected: "a file of gradients", got: "none")
       }
       let slice = partition.slice(of: world.rank)
       let rows = GradientRows(

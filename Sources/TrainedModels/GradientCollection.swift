@@ -5,23 +5,24 @@ import MPI
 import Networks
 import Sharding
 
-/// Collects gradients of a network as it predicts, for an empirical Fisher matrix: batch-norms on
-/// their running statistics, nothing dropped or augmented. Each of p ranks computes whole rows, and
-/// gets its columns of all.
+/// Collects gradients of a network in evaluation mode, for an empirical Fisher matrix. Batch-norms
+/// use their running statistics; nothing is dropped or augmented. Each of p ranks computes whole
+/// rows and receives its columns of all rows.
 ///
 ///   row r of G [.., d]   the mean gradient over the b examples of batch r, and their positions
 ///
-/// Batch r is that of step r of a `BatchOrder`: consecutive runs of one permutation by the seed,
-/// and past its end, what is left over dropped, of another one. So there are always as many rows as
-/// are asked for, where the published programs leave rows of zeros or end; rows share no example as
-/// long as they are of one permutation: from a multiple of `rowsPerEpoch` up to the next.
+/// Batch r is that of step r of a `BatchOrder`: a run of b examples in a permutation drawn by the
+/// seed. Examples left over at the permutation's end are dropped, and another permutation follows.
+/// There are always as many rows as requested, whereas the published programs leave rows of zeros
+/// or end. Rows of one permutation share no example; a permutation spans the rows from a multiple
+/// of `rowsPerEpoch` up to the next.
 ///
 /// Singh and Alistarh, WoodFisher, 2020; Frantar, Kurtic and Alistarh, M-FAC, 2021.
 public final class GradientCollection<Element: Scalar> {
-  /// Examples that the network is given at once.
+  /// Largest number of examples in one pass of the network.
   private static var largestChunk: Int { 32 }
 
-  /// Rows until an example is used again.
+  /// Number of rows before an example is used again.
   public let rowsPerEpoch: Int
   private let network: Network<Element>
   private let loss: Loss
@@ -32,13 +33,13 @@ public final class GradientCollection<Element: Scalar> {
   private let row: Buffer<Element>
   private let part: Buffer<Element>
 
-  /// Collective.
+  /// Allocates the collection. Collective.
   ///
   /// - Parameters:
-  ///   - order: of the examples.
+  ///   - order: the order of the examples.
   ///   - examplesPerRow: b.
-  ///   - slices: the columns that each rank gets, one after another from 0 to d; some may be empty.
-  /// - Throws: `InputError` where there are fewer than b examples; `NetworkMemoryError`.
+  ///   - slices: each rank's columns, one after another from 0 to d; some may be empty.
+  /// - Throws: `InputError` if there are fewer than b examples; `NetworkMemoryError`.
   public init(
     of network: NetworkDescription, loss: Loss, on examples: any Examples,
     order: BatchOrder.Order = .shuffled, examplesPerRow: Int, seed: UInt64, slices: [Range<Int>],
@@ -62,14 +63,14 @@ public final class GradientCollection<Element: Scalar> {
     }
   }
 
-  /// Computes rows, and gives this rank its columns of each in turn. Collective.
+  /// Computes rows and passes this rank's columns of each to `store`. Collective.
   ///
   /// - Parameters:
-  ///   - rows: any; others than those of before are of other examples, see above.
+  ///   - rows: any range; rows outside an earlier range use other examples, see above.
   ///   - parameters: [d], the same on all ranks, like `state`, the running statistics [s].
-  ///   - store: is given a row's number and its columns of this rank; it lasts for the call.
+  ///   - store: receives a row's number and this rank's columns, which are valid during the call.
   /// - Returns: the mean loss over all the rows' predictions, the same bits at any number of ranks.
-  /// - Throws: `NonFiniteRow` on all ranks together; the rows before may have been stored.
+  /// - Throws: `NonFiniteRow` on all ranks together; earlier rows may have been stored.
   public func collect(
     rows: Range<Int>, parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element>, over world: Communicator,
@@ -85,7 +86,7 @@ public final class GradientCollection<Element: Scalar> {
       var local: [Double] = []
       if world.rank < count {
         let loss = compute(row: first + world.rank, parameters, state)
-        // A row and its loss are refused alike.
+        // A row is refused if it or its loss is not finite.
         local = [UnsafeBufferPointer(row.all).firstNonFinite == nil ? loss : .nan]
       }
       var sums = [Double](repeating: 0, count: count)
@@ -107,7 +108,7 @@ public final class GradientCollection<Element: Scalar> {
     return losses.root / Double(rows.count * batches.batchSize * network.positions)
   }
 
-  /// Makes `row` this row; returns the sum of its losses.
+  /// Computes a row into `row`; returns the sum of its losses.
   private func compute(
     row index: Int, _ parameters: UnsafeBufferPointer<Element>,
     _ state: UnsafeBufferPointer<Element>
@@ -130,7 +131,7 @@ public final class GradientCollection<Element: Scalar> {
 }
 
 extension BatchOrder {
-  /// Which examples make which row.
+  /// Returns the order that assigns examples to rows.
   static func ofRows(
     of examples: any Examples, order: BatchOrder.Order = .shuffled, examplesPerRow: Int,
     seed: UInt64
@@ -146,7 +147,7 @@ extension BatchOrder {
   }
 }
 
-/// A row of gradients of which no Fisher matrix can be made.
+/// Reports a row of gradients that is not finite; no Fisher matrix can be computed from it.
 public struct NonFiniteRow: SharedError, CustomStringConvertible {
   let row: Int
   let examples: [Int]
@@ -154,8 +155,8 @@ public struct NonFiniteRow: SharedError, CustomStringConvertible {
 
   public var description: String {
     """
-    row \(row) of the gradients, or its loss, is not finite: of the examples \
-    \(InputError.list(examples.map(String.init))) of \(source)
+    row \(row) of the gradients, or its loss, is not finite (examples \
+    \(InputError.list(examples.map(String.init))) of \(source))
     """
   }
 }

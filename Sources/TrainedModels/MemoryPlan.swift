@@ -3,38 +3,38 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// What a run holds in memory on a rank, known before it is allocated.
+/// Counts the bytes that a run holds on a rank, before they are allocated.
 public struct MemoryPlan: Sendable {
-  /// What fills most of it.
+  /// Names the part that takes most of the memory.
   enum Holder: String {
     case optimizer = "the optimizer"
     case gradients = "the gradients"
 
-    /// What takes less, where nothing is worked out.
+    /// General advice on taking less memory, if no specific remedy is known.
     var remedy: Diagnostic {
       switch self {
-      case .optimizer: "more nodes, or a smaller network, take less"
-      case .gradients: "fewer \(setting: "gradients"), or more nodes take less"
+      case .optimizer: "use more nodes or a smaller network"
+      case .gradients: "use fewer \(setting: "gradients") or more nodes"
       }
     }
   }
 
   let holder: Holder
-  /// The optimizer's, m·d/p of window and its m×m side, or momenta; or m·d/p of gradients and what
-  /// is made of them.
+  /// Bytes of the optimizer: m·d/p of window and its m×m side, or momenta. For pruning and queries:
+  /// m·d/p of gradients and what is computed from them.
   public let state: Int
-  /// The parameters [d] and the micro-batches' gradients, a few times [d], and a micro-batch of
-  /// examples.
+  /// Bytes of the parameters [d], the micro-batches' gradients (a few times [d]) and a micro-batch
+  /// of examples.
   public let vectors: Int
-  /// The network's activations for one micro-batch.
+  /// Bytes of the network's activations for one micro-batch.
   public let activations: Int
 
-  /// Of training.
+  /// Creates a plan for training.
   package init(optimizer: Int, vectors: Int, activations: Int) {
     self.init(.optimizer, optimizer, vectors: vectors, activations: activations)
   }
 
-  /// Of pruning, and of questions to a Fisher matrix.
+  /// Creates a plan for pruning, or for queries to a Fisher matrix.
   package init(gradients: Int, vectors: Int, activations: Int) {
     self.init(.gradients, gradients, vectors: vectors, activations: activations)
   }
@@ -46,49 +46,50 @@ public struct MemoryPlan: Sendable {
     self.activations = activations
   }
 
-  /// Of a collection of gradients.
+  /// Creates a plan for a collection of gradients.
   ///
   /// - Parameters:
-  ///   - kept: bytes that the caller keeps: the rows' columns, and what it makes of them.
-  ///   - collection: the count of the collection.
+  ///   - kept: bytes that the caller keeps: its columns of the rows, and what it computes from
+  ///     them.
+  ///   - collection: the memory count of the collection.
   package init(gradients kept: Int, collection: MemoryCount) {
     self.init(
       gradients: kept, vectors: collection[.vectors], activations: collection[.activations])
   }
 
-  /// With what another takes at the same time.
+  /// Adds the memory that another plan takes at the same time.
   package static func += (plan: inout MemoryPlan, other: MemoryPlan) {
     plan = MemoryPlan(
       plan.holder, sum(plan.state, other.state), vectors: sum(plan.vectors, other.vectors),
       activations: sum(plan.activations, other.activations))
   }
 
-  /// Bytes of a rank in all.
+  /// Total bytes on a rank.
   public var total: Int { Self.sum(Self.sum(state, vectors), activations) }
 
-  /// More than can be addressed is as good as the largest number.
+  /// Adds two counts; saturates at `Int.max`.
   private static func sum(_ a: Int, _ b: Int) -> Int {
     let (sum, overflow) = a.addingReportingOverflow(b)
     return overflow ? .max : sum
   }
 
-  /// Of several ranks.
+  /// Returns the total bytes of several ranks; saturates at `Int.max`.
   func total(ranks: Int) -> Int {
     let (product, overflow) = total.multipliedReportingOverflow(by: ranks)
     return overflow ? .max : product
   }
 
-  /// Refuses a plan for which a node does not have the memory, or this process may not have it.
-  /// Collective.
+  /// Checks that the node has the memory for a plan, and that this process may take it. Collective.
   ///
-  /// - Parameter remedy: what to type instead, where something is found that fits; it is asked with
-  ///   a function that says whether a plan does.
+  /// - Parameter remedy: returns what to type instead, or nil if nothing is found that fits. Its
+  ///   argument tests whether a plan fits.
+  /// - Throws: on all ranks together, if the plan does not fit on one of them.
   package func check(
     on world: Communicator,
     remedy: (_ fits: (MemoryPlan) -> Bool) throws -> Diagnostic? = { _ in nil }
   ) throws {
     let ranksHere = world.ranksOnThisNode
-    // Of the addresses that a process may use, some are lost between allocations.
+    // Gaps between allocations take some of a process's addresses: only 7/8 of them count.
     let (node, process) = (
       availableMemory() ?? .max, availableAddressSpace().map { $0 / 8 * 7 } ?? .max
     )
@@ -104,7 +105,7 @@ public struct MemoryPlan: Sendable {
   }
 }
 
-/// A run that does not fit in memory.
+/// Reports a run that does not fit in memory.
 public struct InsufficientMemory: DiagnosticError {
   let plan: MemoryPlan
   let ranksHere: Int
@@ -113,9 +114,9 @@ public struct InsufficientMemory: DiagnosticError {
 
   public var diagnostic: Diagnostic {
     """
-    this run needs \(formatBytes(plan.total)) on a rank, of which \(plan.holder.rawValue) \
-    \(formatBytes(plan.state)) and activations \(formatBytes(plan.activations)); with \(ranksHere) \
-    on this node that is \(formatBytes(plan.total(ranks: ranksHere))), and \
+    this run needs \(formatBytes(plan.total)) per rank (\(plan.holder.rawValue) \
+    \(formatBytes(plan.state)), activations \(formatBytes(plan.activations))) and \
+    \(formatBytes(plan.total(ranks: ranksHere))) on this node (ranks: \(ranksHere)), but \
     \(formatBytes(available)) are available (\(remedy ?? plan.holder.remedy))
     """
   }

@@ -3,12 +3,12 @@ import Formats
 import Networks
 
 extension NetworkDescription {
-  /// Checks that the network takes the data's inputs, and gives what its targets and the loss ask
-  /// for.
+  /// Checks that the network accepts the data's inputs, and that its outputs fit the targets and
+  /// the loss.
   ///
   /// - Throws: `InputError` naming the model, the setting or the example at fault.
   package func check(against dataset: Dataset, loss: Loss) throws {
-    // Images may come flat, but not in another order.
+    // Images may be flattened, but their axes keep their order.
     let shape = dataset.inputShape
     guard inputCount == dataset.training.inputCount,
       input.count != shape.count || input == shape
@@ -25,7 +25,7 @@ extension NetworkDescription {
     try checkTokens(dataset.test)
   }
 
-  /// Checks that what the network embeds are tokens that it knows.
+  /// Checks that the inputs are tokens of the network's vocabulary, if it has one.
   private func checkTokens(_ examples: any Examples) throws {
     guard let vocabulary else { return }
     let stranger = first(of: examples) { buffer in
@@ -33,12 +33,12 @@ extension NetworkDescription {
     }
     if let (index, number) = stranger {
       throw InputError(
-        examples.source, "input of example \(index) is no token of the model's vocabulary",
+        examples.source, "input of example \(index) is not a token of the model's vocabulary",
         expected: "whole numbers from 0 to \(vocabulary - 1)", got: "\(number)")
     }
   }
 
-  /// The first example with a number that `find` finds in it.
+  /// Returns the first example in which `find` finds a number.
   private func first(
     of examples: any Examples, _ find: (ExampleBuffer<Float>) -> Float?
   ) -> (index: Int, number: Float)? {
@@ -50,12 +50,12 @@ extension NetworkDescription {
     return nil
   }
 
-  /// Checks that the network's outputs are what the data's targets and the loss ask for.
+  /// Checks that the network's outputs fit the data's targets and the loss.
   private func checkTargets(_ dataset: Dataset, _ loss: Loss) throws {
     let targets = dataset.targets
     guard positions == targets.positions else {
       throw InputError(
-        "the model", "is one for other data", expected: "outputs for \(targets)",
+        "the model", "does not fit the data", expected: "outputs for \(targets)",
         got: "\(outputCount) outputs at \(positions) positions")
     }
     if case .values = targets, case .crossEntropy = loss {
@@ -75,7 +75,7 @@ extension NetworkDescription {
       try checkShares(dataset.training)
       try checkShares(dataset.test)
     }
-    // A single output tells two classes apart.
+    // A single output distinguishes two classes.
     if case .classes(2, _) = targets, outputCount == 1 {
       if case .crossEntropy = loss {} else { return }
     }
@@ -94,7 +94,7 @@ extension NetworkDescription {
     }
   }
 
-  /// Binary cross-entropy is bounded below only for targets in [0, 1].
+  /// Checks that targets are in [0, 1]; binary cross-entropy has no lower bound for others.
   private func checkShares(_ examples: any Examples) throws {
     let stranger = first(of: examples) { buffer in
       guard case .values(let values) = buffer.targets else { return nil }
@@ -102,7 +102,7 @@ extension NetworkDescription {
     }
     if let (index, number) = stranger {
       throw InputError(
-        examples.source, "target of example \(index) is no probability",
+        examples.source, "target of example \(index) is not a probability",
         expected: "values in [0, 1] for binary-cross-entropy", got: "\(number)")
     }
   }

@@ -3,20 +3,20 @@ import Glibc
 import Networks
 import Pruning
 
-/// Which tensors are pruned, by patterns of their names as `ParameterRule` has them.
+/// Selects the tensors to prune by patterns of their names, in the syntax of `ParameterRule`.
 public struct TensorChoice: Sendable, Equatable {
-  /// Those; where there are none, all tensors of two dimensions or more.
+  /// Patterns of the tensors to prune; if empty, all tensors with two or more dimensions.
   public var include: [String]
-  /// But not those.
+  /// Patterns of tensors that are not pruned, even if they are included.
   public var exclude: [String]
 
-  /// Shell patterns for tensors' names.
+  /// Creates a choice from shell patterns of tensor names.
   public init(include: [String] = [], exclude: [String] = []) {
     self.include = include
     self.exclude = exclude
   }
 
-  /// A network's tensors, those of them prunable that the patterns say.
+  /// Returns a network's tensors; those that the patterns select are prunable.
   ///
   /// - Throws: `PruningError` naming a pattern that no tensor matches.
   package func tensors(of layout: ParameterLayout) throws(PruningError) -> [WeightTensor] {
@@ -28,7 +28,8 @@ public struct TensorChoice: Sendable, Equatable {
     }
   }
 
-  /// The same of any model; a pattern may also match what is no weight.
+  /// Returns the tensors of any model in the same way; a pattern may also match a tensor that holds
+  /// no weights.
   package func tensors(of model: any TrainedModel) throws(PruningError) -> [WeightTensor] {
     try check(model.tensors.map(\.name), others: model.others.map(\.name))
     return model.tensors.enumerated().map { index, tensor in
@@ -39,7 +40,7 @@ public struct TensorChoice: Sendable, Equatable {
     }
   }
 
-  /// A tensor without elements has nothing that could go.
+  /// Returns true if the patterns select a tensor. A tensor without elements is never prunable.
   package func isPrunable(_ name: String, shape: [Int]) -> Bool {
     let isIncluded = include.isEmpty ? shape.count > 1 : Self.matches(name, include)
     return isIncluded && !Self.matches(name, exclude) && !shape.contains(0)
@@ -61,8 +62,8 @@ public struct TensorChoice: Sendable, Equatable {
   }
 }
 
-/// Whether a whole name is of a shell's pattern: `*` is any text, points included, `?` any
-/// character, `[a-c]` one of these.
+/// Returns true if a whole name matches a shell pattern: `*` is any text, points included; `?` is
+/// any character; `[a-c]` is one of these.
 package func matchesPattern(_ name: String, _ pattern: String) -> Bool {
   fnmatch(pattern, name, 0) == 0
 }

@@ -4,49 +4,52 @@ import MPI
 import Pruning
 import Sharding
 
-/// A trained model that is pruned, or asked about its curvature: its weights, and gradients of its
-/// loss.
+/// A trained model that is pruned or queried for its curvature; provides its weights and gradients
+/// of its loss.
 public protocol TrainedModel<Element> {
   /// The scalar of weights and gradients.
   associatedtype Element: Scalar
 
-  /// What it is, for people.
+  /// Human-readable name of the model.
   var name: String { get }
-  /// Of what its gradients are, for people.
+  /// Human-readable source of the gradients.
   var data: String { get }
   /// The tensors of the weights, in the order of the vector [d].
   var tensors: [WeightFile.Tensor] { get }
-  /// What else is in its file, of which there are no gradients.
+  /// Other contents of the model's file, which have no gradients.
   var others: [TensorContent] { get }
-  /// For each of the tensors how many multiply-adds of an example each of its weights takes part
-  /// in; nil where that is not known.
+  /// Multiply-adds per weight and example, for each of the tensors; nil if unknown.
   var multiplyAddsPerWeight: [Int]? { get }
-  /// [d], as read; the same on all ranks.
+  /// The weights as read, shape [d]; the same on all ranks.
   var weights: Buffer<Element> { get }
 
-  /// Prepares to collect rows of gradients; checks that there is the memory for them. Collective.
+  /// Prepares to collect rows of gradients; checks that there is enough memory for them.
+  /// Collective.
   ///
   /// - Parameters:
-  ///   - partition: the columns that each rank gets.
-  ///   - heldOut: of so many examples or rows how many are held out to judge by; 0 for none.
-  ///   - pages: a directory for rows that are held out; in memory where there is none.
-  ///   - kept: bytes that this rank will keep of m rows, and of what it makes of them.
-  /// - Returns: the rows, of other examples than those that are held out, and who judges by these.
+  ///   - partition: the columns of each rank.
+  ///   - heldOut: returns how many of a number of examples or rows are held out to judge by; 0 for
+  ///     none.
+  ///   - pages: a directory for the held-out rows; nil keeps them in memory.
+  ///   - kept: returns the bytes that this rank will keep of m rows and of what it computes from
+  ///     them.
+  /// - Returns: the rows, which use no held-out example, and the judge by the held-out ones; nil if
+  ///   there are none.
   func gradients(
     of partition: CellPartition, holdingOut heldOut: (Int) throws -> Int, pagedIn pages: String?,
     kept: (_ rowCount: Int) -> Int, on world: Communicator
   ) throws -> (source: any GradientSource<Element>, judge: (any HeldOutJudge<Element>)?)
 
-  /// Loss and accuracy on the test part of its data, with these weights; nil where there are none.
-  /// Collective.
+  /// Returns the loss and accuracy with these weights on the test part of the model's data; nil if
+  /// the model has no test data. Collective.
   func evaluation(of weights: Buffer<Element>, on world: Communicator) throws -> Evaluation?
 
-  /// Writes the model's file with these weights. On one rank.
+  /// Writes the model's file with these weights; called on one rank.
   func write(_ weights: Buffer<Element>, to path: String) throws
 }
 
 extension TrainedModel {
-  /// d
+  /// d, the number of weights.
   public var count: Int { weights.count }
 
   /// Prepares to collect rows of gradients of all examples. Collective.
@@ -57,22 +60,21 @@ extension TrainedModel {
   }
 }
 
-/// Rows of gradients, whose columns are those of a vector of weights.
+/// A source of rows of gradients; their columns are those of a vector of weights.
 public protocol GradientSource<Element> {
   /// The scalar of weights and gradients.
   associatedtype Element: Scalar
 
-  /// m, as many as are asked for.
+  /// m, the number of rows requested.
   var rowCount: Int { get }
 
-  /// Gives this rank its columns of each row in turn. Collective.
+  /// Passes this rank's columns of each row to `store`, in turn. Collective.
   ///
   /// - Parameters:
-  ///   - rows: any of a network, that of a file's from 0 to `rowCount`.
-  ///   - weights: [d], at which the gradients of a network are taken; the same on all ranks.
-  ///   - store: is given a row's number and its columns of this rank; it lasts for the call.
-  /// - Throws: on all ranks together where a row is not finite; rows before it may have been
-  ///   stored.
+  ///   - rows: any range for a network; a range from 0 to `rowCount` for a file.
+  ///   - weights: [d], at which a network's gradients are taken; the same on all ranks.
+  ///   - store: receives a row's number and this rank's columns, which are valid during the call.
+  /// - Throws: on all ranks together if a row is not finite; earlier rows may have been stored.
   func collect(
     rows: Range<Int>, at weights: Buffer<Element>, over world: Communicator,
     store: (_ row: Int, _ slice: UnsafeBufferPointer<Element>) throws -> Void

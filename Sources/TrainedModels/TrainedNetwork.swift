@@ -6,23 +6,23 @@ import Networks
 import Pruning
 import Sharding
 
-/// A network that this package computes, with data for its gradients.
+/// A network that this package computes; provides gradients of its loss on a dataset.
 public final class TrainedNetwork<Element: Scalar>: TrainedModel {
   public let name: String
-  /// What it computes.
+  /// The network's layers.
   public let description: NetworkDescription
-  /// The data for gradients and evaluation.
+  /// Data for gradients and evaluation.
   public let dataset: Dataset
-  /// Of which the gradients are.
+  /// The loss whose gradients are computed.
   public let loss: Loss
   public let tensors: [WeightFile.Tensor]
   public let weights: Buffer<Element>
-  /// The running statistics [s].
+  /// Running statistics, shape [s].
   public let state: Buffer<Element>
   private let rowCount: Int
   private let examplesPerRow: Int
   private let seed: UInt64
-  /// For evaluation; its chunks are fixed, so that the sums over them are.
+  /// The network for evaluation. Its chunks of examples are fixed, and so are the sums over them.
   private let network: Network<Element>
 
   public var data: String { "\(dataset)" }
@@ -37,10 +37,10 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
   ///
   /// - Parameters:
   ///   - path: a safetensors file.
-  ///   - dataset: that the network has been checked against.
+  ///   - dataset: data that the network has been checked against.
   ///   - rowCount: m.
-  ///   - examplesPerRow: b: a row is the mean gradient of so many examples.
-  ///   - seed: of their order.
+  ///   - examplesPerRow: b; a row is the mean gradient over b examples.
+  ///   - seed: the seed of the examples' order.
   public init(
     _ description: NetworkDescription, name: String, weights path: String, dataset: Dataset,
     loss: Loss, rowCount: Int, examplesPerRow: Int, seed: UInt64, on world: Communicator
@@ -80,7 +80,7 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
     return (source, judge)
   }
 
-  /// Prepares to collect gradients of other examples than the training part's. Collective.
+  /// Prepares to collect gradients of given examples instead of the training part's. Collective.
   public func gradients(
     of examples: any Examples, order: BatchOrder.Order = .shuffled, rowCount: Int,
     examplesPerRow: Int, slices: [Range<Int>], kept: (_ rowCount: Int) -> Int,
@@ -106,7 +106,8 @@ public final class TrainedNetwork<Element: Scalar>: TrainedModel {
     }
   }
 
-  /// The training examples of each of some rows of gradients, counted from 0.
+  /// Returns the training examples of each of some rows of gradients; rows and examples count from
+  /// 0.
   public func examples(ofRows rows: Range<Int>) throws(InputError) -> [[Int]] {
     var batches = try BatchOrder.ofRows(
       of: dataset.training, examplesPerRow: examplesPerRow, seed: seed)
@@ -140,12 +141,12 @@ private struct NetworkGradients<Element: Scalar>: GradientSource {
   }
 }
 
-/// Judges weights by the network's loss on training examples that no gradient is of.
+/// Judges weights by the network's loss on training examples that no row of gradients uses.
 private struct HeldOutExamples<Element: Scalar>: HeldOutJudge {
   private let examples: ExampleSubset
   private let network: Network<Element>
   private let loss: Loss
-  /// [s], and all ranks' weights [d].
+  /// `state` [s], and `parameters` [d], the weights of all ranks.
   private let (state, parameters): (Buffer<Element>, Buffer<Element>)
   private let slices: [Range<Int>]
 

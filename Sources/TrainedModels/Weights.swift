@@ -5,13 +5,13 @@ import Networks
 extension NetworkDescription {
   /// Reads all parameters and running statistics from a safetensors file.
   ///
-  /// PyTorch's counters of batches (`….num_batches_tracked`) are passed over.
+  /// PyTorch's counters of batches (`….num_batches_tracked`) are ignored.
   ///
   /// - Parameters:
   ///   - parameters: [d]
   ///   - state: [s]
   /// - Throws: `InputError` naming the file and the tensor that is missing, has another shape, or
-  ///   has no place in the network.
+  ///   is not part of the network.
   public func readWeights<Element: Scalar>(
     from path: String, into parameters: UnsafeMutableBufferPointer<Element>,
     state: UnsafeMutableBufferPointer<Element>
@@ -26,7 +26,7 @@ extension NetworkDescription {
         })
     if let stranger = file.tensors.first(where: { !names.contains($0.name) }) {
       throw InputError(
-        path, "tensor '\(stranger.name)' has no place in the network",
+        path, "tensor '\(stranger.name)' is not part of the network",
         expected: InputError.list(tensorNames))
     }
   }
@@ -45,7 +45,7 @@ extension NetworkDescription {
       layout.entries(of: parameters) + stateLayout.entries(of: state), to: path)
   }
 
-  /// Writes the same to a file that is not known by its name yet.
+  /// Writes the same to an open file that does not have its final name yet.
   package func writeWeights<Element: Scalar>(
     _ parameters: UnsafeMutableBufferPointer<Element>, state: UnsafeMutableBufferPointer<Element>,
     to file: OutputFile
@@ -58,7 +58,7 @@ extension NetworkDescription {
 }
 
 extension ParameterLayout {
-  /// The tensors of a vector, as safetensors files are written from them.
+  /// Returns the tensors of a vector in the form in which safetensors files are written.
   public func entries<Element: Scalar>(
     of elements: UnsafeMutableBufferPointer<Element>
   ) -> [SafetensorsFile.NamedTensor<Element>] {

@@ -6,8 +6,8 @@ import Optimizers
 import Sharding
 import TrainedModels
 
-/// A network's passes over the micro-batches of a step's batch: of each the same passes, with the
-/// same augmentation and the same dropouts, however often they are made.
+/// Runs a network over the micro-batches of a step's batch. Repeated passes over a micro-batch use
+/// the same augmentation and the same dropouts.
 struct BatchPasses<Element: Scalar> {
   let network: Network<Element>
   let parameters: Buffer<Element>
@@ -29,18 +29,18 @@ struct BatchPasses<Element: Scalar> {
     Batch(passes: self, members: members, step: step, epoch: epoch)
   }
 
-  /// The batch of one step.
+  /// Runs the passes of one step's batch.
   struct Batch {
     let passes: BatchPasses<Element>
-    /// The examples of the whole batch.
+    /// Indices of the examples of the whole batch.
     let members: ArraySlice<Int>
     let step: Int
     let epoch: Int
 
-    /// In the whole batch.
+    /// Number of predictions in the whole batch.
     var predictions: Int { members.count * passes.network.positions }
 
-    /// Makes the examples of a micro-batch the network's inputs.
+    /// Loads the examples of a micro-batch as the network's inputs and targets.
     func load(_ microBatch: Int) {
       let range = Partition(of: members.count, over: passes.microBatches.items)
         .range(of: microBatch)
@@ -49,7 +49,9 @@ struct BatchPasses<Element: Scalar> {
         members[start + range.lowerBound..<start + range.upperBound], epoch: epoch)
     }
 
-    /// - Parameter statistics: what batch-norms see goes there.
+    /// Returns the settings of a training pass over a micro-batch.
+    ///
+    /// - Parameter statistics: [s]; receives the batch-norms' statistics of the micro-batch.
     func pass(
       _ microBatch: Int, statistics: UnsafeMutableBufferPointer<Element>
     ) -> TrainingPass<Element> {
@@ -58,8 +60,8 @@ struct BatchPasses<Element: Scalar> {
         firstExample: microBatch * members.count / passes.microBatches.items)
     }
 
-    /// The mean loss of the batch at the parameters as they are now; what batch-norms see, nothing
-    /// else does. Collective.
+    /// Returns the mean loss of the batch at the current parameters. The batch-norms' statistics of
+    /// these passes are discarded. Collective.
     func meanLoss(clock: PhaseClock) throws -> Double {
       var losses: [Double] = []
       for microBatch in passes.local {
@@ -78,10 +80,10 @@ struct BatchPasses<Element: Scalar> {
       }
     }
 
-    /// `vᵢᵀ G vⱼ` with the Gauss–Newton matrix G of the batch's mean loss, as a matrix [k, k].
-    /// Collective.
+    /// Returns the matrix [k, k] of `vᵢᵀ G vⱼ` with the Gauss–Newton matrix G of the batch's mean
+    /// loss. Collective.
     ///
-    /// - Parameter vectors: k, each of shape [d] and the same on all ranks.
+    /// - Parameter vectors: k vectors, each of shape [d] and the same on all ranks.
     func gaussNewtonForm(_ vectors: [UnsafeBufferPointer<Element>]) throws -> [Double] {
       let network = passes.network
       let count =
@@ -106,16 +108,18 @@ struct BatchPasses<Element: Scalar> {
   }
 }
 
-/// Memory for the outputs of a micro-batch and their tangents along some vectors.
+/// Holds the outputs of a micro-batch of n examples, and their tangents along k vectors.
 struct OutputTangents<Element: Scalar> {
   /// [n, positions, outputs]
   let outputs: Buffer<Element>
   /// [k, n, positions, outputs]
   let values: Buffer<Element>
-  /// What batch-norms see in such passes, which nothing uses; shape [s].
+  /// Batch-norm statistics of these passes, shape [s]; not used.
   let statistics: Buffer<Element>
 
-  /// - Parameter k: vectors at once.
+  /// Allocates the memory.
+  ///
+  /// - Parameter k: the largest number of vectors at once.
   init(of network: Network<Element>, count k: Int) {
     let count = k == 0 ? 0 : network.maximumBatch * network.positions * network.outputCount
     outputs = Buffer(count: count)

@@ -7,10 +7,10 @@ import Sharding
 import TrainedModels
 
 extension Checkpoint {
-  /// The newest checkpoint of a run that is whole; nil where it has none at all. Collective.
+  /// Returns the newest whole checkpoint of a run; nil if the run has no checkpoints. Collective.
   ///
-  /// - Parameter notice: is called on all ranks for each one that is not, with the reason.
-  /// - Throws: on all ranks together, where there are some and none is whole.
+  /// - Parameter notice: called on all ranks for each damaged checkpoint, with the reason.
+  /// - Throws: on all ranks together, if there are checkpoints and all are damaged.
   static func newestWhole(
     in directory: CheckpointDirectory, on world: Communicator, notice: (Diagnostic) -> Void
   ) throws -> Checkpoint? {
@@ -36,8 +36,8 @@ extension Checkpoint {
     return nil
   }
 
-  /// A checkpoint of which every file has been read and found whole, by one rank or another.
-  /// Collective.
+  /// Returns a checkpoint after checking it: each file has been read by one of the ranks and found
+  /// whole. Collective.
   static func verified(_ path: String, on world: Communicator) throws -> Checkpoint {
     try world.agree {
       let checkpoint = try Checkpoint(path: path)
@@ -49,9 +49,9 @@ extension Checkpoint {
     }
   }
 
-  /// A run becomes what it was. Each rank for itself: it reads what it needs.
+  /// Restores the state of a run. Each rank reads what it needs; not collective.
   ///
-  /// - Throws: `InputError` naming the file, where it is of a run with other settings.
+  /// - Throws: `InputError` naming the file, if it is from a run with other settings.
   func restore<Element>(_ run: RunState<Element>) throws {
     guard manifest.parameterCount == run.partition.cells.parameterCount else {
       throw InputError(
@@ -90,7 +90,7 @@ extension Checkpoint {
     }
   }
 
-  /// Takes over arrays from whichever file has them.
+  /// Restores arrays from whichever files hold them.
   private func restorePlaced(_ arrays: [StoredArray]) throws {
     var missing = Dictionary(uniqueKeysWithValues: arrays.map { ($0.name, $0) })
     for entry in manifest.files where entry.family == Checkpoint.placed {
@@ -105,7 +105,7 @@ extension Checkpoint {
     }
   }
 
-  /// Takes over arrays from the tensors of a file that have their names.
+  /// Restores arrays from the tensors of a file that have their names.
   private static func restore(_ arrays: [StoredArray], from path: String) throws {
     let file = try SafetensorsFile(path: path)
     let memory = UnsafeMutableRawBufferPointer.allocate(

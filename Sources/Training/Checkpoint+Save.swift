@@ -6,13 +6,13 @@ import MPI
 import TrainedModels
 
 extension Checkpoint {
-  /// Saves a run: a new directory appears under the step's name when it is complete and on the
+  /// Saves a run. A new directory appears under the step's name when it is complete and on the
   /// disk. Collective.
   ///
-  /// - Parameter manifest: all of it but the files.
-  /// - Returns: its bytes.
-  /// - Throws: `AgreedError` on all ranks together where any of them cannot write; nothing is left
-  ///   of it then, and the checkpoints that there were remain.
+  /// - Parameter manifest: the manifest without its files.
+  /// - Returns: the size of the files in bytes.
+  /// - Throws: `AgreedError` on all ranks together if one of them cannot write. The incomplete
+  ///   checkpoint is removed, and the earlier ones remain.
   static func save<Element>(
     _ manifest: Manifest, of run: RunState<Element>, in directory: CheckpointDirectory,
     on world: Communicator
@@ -36,7 +36,7 @@ extension Checkpoint {
     return manifest.files.reduce(0) { $0 + $1.bytes }
   }
 
-  /// Writes this rank's cells, a file of each kind where it has any.
+  /// Writes this rank's cells, one file for each family; none if the rank has no cells.
   private static func writeCells<Element>(
     of run: RunState<Element>, _ manifest: Manifest, to directory: String
   ) throws(InputError) -> [Manifest.File] {
@@ -56,7 +56,7 @@ extension Checkpoint {
     return files
   }
 
-  /// Writes what this rank alone is to save.
+  /// Writes the arrays that only this rank saves.
   private static func writePlaced<Element>(
     of run: RunState<Element>, _ manifest: Manifest, to directory: String
   ) throws(InputError) -> [Manifest.File] {
@@ -66,7 +66,7 @@ extension Checkpoint {
     return [try write(arrays, to: directory, "\(Checkpoint.placed)-\(place).safetensors")]
   }
 
-  /// Writes what all ranks have alike.
+  /// Writes the state that is the same on all ranks.
   private static func writeShared<Element>(
     of run: RunState<Element>, _ manifest: Manifest, to directory: String
   ) throws(InputError) -> [Manifest.File] {
@@ -94,7 +94,7 @@ extension Checkpoint {
     }
   }
 
-  /// Writes a file, brings it to the disk and records it.
+  /// Writes a file, flushes it to the disk and returns its record.
   private static func write(
     _ name: String, to directory: String, _ fill: (OutputFile) throws(InputError) -> Void
   ) throws(InputError) -> Manifest.File {
@@ -108,7 +108,7 @@ extension Checkpoint {
 extension StoredArray {
   var type: TensorType { TensorType(rawValue: element.rawValue)! }
 
-  /// With its name in files by cells.
+  /// Returns the array under the name that it has in files of cells.
   func named(ofCell cell: Int) -> StoredArray {
     var array = self
     array.name = "cell.\(padded(cell, 6)).\(name)"

@@ -6,7 +6,7 @@ import RunRecords
 import TrainedModels
 
 extension Environment {
-  /// Collective.
+  /// Describes this process, its machine and the hosts of all ranks. Collective.
   init(fromStep: Int, on world: Communicator) throws {
     self.init()
     let formatter = ISO8601DateFormatter()
@@ -33,7 +33,7 @@ extension Environment {
     }
   }
 
-  /// In quotes, where a shell would read something else.
+  /// Quotes an argument if a shell would change it.
   private static func quoted(_ argument: String) -> String {
     let plain = argument.allSatisfy { $0.isLetter || $0.isNumber || "-_=./:,+@%".contains($0) }
     guard argument.isEmpty || !plain else { return argument }
@@ -41,22 +41,23 @@ extension Environment {
   }
 }
 
-/// Of this machine.
+/// Returns the name of this machine.
 func hostName() -> String {
   var name = [CChar](repeating: 0, count: 256)
   gethostname(&name, name.count - 1)
   return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
 }
 
-/// What the bytes of a run depend on beside its settings.
+/// Identifies the program and its arithmetic, on which the bytes of a run depend in addition to its
+/// settings.
 enum Provenance {
   static var arithmetic: String {
     BLAS.coreType + (CPU.fusesMultiplyAdd ? "" : ", no fused multiply-add")
   }
 
-  /// The digest of the program.
+  /// SHA-256 of the program's file.
   static let program = (try? SHA256.ofFile("/proc/self/exe")) ?? "unknown"
 }
 
-/// The version of this package, which its programs and its runs name.
+/// Version of this package, which its programs print and its runs record.
 public let packageVersion = "0.1.0"

@@ -5,19 +5,21 @@ import Networks
 import Optimizers
 import TrainedModels
 
-/// What K-FAC needs of a step's passes: the factors of its micro-batches, or samples of its layers.
+/// Gathers what K-FAC needs from a step's passes: the factors of its micro-batches, or samples of
+/// its layers.
 final class FactorGathering<Element: Scalar> {
   private let optimizer: any LayerStatisticsConsumer<Element>
   private let statistics: KroneckerStatistics<Element>
-  /// Of each layer with samples its first element and its samples of each own micro-batch.
+  /// Layers with samples: the layer's first parameter, and its samples of each micro-batch of this
+  /// rank.
   private var samples: [(first: Int, ofMicroBatches: [LayerSamples<Element>])] = []
   private let microBatches: Range<Int>
-  /// Where those of the micro-batch that is being computed go; nil in steps without.
+  /// Destination of the factors of the current micro-batch; nil in steps without factors.
   private var packed: UnsafeMutablePointer<Element>?
 
-  /// Nil where the optimizer asks for none.
+  /// Creates the gathering; nil if the optimizer needs no statistics of the layers.
   ///
-  /// - Parameter microBatches: of this rank.
+  /// - Parameter microBatches: the micro-batches of this rank.
   init?(
     _ optimizer: any ShardedOptimizer<Element>, _ plan: TrainingPlan, _ network: Network<Element>,
     microBatches: Range<Int>
@@ -45,7 +47,7 @@ final class FactorGathering<Element: Scalar> {
     optimizer.take(samples: samples.map(\.ofMicroBatches))
   }
 
-  /// Before the passes of a micro-batch.
+  /// Prepares for the passes of a micro-batch.
   func begin(microBatch: Int, on world: Communicator, clock: PhaseClock) throws {
     guard optimizer.wantsFactors else { return }
     for (first, ofMicroBatches) in samples {
@@ -56,9 +58,9 @@ final class FactorGathering<Element: Scalar> {
     }
   }
 
-  /// Runs the pass of the gradient, which an empirical Fisher matrix is gathered from.
+  /// Runs the gradient's pass, from which the factors of an empirical Fisher matrix are gathered.
   ///
-  /// - Parameter scale: of the gradient.
+  /// - Parameter scale: the scale of the gradient.
   func pass<Result>(
     scale: Element, _ body: (LayerCollector<Element>?) throws -> Result
   ) rethrows -> Result {
@@ -66,7 +68,8 @@ final class FactorGathering<Element: Scalar> {
     return try statistics.gatherEmpirical(scale: Double(scale), into: packed, body)
   }
 
-  /// After the gradient of the micro-batch, whose forward pass is used again.
+  /// Completes the factors of a micro-batch after its gradient. Fisher matrices other than the
+  /// empirical one reuse the forward pass.
   func end(
     _ examples: ExampleBuffer<Element>, parameters: UnsafeBufferPointer<Element>,
     state: UnsafeBufferPointer<Element>, _ pass: TrainingPass<Element>, on world: Communicator,
@@ -84,9 +87,9 @@ final class FactorGathering<Element: Scalar> {
     }
   }
 
-  /// After the last micro-batch. Collective.
+  /// Completes the factors of the batch after the last micro-batch. Collective.
   func finish(on world: Communicator, clock: PhaseClock) throws {
-    // A rank may have no micro-batch; all ranks know whether there are factors.
+    // A rank without micro-batches takes part too, so `packed` does not decide.
     guard optimizer.wantsFactors else { return }
     packed = nil
     try clock.time(.factors) { try optimizer.finishFactors(on: world) }

@@ -1,33 +1,36 @@
 import Glibc
 
-/// The learning rate of each step: a linear warm-up, then a shape.
+/// Gives the learning rate of each step: a linear warm-up, then a shape.
 public struct LearningRateSchedule: Sendable, Equatable {
-  /// What becomes of the rate after the warm-up.
+  /// Selects the learning-rate schedule after warm-up.
   public enum Shape: Sendable, Equatable {
     case constant
-    /// Multiplied by `factor` after every so many steps.
+    /// Multiplication by `factor` every `every` steps.
     case step(every: Int, factor: Double)
     /// Half a cosine, from the full rate at the end of the warm-up to 0 after the last step.
     case cosine
-    /// A line between the same.
+    /// A line, from the full rate at the end of the warm-up to 0 after the last step.
     case linear
   }
 
   /// The full rate η.
   public let base: Double
-  /// After the warm-up.
+  /// Shape of the schedule after warm-up.
   public let shape: Shape
-  /// Step t of the warm-up takes (t + 1)/warmUp of the rate.
+  /// Steps of the warm-up; step t, from 0, takes (t + 1)/warmUp of the full rate.
   public let warmUp: Int
-  /// Steps of the run.
+  /// Steps of the run, including the warm-up.
   public let totalSteps: Int
-  /// Steps at which the shape begins anew, ascending: of each cycle it reaches its end at the next.
+  /// Steps at which the shape restarts, ascending. Each cycle ends at the next restart, the last
+  /// one at `totalSteps`.
   public var restarts: [Int] = []
 
+  /// Creates a schedule without restarts.
+  ///
   /// - Parameters:
-  ///   - base: the full rate.
-  ///   - warmUp: steps until it is reached.
-  ///   - totalSteps: of the run, the warm-up among them.
+  ///   - base: the full rate η.
+  ///   - warmUp: steps until the full rate is reached.
+  ///   - totalSteps: steps of the run, including the warm-up.
   public init(base: Double, shape: Shape, warmUp: Int = 0, totalSteps: Int) {
     self.base = base
     self.shape = shape
@@ -35,7 +38,9 @@ public struct LearningRateSchedule: Sendable, Equatable {
     self.totalSteps = totalSteps
   }
 
-  /// - Parameter step: from 0.
+  /// Returns the learning rate of a step.
+  ///
+  /// - Parameter step: counted from 0.
   public func rate(at step: Int) -> Double {
     if step < warmUp { return base * Double(step + 1) / Double(warmUp) }
     let start = restarts.last { $0 <= step } ?? 0

@@ -2,17 +2,17 @@ import Formats
 import MPI
 import Optimizers
 
-/// What the phases of a run cost, over all ranks: a table in the manner of PETSc's `-log_view`.
+/// Tabulates the cost of a run's phases over all ranks, in the manner of PETSc's `-log_view`.
 struct LogView {
   private let ranks: Int
   private let steps: Int
   private let wallSeconds: Double
-  /// Of each phase that some rank has been in, each rank's.
+  /// Costs on each rank, for each phase that some rank has entered.
   private let costs: [(name: String, ranks: [PhaseClock.Cost])]
 
-  /// Collective.
+  /// Gathers the costs of all ranks. Collective.
   ///
-  /// - Parameter wallSeconds: of the whole run.
+  /// - Parameter wallSeconds: seconds of the whole run.
   init(_ clock: PhaseClock, steps: Int, wallSeconds: Double, on world: Communicator) throws {
     ranks = world.size
     self.steps = steps
@@ -37,8 +37,8 @@ struct LogView {
     }.filter { $0.ranks.contains { $0.calls > 0 } }
   }
 
-  /// Seconds are the slowest and the fastest rank's; all else is the largest of any rank. Rates are
-  /// over the slowest rank's seconds, in 10⁹ bytes a second.
+  /// The table. Seconds are those of the slowest and the fastest rank; the other columns are the
+  /// largest of any rank. Rates are per second of the slowest rank, in 10⁹ bytes per second.
   var text: String {
     var lines = [
       "Phases of \(steps) steps with \(ranks) rank\(ranks == 1 ? "" : "s"), "

@@ -4,7 +4,7 @@ import Optimizers
 import Sharding
 import TrainedModels
 
-/// What a step of a loss function has seen, the same on all ranks.
+/// Reports the outcome of a step, the same on all ranks.
 public struct MinimizerStep: Sendable {
   /// L at the parameters before the step.
   public let loss: Double
@@ -12,21 +12,21 @@ public struct MinimizerStep: Sendable {
   public let outcome: StepOutcome
 }
 
-/// Minimizes a loss function of one's own with an optimizer of this package, over all ranks.
+/// Minimizes a user's loss function with an optimizer of this package, over all ranks.
 ///
-/// The loss is a mean over M micro-batches, L(w) = (1/M) Σᵢ Lᵢ(w), whose terms and gradients the
-/// caller computes, each on one rank:
+/// The loss is a mean over M micro-batches, L(w) = (1/M) Σᵢ Lᵢ(w). The caller computes each term
+/// and its gradient on one rank:
 ///
 /// micro-batch gradients [d] → reduce-scatter → slice of the mean gradient [d/p] → optimizer →
 /// all-gather → parameters [d].
 ///
-/// As long as Lᵢ and its gradient come out the same wherever they are computed, the parameters are
-/// the same, bit for bit, at any number of ranks.
+/// The parameters are bit for bit the same at any number of ranks if Lᵢ and its gradient are the
+/// same on any rank.
 ///
 ///     d   parameters          p   ranks
 public final class LossMinimizer<Element: Scalar> {
-  /// Lᵢ(w) and its gradient: of a micro-batch i in 0..<M at parameters w, shape [d]; the gradient,
-  /// shape [d], holds zeros and is to be filled.
+  /// Returns Lᵢ(w) of a micro-batch i in 0..<M at parameters w, shape [d]. Fills in the gradient,
+  /// shape [d], which holds zeros when the function is called.
   public typealias LossAndGradient = (
     _ microBatch: Int, _ parameters: Span<Element>, _ gradient: inout MutableSpan<Element>
   ) throws -> Double
@@ -39,17 +39,18 @@ public final class LossMinimizer<Element: Scalar> {
   private let lossSum: TreeSum
   private let world: Communicator
 
-  /// Collective. BLAS runs on one thread from here on, for sums must not depend on a number of
-  /// threads.
+  /// Creates the optimizer. Collective. BLAS runs on one thread from here on, because sums must not
+  /// depend on the number of threads.
   ///
   /// - Parameters:
-  ///   - start: the first parameters, the same on all ranks; shape [d].
-  ///   - optimizer: which, with its settings.
-  ///   - microBatches: M; ranks beyond so many have no gradients to compute.
-  ///   - clipNorm: the largest norm that a gradient keeps, or nil.
-  ///   - groups: parameters treated otherwise than the rest.
+  ///   - start: the initial parameters, the same on all ranks; shape [d].
+  ///   - optimizer: the optimizer's settings.
+  ///   - microBatches: M; ranks beyond the first M have no gradients to compute.
+  ///   - clipNorm: the largest norm of the gradient; a larger gradient is scaled down to it. Nil
+  ///     for no clipping.
+  ///   - groups: parameters with other settings than the rest.
   ///   - world: all ranks.
-  /// - Throws: on all ranks, where they differ in `start`, in M or in their arithmetic.
+  /// - Throws: on all ranks, if they differ in `start`, in M or in their arithmetic.
   public init(
     startingAt start: [Element], optimizer: any OptimizerConfiguration, microBatches: Int = 8,
     clipNorm: Double? = nil, groups: ParameterGroups = ParameterGroups(), on world: Communicator
@@ -85,13 +86,14 @@ public final class LossMinimizer<Element: Scalar> {
   /// Takes a step. Collective.
   ///
   /// - Parameters:
-  ///   - learningRate: the step's.
-  ///   - lossAndGradient: is called for each micro-batch of this rank; where the optimizer compares
-  ///     the change of the loss with its prediction, once more at the new parameters.
-  /// - Returns: the loss and what the optimizer saw; a step whose mean gradient is not finite is
-  ///   left out.
-  /// - Throws: what `lossAndGradient` throws, on this rank alone: the others wait for it, and the
-  ///   job has to end.
+  ///   - learningRate: the learning rate of this step.
+  ///   - lossAndGradient: called for each micro-batch of this rank. If the optimizer compares the
+  ///     change of the loss with its prediction, it is called once more for each, at the new
+  ///     parameters.
+  /// - Returns: the loss and the optimizer's outcome. A step whose mean gradient is not finite is
+  ///   skipped.
+  /// - Throws: any error of `lossAndGradient`, on this rank alone. The other ranks wait for this
+  ///   one, and the job has to end.
   public func step(learningRate: Double, _ lossAndGradient: LossAndGradient) throws -> MinimizerStep
   {
     let clock = PhaseClock(on: world)
@@ -116,7 +118,7 @@ public final class LossMinimizer<Element: Scalar> {
     return MinimizerStep(loss: loss, outcome: outcome)
   }
 
-  /// A micro-batch's loss, and its part of the mean gradient.
+  /// Returns a micro-batch's loss, and writes its part of the mean gradient.
   private func compute(
     _ microBatch: Int, into gradient: UnsafeMutableBufferPointer<Element>,
     _ lossAndGradient: LossAndGradient

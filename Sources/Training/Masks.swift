@@ -6,22 +6,22 @@ import Networks
 import Pruning
 import TrainedModels
 
-/// Which weights of a run are removed: the same on all ranks.
+/// Marks the removed weights of a run; the same on all ranks.
 struct Masks {
   static let fileName = Checkpoint.masks
 
-  /// All of the network; those prunable that have a mask.
+  /// All tensors of the network; the prunable ones have a mask.
   let tensors: [WeightTensor]
-  /// Of the whole vector [d].
+  /// Mask of the whole vector [d].
   var mask: Mask
 
-  /// Nothing is removed.
+  /// Creates masks that remove nothing.
   init(of tensors: [WeightTensor]) {
     self.tensors = tensors
     mask = Mask(slice: 0..<(tensors.last?.range.upperBound ?? 0))
   }
 
-  /// Those of a file.
+  /// Reads the masks of a file.
   init(reading path: String, of tensors: [WeightTensor]) throws(InputError) {
     self.tensors = tensors
     mask = try Mask(
@@ -36,24 +36,24 @@ struct Masks {
     }
   }
 
-  /// Whether a parameter is removed; shape [d].
+  /// True for each removed parameter; shape [d].
   var removed: [Bool] { mask.isKept.map { !$0 } }
 
-  /// Prunable weights, and those of them that are removed.
+  /// Number of prunable weights, and of those that are removed.
   var counts: (all: Int, removed: Int) {
     tensors.filter(\.isPrunable).reduce((0, 0)) { sums, tensor in
       (sums.0 + tensor.range.count, sums.1 + tensor.range.count { !mask.isKept[$0] })
     }
   }
 
-  /// Of the prunable weights.
+  /// Share of the prunable weights that are removed.
   var sparsity: Double { Double(counts.removed) / Double(max(counts.all, 1)) }
 
   func write(to path: String) throws(InputError) {
     try AtomicFile.write(to: path) { file throws(InputError) in try write(to: file) }
   }
 
-  /// Writes a file that is not known by its name yet; see `Mask.write`.
+  /// Writes to an open file that does not have its final name yet; see `Mask.write`.
   func write(to file: OutputFile) throws(InputError) {
     let tensors = tensors.filter(\.isPrunable)
     try SafetensorsFile.write(tensors.map { ($0.name, .bool, $0.shape) }, to: file) {
@@ -73,13 +73,13 @@ extension Communicator {
 }
 
 extension TrainingPlan {
-  /// Whether some weights are, or will be, removed.
+  /// True if some weights are removed, or will be.
   var hasMasks: Bool { sparse || masks != nil || pruning != nil }
 
-  /// The masks that the run begins with, or goes on with; nil where it has none.
+  /// Returns the masks with which the run begins or resumes; nil for a run without masks.
   ///
-  /// - Parameter scalar: that of the run, in which initial weights are zero or not.
-  /// - Throws: `InputError` or `PruningError` where they cannot be had.
+  /// - Parameter scalar: the scalar of the run, in which an initial weight is zero or not.
+  /// - Throws: `InputError` or `PruningError` if the masks cannot be read or computed.
   func masks<Element: Scalar>(
     _ checkpoint: Checkpoint?, of scalar: Element.Type
   ) throws -> Masks? {
@@ -92,7 +92,7 @@ extension TrainingPlan {
     if let pruning {
       return try Masks(reading: file, of: try pruning.tensors.tensors(of: network.layout))
     }
-    // What has no mask in it is kept whole.
+    // Tensors without a mask in the file are kept whole.
     let names = Set(try SafetensorsFile(path: file).tensors.map(\.name))
     return try Masks(
       reading: file,
@@ -102,16 +102,16 @@ extension TrainingPlan {
       })
   }
 
-  /// The masks of the setting `sparse`, which removes initial weights that are zero in tensors of
-  /// two dimensions or more. Biases, and scales and shifts of norms, are not pruned, and many start
-  /// at zero.
+  /// Returns the masks of the setting `sparse`: they remove initial weights that are zero, in
+  /// tensors with two or more dimensions. Biases, and scales and shifts of norms, are not pruned;
+  /// many of them start at zero.
   private func zeros<Element: Scalar>(
     _ masks: Masks, of scalar: Element.Type
   ) throws -> Masks {
     guard let file = initialWeights else {
       throw InputError(
         setting: "sparse", "keeps weights that are zero at zero",
-        expected: "\(setting: "weights") beside it")
+        expected: "\(setting: "weights") as well")
     }
     let weights = Buffer<Element>(count: network.layout.count)
     let state = Buffer<Element>(count: network.stateLayout.count)

@@ -3,22 +3,24 @@ import Networks
 import Optimizers
 import TrainedModels
 
-/// How the tensors that a pattern names are treated otherwise than the rest.
+/// A rule that overrides settings for the tensors whose names match a pattern.
 public struct ParameterRule: Sendable, Equatable {
-  /// For the tensors' whole names, as a shell's: `*` is any text, points included, `?` any
-  /// character, `[a-c]` one of these.
+  /// A shell pattern for the tensors' whole names: `*` is any text, points included; `?` is any
+  /// character; `[a-c]` is one of these.
   public var match: String
-  /// In place of the schedule's base rate; the schedule's shape is the same.
+  /// Base learning rate, in place of the schedule's; the schedule's shape is the same.
   public var learningRate: Double?
-  /// In place of the optimizer's rate of weight decay.
+  /// Rate of weight decay, in place of the optimizer's.
   public var weightDecay: Double?
-  /// Whether M-FAC preconditions them; else they take heavy-ball steps.
+  /// True if M-FAC preconditions the tensors; otherwise they take heavy-ball steps.
   public var usesMFAC: Bool
 
+  /// Creates a rule.
+  ///
   /// - Parameters:
   ///   - match: a shell pattern for tensors' names.
-  ///   - learningRate: in place of the run's.
-  ///   - weightDecay: in place of the optimizer's.
+  ///   - learningRate: the base rate, in place of the run's.
+  ///   - weightDecay: the rate of weight decay, in place of the optimizer's.
   public init(
     match: String, learningRate: Double? = nil, weightDecay: Double? = nil, usesMFAC: Bool = true
   ) {
@@ -42,7 +44,7 @@ extension ParameterRule: CustomStringConvertible {
 }
 
 extension TrainingPlan {
-  /// For each tensor of the network the first rule that matches it, or nil.
+  /// Returns the index of the first rule that matches each tensor of the network, or nil.
   ///
   /// - Throws: `InputError` naming a rule that no tensor follows.
   func ruleOfTensor() throws -> [Int?] {
@@ -53,17 +55,17 @@ extension TrainingPlan {
       throw InputError(
         "groups",
         isLate
-          ? "every tensor that '\(rule.match)' matches is of a group before it"
+          ? "every tensor that '\(rule.match)' matches belongs to an earlier group"
           : "'\(rule.match)' matches no tensor of the network",
         expected: "a pattern for some of \(names.joined(separator: ", "))")
     }
     return followed
   }
 
-  /// The network's parameters in groups, for the optimizer.
+  /// Returns the groups of the network's parameters, for the optimizer.
   ///
-  /// - Parameter staysZero: whether a parameter does; shape [d].
-  /// - Throws: `InputError` naming a rule that cannot be followed.
+  /// - Parameter staysZero: true for each parameter that stays zero; shape [d].
+  /// - Throws: `InputError` naming a rule that cannot be applied.
   func parameterGroups(staysZero: [Bool]?) throws -> ParameterGroups {
     let base = schedule.base
     let groups = try rules.map { rule in

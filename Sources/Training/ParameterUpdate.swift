@@ -3,8 +3,8 @@ import MPI
 import Optimizers
 import Sharding
 
-/// The second half of a step over all ranks, whatever the loss: slice of the mean gradient [d/p] →
-/// optimizer → all-gather → parameters [d].
+/// Carries out the second half of a step over all ranks, for any loss: slice of the mean gradient
+/// [d/p] → optimizer → all-gather → parameters [d].
 final class ParameterUpdate<Element: Scalar> {
   let optimizer: any ShardedOptimizer<Element>
   private let parameters: Buffer<Element>
@@ -22,7 +22,7 @@ final class ParameterUpdate<Element: Scalar> {
     local = partition.slice(of: world.rank)
   }
 
-  /// Collective.
+  /// Updates the parameters on all ranks. Collective.
   ///
   /// - Parameter gradient: this rank's slice of the mean gradient, shape [d/p].
   func take(

@@ -2,10 +2,10 @@ import Formats
 import Glibc
 import MPI
 
-/// What rank 0 tells on standard output while a run goes on: a bar that redraws itself on a
-/// terminal, plain lines elsewhere.
+/// Prints a run's progress on rank 0's standard output: a bar that redraws itself on a terminal,
+/// plain lines elsewhere.
 public struct Progress: Sendable {
-  /// A bar or lines; `automatic` looks whether there is a terminal.
+  /// Selects a bar or lines; `automatic` shows a bar on a terminal and lines elsewhere.
   public enum Style: String, CaseIterable, Sendable {
     case automatic, bar, lines, none
   }
@@ -14,7 +14,7 @@ public struct Progress: Sendable {
   private let isFirst: Bool
   private let settingStyle: Diagnostic.Style
   private let totalSteps: Int
-  /// Where this process takes over, from 0.
+  /// Steps that earlier processes of the run have taken.
   var firstStep = 0
   private let samplesPerStep: Int
   private let start = ContinuousClock.now
@@ -22,7 +22,7 @@ public struct Progress: Sendable {
   private var drawn = ContinuousClock.now - .seconds(1)
   private var barShown = false
 
-  /// Rank 0 speaks, and shows settings as `world` does.
+  /// Creates the display. Only rank 0 prints; it shows settings in the style of `world`.
   init(
     _ style: Style, on world: Communicator, totalSteps: Int, samplesPerStep: Int, stepsPerEpoch: Int
   ) {
@@ -35,8 +35,8 @@ public struct Progress: Sendable {
     lineEvery = max(1, stepsPerEpoch / 4, totalSteps / 40)
   }
 
-  /// A launcher gives its ranks a pseudo-terminal, whatever its own output is: it is the launcher's
-  /// output that counts.
+  /// True if the output goes to a terminal. A launcher gives its ranks a pseudo-terminal, whatever
+  /// its own output is, so the launcher's output decides.
   private static var outputIsTerminal: Bool {
     guard getenv("OMPI_COMM_WORLD_SIZE") != nil else { return isatty(1) == 1 }
     let launcher = open("/proc/\(getppid())/fd/1", O_WRONLY | O_NOCTTY | O_NONBLOCK)
@@ -45,10 +45,10 @@ public struct Progress: Sendable {
     return isatty(launcher) == 1
   }
 
-  /// Seconds since the run began.
+  /// Seconds since this process began the run.
   var seconds: Double { (ContinuousClock.now - start) / .seconds(1) }
 
-  /// After a step, counted from 1.
+  /// Shows a step that has been taken, counted from 1.
   mutating func step(_ step: Int, epoch: Int, loss: Double, accuracy: Double?) {
     let rate = Double(step - firstStep) / seconds
     let samples = "\(formatNumber(rate * Double(samplesPerStep), digits: 0)) samples/s"
@@ -76,7 +76,7 @@ public struct Progress: Sendable {
     fflush(nil)
   }
 
-  /// A line of its own, above the bar.
+  /// Prints a line above the bar.
   mutating func say(_ line: Diagnostic) {
     guard style != .none else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }
@@ -85,7 +85,7 @@ public struct Progress: Sendable {
     fflush(nil)
   }
 
-  /// What the user must hear, whatever the style, on rank 0's standard error.
+  /// Prints a warning on rank 0's standard error, in every style.
   mutating func warn(_ line: Diagnostic) {
     guard isFirst else { return }
     if barShown { print("\r\u{1B}[K", terminator: "") }

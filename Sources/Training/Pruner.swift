@@ -9,12 +9,12 @@ import TrainedModels
 
 /// Carries out a run's pruning plan between its steps.
 final class Pruner<Element: Scalar> {
-  /// What an event has done.
+  /// Reports the outcome of a pruning event.
   struct Outcome {
-    /// Weights that were removed, and that came back.
+    /// Weights that were removed; `regrown` counts those that came back.
     let removed: Int
     let regrown: Int
-    /// The change of the loss that the method predicts for the removal, where it does.
+    /// Change of the loss that the method predicts for the removal; nil if it predicts none.
     let prediction: Double?
   }
 
@@ -22,15 +22,17 @@ final class Pruner<Element: Scalar> {
   private let plan: TrainingPlan
   private let tensors: [WeightTensor]
   private let world: Communicator
-  /// Of events: block by block where the Fisher matrix is.
+  /// Cells of the events: the blocks of the Fisher matrix if it is taken block by block.
   private let partition: CellPartition
   private let slices: [Range<Int>]
-  /// s₀, of the masks before the first event.
+  /// s₀, the sparsity of the masks before the first event.
   private let initialSparsity: Double
   private var collection: GradientCollection<Element>?
 
-  /// - Parameters:
-  ///   - masks: of the run's beginning, also where it goes on later.
+  /// Creates a pruner for the rest of a run.
+  ///
+  /// - Parameter initialSparsity: the sparsity of the masks with which the run began, before any
+  ///   resume.
   init(
     _ plan: TrainingPlan, _ pruning: PruningPlan, of tensors: [WeightTensor],
     initialSparsity: Double, on world: Communicator
@@ -54,8 +56,8 @@ final class Pruner<Element: Scalar> {
         tensors: layout.tensors.map(\.range.lowerBound)), over: ranks)
   }
 
-  /// What an event takes on a rank beside the run: scores and masks, gradients, and what is made of
-  /// them.
+  /// Returns the memory that an event takes on a rank in addition to the run: scores and masks,
+  /// gradients, and what is computed from them.
   static func memory(
     _ plan: TrainingPlan, _ pruning: PruningPlan, on world: Communicator
   ) throws -> MemoryPlan {
@@ -76,7 +78,7 @@ final class Pruner<Element: Scalar> {
     return MemoryPlan(gradients: kept, collection: count)
   }
 
-  /// Draws the weights that go before the first step, where the plan begins with a sparsity.
+  /// Draws the weights that are removed before the first step, if the plan begins with a sparsity.
   /// Collective.
   func drawMask(_ masks: inout Masks) throws {
     guard case .dynamic(_, let sparsity?) = pruning.kind else { return }
@@ -88,12 +90,12 @@ final class Pruner<Element: Scalar> {
         try selection(pruning.scope, upTo: pruning.maximumTensorSparsity)))
   }
 
-  /// Removes weights, and takes others back, where the plan says so. Collective.
+  /// Removes weights, and takes others back if the plan says so. Collective.
   ///
   /// - Parameters:
-  ///   - event: from 0.
-  ///   - step: steps taken.
-  ///   - parameters: [d]; those that are removed become zero, and others may answer.
+  ///   - event: the event's number, from 0.
+  ///   - step: steps taken so far.
+  ///   - parameters: [d]; the removed ones become zero, and the others may be updated.
   func prune(
     event: Int, step: Int, parameters: Buffer<Element>, state: Buffer<Element>, masks: inout Masks
   ) throws -> Outcome {
@@ -130,7 +132,7 @@ final class Pruner<Element: Scalar> {
           for: regrowth.criterion, step: step, weights: $0, dropped, rows)
       }
       for i in scores.indices {
-        // What has just been dropped comes back only where nothing else is left.
+        // Weights that this event has dropped come back only if no others are left.
         if dropped.isKept[i] {
           scores[i] = .greatestFiniteMagnitude
         } else if before.isKept[i] {
@@ -151,13 +153,15 @@ final class Pruner<Element: Scalar> {
 
   private var slice: Range<Int> { slices[world.rank] }
 
-  /// Of the numbers of an event. Others that training draws have streams up to 3·2³².
+  /// Returns the random numbers of an event. Training draws its other random numbers from streams
+  /// up to 3·2³².
   private func random(step: Int) -> CounterRandom {
     CounterRandom(seed: plan.seed, stream: 4 << 32 | UInt64(step))
   }
 
-  /// The sparsity with a share of the kept weights dropped, to the weight, and how they are shared
-  /// out: a tensor that competes with none keeps its number. Collective.
+  /// Returns the sparsity, exact to one weight, after a share of the kept weights is dropped, and
+  /// the selection for it. Unless the scope is global, each tensor drops this share of its own kept
+  /// weights. Collective.
   private func target(
     _ masks: Masks, dropping share: Double
   ) throws -> (sparsity: Double, Selection) {
@@ -178,7 +182,7 @@ final class Pruner<Element: Scalar> {
     return (Double(counts.removed + dropped) / Double(counts.all), try selection(.global))
   }
 
-  /// Collective.
+  /// Creates a selection on all ranks together. Collective.
   private func selection(
     _ scope: Selection.Scope, _ tensorSparsities: [String: Double] = [:], upTo largest: Double = 1
   ) throws -> Selection {
@@ -189,7 +193,7 @@ final class Pruner<Element: Scalar> {
     }
   }
 
-  /// Removes the weights of the least scores of this rank's slice and the others'. Collective.
+  /// Returns a mask that removes the weights with the smallest scores on all ranks. Collective.
   private func mask(
     by scores: [Double], _ sparsity: Double, _ selection: Selection
   ) throws -> Mask {
@@ -198,14 +202,15 @@ final class Pruner<Element: Scalar> {
       on: world)
   }
 
-  /// The masks of all slices. Collective.
+  /// Gathers the masks of all slices. Collective.
   private func whole(_ mask: Mask) throws -> Mask {
     let all = try world.allGather(
       mask.isKept.map { $0 ? 1 : 0 as UInt8 }, counts: slices.map(\.count))
     return Mask(slice: 0..<all.count, isKept: all.map { $0 == 1 })
   }
 
-  /// The event's gradients, of other examples than the last one's, where it takes some. Collective.
+  /// Collects the event's gradients, from other examples than those of the last event; nil if the
+  /// plan needs none. Collective.
   private func collect(
     event: Int, parameters: Buffer<Element>, state: Buffer<Element>
   ) throws -> GradientRows? {
@@ -233,8 +238,8 @@ final class Pruner<Element: Scalar> {
       over: world)
   }
 
-  /// What speaks for each weight of this rank's slice to come back, once `dropped` is removed; not
-  /// negative. Collective.
+  /// Returns a score for the regrowth of each weight of this rank's slice once `dropped` is
+  /// removed; not negative. Collective.
   private func scores(
     for criterion: PruningPlan.Regrowth.Criterion, step: Int, weights: UnsafeBufferPointer<Element>,
     _ dropped: Mask, _ rows: GradientRows?

@@ -2,17 +2,21 @@ import Foundation
 import Pruning
 import TrainedModels
 
-/// How a run removes weights while it trains: more and more of them, or always as many, but others.
+/// Plans how a run removes weights while it trains: more and more of them, or a constant number at
+/// changing positions.
 public struct PruningPlan: Sendable, Equatable {
-  /// When: after `begin` steps, and then every so many, `count` times.
+  /// Schedules the events: the first after `begin` steps, then one every `every` steps, `count` in
+  /// all.
   public struct Times: Sendable, Equatable {
     /// Steps before the first event.
     public var begin: Int
     /// Steps from one event to the next.
     public var every: Int
-    /// How many events there are.
+    /// Number of events.
     public var count: Int
 
+    /// Creates a schedule of events.
+    ///
     /// - Parameters:
     ///   - begin: 0 or more.
     ///   - every: 1 or more.
@@ -25,100 +29,103 @@ public struct PruningPlan: Sendable, Equatable {
       self.count = count
     }
 
-    /// The steps, counted as taken, after which there is an event.
+    /// Number of steps taken before each event.
     public var steps: [Int] { (0..<count).map { begin + $0 * every } }
 
-    /// The event, from 0, that comes after so many steps; nil where none does.
+    /// Returns the event, from 0, that follows a number of steps; nil if none does.
     public func event(after step: Int) -> Int? {
       let (event, rest) = (step - begin).quotientAndRemainder(dividingBy: every)
       return step >= begin && rest == 0 && event < count ? event : nil
     }
   }
 
-  /// How weights come back at each event, as many as are dropped.
+  /// Sets how weights regrow: at each event, as many come back as are dropped.
   public struct Regrowth: Sendable, Equatable {
-    /// Which removed weights come back.
+    /// Selects the removed weights that come back.
     public enum Criterion: String, CaseIterable, Sendable {
-      /// Any: SET (Mocanu and others, 2018).
+      /// Random weights: SET (Mocanu and others, 2018).
       case random
-      /// Those of the largest gradient: RigL (Evci and others, 2020).
+      /// The weights with the largest gradient: RigL (Evci and others, 2020).
       case gradient
-      /// Those that the quadratic model of the loss gains most by, each with all others adjusting:
-      /// `SurgeonModel.Coordinate.gain`, with the mean gradient in the model.
+      /// The weights with the largest gain in the quadratic model of the loss, each with all others
+      /// adjusting: `SurgeonModel.Coordinate.gain`, with the mean gradient in the model.
       case marginal
     }
 
-    /// Which removed weights come back.
+    /// Criterion for the removed weights that come back.
     public var criterion: Criterion
-    /// α, of the kept weights, dropped at the first event.
+    /// α, the share of the kept weights that is dropped at the first event.
     public var share: Double
-    /// Whether the share falls along half a cosine, α/2·(1 + cos(πk/n)) at event k from 0, or
-    /// stays.
+    /// True if the share falls along half a cosine, α/2·(1 + cos(πk/n)) at event k from 0; false if
+    /// it stays α.
     public var decays: Bool
 
+    /// Creates the settings of a regrowth.
+    ///
     /// - Parameters:
-    ///   - share: α, of the kept weights.
-    ///   - decays: whether the share falls from event to event.
+    ///   - share: α, the share of the kept weights.
+    ///   - decays: true if the share falls from event to event.
     public init(criterion: Criterion, share: Double = 0.3, decays: Bool = true) {
       self.criterion = criterion
       self.share = share
       self.decays = decays
     }
 
-    /// The share of the kept weights dropped at an event, from 0, of so many.
+    /// Returns the share of the kept weights that is dropped at an event, from 0, of `count`
+    /// events.
     public func share(ofEvent event: Int, of count: Int) -> Double {
       decays ? share / 2 * (1 + cos(.pi * Double(event) / Double(count))) : share
     }
   }
 
-  /// Towards fewer weights, or as many in other places.
+  /// Selects gradual pruning, or a constant sparsity at changing positions.
   public enum Kind: Sendable, Equatable {
-    /// Up to a sparsity, from that of the masks that there are.
+    /// Sparsity that rises from that of the initial masks to a final value.
     case gradual(SparsitySchedule, to: Double)
-    /// A sparsity that stays; nil for that of the masks that there are. Else the first weights that
-    /// go are drawn.
+    /// Constant sparsity; nil for that of the initial masks. For a given sparsity, the weights to
+    /// remove are drawn at random before the first step.
     case dynamic(Regrowth, sparsity: Double?)
   }
 
-  /// Gradients that are collected at an event, where something asks for them.
+  /// Sets which gradients an event collects, if the method or the regrowth needs any.
   public struct Gradients: Sendable, Equatable {
     /// m.
     public var count = 256
-    /// Each row is the mean gradient of so many examples.
+    /// Examples in a row, which is their mean gradient.
     public var examplesPerRow = 16
     /// λ.
     public var damping = 1e-5
-    /// Weights of a block of `woodfisher`.
+    /// Weights in a block of `woodfisher`.
     public var blockSize = 2000
-    /// How the kept weights answer a removal.
+    /// Update of the kept weights after a removal.
     public var update = PruningUpdate.joint
 
-    /// The defaults.
+    /// Creates the default settings.
     public init() {}
   }
 
-  /// Towards fewer weights, or as many in other places.
+  /// Gradual pruning, or a constant sparsity at changing positions.
   public var kind: Kind
-  /// When.
+  /// Steps of the events.
   public var times: Times
-  /// By which weights are judged.
+  /// Criterion by which weights are removed.
   public var method = PruningMethod.magnitude
-  /// Which tensors' weights may be removed.
+  /// Tensors whose weights may be removed.
   public var tensors = TensorChoice()
-  /// Which weights compete with one another.
+  /// Weights that compete with one another.
   public var scope = Selection.Scope.global
-  /// No tensor gets a higher sparsity.
+  /// Largest sparsity of any tensor.
   public var maximumTensorSparsity = 1.0
-  /// Those that the method or the regrowth asks for.
+  /// Gradients that the method or the regrowth needs.
   public var gradients = Gradients()
 
-  /// By magnitude, in all tensors together, unless it is changed.
+  /// Creates a plan that prunes by magnitude, with all tensors together.
   public init(_ kind: Kind, times: Times) {
     self.kind = kind
     self.times = times
   }
 
-  /// Whether an event collects gradients.
+  /// True if an event collects gradients.
   var takesGradients: Bool {
     if method.takesGradients { return true }
     if case .dynamic(let regrowth, _) = kind { return regrowth.criterion != .random }

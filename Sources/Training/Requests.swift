@@ -1,24 +1,24 @@
 import Glibc
 import Synchronization
 
-/// What signals ask of a run, from outside: any rank may be told, and all act together.
+/// Requests that signals make of a run. A signal may reach any rank; all ranks act on it together.
 package struct Requests: OptionSet {
   package let rawValue: Int
 
   package init(rawValue: Int) { self.rawValue = rawValue }
 
-  /// SIGUSR2: save, and go on.
+  /// SIGUSR2: save a checkpoint and continue.
   static let save = Requests(rawValue: 1)
-  /// SIGUSR1: save and stop, to go on later; schedulers send it before they end a job.
+  /// SIGUSR1: save and stop, to be resumed later; schedulers send it before they end a job.
   static let pause = Requests(rawValue: 2)
-  /// SIGTERM, SIGHUP, SIGINT: save and end.
+  /// SIGTERM and SIGHUP, and below SIGINT: save and end.
   static let terminate = Requests(rawValue: 4)
   static let interrupt = Requests(rawValue: 8)
 
   static let all: [Requests] = [.save, .pause, .terminate, .interrupt]
 
-  /// What a run that stops for them ends with: 85 asks a scheduler to queue it again, the others
-  /// are what shells know. Nil where it goes on.
+  /// Exit status of a run that stops for these requests; nil if it continues. 85 asks a scheduler
+  /// to queue the job again; the others are 128 plus the signal's number, as in shells.
   var exitStatus: Int32? {
     if contains(.terminate) { return 128 + SIGTERM }
     if contains(.interrupt) { return 128 + SIGINT }
@@ -27,27 +27,27 @@ package struct Requests: OptionSet {
 
   private static let pending = Atomic<Int>(0)
 
-  /// From now on signals that ask for a checkpoint are heard, and wait for the first step.
+  /// Starts to handle the signals that ask for a checkpoint; a request waits for the first step.
   package static func listen() {
     signal(SIGUSR2) { _ in Requests.add(.save) }
     signal(SIGUSR1) { _ in Requests.add(.pause) }
-    // A file beyond its limit is an error like that of a full disk.
+    // Writing beyond the limit of a file's size then fails like writing to a full disk.
     signal(SIGXFSZ, SIG_IGN)
   }
 
-  /// From now on those that end a process are heard too. Before the first step there is nothing to
-  /// save.
+  /// Starts to handle the signals that end a process as well. Before the first step there is
+  /// nothing to save.
   static func listenToAll() {
     listen()
     interruptingSignal(SIGTERM) { Requests.end($0, .terminate) }
     interruptingSignal(SIGINT) { Requests.end($0, .interrupt) }
-    // The terminal has gone; under nohup that is no reason to end.
+    // SIGHUP means that the terminal has closed; under nohup it is ignored, and stays so.
     let before = signal(SIGHUP) { Requests.end($0, .terminate) }
     if unsafeBitCast(before, to: Int.self) == 1 { signal(SIGHUP, SIG_IGN) }
   }
 
-  /// A launcher that is told to end may read no more: who is just telling it something is to go on,
-  /// which `signal` would not let it, for it starts system calls anew.
+  /// Installs a handler that interrupts system calls; `signal` would restart them. A launcher that
+  /// is ending may no longer read, and a rank that is writing to it must not wait.
   private static func interruptingSignal(
     _ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void
   ) {
@@ -56,7 +56,7 @@ package struct Requests: OptionSet {
     sigaction(number, &action, nil)
   }
 
-  /// What has been asked for since the last time.
+  /// Returns the requests since the last call, and clears them.
   static func take() -> Requests {
     Requests(rawValue: pending.exchange(0, ordering: .relaxed))
   }
@@ -69,7 +69,7 @@ package struct Requests: OptionSet {
     pending.bitwiseOr(request.rawValue, ordering: .relaxed)
   }
 
-  /// Whoever asks twice does not want to wait for a step's end.
+  /// Adds a request and restores the signal's default action: a second signal terminates at once.
   private static func end(_ number: Int32, _ request: Requests) {
     signal(number, SIG_DFL)
     add(request)

@@ -4,34 +4,36 @@ import Foundation
 import RunRecords
 
 extension RunDirectory {
-  /// What earlier runs have left in a directory.
+  /// Describes what earlier runs have left in a directory.
   struct Remains {
-    /// A run's files, in the order in which they are looked for.
+    /// Files of a run, in the order in which they are looked for.
     private static let fileNames = [
       RunConfiguration.fileName, "metrics.jsonl", "model.safetensors", Masks.fileName,
       "environment.jsonl", "tensorboard",
     ]
 
     let path: String
-    /// Those of a run's files that are there.
+    /// Names of the run's files that exist.
     let names: [String]
-    /// The steps of which there are checkpoints, the newest first.
+    /// Steps that have checkpoints, newest first.
     let checkpoints: [Int]
-    /// Of `config.yaml`; empty where there is none.
+    /// Text of `config.yaml`; empty if it cannot be read.
     let configuration: String
-    /// Steps that `metrics.jsonl` tells of.
+    /// Last step in `metrics.jsonl`.
     let steps: Int
-    /// Whether the run came to its end.
+    /// True if the run is finished and its network exists.
     let isFinished: Bool
     private let isLogEmpty: Bool
 
-    /// - Throws: `InputError` where they cannot be read.
+    /// Reads what is in a directory.
+    ///
+    /// - Throws: `InputError` if the checkpoints or the log cannot be read.
     init(of path: String) throws(InputError) {
       self.path = path
       names = Self.fileNames.filter { access("\(path)/\($0)", F_OK) == 0 }
       checkpoints = try CheckpointDirectory(ofRun: path).steps()
       configuration = (try? TextFile.read("\(path)/\(RunConfiguration.fileName)")) ?? ""
-      // A run that is under way may write on; where it matters, the lock has been taken.
+      // A running process may still append lines; callers to whom that matters hold the lock.
       let log =
         try names.contains("metrics.jsonl")
         ? InputFile("\(path)/metrics.jsonl", mayChange: true) : nil
@@ -43,7 +45,7 @@ extension RunDirectory {
 
     private static func lastLine(of log: InputFile) throws(InputError) -> MetricsLine? {
       let bytes: [UInt8] = try log.read(max(0, log.count - (1 << 16))..<log.count)
-      // Half a line is none.
+      // The last line may be incomplete, and is then ignored.
       let whole = bytes.prefix((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)
       return whole.split(separator: UInt8(ascii: "\n")).last.flatMap {
         try? JSONDecoder().decode(MetricsLine.self, from: Data($0))
@@ -52,16 +54,16 @@ extension RunDirectory {
 
     var isEmpty: Bool { names.isEmpty && checkpoints.isEmpty }
 
-    /// Whether there is more than what a run leaves that was stopped before its first step.
+    /// True if there is more than a run leaves that was stopped before its first step.
     var isWorthKeeping: Bool {
       !names.isEmpty
         && (!isLogEmpty || names.contains("model.safetensors") || names.contains(Masks.fileName))
     }
 
-    /// Where what is there is kept when a run starts over.
+    /// Directory to which the files are moved when a run starts over.
     var asidePath: String { Self.freeName("\(path)/earlier-", from: 1) }
 
-    /// A directory that another run can have.
+    /// Directory that is free for another run.
     var freePath: String { Self.freeName("\(path)-", from: 2) }
 
     private static func freeName(_ start: String, from first: Int) -> String {
@@ -70,11 +72,11 @@ extension RunDirectory {
       return "\(start)\(number)"
     }
 
-    /// Refuses a directory with a run in it, and says what to type.
+    /// Refuses a directory that holds a run, and says what to type.
     ///
-    /// - Parameter totalSteps: of the run that is to be there.
+    /// - Parameter totalSteps: steps of the run that is to start there.
     func checkIsFree(totalSteps: Int) throws(InputError) {
-      // Checkpoints would be taken for this run's.
+      // Existing checkpoints would be taken for those of the new run.
       let checkpoint = checkpoints.first.map(CheckpointDirectory(ofRun: path).path(step:))
       guard let name = names.first ?? checkpoint else { return }
       throw InputError(
@@ -84,7 +86,7 @@ extension RunDirectory {
 
     private func advice(totalSteps: Int) -> Diagnostic {
       if let step = checkpoints.first, !isFinished || totalSteps > steps {
-        return "\(setting: "resume", "auto") goes on from step \(step)"
+        return "\(setting: "resume", "auto") continues from step \(step)"
       }
       if isFinished { return "that run is finished: \(replacement)" }
       return isWorthKeeping
@@ -93,17 +95,17 @@ extension RunDirectory {
         : "\(setting: "resume", "auto") starts there"
     }
 
-    /// What becomes of a run that has no place beside a finished one.
+    /// Advice for a run whose directory holds a finished one.
     private var replacement: Diagnostic {
       "\(setting: "run-directory", freePath) is free; "
         + "\(setting: "overwrite") replaces what is there"
     }
 
-    /// Tells a run that is finished from one that can go on or start over.
+    /// Decides whether the run in the directory is finished, or can be resumed or started over.
     ///
-    /// - Parameter plan: of the run that is to go on.
-    /// - Returns: what there is to say of a finished one of the same settings.
-    /// - Throws: `InputError` where a finished run of other settings would be lost.
+    /// - Parameter plan: the plan of the run to be resumed.
+    /// - Returns: a message if a run with the same settings is finished; nil otherwise.
+    /// - Throws: `InputError` if a finished run with other settings would be lost.
     func finished(as plan: TrainingPlan) throws(InputError) -> String? {
       guard isFinished else { return nil }
       let isSaved = plan.saving.everySteps != nil || plan.saving.everySeconds != nil
@@ -112,8 +114,8 @@ extension RunDirectory {
       let isLonger =
         differences.allSatisfy { ["epochs", "steps"].contains($0.key) } && goesFurther
       if let newest = checkpoints.first {
-        // A checkpoint of the end is the way on. An earlier one makes the same steps again, where
-        // the settings are the same.
+        // A run can continue from a checkpoint of the last step. From an earlier checkpoint, the
+        // same settings would only repeat the same steps.
         if differences.isEmpty {
           guard newest < steps, !isSaved else { return nil }
         } else if newest >= steps ? goesFurther : isLonger {
@@ -128,7 +130,7 @@ extension RunDirectory {
       throw InputError(
         path,
         checkpoints.isEmpty
-          ? "holds a finished run that made no checkpoint to go on from" : "holds a finished run",
+          ? "holds a finished run without a checkpoint to continue from" : "holds a finished run",
         expected: "its settings, \(setting: first.key, first.stored)",
         got: "\(first.now) "
           + (isLonger && checkpoints.isEmpty
@@ -137,7 +139,7 @@ extension RunDirectory {
             : "(\(replacement))"))
     }
 
-    /// Moves what is there to a directory beside it.
+    /// Moves the run's files to `asidePath`.
     func setAside() throws(InputError) {
       let aside = asidePath
       try AtomicFile.makeDirectories(aside)
@@ -150,7 +152,7 @@ extension RunDirectory {
       try AtomicFile.synchronize(directory: path)
     }
 
-    /// Removes what is there, checkpoints too.
+    /// Removes the run's files and checkpoints.
     func remove() throws(InputError) {
       for step in checkpoints { try CheckpointDirectory(ofRun: path).remove(step: step) }
       for name in names { try CheckpointDirectory.remove("\(path)/\(name)") }

@@ -2,19 +2,20 @@ import Formats
 import Foundation
 import RunRecords
 
-/// The files of a run, written by rank 0: `config.yaml`, `metrics.jsonl`, `environment.jsonl`,
-/// `model.safetensors`; where they are asked for event files in `tensorboard`, and where weights
-/// are removed `masks.safetensors`. `.lock` says which process writes there.
+/// A run's directory, in which rank 0 writes `config.yaml`, `metrics.jsonl`, `environment.jsonl`
+/// and `model.safetensors`. On request it also writes event files in `tensorboard`; if weights are
+/// removed, `masks.safetensors`. `.lock` names the process that writes there.
 final class RunDirectory {
-  /// What becomes of what is in the directory.
+  /// Selects what happens to the contents of the directory.
   enum Start {
-    /// There is none of a run's files.
+    /// The directory must not hold a run.
     case new
-    /// What is left of a run that came to no checkpoint is kept beside, unless it took no step.
+    /// Files of a run that made no checkpoint are moved aside; if it took no step, they are
+    /// removed.
     case over
-    /// What is there goes, as it was asked for by name.
+    /// The contents are removed, as the user requested.
     case overwriting
-    /// A run goes on from a checkpoint, at which `metrics.jsonl` had so many bytes.
+    /// The run continues from a checkpoint, at which `metrics.jsonl` had this many bytes.
     case from(metricsBytes: Int)
   }
 
@@ -23,15 +24,15 @@ final class RunDirectory {
   private let metrics: GrowingFile
   private let events: EventFile?
 
-  /// Makes the directory and starts the run's files, or goes on with them.
+  /// Creates the directory and the run's files, or continues them.
   ///
   /// - Parameters:
-  ///   - plan: whose directory it is.
-  ///   - environment: That of this process; it becomes a line of `environment.jsonl` and the first
-  ///     line of `config.yaml`.
-  ///   - lock: on the directory, where it was there before.
-  /// - Throws: `InputError` where the directory holds a run already and is to be new, where
-  ///   another run is writing there, or where it cannot be written.
+  ///   - plan: the plan of the run.
+  ///   - environment: the environment of this process. It becomes a line of `environment.jsonl` and
+  ///     the first line of `config.yaml`.
+  ///   - lock: the lock on the directory, if it existed before.
+  /// - Throws: `InputError` if the directory holds a run but `start` is `new`, if another run is
+  ///   writing there, or if a file cannot be written.
   init(
     _ plan: TrainingPlan, environment: Environment, start: Start, lock: RunLock?
   ) throws {
@@ -42,7 +43,7 @@ final class RunDirectory {
     let remains = try Remains(of: path)
     var (linesBefore, environmentBefore) = (0, 0)
     switch start {
-    // Of two runs that begin at once, one has become an earlier one.
+    // Another run may have started here since the directory was checked.
     case .new: try remains.checkIsFree(totalSteps: plan.schedule.totalSteps)
     case .over where remains.isWorthKeeping: try remains.setAside()
     case .over, .overwriting: try remains.remove()
@@ -64,10 +65,10 @@ final class RunDirectory {
     try starts.append(Self.line(environment))
   }
 
-  /// Length of `metrics.jsonl`, of whole lines.
+  /// Length of the whole lines of `metrics.jsonl`, in bytes.
   var metricsBytes: Int { metrics.length }
 
-  /// Removes what processes of the run that were killed have left.
+  /// Removes the temporary files that killed processes of the run have left.
   private static func removeTemporaries(_ path: String) throws(InputError) {
     let names: [String]
     do { names = try FileManager.default.contentsOfDirectory(atPath: path) } catch {
@@ -78,7 +79,8 @@ final class RunDirectory {
 
   /// Appends a line to `metrics.jsonl`, and its numbers to the event file.
   ///
-  /// - Throws: `InputError` where one cannot be written; it is kept, and goes before the next.
+  /// - Throws: `InputError` if a file cannot be written; the line is kept and written before the
+  ///   next one.
   func log(_ line: MetricsLine) throws {
     let logged = Result { try metrics.append(Self.line(line)) }
     try events?.append(line.scalars, step: line.step)
@@ -89,7 +91,7 @@ final class RunDirectory {
     Array("\(try JSONText.of(record, inLines: false))\n".utf8)
   }
 
-  /// Brings all lines to the disk.
+  /// Flushes all lines to the disk.
   func synchronize() throws {
     try metrics.synchronize()
     try events?.synchronize()

@@ -1,19 +1,21 @@
 import Formats
 import Foundation
 
-/// The right to write in a run's directory, which one process has at a time: a lock on a file
-/// there, in which it says who it is.
+/// Locks a run's directory, so that only one process at a time writes there. The lock is held on a
+/// file in the directory, whose text names the process.
 final class RunLock {
   private static let fileName = ".lock"
   private let descriptor: Int32
 
-  /// - Throws: `InputError` where another process has it, and says which.
+  /// Takes the lock.
+  ///
+  /// - Throws: `InputError` naming the other process that holds it.
   init(_ directory: String) throws(InputError) {
     let path = "\(directory)/\(Self.fileName)"
-    // A network's file system locks what is open for writing alone.
+    // Network file systems lock only files that are open for writing.
     descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .system(path, "cannot be made") }
-    // File systems without locks have other answers.
+    // File systems without locks give other errors, and the run continues without a lock.
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
       throw Self.taken(directory)
     }
@@ -21,18 +23,18 @@ final class RunLock {
     formatter.timeZone = .current
     let word = Array(
       "process \(getpid()) on host \(hostName()), since \(formatter.string(from: Date()))\n".utf8)
-    // Who has it is for people: a disk that is full is no reason to stop.
+    // The text is only for information, so a full disk is not an error here.
     if pwrite(descriptor, word, word.count, 0) == word.count { ftruncate(descriptor, word.count) }
   }
 
   deinit { if descriptor >= 0 { close(descriptor) } }
 
-  /// Whether processes of runs have locked a directory, now or earlier.
+  /// Returns true if a process has ever locked a directory.
   static func isKnown(in directory: String) -> Bool {
     access("\(directory)/\(fileName)", F_OK) == 0
   }
 
-  /// Refuses a directory in which another process writes; writes nothing itself.
+  /// Refuses a directory in which another process writes; writes nothing.
   static func checkIsFree(_ directory: String) throws(InputError) {
     let descriptor = open("\(directory)/\(fileName)", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return }

@@ -4,14 +4,15 @@ import Networks
 import Optimizers
 import Sharding
 
-/// The objects on a rank that take a run's steps. They take all their memory when they are made.
+/// Holds the objects on a rank that take a run's steps. They allocate all their memory when they
+/// are created.
 struct RunParts<Element: Scalar> {
   let network: Network<Element>
   let parameters: Buffer<Element>
   let statistics: RunningStatistics<Element>
   let step: TrainingStep<Element>
 
-  /// Collective.
+  /// Creates the objects. Collective.
   init(
     _ plan: TrainingPlan, groups: ParameterGroups, partition: CellPartition,
     on world: Communicator
@@ -42,8 +43,8 @@ struct RunParts<Element: Scalar> {
 }
 
 extension TrainingPlan {
-  /// Examples of a micro-batch.
+  /// Examples in a micro-batch.
   var microBatchSize: Int { batches.batchSize / microBatches }
-  /// Vectors for which a step asks the Gauss–Newton matrix at once.
+  /// Largest number of vectors in a step's product with the Gauss–Newton matrix.
   var formCount: Int { optimizer.layerStatistics?.formCount ?? 0 }
 }

@@ -3,10 +3,11 @@ import MPI
 import Networks
 import Sharding
 
-/// The running statistics [s] of a network's batch-norms, the same on all ranks.
+/// Maintains the running statistics [s] of a network's batch-norms, the same on all ranks.
 ///
-/// Each micro-batch has statistics of its own; a step moves the running ones towards their mean,
-/// which is summed in the tree over the micro-batches and so the same bits at any number of ranks.
+/// Each micro-batch has statistics of its own. A step moves the running ones towards the
+/// micro-batches' mean. The mean is summed in the tree over the micro-batches, and so has the same
+/// bits at any number of ranks.
 final class RunningStatistics<Element: Scalar> {
   /// [s]
   let values: Buffer<Element>
@@ -26,13 +27,13 @@ final class RunningStatistics<Element: Scalar> {
     self.microBatches = microBatches.items
   }
 
-  /// The statistics [s] of the next micro-batch, to be written.
+  /// Returns the memory for the statistics [s] of the next micro-batch.
   func begin(microBatch: Int, on world: Communicator) throws -> UnsafeMutableBufferPointer<Element>
   {
     try reduction.begin(microBatch: microBatch, on: world)
   }
 
-  /// Says that they are written.
+  /// Ends a micro-batch, whose statistics have been written.
   func end(on world: Communicator) throws { try reduction.advance(to: 0, on: world) }
 
   /// Completes this rank's slice of the micro-batches' mean. Collective.
@@ -42,7 +43,7 @@ final class RunningStatistics<Element: Scalar> {
     for i in local.indices { local[i] = sum[i] / Element(microBatches) }
   }
 
-  /// Takes the mean into the running statistics. Collective.
+  /// Moves the running statistics towards the mean. Collective.
   func finish(updating network: Network<Element>, on world: Communicator) throws {
     guard values.count > 0 else { return }
     try gather.finish(mean.all, on: world)

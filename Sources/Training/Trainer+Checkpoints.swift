@@ -7,31 +7,31 @@ import Optimizers
 import Sharding
 
 extension Trainer {
-  /// Since the run's first step, over all processes that have worked on it.
+  /// Seconds since the run's first step, over all processes that have worked on it.
   var seconds: Double { position.secondsBefore + progress.seconds }
 
-  /// Without those of spectra, evaluations and checkpoints.
+  /// `seconds` without spectra, evaluations and checkpoints.
   var trainingSeconds: Double {
     let phases: [Phase] = [.spectrum, .evaluation, .saving]
     let others = phases.reduce(0) { $0 + (clock.seconds[$1] ?? 0) }
     return position.trainingSecondsBefore + progress.seconds - others
   }
 
-  /// Whether a checkpoint is due after this step, by the steps taken.
+  /// True if a checkpoint is due after this step, by the number of steps.
   var isSaveDue: Bool {
     let isPeriodic = plan.saving.everySteps != nil || plan.saving.everySeconds != nil
     return plan.saving.everySteps.map { position.step % $0 == 0 } ?? false
       || isPeriodic && position.step == plan.schedule.totalSteps
   }
 
-  /// Whether one is due by the time, on rank 0, whose clock is the run's.
+  /// True on rank 0 if a checkpoint is due by time; rank 0's clock decides for all ranks.
   var isSaveOverdue: Bool {
     guard world.rank == 0, let period = plan.saving.everySeconds else { return false }
     return ContinuousClock.now - position.saved.at > .seconds(period)
   }
 
-  /// Saves a checkpoint, where there is none of this step; where that fails, says so, and the run
-  /// goes on with those that there are. Collective.
+  /// Saves a checkpoint, unless this step has one. If that fails, the run prints a warning and
+  /// continues with the earlier checkpoints. Collective.
   func save() throws {
     guard plan.keepsFiles, position.saved.step != position.step else { return }
     let step = position.step
@@ -54,11 +54,12 @@ extension Trainer {
       progress.warn("step \(step) was not saved: \(error)")
     }
     position.saved.at = .now
-    // Signals do not reach all ranks at the same step: those that this was for are answered.
+    // Signals do not reach all ranks at the same step: this checkpoint also answers the requests
+    // that are still pending.
     Requests.forget(.save)
   }
 
-  /// Of the checkpoints up to the run's newest one, those stay that are to. Collective.
+  /// Removes the checkpoints up to the run's newest one, except the last `keepLast`. Collective.
   func removeOlderCheckpoints() throws {
     do {
       try world.agree {
@@ -92,8 +93,8 @@ extension Trainer {
       programSha256: Provenance.program, files: [])
   }
 
-  /// A run that has gone beyond what single precision holds is not to replace one that has not; nor
-  /// is one whose optimizer has a number that its manifest cannot hold.
+  /// Checks that the state is finite. A diverged run must not replace the checkpoint of one that
+  /// has not diverged. A manifest cannot hold a number that is not finite.
   private func checkIsFinite() throws {
     let local = state.parameters[state.partition.slice(of: world.rank)]
     guard local.allSatisfy({ $0.isFinite }),
@@ -107,24 +108,26 @@ extension Trainer {
   }
 }
 
-/// Where a run is between two steps, as its checkpoints have it.
+/// Holds the position of a run between two steps, as its checkpoints store it.
 struct Position {
-  /// Steps taken.
+  /// Steps taken so far.
   var step = 0
-  /// Steps left out one after another, up to this one.
+  /// Consecutive steps, up to this one, that were skipped.
   var skippedInARow = 0
-  /// Whether the evaluation that is due after the step has been made.
+  /// True if no evaluation remains to be made after the step.
   var isEvaluated = false
-  /// Seconds of the processes before this one: in all, and of training alone.
+  /// Seconds of the earlier processes; `trainingSecondsBefore` are those of training alone.
   let secondsBefore: Double
   let trainingSecondsBefore: Double
   let trainingData: String
   /// The step of the newest checkpoint, and when it was made.
   var saved: (step: Int, at: ContinuousClock.Instant)
 
+  /// Sets the position from a checkpoint, or to the start of a run.
+  ///
   /// - Parameters:
-  ///   - manifest: of the checkpoint that the run is resumed from.
-  ///   - trainingData: their digest.
+  ///   - manifest: the manifest of the checkpoint from which the run resumes; nil for a new run.
+  ///   - trainingData: the digest of the training data.
   init(_ manifest: Manifest?, trainingData: String) {
     step = manifest?.step ?? 0
     skippedInARow = manifest?.skippedInARow ?? 0
@@ -136,7 +139,7 @@ struct Position {
   }
 }
 
-/// What a run is between two steps, on this rank.
+/// Holds the state of a run between two steps, on this rank.
 struct RunState<Element: Scalar> {
   let network: NetworkDescription
   let parameters: Buffer<Element>
@@ -146,10 +149,10 @@ struct RunState<Element: Scalar> {
   let partition: CellPartition
   let rank: Int
 
-  /// Those of this rank.
+  /// The cells of this rank.
   var cells: Range<Int> { partition.cells(of: rank) }
 
-  /// The kinds of files that hold cells, and each own cell's arrays.
+  /// Returns the families of files that hold cells, with the arrays of each of this rank's cells.
   func families(hasWindow: Bool) -> [(name: String, cells: [[StoredArray]])] {
     let state = optimizer.state
     return [("window", hasWindow ? state.window : []), ("momentum", state.momentum)]

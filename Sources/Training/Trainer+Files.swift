@@ -7,7 +7,7 @@ import Optimizers
 import RunRecords
 
 extension Trainer {
-  /// Makes the run's directory, on rank 0. Collective.
+  /// Creates the run's directory on rank 0. Collective.
   static func makeDirectory(
     _ plan: TrainingPlan, _ beginning: TrainingPlan.Beginning, fromStep step: Int,
     on world: Communicator
@@ -22,8 +22,8 @@ extension Trainer {
     }
   }
 
-  /// What `metrics.jsonl` has of a step that has been taken; on rank 0 with the spectrum, where it
-  /// is due.
+  /// Returns the line of `metrics.jsonl` for a step that has been taken. Rank 0 adds the spectrum
+  /// in the steps in which it is due.
   func line(
     of record: StepRecord, epoch: Int, learningRate: Double
   ) -> MetricsLine {
@@ -46,7 +46,8 @@ extension Trainer {
     return line
   }
 
-  /// All ranks have the same Gram matrix: the one that tells of it is enough.
+  /// True if this rank computes the spectrum. All ranks have the same Gram matrix, so the rank that
+  /// writes the log is enough.
   private var isSpectrumDue: Bool {
     directory != nil && plan.spectrumEvery.map { position.step % $0 == 0 } ?? false
   }
@@ -56,7 +57,8 @@ extension Trainer {
     return eigenvalues.isEmpty ? nil : GramSpectrum(eigenvalues)
   }
 
-  /// A disk that is full ends no run: lines wait for it.
+  /// Appends a line to the log. A full disk does not end the run; the lines wait until there is
+  /// space.
   func log(_ line: MetricsLine) {
     do {
       try directory?.log(line)
@@ -69,39 +71,43 @@ extension Trainer {
 }
 
 extension TrainingPlan {
-  /// Whether steps tell their direction also where that takes a sum over the ranks.
+  /// True if steps measure their direction even if that takes a sum over the ranks.
   var measuresDirection: Bool { tensorboard || spectrumEvery != nil }
 
-  /// Bytes that a spectrum takes.
+  /// Bytes that the computation of a spectrum takes.
   var spectrumBytes: Int {
     guard spectrumEvery != nil, let window = optimizer.windowed?.window else { return 0 }
     return SymmetricEigen.bytes(order: window) + 8 * window * window
   }
 }
 
-/// What is told of the eigenvalues of the Gram matrix K = GGᵀ of a window's gradients.
+/// Summarizes the eigenvalues of the Gram matrix K = GGᵀ of a window's gradients.
 package struct GramSpectrum: Sendable, Equatable {
   package let largest: Double
-  /// The mean of the two in the middle, where there are two; nil where it is made of rounding.
+  /// Median; the mean of the two middle eigenvalues if their number is even. Nil if it is within
+  /// rounding error.
   package let median: Double?
-  /// Nil where it is made of rounding.
+  /// Nil if it is within rounding error.
   package let smallest: Double?
-  /// `exp(−Σ pₖ ln pₖ)`, pₖ the share of an eigenvalue in their sum: from 1, all gradients on one
-  /// line, to their number, all orthogonal and of the same length. Nil where all are zero.
+  /// `exp(−Σ pₖ ln pₖ)`, with pₖ an eigenvalue's share of the sum of all. It is 1 if all gradients
+  /// lie on one line; it is their number if they are orthogonal and equally long. Nil if all
+  /// eigenvalues are zero.
   ///
   /// Roy and Vetterli, "The effective rank: a measure of effective dimensionality", 2007.
   package let effectiveRank: Double?
 
+  /// Summarizes eigenvalues.
+  ///
   /// - Parameter eigenvalues: in increasing order, at least one.
   package init(_ eigenvalues: [Double]) {
     let count = eigenvalues.count
     largest = eigenvalues[count - 1]
-    // Each carries a rounding of K's norm.
+    // Each eigenvalue has a rounding error in proportion to K's norm.
     let rounding = Double(count) * eigenvalues[count - 1].magnitude * .ulpOfOne
     func known(_ value: Double) -> Double? { value > rounding ? value : nil }
     median = known((eigenvalues[(count - 1) / 2] + eigenvalues[count / 2]) / 2)
     smallest = known(eigenvalues[0])
-    // K has none below zero but by rounding.
+    // K has negative eigenvalues only through rounding.
     let positive = eigenvalues.filter { $0 > 0 }
     let sum = positive.reduce(0, +)
     let entropy = positive.reduce(0) { $0 - $1 / sum * log($1 / sum) }

@@ -6,11 +6,11 @@ import Optimizers
 import TrainedModels
 
 extension Trainer {
-  /// Says on rank 0 what a step and the whole run will take, by steps that are measured at learning
-  /// rate 0; the trainer is not to run afterwards. Collective.
+  /// Prints on rank 0 how long a step and the whole run will take, from steps that it measures at
+  /// learning rate 0. The trainer must not run afterwards. Collective.
   ///
-  /// A window fills at first, and its passes are shorter then: a step's time is taken to grow in
-  /// proportion to the gradients in it.
+  /// The passes over a window are shorter while it fills. Their time is taken to grow in proportion
+  /// to the number of gradients in the window.
   public func forecast() throws {
     let stepsLeft = plan.schedule.totalSteps - position.step
     guard stepsLeft > 0 else {
@@ -19,7 +19,8 @@ extension Trainer {
     }
     let windowed = state.optimizer.windowed
     let filled = windowed?.filled ?? 0
-    // The true ones follow on K + mλI, for which these are as good as nothing.
+    // The random gradients are negligible in K + mλI at this scale; the measured steps insert real
+    // ones.
     try windowed?.fillWindow(scale: 1e-10, on: world)
     let (count, steps, seconds) = try measureSteps()
     let evaluation = try measureEvaluation()
@@ -30,7 +31,8 @@ extension Trainer {
     if let configuration = plan.optimizer.windowed {
       let passes: [Phase] = [.gramRow, .solve, .direction]
       windowSeconds = try slowest(passes.reduce(0) { $0 + (steps.seconds[$1] ?? 0) })
-      // Steps until it is full, and the mean share of its slots that are empty in them.
+      // `m`: capacity of the window. `filling`: steps until it is full. `notFilled`: these steps
+      // times the mean share of slots that are empty in them.
       let (m, every) = (Double(configuration.window), Double(configuration.insertEvery))
       let filling = min((m - Double(filled)) * every, Double(stepsLeft))
       notFilled = filling * (1 - (Double(filled) + filling / every / 2) / m)
@@ -54,7 +56,7 @@ extension Trainer {
       """)
   }
 
-  /// The step, and what crosses the network in it. Collective.
+  /// Prints the time of a step, and what the ranks send in it. Collective.
   private func say(_ steps: PhaseClock, count: Int, seconds: Double) throws {
     let sent = steps.costs.values.reduce(Traffic()) { $0 + $1.sent }
     let messages = try slowest(Double(sent.messages)) / Double(count)
@@ -66,7 +68,7 @@ extension Trainer {
       .map { "\($0.0) \(formatNumber(100 * $0.1, digits: 0)) %" }
     let isFull = plan.optimizer.windowed == nil ? "" : " with the window full"
 
-    let notWhole = count % period == 0 ? "" : " where \(period) are a period"
+    let notWhole = count % period == 0 ? "" : " (a period has \(period))"
 
     if world.size > 1 {
       progress.say(
@@ -82,7 +84,7 @@ extension Trainer {
       """)
   }
 
-  /// What is not in the run's time.
+  /// Text that names the parts that the run's time leaves out.
   private var omitted: String {
     let parts = [
       plan.pruning == nil ? nil : "pruning",
@@ -91,13 +93,14 @@ extension Trainer {
     return parts.isEmpty ? "" : ", without \(parts.joined(separator: " and "))"
   }
 
-  /// Steps for about a second, or a few, after two to warm up; what they took, of the slowest rank.
+  /// Measures steps for about a second, at least 4, after two steps to warm up. Returns their
+  /// number, this rank's clock and the slowest rank's seconds.
   private func measureSteps() throws -> (count: Int, clock: PhaseClock, seconds: Double) {
     var batches = plan.batches
     var index = position.step
     func take(_ count: Int) throws -> (PhaseClock, Double) {
       let total = PhaseClock()
-      // The ranks begin together.
+      // All ranks begin together.
       _ = try world.allGather(0)
       let start = ContinuousClock.now
       for _ in 0..<count {
@@ -112,7 +115,8 @@ extension Trainer {
     _ = try take(1)
     let first = try take(1).1
     var count = min(max(Int(1 / first), 4), 500)
-    // All kinds of steps in their proportion, where that is a matter of seconds.
+    // Whole periods have all kinds of steps in their proportion. They are measured if that takes
+    // about 20 s or less, or at most twice as long as `count` steps.
     if period <= max(2 * count, Int(20 / first)) {
       count = (count + period - 1) / period * period
     }
@@ -120,10 +124,10 @@ extension Trainer {
     return (count, clock, seconds)
   }
 
-  /// Steps after which they are of the same kinds again.
+  /// Number of steps after which their kinds repeat.
   private var period: Int { plan.optimizer.period }
 
-  /// The seconds of an evaluation, by a few chunks on each rank.
+  /// Estimates the seconds of an evaluation from a few chunks on each rank.
   private func measureEvaluation() throws -> Double {
     let test = plan.dataset.test
     func chunks(_ examples: Int) -> Int {
@@ -139,7 +143,7 @@ extension Trainer {
     return seconds * Double(chunks(test.count)) / Double(chunks(some))
   }
 
-  /// The largest number of any rank. Collective.
+  /// Returns the largest value of any rank. Collective.
   private func slowest(_ value: Double) throws -> Double { try world.allGather(value).max()! }
 
   private static func duration(_ seconds: Double) -> String {

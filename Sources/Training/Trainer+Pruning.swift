@@ -10,8 +10,8 @@ import Sharding
 import TrainedModels
 
 extension Trainer {
-  /// Removes weights before the next step, or takes others back, where the plan says so: parameters
-  /// and all that the optimizer has gathered follow. Collective.
+  /// Removes weights before the next step, or takes others back, if an event is due. The parameters
+  /// and the optimizer's state are updated with the masks. Collective.
   func pruneIfDue() throws {
     guard let pruner, let event = pruner.pruning.times.event(after: position.step) else { return }
     let start = ContinuousClock.now
@@ -33,20 +33,20 @@ extension Trainer {
     line.predictedChange = outcome.prediction
     line.pruningSeconds = (ContinuousClock.now - start) / .seconds(1)
     log(line)
-    let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) taken back" : ""
+    let regrown = outcome.regrown > 0 ? ", \(outcome.regrown) regrown" : ""
     progress.say(
       "after step \(step): \(outcome.removed) weights removed\(regrown), \(all - removed) of "
         + "\(all) "
-        + "are left: sparsity \(formatNumber(sparsity!, digits: 4))")
+        + "remain: sparsity \(formatNumber(sparsity!, digits: 4))")
   }
 }
 
 extension TrainingPlan {
-  /// Where the masks of the trained network go.
+  /// Path of the trained network's masks.
   var masksOfModel: String { "\(runDirectory)/\(Masks.fileName)" }
 
-  /// What carries out the plan's pruning, checked against its masks; nil where it has none.
-  /// Collective.
+  /// Creates the pruner of the plan, and checks the plan against the masks; nil if the plan prunes
+  /// nothing. Collective.
   func pruner<Element: Scalar>(
     _ masks: Masks?, _ checkpoint: Checkpoint?, on world: Communicator
   ) throws -> Pruner<Element>? {
@@ -69,7 +69,7 @@ extension TrainingPlan {
       maximumTensorSparsity: pruning.maximumTensorSparsity)
     switch pruning.kind {
     case .gradual(let schedule, let last):
-      // The last one is what was asked for: it is checked first.
+      // The last event has the requested sparsity, so it is checked first.
       for event in (0..<pruning.times.count).reversed() {
         let sparsity = schedule.sparsity(
           ofEvent: event, of: pruning.times.count, from: first, to: last)
@@ -98,14 +98,14 @@ extension TrainingPlan {
     }
   }
 
-  /// What masks, and the events in which they change, take beside the run: an optimizer's window is
-  /// there twice while it loses columns.
+  /// Returns the memory that masks, and the events that change them, take in addition to the run.
+  /// The optimizer's window exists twice while it loses columns.
   func pruningMemory<Element: Scalar>(
     of scalar: Element.Type, _ groups: ParameterGroups, _ partition: CellPartition,
     on world: Communicator
   ) throws -> MemoryPlan {
     let d = network.layout.count
-    // What is kept, and what stays zero.
+    // Two bytes for each parameter: whether it is kept, and whether it stays zero.
     var memory = MemoryPlan(optimizer: 0, vectors: 2 * d, activations: 0)
     guard let pruning else { return memory }
     memory += try Pruner<Element>.memory(self, pruning, on: world)
@@ -115,14 +115,14 @@ extension TrainingPlan {
         optimizer: try windowed.bytes(context, on: world) + windowed.bytesOfNewGram(context),
         vectors: 0, activations: 0)
     } else {
-      // The list of those that stay zero.
+      // The list of the parameters that stay zero.
       memory += MemoryPlan(
         optimizer: 4 * partition.slice(of: world.rank).count, vectors: 0, activations: 0)
     }
     return memory
   }
 
-  /// What is removed, and when more is, for people; empty where nothing is.
+  /// Returns a summary of the masks and the pruning plan; empty without masks.
   func pruningSummary(_ masks: Masks?) -> String {
     guard let masks else { return "" }
     let (all, removed) = masks.counts
@@ -151,8 +151,8 @@ extension TrainingPlan {
         "\npruning    to a sparsity of \(last), \(name), by \(pruning.method.rawValue), \(times)"
     case .dynamic(let regrowth, _):
       text +=
-        "\npruning    of the kept weights \(regrowth.share)\(regrowth.decays ? ", falling," : "") "
-        + "dropped by \(pruning.method.rawValue) and as many regrown "
+        "\npruning    a share of \(regrowth.share)\(regrowth.decays ? " (falling)" : "") of the "
+        + "kept weights dropped by \(pruning.method.rawValue), and as many regrown "
         + "by \(regrowth.criterion.rawValue), "
         + "\(times)"
     }

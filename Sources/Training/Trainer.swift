@@ -9,70 +9,72 @@ import RunRecords
 import Sharding
 import TrainedModels
 
-/// Gradients that were not finite in too many steps one after another.
+/// Reports too many consecutive steps whose gradient was not finite.
 public struct NonFiniteGradients: SharedError, DiagnosticError {
   let step: Int
   let skipped: Int
 
   public var diagnostic: Diagnostic {
     """
-    step \(step): the gradient was not finite in \(skipped) steps one after another (a smaller \
-    learning rate or a larger damping may help; \(setting: "on-nonfinite", "skip") goes on)
+    step \(step): the gradient was not finite in \(skipped) consecutive steps (a smaller \
+    learning rate or a larger damping may help; \(setting: "on-nonfinite", "skip") continues)
     """
   }
 }
 
-/// A network that training has driven beyond what single precision holds.
+/// Reports a network that training has driven beyond what its precision holds.
 public struct NonFiniteLoss: SharedError, CustomStringConvertible {
   let model: String
 
   public var description: String {
     """
-    the trained network's test loss is not finite, and it was not saved: \(model) is of an earlier \
-    epoch, or does not exist (a smaller learning rate or a larger damping may help)
+    the trained network's test loss is not finite, and it was not saved: \(model) is from an \
+    earlier epoch, or does not exist (a smaller learning rate or a larger damping may help)
     """
   }
 }
 
-/// How a run ends.
+/// Describes how a run ended.
 public enum RunEnding: Sendable, Equatable {
-  /// With the last evaluation, the same on all ranks.
+  /// The run is finished; the last evaluation is the same on all ranks.
   case finished(Evaluation)
-  /// By a signal, after the step; to go on from a checkpoint. The program is to end with the
-  /// status.
+  /// A signal stopped the run after the step; the run can be resumed from a checkpoint. The program
+  /// is to exit with the status.
   case stopped(step: Int, exitStatus: Int32)
 }
 
-/// Trains a network on all ranks, its parameters and all that is computed from them of a scalar.
+/// Trains a network on all ranks. The parameters, and all that is computed from them, are of the
+/// scalar type `Element`.
 public final class Trainer<Element: Scalar> {
   let plan: TrainingPlan
   let world: Communicator
   let network: Network<Element>
   package let step: TrainingStep<Element>
-  /// Between two steps.
+  /// State between two steps.
   var state: RunState<Element>
   var groups: ParameterGroups
   let pruner: Pruner<Element>?
-  /// That of the masks with which the run began.
+  /// Sparsity of the masks with which the run began; nil without masks.
   let initialSparsity: Double?
-  /// On rank 0 alone.
+  /// The run's directory on rank 0; nil on the other ranks.
   let directory: RunDirectory?
   let checkpoints: CheckpointDirectory
   var progress: Progress
-  /// Of this process.
+  /// Costs of the phases in this process.
   let clock: PhaseClock
-  /// Where the run is; of a checkpoint it lacks what is told at the time.
+  /// Position of the run. A checkpoint adds the numbers that are known only when it is saved.
   var position: Position
-  /// Of the masks as they are.
+  /// Sparsity of the current masks; nil without masks.
   var sparsity: Double?
   var isLogComplete = true
 
-  /// Says on rank 0 what is about to run and what memory it takes, and then builds it. Collective.
+  /// Prints the run summary and memory estimate on rank 0, then allocates the run. Collective.
   ///
-  /// - Parameter isDryRun: whether it will not run: no file is made, and all is said.
-  /// - Throws: on all ranks together, where the plan does not fit the ranks or the memory, or the
-  ///   ranks do not agree on the settings, the data or the weights; `FinishedRun` where the run
-  ///   that is to go on has come to its end.
+  /// - Parameter isDryRun: true if the trainer will not run; then no file is created, and
+  ///   everything is printed.
+  /// - Throws: on all ranks together. The plan may not fit the ranks or the memory, or the ranks
+  ///   may differ in the settings, the data or the weights. `FinishedRun` if the run to be resumed
+  ///   is finished.
   public init(_ plan: TrainingPlan, isDryRun: Bool = false, on world: Communicator) throws {
     self.plan = plan
     self.world = world
@@ -124,7 +126,7 @@ public final class Trainer<Element: Scalar> {
     }
   }
 
-  /// Gives the run its state: that of a checkpoint, or at the first step, the same on all ranks.
+  /// Gives the run its state, from a checkpoint or that of the first step; the same on all ranks.
   /// Collective.
   private static func start(
     _ state: RunState<Element>, _ plan: TrainingPlan, _ groups: ParameterGroups,
@@ -151,11 +153,11 @@ public final class Trainer<Element: Scalar> {
     try world.requireSame(parameters: parameters, state: statistics)
   }
 
-  /// Trains to the end of the plan, or until a signal says otherwise. Collective.
+  /// Trains to the end of the plan, or until a signal stops the run. Collective.
   @discardableResult
   public func run() throws -> RunEnding {
     if plan.keepsFiles { Requests.listenToAll() }
-    // A run that was killed after a save may not have come to it.
+    // A process that was killed after a save may not have removed the older checkpoints.
     if plan.keepsFiles, position.step > 0 { try removeOlderCheckpoints() }
     var batches = plan.batches
     var evaluation: Evaluation?
@@ -164,7 +166,7 @@ public final class Trainer<Element: Scalar> {
       try pruneIfDue()
       let requests = try takeStep(&batches, accuracy: evaluation?.accuracy)
       let stops = requests.exitStatus != nil && !isAtEnd
-      // Who is told to stop has little time.
+      // A process that a signal stops has little time left, and skips the evaluation.
       position.isEvaluated = !isEvaluationDue
       if isEvaluationDue, !stops { evaluation = try evaluate() }
       if stops || requests.contains(.save) || isSaveDue { try save() }
@@ -173,9 +175,9 @@ public final class Trainer<Element: Scalar> {
         progress.say(
           "Stopped after step \(position.step)"
             + (saved == position.step
-              ? "; \(setting: "resume", "auto") goes on."
+              ? "; \(setting: "resume", "auto") continues."
               : ", which was not saved; \(setting: "resume", "auto") "
-                + (saved > 0 ? "goes on from step \(saved)." : "starts over.")))
+                + (saved > 0 ? "continues from step \(saved)." : "starts over.")))
         return .stopped(step: position.step, exitStatus: status)
       }
     }
@@ -185,7 +187,7 @@ public final class Trainer<Element: Scalar> {
         wallSeconds: progress.seconds, on: world)
       if world.rank == 0 { print(view.text) }
     }
-    // A run that was complete when it was resumed.
+    // A run that was complete when it was resumed has not been evaluated by this process.
     let last = try evaluation ?? evaluate()
     guard last.loss.isFinite else { throw NonFiniteLoss(model: plan.model) }
     progress.say("The trained network is in \(plan.model).")
@@ -198,9 +200,9 @@ public final class Trainer<Element: Scalar> {
     isAtEnd || position.step % plan.evaluationPeriod == 0
   }
 
-  /// Takes the next step, and tells of it.
+  /// Takes the next step and logs it.
   ///
-  /// - Returns: what the ranks have been asked for.
+  /// - Returns: the requests of all ranks.
   private func takeStep(_ batches: inout BatchOrder, accuracy: Double?) throws -> Requests {
     let index = position.step
     let epoch = index / batches.batchesPerEpoch + 1
@@ -214,7 +216,7 @@ public final class Trainer<Element: Scalar> {
     position.skippedInARow = record.outcome.wasApplied ? 0 : position.skippedInARow + 1
     if let notice = record.outcome.notice { progress.warn("step \(index + 1): \(notice)") }
     if position.skippedInARow > 0 {
-      progress.say("step \(index + 1): the gradient is not finite; the step is left out")
+      progress.say("step \(index + 1): the gradient is not finite; the step is skipped")
     }
     if position.skippedInARow == 10, plan.onNonFinite == .stop {
       throw NonFiniteGradients(step: index + 1, skipped: position.skippedInARow)
@@ -223,8 +225,8 @@ public final class Trainer<Element: Scalar> {
     return record.requests
   }
 
-  /// Evaluates the network, and saves it; one whose loss is not finite does not replace one
-  /// whose loss is.
+  /// Evaluates the network, and saves it. A network whose loss is not finite does not replace a
+  /// saved one.
   private func evaluate() throws -> Evaluation {
     let trainingSeconds = trainingSeconds
     let epoch = (position.step + plan.batches.batchesPerEpoch - 1) / plan.batches.batchesPerEpoch
@@ -239,7 +241,7 @@ public final class Trainer<Element: Scalar> {
             state.parameters.all, state: state.statistics.all, to: plan.model)
           try state.masks?.write(to: plan.masksOfModel)
         } catch {
-          // In the end there is nothing else to show for the run.
+          // After the last step, the network is all that the run has to show.
           if isAtEnd { throw error }
           progress.warn("step \(position.step): the network was not saved: \(error)")
         }

@@ -6,7 +6,7 @@ import Sharding
 import TrainedModels
 
 extension TrainingPlan {
-  /// Where the trained network goes.
+  /// Path of the trained network.
   var model: String { "\(runDirectory)/model.safetensors" }
 
   /// Checks that the plan's parts fit one another and the ranks, and that all ranks have the same
@@ -56,13 +56,14 @@ extension TrainingPlan {
   /// Steps between two evaluations.
   var evaluationPeriod: Int { evaluateEvery ?? batches.batchesPerEpoch }
 
-  /// The root of the mean squared error in the data's units, where that is the loss of values.
+  /// Returns the root mean squared error in the data's units; nil if the targets are classes or the
+  /// loss is another.
   func rootMeanSquaredError(_ evaluation: Evaluation) -> Double? {
     guard case .values = dataset.targets, loss == .meanSquaredError else { return nil }
     return evaluation.loss.squareRoot() * dataset.targetStd
   }
 
-  /// How good the network is, for people.
+  /// Returns the quality of the network as text.
   func quality(of evaluation: Evaluation) -> String {
     if let accuracy = evaluation.accuracy {
       return "accuracy \(formatNumber(100 * accuracy, digits: 2)) %"
@@ -72,7 +73,7 @@ extension TrainingPlan {
     } ?? "of values"
   }
 
-  /// What is about to run, for people.
+  /// Returns the summary that is printed before the run.
   func summary(
     _ partition: CellPartition, _ groups: ParameterGroups, _ masks: Masks?, _ memory: MemoryPlan
   ) throws -> String {

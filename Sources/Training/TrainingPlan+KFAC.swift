@@ -5,8 +5,9 @@ import Optimizers
 import TrainedModels
 
 extension TrainingPlan {
-  /// The layers with Kronecker factors, where the optimizer has such: those whose weights are not
-  /// in a group without. Of a layer whose bias alone is in one, the weight.
+  /// Returns the layers with Kronecker factors, if the optimizer uses them. A layer is left out if
+  /// its weight belongs to a group without M-FAC. If only its bias does, the weight keeps its
+  /// factors.
   func curvatureLayers() throws -> [FactoredLayer] {
     guard let settings = optimizer.layerStatistics?.statistics else { return [] }
     let excluded = try ruleOfTensor().enumerated().filter { _, rule in
@@ -19,8 +20,8 @@ extension TrainingPlan {
     }
   }
 
-  /// How many layers have factors or samples, and which tensors have none, for people; empty with
-  /// other optimizers.
+  /// Returns a summary of how many layers have factors or samples and which tensors have none;
+  /// empty for other optimizers.
   func kfacSummary() throws -> String {
     guard let configuration = optimizer.layerStatistics else { return "" }
     let layers = try curvatureLayers()

@@ -7,9 +7,9 @@ import Sharding
 import TrainedModels
 
 extension TrainingPlan {
-  /// What the run will hold on this rank.
+  /// Returns the memory that the run will hold on this rank.
   ///
-  /// - Parameter hasMasks: whether weights are removed.
+  /// - Parameter hasMasks: true if weights are removed.
   func memory<Element: Scalar>(
     of scalar: Element.Type,
     groups: ParameterGroups, hasMasks: Bool, partition: CellPartition, on world: Communicator
@@ -28,10 +28,10 @@ extension TrainingPlan {
     return memory
   }
 
-  /// What to type for a run that does not fit in memory, worked out from what it would take then;
-  /// nil where nothing helps but more memory.
+  /// Returns what to type for a run that does not fit in memory, computed from the memory that it
+  /// would then take; nil if only more memory helps.
   ///
-  /// - Parameter fits: whether a plan does.
+  /// - Parameter fits: returns true if a plan fits.
   func memoryRemedy(fits: (TrainingPlan) throws -> Bool) throws -> Diagnostic? {
     func remedy(_ configuration: some MemorySavingConfiguration) throws -> Diagnostic? {
       try configuration.memoryRemedy { smaller in
@@ -51,7 +51,7 @@ extension TrainingPlan {
     return nil
   }
 
-  /// What the optimizer is made for.
+  /// Returns the context for which the optimizer is created.
   func optimizerContext<Element: Scalar>(
     _ groups: ParameterGroups, _ partition: CellPartition
   ) throws -> OptimizerContext<Element> {
@@ -64,8 +64,9 @@ extension TrainingPlan {
 }
 
 extension NetworkDescription {
-  /// The tensors as optimizers distinguish them. The head is the last layer with a matrix; tensors
-  /// of no layer with factors are embeddings of positions where they have two dimensions.
+  /// The tensors in the roles that optimizers distinguish. The head is the last layer with a
+  /// matrix. A tensor outside the layers with factors is an embedding of positions if it has two
+  /// dimensions.
   package var parameterTensors: [ParameterTensor] {
     let layers = kroneckerLayers
     return layout.tensors.enumerated().map { index, tensor in

@@ -4,33 +4,33 @@ import Foundation
 import MPI
 import Networks
 
-/// A run that was to go on, and has come to its end already: all that it was to write is there.
+/// Reports that the run to be resumed is finished, with all its files written.
 public struct FinishedRun: SharedError, CustomStringConvertible {
-  /// What there is, in one line.
+  /// One line about the finished run.
   public let description: String
 }
 
 extension TrainingPlan {
-  /// Where a run begins, and what becomes of what is in its directory.
+  /// Describes where a run begins, and what happens to the contents of its directory.
   struct Beginning {
-    /// Found whole and of settings that go with the plan's; nil for the first step.
+    /// A whole checkpoint whose settings fit the plan; nil for the first step.
     var checkpoint: Checkpoint?
-    /// On rank 0.
+    /// Treatment of the directory's contents; used on rank 0.
     var start = RunDirectory.Start.new
-    /// On rank 0, where there is something in the directory.
+    /// Lock on the directory; taken on rank 0 if the directory is not empty.
     var lock: RunLock?
   }
 
-  /// Finds out where the run begins. Says on rank 0 what the user should know of it. Collective.
+  /// Determines where the run begins, and prints on rank 0 what the user should know. Collective.
   ///
-  /// - Parameter isDryRun: whether nothing is to be written.
-  /// - Throws: on all ranks together: `FinishedRun` where there is nothing left to do.
+  /// - Parameter isDryRun: true if nothing is to be written.
+  /// - Throws: on all ranks together; `FinishedRun` if there is nothing left to do.
   func beginning(
     trainingData: String, isDryRun: Bool, on world: Communicator, progress: inout Progress
   ) throws -> Beginning {
     var beginning = Beginning()
     guard keepsFiles else { return beginning }
-    // Before anything is read: who writes there may be removing it.
+    // The lock is taken before anything is read: another process may be removing files.
     let remains = try world.agree {
       world.rank == 0 ? try look(&beginning.lock, isDryRun: isDryRun) : nil
     }
@@ -65,14 +65,14 @@ extension TrainingPlan {
 
   private var steps: Int { schedule.totalSteps }
 
-  /// Takes the run's directory where there is something in it, and looks what that is.
+  /// Locks the run's directory if it is not empty, and returns its contents.
   private func look(
     _ lock: inout RunLock?, isDryRun: Bool
   ) throws(InputError) -> RunDirectory.Remains {
     if isDryRun {
       try RunLock.checkIsFree(runDirectory)
     } else {
-      // A directory without a run is not made before all is known to be well.
+      // A new directory is not created until all checks have passed.
       var isTaken = RunLock.isKnown(in: runDirectory)
       if !isTaken { isTaken = try !RunDirectory.Remains(of: runDirectory).isEmpty }
       if isTaken { lock = try RunLock(runDirectory) }
@@ -80,24 +80,25 @@ extension TrainingPlan {
     return try RunDirectory.Remains(of: runDirectory)
   }
 
-  /// Says that a run begins at its first step, and what becomes of an earlier start.
+  /// Prints that the run begins at its first step, and what happens to the files of an earlier
+  /// start.
   private func startOver(_ remains: RunDirectory.Remains?, _ progress: inout Progress) {
     let isSaved = saving.everySteps != nil || saving.everySeconds != nil
     let setting: Diagnostic = "\(setting: "save-every-minutes", 10)"
     if let remains, remains.isWorthKeeping {
       progress.warn(
-        "\(runDirectory): an earlier start came to step \(remains.steps) and to no checkpoint: its "
-          + "files "
-          + "go to \(remains.asidePath), and the run starts over"
-          + (isSaved ? "" : " (with \(setting) the next start will go on)"))
+        "\(runDirectory): an earlier start stopped at step \(remains.steps) without a checkpoint: "
+          + "its files "
+          + "are moved to \(remains.asidePath), and the run starts over"
+          + (isSaved ? "" : " (with \(setting) the next start can resume)"))
     }
     progress.say(
-      "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): from the "
+      "resume     no checkpoint in \(CheckpointDirectory(ofRun: runDirectory).path): starts at the "
         + "first step"
-        + (isSaved ? "" : "; none are made but on a signal (\(setting) makes them)"))
+        + (isSaved ? "" : "; saves checkpoints only on a signal (\(setting) saves more)"))
   }
 
-  /// Checks a checkpoint against the plan, and says what differs. Collective.
+  /// Checks a checkpoint against the plan, and prints what differs. Collective.
   private func goOn(
     from checkpoint: Checkpoint, trainingData: String, on world: Communicator,
     _ progress: inout Progress
@@ -106,13 +107,13 @@ extension TrainingPlan {
     try world.agree { try check(checkpoint) }
     progress.say("resume     at step \(manifest.step) from \(checkpoint.path)")
     for difference in manifest.differences(from: configuration) {
-      progress.say("           \(difference.diagnostic), other than when it was saved")
+      progress.say("           \(difference.diagnostic) when the checkpoint was saved")
     }
     if manifest.trainingData != trainingData {
       progress.warn("the training data are not those that the checkpoint was trained on")
     }
     if !manifest.hasWindow, optimizer.windowed != nil {
-      progress.say("           the window is not in it, and fills anew")
+      progress.say("           the window is not in it, and fills again")
     }
     for (what, stored, now) in [
       ("OpenBLAS core type", manifest.coreType, Provenance.arithmetic),
@@ -121,13 +122,13 @@ extension TrainingPlan {
       progress.warn(
         "the checkpoint is of another \(what) (\(stored.prefix(16)), here \(now.prefix(16))): the "
           + "run "
-          + "goes on, but its bytes may differ from one that was never stopped")
+          + "continues, but its bytes may differ from those of an uninterrupted run")
     }
   }
 
   var networkDigest: String { SHA256.of("\(network.input)\n\(network.layers)") }
 
-  /// Whether the checkpoint is one of the run's directory.
+  /// Returns true if the checkpoint is in the run's directory.
   private func isOwn(_ checkpoint: Checkpoint) -> Bool {
     func real(_ path: String) -> String? {
       guard let name = realpath(path, nil) else { return nil }
@@ -138,8 +139,8 @@ extension TrainingPlan {
     return local != nil && real("\(checkpoint.path)/..") == local
   }
 
-  /// Refuses to go on in a directory from elsewhere than its newest checkpoint, or from another
-  /// run's in one with a run: what there is would be mixed with what comes.
+  /// Refuses to mix two runs in a directory. A checkpoint of the directory's own run must be its
+  /// newest one; a checkpoint from elsewhere needs a directory without a run.
   private func checkIsFree(
     for checkpoint: Checkpoint, _ remains: RunDirectory.Remains
   ) throws(InputError) {
@@ -149,8 +150,8 @@ extension TrainingPlan {
     }
     guard !overwrites else {
       throw InputError(
-        setting: "overwrite", "would remove the checkpoint that the run is to go on from",
-        expected: "it without \(setting: "resume"), or with a checkpoint from elsewhere",
+        setting: "overwrite", "would remove the checkpoint from which the run is to resume",
+        expected: "no \(setting: "resume"), or one with a checkpoint from elsewhere",
         got: "\(checkpoint.path)")
     }
     _ = try remains.finished(as: self)
@@ -162,19 +163,19 @@ extension TrainingPlan {
     }
   }
 
-  /// Refuses a checkpoint that means something else with the plan's settings.
+  /// Refuses a checkpoint that would mean something else under the plan's settings.
   private func check(_ checkpoint: Checkpoint) throws {
     let manifest = checkpoint.manifest
     let fixed = ["model", "precision", "optimizer"] + optimizer.fixedSettings + ["sparse"]
     for difference in manifest.differences(from: configuration)
     where fixed.contains(difference.key) {
-      // A model file may be elsewhere now.
+      // The model file may have moved since.
       if difference.key == "model", manifest.network == networkDigest { continue }
       throw InputError(
         checkpoint.path, "is of a run with another \(setting: difference.key)",
         expected: "\(difference.now)", got: "\(difference.stored)")
     }
-    // Of another build, it may be but the digest that differs.
+    // Another build of the program may give the same network another digest.
     guard manifest.network == networkDigest || manifest.programSha256 != Provenance.program else {
       throw InputError(
         checkpoint.path, "is of another network",

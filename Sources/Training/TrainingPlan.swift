@@ -2,99 +2,101 @@ import Datasets
 import Networks
 import Optimizers
 
-/// A training run as it is to be. The defaults are the program's.
+/// Describes a training run; the defaults are those of the program.
 public struct TrainingPlan: Sendable {
-  /// What to do with gradients that are not finite.
+  /// Selects what happens if a gradient is not finite.
   public enum OnNonFinite: String, CaseIterable, Sendable {
-    /// Leave such steps out, however many there are.
+    /// The run skips such steps, however many there are.
     case skip
-    /// Leave them out, and stop after ten in a row.
+    /// The run skips such steps, and stops after ten in a row.
     case stop
   }
 
-  /// When checkpoints are made, beside those that a signal asks for.
+  /// Sets when checkpoints are saved, in addition to those that a signal requests.
   public struct Saving: Sendable, Equatable {
-    /// After every so many steps; nil for not.
+    /// Steps between two checkpoints; nil for no checkpoints by steps.
     public var everySteps: Int?
-    /// After every so many seconds; nil for not.
+    /// Seconds between two checkpoints; nil for no checkpoints by time.
     public var everySeconds: Double?
-    /// How many stay, the newest ones.
+    /// Number of checkpoints that are kept, the newest ones.
     public var keepLast = 2
-    /// Whether the optimizer's window is in them; it is most of their size, and fills anew without.
+    /// True if checkpoints include the optimizer's window. It is most of their size; without it the
+    /// window fills again after a resume.
     public var includesWindow = true
 
-    /// Only when a signal asks.
+    /// Saves checkpoints only if a signal requests them.
     public init() {}
   }
 
-  /// Where the run begins.
+  /// Selects where the run begins.
   public enum Resume: Sendable, Equatable {
-    /// At its first step, in a directory without a run.
+    /// The first step, in a directory without a run.
     case never
-    /// At the newest checkpoint in the run's directory that is whole; where there is none, at the
-    /// first step, and the files of an earlier start are kept beside. A finished run stays as it
-    /// is.
+    /// The newest whole checkpoint in the run's directory. Without a checkpoint it is the first
+    /// step, and the files of an earlier start are moved aside. A finished run stays as it is.
     case automatic
-    /// At the checkpoint in that directory.
+    /// The checkpoint in the given directory.
     case from(String)
   }
 
-  /// To train and to test on.
+  /// Data for training and evaluation.
   public var dataset: Dataset
-  /// To be trained.
+  /// Network to train.
   public var network: NetworkDescription
-  /// Which, with its settings.
+  /// Settings of the optimizer.
   public var optimizer: any OptimizerConfiguration
-  /// Of the learning rate; it tells the steps too.
+  /// Learning-rate schedule, which also sets the number of steps.
   public var schedule: LearningRateSchedule
-  /// Which examples make the batch of a step.
+  /// Assignment of examples to the batches of steps.
   public var batches: BatchOrder
-  /// Parameters treated otherwise than the rest; a tensor follows the first rule that matches it.
+  /// Rules that override settings for some tensors; a tensor follows the first rule that matches
+  /// it.
   public var rules: [ParameterRule] = []
-  /// The largest norm that a gradient keeps, over all parameters, or nil.
+  /// Largest norm of the gradient over all parameters; nil for no clipping.
   public var clipNorm: Double?
-  /// Whether initial weights that are zero are taken for removed, in tensors of two dimensions or
-  /// more. M-FAC's window has no columns for what is removed.
+  /// True if initial weights that are zero are removed, in tensors with two or more dimensions.
+  /// M-FAC's window has no columns for removed weights.
   public var sparse = false
-  /// A file of masks: the weights that it removes are zero and stay so.
+  /// Path of a file of masks; the weights that it removes are zero and stay zero.
   public var masks: String?
-  /// How weights are removed meanwhile.
+  /// Plan for removing weights during training.
   public var pruning: PruningPlan?
-  /// Parts of a batch that are computed apart; at least as many as there are ranks, and a divisor
-  /// of the batch size.
+  /// Number of micro-batches in a batch: at least the number of ranks, and a divisor of the batch
+  /// size.
   public var microBatches = 8
-  /// To be minimized; it must fit the dataset's targets.
+  /// Loss to minimize, which must fit the dataset's targets.
   public var loss = Loss.crossEntropy()
-  /// A safetensors file; initial weights are drawn by `seed` where there is none.
+  /// Path of a safetensors file; nil draws the initial weights by `seed`.
   public var initialWeights: String?
-  /// Of initial weights and dropout.
+  /// Seed of initial weights and dropout.
   public var seed: UInt64 = 0
-  /// What to do with gradients that are not finite.
+  /// Treatment of gradients that are not finite.
   public var onNonFinite = OnNonFinite.stop
-  /// Steps between two evaluations, which save the network too; nil: an epoch.
+  /// Steps between two evaluations, which also save the network; nil for one evaluation an epoch.
   public var evaluateEvery: Int?
-  /// Where the run's files go.
+  /// Path of the directory for the run's files.
   public var runDirectory: String
-  /// Whether there are such files; a benchmark leaves none.
+  /// True if the run writes files; a benchmark writes none.
   package var keepsFiles = true
-  /// When checkpoints are made.
+  /// Settings of checkpoints.
   public var saving = Saving()
-  /// Where the run begins.
+  /// Point at which the run begins: its first step or a checkpoint.
   public var resume = Resume.never
-  /// Whether a run that is in the directory goes when this one starts; not with `Resume.automatic`.
+  /// True if an earlier run in the directory is removed when this one starts; not with
+  /// `Resume.automatic`.
   public var overwrites = false
-  /// The settings as resolved, in YAML: the run's `config.yaml`.
+  /// Resolved settings in YAML, the text of the run's `config.yaml`.
   public var configuration = ""
-  /// What rank 0 tells meanwhile.
+  /// Style in which rank 0 prints the run's progress.
   public var progress = Progress.Style.automatic
-  /// Whether rank 0 says in the end what each phase has cost.
+  /// True if rank 0 prints the cost of each phase at the end.
   public var logView = false
-  /// Whether there are event files for TensorBoard.
+  /// True if the run writes event files for TensorBoard.
   public var tensorboard = false
-  /// Steps > 0 between two spectra of the Gram matrix, where there are any.
+  /// Steps > 0 between two spectra of the Gram matrix; nil for no spectra.
   public var spectrumEvery: Int?
 
-  /// The program's defaults for the rest.
+  /// Creates a plan with the program's defaults for all other settings.
   public init(
     dataset: Dataset, network: NetworkDescription,
     optimizer: any OptimizerConfiguration, schedule: LearningRateSchedule, batches: BatchOrder,

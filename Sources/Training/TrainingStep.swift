@@ -6,30 +6,31 @@ import Optimizers
 import Sharding
 import TrainedModels
 
-/// What a step leaves behind, the same on all ranks but for the seconds.
+/// Records the outcome of a step, the same on all ranks except for the seconds.
 package struct StepRecord {
   /// Mean over the batch, at the parameters before the step.
   package let loss: Double
   package let outcome: StepOutcome
-  /// Actual to predicted change of the loss, where the optimizer asks.
+  /// Actual over predicted change of the loss; nil if the optimizer predicts none or the change is
+  /// within rounding error.
   package var reductionRatio: Double?
-  /// What signals to any rank ask for.
+  /// Requests of signals to any rank.
   let requests: Requests
   package let clock: PhaseClock
 }
 
-/// One step, from a batch of examples to new parameters. This is the whole journey:
+/// Takes a step, from a batch of examples to new parameters. This is the whole journey:
 ///
 /// mini-batch → micro-batch gradients [d] → reduce-scatter → slice of the mean gradient [d/p] →
 /// optimizer → all-gather → parameters [d].
 ///
-/// In steps whose statistics of the layers are wanted, beside the gradients: micro-batch sums →
-/// reduce-scatter → their owners.
+/// Steps that gather statistics of the layers also do this: micro-batch sums → reduce-scatter →
+/// their owners.
 ///
 ///   d   parameters          p   ranks
 ///   B   examples in a batch, cut in M micro-batches of B/M
 package final class TrainingStep<Element: Scalar> {
-  /// Numbers of a micro-batch that are summed with its loss: the requests.
+  /// Numbers that are summed for each micro-batch: its loss and the requests.
   package static var lossWidth: Int { 1 + Requests.all.count }
 
   private let network: Network<Element>
@@ -62,12 +63,12 @@ package final class TrainingStep<Element: Scalar> {
 
   package var optimizer: any ShardedOptimizer<Element> { update.optimizer }
 
-  /// Collective.
+  /// Takes a step. Collective.
   ///
   /// - Parameters:
-  ///   - batch: the examples of the whole batch, the same on all ranks; B, a multiple of M.
-  ///   - step: the step's number in the run, and `epoch` the epoch's, both from 0.
-  ///   - requests: this rank's, beside those of signals.
+  ///   - batch: the B examples of the whole batch, the same on all ranks; B is a multiple of M.
+  ///   - step: the step's number in the run; `epoch` is the epoch's. Both count from 0.
+  ///   - requests: the requests of this rank, in addition to those of signals.
   package func take(
     _ batch: ArraySlice<Int>, step: Int, epoch: Int, learningRate: Double, requests: Requests = []
   ) throws -> StepRecord {
@@ -109,7 +110,8 @@ package final class TrainingStep<Element: Scalar> {
     if let predicted = outcome.predictedChange {
       let change = try batch.meanLoss(clock: clock) - loss
       optimizer.changePredicting?.adapt(toChange: change)
-      // A change within the rounding of the two losses says nothing; λ takes it as it comes.
+      // A change within the rounding error of the two losses has no meaningful ratio; λ adapts to
+      // it all the same.
       ratio =
         change.magnitude > loss.magnitude * Double(Element.ulpOfOne) ? change / predicted : nil
     }
@@ -117,8 +119,8 @@ package final class TrainingStep<Element: Scalar> {
       loss: loss, outcome: outcome, reductionRatio: ratio, requests: requests, clock: clock)
   }
 
-  /// The micro-batches' losses summed, and beside them what any rank has been asked for: all know
-  /// it at the same step, for no message more.
+  /// Sums the micro-batches' losses and the requests of all ranks. All ranks know the requests at
+  /// the same step, without another message.
   private func sum(_ losses: [Double], _ requests: Requests) throws -> (Double, Requests) {
     let asked = Requests.all.map { requests.contains($0) ? 1.0 : 0 }
     var numbers = losses.flatMap { [$0] + asked }
@@ -129,8 +131,8 @@ package final class TrainingStep<Element: Scalar> {
     return (sums[0], Requests(all))
   }
 
-  /// The gradient of a micro-batch, of which chunks may leave before the whole of it is there;
-  /// returns the sum of its losses.
+  /// Computes the gradient of a micro-batch, and returns the sum of its losses. Finished chunks of
+  /// the gradient may be sent before the rest is computed.
   private func compute(
     _ gradient: UnsafeMutableBufferPointer<Element>, _ pass: TrainingPass<Element>,
     _ batch: BatchPasses<Element>.Batch, clock: PhaseClock

@@ -82,7 +82,7 @@ import Testing
         settings + ["--run-directory", run, "--resume", checkpoint(whole, step)])
       try #require(outcome.status == 0, "\(ranks ?? 0) ranks: \(outcome.errors)")
       #expect(outcome.output.contains("resume     at step \(step)"))
-      #expect(!outcome.output.contains("other than when it was saved"), "\(outcome.output)")
+      #expect(!outcome.output.contains("when the checkpoint was saved"), "\(outcome.output)")
       #expect(outcome.errors == "")
       #expect(
         try trainedNetwork(of: run) == expected, "\(name): from step \(step) at \(ranks ?? 0) ranks"
@@ -235,7 +235,7 @@ import Testing
         ranks: ranks,
         settings + ["--resume", checkpoint(run, 15), "--run-directory", again])
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.output.contains("the window is not in it, and fills anew"))
+      #expect(outcome.output.contains("the window is not in it, and fills again"))
       models.insert(try trainedNetwork(of: again))
     }
     #expect(models.count == 1)

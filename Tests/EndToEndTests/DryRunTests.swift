@@ -95,7 +95,7 @@ import Testing
     // A period that would take minutes is not measured, and said so.
     let long = try Program.train(
       settings + ["--inverse-every", "999983", "--dry-run", "--run-directory", directory.path("b")])
-    #expect(try line("step", of: long.output).contains(" of them where 2999949 are a period: "))
+    #expect(try line("step", of: long.output).contains(" of them (a period has 2999949): "))
   }
 
   /// Of a run that goes on, what is left of it.

@@ -234,7 +234,7 @@ import Testing
       // In words, not by its absence.
       let text = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
       #expect(text.components(separatedBy: "\"gradient_norm\":null").count - 1 == skipped.count)
-      let lines = outcome.output.components(separatedBy: "is not finite; the step is left out")
+      let lines = outcome.output.components(separatedBy: "is not finite; the step is skipped")
       #expect(lines.count - 1 == skipped.count)
       if policy == "stop" {
         #expect(outcome.status != 0 && outcome.errors.contains("step 11"))

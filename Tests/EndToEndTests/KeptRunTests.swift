@@ -86,7 +86,7 @@ import Testing
     #expect(try contents(run) == before)
     let again = try Program.train(ranks: ranks, settings + ["--resume", "auto"])
     #expect(again.status == 0, "\(again.errors)")
-    #expect(again.errors.contains("came to step 11 and to no checkpoint"), "\(again.errors)")
+    #expect(again.errors.contains("stopped at step 11 without a checkpoint"), "\(again.errors)")
     #expect(try contents("\(run)/earlier-1") == before)
     #expect(try trainedNetwork(of: run) == model)
     #expect(try MetricsLine.read(run).filter { $0.loss != nil }.map(\.step) == Array(1...11))
