@@ -1,4 +1,3 @@
-import Formats
 import Glibc
 
 /// Appends whole records to a file. A record that cannot be written waits and is written before the

@@ -45,10 +45,8 @@ package struct DataSettings: ParsableArguments {
   package var inputStd: NumberList?
 
   @Option(
-    help: """
-      Augment training images: standard pads, crops at random and flips half of them. (images; \
-      default: none)
-      """)
+    help:
+      "Augment training images: standard crops and flips them at random. (images; default: none)")
   package var augment: Augmentation?
 
   @Option(
@@ -71,10 +69,8 @@ package struct DataSettings: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: .init(
-      """
-      Length of a training sequence in tokens. (text, tokens; default: 64)
-      """, valueName: "tokens"))
+    help: .advanced(
+      "Length of a training sequence in tokens. (text, tokens; default: 64)", valueName: "tokens"))
   package var contextLength: Int?
 
   @Option(
@@ -95,16 +91,13 @@ package struct DataSettings: ParsableArguments {
 
   @Option(
     help: .init(
-      """
-      Target column of a table: its name, or its number from 1. (csv; default: the last)
-      """, valueName: "column"))
+      "Target column of a table: its name, or its number from 1. (csv; default: the last)",
+      valueName: "column"))
   package var target: String?
 
   @Option(
     help: .advanced(
-      """
-      Whether the first line of a table names its columns: yes or no. (csv; default: detected)
-      """))
+      "Whether the first line of a table names its columns: yes or no. (csv; default: detected)"))
   package var header: Answer?
 
   @Option(
@@ -119,9 +112,9 @@ package struct DataSettings: ParsableArguments {
     parsing: .unconditional,
     help: .init(
       """
-      Fraction of the examples held out for testing: the end of a text, else drawn by the seed. \
-      (text, tokens, csv, npy of two files; default: 0.1)
-      """, valueName: "fraction"))
+      Fraction of the examples held out for testing. (text, tokens, csv, npy of two files; \
+      default: 0.1)
+      """, valueName: "x"))
   package var testFraction: Double?
 
   package init() {}
@@ -167,7 +160,7 @@ package struct DataSettings: ParsableArguments {
       unless: source.isSplit, "text, tokens, csv and npy of two files",
       [("--test-fraction", testFraction)])
     if let testFraction {
-      try require(testCsv == nil, "--test-fraction", "no --test-csv beside it", testFraction)
+      try require(testCsv == nil, "--test-fraction", "no --test-csv with it", testFraction)
     }
     if images {
       inputScale = inputScale ?? Fraction(argument: "1/\(source.pixelMaximum)")
@@ -190,7 +183,9 @@ package struct DataSettings: ParsableArguments {
     unless applies: Bool, _ data: String, _ settings: [(flag: String, value: Any?)]
   ) throws {
     for (flag, value) in settings where value != nil {
-      try require(applies, flag, "it only with \(data)", "it with --dataset \(dataset)")
+      guard applies else {
+        throw ValidationError("\(flag) applies to \(data) only (the data set is \(dataset))")
+      }
     }
   }
 

@@ -18,19 +18,13 @@ package struct ModelSettings: ParsableArguments {
     case binaryCrossEntropy = "binary-cross-entropy"
   }
 
-  @Option(
-    help: """
-      Loss function. The latter two compare outputs with values, or with one-hot classes. \
-      (default: mean-squared-error for values, else cross-entropy)
-      """)
+  @Option(help: "Loss function. (default: mean-squared-error for values, else cross-entropy)")
   package var loss: LossName?
 
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Smooth the targets of cross-entropy to (1 − ε)·onehot + ε/classes.
-      """, valueName: "eps"))
+      "Smooth the targets of cross-entropy to (1 − ε)·onehot + ε/classes.", valueName: "eps"))
   package var labelSmoothing = 0.0
 
   package init() {}
@@ -114,10 +108,8 @@ package struct ModelSettings: ParsableArguments {
 /// The scalar of a network's numbers.
 package struct PrecisionSettings: ParsableArguments {
   @Option(
-    help: .init(
-      """
-      Precision of all computation; float64 takes twice the memory and time.
-      """, valueName: "type"))
+    help: .advanced(
+      "Precision of all computation; float64 takes twice the memory and time.", valueName: "type"))
   package var precision = Precision.float32
 
   package init() {}

@@ -28,7 +28,8 @@ package struct OptionUse<Settings> {
 
   /// What is wrong with an option that does nothing.
   package func problem(in settings: Settings) -> String {
-    "expected it only with \(beside), got it with \(got(settings))"
+    let got = got(settings)
+    return "applies only with \(beside)" + (got == "none" ? "" : ", not with \(got)")
   }
 }
 
@@ -51,7 +52,7 @@ package func requireUse<Settings>(
 ) throws {
   for use in uses {
     for option in use.idle(among: typed, in: settings) {
-      throw ValidationError("--\(option): \(use.problem(in: settings))")
+      throw ValidationError("--\(option) \(use.problem(in: settings))")
     }
   }
 }

@@ -94,7 +94,7 @@ package enum PruningOptions {
 package struct TensorPatterns: ParsableArguments {
   @Option(
     parsing: .singleValue,
-    help: .init(
+    help: .advanced(
       """
       Prune tensors whose names match this pattern, such as '*.weight'; may be repeated. (default: \
       all with two or more dimensions)
@@ -103,10 +103,9 @@ package struct TensorPatterns: ParsableArguments {
 
   @Option(
     parsing: .singleValue,
-    help: .init(
-      """
-      Do not prune tensors whose names match this pattern; may be repeated.
-      """, valueName: "pattern"))
+    help: .advanced(
+      "Do not prune tensors whose names match this pattern; may be repeated.", valueName: "pattern")
+  )
   private var exclude: [String] = []
 
   package init() {}

@@ -25,9 +25,9 @@ package struct TrainedModelSettings: ParsableArguments {
     let names = groups.flatMap(declaredOptions(in:)).map(\.name)
     for flag in names.flatMap({ [$0, "no-\($0)"] }) + ["gradient-batch", "seed"]
     where given.contains("--\(flag)") {
-      try require(
-        false, "--\(flag)", "it only with a number of --gradients, of --model and --dataset",
-        "it with --gradients \(files.gradients)")
+      throw ValidationError(
+        "--\(flag) applies only if --gradients is a number, not \(files.gradients): a file has no "
+          + "--model and --dataset")
     }
   }
 
@@ -94,9 +94,7 @@ package struct GradientSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Seed of the order of the examples and of their split into training and test part.
-      """))
+      "Seed of the order of the examples and of their split into training and test part."))
   package var seed: UInt64 = 0
 
   package init() {}

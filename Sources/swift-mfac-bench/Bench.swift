@@ -7,7 +7,7 @@ import Training
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-bench",
-    abstract: "Measures the parts of a training step, and how they scale.",
+    abstract: "Measures the parts of a training step and their scaling.",
     version: packageVersion,
     subcommands: [
       NetworksCommand.self, WindowCommand.self, StepCommand.self, ScalingCommand.self,

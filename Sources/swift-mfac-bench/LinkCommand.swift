@@ -8,11 +8,11 @@ import ProgramOptions
 struct LinkCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "link",
-    abstract: "Latency and bandwidth between two ranks, for 'predict'; run it as mpirun -n 2.",
+    abstract: "Measures latency and bandwidth between two ranks (mpirun -n 2), for 'predict'.",
     discussion: """
-      Both ranks send to one another at once, as they do in training. The latency is the median \
-      time of an exchange of 64 bytes, the bandwidth that of 8 MB in the program's blocks, without \
-      the latency of their messages.
+      Both ranks send at the same time, as in training. The latency is the median time of an \
+      exchange of 64 bytes. The bandwidth is that of 8 MB in the program's chunks, less the latency \
+      of their messages.
       """)
 
   func run() throws {

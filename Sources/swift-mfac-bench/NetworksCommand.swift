@@ -10,25 +10,25 @@ import RunRecords
 struct NetworksCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "networks",
-    abstract: "Forward and backward of the built-in networks on random examples, on one core.",
+    abstract: "Times forward and backward passes of the built-in networks on one core.",
     discussion: """
-      A time is that of a whole batch, loss included, its micro-batches one after the other, as \
-      training calls them. The median is over the repetitions that fit in --seconds, after a \
-      warm-up.
+      Each time is the median for a whole batch of random examples, loss included, over the \
+      repetitions that fit in --seconds after a warm-up. Micro-batches follow one another, as in \
+      training.
       """)
 
-  @Argument(help: "Networks of the table, or model files (default: all of the table).")
+  @Argument(help: "Built-in networks or model files. (default: all built-in networks)")
   var names: [String] = []
 
-  @Option(parsing: .unconditional, help: "Examples of a batch.")
+  @Option(parsing: .unconditional, help: "Examples in a batch.")
   var batchSize = 128
 
   @Option(
     parsing: .upToNextOption,
-    help: "In how many micro-batches the batch is computed, each number a line of the table.")
+    help: "Numbers of micro-batches, one line of the table each.")
   var microBatches = [8, 1]
 
-  @Option(parsing: .unconditional, help: "Seconds to measure each for.")
+  @Option(parsing: .unconditional, help: "Seconds to measure each network.")
   var seconds = 1.0
 
   @OptionGroup var files: ResultFiles

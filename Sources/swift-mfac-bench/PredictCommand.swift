@@ -11,24 +11,23 @@ struct PredictCommand: ParsableCommand {
     commandName: "predict",
     abstract: "Predicts how a step scales, from one rank's measured rates.",
     discussion: """
-      What one rank takes for a step is measured here; more ranks share it as the program would \
-      share it, cell by cell and micro-batch by micro-batch, and pay latency for each message and \
-      1/bandwidth for each byte that the program would send. Phases last as long as their slowest \
-      rank and none overlaps another, so that what the program sends while it still computes makes \
-      it faster than this; ranks that share a memory or a network link make it slower. How many \
-      iterations --solver cg takes depends on the data: they are those of random examples, of \
-      which --cg-iterations is the limit (cg_iterations in a run's metrics.jsonl tells yours).
+      The command measures a step on one rank. It divides the work among more ranks as the program \
+      does, cell by cell and micro-batch by micro-batch, and adds latency for each message and \
+      1/bandwidth for each byte. A phase lasts as long as its slowest rank, and no phase overlaps \
+      another: real runs are faster where they send while they compute, and slower where ranks \
+      share memory or a link. The iterations of --solver cg are those of random examples; yours \
+      are cg_iterations in metrics.jsonl.
 
       \(SweepTable.explanation)
       """)
 
-  @Option(help: "Numbers of ranks, as in 1,2,3,8 or 1,2,…,4096 (doubling).")
+  @Option(help: "Numbers of ranks, such as 1,2,3,8 or 1,2,…,4096 (doubling).")
   var ranks: RankList
 
-  @Option(parsing: .unconditional, help: "α, seconds that a message takes whatever its size.")
+  @Option(parsing: .unconditional, help: "Seconds of latency for each message.")
   var latency: Double
 
-  @Option(parsing: .unconditional, help: "β, bytes a second that a rank sends.")
+  @Option(parsing: .unconditional, help: "Bytes that a rank sends in a second.")
   var bandwidth: Double
 
   @OptionGroup var options: SweepOptions

@@ -15,10 +15,12 @@ extension Problem.Scaling: ExpressibleByArgument {}
 /// Holds the options of the model, its batch and its optimizer.
 struct StepOptions: ParsableArguments, OptimizerSelection {
   @Option(
-    help: "\(NetworkDescription.builtInNames.joined(separator: ", ")), or a model file (.yaml).")
+    help:
+      "Network: \(NetworkDescription.builtInNames.joined(separator: ", ")), or a model file (.yaml)."
+  )
   var model = "cnn"
 
-  @Option(help: "Optimizer; a window of gradients is full.")
+  @Option(help: "Optimizer; its window is full.")
   var optimizer = OptimizerName(MFACConfiguration.self)
 
   @Option(parsing: .unconditional, help: "Examples in a batch.")
@@ -26,10 +28,10 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
 
   @Option(
     parsing: .unconditional,
-    help: "Equal parts of a batch, computed apart; one for each rank or more.")
+    help: "Number of equal parts of a batch; at least one for each rank.")
   var microBatches = 8
 
-  @Option(parsing: .unconditional, help: "Steps to measure, after two that are not.")
+  @Option(parsing: .unconditional, help: "Steps to measure, after two warm-up steps.")
   var steps = 9
 
   @OptionGroup var mfac: MFACOptions
@@ -161,17 +163,18 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
 /// Holds the options of a sweep over numbers of ranks.
 struct SweepOptions: ParsableArguments {
   @Option(
-    help: "step: a whole training step of --model; optimizer: its part alone, on --parameters.")
+    help: "Measure a whole training step of --model (step), or the optimizer alone on --parameters."
+  )
   var part = Problem.Part.step
 
   @Option(
     help: """
-      strong: the same batch, or d, whatever the number of ranks; weak: the same on each rank, so \
-      that --batch-size and --micro-batches, or --parameters, are those of one.
+      strong keeps the batch (or d) for any number of ranks; weak keeps it per rank: --batch-size \
+      and --micro-batches (or --parameters) are those of one rank.
       """)
   var scaling = Problem.Scaling.strong
 
-  @Option(parsing: .unconditional, help: "d, with --part optimizer.")
+  @Option(parsing: .unconditional, help: "d: number of parameters. (--part optimizer)")
   var parameters = 1_000_000
 
   @OptionGroup var step: StepOptions

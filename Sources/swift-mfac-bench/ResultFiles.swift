@@ -8,7 +8,7 @@ import Training
 
 /// Holds the option for a file of results, in addition to the printed table.
 struct ResultFiles: ParsableArguments {
-  @Option(help: "A file for the numbers, as JSON.", completion: .file())
+  @Option(help: "Also write the numbers to this JSON file.", completion: .file())
   var json: String?
 
   // An earlier version drew a plot here.

@@ -8,12 +8,13 @@ import RunRecords
 struct ScalingCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scaling",
-    abstract: "A point of a scaling curve: run it under mpirun with each number of ranks.",
+    abstract:
+      "Measures one point of a scaling curve: run it under mpirun with each number of ranks.",
     discussion: """
-      The seconds of a step are the median of its slowest rank's; efficiency is the speed-up over \
-      the smallest number of ranks in --json, as a share of how many times as many ranks there are \
-      (weak scaling: of 1; it exceeds 1 where the optimizer, which ranks share, has less to do on \
-      each). Runs add their points to the file that --json names, where 'predict' adds its line.
+      The time of a step is the median over the slowest rank. Strong efficiency is the speed-up \
+      over the smallest number of ranks in --json, divided by the ratio of ranks. Weak efficiency is \
+      the speed-up itself; it exceeds 1 where each rank's share of the optimizer shrinks. Runs add \
+      points to the file of --json, and 'predict' adds its line.
 
       \(SweepTable.explanation)
       """)

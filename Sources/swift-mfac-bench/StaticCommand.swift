@@ -15,24 +15,25 @@ struct StaticCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "static",
     abstract:
-      "Saliencies of all weights and the joint update of a pruned network, beside products.",
+      "Times saliencies of all weights and the joint update of pruning, beside products.",
     discussion: """
-      Scores take m²·d multiplications and additions for the Gram matrix (half of GGᵀ), m³/6 for \
-      its factor and m²·d/2 for V = L⁻¹G; the update takes those of the kept tenth of the columns. \
-      The share of products is of those that the ranks reach with a square product of order 1024 \
-      in the same run. With several ranks rank 0 does all of it alone as well, for the speed-up.
+      Saliencies cost m²·d multiplications and additions for the Gram matrix (half of GGᵀ), m³/6 for \
+      its factor and m²·d/2 for V = L⁻¹G. The update costs the same for the kept tenth of the \
+      columns. Speeds are relative to a square matrix product of order 1024 in the same run. With \
+      several ranks, rank 0 also computes everything alone, for the speed-up.
       """)
 
   @Option(parsing: .upToNextOption, help: "d, weights.")
   var parameters = [272_474, 1_000_000]
 
-  @Option(parsing: .upToNextOption, help: "m, gradients; each d and m make a line.")
+  @Option(parsing: .upToNextOption, help: "m, gradients; one line for each pair of d and m.")
   var window = [256, 1024]
 
-  @Option(help: "A directory for files of gradients, in place of memory.", completion: .directory)
+  @Option(
+    help: "Keep gradients in files in this directory instead of memory.", completion: .directory)
   var pageDirectory: String?
 
-  @Option(parsing: .unconditional, help: "Repetitions; the median counts.")
+  @Option(parsing: .unconditional, help: "Repetitions, whose median is printed.")
   var steps = 3
 
   func validate() throws {

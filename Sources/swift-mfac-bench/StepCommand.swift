@@ -10,13 +10,12 @@ import RunRecords
 struct StepCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step",
-    abstract: "A training step by phase, on random examples; under mpirun on all its ranks.",
+    abstract: "Times a training step by phase, on any number of ranks.",
     discussion: """
-      A phase's seconds are its median over the steps, on the rank that took longest and on the \
-      one that took least; where ranks exchange something, they hold the waiting for the others \
-      too. Messages and bytes are what the rank that sent most has sent in a step, as the program \
-      counts them while it sends. Of kfac, whose steps differ, all are means over the steps of a \
-      period.
+      Examples are random. The seconds of a phase are its median over the steps, on the slowest and \
+      on the fastest rank; they include waiting for other ranks. Messages and bytes are counted \
+      while they are sent, on the rank that sends most. For kfac, whose steps differ, all numbers \
+      are means over a period.
       """)
 
   @OptionGroup var options: StepOptions

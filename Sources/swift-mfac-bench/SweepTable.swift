@@ -8,9 +8,9 @@ import RunRecords
 enum SweepTable {
   /// Help text about the columns, for commands that print the table.
   static let explanation = """
-    In the table, gradient holds the phases data and gradient; optimizer gram_row, solve, \
-    direction and update; and exchange loss, reduce_scatter, sum and all_gather. Messages and \
-    bytes are of the rank that sends most.
+    In the table, gradient sums the phases data and gradient; optimizer sums gram_row, solve, \
+    direction and update; exchange sums loss, reduce_scatter, sum and all_gather. Messages and \
+    bytes are those of the rank that sends most.
     """
 
   static func header(_ last: [String]) -> String {

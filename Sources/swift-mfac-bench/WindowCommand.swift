@@ -10,28 +10,27 @@ import RunRecords
 struct WindowCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "window",
-    abstract: "The two passes over a full window of gradients, beside streaming reads.",
+    abstract: "Times the two passes over a full window of gradients, beside streaming reads.",
     discussion: """
-      Milliseconds are medians over the steps, on one core; GB/s count each stored number once a \
-      pass, and the share of streaming is that of plain reads measured between the steps. Beside \
-      the two passes, stage brings a gradient to the window's form, and factor keeps the Cholesky \
-      factor.
+      Times are medians over the steps, in milliseconds on one core. GB/s count each stored number \
+      once a pass, and are compared with plain reads measured between the steps. The stage line \
+      converts a gradient to the window's form, the factor line updates the Cholesky factor.
       """)
 
   @Option(parsing: .unconditional, help: "d, columns of the window.")
   var parameters = 1_000_000
 
-  @Option(parsing: .upToNextOption, help: "m, gradients in the window; each makes a table.")
+  @Option(parsing: .upToNextOption, help: "m, gradients in the window; one table each.")
   var window = [256, 1024]
 
   @Option(
     parsing: .upToNextOption,
-    help: "Of the window's numbers: float32 or bfloat16; each makes a table, all held at once.")
+    help: "Number types of the window; one table each, all in memory at once.")
   var windowType = [RowType.float32]
 
   @Option(
     parsing: .upToNextOption,
-    help: "Shares of the coordinates that are kept; each makes a table, all held at once.")
+    help: "Fractions of the coordinates that the window keeps; one table each.")
   var windowDensity = [1.0]
 
   @Option(parsing: .unconditional, help: "Steps to measure.")

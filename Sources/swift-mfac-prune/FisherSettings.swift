@@ -16,9 +16,8 @@ struct FisherSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .init(
-      """
-      λ; of several (1e-5,1e-4,…) each stage takes the best on held-out examples or rows.
-      """, valueName: "lambda"))
+      "λ; of several (1e-5,1e-4,…) each stage takes the best on held-out examples or rows.",
+      valueName: "lambda"))
   var damping = NumberList([1e-5])
 
   enum BlockScope: String, CaseIterable, ExpressibleByArgument {
@@ -29,9 +28,8 @@ struct FisherSettings: ParsableArguments {
 
   @Option(
     help: .advanced(
-      """
-      Cut the blocks within each tensor, as published, or from all weights. (woodfisher)
-      """, valueName: "scope"))
+      "Cut the blocks within each tensor, as published, or from all weights. (woodfisher)",
+      valueName: "scope"))
   var blockScope = BlockScope.tensor
 
   @Option var update: PruningUpdate
@@ -48,9 +46,8 @@ struct FisherSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      τ in [0, 1]: fraction of the update to apply; of several the best on held-out examples.
-      """, valueName: "tau"))
+      "τ in [0, 1]: fraction of the update to apply; of several the best on held-out examples.",
+      valueName: "tau"))
   var updateStep = NumberList([1])
 
   @Option(

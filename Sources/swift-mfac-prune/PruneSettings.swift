@@ -96,7 +96,7 @@ extension PruneSettings {
     [
       ofMethods(["page-directory", "damping", "gradient-batch"], where: \.takesGradients),
       OptionUse(
-        ["gradients"], beside: "another --method than magnitude, or as a file or none",
+        ["gradients"], beside: "a --method other than magnitude, or as a file or none",
         got: { "--method \($0.selection.method.rawValue)" },
         where: {
           guard case .count = $0.source.files.gradients else { return true }

@@ -23,9 +23,8 @@ struct SelectionSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .init(
-      """
-      Several increasing sparsities, each pruned from the given weights: 0.5,0.9,0.98.
-      """, valueName: "list"))
+      "Several increasing sparsities, each pruned from the given weights: 0.5,0.9,0.98.",
+      valueName: "list"))
   var sweep: NumberList?
 
   @Option(
@@ -91,9 +90,8 @@ struct SelectionSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Number of parts of the selection, in each stage. (default: 16 with greedy, else 1)
-      """, valueName: "count"))
+      "Number of parts of the selection, in each stage. (default: 16 with greedy, else 1)",
+      valueName: "count"))
   var greedySteps: Int?
 
   init() {

@@ -162,7 +162,7 @@ final class StageDirectory {
   /// The record of a stage that is whole, and of a pruning of the same settings.
   private func checked(_ stage: Int) throws(InputError) -> StageRecord {
     let directory = checkpoints.path(step: stage)
-    let remedy = "(without \(directory), pruning goes on with the stage before it)"
+    let remedy = "(without \(directory), pruning continues from the stage before it)"
     let found: StageRecord
     do throws(InputError) {
       let file = "\(directory)/\(Self.record)"

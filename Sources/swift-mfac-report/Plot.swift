@@ -6,20 +6,19 @@ import RunRecords
 struct Plot: ParsableCommand {
   static let configuration = CommandConfiguration(
     _superCommandName: Report._commandName,
-    abstract: "Draws the curves of several reports of pruning, or what a benchmark measured.",
+    abstract: "Draws pruning reports or benchmark results as SVG.",
     discussion: """
-      Of pruned networks accuracy over sparsity, or loss where there is none. The legend tells \
-      methods apart, and what else of their settings differs.
+      Pruning reports give accuracy (or loss) over sparsity. The legend shows the settings that \
+      differ.
       """)
 
   @Argument(
     help: """
-      The report.json files of swift-mfac-prune, or the --json file of one command of \
-      swift-mfac-bench.
+      Files report.json of swift-mfac-prune, or one --json file of swift-mfac-bench.
       """, completion: .file())
   var reports: [String]
 
-  @Option(help: "The file for the plot, as SVG; it is replaced.", completion: .file())
+  @Option(help: "The SVG file to write; an existing plot is replaced.", completion: .file())
   var output: String
 
   func validate() throws {

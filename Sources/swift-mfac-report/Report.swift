@@ -9,38 +9,38 @@ import Training
 struct Report: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swift-mfac-report",
-    abstract: "Writes a page with the curves, costs and settings of runs.",
+    abstract: "Compares runs in one HTML page: curves, costs and settings.",
     discussion: """
-      The page is one HTML file that needs nothing else: runs side by side, by step and by time, \
-      seconds to a target, seconds by phase, settings, environment; scaling curves and pruning \
-      curves where there are some. It needs no ranks, and a run may still be going on.
+      The page is one self-contained file: runs by step and by time, steps and seconds to a target, \
+      seconds by phase, settings and environments, scaling curves and pruning curves. Runs may \
+      still be in progress. The program runs without mpirun.
       """,
     version: packageVersion, subcommands: [Plot.self])
 
   @Argument(
     help: """
       Directories of runs (swift-mfac-train) or of pruned networks (swift-mfac-prune), directories \
-      of these, such as 'make compare' and 'make scaling' leave, and .json files of \
-      swift-mfac-bench and swift-mfac-prune.
+      of such directories, and .json files of swift-mfac-bench and swift-mfac-prune.
       """)
   var runs: [String]
 
-  @Option(help: "The page; one that is there is replaced.")
+  @Option(help: .init("The page to write; an existing page is replaced.", valueName: "file"))
   var output: String
 
-  @Option(help: "The page's title.")
+  @Option(help: "Title of the page.")
   var title: String?
 
   @Option(
     help: """
-      Test accuracy, such as 0.9 or 90%, that runs are timed to. (default: the best that all of \
-      them reach)
+      Report steps and seconds to this test accuracy, such as 0.9 or 90%. (default: the best that \
+      all runs reach)
       """)
   var target: Accuracy?
 
   @Option(
     parsing: .unconditional,
-    help: "Test loss that runs are timed to. (default, where there is no accuracy: the best of all)"
+    help:
+      "Report steps and seconds to this test loss. (default without accuracies: the best of all)"
   )
   var targetLoss: Double?
 

@@ -20,9 +20,7 @@ struct DampingSettings: ParsableArguments {
   @Flag(
     inversion: .prefixedNo,
     help: .advanced(
-      """
-      Multiply λ by the mean diagonal of K/m, the mean squared gradient norm over m.
-      """))
+      "Multiply λ by the mean diagonal of K/m, the mean squared gradient norm over m."))
   var dampingRelative = false
 
   @Option(
@@ -37,9 +35,8 @@ struct DampingSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      λ at the last step (linear, exponential); the λ in use may lag by a tenth.
-      """, valueName: "lambda"))
+      "λ at the last step (linear, exponential); the λ in use may lag by a tenth.",
+      valueName: "lambda"))
   var dampingFinal: Double?
 
   @Option(
@@ -77,7 +74,7 @@ struct DampingSettings: ParsableArguments {
     case .linear, .exponential:
       try require(
         dampingFinal != nil, "--damping-schedule",
-        "--damping-final beside \(dampingSchedule.rawValue)",
+        "--damping-final with \(dampingSchedule.rawValue)",
         "none")
     case .constant, .levenbergMarquardt:
       try require(

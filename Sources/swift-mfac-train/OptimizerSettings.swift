@@ -18,9 +18,8 @@ struct OptimizerSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .init(
-      """
-      Momentum μ: moving average of the direction (mfac, kfac), heavy ball (sgd).
-      """, valueName: "mu"))
+      "Momentum μ: moving average of the direction (mfac, kfac), heavy ball (sgd).", valueName: "mu"
+    ))
   var momentum = 0.0
 
   @Option(parsing: .unconditional, help: .init("Rate of weight decay.", valueName: "rate"))
@@ -37,9 +36,7 @@ struct OptimizerSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .init(
-      """
-      Scale the gradient down to this norm, over all parameters, if it is longer.
-      """, valueName: "norm"))
+      "Scale longer gradients, over all parameters, down to this norm.", valueName: "norm"))
   var clipNorm: Double?
 
   @Flag(
@@ -55,20 +52,18 @@ struct OptimizerSettings: ParsableArguments {
 
   enum Schedule: String, CaseIterable, ExpressibleByArgument { case constant, step, cosine, linear }
 
-  @Option(help: "Learning-rate schedule after warm-up.")
+  @Option(help: .advanced("Learning-rate schedule after warm-up."))
   var schedule = Schedule.cosine
 
   @Option(
     parsing: .unconditional,
-    help: .init("Number of linear warm-up steps.", valueName: "steps"))
+    help: .advanced("Number of linear warm-up steps.", valueName: "n"))
   var warmUpSteps = 0
 
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Multiply the rate by --drop-factor every N steps. (--schedule step)
-      """, valueName: "steps"))
+      "Multiply the rate by --drop-factor every N steps. (--schedule step)", valueName: "steps"))
   var dropEvery = 1000
 
   @Option(
@@ -78,9 +73,7 @@ struct OptimizerSettings: ParsableArguments {
 
   @Option(
     help: .advanced(
-      """
-      Skip steps whose gradient is not finite, or stop after ten in a row.
-      """, valueName: "action"))
+      "Skip steps whose gradient is not finite, or stop after ten in a row.", valueName: "action"))
   var onNonfinite = TrainingPlan.OnNonFinite.stop
 
   func validate() throws {

@@ -7,7 +7,7 @@ import Training
 /// Masks, and how they change while the run goes on.
 struct PruningSettings: ParsableArguments {
   @Option(
-    help: .init(
+    help: .advanced(
       """
       Keep the weights that this masks.safetensors removes at zero; with --sparsity or --regrow, \
       start from it.
@@ -34,17 +34,15 @@ struct PruningSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      First pruning event: steps, or epochs as 2epochs. (default: --prune-every)
-      """, valueName: "when"))
+      "First pruning event: steps, or epochs as 2epochs. (default: --prune-every)",
+      valueName: "when"))
   var pruneBegin: RunLength?
 
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      No pruning event after this: steps or epochs. (default: three quarters of the run)
-      """, valueName: "when"))
+      "No pruning event after this: steps or epochs. (default: three quarters of the run)",
+      valueName: "when"))
   var pruneEnd: RunLength?
 
   @Option(
@@ -78,18 +76,16 @@ struct PruningSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Fraction of the kept weights dropped by an event, in (0, 1). (--regrow; default: 0.3)
-      """, valueName: "fraction"))
+      "Fraction of the kept weights dropped by an event, in (0, 1). (--regrow; default: 0.3)",
+      valueName: "fraction"))
   var regrowShare: Double?
 
   enum Decay: String, CaseIterable, ExpressibleByArgument { case cosine, constant }
 
   @Option(
     help: .advanced(
-      """
-      Schedule of that fraction: cosine falls to 0, or constant. (--regrow; default: cosine)
-      """, valueName: "decay"))
+      "Schedule of that fraction: cosine falls to 0, or constant. (--regrow; default: cosine)",
+      valueName: "decay"))
   var regrowDecay: Decay?
 
   @Flag(
@@ -154,11 +150,12 @@ extension PruningSettings {
   /// - Parameter sparse: whether initial zeros are masks.
   mutating func resolve(sparse: Bool) throws {
     try require(
-      masks == nil || !sparse, "--masks", "no --sparse beside it, whose masks are initial zeros",
+      masks == nil || !sparse, "--masks",
+      "no --sparse with it (its masks are the zeros of --weights)",
       masks ?? "")
     let isGrowing = regrow == nil && (sparsity != nil || pruneSchedule != nil)
     let given: [(String, String?, Bool, String)] = [
-      ("--prune-schedule", pruneSchedule?.description, regrow == nil, "no --regrow beside it"),
+      ("--prune-schedule", pruneSchedule?.description, regrow == nil, "no --regrow with it"),
       (
         "--prune-begin", pruneBegin?.description, isGrowing || regrow != nil,
         "--sparsity or --regrow"

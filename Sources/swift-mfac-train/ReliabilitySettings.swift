@@ -32,17 +32,16 @@ struct ReliabilitySettings: ParsableArguments {
   @Option(
     help: .init(
       """
-      Resume: auto from the newest intact checkpoint of --run-directory, or start a run if there \
-      is none; never; or the directory of a checkpoint.
+      Resume from the newest intact checkpoint of --run-directory (auto), or from a checkpoint's \
+      directory.
       """, valueName: "from"))
   var resume = "never"
 
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Abort the job if a rank waits this many seconds for others, and name them; 0 disables.
-      """, valueName: "seconds"))
+      "Abort the job if a rank waits this many seconds for others, and name them; 0 disables.",
+      valueName: "seconds"))
   var watchdogSeconds = 600.0
 
   @Flag(

@@ -30,7 +30,7 @@ extension Settings {
     OptimizerOptionsRegistry.all.filter { $0.type.decayIsDecoupled }.map {
       let name = $0.type.optimizer
       return use(
-        ["weight-decay-mode"], beside: "another optimizer than \(name), whose decay is decoupled",
+        ["weight-decay-mode"], beside: "an optimizer other than \(name), whose decay is decoupled",
         got: { _ in "--optimizer \(name)" },
         where: {
           $0.optimizerName.rawValue != name || $0.optimizer.weightDecayMode == .decoupled
@@ -49,12 +49,12 @@ extension Settings {
         where: { $0.pruning.sparsity != nil || $0.pruning.pruneSchedule != nil }),
       use(
         ["prune-gradients", "prune-gradient-batch"],
-        beside: "another --prune-method than magnitude, or --regrow gradient or marginal",
+        beside: "a --prune-method other than magnitude, or --regrow gradient or marginal",
         got: { $0.pruningMethod },
         where: { $0.pruning.regrow == .gradient || $0.pruneTakesMatrix }),
       use(
         ["prune-damping"],
-        beside: "another --prune-method than magnitude, or --regrow marginal",
+        beside: "a --prune-method other than magnitude, or --regrow marginal",
         got: { $0.pruningMethod }, where: { $0.pruneTakesMatrix }),
       use(
         ["prune-block-size"], beside: "--prune-method woodfisher", got: { $0.pruningMethod },
@@ -102,9 +102,9 @@ extension Configuration {
       let idle = use.idle(among: asked, in: settings).filter { !isStandard($0) }
       for option in idle {
         guard use.idle(among: [option], in: local).isEmpty else {
-          throw ValidationError("\(path): \(option): \(use.problem(in: local))")
+          throw ValidationError("\(path): \(option) \(use.problem(in: local))")
         }
-        warnings.append("\(path): \(option) has no effect: \(use.problem(in: settings))")
+        warnings.append("\(path): \(option) has no effect: it \(use.problem(in: settings))")
       }
     }
     return warnings

@@ -50,7 +50,7 @@ struct Settings: ParsableArguments {
       reliability.resume != "auto" || output.runDirectory != nil, "--resume auto",
       "--run-directory with it", "none")
     if let epochs = length.epochs {
-      try require(length.steps == nil, "--epochs", "no --steps beside it", epochs)
+      try require(length.steps == nil, "--epochs", "no --steps with it", epochs)
     } else if length.steps == nil {
       length.epochs = 3
     }
@@ -72,9 +72,8 @@ extension Settings: OptimizerSelection {
 struct StartSettings: ParsableArguments {
   @Option(
     help: .init(
-      """
-      Start from these weights (.safetensors) instead of random ones.
-      """, valueName: "file"), completion: .file())
+      "Start from these weights (.safetensors) instead of random ones.", valueName: "file"),
+    completion: .file())
   var weights: String?
 
   @OptionGroup var numbers: PrecisionSettings
@@ -85,37 +84,37 @@ struct StartSettings: ParsableArguments {
 struct LengthSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
-    help: .init("Number of examples in a batch, over all ranks.", valueName: "count"))
+    help: .init("Examples in a batch, over all ranks.", valueName: "n"))
   var batchSize = 128
 
   @Option(
     parsing: .unconditional,
-    help: .init(
-      """
-      Number of equal parts of a batch; at least one for each rank.
-      """, valueName: "count"))
+    help: .advanced(
+      "Number of equal parts of a batch; at least one for each rank.", valueName: "n"))
   var microBatches = 8
 
   @Option(
     parsing: .unconditional,
-    help: .init("Number of passes over the training data. (default: 3)", valueName: "count"))
+    help: .init("Passes over the training data. (default: 3)", valueName: "n"))
   var epochs: Int?
 
   @Option(
     parsing: .unconditional,
-    help: .init("Number of steps, instead of --epochs.", valueName: "count"))
+    help: .init("Number of steps, instead of --epochs.", valueName: "n"))
   var steps: Int?
 
   @Option(
     parsing: .unconditional,
-    help: .init("Evaluate every N steps. (default: once an epoch)", valueName: "steps"))
+    help: .init("Evaluate every N steps. (default: an epoch)", valueName: "n"))
   var evaluateEvery: Int?
 
   @Option(
     help: .advanced("Order of the examples: shuffled in each epoch, or sequential as in the file."))
   var order = BatchOrder.Order.shuffled
 
-  @Option(parsing: .unconditional, help: "Seed of initial weights, order, augmentation and splits.")
+  @Option(
+    parsing: .unconditional,
+    help: .init("Seed of initial weights, order, augmentation and splits.", valueName: "n"))
   var seed: UInt64 = 0
 
   func validate() throws {
@@ -139,12 +138,13 @@ struct OutputSettings: ParsableArguments {
 
   @Option(
     help: .advanced(
-      """
-      Progress display; automatic shows a bar on a terminal, lines elsewhere.
-      """, valueName: "style"))
+      "Progress display; automatic shows a bar on a terminal, lines elsewhere.", valueName: "style")
+  )
   var progress = Progress.Style.automatic
 
-  @Flag(inversion: .prefixedNo, help: "Print the cost of each phase of a step at the end.")
+  @Flag(
+    inversion: .prefixedNo,
+    help: .advanced("Print the cost of each phase of a step at the end."))
   var logView = false
 
   @Flag(

@@ -141,7 +141,7 @@ import Testing
       ])
     let other = try run(["step", "--model", "mlp", "--muon-iterations", "3"])
     #expect(other.status != 0)
-    #expect(other.errors.contains("--muon-iterations: expected it only with --optimizer muon"))
+    #expect(other.errors.contains("--muon-iterations applies only with --optimizer muon"))
   }
 
   @Test func otherOptimizersAndTablesHaveFilesToo() throws {

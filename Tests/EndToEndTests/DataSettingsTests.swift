@@ -6,14 +6,14 @@ import Testing
 /// What the command line says about data.
 @Suite(.serialized) struct DataSettingsTests {
   @Test(arguments: [
-    (["--dataset", "csv:t.csv", "--vocabulary", "5"], ["--vocabulary", "only with tokens"]),
-    (["--dataset", "text:t", "--input-mean", "0.5"], ["--input-mean", "only with images"]),
-    (["--dataset", "text:t", "--augment", "none"], ["--augment", "only with images"]),
-    (["--dataset", "npy:x,y", "--flip"], ["--flip", "only with images"]),
-    (["--dataset", "csv:t.csv", "--crop-padding", "1"], ["--crop-padding", "only with images"]),
+    (["--dataset", "csv:t.csv", "--vocabulary", "5"], ["--vocabulary", "tokens only"]),
+    (["--dataset", "text:t", "--input-mean", "0.5"], ["--input-mean", "applies to images only"]),
+    (["--dataset", "text:t", "--augment", "none"], ["--augment", "applies to images only"]),
+    (["--dataset", "npy:x,y", "--flip"], ["--flip", "applies to images only"]),
+    (["--dataset", "csv:t.csv", "--crop-padding", "1"], ["--crop-padding", "to images only"]),
     (["--dataset", "digits", "--context-length", "5"], ["--context-length", "text and tokens"]),
-    (["--dataset", "npy:x,y", "--task", "regression"], ["--task", "only with csv"]),
-    (["--dataset", "digits", "--target", "y"], ["--target", "only with csv"]),
+    (["--dataset", "npy:x,y", "--task", "regression"], ["--task", "applies to csv only"]),
+    (["--dataset", "digits", "--target", "y"], ["--target", "applies to csv only"]),
     (
       ["--dataset", "npy:a,b,c,d", "--test-fraction", "0.2"],
       ["--test-fraction", "npy of two files"]
@@ -22,7 +22,7 @@ import Testing
       ["--dataset", "csv:t.csv", "--test-csv", "u.csv", "--test-fraction", "0.2"],
       ["--test-fraction", "no --test-csv"]
     ),
-    (["--dataset", "text:t", "--test-csv", "u.csv"], ["--test-csv", "only with csv"]),
+    (["--dataset", "text:t", "--test-csv", "u.csv"], ["--test-csv", "applies to csv only"]),
     (["--dataset", "digits", "--test-fraction", "0.2"], ["--test-fraction", "digits"]),
     (["--dataset", "csv:t.csv", "--test-fraction", "1"], ["--test-fraction", "in (0, 1)", "1.0"]),
     (["--dataset", "tokens:t"], ["--vocabulary", "number of tokens", "none"]),
@@ -30,8 +30,8 @@ import Testing
       ["--dataset", "tokens:t", "--vocabulary", "16777217"],
       ["--vocabulary", "2...16777216", "16777217"]
     ),
-    (["--dataset", "text:t", "--token-type", "uint32"], ["--token-type", "only with tokens"]),
-    (["--dataset", "digits", "--header", "no"], ["--header", "only with csv"]),
+    (["--dataset", "text:t", "--token-type", "uint32"], ["--token-type", "tokens only"]),
+    (["--dataset", "digits", "--header", "no"], ["--header", "applies to csv only"]),
     (["--dataset", "csv:t.csv", "--header", "maybe"], ["--header", "maybe", "yes"]),
     (["--dataset", "/nowhere/t.csv.gz"], ["expected csv:/nowhere/t.csv.gz, got"]),
     (["--dataset", "text:t", "--context-length", "-1"], ["--context-length", "-1"]),

@@ -165,12 +165,12 @@ import Testing
 
   @Test(arguments: [
     (["--damping-form", "exact"], "--damping-form exact: expected --solver eigen"),
-    (["--damping-relative"], "--damping-relative: expected it only with --optimizer mfac"),
+    (["--damping-relative"], "--damping-relative applies only with --optimizer mfac"),
     (["--fisher-samples", "0"], "--fisher-samples: expected"),
     (["--kfac-grad-workers", "0"], "--kfac-grad-workers: expected in (0, 1]"),
     (["--factor-decay", "1"], "--factor-decay: expected in [0, 1)"),
     (["--kl-clip", "nan"], "--kl-clip: expected > 0"),
-    (["--step", "adaptive"], "--momentum: expected it only with --step fixed"),
+    (["--step", "adaptive"], "--momentum applies only with --step fixed"),
   ])
   func whatCannotBeIsRefused(settings: [String], message: String) throws {
     let outcome = try Program.train(ranks: 2, Self.settings + settings)

@@ -89,7 +89,7 @@ extension OptimizerName {
       let outcome = try Program.train([
         "--optimizer", optimizer.rawValue, option, "--dataset", "digits", "--dry-run",
       ])
-      let says = "expected it only with --optimizer \(other)"
+      let says = "applies only with --optimizer \(other)"
       #expect(outcome.errors.contains(says) == (other != optimizer.rawValue), "\(option)")
     }
   }

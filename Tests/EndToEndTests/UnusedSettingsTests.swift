@@ -23,11 +23,11 @@ import Testing
       """
       --checkpoint-window=no --damping=1 --damping-schedule=linear --damping-final=1 \
       --damping-every=2 --damping-minimum=1e-9 --damping-maximum=9
-      """, "--optimizer adamw", "got it with --optimizer adamw"
+      """, "--optimizer adamw", "not with --optimizer adamw"
     ),
     (
       "--damping-every=2 --damping-minimum=1e-9 --damping-maximum=9", "--optimizer kfac",
-      "levenberg-marquardt, got it with --damping-schedule constant"
+      "levenberg-marquardt, not with --damping-schedule constant"
     ),
     (
       """
@@ -35,7 +35,7 @@ import Testing
       --inverse-every=2 --damping-form=same --solver=eigen --kl-clip=1 --step=adaptive \
       --kfac-normalization=block --kfac-grad-workers=0.5 --kfac-factors=all --cg-operator=fisher \
       --cg-tolerance=0.1 --cg-iterations=3 --no-cg-warm-start
-      """, "--optimizer mfac", "got it with --optimizer mfac"
+      """, "--optimizer mfac", "not with --optimizer mfac"
     ),
     ("--fisher-samples=2", "--optimizer kfac --fisher type2", "--fisher mc"),
     ("--cg-iterations=2 --cg-warm-start", "--optimizer kfac --solver eigen", "--solver cg"),
@@ -45,7 +45,7 @@ import Testing
       "--optimizer kfac --step adaptive", "--step fixed"
     ),
     ("--drop-every=3 --drop-factor=0.5", "--schedule cosine", "--schedule step"),
-    ("--weight-decay-mode=coupled", "--optimizer adamw", "another optimizer than adamw"),
+    ("--weight-decay-mode=coupled", "--optimizer adamw", "an optimizer other than adamw"),
     (
       "--prune-method=mfac --include=1.* --exclude=1.* --scope=uniform --max-tensor-sparsity=0.5",
       "",
@@ -53,7 +53,7 @@ import Testing
     ),
     (
       "--prune-gradients=9 --prune-gradient-batch=2 --prune-damping=1 --prune-update=none",
-      "--sparsity 0.5", "got it with --prune-method magnitude"
+      "--sparsity 0.5", "not with --prune-method magnitude"
     ),
     ("--prune-block-size=9", "--sparsity 0.5 --prune-method mfac", "--prune-method woodfisher"),
     ("--max-tensor-sparsity=0.5", "--regrow random --masks m.safetensors", "--prune-schedule"),
@@ -68,7 +68,7 @@ import Testing
         let flag = option.prefix { $0 != "=" }.replacing("--no-", with: "--")
         #expect(outcome.status != 0, "\(option) with \(beside)")
         #expect(
-          outcome.errors.hasPrefix("Error: \(flag): expected it only with ")
+          outcome.errors.hasPrefix("Error: \(flag) applies only with ")
             && outcome.errors.contains(says), "\(option) with \(beside): \(outcome.errors)")
       }
     }
@@ -86,12 +86,12 @@ import Testing
         """
         --damping=1 --page-directory=/tmp --gradients=9 --gradient-batch=2 --block-size=9 \
         --block-scope=all --update=none --gradient-scale=1 --update-step=0.5
-        """, "got it with --method magnitude"
+        """, "not with --method magnitude"
       ),
       (
         Program.prune, pruning + ["--method", "diagonal"],
         "--update=none --update-step=0.5 --block-size=9",
-        "got it with --method diagonal"
+        "not with --method diagonal"
       ),
       (Program.prune, pruning + ["--method", "mfac"], "--block-scope=all", "--method woodfisher"),
       (
@@ -114,7 +114,7 @@ import Testing
         #expect(outcome.status != 0, "\(option)")
         #expect(
           outcome.errors.hasPrefix(
-            "Error: \(option.prefix { $0 != "=" }): expected it only with ")
+            "Error: \(option.prefix { $0 != "=" }) applies only with ")
             && outcome.errors.contains(says), "\(option): \(outcome.errors)")
       }
     }
@@ -155,14 +155,14 @@ import Testing
     for (text, arguments, refused, says) in [
       (
         "optimizer: sgd\nwindow: 9\n", [], true,
-        "FILE: window: expected it only with --optimizer mfac"
+        "FILE: window applies only with --optimizer mfac"
       ),
       // What it would be anyway.
       ("optimizer: sgd\nwindow: 256\ndamping: 0.0001\n", [], false, nil),
       ("optimizer: sgd\nwindow: 9\n", ["--optimizer", "mfac"], false, nil),
       (
         "window: 9\n", ["--optimizer", "sgd"], false,
-        "warning: FILE: window has no effect: expected it only with --optimizer mfac, got it with "
+        "warning: FILE: window has no effect: it applies only with --optimizer mfac, not with "
           + "--optimizer sgd\n"
       ),
     ] as [(String, [String], Bool, String?)] {

@@ -42,9 +42,8 @@ package struct KroneckerOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Compute Kronecker factors every N steps. (default: 10; 1 with --solver cg)
-      """, valueName: "steps"))
+      "Compute Kronecker factors every N steps. (default: 10; 1 with --solver cg)",
+      valueName: "steps"))
   package var factorEvery: Int?
 
   @Option(
@@ -100,9 +99,8 @@ package struct KroneckerOptions: OptimizerOptions {
 
   @Option(
     help: .advanced(
-      """
-      Ranks that keep the factors' averages: those that invert them (owners), or all.
-      """, valueName: "ranks"))
+      "Ranks that keep the factors' averages: those that invert them (owners), or all.",
+      valueName: "ranks"))
   package var kfacFactors = Placement.owners
 
   package init() {}

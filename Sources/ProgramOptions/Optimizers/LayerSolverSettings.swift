@@ -16,17 +16,15 @@ package struct LayerSolverSettings: ParsableArguments {
 
   @Option(
     help: .advanced(
-      """
-      Curvature of --solver cg: B⊗A (factored), or the layer's own Fisher matrix (fisher).
-      """, valueName: "operator"))
+      "Curvature of --solver cg: B⊗A (factored), or the layer's own Fisher matrix (fisher).",
+      valueName: "operator"))
   package var cgOperator = CurvatureOperator.factored
 
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Stop conjugate gradients at this residual relative to the gradient, in (0, 1).
-      """, valueName: "ratio"))
+      "Stop conjugate gradients at this residual relative to the gradient, in (0, 1).",
+      valueName: "ratio"))
   package var cgTolerance = 1e-2
 
   @Option(

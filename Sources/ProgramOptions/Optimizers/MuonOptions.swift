@@ -13,9 +13,7 @@ package struct MuonOptions: OptimizerOptions {
   @Option(
     parsing: .unconditional,
     help: .advanced(
-      """
-      Number of Newton–Schulz iterations that orthogonalize an update.
-      """, valueName: "count"))
+      "Number of Newton–Schulz iterations that orthogonalize an update.", valueName: "count"))
   package var muonIterations = 5
 
   @Option(
