@@ -11,8 +11,8 @@ struct LinkCommand: ParsableCommand {
     abstract: "Measures latency and bandwidth between two ranks (mpirun -n 2), for 'predict'.",
     discussion: """
       Both ranks send at the same time, as in training. The latency is the median time of an \
-      exchange of 64 bytes. The bandwidth is that of 8 MB in the program's chunks, less the latency \
-      of their messages.
+      exchange of 64 bytes. The bandwidth is that of 8 MB in the program's chunks, less the \
+      latency of their messages.
       """)
 
   func run() throws {

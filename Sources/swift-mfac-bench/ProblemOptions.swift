@@ -15,9 +15,10 @@ extension Problem.Scaling: ExpressibleByArgument {}
 /// Holds the options of the model, its batch and its optimizer.
 struct StepOptions: ParsableArguments, OptimizerSelection {
   @Option(
-    help:
-      "Network: \(NetworkDescription.builtInNames.joined(separator: ", ")), or a model file (.yaml)."
-  )
+    help: """
+      Network: \(NetworkDescription.builtInNames.joined(separator: ", ")), or a model file \
+      (.yaml).
+      """)
   var model = "cnn"
 
   @Option(help: "Optimizer; its window is full.")

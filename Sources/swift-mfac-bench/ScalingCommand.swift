@@ -12,9 +12,9 @@ struct ScalingCommand: ParsableCommand {
       "Measures one point of a scaling curve: run it under mpirun with each number of ranks.",
     discussion: """
       The time of a step is the median over the slowest rank. Strong efficiency is the speed-up \
-      over the smallest number of ranks in --json, divided by the ratio of ranks. Weak efficiency is \
-      the speed-up itself; it exceeds 1 where each rank's share of the optimizer shrinks. Runs add \
-      points to the file of --json, and 'predict' adds its line.
+      over the smallest number of ranks in --json, divided by the ratio of ranks. Weak efficiency \
+      is the speed-up itself; it exceeds 1 where each rank's share of the optimizer shrinks. Runs \
+      add points to the file of --json, and 'predict' adds its line.
 
       \(SweepTable.explanation)
       """)

@@ -17,8 +17,8 @@ struct StaticCommand: ParsableCommand {
     abstract:
       "Times saliencies of all weights and the joint update of pruning, beside products.",
     discussion: """
-      Saliencies cost m²·d multiplications and additions for the Gram matrix (half of GGᵀ), m³/6 for \
-      its factor and m²·d/2 for V = L⁻¹G. The update costs the same for the kept tenth of the \
+      Saliencies cost m²·d multiplications and additions for the Gram matrix (half of GGᵀ), m³/6 \
+      for its factor and m²·d/2 for V = L⁻¹G. The update costs the same for the kept tenth of the \
       columns. Speeds are relative to a square matrix product of order 1024 in the same run. With \
       several ranks, rank 0 also computes everything alone, for the speed-up.
       """)

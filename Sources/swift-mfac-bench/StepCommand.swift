@@ -12,10 +12,10 @@ struct StepCommand: ParsableCommand {
     commandName: "step",
     abstract: "Times a training step by phase, on any number of ranks.",
     discussion: """
-      Examples are random. The seconds of a phase are its median over the steps, on the slowest and \
-      on the fastest rank; they include waiting for other ranks. Messages and bytes are counted \
-      while they are sent, on the rank that sends most. For kfac, whose steps differ, all numbers \
-      are means over a period.
+      Examples are random. The seconds of a phase are its median over the steps, on the slowest \
+      and on the fastest rank; they include waiting for other ranks. Messages and bytes are \
+      counted while they are sent, on the rank that sends most. For kfac, whose steps differ, all \
+      numbers are means over a period.
       """)
 
   @OptionGroup var options: StepOptions

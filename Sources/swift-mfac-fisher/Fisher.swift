@@ -11,9 +11,9 @@ struct Fisher: ParsableCommand {
     abstract: "Queries the inverse of a damped empirical Fisher matrix on any number of MPI ranks.",
     discussion: """
       F = λI + (1/m) GᵀG, with m gradients G of a trained network or from a file of any framework. \
-      'mpirun -n 8 swift-mfac-fisher diagonal …' computes on 8 ranks; without mpirun it computes on \
-      one, and writes the same bytes, in double precision. 'swift-mfac-fisher help diagonal' shows \
-      the common options, 'swift-mfac-fisher diagonal --help-hidden' all.
+      'mpirun -n 8 swift-mfac-fisher diagonal …' computes on 8 ranks; without mpirun it computes \
+      on one, and writes the same bytes, in double precision. 'swift-mfac-fisher help diagonal' \
+      shows the common options, 'swift-mfac-fisher diagonal --help-hidden' all.
       """,
     version: packageVersion,
     subcommands: [

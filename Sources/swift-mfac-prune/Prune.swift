@@ -11,9 +11,9 @@ struct Prune: ParsableCommand {
     commandName: "swift-mfac-prune",
     abstract: "Prunes a trained network on any number of MPI ranks.",
     discussion: """
-      'mpirun -n 8 swift-mfac-prune …' prunes on 8 ranks; without mpirun it prunes on one, and writes \
-      the same bytes. It reports loss and accuracy on the test part of the data. This page shows \
-      the common options: --help-hidden shows all.
+      'mpirun -n 8 swift-mfac-prune …' prunes on 8 ranks; without mpirun it prunes on one, and \
+      writes the same bytes. It reports loss and accuracy on the test part of the data. This page \
+      shows the common options: --help-hidden shows all.
       """,
     version: packageVersion)
 

@@ -11,9 +11,9 @@ struct Report: ParsableCommand {
     commandName: "swift-mfac-report",
     abstract: "Compares runs in one HTML page: curves, costs and settings.",
     discussion: """
-      The page is one self-contained file: runs by step and by time, steps and seconds to a target, \
-      seconds by phase, settings and environments, scaling curves and pruning curves. Runs may \
-      still be in progress. The program runs without mpirun.
+      The page is one self-contained file: runs by step and by time, steps and seconds to a \
+      target, seconds by phase, settings and environments, scaling curves and pruning curves. Runs \
+      may still be in progress. The program runs without mpirun.
       """,
     version: packageVersion, subcommands: [Plot.self])
 

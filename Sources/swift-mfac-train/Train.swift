@@ -14,9 +14,10 @@ struct Train: ParsableCommand {
     commandName: "swift-mfac-train",
     abstract: "Trains a network with M-FAC, K-FAC, SGD, AdamW or Muon on any number of MPI ranks.",
     discussion: """
-      'mpirun -n 8 swift-mfac-train …' trains on 8 ranks; without mpirun it trains on one, and writes \
-      the same bytes. Every option but --config, --dry-run and --overwrite is also a key of the \
-      YAML file that --config names. This page shows the common options: --help-hidden shows all.
+      'mpirun -n 8 swift-mfac-train …' trains on 8 ranks; without mpirun it trains on one, and \
+      writes the same bytes. Every option but --config, --dry-run and --overwrite is also a key of \
+      the YAML file that --config names. This page shows the common options: --help-hidden shows \
+      all.
       """,
     version: packageVersion, subcommands: [Inspect.self])
 

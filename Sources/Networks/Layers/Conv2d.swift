@@ -132,7 +132,7 @@ extension LayerDescription {
   ///
   /// - Parameters:
   ///   - dilation: pixels from one tap of the window to the next.
-  ///   - groups: must divide inputs and outputs; each group of outputs sees only its group of inputs.
+  ///   - groups: must divide inputs and outputs; each group of outputs sees its inputs only.
   public static func conv2d(
     inputs: Int, outputs: Int, kernel: Int, stride: Int = 1, padding: Int = 0, dilation: Int = 1,
     groups: Int = 1, bias: Bool = true
