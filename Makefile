@@ -124,7 +124,7 @@ install: docs ## Install programs, manual pages and completions under PREFIX=~/.
 	install -D -m 644 -t $$share/fish/vendor_completions.d $$completions/*.fish; \
 	echo "installed in $$to/bin and $$share"
 
-lint: ## Check the format of the sources, who imports whom, opens files, writes JSON and names flags
+lint: ## Check the format of the sources, imports, file access, flags in the library and comments
 	@swift format lint --strict --recursive Package.swift Sources Tests Launch
 	@! LC_ALL=C.UTF-8 grep -rnE '.{101}' Package.swift Sources Tests Launch .ci/run \
 	  --include=Package.swift --include=run $(addprefix --include=*.,swift c h sh py sbatch) \
@@ -141,6 +141,9 @@ lint: ## Check the format of the sources, who imports whom, opens files, writes 
 	@$(call no-use,$(WRITES_JSON),JSONText.swift)
 	@! grep -rnE '(^|[^-[:alnum:]])--([a-z]|\\\()' $(LIBRARIES) --include='*.swift' --exclude=Color.swift | \
 	  grep -v 'srun --mpi'
+	@! awk 'FNR == 1 { comment = 0 } /^ *\/\/\/? / { if (!comment && $$2 ~ /^(Of|What|Whether|Those|Where)$$/) \
+	  { print FILENAME ":" FNR ": a comment begins with " $$2; bad = 1 } comment = 1; next } { comment = 0 } \
+	  END { exit !bad }' $$(find Sources Tests Launch -name '*.swift' -o -name '*.[ch]')
 
 MODULES := $(wildcard Sources/*)
 # These name settings by their keys, and the programs show them as flags. Color.swift contains CSS

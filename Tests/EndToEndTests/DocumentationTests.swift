@@ -3,7 +3,7 @@ import Optimizers
 import Support
 import Testing
 
-/// What `make docs` makes: it warns of nothing, and leaves nothing out.
+/// Checks the output of `make docs` and the links of the manual.
 @Suite(.serialized) struct DocumentationTests {
   private static func programs() throws -> [String] {
     let names = try FileManager.default.contentsOfDirectory(atPath: "\(Program.package)/Sources")
@@ -29,7 +29,10 @@ import Testing
   private struct Graph: Decodable {
     struct Symbol: Decodable {
       struct Kind: Decodable { let identifier: String }
-      struct Comment: Decodable {}
+      struct Comment: Decodable {
+        struct Line: Decodable { let text: String }
+        let lines: [Line]
+      }
       let kind: Kind
       let pathComponents: [String]
       let docComment: Comment?
@@ -37,19 +40,45 @@ import Testing
     let symbols: [Symbol]
   }
 
-  /// Cases of an enumeration may be explained by their type.
-  @Test func everyPublicSymbolIsDocumented() throws {
+  /// Properties and cases need no comment if their names say it.
+  @Test("every public type and function has a documentation comment")
+  func publicSymbols() throws {
     let out = try Self.docs.get()
     let graphs = try FileManager.default.contentsOfDirectory(atPath: out.path("graphs"))
     #expect(graphs.count > 10, "\(graphs)")
+    let exempt: Set = ["swift.enum.case", "swift.property", "swift.type.property"]
     for file in graphs.sorted() {
       let data = try Data(contentsOf: URL(filePath: out.path("graphs/\(file)")))
       let symbols = try JSONDecoder().decode(Graph.self, from: data).symbols
-      let bare = symbols.filter { $0.docComment == nil && $0.kind.identifier != "swift.enum.case" }
+      let bare = symbols.filter { $0.docComment == nil && !exempt.contains($0.kind.identifier) }
         .map { $0.pathComponents.joined(separator: ".") }
       #expect(bare.isEmpty, "\(file) has no documentation of \(bare.sorted())")
     }
     #expect(FileManager.default.fileExists(atPath: out.path("docs/documentation/mfac/index.html")))
+  }
+
+  @Test("links of the README and the manual lead to files, and no page is left out")
+  func links() throws {
+    let catalog = "Sources/MFAC/MFAC.docc"
+    let pages = try FileManager.default.contentsOfDirectory(atPath: "\(Program.package)/\(catalog)")
+      .filter { $0.hasSuffix(".md") }
+    try #require(pages.count > 10)
+    for file in ["README.md", "Launch/README.md"] + pages.map({ "\(catalog)/\($0)" }) {
+      let path = URL(filePath: "\(Program.package)/\(file)")
+      let text = try String(contentsOf: path, encoding: .utf8)
+      for link in text.matches(of: /\]\((?!https?:)([^)#]+)[^)]*\)/).map({ String($0.1) }) {
+        let target = path.deletingLastPathComponent().appending(path: link).path
+        #expect(FileManager.default.fileExists(atPath: target), "\(file): \(link)")
+      }
+    }
+    let readme = try String(contentsOfFile: "\(Program.package)/README.md", encoding: .utf8)
+    let root = try String(
+      contentsOfFile: "\(Program.package)/\(catalog)/MFAC.md", encoding: .utf8)
+    for page in pages where page != "MFAC.md" {
+      #expect(readme.contains("\(catalog)/\(page))"), "README.md does not link to \(page)")
+      #expect(root.contains("](\(page))\n"), "MFAC.md does not list \(page)")
+    }
+    #expect(readme.utf8.count <= 8192)
   }
 
   @Test func manualPagesAreWellFormed() throws {
