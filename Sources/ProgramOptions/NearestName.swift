@@ -86,6 +86,7 @@ package enum NearestName {
   ///
   /// - Complexity: O(|a|·|b|).
   private static func distance(_ a: [Character], _ b: [Character]) -> Int {
+    // row[j]: distance of the letters of a seen so far from the first j letters of b.
     var row = Array(0...b.count)
     for (i, letter) in a.enumerated() {
       var diagonal = row[0]

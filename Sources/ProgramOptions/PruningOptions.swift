@@ -3,8 +3,8 @@ import Pruning
 import TrainedModels
 import Training
 
-/// Pruning options that swift-mfac-prune and swift-mfac-train share. The former's `--method` is the
-/// latter's `--prune-method`.
+/// Declares the pruning options that swift-mfac-prune and swift-mfac-train share. The former's
+/// `--method` is the latter's `--prune-method`.
 package enum PruningOptions {
   /// The program that declares the options.
   package enum Program {

@@ -138,9 +138,9 @@ extension FisherCheckReport {
     }
     if positions > 1 {
       remarks.append(
-        "The empirical Fisher matrix uses gradients of whole examples, summed over their positions.")
+        "The empirical Fisher matrix uses whole examples' gradients, summed over their positions.")
     }
-    remarks.append("* the choice of --kfac-setting auto; = the same value, as S = 1.")
+    remarks.append("* the choice of --kfac-setting auto; = the same value, as S is 1.")
     if layers.contains(where: \.isNormalization) {
       remarks.append(
         "(norm): left with --kfac-normalization diagonal (default, *), right with block.")

@@ -106,7 +106,7 @@ extension PruningReport {
   /// magnitude has neither.
   var hasCurve: Bool { results.contains { $0.quality != nil || $0.predictedChange != nil } }
 
-  /// The largest bound on the relative error of an update; nil without updates.
+  /// The largest bound on the relative error of a joint update; nil without one.
   var largestError: Double? { results.flatMap(\.stages).compactMap(\.error?.value).max() }
 
   /// The tables of the tensors' sparsities, and of multiply-adds and file sizes in bytes.

@@ -193,9 +193,7 @@ import Testing
     for (query, arguments, message) in [
       ("ihvp", ["--vectors", directory.path("w.safetensors")], "tensor 'b' do not fit"),
       ("element", ["--at", "6:0"], "not an index into the weights: expected 0 to 5, got 6"),
-      (
-        "element", ["--at", "a[0,2]:0"], "not an index into tensor 'a': expected one within its shape"
-      ),
+      ("element", ["--at", "a[0,2]:0"], "not an index into tensor 'a': expected one within its"),
       ("element", ["--at", "c[0]:0"], "unknown tensor: expected b, a, got 'c'"),
       ("element", ["--at", "4"], "invalid element: expected ROW:COLUMN, got '4'"),
       ("influence", [], "--vectors: expected either --vectors or --test-examples, got neither"),
