@@ -1,9 +1,10 @@
-"""Times our networks and PyTorch's same ones alternately on this core; medians in one table.
+"""Times networks of this package and of PyTorch alternately on one core; prints a table of medians.
 
     bench-networks.py [--rounds 5] [--seconds 1] path/to/swift-mfac-bench [NETWORK ...]
 
-A time is that of forward and backward with loss over a batch of 128, in 8 micro-batches of 16 or in
-one. PyTorch's is its better one of both, and of both memory formats for convolutions.
+A time is that of forward, loss and backward over a batch of 128, in 8 micro-batches of 16 or in one
+of 128. PyTorch's column is the fastest of its variants: both micro-batch sizes and, for
+convolutions, both memory formats.
 """
 
 import argparse
@@ -77,7 +78,7 @@ def resnet20():
         nn.Linear(64, 10))
 
 
-# Name: the network, the shape of an example, and the vocabulary of one of tokens.
+# Name: (constructor, shape of an example, vocabulary size; None for images)
 NETWORKS = {
     "mlp": (mlp, (1, 28, 28), None),
     "cnn": (cnn, (1, 28, 28), None),
@@ -87,7 +88,7 @@ NETWORKS = {
 
 
 class Pass:
-    """Forward and backward of one network over one batch, as PyTorch does them."""
+    """PyTorch's forward and backward pass of one network over one batch."""
 
     def __init__(self, name, micro_batches, channels_last):
         torch.manual_seed(0)
@@ -115,7 +116,7 @@ class Pass:
 
 
 def seconds_each(body, seconds):
-    """The median time of a call, after a warm-up."""
+    """Returns the median time of a call in seconds, after a warm-up."""
     def repeated(seconds, at_least):
         times, start = [], time.perf_counter()
         while len(times) < at_least or time.perf_counter() - start < seconds:
@@ -128,7 +129,7 @@ def seconds_each(body, seconds):
 
 
 def ours(program, name, seconds):
-    """Median milliseconds by number of micro-batches."""
+    """Returns our median time in milliseconds, by number of micro-batches."""
     with tempfile.NamedTemporaryFile() as file:
         subprocess.run(
             [program, "networks", name, "--seconds", str(seconds), "--json", file.name], check=True,
@@ -137,7 +138,7 @@ def ours(program, name, seconds):
 
 
 def known(program):
-    """The networks that the program has."""
+    """Returns the names of the networks that the program can time."""
     listing = subprocess.run(
         [program, "networks", "--list"], check=True, capture_output=True, text=True)
     return listing.stdout.split()

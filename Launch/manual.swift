@@ -1,10 +1,10 @@
 import Foundation
 
-// Manual pages in mdoc(7) of what a program of this package says of itself:
+// Writes manual pages in mdoc(7) from a program's help:
 //
 //   PROGRAM --experimental-dump-help | swift Launch/manual.swift VERSION DATE DIRECTORY
 //
-// writes PROGRAM.1, and PROGRAM-SUBCOMMAND.1 for each of its subcommands.
+// The pages are PROGRAM.1, and PROGRAM-SUBCOMMAND.1 for each subcommand.
 
 struct Help: Decodable {
   let command: Command
@@ -17,7 +17,7 @@ struct Command: Decodable {
   let arguments: [Argument]?
   let subcommands: [Command]?
 
-  /// Those with a page of their own.
+  /// The subcommands that get a page of their own: all but `help`.
   var children: [Command] { (subcommands ?? []).filter { $0.commandName != "help" } }
 }
 
@@ -40,7 +40,8 @@ struct Argument: Decodable {
   let sectionTitle: String?
 }
 
-/// Text as mdoc takes it: by lines that no macro begins, and in ASCII.
+/// Escapes text for mdoc: backslashes, a leading '.' or ' that would begin a macro, and characters
+/// outside ASCII.
 func escaped(_ text: String) -> String {
   let lines = text.replacing("\\", with: "\\e").split(separator: "\n")
   return lines.map { $0.hasPrefix(".") || $0.hasPrefix("'") ? "\\&\($0)" : "\($0)" }
@@ -53,7 +54,7 @@ func hexadecimal(_ value: UInt32) -> String {
   return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
 }
 
-/// A sentence a line: mdoc sets the space after it.
+/// Writes one sentence a line, so that mdoc sets the space after each, and `.Pp` between paragraphs.
 func paragraphs(_ text: String) -> String {
   let paragraphs = text.split(separator: "\n\n").map {
     escaped(String($0).replacing("\n", with: " ").replacing(". ", with: ".\n"))
@@ -62,7 +63,7 @@ func paragraphs(_ text: String) -> String {
 }
 
 extension Argument {
-  /// `Fl -window Ar window`, without the macro before it.
+  /// The flags and the value in mdoc, such as `Fl -window Ar window`, without the leading macro.
   var form: String {
     let value = (allValues ?? []).isEmpty ? valueName ?? "" : allValues!.joined(separator: " | ")
     let flags = (names ?? []).map { "Fl \($0.kind == "long" ? "-" : "")\(escaped($0.name))" }
@@ -82,7 +83,7 @@ extension Argument {
   }
 }
 
-/// Flags and their opposites in one item: `--flip, --no-flip`.
+/// Joins each flag and its inversion into one item: `--flip, --no-flip`.
 func inversionsJoined(_ arguments: [Argument]) -> [Argument] {
   arguments.reduce(into: []) { joined, argument in
     if argument.kind == "flag", let last = joined.last, last.kind == "flag",

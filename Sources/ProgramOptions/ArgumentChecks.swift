@@ -1,27 +1,35 @@
 import ArgumentParser
 import Formats
 
-/// Refuses an option's value in one line.
+/// Checks an option's value.
+///
+/// - Throws: `ValidationError` of one line, if `holds` is false.
 package func require(_ holds: Bool, _ flag: String, _ expected: String, _ got: some Any) throws {
   guard holds else { throw ValidationError("\(flag): expected \(expected), got \(got)") }
 }
 
-/// Refuses a number out of its range in one line.
+/// Checks that an option's number lies in a range.
+///
+/// - Throws: `ValidationError` of one line.
 package func require(_ flag: String, in range: ClosedRange<Int>, _ got: Int) throws {
   try require(range.contains(got), flag, "in \(range)", got)
 }
 
-/// Turns an error of the library's into one of the command line's.
+/// Runs `body` and rethrows the library's errors as errors of the command line.
+///
+/// - Throws: `ValidationError`.
 package func checked<Result>(_ body: () throws -> Result) throws -> Result {
   do { return try body() } catch { throw ValidationError(withFlags("\(error)")) }
 }
 
-/// Refuses to replace a file that is there and of another kind, by its name and its beginning.
+/// Checks that an output file is new, empty or of a kind that may be replaced. A file is of that
+/// kind if its name has the suffix, or if it begins with one of the given texts.
 ///
 /// - Parameters:
-///   - kind: what may be replaced, in words.
-///   - suffix: how the names of such files end.
-///   - starts: how such files begin.
+///   - kind: the kind of file in words, for the message.
+///   - suffix: suffix of the names of such files.
+///   - starts: first characters of such files, in lower case, after leading white space.
+/// - Throws: `ValidationError` naming the file.
 package func require(
   _ flag: String, replaces path: String, only kind: String, named suffix: String,
   beginningWith starts: String...

@@ -3,8 +3,7 @@ import Datasets
 import LinearAlgebra
 import Networks
 
-/// Which data, and what becomes of them. Settings that the data's kind does not know are refused;
-/// the others get their defaults.
+/// The options that select a data set and prepare its examples.
 package struct DataSettings: ParsableArguments {
   package enum Augmentation: String, CaseIterable, ExpressibleByArgument { case none, standard }
 
@@ -139,7 +138,10 @@ package struct DataSettings: ParsableArguments {
     }
   }
 
-  /// Refuses what the dataset does not know, and fills in the defaults of what it does.
+  /// Refuses settings that do not apply to the kind of data, and fills in the defaults of the
+  /// others.
+  ///
+  /// - Throws: `ValidationError` naming the setting.
   package mutating func resolve() throws {
     let source = try source
     let (images, texts) = (source.kind == .images, [.text, .tokens].contains(source.kind))
@@ -173,7 +175,7 @@ package struct DataSettings: ParsableArguments {
     }
     if texts { contextLength = contextLength ?? 64 }
     if source.kind == .tokens {
-      try require(vocabulary != nil, "--vocabulary", "the number of tokens there are", "none")
+      try require(vocabulary != nil, "--vocabulary", "the number of different tokens", "none")
     }
     if source.kind == .table { task = task ?? .regression }
     if source.isSplit, testCsv == nil { testFraction = testFraction ?? 0.1 }
@@ -193,11 +195,11 @@ package struct DataSettings: ParsableArguments {
     get throws { try checked { try DatasetSource(dataset) } }
   }
 
-  /// With the defaults filled in.
+  /// Returns the options with which to load the data set; call `resolve` first.
   ///
   /// - Parameters:
-  ///   - seed: of the augmentation, and of the split.
-  ///   - precision: of the network that is given the data.
+  ///   - seed: seed of the augmentation and the split.
+  ///   - precision: precision of the network's inputs.
   package func options(
     seed: UInt64, precision: Precision = .float32
   ) throws -> DatasetOptions {
@@ -239,7 +241,7 @@ package struct Fraction: ExpressibleByArgument, CustomStringConvertible {
   }
 }
 
-/// Numbers with commas between them: 0.49,0.48,0.45.
+/// Numbers separated by commas, such as 0.49,0.48,0.45.
 package struct NumberList: ExpressibleByArgument, CustomStringConvertible {
   package let values: [Double]
   package var description: String { values.map { "\($0)" }.joined(separator: ",") }
@@ -256,7 +258,7 @@ package struct NumberList: ExpressibleByArgument, CustomStringConvertible {
 extension TableOptions.Task: ExpressibleByArgument {}
 extension TokenType: ExpressibleByArgument {}
 
-/// yes or no, or what else YAML has for them.
+/// An answer, yes or no; YAML's other words for them, such as true and off, are accepted too.
 package enum Answer: String, CaseIterable, ExpressibleByArgument {
   case yes, no
 

@@ -1,19 +1,20 @@
 import ArgumentParser
 
 extension ArgumentHelp {
-  /// Help of a setting that `--help-hidden` and the manual page show, and `--help` does not.
+  /// Returns the help of a setting that `--help-hidden` and the manual page show and `--help` does
+  /// not.
   package static func advanced(_ abstract: String, valueName: String? = nil) -> ArgumentHelp {
     ArgumentHelp(abstract, valueName: valueName, visibility: .hidden)
   }
 }
 
-/// What is declared as an `@Option` or a `@Flag`: its flag without the dashes and, where it has
-/// one, its value; the values of a list; whether the value is a text that means itself.
+/// A declared `@Option` or `@Flag`: its name without dashes, and its value as text, one per element
+/// of a list, nil if unset. `isText` is true if the value is a `String`, taken as typed.
 package typealias DeclaredOption = (
   name: String, value: [String]?, isFlag: Bool, isList: Bool, isText: Bool
 )
 
-/// Every option of a group and of the groups in it, in the order of the help.
+/// Returns every option of a group and of its subgroups, in the order of the help.
 package func declaredOptions(in settings: Any) -> [DeclaredOption] {
   Mirror(reflecting: settings).children.flatMap { child -> [DeclaredOption] in
     if let setting = child.value as? any DeclaredSetting {
@@ -27,15 +28,15 @@ package func declaredOptions(in settings: Any) -> [DeclaredOption] {
   }
 }
 
-/// `_learningRate` is declared by the property wrapper of `learningRate` and set by
-/// `--learning-rate`.
+/// Returns an option's name without dashes: `learning-rate` for `_learningRate`, the stored property
+/// of the wrapper around `learningRate`.
 private func flagName(of label: String?) -> String {
   (label ?? "").drop { $0 == "_" }.reduce(into: "") { name, letter in
     name += letter.isUppercase ? "-\(letter.lowercased())" : String(letter)
   }
 }
 
-/// An `@Option` or a `@Flag`, whatever the type of its value.
+/// An `@Option` or a `@Flag` with a value of any type.
 private protocol DeclaredSetting {
   associatedtype Value
   var wrappedValue: Value { get }
@@ -46,7 +47,7 @@ extension DeclaredSetting {
   var isList: Bool { wrappedValue is [String] }
   var isText: Bool { Value.self == String.self || Value.self == String?.self }
 
-  /// The value, or those of a list; `nil` where there is none.
+  /// The value, or the values of a list; nil if unset.
   var texts: [String]? {
     if let list = wrappedValue as? [String] { return list.isEmpty ? nil : list }
     var value: Any = wrappedValue

@@ -4,17 +4,17 @@ import Glibc
 import LinearAlgebra
 import MPI
 
-/// A setting as the users of a program type it.
+/// Writes a setting as users type it, such as `--window 64`.
 private let flag: Diagnostic.Style = { key, value in "--\(key)" + (value.map { " \($0)" } ?? "") }
 
-/// A text with flags in the place of settings.
+/// Returns a diagnostic's text with settings written as flags.
 package func withFlags(_ diagnostic: Diagnostic) -> String { diagnostic.text(flag) }
 
-/// How the program starts, and how it ends: one message, from one rank, whatever happens.
+/// Starts and ends a program. A failure that all ranks share prints one message, on rank 0.
 package enum Launcher {
-  /// Prepares the process for products, before MPI starts.
+  /// Prepares the process for OpenBLAS products. Call this function before MPI starts.
   ///
-  /// - Throws: `InsufficientAddressSpace` where there is no memory for them.
+  /// - Throws: `InsufficientAddressSpace` if the process may not have OpenBLAS's memory.
   package static func prepareProducts() throws {
     cs_keep()
     BLAS.repairCoreType()
@@ -22,19 +22,20 @@ package enum Launcher {
     try BLAS.takeMemory()
   }
 
-  /// Ends a program that has not started MPI, for a reason that all its ranks have: rank 0 says it.
+  /// Ends a program that has not started MPI. All ranks usually fail for the same reason, so rank 0
+  /// alone prints it.
   package static func exitBeforeStart(_ command: (some ParsableCommand).Type, _ error: any Error)
     -> Never
   {
     let status = command.exitCode(for: error).rawValue
     let text = error is any DiagnosticError ? withFlags("\(error)") : advised(command, error)
     if !Communicator.isFirst {
-      // A launcher ends the other ranks as soon as one has failed: let rank 0 be that one. If this
-      // one is still there later, rank 0 did not fail, and the reason is this rank's own.
+      // mpirun kills the other ranks as soon as one fails. Wait, so that rank 0 fails first and
+      // prints its message. A rank that survives the wait has failed alone and prints its own.
       if status != EXIT_SUCCESS {
         sleep(3)
         let line = text?.split(separator: "\n").first.map(String.init)
-        reportError("a rank other than 0: \(line ?? command.message(for: error))")
+        reportError("a rank other than 0 failed: \(line ?? command.message(for: error))")
       }
       _exit(status)
     }
@@ -43,7 +44,7 @@ package enum Launcher {
     exit(status)
   }
 
-  /// What is said of an option that there is not, with the one that is meant; nil for other errors.
+  /// Returns the message for an unknown option, with the closest known one; nil for other errors.
   private static func advised(
     _ command: (some ParsableCommand).Type, _ error: any Error
   ) -> String? {
@@ -61,7 +62,7 @@ package enum Launcher {
         argument.hasPrefix("--") && !known.contains(String(name(of: argument[...])))
       })
     {
-      // It may stand for what is missing.
+      // The unknown option may be the missing one under another name.
       flag = other[...]
     } else {
       return nil
@@ -69,18 +70,18 @@ package enum Launcher {
     let advice = NearestName.of(String(name(of: flag)), among: known).map { "type --\($0)" }
     let rest = text.split(separator: "\n", maxSplits: 1).dropFirst().first ?? ""
     return
-      "Unknown option '\(flag.prefix { $0 != "=" })': \(advice ?? "--help lists them")\n\(rest)"
+      "Unknown option '\(flag.prefix { $0 != "=" })': \(advice ?? "--help lists the options")\n\(rest)"
   }
 
-  /// Of an option with dashes before it and perhaps its value behind it.
+  /// Returns an option's name from `--name` or `--name=value`.
   private static func name(of flag: Substring) -> Substring {
     flag.drop { $0 == "-" }.prefix { $0 != "=" }
   }
 
   /// Starts MPI, runs `body` and ends the program.
   ///
-  /// An error that all ranks share is told by rank 0; any other by the rank that has it, which ends
-  /// the whole job.
+  /// Rank 0 prints an error that all ranks share. A rank that fails alone prints its own error and
+  /// aborts the job.
   package static func run(
     watchdogSeconds: Double = 600, checksCollectives: Bool = false,
     _ body: (Communicator) throws -> Void
@@ -99,7 +100,7 @@ package enum Launcher {
     }
     do {
       try body(world)
-      // Also for a file that was opened after the last agreement.
+      // This last agreement also compares files that were opened after the one before it.
       try world.agree {}
       try world.finish()
       exit(EXIT_SUCCESS)
@@ -108,16 +109,16 @@ package enum Launcher {
         reportError("\(error)")
         world.abort(status: EXIT_FAILURE)
       }
-      // Messages may be under way to memory that is gone: MPI is called no more.
+      // Messages may still arrive in memory that has been freed: make no further MPI call.
       sleep(3)
       _exit(EXIT_FAILURE)
     } catch let code as ExitCode {
-      // All ranks end so, and have said what there is to say.
+      // All ranks throw the same code and have printed their messages.
       try? world.finish()
       exit(code.rawValue)
     } catch let error as any SharedError {
       if world.rank == 0 { reportError(withFlags("\(error)")) }
-      // Nobody leaves before it has been said.
+      // The ranks wait here until rank 0 has printed the message.
       try? world.finish()
       exit(EXIT_FAILURE)
     } catch {

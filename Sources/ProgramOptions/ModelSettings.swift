@@ -4,7 +4,7 @@ import Formats
 import LinearAlgebra
 import Networks
 
-/// Which network, and the loss of its outputs.
+/// The options that select a network and its loss.
 package struct ModelSettings: ParsableArguments {
   private static let models =
     NetworkDescription.builtInNames.joined(separator: ", ") + ", or a model file (.yaml, .json)"
@@ -34,19 +34,21 @@ package struct ModelSettings: ParsableArguments {
       labelSmoothing >= 0 && labelSmoothing < 1, "--label-smoothing", "in [0, 1)", labelSmoothing)
   }
 
-  /// Fills in the loss that the targets ask for.
+  /// Fills in the default loss for the kind of targets.
+  ///
+  /// - Throws: `InputError` if labels are smoothed under a loss other than cross-entropy.
   package mutating func resolve(for targets: TargetKind) throws {
     var standard = LossName.crossEntropy
     if case .values = targets { standard = .meanSquaredError }
     loss = loss ?? standard
     guard labelSmoothing == 0 || loss == .crossEntropy else {
       throw InputError(
-        "--label-smoothing", "is of cross-entropy alone", expected: "0 with \(loss!.rawValue)",
+        "--label-smoothing", "applies to cross-entropy only", expected: "0 with \(loss!.rawValue)",
         got: "\(labelSmoothing)")
     }
   }
 
-  /// Of settings that are resolved.
+  /// The loss function; call `resolve` first.
   package var resolvedLoss: Loss {
     switch loss! {
     case .crossEntropy: .crossEntropy(labelSmoothing: labelSmoothing)
@@ -55,9 +57,9 @@ package struct ModelSettings: ParsableArguments {
     }
   }
 
-  /// The network that `model` names, for these data.
+  /// Returns the network that `model` names, with the shapes of the data set.
   ///
-  /// - Throws: `InputError` that names the network to ask for where this one is for other data.
+  /// - Throws: `InputError`; if the network does not fit the data, it names one that does.
   package func network(for dataset: Dataset) throws -> NetworkDescription {
     let (shape, outputs) = (dataset.inputShape, dataset.targets.outputs)
     guard NetworkDescription.builtInNames.contains(model) else {
@@ -78,16 +80,16 @@ package struct ModelSettings: ParsableArguments {
     }
   }
 
-  /// Checks that a built-in network is for data of this kind.
+  /// Checks that a built-in network accepts this kind of data.
   private func checkKind(of dataset: Dataset) throws {
     let (shape, positions) = (dataset.inputShape, dataset.targets.positions)
     let isImage = shape.count == 3 && positions == 1
-    // A prediction at each token.
+    // One prediction per token.
     let isSequence = shape == [positions]
     let (kind, fits) =
       switch model {
-      case "gpt-mini": ("tokens [positions], and predicts at each of them", isSequence)
-      case "mlp": ("one prediction for each example", positions == 1)
+      case "gpt-mini": ("tokens [positions], with a prediction at each", isSequence)
+      case "mlp": ("data with one prediction per example", positions == 1)
       default: ("images [channels, height, width]", isImage)
       }
     guard fits else {
@@ -105,7 +107,7 @@ package struct ModelSettings: ParsableArguments {
   }
 }
 
-/// The scalar of a network's numbers.
+/// The option that sets the precision of all computation.
 package struct PrecisionSettings: ParsableArguments {
   @Option(
     help: .advanced(

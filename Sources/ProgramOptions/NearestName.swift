@@ -1,6 +1,6 @@
-/// Finds what somebody meant who typed a name that there is not.
+/// Finds the known option that is closest to an unknown one.
 package enum NearestName {
-  /// What other programs call an option, and what it is called here, the likeliest first.
+  /// Names that other programs use, each with this package's names for it, the likeliest first.
   private static let synonyms: [String: [String]] = {
     var synonyms: [String: [String]] = [:]
     for (names, others) in [
@@ -45,13 +45,14 @@ package enum NearestName {
     return synonyms
   }()
 
-  /// The one of the known names that `name` stands for; nil where none is near.
+  /// Returns the known name that `name` most likely means, or nil if none is close. It tries, in this
+  /// order: another spelling, a synonym, initials, a small edit distance, a prefix, shared words.
   ///
   /// - Parameters:
-  ///   - name: without dashes before it.
-  ///   - known: without them too.
+  ///   - name: the unknown name, without leading dashes.
+  ///   - known: the known names, without leading dashes.
   package static func of(_ name: String, among known: [String]) -> String? {
-    // learningRate, learning_rate
+    // learningRate and learning_rate become learning-rate.
     let words = name.reduce(into: "") { text, letter in
       text += letter == "_" ? "-" : letter.isUppercase ? "-\(letter.lowercased())" : "\(letter)"
     }.split(separator: "-").map(String.init)
@@ -72,7 +73,7 @@ package enum NearestName {
     let distances = known.map { ($0, distance(Array(plain), Array($0))) }
     if let nearest = distances.min(by: { $0.1 < $1.1 }), nearest.1 <= limit { return nearest.0 }
     if plain.count > 2, let whole = only({ $0.hasPrefix(plain) }) { return whole }
-    // The most words in common, of those that say something.
+    // The name that shares the most words; words of up to three letters do not count.
     let shared = known.map { other in
       (other, other.split(separator: "-").count { $0.count > 3 && words.contains(String($0)) })
     }
@@ -80,8 +81,12 @@ package enum NearestName {
     return shared.filter { $0.1 == most }.min { $0.0.count < $1.0.count }?.0
   }
 
-  /// Letters to put in, to take out or to change (Levenshtein, 1966).
+  /// Returns the number of letters to insert, delete or replace to turn `a` into `b` (Levenshtein,
+  /// 1966).
+  ///
+  /// - Complexity: O(|a|·|b|).
   private static func distance(_ a: [Character], _ b: [Character]) -> Int {
+    // row[j]: distance of the letters of a seen so far from the first j letters of b.
     var row = Array(0...b.count)
     for (i, letter) in a.enumerated() {
       var diagonal = row[0]

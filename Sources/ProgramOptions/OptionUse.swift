@@ -1,19 +1,21 @@
 import ArgumentParser
 
-/// Options that have an effect only where others are so.
+/// Options that have an effect only with certain values of others.
 package struct OptionUse<Settings> {
-  /// Without their dashes.
+  /// The options' names, without dashes.
   package let options: [String]
-  /// Beside what they have one, as it would be typed.
+  /// The options that they need, as typed on the command line.
   package let beside: String
   private let got: (Settings) -> String
   private let holds: (Settings) -> Bool
 
+  /// Creates the rule for some options.
+  ///
   /// - Parameters:
-  ///   - options: without their dashes.
-  ///   - beside: what they have an effect with, for messages.
-  ///   - got: what stands in the way, for messages.
-  ///   - holds: whether they have an effect.
+  ///   - options: the options' names, without dashes.
+  ///   - beside: the options that they need, as typed; for messages.
+  ///   - got: returns the setting that leaves them without effect; for messages.
+  ///   - holds: returns true if they have an effect.
   package init(
     _ options: [String], beside: String, got: @escaping (Settings) -> String,
     where holds: @escaping (Settings) -> Bool
@@ -21,19 +23,19 @@ package struct OptionUse<Settings> {
     (self.options, self.beside, self.got, self.holds) = (options, beside, got, holds)
   }
 
-  /// Those of the options that have been asked for, and do nothing.
+  /// Returns the options that are set and have no effect.
   package func idle(among asked: Set<String>, in settings: Settings) -> [String] {
     holds(settings) ? [] : options.filter(asked.contains)
   }
 
-  /// What is wrong with an option that does nothing.
+  /// Returns the reason why an option has no effect, such as "applies only with …".
   package func problem(in settings: Settings) -> String {
     let got = got(settings)
     return "applies only with \(beside)" + (got == "none" ? "" : ", not with \(got)")
   }
 }
 
-/// The options that a command line names, without their dashes; `no-flip` stands for `flip`.
+/// Returns the options on a command line, without dashes; `--no-flip` gives `no-flip` and `flip`.
 package func typedOptions(in arguments: [String]) -> Set<String> {
   var names: Set<String> = []
   for argument in arguments.prefix(while: { $0 != "--" }) where argument.hasPrefix("--") {
@@ -44,9 +46,9 @@ package func typedOptions(in arguments: [String]) -> Set<String> {
   return names
 }
 
-/// Refuses options that are typed and do nothing.
+/// Checks that every typed option has an effect.
 ///
-/// - Throws: `ValidationError` naming the first of them.
+/// - Throws: `ValidationError` naming the first that has none.
 package func requireUse<Settings>(
   of typed: Set<String>, by uses: [OptionUse<Settings>], in settings: Settings
 ) throws {

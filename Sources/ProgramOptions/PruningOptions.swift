@@ -3,10 +3,10 @@ import Pruning
 import TrainedModels
 import Training
 
-/// The options by which both programs say how weights are removed, each in its spelling: `--method`
-/// of the one that prunes is `--prune-method` of the one that trains.
+/// Declares the pruning options that swift-mfac-prune and swift-mfac-train share. The former's
+/// `--method` is the latter's `--prune-method`.
 package enum PruningOptions {
-  /// The program whose options they are.
+  /// The program that declares the options.
   package enum Program {
     case prune, train
 
@@ -19,7 +19,7 @@ package enum PruningOptions {
     }
   }
 
-  /// How weights are judged.
+  /// Returns the option that selects the saliency.
   package static func method(of program: Program) -> Option<PruningMethod> {
     Option(
       wrappedValue: .magnitude, name: program.name("method"),
@@ -30,7 +30,7 @@ package enum PruningOptions {
         """, visibility: program == .prune ? .default : .hidden))
   }
 
-  /// How the weights that stay answer.
+  /// Returns the option that selects the update of the kept weights.
   package static func update(of program: Program) -> Option<PruningUpdate> {
     Option(
       wrappedValue: PruningPlan.Gradients().update, name: program.name("update"),
@@ -42,7 +42,7 @@ package enum PruningOptions {
         """, visibility: program == .prune ? .default : .hidden))
   }
 
-  /// The size of the blocks of F.
+  /// Returns the option that sets the size of F's blocks, in weights.
   package static func blockSize(of program: Program) -> Option<Int> {
     Option(
       wrappedValue: PruningPlan.Gradients().blockSize, name: program.name("block-size"),
@@ -51,18 +51,20 @@ package enum PruningOptions {
         "Largest number of consecutive weights in a block of F. (woodfisher)", valueName: "count"))
   }
 
-  /// The largest sparsity of a tensor.
+  /// Returns the option that bounds the sparsity of a tensor.
   package static func maxTensorSparsity(of program: Program) -> Option<Double> {
     Option(
       wrappedValue: 1, parsing: .unconditional,
       help: .advanced("Largest sparsity of a tensor, in (0, 1].", valueName: "s"))
   }
 
-  /// Checks the values that both programs have.
+  /// Checks that sparsities lie in [0, 1), and that a list of them increases.
   ///
   /// - Parameters:
-  ///   - sparsities: of an option that takes several.
-  ///   - list: that option.
+  ///   - sparsity: value of `--sparsity`.
+  ///   - sparsities: value of the option that takes a list.
+  ///   - list: flag of that option.
+  /// - Throws: `ValidationError`.
   package static func check(
     sparsity: Double?, sparsities: [Double]?, list: String
   ) throws {
@@ -77,20 +79,20 @@ package enum PruningOptions {
     }
   }
 
-  /// Checks the largest sparsity of a tensor.
+  /// Checks that the largest sparsity of a tensor lies in (0, 1].
   package static func check(maxTensorSparsity: Double) throws {
     try require(
       maxTensorSparsity > 0 && maxTensorSparsity <= 1, "--max-tensor-sparsity", "in (0, 1]",
       maxTensorSparsity)
   }
 
-  /// Checks the size of the blocks of F.
+  /// Checks that the size of F's blocks lies in 1...10⁹.
   package static func check(blockSize: Int, of program: Program) throws {
     try require(program.flag("block-size"), in: 1...1_000_000_000, blockSize)
   }
 }
 
-/// Which tensors are pruned.
+/// The options that select the tensors to prune.
 package struct TensorPatterns: ParsableArguments {
   @Option(
     parsing: .singleValue,

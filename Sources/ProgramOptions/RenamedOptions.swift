@@ -1,10 +1,10 @@
 import LinearAlgebra
 import MPI
 
-/// Options that had another name in an earlier version: the old names are understood, with a
-/// warning, and are not in the help.
+/// Options that an earlier version named differently. The programs accept the old names with a
+/// warning; the help omits them.
 package enum RenamedOptions {
-  /// By program, without dashes.
+  /// New names by program and old name, without dashes.
   private static let names: [String: [String: String]] = [
     "swift-mfac-train": ["initial-weights": "weights"],
     "swift-mfac-prune": ["step": "update-step"],
@@ -12,12 +12,12 @@ package enum RenamedOptions {
     "swift-mfac-report": ["out": "output"],
   ]
 
-  /// The name that an option has now.
+  /// Returns the current name of an option.
   package static func name(_ name: String, of program: String) -> String {
     names[program]?[name] ?? name
   }
 
-  /// A command line with the names that options have now, and a warning for each old one.
+  /// Replaces old names on a command line; returns a warning for each.
   package static func renew(
     _ arguments: [String], of program: String
   ) -> (arguments: [String], warnings: [String]) {
@@ -27,7 +27,7 @@ package enum RenamedOptions {
       let old = String(argument.dropFirst(2).prefix { $0 != "=" })
       let new = name(old, of: program)
       guard new != old else { return argument }
-      warnings.append("--\(old) is --\(new) now: the old name goes with the next version")
+      warnings.append("--\(old) is now --\(new); the next version drops the old name")
       return "--\(new)" + argument.dropFirst(2 + old.count)
     }
     return (renewed, warnings)
@@ -35,12 +35,12 @@ package enum RenamedOptions {
 }
 
 extension Launcher {
-  /// The program's arguments, with the names that options have now.
+  /// Returns the program's arguments with current option names; rank 0 prints the warnings.
   package static func arguments(of program: String) -> [String] {
     let (arguments, warnings) = RenamedOptions.renew(
       Array(CommandLine.arguments.dropFirst()), of: program)
     if !warnings.isEmpty, Communicator.isFirst {
-      // It may start the program again.
+      // This call may restart the program, so it precedes the warnings.
       BLAS.repairCoreType()
       for warning in warnings { reportError(warning, as: "warning") }
     }

@@ -6,8 +6,8 @@ import Networks
 import TrainedModels
 import Training
 
-/// What a program works on: a network that this package computes, and its data; or the files of any
-/// framework's weights and gradients.
+/// The options that select a trained model: a network of this package with its data, or files of
+/// weights and gradients from any framework.
 package struct TrainedModelSettings: ParsableArguments {
   @OptionGroup(title: "Data") package var data: DataSettings
   @OptionGroup(title: "Model") package var model: ModelSettings
@@ -16,10 +16,14 @@ package struct TrainedModelSettings: ParsableArguments {
 
   package init() {}
 
-  /// Refuses what a foreign model does not have, or fills in the defaults of a network's data.
+  /// Fills in the defaults of a network's data, or refuses options that do not apply to a foreign
+  /// model.
+  ///
+  /// - Throws: `ValidationError` naming the option.
   package mutating func resolve() throws {
     if case .count = files.gradients { return try data.resolve() }
-    // A default looks the same as its value given: only the command line tells.
+    // The parsed settings do not distinguish a default from the same value typed: search the
+    // command line.
     let given = Set(CommandLine.arguments.map { String($0.prefix { $0 != "=" }) })
     let groups: [Any] = [data, model]
     let names = groups.flatMap(declaredOptions(in:)).map(\.name)
@@ -31,14 +35,14 @@ package struct TrainedModelSettings: ParsableArguments {
     }
   }
 
-  /// The scalar of all that is computed.
+  /// The scalar type of all computation.
   package var scalar: any Scalar.Type { numbers.precision.scalar }
 
   /// Reads the model and its data. Collective.
   ///
   /// - Parameters:
-  ///   - weights: instead of those of `--weights`.
-  ///   - isRequired: of a foreign model, whether a tensor without gradients is to be refused.
+  ///   - weights: file of weights; nil for that of `--weights`.
+  ///   - isRequired: returns true for a tensor of a foreign model that must have gradients.
   package func load<Element: Scalar>(
     weights: String? = nil, isRequired: (TensorEntry) -> Bool = { _ in false },
     as scalar: Element.Type, on world: Communicator
@@ -69,6 +73,7 @@ package struct TrainedModelSettings: ParsableArguments {
   }
 }
 
+/// The options that select the weights and the gradients of the Fisher matrix.
 package struct GradientSettings: ParsableArguments {
   @Option(
     help: """
@@ -105,9 +110,9 @@ package struct GradientSettings: ParsableArguments {
   }
 }
 
-/// Where gradients come from.
+/// A source of gradients.
 package enum Gradients: ExpressibleByArgument, CustomStringConvertible {
-  /// So many of an own network.
+  /// m gradients, computed from the network and its data.
   case count(Int)
   case file(String)
   case absent

@@ -49,13 +49,13 @@ struct Check: ParsableCommand {
     try require("--fisher-samples", in: 1...1_000_000, fisherSamples)
   }
 
-  /// Collective; of one rank.
+  /// Computes the comparison, prints it and writes the JSON file. Collective; requires a single rank.
   func check(on world: Communicator) throws {
     let start = ContinuousClock.now
     let network = try world.agree {
       guard world.size == 1 else {
         throw InputError(
-          "check", "is of a few examples, for one rank", expected: "1 rank", got: "\(world.size)")
+          "check", "runs on a single rank", expected: "1 rank", got: "\(world.size)")
       }
       if let json { try checkIsFree(json, "--json") }
       return try load()

@@ -7,6 +7,7 @@ import RunRecords
 import TrainedModels
 
 extension FisherCheckReport {
+  /// Creates the report of a network, its layers' distances and those of M-FAC's rows by type.
   init(
     of network: CheckedNetwork, layers: [CurvatureCheck.Layer],
     rows: [(type: RowType, distance: Double)]
@@ -21,6 +22,8 @@ extension FisherCheckReport {
         uniqueKeysWithValues: rows.map { ($0.type.rawValue, JSONNumber($0.distance)) }))
   }
 
+  /// Writes the report as JSON.
+  ///
   /// - Throws: `InputError` naming the file.
   func write(to path: String) throws {
     let bytes = Array("\(try JSONText.of(self))\n".utf8)
@@ -58,16 +61,16 @@ extension FisherCheckReport.Distance {
       isUnresolved: distance.relative < BlockDistance.resolution && !distance.isByElements)
   }
 
-  /// The distance as the table has it.
+  /// The distance as printed in the table.
   fileprivate var text: String {
     isExact
       ? "exact" : isUnresolved ? "< 1e-7" : FisherCheckReport.text(of: relative.value)
   }
 }
 
-/// The report for people.
+// The report as text.
 extension FisherCheckReport {
-  /// A number in three digits.
+  /// Returns a number with three significant digits, or two in scientific notation.
   fileprivate static func text(of value: Double) -> String {
     guard value.isFinite else { return formatNumber(value, digits: 0) }
     return value >= 1e-3 && value < 1000
@@ -76,7 +79,7 @@ extension FisherCheckReport {
 
   private var hasGaussNewton: Bool { layers.contains { $0.type2 != nil } }
 
-  /// The table, and the remarks on it.
+  /// The table and its legend.
   var text: String {
     var head = [["layer", "parameters", "S"], ["", "", ""]]
     if hasGaussNewton {
@@ -119,28 +122,28 @@ extension FisherCheckReport {
     var remarks: [String] = [""]
     if hasGaussNewton {
       remarks += [
-        "type2, mc: B⊗A from the Gauss–Newton block; empirical: from the empirical Fisher block;",
-        "F emp.: the empirical Fisher block, which M-FAC's is, from the Gauss–Newton block.",
+        "type2, mc: distance of B⊗A from the Gauss–Newton block; empirical: of B⊗A from the empirical",
+        "Fisher block; F emp.: of the empirical Fisher block (M-FAC's) from the Gauss–Newton block.",
       ]
     } else {
       let columns = positions * outputs
       remarks += [
-        "empirical: B⊗A from the empirical Fisher block. Neither type2 nor mc: an example has "
+        "empirical: distance of B⊗A from the empirical Fisher block. No type2 or mc: an example has "
           + "\(columns) outputs",
         "(\(positions) × \(outputs)), and the Gauss–Newton matrix "
           + (columns > CurvatureCheck.largestColumnCount
-            ? "is made of up to \(CurvatureCheck.largestColumnCount)."
+            ? "is computed for up to \(CurvatureCheck.largestColumnCount)."
             : "of this network would take too long."),
       ]
     }
     if positions > 1 {
       remarks.append(
-        "The empirical Fisher matrix is of whole examples' gradients, summed over their positions.")
+        "The empirical Fisher matrix uses whole examples' gradients, summed over their positions.")
     }
-    remarks.append("* what --kfac-setting auto takes; = the same, with one position S.")
+    remarks.append("* the choice of --kfac-setting auto; = the same value, as S is 1.")
     if layers.contains(where: \.isNormalization) {
       remarks.append(
-        "(norm): left with --kfac-normalization diagonal, the default (*), right with block.")
+        "(norm): left with --kfac-normalization diagonal (default, *), right with block.")
     }
     if !outside.isEmpty { remarks.append("Without curvature: \(outside.joined(separator: ", ")).") }
     let rows = RowType.types(for: Float.self).map {
@@ -148,14 +151,14 @@ extension FisherCheckReport {
     }
     remarks += [
       "",
-      "M-FAC's (1/m) GᵀG, of these m = \(examples) examples' gradients in its rows, from the "
+      "Distance of M-FAC's (1/m) GᵀG, with these m = \(examples) gradients as rows, from the "
         + "empirical",
-      "Fisher matrix in double precision, all of its d×d: \(rows.joined(separator: ", ")).",
+      "Fisher matrix in double precision, over all d×d elements: \(rows.joined(separator: ", ")).",
     ]
     return remarks
   }
 
-  /// Columns as wide as they need; the first to the left, the others to the right.
+  /// Returns rows as lines of aligned columns; the first column is left-aligned, the others right.
   private static func table(_ rows: [[String]]) -> String {
     let widths = rows[0].indices.map { column in rows.map { $0[column].count }.max()! }
     return rows.map { row in

@@ -51,17 +51,17 @@ struct Fisher: ParsableCommand {
   }
 }
 
-/// A question to the matrix.
+/// A query that needs the gradients of the Fisher matrix.
 protocol Query: ParsableCommand {
   var settings: QuerySettings { get set }
-  /// λ, which a question of eigenvalues may do without.
+  /// λ; nil if the query does not need the inverse and sets none.
   var damping: Double? { get }
 
-  /// Collective.
+  /// Computes, prints and writes the answer. Collective.
   func answer<Number>(_ fisher: QueriedFisher<Number>) throws
 }
 
-/// A question to the inverse.
+/// A query that needs the inverse of the Fisher matrix.
 protocol InverseQuery: Query {
   var dampingSettings: InverseSettings { get }
 }
@@ -70,7 +70,7 @@ extension InverseQuery {
   var damping: Double? { dampingSettings.damping }
 }
 
-/// λ of F, where the inverse is asked for.
+/// The damping λ of a query that needs F⁻¹.
 struct InverseSettings: ParsableArguments {
   @Option(
     parsing: .unconditional, help: .init("λ, added to the diagonal of F.", valueName: "lambda"))
@@ -83,7 +83,7 @@ struct InverseSettings: ParsableArguments {
   }
 }
 
-/// What all questions have.
+/// The options of all queries.
 struct QuerySettings: ParsableArguments {
   @OptionGroup var source: TrainedModelSettings
 

@@ -8,13 +8,13 @@ import Sharding
 import TrainedModels
 import Training
 
-/// The matrix of a model, and where its answers go.
+/// The empirical Fisher matrix of a model; computes and writes the answers to queries.
 struct QueriedFisher<Number: Scalar> {
   let model: any TrainedModel<Number>
-  /// Every rank's.
+  /// The slice of each rank, as coordinates in [0, d).
   let slices: [Range<Int>]
   let world: Communicator
-  /// m.
+  /// m, the number of gradients.
   let rowCount: Int
   private let settings: QuerySettings
   private let damping: Double?
@@ -22,12 +22,12 @@ struct QueriedFisher<Number: Scalar> {
   private let partition: CellPartition
   private let gradients: any GradientSource<Number>
 
-  /// This rank's.
+  /// This rank's slice.
   var slice: Range<Int> { slices[world.rank] }
 
-  /// Reads the model, and checks that there is the memory for its gradients. Collective.
+  /// Reads the model, checks that there is enough memory, and prints the run summary. Collective.
   ///
-  /// - Parameter damping: λ, where the inverse will be asked for.
+  /// - Parameter damping: λ; nil if the query needs no inverse.
   init(_ settings: QuerySettings, damping: Double?, on world: Communicator) throws {
     (self.settings, self.damping) = (settings, damping)
     self.world = world
@@ -52,7 +52,7 @@ struct QueriedFisher<Number: Scalar> {
       kept: { count in
         GradientRows.bytes(count: count, blocks: blocks, of: scalar)
           + InverseFisher.bytes(count: count, partition: partition)
-          // A vector, the answer of all ranks' slices, and what refining takes.
+          // Memory for a vector, for the answer of all ranks, and for its iterative refinement.
           + 8 * (3 * model.count + 8 * partition.slice(of: world.rank).count)
       }, on: world)
     rowCount = gradients.rowCount
@@ -67,7 +67,7 @@ struct QueriedFisher<Number: Scalar> {
       """)
   }
 
-  /// Collects the gradients, in double precision where their file has it. Collective.
+  /// Returns the gradients as rows, in double precision if their file has it. Collective.
   private func rows() throws -> GradientRows {
     if let foreign = model as? ForeignModel<Number>, foreign.hasDoubleGradients {
       return try foreign.doubleGradients(of: partition, on: world)
@@ -80,7 +80,7 @@ struct QueriedFisher<Number: Scalar> {
     return rows
   }
 
-  /// The inverse for the question's λ. Collective.
+  /// Returns F⁻¹ at the query's λ. Collective.
   func inverse() throws -> InverseFisher {
     guard let damping else { preconditionFailure("an inverse without λ") }
     return try InverseFisher(
@@ -88,7 +88,7 @@ struct QueriedFisher<Number: Scalar> {
       fold: world.fold(over: partition))
   }
 
-  /// Those of (1/m) GᵀG that may differ from 0. Collective.
+  /// Returns the m eigenvalues of (1/m) GᵀG that may differ from 0, in decreasing order. Collective.
   func eigenvalues() throws -> [Double] {
     try InverseFisher.eigenvalues(of: rows(), fold: world.fold(over: partition))
   }
@@ -98,25 +98,25 @@ struct QueriedFisher<Number: Scalar> {
     say("relative error of the answer: at most \(String(format: "%.0e", inverse.error))")
   }
 
-  /// The vectors of a file of this model's weights. Collective.
+  /// Opens a file of vectors in the shape of the model's weights. Collective.
   func vectors(_ path: String) throws -> VectorFile {
     try world.agree {
       try VectorFile(path, of: model, weights: settings.source.files.weights)
     }
   }
 
-  /// Prepares to collect the gradient of the loss of each of some test examples. Collective.
+  /// Returns a source of the loss gradients of test examples, one example per gradient. Collective.
   func testGradients(of examples: Range<Int>) throws -> any GradientSource<Number> {
     let source = try world.agree {
       guard let network = model as? TrainedNetwork<Number> else {
         throw InputError(
-          "--test-examples", "are of a network and its data", expected: "--vectors FILE",
+          "--test-examples", "require --model and its data", expected: "--vectors FILE",
           got: "\(examples.count) with a file of gradients")
       }
       let test = network.dataset.test
       guard examples.upperBound <= test.count else {
         throw InputError(
-          "--test-examples", "there are not as many in the test part",
+          "--test-examples", "beyond the end of the test part",
           expected: "0 to \(test.count - 1)", got: "\(examples.upperBound - 1)")
       }
       return (network, test)
@@ -126,7 +126,7 @@ struct QueriedFisher<Number: Scalar> {
       slices: slices, kept: { _ in 0 }, on: world)
   }
 
-  /// This rank's slice of a row.
+  /// Returns this rank's slice of one gradient.
   func slice(ofRow row: Int, of gradients: any GradientSource<Number>) throws -> [Double] {
     var local: [Double] = []
     try gradients.collect(
@@ -135,7 +135,7 @@ struct QueriedFisher<Number: Scalar> {
     return local
   }
 
-  /// Σ of numbers of this rank's coordinates, over all ranks'. Collective.
+  /// Returns the sum over all d coordinates; `local` holds those of this rank's slice. Collective.
   func sum(_ local: [Double]) throws -> Double {
     let parts = partition.cellsInSlice(of: world.rank).map { cell in
       local[cell].reduce(0, +)
@@ -149,9 +149,11 @@ struct QueriedFisher<Number: Scalar> {
     fflush(nil)
   }
 
-  /// Writes vectors of the weights, of each this rank's slice. Collective.
+  /// Writes vectors in the shape of the weights. Collective.
   ///
-  /// - Parameter count: k, vectors in [k, d]; nil for one of [d].
+  /// - Parameters:
+  ///   - vectors: this rank's slice of each vector.
+  ///   - count: k, to write [k, d]; nil to write a single vector as [d].
   func write(vectors: [[Double]], count: Int?) throws {
     guard let output = settings.output else { return }
     let d = model.count
@@ -179,10 +181,12 @@ struct QueriedFisher<Number: Scalar> {
     }
   }
 
-  /// Writes numbers that all ranks have, as an array, in a safetensors file under a name.
-  /// Collective.
+  /// Writes numbers that are equal on all ranks. Collective.
   ///
-  /// - Parameter examples: in a safetensors file alone, those of each row.
+  /// - Parameters:
+  ///   - numbers: elements of the array, in row-major order.
+  ///   - name: name of the tensor in a safetensors file.
+  ///   - examples: indices of each row's examples, [m, b]; written to a safetensors file only.
   func write(
     _ numbers: [Double], shape: [Int], as name: String, examples: [[Int]]? = nil
   ) throws {
@@ -223,14 +227,16 @@ struct QueriedFisher<Number: Scalar> {
   }
 }
 
-/// Checks that a file of that name can be made, and is not there yet.
+/// Checks that a file does not exist and can be created.
+///
+/// - Throws: `InputError` naming the flag and the file.
 func checkIsFree(_ output: String, _ flag: String) throws(InputError) {
   let slash = output.lastIndex(of: "/")
   let directory = slash.map { String(output[...$0]) } ?? "./"
   guard access(directory, W_OK | X_OK) == 0 else {
-    throw .system(flag, "'\(output)' cannot be made")
+    throw .system(flag, "'\(output)' cannot be created")
   }
   guard access(output, F_OK) != 0 else {
-    throw InputError(flag, "\(output) is there already", expected: "another name")
+    throw InputError(flag, "\(output) already exists", expected: "another name")
   }
 }

@@ -44,7 +44,7 @@ struct Diagonal: InverseQuery {
     let inverse = try fisher.inverse()
     let diagonal = try inverse.diagonal()
     let trace = try fisher.sum(diagonal)
-    fisher.say("trace of F⁻¹ \(trace), of which the mean \(trace / Double(fisher.model.count))")
+    fisher.say("trace of F⁻¹ \(trace); mean of the diagonal \(trace / Double(fisher.model.count))")
     fisher.sayError(of: inverse)
     try fisher.write(vectors: [diagonal], count: nil)
   }
@@ -104,7 +104,7 @@ struct Influence: InverseQuery {
 
   func validate() throws {
     try require(
-      (vectors == nil) != (testExamples == nil), "--vectors", "it, or --test-examples",
+      (vectors == nil) != (testExamples == nil), "--vectors", "either --vectors or --test-examples",
       vectors == nil ? "neither" : "both")
     try require("--top", in: 0...1000, top)
   }
@@ -134,7 +134,7 @@ struct Influence: InverseQuery {
       examples: examples)
   }
 
-  /// The rows of the highest and the lowest scores.
+  /// Lists the rows with the highest and the lowest scores.
   private func highest(of scores: [Double], _ examples: [[Int]]?) -> String {
     let order = scores.indices.sorted { (-scores[$0], $0) < (-scores[$1], $1) }
     func list(_ rows: some Sequence<Int>) -> String {
@@ -175,7 +175,7 @@ struct Spectrum: Query {
       (Σμ)²/Σμ²           \(squares > 0 ? sum * sum / squares : 0)
       """)
     if let damping {
-      // With fewer gradients than weights the others are λ.
+      // GᵀG is singular if m < d: the smallest eigenvalue of F is then λ.
       let least = values.count < fisher.model.count ? 0 : values[fisher.model.count - 1]
       let effective = values.reduce(0) { $0 + $1 / ($1 + damping) }
       fisher.say(
@@ -188,7 +188,7 @@ struct Spectrum: Query {
   }
 }
 
-/// `FIRST-LAST`, both among them, or one number.
+/// A range of indices, from `FIRST-LAST` (inclusive) or a single number.
 struct IndexRange: ExpressibleByArgument, CustomStringConvertible {
   let range: Range<Int>
 

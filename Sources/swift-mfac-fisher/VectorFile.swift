@@ -3,17 +3,22 @@ import MPI
 import TrainedModels
 import Training
 
-/// Vectors [k, d] of a model's weights, in a file of the form that gradients have.
+/// A file of k vectors in the shape of a model's weights, [k, d], in the format of a gradient file.
 struct VectorFile {
-  /// k.
+  /// k, the number of vectors.
   let count: Int
   private let file: GradientFile
-  /// For each of the model's tensors, where it is in the file's vector.
+  /// The first index of each of the model's tensors in the file's vector.
   private let starts: [Int]
   private let tensors: [WeightFile.Tensor]
 
-  /// - Parameter weights: the model's file.
-  /// - Throws: `InputError` naming the file, and the tensor that does not fit.
+  /// Opens a file of vectors.
+  ///
+  /// - Parameters:
+  ///   - path: the file of vectors.
+  ///   - model: the model whose weights the vectors match.
+  ///   - weights: the model's weight file.
+  /// - Throws: `InputError` naming the file and the tensor that does not fit.
   init(_ path: String, of model: any TrainedModel, weights: String) throws(InputError) {
     let names = Set(model.tensors.map(\.name))
     let weights = try WeightFile(path: weights) { names.contains($0.name) }
@@ -25,7 +30,11 @@ struct VectorFile {
     }
   }
 
-  /// Part of a vector as the file has it, in the order of the model's.
+  /// Returns a slice of a vector; the slice counts in the model's order of tensors.
+  ///
+  /// - Parameters:
+  ///   - slice: coordinates in [0, d).
+  ///   - row: index of the vector, from 0.
   func slice(_ slice: Range<Int>, ofVector row: Int) throws(InputError) -> [Double] {
     var numbers: [Double] = []
     for (tensor, start) in zip(tensors, starts) {

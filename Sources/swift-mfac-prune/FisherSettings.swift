@@ -3,7 +3,9 @@ import ProgramOptions
 import Pruning
 import Training
 
-/// The empirical Fisher matrix F = λI + (1/m) GᵀG, and what is done with it.
+/// The options of the empirical Fisher matrix and of the update of the kept weights.
+///
+/// F = λI + (1/m) GᵀG, with m gradients as the rows of G [m, d].
 struct FisherSettings: ParsableArguments {
   @Option(
     help: .advanced(
@@ -83,7 +85,7 @@ struct FisherSettings: ParsableArguments {
       try require("--held-out", in: 1...1_000_000_000, heldOut)
       try require(
         candidates.count > 1, "--held-out",
-        "it with several values of --damping, --gradient-scale or --update-step", heldOut)
+        "several values of --damping, --gradient-scale or --update-step as well", heldOut)
     }
   }
 
@@ -92,22 +94,24 @@ struct FisherSettings: ParsableArguments {
       dampings: damping.values, gradientScales: gradientScale.values, steps: updateStep.values)
   }
 
-  /// Examples that judge the candidates, of `count` training examples, or rows of a file of
-  /// gradients.
+  /// Returns how many of `count` training examples, or rows of a file of gradients, are held out to
+  /// compare the candidates; 0 for a single candidate.
+  ///
+  /// - Throws: `PruningError` if no example would remain for the Fisher matrix.
   func heldOutCount(of count: Int) throws(PruningError) -> Int {
     guard candidates.count > 1 else { return 0 }
     let heldOut = heldOut ?? min(5000, max(count / 10, 1))
     guard heldOut < count else {
       throw PruningError(
         """
-        --held-out \(heldOut): expected less than the \(count) training examples, or rows of a \
-        file of gradients, of which the others are for the Fisher matrix
+        --held-out \(heldOut): expected fewer than the \(count) training examples (or rows of a \
+        file of gradients): the Fisher matrix needs the others
         """)
     }
     return heldOut
   }
 
-  /// For people.
+  /// Returns the settings by option name, for the report.
   func described(for method: PruningMethod) -> [String: String] {
     var settings = ["damping": "\(damping)"]
     if method.hasModel {

@@ -2,7 +2,7 @@ import Formats
 import Foundation
 import RunRecords
 
-/// The files of a pruned network, in a directory.
+/// The output files of a pruned network, in one directory.
 struct OutputFiles {
   private let directory: String
 
@@ -12,10 +12,12 @@ struct OutputFiles {
   var masks: String { "\(directory)/masks.safetensors" }
   var sparse: String { "\(directory)/sparse.safetensors" }
   var report: String { "\(directory)/report.json" }
-  /// A file for the report's curve.
+  /// The plot of the report's curve.
   var curve: String { "\(directory)/curve.svg" }
 
-  /// Refuses a directory that cannot be made.
+  /// Checks that a directory exists or can be created.
+  ///
+  /// - Throws: `InputError` naming the flag and the directory.
   static func checkCanBeMade(_ directory: String, flag: String) throws(InputError) {
     var existing = directory.hasPrefix("/") ? "/" : "."
     for part in directory.split(separator: "/") {
@@ -23,14 +25,15 @@ struct OutputFiles {
       existing += "/\(part)"
     }
     guard access("\(existing)/.", W_OK | X_OK) == 0 else {
-      throw .system(flag, "'\(directory)' cannot be made")
+      throw .system(flag, "'\(directory)' cannot be created")
     }
   }
 
-  /// Refuses to replace what is there, and directories that cannot be made.
+  /// Checks that the output directories can be created and hold no output files.
   ///
-  /// - Parameter isUnfinished: Whether an earlier call, which this one goes on from, has begun to
-  ///   write to a directory.
+  /// - Parameter isUnfinished: returns true for a directory with incomplete output of an earlier
+  ///   call, which this call replaces.
+  /// - Throws: `InputError` naming the directory or file.
   static func checkAreFree(
     in directories: [String], isUnfinished: (OutputFiles) throws -> Bool
   ) throws {
@@ -38,14 +41,14 @@ struct OutputFiles {
     for files in try directories.map(OutputFiles.init).filter({ try !isUnfinished($0) }) {
       for file in [files.model, files.masks, files.sparse, files.report, files.curve]
       where access(file, F_OK) == 0 {
-        throw InputError("--output", "\(file) is there already", expected: "another directory")
+        throw InputError("--output", "\(file) already exists", expected: "another directory")
       }
     }
   }
 
   func makeDirectory() throws { try AtomicFile.makeDirectories(directory) }
 
-  /// The sizes of the files that there are.
+  /// Returns the sizes of the files in bytes; 0 or nil for a missing file.
   func bytes() -> PruningReport.Bytes {
     func size(_ path: String) -> Int? {
       var status = stat()
@@ -55,7 +58,7 @@ struct OutputFiles {
       model: size(model) ?? 0, masks: size(masks) ?? 0, sparse: size(sparse))
   }
 
-  /// Writes the report; it appears when it is complete.
+  /// Writes the report; the file appears once it is complete.
   func write(_ report: PruningReport) throws {
     let text = "\(try JSONText.of(report))\n"
     try AtomicFile.write(to: self.report) { file throws(InputError) in

@@ -4,7 +4,7 @@ import Pruning
 import TrainedModels
 import Training
 
-/// Everything that can be set.
+/// All settings of the program.
 struct PruneSettings: ParsableArguments {
   @OptionGroup var source: TrainedModelSettings
   @OptionGroup(title: "Tensors") var tensors: TensorSettings
@@ -17,16 +17,16 @@ struct PruneSettings: ParsableArguments {
     case .count: break
     case .absent:
       try require(
-        !selection.method.takesGradients, "--gradients", "some with --method \(selection.method)",
-        "none")
+        !selection.method.takesGradients, "--gradients",
+        "a number or a file with --method \(selection.method)", "none")
     case .file(let path):
       try require(
         selection.stages == 1 || output.state != nil, "--stages",
-        "1 or --state with --gradients \(path), which are those of the weights as they are",
+        "1, or --state, with --gradients \(path), which are valid at these weights only",
         selection.stages)
     }
     try require(
-      output.state == nil || selection.sparsity != nil, "--state", "--sparsity with it", "none")
+      output.state == nil || selection.sparsity != nil, "--state", "--sparsity as well", "none")
     let method = selection.method
     guard !method.hasModel else { return }
     for (flag, list) in [
@@ -39,7 +39,7 @@ struct PruneSettings: ParsableArguments {
   }
 }
 
-/// Which tensors are pruned.
+/// The options that select the tensors to prune, and an earlier mask.
 struct TensorSettings: ParsableArguments {
   @Option(
     help: .init(
@@ -83,7 +83,7 @@ struct OutputSettings: ParsableArguments {
 }
 
 extension PruneSettings {
-  /// Whether a stage can only begin with a call of its own.
+  /// True if each stage needs a call of its own: its gradients come from a file.
   var waitsForGradients: Bool {
     guard case .file = source.files.gradients else { return false }
     return selection.method.takesGradients
@@ -91,7 +91,7 @@ extension PruneSettings {
 }
 
 extension PruneSettings {
-  /// What each option is for, where it is not for all methods.
+  /// The rules for options that have an effect with some methods only.
   static var uses: [OptionUse<PruneSettings>] {
     [
       ofMethods(["page-directory", "damping", "gradient-batch"], where: \.takesGradients),

@@ -9,31 +9,32 @@ import RunRecords
 import Sharding
 import TrainedModels
 
-/// The journey of a pruned network: its weights, what each is worth, the mask, the weights that are
-/// left, how good they are, and the files.
+/// Prunes a trained model: reads the weights, computes saliencies, selects a mask, updates the kept
+/// weights, evaluates the network and writes the files.
 struct PruningRun<Element: Scalar> {
   private let settings: PruneSettings
   private let world: Communicator
   private let model: any TrainedModel<Element>
-  /// The weights as read, under the mask, [d].
+  /// The weights as read, with the mask applied, [d].
   private var weights: Buffer<Element> { model.weights }
   private let plan: SelectionPlan
   private var partition: CellPartition { plan.partition }
-  /// The slices of all ranks.
+  /// The slice of each rank, as coordinates in [0, d).
   private let slices: [Range<Int>]
-  /// The weights that were removed before.
+  /// The mask of the weights removed so far, by `--masks` or by earlier stages.
   private let mask: Mask
-  /// The sparsity of the masks that the first stage begins with.
+  /// The sparsity before the first stage.
   private let initialSparsity: Double
-  /// Nil if the method needs none.
+  /// The source of gradients; nil if the method needs none.
   private let gradients: (any GradientSource<Element>)?
-  /// Chooses among candidates; nil if there is only one.
+  /// Compares candidates on held-out data; nil if there is only one candidate.
   private let judge: (any HeldOutJudge<Element>)?
-  /// The stages that are done; nil if they are not kept.
+  /// The finished stages; nil without `--state`.
   private let stages: StageDirectory?
   private let clock = ContinuousClock()
 
-  /// Reads and checks all that is needed. Collective.
+  /// Reads the model, the masks and the finished stages, and checks the settings against them.
+  /// Collective.
   init(_ settings: PruneSettings, on world: Communicator) throws {
     self.settings = settings
     self.world = world
@@ -91,8 +92,8 @@ struct PruningRun<Element: Scalar> {
         of: partition, holdingOut: settings.fisher.heldOutCount,
         pagedIn: settings.fisher.pageDirectory,
         kept: { count in
-          // Those of the first stage stay for the next sparsity, any other's until the next are
-          // there.
+          // Up to three stages' rows are in memory: the first stage's, kept for the next sparsity;
+          // the previous stage's; and the new ones, while they are collected.
           GradientRows.bytes(
             count: count, blocks: partition.cellsInSlice(of: world.rank), of: Element.self,
             isPaged: settings.fisher.pageDirectory != nil)
@@ -105,7 +106,7 @@ struct PruningRun<Element: Scalar> {
     try world.allGather(model.weights.all, slices: slices)
   }
 
-  /// The directories of each sparsity's files.
+  /// Returns the output directory of each sparsity.
   private static func directories(of settings: PruneSettings) -> [String] {
     settings.selection.sparsities.map {
       settings.selection.sweep == nil
@@ -113,7 +114,7 @@ struct PruningRun<Element: Scalar> {
     }
   }
 
-  /// Prunes to each sparsity, and says how good the networks are. Collective.
+  /// Prunes to each sparsity, evaluates the networks, and prints and writes the report. Collective.
   func run() throws {
     let done = stages?.done ?? 0
     let (criterion, gradientSeconds) =
@@ -124,7 +125,7 @@ struct PruningRun<Element: Scalar> {
     say(report.heading(ranks: world.size))
     report.gradientSeconds = gradientSeconds
     if let gradients, let gradientSeconds {
-      let place = settings.fisher.pageDirectory.map { ", in pages in \($0)" } ?? ""
+      let place = settings.fisher.pageDirectory.map { ", paged in \($0)" } ?? ""
       say(
         "\(gradients.rowCount) gradients in \(formatNumber(gradientSeconds, digits: 2)) s"
           + place + "\n")
@@ -151,14 +152,19 @@ struct PruningRun<Element: Scalar> {
     }
     say("The report is in \(files.report).")
     if settings.selection.sweep != nil, report.hasCurve {
-      say("Its curve: swift-mfac-report plot \(files.report) --output \(files.curve)")
+      say("To plot its curve: swift-mfac-report plot \(files.report) --output \(files.curve)")
     }
   }
 
+  /// Prunes to one sparsity, in stages, and writes the files. Collective.
+  ///
   /// - Parameters:
-  ///   - criterion: That of the first stage that is not done; nil if all are.
-  ///   - saliencies: Those of the weights as they were; nil before the first sparsity.
-  /// - Returns: Nil if the next stage needs gradients of the one that has been saved.
+  ///   - criterion: criterion of the first unfinished stage; nil if all stages are finished.
+  ///   - saliencies: saliencies at the initial weights; nil before the first sparsity, which sets
+  ///     them.
+  ///   - dense: quality before pruning; nil if this package cannot compute it.
+  ///   - directory: directory of the output files.
+  /// - Returns: the result; nil if the next stage needs gradients at the weights just saved.
   private func prune(
     to sparsity: Double, by criterion: PruningCriterion?, _ saliencies: inout [[Double]]?,
     dense: PruningReport.Quality?, into directory: String
@@ -197,9 +203,9 @@ struct PruningRun<Element: Scalar> {
       say(
         "stage \(stages.done) of \(plan.stages) is done: sparsity "
           + "\(formatNumber(outcome.sparsity, digits: 4)), "
-          + "in \(stages.newestPath)")
+          + "saved in \(stages.newestPath)")
       guard stages.done == plan.stages || !settings.waitsForGradients else {
-        say("Now give gradients of \(stages.weights!), in a call that is else the same.")
+        say("Compute the gradients of \(stages.weights!), then repeat the command with them.")
         return nil
       }
     }
@@ -219,7 +225,7 @@ struct PruningRun<Element: Scalar> {
           others: model.others, slices: slices, to: files.sparse, on: world)
       }
     } catch {
-      // Half a result is none.
+      // Do not leave an incomplete result.
       if world.rank == 0 { for file in [files.model, files.masks, files.sparse] { unlink(file) } }
       throw error
     }
@@ -233,8 +239,12 @@ struct PruningRun<Element: Scalar> {
       bytes: files.bytes())
   }
 
-  /// Makes the criterion of a stage from gradients at `weights`, if it needs some, and times these.
-  /// A network takes new examples for each stage as long as there are some. Collective.
+  /// Returns the criterion of a stage, and the seconds that its gradients took, if it needs any. A
+  /// network's gradients come from new examples in each stage while there are any. Collective.
+  ///
+  /// - Parameters:
+  ///   - weights: the weights [d] at which to compute the gradients.
+  ///   - stage: number of the stage, from 0.
   private func makeCriterion(
     for weights: Buffer<Element>, stage: Int
   ) throws -> (PruningCriterion, gradientSeconds: Double?) {
@@ -261,7 +271,8 @@ struct PruningRun<Element: Scalar> {
     return (criterion(by: rows), seconds)
   }
 
-  /// Evaluates a network; nil if this package cannot compute it. Collective.
+  /// Returns the loss and accuracy at these weights; nil if this package cannot compute the network.
+  /// Collective.
   private func quality(of parameters: Buffer<Element>) throws -> PruningReport.Quality? {
     try model.evaluation(of: parameters, on: world).map {
       PruningReport.Quality(loss: $0.loss, accuracy: $0.accuracy)

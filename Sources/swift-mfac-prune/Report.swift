@@ -4,7 +4,7 @@ import RunRecords
 import TrainedModels
 
 extension PruningReport {
-  /// Begins a report, without results.
+  /// Creates a report without results.
   init(
     _ settings: PruneSettings, model: any TrainedModel, selection: Selection, dense: Quality?
   ) {
@@ -36,7 +36,7 @@ extension PruningReport.Tensor {
       weights: tensor.range.count, kept: kept, multiplyAddsPerWeight: tensor.multiplyAdds)
   }
 
-  /// Describes a tensor without elements, which has no place among the weights.
+  /// Describes a tensor without elements, which is not part of the weights.
   init(empty tensor: TensorContent) {
     self.init(
       name: tensor.name, shape: tensor.shape, isPrunable: false, weights: 0, kept: 0,
@@ -57,7 +57,7 @@ extension PruningReport.Stage {
       })
   }
 
-  /// λ, η and τ of the update, for people.
+  /// λ, η and τ of the update, as text; nil if there was only one candidate.
   var choice: String? {
     chosen.map { "  λ \($0.damping), η \($0.gradientScale), τ \($0.step)" }
   }
@@ -72,7 +72,7 @@ extension PruningReport.Seconds {
 }
 
 extension PruningReport {
-  /// Describes the task, for people.
+  /// Returns the lines printed at the start.
   func heading(ranks: Int) -> String {
     """
     data       \(data)
@@ -84,7 +84,7 @@ extension PruningReport {
     """
   }
 
-  /// The table's head, and its line of the weights before pruning.
+  /// The table's head, and its line for the weights before pruning.
   var tableHead: String {
     let quality = dense == nil ? ["predicted"] : ["loss", "accuracy"]
     return Self.row(["sparsity", "kept"] + quality + ["change", "seconds"]) + "\n"
@@ -102,14 +102,14 @@ extension PruningReport {
         ]) + (result.stages.last!.choice ?? "")
   }
 
-  /// Whether any result has an accuracy, a loss or its predicted change: magnitudes say nothing of
-  /// the loss of a model that cannot be computed here.
+  /// True if any result has a loss or a predicted change of the loss. A foreign model pruned by
+  /// magnitude has neither.
   var hasCurve: Bool { results.contains { $0.quality != nil || $0.predictedChange != nil } }
 
-  /// The largest bound on the relative error of an update; nil if none was solved for.
+  /// The largest bound on the relative error of a joint update; nil without one.
   var largestError: Double? { results.flatMap(\.stages).compactMap(\.error?.value).max() }
 
-  /// Tables of the tensors' sparsities, and of multiply-adds and files' sizes.
+  /// The tables of the tensors' sparsities, and of multiply-adds and file sizes in bytes.
   var tables: String {
     let head = results.map { formatNumber($0.sparsity, digits: 4) }
     let tensors = results[0].tensors.enumerated().filter(\.element.isPrunable).map {

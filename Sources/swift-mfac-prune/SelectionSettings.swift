@@ -6,7 +6,7 @@ import Pruning
 import Sharding
 import Training
 
-/// How many weights go, and which.
+/// The options that select how many weights to remove, and which.
 struct SelectionSettings: ParsableArguments {
   enum ScopeName: String, CaseIterable, ExpressibleByArgument {
     case global, uniform
@@ -104,15 +104,15 @@ struct SelectionSettings: ParsableArguments {
     if let greedySteps {
       try require("--greedy-steps", in: 1...10_000, greedySteps)
       try require(
-        select != .topK, "--greedy-steps", "it with --select greedy, exchange or iht", greedySteps)
+        select != .topK, "--greedy-steps", "--select greedy, exchange or iht as well", greedySteps)
     }
     if improvement != .none {
       try require(
-        method == .mfac, "--select", "\(select.rawValue) with --method mfac alone",
+        method == .mfac, "--select", "\(select.rawValue) only with --method mfac",
         "--method \(method.rawValue)")
       try require(
         pattern == .unstructured, "--select",
-        "\(select.rawValue) with --pattern unstructured alone", "--pattern \(pattern)")
+        "\(select.rawValue) only with --pattern unstructured", "--pattern \(pattern)")
       for (flag, value) in [("--weigh", weigh.rawValue), ("--sparsity-of", sparsityOf.rawValue)]
       where value == "flops" {
         try require(false, "--select", "\(select.rawValue) without \(flag) flops", "both")
@@ -120,7 +120,7 @@ struct SelectionSettings: ParsableArguments {
     }
     try require(
       pattern.sparsity == nil || (stages == 1 && select == .topK), "--pattern",
-      "one without a sparsity of its own with --stages or --select \(select.rawValue)", pattern)
+      "one that does not fix the sparsity, with --stages or --select \(select.rawValue)", pattern)
     if let given = pattern.sparsity {
       for (flag, value) in [
         ("--sparsity", sparsity.map { "\($0)" }), ("--sweep", sweep?.description),
@@ -132,7 +132,7 @@ struct SelectionSettings: ParsableArguments {
         scope == .global, "--scope", "none with --pattern \(pattern)", scope.rawValue)
     } else {
       try require(
-        (sparsity == nil) != (sweep == nil), "--sparsity", "it, or --sweep",
+        (sparsity == nil) != (sweep == nil), "--sparsity", "either --sparsity or --sweep",
         sparsity == nil ? "neither" : "both")
     }
     try require(
@@ -142,11 +142,11 @@ struct SelectionSettings: ParsableArguments {
     try PruningOptions.check(maxTensorSparsity: maxTensorSparsity)
     try require(
       tensorSparsity.isEmpty == (scope != .perTensor), "--tensor-sparsity",
-      scope == .perTensor ? "it with --scope per-tensor" : "it with --scope per-tensor alone",
+      scope == .perTensor ? "a rule with --scope per-tensor" : "none without --scope per-tensor",
       tensorSparsity.isEmpty ? "none" : tensorSparsity[0].description)
   }
 
-  /// For people, by the options' names.
+  /// The settings by option name, for the report.
   var described: [String: String] {
     var settings = [
       "scope": scope.rawValue, "pattern": "\(pattern)", "weigh": weigh.rawValue,
@@ -169,15 +169,17 @@ struct SelectionSettings: ParsableArguments {
     }
   }
 
-  /// Parts in which a stage's weights are selected.
+  /// The number of parts in which a stage selects its weights.
   private var parts: Int { greedySteps ?? (select == .greedy ? 16 : 1) }
 
-  /// Those to prune to, one after another.
+  /// The sparsities to prune to, in this order.
   var sparsities: [Double] {
     pattern.sparsity.map { [$0] } ?? sparsity.map { [$0] } ?? sweep!.values
   }
 
-  /// - Throws: `PruningError` where the tensors cannot be pruned so.
+  /// Returns the plan that selects the weights to remove.
+  ///
+  /// - Throws: `PruningError` if the settings do not suit the tensors.
   func plan(
     for tensors: [WeightTensor], _ candidates: ModelCandidates, partition: CellPartition
   ) throws -> SelectionPlan {
@@ -197,8 +199,8 @@ struct SelectionSettings: ParsableArguments {
     let followed = tensors.map(rule(of:))
     for (index, rule) in tensorSparsity.enumerated() where !followed.contains(index) {
       throw PruningError(
-        "--tensor-sparsity: no prunable tensor follows '\(rule)': expected a pattern for some of "
-          + "\(tensors.map(\.name).joined(separator: ", ")) that none before it matches")
+        "--tensor-sparsity: '\(rule)' applies to no prunable tensor: expected a pattern for some of "
+          + "\(tensors.map(\.name).joined(separator: ", ")) that no earlier pattern matches")
     }
     return Dictionary(
       uniqueKeysWithValues: zip(tensors, followed).compactMap { tensor, rule in
@@ -207,7 +209,7 @@ struct SelectionSettings: ParsableArguments {
   }
 }
 
-/// The sparsity of the tensors that a pattern names: `*.weight=0.8`.
+/// A pattern of tensor names and the sparsity of these tensors, such as `*.weight=0.8`.
 struct TensorSparsity: ExpressibleByArgument, CustomStringConvertible {
   let pattern: String
   let sparsity: Double

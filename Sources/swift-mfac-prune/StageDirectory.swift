@@ -8,28 +8,29 @@ import Pruning
 import RunRecords
 import TrainedModels
 
-/// The record of a stage of pruning that is done, beside its weights and masks.
+/// The record of a finished stage of pruning, stored with its weights and masks.
 struct StageRecord: Codable {
   var formatVersion = 1
-  /// Counts from 1.
+  /// The number of finished stages: 1 for the first stage's record.
   var stage: Int
-  /// The settings as resolved, by flag.
+  /// The resolved settings, by flag.
   var settings: [String: String]
-  /// The digests of the weights and masks that the first stage began with.
+  /// SHA-256 of the weights from which the first stage started.
   var weights: String
+  /// SHA-256 of the masks from which the first stage started.
   var masks: String?
-  /// The digests of the files of gradients so far.
+  /// SHA-256 of each file of gradients so far.
   var gradients: [String]
-  /// The quality before pruning.
+  /// Quality before pruning.
   var dense: PruningReport.Quality?
-  /// All stages so far.
+  /// The stages so far.
   var stages: [PruningReport.Stage] = []
   var seconds = PruningReport.Seconds()
-  /// The digests of this stage's files.
+  /// SHA-256 of this stage's files, by name.
   var files: [String: String] = [:]
 }
 
-/// The stages of a pruning that are done, in a directory from which a later call goes on.
+/// The finished stages of a pruning, in a directory from which a later call continues.
 ///
 /// Its checkpoint `stage-2` holds `model.safetensors`, `masks.safetensors` and `state.json`, the
 /// record of the stage.
@@ -39,21 +40,20 @@ final class StageDirectory {
 
   let path: String
   private let checkpoints: CheckpointDirectory
-  /// The record of the newest stage; before the first, of what it begins with.
+  /// The record of the newest stage; before the first stage, a record of its input.
   private(set) var state: StageRecord
   private let settings: PruneSettings
-  /// The digest of a file of gradients; nil if none is given.
+  /// SHA-256 of the file of gradients; nil if none is given.
   private let gradients: String?
   private var lock: Int32 = -1
 
-  /// The number of stages that are done.
+  /// The number of finished stages.
   var done: Int { state.stage }
 
-  /// Opens the directory, and checks that its newest stage is whole and belongs to this pruning.
+  /// Opens the directory, and checks that its newest stage is intact and belongs to this pruning.
   /// Collective.
   ///
-  /// - Throws: on all ranks together, an `InputError` naming the directory or file, and what
-  ///   differs.
+  /// - Throws: an `InputError` on all ranks, naming the directory or file and the difference.
   init(_ path: String, _ settings: PruneSettings, on world: Communicator) throws {
     self.path = path
     checkpoints = CheckpointDirectory(ofStagesIn: path)
@@ -82,7 +82,7 @@ final class StageDirectory {
 
   deinit { if lock >= 0 { close(lock) } }
 
-  /// The path of a file of a stage.
+  /// Returns the path of a file of a stage.
   private func path(_ file: String, stage: Int) -> String {
     "\(checkpoints.path(step: stage))/\(file)"
   }
@@ -127,8 +127,8 @@ final class StageDirectory {
     }
   }
 
-  /// Whether a directory holds the newest stage's model without a report, as a call leaves it that
-  /// was killed while it wrote.
+  /// Returns true if an output directory holds the newest stage's model but no report: a call was
+  /// killed while it wrote.
   func hasBegun(_ output: OutputFiles) throws -> Bool {
     guard access(output.model, F_OK) == 0, access(output.report, F_OK) != 0 else { return false }
     return try SHA256.ofFile(output.model) == state.files[Self.model]
@@ -136,7 +136,7 @@ final class StageDirectory {
 
   // MARK: Checks, on rank 0
 
-  /// The settings that all calls must have in common: all but those that name files.
+  /// Returns the settings that must be equal in all calls: all but file names.
   private static func compared(_ settings: PruneSettings) -> [String: String] {
     var compared: [String: String] = [:]
     for option in declaredOptions(in: settings) {
@@ -149,20 +149,22 @@ final class StageDirectory {
     return compared
   }
 
-  /// Two calls at once would do the same stage.
+  /// Locks the directory, so that two calls cannot compute the same stage at once.
   private func takeLock() throws(InputError) {
     lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard lock >= 0 else { throw .system(path, "cannot open the directory") }
-    // File systems without locks have other answers.
+    // A file system without locks reports another error: continue without the lock.
     guard flock(lock, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK else {
-      throw InputError(path, "another call is working there")
+      throw InputError(path, "another process uses this directory")
     }
   }
 
-  /// The record of a stage that is whole, and of a pruning of the same settings.
+  /// Returns the record of a stage if its files are intact and its settings are those of this call.
+  ///
+  /// - Throws: `InputError` naming the directory or file and the difference.
   private func checked(_ stage: Int) throws(InputError) -> StageRecord {
     let directory = checkpoints.path(step: stage)
-    let remedy = "(without \(directory), pruning continues from the stage before it)"
+    let remedy = "(remove \(directory) to continue from the stage before it)"
     let found: StageRecord
     do throws(InputError) {
       let file = "\(directory)/\(Self.record)"
@@ -170,10 +172,10 @@ final class StageDirectory {
         StageRecord.self, from: Array(try TextFile.read(file).utf8), file: file,
         digest: Self.digestKey)
       for (name, digest) in found.files where try SHA256.ofFile("\(directory)/\(name)") != digest {
-        throw InputError("\(directory)/\(name)", "is not the file that was written there")
+        throw InputError("\(directory)/\(name)", "differs from the file as written")
       }
       guard found.stage == stage, found.formatVersion == 1 else {
-        throw InputError(file, "is of another stage, or of another version of this program")
+        throw InputError(file, "belongs to another stage, or to another version of this program")
       }
     } catch {
       throw InputError("\(error.subject)", "\(error.problem) \(remedy)", got: error.got)
@@ -183,12 +185,12 @@ final class StageDirectory {
         (RenamedOptions.name($0, of: Prune.configuration.commandName!), $1)
       })
     for flag in Set(before.keys).union(state.settings.keys).sorted() {
-      // Records of earlier versions lack settings that came later; they had these values.
+      // Records of earlier versions lack newer settings; this is the value that they used.
       let before = before[flag] ?? ["precision": "float32"][flag]
       let now = state.settings[flag]
       guard before == now else {
         throw InputError(
-          directory, "was made with other settings", expected: "--\(flag) \(before ?? "not set")",
+          directory, "has other settings", expected: "--\(flag) \(before ?? "not set")",
           got: "\(now ?? "not set")")
       }
     }
@@ -198,16 +200,16 @@ final class StageDirectory {
       ("--masks", settings.tensors.masks ?? "none", found.masks, state.masks),
     ] where before != now {
       throw InputError(
-        directory, "the first stage began with other \(flag)",
-        expected: before.map { "a file of SHA-256 \($0)" } ?? "none",
-        got: "\(path)" + (now.map { " of \($0)" } ?? ""))
+        directory, "the first stage started from other \(flag)",
+        expected: before.map { "a file with SHA-256 \($0)" } ?? "none",
+        got: "\(path)" + (now.map { " with \($0)" } ?? ""))
     }
     if case .file(let file) = files.gradients, let gradients,
       let used = found.gradients.firstIndex(of: gradients), stage < settings.selection.stages
     {
       throw InputError(
-        file, "stage \(used + 1) was made with these gradients",
-        expected: "those of \(self.path(Self.model, stage: stage))")
+        file, "stage \(used + 1) already used these gradients",
+        expected: "the gradients of \(self.path(Self.model, stage: stage))")
     }
     return found
   }

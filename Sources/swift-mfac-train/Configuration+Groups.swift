@@ -6,7 +6,7 @@ import Yams
 extension Configuration {
   static let groups = "groups"
 
-  /// The rules that a file lists:
+  /// Returns the rules that a file lists under `groups`:
   ///
   /// ```yaml
   /// groups:
@@ -25,7 +25,7 @@ extension Configuration {
       }
       var rule = ParameterRule(match: "")
       for (key, value) in pairs {
-        // null is as good as no such line.
+        // A null value counts as absent.
         guard value.null == nil else { continue }
         let text = value.string ?? ""
         func read<Value>(_ expected: String, _ value: Value?) throws -> Value {
@@ -60,7 +60,7 @@ extension Configuration {
     ValidationError("\(path)\(node.mark.map { ":\($0.line)" } ?? ""): \(text)")
   }
 
-  /// The entry that reads as `rule`.
+  /// Returns the YAML entry of a rule.
   static func node(of rule: ParameterRule) -> Node {
     var pairs = [(Node("match"), Node(rule.match, .implicit, .doubleQuoted))]
     if let rate = rule.learningRate { pairs.append((Node("learning-rate"), Node("\(rate)"))) }

@@ -6,19 +6,20 @@ import RunRecords
 import Training
 import Yams
 
-/// Settings as text: the keys that a YAML file may have, and the file that a run leaves.
+/// Settings as YAML: reads a configuration file, and writes a run's `config.yaml`.
 ///
-/// Both are read off the declared options, so that a flag and its key cannot drift apart.
+/// The keys come from the declared options, so each flag has a key of the same name.
 struct Configuration {
-  /// The flags that a YAML file stands for: `window: 64` is `--window=64`, `sparse: true` is
-  /// `--sparse`.
+  /// The file's settings as flags: `window: 64` is `--window=64`, `sparse: true` is `--sparse`.
   private(set) var arguments: [(key: String, argument: String)] = []
-  /// What stands under `groups`.
+  /// The rules under `groups`.
   private(set) var rules: [ParameterRule] = []
-  /// Whether the file is the `config.yaml` of a run.
+  /// True if the file is the `config.yaml` that a run wrote.
   let isOfRun: Bool
 
-  /// - Throws: `ValidationError` naming the file and, where there is one, the key and its line.
+  /// Reads a configuration file.
+  ///
+  /// - Throws: `ValidationError` naming the file and, if known, the key and its line.
   init(of path: String) throws {
     let text = try checked { try TextFile.read(path) }
     isOfRun = RunConfiguration(text: text).isOfRun
@@ -27,17 +28,17 @@ struct Configuration {
       root = try Yams.compose(yaml: text)
     } catch YamlError.duplicatedKeysInMapping(let keys, _) {
       let names = keys.map { "'\($0)'" }.joined(separator: ", ")
-      throw ValidationError("\(path): \(names) stands there more than once")
+      throw ValidationError("\(path): \(names) appears more than once")
     } catch YamlError.scanner(_, let problem, let mark, _),
       YamlError.parser(_, let problem, let mark, _),
       YamlError.composer(_, let problem, let mark, _)
     {
-      // The common slip: a star begins an alias.
+      // A common mistake: an unquoted star begins a YAML alias.
       let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
       let isStar = lines.indices.contains(mark.line - 1) && lines[mark.line - 1].contains(": *")
       throw ValidationError(
         "\(path):\(mark.line): not YAML: \(problem)"
-          + (isStar ? " (what begins with a star wants quotes: \"*.bias\")" : ""))
+          + (isStar ? " (quote a value that begins with a star: \"*.bias\")" : ""))
     } catch {
       throw ValidationError("\(path): not YAML: \(error)")
     }
@@ -73,7 +74,7 @@ struct Configuration {
         throw ValidationError(
           "\(path)\(line): '\(name)' expects one value\(setting.isList ? ", or a list" : "")")
       }
-      // null is as good as no such line.
+      // A null value counts as absent.
       guard value.null == nil else { continue }
       if setting.isFlag {
         guard let isOn = Bool(yaml: scalar.string) else {
@@ -89,7 +90,7 @@ struct Configuration {
 
   private static let program = Train.configuration.commandName!
 
-  /// The settings in YAML, in the order of the help; those without a value are left out.
+  /// Returns the settings in YAML, in the order of the help, without those that have no value.
   static func text(of settings: Settings) throws -> String {
     var pairs = declaredOptions(in: settings).compactMap { option in
       option.value.map { value in
@@ -104,8 +105,8 @@ struct Configuration {
     return try Yams.serialize(node: Node.mapping(Node.Mapping(pairs)))
   }
 
-  /// Quotes a text that without quotes would be read as something else, such as `yes`, `null` or
-  /// `010`, by this program or by another that rewrites the file.
+  /// Returns a value's node. Quotes a text that a YAML reader would take for another type, such as
+  /// `yes`, `null` or `010`.
   private static func node(of value: String, _ option: DeclaredOption) -> Node {
     let plain = Node(value)
     let isText = plain.tag == Tag(.str) || "\(Int(value) ?? 0)" == value

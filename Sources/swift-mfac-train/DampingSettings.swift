@@ -64,9 +64,10 @@ struct DampingSettings: ParsableArguments {
     try require("--damping-every", in: 1...1_000_000, dampingEvery)
   }
 
-  /// Checks what the damping's settings say together.
+  /// Checks that the damping settings are consistent, and fills in λ.
   ///
-  /// - Parameter standard: λ where none is asked.
+  /// - Parameter standard: default λ of the optimizer.
+  /// - Throws: `ValidationError`.
   mutating func resolve(standard: Double) throws {
     let damping = damping ?? standard
     self.damping = damping
@@ -78,7 +79,7 @@ struct DampingSettings: ParsableArguments {
         "none")
     case .constant, .levenbergMarquardt:
       try require(
-        dampingFinal == nil, "--damping-final", "--damping-schedule linear or exponential with it",
+        dampingFinal == nil, "--damping-final", "--damping-schedule linear or exponential",
         dampingSchedule.rawValue)
     }
     guard dampingSchedule == .levenbergMarquardt else { return }
@@ -87,7 +88,9 @@ struct DampingSettings: ParsableArguments {
       "within --damping-minimum \(dampingMinimum) and --damping-maximum \(dampingMaximum)", damping)
   }
 
-  /// - Parameter steps: of the run.
+  /// Returns the damping rule of a run.
+  ///
+  /// - Parameter steps: number of steps of the run.
   func rule(steps: Int) -> DampingRule {
     let schedule: DampingRule.Schedule =
       switch dampingSchedule {
@@ -102,7 +105,7 @@ struct DampingSettings: ParsableArguments {
 }
 
 extension DampingSettings {
-  /// What the damping's options are for.
+  /// The rules for options that have an effect only with damping, or with one of its schedules.
   static var uses: [OptionUse<Settings>] {
     [
       .ofOptimizers(

@@ -15,7 +15,7 @@ struct Inspect: ParsableCommand {
   var checkpoint: String
 
   func run() throws {
-    // There are no other ranks to compare them with.
+    // A single process has no other ranks whose files it could compare.
     OpenedFiles.stop()
     let checkpoints = CheckpointDirectory(ofRun: checkpoint)
     let newest = try checkpoints.steps().first.map(checkpoints.path(step:))

@@ -96,7 +96,7 @@ struct OptimizerSettings: ParsableArguments {
 }
 
 extension OptimizerSettings {
-  /// The learning rates where none is asked: the commonest, and those of other optimizers.
+  /// Default learning rates for the help: the first optimizer's, then those that differ.
   private static var standardRates: String {
     let rates = OptimizerOptionsRegistry.all.map {
       (name: $0.type.optimizer, rate: $0.type.learningRate)
@@ -107,16 +107,17 @@ extension OptimizerSettings {
       .joined(separator: "; ")
   }
 
-  /// The rate, added to the gradient or apart from it.
+  /// Weight decay: added to the gradient (coupled), or applied to the weights (decoupled).
   var decay: WeightDecay {
     weightDecayMode == .decoupled ? .decoupled(weightDecay) : .coupled(weightDecay)
   }
 
-  /// What every optimizer is given.
+  /// Returns the settings that every optimizer receives; the learning rate must be resolved.
   ///
   /// - Parameters:
-  ///   - damping: resolved, as the learning rate is.
-  ///   - steps: of the run; nil before they are known, which the damping's schedule alone needs.
+  ///   - damping: resolved damping settings.
+  ///   - precision: precision of the computation.
+  ///   - steps: number of steps of the run, for the damping schedule; nil if not known yet.
   func common(
     _ damping: DampingSettings, _ precision: Precision, steps: Int? = nil
   ) -> CommonOptimizerSettings {

@@ -4,7 +4,7 @@ import Pruning
 import TrainedModels
 import Training
 
-/// Masks, and how they change while the run goes on.
+/// The options that set the masks and change them during the run.
 struct PruningSettings: ParsableArguments {
   @Option(
     help: .advanced(
@@ -145,13 +145,14 @@ struct PruningSettings: ParsableArguments {
 }
 
 extension PruningSettings {
-  /// Checks what several of them decide together, and fills in what is left open.
+  /// Checks that the pruning settings are consistent, and fills in defaults.
   ///
-  /// - Parameter sparse: whether initial zeros are masks.
+  /// - Parameter sparse: true if initial zeros are masks.
+  /// - Throws: `ValidationError`.
   mutating func resolve(sparse: Bool) throws {
     try require(
       masks == nil || !sparse, "--masks",
-      "no --sparse with it (its masks are the zeros of --weights)",
+      "no --sparse (which takes its masks from the zeros of --weights)",
       masks ?? "")
     let isGrowing = regrow == nil && (sparsity != nil || pruneSchedule != nil)
     let given: [(String, String?, Bool, String)] = [
@@ -170,13 +171,13 @@ extension PruningSettings {
       ("--cycle", cycle ? "it" : nil, isGrowing, "--sparsity without --regrow"),
     ]
     for (flag, value, holds, expected) in given where value != nil {
-      try require(holds, flag, expected.hasPrefix("no ") ? expected : "\(expected) with it", value!)
+      try require(holds, flag, expected.hasPrefix("no ") ? expected : "\(expected) as well", value!)
     }
     if let regrow {
       let hasMasks = masks != nil || sparse
       try require(
         (sparsity == nil) == hasMasks, "--regrow \(regrow.rawValue)",
-        "--sparsity, or masks that have one", hasMasks ? "both" : "neither")
+        "--sparsity, or masks with a sparsity", hasMasks ? "both" : "neither")
       regrowShare = regrowShare ?? 0.3
       regrowDecay = regrowDecay ?? .cosine
       scope = scope ?? .uniform
@@ -186,7 +187,7 @@ extension PruningSettings {
           sparsity == nil || sparsity == sparsities.last, "--sparsity",
           "the last of --prune-schedule, \(sparsities.last!)", sparsity ?? 0)
         try require(
-          pruneEnd == nil, "--prune-end", "none with a list, which ends with its last",
+          pruneEnd == nil, "--prune-end", "none with a list, whose last event ends pruning",
           pruneEnd?.description ?? "")
         sparsity = sparsities.last
       }
@@ -195,10 +196,12 @@ extension PruningSettings {
     }
   }
 
+  /// Returns the pruning plan of a run, or nil without `--sparsity` and `--regrow`.
+  ///
   /// - Parameters:
-  ///   - steps: of the run.
-  ///   - stepsPerEpoch: of the data.
-  /// - Throws: where the times do not fit one another.
+  ///   - steps: number of steps of the run.
+  ///   - stepsPerEpoch: number of batches in an epoch.
+  /// - Throws: `ValidationError` if pruning would begin after its end.
   func plan(steps: Int, stepsPerEpoch: Int) throws -> PruningPlan? {
     guard regrow != nil || sparsity != nil else { return nil }
     let every = (pruneEvery ?? RunLength(count: 100)).steps(stepsPerEpoch)
@@ -274,7 +277,7 @@ struct PruneSchedule: ExpressibleByArgument, CustomStringConvertible {
     }
   }
 
-  /// The sparsities of a list.
+  /// The sparsities of a list; nil for another schedule.
   var list: [Double]? {
     if case .list(let sparsities) = schedule { sparsities } else { nil }
   }

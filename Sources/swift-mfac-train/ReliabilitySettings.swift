@@ -4,7 +4,7 @@ import Glibc
 import ProgramOptions
 import Training
 
-/// What is kept of a run while it goes on, and how it ends where it cannot.
+/// The options for checkpoints, resuming and failure detection.
 struct ReliabilitySettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
@@ -66,7 +66,10 @@ struct ReliabilitySettings: ParsableArguments {
 }
 
 extension ReliabilitySettings {
-  /// Checks what a flag may have replaced.
+  /// Checks `--resume`. Call this function once flags have replaced the file's values, so that a
+  /// replaced value is not checked.
+  ///
+  /// - Throws: `ValidationError`.
   func resolve() throws {
     if ["auto", "never"].contains(resume) || access("\(resume)/manifest.json", F_OK) == 0 {
       return

@@ -3,8 +3,8 @@ import Optimizers
 import ProgramOptions
 
 extension Settings {
-  /// What each option is for, where it is not for all that can be set. The settings are as they
-  /// were typed, before what depends on others is settled.
+  /// The rules for options that have an effect only with certain settings. They read the settings as
+  /// typed, before defaults are filled in.
   var uses: [OptionUse<Settings>] {
     OptimizerOptionsRegistry.uses(in: Settings.self) + Self.adaptiveUses
       + Self.decayUses + DampingSettings.uses + Self.pruningUses
@@ -12,7 +12,7 @@ extension Settings {
 
   private static var adaptiveUses: [OptionUse<Settings>] {
     [
-      // Rates of groups are shares of it.
+      // Group rates are relative to the learning rate.
       use(
         ["learning-rate"], beside: "--step fixed", got: { _ in "--step adaptive" },
         where: { !$0.isAdaptive || $0.rules.contains { $0.learningRate != nil } }),
@@ -84,14 +84,17 @@ extension Settings {
 }
 
 extension Configuration {
-  /// Refuses keys that do nothing beside the file's own settings, and warns of those that do
-  /// nothing beside the command line's. A key whose value it would have anyway asks for nothing;
-  /// nor does the file that a run has left, which has all of them.
+  /// Checks that every key of the file has an effect. A key without effect in the file itself is an
+  /// error; one that loses its effect through the command line is a warning. Keys with their default
+  /// values pass, and so does the `config.yaml` of a run, which has all keys.
   ///
   /// - Parameters:
-  ///   - own: the file's settings alone.
-  ///   - settings: with the command line's over them, which has `typed`.
+  ///   - path: the file.
+  ///   - local: the file's settings alone.
+  ///   - settings: the file's settings, overridden by the command line's.
+  ///   - typed: the options on the command line.
   /// - Returns: the warnings.
+  /// - Throws: `ValidationError` naming the file and the key.
   func requireUse(
     of path: String, _ local: Settings, in settings: Settings, typed: Set<String>
   ) throws -> [String] {
@@ -110,11 +113,11 @@ extension Configuration {
     return warnings
   }
 
-  /// Whether a key has the value that it would have without its line.
+  /// Returns true if a key has the value that it would have without its line.
   private func isStandard(_ option: String) -> Bool {
     func value(_ arguments: [String]) -> [String]? {
       guard var settings = try? Settings.parse(arguments) else { return nil }
-      // What is half of a setting has no more to settle.
+      // The settings may be incomplete without the command line: compare them as they are.
       try? settings.checkTogether()
       return declaredOptions(in: settings).first { $0.name == option }?.value
     }

@@ -5,7 +5,7 @@ import Optimizers
 import ProgramOptions
 import Training
 
-/// Everything that can be set on the command line or, under the same names, in a YAML file.
+/// All settings of a run; each is a flag, and a key of the YAML file under the same name.
 struct Settings: ParsableArguments {
   @OptionGroup(title: "Data") var data: DataSettings
   @OptionGroup(title: "Model") var model: ModelSettings
@@ -19,7 +19,7 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Output") var output: OutputSettings
   @OptionGroup(title: "Checkpoints and faults") var reliability: ReliabilitySettings
 
-  /// Of a file alone: the key `groups`.
+  /// The rules under the key `groups`, which only a file has.
   var rules: [ParameterRule] = []
 
   private enum CodingKeys: CodingKey {
@@ -27,8 +27,10 @@ struct Settings: ParsableArguments {
       reliability
   }
 
-  /// Checks what several settings decide together: a file's and the command line's may each be half
-  /// of it.
+  /// Checks that the settings are consistent, and fills in defaults that depend on others. Call this
+  /// function once the file's and the command line's settings are merged.
+  ///
+  /// - Throws: `ValidationError`.
   mutating func checkTogether() throws {
     try data.resolve()
     optimizer.learningRate = optimizer.learningRate ?? type(of: ownOptions).learningRate
@@ -39,7 +41,7 @@ struct Settings: ParsableArguments {
     try reliability.resolve()
     try require(
       !optimizer.sparse || start.weights != nil, "--sparse",
-      "--weights with it, whose zeros stay", "none")
+      "--weights as well, whose zeros stay", "none")
     let parts = length.microBatches
     let multiple = max(1, (length.batchSize + parts / 2) / parts) * parts
     try require(
@@ -48,9 +50,9 @@ struct Settings: ParsableArguments {
       length.batchSize)
     try require(
       reliability.resume != "auto" || output.runDirectory != nil, "--resume auto",
-      "--run-directory with it", "none")
+      "--run-directory as well", "none")
     if let epochs = length.epochs {
-      try require(length.steps == nil, "--epochs", "no --steps with it", epochs)
+      try require(length.steps == nil, "--epochs", "no --steps", epochs)
     } else if length.steps == nil {
       length.epochs = 3
     }

@@ -36,7 +36,7 @@ struct Train: ParsableCommand {
       """)
   var dryRun = false
 
-  // Whoever repeats a run from its config.yaml is not to repeat this.
+  // Not a setting: a run repeated from its config.yaml must not overwrite again.
   @Flag(help: "Replace the run in --run-directory, including its checkpoints.")
   var overwrite = false
 
@@ -44,7 +44,7 @@ struct Train: ParsableCommand {
 
   static func main() {
     let arguments = Launcher.arguments(of: configuration.commandName!)
-    // Has nothing to do with ranks.
+    // `inspect` runs without MPI.
     do {
       if arguments.first == Inspect._commandName {
         var inspect = try parseAsRoot(arguments)
@@ -52,7 +52,7 @@ struct Train: ParsableCommand {
       }
       let (command, warnings) = try parsed(arguments)
       try Launcher.prepareProducts()
-      // The repair may have started the program again.
+      // prepareProducts() may restart the program, so the warnings follow it.
       if Communicator.isFirst { for warning in warnings { reportError(warning, as: "warning") } }
       Requests.listen()
       Launcher.run(
@@ -64,7 +64,9 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// The command line's settings, over those of the file that it names.
+  /// Returns the settings of the configuration file, overridden by the command line's, and warnings.
+  ///
+  /// - Throws: an error of the command line or the file.
   private static func parsed(
     _ arguments: [String]
   ) throws -> (command: Train, warnings: [String]) {
@@ -79,9 +81,8 @@ struct Train: ParsableCommand {
       } catch {
         throw ValidationError("\(file): \(Settings.message(for: error))")
       }
-      // The length is one setting in two units: a flag in one replaces the file's in the other. A
-      // file's defaults of one augmentation are not those of another, nor its patterns beside
-      // others.
+      // A flag also replaces keys of another name. --steps and --epochs set the same length;
+      // --augment changes the defaults of crops and flips. Patterns replace the file's list.
       for (flag, keys) in [
         ("--steps", ["epochs"]), ("--epochs", ["steps"]), ("--augment", ["crop-padding", "flip"]),
         ("--include", ["include"]), ("--exclude", ["exclude"]),
@@ -89,7 +90,7 @@ struct Train: ParsableCommand {
         fromFile.removeAll { keys.contains($0.key) }
       }
       command = try parse(fromFile.map(\.argument) + arguments)
-      // Nor are its solver's those of another.
+      // A flag --solver also replaces the file's defaults that depend on the solver.
       let derived = ofFile.kronecker.keysDerived(
         notFor: command.settings.kronecker.solving)
       if !derived.isEmpty {
@@ -106,11 +107,11 @@ struct Train: ParsableCommand {
     try command.settings.checkTogether()
     if command.overwrite {
       try require(
-        command.settings.output.runDirectory != nil, "--overwrite", "--run-directory with it",
+        command.settings.output.runDirectory != nil, "--overwrite", "--run-directory as well",
         "none")
       try require(
         command.settings.reliability.resume != "auto", "--overwrite",
-        "--resume never with it, for auto keeps what is there", "auto")
+        "--resume never, because auto keeps the run", "auto")
     }
     return (command, warnings)
   }
@@ -141,7 +142,9 @@ struct Train: ParsableCommand {
 }
 
 extension Settings {
-  /// Reads the data and the model, and resolves what depends on them.
+  /// Reads the data and the model, fills in defaults that depend on them, and returns the plan.
+  ///
+  /// - Throws: an error naming the setting or the file.
   mutating func plan() throws -> TrainingPlan {
     let dataset = try data.source.load(
       try data.options(seed: length.seed, precision: start.precision))
@@ -181,7 +184,7 @@ extension Settings {
 }
 
 extension Settings {
-  /// A new directory's name, for what this run trains and when it began.
+  /// The name of a new directory in `runs/`: data set, model, optimizer and start time.
   var newRunDirectory: String {
     var now = time(nil)
     var local = tm()
@@ -190,7 +193,7 @@ extension Settings {
     let length = strftime(&text, text.count, "%Y%m%d-%H%M%S", &local)
     let moment = String(decoding: text.prefix(length).map(UInt8.init(bitPattern:)), as: UTF8.self)
     let parts = [data.dataset, model.model, optimizer.optimizer.rawValue]
-    // Of a path, its last part, and not too much of that.
+    // A path contributes up to 40 characters of its last component.
     let names = parts.map { String(($0.split(separator: "/").last ?? "").suffix(40)) }
     let name = "runs/" + (names + [moment]).joined(separator: "-")
     let candidates = [name] + (2...100).map { "\(name)-\($0)" }

@@ -25,7 +25,7 @@ import Testing
     (["--dataset", "text:t", "--test-csv", "u.csv"], ["--test-csv", "applies to csv only"]),
     (["--dataset", "digits", "--test-fraction", "0.2"], ["--test-fraction", "digits"]),
     (["--dataset", "csv:t.csv", "--test-fraction", "1"], ["--test-fraction", "in (0, 1)", "1.0"]),
-    (["--dataset", "tokens:t"], ["--vocabulary", "number of tokens", "none"]),
+    (["--dataset", "tokens:t"], ["--vocabulary", "number of different tokens", "none"]),
     (
       ["--dataset", "tokens:t", "--vocabulary", "16777217"],
       ["--vocabulary", "2...16777216", "16777217"]

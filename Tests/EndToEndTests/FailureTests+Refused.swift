@@ -57,7 +57,7 @@ extension FailureTests {
     (["--sparse"], "", ["--sparse", "--weights"]),
     (["--sparsity", "1"], "", ["--sparsity", "in [0, 1)", "1.0"]),
     (["--sparsity", "nan"], "", ["--sparsity", "in [0, 1)", "nan"]),
-    (["--prune-begin", "5"], "", ["--prune-begin", "--sparsity or --regrow with it", "5"]),
+    (["--prune-begin", "5"], "", ["--prune-begin", "--sparsity or --regrow as well", "5"]),
     (["--cycle"], "", ["--cycle", "--sparsity without --regrow"]),
     (["--regrow", "random"], "", ["--regrow random", "--sparsity, or masks", "neither"]),
     (["--regrow", "often"], "", ["--regrow", "often", "random", "marginal"]),
@@ -73,7 +73,7 @@ extension FailureTests {
       ["--sparsity", "0.5", "--regrow", "random", "--regrow-share", "0"], "",
       ["--regrow-share", "in (0, 1)", "0.0"]
     ),
-    (["--sparsity", "0.5", "--regrow-share", "0.2"], "", ["--regrow-share", "--regrow with it"]),
+    (["--sparsity", "0.5", "--regrow-share", "0.2"], "", ["--regrow-share", "--regrow as well"]),
     (["--prune-schedule", "0.5,0.4"], "", ["--prune-schedule", "increasing", "0.5,0.4"]),
     (["--prune-schedule", "0.5,1"], "", ["--prune-schedule", "[0, 1)", "0.5,1.0"]),
     (["--prune-schedule", "often"], "", ["--prune-schedule", "often"]),

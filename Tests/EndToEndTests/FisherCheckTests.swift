@@ -111,7 +111,7 @@ import Testing
   @Test func whatCannotBeCheckedIsRefused() throws {
     let existing = try directory.write("", to: "there.json")
     for (arguments, ranks, message) in [
-      (["--model", "mlp"], 2, "check: is of a few examples, for one rank: expected 1 rank, got 2"),
+      (["--model", "mlp"], 2, "check: runs on a single rank: expected 1 rank, got 2"),
       (["--examples", "0"], nil, "--examples: expected in 1...100000, got 0"),
       (["--examples", "1438"], nil, "expected 1 to 1437, got 1438"),
       (
@@ -120,8 +120,8 @@ import Testing
       ),
       (["--fisher-samples", "0"], nil, "--fisher-samples: expected in 1...1000000, got 0"),
       (["--model", "mlp", "--weights", existing], nil, "there.json: "),
-      (["--json", existing], nil, "is there already: expected another name"),
-      (["--json", directory.path("no/file.json")], nil, "cannot be made"),
+      (["--json", existing], nil, "already exists: expected another name"),
+      (["--json", directory.path("no/file.json")], nil, "cannot be created"),
       (["--model", "unknown"], nil, "--model: unknown network: expected mlp"),
     ] as [([String], Int?, String)] {
       let outcome = try check(arguments, ranks: ranks)

@@ -192,17 +192,15 @@ import Testing
     try writeFiles()
     for (query, arguments, message) in [
       ("ihvp", ["--vectors", directory.path("w.safetensors")], "tensor 'b' do not fit"),
-      (
-        "element", ["--at", "6:0"], "no place in the vector of the weights: expected 0 to 5, got 6"
-      ),
-      ("element", ["--at", "a[0,2]:0"], "no place in tensor 'a': expected one within its shape"),
+      ("element", ["--at", "6:0"], "not an index into the weights: expected 0 to 5, got 6"),
+      ("element", ["--at", "a[0,2]:0"], "not an index into tensor 'a': expected one within its"),
       ("element", ["--at", "c[0]:0"], "unknown tensor: expected b, a, got 'c'"),
-      ("element", ["--at", "4"], "no element: expected ROW:COLUMN, got '4'"),
-      ("influence", [], "--vectors: expected it, or --test-examples, got neither"),
-      ("influence", ["--test-examples", "0-1"], "are of a network and its data"),
+      ("element", ["--at", "4"], "invalid element: expected ROW:COLUMN, got '4'"),
+      ("influence", [], "--vectors: expected either --vectors or --test-examples, got neither"),
+      ("influence", ["--test-examples", "0-1"], "require --model and its data"),
       ("diagonal", ["--damping", "0"], "--damping: expected > 0 and finite, got 0.0"),
       ("diagonal", ["--output", "x.txt"], "a name that ends in .npy or .safetensors"),
-      ("diagonal", ["--output", directory.path("w.safetensors")], "is there already"),
+      ("diagonal", ["--output", directory.path("w.safetensors")], "already exists"),
     ] {
       let outcome = try foreign(query, arguments)
       #expect(outcome.status != 0 && outcome.errors.contains(message), "\(outcome.errors)")

@@ -42,7 +42,7 @@ extension ForeignPruneTests {
       try #require(outcome.status == 0, "\(outcome.errors)")
       current = stage(index + 1, of: "state") + "/model.safetensors"
       #expect(outcome.output.contains("stage \(index + 1) of 3 is done"))
-      #expect(outcome.output.contains("Now give gradients of \(current)") == (index < 2))
+      #expect(outcome.output.contains("Compute the gradients of \(current)") == (index < 2))
       #expect(
         FileManager.default.fileExists(atPath: directory.path("by-files")) == (index == 2))
     }
@@ -54,7 +54,7 @@ extension ForeignPruneTests {
     #expect(try run(ranks: 2, call).status == 0)
     #expect(try files("by-files") == expected && contents("by-files").count == output.count)
     let again = try run(call)
-    #expect(again.status != 0 && again.errors.contains("is there already"), "\(again.errors)")
+    #expect(again.status != 0 && again.errors.contains("already exists"), "\(again.errors)")
   }
 
   /// Calls that do not go on with what is there.
@@ -88,7 +88,7 @@ extension ForeignPruneTests {
     }
     let new = ["--gradients", second]
     try refuse(
-      try call(ranks: 3, ["--gradients", first]), first, "stage 1 was made with these gradients",
+      try call(ranks: 3, ["--gradients", first]), first, "stage 1 already used these gradients",
       stage(1, of: "state") + "/model.safetensors")
     try refuse(try call(new + ["--damping", "1e-2"]), "--damping 0.001", "got 0.01")
     try refuse(try call(new + ["--exclude", "5.*"]), "--exclude", "5.*")
@@ -96,7 +96,7 @@ extension ForeignPruneTests {
     try refuse(try call(new, weights: other), "other --weights", other)
     try refuse(try call(new + ["--masks", masks]), "other --masks", "expected none")
     try refuse(try call(new + ["--state", ""]), "--state", "empty")
-    try refuse(try call(new + ["--state", "\(weights)/state"]), "--state", "cannot be made")
+    try refuse(try call(new + ["--state", "\(weights)/state"]), "--state", "cannot be created")
     try refuse(
       try run(
         ["--weights", weights, "--method", "mfac", "--sweep", "0.5,0.6", "--output", "none"] + new
@@ -104,7 +104,7 @@ extension ForeignPruneTests {
 
     let lock = open(directory.path("state"), O_RDONLY)
     try #require(flock(lock, LOCK_EX | LOCK_NB) == 0)
-    try refuse(try call(new), "another call is working there")
+    try refuse(try call(new), "another process uses this directory")
     close(lock)
 
     for name in ["model.safetensors", "masks.safetensors", "state.json"] {

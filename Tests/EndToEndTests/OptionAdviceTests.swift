@@ -15,7 +15,7 @@ import Testing
     (Program.train, ["--max-grad-norm", "3"], "'--max-grad-norm': type --clip-norm"),
     (Program.train, ["--output-dir", "x"], "'--output-dir': type --run-directory"),
     (Program.train, ["--pruning-method", "x"], "'--pruning-method': type --prune-method"),
-    (Program.train, ["--zzz", "x"], "'--zzz': --help lists them"),
+    (Program.train, ["--zzz", "x"], "'--zzz': --help lists the options"),
     (Program.prune, ["--output-dir", "x"], "'--output-dir': type --output"),
     (Program.report, ["plot", "r.json", "--out-dir", "x"], "'--out-dir': type --output"),
     (Program.bench, ["window", "--window-size", "3"], "'--window-size': type --window"),
@@ -54,7 +54,7 @@ import Testing
       ).errors
     }
     let said = try errors(arguments)
-    let warning = "warning: \(old) is --\(now) now: the old name goes with the next version\n"
+    let warning = "warning: \(old) is now --\(now); the next version drops the old name\n"
     #expect(said.hasPrefix(warning), "\(said)")
     #expect(
       try errors(arguments.map { $0.replacing(old, with: "--\(now)") })

@@ -23,7 +23,7 @@ extension PruneOutputTests {
       try #require(status == 0, "\(errors)")
       reports.append("\(output)/report.json")
       let command = ["\(output)/report.json", "--output", "\(output)/curve.svg"]
-      let line = "Its curve: swift-mfac-report plot \(command.joined(separator: " "))\n"
+      let line = "To plot its curve: swift-mfac-report plot \(command.joined(separator: " "))\n"
       #expect(text.hasSuffix(line), "\(text)")
       #expect(try plot(command).status == 0)
       let curve = try String(contentsOfFile: "\(output)/curve.svg", encoding: .utf8)

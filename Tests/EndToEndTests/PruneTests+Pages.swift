@@ -19,7 +19,7 @@ extension PruneTests {
     ] as [(String, Int?, [String])] {
       let (output, text) = try prune(
         ranks: ranks, "mlp", to: "\(name)-\(arguments.joined())", common + more)
-      #expect(text.contains("in pages in \(pages)") == !more.isEmpty)
+      #expect(text.contains("paged in \(pages)") == !more.isEmpty)
       files.insert(
         [try bytes("\(output)/model.safetensors"), try bytes("\(output)/masks.safetensors")])
     }

@@ -37,7 +37,7 @@ extension PruneTests {
     ),
     (
       ["--sparsity", "0.5", "--method", "mfac", "--update-step", "0.5,1", "--held-out", "1437"],
-      ["--held-out 1437", "less than the 1437 training examples"]
+      ["--held-out 1437", "fewer than the 1437 training examples"]
     ),
     (
       ["--sparsity", "0.5", "--method", "woodfisher", "--select", "exchange"],
@@ -204,7 +204,7 @@ extension PruneTests {
     let before = try bytes("\(output)/model.safetensors")
     #expect(
       try refusal(["--sparsity", "0.6", "--output", output]).contains(
-        "\(output)/model.safetensors is there already"))
+        "\(output)/model.safetensors already exists"))
     #expect(try bytes("\(output)/model.safetensors") == before)
     // Masks of 0 and 1 in another type are masks.
     try write { _, _ in true }

@@ -124,8 +124,8 @@ package struct KroneckerOptions: OptimizerOptions {
     solver == .cg ? .exact : .factored
   }
 
-  /// Keys of a file whose values are those that its solver has where nothing is asked, and another
-  /// has not: beside that one they say nothing.
+  /// Returns the keys of a configuration file that hold defaults derived from its `solver`, if these
+  /// defaults differ from those of another solver. A command line with that solver ignores the keys.
   package func keysDerived(notFor other: LayerSolverSettings) -> [String] {
     var keys: [String] = []
     let form = Self.dampingForm(with: solving.solver)
@@ -138,7 +138,9 @@ package struct KroneckerOptions: OptimizerOptions {
     return keys
   }
 
-  /// Checks what the settings say together, and settles what depends on others.
+  /// Checks that the settings are consistent, and fills in defaults that depend on others.
+  ///
+  /// - Throws: `ValidationError`.
   package mutating func resolve() throws {
     let isIterative = solving.solver == .cg
     let form = dampingForm ?? Self.dampingForm(with: solving.solver)
@@ -149,11 +151,11 @@ package struct KroneckerOptions: OptimizerOptions {
     klClip = clip
     try require(
       step == .fixed || clip == .infinity, "--kl-clip",
-      "inf with --step adaptive, which chooses a step's length itself", clip)
+      "inf with --step adaptive, which chooses the step length", clip)
     guard isIterative else {
       return try require(
         form != .exact || solving.solver == .eigen, "--damping-form exact",
-        "--solver eigen or cg with it", solving.solver.rawValue)
+        "--solver eigen or cg", solving.solver.rawValue)
     }
     try solving.check(factorEvery: every, workerShare: kfacGradWorkers)
     try require(
@@ -233,7 +235,7 @@ extension KroneckerOptions {
 }
 
 extension OptimizerSelection {
-  /// Whether K-FAC chooses learning rate and momentum itself.
+  /// True if K-FAC chooses the learning rate and the momentum (`--step adaptive`).
   package var isAdaptive: Bool { usesKFAC && kronecker.step == .adaptive }
 
   fileprivate var usesKFAC: Bool { optimizerName.rawValue == KroneckerOptions.optimizer }

@@ -2,7 +2,7 @@ import ArgumentParser
 import Curvature
 import Optimizers
 
-/// How K-FAC makes a layer's direction of its gradient.
+/// The options of the solver that computes a layer's K-FAC direction from its gradient.
 package struct LayerSolverSettings: ParsableArguments {
   package enum Solver: String, CaseIterable, ExpressibleByArgument { case eigen, cholesky, cg }
 
@@ -44,17 +44,17 @@ package struct LayerSolverSettings: ParsableArguments {
     try require(cgTolerance > 0 && cgTolerance < 1, "--cg-tolerance", "in (0, 1)", cgTolerance)
   }
 
-  /// Steps from one batch whose factors are taken to the next, where nothing else is asked.
+  /// Default of `--factor-every`: the period of factor computation, in steps.
   package var factorEvery: Int { solver == .cg ? 1 : 10 }
 
-  /// Whether it goes together with what is asked beside it.
+  /// Checks that conjugate gradients are combined with supported settings.
   ///
   /// - Throws: `ValidationError`.
   package func check(factorEvery: Int, workerShare: Double) throws {
     guard solver == .cg else { return }
     try require(
       factorEvery == 1, "--factor-every",
-      "1 with --solver cg, which has samples of each step's batch", factorEvery)
+      "1 with --solver cg, which takes samples from each step's batch", factorEvery)
     try require(
       workerShare == 1, "--kfac-grad-workers", "1 with --solver cg, which runs on all ranks",
       workerShare)

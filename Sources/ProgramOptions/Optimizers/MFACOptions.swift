@@ -88,7 +88,9 @@ package struct MFACOptions: OptimizerOptions {
 }
 
 extension MFACOptions {
-  /// Fills in the type of the window's numbers.
+  /// Fills in the number type of the window and checks it against the precision.
+  ///
+  /// - Throws: `ValidationError`.
   package mutating func resolve(for precision: Precision) throws {
     let types = RowType.types(for: precision.scalar)
     windowType = windowType ?? precision.scalar.rowType
@@ -98,7 +100,7 @@ extension MFACOptions {
       windowType!.rawValue)
   }
 
-  /// Names the type only where the window's numbers are not the gradients'.
+  /// Returns the window's form; its type is nil if the window stores the gradients exactly.
   private func windowForm(_ precision: Precision) -> WindowForm {
     let isExact = windowDensity == 1 && windowType == precision.scalar.rowType
     return WindowForm(type: isExact ? nil : windowType, density: windowDensity)

@@ -2,35 +2,35 @@ import ArgumentParser
 import LinearAlgebra
 import Optimizers
 
-/// The options that one optimizer has beside those of all.
+/// The options that belong to one optimizer.
 package protocol OptimizerOptions: ParsableArguments {
   associatedtype Configuration: OptimizerConfiguration
 
-  /// The learning rate where none is asked.
+  /// Default learning rate.
   static var learningRate: Double { get }
-  /// λ where none is asked.
+  /// Default damping λ.
   var damping: Double { get }
-  /// Whether weight decay is always applied to the weights, never added to the gradient.
+  /// True if weight decay always applies to the weights and never adds to the gradient.
   static var decayIsDecoupled: Bool { get }
 
-  /// What its options are for, and others that have an effect with it alone.
+  /// Returns the rules for options that have an effect with this optimizer only.
   static func uses<Program: OptimizerSelection>(in: Program.Type) -> [OptionUse<Program>]
 
-  /// Refuses settings of all optimizers that do not go with it.
+  /// Checks that the common settings suit this optimizer.
   ///
   /// - Throws: `ValidationError`.
   func check(_ common: CommonOptimizerSettings) throws
 
-  /// What runs.
+  /// Returns the configuration of the optimizer.
   func configuration(_ common: CommonOptimizerSettings) -> Configuration
 }
 
-/// The settings that every optimizer is given, whatever it does with them.
+/// The settings that every optimizer receives; an optimizer may ignore some.
 package struct CommonOptimizerSettings {
   package var learningRate: Double
   package var momentum: Double
   package var weightDecay: WeightDecay
-  /// λ, to begin with.
+  /// λ at the first step.
   package var damping: Double
   package var dampingRule: DampingRule
   package var precision: Precision
@@ -48,7 +48,7 @@ package struct CommonOptimizerSettings {
   }
 }
 
-/// The settings of a program that offers the optimizers: which one, and the options of each.
+/// A program's settings that select an optimizer and hold the options of each one.
 package protocol OptimizerSelection {
   var optimizerName: OptimizerName { get }
   var mfac: MFACOptions { get }
@@ -57,14 +57,14 @@ package protocol OptimizerSelection {
 }
 
 extension OptimizerSelection {
-  /// The options of the optimizer that runs.
+  /// The options of the selected optimizer.
   package var ownOptions: any OptimizerOptions {
     OptimizerOptionsRegistry.all.first { $0.type.optimizer == optimizerName.rawValue }!
       .options(self)
   }
 }
 
-/// The options of each optimizer: one line each, in the order of `OptimizerRegistry`.
+/// Lists the options of each optimizer, one line each, in the order of `OptimizerRegistry`.
 package enum OptimizerOptionsRegistry {
   package typealias Entry = (
     type: any OptimizerOptions.Type,
@@ -79,7 +79,7 @@ package enum OptimizerOptionsRegistry {
     (MuonOptions.self, { $0.muon }),
   ]
 
-  /// What the options of all optimizers are for.
+  /// Returns the rules for the options of all optimizers.
   package static func uses<Program: OptimizerSelection>(
     in program: Program.Type
   ) -> [OptionUse<Program>] {
@@ -88,17 +88,16 @@ package enum OptimizerOptionsRegistry {
 }
 
 extension OptimizerOptions {
-  /// The optimizer's name.
   package static var optimizer: String { Configuration.name }
 
-  /// Options that have an effect with this optimizer alone.
+  /// Returns the rule for options that have an effect with this optimizer only.
   static func used<Program: OptimizerSelection>(_ options: [String]) -> OptionUse<Program> {
     .ofOptimizers(options, [Configuration.self])
   }
 }
 
 extension OptionUse where Settings: OptimizerSelection {
-  /// Options that have an effect with some optimizers alone.
+  /// Returns the rule for options that have an effect with the given optimizers only.
   package static func ofOptimizers(
     _ options: [String], _ optimizers: [any OptimizerConfiguration.Type]
   ) -> OptionUse {
