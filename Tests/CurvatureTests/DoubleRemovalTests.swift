@@ -39,7 +39,7 @@ import Testing
       for removal in [bySums, byBlock] {
         removal.writeChange(
           of: rows, block: 0, weights: weights, removed: removed, into: change.all)
-        // A condition of at most 100.
+        // The condition is at most 100.
         #expect(relativeError(Array(change.all), to: expected) < 1e-13)
         for (i, local) in removal.coordinates(of: rows, block: 0, weights: weights).enumerated()
         where !removed[i] {

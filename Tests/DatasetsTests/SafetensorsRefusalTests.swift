@@ -8,7 +8,7 @@ struct SafetensorsRefusalTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// What is said of a file, after its name.
+  /// Returns the message about a file, without the file's name.
   func refusal(of bytes: [UInt8]) throws -> String? {
     let path = try directory.write(bytes, to: "f")
     let message = DatasetsTests.refusal { _ = try SafetensorsFile(path: path) }
@@ -20,7 +20,7 @@ struct SafetensorsRefusalTests {
     try refusal(of: safetensorsBytes(header, dataSize: dataSize))
   }
 
-  @Test func headersThatCannotBeRead() throws {
+  @Test("headers that cannot be read are refused") func unreadableHeaders() throws {
     let cases: [(bytes: [UInt8], message: String)] = [
       ([], "too short for a safetensors file: expected at least 8 bytes, got 0"),
       (
@@ -42,7 +42,7 @@ struct SafetensorsRefusalTests {
         littleEndian(6 as UInt64) + [123, 34, 0xff, 34, 58, 125],
         "byte 10: the header is not valid UTF-8"
       ),
-      // A surrogate's code point encoded as UTF-8 is none.
+      // The UTF-8 encoding of a surrogate's code point is invalid.
       (
         littleEndian(8 as UInt64) + [123, 34, 0xed, 0xa0, 0x80, 34, 58, 125],
         "byte 10: the header is not valid UTF-8"
@@ -51,30 +51,32 @@ struct SafetensorsRefusalTests {
     for (bytes, message) in cases { #expect(try refusal(of: bytes) == message) }
   }
 
-  @Test(arguments: [
-    (" {}", "byte 8: the header does not start with '{'"),
-    ("{} x", "byte 11: the header goes on after its end"),
-    ("{}{}", "byte 10: the header goes on after its end"),
-    ("{", "byte 9: the text ends: expected '\"'"),
-    ("{\"a\"}", "byte 12: expected ':', got '}'"),
-    ("{a:1}", "byte 9: expected '\"', got 'a'"),
-    ("{\"a\":{},}", "tensor 'a' has no dtype"),
-    ("{\"__metadata__\":{},}", "byte 27: expected '\"', got '}'"),
-    ("{\"__metadata__\":{\"a\":1}}", "byte 29: expected '\"', got '1'"),
-    ("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "byte 32: the key 'a' occurs twice"),
-    ("{\"__metadata__\":{},\"__metadata__\":{}}", "byte 27: the key '__metadata__' occurs twice"),
-    ("{\"a\u{0}\":{}}", "byte 11: control character in a string"),
-    ("{\"a", "byte 11: the text ends within a string"),
-    ("{\"a\\", "byte 12: the text ends within a string"),
-    ("{\"\\x\":{}}", "byte 10: unknown escape in a string"),
-    ("{\"\\u12g4\":{}}", "byte 12: \\u needs four hexadecimal digits"),
-    ("{\"\\u+123\":{}}", "byte 12: \\u needs four hexadecimal digits"),
-    ("{\"\\u12", "byte 12: \\u needs four hexadecimal digits"),
-    ("{\"\\ud800\":{}}", "byte 10: half of a surrogate pair in a string"),
-    ("{\"\\ud800\\u0041\":{}}", "byte 10: half of a surrogate pair in a string"),
-    ("{\"\\udc00\\ud800\":{}}", "byte 10: half of a surrogate pair in a string"),
-  ])
-  func textThatIsNoHeader(header: String, message: String) throws {
+  @Test(
+    "text that is not a header is refused with its place",
+    arguments: [
+      (" {}", "byte 8: the header does not start with '{'"),
+      ("{} x", "byte 11: the header goes on after its end"),
+      ("{}{}", "byte 10: the header goes on after its end"),
+      ("{", "byte 9: the text ends: expected '\"'"),
+      ("{\"a\"}", "byte 12: expected ':', got '}'"),
+      ("{a:1}", "byte 9: expected '\"', got 'a'"),
+      ("{\"a\":{},}", "tensor 'a' has no dtype"),
+      ("{\"__metadata__\":{},}", "byte 27: expected '\"', got '}'"),
+      ("{\"__metadata__\":{\"a\":1}}", "byte 29: expected '\"', got '1'"),
+      ("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}", "byte 32: the key 'a' occurs twice"),
+      ("{\"__metadata__\":{},\"__metadata__\":{}}", "byte 27: the key '__metadata__' occurs twice"),
+      ("{\"a\u{0}\":{}}", "byte 11: control character in a string"),
+      ("{\"a", "byte 11: the text ends within a string"),
+      ("{\"a\\", "byte 12: the text ends within a string"),
+      ("{\"\\x\":{}}", "byte 10: unknown escape in a string"),
+      ("{\"\\u12g4\":{}}", "byte 12: \\u needs four hexadecimal digits"),
+      ("{\"\\u+123\":{}}", "byte 12: \\u needs four hexadecimal digits"),
+      ("{\"\\u12", "byte 12: \\u needs four hexadecimal digits"),
+      ("{\"\\ud800\":{}}", "byte 10: half of a surrogate pair in a string"),
+      ("{\"\\ud800\\u0041\":{}}", "byte 10: half of a surrogate pair in a string"),
+      ("{\"\\udc00\\ud800\":{}}", "byte 10: half of a surrogate pair in a string"),
+    ])
+  func badHeaders(header: String, message: String) throws {
     #expect(try refusal(of: header) == message)
   }
 
@@ -134,7 +136,7 @@ struct SafetensorsRefusalTests {
     #expect(try refusal(of: "{\"t\":{\(members)}}", dataSize: 8) == message)
   }
 
-  @Test func tensorsThatShareDataOrName() throws {
+  @Test("tensors that share data or a name are refused") func overlappingTensors() throws {
     func tensor(_ name: String, _ begin: Int, _ end: Int) -> String {
       "\"\(name)\":{\"dtype\":\"U8\",\"shape\":[\(end - begin)],\"data_offsets\":[\(begin),\(end)]}"
     }
@@ -150,7 +152,7 @@ struct SafetensorsRefusalTests {
         == "byte 61: the key 'a' occurs twice")
   }
 
-  @Test func directoriesAndMissingFiles() throws {
+  @Test("directories and missing files are refused") func missingFiles() throws {
     #expect(
       DatasetsTests.refusal { _ = try SafetensorsFile(path: directory.root) }
         == "\(directory.root): is a directory: expected a file")
