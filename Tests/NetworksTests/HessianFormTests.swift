@@ -78,7 +78,7 @@ import Testing
     switch loss {
     case .crossEntropy: #expect(form == [0])
     case .meanSquaredError: #expect((form[0] - 28.0 / 3).magnitude <= 1e-14)
-    // The sigmoid's second derivative is 1/4 at output 0.
+    // The second derivative of the loss is 1/4 at output 0.
     case .binaryCrossEntropy: #expect((form[0] - 1.0 / 3).magnitude <= 1e-15)
     }
     // Equal changes of all outputs leave softmax unchanged, exactly.
