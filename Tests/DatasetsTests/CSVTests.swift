@@ -229,8 +229,8 @@ struct CSVTests {
   static let years = "2019,2020,2021\n1,2,3\n4,5,6\n7,8,10\n"
   static let quotedYears = years.replacing("2019,2020,2021", with: "\"2019\",\"2020\",\"2021\"")
 
-  /// A header may consist of numbers if the user says so, if they are quoted and those below are
-  /// not, or if the target is one of them.
+  /// A header may consist of numbers in three cases: the user says so, they are quoted and those
+  /// below are not, or the target is one of them.
   @Test("a header may consist of numbers") func numericNames() throws {
     for (text, target, header) in [
       (Self.years, nil, true), (Self.quotedYears, nil, nil), (Self.quotedYears, nil, true),

@@ -44,7 +44,7 @@ import Testing
     let text = try result(of: ["loss", "OUT/weights.npy"], writing: "weights.npy")
     let found = try #require(try /loss (\S+), at most (\S+) above the minimum/.firstMatch(in: text))
     let (loss, excess) = try (#require(Double(found.1)), #require(Double(found.2)))
-    // At w = 0 the loss is log 2; the bound covers the steps' noise, which falls with the learning
+    // The loss at w = 0 is log 2; the bound covers the steps' noise, which falls with the learning
     // rate.
     #expect(loss < 0.5 && excess >= 0 && excess < 1e-4, "\(text)")
   }

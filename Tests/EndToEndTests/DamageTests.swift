@@ -173,7 +173,7 @@ import Training
     }
   }
 
-  /// If both checkpoints are damaged, the run is refused and no file changes.
+  /// The run is refused if both checkpoints are damaged, and no file changes.
   @Test("a run without a whole checkpoint is refused", arguments: [1, 3])
   func noWholeCheckpoint(ranks: Int) throws {
     let copy = try copy("none-\(ranks)")

@@ -54,7 +54,7 @@ import Testing
       guard text.hasSuffix("*") == mark else { return false }
       let number = text.hasSuffix("*") ? text.dropLast() : text
       if distance.isExact { return number == "exact" }
-      // At least two digits.
+      // The table shows at least two digits.
       return Double(number).map { abs($0 / distance.relative.value - 1) <= 0.051 } ?? false
     }
     #expect(report.layers.contains { $0.isNormalization })

@@ -48,7 +48,7 @@ import Testing
       ] + arguments)
   }
 
-  /// With one gradient g, `F⁻¹x = (x − g(gᵀx)/(λ + ‖g‖²))/λ`.
+  /// The inverse for one gradient g is `F⁻¹x = (x − g(gᵀx)/(λ + ‖g‖²))/λ`.
   @Test("answers equal the closed form for one gradient") func closedForm() throws {
     try writeFiles()
     let g = Self.gradient.map(Double.init)

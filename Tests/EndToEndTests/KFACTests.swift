@@ -151,7 +151,7 @@ import Testing
         "is of a run with another --solver: expected eigen, got cholesky"), "\(refused.errors)")
   }
 
-  /// Without clipping, or with M-FAC's damping, these runs diverge within 20 steps.
+  /// These runs diverge within 20 steps without clipping, or with M-FAC's damping.
   @Test(
     "the default settings train",
     arguments: [

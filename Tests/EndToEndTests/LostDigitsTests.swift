@@ -48,8 +48,8 @@ import Testing
   }
 
   /// Trains a regression on raw prices with four parameters at weights that stay zero. The window
-  /// holds one batch's gradient g 8 times, the other batch's h is outside it, and `F = λI + (n/m)
-  /// ggᵀ` has closed forms. The products from the m×m side consist of rounding alone.
+  /// holds one batch's gradient g 8 times; the other batch's h is outside it. `F = λI + (n/m) ggᵀ`
+  /// has closed forms. The products from the m×m side consist of rounding alone.
   @Test("reported directions are those of the steps") func reportedDirections() throws {
     let inputs = (0..<48).map { row in (0..<4).map { row >> $0 & 1 == 0 ? -1.0 : 1 } }
     let targets = (0..<48).map { Double(($0 * 37) % 101) * 4000 }

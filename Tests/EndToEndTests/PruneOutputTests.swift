@@ -178,7 +178,7 @@ import Testing
       let report = try PruningReport.read(output)
       let result = report.results[0]
       results[weigh] = result
-      // For images of 8×8: both convolutions stand before their pools.
+      // Images are 8×8: both convolutions stand before their pools.
       #expect(result.tensors.prefix(3).map(\.multiplyAddsPerWeight) == [64, 0, 16])
       #expect(report.multiplyAdds == 144 * 64 + 4608 * 16 + 128 * 64 + 640)
       let multiplyAdds = try #require(result.multiplyAdds)

@@ -32,7 +32,7 @@ import Testing
     return false
   }
 
-  /// Also covers ranks that wait for one that itself waits for the stopped one.
+  /// Includes ranks that wait for one that itself waits for the stopped one.
   @Test("a stopped rank is named", arguments: [(2, 0), (3, 1), (4, 3), (5, 2)])
   func stoppedRank(ranks: Int, stopped: Int) throws {
     let directory = try TemporaryDirectory()
