@@ -63,8 +63,8 @@ import Testing
     #expect(files.count == 1)
   }
 
-  /// The model's minimum falls, with the same gradients and as many removed weights; the result is
-  /// the same for any number of ranks.
+  /// The model's minimum falls, with the same gradients and the same number of removed weights; the
+  /// result is the same for any number of ranks.
   @Test(
     "exchanges and thresholding improve the mask",
     arguments: ["exchange", "iht"]) func improvedMasks(select: String) throws

@@ -103,7 +103,7 @@ import Testing
       try run(
         Program.bench, ["step", "--model", "model.yaml", "--window", "2", "--steps", "1"]),
       "model.yaml")
-    // Only rank 0 reads the file that it will write again.
+    // Rank 0 alone reads the file that it will write again.
     try write("curves.json", ["{\"curves\": []}", "{\"curves\": [1]}"])
     let sweep = try run(
       Program.bench,

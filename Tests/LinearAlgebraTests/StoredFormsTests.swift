@@ -61,7 +61,7 @@ import Testing
       var many = (1..<20_000).map { (i: Int) -> Double in
         Double((i * 7919) % 10_007 - 5003) / 977 * (1 + 0x1p-30)
       }
-      // Ties, and their neighbours.
+      // Ties and their neighbours.
       for i in 0..<512 {
         let tie = 1 + Double(i) * 0x1p-9
         many += [tie - tiny, tie, tie + tiny]

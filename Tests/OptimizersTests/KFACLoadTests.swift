@@ -4,7 +4,7 @@ import Sharding
 import Testing
 
 @Suite struct KFACLoadTests {
-  /// One rank alone does all the predicted work once, for every solver; two ranks share it.
+  /// One rank alone does all the predicted work once, with each solver; two ranks share it.
   @Test(
     "ranks share the predicted work on layers",
     arguments: [KFACConfiguration.Solver.factors(.cholesky), .conjugateGradients(.init())], [1, 2])

@@ -192,7 +192,7 @@ import Testing
     #expect(drawing.texts.contains("3 s"))
   }
 
-  /// Only the points that a drawing can show are kept.
+  /// Thinning keeps the points that a drawing can show.
   @Test("thinning keeps extremes") func thinning() {
     let count = 10_000
     let x = (0..<count).map(Double.init)
