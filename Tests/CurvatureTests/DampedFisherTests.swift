@@ -70,7 +70,7 @@ import Testing
     #expect(relativeError(result.map(Double.init), to: truth) < 1e-7)
   }
 
-  // In this case the published single-precision code loses even the sign of gᵀF⁻¹g at 1e-7.
+  // The published single-precision code loses even the sign of gᵀF⁻¹g at 1e-7 in this case.
   @Test(
     "the direction keeps its digits down to damping 1e-8",
     arguments: [1.0, 10.0], [0, 0.2, 0.9])
@@ -90,7 +90,7 @@ import Testing
     }
   }
 
-  // Limits.
+  // Limits: a window of one gradient, a large damping, an empty slice.
   @Test("a window of one gradient gives the Sherman–Morrison direction")
   func shermanMorrison() throws {
     let gradient = GradientSamples(d: 50, norm: 3, sharedMean: 0).gradient(0)

@@ -104,7 +104,7 @@ import Testing
         #expect(broken.contains { $0.isNaN })
         _ = stage([Float](repeating: 1e30, count: d), in: fisher.window)
       }
-      // In the second half only the carried remainder is stored.
+      // The carried remainder alone is stored in the second half.
       let gradient = step < 20 ? samples.gradient(step) : [Float](repeating: 0, count: d)
       let sum = zip(gradient, carried).map { $0 + $1 }
       var expected = [Float](repeating: 0, count: d)
@@ -164,7 +164,7 @@ import Testing
 
   @Test("a window's counted bytes follow from its form") func windowBytes() {
     let cells = cells(1000, size: 160)  // six of 160 and one of 40
-    // Without the sums of a cell.
+    // Returns the bytes except for the sums of a cell.
     func bytes(_ form: WindowForm) -> Int {
       MemoryCount.of { GradientWindow<Float>(capacity: 10, cells: cells, form: form) }.total
         - 8 * 160

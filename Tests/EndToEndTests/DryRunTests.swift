@@ -101,7 +101,7 @@ import Testing
     #expect(try line("step", of: long.output).contains(" of them where 2999949 are a period: "))
   }
 
-  /// Only the remaining steps of a resumed run count.
+  /// The remaining steps of a resumed run are predicted, not all steps.
   @Test("a dry run of a resumed run reports the remaining steps") func resumedRun() throws {
     let settings = settings() + ["--save-every-steps", "4", "--resume", "auto"]
     #expect(try Program.train(settings).status == 0)

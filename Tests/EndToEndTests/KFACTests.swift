@@ -83,8 +83,8 @@ import Testing
     #expect(residuals.count == 3 && Set(residuals).count == (fisher == "mc" ? 3 : 1))
   }
 
-  /// If the loss is quadratic in the parameters, with dropout or with positions, the model equals
-  /// the loss: predicted and actual change agree, except for a tiny λ.
+  /// The model equals a loss that is quadratic in the parameters, with dropout or with positions:
+  /// predicted and actual change agree, except for a tiny λ.
   @Test("the model of a quadratic loss predicts its change") func quadraticLoss() throws {
     let directory = try TemporaryDirectory()
     let images = try directory.write(

@@ -118,7 +118,7 @@ import Testing
     }
   }
 
-  /// With 8 ranks some slices have no zero; their ranks take part in every sum all the same.
+  /// Some slices have no zero with 8 ranks; their ranks take part in every sum all the same.
   @Test("zeros on some ranks only give the same network") func zerosOnSomeRanks() throws {
     let directory = try TemporaryDirectory()
     let arguments = [
@@ -249,8 +249,8 @@ import Testing
     #expect(Set(steps.map { $0.damping! }).count > 3)
   }
 
-  /// In the limit of small steps any model predicts the change. With dropout, augmentation and
-  /// batch norms this requires the same examples, the same dropout masks and the micro-batches' own
+  /// Any model predicts the change in the limit of small steps. Dropout, augmentation and batch
+  /// norms then require the same examples, the same dropout masks and the micro-batches' own
   /// statistics.
   @Test("Levenberg–Marquardt compares passes with the same random choices")
   func samePasses() throws {

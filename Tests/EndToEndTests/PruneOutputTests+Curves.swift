@@ -47,7 +47,7 @@ extension PruneOutputTests {
     #expect(
       try String(contentsOfFile: file, encoding: .utf8).contains(">magnitude, \(reports[0])<"))
 
-    // Without classes the loss is drawn, and not together with accuracies.
+    // The loss is drawn for a report without classes, and not together with accuracies.
     let losses = try directory.write(
       try String(contentsOfFile: reports[1], encoding: .utf8)
         .replacing("\"accuracy\"", with: "\"other\""), to: "losses.json")

@@ -118,7 +118,7 @@ import Testing
     #expect(sizes.sparse! < sizes.model / 3)
   }
 
-  /// Without the flag there is no such file, and the report does not mention one.
+  /// There is no such file without the flag, and the report does not mention one.
   @Test("compressed rows are written only on request") func optionalCompressedRows() throws {
     let (output, text, status, errors) = try prune("mlp", to: "plain", ["--sparsity", "0.5"])
     try #require(status == 0, "\(errors)")
@@ -145,7 +145,7 @@ import Testing
       try checkChannels(in: output)
       files.insert(try bytes("\(output)/model.safetensors"))
     }
-    // With weighing, other channels go.
+    // Weighing removes other channels.
     #expect(files.count == 2)
   }
 

@@ -131,8 +131,8 @@ import Testing
     #expect(try SparseNetwork(run).removed == Int((0.8765 * Double(all)).rounded(.up)))
   }
 
-  /// In each tensor as many weights come back as go. The smallest go; those chosen by the criterion
-  /// begin at zero.
+  /// Each tensor regains the number of weights that it loses. The smallest are removed; those
+  /// chosen by the criterion begin at zero.
   @Test("regrowth keeps the sparsity") func regrowth() throws {
     var steps: [String: Double] = [:]
     for criterion in ["random", "gradient", "marginal"] {

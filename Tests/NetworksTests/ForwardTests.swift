@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test("among equal values of a window the first gets the gradient") func poolTies() throws {
-    // With weight 0 all of the pool's inputs are equal. The weight's gradient is the chosen input
+    // All of the pool's inputs are equal with weight 0. The weight's gradient is the chosen input
     // times that of the output.
     let network = try ArrayNetwork<Double>(
       NetworkDescription(

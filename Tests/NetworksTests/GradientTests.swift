@@ -4,7 +4,7 @@ import Testing
 
 /// Compares gradients with central differences in double precision.
 ///
-/// At a step of 1e-5 the differences' own errors are about f‴·1e-10 (the step) and 1e-16·f/1e-5 =
+/// The differences' own errors at a step of 1e-5 are about f‴·1e-10 (the step) and 1e-16·f/1e-5 =
 /// 1e-11·f (rounding). Both are far below the bound of 1e-6 of the largest element. The fixed seeds
 /// keep every ReLU and every pool's runner-up further from its kink than the step.
 @Suite struct GradientTests {

@@ -67,7 +67,7 @@ import Testing
     }
     let single = loss.hessianForm(
       z.map { Float($0) }, outputCount, tangents.map { $0.map { Float($0) } })
-    // Only the arguments are rounded, at 6e-8.
+    // The arguments alone are rounded, at 6e-8.
     #expect(zip(single, form).allSatisfy { ($0 - $1).magnitude <= 1e-6 * max(scale, 1) })
   }
 
@@ -89,7 +89,7 @@ import Testing
     #expect(loss.hessianForm([0.0, 1, 2], 3, []) == [])
   }
 
-  /// For outputs that are linear in the parameters, the Gauss–Newton form is the loss's Hessian.
+  /// The Gauss–Newton form is the loss's Hessian for outputs that are linear in the parameters.
   @Test("the form is the second derivative of a linear model's loss", arguments: Loss.all)
   func linearModel(_ loss: Loss) throws {
     let network = try ArrayNetwork<Double>(

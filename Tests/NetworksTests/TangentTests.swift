@@ -126,7 +126,7 @@ import Testing
     let (outputs, tangents) = problem.network.outputTangents(
       problem.inputs, problem.parameters, directions)
     #expect(outputs == problem.network.outputs(problem.inputs, problem.parameters))
-    // With these targets the gradient of the squared error by the outputs is u.
+    // The gradient of the squared error by the outputs is u for these targets.
     let targets = zip(outputs, problem.randoms(outputs.count, 3)).map { $0 - $1 }
     let factor = 2 / Double(problem.network.network.outputCount)
     let u = zip(outputs, targets).map { factor * ($0 - $1) }
@@ -144,10 +144,10 @@ import Testing
     }
   }
 
-  /// At a step of 1e-5 the differences' own errors are about f‴·1e-10 (the step) and 1e-16·f/1e-5 =
-  /// 1e-11·f (rounding), for directions with elements of up to 1. Both are far below the bound of
-  /// 1e-6 of the largest. The fixed seeds keep every ReLU and every pool's runner-up further from
-  /// its kink than the step.
+  /// The differences' own errors at a step of 1e-5 are about f‴·1e-10 (the step) and 1e-16·f/1e-5 =
+  /// 1e-11·f (rounding). The elements of the directions are at most 1. Both errors are far below
+  /// the bound of 1e-6 of the largest. The fixed seeds keep every ReLU and every pool's runner-up
+  /// further from its kink than the step.
   @Test("tangents equal differences of the outputs", arguments: cases, [false, true])
   func finiteDifferences(_ example: Case, isTraining: Bool) throws {
     let problem = try Problem<Double>(example, isTraining: isTraining)

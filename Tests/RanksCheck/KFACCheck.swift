@@ -97,7 +97,7 @@ private func checkKFAC(
     let takesFactors = t % 2 == 0
     try check(kfac.wantsFactors == takesFactors, "factors of step \(t)")
     if takesFactors {
-      // On one rank alone: neither averages nor parameters may change.
+      // The number is wrong on one rank alone: neither averages nor parameters may change.
       for wrong in [Float.nan, .infinity] {
         try give(t, wrong: wrong)
         let outcome = try stepper.step(gradient(t, d), learningRate: 1).outcome

@@ -141,10 +141,10 @@ private func checkFixedSteps(
   return problem.stepper.digest()
 }
 
-/// Checks the minimum of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over the directions Du and δ₀, the prediction of
-/// the loss's own model, and the resulting λ.
+/// Checks adaptive steps: the minimum of the quadratic model, its prediction, and the resulting λ.
 ///
-/// Ω holds the rates of weight decay and D the learning rates of each group.
+/// The model is `½ δᵀ(G + λI + Ω)δ + gᵀδ` over the directions Du and δ₀. Ω holds the rates of
+/// weight decay and D the learning rates of each group.
 private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
   var damping = 0.25
   var configuration = KFACConfiguration(damping: damping, weightDecay: .coupled(0.125))

@@ -126,7 +126,7 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   for t in 0..<4 {
     // The second gradient is short enough without clipping.
     let given = gradient(t, d).map { t == 1 ? $0 * 1e-3 : $0 }
-    // On one rank alone: neither parameters nor momenta may change.
+    // The number is wrong on one rank alone: neither parameters nor momenta may change.
     for wrong in [Float.nan, .infinity] {
       let broken = given.dropLast() + [wrong]
       for stepper in [sgd, adamw] {

@@ -223,7 +223,7 @@ func checkForm(
     }
     for t in 0..<7 {
       if disturbed {
-        // On one rank alone: NaN, or a number that bfloat16 rounds to infinity.
+        // The number is wrong on one rank alone: NaN, or one that bfloat16 rounds to infinity.
         for wrong in [Float.nan, type == .bfloat16 ? .greatestFiniteMagnitude : -.infinity] {
           let outcome = try step((0..<d).map { $0 == d - 1 ? wrong : random(500, $0) })
           try check(!outcome.wasApplied, "\(wrong) was taken")

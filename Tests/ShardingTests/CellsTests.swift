@@ -50,7 +50,7 @@ import Testing
       #expect(zip(slices, slices.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
       #expect(slices.allSatisfy { $0.isEmpty || ranges.map(\.lowerBound).contains($0.lowerBound) })
     }
-    // Without a restart the result is the plain cells of that size.
+    // A restart at 0 only gives the plain cells of that size.
     let plain = Cells(parameterCount: 40, size: 7)
     let same = Cells(parameterCount: 40, size: 7, restartingAt: [0])
     #expect(same.count == plain.count && same.leaves == plain.leaves)

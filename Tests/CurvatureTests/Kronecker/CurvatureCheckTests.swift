@@ -66,8 +66,8 @@ import Training
     #expect(distance(tanh[2], .type2, .expand) <= exact)
   }
 
-  /// With a loss per position `expand` is exact and automatic; with a mean over the positions
-  /// `reduce` is.
+  /// `expand` is exact and automatic with a loss per position, `reduce` with a mean over the
+  /// positions.
   @Test(
     "each setting of a shared axis is exact for one network",
     arguments: [false, true]) func sharedAxisSetting(isPooled: Bool) throws

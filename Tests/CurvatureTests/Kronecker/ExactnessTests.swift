@@ -222,8 +222,8 @@ import Testing
 
   // MARK: Without vectors
 
-  /// With one linear layer and squared errors the vectors g are the unit vectors and B is the unit
-  /// matrix: the ratio of the matrices is 1.
+  /// The vectors g are the unit vectors and B is the unit matrix for one linear layer and squared
+  /// errors: the ratio of the matrices is 1.
   @Test("forward-only factors are exact for one linear layer") func forwardOnly() throws {
     for reduction in [LossReduction.mean, .sum] {
       let network = try CurvatureNetwork(

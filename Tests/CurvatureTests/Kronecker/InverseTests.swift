@@ -147,7 +147,7 @@ import Testing
         }
         #expect(parts == whole, "cut at \(cuts)")
       }
-      // Only some rows are computed: those of the last run, without the bias.
+      // Some rows alone are computed: those of the last run, without the bias.
       var some = v
       inverse.apply(v, into: &some, only: [1399..<1400])
       #expect(some[..<1344] == v[..<1344] && some[1400...] == v[1400...])

@@ -223,7 +223,7 @@ import Training
     }
   }
 
-  /// If positions interact, random signs keep each position's own products. Compares the mean of
+  /// Random signs keep each position's own products if positions interact. Compares the mean of
   /// 4000 passes with passes for one position at a time; the deviation is about 1/√4000, 1.6 %.
   @Test("random signs separate the positions in the mean") func randomSigns() throws {
     let network = try CurvatureNetwork(
