@@ -78,10 +78,8 @@ import Testing
 
   /// One run inverts the factors of each step's batch by their eigenvalues; the other solves their
   /// equations beyond single precision. Except for that, the steps are the same.
-  @Test(
-    "conjugate gradients take the same steps as eigenvalues",
-    arguments: ["expand", "reduce"]) func eigenvalueSteps(axis: String) throws
-  {
+  @Test("conjugate gradients take the same steps as eigenvalues", arguments: ["expand", "reduce"])
+  func eigenvalueSteps(axis: String) throws {
     let directory = try TemporaryDirectory()
     let solvers = [
       ["--cg-tolerance", "1e-6", "--cg-iterations", "200"],

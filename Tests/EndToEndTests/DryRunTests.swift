@@ -131,8 +131,8 @@ import Testing
       "--damping-schedule levenberg-marquardt --momentum 0.9", "--model MODEL --window 900",
       "--model MODEL --window 900 --damping-relative --damping 1e-6 --clip-norm 1e-3",
       "--optimizer kfac --solver cg --damping-schedule levenberg-marquardt --step adaptive",
-    ]) func everyKindOfRun(options: String) throws
-  {
+    ])
+  func everyKindOfRun(options: String) throws {
     let model = try directory.write(
       "input: [1, 8, 8]\nlayers: [flatten, linear: {in: 64, out: 10}]", to: "model.yaml")
     let outcome = try Program.train(

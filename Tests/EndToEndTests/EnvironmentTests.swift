@@ -53,10 +53,8 @@ import Testing
   /// A file left by another run would be mistaken for this run's.
   @Test(
     "a directory with an environment or event file is not free",
-    arguments: ["environment.jsonl", "tensorboard"]) func usedDirectory(
-      name: String
-    ) throws
-  {
+    arguments: ["environment.jsonl", "tensorboard"])
+  func usedDirectory(name: String) throws {
     let run = directory.path("used")
     try FileManager.default.createDirectory(
       atPath: "\(run)/\(name)", withIntermediateDirectories: true)

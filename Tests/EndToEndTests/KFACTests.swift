@@ -66,10 +66,8 @@ import Testing
 
   /// The steps move nothing, on the same batch: other draws in each give other equations, while the
   /// data's targets stay the same.
-  @Test(
-    "each step has its own draws",
-    arguments: ["mc", "empirical"]) func drawsPerStep(fisher: String) throws
-  {
+  @Test("each step has its own draws", arguments: ["mc", "empirical"])
+  func drawsPerStep(fisher: String) throws {
     let directory = try TemporaryDirectory()
     let residuals = try losses(
       directory, "run",

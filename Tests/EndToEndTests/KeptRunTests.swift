@@ -70,10 +70,8 @@ import Testing
 
   /// A scheduler restarts such a run by itself: it begins at the first step and keeps the earlier
   /// files.
-  @Test(
-    "a start without a checkpoint keeps the earlier files",
-    arguments: [nil, 3]) func startWithoutCheckpoint(ranks: Int?) throws
-  {
+  @Test("a start without a checkpoint keeps the earlier files", arguments: [nil, 3])
+  func startWithoutCheckpoint(ranks: Int?) throws {
     #expect(try Program.train(settings + ["--tensorboard"]).status == 0)
     let model = try trainedNetwork(of: run)
     // Imitates a kill in the last step.
@@ -131,10 +129,8 @@ import Testing
   }
 
   /// A locked directory is not read: its owner may be removing files.
-  @Test(
-    "a locked directory is not read",
-    arguments: [nil, 2]) func lockedDirectory(ranks: Int?) throws
-  {
+  @Test("a locked directory is not read", arguments: [nil, 2])
+  func lockedDirectory(ranks: Int?) throws {
     let settings = settings + ["--save-every-steps", "5"]
     #expect(try Program.train(settings).status == 0)
     for file in ["model.safetensors", "manifest.json"] {

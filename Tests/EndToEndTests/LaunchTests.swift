@@ -57,10 +57,8 @@ import Testing
     ("without ssh", ["PATH": "/nonexistent"]),
   ]
 
-  @Test(
-    "one rank runs without a launcher in any environment",
-    arguments: environments.indices) func oneRankRuns(index: Int) throws
-  {
+  @Test("one rank runs without a launcher in any environment", arguments: environments.indices)
+  func oneRankRuns(index: Int) throws {
     let (name, variables) = Self.environments[index]
     let outcome = try run(variables, settings)
     #expect(outcome.status == 0 && outcome.errors == "", "\(name): \(outcome.errors)")
@@ -109,10 +107,8 @@ import Testing
   }
 
   /// No rank looks up a name at the name server.
-  @Test(
-    "a single rank looks up no host name",
-    .enabled(if: geteuid() == 0, "mounting is for root")) func noNameLookup() throws
-  {
+  @Test("a single rank looks up no host name", .enabled(if: geteuid() == 0, "mounting is for root"))
+  func noNameLookup() throws {
     // This name server listens and does not answer.
     let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
     defer { close(socket) }
@@ -146,10 +142,8 @@ import Testing
 
   /// OpenBLAS would try endlessly to allocate its memory: before main with threads, otherwise in
   /// the first product.
-  @Test(
-    "too little memory to start gives a message",
-    arguments: ["unset", "1"]) func tooLittleMemory(threads: String) throws
-  {
+  @Test("too little memory to start gives a message", arguments: ["unset", "1"])
+  func tooLittleMemory(threads: String) throws {
     for program in [Program.train, Program.prune] {
       let process = Process()
       process.executableURL = URL(filePath: "/bin/bash")

@@ -22,10 +22,8 @@ import Testing
     (Program.fisher, ["check", "--data", "digits"], "'--data': type --dataset"),
   ]
 
-  @Test(
-    "an unknown option is answered with the nearest one",
-    arguments: names.indices) func nearestOption(index: Int) throws
-  {
+  @Test("an unknown option is answered with the nearest one", arguments: names.indices)
+  func nearestOption(index: Int) throws {
     let (program, arguments, says) = Self.names[index]
     let outcome = try Program.run(Program.process(ranks: nil, program: program, arguments))
     #expect(outcome.status == 64)

@@ -65,10 +65,8 @@ import Testing
 
   /// The model's minimum falls, with the same gradients and the same number of removed weights; the
   /// result is the same for any number of ranks.
-  @Test(
-    "exchanges and thresholding improve the mask",
-    arguments: ["exchange", "iht"]) func improvedMasks(select: String) throws
-  {
+  @Test("exchanges and thresholding improve the mask", arguments: ["exchange", "iht"])
+  func improvedMasks(select: String) throws {
     let arguments = ["--sparsity", "0.9", "--damping", "1e-3"]
     let first = try prune(ranks: nil, to: "top-k", arguments).report.results[0]
     let change = try #require(first.stages[0].predictedChange)

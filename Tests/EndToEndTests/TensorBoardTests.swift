@@ -10,10 +10,8 @@ struct TensorBoardTests {
   private let directory = try! TemporaryDirectory()
 
   /// A run that resumes from a step before its last one shows each step once.
-  @Test(
-    "a resumed run is one series",
-    arguments: ["mfac", "sgd", "adamw"]) func resumedSeries(optimizer: String) throws
-  {
+  @Test("a resumed run is one series", arguments: ["mfac", "sgd", "adamw"])
+  func resumedSeries(optimizer: String) throws {
     let run = directory.path("run")
     let settings =
       (optimizer == "mfac" ? ["--window", "6"] : []) + [

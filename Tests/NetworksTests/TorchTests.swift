@@ -20,10 +20,8 @@ import Testing
   }
 
   /// The loss is the mean squared error over the outputs, summed over two examples.
-  @Test(
-    "layers give PyTorch's outputs and gradients",
-    arguments: cases) func torchLayers(_ example: Case) throws
-  {
+  @Test("layers give PyTorch's outputs and gradients", arguments: cases)
+  func torchLayers(_ example: Case) throws {
     let network = try ArrayNetwork<Double>(
       try NetworkDescription(input: example.input, layers: example.layers))
     let parameters = numbers(network.network.parameterCount, 53, 97, 64)

@@ -4,10 +4,8 @@ import LinearAlgebra
 import Testing
 
 struct GradientRowsTests {
-  @Test(
-    "rows are stored block by block",
-    arguments: [false, true]) func blockOrder(isPaged: Bool) throws
-  {
+  @Test("rows are stored block by block", arguments: [false, true])
+  func blockOrder(isPaged: Bool) throws {
     let rows = try GradientRows(
       count: 2, blocks: [0..<3, 3..<4],
       pagedIn: isPaged ? FileManager.default.temporaryDirectory.path : nil)

@@ -39,11 +39,8 @@ import Training
   }
 
   /// A container sees its own group's directory at the top.
-  @Test(
-    "a control group of version 1 is the limit",
-    arguments: ["memory", "cpu,memory"]) func groupVersion1(controllers: String)
-    throws
-  {
+  @Test("a control group of version 1 is the limit", arguments: ["memory", "cpu,memory"])
+  func groupVersion1(controllers: String) throws {
     let files = machine.merging([
       "proc/self/cgroup": "5:pids:/docker/x\n4:\(controllers):/docker/x\n",
       "sys/fs/cgroup/memory/memory.limit_in_bytes": "2000000\n",

@@ -68,10 +68,8 @@ import Training
 
   /// `expand` is exact and automatic with a loss per position, `reduce` with a mean over the
   /// positions.
-  @Test(
-    "each setting of a shared axis is exact for one network",
-    arguments: [false, true]) func sharedAxisSetting(isPooled: Bool) throws
-  {
+  @Test("each setting of a shared axis is exact for one network", arguments: [false, true])
+  func sharedAxisSetting(isPooled: Bool) throws {
     let layers = try check(
       CurvatureNetwork(
         [5, 3],

@@ -27,10 +27,8 @@ import Testing
   }
 
   /// Covers one datum, and N copies of it, through every activation.
-  @Test(
-    "factors of one datum or its copies are exact",
-    arguments: [1, 4]) func oneDatum(examples: Int) throws
-  {
+  @Test("factors of one datum or its copies are exact", arguments: [1, 4])
+  func oneDatum(examples: Int) throws {
     for loss in losses {
       for activation in [LayerDescription.relu, .tanh, .sigmoid, .gelu, .silu] {
         let network = try CurvatureNetwork(

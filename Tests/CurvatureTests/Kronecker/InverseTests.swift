@@ -109,12 +109,8 @@ import Testing
 
   /// Ranks share rows of a layer of three runs, in place: any division gives the same rows, and
   /// leaves the others untouched.
-  @Test(
-    "rows are the same whichever rank computes them",
-    arguments: FactorSolver.allCases) func sharedRows(
-      solver: FactorSolver
-    ) throws
-  {
+  @Test("rows are the same whichever rank computes them", arguments: FactorSolver.allCases)
+  func sharedRows(solver: FactorSolver) throws {
     for (hasBias, isTable) in [(true, false), (false, false), (false, true)] {
       let shape = KroneckerShape(
         inputs: isTable ? 200 : 7, hasBias: hasBias, outputs: isTable ? 7 : 200, positions: 1,
@@ -156,10 +152,8 @@ import Testing
   }
 
   /// One rank computes the inverse; another receives it as numbers.
-  @Test(
-    "an inverse rebuilt from its numbers gives the same bits",
-    arguments: FactorSolver.allCases) func sentInverse(solver: FactorSolver) throws
-  {
+  @Test("an inverse rebuilt from its numbers gives the same bits", arguments: FactorSolver.allCases)
+  func sentInverse(solver: FactorSolver) throws {
     for factors in try allForms() {
       let owner = try inverse(factors, solver, .factored, damping: 0.1)
       let other = try KroneckerInverse<Double>(

@@ -64,10 +64,8 @@ extension LayerCurvatureTests {
     return block
   }
 
-  @Test(
-    "the product from samples equals that with the dense block",
-    arguments: [1, 2, 4]) func denseBlockProduct(microBatches: Int) throws
-  {
+  @Test("the product from samples equals that with the dense block", arguments: [1, 2, 4])
+  func denseBlockProduct(microBatches: Int) throws {
     for network in try networks() {
       let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
       for (fisher, truth) in truths {

@@ -85,10 +85,8 @@ import Training
 
   /// Covers each kind of layer and of vectors, with `expand`, `reduce` and `auto`. Compares the
   /// product with B ⊗ A of formed factors, and the solution with that by their eigenvalues.
-  @Test(
-    "products from samples equal those with formed factors",
-    arguments: [1, 2, 4]) func unformedFactors(microBatches: Int) throws
-  {
+  @Test("products from samples equal those with formed factors", arguments: [1, 2, 4])
+  func unformedFactors(microBatches: Int) throws {
     for network in try networks() {
       for fisher in [Fisher.type2, .monteCarlo(samples: 2), .empirical, .forwardOnly] {
         for axis in [nil, SharedAxis.expand, .reduce] {

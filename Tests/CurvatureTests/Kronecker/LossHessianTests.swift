@@ -55,10 +55,8 @@ import Testing
   /// R S Sᵀ is the Hessian, taken from differences of the loss's own gradient at a step whose
   /// fourth power is 1e-12. For a mean over N·positions predictions it is N·positions times
   /// smaller.
-  @Test(
-    "R S Sᵀ equals the Hessian of the loss",
-    arguments: 1...4) func hessianRoots(outputs: Int) throws
-  {
+  @Test("R S Sᵀ equals the Hessian of the loss", arguments: 1...4)
+  func hessianRoots(outputs: Int) throws {
     for loss in Self.losses {
       let (_, gradient) = try biases(loss, outputs: outputs)
       let z = (0..<outputs).map { 0.7 * Double($0) - 0.4 }
@@ -104,10 +102,8 @@ import Testing
 
   /// Expects the criterion's own gradients by the outputs, whatever training divides its loss by: z
   /// − t for half the squared error, σ(z) − t, and softmax(z) − q.
-  @Test(
-    "empirical vectors are the criterion's gradients",
-    arguments: [1, 3]) func empiricalVectors(outputs: Int)
-  {
+  @Test("empirical vectors are the criterion's gradients", arguments: [1, 3])
+  func empiricalVectors(outputs: Int) {
     let z = (0..<outputs).map { 0.7 * Double($0) - 0.4 }
     let values = (0..<outputs).map { Double(1 - $0 % 2) }
     let exponentials = z.map { exp($0) }
