@@ -182,7 +182,7 @@ import Training
   }
 
   /// An unreachable directory may hold checkpoints: the run must not start from the beginning.
-  @Test("unreachable checkpoints are reported as missing", arguments: ["/nowhere", "checkpoints"])
+  @Test("a run with unreachable checkpoints is refused", arguments: ["/nowhere", "checkpoints"])
   func unreachableCheckpoints(target: String) throws {
     let copy = try copy("unreachable")
     try FileManager.default.removeItem(atPath: "\(copy)/checkpoints")
@@ -203,7 +203,7 @@ import Training
 
   /// A run killed after its last save has one checkpoint too many. A run killed during a save
   /// leaves a part of a checkpoint or of another file.
-  @Test("leftovers are removed by the next save") func leftovers() throws {
+  @Test("a resumed run removes leftovers") func leftovers() throws {
     let copy = try copy("older")
     let half = "\(copy)/.swift-mfac-1-0.tmp"
     try Data("half".utf8).write(to: URL(filePath: half))

@@ -3,7 +3,7 @@ import Mutations
 import Support
 import Synchronization
 
-/// Kills, signals or interrupts a run at a random moment, from a second thread.
+/// Kills or signals a run once at a random moment, from a second thread.
 final class Disturber: Sendable {
   enum Deed: Equatable {
     /// A process of the run was killed.

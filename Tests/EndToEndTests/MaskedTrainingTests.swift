@@ -79,7 +79,7 @@ import Testing
     #expect(other.status != 0 && other.errors.contains("a mask of another model"))
   }
 
-  /// Lists of patterns are keys like any other; the run's own configuration repeats it.
+  /// Lists of patterns are keys like any other; a run's own configuration repeats it.
   @Test("a sparse run is repeated from its configuration") func repeatedRun() throws {
     let file = try directory.write(
       """

@@ -119,7 +119,7 @@ import Testing
   }
 
   /// Some slices have no zero with 8 ranks; their ranks take part in every sum all the same.
-  @Test("zeros on some ranks only give the same network") func zerosOnSomeRanks() throws {
+  @Test("zeros on only some ranks do not change the network") func zerosOnSomeRanks() throws {
     let directory = try TemporaryDirectory()
     let arguments = [
       "--sparse", "--weights", try pruned(directory), "--steps", "8", "--window",

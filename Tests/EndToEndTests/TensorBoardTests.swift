@@ -31,7 +31,7 @@ struct TensorBoardTests {
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints/step-00000010")
     try train(3, "--steps", "14", "--resume", "auto")
     try read(run, files: 2)
-    // Steps after the last checkpoint are in other files.
+    // Event files of steps that no checkpoint covers are moved elsewhere.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
     #expect(truncate("\(run)/metrics.jsonl", 100) == 0)
     try train(2, "--steps", "8", "--resume", "auto")

@@ -8,7 +8,7 @@ import Testing
   private let directory = try! TemporaryDirectory()
   private static let digits = ["--dataset", "digits", "--model", "mlp", "--steps", "2"]
 
-  /// Options, the arguments that make them useless, and the setting that they need.
+  /// Options, the arguments that make them useless, and a part of the message.
   static let ofTraining: [(options: String, beside: String, says: String)] = [
     (
       """
