@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the built tests (make test builds them), and lists failed tests at the end:
+# Runs the tests that were built (make test builds them), and names those that failed at the end:
 #
 #   Tests/run.sh [OPTION of swift test ...]
 #
-# JOBS tests run at once: by default one more than there are cores, because many tests wait. Each
-# result appears when its test ends, also in a pipe.
+# JOBS tests run at once: by default one more than there are cores, for many wait for something.
+# Each is shown when it ends, to a pipe too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,7 +13,7 @@ results=.build/tests-swift-testing.xml
 rm -f "$results"
 command=(swift test -c release --skip-build --xunit-output .build/tests.xml "$@")
 
-# Output to a pipe would be buffered; script provides a terminal.
+# To a pipe tests would write in large pieces, to a terminal they do not: script is a terminal.
 status=0
 if [ -t 1 ]; then
   "${command[@]}" || status=$?
