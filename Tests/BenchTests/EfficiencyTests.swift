@@ -17,7 +17,7 @@ import Testing
         #"{"ranks":\#(ranks),"seconds":\#(seconds),"phases":[],"messages":0,"bytes":0}"#.utf8))
   }
 
-  @Test func efficiencyIsTheShareOfWhatTheRanksCouldDo() throws {
+  @Test("efficiency is the share of the ideal speed") func idealShare() throws {
     let strong = try problem("strong")
     #expect(strong.efficiency(seconds: 1, ranks: 4, baseSeconds: 3, baseRanks: 1) == 0.75)
     #expect(strong.efficiency(seconds: 1, ranks: 8, baseSeconds: 2, baseRanks: 4) == 1)
@@ -25,8 +25,8 @@ import Testing
     #expect(weak.efficiency(seconds: 4, ranks: 16, baseSeconds: 3, baseRanks: 1) == 0.75)
   }
 
-  /// Points come in any order, and the last one of as many ranks stands.
-  @Test func pointsAreMergedIntoCurves() throws {
+  /// Points come in any order; the last one for a number of ranks counts.
+  @Test("points are merged into curves") func mergedPoints() throws {
     var curves = ScalingCurves()
     let strong = try problem("strong")
     let first = curves.add(try result(ranks: 4, seconds: 2), to: strong)

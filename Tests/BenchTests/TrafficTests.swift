@@ -3,10 +3,10 @@ import Sharding
 import Testing
 
 @Suite struct TrafficTests {
-  /// Of a step, at most 2·d·4·(p−1)/p and O(m log p) bytes: gradients to their owners, parameters
+  /// A step sends at most 2·d·4·(p−1)/p and O(m log p) bytes: gradients to their owners, parameters
   /// back, and a row of the Gram matrix.
-  @Test(arguments: [1, 2, 4, 8, 64, 256])
-  func aStepSendsNoMoreThanPromised(ranks p: Int) {
+  @Test("a step sends no more than its bound", arguments: [1, 2, 4, 8, 64, 256])
+  func stepTraffic(ranks p: Int) {
     let (d, m) = (1 << 20, 300)
     let partition = CellPartition(Cells(parameterCount: d), over: p)
     let shares = Partition(of: 512, over: p)
@@ -20,14 +20,15 @@ import Testing
     }
   }
 
-  /// Ranks that have no cells send what partners gave them, and nothing of the vector.
-  @Test func ranksWithoutCellsHaveLittleToSend() {
+  /// Ranks without cells forward partial sums of the tree, and nothing of the vector.
+  @Test("ranks without cells send little") func emptyRanks() {
     let partition = CellPartition(Cells(parameterCount: 40), over: 8)
     #expect(partition.cells.count == 1)
     let gather = AllGather<Float>.traffic(partition.slices)
     #expect(gather.map(\.bytes).filter { $0 > 0 } == [7 * 160])
     let messages = TreeSum.traffic(over: partition, width: 3).map(\.messages)
-    // The owner on each level; its partners once they know, on the levels above.
+    // The owner sends on each level; each partner sends on the levels above the one on which it has
+    // received the sum.
     #expect(messages.max() == 3 && messages.reduce(0, +) == 1 + 2 + 4)
   }
 }

@@ -2,7 +2,7 @@
 
 import PackageDescription
 
-// Another package that uses the library, as its users' do.
+// A package outside this one that uses the library, like a user's package.
 let package = Package(
   name: "consumer",
   dependencies: [.package(name: "swift-mfac", path: "../..")],

@@ -4,8 +4,8 @@ import Reference
 import Support
 import Testing
 
-/// Blocks of fewer coordinates than gradients, against dense matrices and against the form of order
-/// m.
+/// Compares blocks with fewer coordinates than gradients against dense matrices and against the
+/// form of order m.
 struct BlockRemovalTests {
   static let cases: [(d: Int, m: Int, removed: Int, damping: Double, gradientScale: Double)] = [
     (50, 60, 20, 0.1, 0), (50, 60, 37, 1e-3, 0), (50, 60, 20, 1e-3, 1), (50, 200, 37, 0.1, 0.3),
@@ -13,8 +13,10 @@ struct BlockRemovalTests {
     (40, 40, 10, 1e-2, 0.5), (70, 40, 10, 1e-2, 0.5),
   ]
 
-  @Test(arguments: cases)
-  func agreesWithDenseMatricesAndTheFormOfOrderM(
+  @Test(
+    "the block form gives the removal of the dense matrices and of the form of order m",
+    arguments: cases)
+  func blockAgainstDense(
     d: Int, m: Int, removed: Int, damping: Double, gradientScale: Double
   ) throws {
     let problem = RemovalProblem(
@@ -38,7 +40,8 @@ struct BlockRemovalTests {
     }
     let pairs = zip(problem.coordinates(block), problem.coordinates(gram))
     for (i, (local, other)) in pairs.enumerated() {
-      // β̃ has the change's rounding over λ; costs and gains are relative to the whole.
+      // β̃ carries the change's rounding error divided by λ; costs and gains are relative to the
+      // whole.
       #expect((local.weight - other.weight).magnitude <= 1e-9, "\(i)")
       #expect((local.leverage - other.leverage).magnitude <= 1e-9 * (1 + other.leverage), "\(i)")
       let (cost, gain) =
@@ -47,8 +50,8 @@ struct BlockRemovalTests {
     }
   }
 
-  @Test(arguments: [(50, 60), (60, 50)])
-  func inverseProductsAreThoseOfTheMatrix(d: Int, m: Int) throws {
+  @Test("F⁻¹x of a block equals the dense solution", arguments: [(50, 60), (60, 50)])
+  func inverseProduct(d: Int, m: Int) throws {
     let problem = RemovalProblem((d, m, 0, 1e-3, 0), isOneBlock: true)
     let removal = try problem.blockRemoval(problem.removed)
     let x = Buffer<Double>(count: d)
@@ -57,13 +60,15 @@ struct BlockRemovalTests {
     try removal.writeInverseProduct(
       of: problem.rows, block: 0, with: UnsafeBufferPointer(x.all), into: product.all)
     let expected = problem.dense.fisher.solve(Array(x.all))
-    // What is subtracted from x/λ is up to 1/λ times as large.
+    // The term subtracted from x/λ is up to 1/λ times as large.
     #expect(relativeError(Array(product.all), to: expected) <= 1e-10)
   }
 
   /// `[F⁻¹]ᵢᵢ`, λ from 1e-8 to 1.
-  @Test(arguments: [1e-8, 1e-6, 1e-4, 1e-2, 1])
-  func theInversesDiagonal(damping: Double) throws {
+  @Test(
+    "a block's inverse has the dense matrix's diagonal and costs",
+    arguments: [1e-8, 1e-6, 1e-4, 1e-2, 1])
+  func inverseDiagonal(damping: Double) throws {
     let problem = RemovalProblem((60, 90, 0, damping, 0), isOneBlock: true)
     let coordinates = problem.coordinates(try problem.blockRemoval(problem.removed))
     for i in 0..<60 {
@@ -72,8 +77,8 @@ struct BlockRemovalTests {
     }
   }
 
-  /// Two gradients that are one leave nothing of λ in double precision.
-  @Test func aMatrixInWhichDampingIsLostIsRefused() throws {
+  /// Equal gradients of this size leave no digit of λ in double precision.
+  @Test("a block whose damping is lost in rounding is refused") func lostDamping() throws {
     let rows = GradientRows(count: 3, blocks: [0..<2])
     for row in 0..<3 {
       let x: [Float] = [1e8, 1e8]

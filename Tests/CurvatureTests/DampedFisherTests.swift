@@ -10,7 +10,7 @@ import Testing
     stride(from: 0, to: d, by: size).map { $0..<min($0 + size, d) }
   }
 
-  /// Inserts gradients, and gives back the window's rows in the order of the slots.
+  /// Inserts gradients and returns the window's rows in slot order, with the last slot.
   private func insert(
     _ gradients: [[Float]], into fisher: DampedFisher<Float>
   ) throws -> (rows: [[Double]], slot: Int) {
@@ -32,9 +32,11 @@ import Testing
     return result.map(Double.init)
   }
 
-  // Identity: the Gram form against the matrix [d, d] and its inverse.
-  @Test(arguments: [1, 3, 4, 5, 11], [1e-3, 1.0])
-  func directionIsThatOfTheDenseMatrix(count: Int, damping: Double) throws {
+  // Identity: the Gram form against the d×d matrix and its inverse.
+  @Test(
+    "the direction of a slot equals the dense d×d solution",
+    arguments: [1, 3, 4, 5, 11], [1e-3, 1.0])
+  func denseDirection(count: Int, damping: Double) throws {
     let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
     let window = GradientWindow<Float>(capacity: 4, cells: cells(7, size: 3))
     let fisher = DampedFisher<Float>(window: window, damping: damping)
@@ -44,14 +46,14 @@ import Testing
       let truth = dense.solve(rows[slot])
       // The result is rounded to single precision.
       #expect(relativeError(direction(fisher, slot: slot), to: truth) < 1e-7)
-      // The reference of the larger cases, against the same truth: condition 1e4 at most.
+      // Checks the reference of the larger cases against the same truth: condition 1e4 at most.
       let exact = exactDirection(rows: rows, slot: slot, capacity: 4, damping: damping)
       #expect(relativeError(exact, to: truth) < 1e-11)
     }
   }
 
-  @Test(arguments: [1e-3, 1.0])
-  func inverseProductIsThatOfTheDenseMatrix(damping: Double) throws {
+  @Test("F⁻¹x equals the dense d×d solution", arguments: [1e-3, 1.0])
+  func denseInverseProduct(damping: Double) throws {
     let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
     let window = GradientWindow<Float>(capacity: 4, cells: cells(7, size: 3))
     let fisher = DampedFisher<Float>(window: window, damping: damping)
@@ -68,12 +70,14 @@ import Testing
     #expect(relativeError(result.map(Double.init), to: truth) < 1e-7)
   }
 
-  // The case on which the published single-precision code loses even the sign of gᵀF⁻¹g at 1e-7.
-  @Test(arguments: [1.0, 10.0], [0, 0.2, 0.9])
-  func directionKeepsItsDigitsAtSmallDamping(norm: Double, sharedMean: Double) throws {
+  // The published single-precision code loses even the sign of gᵀF⁻¹g at 1e-7 in this case.
+  @Test(
+    "the direction keeps its digits down to damping 1e-8",
+    arguments: [1.0, 10.0], [0, 0.2, 0.9])
+  func smallDamping(norm: Double, sharedMean: Double) throws {
     let (d, m) = (20_000, 128)
     let samples = GradientSamples(d: d, norm: norm, sharedMean: sharedMean)
-    // A few more than fit, so that slots have been replaced.
+    // A few more than fit, to replace some slots.
     let gradients = (0..<m + 9).map(samples.gradient)
     for damping in [1e-8, 1e-7, 1e-6, 1e-4, 1e-2, 1] {
       let window = GradientWindow<Float>(
@@ -86,8 +90,9 @@ import Testing
     }
   }
 
-  // Limits.
-  @Test func oneGradientIsShermanMorrison() throws {
+  // Limits: a window of one gradient, a large damping, an empty slice.
+  @Test("a window of one gradient gives the Sherman–Morrison direction")
+  func shermanMorrison() throws {
     let gradient = GradientSamples(d: 50, norm: 3, sharedMean: 0).gradient(0)
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 1, cells: cells(50, size: 16)), damping: 0.01)
@@ -97,7 +102,7 @@ import Testing
     #expect(relativeError(direction(fisher, slot: 0), to: truth) < 1e-7)
   }
 
-  @Test func largeDampingTendsToTheScaledGradient() throws {
+  @Test("with large damping the direction tends to g/λ") func largeDamping() throws {
     let samples = GradientSamples(d: 50, norm: 3, sharedMean: 0.5)
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 8, cells: cells(50, size: 16)), damping: 1e9)
@@ -106,17 +111,18 @@ import Testing
     #expect(relativeError(scaled, to: rows[slot]) < 1e-7)
   }
 
-  @Test func anEmptySliceHasAnEmptyDirection() throws {
+  @Test("an empty slice has an empty direction and the same coefficients")
+  func emptySlice() throws {
     let fisher = DampedFisher<Float>(window: GradientWindow(capacity: 2, cells: []), damping: 1)
     // The products of another rank's columns.
     let slot = try fisher.insert(UnsafeBufferPointer(start: nil, count: 0), products: [4])
     #expect(direction(fisher, slot: slot).isEmpty)
-    // Two roundings of a square root.
+    // A square root adds two roundings.
     #expect(abs(fisher.coefficients(forSlot: slot)[0] - 2.0 / (4 + 2)) < 1e-15)
   }
 
-  // Invariance: a slice of the window gives the bits that the whole one gives there.
-  @Test func aSliceGivesTheSameBitsAsTheWhole() throws {
+  // Invariance: a slice of the window gives the same bits as those columns of the whole window.
+  @Test("a slice gives the same bits as the whole window") func sliceBits() throws {
     let d = 1000
     let samples = GradientSamples(d: d, norm: 1, sharedMean: 0.2)
     let gradients = (0..<12).map(samples.gradient)
@@ -137,7 +143,8 @@ import Testing
   }
 
   // Failure: equal gradients so large that mλ is below the last place of K.
-  @Test func aHopelessDampingIsNamed() throws {
+  @Test("equal gradients with too little damping throw NotPositiveDefinite")
+  func hopelessDamping() throws {
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 3, cells: cells(50, size: 16)), damping: 1e-12)
     let gradient = GradientSamples(d: 50, norm: 1e6, sharedMean: 0).gradient(0)
@@ -146,9 +153,10 @@ import Testing
     }
   }
 
-  /// 10,000 replacements at a condition of some 3e5, where a factor itself is good to some 1e-10:
-  /// the maintained one against one made anew, relative to the solution.
-  @Test func theFactorKeepsItsDigitsOverManyReplacements() throws {
+  /// Runs 10,000 replacements at a condition of about 3e5, at which a factor itself is accurate to
+  /// about 1e-10. Compares the maintained factor with a fresh one, relative to the solution.
+  @Test("the maintained factor keeps its digits over 10,000 replacements")
+  func manyReplacements() throws {
     let (m, d) = (24, 40)
     let samples = GradientSamples(d: d, norm: 100, sharedMean: 0.99)
     let window = GradientWindow<Float>(capacity: m, cells: cells(d, size: 16))
@@ -168,27 +176,29 @@ import Testing
     #expect(fisher.isFactorMaintained)
   }
 
-  /// A factor that has lost digits is found out, and S is factored anew from then on.
-  @Test func aFactorThatHasLostItsDigitsIsGivenUp() throws {
+  /// A factor that has lost digits is detected; from then on S is factored at each insertion.
+  @Test("a factor that has lost digits is dropped and S is factored instead")
+  func inaccurateFactor() throws {
     let (m, d) = (12, 40)
     let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.3)
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: m, cells: cells(d, size: 16)), damping: 1e-3)
     let shift = Double(m) * fisher.damping
     for step in 0..<m { _ = try insertOne(samples.gradient(step), into: fisher) }
-    // As if rounding had moved every element in its eighth digit.
+    // Imitates rounding that has moved every element in its eighth digit.
     let off = fisher.gram.map { $0 * (1 + 1e-8) }
     try fisher.factor.factor(off, stride: m, rows: Array(0..<m), shift: shift)
     #expect(fisher.isFactorMaintained)
     let fresh = CholeskyFactor(capacity: m)
     for step in m..<4 * m {
       let (_, slot) = try insertOne(samples.gradient(step), into: fisher)
-      // The factor has room for eight rows more than the window's: then it is looked at.
+      // The factor has room for eight more rows than the window; it is checked once they are used
+      // up.
       #expect(fisher.isFactorMaintained == (step < m + 7))
       guard !fisher.isFactorMaintained, step > m + 7 else { continue }
       try fresh.factor(fisher.gram, stride: m, rows: Array(0..<m), shift: shift)
       let exact = fresh.solve((0..<m).map { $0 == slot ? Double(m) : 0 })
-      // Of the same matrix in another order of rows, condition 1e4 at most.
+      // The two factor the same matrix in another order of rows, at a condition of at most 1e4.
       #expect(relativeError(fisher.coefficients(forSlot: slot), to: exact) < 1e-11)
     }
   }

@@ -4,7 +4,7 @@ import Reference
 import Support
 import Testing
 
-/// λ that changes, gradients beside the window, and cells of any lengths.
+/// Tests a changing λ, gradients outside the window, and cells of any lengths.
 @Suite struct DampingTests {
   private func fisher(_ m: Int, _ cells: [Range<Int>], damping: Double) -> DampedFisher<Float> {
     DampedFisher<Float>(window: GradientWindow(capacity: m, cells: cells), damping: damping)
@@ -36,8 +36,10 @@ import Testing
     return result.map(Double.init)
   }
 
-  @Test(arguments: [0, 3, 6])
-  func directionBesideIsThatOfTheDenseMatrix(count: Int) throws {
+  @Test(
+    "the direction of a gradient outside the window equals the dense solution",
+    arguments: [0, 3, 6])
+  func besideAgainstDense(count: Int) throws {
     let samples = GradientSamples(d: 9, norm: 2, sharedMean: 0.2)
     let fisher = fisher(4, [0..<4, 4..<9], damping: 1e-2)
     for t in 0..<count { try insert(samples.gradient(t), into: fisher) }
@@ -49,10 +51,12 @@ import Testing
       relativeError(direction(fisher, beside: x), to: dense.solve(x.map(Double.init))) < 1e-7)
   }
 
-  /// Where the plain product with F⁻¹, without the gradient itself in F, is longer by orders of
-  /// magnitude: a gradient in the window's span but for rounding, and one far from it.
-  @Test(arguments: [1e-8, 1e-6, 1e-4, 1e-2], [false, true])
-  func directionBesideKeepsItsDigits(damping: Double, isWithin: Bool) throws {
+  /// The plain product with F⁻¹, without the gradient itself in F, is longer by orders of magnitude
+  /// here. Tests a gradient in the window's span but for rounding, and one far from it.
+  @Test(
+    "the direction of a gradient outside the window keeps its digits",
+    arguments: [1e-8, 1e-6, 1e-4, 1e-2], [false, true])
+  func besideDigits(damping: Double, isWithin: Bool) throws {
     let (d, m) = (5000, 64)
     let samples = GradientSamples(d: d, norm: 1, sharedMean: 0.5)
     let fisher = fisher(
@@ -65,7 +69,7 @@ import Testing
     #expect(relativeError(direction(fisher, beside: x), to: exact) < 1e-6)
   }
 
-  @Test func theFactorFollowsADampingThatJumps() throws {
+  @Test("the factor follows a damping that jumps") func jumpingDamping() throws {
     let samples = GradientSamples(d: 30, norm: 2, sharedMean: 0.2)
     let fisher = fisher(4, [0..<16, 16..<30], damping: 1)
     for (t, damping) in [1, 0.5, 0.5, 4, 1e-3, 1e-3, 1e-3, 0.7].enumerated() {
@@ -76,7 +80,7 @@ import Testing
       #expect(fisher.damping == damping)
       #expect(relativeError(direction(fisher), to: dense.solve(rows.last!)) < 1e-7, "step \(t)")
     }
-    // Without an insertion.
+    // The damping also changes without an insertion.
     fisher.wantedDamping = 3
     try fisher.refactorIfDampingChanged()
     let rows = (4..<8).map { samples.gradient($0).map(Double.init) }
@@ -84,16 +88,17 @@ import Testing
     #expect(relativeError(direction(fisher), to: dense.solve(rows.last!)) < 1e-7)
   }
 
-  @Test(arguments: [1, 4])
-  func theFirstFactorHasTheDampingThatIsAskedFor(m: Int) throws {
+  @Test("the first factor has the requested damping", arguments: [1, 4])
+  func firstDamping(m: Int) throws {
     let fisher = fisher(m, [0..<3], damping: 1)
     fisher.wantedDamping = 1.05
     try insert([1, 2, 3], into: fisher)
     #expect(fisher.damping == 1.05)
   }
 
-  /// A drift is followed when the factor is made anew in any case, or is a tenth off.
-  @Test func aDampingThatDriftsCostsLittle() throws {
+  /// A small drift takes effect when the factor is due for recomputation, or at a difference of a
+  /// tenth.
+  @Test("a drifting damping causes few factorizations") func driftingDamping() throws {
     let samples = GradientSamples(d: 30, norm: 2, sharedMean: 0.2)
     let m = 16
     let fisher = fisher(m, [0..<30], damping: 1)
@@ -104,7 +109,7 @@ import Testing
       try insert(samples.gradient(t), into: fisher)
       if fisher.damping != before { factors += 1 }
       #expect(fisher.wantedDamping / fisher.damping <= 1.1)
-      // S is that of the factor's own λ, to the last digit.
+      // S uses the factor's own λ, to the last digit.
       let rows = (max(t - m + 1, 0)...t).map { samples.gradient($0).map(Double.init) }
       let exact = exactDirection(
         rows: rows, slot: rows.count - 1, capacity: m, damping: fisher.damping)
@@ -113,7 +118,7 @@ import Testing
     #expect(factors > 10 && factors < 80, "\(factors)")
   }
 
-  @Test func theMeanDiagonalIsThatOfTheGradientsThatAreThere() throws {
+  @Test("the mean diagonal counts the gradients in the window only") func meanDiagonal() throws {
     let fisher = fisher(4, [0..<2], damping: 1)
     #expect(fisher.meanDiagonal(inserting: 12) == 3)
     for (t, x) in [1, 2, 3, 4, 5].enumerated() {
@@ -122,12 +127,12 @@ import Testing
       let mean = squares.reduce(0, +) / Double(squares.count) / 4
       #expect(abs(fisher.meanDiagonal(inserting: nil) - mean) < 1e-15)
     }
-    // 100 takes the place of 2·2.
+    // 100 replaces 2·2.
     #expect(fisher.meanDiagonal(inserting: 100) == (100 + 9 + 16 + 25) / 16.0)
   }
 
-  /// Columns that are not there are columns of zeros, whatever is left of a cell.
-  @Test func cellsMayHaveAnyLengths() throws {
+  /// A cell of any length is padded with columns of zeros.
+  @Test("uneven and empty cells give the direction of one whole cell") func unevenCells() throws {
     let samples = GradientSamples(d: 60, norm: 2, sharedMean: 0.2)
     let kept = [0..<16, 16..<16, 16..<19, 19..<20, 20..<60]
     let uneven = fisher(3, kept, damping: 0.1)
@@ -136,17 +141,17 @@ import Testing
       try insert(samples.gradient(t), into: uneven)
       try insert(samples.gradient(t), into: plain)
     }
-    // Sums in another order, and rounding to single precision.
+    // The sums are in another order, and the result is rounded to single precision.
     #expect(relativeError(direction(uneven), to: direction(plain)) < 1e-7)
-    // Rows, and the sums of the largest cell.
+    // The memory is the rows and the sums of the largest cell.
     let largest = kept.map(\.count).max()!
     #expect(
       MemoryCount.of { GradientWindow<Float>(capacity: 3, cells: kept) }.total
         == 4 * 3 * (16 + 0 + 16 + 16 + 48) + 8 * largest)
   }
 
-  @Test(arguments: [1, 3, 1000, 4096])
-  func anyCapacityWill(m: Int) throws {
+  @Test("windows of 1 to 4096 slots give the exact direction", arguments: [1, 3, 1000, 4096])
+  func anyCapacity(m: Int) throws {
     let samples = GradientSamples(d: 20, norm: 1, sharedMean: 0.2)
     let fisher = fisher(m, [0..<16, 16..<20], damping: 1e-2)
     for t in 0..<5 { try insert(samples.gradient(t), into: fisher) }
@@ -155,8 +160,10 @@ import Testing
     #expect(relativeError(direction(fisher), to: exact) < 1e-7)
   }
 
-  /// 5 parameters, 16 gradients of norm 1e4 that recur, and one of them again beside the window.
-  @Test func directionBesideKeepsItsDigitsNearTheSpan() throws {
+  /// Uses 5 parameters and 16 gradients of norm 1e4 that recur, and one of them again outside the
+  /// window.
+  @Test("near the window's span the refined direction keeps its digits")
+  func besideNearSpan() throws {
     let (d, m, damping) = (5, 16, 1e-4)
     let samples = GradientSamples(d: d, norm: 1e4, sharedMean: 0.3)
     let fisher = fisher(m, [0..<2, 2..<5], damping: damping)
@@ -184,7 +191,8 @@ import Testing
       return (solution, u.map(Double.init))
     }
     #expect(solution.count == m)
-    // What S's factor leaves of a direction; the form above is about as far off as its bound.
+    // S's factor alone gives a direction of this accuracy; the form above is about as far off as
+    // its bound.
     #expect(relativeError(refined, to: exact) < fisher.factorError)
     #expect(plain < 100 * fisher.factorError)
   }

@@ -1,7 +1,7 @@
 import Curvature
 import Testing
 
-/// What the m×m side says of a direction, against the direction.
+/// Compares the norms and products computed from the m×m side with those of the direction itself.
 struct DirectionProductsTests {
   private let d = 300
   private let m = 12
@@ -10,9 +10,11 @@ struct DirectionProductsTests {
     zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) }
   }
 
-  /// From a damping far below K to one far above it, while the window fills and after.
-  @Test(arguments: [1e-8, 1e-4, 1, 1e6], [0.2, 0.9])
-  func productsAreThoseOfTheDirection(damping: Double, sharedMean: Double) throws {
+  /// The damping ranges from far below K to far above it, while the window fills and afterwards.
+  @Test(
+    "‖u‖² and gᵀu from the m×m side equal those of the direction",
+    arguments: [1e-8, 1e-4, 1, 1e6], [0.2, 0.9])
+  func directionProducts(damping: Double, sharedMean: Double) throws {
     let samples = GradientSamples(d: d, norm: 2, sharedMean: sharedMean)
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: m, cells: [0..<100, 100..<300]), damping: damping)
@@ -38,10 +40,10 @@ struct DirectionProductsTests {
     }
   }
 
-  /// Gradients that recur: either the products are those of the direction, or they say that they
-  /// are not.
-  @Test(arguments: [1e-2, 1e-6, 1e-10, 1e-12])
-  func lostProductsAreKnown(damping: Double) throws {
+  /// Gradients recur here: either the products equal those of the direction, or they report lost
+  /// digits.
+  @Test("products that have lost their digits say so", arguments: [1e-2, 1e-6, 1e-10, 1e-12])
+  func lostProducts(damping: Double) throws {
     let samples = GradientSamples(d: 5, norm: 2, sharedMean: 0.2)
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: m, cells: [0..<2, 2..<5]), damping: damping)
@@ -70,15 +72,15 @@ struct DirectionProductsTests {
     #expect(damping > 1e-3 ? lost == 0 : lost > 0)
   }
 
-  /// A direction is rounded to single precision, in each element.
+  /// Compares with a tolerance for rounding each element of the direction to single precision.
   private func check(_ products: DirectionProducts, _ u: [Float], _ g: [Float]) {
     let (square, product) = (dot(u, u), dot(g, u))
     #expect(abs(products.square / square - 1) < 1e-6)
     #expect(abs(products.withGradient - product) < 1e-6 * (square * dot(g, g)).squareRoot())
   }
 
-  // Orthogonal gradients have the squares of their lengths for eigenvalues; an empty slot has none.
-  @Test func spectrumIsThatOfTheFilledSlots() throws {
+  // The eigenvalues of orthogonal gradients are their squared lengths; an empty slot has none.
+  @Test("the spectrum has the eigenvalues of the filled slots only") func filledSpectrum() throws {
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 4, cells: [0..<5]), damping: 1)
     #expect(fisher.spectrum() == [])

@@ -4,7 +4,7 @@ import Reference
 import Support
 import Testing
 
-/// Windows and directions of gradients in double precision: what dense matrices give, to their last
+/// Compares windows and directions of double-precision gradients with dense matrices, to their last
 /// digits.
 @Suite struct DoublePrecisionTests {
   static let forms = [
@@ -16,7 +16,7 @@ import Testing
     stride(from: 0, to: d, by: size).map { $0..<min($0 + size, d) }
   }
 
-  /// With digits that single precision does not hold.
+  /// Returns a gradient with digits that single precision does not hold.
   private func gradient(_ samples: GradientSamples, _ index: Int) -> [Double] {
     zip(samples.gradient(index), samples.gradient(index + 1000)).map {
       Double($0) + 1e-9 * Double($1)
@@ -45,9 +45,11 @@ import Testing
     return result
   }
 
-  /// Cells of one coordinate and of none, and a window that fills up and goes round.
-  @Test(arguments: forms, [1, 4, 11])
-  func everythingIsThatOfTheStoredRows(form: WindowForm, capacity: Int) throws {
+  /// Covers cells of one coordinate and of none, and a window that fills up and wraps around.
+  @Test(
+    "directions, products and spectra are exact for the stored rows",
+    arguments: forms, [1, 4, 11])
+  func storedRows(form: WindowForm, capacity: Int) throws {
     let (d, damping) = (33, 1.0)
     let samples = GradientSamples(d: d, norm: 2, sharedMean: 0.3)
     for cells in [cells(d, size: 1), cells(d, size: 16), [0..<5, 5..<5, 5..<26, 26..<33]] {
@@ -59,7 +61,7 @@ import Testing
         if slot == rows.count { rows.append([]) }
         rows[slot] = stored
         let dense = denseFisher(rows: rows, capacity: capacity, damping: damping)
-        // A condition of at most 5.
+        // The condition is at most 5.
         #expect(relativeError(direction(fisher, slot: slot), to: dense.solve(stored)) < 1e-13)
       }
       let dense = denseFisher(rows: rows, capacity: capacity, damping: damping)
@@ -72,7 +74,7 @@ import Testing
       }
       #expect(relativeError(result, to: dense.solve(x)) < 1e-13)
 
-      // Beside the window: what a window of one gradient more would give.
+      // Outside the window: the result equals that of a window with one gradient more.
       let square = x.reduce(0) { $0 + $1 * $1 }
       let beside = denseFisher(rows: rows + [x], capacity: capacity, damping: damping).solve(x)
       x.withUnsafeBufferPointer { x in
@@ -86,8 +88,8 @@ import Testing
     }
   }
 
-  /// A window of single precision would be off by 1e-8 at least.
-  @Test func rowsKeepTheDigitsOfDoublePrecision() throws {
+  /// A window of single precision would have an error of at least 1e-8.
+  @Test("rows of double precision keep all digits") func doubleDigits() throws {
     let samples = GradientSamples(d: 7, norm: 2, sharedMean: 0.2)
     for damping in [1e-3, 1] {
       let fisher = DampedFisher<Double>(
@@ -103,16 +105,18 @@ import Testing
       }
       for slot in 0..<4 {
         let truth = exactDirection(rows: rows, slot: slot, capacity: 4, damping: damping)
-        // A condition of at most 4/λ.
+        // The condition is at most 4/λ.
         #expect(relativeError(direction(fisher, slot: slot), to: truth) < 1e-13 / min(damping, 1))
       }
     }
   }
 
-  /// What is stored and what is carried over are the gradient and what was carried before, to the
-  /// bit.
-  @Test(arguments: RowType.allCases, [1, 7, 16])
-  func nothingOfAGradientIsLost(type: RowType, size: Int) throws {
+  /// The stored row plus the carried remainder equals the gradient plus the previous remainder, to
+  /// the bit.
+  @Test(
+    "no part of a gradient is lost in a rounded or sparse row",
+    arguments: RowType.allCases, [1, 7, 16])
+  func lossless(type: RowType, size: Int) throws {
     let d = 50
     let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.5)
     let cells = cells(d, size: size)
@@ -142,14 +146,14 @@ import Testing
   }
 
   /// A window in other columns has the same rows there, and the same products.
-  @Test(arguments: forms)
-  func otherColumnsHoldTheSameNumbers(form: WindowForm) throws {
+  @Test("a window over other columns holds the same numbers", arguments: forms)
+  func otherColumns(form: WindowForm) throws {
     let d = 33
     let samples = GradientSamples(d: d, norm: 2, sharedMean: 0.3)
     let window = GradientWindow<Double>(capacity: 4, cells: cells(d, size: 16), form: form)
     let fisher = DampedFisher(window: window, damping: 1)
     for step in 0..<6 { _ = try insert(gradient(samples, step), into: fisher) }
-    // The odd columns, and one of zeros at the end.
+    // The odd columns, and a column of zeros at the end.
     let odd = [0..<8, 8..<16, 16..<17]
     let columns = stride(from: 1, to: 32, by: 2).map(Int32.init) + [-1]
     let other = GradientWindow(window, cells: odd, columns: columns)
@@ -173,15 +177,14 @@ import Testing
     }
   }
 
-  /// Bytes are those of the numbers.
-  @Test func bytesAreThoseOfTheForm() {
+  @Test("a window's counted bytes follow from its form") func windowBytes() {
     let cells = [0..<16, 16..<17]
     func bytes(_ form: WindowForm) -> Int {
       MemoryCount.of { GradientWindow<Double>(capacity: 3, cells: cells, form: form) }.total
     }
-    // And the sums of the largest cell.
+    // The sums of the largest cell are included.
     #expect(bytes(WindowForm(type: .float64)) == 8 * 3 * 32 + 8 * 16)
-    // And what is carried, now and next, and a cell's entries.
+    // Carried remainders, current and next, and the entries of a cell are included.
     #expect(
       bytes(WindowForm(type: .float64, density: 0.5))
         == 3 * 9 * (8 + 2) + 2 * 8 * 17 + 8 * (8 + 2) + 8 * 16)

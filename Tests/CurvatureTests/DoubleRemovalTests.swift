@@ -5,15 +5,17 @@ import Reference
 import Support
 import Testing
 
-/// Removals of weights and gradients in double precision.
+/// Tests removals of weights and gradients in double precision.
 @Suite struct DoubleRemovalTests {
   private func numbers(_ stream: UInt64, _ count: Int) -> [Double] {
     let random = CounterRandom(seed: 29, stream: stream)
     return (0..<count).map { random.uniform(at: UInt64($0)) - 0.5 }
   }
 
-  @Test(arguments: [(60, 12, 25), (9, 20, 4)], [0, 1])
-  func theUpdateIsTheMinimum(shape: (d: Int, m: Int, removed: Int), gradientScale: Double) throws {
+  @Test(
+    "the update minimises the model in double precision",
+    arguments: [(60, 12, 25), (9, 20, 4)], [0, 1])
+  func minimalUpdate(shape: (d: Int, m: Int, removed: Int), gradientScale: Double) throws {
     let (d, m) = (shape.d, shape.m)
     let gradients = (0..<m).map { numbers(UInt64($0), d) }
     let weights = numbers(100, d)
@@ -37,7 +39,7 @@ import Testing
       for removal in [bySums, byBlock] {
         removal.writeChange(
           of: rows, block: 0, weights: weights, removed: removed, into: change.all)
-        // A condition of at most 100.
+        // The condition is at most 100.
         #expect(relativeError(Array(change.all), to: expected) < 1e-13)
         for (i, local) in removal.coordinates(of: rows, block: 0, weights: weights).enumerated()
         where !removed[i] {
@@ -49,8 +51,8 @@ import Testing
     #expect(relativeError(rows.squareSums(ofBlock: 0), to: squares) < 1e-15)
   }
 
-  /// Rows of single precision are widened, and pages hold what memory holds.
-  @Test func rowsHoldWhatIsStored() throws {
+  /// Rows of single precision are widened, and paged rows hold the same numbers as rows in memory.
+  @Test("rows in memory and in pages hold the stored numbers") func storedNumbers() throws {
     let blocks = [0..<700, 700..<703]
     let plain = GradientRows(count: 2, blocks: blocks, of: Double.self)
     let paged = try GradientRows(count: 2, blocks: blocks, of: Double.self, pagedIn: "/tmp")

@@ -1,10 +1,11 @@
 import RandomNumbers
 
-/// Gradients of a given norm that share a part of their direction, as successive gradients do.
+/// Gradients of a given norm; like successive gradients, they share a part of their direction.
 struct GradientSamples {
   let d: Int
   let norm: Double
-  /// 0: independent directions; 0.9: 0.9 of a unit vector that all share, and 0.1 of their own.
+  /// The share of a common unit vector: 0 gives independent directions, 0.9 leaves 0.1 of each
+  /// gradient's own.
   let sharedMean: Double
 
   func gradient(_ index: Int) -> [Float] {

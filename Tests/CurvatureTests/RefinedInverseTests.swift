@@ -3,27 +3,29 @@ import LinearAlgebra
 import Sharding
 import Testing
 
-/// Where λ disappears in rounding: the inverse and removals against numbers of 80 digits.
+/// Compares the inverse and removals with numbers of 80 digits, for matrices in which λ disappears
+/// in rounding.
 ///
 /// The numbers are mpmath's (`mp.dps = 80`: `F**-1`, `lu_solve`, `eigsy`) for
-/// `G[r, i] = ((7r² + 13ri + 5i² + 3i) mod 23 − 11)·2^sᵢ`, r and i taken modulo what a case says,
-/// `xᵢ = (5i mod 7) − 3 + 0.1`, `wᵢ = 1 + i/4`, and weights 0 and 3 removed.
+/// `G[r, i] = ((7r² + 13ri + 5i² + 3i) mod 23 − 11)·2^sᵢ`, r and i taken modulo the numbers of a
+/// case,
+/// `xᵢ = (5i mod 7) − 3 + 0.1` and `wᵢ = 1 + i/4`. Weights 0 and 3 are removed.
 struct RefinedInverseTests {
   struct Case: CustomTestStringConvertible, Sendable {
     let testDescription: String
     let m: Int
     let damping: Double
-    /// s, one for each of d.
+    /// s, [d].
     let exponents: [Int]
     var distinctRows = 1000
     var distinctColumns = 1000
     /// [F⁻¹]ᵢᵢ and F⁻¹x.
     let diagonal: [Double]
     let product: [Double]
-    /// δ, and the least of the model.
+    /// δ, and the minimum of the model.
     let change: [Double]
     let value: Double
-    /// Of the kept weights' own matrix.
+    /// The inverse diagonal of the kept weights' own matrix.
     let keptDiagonal: [Double]
     let eigenvalues: [Double]
 
@@ -138,7 +140,7 @@ struct RefinedInverseTests {
       eigenvalues: [1977337987.0339909, 1327155245.3063269, 871355830.05968213]),
   ]
 
-  /// In two blocks, or in one.
+  /// Returns the gradients in two blocks or in one.
   private func rows(_ c: Case, isOneBlock: Bool = false, isDouble: Bool = false) -> GradientRows {
     let blocks = isOneBlock ? [0..<c.d] : [0..<2, 2..<c.d]
     let rows =
@@ -171,14 +173,14 @@ struct RefinedInverseTests {
       removed: [Bool](repeating: false, count: c.d), damping: damping ?? c.damping, fold: fold(2))
   }
 
-  /// The largest relative error of an element.
+  /// Returns the largest relative error of an element.
   private func error(_ numbers: [Double], _ exact: [Double]) -> Double {
     numbers.count == exact.count
       ? zip(numbers, exact).map { abs($0 / $1 - 1) }.max()! : .infinity
   }
 
-  @Test(arguments: cases, [false, true])
-  func answersHaveAllDigits(_ c: Case, isDouble: Bool) throws {
+  @Test("solutions, diagonals and products keep their digits", arguments: cases, [false, true])
+  func accurateAnswers(_ c: Case, isDouble: Bool) throws {
     let inverse = try inverse(c, isDouble: isDouble)
     let x = (0..<c.d).map { Double($0 * 5 % 7 - 3) + 0.1 }
     let solution = try inverse.solve(x)
@@ -190,13 +192,13 @@ struct RefinedInverseTests {
     let products = (0..<c.m).map { zip(c.gradient($0), c.product).reduce(0) { $0 + $1.0 * $1.1 } }
     let scale = (0..<c.m).map { zip(c.gradient($0), c.product).map { abs($0 * $1) }.max()! }
     for ((product, expected), scale) in zip(zip(solution.products.rounded, products), scale) {
-      // The expected sums are of rounded terms.
+      // The expected sums have rounded terms.
       #expect(abs(product - expected) < 1e-14 * scale)
     }
   }
 
-  @Test(arguments: cases)
-  func eigenvaluesAreThoseOfTheGradientsNotOfTheirProducts(_ c: Case) throws {
+  @Test("eigenvalues keep the digits that products of gradients lose", arguments: cases)
+  func gradientEigenvalues(_ c: Case) throws {
     let values = try RefinedInverse.eigenvalues(of: rows(c), fold: fold(2))
     #expect(values.count == c.m)
     #expect(error(Array(values[..<c.eigenvalues.count]), c.eigenvalues) < 1e-8)
@@ -204,9 +206,9 @@ struct RefinedInverseTests {
     #expect(rest < 1e-27 * c.eigenvalues[0])
   }
 
-  /// By the sums over all blocks, and as a block of its own.
-  @Test(arguments: cases)
-  func removalsHaveAllDigits(_ c: Case) throws {
+  /// Removes with sums over all blocks, and with a separate block.
+  @Test("removals keep their digits", arguments: cases)
+  func accurateRemovals(_ c: Case) throws {
     let weights = (0..<c.d).map { 1 + Float($0) / 4 }
     let removed = (0..<c.d).map { $0 == 0 || $0 == 3 }
     let kept = (0..<c.d).filter { !removed[$0] }
@@ -236,7 +238,7 @@ struct RefinedInverseTests {
     }
   }
 
-  @Test func tooSmallDampingIsRefused() throws {
+  @Test("a damping too small for refinement is refused") func tooSmallDamping() throws {
     let c = Self.cases[3]
     let solution = try inverse(c, damping: 1e-25).solve([Double](repeating: 1, count: c.d))
     #expect(!(solution.error <= RefinedInverse.largestError))
@@ -251,7 +253,7 @@ struct RefinedInverseTests {
     }
   }
 
-  @Test func ordinaryGradientsAreSolvedByTheirProducts() throws {
+  @Test("ordinary gradients need no refinement") func ordinaryGradients() throws {
     let sums = [4.0, 1, 1, 4, 0, 0, 0]
     #expect(SurgeonModel.factorError(of: sums, count: 2, damping: 1e-4) < 1e-10)
     #expect(SurgeonModel.factorError(of: sums, count: 2, damping: 1e-13) > SurgeonModel.goodError)

@@ -36,7 +36,7 @@ struct RemovalProblem {
       damping: damping, gradientScale: gradientScale)
   }
 
-  /// By sums over all blocks.
+  /// Returns the model built from sums over all blocks.
   func removal(_ removed: [Bool]) throws -> SurgeonModel {
     let width = SurgeonModel.width(count: rows.count)
     var total = [Double](repeating: 0, count: width)
@@ -52,7 +52,7 @@ struct RemovalProblem {
       sums: total, count: rows.count, damping: damping, gradientScale: gradientScale)
   }
 
-  /// Of all coordinates as a block.
+  /// Returns the model with all coordinates as one block.
   func blockRemoval(_ removed: [Bool]) throws -> SurgeonModel {
     try weights.withUnsafeBufferPointer {
       try SurgeonModel(

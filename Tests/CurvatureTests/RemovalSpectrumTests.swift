@@ -4,13 +4,16 @@ import RandomNumbers
 import Reference
 import Testing
 
-/// Many λ and η by one eigendecomposition, against dense matrices [d, d] in double precision.
+/// Compares many λ and η from one eigendecomposition with dense matrices [d, d] in double
+/// precision.
 struct RemovalSpectrumTests {
   static let dampings = [1e-8, 1e-6, 1e-4, 1e-2, 1]
 
-  /// More gradients than weights that are kept, fewer, and one.
-  @Test(arguments: [(60, 25, 0), (60, 25, 30), (60, 25, 50), (30, 40, 0), (9, 1, 4)])
-  func allModelsAreExact(d: Int, m: Int, removedCount: Int) throws {
+  /// Covers more gradients than kept weights, fewer, and one.
+  @Test(
+    "one eigendecomposition gives exact models for every λ and η",
+    arguments: [(60, 25, 0), (60, 25, 30), (60, 25, 50), (30, 40, 0), (9, 1, 4)])
+  func exactModels(d: Int, m: Int, removedCount: Int) throws {
     let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.3)
     let gradients = (0..<m).map(samples.gradient)
     let weights = GradientSamples(d: d, norm: 2, sharedMean: 0).gradient(1000)
@@ -53,7 +56,7 @@ struct RemovalSpectrumTests {
         rows.combine(coefficients, block: block, into: change[range])
       }
       for i in 0..<d where removed[i] { change.pointer[i] = -Double(weights[i]) }
-      // 1e-16 times the condition of the dense matrix, which is that of λ.
+      // 1e-16 times the condition of the dense matrix, which depends on λ.
       let accuracy = 1e-14 * max(1e4, 1 / model.damping)
       for (i, number) in change.all.enumerated() {
         #expect((number - expected[i]).magnitude <= accuracy, "\(model) \(i)")

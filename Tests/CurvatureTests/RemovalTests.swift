@@ -3,7 +3,7 @@ import Reference
 import Support
 import Testing
 
-/// Removing sets of weights, against a dense matrix [d, d] in double precision.
+/// Compares removals of sets of weights with a dense matrix [d, d] in double precision.
 struct RemovalTests {
   static let cases: [(d: Int, m: Int, removed: Int, damping: Double, gradientScale: Double)] = [
     (200, 20, 80, 0.1, 0), (200, 20, 150, 0.1, 0), (200, 20, 80, 1e-3, 0),
@@ -12,8 +12,8 @@ struct RemovalTests {
     (30, 40, 12, 1e-2, 0.5), (30, 40, 30, 1e-2, 1), (9, 1, 0, 1, 1),
   ]
 
-  @Test(arguments: cases)
-  func theUpdateIsTheMinimum(
+  @Test("the update and its cost are the model's minimum", arguments: cases)
+  func minimalUpdate(
     d: Int, m: Int, removed: Int, damping: Double, gradientScale: Double
   ) throws {
     let problem = RemovalProblem((d, m, removed, damping, gradientScale))
@@ -33,7 +33,7 @@ struct RemovalTests {
       let independent = problem.dense.independentChange(removing: problem.removed)
       #expect(removal.value <= problem.dense.value(independent) + 1e-12)
     }
-    // A kept weight's own number is its new weight.
+    // A kept weight's coordinate holds its new weight.
     for (i, coordinate) in problem.coordinates(removal).enumerated() where !problem.removed[i] {
       let weight = Double(problem.weights[i]) + expected[i]
       #expect((coordinate.weight - weight).magnitude <= 1e-10)
@@ -42,8 +42,8 @@ struct RemovalTests {
   }
 
   /// Each coordinate's number is the exact difference of two minima.
-  @Test(arguments: cases)
-  func marginalsAreExact(
+  @Test("each weight's saliency is the exact difference of two minima", arguments: cases)
+  func exactMarginals(
     d: Int, m: Int, removed: Int, damping: Double, gradientScale: Double
   ) throws {
     let problem = RemovalProblem((d, m, removed, damping, gradientScale))
@@ -60,9 +60,11 @@ struct RemovalTests {
     }
   }
 
-  /// `[F⁻¹]ᵢᵢ`, λ from 1e-8 to 1, of more and of fewer coordinates than gradients.
-  @Test(arguments: [1e-8, 1e-6, 1e-4, 1e-2, 1], [25, 60, 90])
-  func theInversesDiagonal(damping: Double, m: Int) throws {
+  /// `[F⁻¹]ᵢᵢ`, λ from 1e-8 to 1, with more and with fewer coordinates than gradients.
+  @Test(
+    "the diagonal of the inverse and the costs equal the dense ones",
+    arguments: [1e-8, 1e-6, 1e-4, 1e-2, 1], [25, 60, 90])
+  func inverseDiagonal(damping: Double, m: Int) throws {
     let problem = RemovalProblem((60, m, 0, damping, 0))
     let coordinates = problem.coordinates(try problem.removal(problem.removed))
     for i in 0..<60 {

@@ -4,7 +4,7 @@ import Reference
 import Support
 import Testing
 
-/// Windows that keep their gradients in another form: exact for what they store.
+/// Tests windows that store rounded or sparse gradients: results are exact for the stored rows.
 @Suite struct WindowFormTests {
   static let forms = [
     WindowForm(type: .bfloat16), WindowForm(density: 0.3),
@@ -38,9 +38,11 @@ import Testing
     return result
   }
 
-  /// Cells of one coordinate and of none, and a window that fills up and goes round.
-  @Test(arguments: forms, [1, 4, 11])
-  func everythingIsThatOfTheStoredRows(form: WindowForm, capacity: Int) throws {
+  /// Covers cells of one coordinate and of none, and a window that fills up and wraps around.
+  @Test(
+    "the Gram matrix, directions and products are exact for the stored rows",
+    arguments: forms, [1, 4, 11])
+  func storedRows(form: WindowForm, capacity: Int) throws {
     let d = 33
     let samples = GradientSamples(d: d, norm: 2, sharedMean: 0.3)
     for cells in [cells(d, size: 1), cells(d, size: 16), [0..<5, 5..<5, 5..<26, 26..<33]] {
@@ -75,17 +77,19 @@ import Testing
     }
   }
 
-  @Test func aWindowOfBFloat16HoldsRoundedGradients() {
+  @Test("a window of bfloat16 holds rounded gradients") func roundedGradients() {
     let window = GradientWindow<Float>(
       capacity: 2, cells: cells(50, size: 16), form: WindowForm(type: .bfloat16))
     let gradient = GradientSamples(d: 50, norm: 3, sharedMean: 0).gradient(0)
     #expect(stage(gradient, in: window) == gradient.map(roundedToBFloat16))
   }
 
-  /// What is stored and what is carried over are the gradient and what was carried before: to the
-  /// bit, as single precision adds. A gradient that is left out changes neither.
-  @Test(arguments: RowType.types(for: Float.self), [1, 7, 16])
-  func nothingOfAGradientIsLost(type: RowType, size: Int) throws {
+  /// The stored row plus the carried remainder equals the gradient plus the previous remainder, to
+  /// the bit, in single-precision addition. A gradient that is left out changes neither.
+  @Test(
+    "no part of a gradient is lost in a rounded or sparse row",
+    arguments: RowType.types(for: Float.self), [1, 7, 16])
+  func lossless(type: RowType, size: Int) throws {
     let d = 50
     let form = WindowForm(type: type, density: 0.1)
     let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.5)
@@ -95,12 +99,12 @@ import Testing
     var carried = [Float](repeating: 0, count: d)
     for step in 0..<40 {
       if step % 3 == 0 {
-        // Seen, and left out.
+        // Staged, but not inserted.
         let broken = stage([Float](repeating: .nan, count: d), in: fisher.window)
         #expect(broken.contains { $0.isNaN })
         _ = stage([Float](repeating: 1e30, count: d), in: fisher.window)
       }
-      // In the second half only what was carried comes.
+      // The carried remainder alone is stored in the second half.
       let gradient = step < 20 ? samples.gradient(step) : [Float](repeating: 0, count: d)
       let sum = zip(gradient, carried).map { $0 + $1 }
       var expected = [Float](repeating: 0, count: d)
@@ -117,13 +121,14 @@ import Testing
       carried = zip(sum, stored).map { $0 - $1 }
       for i in 0..<d { #expect(carried[i] + stored[i] == sum[i]) }
     }
-    // It all has come: of the larger cells one number a step, of bfloat16 digit by digit.
+    // Everything has been stored: one number a step for the larger cells, digit by digit in
+    // bfloat16.
     if type == .float32 { #expect(carried.allSatisfy { $0 == 0 }) }
   }
 
-  /// Invariance: a slice gives the bits that the whole gives there, its cells' choice included.
-  @Test(arguments: forms)
-  func aSliceGivesTheSameBitsAsTheWhole(form: WindowForm) throws {
+  /// Invariance: a slice gives the same bits as the whole window, including the choice of entries.
+  @Test("a slice gives the same bits as the whole window", arguments: forms)
+  func sliceBits(form: WindowForm) throws {
     let d = 1000
     let samples = GradientSamples(d: d, norm: 1, sharedMean: 0.2)
     let from = 3 * 96
@@ -147,8 +152,8 @@ import Testing
     #expect(direction(part, slot: slot) == Array(direction(whole, slot: slot)[from...]))
   }
 
-  @Test(arguments: forms)
-  func anEmptySliceHasAnEmptyDirection(form: WindowForm) throws {
+  @Test("an empty slice has an empty direction", arguments: forms)
+  func emptySlice(form: WindowForm) throws {
     let fisher = DampedFisher<Float>(
       window: GradientWindow(capacity: 2, cells: [], form: form), damping: 1)
     fisher.window.stage(UnsafeMutableBufferPointer(start: nil, count: 0))
@@ -157,18 +162,18 @@ import Testing
     #expect(direction(fisher, slot: slot).isEmpty)
   }
 
-  @Test func bytesAreThoseOfTheForm() {
-    let cells = cells(1000, size: 160)  // six of 160, and one of 40
-    // But for the sums of a cell.
+  @Test("a window's counted bytes follow from its form") func windowBytes() {
+    let cells = cells(1000, size: 160)  // six of 160 and one of 40
+    // Returns the bytes except for the sums of a cell.
     func bytes(_ form: WindowForm) -> Int {
       MemoryCount.of { GradientWindow<Float>(capacity: 10, cells: cells, form: form) }.total
         - 8 * 160
     }
-    // Whole runs of sixteen columns.
+    // Rows are whole runs of sixteen columns.
     #expect(bytes(WindowForm()) == 10 * (960 + 48) * 4)
     #expect(bytes(WindowForm(type: .bfloat16)) == 10 * (960 + 48) * 2)
-    // Two of each 160 and one of the 40, with their columns; what is carried, now and next; and a
-    // cell's entries.
+    // Two entries of each 160 and one of the 40, with their columns; the carried remainder, current
+    // and next; and a cell's entries.
     #expect(bytes(WindowForm(density: 0.01)) == 10 * 13 * 6 + 8000 + 2 * 6)
     #expect(bytes(WindowForm(type: .bfloat16, density: 0.01)) == 10 * 13 * 4 + 8000 + 2 * 6)
   }

@@ -5,13 +5,13 @@ import Testing
 struct CIFAR10Tests {
   static let names = (1...5).map { "data_batch_\($0).bin" } + ["test_batch.bin"]
 
-  /// Record `number` of file `file`: its label, and pixels that tell where they are.
+  /// Returns record `number` of file `file`: its label, and pixels that encode their position.
   func record(_ file: Int, _ number: Int) -> [UInt8] {
     [UInt8((3 * file + number) % 10)]
       + (0..<3072).map { UInt8(truncatingIfNeeded: $0 * 7 + file * 31 + number * 101) }
   }
 
-  /// Files of `file + 1` records each.
+  /// Returns a directory of files with `file + 1` records each.
   func directory(under folder: String = "") throws -> TemporaryDirectory {
     let directory = try TemporaryDirectory()
     try directory.makeFolder(folder)
@@ -21,8 +21,8 @@ struct CIFAR10Tests {
     return directory
   }
 
-  @Test(arguments: ["", "cifar-10-batches-bin"])
-  func recordsAreReadInOrder(folder: String) throws {
+  @Test("records are read in the order of the files", arguments: ["", "cifar-10-batches-bin"])
+  func recordOrder(folder: String) throws {
     let directory = try directory(under: folder)
     let source = try DatasetSource("cifar10:\(directory.root)")
     let dataset = try source.load()
@@ -43,7 +43,7 @@ struct CIFAR10Tests {
     #expect(dataset.byteCount == 21 * 3073)
   }
 
-  @Test func filesAtFaultAreNamed() throws {
+  @Test("bad files are named in the message") func badFiles() throws {
     let good = record(0, 0)
     let cases: [(bytes: [UInt8], message: String)] = [
       (
@@ -72,7 +72,7 @@ struct CIFAR10Tests {
     }
   }
 
-  @Test func missingFilesComeWithTheirRemedy() throws {
+  @Test("a missing file's message says how to get it") func missingFiles() throws {
     let directory = try directory()
     try directory.remove("data_batch_4.bin")
     let remedy = "; to get it: unpack cifar-10-binary.tar.gz of www.cs.toronto.edu/~kriz/cifar.html"

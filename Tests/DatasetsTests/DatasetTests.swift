@@ -2,7 +2,7 @@ import Datasets
 import LinearAlgebra
 import Testing
 
-/// Examples that are nothing but what a test says they are.
+/// Examples with properties set by a test, and no data.
 private struct Claimed: Examples {
   var count = 3
   var inputShape = [2, 2]
@@ -17,7 +17,7 @@ private struct Claimed: Examples {
 }
 
 struct DatasetTests {
-  @Test func partsThatFit() throws {
+  @Test("a data set of matching parts is described") func matchingParts() throws {
     let dataset = try Dataset(
       name: "d", training: Claimed(), test: Claimed(count: 1), noun: "things", details: ", so")
     #expect(dataset.description == "d: 3 training and 1 test things, so")
@@ -26,7 +26,7 @@ struct DatasetTests {
     #expect(dataset.training.inputCount == 4)
   }
 
-  @Test func partsThatDoNot() {
+  @Test("parts that do not match are refused") func mismatchedParts() {
     let values = TargetKind.values(count: 2)
     let one = TargetKind.classes(count: 1, positions: 4)
     let cases: [(training: Claimed, test: Claimed, message: String)] = [
@@ -52,7 +52,7 @@ struct DatasetTests {
     }
   }
 
-  @Test func targetsInWords() {
+  @Test("targets are described in words") func targetDescriptions() {
     for (kind, text) in [
       (.classes(count: 10, positions: 1), "10 classes"),
       (.classes(count: 256, positions: 64), "256 classes at 64 positions"),
@@ -66,7 +66,7 @@ struct DatasetTests {
     #expect(TargetKind.values(count: 3).positions == 1)
   }
 
-  @Test func targetsOfTheOtherKindStopTheProgram() async {
+  @Test("asking for the wrong kind of target stops the program") func wrongTargetKind() async {
     await #expect(processExitsWith: .success) { _ = try Self.table().values([0]) }
     await #expect(processExitsWith: .failure) { _ = try Self.table().classes([0]) }
     await #expect(processExitsWith: .failure) { _ = Claimed().classes([0]) }

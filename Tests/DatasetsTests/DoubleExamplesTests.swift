@@ -4,7 +4,7 @@ import LinearAlgebra
 import Support
 import Testing
 
-/// Datasets of a run in double precision.
+/// Tests data sets of a run in double precision.
 struct DoubleExamplesTests {
   let directory: TemporaryDirectory
 
@@ -34,7 +34,7 @@ struct DoubleExamplesTests {
     return values
   }
 
-  @Test func tablesAreStandardisedInDoublePrecision() throws {
+  @Test("tables are standardised in double precision") func doubleTables() throws {
     let rows: [[Double]] = [
       [0.1, 1e9, 3], [0.7, 1e9 + 1, -2.5], [-1.3, 1e9 + 4, 0.3], [2, 1e9 - 3, 7.7],
       [0.3, 1e9 + 9, 1.1],
@@ -66,7 +66,7 @@ struct DoubleExamplesTests {
     let test = standardised([5, 1e9, 0.2])
     #expect(inputs(dataset.test, [0], as: Double.self) == Array(test[..<2]))
     #expect(values(dataset.test, [0], as: Double.self) == [test[2]])
-    // Some numbers are none of single precision.
+    // Single precision does not hold some of these numbers.
     #expect(filled.contains { Double(Float($0)) != $0 })
     #expect(dataset.training.byteCount == 5 * (2 * 8 + 8 + 8))
 
@@ -80,7 +80,7 @@ struct DoubleExamplesTests {
     #expect(single.training.byteCount == 5 * (2 * 4 + 4 + 8))
   }
 
-  @Test func arraysAreAsTheyAre() throws {
+  @Test("arrays keep their double-precision numbers") func doubleArrays() throws {
     let numbers = [0.1, -1e300, 0x1p-1074, 1.0 / 3]
     let (x, y) = (directory.path("x.npy"), directory.path("y.npy"))
     try Data(NPYTests.npy("<f8", [4, 1], NPYTests.data(numbers))).write(
@@ -102,7 +102,7 @@ struct DoubleExamplesTests {
         == "\(infinite): element [1, 0] is not finite in double precision: got inf")
   }
 
-  @Test func imagesAreTransformedInDoublePrecision() throws {
+  @Test("images are transformed in double precision") func doubleImages() throws {
     let mean = [0.1, 0.2, 0.3]
     let std = [0.7, 0.9, 1.1]
     let pixels = (0..<2 * 3 * 4 * 4).map { UInt8(truncatingIfNeeded: $0 * 37) }
@@ -123,7 +123,7 @@ struct DoubleExamplesTests {
     }
   }
 
-  @Test func tokensAreNumbersOfEitherScalar() throws {
+  @Test("tokens are read as numbers of double precision") func doubleTokens() throws {
     let path = try directory.write(Array("To be, or not to be".utf8), to: "text")
     var options = Self.options
     options.sequences = SequenceOptions(contextLength: 4)
@@ -134,7 +134,7 @@ struct DoubleExamplesTests {
     #expect(inputs(subset, [0], as: Double.self) == "e, o".utf8.map(Double.init))
   }
 
-  @Test func transformsBeyondAPrecision() throws {
+  @Test("a transform may exceed single precision, but not double") func transformLimits() throws {
     let transform = try InputTransform(scale: 1, std: 1e-40, precision: .float64)
     #expect(transform(3) == 3e40)
     #expect(

@@ -4,7 +4,7 @@ import LinearAlgebra
 import Support
 import Testing
 
-/// Files that are read and written in double precision.
+/// Tests files that are read and written in double precision.
 struct DoubleFilesTests {
   let directory: TemporaryDirectory
 
@@ -26,7 +26,7 @@ struct DoubleFilesTests {
     }.filter(\.isFinite) + [0, -0.0, 0x1p-1074, -.greatestFiniteMagnitude]
   }()
 
-  @Test func everyDoubleComesBack() throws {
+  @Test("doubles are written and read without change") func doubleRoundTrip() throws {
     let path = directory.path("w")
     try Self.numbers.withUnsafeBufferPointer {
       try SafetensorsFile.write([("w", [$0.count], $0)], to: path)
@@ -36,7 +36,7 @@ struct DoubleFilesTests {
     #expect(
       try file.values("w", as: Double.self).map(\.bitPattern) == Self.numbers.map(\.bitPattern))
     #expect(try read(path, as: Double.self).map(\.bitPattern) == Self.numbers.map(\.bitPattern))
-    // In another order, into the same file's types.
+    // Writes the numbers in another order, into the same file's types.
     let changed = Array(Self.numbers.reversed())
     let weights = try WeightFile(path: path)
     try changed.withUnsafeBufferPointer { try weights.write($0, to: directory.path("v")) }
@@ -48,7 +48,7 @@ struct DoubleFilesTests {
     #expect(tensor.type == .float64)
   }
 
-  /// The number of a type of 16 bits that has these bits, by the definition of its format.
+  /// Returns the 16-bit number with these bits, computed from the definition of its format.
   private static func value(_ bits: Int, exponentBits: Int) -> Double {
     let fractionBits = 15 - exponentBits
     let exponent = bits >> fractionBits & (1 << exponentBits - 1)
@@ -57,7 +57,8 @@ struct DoubleFilesTests {
     return (exponent == 0 ? fraction : 1 + fraction) * exp2(Double(max(exponent, 1) - bias))
   }
 
-  /// Between two neighbours: their mean, which is a tie, and the doubles next to it.
+  /// Returns numbers between two neighbours: their mean, which is a tie, and the doubles next to
+  /// it.
   private static func between(
     _ low: Double, _ high: Double, even: Double
   ) -> [(number: Double, nearest: Double)] {
@@ -68,8 +69,9 @@ struct DoubleFilesTests {
     ]
   }
 
-  @Test(arguments: [(TensorType.float16, 5), (.bfloat16, 8)])
-  func doublesAreRoundedOnceTo16Bits(_ type: TensorType, _ exponentBits: Int) throws {
+  @Test(
+    "doubles are rounded once to 16 bits", arguments: [(TensorType.float16, 5), (.bfloat16, 8)])
+  func roundedTo16Bits(_ type: TensorType, _ exponentBits: Int) throws {
     let largest = (1 << exponentBits - 1) << (15 - exponentBits)
     let cases = stride(from: 0, to: largest - 1, by: 7).flatMap { bits in
       let (low, high) = (
@@ -78,7 +80,7 @@ struct DoubleFilesTests {
       )
       return Self.between(low, high, even: bits % 2 == 0 ? low : high)
     }
-    // To round to single precision first gives another answer for some.
+    // Rounding to single precision first gives another answer for some.
     let twice = cases.filter { Double(Float($0.number)) != $0.number }
     #expect(twice.count > 1000)
 
@@ -92,7 +94,7 @@ struct DoubleFilesTests {
     #expect(wrong == nil, "\(wrong!)")
   }
 
-  @Test func doublesAreRoundedOnceTo32Bits() throws {
+  @Test("doubles are rounded once to 32 bits") func roundedTo32Bits() throws {
     let cases = stride(from: 0 as UInt32, to: 0x7f7f_ffff, by: 1_000_003).flatMap { bits in
       let (low, high) = (Float(bitPattern: bits), Float(bitPattern: bits + 1))
       return Self.between(
@@ -105,16 +107,15 @@ struct DoubleFilesTests {
     let written = try read(directory.path("v"), as: Float.self)
     let wrong = zip(cases, written).first { $0.nearest != Double($1) }
     #expect(wrong == nil, "\(wrong!)")
-    // Doubles that are read as single precision are rounded as ever.
+    // Doubles that are read as single precision are rounded as usual.
     try cases.map(\.number).withUnsafeBufferPointer {
       try SafetensorsFile.write([("x", [$0.count], $0)], to: directory.path("d"))
     }
     #expect(try read(directory.path("d"), as: Float.self) == written)
   }
 
-  /// What is not changed keeps its bits in each type, also where it is no double of single
-  /// precision.
-  @Test func whatIsNotChangedKeepsItsBits() throws {
+  /// Unchanged numbers keep their bits in each type, even if single precision does not hold them.
+  @Test("unchanged weights keep their bits") func unchangedBits() throws {
     let path = try directory.write(WeightFileTests.tensors, metadata: ["format": "pt"], to: "w")
     let file = try WeightFile(path: path)
     var weights = try read(path, as: Double.self)
@@ -132,7 +133,7 @@ struct DoubleFilesTests {
     #expect(try read(directory.path("out"), as: Double.self)[4] == 65504)
   }
 
-  @Test func refusalsSayDoublePrecision() throws {
+  @Test("messages about double-precision files say so") func doubleRefusals() throws {
     func file(_ numbers: [Double]) throws -> String {
       try directory.write([("x", .float64, [numbers.count], NPYTests.data(numbers))], to: "w")
     }
@@ -156,7 +157,7 @@ struct DoubleFilesTests {
     }
   }
 
-  @Test func arraysOfEitherScalarAreWritten() throws {
+  @Test("arrays of either precision are written") func writtenArrays() throws {
     let path = directory.path("x.npy")
     try NPYFile.write([0.1, -2, 0x1p-140] as [Float], shape: [3], to: path)
     let expected = NPYTests.data([0.1, -2, 0x1p-140] as [Float])
@@ -177,8 +178,8 @@ struct DoubleFilesTests {
         == "\(path): element [1] is not finite in double precision: got nan")
   }
 
-  @Test func integersAreRoundedOnce() throws {
-    // 2⁵³ + 1, and 2⁶² + 2³⁸ + 1: a tie in single precision, but for the last digit, which double
+  @Test("integers are rounded once") func roundedIntegers() throws {
+    // 2⁵³ + 1, and 2⁶² + 2³⁸ + 1: a tie in single precision but for the last digit, which double
     // precision does not hold.
     let integers: [Int64] = [9_007_199_254_740_993, 1 << 62 + 1 << 38 + 1, -3]
     let path = directory.path("n.npy")

@@ -4,13 +4,13 @@ import Mutations
 import Support
 import Testing
 
-/// Files of one format where another belongs: readers name them instead of taking their bytes.
+/// Tests files of a wrong format: readers name the format and do not read the bytes.
 struct FileFormatTests {
   let directory: TemporaryDirectory
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// Bytes of a compressed file, or an image: no text, and nothing that a mark could be in.
+  /// Bytes like those of a compressed file or an image: not text, and without a format's signature.
   static let noise = (0..<1000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 3 + $0 * 89) | 1 }
 
   static func zip(_ name: String) -> [UInt8] {
@@ -24,7 +24,7 @@ struct FileFormatTests {
 
   static let table = "a,b,y\n" + (0..<40).map { "\($0),\($0 % 7),\($0 % 3)\n" }.joined()
 
-  /// What is in a file, and the name that it has in messages.
+  /// File contents with the format's name in messages.
   static let binary: [(bytes: [UInt8], name: String)] = [
     (NPYTests.npy("<u2", [500], noise), "a NumPy array (.npy)"),
     (zip("arr_0.npy") + noise, "a NumPy archive (.npz)"),
@@ -76,7 +76,7 @@ struct FileFormatTests {
     ([0xFF, 0xFE] + utf16(table), "UTF-16 text"),
     ([0xFE, 0xFF] + utf16(table, bigEndian: true), "UTF-16 text"),
     (utf16(table), "UTF-16 text"), (utf16(table, bigEndian: true), "UTF-16 text"),
-    // Letters whose upper byte is not zero; spaces have one.
+    // The upper byte of these letters is not zero; that of a space is.
     (utf16("Все счастливые семьи похожи друг на друга, каждая несчастливая семья"), "UTF-16 text"),
     ([0xFF, 0xFE, 0, 0] + table.unicodeScalars.flatMap { littleEndian($0.value) }, "UTF-32 text"),
   ]
@@ -96,7 +96,7 @@ struct FileFormatTests {
     }
   }
 
-  @Test func tokens() throws {
+  @Test("token readers name other formats") func tokenFiles() throws {
     try expectNamed(
       Self.binary + [Self.idx, Self.page, (Array(Self.table.utf8), "text")],
       except: ["a NumPy array (.npy)"]
@@ -111,16 +111,16 @@ struct FileFormatTests {
     }
   }
 
-  @Test func texts() throws {
+  @Test("text readers name other formats") func textFiles() throws {
     let files = Self.binary + [Self.idx] + Self.encoded
     try expectNamed(files) { path in
       _ = try Dataset(name: "t", text: path, contextLength: 4, testFraction: 0.5)
     }
-    // The same inside of gzip data, where sizes are those of what is inflated.
+    // The same files inside gzip data; sizes are then those of the inflated data.
     try expectNamed(files.map { (gzipped($0.bytes), $0.name) }) { path in
       _ = try Dataset(name: "t", text: path, contextLength: 4, testFraction: 0.5)
     }
-    // A page is a text like others.
+    // An HTML page is accepted as text.
     let page = Self.page.bytes + Array(Self.table.utf8)
     #expect(
       try message(page) { path in
@@ -128,38 +128,38 @@ struct FileFormatTests {
       } == nil)
   }
 
-  @Test func tables() throws {
+  @Test("table readers name other formats") func tableFiles() throws {
     try expectNamed(Self.binary + [Self.idx, Self.page] + Self.encoded) { path in
       _ = try DatasetSource("csv:\(path)").load()
     }
   }
 
-  @Test func settings() throws {
+  @Test("settings readers name other formats") func settingsFiles() throws {
     try expectNamed(
       Self.binary + [Self.idx, Self.page, (gzipped(Self.noise), "gzip data")] + Self.encoded
     ) { path in _ = try TextFile.read(path) }
   }
 
-  @Test func markedFormats() throws {
+  @Test("readers of binary formats name other formats") func binaryFormats() throws {
     let others = Self.binary + [Self.page, (Array(Self.table.utf8), "text")]
     let packed = (bytes: gzipped(Self.noise), name: "gzip data")
     try expectNamed(others + [Self.idx, packed], except: ["a NumPy array (.npy)"]) { path in
       _ = try DatasetSource("npy:\(path),\(path)").load()
     }
-    // The first two bytes of these are zero as an IDX file's are, or a length.
+    // The first two bytes of these are zero, as in an IDX file, or a length.
     try expectNamed(others) { path in _ = try IDXArray(path: path, rank: 3) }
     try expectNamed(others + [Self.idx, packed], except: ["a safetensors file"]) { path in
       _ = try SafetensorsFile(path: path)
     }
   }
 
-  @Test func imagesOfCIFAR10() throws {
+  @Test("the CIFAR-10 reader names other formats") func cifar10Files() throws {
     for name in CIFAR10Tests.names {
       try directory.write([UInt8](repeating: 7, count: 3073), to: name)
     }
     let path = "\(directory.root)/data_batch_2.bin"
     for (bytes, name) in Self.binary + [Self.page, (gzipped(Self.noise), "gzip data")] {
-      // As long as three records.
+      // The file is padded to three records.
       let padding = [UInt8](repeating: 9, count: 3 * 3073 - bytes.count)
       try directory.write(bytes + (name == "a BMP image" ? [] : padding), to: "data_batch_2.bin")
       let said = refusal { _ = try DatasetSource("cifar10:\(directory.root)").load() }
@@ -167,7 +167,7 @@ struct FileFormatTests {
     }
   }
 
-  @Test func refusalsNameTheCommandThatHelps() throws {
+  @Test("messages name the command that helps") func remedyCommands() throws {
     let path = "\(directory.root)/F"
     for (bytes, command) in [
       (Array("BZh91AY&SY".utf8) + Self.noise, "bunzip2 -k \(path)"),
@@ -179,8 +179,8 @@ struct FileFormatTests {
     }
   }
 
-  /// A mark that words or numbers may begin with is none.
-  @Test func dataThatBeginLikeAnotherFormatAreRead() throws {
+  /// Words and numbers may begin like the signature of a format.
+  @Test("data that begin like another format are read") func ambiguousStarts() throws {
     for name in ["PAR1", "BZh9", "BM", "Rar!", "GIF", "RIFF", "PK", "MM", "II", "ustar"] {
       let text = Self.table.replacing("a,b,y", with: "\(name),b,y")
       let path = try directory.write(Array(text.utf8), to: "t.csv")
@@ -188,7 +188,7 @@ struct FileFormatTests {
       let dataset = try Dataset(name: "t", text: path, contextLength: 4, testFraction: 0.5)
       #expect(dataset.training.bytes + dataset.test.bytes == Array(text.utf8))
     }
-    // First tokens that are a mark's first bytes, and a gzip's beginning in the second one.
+    // First tokens equal to a signature's first bytes, and a second token like a gzip header.
     for first in [0x8B1F, 0x0480, 0x0280, 0xFEFF, 0xFFFE, 0x4B50, 0x5A42, 0, 0xD8FF] as [UInt16] {
       let tokens = [first] + (0..<200).map { UInt16(truncatingIfNeeded: $0 * 257 + 3000) }
       let path = try directory.write(tokens.flatMap { littleEndian($0) }, to: "t")

@@ -4,19 +4,19 @@ import Foundation
 import Support
 import Testing
 
-/// What ranks compare of the files that they open.
+/// Tests the records by which ranks compare the files that they open.
 @Suite struct FileRecordTests {
   private let directory = try! TemporaryDirectory()
 
   private func difference(_ a: String, _ b: String) throws -> String? {
     let records = try [a, b].map { try InputFile($0).record() }
-    // As they are sent.
+    // The records as ranks send them.
     let sent = try records.map { try #require(FileRecord(line: "\($0)")) }
     #expect(sent == records)
     return sent[0].difference(from: sent[1])?.what
   }
 
-  @Test func whatDiffersIsNamed() throws {
+  @Test("a difference between files is named") func namedDifference() throws {
     let bytes = [UInt8](repeating: 7, count: 10_000)
     let file = try directory.write(bytes, to: "file")
     for (place, what) in [
@@ -33,8 +33,8 @@ import Testing
     #expect(try difference(empty, directory.write([], to: "empty too")) == nil)
   }
 
-  /// Both ends of a file, and a megabyte anywhere in it, are within the sample.
-  @Test func largeFilesAreSampled() throws {
+  /// The sample includes both ends of a file, and a part of any megabyte within it.
+  @Test("large files are compared by samples") func sampledFiles() throws {
     let size = FileRecord.largestWhole + 1_000_003
     func write(_ name: String, changing range: Range<Int>) throws -> String {
       let path = try directory.write([], to: name)
@@ -54,8 +54,8 @@ import Testing
     }
   }
 
-  /// The rows of a file that changes meanwhile would be of two files.
-  @Test func aFileThatChangesIsReadNoMore() throws {
+  /// Rows of a file that changes while it is read would belong to two files.
+  @Test("a file that changes is not read any further") func changingFile() throws {
     for mayChange in [false, true] {
       let path = try directory.write([1, 2, 3, 4], to: "file-\(mayChange)")
       let file = try InputFile(path, mayChange: mayChange)

@@ -1,6 +1,6 @@
 import Datasets
 
-/// What `fill` writes, in arrays of their own that were full of something else.
+/// Wrappers of `fill` that return new arrays, prefilled with other numbers.
 extension Examples {
   func inputs(_ indices: [Int], epoch: Int? = nil) -> [Float] {
     var inputs = [Float](repeating: .nan, count: indices.count * inputCount)
@@ -22,7 +22,7 @@ extension Examples {
 
   var allIndices: [Int] { Array(0..<count) }
 
-  /// The bytes that are compared between ranks.
+  /// The bytes that ranks compare.
   var bytes: [UInt8] {
     var bytes: [UInt8] = []
     withBytes { bytes += $0 }

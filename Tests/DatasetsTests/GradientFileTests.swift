@@ -8,7 +8,8 @@ struct GradientFileTests {
   let directory: TemporaryDirectory
   let weights: WeightFile
 
-  /// Columns 0..<3 of 'a', 3..<10,003 of 'big' and the last one of 'z'; 'excluded' lies between.
+  /// Writes weights with columns 0..<3 in 'a', 3..<10,003 in 'big' and the last one in 'z';
+  /// 'excluded' lies between.
   init() throws {
     directory = try TemporaryDirectory()
     let zeros = [UInt8](repeating: 0, count: 4 * 10_000)
@@ -22,12 +23,13 @@ struct GradientFileTests {
     weights = try WeightFile(path: path) { $0.name != "excluded" }
   }
 
-  /// What all types hold exactly: row, and column with those that are excluded.
+  /// Returns the gradient at a row and a column, excluded columns counted; every type holds it
+  /// exactly.
   static func value(_ row: Int, _ column: Int) -> Float {
     Float((row * 37 + column) % 251) - 125
   }
 
-  /// Rows of a tensor whose first column is `first`.
+  /// Returns `rows` rows of these columns, as bytes of a type.
   static func data(_ type: TensorType, rows: Int, _ columns: Range<Int>) -> [UInt8] {
     (0..<rows).flatMap { row in
       columns.flatMap { column -> [UInt8] in
@@ -42,7 +44,7 @@ struct GradientFileTests {
     }
   }
 
-  /// Gradients by tensors, in another order than the weights.
+  /// Returns gradients by tensor, in another order than the weights.
   func tensors(_ type: TensorType, rows: Int) -> [TestTensor] {
     [
       ("z", type, [rows, 1, 1], Self.data(type, rows: rows, 10_005..<10_006)),
@@ -52,7 +54,7 @@ struct GradientFileTests {
     ]
   }
 
-  /// Every row of any columns is what was written.
+  /// Expects every row of any columns to be the written one.
   func check(_ path: String, rows: Int, shift: Int = 2) throws {
     let file = try GradientFile(path: path, of: weights)
     #expect(file.rowCount == rows && file.columnCount == 10_004)
@@ -71,14 +73,18 @@ struct GradientFileTests {
     }
   }
 
-  @Test(arguments: [TensorType.float16, .bfloat16, .float32, .float64])
-  func columnsOfTensors(_ type: TensorType) throws {
+  @Test(
+    "gradients of tensors are read by columns",
+    arguments: [TensorType.float16, .bfloat16, .float32, .float64])
+  func tensorColumns(_ type: TensorType) throws {
     try check(directory.write(tensors(type, rows: 5), to: "g"), rows: 5)
     try check(directory.write(tensors(type, rows: 2).reversed(), to: "g"), rows: 2)
   }
 
-  @Test(arguments: [("<f2", TensorType.float16), ("<f4", .float32), ("<f8", .float64)])
-  func columnsOfAnArray(_ descr: String, _ type: TensorType) throws {
+  @Test(
+    "gradients of one array are read by columns",
+    arguments: [("<f2", TensorType.float16), ("<f4", .float32), ("<f8", .float64)])
+  func arrayColumns(_ descr: String, _ type: TensorType) throws {
     let all = Self.data(type, rows: 9, 0..<10_006)
     try check(
       directory.write(NPYTests.npy(descr, [9, 10_006], all), to: "g.npy"), rows: 9)
@@ -104,7 +110,7 @@ struct GradientFileTests {
     return try refusal(directory.write(tensors, to: "g"))
   }
 
-  @Test func gradientsThatDoNotFit() throws {
+  @Test("gradients that do not match the weights are refused") func mismatchedGradients() throws {
     #expect(try refusal { _ in } == nil)
     #expect(try refusal { $0.remove(at: 2) } == nil)
     #expect(
@@ -139,7 +145,7 @@ struct GradientFileTests {
     #expect(try refusal(rows: 0) { _ in } == "G: holds no gradients: it has 0 rows")
   }
 
-  @Test func arraysThatDoNotFit() throws {
+  @Test("arrays that do not match the weights are refused") func mismatchedArrays() throws {
     func refusal(_ descr: String, _ shape: [Int]) throws -> String? {
       let size = shape.reduce(Int(descr.suffix(1))!, *)
       return try self.refusal(
@@ -160,7 +166,7 @@ struct GradientFileTests {
       try self.refusal(
         directory.write([("G", .float32, [1, 3], NPYTests.data([1, 2, 3] as [Float]))], to: "g"))
         == "G: tensor 'G' does not fit the weights of W: \(expected), got [1, 3]")
-    // A tensor of a weight's name is that weight's.
+    // A tensor with a weight's name holds that weight's gradients.
     #expect(
       try self.refusal(
         directory.write([("a", .float32, [1, 3], NPYTests.data([1, 2, 3] as [Float]))], to: "g"))
@@ -169,7 +175,8 @@ struct GradientFileTests {
     )
   }
 
-  @Test func gradientsThatAreNotFinite() throws {
+  @Test("gradients that are not finite are refused with their place")
+  func nonFiniteGradients() throws {
     for (element, number) in [(4321, Float.nan), (0, .infinity), (9999, -.infinity)] {
       let message = try refusal(rows: 5) {
         $0[1].bytes.replaceSubrange(
@@ -180,7 +187,7 @@ struct GradientFileTests {
         message == "G: tensor 'big', row 3: a gradient is not finite in single precision: "
           + "got \(number) at element \(element)")
     }
-    // Nothing is said of tensors that are not asked for.
+    // Excluded tensors are not checked.
     #expect(
       try refusal { $0[2].bytes = NPYTests.data([.nan, .nan, .nan, .nan] as [Float]) } == nil)
     var array = Self.data(.float64, rows: 2, 0..<10_004)
@@ -191,7 +198,7 @@ struct GradientFileTests {
         + "got inf at element 0")
   }
 
-  @Test func aFileThatShrinksIsRefused() throws {
+  @Test("a file that shrinks while it is read is refused") func shrinkingFile() throws {
     let path = try directory.write(tensors(.float32, rows: 3), to: "g")
     let file = try GradientFile(path: path, of: weights)
     let size = try contents(of: path).count
@@ -202,8 +209,7 @@ struct GradientFileTests {
     #expect(message == "\(path): ends early: expected \(size) bytes, got \(size - 4) bytes")
   }
 
-  /// Spoiled files of gradients are read right or refused in words.
-  @Test func spoiledBytes() async {
+  @Test("corrupted gradient files are read correctly or refused") func spoiledBytes() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let directory = try TemporaryDirectory()
@@ -234,9 +240,8 @@ struct GradientFileTests {
     }
   }
 
-  /// The weights are those that a file has gradients of: by their names, or by how many columns it
-  /// has.
-  @Test func weightsOfWhichThereAreGradients() throws {
+  /// A file's gradients determine the weights: by tensor names, or by the number of columns.
+  @Test("the weights are those with gradients in the file") func selectedWeights() throws {
     let zeros = [UInt8](repeating: 0, count: 80)
     func tensors(_ types: [TensorType]) throws -> String {
       let shapes = [[2, 3], [4], [4], [2], []]

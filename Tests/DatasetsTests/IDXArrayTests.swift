@@ -7,7 +7,7 @@ struct IDXArrayTests {
   let shape = [2, 3, 4]
   let values = Array(0..<24 as Range<UInt8>)
 
-  @Test func readsWhatWasWritten() throws {
+  @Test("plain and gzip arrays are read") func roundTrip() throws {
     let bytes = idxBytes(shape: shape, values: values)
     for file in [bytes, gzipped(bytes)] {
       let array = try IDXArray(bytes: file, file: "f", rank: 3)
@@ -16,7 +16,7 @@ struct IDXArrayTests {
     }
   }
 
-  @Test func compressionIsSeenInTheContentNotTheName() throws {
+  @Test("compression is recognised by content, not by name") func compressionByContent() throws {
     let directory = try TemporaryDirectory()
     let bytes = idxBytes(shape: shape, values: values)
     for (name, content) in [("plain.gz", bytes), ("packed", gzipped(bytes))] {
@@ -25,20 +25,20 @@ struct IDXArrayTests {
     }
   }
 
-  @Test func readsMoreThanOnePieceOfInflatedData() throws {
+  @Test("inflated data longer than one piece are read") func largeInflatedData() throws {
     let values = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 7) }
     let file = gzipped(idxBytes(shape: [values.count], values: values))
     #expect(try IDXArray(bytes: file, file: "f", rank: 1).values == values)
   }
 
-  @Test func readsAnEmptyArray() throws {
+  @Test("an empty array is read") func emptyArray() throws {
     let bytes = idxBytes(shape: [0, 3, 4], values: [])
     for file in [bytes, gzipped(bytes)] {
       #expect(try IDXArray(bytes: file, file: "f", rank: 3).shape == [0, 3, 4])
     }
   }
 
-  @Test func refusesWhatIsNotSuchAnArray() throws {
+  @Test("files that are not such an array are refused") func refusedArrays() throws {
     let good = idxBytes(shape: shape, values: values)
     let cases: [(bytes: [UInt8], message: String)] = [
       ([], "f: too short for an IDX file: expected at least 4 bytes, got 0"),
@@ -69,7 +69,7 @@ struct IDXArrayTests {
       #expect(throws: InputError.self) { try IDXArray(bytes: bytes, file: "f", rank: 3) }
       #expect(refusal { _ = try IDXArray(bytes: bytes, file: "f", rank: 3) } == message)
     }
-    // Compressed, all read the same, but for a length that nothing bounds.
+    // Compressed files give the same messages, except for a length without a bound.
     for (bytes, message) in cases where !message.contains("too long") {
       let file = gzipped(bytes)
       #expect(refusal { _ = try IDXArray(bytes: file, file: "f", rank: 3) } == message)
@@ -80,7 +80,7 @@ struct IDXArrayTests {
         == "f: holds more data than its header announces")
   }
 
-  @Test func refusesSpoiledCompression() throws {
+  @Test("corrupted gzip data are refused") func badCompression() throws {
     let good = gzipped(idxBytes(shape: shape, values: values))
     var wrongSum = good
     wrongSum[good.count - 8] ^= 1
@@ -106,8 +106,8 @@ struct IDXArrayTests {
     }
   }
 
-  /// As `cat a.gz b.gz`, bgzip, and tapes of whole blocks leave them.
-  @Test func readsAllMembersOfGzip() throws {
+  /// `cat a.gz b.gz`, bgzip, and tapes of whole blocks write such files.
+  @Test("all members of a gzip file are read") func gzipMembers() throws {
     let bytes = idxBytes(shape: shape, values: values)
     let zeros = [UInt8](repeating: 0, count: 500)
     for cut in [0, 3, 16, 20, bytes.count] {
@@ -118,13 +118,13 @@ struct IDXArrayTests {
         #expect(array.shape == shape && array.values == values)
       }
     }
-    // More than a piece in each member.
+    // Each member holds more than one piece.
     let large = (0..<200_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 7) }
     let file = gzipped(idxBytes(shape: [400_000], values: large)) + gzipped(large)
     #expect(try IDXArray(bytes: file, file: "f", rank: 1).values == large + large)
   }
 
-  @Test func refusesWhatIsNotAFile() throws {
+  @Test("a missing file, a directory and a pipe are refused") func notAFile() throws {
     let directory = try TemporaryDirectory()
     let missing = "\(directory.root)/missing"
     #expect(
@@ -133,7 +133,7 @@ struct IDXArrayTests {
     #expect(
       refusal { _ = try IDXArray(path: directory.root, rank: 1) }
         == "\(directory.root): is a directory: expected a file")
-    // A pipe without a writer must not be waited for.
+    // The reader must not wait at a pipe without a writer.
     let pipe = "\(directory.root)/pipe"
     #expect(mkfifo(pipe, 0o600) == 0)
     #expect(
@@ -142,7 +142,7 @@ struct IDXArrayTests {
   }
 }
 
-/// The message of the `InputError` that `body` throws; nil when it throws nothing of that kind.
+/// Returns the message of the `InputError` that `body` throws, or nil if it throws none.
 func refusal(_ body: () throws -> Void) -> String? {
   do {
     try body()

@@ -4,7 +4,7 @@ import Testing
 struct ImageAugmentationTests {
   static let (count, height, width, padding) = (60, 5, 7, 2)
 
-  /// Random images of two channels; 0 is seen to be transformed like any pixel.
+  /// Returns random images of two channels; 0 is visibly transformed like any pixel.
   func images(_ augmentation: ImageAugmentation?) throws -> LabelledImages {
     let size = 2 * Self.height * Self.width
     return try LabelledImages(
@@ -15,7 +15,7 @@ struct ImageAugmentationTests {
       augmentation: augmentation, source: "f")
   }
 
-  /// The formula, pixel by pixel.
+  /// Returns the inputs by the formula, pixel by pixel.
   func expected(_ images: LabelledImages, _ index: Int, epoch: Int) throws -> [Float] {
     let change = try #require(images.augmentation).change(of: index, epoch: epoch)
     let (height, width) = (Self.height, Self.width)
@@ -30,9 +30,11 @@ struct ImageAugmentationTests {
     }
   }
 
-  // Padding beyond the image's size: some crops see nothing of it.
-  @Test(arguments: [(2, true), (2, false), (0, true), (9, true)])
-  func everyExampleIsACropOfItsFrame(padding: Int, flip: Bool) throws {
+  // Padding may exceed the image's size: some crops then show nothing of it.
+  @Test(
+    "every augmented example is a crop of its padded image",
+    arguments: [(2, true), (2, false), (0, true), (9, true)])
+  func crops(padding: Int, flip: Bool) throws {
     let images = try images(ImageAugmentation(cropPadding: padding, flip: flip, seed: 5))
     for epoch in 0..<4 {
       let inputs = images.inputs(images.allIndices, epoch: epoch)
@@ -41,7 +43,7 @@ struct ImageAugmentationTests {
     }
   }
 
-  @Test func allPlacesAndBothSidesOccurAndNoOthers() throws {
+  @Test("all crop positions and both sides are equally likely") func uniformCrops() throws {
     let augmentation = try ImageAugmentation(cropPadding: 4, flip: true, seed: 1)
     var places: [[Int]: Int] = [:]
     for index in 0..<16_200 {
@@ -50,12 +52,12 @@ struct ImageAugmentationTests {
       #expect((-4...4).contains(change.down) && (-4...4).contains(change.right))
     }
     #expect(places.count == 9 * 9 * 2)
-    // Chi-squared with 161 degrees of freedom stays below 235 but once in 10,000 seeds.
+    // Chi-squared with 161 degrees of freedom exceeds 235 for one seed in 10,000.
     let chiSquared = places.values.map { Double(($0 - 100) * ($0 - 100)) / 100 }.reduce(0, +)
     #expect(chiSquared < 235)
   }
 
-  @Test func anExampleDoesNotDependOnItsBatch() throws {
+  @Test("an augmented example does not depend on its batch") func batchIndependence() throws {
     let images = try images(ImageAugmentation(cropPadding: 2, flip: true, seed: 9))
     let size = images.inputCount
     let forward = images.inputs(images.allIndices, epoch: 2)
@@ -65,7 +67,7 @@ struct ImageAugmentationTests {
     }
   }
 
-  @Test func epochsAndSeedsDiffer() throws {
+  @Test("epochs and seeds give different crops") func epochsAndSeeds() throws {
     let variants = try [(0, 0), (0, 1), (1, 0), (1 << 32, 0)].map { seed, epoch in
       try images(ImageAugmentation(cropPadding: 2, flip: true, seed: UInt64(seed)))
         .inputs(Array(0..<Self.count), epoch: epoch)
@@ -73,7 +75,7 @@ struct ImageAugmentationTests {
     #expect(Set(variants).count == variants.count)
   }
 
-  @Test func withoutAnEpochNothingIsChanged() throws {
+  @Test("without an epoch images are not augmented") func noEpoch() throws {
     let augmented = try images(ImageAugmentation(cropPadding: 2, flip: true, seed: 0))
     let plain = try images(nil)
     #expect(augmented.inputs(augmented.allIndices) == plain.inputs(plain.allIndices))
@@ -81,7 +83,7 @@ struct ImageAugmentationTests {
     #expect(augmented.inputs([0, 1, 2, 3], epoch: 0) != plain.inputs([0, 1, 2, 3]))
   }
 
-  @Test func testImagesAreNotAugmented() throws {
+  @Test("test images are not augmented") func testImages() throws {
     var options = DatasetOptions()
     options.images.augmentation = try ImageAugmentation(seed: 0)
     let digits = try DatasetSource("digits").load(options)
@@ -90,7 +92,7 @@ struct ImageAugmentationTests {
     #expect(digits.training.inputs(indices, epoch: 0) != digits.training.inputs(indices))
   }
 
-  @Test func refusesFramesThatCannotBe() {
+  @Test("impossible crop paddings are refused") func refusedPadding() {
     for padding in [-1, 1001] {
       #expect(
         refusal { _ = try ImageAugmentation(cropPadding: padding, seed: 0) }

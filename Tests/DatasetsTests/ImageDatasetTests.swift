@@ -4,7 +4,7 @@ import Support
 import Testing
 
 struct ImageDatasetTests {
-  @Test func digitsAreThePublishedOnes() throws {
+  @Test("the digits are the published ones") func publishedDigits() throws {
     let digits = try DatasetSource("digits").load()
     #expect(digits.name == "digits")
     #expect(digits.inputShape == [1, 8, 8])
@@ -16,7 +16,8 @@ struct ImageDatasetTests {
     #expect(pixels.count == 1797 * 64)
     #expect(pixels.max() == 16)
     #expect(pixels.prefix(16) == [0, 0, 5, 13, 9, 1, 0, 0, 0, 0, 13, 15, 10, 15, 5, 0])
-    // NumPy 2.4 on the files; the class counts are also those of UCI's optdigits.names.
+    // The sums are from NumPy 2.4 on the files; the class counts also agree with UCI's
+    // optdigits.names.
     #expect(pixels.reduce(0) { $0 + Int($1) } == 561_718)
     let labels = training.labels + test.labels
     let counts = (0..<10).map { label in labels.count { $0 == label } }
@@ -25,13 +26,13 @@ struct ImageDatasetTests {
     #expect(test.labels.prefix(10) == [2, 3, 4, 5, 6, 7, 8, 9, 0, 9])
   }
 
-  @Test func aDirectoryHoldsTheSame() throws {
+  @Test("a directory of IDX files holds the same digits") func idxDigits() throws {
     let digits = try DatasetSource("digits").load()
     let files = try DatasetSource("idx:\(digitsDirectory)").load()
     #expect(files.training.bytes == digits.training.bytes)
     #expect(files.test.bytes == digits.test.bytes)
     #expect(files.byteCount == 1797 * 65)
-    // By the defaults of their sources, which differ.
+    // The default scales of the two sources differ.
     let pixels = try images(digits).training.pixels.prefix(64)
     #expect(digits.training.inputs([0]) == pixels.map { Float($0) / 16 })
     #expect(files.training.inputs([0]) == pixels.map { Float($0) / 255 })
@@ -45,23 +46,24 @@ struct ImageDatasetTests {
   }
 
   @Test(
+    "Fashion-MNIST is read",
     .enabled(
       if: FileManager.default.fileExists(atPath: "/usr/share/datasets/fashion-mnist"),
       "Debian's dataset-fashion-mnist is not on this machine"))
-  func fashionMNISTIsRead() throws {
+  func fashionMNIST() throws {
     let fashion = try DatasetSource("fashion-mnist").load()
     #expect(fashion.inputShape == [1, 28, 28])
     #expect(fashion.targets == .classes(count: 10, positions: 1))
     let (training, test) = try images(fashion)
     #expect(training.count == 60_000)
     #expect(test.count == 10_000)
-    // NumPy 2.4 on the inflated files.
+    // The sums are from NumPy 2.4 on the inflated files.
     #expect(training.pixels.reduce(0) { $0 + Int($1) } == 3_431_114_169)
     #expect(test.pixels.reduce(0) { $0 + Int($1) } == 573_469_082)
     #expect(training.labels.prefix(10) == [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])
   }
 
-  @Test func sourcesAreNamedAsTheUserTypesThem() throws {
+  @Test("sources are named as the user types them") func sourceNames() throws {
     for name in [
       "fashion-mnist", "digits", "mnist", "idx:some/where", "cifar10:c", "text:a b", "tokens:t",
       "csv:c:d", "npy:x,y", "npy:a,b,c,d",
@@ -86,7 +88,7 @@ struct ImageDatasetTests {
     }
   }
 
-  @Test func missingDataComeWithTheirRemedy() throws {
+  @Test("a missing data set's message says how to get it") func missingData() throws {
     let directory = try TemporaryDirectory()
     let missing = "\(directory.root)/none"
     let transform = try InputTransform(scale: 1)
@@ -101,7 +103,7 @@ struct ImageDatasetTests {
         == "\(directory.root): no such train-labels-idx1-ubyte[.gz]")
   }
 
-  /// A directory of two training images and one test image, in which a test replaces a file.
+  /// Returns a directory of two training images and one test image, with one file replaced.
   func directory(replacing name: String, with bytes: [UInt8]) throws -> TemporaryDirectory {
     let directory = try TemporaryDirectory()
     let good = [
@@ -115,7 +117,7 @@ struct ImageDatasetTests {
     return directory
   }
 
-  @Test func filesThatDoNotFitAreNamed() throws {
+  @Test("files that do not match are named") func mismatchedFiles() throws {
     let cases: [(file: String, bytes: [UInt8], message: String)] = [
       (
         "train-labels-idx1-ubyte", idxBytes(shape: [1], values: [1]),
@@ -153,7 +155,7 @@ struct ImageDatasetTests {
     }
   }
 
-  @Test func classesAreCountedInTheTrainingPart() throws {
+  @Test("classes are counted in the training part") func classCount() throws {
     let directory = try directory(
       replacing: "train-labels-idx1-ubyte", with: idxBytes(shape: [2], values: [0, 255]))
     let dataset = try DatasetSource("idx:\(directory.root)").load()

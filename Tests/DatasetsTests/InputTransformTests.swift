@@ -4,7 +4,7 @@ import Support
 import Testing
 
 struct InputTransformTests {
-  /// Three images of two pixels in one channel.
+  /// Returns three images of two pixels in one channel.
   func images(_ transform: InputTransform) throws -> LabelledImages {
     try LabelledImages(
       IDXArray(
@@ -13,26 +13,26 @@ struct InputTransformTests {
       classCount: 256, transform: transform)
   }
 
-  @Test func defaultsDivideExactly() throws {
+  @Test("the default scales divide exactly") func defaultScales() throws {
     let bytes = try InputTransform(scale: 1.0 / 255)
     let sixteenths = try InputTransform(scale: 1.0 / 16)
     for pixel in 0...255 as ClosedRange<UInt8> {
-      // A single-precision division is rounded once, too.
+      // A single-precision division is also rounded once.
       #expect(bytes(pixel) == Float(pixel) / 255)
       #expect(sixteenths(pixel) == Float(pixel) / 16)
     }
   }
 
-  @Test func meanAndDeviationFollowTheFormula() throws {
+  @Test("mean and deviation follow the formula") func meanAndDeviation() throws {
     let transform = try InputTransform(scale: 1.0 / 255, mean: 0.1307, std: 0.3081)
     for pixel in 0...255 as ClosedRange<UInt8> {
       #expect(transform(pixel) == Float((Double(pixel) * (1.0 / 255) - 0.1307) / 0.3081))
     }
-    // (200/255 − 0.1307)/0.3081, bc to 10 digits; half a unit in the last place is 1.2e-7.
+    // (200/255 − 0.1307)/0.3081, from bc to 10 digits; half a unit in the last place is 1.2e-7.
     #expect(abs(transform(200) as Float - 2.1214337082) < 1.3e-7)
   }
 
-  @Test func batchesAreFilledInTheOrderAskedFor() throws {
+  @Test("batches are filled in the requested order") func batchOrder() throws {
     let transform = try InputTransform(scale: 1.0 / 16, mean: 1, std: 2)
     let images = try images(transform)
     #expect(images.inputs([2, 0, 2]) == [-0.46875, -0.4375, -0.5, 0, -0.46875, -0.4375])
@@ -40,7 +40,7 @@ struct InputTransformTests {
     #expect(images.inputs([]).isEmpty && images.classes([]).isEmpty)
   }
 
-  @Test func channelsHaveNumbersOfTheirOwn() throws {
+  @Test("each channel has its own mean and deviation") func channelNumbers() throws {
     let (mean, std) = ([0.4914, 0.4822, 0.4465], [0.2470, 0.2435, 0.2616])
     let transform = try InputTransform(scale: 1.0 / 255, mean: mean, std: std)
     let oneStd = try InputTransform(scale: 1.0 / 255, mean: mean, std: [0.25])
@@ -61,7 +61,7 @@ struct InputTransformTests {
       image.inputs([0]) == (0..<12).map { transform(pixels[$0], channel: $0 / 4) })
   }
 
-  @Test func refusesNumbersForOtherChannels() throws {
+  @Test("numbers for a different number of channels are refused") func channelMismatch() throws {
     let two = try InputTransform(scale: 1, mean: [0, 0], std: [1, 1])
     for (channels, message) in [
       (3, "input mean: 2 numbers for images of 3 channels: expected 3, or one for all"),
@@ -84,7 +84,7 @@ struct InputTransformTests {
         == "input std: 0.0 is not a finite number above 0")
   }
 
-  @Test func refusesNumbersThatMakeNoInput() {
+  @Test("numbers that give no finite input are refused") func refusedNumbers() {
     let cases: [(scale: Double, mean: Double, std: Double, message: String)] = [
       (0, 0, 1, "input scale: 0.0 is not a finite number other than 0"),
       (.nan, 0, 1, "input scale: nan is not a finite number other than 0"),
@@ -108,7 +108,7 @@ struct InputTransformTests {
     inputs.withUnsafeMutableBufferPointer { images.fill(inputs: $0, with: [0], epoch: nil) }
   }
 
-  @Test func wrongBuffersStopTheProgram() async {
+  @Test("buffers of the wrong size stop the program") func wrongBuffers() async {
     await #expect(processExitsWith: .success) { try Self.fillOneImage(numbers: 2) }
     await #expect(processExitsWith: .failure) { try Self.fillOneImage(numbers: 3) }
     await #expect(processExitsWith: .failure) { try Self.fillOneImage(numbers: 1) }

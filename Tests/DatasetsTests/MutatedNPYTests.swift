@@ -5,8 +5,8 @@ import Mutations
 import Support
 import Testing
 
-/// Spoiled NPY files: each is read right or refused in words, without a trap, a hang or memory that
-/// only the file's promises ask for.
+/// Tests corrupted NPY files: each is read correctly or refused with a message. None causes a trap,
+/// a hang, or an allocation that only the header's numbers ask for.
 struct MutatedNPYTests {
   static let tokens = [
     "'", "(", ")", "{", "}", ",", ":", "L", " ", "\n", "'descr'", "'shape'", "'fortran_order'",
@@ -14,7 +14,7 @@ struct MutatedNPYTests {
     "9223372036854775807", "4294967296,", "-1",
   ]
 
-  @Test func spoiledBytes() async {
+  @Test("NPY files with corrupted bytes are read correctly or refused") func spoiledBytes() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let files = Files()
@@ -37,7 +37,8 @@ struct MutatedNPYTests {
     }
   }
 
-  @Test func spoiledHeaders() async {
+  @Test("NPY files with corrupted headers are read correctly or refused")
+  func spoiledHeaders() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let files = Files()
@@ -57,7 +58,7 @@ struct MutatedNPYTests {
     }
   }
 
-  /// A file of three examples, most with something about its header that is not so.
+  /// Returns a file of three examples, in most cases with one error in its header.
   private static func file(_ number: Int, _ mutator: Mutator) -> (bytes: [UInt8], isSound: Bool) {
     var draws = Draws(seed: 10, stream: number)
     let types = ["|u1", "|i1", "<u2", "<i2", "<u4", "<i4", "<u8", "<i8", "<f2", "<f4", "<f8"]
@@ -88,11 +89,11 @@ struct MutatedNPYTests {
     header += Array(repeating: UInt8(ascii: " "), count: draws.next(below: 9)) + [10]
     let length = littleEndian(header.count &+ headerChange).prefix(version == 1 ? 2 : 4)
     let start = [0x93] + Array("NUMPY".utf8) + [version, 0] + length
-    // Whole numbers of any width, and small ones as floating-point.
+    // Integers of any width, and small floating-point numbers.
     return (start + header + Array(repeating: 1, count: size), isSound)
   }
 
-  /// Inputs and targets of a dataset, one of them spoiled.
+  /// Inputs and targets of a data set, one of them corrupted.
   private struct Files {
     let inputs = MemoryFile()
     let targets = MemoryFile()

@@ -4,8 +4,8 @@ import Mutations
 import Support
 import Testing
 
-/// Spoiled safetensors files: each is read right or refused in words, without a trap, a hang or
-/// memory that only the file's promises ask for.
+/// Tests corrupted safetensors files: each is read correctly or refused with a message. None causes
+/// a trap, a hang, or an allocation that only the header's numbers ask for.
 struct MutatedSafetensorsTests {
   static let tokens = [
     "\"", "{", "}", "[", "]", ":", ",", "\\", " ", "0", "-", "1e9", "null", "\\ud83d", "\\ude00",
@@ -14,7 +14,8 @@ struct MutatedSafetensorsTests {
     "\"z\":{\"dtype\":\"F32\",\"shape\":[0],\"data_offsets\":[8,8]},", "\u{e9}",
   ]
 
-  @Test func spoiledBytes() async {
+  @Test("safetensors files with corrupted bytes are read correctly or refused")
+  func spoiledBytes() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let memory = MemoryFile()
@@ -23,7 +24,7 @@ struct MutatedSafetensorsTests {
       let count = 60_000
       let tally = try Tally(count, refusing: InputError.self) { number in
         var bytes = mutator.mutant(number, of: original)
-        // Half of them with a header length that fits again, or the parser would see few.
+        // Half of them get a matching header length again; otherwise few would reach the parser.
         if number % 2 == 0, bytes.count > original.count / 2 {
           let size = max(bytes.count - 8 - (original.count - 264), 0)
           bytes.replaceSubrange(0..<8, with: littleEndian(UInt64(size)))
@@ -36,7 +37,8 @@ struct MutatedSafetensorsTests {
     }
   }
 
-  @Test func spoiledTensors() async {
+  @Test("safetensors files with corrupted tensors are read correctly or refused")
+  func spoiledTensors() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let memory = MemoryFile()
@@ -46,7 +48,7 @@ struct MutatedSafetensorsTests {
       let tally = try Tally(count, refusing: InputError.self) { number in
         let (bytes, isSound) = Self.file(number, mutator)
         memory.hold(bytes)
-        // Nothing sound is refused.
+        // No sound file is refused.
         if isSound {
           sound += 1
           #expect(DatasetsTests.refusal { _ = try SafetensorsFile(path: memory.path) } == nil)
@@ -58,7 +60,8 @@ struct MutatedSafetensorsTests {
     }
   }
 
-  /// Every tensor's range is its own and in the file, and as long as its shape says.
+  /// Expects every tensor's range to lie in the file, apart from the others, with the shape's
+  /// length.
   static func use(_ file: SafetensorsFile, of size: Int) throws {
     var end = 0
     for tensor in file.tensors {
@@ -80,7 +83,7 @@ struct MutatedSafetensorsTests {
     var offsets: [Int]
   }
 
-  /// A file of a few tensors, most with something about one of them that is not so.
+  /// Returns a file of a few tensors, in most cases with an error in one of them.
   private static func file(_ number: Int, _ mutator: Mutator) -> (bytes: [UInt8], isSound: Bool) {
     var draws = Draws(seed: 9, stream: number)
     var size = 0
@@ -103,7 +106,7 @@ struct MutatedSafetensorsTests {
       case _ where tensors.isEmpty: break
       case 3: tensors[index].offsets[draws.next(below: 2)] = draws.edge()
       case 4:
-        // Elsewhere, and as long as before.
+        // The tensor is moved and keeps its length.
         let shift = draws.next(below: 17) - 8
         tensors[index].offsets = tensors[index].offsets.map { $0 &+ shift }
       case 5: tensors[index].shape.append(draws.edge())

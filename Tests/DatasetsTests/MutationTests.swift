@@ -5,17 +5,17 @@ import Mutations
 import Support
 import Testing
 
-/// Spoiled files: each is read right or refused in words, without a trap, a hang or memory that
-/// only the file's promises ask for.
+/// Tests corrupted files: each is read correctly or refused with a message. None causes a trap, a
+/// hang, or an allocation that only the file's numbers ask for.
 struct MutationTests {
-  @Test func spoiledIDXFiles() async {
+  @Test("corrupted IDX files are read correctly or refused") func spoiledIDXFiles() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let values = (0..<60).map { UInt8($0) }
       let plain = idxBytes(shape: [3, 4, 5], values: values)
       let images = try contents(of: "\(digitsDirectory)/t10k-images-idx3-ubyte.gz")
       let labels = idxBytes(shape: [60], values: values)
-      // The last one has the right check sum around what is spoiled.
+      // The last one has the right checksum around the corrupted data.
       let files: [(original: [UInt8], count: Int, rank: Int, gzip: Bool)] = [
         (plain, 40_000, 3, false), (labels, 20_000, 1, false), (gzipped(plain), 20_000, 3, false),
         (images, 5_000, 3, false), (plain, 20_000, 3, true),
@@ -28,7 +28,7 @@ struct MutationTests {
           #expect(array.shape.count == rank)
           #expect(array.shape.reduce(1, *) == array.values.count)
         }
-        // Changed pixels are none of the format's business; a check sum sees them.
+        // The format does not check pixels; a checksum does.
         let isCompressed = original.starts(with: [0x1f, 0x8b])
         #expect(tally.accepted > (isCompressed ? 0 : count / 20), "\(tally)")
         #expect(tally.refused > count / 2, "\(tally)")
@@ -36,7 +36,7 @@ struct MutationTests {
     }
   }
 
-  @Test func spoiledTables() throws {
+  @Test("corrupted tables are read correctly or refused") func spoiledTables() throws {
     let classes = """
       \u{FEFF}a;"b ""x\""";c\r\n1;-2.5;x\r\n4;"5";y\n7;8;"y"\n9;1e0;x\n\n
       """
@@ -64,7 +64,8 @@ struct MutationTests {
     }
   }
 
-  @Test func spoiledTextsAndImages() throws {
+  @Test("corrupted texts and images are read correctly or refused")
+  func spoiledTextsAndImages() throws {
     let file = MemoryFile()
     let tokens = (0..<40).flatMap { littleEndian(UInt16($0 * 3)) }
     let mutator = Mutator(seed: 7)
@@ -96,9 +97,9 @@ struct MutationTests {
     #expect(tally.refused > 100)
   }
 
-  @Test func promisesAreNotAllocated() async {
+  @Test("sizes claimed by a header are not allocated") func claimedSizes() async {
     await #expect(processExitsWith: .success) {
-      // Each file below promises terabytes.
+      // Each file below claims terabytes.
       limitMemory()
 
       let idx = idxBytes(shape: [0xffff_ffff, 28, 28], values: Array(repeating: 7, count: 100_000))

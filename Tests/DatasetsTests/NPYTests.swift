@@ -7,7 +7,7 @@ struct NPYTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// A file as NumPy writes it.
+  /// Returns a file as NumPy writes it.
   static func npy(
     _ type: String, _ shape: [Int], _ data: [UInt8], fortran: Bool = false,
     version: (UInt8, UInt8) = (1, 0)
@@ -36,7 +36,7 @@ struct NPYTests {
   static func data(_ numbers: [Float]) -> [UInt8] { data(numbers.map(\.bitPattern)) }
   static func data(_ numbers: [Double]) -> [UInt8] { data(numbers.map(\.bitPattern)) }
 
-  /// Training and test part of three and two examples.
+  /// Loads a data set with a training part of three examples and a test part of two.
   func load(
     _ inputs: [UInt8], _ targets: [UInt8], _ testInputs: [UInt8], _ testTargets: [UInt8]
   ) throws -> Dataset {
@@ -61,8 +61,10 @@ struct NPYTests {
     ("<f8", data([0, 1, 2, 0.1, 5, 1e38] as [Double]), [0, 1, 2, 0.1, 5, 1e38]),
   ]
 
-  @Test(arguments: types.indices, [(1, 0), (2, 0), (3, 0)] as [(UInt8, UInt8)])
-  func inputsOfAllTypes(index: Int, version: (UInt8, UInt8)) throws {
+  @Test(
+    "inputs of all types are read",
+    arguments: types.indices, [(1, 0), (2, 0), (3, 0)] as [(UInt8, UInt8)])
+  func inputTypes(index: Int, version: (UInt8, UInt8)) throws {
     let (type, data, expected) = Self.types[index]
     let inputs = Self.npy(type, [3, 2, 1], data, version: version)
     let dataset = try load(
@@ -74,12 +76,12 @@ struct NPYTests {
     #expect(dataset.test.classes([1, 0]) == [1, 2])
     #expect(
       dataset.description.hasSuffix(": 3 training and 3 test examples of shape 2×1, 3 classes"))
-    // Bytes stay bytes.
+    // Bytes are stored as bytes.
     #expect(dataset.training.byteCount == 3 * ((type == "|u1" ? 2 : 8) + 4 + 8))
   }
 
-  @Test(arguments: types.prefix(8).indices)
-  func classesOfAllIntegers(index: Int) throws {
+  @Test("integers of all types are classes", arguments: types.prefix(8).indices)
+  func integerClasses(index: Int) throws {
     let type = Self.types[index].type
     let size = Self.types[index].data.count / 6
     let labels = [3, 0, 1].flatMap { littleEndian($0).prefix(size) }
@@ -91,7 +93,7 @@ struct NPYTests {
     #expect(dataset.training.classes([0, 1, 2]) == [3, 0, 1])
   }
 
-  @Test func floatsAreValues() throws {
+  @Test("floating-point targets are values") func floatValues() throws {
     let inputs = Self.npy("|u1", [2, 1], [1, 2])
     for (shape, count) in [([2, 3], 3), ([2, 1], 1), ([2], 1)] {
       let numbers = (0..<2 * count).map { Float($0) / 3 }
@@ -108,7 +110,7 @@ struct NPYTests {
     }
   }
 
-  @Test func sequencesHaveAClassAtEachPosition() throws {
+  @Test("sequences have a class at each position") func sequenceClasses() throws {
     let inputs = Self.npy("<u2", [2, 3], Self.data([1, 2, 3, 400, 5, 6] as [UInt16]))
     let targets = Self.npy("<u2", [2, 3], Self.data([2, 3, 4, 5, 6, 400] as [UInt16]))
     let dataset = try load(inputs, targets, inputs, targets)
@@ -117,7 +119,7 @@ struct NPYTests {
     #expect(dataset.description.hasSuffix("of shape 3, 401 classes at 3 positions"))
   }
 
-  @Test func twoFilesAreSplit() throws {
+  @Test("two files are split into training and test part") func splitFiles() throws {
     let inputs = try directory.write(
       Self.npy("<i4", [20, 2], Self.data((0..<40).map { Int32($0) })), to: "x.npy")
     let targets = try directory.write(
@@ -126,7 +128,7 @@ struct NPYTests {
     options.split = Split(testFraction: 0.3, seed: 4)
     let dataset = try DatasetSource("npy:\(inputs),\(targets)").load(options)
     #expect(dataset.training.count == 14 && dataset.test.count == 6)
-    // The highest class is one, whichever part it is drawn to.
+    // The highest class counts in whichever part it is drawn.
     #expect(dataset.targets == .classes(count: 20, positions: 1))
     var seen: [Int32] = []
     for part in [dataset.training, dataset.test] {
@@ -145,6 +147,7 @@ struct NPYTests {
   static let types3 = "|u1, |i1, <u2, <i2, <u4, <i4, <u8, <i8, <f2, <f4, <f8"
 
   @Test(
+    "bad inputs are refused with the reason",
     arguments: [
       ([], "F: too short for an NPY file: expected at least 10 bytes, got 0"),
       (
@@ -243,7 +246,7 @@ struct NPYTests {
         "F: byte 66: text after the NPY header's dictionary"
       ),
     ] as [([UInt8], String)])
-  func inputsAtFault(bytes: [UInt8], message: String) throws {
+  func badInputs(bytes: [UInt8], message: String) throws {
     let inputs = try directory.write(bytes, to: "F")
     let targets = try directory.write(Self.npy("|u1", [3], [0, 1, 2]), to: "Y")
     let expected = message.replacing("F:", with: "\(inputs):").replacing(
@@ -251,7 +254,7 @@ struct NPYTests {
     #expect(refusal { _ = try DatasetSource("npy:\(inputs),\(targets)").load() } == expected)
   }
 
-  @Test func headersOfOtherWriters() throws {
+  @Test("headers of other writers are read") func otherWriters() throws {
     // Python 2's long integers, double quotes, any order, no trailing comma.
     let header = "{\"shape\":(3L,2L),\"fortran_order\":False,\"descr\":\"|u1\"}"
     let inputs = Self.npy(header: header, [1, 2, 3, 4, 5, 6])
@@ -259,7 +262,7 @@ struct NPYTests {
     #expect(try load(inputs, targets, inputs, targets).training.inputs([1]) == [3, 4])
   }
 
-  @Test func targetsAtFault() throws {
+  @Test("bad targets are refused with their place") func badTargets() throws {
     let inputs = Self.npy("|u1", [3, 1], [1, 2, 3])
     let classes = Self.npy("<i8", [3], Self.data([0, 1, 2] as [Int64]))
     let values = Self.npy("<f4", [3], Self.data([0, 1, 2] as [Float]))

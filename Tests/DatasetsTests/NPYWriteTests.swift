@@ -3,14 +3,14 @@ import Foundation
 import Support
 import Testing
 
-/// Files written for NumPy.
+/// Tests files written for NumPy.
 struct NPYWriteTests {
-  @Test func bytesAreNumPys() throws {
+  @Test("written files are NumPy's, byte for byte") func writtenBytes() throws {
     let directory = try TemporaryDirectory()
     let path = "\(directory.root)/a.npy"
     try NPYFile.write([1, -2.5, 0, .infinity, 1e-300, 3], shape: [2, 3], to: path)
     let bytes = try [UInt8](Data(contentsOf: URL(fileURLWithPath: path)))
-    // numpy.save of NumPy 2 has a comma less, which its reader does not ask for.
+    // numpy.save of NumPy 2 writes one comma less; its reader accepts both.
     let text = "{'descr': '<f8', 'fortran_order': False, 'shape': (2, 3,), }"
     let header = [0x93] + Array("NUMPY".utf8) + [1, 0, 118, 0] + Array(text.utf8)
     #expect(Array(bytes.prefix(header.count)) == header)
@@ -22,8 +22,8 @@ struct NPYWriteTests {
     #expect(values == [1, -2.5, 0, .infinity, 1e-300, 3])
   }
 
-  @Test(arguments: [[], [0], [3], [1, 3], [3, 1, 1]])
-  func shapesAreTuples(shape: [Int]) throws {
+  @Test("shapes are written as tuples", arguments: [[], [0], [3], [1, 3], [3, 1, 1]])
+  func shapeTuples(shape: [Int]) throws {
     let directory = try TemporaryDirectory()
     let path = "\(directory.root)/a.npy"
     let values = [Double](repeating: 1, count: shape.reduce(1, *))

@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-/// A safetensors file with this header and this much data, counting up from 0.
+/// Returns a safetensors file with this header and `dataSize` bytes that count up from 0.
 func safetensorsBytes(_ header: String, dataSize: Int) -> [UInt8] {
   littleEndian(UInt64(header.utf8.count)) + Array(header.utf8)
     + (0..<dataSize).map { UInt8(truncatingIfNeeded: $0) }
@@ -33,7 +33,7 @@ struct SafetensorsReadTests {
     + "MjQsNDBdfSwiaCI6eyJkdHlwZSI6IkYxNiIsInNoYXBlIjpbM10sImRhdGFfb2Zmc2V0cyI6WzQwLDQ2XX19ICAg"
     + "BwAAAAAAAACamZmZmZm5P5x1AIg85Dd+AADAPwAAAMDNzMw95rFhf/97AQAAgA=="
 
-  @Test func readsWhatPythonWrites() throws {
+  @Test("a file written by Python is read") func pythonFile() throws {
     let file = try open(Array(#require(Data(base64Encoded: Self.fromPython))))
     #expect(file.metadata == ["µ": "a\"\n😀"])
     #expect(file.tensors.map(\.name) == ["n", "e", "w", "h"])
@@ -52,7 +52,7 @@ struct SafetensorsReadTests {
     #expect(try file.values("h", as: Float.self)[2].sign == .minus)
   }
 
-  @Test func convertsEveryHalfPrecisionValue() throws {
+  @Test("every 16-bit number is converted correctly") func halfPrecision() throws {
     let header = """
       {"b":{"dtype":"BF16","shape":[65536],"data_offsets":[0,131072]},
       "h":{"dtype":"F16","shape":[65536],"data_offsets":[131072,262144]}}
@@ -61,7 +61,7 @@ struct SafetensorsReadTests {
     let file = try open(littleEndian(UInt64(header.utf8.count)) + header.utf8 + every + every)
     let (brain, half) = try (file.values("b", as: Float.self), file.values("h", as: Float.self))
     for bits in 0...65535 {
-      // Sign, exponent and fraction, as the formats define them.
+      // Sign, exponent and fraction, from the definition of the formats.
       let sign: Double = bits >> 15 == 0 ? 1 : -1
       func value(exponentBits: Int, fractionBits: Int) -> Double {
         let bias = 1 << (exponentBits - 1) - 1
@@ -73,7 +73,7 @@ struct SafetensorsReadTests {
       }
       let expectedHalf = value(exponentBits: 5, fractionBits: 10)
       let expectedBrain = value(exponentBits: 8, fractionBits: 7)
-      // Compared outside `#expect`, which would take long for so many.
+      // `#expect` would be too slow for this many comparisons.
       if Double(half[bits]) != expectedHalf && !(half[bits].isNaN && expectedHalf.isNaN) {
         Issue.record("F16 \(bits): \(half[bits]), expected \(expectedHalf)")
       }
@@ -83,7 +83,7 @@ struct SafetensorsReadTests {
     }
   }
 
-  @Test func readsEveryTypeInTheHeader() throws {
+  @Test("every type in a header is read") func headerTypes() throws {
     for type in TensorType.allCases {
       let size = 3 * type.byteCount
       let file = try open(
@@ -99,7 +99,7 @@ struct SafetensorsReadTests {
     }
   }
 
-  @Test func headersMayBeWrittenInManyWays() throws {
+  @Test("all valid forms of a header are read") func headerForms() throws {
     let file = try open(
       #"{ "a\u00e9\ud83d\ude00\/\b\f\n\r\t\"\\" :"# + "\t{\"shape\" :[ 2 , 1 ] ,\r\n"
         + #""data_offsets":[0,4],"dtype":"F16" },"# + "\n"
@@ -112,7 +112,7 @@ struct SafetensorsReadTests {
     #expect(try open("{}", dataSize: 0).tensors.isEmpty)
   }
 
-  @Test func tensorsAreInTheOrderOfTheirData() throws {
+  @Test("tensors are in the order of their data") func tensorOrder() throws {
     let file = try open(
       #"{"b":{"dtype":"U8","shape":[2],"data_offsets":[2,4]},"#
         + #""z":{"dtype":"U8","shape":[0],"data_offsets":[2,2]},"#
@@ -121,7 +121,7 @@ struct SafetensorsReadTests {
     #expect(file.tensors.map(\.name) == ["a", "z", "y", "b"])
   }
 
-  @Test func missingTensorsAreNamed() throws {
+  @Test("a missing tensor is named") func missingTensor() throws {
     let file = try open("{}", dataSize: 0)
     #expect(file.tensor("w") == nil)
     #expect(
@@ -129,7 +129,7 @@ struct SafetensorsReadTests {
     )
   }
 
-  @Test func aFileThatShrinksEndsInAnError() throws {
+  @Test("a file that shrinks while it is read is refused") func shrinkingFile() throws {
     let path = "\(directory.root)/f"
     let file = try open(
       #"{"t":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}"#, dataSize: 8)

@@ -12,7 +12,7 @@ struct SafetensorsWriteTests {
     path = "\(directory.root)/model.safetensors"
   }
 
-  @Test func theFileIsTheFormatsToTheByte() throws {
+  @Test("written files follow the format byte for byte") func writtenBytes() throws {
     let values: [Float] = [1, -2, 0.5]
     try values.withUnsafeBufferPointer {
       try SafetensorsFile.write([("w", [3, 1], $0)], metadata: ["b": "1", "a": "\"\n"], to: path)
@@ -27,8 +27,8 @@ struct SafetensorsWriteTests {
     #expect(try directory.names() == ["model.safetensors"])
   }
 
-  @Test(arguments: 0..<70)
-  func anyHeaderIsPaddedAndReadBack(length: Int) throws {
+  @Test("headers of any length are padded and read back", arguments: 0..<70)
+  func paddedHeaders(length: Int) throws {
     let name = String(repeating: "ü", count: length) + "\u{1f}\\\"😀\u{7f}"
     let (first, second) = ([Float.pi, -0.0, .nan, .infinity], [Float.leastNonzeroMagnitude])
     try first.withUnsafeBufferPointer { first in
@@ -50,18 +50,18 @@ struct SafetensorsWriteTests {
     #expect((8 + headerSize) % 64 == 0)
   }
 
-  @Test func nothingMakesAFileOfNothing() throws {
+  @Test("a file without tensors is written and read") func emptyFile() throws {
     try SafetensorsFile.write([], to: path)
     #expect(try SafetensorsFile(path: path).tensors.isEmpty)
   }
 
-  @Test func sameInputSameBytes() throws {
+  @Test("the same input gives the same bytes") func sameInputSameBytes() throws {
     let metadata = Dictionary(uniqueKeysWithValues: (0..<50).map { ("key \($0)", "\($0)") })
     let values = (0..<1000).map { Float($0) }
     try values.withUnsafeBufferPointer { values in
       try SafetensorsFile.write([("w", [1000], values)], metadata: metadata, to: path)
       let first = try contents(of: path)
-      // Another dictionary of the same content keeps its keys in another order.
+      // Another dictionary with the same content has its keys in another order.
       var again: [String: String] = Dictionary(minimumCapacity: 500)
       for (key, value) in metadata.sorted(by: >) { again[key] = value }
       try SafetensorsFile.write([("w", [1000], values)], metadata: again, to: path)
@@ -69,8 +69,8 @@ struct SafetensorsWriteTests {
     }
   }
 
-  @Test func aFailureLeavesEverythingAsItWas() throws {
-    // A directory of the file's name cannot be replaced.
+  @Test("a failed write leaves everything as it was") func failedWrite() throws {
+    // A directory with the file's name cannot be replaced.
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
     #expect(
       refusal { try SafetensorsFile.write([], to: path) }
@@ -82,11 +82,11 @@ struct SafetensorsWriteTests {
         == "\(nowhere): cannot create a file in its directory: No such file or directory")
   }
 
-  @Test func aFullDiskLeavesTheFileBefore() async {
+  @Test("a full disk leaves the earlier file") func fullDisk() async {
     await #expect(processExitsWith: .success) {
       let directory = try TemporaryDirectory()
       let path = try directory.write([1, 2, 3], to: "model.safetensors")
-      // Files of this process end at 4096 bytes, as on a disk that fills up.
+      // This process may write at most 4096 bytes to a file, as on a disk that fills up.
       signal(SIGXFSZ, SIG_IGN)
       var limit = rlimit(rlim_cur: 4096, rlim_max: 4096)
       #expect(setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0)
@@ -101,14 +101,14 @@ struct SafetensorsWriteTests {
     }
   }
 
-  @Test func leftoversOfAKilledProcessAreInNobodysWay() throws {
+  @Test("leftovers of a killed process do no harm") func leftovers() throws {
     let leftover = try directory.write([0], to: ".swift-mfac-\(getpid())-0.tmp")
     try SafetensorsFile.write([], to: path)
     #expect(try contents(of: leftover) == [0])
     #expect(try SafetensorsFile(path: path).tensors.isEmpty)
   }
 
-  @Test func aNewFileHasTheUsersPermissions() throws {
+  @Test("a new file has the user's permissions") func permissions() throws {
     let plain = try directory.write([], to: "plain")
     try SafetensorsFile.write([], to: path)
     var (expected, got) = (stat(), stat())
@@ -116,7 +116,7 @@ struct SafetensorsWriteTests {
     #expect(got.st_mode == expected.st_mode)
   }
 
-  /// Writes two tensors where no file can be: what is wrong with them must show before.
+  /// Writes two tensors to an impossible path: errors in the tensors must show before.
   static func write(name: String, count: Int) {
     let values = [Float](repeating: 0, count: count)
     let message = values.withUnsafeBufferPointer { values in
@@ -129,7 +129,7 @@ struct SafetensorsWriteTests {
     #expect(message == "/dev/null/f: cannot create a file in its directory: Not a directory")
   }
 
-  @Test func wrongTensorsStopTheProgram() async {
+  @Test("wrong tensors stop the program") func wrongTensors() async {
     await #expect(processExitsWith: .success) { Self.write(name: "b", count: 4) }
     await #expect(processExitsWith: .failure) { Self.write(name: "a", count: 4) }
     await #expect(processExitsWith: .failure) { Self.write(name: "__metadata__", count: 4) }

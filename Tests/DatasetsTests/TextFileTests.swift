@@ -3,7 +3,7 @@ import Support
 import Testing
 
 @Suite struct TextFileTests {
-  @Test func readsUTF8() throws {
+  @Test("UTF-8 text is read, with or without a byte-order mark") func utf8() throws {
     let directory = try TemporaryDirectory()
     let path = try directory.write(Array("λ: 1\n".utf8), to: "text")
     #expect(try TextFile.read(path) == "λ: 1\n")
@@ -11,7 +11,7 @@ import Testing
     #expect(try TextFile.read(marked) == "λ: 1\n")
   }
 
-  @Test func refusesWhatIsNoSettingsFile() throws {
+  @Test("files that cannot be settings are refused") func refusedFiles() throws {
     let directory = try TemporaryDirectory()
     let large = try directory.write(
       [UInt8](repeating: 32, count: TextFile.largest + 1), to: "large")

@@ -17,13 +17,13 @@ struct TokenSequencesTests {
     return options
   }
 
-  @Test func aTextIsCutIntoSequencesAndTheirNextBytes() throws {
+  @Test("a text is cut into sequences with their next bytes") func textSequences() throws {
     let text = (0..<100).map { UInt8(truncatingIfNeeded: $0 * 73 + 200) }
     for (name, bytes) in [("plain", text), ("packed", gzipped(text))] {
       let path = try directory.write(bytes, to: name)
       let dataset = try DatasetSource("text:\(path)").load(
         options(context: 7, testFraction: 0.2))
-      // 80 and 20 bytes: (80 − 1)/7 and (20 − 1)/7 sequences.
+      // 80 and 20 bytes give (80 − 1)/7 and (20 − 1)/7 sequences.
       #expect(
         dataset.description
           == "text:\(path): 11 training and 2 test sequences of 7 bytes, vocabulary 256")
@@ -43,7 +43,7 @@ struct TokenSequencesTests {
     }
   }
 
-  @Test func theLastSequenceMayEndThePart() throws {
+  @Test("the last sequence may end with its part") func lastSequence() throws {
     let path = try directory.write(Array(0..<20), to: "t")
     let dataset = try DatasetSource("text:\(path)").load(options(context: 9, testFraction: 0.5))
     #expect(dataset.training.count == 1 && dataset.test.count == 1)
@@ -51,7 +51,7 @@ struct TokenSequencesTests {
     #expect(dataset.test.inputs([0]) == (10..<19).map(Float.init))
   }
 
-  @Test func tokensAreOfSixteenBits() throws {
+  @Test("raw tokens have sixteen bits by default") func sixteenBitTokens() throws {
     let tokens = (0..<60).map { UInt16($0 * 1000) }
     let path = try directory.write(tokens.flatMap { littleEndian($0) }, to: "t")
     let dataset = try DatasetSource("tokens:\(path)").load(
@@ -65,7 +65,7 @@ struct TokenSequencesTests {
     #expect(dataset.byteCount == 120)
   }
 
-  @Test func refusesWhatIsNoText() throws {
+  @Test("bad texts and tokens are refused") func refusedTexts() throws {
     let tokens = [1, 2, 70, 3].flatMap { littleEndian(UInt16($0)) }
     let cases: [(bytes: [UInt8], source: String, options: DatasetOptions, message: String)] = [
       (
@@ -147,7 +147,7 @@ struct TokenSequencesTests {
     (.int64, "<i8", NPYTests.data(large.map { Int64($0) })),
   ]
 
-  @Test func widerTokensAreReadRawAndFromNumPy() throws {
+  @Test("wider tokens are read raw and from NumPy") func widerTokens() throws {
     for (type, npy, bytes) in Self.stored {
       let raw = options(context: 5, vocabulary: 150_000, type: type, testFraction: 0.25)
       let array = options(context: 5, vocabulary: 150_000, testFraction: 0.25)
@@ -166,9 +166,9 @@ struct TokenSequencesTests {
     }
   }
 
-  /// However they are stored, the same tokens are the same data: ranks and checkpoints compare
-  /// bytes.
-  @Test func tokensOfASmallVocabularyAreTheSameInEveryType() throws {
+  /// Ranks and checkpoints compare bytes: the same tokens must give the same bytes for any stored
+  /// type.
+  @Test("the same tokens give the same bytes in every stored type") func storedTypes() throws {
     let tokens = (0..<100).map { $0 * 600 }
     func bytes(_ content: [UInt8], _ type: TokenType?) throws -> [UInt8] {
       let path = try directory.write(content, to: "t")
@@ -186,7 +186,7 @@ struct TokenSequencesTests {
     #expect(try bytes(NPYTests.npy("<i8", [100], long), .int64) == words)
   }
 
-  @Test func arraysThatAreNoTokens() throws {
+  @Test("arrays that cannot be tokens are refused") func refusedArrays() throws {
     for (bytes, type, message) in [
       (
         NPYTests.npy("<f4", [8], NPYTests.data([Float](repeating: 1, count: 8))), nil,
@@ -223,9 +223,8 @@ struct TokenSequencesTests {
     }
   }
 
-  /// Tokens of more bits are known by their upper halves, whatever the vocabulary; `token-type`
-  /// decides.
-  @Test func widerTokensAreNotReadAsSixteenBits() throws {
+  /// Wider tokens are recognised by their upper halves, for any vocabulary; `token-type` decides.
+  @Test("wider tokens are not read as sixteen bits") func misreadTokens() throws {
     let vocabularies = [4, 65, 50_304, 150_000]
     for vocabulary in vocabularies {
       let tokens = (0..<400).map { ($0 * 7919 + 1) % vocabulary }
@@ -245,7 +244,7 @@ struct TokenSequencesTests {
           ).training.inputs([0])[1] == 0)
       }
     }
-    // Small vocabularies, padding, and a rare large token are not taken for them.
+    // Small vocabularies, padding, and a rare large token are not mistaken for wider tokens.
     let small: [UInt16] = (0..<400).map { UInt16($0 * $0 % 13 % 4) }
     let marked: [UInt16] = [50_256] + (0..<399).map { UInt16($0 % 4) }
     let padding = [UInt16](repeating: 0, count: 400)

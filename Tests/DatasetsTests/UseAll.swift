@@ -1,7 +1,7 @@
 import Datasets
 import Testing
 
-/// Asks for everything that is in a dataset, and checks it.
+/// Reads all examples of a data set and checks them.
 func useAll(of dataset: Dataset) throws {
   for part in [dataset.training, dataset.test] {
     #expect(part.count > 0)

@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-/// A tensor for a test's file, with its bytes.
+/// A tensor of a test's file, with its bytes.
 typealias TestTensor = (name: String, type: TensorType, shape: [Int], bytes: [UInt8])
 
 extension TemporaryDirectory {
@@ -23,7 +23,7 @@ extension TemporaryDirectory {
 
 func bytes(_ halves: [Float16]) -> [UInt8] { halves.flatMap { littleEndian($0.bitPattern) } }
 
-/// The upper halves of numbers that end there.
+/// Returns the upper halves of numbers whose lower halves are zero.
 func brainBytes(_ numbers: [Float]) -> [UInt8] {
   numbers.flatMap { littleEndian(UInt16($0.bitPattern >> 16)) }
 }
@@ -33,7 +33,7 @@ struct WeightFileTests {
 
   init() throws { directory = try TemporaryDirectory() }
 
-  /// As of a model in mixed precision, its batch counter included.
+  /// Tensors like those of a model in mixed precision, with a batch counter.
   static let tensors: [TestTensor] = [
     ("counter", .int64, [], littleEndian(7 as Int64)),
     ("double", .float64, [2], NPYTests.data([0.1, 1e-300])),
@@ -55,7 +55,7 @@ struct WeightFileTests {
     return path
   }
 
-  @Test func weightsAreAVectorInTheOrderOfTheData() throws {
+  @Test("weights are one vector in the order of the data") func weightVector() throws {
     let path = try directory.write(Self.tensors, to: "w")
     let file = try WeightFile(path: path) { $0.name != "single" }
     #expect(file.tensors.map(\.name) == ["double", "half", "brain", "empty"])
@@ -67,7 +67,7 @@ struct WeightFileTests {
     #expect(try WeightFile(path: path).count == 9)
   }
 
-  @Test func everyHalfIsRead() throws {
+  @Test("every 16-bit weight is read") func halfWeights() throws {
     let every = (0...65535 as ClosedRange<UInt16>).filter {
       Float16(bitPattern: $0).isFinite
     }
@@ -83,18 +83,18 @@ struct WeightFileTests {
         every.map { Float(Float16(bitPattern: $0)).bitPattern }))
   }
 
-  @Test func whatIsNotChangedIsWrittenBitForBit() throws {
+  @Test("unchanged weights are written bit for bit") func unchangedWeights() throws {
     let path = try directory.write(Self.tensors, metadata: ["format": "pt"], to: "w")
     let file = try WeightFile(path: path)
     let same = try write(read(file), of: file, to: "same")
     var unchanged = Self.tensors
-    // 1e-300 was read as 0, which is what pruned weights are.
+    // 1e-300 was read as 0, like a pruned weight.
     unchanged[1].bytes = NPYTests.data([0.1, 0.0])
     let copy = try directory.write(unchanged, metadata: ["format": "pt"], to: "copy")
     #expect(try contents(of: same) == contents(of: copy))
 
     var weights = try read(file)
-    // double 1, single 0 and half 1 are pruned, half 2 becomes what lies between two halves.
+    // Double 1, single 0 and half 1 are pruned; half 2 becomes a number between two halves.
     for index in [1, 2, 5] { weights[index] = 0 }
     weights[6] = 1 + 3 * 0x1p-11
     weights[8] = 1 + 0x1p-8
@@ -115,8 +115,8 @@ struct WeightFileTests {
     try 8 + contents(of: path).prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
   }
 
-  /// The output may take the place of its input, which is read to the end.
-  @Test func aFileIsWrittenOverItself() throws {
+  /// The output may replace its input, which is read to the end first.
+  @Test("a file may be written over its input") func overwrittenInput() throws {
     let path = try directory.write(Self.tensors, to: "w")
     let file = try WeightFile(path: path)
     var weights = try read(file)
@@ -125,17 +125,17 @@ struct WeightFileTests {
     #expect(try read(WeightFile(path: path)) == weights)
   }
 
-  @Test func roundingToBFloat16IsToTheNearest() throws {
+  @Test("rounding to bfloat16 is to the nearest") func bfloat16Rounding() throws {
     let numbers: [Float] = [1 + 0x1p-7 + 0x1p-8, 1 + 0x1p-8 + 0x1p-20, -3.1415927, 0x1p-140]
     let path = try directory.write(
       [("b", .bfloat16, [4], brainBytes([0, 0, 0, 0]))], to: "w")
     let file = try WeightFile(path: path)
     let written = try read(WeightFile(path: write(numbers, of: file, to: "v")))
-    // Not double rounding: the next numbers of 8 digits.
+    // These are the nearest numbers of 8 digits; double rounding would give others.
     #expect(written == [1.015625, 1.0078125, -3.140625, 0])
   }
 
-  @Test func weightsThatAreRefused() throws {
+  @Test("bad weights are refused") func refusedWeights() throws {
     func refusal(_ tensors: [TestTensor], isIncluded: Bool = true) throws -> String? {
       let path = try directory.write(tensors, to: "w")
       return DatasetsTests.refusal {
@@ -163,7 +163,7 @@ struct WeightFileTests {
     }
   }
 
-  @Test func weightsThatATypeCannotHold() throws {
+  @Test("a weight beyond the range of its type is refused") func weightRange() throws {
     let path = try directory.write(Self.tensors, to: "w")
     let file = try WeightFile(path: path)
     var weights = try read(file)

@@ -8,13 +8,13 @@ import Testing
   import FoundationXML
 #endif
 
-/// `swift-mfac-bench`, as a user runs it.
+/// Runs `swift-mfac-bench` as a user does.
 @Suite(.serialized) struct BenchmarkTests {
   private func run(ranks: Int? = nil, _ arguments: [String]) throws -> Program.Outcome {
     try Program.run(Program.process(ranks: ranks, program: Program.bench, arguments))
   }
 
-  /// Whether `swift-mfac-report plot` draws what a file holds.
+  /// Returns whether `swift-mfac-report plot` draws a results file.
   private func isDrawn(_ results: String, in directory: TemporaryDirectory) throws -> Bool {
     let plot = directory.path("plot.svg")
     let outcome = try Program.run(
@@ -40,11 +40,11 @@ import Testing
       ],
     ]
 
-  /// Messages and bytes that are predicted are those that a run counts, in each phase, with
-  /// batch-norm's statistics and micro-batches that no number of ranks but 3 divides; of conjugate
+  /// Compares predicted messages and bytes with those that a run counts, in each phase. The network
+  /// has batch-norm statistics, and only 3 ranks divide the micro-batches. Covers conjugate
   /// gradients too, whose layers take different numbers of products.
-  @Test(arguments: optimizers.indices)
-  func predictedTrafficIsCountedTraffic(index: Int) throws {
+  @Test("predicted traffic equals the counted traffic", arguments: optimizers.indices)
+  func predictedTraffic(index: Int) throws {
     let directory = try TemporaryDirectory()
     let small = try directory.write(
       """
@@ -61,7 +61,7 @@ import Testing
         - tanh
         - linear: {in: 100, out: 10}
       """, to: "small.yaml")
-    // Gradients of several blocks with the first, all in one with the others.
+    // The first optimizer's gradients form several blocks, those of the others one.
     let model =
       ["--model", index == 0 ? "resnet20" : small, "--batch-size", "18", "--micro-batches", "9"]
       + ["--steps", "1"] + Self.optimizers[index]
@@ -89,8 +89,8 @@ import Testing
     }
   }
 
-  /// The points of a sweep come together in one file, beside what was predicted.
-  @Test func aSweepIsCollected() throws {
+  /// The points of a sweep are collected in one file, with the prediction.
+  @Test("a scaling sweep is collected in one file") func collectedSweep() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path("curves.json")
     let problem = [
@@ -118,15 +118,16 @@ import Testing
       #expect(curve.measured.map(\.efficiency) == [1, seconds[0] / (work * seconds[1])])
       #expect(curve.measured[1].traffic == curve.predicted[1].traffic)
     }
-    // Weak: a rank's work stays, and with it a prediction without latency, but for 8·m/β a level.
+    // Weak scaling: each rank's work is constant, and so is the prediction without latency, except
+    // for 8·m/β a level.
     let weak = curves[1].predicted
     #expect(weak[8].seconds < weak[0].seconds * 1.01 + 8 * 64e-9)
     #expect(try isDrawn(file, in: directory))
   }
 
-  /// An optimizer has the options that it has in training: those that are not as they are by
-  /// default make another problem.
-  @Test func optimizersHaveTheirOptions() throws {
+  /// The optimizer options are those of training; options that differ from the default make another
+  /// problem.
+  @Test("an optimizer has its training options in benchmarks") func optimizerOptions() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path("curves.json")
     let problem = ["scaling", "--part", "optimizer", "--parameters", "2000", "--steps", "2"]
@@ -144,7 +145,7 @@ import Testing
     #expect(other.errors.contains("--muon-iterations applies only with --optimizer muon"))
   }
 
-  @Test func otherOptimizersAndTablesHaveFilesToo() throws {
+  @Test("every benchmark writes its numbers to a file") func jsonFiles() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path("numbers.json")
     for arguments in [
@@ -168,8 +169,8 @@ import Testing
     }
   }
 
-  /// A line for each d and m, and beside several ranks one alone.
-  @Test func staticWorkIsTimedAtEverySize() throws {
+  /// Prints a line for each d and m; several ranks add a line for one alone.
+  @Test("static work is timed for every size") func staticSizes() throws {
     for ranks in [1, 3] {
       let outcome = try run(
         ranks: ranks,
@@ -184,8 +185,8 @@ import Testing
     }
   }
 
-  /// 102 MB of gradients: in memory, and in pages.
-  @Test func pagesTakeTheMemoryOfAFewBlocks() throws {
+  /// Holds 102 MB of gradients in memory, then in pages.
+  @Test("pages take the memory of a few blocks") func pageMemory() throws {
     let directory = try TemporaryDirectory()
     func peak(_ arguments: [String]) throws -> Double {
       let outcome = try run(
@@ -235,8 +236,8 @@ import Testing
     (["static", "--parameters", "5", "0"], ["--parameters", "0"]),
   ]
 
-  @Test(arguments: refused)
-  func badArgumentsAreRefusedInOneLine(arguments: [String], says: [String]) throws {
+  @Test("bad arguments are refused in one line", arguments: refused)
+  func badArguments(arguments: [String], says: [String]) throws {
     let outcome = try run(arguments)
     #expect(outcome.status != 0)
     #expect(outcome.output == "")
@@ -245,15 +246,15 @@ import Testing
     for text in says { #expect(outcome.errors.contains(text), "\(outcome.errors)") }
   }
 
-  /// The message names what can be changed here.
-  @Test func aWindowOfTooFewCoordinatesIsRefused() throws {
+  /// The message names the option that the user can change here.
+  @Test("a window with too few coordinates is refused") func tooFewCoordinates() throws {
     let outcome = try run(["window", "--parameters", "100", "--window", "256"])
     #expect(outcome.status != 0)
     #expect(outcome.errors.contains("--window"), "\(outcome.errors)")
   }
 
-  /// One message, though there are several ranks.
-  @Test func severalRanksRefuseTogether() throws {
+  /// Several ranks print one message.
+  @Test("several ranks refuse with one message") func oneRefusal() throws {
     let outcome = try run(ranks: 3, ["step", "--micro-batches", "2"])
     #expect(outcome.status != 0)
     #expect(outcome.errors.components(separatedBy: "--micro-batches").count == 2)
@@ -261,7 +262,7 @@ import Testing
 }
 
 extension StepResult {
-  /// Messages and bytes that are sent in each phase.
+  /// Messages and bytes sent, by phase.
   fileprivate var traffic: [String: [Int]] {
     Dictionary(uniqueKeysWithValues: phases.map { ($0.phase, [$0.messages, $0.bytes]) })
   }

@@ -3,9 +3,9 @@ import RunRecords
 import Support
 import Testing
 
-/// A run that goes on from a checkpoint ends as one that was never stopped.
+/// Tests that a run resumed from a checkpoint ends like a run that was never stopped.
 @Suite struct CheckpointTests {
-  /// Every option that gives an optimizer state, or changes what the state is.
+  /// Every option that gives an optimizer state, or changes the content of the state.
   static let runs: [(String, [String])] = [
     ("M-FAC", ["--model", "cnn", "--window", "12", "--momentum", "0.9"]),
     ("M-FAC, a window that fills", ["--model", "mlp", "--window", "40", "--weight-decay", "1e-3"]),
@@ -60,8 +60,8 @@ import Testing
     ),
   ]
 
-  @Test(arguments: runs)
-  func anyNumberOfRanksGoesOn(name: String, settings: [String]) throws {
+  @Test("any number of ranks resumes to the same network", arguments: runs)
+  func resumedRanks(name: String, settings: [String]) throws {
     let directory = try TemporaryDirectory()
     let settings =
       ["--dataset", "digits", "--batch-size", "48"] + settings
@@ -71,8 +71,8 @@ import Testing
     try #require(outcome.status == 0, "\(outcome.errors)")
     let expected = try trainedNetwork(of: whole)
     let expectedLosses = try losses(whole)
-    // Before and after the window is full, by ranks that owned these cells and others: all of it
-    // with the first settings, a part with each of the others.
+    // Resumes before and after the window is full, by ranks that owned these cells and by others.
+    // The first settings take all cases, the others a part of them.
     let index = Self.runs.firstIndex { $0.0 == name }!
     let all = [(4, 5), (20, 2), (20, nil), (28, 8), (30, 3)]
     for (step, ranks) in index == 0 ? all[...] : index.isMultiple(of: 2) ? all[1...3] : all[...1] {
@@ -91,8 +91,8 @@ import Testing
     }
   }
 
-  /// A run that is told to stop, and then again, and goes on in its own directory.
-  @Test func signalsSaveAndStop() throws {
+  /// A run that is signalled to stop resumes in its own directory, several times.
+  @Test("signals save a checkpoint and stop the run") func signals() throws {
     let directory = try TemporaryDirectory()
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--steps", "6000", "--window", "20",
@@ -105,7 +105,7 @@ import Testing
         ranks: ranks, graceSeconds: 1, settings + ["--run-directory", run, "--resume", "auto"])
       let lines = try? MetricsLine.read(run).count
       let watcher = Thread {
-        // Not before it has gone on for a while.
+        // Wait until the run has made some progress.
         while (try? MetricsLine.read(run).count) ?? 0 < (lines ?? 0) + 100 { usleep(1000) }
         kill(process.processIdentifier, told)
       }
@@ -118,12 +118,14 @@ import Testing
       ranks: 2, settings + ["--run-directory", run, "--resume", "auto"])
     #expect(outcome.status == 0 && outcome.output.contains("resume     at step"))
     #expect(try trainedNetwork(of: run) == trainedNetwork(of: whole))
-    // Each step once, and each evaluation.
+    // Each step is logged once, and each evaluation.
     #expect(try losses(run) == losses(whole))
   }
 
-  /// What a checkpoint means is decided by its settings; others may change, and are told.
-  @Test func settingsThatDiffer() throws {
+  /// Settings that determine a checkpoint's content must match; others may change, and are
+  /// reported.
+  @Test("a setting that differs from the checkpoint's is refused or reported")
+  func differentSettings() throws {
     let directory = try TemporaryDirectory()
     let common = ["--dataset", "digits", "--model", "mlp", "--momentum", "0.5"]
     let settings = common + ["--window", "9"]
@@ -166,7 +168,7 @@ import Testing
     ] {
       #expect(outcome.output.contains("\(text)"), "'\(text)' in \(outcome.output)")
     }
-    // The split of the digits is not drawn by the seed: the data are the same.
+    // The seed does not draw the split of the digits: the data are the same.
     #expect(outcome.errors == "")
     let other = Program.process(
       ranks: nil,
@@ -181,8 +183,8 @@ import Testing
       "\(elsewhere.errors)")
   }
 
-  /// The newest checkpoint that is whole is taken, and why others are not is told.
-  @Test func damageIsPassedOver() throws {
+  /// The run resumes from the newest undamaged checkpoint and reports why it skips the others.
+  @Test("damaged checkpoints are skipped and reported") func damagedCheckpoints() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let settings = [
@@ -204,7 +206,7 @@ import Testing
       #expect(warnings[0].contains("step 40") && warnings[0].contains("SHA-256"))
       #expect(warnings[1].contains("step 30") && warnings[1].contains("digest"))
       #expect(try trainedNetwork(of: run) == expected)
-      // They have been made anew.
+      // The run has written the skipped checkpoints again.
       #expect(try Program.train(["inspect", run]).status == 0)
       #expect(try names(run + "/checkpoints").count == 4)
     }
@@ -214,9 +216,8 @@ import Testing
     #expect(try trainedNetwork(of: run) == expected && names(run + "/checkpoints").count == 4)
   }
 
-  /// Without its window a checkpoint is small; what comes of it does not depend on the ranks
-  /// either.
-  @Test func aWindowMayFillAnew() throws {
+  /// A checkpoint without its window is small; the resumed run does not depend on the ranks either.
+  @Test("a run may resume with an empty window") func emptyWindow() throws {
     let directory = try TemporaryDirectory()
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--window", "9", "--steps", "30",
@@ -242,7 +243,7 @@ import Testing
     #expect(try models.first! != trainedNetwork(of: run))
   }
 
-  @Test func aDirectoryHasOneRunAtATime() throws {
+  @Test("a directory holds one run at a time") func oneRunPerDirectory() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let settings = [
@@ -260,13 +261,13 @@ import Testing
     }
     watcher.start()
     #expect(try Program.run(first).status == 130)
-    // Those of a run are not mixed with another's, whatever else is left of it.
+    // Checkpoints of one run are not mixed with another's, even if nothing else is left of it.
     let left = directory.path("left")
     try FileManager.default.createDirectory(atPath: left, withIntermediateDirectories: true)
     try FileManager.default.copyItem(atPath: "\(run)/checkpoints", toPath: "\(left)/checkpoints")
     let mixed = try Program.train(["--dataset", "digits", "--run-directory", left])
     #expect(mixed.status != 0 && mixed.errors.contains("holds a run already"), "\(mixed.errors)")
-    // From an older checkpoint than the newest there is no way on in the same directory.
+    // A run cannot resume in its own directory from an older checkpoint than the newest.
     let steps = try names(run + "/checkpoints")
     #expect(steps.count == 2)
     let refused = try Program.train(
@@ -294,7 +295,7 @@ private func losses(_ run: String) throws -> [Losses] {
   try MetricsLine.read(run).map { Losses(step: $0.step, loss: $0.loss, testLoss: $0.testLoss) }
 }
 
-/// Another bit in a byte of a file.
+/// Flips a bit of one byte of a file.
 private func flip(_ path: String, at offset: Int) {
   var bytes = FileManager.default.contents(atPath: path)!
   bytes[offset] ^= 1

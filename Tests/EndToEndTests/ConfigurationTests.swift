@@ -4,7 +4,7 @@ import Support
 import Testing
 
 @Suite(.serialized) struct ConfigurationTests {
-  @Test func aRunIsRepeatedFromItsOwnConfiguration() throws {
+  @Test("a run is repeated from its own configuration") func repeatedRun() throws {
     let directory = try TemporaryDirectory()
     let (first, second) = (directory.path("first"), directory.path("second"))
     let given = try Program.train([
@@ -25,9 +25,9 @@ import Testing
     #expect(try MetricsLine.read(first).compactMap(\.loss).count == 7)
   }
 
-  /// What a solver has where nothing is asked is in the file, and repeats the run; beside another
-  /// solver it says nothing. What was asked stays.
-  @Test func aSolverReplacesAnothersDefaults() throws {
+  /// The file records the defaults of a solver, and repeats the run. With another solver these
+  /// defaults have no effect; the user's own settings remain.
+  @Test("another solver replaces the defaults of the first") func replacedDefaults() throws {
     let directory = try TemporaryDirectory()
     func train(_ name: String, _ arguments: [String]) throws -> Program.Outcome {
       try Program.train(arguments + ["--run-directory", directory.path(name)])
@@ -66,7 +66,7 @@ import Testing
       #expect(
         try trainedNetwork(of: directory.path(name)) == trainedNetwork(of: directory.path(to)))
     }
-    // What is not a default is the user's.
+    // A value other than the default counts as the user's choice.
     #expect(try train("asked", settings + ["--factor-every", "3"]).status == 0)
     let asked = ["--config", directory.path("asked/config.yaml")]
     let refused = try train("refused", asked + ["--solver", "cg"])
@@ -75,9 +75,9 @@ import Testing
     #expect(try lines("eigen").contains("factor-every: 3"))
   }
 
-  /// What other tools make of a run's own file: JSON, or YAML with sorted keys, quotes, null, and
-  /// true for what was yes.
-  @Test func aFileThatAnotherToolHasRewrittenRepeatsARun() throws {
+  /// Other tools rewrite a run's file as JSON, or as YAML with sorted keys, quotes, null, and true
+  /// for yes.
+  @Test("a configuration rewritten by another tool repeats the run") func rewrittenFile() throws {
     let directory = try TemporaryDirectory()
     let table = try directory.write(
       "1,yes,010\n" + (0..<40).map { "\($0 % 5),\($0 % 7),\($0 % 3)\n" }.joined(), to: "t.csv")
@@ -109,7 +109,7 @@ import Testing
       prune-every: 2
       groups: [{match: "*.bias", mfac: no, weight-decay: 0}]
       """)
-    // A name that would be read as something else is in quotes.
+    // Names that YAML would read as another type are quoted.
     #expect(
       written.contains("\ntarget: \"yes\"\n") && written.contains("\ncheckpoint-window: no\n"))
     let yaml = """
@@ -145,7 +145,7 @@ import Testing
     }
   }
 
-  @Test func everyFlagIsAKeyAndFlagsWin() throws {
+  @Test("every flag is a key, and flags override keys") func flagsAndKeys() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let file = try directory.write(
@@ -162,12 +162,13 @@ import Testing
     #expect(lines.contains("log-view: true") && lines.contains("damping-relative: false"))
     #expect(lines.contains("steps: 3") && !configuration.contains("epochs"))
 
-    // The help names no flag that the resolved file, or the file's rules, would not.
+    // The help lists no flag that is missing both in the resolved file and in the list of
+    // exceptions.
     let help = try Program.train(["--help"]).output
     let flags = help.matches(of: /--([a-z-]+)( <|\/--no-)/).map { String($0.1) }
     let keys = Set(lines.map { String($0.prefix { $0 != ":" }) })
     let unset = Set(flags).subtracting(keys)
-    // Of other kinds of data.
+    // Settings for other kinds of data.
     let others: Set = [
       "context-length", "vocabulary", "token-type", "task", "target", "header", "test-csv",
       "test-fraction",
@@ -182,7 +183,7 @@ import Testing
         ]))
   }
 
-  @Test func aFileAndFlagsMayEachBeHalfOfASetting() throws {
+  @Test("a file and flags may each hold a part of the settings") func splitSetting() throws {
     let directory = try TemporaryDirectory()
     let file = try directory.write(
       "dataset: digits\nmodel: mlp\nbatch-size: 48\ninitial-weights: null\n", to: "half.yaml")

@@ -3,7 +3,7 @@ import RunRecords
 import Support
 import Testing
 
-/// K-FAC without factors, seen from outside.
+/// Tests K-FAC by conjugate gradients, without factors, through the program.
 @Suite(.serialized) struct ConjugateGradientTests {
   private let settings = [
     "--dataset", "digits", "--batch-size", "48", "--optimizer", "kfac", "--solver", "cg",
@@ -18,7 +18,7 @@ import Testing
     ("cnn", ["--cg-operator", "factored", "--kfac-setting", "expand", "--fisher-samples", "2"]),
     ("cnn", ["--cg-operator", "factored", "--kfac-setting", "reduce"]),
     ("cnn", ["--cg-operator", "fisher"]),
-    // Its batch-norms keep factors.
+    // The batch norms still use factors.
     (
       "norms",
       [
@@ -42,8 +42,8 @@ import Testing
       """, to: "norms.yaml")
   }
 
-  @Test(arguments: kinds.indices)
-  func theTrainedNetworkDoesNotDependOnTheRanks(index: Int) throws {
+  @Test("the trained network does not depend on the number of ranks", arguments: kinds.indices)
+  func rankInvariance(index: Int) throws {
     let (model, more) = Self.kinds[index]
     let directory = try TemporaryDirectory()
     let settings =
@@ -63,7 +63,7 @@ import Testing
       let run = try train("ranks-\(ranks)", ranks: ranks, steps: 20)
       #expect(try trainedNetwork(of: run) == expected, "\(ranks) ranks")
     }
-    // The last solutions, where the next ones start, are each rank's slice of a checkpoint.
+    // Each rank's slice of a checkpoint holds the last solutions, from which the next ones start.
     for (ranks, other) in [(3, 2), (nil, 5)] where index < 2 || (index % 2 == 0) == (ranks == nil) {
       let name = "resumed-\(other)"
       _ = try train(name, ranks: ranks, steps: 12)
@@ -76,9 +76,10 @@ import Testing
     #expect(lines.last!.loss! < lines.first!.loss!)
   }
 
-  /// The factors of each step's batch inverted by their eigenvalues, and equations with them solved
-  /// beyond single precision: the same steps, but for that.
-  @Test(arguments: ["expand", "reduce"]) func stepsAreThoseOfTheEigenvalues(axis: String) throws {
+  /// One run inverts the factors of each step's batch by their eigenvalues; the other solves their
+  /// equations beyond single precision. Except for that, the steps are the same.
+  @Test("conjugate gradients take the same steps as eigenvalues", arguments: ["expand", "reduce"])
+  func eigenvalueSteps(axis: String) throws {
     let directory = try TemporaryDirectory()
     let solvers = [
       ["--cg-tolerance", "1e-6", "--cg-iterations", "200"],
@@ -97,12 +98,12 @@ import Testing
       return try MetricsLine.read(run).compactMap(\.loss)
     }
     #expect(losses[0].count == 8 && losses[0][7] < 0.9 * losses[0][0])
-    // Residuals of a millionth, of equations whose condition is some hundreds.
+    // Residuals of 1e-6, for equations with a condition of a few hundred.
     for (a, b) in zip(losses[0], losses[1]) { #expect(abs(a - b) <= 1e-4 * b, "\(a), \(b)") }
   }
 
-  /// One iteration is one: its direction is a multiple of the gradient.
-  @Test func theLimitHolds() throws {
+  /// After one iteration the direction is a multiple of the gradient.
+  @Test("the limit of iterations is kept") func iterationLimit() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let outcome = try Program.train(

@@ -2,9 +2,10 @@ import Foundation
 import Support
 import Testing
 
-/// Another package that depends on this one, built and run as its users do.
+/// Builds and runs another package that depends on this one, as its users do.
 @Suite(.serialized) struct ConsumerTests {
-  /// Its build takes half a minute, and a second or two from then on: what is left of it stays.
+  /// Builds the package and returns the program. The first build takes half a minute, later ones a
+  /// second or two: its products are kept.
   private func build() throws -> String {
     let scratch = "\(Program.package)/.build/consumer"
     let build = Program.process(
@@ -18,8 +19,8 @@ import Testing
     return "\(scratch)/debug/consumer"
   }
 
-  /// Runs it without a launcher and on 1 and 3 ranks; returns the line that it prints and what it
-  /// writes, which must be the same.
+  /// Runs the program without a launcher and on 1 and 3 ranks. Returns the line that it prints; the
+  /// line and the written file must be the same each time.
   private func result(of arguments: [String], writing file: String) throws -> String {
     let program = try build()
     let directory = try TemporaryDirectory()
@@ -39,15 +40,16 @@ import Testing
     return try #require(outputs.first)
   }
 
-  @Test func minimizesItsOwnLoss() throws {
+  @Test("a consumer minimises its own loss function") func ownLoss() throws {
     let text = try result(of: ["loss", "OUT/weights.npy"], writing: "weights.npy")
     let found = try #require(try /loss (\S+), at most (\S+) above the minimum/.firstMatch(in: text))
     let (loss, excess) = try (#require(Double(found.1)), #require(Double(found.2)))
-    // At 0 it is log 2; the bound is the steps' noise, which falls with the learning rate.
+    // The loss at w = 0 is log 2; the bound covers the steps' noise, which falls with the learning
+    // rate.
     #expect(loss < 0.5 && excess >= 0 && excess < 1e-4, "\(text)")
   }
 
-  @Test func trainsANetworkOfTheLibrary() throws {
+  @Test("a consumer trains a network of the library") func libraryNetwork() throws {
     let text = try result(of: ["network", "OUT/run"], writing: "run/model.safetensors")
     let found = try #require(try /loss \S+, accuracy (\S+)/.firstMatch(in: text))
     #expect(try #require(Double(found.1)) > 0.85, "\(text)")

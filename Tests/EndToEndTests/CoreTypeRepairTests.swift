@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// A CPU that OpenBLAS does not know, played by a preloaded library: without `OPENBLAS_CORETYPE` in
-/// the environment, it says that the oldest kernels were chosen.
+/// A preloaded library imitates a CPU unknown to OpenBLAS: unless `OPENBLAS_CORETYPE` is set, it
+/// reports that OpenBLAS chose its oldest kernels.
 @Suite(.serialized) struct CoreTypeRepairTests {
   static let unknownCPU = """
     #define _GNU_SOURCE
@@ -24,14 +24,15 @@ import Testing
     process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let outcome = try Program.run(process)
     try #require(outcome.status == 0, "\(outcome.errors)")
-    // Printed, and recorded in the run's configuration.
+    // The core type is printed, and recorded in the run's configuration.
     let printed = try #require(outcome.output.firstMatch(of: /OpenBLAS core type (\w+)/)).1
     let recorded = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
     #expect(recorded.contains("OpenBLAS core type \(printed)"))
     return String(printed)
   }
 
-  @Test func theBestKernelsAreChosenWhereOpenBLASDoesNotKnowTheCPU() throws {
+  @Test("the best kernels are chosen for a CPU unknown to OpenBLAS")
+  func unknownProcessor() throws {
     let directory = try TemporaryDirectory()
     let source = try directory.write(Self.unknownCPU, to: "unknown.c")
     let library = directory.path("unknown.so")
@@ -44,7 +45,7 @@ import Testing
       let repaired = try coreType(ranks: ranks, environment: ["LD_PRELOAD": library])
       #expect(["Sandybridge", "Haswell", "SkylakeX"].contains(repaired))
     }
-    // The user's own choice stands.
+    // The user's own choice has priority.
     #expect(try coreType(ranks: nil, environment: ["OPENBLAS_CORETYPE": "Prescott"]) == "Prescott")
   }
 }

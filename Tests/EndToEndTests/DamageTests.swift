@@ -7,7 +7,7 @@ import Support
 import Testing
 import Training
 
-/// Checkpoints that something happened to: none of them is ever loaded, and the one before is.
+/// Damages checkpoints: a damaged one is never loaded; the one before is.
 @Suite(.serialized) struct DamageTests {
   static let settings = [
     "--dataset", "digits", "--batch-size", "48", "--steps", "24", "--window", "5", "--momentum",
@@ -15,7 +15,7 @@ import Training
   ]
   static let steps = [16, 24]
 
-  /// A run at 3 ranks, over, with the checkpoints of two steps.
+  /// A finished run on 3 ranks, with the checkpoints of two steps.
   let directory: TemporaryDirectory
   let run: String
 
@@ -38,7 +38,7 @@ import Training
     return copy
   }
 
-  /// What is said of a checkpoint; nil of a whole one.
+  /// Returns the message about a checkpoint, or nil if it is whole.
   private func refusal(_ checkpoint: String) -> String? {
     do throws(InputError) {
       try Checkpoint(path: checkpoint).verify()
@@ -48,8 +48,8 @@ import Training
     }
   }
 
-  /// Bits, bytes and pieces from the first byte of the first file to the last of the last.
-  @Test func noDamagedByteIsOverlooked() throws {
+  /// Damages bits, bytes and pieces, from the first byte of the first file to the last of the last.
+  @Test("no damaged byte goes unnoticed") func damagedBytes() throws {
     let newest = checkpoint(run, 24)
     let files = try names(newest).map { "\(newest)/\($0)" }
     #expect(files.count == 9 && refusal(newest) == nil, "\(files)")
@@ -58,7 +58,7 @@ import Training
     let count = 500
     for number in 0..<count {
       var draws = Draws(seed: 4, stream: number)
-      // Half of them anywhere, half of them in each file alike.
+      // Half of them anywhere, half of them equally in each file.
       var (file, place) = (number / 2 % files.count, 0)
       if number % 2 == 0 {
         (file, place) = (0, size / count * number + draws.next(below: size / count))
@@ -87,7 +87,7 @@ import Training
     #expect(refusal(newest) == nil)
   }
 
-  /// Does damage to a checkpoint's file, given that of the checkpoint before.
+  /// Damages a checkpoint's file, given the same file of the checkpoint before.
   typealias Act = @Sendable (_ file: String, _ other: String) throws -> Void
 
   static let damages: [(name: String, act: Act)] =
@@ -111,7 +111,7 @@ import Training
         }
       ),
       (
-        // With that of the checkpoint before, which is damaged then too.
+        // Swaps the file with that of the checkpoint before, which is then damaged too.
         "swapped",
         { file, other in
           try FileManager.default.moveItem(atPath: file, toPath: file + ".other")
@@ -136,7 +136,7 @@ import Training
       ),
     ]
 
-  @Test func noMissingOrForeignFileIsOverlooked() throws {
+  @Test("no missing or foreign file goes unnoticed") func missingFiles() throws {
     for (index, damage) in Self.damages.enumerated() {
       for name in try names(checkpoint(run, 24)) {
         let copy = try copy("damage-\(index)-\(name)")
@@ -147,15 +147,15 @@ import Training
         try FileManager.default.removeItem(atPath: copy)
       }
     }
-    // Files that were not there before are none of its own.
+    // A new file does not belong to the checkpoint.
     let copy = try copy("more")
     try Data("more".utf8).write(to: URL(filePath: "\(checkpoint(copy, 24))/more.safetensors"))
     #expect(refusal(checkpoint(copy, 24)) == nil)
   }
 
-  /// Damaged runs, and what comes of going on with them.
-  @Test(arguments: [1, 3])
-  func theCheckpointBeforeIsUsed(ranks: Int) throws {
+  /// Resumes damaged runs.
+  @Test("a run with a damaged checkpoint resumes from the one before", arguments: [1, 3])
+  func earlierCheckpoint(ranks: Int) throws {
     let names = try names(checkpoint(run, 24))
     for (index, damage) in Self.damages.enumerated() where damage.name != "swapped" {
       let copy = try copy("ranks-\(ranks)-\(index)")
@@ -173,17 +173,17 @@ import Training
     }
   }
 
-  /// With both checkpoints damaged, nothing is trained and nothing is lost.
-  @Test(arguments: [1, 3])
-  func aRunWithoutAWholeCheckpointIsRefused(ranks: Int) throws {
+  /// The run is refused if both checkpoints are damaged, and no file changes.
+  @Test("a run without a whole checkpoint is refused", arguments: [1, 3])
+  func noWholeCheckpoint(ranks: Int) throws {
     let copy = try copy("none-\(ranks)")
     for step in Self.steps { truncate("\(checkpoint(copy, step))/model.safetensors", 1000) }
     try expectRefused(copy, ranks, "none of its checkpoints is whole")
   }
 
-  /// A place that cannot be reached is not one without checkpoints: it may be another time.
-  @Test(arguments: ["/nowhere", "checkpoints"])
-  func checkpointsThatCannotBeReachedAreMissed(target: String) throws {
+  /// An unreachable directory may hold checkpoints: the run must not start from the beginning.
+  @Test("a run with unreachable checkpoints is refused", arguments: ["/nowhere", "checkpoints"])
+  func unreachableCheckpoints(target: String) throws {
     let copy = try copy("unreachable")
     try FileManager.default.removeItem(atPath: "\(copy)/checkpoints")
     try FileManager.default.createSymbolicLink(
@@ -201,9 +201,9 @@ import Training
     #expect(try files.map { try Data(contentsOf: $0) } == contents)
   }
 
-  /// Killed after its last save, a run has one checkpoint too many; killed within others, half of
-  /// them and of other files.
-  @Test func leftoversGoAfterwards() throws {
+  /// A run killed after its last save has one checkpoint too many. A run killed during a save
+  /// leaves a part of a checkpoint or of another file.
+  @Test("a resumed run removes leftovers") func leftovers() throws {
     let copy = try copy("older")
     let half = "\(copy)/.swift-mfac-1-0.tmp"
     try Data("half".utf8).write(to: URL(filePath: half))

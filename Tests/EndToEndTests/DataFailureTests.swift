@@ -2,12 +2,12 @@ import Foundation
 import Support
 import Testing
 
-/// Data that are damaged, or that the model and the loss cannot learn from: refused before anything
-/// is started, in one message that names the file and the place.
+/// Tests data that are damaged, or that the model and the loss cannot learn. One message names the
+/// file and the place, before the run starts.
 @Suite struct DataFailureTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
-    /// FILE stands for a file of `data`, MODEL for a model file of `model`.
+    /// FILE is replaced by a file with `data`, MODEL by a model file with `model`.
     let arguments: [String]
     var data = Data()
     var model = ""
@@ -150,8 +150,8 @@ import Testing
       says: ["resnet", "expected --model gpt-mini", "[64]"]),
   ]
 
-  @Test(arguments: cases)
-  func badDataAreRefusedBeforeAnythingStarts(_ example: Case) throws {
+  @Test("bad data are refused before the run starts", arguments: cases)
+  func badData(_ example: Case) throws {
     let directory = try TemporaryDirectory()
     let data = directory.path("FILE")
     try example.data.write(to: URL(filePath: data))
@@ -176,7 +176,7 @@ import Testing
     }
   }
 
-  @Test func truncatedImagesAreRefused() throws {
+  @Test("truncated images are refused") func truncatedImages() throws {
     let directory = try TemporaryDirectory()
     for name in (1...5).map({ "data_batch_\($0)" }) + ["test_batch"] {
       try Data(

@@ -3,51 +3,57 @@ import RunRecords
 import Support
 import Testing
 
-/// What the command line says about data.
+/// Tests the data settings on the command line.
 @Suite(.serialized) struct DataSettingsTests {
-  @Test(arguments: [
-    (["--dataset", "csv:t.csv", "--vocabulary", "5"], ["--vocabulary", "tokens only"]),
-    (["--dataset", "text:t", "--input-mean", "0.5"], ["--input-mean", "applies to images only"]),
-    (["--dataset", "text:t", "--augment", "none"], ["--augment", "applies to images only"]),
-    (["--dataset", "npy:x,y", "--flip"], ["--flip", "applies to images only"]),
-    (["--dataset", "csv:t.csv", "--crop-padding", "1"], ["--crop-padding", "to images only"]),
-    (["--dataset", "digits", "--context-length", "5"], ["--context-length", "text and tokens"]),
-    (["--dataset", "npy:x,y", "--task", "regression"], ["--task", "applies to csv only"]),
-    (["--dataset", "digits", "--target", "y"], ["--target", "applies to csv only"]),
-    (
-      ["--dataset", "npy:a,b,c,d", "--test-fraction", "0.2"],
-      ["--test-fraction", "npy of two files"]
-    ),
-    (
-      ["--dataset", "csv:t.csv", "--test-csv", "u.csv", "--test-fraction", "0.2"],
-      ["--test-fraction", "no --test-csv"]
-    ),
-    (["--dataset", "text:t", "--test-csv", "u.csv"], ["--test-csv", "applies to csv only"]),
-    (["--dataset", "digits", "--test-fraction", "0.2"], ["--test-fraction", "digits"]),
-    (["--dataset", "csv:t.csv", "--test-fraction", "1"], ["--test-fraction", "in (0, 1)", "1.0"]),
-    (["--dataset", "tokens:t"], ["--vocabulary", "number of different tokens", "none"]),
-    (
-      ["--dataset", "tokens:t", "--vocabulary", "16777217"],
-      ["--vocabulary", "2...16777216", "16777217"]
-    ),
-    (["--dataset", "text:t", "--token-type", "uint32"], ["--token-type", "tokens only"]),
-    (["--dataset", "digits", "--header", "no"], ["--header", "applies to csv only"]),
-    (["--dataset", "csv:t.csv", "--header", "maybe"], ["--header", "maybe", "yes"]),
-    (["--dataset", "/nowhere/t.csv.gz"], ["expected csv:/nowhere/t.csv.gz, got"]),
-    (["--dataset", "text:t", "--context-length", "-1"], ["--context-length", "-1"]),
-    (["--dataset", "digits", "--crop-padding", "-1"], ["--crop-padding", "-1"]),
-    (["--dataset", "digits", "--augment", "strong"], ["--augment", "strong"]),
-    (["--dataset", "digits", "--input-mean", "1,2"], ["input mean", "2"]),
-    (["--dataset", "digits", "--input-std", "1,"], ["--input-std", "1,"]),
-    (["--dataset", "digits", "--input-std", "1,0"], ["input std", "0.0"]),
-    (
-      ["--dataset", "digits", "--input-mean", "1,2,3", "--input-std", "1,1,1"],
-      ["input mean", "3 numbers", "1 channel"]
-    ),
-    (["--dataset", "npy:x"], ["npy", "two files or four"]),
-    (["--dataset", "csv:/nowhere.csv"], ["/nowhere.csv", "No such file"]),
-  ])
-  func settingsThatMakeNoSense(arguments: [String], says: [String]) throws {
+  @Test(
+    "settings that contradict the data set are refused",
+    arguments: [
+      (["--dataset", "csv:t.csv", "--vocabulary", "5"], ["--vocabulary", "tokens only"]),
+      (
+        ["--dataset", "text:t", "--input-mean", "0.5"], ["--input-mean", "applies to images only"]
+      ),
+      (["--dataset", "text:t", "--augment", "none"], ["--augment", "applies to images only"]),
+      (["--dataset", "npy:x,y", "--flip"], ["--flip", "applies to images only"]),
+      (["--dataset", "csv:t.csv", "--crop-padding", "1"], ["--crop-padding", "to images only"]),
+      (["--dataset", "digits", "--context-length", "5"], ["--context-length", "text and tokens"]),
+      (["--dataset", "npy:x,y", "--task", "regression"], ["--task", "applies to csv only"]),
+      (["--dataset", "digits", "--target", "y"], ["--target", "applies to csv only"]),
+      (
+        ["--dataset", "npy:a,b,c,d", "--test-fraction", "0.2"],
+        ["--test-fraction", "npy of two files"]
+      ),
+      (
+        ["--dataset", "csv:t.csv", "--test-csv", "u.csv", "--test-fraction", "0.2"],
+        ["--test-fraction", "no --test-csv"]
+      ),
+      (["--dataset", "text:t", "--test-csv", "u.csv"], ["--test-csv", "applies to csv only"]),
+      (["--dataset", "digits", "--test-fraction", "0.2"], ["--test-fraction", "digits"]),
+      (
+        ["--dataset", "csv:t.csv", "--test-fraction", "1"], ["--test-fraction", "in (0, 1)", "1.0"]
+      ),
+      (["--dataset", "tokens:t"], ["--vocabulary", "number of different tokens", "none"]),
+      (
+        ["--dataset", "tokens:t", "--vocabulary", "16777217"],
+        ["--vocabulary", "2...16777216", "16777217"]
+      ),
+      (["--dataset", "text:t", "--token-type", "uint32"], ["--token-type", "tokens only"]),
+      (["--dataset", "digits", "--header", "no"], ["--header", "applies to csv only"]),
+      (["--dataset", "csv:t.csv", "--header", "maybe"], ["--header", "maybe", "yes"]),
+      (["--dataset", "/nowhere/t.csv.gz"], ["expected csv:/nowhere/t.csv.gz, got"]),
+      (["--dataset", "text:t", "--context-length", "-1"], ["--context-length", "-1"]),
+      (["--dataset", "digits", "--crop-padding", "-1"], ["--crop-padding", "-1"]),
+      (["--dataset", "digits", "--augment", "strong"], ["--augment", "strong"]),
+      (["--dataset", "digits", "--input-mean", "1,2"], ["input mean", "2"]),
+      (["--dataset", "digits", "--input-std", "1,"], ["--input-std", "1,"]),
+      (["--dataset", "digits", "--input-std", "1,0"], ["input std", "0.0"]),
+      (
+        ["--dataset", "digits", "--input-mean", "1,2,3", "--input-std", "1,1,1"],
+        ["input mean", "3 numbers", "1 channel"]
+      ),
+      (["--dataset", "npy:x"], ["npy", "two files or four"]),
+      (["--dataset", "csv:/nowhere.csv"], ["/nowhere.csv", "No such file"]),
+    ])
+  func badSettings(arguments: [String], says: [String]) throws {
     let directory = try TemporaryDirectory()
     let outcome = try Program.train(arguments + ["--run-directory", directory.path("run")])
     #expect(outcome.status != 0)
@@ -56,7 +62,7 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: directory.path("run")))
   }
 
-  @Test func augmentedRunsDoNotDependOnTheRanks() throws {
+  @Test("augmented runs do not depend on the number of ranks") func augmentedRuns() throws {
     let directory = try TemporaryDirectory()
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--batch-size", "48", "--steps", "60",
@@ -73,7 +79,8 @@ import Testing
     #expect(models[0] == models[1])
     #expect(models[0] != models[2])
 
-    // Its own file repeats it; --augment on the command line replaces all of the file's.
+    // The run's own file repeats it; --augment on the command line replaces the file's
+    // augmentation.
     let file = "\(directory.path("run-0"))/config.yaml"
     for (number, flags) in [[], ["--augment", "none"]].enumerated() {
       let path = directory.path("again-\(number)")
@@ -89,8 +96,8 @@ import Testing
     }
   }
 
-  /// Three clouds of points that a line cannot part, from a file with names for classes.
-  @Test func classesOfATableAreLearned() throws {
+  /// Learns three clouds of points that are not linearly separable, from a file with class names.
+  @Test("classes of a table are learned") func tableClasses() throws {
     let directory = try TemporaryDirectory()
     var text = "radius;\"angle; in turns\";kind\n"
     for row in 0..<600 {

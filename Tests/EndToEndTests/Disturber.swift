@@ -3,22 +3,22 @@ import Mutations
 import Support
 import Synchronization
 
-/// Does one bad thing to a run at a random moment, from beside.
+/// Kills or signals a run once at a random moment, from a second thread.
 final class Disturber: Sendable {
   enum Deed: Equatable {
     /// A process of the run was killed.
     case killed(String)
-    /// The run was told to end, with one of these statuses.
+    /// The run was signalled to end, with one of these statuses.
     case signalled(Set<Int32>)
   }
 
-  /// When it is done.
+  /// The moment of the disturbance.
   private enum Moment {
-    /// So long after the launch.
+    /// This time after the launch.
     case launch(microseconds: Int)
-    /// After so many more steps, and a little.
+    /// This many steps later, plus a short time.
     case steps(Int, microseconds: Int)
-    /// When a checkpoint is on its way after so many more steps, and a very little.
+    /// During the first save after this many more steps, plus a very short time.
     case save(steps: Int, microseconds: Int)
   }
 
@@ -38,7 +38,7 @@ final class Disturber: Sendable {
     choice = draws.next(below: 20)
     victim = draws.next(below: ranks)
     let steps = draws.next(below: 10)
-    // A signal before the program has begun to listen is answered by the system.
+    // Before the program has installed its handlers, the system answers a signal.
     switch choice < 5 ? 9 : draws.next(below: 10) {
     case 0: moment = .launch(microseconds: draws.next(below: 1_500_000))
     case 1...5: moment = .save(steps: steps, microseconds: draws.next(below: 4000))
@@ -53,7 +53,7 @@ final class Disturber: Sendable {
     }.start()
   }
 
-  /// What was done to the run, which is over; nil where it was faster.
+  /// Returns the disturbance after the run has ended; nil if the run ended first.
   func finish() -> Deed? {
     isOver.store(true, ordering: .relaxed)
     hasEnded.wait()
@@ -63,11 +63,11 @@ final class Disturber: Sendable {
   private func act() -> Deed? {
     switch choice {
     case 0, 1: return signal(SIGUSR1, [85])
-    // mpirun ends the ranks after a second, and with a status of its own.
+    // mpirun kills the ranks after a second and returns its own status.
     case 2: return signal(SIGTERM, [143, 1])
     case 3: return signal(SIGINT, [130, 1])
     case 4:
-      // Saves and goes on; then a rank is killed, maybe while it saves.
+      // The run saves and continues; then a rank is killed, possibly during the save.
       guard signal(SIGUSR2, []) != nil else { return nil }
       usleep(UInt32(victim) * 7000)
       return kill([Program.rank(victim, runningWith: run)], "rank \(victim) after SIGUSR2")
@@ -92,7 +92,7 @@ final class Disturber: Sendable {
   private func waitForTheMoment() -> Bool {
     switch moment {
     case .launch(let microseconds):
-      // Not before there is somebody.
+      // Wait until the process exists.
       guard wait(until: { Program.rank(self.victim, runningWith: self.run) != nil }) else {
         return false
       }
@@ -114,7 +114,7 @@ final class Disturber: Sendable {
     return wait { self.lineCount >= first + steps }
   }
 
-  /// False where the run is over before.
+  /// Returns false if the run ends first.
   private func wait(until isTrue: () -> Bool) -> Bool {
     while !isTrue() {
       if isOver.load(ordering: .relaxed) { return false }
@@ -128,7 +128,7 @@ final class Disturber: Sendable {
     return text.count { $0 == UInt8(ascii: "\n") }
   }
 
-  /// Checkpoints of a run that are on their way, or were.
+  /// Returns the names of temporary checkpoint directories of a run.
   static func hiddenNames(in run: String) -> [String] {
     let names = try? FileManager.default.contentsOfDirectory(atPath: "\(run)/checkpoints")
     return (names ?? []).filter { $0.hasPrefix(".") }

@@ -25,7 +25,7 @@ import Testing
     try Program.run(Program.process(ranks: nil, program: program, arguments))
   }
 
-  /// The library's symbols and their documentation, as the compiler tells them.
+  /// The library's symbols and their documentation, from the compiler.
   private struct Graph: Decodable {
     struct Symbol: Decodable {
       struct Kind: Decodable { let identifier: String }
@@ -42,7 +42,7 @@ import Testing
 
   /// Properties and cases need no comment if their names say it.
   @Test("every public type and function has a documentation comment")
-  func publicSymbols() throws {
+  func documentedSymbols() throws {
     let out = try Self.docs.get()
     let graphs = try FileManager.default.contentsOfDirectory(atPath: out.path("graphs"))
     #expect(graphs.count > 10, "\(graphs)")
@@ -81,7 +81,7 @@ import Testing
     #expect(readme.utf8.count <= 8192)
   }
 
-  @Test func manualPagesAreWellFormed() throws {
+  @Test("manual pages are well formed") func manualPages() throws {
     let out = try Self.docs.get()
     let pages = try FileManager.default.contentsOfDirectory(atPath: out.path("man")).sorted()
     for name in try Self.programs() {
@@ -99,8 +99,10 @@ import Testing
       Program.process(ranks: nil, program: "/usr/bin/env", ["which", "mandoc"])
     ).status) == 0
 
-  @Test(.enabled(if: hasMandoc, "mandoc is not on this machine (apt-get install mandoc)"))
-  func mandocFindsNoFault() throws {
+  @Test(
+    "mandoc finds no fault in the manual pages",
+    .enabled(if: hasMandoc, "mandoc is not on this machine (apt-get install mandoc)"))
+  func mandocLint() throws {
     let out = try Self.docs.get()
     let pages = try FileManager.default.contentsOfDirectory(atPath: out.path("man"))
     let lint = try run(
@@ -109,7 +111,7 @@ import Testing
     #expect(lint.status == 0, "\(lint.output)\(lint.errors)")
   }
 
-  /// What bash offers for the last of the words.
+  /// Returns bash's completions of the last word.
   private func completions(_ words: [String], in directory: String) throws -> [String] {
     let script = """
       source "$0/$1"
@@ -122,7 +124,7 @@ import Testing
     return outcome.output.split(separator: "\n").map(String.init).sorted()
   }
 
-  @Test func shellsCompleteOptionsValuesAndSubcommands() throws {
+  @Test("shells complete options, values and subcommands") func shellCompletion() throws {
     let out = try Self.docs.get()
     let directory = out.path("completions")
     for name in try Self.programs() {
@@ -139,7 +141,7 @@ import Testing
     #expect(try offered("swift-mfac-train", "--config", "/etc/hostn") == ["/etc/hostname"])
   }
 
-  @Test func programsTellTheirVersion() throws {
+  @Test("programs print their version") func versions() throws {
     for name in try Self.programs() {
       let outcome = try run("\(Program.directory)/\(name)", ["--version"])
       #expect(outcome.status == 0 && outcome.errors.isEmpty)

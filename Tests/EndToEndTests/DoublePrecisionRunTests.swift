@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-/// A network that is trained, pruned and asked in double precision, from outside.
+/// Tests training, pruning and Fisher queries in double precision through the programs.
 @Suite struct DoublePrecisionRunTests {
   private let directory = try! TemporaryDirectory()
 
@@ -13,17 +13,17 @@ import Testing
         + arguments + ["--run-directory", directory.path(name)])
   }
 
-  /// The network of a run in double precision.
+  /// Returns the weights of a run in double precision.
   private func trained() throws -> String {
     let outcome = try train("run", ["--precision", "float64", "--window", "8"])
     try #require(outcome.status == 0, "\(outcome.errors)")
     return directory.path("run/model.safetensors")
   }
 
-  /// The same bytes of the pruned network, its masks and its sparse file at any number of ranks;
-  /// its weights have digits that single precision does not hold.
-  @Test(arguments: ["mfac", "woodfisher"])
-  func prunedNetworksKeepTheirDigits(method: String) throws {
+  /// The pruned network, its masks and its sparse file have the same bytes for any number of ranks.
+  /// The weights have digits that single precision does not hold.
+  @Test("pruned networks keep their double-precision digits", arguments: ["mfac", "woodfisher"])
+  func prunedDigits(method: String) throws {
     let weights = try trained()
     var models: [[Data]] = []
     for ranks in [nil, 2, 3, 5, 8] {
@@ -51,8 +51,9 @@ import Testing
     #expect(kept.count { Double(Float($0)) != $0 } > kept.count * 9 / 10)
   }
 
-  /// Answers at any number of ranks; of gradients in single precision they differ by its rounding.
-  @Test func answersAreOfTheNetworkInDoublePrecision() throws {
+  /// Answers agree for any number of ranks; with gradients in single precision they differ by its
+  /// rounding.
+  @Test("Fisher queries answer in double precision") func doubleAnswers() throws {
     let weights = try trained()
     func diagonal(ranks: Int?, _ precision: String) throws -> [Double] {
       let path = directory.path("diagonal-\(precision)-\(ranks ?? 0).safetensors")
@@ -72,9 +73,9 @@ import Testing
     #expect(error > 1e-12 && error < 1e-5, "\(error)")
   }
 
-  /// A checkpoint is not read in another precision than its own, and a window is not wider than its
+  /// A checkpoint cannot be read in another precision, and a window cannot be wider than its
   /// gradients.
-  @Test func precisionsAreNotMixedInSilence() throws {
+  @Test("different precisions are refused, not mixed") func mixedPrecisions() throws {
     _ = try trained()
     let resumed = try train(
       "resumed", ["--window", "8", "--resume", directory.path("run/checkpoints/step-00000030")])
@@ -90,8 +91,8 @@ import Testing
       "\(wide.errors)")
   }
 
-  /// A weight that single precision would round to zero is none of those that `--sparse` removes.
-  @Test func weightsBelowSinglePrecisionAreNotRemoved() throws {
+  /// `--sparse` does not remove a weight that single precision would round to zero.
+  @Test("weights below single precision are not removed") func tinyWeights() throws {
     let file = try SafetensorsFile(path: try trained())
     var tensors = try file.tensors.map {
       ($0.name, $0.shape, try file.values($0.name, as: Double.self))

@@ -3,7 +3,7 @@ import Optimizers
 import Support
 import Testing
 
-/// What `--dry-run` says, and that it leaves nothing.
+/// Tests the output of `--dry-run`, and that it writes nothing.
 @Suite(.serialized) struct DryRunTests {
   private let directory = try! TemporaryDirectory()
   private func settings(_ optimizer: String = "mfac") -> [String] {
@@ -13,14 +13,16 @@ import Testing
     ] + (optimizer == "mfac" ? ["--window", "20"] : [])
   }
 
-  /// The line that begins with a word, without it.
+  /// Returns the line that begins with a word, without that word.
   private func line(_ word: String, of output: String) throws -> String {
     let line = output.split(separator: "\n").first { $0.hasPrefix("\(word) ") }
     return String(try #require(line, "\(output)").dropFirst(11))
   }
 
-  @Test(arguments: OptimizerName.names, [nil, 3])
-  func saysWhatTheRunWouldBe(optimizer: String, ranks: Int?) throws {
+  @Test(
+    "a dry run reports directory, memory and time of the run",
+    arguments: OptimizerName.names, [nil, 3])
+  func summary(optimizer: String, ranks: Int?) throws {
     let settings = settings(optimizer) + ["--progress", "none", "--tensorboard"]
     let outcome = try Program.train(ranks: ranks, settings + ["--dry-run"])
     try #require(outcome.status == 0, "\(outcome.errors)")
@@ -28,7 +30,7 @@ import Testing
     #expect(try line("run", of: outcome.output) == directory.path("run"))
     #expect(try line("memory", of: outcome.output).contains(" a rank, of which the optimizer "))
     #expect(try line("dry run", of: outcome.output) == "nothing was written")
-    // After steps 3, 6 and 7.
+    // Evaluations follow steps 3, 6 and 7.
     let time = try line("time", of: outcome.output)
     #expect(time.hasPrefix("7 steps and 3 evaluations of "), "\(time)")
     let parts = try #require(
@@ -38,13 +40,13 @@ import Testing
     #expect(try #require(Int(parts.2)) >= 4)
     #expect(outcome.output.contains("traffic ") == (ranks != nil))
     #expect(try FileManager.default.contentsOfDirectory(atPath: directory.root).isEmpty)
-    // A dry run leaves the directory to the run.
+    // A dry run leaves the directory free for the run.
     #expect(try Program.train(ranks: ranks, settings).status == 0)
     let second = try Program.train(ranks: ranks, settings + ["--dry-run"])
     #expect(second.status == 1 && second.errors.contains("holds a run already"))
   }
 
-  /// Of a run's phases all that its steps have sent, without evaluations.
+  /// Returns everything that the steps of a run have sent, without evaluations.
   private func sent(_ output: String) throws -> (messages: Double, megabytes: Double) {
     var (messages, megabytes) = (0.0, 0.0)
     // Both ranks send the same in an evaluation.
@@ -57,23 +59,24 @@ import Testing
     return (messages, megabytes)
   }
 
-  /// Messages and bytes are those that the run counts.
-  @Test func trafficIsThatOfTheRun() throws {
+  /// Compares predicted messages and bytes with those that the run counts.
+  @Test("the predicted traffic is that of the run") func predictedTraffic() throws {
     let settings = settings() + ["--evaluate-every", "7", "--insert-every", "2"]
     let dry = try Program.train(ranks: 2, settings + ["--dry-run"])
     let text = try line("traffic", of: dry.output)
     let parts = try #require(text.firstMatch(of: /^([0-9.]+) KiB in (\d+) messages a step/))
     let run = try Program.train(ranks: 2, settings + ["--log-view"])
     let (messages, megabytes) = try sent(run.output)
-    // The window is full in the one, and fills in the other: up to 20 numbers for each of them.
+    // The window is full in the prediction, and fills in the run: a difference of up to 20 numbers
+    // a step.
     #expect(try #require(Double(parts.2)) == messages / 7)
     let kibibytes = megabytes * 1e6 / 1024 / 7
     #expect(abs(try #require(Double(parts.1)) - kibibytes) < 8 * 20 / 1024 + 0.51, "\(text)")
   }
 
-  /// Steps with factors and steps with inversions are in their proportion, which is that of a run
+  /// The measured steps contain steps with factors and with inversions in the proportion of a run
   /// of two periods.
-  @Test func stepsOfAllKindsCount() throws {
+  @Test("a dry run measures steps of all kinds in proportion") func stepKinds() throws {
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--optimizer", "kfac", "--factor-every", "3",
       "--inverse-every", "4", "--steps", "24", "--evaluate-every", "24", "--run-directory",
@@ -89,17 +92,17 @@ import Testing
     let run = try Program.train(ranks: 2, settings + ["--log-view"])
     let (messages, megabytes) = try sent(run.output)
     #expect(try #require(Double(parts.3)) == (messages / 24).rounded())
-    // As many digits as are shown.
+    // The tolerance follows from the digits shown.
     let (unit, half) = (parts.2 == "K" ? 1024.0 : 1_048_576, parts.1.contains(".") ? 0.051 : 0.51)
     #expect(abs(try #require(Double(parts.1)) - megabytes * 1e6 / 24 / unit) < half)
-    // A period that would take minutes is not measured, and said so.
+    // A period that would take minutes is not measured; the output says so.
     let long = try Program.train(
       settings + ["--inverse-every", "999983", "--dry-run", "--run-directory", directory.path("b")])
     #expect(try line("step", of: long.output).contains(" of them (a period has 2999949): "))
   }
 
-  /// Of a run that goes on, what is left of it.
-  @Test func aResumedRunHasItsRest() throws {
+  /// The remaining steps of a resumed run are predicted, not all steps.
+  @Test("a dry run of a resumed run reports the remaining steps") func resumedRun() throws {
     let settings = settings() + ["--save-every-steps", "4", "--resume", "auto"]
     #expect(try Program.train(settings).status == 0)
     let run = directory.path("run")
@@ -113,20 +116,23 @@ import Testing
     #expect(try line("time", of: outcome.output).hasSuffix(", without checkpoints"))
     #expect(try FileManager.default.subpathsOfDirectory(atPath: run) == before)
     #expect(try Data(contentsOf: URL(filePath: "\(run)/metrics.jsonl")) == metrics)
-    // One that is complete.
+    // A complete run.
     #expect(try Program.train(settings).status == 0)
     let complete = try Program.train(settings + ["--dry-run"])
     #expect(complete.status == 0 && complete.output.contains("no steps are left"))
   }
 
-  /// Masks, groups, intervals, windows of all forms, and more gradients than coordinates.
-  @Test(arguments: [
-    "--sparsity 0.9 --prune-every 3 --window-type bfloat16", "--window-density 0.1",
-    "--insert-every 3 --precondition-every 2 --damping-relative",
-    "--damping-schedule levenberg-marquardt --momentum 0.9", "--model MODEL --window 900",
-    "--model MODEL --window 900 --damping-relative --damping 1e-6 --clip-norm 1e-3",
-    "--optimizer kfac --solver cg --damping-schedule levenberg-marquardt --step adaptive",
-  ]) func everyKindOfRun(options: String) throws {
+  /// Covers masks, groups, intervals, windows of all forms, and more gradients than coordinates.
+  @Test(
+    "every kind of run can be dry-run",
+    arguments: [
+      "--sparsity 0.9 --prune-every 3 --window-type bfloat16", "--window-density 0.1",
+      "--insert-every 3 --precondition-every 2 --damping-relative",
+      "--damping-schedule levenberg-marquardt --momentum 0.9", "--model MODEL --window 900",
+      "--model MODEL --window 900 --damping-relative --damping 1e-6 --clip-norm 1e-3",
+      "--optimizer kfac --solver cg --damping-schedule levenberg-marquardt --step adaptive",
+    ])
+  func everyKindOfRun(options: String) throws {
     let model = try directory.write(
       "input: [1, 8, 8]\nlayers: [flatten, linear: {in: 64, out: 10}]", to: "model.yaml")
     let outcome = try Program.train(

@@ -3,11 +3,11 @@ import RunRecords
 import Support
 import Testing
 
-/// What a run's directory says of where it was trained.
+/// Tests the record of the environment in a run's directory.
 @Suite(.serialized) struct EnvironmentTests {
   private let directory = try! TemporaryDirectory()
 
-  @Test func eachProcessLeavesALine() throws {
+  @Test("each start adds a line to the environment file") func oneLinePerStart() throws {
     let run = directory.path("a run")
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--window", "5", "--save-every-steps", "4",
@@ -19,7 +19,7 @@ import Testing
     }
     let before = Date()
     try train(nil, "--steps", "4")
-    // Half a line is none.
+    // A partial line is ignored.
     let file = try #require(FileHandle(forWritingAtPath: "\(run)/environment.jsonl"))
     try file.seekToEnd()
     try file.write(contentsOf: Data(#"{"ranks":5,"#.utf8))
@@ -39,21 +39,22 @@ import Testing
         #expect(version.wholeMatch(of: /\d+\.\d+\.\d+.*/) != nil, "\(version)")
       }
     }
-    // What the first line of config.yaml says of the last process.
+    // The first line of config.yaml describes the last process.
     let configuration = try String(contentsOfFile: "\(run)/config.yaml", encoding: .utf8)
     #expect(
       configuration.hasPrefix("# OpenBLAS core type \(starts[1].blasCoreType ?? ""), 3 ranks\n"))
-    // As if it had been killed before its first checkpoint.
+    // Imitates a run that was killed before its first checkpoint.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
     #expect(truncate("\(run)/metrics.jsonl", 100) == 0)
     try train(nil, "--steps", "5")
     #expect(try Environment.read("\(run)/environment.jsonl").map(\.fromStep) == [0])
   }
 
-  /// One that was left by another run would be taken for this one's.
-  @Test(arguments: ["environment.jsonl", "tensorboard"]) func aDirectoryWithOneIsNotFree(
-    name: String
-  ) throws {
+  /// A file left by another run would be mistaken for this run's.
+  @Test(
+    "a directory with an environment or event file is not free",
+    arguments: ["environment.jsonl", "tensorboard"])
+  func usedDirectory(name: String) throws {
     let run = directory.path("used")
     try FileManager.default.createDirectory(
       atPath: "\(run)/\(name)", withIntermediateDirectories: true)

@@ -1,5 +1,6 @@
 extension FailureTests {
-  /// Runs that must be refused, and what the message must say. FILE stands for a file of the text.
+  /// Runs that must be refused, with texts that the message must contain. FILE is replaced by a
+  /// file with the text.
   static let refused: [(arguments: [String], file: String, says: [String])] = [
     (["--window", "0"], "", ["--window", "0"]),
     (["--windows", "5"], "", ["--windows"]),

@@ -3,10 +3,10 @@ import RunRecords
 import Support
 import Testing
 
-/// Bad input and bad luck: one clear message, a status that is not 0, nobody left hanging.
+/// Tests bad input and failures: one clear message, a non-zero status, and no process left hanging.
 @Suite struct FailureTests {
-  @Test(arguments: refused.indices)
-  func badInputIsRefusedInOneMessage(index: Int) throws {
+  @Test("bad input is refused in one message", arguments: refused.indices)
+  func badInput(index: Int) throws {
     let (arguments, text, says) = Self.refused[index]
     let directory = try TemporaryDirectory()
     let file = try directory.write(text, to: "FILE")
@@ -24,13 +24,13 @@ import Testing
       #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")
       // Nothing was trained.
       #expect(!FileManager.default.fileExists(atPath: "\(run)/model.safetensors"))
-      // What is refused before MPI starts is refused alike at any number of ranks, files aside.
+      // Refusals before MPI starts are the same for any number of ranks, except for files.
       if errors.contains("\nUsage: "), text.isEmpty, index % 6 != 0 { break }
     }
   }
 
-  /// Data and weights that are not what they should be, seen by all ranks of a real run.
-  @Test func badFilesAreRefusedInOneMessage() throws {
+  /// All ranks of a real run see the bad data and weights.
+  @Test("bad files are refused in one message") func badFiles() throws {
     let directory = try TemporaryDirectory()
     let digits = "\(Program.package)/Sources/CDigits"
     let names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]
@@ -75,9 +75,9 @@ import Testing
     }
   }
 
-  /// Ranks in directories of their own, whose model files of one name differ, or are missing.
-  @Test(arguments: ["tanh", nil])
-  func ranksWithDifferentModelsDoNotTrain(layer: String?) throws {
+  /// Each rank runs in its own directory; model files of the same name differ, or one is missing.
+  @Test("ranks with different models do not train", arguments: ["tanh", nil])
+  func differentModels(layer: String?) throws {
     let directory = try TemporaryDirectory()
     for (rank, layer) in ["relu", layer].enumerated() {
       try FileManager.default.createDirectory(
@@ -98,8 +98,8 @@ import Testing
       outcome.errors.contains(layer == nil ? "rank 1: model.yaml" : "model.yaml must be the same"))
   }
 
-  /// The memory is said before it is taken, and the largest window that does fit.
-  @Test func aRunThatDoesNotFitSaysWhatDoes() throws {
+  /// The message gives the memory before it is allocated, and the largest window that fits.
+  @Test("a run that does not fit names the largest window that does") func tooLargeRun() throws {
     let directory = try TemporaryDirectory()
     let model = try directory.write(
       """
@@ -127,19 +127,20 @@ import Testing
       "\(refused.errors)")
     let (window, smaller) = (try #require(Int(found.1)), try #require(Int(found.2)))
     #expect(window < smaller)
-    // As much as is worked out, but for what the process takes itself in the meantime.
+    // The memory in the message is enough, except for other memory that the process takes in the
+    // meantime.
     let fitting = try train(window: window * 99 / 100)
     #expect(fitting.status == 0, "\(fitting.errors)")
     #expect(try train(window: window * 101 / 100).status == 1)
     #expect(try train(window: smaller * 99 / 100, "\(found.3)").status == 0)
-    // One that needs no more than another form.
+    // A window that fits in another form only.
     let form = try train(window: window * 3 / 2)
     #expect(
       form.errors.contains("(with --window-type bfloat16 it fits; otherwise --window "),
       "\(form.errors)")
   }
 
-  @Test func moreRanksThanMicroBatchesAreRefused() throws {
+  @Test("more ranks than micro-batches are refused") func tooManyRanks() throws {
     let directory = try TemporaryDirectory()
     let outcome = try Program.train(
       ranks: 3,
@@ -151,7 +152,7 @@ import Testing
     #expect(outcome.errors.contains("at least 3") && outcome.errors.contains("got 2"))
   }
 
-  @Test func helpIsToldOnce() throws {
+  @Test("help is printed once by any number of ranks") func helpOnce() throws {
     for ranks in [nil, 3] {
       let outcome = try Program.train(ranks: ranks, ["--help"])
       #expect(outcome.status == 0)
@@ -159,7 +160,7 @@ import Testing
     }
   }
 
-  @Test func subcommandsTellTheirOptions() throws {
+  @Test("subcommands list their options") func subcommandHelp() throws {
     for (program, command, option) in [
       (Program.fisher, "element", "--at"), (Program.report, "plot", "<reports>"),
     ] {
@@ -172,7 +173,7 @@ import Testing
     }
   }
 
-  @Test func anOlderRunIsNotOverwritten() throws {
+  @Test("an older run is not overwritten") func olderRun() throws {
     let directory = try TemporaryDirectory()
     let arguments = [
       "--dataset", "digits", "--model", "mlp", "--steps", "1", "--run-directory",
@@ -186,9 +187,9 @@ import Testing
       try Data(contentsOf: URL(filePath: directory.path("run/model.safetensors"))) == model)
   }
 
-  /// A learning rate that overflows in the first step: every later gradient is not finite.
-  /// A loss of values that is not finite is null in its line, and so is its root.
-  @Test func aLossThatIsNotFiniteIsLogged() throws {
+  /// The learning rate overflows in the first step: every later gradient is not finite. A loss that
+  /// is not finite is null in its line, and so is its root.
+  @Test("a loss that is not finite is logged") func nonFiniteLoss() throws {
     let directory = try TemporaryDirectory()
     let table = try directory.write(
       "a,b,y\n" + (0..<60).map { "\($0),\($0 * $0 % 7),\(3 * $0)\n" }.joined(), to: "table.csv")
@@ -215,8 +216,10 @@ import Testing
     #expect(report.status == 0, "\(report.errors)")
   }
 
-  @Test(arguments: [nil, 3], ["sgd", "mfac"])
-  func gradientsThatAreNotFiniteAreLeftOut(ranks: Int?, optimizer: String) throws {
+  @Test(
+    "gradients that are not finite are skipped or stop the run",
+    arguments: [nil, 3], ["sgd", "mfac"])
+  func nonFiniteGradients(ranks: Int?, optimizer: String) throws {
     for policy in ["stop", "skip"] {
       let directory = try TemporaryDirectory()
       let run = directory.path("run")
@@ -231,7 +234,7 @@ import Testing
       let skipped = steps.filter { $0.skipped == true }
       #expect(skipped.count == (policy == "stop" ? 10 : 19))
       #expect(skipped.allSatisfy { $0.gradientNorm == nil })
-      // In words, not by its absence.
+      // The log has null for the norm instead of omitting it.
       let text = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
       #expect(text.components(separatedBy: "\"gradient_norm\":null").count - 1 == skipped.count)
       let lines = outcome.output.components(separatedBy: "is not finite; the step is skipped")
@@ -240,7 +243,7 @@ import Testing
         #expect(outcome.status != 0 && outcome.errors.contains("step 11"))
         #expect(outcome.errors.components(separatedBy: "Error: ").count == 2)
       } else {
-        // To the end; but what came out is not finite, and is not saved as if it were.
+        // The run completes; but the result is not finite and is not saved.
         #expect(steps.count == 20)
         #expect(outcome.status != 0 && outcome.errors.contains("test loss is not finite"))
         #expect(!FileManager.default.fileExists(atPath: "\(run)/model.safetensors"))
@@ -248,10 +251,12 @@ import Testing
     }
   }
 
-  /// A job ends within seconds where a rank is killed, and where it is told to; files that cannot
-  /// be written do not end it before its end.
-  @Test(arguments: ["cannot write", "killed", "told"])
-  func theJobEnds(how: String) throws {
+  /// A job ends within seconds if a rank is killed or the launcher gets a signal. If files cannot
+  /// be written, it runs to its end.
+  @Test(
+    "a job ends after a kill or a signal, and survives failed writes",
+    arguments: ["cannot write", "killed", "told"])
+  func jobEnd(how: String) throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let process = Program.process(
@@ -262,7 +267,7 @@ import Testing
       if how == "told" {
         process.terminate()
       } else if how == "cannot write" {
-        // A save in the midst of it leaves a file behind: try until all is gone.
+        // A save in progress leaves a file behind: repeat until all is gone.
         while FileManager.default.fileExists(atPath: run) {
           try? FileManager.default.removeItem(atPath: run)
         }
@@ -283,7 +288,7 @@ import Testing
     if let message = says[how] {
       #expect(outcome.errors.contains(message), "\(outcome.errors)")
     }
-    // A launcher may be gone a moment before those that it has killed.
+    // The launcher may end a moment before the ranks that it has killed.
     for _ in 0..<50 where Program.rank(0, runningWith: run) != nil { usleep(100_000) }
     #expect(Program.rank(0, runningWith: run) == nil)
   }

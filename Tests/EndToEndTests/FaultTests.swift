@@ -2,53 +2,55 @@ import Foundation
 import Support
 import Testing
 
-/// What one rank does wrong ends the job of all within seconds, with one message.
+/// Tests that a fault of one rank ends the whole job within seconds, with one message.
 @Suite(.serialized) struct FaultTests {
-  /// Runs a fault of `ranks-check`.
   private func run(ranks: Int = 3, _ arguments: String...) throws -> Program.Outcome {
     try Program.run(Program.process(ranks: ranks, program: Program.ranksCheck, arguments))
   }
 
-  @Test func aTrapInOneRankEndsTheJob() throws {
+  @Test("a trap in one rank ends the job") func trappedRank() throws {
     let outcome = try run("trap")
     #expect(outcome.status != 0)
     #expect(outcome.errors.contains("told to"))
   }
 
-  @Test func anErrorInOneRankEndsAnExchangeThatHasBegun() throws {
+  @Test("an error in one rank ends an exchange in progress") func errorDuringExchange() throws {
     let outcome = try run("throw")
     #expect(outcome.status == 1)
     #expect(outcome.errors == "Error: rank 2: wrong: told to\n")
   }
 
-  /// In the second of two steps of training, or in the evaluation behind it.
-  @Test(arguments: [
-    "gradient", "loss", "reduce_scatter", "sum", "solve", "direction", "update", "all_gather",
-    "evaluation",
-  ])
-  func anErrorInAPhaseEndsTheJob(phase: String) throws {
+  /// The error occurs in the second of two training steps, or in the evaluation after it.
+  @Test(
+    "an error in any phase ends the job",
+    arguments: [
+      "gradient", "loss", "reduce_scatter", "sum", "solve", "direction", "update", "all_gather",
+      "evaluation",
+    ])
+  func errorInPhase(phase: String) throws {
     let outcome = try run("throw-in", phase)
     #expect(outcome.status == 1)
     #expect(outcome.errors == "Error: rank 2: wrong: told to\n")
   }
 
-  /// In these nothing can throw.
-  @Test(arguments: ["data", "gram_row"])
-  func aTrapInAPhaseEndsTheJob(phase: String) throws {
+  /// These phases cannot throw.
+  @Test("a trap in any phase ends the job", arguments: ["data", "gram_row"])
+  func trapInPhase(phase: String) throws {
     let outcome = try run("trap-in", phase)
     #expect(outcome.status != 0)
     #expect(outcome.errors.components(separatedBy: "Fatal error: told to").count == 2)
   }
 
-  /// The others sum 3 numbers of each rank's and then gather one.
+  /// The other ranks sum 3 numbers of each rank and then gather one.
   @Test(
+    "ranks in different collectives are named with their operations",
     arguments: zip(
       ["size", "operation", "order", "skip"],
       [
         "sum of size 12", "agreement", "all-gather of numbers of size 3",
         "all-gather of numbers of size 3",
       ]))
-  func ranksThatPartAreToldApart(how: String, says: String) throws {
+  func divergedRanks(how: String, says: String) throws {
     let outcome = try run("part", how)
     #expect(outcome.status == 1)
     #expect(
@@ -59,8 +61,8 @@ import Testing
         """)
   }
 
-  /// Where they do not part, comparing them changes nothing.
-  @Test func checkedRunsAreTheSame() throws {
+  /// Checking the collectives does not change a correct run.
+  @Test("runs with checked collectives give the same network") func checkedRuns() throws {
     #expect(try run("part", "nowhere").status == 0)
     let directory = try TemporaryDirectory()
     var models: Set<Data> = []

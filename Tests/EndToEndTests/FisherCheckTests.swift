@@ -3,7 +3,7 @@ import RunRecords
 import Support
 import Testing
 
-/// `swift-mfac-fisher check`, seen from outside.
+/// Tests `swift-mfac-fisher check` through the program.
 @Suite(.serialized) struct FisherCheckTests {
   private let directory = try! TemporaryDirectory()
 
@@ -21,9 +21,8 @@ import Testing
     return (try Program.record(in: directory.path(json)), outcome.output)
   }
 
-  /// Three layers without activations and a squared error, in the words of the table and of the
-  /// file.
-  @Test func aDeepLinearNetworkIsExact() throws {
+  /// Three layers without activations and with a squared error, in the table and in the file.
+  @Test("a deep linear network is exact") func deepLinear() throws {
     let model = try directory.write(
       """
       input: [1, 8, 8]
@@ -45,9 +44,9 @@ import Testing
     }
   }
 
-  /// The table's numbers are the file's, and the setting that auto takes has its mark; whether the
-  /// weights are drawn or read, with what is drawn for them.
-  @Test func theTableIsTheFile() throws {
+  /// The table has the file's numbers, and marks the setting that `auto` takes. The weights are
+  /// drawn or read, and the output says which.
+  @Test("the table agrees with the file") func tableAndFile() throws {
     let (report, table) = try check(
       ["--model", "resnet20", "--examples", "2", "--fisher-samples", "3"], json: "resnet.json")
     let lines = table.split(separator: "\n").map(String.init)
@@ -55,7 +54,7 @@ import Testing
       guard text.hasSuffix("*") == mark else { return false }
       let number = text.hasSuffix("*") ? text.dropLast() : text
       if distance.isExact { return number == "exact" }
-      // Two digits at least.
+      // The table shows at least two digits.
       return Double(number).map { abs($0 / distance.relative.value - 1) <= 0.051 } ?? false
     }
     #expect(report.layers.contains { $0.isNormalization })
@@ -92,7 +91,7 @@ import Testing
     #expect(single < 1e-5 && half > 1e-4 && half < 1e-2)
   }
 
-  @Test func weightsMayComeFromAFile() throws {
+  @Test("weights may come from a file") func weightFile() throws {
     let run = directory.path("run")
     let outcome = try Program.train([
       "--dataset", "digits", "--model", "mlp", "--epochs", "1", "--run-directory", run,
@@ -108,7 +107,7 @@ import Testing
     }
   }
 
-  @Test func whatCannotBeCheckedIsRefused() throws {
+  @Test("impossible checks are refused") func refusedChecks() throws {
     let existing = try directory.write("", to: "there.json")
     for (arguments, ranks, message) in [
       (["--model", "mlp"], 2, "check: runs on a single rank: expected 1 rank, got 2"),

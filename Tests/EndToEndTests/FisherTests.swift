@@ -3,15 +3,15 @@ import Foundation
 import Support
 import Testing
 
-/// The program that asks the inverse Fisher matrix, seen from outside.
+/// Tests the program for queries of the inverse Fisher matrix.
 @Suite(.serialized) struct FisherTests {
   private let directory = try! TemporaryDirectory()
   private static let damping = 0.25
-  /// Exact in single precision.
+  /// Numbers that single precision holds exactly.
   private static let gradient: [Float] = [1, -2, 0.5, 3, 0, -0.25]
   private static let vectors: [[Float]] = [[1, 0, 0, 0, 0, 0], gradient, [0, 1, 1, -1, 2, 4]]
 
-  /// Weights 'b' [2], 'a' [2, 2] and gradients of one row, and vectors.
+  /// Writes weights 'b' [2] and 'a' [2, 2], gradients of one row, and vectors.
   private func writeFiles() throws {
     func write(_ tensors: [(String, [Int], [Float])], _ name: String) throws {
       let values = tensors.map { tensor in
@@ -25,7 +25,7 @@ import Testing
         to: directory.path(name))
     }
     try write([("b", [2], [1, 2]), ("a", [2, 2], [3, 4, 5, 6])], "w.safetensors")
-    // In another order than the weights.
+    // The tensors are in another order than the weights.
     func rows(_ rows: [[Float]]) -> [(String, [Int], [Float])] {
       [
         ("a", [rows.count, 2, 2], rows.flatMap { $0[2...] }),
@@ -48,8 +48,8 @@ import Testing
       ] + arguments)
   }
 
-  /// With one gradient g, `F⁻¹x = (x − g(gᵀx)/(λ + ‖g‖²))/λ`.
-  @Test func answersAreThoseOfTheClosedForm() throws {
+  /// The inverse for one gradient g is `F⁻¹x = (x − g(gᵀx)/(λ + ‖g‖²))/λ`.
+  @Test("answers equal the closed form for one gradient") func closedForm() throws {
     try writeFiles()
     let g = Self.gradient.map(Double.init)
     let total = Self.damping + g.reduce(0) { $0 + $1 * $1 }
@@ -92,7 +92,7 @@ import Testing
     let spectrum = try answer("spectrum", "spectrum", [])
     #expect(near(try spectrum.values("eigenvalues", as: Double.self), [total - Self.damping]))
 
-    // For NumPy: a header of 128 bytes, then the same numbers in the order of the weights.
+    // NumPy's file has a header of 128 bytes, then the same numbers in the order of the weights.
     let path = directory.path("d.npy")
     #expect(try foreign("diagonal", ["--output", path]).status == 0)
     let bytes = try Data(contentsOf: URL(filePath: path))
@@ -102,7 +102,7 @@ import Testing
     #expect(near(numbers, (0..<6).map { units[$0][$0] }))
   }
 
-  @Test func anOwnNetworksExamplesAreScored() throws {
+  @Test("examples of a trained network are scored") func scoredExamples() throws {
     let run = directory.path("run")
     let outcome = try Program.train([
       "--dataset", "digits", "--model", "mlp", "--epochs", "1", "--run-directory", run,
@@ -126,9 +126,9 @@ import Testing
     #expect(file.tensor("examples")?.shape == [30, 2])
   }
 
-  /// 40 gradients of 5 parameters with raw prices among the features, beside which λ = 1e-5
-  /// disappears in their products. The numbers are mpmath's, of 80 digits; see RefinedInverseTests.
-  @Test func answersKeepTheirDigitsBesideLargeGradients() throws {
+  /// Uses 40 gradients of 5 parameters, with raw prices among the features: λ = 1e-5 disappears in
+  /// the products. The expected numbers are mpmath's, of 80 digits; see RefinedInverseTests.
+  @Test("answers keep their digits with large gradients") func largeGradients() throws {
     var gradients: [Double] = []
     for r in 0..<40 {
       for i in 0..<5 {
@@ -138,7 +138,7 @@ import Testing
     }
     let vector = (0..<5).map { Double($0 * 5 % 7 - 3) + 0.1 }
     try NPYFile.write(gradients, shape: [40, 5], to: directory.path("g.npy"))
-    // Single precision would round the first, and make nothing of the second.
+    // Single precision would round the first vector, and turn the second into zeros.
     try NPYFile.write(
       vector + vector.map { $0 * 1e-60 }, shape: [2, 5], to: directory.path("v.npy"))
     let weights = [Float](repeating: 1, count: 5)
@@ -180,7 +180,7 @@ import Testing
     #expect(error([try answer("spectrum")[4]], [25.296957597789273]) < 1e-10)
   }
 
-  @Test func anAnswerOfFewerThanThreeDigitsIsRefused() throws {
+  @Test("an answer with fewer than three digits is refused") func inaccurateAnswer() throws {
     try writeFiles()
     let outcome = try foreign("diagonal", ["--damping", "1e-35"])
     #expect(outcome.status != 0)
@@ -188,7 +188,7 @@ import Testing
       outcome.errors.contains("λ 1e-35 is too small for these 1 gradients: the relative error"))
   }
 
-  @Test func whatCannotBeAnsweredIsRefused() throws {
+  @Test("impossible queries are refused") func refusedQueries() throws {
     try writeFiles()
     for (query, arguments, message) in [
       ("ihvp", ["--vectors", directory.path("w.safetensors")], "tensor 'b' do not fit"),

@@ -5,7 +5,7 @@ import Support
 import Testing
 
 extension ForeignPruneTests {
-  /// Writes zeros and other numbers; of rows where `rows` is not nil.
+  /// Writes tensors with some zeros; if `rows` is not nil, that many rows of each.
   private func write(
     _ tensors: [(name: String, type: TensorType, shape: [Int])], rows: Int? = nil, to name: String
   ) throws -> String {
@@ -26,8 +26,8 @@ extension ForeignPruneTests {
     ("eighth", .float8E4M3, [2, 0]),
   ]
 
-  /// Tensors without elements are written as they were, whatever is done to the others.
-  @Test func emptyTensorsPassThrough() throws {
+  /// Tensors without elements are copied unchanged, whatever happens to the others.
+  @Test("empty tensors pass through unchanged") func emptyTensors() throws {
     let tensors = [("a", .float32, [8, 6])] + Self.empty + [("b", .float32, [4, 8])]
     let weights = try write(tensors, to: "w.safetensors")
     let full = tensors.filter { !$0.2.contains(0) }
@@ -67,7 +67,7 @@ extension ForeignPruneTests {
       }
       #expect(report.tensors.filter { $0.weights > 0 }.map(\.name) == ["a", "b"])
       #expect(try file.values("a", as: Float.self).count { $0 == 0 } > 0)
-      // Its masks go on with the same file.
+      // Another call continues from its masks with the same file.
       let again = try run([
         "--weights", "\(output)/model.safetensors", "--gradients", "none", "--sparsity", "0.9",
         "--masks", "\(output)/masks.safetensors", "--output", "\(output)-again",

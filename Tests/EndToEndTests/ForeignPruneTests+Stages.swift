@@ -11,7 +11,7 @@ extension ForeignPruneTests {
     "\(directory.path(state))/stage-\(stage)"
   }
 
-  /// All that is in a directory, by name.
+  /// Returns the content of each file in a directory, by name.
   private func contents(_ name: String) throws -> [String: Data] {
     let root = directory.path(name)
     var contents: [String: Data] = [:]
@@ -21,9 +21,9 @@ extension ForeignPruneTests {
     return contents
   }
 
-  /// Stages whose gradients come in files, each of a call at another number of ranks, and stages
-  /// that are kept, make what one run of the network makes.
-  @Test func stagesByFilesAreThoseOfOneRun() throws {
+  /// Compares stages with one run of the network: stages whose gradients come in files, each in a
+  /// call with another number of ranks, and stages kept in a directory.
+  @Test("stages with gradients from files equal one run") func stagesByFiles() throws {
     let weights = try trained().weights
     let expected = try prune(try local(["--stages", "3"]), to: "staged")
     #expect(try prune(local(stages(3, in: "own-state")), to: "staged-kept") == expected)
@@ -48,7 +48,8 @@ extension ForeignPruneTests {
     }
     #expect(try files("by-files") == expected)
 
-    // Killed before the last file, the same call writes what is missing; afterwards it is refused.
+    // Imitates a kill before the last file: the same call writes the missing file; afterwards it is
+    // refused.
     let output = try contents("by-files")
     try FileManager.default.removeItem(atPath: "\(directory.path("by-files"))/report.json")
     #expect(try run(ranks: 2, call).status == 0)
@@ -57,8 +58,8 @@ extension ForeignPruneTests {
     #expect(again.status != 0 && again.errors.contains("already exists"), "\(again.errors)")
   }
 
-  /// Calls that do not go on with what is there.
-  @Test func stagesOfAnotherPruningAreRefused() throws {
+  /// Makes calls that do not continue the kept stages.
+  @Test("stages of another pruning are refused") func foreignStages() throws {
     let weights = try trained().weights
     let (first, second) = (
       try gradients(of: weights, to: "first.safetensors"),
@@ -123,14 +124,14 @@ extension ForeignPruneTests {
       try whole.write(to: URL(filePath: path))
     }
     #expect(try contents("state") == before)
-    // What all those were changes of is taken.
+    // The unchanged call is accepted.
     #expect(try call(new).status == 0)
     #expect(FileManager.default.fileExists(atPath: stage(2, of: "state")))
   }
 
-  /// A run that is killed whenever a stage begins to be saved, or has been, goes on to the same
+  /// A run that is killed whenever a stage is being saved, or has been saved, continues to the same
   /// bytes.
-  @Test func killedStagesGoOn() throws {
+  @Test("killed stages resume to the same bytes") func killedStages() throws {
     let arguments = try local(["--stages", "12"])
     let expected = try prune(arguments, to: "whole")
     let output = directory.path("killed")

@@ -3,7 +3,7 @@ import Foundation
 import Support
 import Testing
 
-/// The pruning program on files of weights and gradients, and its stages that are kept in a
+/// Tests the pruning program on files of weights and gradients, and with stages kept in a
 /// directory.
 @Suite(.serialized) struct ForeignPruneTests {
   let directory = try! TemporaryDirectory()
@@ -21,7 +21,7 @@ import Testing
     """
   static let method = ["--method", "mfac", "--damping", "1e-3", "--sparsity", "0.9"]
 
-  /// A network that has been trained a little: its model file and its weights.
+  /// Returns the model file and the weights of a briefly trained network.
   func trained() throws -> (model: String, weights: String) {
     (
       try directory.write(Self.model, to: "model.yaml"),
@@ -30,7 +30,7 @@ import Testing
     )
   }
 
-  /// A file of gradients of the network with some weights.
+  /// Writes a file of the network's gradients at some weights and returns its path.
   func gradients(
     of weights: String, rows: Range<Int> = 0..<40, to name: String
   ) throws -> String {
@@ -49,7 +49,7 @@ import Testing
     try Program.run(Program.process(ranks: ranks, program: Program.prune, arguments))
   }
 
-  /// The weights and masks that a run leaves.
+  /// Prunes and returns the bytes of weights and masks.
   func prune(
     ranks: Int? = nil, _ arguments: [String], to name: String
   ) throws -> [Data] {
@@ -70,9 +70,9 @@ import Testing
       + Self.method + arguments
   }
 
-  /// The network's gradients in a file, of either form, make what the network itself makes, at any
-  /// number of ranks; its running statistics, of which there are none, stay.
-  @Test func filesOfGradientsAreAsGoodAsTheNetwork() throws {
+  /// The network's gradients from a file of either form give the same result as the network, for
+  /// any number of ranks. This network has no running statistics.
+  @Test("gradients from files give the same result as the network") func gradientFiles() throws {
     let weights = try trained().weights
     let expected = try prune(local([]), to: "own")
     for (index, name) in ["g.safetensors", "g.npy"].enumerated() {
@@ -91,8 +91,8 @@ import Testing
     #expect((result["tensors"] as? [Any])?.count == 7)
   }
 
-  /// Types, order, text about the file, and all that has no gradients are the input's.
-  @Test func whatIsNotPrunedIsCarriedOver() throws {
+  /// Types, order, metadata, and all tensors without gradients are those of the input.
+  @Test("tensors that are not pruned are carried over") func carriedOver() throws {
     func data(_ count: Int, _ type: TensorType, from first: Int) -> [UInt8] {
       (first..<first + count).flatMap { i -> [UInt8] in
         let x = Float(i * 37 % 64 - 31) / 16
@@ -150,7 +150,7 @@ import Testing
         }
         return bytes
       }
-      // The bias is not pruned: it answers for what is.
+      // The bias is not pruned; its update compensates for pruned weights.
       #expect(
         try (bytes(before) == bytes(after)) == !tensor.hasGradients, "\(tensor.name)")
     }
@@ -158,7 +158,7 @@ import Testing
     #expect(masks.tensors.map(\.name) == ["double", "single", "half", "brain"])
   }
 
-  @Test func filesThatDoNotFitAreRefused() throws {
+  @Test("files that do not match are refused") func mismatchedFiles() throws {
     let (model, weights) = try trained()
     let good = try gradients(of: weights, to: "good.safetensors")
     let file = try SafetensorsFile(path: good)
@@ -233,7 +233,7 @@ import Testing
         #expect(!FileManager.default.fileExists(atPath: output), "\(arguments)")
       }
     }
-    // Without gradients, what has none can be pruned by magnitude.
+    // Weights without gradients can be pruned by magnitude.
     _ = try prune(
       ["--weights", weights, "--gradients", "none", "--sparsity", "0.5"], to: "magnitude")
   }

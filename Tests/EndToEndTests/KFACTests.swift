@@ -3,15 +3,16 @@ import RunRecords
 import Support
 import Testing
 
-/// K-FAC from outside: who does a layer's work changes no byte, and what cannot be is refused.
+/// Tests K-FAC through the program: the assignment of layers to ranks changes no byte, and
+/// impossible settings are refused.
 @Suite(.serialized) struct KFACTests {
   private static let settings = [
     "--dataset", "digits", "--model", "cnn", "--optimizer", "kfac", "--damping", "0.1", "--steps",
     "20", "--batch-size", "48", "--momentum", "0.9", "--factor-every", "3", "--inverse-every", "4",
   ]
 
-  @Test(arguments: ["eigen", "cholesky"])
-  func whoDoesALayersWorkChangesNoByte(solver: String) throws {
+  @Test("the assignment of layers to ranks changes no byte", arguments: ["eigen", "cholesky"])
+  func layerAssignment(solver: String) throws {
     let directory = try TemporaryDirectory()
     var models: Set<Data> = []
     for ranks in [1] + (solver == "eigen" ? [3, 8] : [2, 4]) {
@@ -39,11 +40,12 @@ import Testing
     return try MetricsLine.read(run).filter { $0.loss != nil }
   }
 
-  /// Factors are of the whole batch, and what is drawn for an example depends on its place in it:
-  /// cut otherwise, all stays as it was but for roundings. Other draws, or another N, change
-  /// more.
-  @Test(arguments: ["mc", "type2", "empirical"])
-  func microBatchesChangeNothing(fisher: String) throws {
+  /// Factors are those of the whole batch, and an example's draws depend on its place in it. With
+  /// other micro-batches only roundings change; other draws, or another N, change more.
+  @Test(
+    "the number of micro-batches changes only roundings",
+    arguments: ["mc", "type2", "empirical"])
+  func microBatches(fisher: String) throws {
     let directory = try TemporaryDirectory()
     let all = try ["1", "6", "48"].map {
       try losses(
@@ -62,9 +64,10 @@ import Testing
     }
   }
 
-  /// Steps that move nothing, on the same batch: other draws in each make other equations, and the
-  /// targets of the data the same.
-  @Test(arguments: ["mc", "empirical"]) func drawsAreOfTheirStep(fisher: String) throws {
+  /// The steps move nothing, on the same batch: other draws in each give other equations, while the
+  /// data's targets stay the same.
+  @Test("each step has its own draws", arguments: ["mc", "empirical"])
+  func drawsPerStep(fisher: String) throws {
     let directory = try TemporaryDirectory()
     let residuals = try losses(
       directory, "run",
@@ -78,9 +81,9 @@ import Testing
     #expect(residuals.count == 3 && Set(residuals).count == (fisher == "mc" ? 3 : 1))
   }
 
-  /// Where the loss is a quadratic function of the parameters, with dropout as with positions, its
-  /// model is the loss: predicted and actual change are the same, but for a tiny λ.
-  @Test func theModelOfAQuadraticLossIsRight() throws {
+  /// The model equals a loss that is quadratic in the parameters, with dropout or with positions:
+  /// predicted and actual change agree, except for a tiny λ.
+  @Test("the model of a quadratic loss predicts its change") func quadraticLoss() throws {
     let directory = try TemporaryDirectory()
     let images = try directory.write(
       """
@@ -106,9 +109,9 @@ import Testing
     }
   }
 
-  /// The factors' averages are in a checkpoint unless it is told to leave them; then they begin
-  /// anew.
-  @Test func aRunGoesOnWithoutItsFactors() throws {
+  /// A checkpoint holds the averages of the factors unless it is set to leave them out; they then
+  /// start from zero.
+  @Test("a run resumes without its factors") func missingFactors() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let settings =
@@ -122,9 +125,10 @@ import Testing
     #expect(outcome.output.contains("resume     at step 10"))
   }
 
-  /// A λ that does not follow the loss is the one asked for, from the resume on; the inverses that
-  /// there are serve no other solver.
-  @Test func aRunGoesOnWithAnotherDampingButNotWithAnotherSolver() throws {
+  /// A fixed λ takes the requested value from the resume on; the stored inverses do not serve
+  /// another solver.
+  @Test("a run resumes with another damping, but not with another solver")
+  func changedDampingOrSolver() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let settings = Self.settings + ["--save-every-steps", "10"]
@@ -145,11 +149,13 @@ import Testing
         "is of a run with another --solver: expected eigen, got cholesky"), "\(refused.errors)")
   }
 
-  /// Unclipped, or with the damping of M-FAC, these diverge within 20 steps.
-  @Test(arguments: [
-    (["fashion-mnist", "cnn"], "60", 0.8), (["digits", "mlp"], "110", 0.9),
-    (["digits", "mlp", "--step", "adaptive"], "110", 0.85),
-  ])
+  /// These runs diverge within 20 steps without clipping, or with M-FAC's damping.
+  @Test(
+    "the default settings train",
+    arguments: [
+      (["fashion-mnist", "cnn"], "60", 0.8), (["digits", "mlp"], "110", 0.9),
+      (["digits", "mlp", "--step", "adaptive"], "110", 0.85),
+    ])
   func defaultsTrain(network: [String], steps: String, accuracy: Double) throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
@@ -163,16 +169,18 @@ import Testing
     #expect(reached / 100 > accuracy)
   }
 
-  @Test(arguments: [
-    (["--damping-form", "exact"], "--damping-form exact: expected --solver eigen"),
-    (["--damping-relative"], "--damping-relative applies only with --optimizer mfac"),
-    (["--fisher-samples", "0"], "--fisher-samples: expected"),
-    (["--kfac-grad-workers", "0"], "--kfac-grad-workers: expected in (0, 1]"),
-    (["--factor-decay", "1"], "--factor-decay: expected in [0, 1)"),
-    (["--kl-clip", "nan"], "--kl-clip: expected > 0"),
-    (["--step", "adaptive"], "--momentum applies only with --step fixed"),
-  ])
-  func whatCannotBeIsRefused(settings: [String], message: String) throws {
+  @Test(
+    "impossible settings are refused",
+    arguments: [
+      (["--damping-form", "exact"], "--damping-form exact: expected --solver eigen"),
+      (["--damping-relative"], "--damping-relative applies only with --optimizer mfac"),
+      (["--fisher-samples", "0"], "--fisher-samples: expected"),
+      (["--kfac-grad-workers", "0"], "--kfac-grad-workers: expected in (0, 1]"),
+      (["--factor-decay", "1"], "--factor-decay: expected in [0, 1)"),
+      (["--kl-clip", "nan"], "--kl-clip: expected > 0"),
+      (["--step", "adaptive"], "--momentum applies only with --step fixed"),
+    ])
+  func refusedSettings(settings: [String], message: String) throws {
     let outcome = try Program.train(ranks: 2, Self.settings + settings)
     #expect(outcome.status != 0)
     #expect(

@@ -3,7 +3,7 @@ import RunRecords
 import Support
 import Testing
 
-/// What a run has left is lost by nothing but `--overwrite`.
+/// Tests that only `--overwrite` loses the results of a run.
 @Suite(.serialized) struct KeptRunTests {
   private let directory = try! TemporaryDirectory()
   private var run: String { directory.path("run") }
@@ -14,7 +14,7 @@ import Testing
     ]
   }
 
-  /// The files of a directory, those within it too.
+  /// Returns the content of each file in a directory and its subdirectories.
   private func contents(_ path: String) throws -> [String: Data] {
     var contents: [String: Data] = [:]
     for name in try FileManager.default.subpathsOfDirectory(atPath: path) where name != ".lock" {
@@ -23,7 +23,7 @@ import Testing
     return contents
   }
 
-  @Test func aFinishedRunStaysAsItIs() throws {
+  @Test("a finished run stays unchanged") func finishedRun() throws {
     #expect(try Program.train(settings + ["--tensorboard"]).status == 0)
     let before = try contents(run)
     #expect(before["model.safetensors"] != nil && before["config.yaml"] != nil)
@@ -36,7 +36,7 @@ import Testing
       #expect(again.output.contains("\(run) is finished, after step 11"), "\(again.output)")
       #expect(try contents(run) == before)
     }
-    // What it is not is refused, and what to type is said.
+    // Another start is refused; the message says what to type.
     for (ranks, more, says) in [
       (3, [], ["holds a run already", "--run-directory \(run)-2 is free", "--overwrite"]),
       (nil, ["--resume", "auto", "--seed", "4"], ["--seed 0, got 4", "--run-directory \(run)-2"]),
@@ -55,7 +55,7 @@ import Testing
     }
     #expect(try Program.train(settings + ["--overwrite", "--dry-run"]).status == 0)
     #expect(try contents(run) == before)
-    // Asked for by name; repeating the run from its file does not ask again.
+    // The user asks with --overwrite; a run repeated from its file does not overwrite again.
     let other = ["--overwrite", "--seed", "4", "--no-tensorboard"]
     #expect(try Program.train(ranks: 2, settings + other).status == 0)
     let after = try contents(run)
@@ -68,12 +68,13 @@ import Testing
     #expect(try contents(run) == after)
   }
 
-  /// A scheduler starts such a run again by itself: it begins at the first step, beside what there
-  /// was.
-  @Test(arguments: [nil, 3]) func aStartWithoutACheckpointIsKept(ranks: Int?) throws {
+  /// A scheduler restarts such a run by itself: it begins at the first step and keeps the earlier
+  /// files.
+  @Test("a start without a checkpoint keeps the earlier files", arguments: [nil, 3])
+  func startWithoutCheckpoint(ranks: Int?) throws {
     #expect(try Program.train(settings + ["--tensorboard"]).status == 0)
     let model = try trainedNetwork(of: run)
-    // As if it had been killed in its last step.
+    // Imitates a kill in the last step.
     let log = try String(contentsOfFile: "\(run)/metrics.jsonl", encoding: .utf8)
     #expect(
       truncate("\(run)/metrics.jsonl", log.dropLast().lastIndex(of: "\n")!.utf16Offset(in: log) + 1)
@@ -99,8 +100,8 @@ import Testing
     #expect(try trainedNetwork(of: run) == model)
   }
 
-  /// What another program asks for by a wrong name is not replaced.
-  @Test func outputsReplaceTheirOwnKindAlone() throws {
+  /// A wrong name does not make another program replace a file of another kind.
+  @Test("outputs replace only files of their own kind") func replacedOutputs() throws {
     let scaling = ["--part", "optimizer", "--parameters", "2000", "--window", "4", "--steps", "1"]
     let (curves, log) = (directory.path("curves.json"), directory.path("metrics.jsonl"))
     func bench(_ arguments: [String]) throws -> Program.Outcome {
@@ -127,8 +128,9 @@ import Testing
     }
   }
 
-  /// Whoever writes there may be removing what is to be read: it is not looked at.
-  @Test(arguments: [nil, 2]) func aDirectoryThatIsTakenIsNotRead(ranks: Int?) throws {
+  /// A locked directory is not read: its owner may be removing files.
+  @Test("a locked directory is not read", arguments: [nil, 2])
+  func lockedDirectory(ranks: Int?) throws {
     let settings = settings + ["--save-every-steps", "5"]
     #expect(try Program.train(settings).status == 0)
     for file in ["model.safetensors", "manifest.json"] {

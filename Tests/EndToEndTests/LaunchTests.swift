@@ -2,8 +2,8 @@ import Foundation
 import Support
 import Testing
 
-/// One rank without a launcher runs, whatever is in its environment; ranks that cannot find each
-/// other do not.
+/// Tests that one rank runs without a launcher in any environment, and that ranks that cannot find
+/// each other do not run.
 @Suite(.serialized) struct LaunchTests {
   private let settings = [
     "--dataset", "digits", "--model", "mlp", "--window", "4", "--steps", "2", "--dry-run",
@@ -25,10 +25,11 @@ import Testing
   private static let step = slurm.merging([
     "SLURM_STEP_ID": "0", "SLURM_STEPID": "0", "SLURM_STEP_NUM_TASKS": "1", "SLURM_NTASKS": "1",
   ]) { $1 }
-  /// Nobody listens there.
+  /// No process listens at this address.
   private static let gone = "5.0;tcp4://127.0.0.1:1"
 
-  /// Of schedulers' shells, of launchers that are gone, and of machines without ssh.
+  /// The environments of schedulers' shells, of launchers that have ended, and of machines without
+  /// ssh.
   static let environments: [(name: String, variables: [String: String])] = [
     ("salloc", slurm), ("srun --pty bash", step),
     (
@@ -56,14 +57,15 @@ import Testing
     ("without ssh", ["PATH": "/nonexistent"]),
   ]
 
-  @Test(arguments: environments.indices) func oneRankRuns(index: Int) throws {
+  @Test("one rank runs without a launcher in any environment", arguments: environments.indices)
+  func oneRankRuns(index: Int) throws {
     let (name, variables) = Self.environments[index]
     let outcome = try run(variables, settings)
     #expect(outcome.status == 0 && outcome.errors == "", "\(name): \(outcome.errors)")
     #expect(outcome.output.contains("\nranks      1, "), "\(name): \(outcome.output)")
   }
 
-  @Test func otherProgramsRunToo() throws {
+  @Test("the other programs run without a launcher too") func otherPrograms() throws {
     let weights =
       "\(Program.package)/Tests/EndToEndTests/Trajectories/digits-mlp-initial.safetensors"
     for (program, arguments) in [
@@ -74,13 +76,13 @@ import Testing
       let outcome = try run(
         variables, program: program,
         arguments + (program == Program.bench ? [] : ["--dataset", "digits", "--weights", weights]))
-      // What they say of their own, after MPI has started.
+      // Each program's own message, after MPI has started.
       #expect(!outcome.errors.contains("ORTE") && !outcome.errors.contains("orte"))
       #expect(outcome.errors.components(separatedBy: "\n").count <= 2, "\(outcome.errors)")
     }
   }
 
-  @Test func ranksThatCannotFindEachOtherDoNotRun() throws {
+  @Test("ranks that cannot find each other do not run") func isolatedRanks() throws {
     for (variables, says) in [
       (
         Self.step.merging(["SLURM_STEP_NUM_TASKS": "4", "SLURM_NTASKS": "4"]) { $1 },
@@ -104,9 +106,10 @@ import Testing
     }
   }
 
-  /// A name that nobody knows is asked for by nobody.
-  @Test(.enabled(if: geteuid() == 0, "mounting is for root")) func noNameIsAskedFor() throws {
-    // A name server that hears and does not answer.
+  /// No rank looks up a name at the name server.
+  @Test("a single rank looks up no host name", .enabled(if: geteuid() == 0, "mounting is for root"))
+  func noNameLookup() throws {
+    // This name server listens and does not answer.
     let socket = socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
     defer { close(socket) }
     var address = sockaddr_in()
@@ -137,9 +140,10 @@ import Testing
     #expect(recv(socket, &question, 1, Int32(MSG_DONTWAIT)) == -1 && errno == EAGAIN)
   }
 
-  /// OpenBLAS would try for ever to have its memory, before main with threads, or in the first
-  /// product.
-  @Test(arguments: ["unset", "1"]) func tooLittleMemoryToStartIsSaid(threads: String) throws {
+  /// OpenBLAS would try endlessly to allocate its memory: before main with threads, otherwise in
+  /// the first product.
+  @Test("too little memory to start gives a message", arguments: ["unset", "1"])
+  func tooLittleMemory(threads: String) throws {
     for program in [Program.train, Program.prune] {
       let process = Process()
       process.executableURL = URL(filePath: "/bin/bash")

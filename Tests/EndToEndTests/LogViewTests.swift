@@ -3,7 +3,7 @@ import Support
 import Testing
 
 @Suite(.serialized) struct LogViewTests {
-  /// The rows of the table, by their names.
+  /// Returns the rows of the table by name.
   private func rows(_ output: String) -> [String: [String]] {
     let lines = output.split(separator: "\n").drop { !$0.hasPrefix("phase ") }.dropFirst()
     return Dictionary(
@@ -11,7 +11,7 @@ import Testing
     ) { first, _ in first }
   }
 
-  @Test func tellsWhatEachPhaseCost() throws {
+  @Test("the log view reports the cost of each phase") func phaseCosts() throws {
     let directory = try TemporaryDirectory()
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--batch-size", "48", "--steps", "10", "--window",
@@ -23,7 +23,7 @@ import Testing
         ranks: ranks, settings + ["--log-view", "--run-directory", run])
       try #require(outcome.status == 0, "\(outcome.errors)")
       let rows = rows(outcome.output)
-      // calls, s max, s min, messages, MB sent, GB/s, MB read, GB/s
+      // Columns: calls, s max, s min, messages, MB sent, GB/s, MB read, GB/s.
       #expect(rows["gradient"]?.first == (ranks == nil ? "80" : "40"))
       #expect(rows["solve"]?.first == "10" && rows["evaluation"]?.first == "1")
       for (name, cells) in rows {
@@ -31,13 +31,13 @@ import Testing
         let (slowest, fastest) = (try #require(Double(cells[1])), try #require(Double(cells[2])))
         #expect(slowest >= fastest && fastest >= 0 && slowest <= outcome.seconds)
       }
-      // d = 17,226 in cells of 80, of which the first of two ranks has 128. A step's products read
-      // 0, 1, 2, 3, 4, 4 … rows of the window.
+      // d = 17,226 in cells of 80, of which the first of two ranks has 128. The products of
+      // successive steps read 0, 1, 2, 3, 4, 4 … rows of the window.
       let read = try #require(Double(rows["gram_row"]?[6] ?? ""))
       let slice = 4e-6 * (ranks == nil ? 17_280 : 10_240)
       #expect(abs(read / (slice * (0 + 1 + 2 + 3 + 6 * 4)) - 1) < 1e-2)
-      // The table has three digits behind the point.
-      // A reduce-scatter sends what the other rank owns, an all-gather what one owns oneself.
+      // The table shows three digits after the point. A reduce-scatter sends the other rank's part,
+      // an all-gather the rank's own.
       if ranks == nil {
         #expect(rows["all"]?[3...5] == ["0", "-", "-"])
       } else {

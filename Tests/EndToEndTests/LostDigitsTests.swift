@@ -4,15 +4,15 @@ import RunRecords
 import Support
 import Testing
 
-/// Gradients beside which λ disappears in rounding: pruning stays exact, and training says so.
+/// Tests gradients so large that λ disappears in rounding: pruning stays exact, and training warns.
 @Suite(.serialized) struct LostDigitsTests {
   private let directory = try! TemporaryDirectory()
 
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
-  /// 200 gradients of 40 weights, of the size of raw prices. The whole matrix by its m×m side, and
-  /// as one block by its d×d side, are two ways to the same numbers.
-  @Test func bothSidesOfTheMatrixPruneAlike() throws {
+  /// Uses 200 gradients of 40 weights, of the size of raw prices. The whole matrix by its m×m side,
+  /// and one block by its d×d side, give the same numbers in two ways.
+  @Test("both sides of the matrix prune to the same weights") func bothSides() throws {
     var gradients: [Double] = []
     for r in 0..<200 {
       for i in 0..<40 {
@@ -47,10 +47,10 @@ import Testing
     for (a, b) in zip(whole, block) { #expect(abs(a - b) <= 1e-6 * max(abs(b), 1)) }
   }
 
-  /// Regression on raw prices by four parameters at weights that stay zero: the window holds one
-  /// batch's gradient g 8 times, the other batch's h is beside it, and `F = λI + (n/m) ggᵀ` has
-  /// closed forms. The products that the m×m side tells of a direction are made of rounding alone.
-  @Test func reportedDirectionsAreThoseOfTheSteps() throws {
+  /// Trains a regression on raw prices with four parameters at weights that stay zero. The window
+  /// holds one batch's gradient g 8 times; the other batch's h is outside it. `F = λI + (n/m) ggᵀ`
+  /// has closed forms. The products from the m×m side consist of rounding alone.
+  @Test("reported directions are those of the steps") func reportedDirections() throws {
     let inputs = (0..<48).map { row in (0..<4).map { row >> $0 & 1 == 0 ? -1.0 : 1 } }
     let targets = (0..<48).map { Double(($0 * 37) % 101) * 4000 }
     try NPYFile.write(inputs.flatMap { $0 }, shape: [48, 4], to: directory.path("x.npy"))
@@ -106,7 +106,7 @@ import Testing
     let lines = try MetricsLine.read(run).filter { $0.loss != nil }
     for (line, (gradient, direction)) in zip(lines.suffix(2), [(g, inserted), (h, beside)]) {
       let norm = dot(direction, direction).squareRoot()
-      // S's factor leaves two digits or more of the direction itself.
+      // S's factor leaves at least two digits of the direction itself.
       let reported = try #require(line.directionNorm)
       #expect(abs(reported / norm - 1) < 0.05, "\(reported) for \(norm)")
       let cosine = dot(gradient, direction) / (norm * dot(gradient, gradient).squareRoot())

@@ -3,13 +3,13 @@ import RunRecords
 import Support
 import Testing
 
-/// Training with masks that are given, and what is said of masks, seen from outside.
+/// Tests training with given masks, and messages about masks.
 @Suite(.serialized) struct MaskedTrainingTests {
   private let directory = try! TemporaryDirectory()
 
-  /// A pruned network is trained on: its masks stay, and what they keep trains, also where it is
-  /// zero.
-  @Test func masksAreNotGuessedFromZeros() throws {
+  /// Trains a pruned network: its masks stay, and the weights that they keep are trained, including
+  /// zeros.
+  @Test("masks are read, not guessed from zeros") func masksAndZeros() throws {
     let dense = try directory.train("dense", ["--model", "mlp", "--steps", "40", "--window", "16"])
       .run
     for sparsity in ["0.5", "0.9"] {
@@ -42,7 +42,7 @@ import Testing
       let trained = kept.indices.filter { kept[$0] && zeros[$0] == 0 }
       #expect(trained.count > 1000 && trained.count { values[$0] != 0 } > trained.count / 2)
     }
-    // More go from there, and no fewer may.
+    // Pruning continues from there, and the sparsity may not fall.
     let more = [
       "--masks", "\(half)/masks.safetensors", "--include", "[13].weight", "--prune-begin", "4",
       "--prune-every", "4",
@@ -79,8 +79,8 @@ import Testing
     #expect(other.status != 0 && other.errors.contains("a mask of another model"))
   }
 
-  /// Lists of patterns are keys like any other; and a run is what its own configuration says.
-  @Test func aSparseRunIsRepeatedFromItsConfiguration() throws {
+  /// Lists of patterns are keys like any other; a run's own configuration repeats it.
+  @Test("a sparse run is repeated from its configuration") func repeatedRun() throws {
     let file = try directory.write(
       """
       dataset: digits
@@ -100,18 +100,18 @@ import Testing
     #expect(network.kept.keys.sorted() == ["1.weight", "3.bias", "3.weight"])
     let second = try directory.train("second", ["--config", "\(first)/config.yaml"]).run
     #expect(try trainedNetwork(of: second) == trainedNetwork(of: first))
-    // Flags win over the file's lists.
+    // Flags override the file's lists.
     let third = try directory.train("third", ["--config", file, "--include", "1.*"]).run
     #expect(try SparseNetwork(third).kept.keys.sorted() == ["1.bias", "1.weight"])
-    // A setting that is another at a resume is told.
+    // A setting that differs at a resume is reported.
     let resumed = try directory.train(
       "resumed",
       ["--config", file, "--sparsity", "0.75", "--resume", checkpoint(first, 20)])
     #expect(resumed.output.contains("--sparsity is 0.75, and was 0.7"), "\(resumed.output)")
   }
 
-  /// Weights that go one after another while the others train cost less than all at once.
-  @Test func gradualPruningKeepsWhatOneShotLoses() throws {
+  /// Removing weights gradually during training costs less than removing them all at once.
+  @Test("gradual pruning keeps accuracy that one-shot pruning loses") func gradualPruning() throws {
     let settings = ["--model", "mlp", "--optimizer", "sgd", "--momentum", "0.9"]
     let dense = try directory.train(
       "good", settings + ["--learning-rate", "0.05", "--epochs", "4"]

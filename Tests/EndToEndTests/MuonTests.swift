@@ -4,7 +4,7 @@ import RunRecords
 import Support
 import Testing
 
-/// PyTorch's double precision, followed step by step with single precision.
+/// Follows PyTorch's double-precision steps in single precision.
 @Suite(.serialized) struct MuonTests {
   struct Trajectory: Decodable {
     struct Settings: Decodable {
@@ -20,9 +20,9 @@ import Testing
     let lossPlain: [Double]
   }
 
-  /// A wide convolution, a wide and a tall matrix, a last layer and biases.
-  @Test(arguments: [true, false], [nil, 3])
-  func followsTheReference(nesterov: Bool, ranks: Int?) throws {
+  /// Covers a wide convolution, a wide and a tall matrix, a last layer and biases.
+  @Test("Muon follows the reference step by step", arguments: [true, false], [nil, 3])
+  func referenceSteps(nesterov: Bool, ranks: Int?) throws {
     let folder = "\(Program.package)/Tests/EndToEndTests/Trajectories"
     let trajectory = try Program.record(Trajectory.self, in: "\(folder)/muon.json")
     let settings = trajectory.settings

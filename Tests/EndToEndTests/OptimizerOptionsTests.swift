@@ -4,7 +4,7 @@ import RunRecords
 import Support
 import Testing
 
-/// Groups of parameters, weights that stay zero, damping that moves: seen from outside.
+/// Tests groups of parameters, weights that stay zero, and damping schedules through the program.
 @Suite(.serialized) struct OptimizerOptionsTests {
   private func train(
     _ directory: TemporaryDirectory, _ name: String, ranks: Int? = nil, _ arguments: [String]
@@ -29,9 +29,9 @@ import Testing
       - {match: "5.*", mfac: false}
     """
 
-  /// A pruned network: nine tenths of the first layer, a third of the last, and biases of zero.
+  /// Prunes a network: nine tenths of the first layer, a third of the last, and biases of zero.
   ///
-  /// - Parameter other: whether the first layer keeps others.
+  /// - Parameter other: whether the first layer keeps other weights.
   private func pruned(_ directory: TemporaryDirectory, other: Bool = false) throws -> String {
     let start = try train(directory, other ? "other-dense" : "dense", ["--steps", "1"])
     let file = try SafetensorsFile(path: "\(start.run)/model.safetensors")
@@ -63,9 +63,12 @@ import Testing
     }
   }
 
-  /// Both at once, at any number of ranks: zeros stay, biases train, and the bytes are the same.
-  @Test(arguments: [("mfac", 0), ("sgd", 1), ("adamw", 2)])
-  func groupsAndZerosDoNotDependOnTheRanks(optimizer: String, index: Int) throws {
+  /// Combines groups and zeros for any number of ranks: zeros stay, biases train, and the bytes are
+  /// the same.
+  @Test(
+    "groups and zeros do not depend on the number of ranks",
+    arguments: [("mfac", 0), ("sgd", 1), ("adamw", 2)])
+  func groupsAndZeros(optimizer: String, index: Int) throws {
     let directory = try TemporaryDirectory()
     let weights = try pruned(directory)
     let file = try directory.write(
@@ -91,7 +94,7 @@ import Testing
       models.insert(try trainedNetwork(of: run))
     }
     #expect(models.count == 1)
-    // The checkpoint has its own masks, whatever the zeros of these are.
+    // The checkpoint's own masks apply, not the zeros of these weights.
     let other = try pruned(directory, other: true)
     let run = try train(
       directory, "other", ranks: 3, arguments + from + ["--weights", other]
@@ -115,8 +118,8 @@ import Testing
     }
   }
 
-  /// With 8 ranks some have no zero in their slice, and take part in every sum all the same.
-  @Test func zerosOfSomeRanksAlone() throws {
+  /// Some slices have no zero with 8 ranks; their ranks take part in every sum all the same.
+  @Test("zeros on only some ranks do not change the network") func zerosOnSomeRanks() throws {
     let directory = try TemporaryDirectory()
     let arguments = [
       "--sparse", "--weights", try pruned(directory), "--steps", "8", "--window",
@@ -128,7 +131,7 @@ import Testing
     #expect(models[0] == models[1])
   }
 
-  @Test func aSparseWindowTakesLessMemory() throws {
+  @Test("a sparse window takes less memory") func sparseWindowMemory() throws {
     let directory = try TemporaryDirectory()
     let weights = try pruned(directory)
     func optimizer(_ name: String, _ arguments: [String]) throws -> Double {
@@ -140,15 +143,15 @@ import Testing
         try /of which the optimizer ([0-9.]+) ([KM])iB/.firstMatch(in: output))
       return try #require(Double(match.1)) / (match.2 == "K" ? 1024 : 1)
     }
-    // 7372 of 8192 + 213 of 640 weights, of d = 17,226 columns of 500 numbers; 19·m² stays.
+    // Removes 7372 of 8192 + 213 of 640 weights, of d = 17,226 columns of 500 numbers; 19·m² stays.
     let (dense, sparse) = (
       try optimizer("all", ["--window", "500"]),
       try optimizer("kept", ["--window", "500", "--sparse"])
     )
     let saved = Double(4 * 500 * (7372 + 213)) / Double(1 << 20)
-    // Rows are filled up to 16 numbers in each of the 216 small cells: at most 15·4·500 bytes more.
+    // Rows are padded to 16 numbers in each of the 216 small cells: at most 15·4·500 bytes more.
     #expect(dense - sparse <= saved && dense - sparse > saved - 6.2, "\(dense) and \(sparse) MiB")
-    // Other optimizers save nothing, and have to know which these are: 4 bytes each.
+    // Other optimizers save nothing, and store the list of these weights: 4 bytes each.
     let (all, listed) = (
       try optimizer("sgd", ["--optimizer", "sgd"]),
       try optimizer("sgd-zeros", ["--optimizer", "sgd", "--sparse"])
@@ -157,8 +160,8 @@ import Testing
     #expect(abs(listed - all - list) < 2e-3, "\(all) and \(listed) MiB")
   }
 
-  /// A run's config.yaml keeps the groups, and gives the same run again.
-  @Test func groupsAreKeptInTheRun() throws {
+  /// A run's config.yaml holds the groups, and repeats the run.
+  @Test("a run's configuration holds its groups") func storedGroups() throws {
     let directory = try TemporaryDirectory()
     let file = try directory.write(Self.groups, to: "settings.yaml")
     let first = try train(directory, "first", ["--config", file, "--steps", "9"])
@@ -171,9 +174,9 @@ import Testing
     #expect(models[0]["3.weight"] != models[2]["3.weight"])
   }
 
-  /// One group for all, of another rate: the run of that rate, schedule and all.
-  @Test(arguments: ["mfac", "sgd", "adamw"])
-  func aGroupFollowsTheSchedule(optimizer: String) throws {
+  /// One group with all parameters and its own rate equals a run at that rate, with its schedule.
+  @Test("a group follows the schedule of its learning rate", arguments: ["mfac", "sgd", "adamw"])
+  func groupSchedule(optimizer: String) throws {
     let directory = try TemporaryDirectory()
     let settings = [
       "--optimizer", optimizer, "--steps", "12", "--warm-up-steps", "3", "--weight-decay-mode",
@@ -189,9 +192,9 @@ import Testing
     #expect(try tensors(group.run) == tensors(whole.run))
   }
 
-  /// λ goes where it is to go; the factor is at most a tenth behind.
-  @Test(arguments: ["linear", "exponential"])
-  func dampingFollowsItsSchedule(schedule: String) throws {
+  /// λ follows its schedule; the factor's λ is at most a tenth behind.
+  @Test("the damping follows its schedule", arguments: ["linear", "exponential"])
+  func dampingSchedule(schedule: String) throws {
     let directory = try TemporaryDirectory()
     let run = try train(
       directory, schedule,
@@ -209,9 +212,9 @@ import Testing
     }
   }
 
-  /// The ratio is that of the loss on the step's own batch: the next step's first loss where all
-  /// batches are one; and λ does as it says.
-  @Test func levenbergMarquardtComparesTheLossOfTheBatch() throws {
+  /// The ratio uses the loss on the step's own batch: the next step's first loss, if all batches
+  /// are one. λ follows the rule.
+  @Test("Levenberg–Marquardt compares losses of the same batch") func levenbergMarquardt() throws {
     let directory = try TemporaryDirectory()
     let model = try directory.write(
       "input: [64]\nlayers: [{linear: {in: 64, out: 10}}]", to: "model.yaml")
@@ -238,7 +241,7 @@ import Testing
       #expect((next.loss! < now.loss!) == (ratio > 0))
       let factor = ratio > 0.75 ? 0.95 * 0.95 * 0.95 : ratio < 0.25 ? 1 / (0.95 * 0.95 * 0.95) : 1
       wanted = max(wanted * factor, 0.02)
-      // The factor does not follow the last little way to the bound at once.
+      // Near the bound, the factor may lag behind λ by up to a tenth.
       let error = abs(log(next.damping! / wanted))
       #expect(error < (wanted > 0.02 ? 1e-12 : log(1.1)), "step \(next.step)")
     }
@@ -246,9 +249,11 @@ import Testing
     #expect(Set(steps.map { $0.damping! }).count > 3)
   }
 
-  /// In the limit of small steps any model is right: with dropout, augmentation and batch-norms
-  /// that takes the same examples, the same dropouts and the micro-batches' own statistics.
-  @Test func theComparisonIsOfTheSamePasses() throws {
+  /// Any model predicts the change in the limit of small steps. Dropout, augmentation and batch
+  /// norms then require the same examples, the same dropout masks and the micro-batches' own
+  /// statistics.
+  @Test("Levenberg–Marquardt compares passes with the same random choices")
+  func samePasses() throws {
     let directory = try TemporaryDirectory()
     let model = try directory.write(
       """
@@ -272,14 +277,13 @@ import Testing
       ).run
       let ratios = try MetricsLine.read(run).compactMap(\.reductionRatio)
       #expect(ratios.count == 12)
-      // Another dropout would change the loss by a hundred times the decrease.
+      // Another dropout mask would change the loss by a hundred times the decrease.
       for ratio in ratios { #expect(abs(ratio - 1) < 0.05, "\(ratio)") }
     }
   }
 
-  /// A window of any capacity, up to thousands.
-  @Test(arguments: ["1", "3", "1000", "4096"])
-  func anyCapacityTrains(window: String) throws {
+  @Test("windows of 1 to 4096 slots train", arguments: ["1", "3", "1000", "4096"])
+  func anyCapacity(window: String) throws {
     let directory = try TemporaryDirectory()
     let model = try directory.write(
       "input: [64]\nlayers: [{linear: {in: 64, out: 10}}]", to: "model.yaml")

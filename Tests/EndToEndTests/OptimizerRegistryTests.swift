@@ -6,7 +6,8 @@ import Support
 import Testing
 
 extension OptimizerName {
-  /// Settings of small runs, with whatever the optimizer keeps beside its moving averages.
+  /// The settings of a small run, with everything that the optimizer stores in addition to its
+  /// moving averages.
   var smallSettings: [String] {
     ["--optimizer", rawValue]
       + (configuration is any WindowedConfiguration.Type ? ["--window", "6"] : [])
@@ -16,12 +17,14 @@ extension OptimizerName {
   static var names: [String] { allCases.map(\.rawValue) }
 }
 
-/// What must hold for every optimizer, whoever adds one.
+/// Tests properties that every optimizer must have, including new ones.
 @Suite(.serialized) struct OptimizerRegistryTests {
-  /// Groups, clipping, weight decay, weights that are removed meanwhile: the same bytes at any
-  /// number of ranks, also where a run goes on at another number, in either precision.
-  @Test(arguments: OptimizerName.allCases, Precision.allCases)
-  func anyRanksGiveTheSameBytes(optimizer: OptimizerName, precision: Precision) throws {
+  /// Covers groups, clipping, weight decay and pruning during training. The bytes are the same for
+  /// any number of ranks, also after a resume with another number, in either precision.
+  @Test(
+    "any number of ranks gives the same bytes",
+    arguments: OptimizerName.allCases, Precision.allCases)
+  func sameBytes(optimizer: OptimizerName, precision: Precision) throws {
     let directory = try TemporaryDirectory()
     let groups = try directory.write(
       """
@@ -46,7 +49,7 @@ extension OptimizerName {
     #expect(try train("three", ranks: 3) == alone)
     let checkpoint = directory.path("three/checkpoints/step-00000005")
     #expect(try train("resumed", ranks: 2, ["--resume", checkpoint]) == alone)
-    // Nothing that is kept is rounded.
+    // No stored number is rounded.
     let files = try FileManager.default.contentsOfDirectory(atPath: checkpoint)
     for name in files where name.hasSuffix(".safetensors") && name != "masks.safetensors" {
       let types = try SafetensorsFile(path: "\(checkpoint)/\(name)").tensors.map(\.dtype)
@@ -54,9 +57,9 @@ extension OptimizerName {
     }
   }
 
-  /// An optimizer's own settings are what it says that it is made with.
-  @Test(arguments: OptimizerName.allCases)
-  func configurationsAreWrittenAndRead(optimizer: OptimizerName) throws {
+  /// An optimizer's configuration survives writing and reading.
+  @Test("configurations are written and read", arguments: OptimizerName.allCases)
+  func configurations(optimizer: OptimizerName) throws {
     func check(_ configuration: some OptimizerConfiguration) throws {
       let data = try JSONEncoder().encode(configuration)
       #expect(try JSONDecoder().decode(type(of: configuration), from: data) == configuration)
@@ -65,8 +68,8 @@ extension OptimizerName {
     #expect(optimizer.configuration.init().period > 0)
   }
 
-  /// Help and completion list every optimizer, and a wrong name is answered with all of them.
-  @Test func programsOfferEveryOptimizer() throws {
+  /// Help and completion list every optimizer, and so does the refusal of a wrong name.
+  @Test("the programs offer every optimizer") func offeredOptimizers() throws {
     let names = OptimizerName.names
     let words = names.map { "'\($0)'" }.joined(separator: "$'\\n'")
     for program in [Program.train, Program.bench] {
@@ -79,9 +82,9 @@ extension OptimizerName {
     for name in names { #expect(refused.errors.contains("'\(name)'")) }
   }
 
-  /// A window of another optimizer than M-FAC does nothing, and is refused.
-  @Test(arguments: OptimizerName.allCases)
-  func optionsOfOthersAreRefused(optimizer: OptimizerName) throws {
+  /// An option of another optimizer would have no effect, and is refused.
+  @Test("options of other optimizers are refused", arguments: OptimizerName.allCases)
+  func foreignOptions(optimizer: OptimizerName) throws {
     let options = [
       "mfac": "--window=3", "kfac": "--inverse-every=3", "muon": "--muon-iterations=3",
     ]

@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// A name that there is not is answered with the one that is meant.
+/// Tests that the message about an unknown name suggests the intended one.
 @Suite struct OptionAdviceTests {
   static let names: [(program: String, arguments: [String], says: String)] = [
     (Program.train, ["--lr", "0.1"], "'--lr': type --learning-rate"),
@@ -22,7 +22,8 @@ import Testing
     (Program.fisher, ["check", "--data", "digits"], "'--data': type --dataset"),
   ]
 
-  @Test(arguments: names.indices) func theNearestOneIsNamed(index: Int) throws {
+  @Test("an unknown option is answered with the nearest one", arguments: names.indices)
+  func nearestOption(index: Int) throws {
     let (program, arguments, says) = Self.names[index]
     let outcome = try Program.run(Program.process(ranks: nil, program: program, arguments))
     #expect(outcome.status == 64)
@@ -30,15 +31,17 @@ import Testing
     #expect(!outcome.errors.contains("Did you mean"))
   }
 
-  /// With a warning that has the new name; what follows is as with that.
-  @Test(arguments: [
-    (Program.train, ["--initial-weights", "/nowhere"], "weights"),
-    (Program.train, ["--initial-weights=/nowhere"], "weights"),
-    (Program.prune, ["--step", "2"], "update-step"),
-    (Program.bench, ["window", "--windows", "0"], "window"),
-    (Program.report, ["/nowhere", "--out", "page.html"], "output"),
-  ])
-  func namesOfAnEarlierVersionAreUnderstood(
+  /// A warning gives the new name; the program then behaves as with that name.
+  @Test(
+    "names of an earlier version are understood",
+    arguments: [
+      (Program.train, ["--initial-weights", "/nowhere"], "weights"),
+      (Program.train, ["--initial-weights=/nowhere"], "weights"),
+      (Program.prune, ["--step", "2"], "update-step"),
+      (Program.bench, ["window", "--windows", "0"], "window"),
+      (Program.report, ["/nowhere", "--out", "page.html"], "output"),
+    ])
+  func earlierNames(
     program: String, arguments: [String], now: String
   ) throws {
     let old = try #require(arguments.first { $0.hasPrefix("--") }).split(separator: "=")[0]
@@ -61,7 +64,7 @@ import Testing
         == said.dropFirst(warning.count))
   }
 
-  @Test func keysOfAFileToo() throws {
+  @Test("an unknown key is answered with the nearest one") func unknownKeys() throws {
     let directory = try TemporaryDirectory()
     let file = try directory.write("window: 5\nlr: 0.1\n", to: "settings.yaml")
     let outcome = try Program.train(["--config", file])
@@ -71,7 +74,7 @@ import Testing
       "\(outcome.errors)")
   }
 
-  @Test func otherRefusalsSayWhatWouldDo() throws {
+  @Test("refusals say what would be accepted") func usefulRefusals() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let settings = ["--dataset", "digits", "--model", "mlp", "--optimizer", "sgd"]

@@ -9,9 +9,9 @@ extension PruneOutputTests {
     return (outcome.status, outcome.errors)
   }
 
-  /// A sweep says how its curve is drawn, and several reports are told apart by what differs
-  /// between them.
-  @Test func curvesAreDrawn() throws {
+  /// The output of a sweep gives the command that draws its curve; several reports are
+  /// distinguished by their differences.
+  @Test("curves of sweeps are drawn") func curves() throws {
     var reports: [String] = []
     for (name, arguments) in [
       ("plain", []), ("staged", ["--method", "mfac", "--gradients", "20", "--stages", "2"]),
@@ -27,7 +27,7 @@ extension PruneOutputTests {
       #expect(text.hasSuffix(line), "\(text)")
       #expect(try plot(command).status == 0)
       let curve = try String(contentsOfFile: "\(output)/curve.svg", encoding: .utf8)
-      // The marks of three points, and that of the legend.
+      // The markers of three points, and that of the legend.
       #expect(curve.components(separatedBy: "<circle").count == 5)
       for text in [">accuracy<", ">sparsity<", ">0.98<", ">mlp, digits<", ">before pruning, "] {
         #expect(curve.contains(text), "\(text)")
@@ -42,12 +42,12 @@ extension PruneOutputTests {
     for name in ["magnitude, stages 1", "mfac, stages 2", "mfac, stages 1"] {
       #expect(all.contains(">\(name)<"), "\(name)")
     }
-    // The same settings twice: the files tell.
+    // Two reports with the same settings are distinguished by their files.
     _ = try plot([reports[0], reports[0], "--output", file])
     #expect(
       try String(contentsOfFile: file, encoding: .utf8).contains(">magnitude, \(reports[0])<"))
 
-    // Where nothing is classified, the loss is drawn, and not beside accuracies.
+    // The loss is drawn for a report without classes, and not together with accuracies.
     let losses = try directory.write(
       try String(contentsOfFile: reports[1], encoding: .utf8)
         .replacing("\"accuracy\"", with: "\"other\""), to: "losses.json")
@@ -56,7 +56,7 @@ extension PruneOutputTests {
     let (mixed, mixedErrors) = try plot([losses, reports[0], "--output", file])
     #expect(mixed != 0 && mixedErrors.contains("\(reports[0]): is of another kind than"))
 
-    // No curve of one sparsity, and none of what is no report.
+    // Neither a single sparsity nor a file that is not a report gives a curve.
     let (_, text, _, _) = try prune("mlp", to: "one", ["--sparsity", "0.5"])
     #expect(!text.contains("swift-mfac-report"))
     for (arguments, says) in [

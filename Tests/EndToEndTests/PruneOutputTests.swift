@@ -4,7 +4,8 @@ import RunRecords
 import Support
 import Testing
 
-/// What the pruning program writes beside the network and its masks, and what it tells of them.
+/// Tests the files that the pruning program writes in addition to the network and its masks, and
+/// their description.
 @Suite(.serialized) struct PruneOutputTests {
   let directory = try! TemporaryDirectory()
 
@@ -25,7 +26,7 @@ import Testing
 
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
-  /// Whole numbers of an unsigned type, or of I64.
+  /// Returns the integers of a tensor of unsigned type or of I64.
   private func integers(_ file: SafetensorsFile, _ name: String) throws -> [Int] {
     let entry = try #require(file.tensor(name))
     var memory = [UInt8](repeating: 0, count: entry.range.count)
@@ -38,8 +39,8 @@ import Testing
     }
   }
 
-  /// A network with everything that a file may hold: biases, statistics, rows of more than 256
-  /// inputs and a tensor of one dimension among those that are pruned.
+  /// Writes a network with everything that a file may hold: biases, statistics, rows of more than
+  /// 256 inputs, and a pruned tensor of one dimension.
   private func model() throws -> String {
     let path = directory.path("net.yaml")
     try """
@@ -56,7 +57,7 @@ import Testing
     return path
   }
 
-  @Test func compressedRowsAreTheNetwork() throws {
+  @Test("compressed rows hold the pruned network") func compressedRows() throws {
     let arguments = [
       "--sparsity", "0.9", "--include", "*.weight", "--include", "4.bias", "--exclude", "1.*",
       "--sparse-output",
@@ -102,9 +103,9 @@ import Testing
       let kept = try #require(report.results[0].tensors.first { $0.name == tensor.name }).kept
       #expect(values.count == kept && columns.count == kept && offsets[rows] == kept)
     }
-    // The smallest that hold 768 columns, and 9.
+    // The smallest types that hold 768 columns, and 9.
     #expect(types == [.uint16, .uint8])
-    // Each where readers that copy nothing find it.
+    // Each tensor is aligned for readers that map the file.
     for tensor in sparse.tensors {
       #expect(tensor.range.lowerBound % tensor.dtype.byteCount == 0, "\(tensor.name)")
     }
@@ -117,8 +118,8 @@ import Testing
     #expect(sizes.sparse! < sizes.model / 3)
   }
 
-  /// Without the flag there is no such file, and the report says none.
-  @Test func compressedRowsAreWrittenWhereAskedFor() throws {
+  /// There is no such file without the flag, and the report does not mention one.
+  @Test("compressed rows are written only on request") func optionalCompressedRows() throws {
     let (output, text, status, errors) = try prune("mlp", to: "plain", ["--sparsity", "0.5"])
     try #require(status == 0, "\(errors)")
     #expect(!FileManager.default.fileExists(atPath: "\(output)/sparse.safetensors"))
@@ -126,8 +127,9 @@ import Testing
     #expect(text.contains("masks bytes") && !text.contains("sparse bytes"))
   }
 
-  /// Whole filters and rows; the sparsity is the least that they reach.
-  @Test func channelsAreRemovedWhole() throws {
+  /// Whole filters and rows go; the sparsity is the smallest they can reach at or above the
+  /// requested one.
+  @Test("channels are removed whole") func wholeChannels() throws {
     var files: Set<Data> = []
     for (ranks, arguments) in [
       (nil, []), (1, []), (2, []), (3, []), (8, []), (2, ["--weigh", "flops"]),
@@ -143,7 +145,7 @@ import Testing
       try checkChannels(in: output)
       files.insert(try bytes("\(output)/model.safetensors"))
     }
-    // Weighed, others go.
+    // Weighing removes other channels.
     #expect(files.count == 2)
   }
 
@@ -162,12 +164,12 @@ import Testing
     let report = try PruningReport.read(output)
     let count = removed.reduce(0, +)
     #expect(report.results[0].removed == count && 2 * count >= report.prunable)
-    // Without one of them it would be less than asked for.
+    // One channel less would miss the requested sparsity.
     #expect(2 * (count - removed.max()!) < report.prunable)
   }
 
-  /// Convolutions cost more than their share of the weights: weighed, more of them goes.
-  @Test func multiplyAddsWeigh() throws {
+  /// Convolutions cost more than their share of the weights: with weighing, more of them go.
+  @Test("pruning may weigh weights by multiply-adds") func weighedPruning() throws {
     var results: [String: PruningReport.Result] = [:]
     for weigh in ["none", "flops"] {
       let (output, text, status, errors) = try prune(
@@ -176,7 +178,7 @@ import Testing
       let report = try PruningReport.read(output)
       let result = report.results[0]
       results[weigh] = result
-      // Of images of 8×8: both convolutions before their pools.
+      // Images are 8×8: both convolutions stand before their pools.
       #expect(result.tensors.prefix(3).map(\.multiplyAddsPerWeight) == [64, 0, 16])
       #expect(report.multiplyAdds == 144 * 64 + 4608 * 16 + 128 * 64 + 640)
       let multiplyAdds = try #require(result.multiplyAdds)
@@ -187,7 +189,7 @@ import Testing
     #expect(results["none"]!.removed == results["flops"]!.removed)
     #expect(2 * results["flops"]!.multiplyAdds! < results["none"]!.multiplyAdds!, "\(results)")
 
-    // A share of them, to one weight of a convolution.
+    // The removed share of multiply-adds is exact to one weight of a convolution.
     let (shared, _, sharedStatus, sharedErrors) = try prune(
       ranks: 2, "cnn", to: "shared",
       ["--sparsity", "0.7", "--weigh", "flops", "--sparsity-of", "flops"])
@@ -206,8 +208,8 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: output))
   }
 
-  /// A filter may bring the multiply-adds that are gone beyond what the next stage asks for.
-  @Test func stagesMayRemoveMoreThanTheNextAsksFor() throws {
+  /// A filter may push the removed multiply-adds beyond the next stage's goal.
+  @Test("a stage may exceed the goal of the next") func overshotStages() throws {
     let (output, _, status, errors) = try prune(
       "cnn", to: "overshot",
       ["--sparsity", "0.6", "--pattern", "channels", "--sparsity-of", "flops", "--stages", "300"])

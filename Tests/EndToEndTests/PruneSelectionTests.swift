@@ -3,18 +3,18 @@ import RunRecords
 import Support
 import Testing
 
-/// What goes beyond the least saliencies of one model: candidates that are judged on held-out
-/// examples, and masks that are improved.
+/// Tests selections beyond the smallest saliencies of one model: candidates judged on held-out
+/// examples, and improved masks.
 @Suite(.serialized) struct PruneSelectionTests {
   private let directory = try! TemporaryDirectory()
 
-  /// The weights of a network that has been trained a little.
+  /// Returns the weights of a briefly trained network.
   private func trained() throws -> String {
     try TrainedDigits.weights(
       of: "mlp", ["--epochs", "3", "--batch-size", "32", "--momentum", "0.9"])
   }
 
-  /// The bytes of weights and masks, and the report.
+  /// Prunes and returns the bytes of weights and masks, and the report.
   private func prune(
     ranks: Int?, to name: String, _ arguments: [String]
   ) throws -> (files: [Data], report: PruningReport) {
@@ -36,8 +36,9 @@ import Testing
     )
   }
 
-  /// Each stage takes the candidate of the least held-out loss, at any number of ranks the same.
-  @Test func candidatesAreJudged() throws {
+  /// Each stage takes the candidate with the least held-out loss; the result is the same for any
+  /// number of ranks.
+  @Test("candidates are judged on held-out examples") func judgedCandidates() throws {
     let arguments = [
       "--sparsity", "0.9", "--stages", "2", "--damping", "1e-4,1e-2", "--gradient-scale",
       "0,0.1,1000", "--update-step", "0.5,1", "--held-out", "150", "--gradient-batch", "5",
@@ -48,7 +49,7 @@ import Testing
       files.insert(bytes)
       for stage in report.results[0].stages {
         let (candidates, chosen) = (try #require(stage.candidates), try #require(stage.chosen))
-        // A mask by each λ and η, and of each all λ, η and τ.
+        // One mask for each λ and η, and for each mask all λ, η and τ.
         #expect(candidates.count == 6 * 12)
         let least = try #require(candidates.map(\.heldOutLoss.value).min())
         #expect(chosen == candidates.first { $0.heldOutLoss.value == least })
@@ -62,9 +63,10 @@ import Testing
     #expect(files.count == 1)
   }
 
-  /// The model's minimum falls, with the same gradients and as many weights removed; at any number
-  /// of ranks the same.
-  @Test(arguments: ["exchange", "iht"]) func masksAreImproved(select: String) throws {
+  /// The model's minimum falls, with the same gradients and the same number of removed weights; the
+  /// result is the same for any number of ranks.
+  @Test("exchanges and thresholding improve the mask", arguments: ["exchange", "iht"])
+  func improvedMasks(select: String) throws {
     let arguments = ["--sparsity", "0.9", "--damping", "1e-3"]
     let first = try prune(ranks: nil, to: "top-k", arguments).report.results[0]
     let change = try #require(first.stages[0].predictedChange)
@@ -81,16 +83,18 @@ import Testing
     #expect(files.count == 1)
   }
 
-  /// Stages and parts of them begin where the masks that were there end.
-  @Test(arguments: [["--stages", "2"], ["--select", "greedy", "--greedy-steps", "2"]])
-  func stagesGoOnFromMasks(path: [String]) throws {
+  /// Stages and their parts begin from the given masks.
+  @Test(
+    "stages continue from given masks",
+    arguments: [["--stages", "2"], ["--select", "greedy", "--greedy-steps", "2"]])
+  func stagesFromMasks(path: [String]) throws {
     let name = path[1]
     _ = try prune(ranks: nil, to: "half-\(name)", ["--sparsity", "0.5"])
     let result = try prune(
       ranks: 2, to: "more-\(name)",
       ["--sparsity", "0.9", "--masks", directory.path("half-\(name)/masks.safetensors")] + path
     ).report.results[0]
-    // Densities by equal factors, from 0.5 to 0.1.
+    // Densities fall by equal factors from 0.5 to 0.1.
     let stages = result.stages.map(\.sparsity)
     #expect(stages.last == 0.9)
     #expect(stages.count == 1 || abs(stages[0] - (1 - (0.5 * 0.1).squareRoot())) < 1e-2)

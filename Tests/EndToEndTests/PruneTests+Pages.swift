@@ -2,13 +2,15 @@ import Foundation
 import Testing
 
 extension PruneTests {
-  /// Gradients in files give what those in memory give, and leave no file.
-  @Test(arguments: [
-    ["--method", "mfac", "--stages", "2"], ["--method", "woodfisher", "--block-size", "300"],
-    ["--method", "woodfisher", "--block-size", "20", "--update", "independent"],
-    ["--method", "diagonal"],
-  ])
-  func pagesGiveTheSameBytes(arguments: [String]) throws {
+  /// Paged gradients give the same result as gradients in memory, and leave no file.
+  @Test(
+    "gradients in pages give the same bytes",
+    arguments: [
+      ["--method", "mfac", "--stages", "2"], ["--method", "woodfisher", "--block-size", "300"],
+      ["--method", "woodfisher", "--block-size", "20", "--update", "independent"],
+      ["--method", "diagonal"],
+    ])
+  func pagedGradients(arguments: [String]) throws {
     let pages = directory.path("pages")
     try FileManager.default.createDirectory(atPath: pages, withIntermediateDirectories: true)
     let common = ["--sparsity", "0.8", "--gradients", "40"] + arguments

@@ -4,8 +4,8 @@ import Support
 import Testing
 
 extension PruneTests {
-  /// What must be refused, and what the message must say. WEIGHTS and MASKS stand for those of
-  /// another network, TABLE for one of 40 examples.
+  /// Arguments that must be refused, with texts that the message must contain. WEIGHTS and MASKS
+  /// are replaced by files of another network, TABLE by a table of 40 examples.
   static let refused: [(arguments: [String], says: [String])] = [
     ([], ["--sparsity", "--sweep", "neither"]),
     (["--sparsity", "0.5", "--sweep", "0.5"], ["--sparsity", "both"]),
@@ -131,7 +131,7 @@ extension PruneTests {
     (["--sparsity", "0.5", "--output", "WEIGHTS/x"], ["--output", "WEIGHTS/x", "directory"]),
   ]
 
-  @Test func badInputIsRefusedInOneMessage() throws {
+  @Test("bad input is refused in one message") func badInput() throws {
     let weights = try trained("mlp")
     let other = try trained("cnn")
     let masks = "\(try prune("cnn", to: "other", ["--sparsity", "0.5"]).output)/masks.safetensors"
@@ -161,14 +161,15 @@ extension PruneTests {
         for part in says { #expect(errors.contains(part), "'\(part)' in \(errors)") }
         #expect(!errors.contains("Fatal") && !errors.contains("***"), "\(errors)")
         #expect(!FileManager.default.fileExists(atPath: output), "\(arguments)")
-        // What is refused before MPI starts is refused alike at any number of ranks.
+        // Refusals before MPI starts are the same for any number of ranks.
         if errors.contains("\nUsage: "), index % 6 != 0 { break }
       }
     }
   }
 
-  /// Masks that are none, masks that remove too much, and files that would be replaced.
-  @Test func whatDoesNotGoTogetherIsRefused() throws {
+  /// Tries files that are not masks, masks that remove too much, and files that would be replaced.
+  @Test("masks that do not fit the network or the sparsity are refused")
+  func mismatchedMasks() throws {
     let (output, _) = try prune("mlp", to: "once", ["--sparsity", "0.5"])
     let masks = "\(output)/masks.safetensors"
     let wrong = directory.path("wrong.safetensors")
@@ -206,7 +207,7 @@ extension PruneTests {
       try refusal(["--sparsity", "0.6", "--output", output]).contains(
         "\(output)/model.safetensors already exists"))
     #expect(try bytes("\(output)/model.safetensors") == before)
-    // Masks of 0 and 1 in another type are masks.
+    // Masks of 0 and 1 in another type are accepted.
     try write { _, _ in true }
     _ = try prune("mlp", to: "again", ["--sparsity", "0.6", "--masks", wrong])
   }

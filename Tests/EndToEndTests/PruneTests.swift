@@ -4,11 +4,11 @@ import RunRecords
 import Support
 import Testing
 
-/// The pruning program, seen from outside, on small networks that have been trained on the digits.
+/// Tests the pruning program on small networks trained on the digits.
 @Suite struct PruneTests {
   let directory = try! TemporaryDirectory()
 
-  /// The weights of a network that has been trained a little.
+  /// Returns the weights of a briefly trained network.
   func trained(_ model: String) throws -> String {
     try TrainedDigits.weights(
       of: model, ["--epochs", "4", "--batch-size", "32", "--momentum", "0.9"])
@@ -31,12 +31,12 @@ import Testing
 
   func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(filePath: path)) }
 
-  /// The least whole number that is not below a share of thousandths.
+  /// Returns the least integer not below a share in thousandths.
   private func removedCount(_ share: Double, of count: Int) -> Int {
     (Int((1000 * share).rounded()) * count + 999) / 1000
   }
 
-  /// A tensor of a mask file.
+  /// Returns a tensor of a mask file.
   func mask(_ file: SafetensorsFile, _ name: String) throws -> [UInt8] {
     let entry = try #require(file.tensor(name))
     var values = [UInt8](repeating: 0, count: entry.count)
@@ -46,8 +46,8 @@ import Testing
     return values
   }
 
-  /// The smallest weights are zero, as many as asked for, and all others are as they were.
-  @Test func theSmallestWeightsGo() throws {
+  /// The requested number of smallest weights is zero, and all others are unchanged.
+  @Test("magnitude pruning removes the smallest weights") func smallestWeights() throws {
     let (output, text) = try prune("mlp", to: "pruned", ["--sparsity", "0.777"])
     let dense = try SafetensorsFile(path: try trained("mlp"))
     let pruned = try SafetensorsFile(path: "\(output)/model.safetensors")
@@ -80,7 +80,7 @@ import Testing
     #expect(result.sparsity == Double(removed.count) / Double(prunable))
     #expect(result.tensors.filter(\.isPrunable).reduce(0) { $0 + $1.kept } == kept.count)
     #expect(report.parameters == result.tensors.reduce(0) { $0 + $1.weights })
-    // A network that has learned something, and lost some of it.
+    // The network has learned something, and lost some of it.
     let (before, after) = (try #require(report.dense), try #require(result.quality))
     let accuracies = (try #require(before.accuracy), try #require(after.accuracy))
     #expect(accuracies.0 > 0.8 && accuracies.1 < accuracies.0)
@@ -134,8 +134,8 @@ import Testing
     ),
   ]
 
-  @Test(arguments: settings.indices)
-  func theBytesDoNotDependOnTheRanks(index: Int) throws {
+  @Test("the bytes do not depend on the number of ranks", arguments: settings.indices)
+  func rankInvariance(index: Int) throws {
     let (model, arguments) = Self.settings[index]
     var files: Set<[Data]> = []
     for ranks in rankCounts(forSettings: index) {
@@ -148,8 +148,8 @@ import Testing
     #expect(files.count == 1, "\(arguments)")
   }
 
-  /// What gradients tell is worth having: the loss after pruning, from the least to the most of it.
-  @Test func gradientsHelp() throws {
+  /// Compares the loss after pruning, from the least to the most use of gradients.
+  @Test("gradients improve pruning") func gradientsHelp() throws {
     var losses: [String: Double] = [:]
     for (name, arguments) in [
       ("magnitude", ["--method", "magnitude"]),
@@ -172,8 +172,8 @@ import Testing
     #expect(losses["blocks"]! < losses["magnitude"]!, "\(losses)")
   }
 
-  /// Each tensor its own share, the others what is left, and in all what was asked for.
-  @Test func tensorsHaveSparsitiesOfTheirOwn() throws {
+  /// Some tensors have their own share, the others the rest; the total is the requested sparsity.
+  @Test("tensors may have their own sparsities") func tensorSparsities() throws {
     let (output, _) = try prune(
       "mlp", to: "own",
       [
@@ -187,13 +187,13 @@ import Testing
         == ["1.bias", "1.weight", "3.weight", "5.weight"])
     #expect(tensors["5.weight"]!.sparsity == 0.25 && tensors["3.weight"]!.sparsity == 0.5)
     #expect(result.removed == removedCount(0.6, of: result.removed + result.kept))
-    // The same in both, to a weight.
+    // Both have the same sparsity, to a weight.
     let (weight, bias) = (tensors["1.weight"]!, tensors["1.bias"]!)
     #expect(abs(weight.sparsity - bias.sparsity) < 1 / Double(bias.weights))
   }
 
-  /// A mask that is read keeps what it removed removed, and the sparsity is that of both.
-  @Test func masksAreReadBack() throws {
+  /// Weights that a given mask removed stay removed, and the sparsity counts both.
+  @Test("a given mask is kept") func givenMasks() throws {
     let first = try prune("mlp", to: "first", ["--sparsity", "0.79", "--scope", "uniform"]).output
     let masks = "\(first)/masks.safetensors"
     let second = try prune("mlp", to: "second", ["--sparsity", "0.8", "--masks", masks]).output
@@ -212,8 +212,8 @@ import Testing
           "\(try prune("mlp", to: "alone", ["--sparsity", "0.8"]).output)/masks.safetensors"))
   }
 
-  /// A sweep makes the networks that single runs make, and one report.
-  @Test func aSweepIsSeveralRuns() throws {
+  /// A sweep gives the networks of single runs, and one report.
+  @Test("a sweep equals several runs") func sweep() throws {
     let output = try prune("mlp", to: "sweep", ["--sweep", "0,0.5,0.95"]).output
     let report = try PruningReport.read(output)
     let results = report.results

@@ -3,7 +3,8 @@ import Foundation
 import Support
 import Testing
 
-/// Ranks whose working directories hold other files of one name: no program mixes them.
+/// Tests ranks whose working directories hold different files of the same name: no program mixes
+/// them.
 @Suite(.serialized) struct RankFilesTests {
   private let directory = try! TemporaryDirectory()
 
@@ -27,7 +28,7 @@ import Testing
     }
   }
 
-  /// Every rank in the directory of its number.
+  /// Runs a program with each rank in the directory of its number.
   private func run(_ program: String, _ arguments: [String], ranks: Int = 2) throws
     -> Program.Outcome
   {
@@ -44,7 +45,8 @@ import Testing
     )
   }
 
-  @Test func gradientsVectorsAndMasks() throws {
+  @Test("different gradients, vectors and masks are refused")
+  func gradientsVectorsAndMasks() throws {
     let gradients = (0..<24).map { Float($0 * 7 % 5) }
     var other = gradients
     other[23] += 1
@@ -79,12 +81,12 @@ import Testing
         Program.prune, files("same.safetensors") + pruned + ["--masks", "m.safetensors"]),
       "m.safetensors")
     #expect(!FileManager.default.fileExists(atPath: directory.path("out")))
-    // Copies are the same files.
+    // Identical copies are accepted.
     let same = try run(Program.prune, files("same.safetensors") + pruned)
     #expect(same.status == 0, "\(same.errors)")
   }
 
-  @Test func settingsAndModels() throws {
+  @Test("different settings and models are refused") func settingsAndModels() throws {
     try write("settings.yaml", ["steps: 2", "steps: 2 # as many"])
     expectRefused(
       try run(
@@ -101,7 +103,7 @@ import Testing
       try run(
         Program.bench, ["step", "--model", "model.yaml", "--window", "2", "--steps", "1"]),
       "model.yaml")
-    // Rank 0 alone reads what it will write again.
+    // Rank 0 alone reads the file that it will write again.
     try write("curves.json", ["{\"curves\": []}", "{\"curves\": [1]}"])
     let sweep = try run(
       Program.bench,
@@ -112,8 +114,8 @@ import Testing
     #expect(sweep.status == 0, "\(sweep.errors)")
   }
 
-  /// A checkpoint's files are verified by one rank each, and read by others.
-  @Test func checkpoints() throws {
+  /// One rank verifies each file of a checkpoint; other ranks read it too.
+  @Test("different checkpoints are refused") func checkpoints() throws {
     try write("empty", ["", ""])
     let settings = [
       "--dataset", "digits", "--model", "mlp", "--window", "4", "--steps", "6",

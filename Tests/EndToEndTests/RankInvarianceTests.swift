@@ -3,10 +3,10 @@ import RunRecords
 import Support
 import Testing
 
-/// The same bytes at any number of ranks, through the real launcher.
+/// Tests for the same bytes with any number of ranks, through the real launcher.
 @Suite struct RankInvarianceTests {
-  /// Sums, exchanges and the sharded Fisher matrix, each held against a plain computation.
-  @Test func collectivesAreRightAndTheSame() throws {
+  /// Compares sums, exchanges and the sharded Fisher matrix with plain computations.
+  @Test("collectives are correct and the same for any number of ranks") func collectives() throws {
     var digests: [String: Set<Substring>] = [:]
     var names: Set<[Substring]> = []
     for ranks in [nil, 1, 2, 3, 4, 5, 8] {
@@ -23,9 +23,9 @@ import Testing
     #expect(differing.isEmpty, "digests that depend on the ranks")
   }
 
-  /// Micro-batches that are no power of two, and more ranks than the network has cells.
-  @Test(arguments: [6, 7])
-  func unevenSharesGiveTheSameNetwork(microBatches: Int) throws {
+  /// Uses micro-batches that are no power of two, and more ranks than the network has cells.
+  @Test("uneven shares give the same network", arguments: [6, 7])
+  func unevenShares(microBatches: Int) throws {
     let directory = try TemporaryDirectory()
     let model = try directory.write(
       "input: [64]\nlayers: [{linear: {in: 64, out: 1}}, tanh, {linear: {in: 1, out: 10}}]",
@@ -41,7 +41,7 @@ import Testing
           "--run-directory", run,
         ])
       try #require(outcome.status == 0, "\(outcome.errors)")
-      // d = 85 in one cell: all but one rank own nothing.
+      // d = 85 in one cell: all ranks but one own nothing.
       #expect(outcome.output.contains("d = 85 parameters in 1 cells"))
       models.insert(try trainedNetwork(of: run))
     }
@@ -49,7 +49,8 @@ import Testing
   }
 
   static let runs: [(String, [String])] = [
-    // d = 17,226, a multiple of neither 5 nor 8, in 216 cells; every option that touches a slice.
+    // d = 17,226, a multiple of neither 5 nor 8, in 216 cells, with every option that acts on a
+    // slice.
     (
       "mlp, M-FAC",
       ["--model", "mlp", "--momentum", "0.9", "--weight-decay", "1e-3", "--window", "24"]
@@ -106,8 +107,8 @@ import Testing
     ),
   ]
 
-  @Test(arguments: runs)
-  func theTrainedNetworkDoesNotDependOnTheRanks(name: String, settings: [String]) throws {
+  @Test("the trained network does not depend on the number of ranks", arguments: runs)
+  func rankInvariance(name: String, settings: [String]) throws {
     let directory = try TemporaryDirectory()
     let settings =
       settings + ["--dataset", "digits", "--batch-size", "48", "--steps", "32"]
@@ -124,15 +125,15 @@ import Testing
     }
     #expect(models.dropFirst().allSatisfy { $0 == models[0] }, "\(name): the networks differ")
     #expect(losses.dropFirst().allSatisfy { $0 == losses[0] }, "\(name): the losses differ")
-    // It has been trained, not copied: another seed gives another network.
+    // The network was trained: another seed gives another network.
     let other = directory.path("seed")
     _ = try Program.train(settings + ["--seed", "1", "--run-directory", other])
     #expect(try trainedNetwork(of: other) != models[0])
   }
 
-  /// Batch-norm's running statistics, dropout and augmentation are of the micro-batches and
-  /// examples, not of the ranks.
-  @Test func aResidualNetworkDoesNotDependOnTheRanks() throws {
+  /// Batch norm's running statistics, dropout and augmentation depend on micro-batches and
+  /// examples, not on ranks.
+  @Test("a residual network does not depend on the number of ranks") func residualNetwork() throws {
     let directory = try TemporaryDirectory()
     var models: Set<Data> = []
     for ranks in [nil, 1, 2, 3, 8] {
@@ -152,9 +153,11 @@ import Testing
     #expect(models.count == 1)
   }
 
-  /// A language model, and one of its kind with dropout.
-  @Test(arguments: ["gpt-mini", "with dropout"])
-  func aTransformerDoesNotDependOnTheRanks(model: String) throws {
+  /// Trains the built-in language model, and a similar one with dropout.
+  @Test(
+    "a transformer does not depend on the number of ranks",
+    arguments: ["gpt-mini", "with dropout"])
+  func transformer(model: String) throws {
     let directory = try TemporaryDirectory()
     let words = (0..<4000).map { "\($0 * $0 % 97)" }
     let text = try directory.write(words.joined(separator: " "), to: "text")

@@ -6,13 +6,13 @@ import Testing
   import FoundationXML
 #endif
 
-/// A page of `swift-mfac-report`, as what reads it finds it.
+/// A page of `swift-mfac-report`; parses its tables, numbers and drawings.
 struct Report {
   static let program = Program.report
 
   let text: String
 
-  /// Reports on what is named, and reads the page.
+  /// Writes a report on the inputs and reads its page.
   init(on inputs: [String], _ arguments: [String] = [], in directory: TemporaryDirectory) throws {
     let page = directory.path("page-\(UUID().uuidString).html")
     let outcome = try Self.run(inputs + ["--output", page] + arguments)
@@ -71,7 +71,7 @@ struct Report {
     return try #require(all.first { $0.figure == figure }, "no \(figure) in \(all.map(\.figure))")
   }
 
-  /// The drawings of a figure, each its elements with their attributes and texts.
+  /// Returns the drawings of a figure, each as elements with attributes and text.
   func drawings(_ figure: String) throws -> [[Element]] {
     let start = try #require(text.range(of: "<figcaption><b>\(figure)</b>"), "no \(figure)")
     let end = try #require(text.range(of: "</figure>", range: start.upperBound..<text.endIndex))
@@ -94,7 +94,7 @@ struct Report {
 
     func number(_ attribute: String) -> Double { Double(attributes[attribute]!)! }
 
-    /// Of a line.
+    /// The points of a line.
     var places: [(x: Double, y: Double)] {
       attributes["points"]!.split(separator: " ").map { place in
         let numbers = place.split(separator: ",").map { Double($0)! }
@@ -120,12 +120,12 @@ struct Report {
   }
 }
 
-/// A run's directory with numbers of a test's own.
+/// A run's directory with numbers set by a test.
 struct WrittenRun {
   struct Step {
     var loss: Double?
     var seconds = 0.001
-    /// More of the line, as JSON.
+    /// Further keys of the line, as JSON.
     var more = ""
   }
 

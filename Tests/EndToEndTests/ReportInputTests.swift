@@ -3,9 +3,9 @@ import RunRecords
 import Support
 import Testing
 
-/// What a report is made of besides whole runs, and what it refuses.
+/// Tests inputs of a report other than whole runs, and refused inputs.
 @Suite struct ReportInputTests {
-  @Test func scalingCurvesAreThoseOfTheFile() throws {
+  @Test("scaling curves have the numbers of the file") func scalingCurves() throws {
     let directory = try TemporaryDirectory()
     let file = directory.path("scaling.json")
     let problem = ["--part", "optimizer", "--parameters", "3000", "--window", "16", "--steps", "3"]
@@ -36,7 +36,7 @@ import Testing
       ])
   }
 
-  @Test func otherBenchmarksAreTold() throws {
+  @Test("other benchmarks are reported") func otherBenchmarks() throws {
     let directory = try TemporaryDirectory()
     func bench(_ arguments: [String], _ name: String) throws -> String {
       let file = directory.path(name)
@@ -49,7 +49,7 @@ import Testing
       ["step", "--model", "mlp", "--window", "8", "--steps", "2", "--batch-size", "8"], "step.json")
     let window = try bench(
       ["window", "--parameters", "5000", "--windows", "8", "16", "--steps", "2"], "window.json")
-    // The directory stands for both.
+    // The directory includes both files.
     let report = try Report(on: [directory.root], in: try TemporaryDirectory())
     let result = try Program.record(StepReport.self, in: step).result
     let steps = try report.table("step step.json")
@@ -62,7 +62,7 @@ import Testing
     #expect(try table.values("factor") == windows.map { $0.seconds["factor"] })
   }
 
-  @Test func pruningCurvesAreThoseOfTheReports() throws {
+  @Test("pruning curves have the numbers of the reports") func pruningCurves() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let trained = try Program.train([
@@ -92,15 +92,15 @@ import Testing
     #expect(try table.values("test loss") == qualities.map(\.loss.finite))
     #expect(try table.values("sparsity") == reports.flatMap { [0] + $0.results.map(\.sparsity) })
     let drawing = try #require(try page.drawings("cnn, digits").first)
-    // A mark for each result.
+    // One marker for each result.
     #expect(drawing.filter { $0.name == "circle" }.count == 4)
     for text in ["accuracy", "sparsity", "0.5", "0.9"] {
       #expect(drawing.contains { $0.name == "text" && $0.text == text }, "\(text)")
     }
   }
 
-  /// A run of many steps makes a page of few: the extremes stay.
-  @Test func longRunsAreThinned() throws {
+  /// A run of many steps gives a small page; the extremes stay.
+  @Test("long runs are thinned and keep their extremes") func longRuns() throws {
     let directory = try TemporaryDirectory()
     var steps = (0..<30_000).map { WrittenRun.Step(loss: 2 + 0.1 * sin(Double($0))) }
     steps[17_171].loss = 9.5
@@ -118,13 +118,13 @@ import Testing
     // The gap stays too.
     #expect(raw.value[raw.step.firstIndex(of: 20_001)!] == nil)
     let means = try #require(points.lines.first { $0.kind == "means of 601" })
-    // One number among 601, with what is 2 on the average.
+    // One number among 601 with an average of 2.
     #expect(abs(means.value.compactMap { $0 }.max()! - (2 + 7.5 / 601)) < 0.002)
     #expect(try report.table("runs").values("steps") == [30_000])
   }
 
-  /// A run that is still going on: no evaluation yet, half a line at the end.
-  @Test func unfinishedRunsAreTold() throws {
+  /// A run in progress has no evaluation yet, and half a line at the end.
+  @Test("unfinished runs are reported") func unfinishedRuns() throws {
     let directory = try TemporaryDirectory()
     let run = try WrittenRun.write(
       "run", in: directory, settings: "optimizer: sgd\nsteps: 100\n",
@@ -136,13 +136,13 @@ import Testing
     #expect(try report.table("runs").values("steps") == [3])
     #expect(try report.points("Training loss").lines[0].value == [1, nil, 0.5])
     #expect(report.text.contains("no evaluation yet") && report.text.contains("3 of 100 steps"))
-    // One that has only begun.
+    // A run that has only begun.
     let new = try WrittenRun.write("new", in: directory, steps: [])
     #expect(try Report(on: [new], in: directory).table("runs").values("steps") == [nil])
   }
 
-  /// Numbers that no plot has a place for end no report, and stand in its tables.
-  @Test func extremeNumbersAreTold() throws {
+  /// Numbers beyond the range of a plot do not stop the report, and appear in its tables.
+  @Test("extreme numbers are reported") func extremeNumbers() throws {
     let directory = try TemporaryDirectory()
     let extremes = [
       1e308, -1e308, .leastNonzeroMagnitude, 0, -.leastNonzeroMagnitude, 1e-300, 1, 2,
@@ -180,8 +180,8 @@ import Testing
     #expect(try report.table("runs").values("lowest") == [-1e308])
   }
 
-  /// Names of the same last part are told apart, and the same run twice is one.
-  @Test func runsOfTheSameNameAreToldApart() throws {
+  /// Paths with the same last component get longer names, and the same run given twice counts once.
+  @Test("runs of the same name are distinguished") func sameNames() throws {
     let directory = try TemporaryDirectory()
     for name in ["a", "b"] {
       try FileManager.default.createDirectory(
@@ -194,7 +194,7 @@ import Testing
     #expect(try report.table("runs").column("run").map(\.text) == ["a/run", "b/run"])
   }
 
-  @Test func whatFilesSayIsEscaped() throws {
+  @Test("text from files is escaped") func escapedText() throws {
     let directory = try TemporaryDirectory()
     let evil = "<script>alert(1)</script>&\\\"'"
     let run = try WrittenRun.write(
@@ -203,15 +203,15 @@ import Testing
     let report = try Report(on: [run], ["--title", "</title>\(evil)"], in: directory)
     #expect(!report.text.contains("<script>") && !report.text.contains("a<b>"))
     #expect(report.text.contains("<title>&lt;/title&gt;&lt;script&gt;alert(1)&lt;/script&gt;&amp;"))
-    // In the JSON it stands as it is.
+    // The JSON has the unescaped name.
     #expect(try report.points("Training loss").lines[0].run == "a<b>&\"c")
-    // Nothing is fetched.
+    // The page loads nothing from elsewhere.
     #expect(
       !report.text.contains("http") && !report.text.contains("src=")
         && !report.text.contains("url("))
   }
 
-  @Test func whatIsNoResultIsRefused() throws {
+  @Test("files that are not results are refused") func refusedInputs() throws {
     let directory = try TemporaryDirectory()
     let run = try WrittenRun.write(
       "run", in: directory,
@@ -252,7 +252,7 @@ import Testing
       #expect(outcome.status != 0 && outcome.errors.contains("--output: expected a file"))
       #expect(outcome.errors.contains(part), "\(outcome.errors)")
     }
-    // A page that is there is replaced.
+    // An existing page is replaced.
     try "old".write(toFile: page, atomically: true, encoding: .utf8)
     #expect(try Report.run([whole, "--output", page]).status == 0)
     #expect(try String(contentsOfFile: page, encoding: .utf8).hasPrefix("<!DOCTYPE html>"))

@@ -4,13 +4,13 @@ import RunRecords
 import Support
 import Testing
 
-/// A page as a browser lays it out.
+/// Tests a page as a browser lays it out.
 @Suite(
   .enabled(
     if: Browser.program != nil,
     "no Chromium found (Debian's package chromium): no page is laid out"))
 struct ReportPageTests {
-  /// Runs with all that a report can show, of names long and short.
+  /// Writes runs with everything that a report can show, with long and short names.
   private func page(in directory: TemporaryDirectory) throws -> String {
     func run(_ name: String, rate: Double) throws -> String {
       try WrittenRun.write(
@@ -88,8 +88,8 @@ struct ReportPageTests {
     ).text
   }
 
-  @Test(arguments: [390, 800, 1200], [false, true])
-  func nothingOverlapsOrOverflows(width: Int, isDark: Bool) throws {
+  @Test("nothing on the page overlaps or overflows", arguments: [390, 800, 1200], [false, true])
+  func pageLayout(width: Int, isDark: Bool) throws {
     let directory = try TemporaryDirectory()
     let page = try page(in: directory)
     let layout = try Browser.layout(of: page, width: width, isDark: isDark, in: directory)
@@ -98,7 +98,7 @@ struct ReportPageTests {
     #expect(layout.outside == [], "what sticks out of the page")
     #expect(layout.overlaps == [], "texts over one another")
     #expect(layout.cut == [], "texts out of their drawing")
-    // Twelve quantities by steps and by time, scaling, pruning, and bars of phases and benchmarks.
+    // Eleven quantities by steps and by time, scaling, pruning, and bars of phases and benchmarks.
     #expect(layout.plots == 11 * 2 + 3 + 1 + 4)
     #expect(layout.unlabelled == 0, "plots whose axes have no titles")
     #expect(layout.isDark == isDark)
@@ -107,7 +107,7 @@ struct ReportPageTests {
   }
 }
 
-/// Chromium, where there is one.
+/// Chromium, if it is installed.
 enum Browser {
   static let program: String? = {
     let directories = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":")
@@ -130,7 +130,7 @@ enum Browser {
     let smallestText: Double
   }
 
-  /// What a page's own measurements say, in a frame of that width.
+  /// Returns the page's own measurements in a frame of this width.
   static func layout(
     of page: String, width: Int, isDark: Bool, in directory: TemporaryDirectory
   ) throws -> Layout {

@@ -9,8 +9,8 @@ import Testing
     "--learning-rate", "0.01", "--progress", "none",
   ]
 
-  /// Every number of the tables and of the plots is the one in the file.
-  @Test func numbersAreThoseOfTheRun() throws {
+  /// Every number in the tables and plots is that of the file.
+  @Test("every number of a report is that of the run") func reportedNumbers() throws {
     let directory = try TemporaryDirectory()
     let runs = ["mfac", "sgd"].map { directory.path($0) }
     for run in runs {
@@ -43,7 +43,7 @@ import Testing
       for phase in ["data", "gradient", "update"] {
         let mean = run.reduce(0) { $0 + $1.seconds![phase]! } / Double(run.count)
         let told = try #require(try phases.values(phase)[index])
-        // The sum in the file's order, of numbers of one sign.
+        // The sum has the file's order, and its terms one sign.
         #expect(abs(told - mean) <= 1e-12 * mean, "\(phase)")
       }
     }
@@ -56,14 +56,14 @@ import Testing
     let accuracy = try report.points("Test accuracy")
     for (line, run) in zip(accuracy.lines, evaluations) {
       for (told, evaluation) in zip(line.seconds, run) {
-        // Told to the microsecond.
+        // The report shows microseconds.
         #expect(abs(told - evaluation.trainingSeconds!) <= 0.5001e-6)
       }
     }
   }
 
-  /// The points' numbers are those of the lines, and the drawing has them at the places that its
-  /// axes say.
+  /// Expects the points' numbers to be those of the lines, and the drawing to place them according
+  /// to its axes.
   private func expectPoints(
     _ report: Report, _ figure: String, _ runs: [[MetricsLine]], _ value: (MetricsLine) -> Double?
   ) throws {
@@ -80,7 +80,7 @@ import Testing
       let expected = zip(line.step, line.value).map { (x.place(of: $0), y.place(of: $1!)) }
       let isThere = drawn.contains { element in
         let places = element.places
-        // Places are told in tenths of a pixel, and two ticks' places give the axis.
+        // Coordinates have tenths of a pixel, and two ticks give the axis.
         return places.count == expected.count
           && zip(places, expected).allSatisfy { abs($0.x - $1.0) < 0.35 && abs($0.y - $1.1) < 0.35 }
       }
@@ -88,7 +88,7 @@ import Testing
     }
   }
 
-  /// An axis, as the names beside it tell it: linear or logarithmic.
+  /// An axis, linear or logarithmic, read from its tick labels.
   private struct Axis {
     enum Side { case x, y }
     private let ticks: [(value: Double, place: Double)]
@@ -97,7 +97,7 @@ import Testing
     init(_ side: Side, of drawing: [Report.Element]) throws {
       let names = drawing.filter { $0.name == "text" && $0.attributes["class"] == nil }
       ticks = try names.filter { ($0.attributes["text-anchor"] == "middle") == (side == .x) }.map {
-        // A name at the side stands 4 pixels below its line.
+        // A label at the side stands 4 pixels below its line.
         (try #require(Double($0.text)), side == .x ? $0.number("x") : $0.number("y") - 4)
       }.sorted { $0.value < $1.value }
       try #require(ticks.count >= 2)
@@ -120,8 +120,8 @@ import Testing
     }
   }
 
-  /// Steps and seconds to a target, over several seeds their means.
-  @Test func targetsAreReachedWhereTheFileSaysSo() throws {
+  /// Steps and seconds to a target; several seeds give their means.
+  @Test("targets are reached at the steps and times of the file") func targetAccuracy() throws {
     let directory = try TemporaryDirectory()
     func run(_ name: String, seed: Int, _ accuracies: [Double]) throws -> String {
       try WrittenRun.write(
@@ -138,7 +138,7 @@ import Testing
     let runs = [
       try run("a", seed: 0, [0.5, 0.9, 0.95]), try run("b", seed: 1, [0.2, 0.8, 0.93]),
     ]
-    // 0.93 is the best that both reach.
+    // 0.93 is the best accuracy that both reach.
     let table = try Report(on: runs, in: directory).table("target-accuracy")
     #expect(try table.values("steps") == [30, 30])
     let given = try Report(on: runs, ["--target", "90%", "--target-loss", "0.55"], in: directory)
@@ -146,7 +146,7 @@ import Testing
     #expect(try given.table("target-accuracy").values("seconds") == [1, 1.5])
     #expect(try given.table("target-accuracy").values("of the fastest") == [1, 1.5])
     #expect(try given.table("target-loss").values("steps") == [10, 20])
-    // Of one setting alone the seeds have colours of their own.
+    // The seeds of a single setting have their own colours.
     let drawn = try given.drawings("Test accuracy")[0].compactMap { $0.attributes["stroke"] }
     #expect(drawn.contains("var(--series-0)") && drawn.contains("var(--series-1)"))
     let means = try given.table("means-accuracy")
@@ -164,7 +164,7 @@ import Testing
     #expect(try unreached.table("means-accuracy").values("seconds, mean") == [nil])
   }
 
-  @Test func settingsAndEnvironmentsAreTold() throws {
+  @Test("settings and environments are reported") func settingsAndEnvironments() throws {
     let directory = try TemporaryDirectory()
     let starts = """
       {"started":"2026-01-02T03:04:05Z","from_step":0,"ranks":4,"hosts":["n1","n1","n2","n2"],\

@@ -3,10 +3,10 @@ import RunRecords
 import Support
 import Testing
 
-/// Which checkpoint `--resume` means, and which it must not take.
+/// Tests which checkpoint `--resume` takes, and which it must not take.
 @Suite(.serialized) struct ResumeTests {
-  /// Whatever way a checkpoint is written, it is the run's own, or another's.
-  @Test func aPathIsWhereItLeads() throws {
+  /// The way a path is written does not matter: the checkpoint is the run's own, or another's.
+  @Test("a checkpoint's path may be written in any way") func resolvedPaths() throws {
     let directory = try TemporaryDirectory()
     let model = try directory.write(
       "input: [1, 8, 8]\nlayers: [flatten, linear: {in: 64, out: 10}]", to: "model.yaml")
@@ -34,16 +34,16 @@ import Testing
       try MetricsLine.read(run).filter { $0.loss != nil }.map(\.step) == Array(1...12))
   }
 
-  /// What is removed stays so after a resume, whatever has become of the weights that it was read
-  /// from.
-  @Test func aCheckpointHasItsOwnMasks() throws {
+  /// Removed weights stay removed after a resume, even if the file with the original zeros has
+  /// changed.
+  @Test("a resumed run keeps its checkpoint's masks") func checkpointMasks() throws {
     let directory = try TemporaryDirectory()
     let (run, model) = (directory.path("run"), directory.path("model.yaml"))
     _ = try directory.write(
       "input: [1, 8, 8]\nlayers: [flatten, linear: {in: 64, out: 10}]", to: "model.yaml")
     let weights = ["first", "second"].map { directory.path("\($0).safetensors") }
     for (path, zero) in zip(weights, [0, 1]) {
-      // Every fourth is zero, so that a cell has as many columns with the one as with the other.
+      // Every fourth weight is zero: a cell has the same number of columns with either file.
       let matrix = (0..<640).map { $0 % 4 == zero ? Float(0) : 0.01 }
       let header =
         #"{"1.weight":{"dtype":"F32","shape":[10,64],"data_offsets":[0,2560]},"#
@@ -81,8 +81,8 @@ import Testing
     #expect(refused.status == 1 && refused.errors.contains("--sparse"), "\(refused.errors)")
   }
 
-  /// Whoever cuts the log loses what was cut, and no more.
-  @Test func aLogThatWasCutGoesOnInWholeLines() throws {
+  /// After a cut of the log, only the cut lines are lost.
+  @Test("a cut log continues in whole lines") func cutLog() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let settings = [

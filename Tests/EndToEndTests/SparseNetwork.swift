@@ -5,7 +5,7 @@ import Support
 import Testing
 
 extension TemporaryDirectory {
-  /// A run on the digits in a directory of its own, which must come to its end.
+  /// Trains on the digits in a separate run directory and expects success.
   func train(
     _ name: String, ranks: Int? = nil, _ arguments: [String]
   ) throws -> (run: String, output: String) {
@@ -18,7 +18,7 @@ extension TemporaryDirectory {
   }
 }
 
-/// What `metrics.jsonl` has of an event.
+/// An event's entry in `metrics.jsonl`.
 struct PruningEvent {
   let step: Int
   let sparsity: Double
@@ -66,7 +66,7 @@ struct SparseNetwork {
     }
   }
 
-  /// Whether all that masks remove is zero, in the weights and in each momentum.
+  /// Expects everything that masks remove to be zero, in the weights and in each momentum.
   func checkZeros() {
     var start = 0
     for (name, values) in weights {

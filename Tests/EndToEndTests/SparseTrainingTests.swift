@@ -2,7 +2,7 @@ import Foundation
 import Support
 import Testing
 
-/// Training that removes weights, seen from outside.
+/// Tests training that removes weights, through the program.
 @Suite struct SparseTrainingTests {
   private let directory = try! TemporaryDirectory()
 
@@ -63,10 +63,10 @@ import Testing
     ),
   ]
 
-  /// Any number of ranks, and any that goes on: the same weights and the same masks, and zeros
-  /// under them in the weights and in all that checkpoints have of the optimizer.
-  @Test(arguments: runs)
-  func masksDoNotDependOnTheRanks(name: String, settings: [String]) throws {
+  /// Any number of ranks, at the start and after a resume, gives the same weights and masks. Masked
+  /// elements are zero in the weights and in the optimizer's state in checkpoints.
+  @Test("masks do not depend on the number of ranks", arguments: runs)
+  func rankInvariance(name: String, settings: [String]) throws {
     let settings = settings + ["--steps", "24", "--save-every-steps", "6", "--keep-last", "9"]
     var networks: Set<Data> = []
     func add(_ run: String) throws {
@@ -94,9 +94,9 @@ import Testing
     #expect(events.last!.kept == (try SparseNetwork(whole)).kept.values.joined().count { $0 })
   }
 
-  /// After each event exactly as many are left as the formula says; the masks only grow, and the
-  /// smallest weights go.
-  @Test func gradualPruningKeepsItsSchedule() throws {
+  /// After each event exactly the formula's number is left; the masks only grow, and the smallest
+  /// weights go.
+  @Test("gradual pruning keeps its schedule") func gradualPruning() throws {
     let (run, output) = try directory.train(
       "gradual",
       [
@@ -131,9 +131,9 @@ import Testing
     #expect(try SparseNetwork(run).removed == Int((0.8765 * Double(all)).rounded(.up)))
   }
 
-  /// As many come back as go, in each tensor; of the smallest weights, in place of which others
-  /// begin at zero, by the criterion.
-  @Test func regrowthKeepsTheSparsity() throws {
+  /// Each tensor regains the number of weights that it loses. The smallest are removed; those
+  /// chosen by the criterion begin at zero.
+  @Test("regrowth keeps the sparsity") func regrowth() throws {
     var steps: [String: Double] = [:]
     for criterion in ["random", "gradient", "marginal"] {
       let (run, _) = try directory.train(

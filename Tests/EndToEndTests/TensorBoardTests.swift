@@ -2,15 +2,16 @@ import Foundation
 import Support
 import Testing
 
-/// Event files, read by TensorBoard from PyPI.
+/// Tests event files as read by TensorBoard from PyPI.
 @Suite(
   .serialized,
   .enabled(if: hasTensorBoard, "python3 with PyPI's tensorboard is not on this machine"))
 struct TensorBoardTests {
   private let directory = try! TemporaryDirectory()
 
-  /// A run that goes on at an earlier step than it had come to shows each step once.
-  @Test(arguments: ["mfac", "sgd", "adamw"]) func aResumedRunIsOneSeries(optimizer: String) throws {
+  /// A run that resumes from a step before its last one shows each step once.
+  @Test("a resumed run is one series", arguments: ["mfac", "sgd", "adamw"])
+  func resumedSeries(optimizer: String) throws {
     let run = directory.path("run")
     let settings =
       (optimizer == "mfac" ? ["--window", "6"] : []) + [
@@ -26,18 +27,18 @@ struct TensorBoardTests {
       try #require(outcome.status == 0, "\(outcome.errors)")
     }
     try train(nil, "--steps", "10")
-    // As if it had been killed before it saved its last step.
+    // Imitates a kill before the last step was saved.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints/step-00000010")
     try train(3, "--steps", "14", "--resume", "auto")
     try read(run, files: 2)
-    // What came to no checkpoint is elsewhere.
+    // Event files of steps that no checkpoint covers are moved elsewhere.
     try FileManager.default.removeItem(atPath: "\(run)/checkpoints")
     #expect(truncate("\(run)/metrics.jsonl", 100) == 0)
     try train(2, "--steps", "8", "--resume", "auto")
     try read(run, files: 1)
   }
 
-  @Test func ofValuesThereIsTheirError() throws {
+  @Test("runs on values show their error") func regressionError() throws {
     let rows = (0..<60).map { "\($0),\($0 * $0 % 7),\(3 * $0 + 1)" }
     let table = try directory.write(
       (["a,b,target"] + rows).joined(separator: "\n"), to: "table.csv")

@@ -4,10 +4,10 @@ import RunRecords
 import Support
 import Testing
 
-/// Runs that are killed, stopped and disturbed at random moments, and go on each time at another
-/// number of ranks: each ends as if nothing had happened.
+/// Kills, stops and disturbs runs at random moments and resumes each with another number of ranks:
+/// each must end as if undisturbed.
 ///
-/// `make torture` has TORTURE_KILLS kills and the seed TORTURE_SEED; `make test` has a few.
+/// `make torture` sets TORTURE_KILLS kills and the seed TORTURE_SEED; `make test` has a few kills.
 @Suite(.serialized) struct TortureTests {
   static let kills = number("TORTURE_KILLS") ?? 5
   static let seed = number("TORTURE_SEED") ?? 1
@@ -16,7 +16,7 @@ import Testing
     ProcessInfo.processInfo.environment[name].flatMap { Int($0) }
   }
 
-  /// What is trained, every how many steps it is saved, and how many checkpoints stay.
+  /// The settings of a training, the steps between saves, and the number of kept checkpoints.
   struct Training {
     let name: String
     let settings: [String]
@@ -71,7 +71,7 @@ import Testing
       """
   }
 
-  @Test func disturbedRunsEndAsIfNothingHadHappened() throws {
+  @Test("disturbed runs end like undisturbed ones") func disturbedRuns() throws {
     print("torture: \(Self.kills) kills, seed \(Self.seed)")
     let start = Date()
     var score = Score()
@@ -81,15 +81,15 @@ import Testing
       while score.kills < last { try torture.round(&score, until: last) }
     }
     #expect(score.kills == Self.kills)
-    // It is not that kills came too early to find a checkpoint, or never in the midst of one.
+    // Not all kills came before the first checkpoint, and some came during a save.
     #expect(score.resumes >= Self.kills / 4 && score.killsDuringSaves >= Self.kills / 10)
     print("torture: \(score), \(Int(Date().timeIntervalSince(start))) s")
   }
 
-  /// What was done to the runs.
+  /// The number of disturbances.
   struct Score: CustomStringConvertible {
     var kills = 0
-    /// Kills that left a checkpoint's temporary directory behind.
+    /// Kills that left a checkpoint's temporary directory.
     var killsDuringSaves = 0
     var signals = 0
     var resumes = 0
@@ -102,13 +102,13 @@ import Testing
   }
 }
 
-/// A training that is disturbed over and over.
+/// Disturbs a training again and again.
 final class Torture {
   private let directory: TemporaryDirectory
   private let training: TortureTests.Training
   private let settings: [String]
   private var draws: Draws
-  /// What comes of it undisturbed.
+  /// The result of an undisturbed run.
   private let expected: Result
 
   private struct Result: Equatable {
@@ -142,7 +142,7 @@ final class Torture {
     expected = try Result(of: whole)
   }
 
-  /// Trains from the start to the end, disturbed until `kills` kills are done.
+  /// Trains from start to end, disturbed until `kills` kills have happened.
   func round(_ score: inout TortureTests.Score, until kills: Int) throws {
     let run = directory.path("run")
     try? FileManager.default.removeItem(atPath: run)
@@ -170,7 +170,7 @@ final class Torture {
         score.killsDuringSaves += left.isEmpty ? 0 : 1
       case .signalled(let expected)?:
         score.signals += 1
-        // Unless it came after the last step.
+        // The signal may come after the last step.
         #expect(expected.union([0]).contains(outcome.status), "\(story)")
       case nil: try #require(outcome.status == 0, "\(story)")
       }
@@ -186,7 +186,7 @@ final class Torture {
     #expect(names.allSatisfy { $0.wholeMatch(of: /step-[0-9]{8}/) != nil }, "\(names): \(story)")
   }
 
-  /// Ranks see by themselves that their launcher is gone: that may take them a moment.
+  /// Waits for the ranks: they notice by themselves, after a moment, that their launcher has ended.
   private func areGone(_ ranks: Int, of run: String) -> Bool {
     let deadline = Date() + 30
     while (0..<ranks).contains(where: { Program.rank($0, runningWith: run) != nil }) {

@@ -3,7 +3,7 @@ import Support
 import Synchronization
 import Testing
 
-/// Networks that were trained a little on the digits, each once for all tests that begin with one.
+/// Networks briefly trained on the digits; trains each once for all tests that begin with it.
 enum TrainedDigits {
   private static let files = Mutex<[[String]: String]>([:])
 
@@ -12,7 +12,7 @@ enum TrainedDigits {
   /// - Parameters:
   ///   - model: a model's name, or the text of a model file.
   ///   - settings: the number of epochs, and other settings of the training.
-  /// - Returns: the weights' file.
+  /// - Returns: the file of the weights.
   static func weights(of model: String, _ settings: [String]) throws -> String {
     try files.withLock { files in
       if let file = files[[model] + settings] { return file }

@@ -2,13 +2,13 @@ import Foundation
 import RunRecords
 import Support
 
-/// The bytes of the network that a run leaves.
+/// Returns the bytes of a run's network.
 func trainedNetwork(of run: String) throws -> Data {
   try Data(contentsOf: URL(filePath: "\(run)/model.safetensors"))
 }
 
 extension MetricsLine {
-  /// The lines of a run's `metrics.jsonl`.
+  /// Reads the lines of a run's `metrics.jsonl`.
   static func read(_ run: String) throws -> [MetricsLine] {
     var lines: [MetricsLine] = []
     try JSONLines<MetricsLine>(of: "\(run)/metrics.jsonl", expected: "a line of a run").read {
@@ -19,7 +19,7 @@ extension MetricsLine {
 }
 
 extension PruningReport {
-  /// The report that `swift-mfac-prune` leaves in a directory.
+  /// Reads the report of `swift-mfac-prune` in a directory.
   static func read(_ directory: String) throws -> PruningReport {
     try Program.record(in: "\(directory)/report.json")
   }

@@ -4,7 +4,7 @@ import RunRecords
 import Support
 import Testing
 
-/// The published optimizer's own runs, followed step by step.
+/// Follows the published optimizer's own runs step by step.
 @Suite(.serialized) struct TrajectoryTests {
   struct Trajectory: Decodable {
     struct Settings: Decodable {
@@ -20,12 +20,14 @@ import Testing
     let lossFloat64: [Double]
   }
 
-  /// Rounding to single precision, magnified along the run: the published single-precision
-  /// optimizer itself is 5e-6 away. Sums in another order differ by 2e-15 in double precision.
+  /// Rounding to single precision grows along the run: the published single-precision optimizer
+  /// itself is 5e-6 away. Sums in another order differ by 2e-15 in double precision.
   private static let tolerances = ["float32": 1e-5, "float64": 1e-13]
 
-  @Test(arguments: ["digits-mlp", "digits-mlp-nomomentum"], ["float32", "float64"])
-  func followsTheExactAlgorithm(name: String, precision: String) throws {
+  @Test(
+    "M-FAC follows the exact algorithm step by step",
+    arguments: ["digits-mlp", "digits-mlp-nomomentum"], ["float32", "float64"])
+  func exactSteps(name: String, precision: String) throws {
     for ranks in [nil, 3] { try follow(name, precision, ranks: ranks) }
   }
 

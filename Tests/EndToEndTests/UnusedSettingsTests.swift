@@ -2,13 +2,13 @@ import Foundation
 import Support
 import Testing
 
-/// Settings that do nothing beside the others are refused by name, or warned of; those that nobody
-/// has asked for are not.
+/// Tests settings that have no effect in combination with others: they are refused by name, or a
+/// warning names them. Defaults cause neither.
 @Suite(.serialized) struct UnusedSettingsTests {
   private let directory = try! TemporaryDirectory()
   private static let digits = ["--dataset", "digits", "--model", "mlp", "--steps", "2"]
 
-  /// Options with what stands in the way, and what they are for.
+  /// Options, the arguments that make them useless, and a part of the message.
   static let ofTraining: [(options: String, beside: String, says: String)] = [
     (
       """
@@ -59,7 +59,7 @@ import Testing
     ("--max-tensor-sparsity=0.5", "--regrow random --masks m.safetensors", "--prune-schedule"),
   ]
 
-  @Test func trainingRefusesThem() throws {
+  @Test("training refuses settings without effect") func unusedTrainingSettings() throws {
     for (options, beside, says) in Self.ofTraining {
       for option in options.split(separator: " ").map(String.init) {
         let outcome = try Program.train(
@@ -75,7 +75,8 @@ import Testing
     #expect(!FileManager.default.fileExists(atPath: directory.path("run")))
   }
 
-  @Test func pruningAndBenchmarksRefuseThem() throws {
+  @Test("pruning and benchmarks refuse settings without effect")
+  func unusedProgramSettings() throws {
     let pruning = [
       "--dataset", "digits", "--model", "mlp", "--weights", "w.safetensors", "--sparsity", "0.5",
       "--output", directory.path("out"),
@@ -129,8 +130,8 @@ import Testing
     #expect(part.errors == "warning: --model has no effect with --part optimizer\n")
   }
 
-  /// A run's own file has all settings, also those of an optimizer that has been replaced.
-  @Test func aRunsConfigurationAsksForNothing() throws {
+  /// A run's own file has all settings, including those of an optimizer that has been replaced.
+  @Test("settings in a run's own configuration are not refused") func runConfiguration() throws {
     func train(_ name: String, _ arguments: [String]) throws -> Program.Outcome {
       try Program.train(arguments + ["--run-directory", directory.path(name)])
     }
@@ -150,14 +151,14 @@ import Testing
       try trainedNetwork(of: directory.path("again")) == trainedNetwork(of: directory.path("sgd")))
   }
 
-  @Test func aFilesKeysAreAskedFor() throws {
+  @Test("keys of a user's file are refused like flags") func fileKeys() throws {
     let run = ["--dataset", "digits", "--model", "mlp", "--steps", "2", "--dry-run"]
     for (text, arguments, refused, says) in [
       (
         "optimizer: sgd\nwindow: 9\n", [], true,
         "FILE: window applies only with --optimizer mfac"
       ),
-      // What it would be anyway.
+      // The key repeats the default.
       ("optimizer: sgd\nwindow: 256\ndamping: 0.0001\n", [], false, nil),
       ("optimizer: sgd\nwindow: 9\n", ["--optimizer", "mfac"], false, nil),
       (

@@ -2,10 +2,10 @@ import Foundation
 import Support
 import Testing
 
-/// Disks that are full, directories that cannot be written: a save fails on all ranks together,
-/// leaves nothing behind, and training goes on.
+/// Tests full disks and read-only directories: a save fails on all ranks together, leaves nothing
+/// behind, and training continues.
 ///
-/// File systems of a test's own are mounted where nobody else sees them.
+/// The tests mount their own file systems, invisible to other processes.
 @Suite(
   .serialized,
   .enabled(if: mayMount, "mounting a file system of its own is not allowed"))
@@ -15,7 +15,7 @@ struct UnwritableTests {
     --progress lines
     """
 
-  /// Runs a shell's commands in which `DISK` is a file system of its own, of `size`.
+  /// Runs shell commands with `DISK` as the path of a file system of size `size`.
   private func run(size: String, _ commands: String) throws -> Program.Outcome {
     let directory = try TemporaryDirectory()
     let process = Process()
@@ -32,8 +32,8 @@ struct UnwritableTests {
     return try Program.run(process)
   }
 
-  /// There is room for the model, and not for its masks.
-  @Test func aFullDiskLeavesNoHalfOfAPrunedNetwork() throws {
+  /// The disk has room for the model, and not for its masks.
+  @Test("a full disk leaves no part of a pruned network") func prunedNetworkOnFullDisk() throws {
     let directory = try TemporaryDirectory()
     let trained = directory.path("trained")
     let outcome = try Program.train([
@@ -55,9 +55,9 @@ struct UnwritableTests {
     ranks.map { "$LOCAL -n \($0) $TRAIN" } ?? "$TRAIN"
   }
 
-  @Test(arguments: [nil, 3])
-  func aFullDiskEndsNoRun(ranks: Int?) throws {
-    // A row of the window takes 54 KiB: there is room for the first checkpoint alone.
+  @Test("a full disk does not end a run", arguments: [nil, 3])
+  func fullDisk(ranks: Int?) throws {
+    // A row of the window takes 54 KiB: there is room only for the first checkpoint.
     let outcome = try run(
       size: "1m",
       """
@@ -73,20 +73,22 @@ struct UnwritableTests {
     }
     #expect(outcome.output.contains("saved step 10 in "))
     #expect(outcome.output.contains("model.safetensors\n"))
-    // The last good one, and nothing of the others.
+    // The last good checkpoint is left, and nothing of the others.
     #expect(outcome.output.contains("/run/checkpoints:\nstep-00000010\n"), "\(outcome.output)")
     #expect(outcome.output.contains("whole: every file is the one that was saved"))
     #expect(outcome.output.contains("44 "), "40 steps and 4 evaluations")
   }
 
-  /// A disk that is full for a while: no line of the log is lost by it.
-  @Test func linesWaitForTheDisk() throws {
+  /// The disk is full for a while: the log loses no line.
+  @Test("log lines wait for space on the disk") func delayedLines() throws {
     try trainWhileTheDiskIsFull(then: "true")
   }
 
-  /// Nor any event of an event file.
-  @Test(.enabled(if: hasTensorBoard, "python3 with PyPI's tensorboard is not on this machine"))
-  func eventsWaitForTheDisk() throws {
+  /// The event file loses no event.
+  @Test(
+    "events wait for space on the disk",
+    .enabled(if: hasTensorBoard, "python3 with PyPI's tensorboard is not on this machine"))
+  func delayedEvents() throws {
     let outcome = try trainWhileTheDiskIsFull(then: "python3 \(eventFileReader) $DISK/run 1")
     #expect(outcome.output.contains("numbers equal"), "\(outcome.errors)")
   }
@@ -114,9 +116,11 @@ struct UnwritableTests {
     return outcome
   }
 
-  /// Where none may write, and where one rank of three may not.
-  @Test(arguments: [(nil, false), (3, false), (3, true)])
-  func aReadOnlyDirectoryEndsNoRun(ranks: Int?, isOneRanks: Bool) throws {
+  /// Either no rank may write, or one rank of three may not.
+  @Test(
+    "a read-only directory does not end a run",
+    arguments: [(nil, false), (3, false), (3, true)])
+  func readOnlyDirectory(ranks: Int?, isOneRanks: Bool) throws {
     let readOnly =
       "mount --bind $DISK/run/checkpoints $DISK/run/checkpoints && "
       + "mount -o remount,ro,bind $DISK/run/checkpoints"

@@ -2,9 +2,9 @@ import Foundation
 import Support
 import Testing
 
-/// Ranks that wait in vain end the job, and say for whom they have waited.
+/// Tests that ranks that wait in vain end the job, and name the ranks for which they have waited.
 @Suite(.serialized) struct WatchdogTests {
-  /// A run in `directory`, which `whenTrained` gets in its hands once the network was saved.
+  /// Trains in `run` and calls `whenTrained` once the network has been saved.
   private func train(
     ranks: Int, in run: String, _ arguments: [String], whenTrained: @escaping @Sendable () -> Void
   ) throws -> Program.Outcome {
@@ -23,7 +23,7 @@ import Testing
     outcome.errors.split(separator: "\n").filter { $0.hasPrefix("Error:") }
   }
 
-  /// A launcher may be gone a moment before those that it has killed.
+  /// Waits for the ranks: the launcher may end a moment before those that it has killed.
   private func areGone(_ ranks: Range<Int>, runningWith run: String) -> Bool {
     for _ in 0..<50 {
       if ranks.allSatisfy({ Program.rank($0, runningWith: run) == nil }) { return true }
@@ -32,9 +32,9 @@ import Testing
     return false
   }
 
-  /// Also where ranks wait for one that itself waits for the stopped one.
-  @Test(arguments: [(2, 0), (3, 1), (4, 3), (5, 2)])
-  func aStoppedRankIsNamed(ranks: Int, stopped: Int) throws {
+  /// Includes ranks that wait for one that itself waits for the stopped one.
+  @Test("a stopped rank is named", arguments: [(2, 0), (3, 1), (4, 3), (5, 2)])
+  func stoppedRank(ranks: Int, stopped: Int) throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let outcome = try train(ranks: ranks, in: run, ["--epochs", "100000"]) {
@@ -56,8 +56,8 @@ import Testing
     #expect(areGone(0..<ranks, runningWith: run))
   }
 
-  /// The launcher is asked to end the job; where it does not, ranks end themselves.
-  @Test func aLauncherThatIsStoppedHoldsNobodyUp() throws {
+  /// The ranks ask the launcher to end the job; if it does not, they end themselves.
+  @Test("a stopped launcher does not block the ranks") func stoppedLauncher() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let outcome = try train(ranks: 2, in: run, ["--epochs", "100000"]) {
@@ -80,8 +80,8 @@ import Testing
     #expect(areGone(0..<2, runningWith: run))
   }
 
-  /// A whole job that a scheduler stops for a while, and one rank for less than the limit.
-  @Test func aJobThatWasSuspendedGoesOn() throws {
+  /// Suspends the whole job for a while, like a scheduler, and one rank for less than the limit.
+  @Test("a suspended job continues") func suspendedJob() throws {
     let directory = try TemporaryDirectory()
     let run = directory.path("run")
     let arguments = ["--epochs", "40"]
@@ -105,9 +105,9 @@ import Testing
     #expect(models[0] == models[1])
   }
 
-  /// Before there is anything by which ranks could ask each other.
-  @Test(arguments: [0, 1])
-  func aRankThatNeverStartsEndsTheJob(stopped: Int) throws {
+  /// The rank stops before MPI starts: the ranks have no means to ask each other yet.
+  @Test("a rank that never starts ends the job", arguments: [0, 1])
+  func missingRank(stopped: Int) throws {
     let program = """
       if [ $OMPI_COMM_WORLD_RANK = \(stopped) ]; then kill -STOP $$; fi
       exec "\(Program.train)" --dataset digits --watchdog-seconds 2
@@ -119,7 +119,7 @@ import Testing
   }
 
   /// A rank that computes does not answer either.
-  @Test func aRankThatComputesForTooLongIsNamed() throws {
+  @Test("a rank that computes for too long is named") func slowRank() throws {
     let outcome = try Program.run(
       Program.process(ranks: 3, program: Program.ranksCheck, ["part-unseen", "computation"]))
     #expect(outcome.status == 1)
@@ -130,8 +130,8 @@ import Testing
       "\(outcome.errors)")
   }
 
-  /// One has left out a sum of the others', which will never be complete.
-  @Test func ranksThatWaitForEachOtherSayWhere() throws {
+  /// One rank has skipped a sum, which the others can never complete.
+  @Test("ranks that wait for each other say where") func mutualWait() throws {
     let outcome = try Program.run(
       Program.process(ranks: 4, program: Program.ranksCheck, ["part-unseen", "skip"]))
     #expect(outcome.status == 1)

@@ -1,6 +1,6 @@
-"""Reads a run's event files as TensorBoard does, and holds them against its metrics.jsonl.
+"""Reads a run's event files with TensorBoard's readers, and compares them with its metrics.jsonl.
 
-python3 event-files.py RUN FILES    FILES: how many event files there are to be
+python3 event-files.py RUN FILES    FILES: the expected number of event files
 """
 
 import json
@@ -37,12 +37,12 @@ TAGS = {
 
 
 def expected_series(run):
-    """What the lines say: by tag, [(step, number in single precision)]."""
+    """Returns the numbers of the lines by tag: [(step, number in single precision)]."""
     series = {}
     for text in open(os.path.join(run, "metrics.jsonl")):
         line = json.loads(text)
         numbers = [(tag, line[key]) for tag, key in TAGS.items() if key in line]
-        # A step has it, and so has a line for what is removed between two.
+        # Lines of steps have a sparsity, and so have lines of pruning between two steps.
         if "sparsity" in line and "loss" in line:
             numbers.append(("sparsity", line["sparsity"]))
         numbers += [("seconds/" + phase, s) for phase, s in line.get("seconds", {}).items()]
@@ -65,7 +65,7 @@ def check_series(run):
         directory, size_guidance={event_accumulator.SCALARS: 0})
     scalars.Reload()
     require(scalars.file_version == 2, f"version {scalars.file_version}")
-    # What the program itself shows is read by this one.
+    # TensorBoard itself uses this reader.
     tensors = plugin_event_accumulator.EventAccumulator(
         directory, size_guidance={plugin_event_accumulator.TENSORS: 0})
     tensors.Reload()
@@ -84,13 +84,13 @@ def check_series(run):
 
 
 def check_damage(path):
-    """Each byte of the first records, spoiled, ends the reading before its record."""
+    """Checks that reading stops before a record with any damaged byte, for the first records."""
     whole = open(path, "rb").read()
     ends = [0]
     while ends[-1] < len(whole) and len(ends) < 5:
         length = struct.unpack_from("<Q", whole, ends[-1])[0]
         ends.append(ends[-1] + 12 + length + 4)
-    # The reader says so each time.
+    # The reader logs each error.
     logging.disable(logging.CRITICAL)
     with tempfile.NamedTemporaryFile() as copy:
         for index in range(ends[-1]):

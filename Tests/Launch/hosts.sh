@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# mpirun over two hosts, and what becomes of a run whose hosts lose each other:
+# Tests mpirun over two hosts, and a run whose hosts lose contact with each other:
 #
 #   Tests/Launch/hosts.sh path/to/swift-mfac-train
 #
-# The hosts have a cable for mpirun and its daemons (eth0) and one for the ranks' own messages
-# (eth1). Needs root.
+# One cable (eth0) serves mpirun and its daemons, the other (eth1) the ranks' own messages. The test
+# needs root.
 set -euo pipefail
 program=$(realpath "${1:?which swift-mfac-train}")
 # shellcheck source=Tests/Launch/two-hosts.sh
@@ -17,10 +17,10 @@ keepalive=11
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_plm_rsh_agent=$work/rsh
 export OMPI_MCA_oob_tcp_if_include=10.0.0.0/24 OMPI_MCA_btl_tcp_if_include=10.0.1.0/24
-# Silence for 5 s, and then 3 questions 2 s apart without an answer: the other host is gone.
+# After 5 s of silence and 3 unanswered probes 2 s apart, the other host counts as lost.
 export OMPI_MCA_oob_tcp_keepalive_time=5 OMPI_MCA_oob_tcp_keepalive_intvl=2
 export OMPI_MCA_oob_tcp_keepalive_probes=3
-# A rank that waits lets others have its core: this machine may be busy.
+# A waiting rank yields its core: this machine may be busy.
 export OMPI_MCA_mpi_yield_when_idle=1
 printf '%s slots=%d\n' n1 "$ranks" n2 "$ranks" >hostfile
 
@@ -39,7 +39,7 @@ cmp alone/model.safetensors two/model.safetensors ||
   fail "two hosts write other bytes than one rank"
 report "2 hosts, $ranks ranks each: the bytes of one rank"
 
-# Cuts cables in the midst of training and waits for the end of mpirun, its daemons and all ranks.
+# Cuts cables during training and waits until mpirun, its daemons and all ranks have ended.
 name=$(basename "$program")
 nothing_left() { ! pgrep -x "mpirun|orted|${name:0:15}"; }
 halfway() { [ "$(wc -l <"$1/metrics.jsonl")" -ge 100 ]; }

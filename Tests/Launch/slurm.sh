@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Both Slurm scripts on a cluster of two nodes on this machine:
+# Tests both Slurm scripts on a cluster of two nodes on this machine:
 #
 #   Tests/Launch/slurm.sh path/to/swift-mfac-train
 #
-# Each is told to save and requeue in the midst of its training; and in the midst of another one
-# node dies. Each time Slurm starts it again, and it has to end with the bytes of one rank that was
-# never interrupted. Needs root, and Debian's slurm-wlm.
+# A signal makes each script save and requeue its job during training; a second job loses a node
+# during training. Slurm starts each job again. Its network must have the same bytes as that of one
+# uninterrupted rank. The test needs root, and Debian's slurm-wlm.
 set -euo pipefail
 program=$(realpath "${1:?which swift-mfac-train}")
 launch=$(realpath "$(dirname "$0")/../../Launch")
@@ -13,16 +13,16 @@ launch=$(realpath "$(dirname "$0")/../../Launch")
 . "$(dirname "$0")/two-hosts.sh"
 training=(--dataset digits --batch-size 32 --epochs 60 --learning-rate 0.01 --damping 0.01 --seed 7)
 
-# The cluster: munged for all, slurmctld on n1, slurmd on both.
+# The cluster has one munged, slurmctld on n1, and slurmd on both nodes.
 export SLURM_CONF=$work/slurm.conf
 export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-# A rank that waits lets others have its core: this machine may be busy.
+# A waiting rank yields its core: this machine may be busy.
 export OMPI_MCA_mpi_yield_when_idle=1
 mkdir -p "$work"/{state,spool-n1,spool-n2,tmp-n1,tmp-n2,log}
-# cred_expire    a requeued job waits for so long before it starts again (Slurm's default: 120 s).
-# SlurmdTimeout  a node that is silent for so long is taken for dead (300 s).
-# TmpFS          a directory for each node: both have the same /tmp.
-# config_overrides, task/none, linuxproc  what a node has is what is said here, and no cgroups.
+# cred_expire    seconds before a requeued job starts again (Slurm's default: 120 s).
+# SlurmdTimeout  seconds of silence after which a node counts as down (300 s).
+# TmpFS          a directory for each node, since both have the same /tmp.
+# config_overrides, task/none, linuxproc  use the resources of this file, without cgroups.
 cat >"$SLURM_CONF" <<CONF
 ClusterName=two-hosts
 SlurmctldHost=n1(10.0.0.1)
@@ -67,7 +67,7 @@ report "$(slurmctld -V): 2 nodes idle, $ranks ranks each"
   fail "the uninterrupted run: $(cat "$work/log/alone")"
 report "uninterrupted, one rank, without Slurm: done"
 
-# What Slurm says of a job, such as "COMPLETED restarts 1 exit 0:0".
+# Prints the state of a job, such as "COMPLETED restarts 1 exit 0:0".
 state() {
   slurm scontrol --oneliner show job "$job" |
     sed -E 's/.*JobState=(\S+).*Restarts=([0-9]+).*ExitCode=(\S+).*/\1 restarts \2 exit \3/'
@@ -76,7 +76,7 @@ is() { [[ $(state) == $1* ]]; }
 says() { grep -q "$1" "$out"; }
 down() { [[ $(slurm sinfo --noheader --nodes "$1" --format %T) == down* ]]; }
 
-# Submits a script with further arguments of the program, and waits until the job says so.
+# Submits a script with further arguments of the program, and waits for a line of its output.
 submit() {
   run=$work/$1-$2 out=$work/$1-$2.out logs=("$work"/log/slurm* "$work/$1-$2.out")
   await 30 all_idle
@@ -101,13 +101,13 @@ for script in slurm-srun slurm-mpirun; do
   completes $script
 
   submit $script node "^saved step 200" --save-every-steps 100
-  # All of n2 but the process that holds it: its slurmd, its ranks, and what starts them.
+  # Kill slurmd, the ranks and their launchers on n2, but not the process that holds its namespaces.
   name=$(basename "$program")
   pkill -KILL --ns "$(cat "$work/n2.pid")" --nslist net "slurm|orted|${name:0:15}"
   report "$script: node n2 dies"
   await 90 down n2
   await 90 is "PENDING restarts 1"
-  # It comes back as after a start: with nothing in its directories.
+  # The node comes back as after a reboot, with empty directories.
   rm -rf "$work"/{tmp,spool}-n2/*
   start_node n2
   completes $script

@@ -1,19 +1,19 @@
 # shellcheck shell=bash
-# Two hosts on this machine, n1 and n2: each with its name, its half of the cores, and its ends of
-# two cables, eth0 (10.0.0.1 and 10.0.0.2) and eth1 (10.0.1.1 and 10.0.1.2). The tests beside this
-# file source it. It leaves
+# Sets up two hosts on this machine, n1 and n2. Each has its name, half of the cores, and its ends
+# of two cables: eth0 (10.0.0.1 and 10.0.0.2) and eth1 (10.0.1.1 and 10.0.1.2). The other scripts
+# in this folder source this file. It defines
 #
-#   $work             a directory of the test's own
-#   $ranks            the ranks that a host has cores for, two at most
-#   $logs             files that fail shows the ends of
-#   $work/on HOST COMMAND [ARGUMENT ...]
-#   $work/rsh HOST LINE   the same with a line for the shell, as mpirun wants it (plm_rsh_agent)
-#   report WHAT       prints it with the seconds since the start
-#   fail WHAT         ends the test
-#   await SECONDS COMMAND [ARGUMENT ...]   until the command succeeds; fails after so long
+#   $work             a directory for this test
+#   $ranks            the number of ranks that a host has cores for, two at most
+#   $logs             the files whose ends `fail` prints
+#   $work/on HOST COMMAND [ARGUMENT ...]   runs a command on a host
+#   $work/rsh HOST LINE   the same with a shell line, in mpirun's form (plm_rsh_agent)
+#   report TEXT       prints a text with the seconds since the start
+#   fail TEXT         ends the test
+#   await SECONDS COMMAND [ARGUMENT ...]   repeats the command until it succeeds, or fails
 #
-# The test runs itself again as the first process of its own namespaces. When it ends, however it
-# ends, the system ends whatever it started, and the directory (in memory) goes too.
+# The test runs itself again as the first process of its own namespaces. When it ends for any
+# reason, the system ends all its processes, and the directory (in memory) is removed.
 if [ "${HOSTS:-}" != inside ]; then
   [ "$(id -u)" = 0 ] || { echo "$0: needs root, for namespaces" >&2; exit 77; }
   HOSTS=inside exec unshare --mount --pid --fork --kill-child --mount-proc "$0" "$@"
@@ -21,7 +21,7 @@ fi
 
 work=$(mktemp -d)
 mount -t tmpfs two-hosts "$work"
-# Open MPI keeps files in both places, and leaves them when it is killed.
+# Open MPI writes files in both places, and leaves them when it is killed.
 mount -t tmpfs two-hosts /dev/shm
 export TMPDIR=$work
 trap 'umount --lazy "$work"; rmdir "$work"' EXIT
@@ -43,7 +43,7 @@ await() {
 start=$(date +%s%N)
 logs=(/dev/null)
 
-# The cores that this process may use, one a line: n1 has the first half of them, n2 the rest.
+# List the cores that this process may use, one a line: n1 gets the first half, n2 the rest.
 mapfile -t cores < <(
   taskset -cp $$ | sed 's/.*: //' | tr , '\n' | while IFS=- read -r first last; do
     seq "$first" "${last:-$first}"

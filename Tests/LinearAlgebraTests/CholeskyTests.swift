@@ -4,7 +4,7 @@ import Support
 import Testing
 
 @Suite struct CholeskyTests {
-  /// A positive definite matrix of order n, rows `stride` apart.
+  /// Returns a positive definite matrix of order n, rows `stride` apart.
   private func matrix(order n: Int, stride: Int) -> [Double] {
     var values = [Double](repeating: .nan, count: n * stride)
     for i in 0..<n {
@@ -13,8 +13,8 @@ import Testing
     return values
   }
 
-  @Test(arguments: [1, 2, 7, 40])
-  func solvesAsEliminationDoes(n: Int) throws {
+  @Test("a solution equals that by elimination", arguments: [1, 2, 7, 40])
+  func elimination(n: Int) throws {
     let values = matrix(order: n, stride: n + 3)
     let dense = DenseMatrix(rows: n, columns: n) {
       values[$0 * (n + 3) + $1] + ($0 == $1 ? 0.05 : 0)
@@ -23,15 +23,15 @@ import Testing
     let factor = CholeskyFactor(capacity: 40)
     try factor.factor(values, stride: n + 3, rows: Array(0..<n), shift: 0.05)
     let x = factor.solve(b)
-    // Condition about 40: some ten units of the last place.
+    // The condition is about 40: about ten units of the last place.
     #expect(relativeError(x, to: dense.solve(b)) < 1e-13)
   }
 
-  @Test func anEmptyMatrixHasAnEmptySolution() throws {
+  @Test("an empty matrix has an empty solution") func emptyMatrix() throws {
     #expect(CholeskyFactor(capacity: 3).solve([]).isEmpty)
   }
 
-  @Test func namesTheLeadingMinorThatFails() {
+  @Test("an indefinite matrix is refused with its failing minor") func failingMinor() {
     let indefinite: [Double] = [4, 2, 0, 2, 1, 0, 0, 0, 5]
     #expect {
       try CholeskyFactor(capacity: 3).factor(indefinite, stride: 3, rows: [0, 1, 2], shift: -0.5)
@@ -40,9 +40,9 @@ import Testing
     }
   }
 
-  /// The factor follows a matrix that loses its first row and gains a last one: against one made
-  /// anew.
-  @Test func followsRowsLostAndGained() throws {
+  /// The factor follows a matrix that loses its first row and gains a last one; compares it with a
+  /// fresh factor.
+  @Test("the factor follows lost and gained rows") func updatedRows() throws {
     let n = 60
     let values = matrix(order: n, stride: n)
     let factor = CholeskyFactor(capacity: 9, reserve: n)
@@ -58,7 +58,7 @@ import Testing
       #expect(relativeError(factor.solve(b), to: fresh.solve(b)) < 1e-13)
       let unit = (0..<factor.order).map { $0 == factor.order - 1 ? 1.0 : 0 }
       #expect(relativeError(factor.solveLastUnit(), to: fresh.solve(unit)) < 1e-13)
-      // L⁻¹ follows, of two right-hand sides side by side.
+      // L⁻¹ follows, for two right-hand sides side by side.
       var two: [Double] = b.flatMap { [$0, 1.0] }
       factor.solveLower(&two, columns: 2)
       #expect(relativeError(b.indices.map { two[2 * $0] }, to: fresh.solveLower(b)) < 1e-13)
@@ -68,7 +68,8 @@ import Testing
     #expect(factor.hasRoom)
   }
 
-  @Test func aRowThatMakesItSingularIsRefusedAndForgotten() throws {
+  @Test("a row that makes the matrix singular is refused without effect")
+  func singularRow() throws {
     let factor = CholeskyFactor(capacity: 3)
     try factor.factor([4, 2, 2, 5], stride: 2, rows: [0, 1], shift: 0)
     let before = factor.solve([1, 2])

@@ -3,7 +3,7 @@ import LinearAlgebra
 import RandomNumbers
 import Testing
 
-/// The kernels of every level that this CPU has, against loops over the definition.
+/// Compares the kernels of every level that this CPU has with loops over the definition.
 @Suite struct ConvolutionKernelTests {
   struct Geometry: Sendable, CustomTestStringConvertible {
     var height = 7
@@ -33,8 +33,9 @@ import Testing
 
   static let examples = 3
 
-  /// Blocks of 8 (double) and 16 (single) features: none, one, two and more, with a rest and
-  /// without; lines longer than a tile; strides below, at and above the kernel; padding beyond it.
+  /// Covers blocks of 8 (double) and 16 (single) features: none, one, two and more, with and
+  /// without a remainder. Lines exceed a tile; strides are below, at and above the kernel; padding
+  /// exceeds it.
   static let geometries: [Geometry] =
     [1, 2, 3, 5].flatMap { kernel in
       [1, 2, 3].flatMap { stride in
@@ -50,8 +51,10 @@ import Testing
 
   static let levels = (0...max(Int(ck_x86_level()), 0)).map { Int32($0) }
 
-  @Test(arguments: geometries, levels)
-  func double(_ g: Geometry, level: Int32) {
+  @Test(
+    "kernels in double precision equal loops over the definition",
+    arguments: geometries, levels)
+  func doubleKernels(_ g: Geometry, level: Int32) {
     // Sums of up to a thousand products, in another order.
     check(
       g, tolerance: 1e-14,
@@ -60,8 +63,10 @@ import Testing
       gradient: { ck_weight_gradient_f64(level, $0, $1, Self.examples, $2, $3, $4, $5) })
   }
 
-  @Test(arguments: geometries, levels)
-  func single(_ g: Geometry, level: Int32) {
+  @Test(
+    "kernels in single precision equal loops over the definition",
+    arguments: geometries, levels)
+  func singleKernels(_ g: Geometry, level: Int32) {
     check(
       g, tolerance: 2e-6,
       convolve: { ck_convolve_f32(level, $0, $1, Self.examples, $2, $3, $4, $5, $6, $7) },
@@ -70,9 +75,10 @@ import Testing
   }
 
   @Test(
+    "every CPU with fused multiply-add gives the same bits",
     .enabled(if: ck_x86_level() > 3, "this CPU has no AVX-512 kernels to compare with"),
     arguments: geometries)
-  func everyCPUWithFusedMultiplyAddGivesTheSameBits(_ g: Geometry) {
+  func fusedBits(_ g: Geometry) {
     let window = g.window
     let sizes = ConvolutionSizes(window, outputs: g.outputs, of: Float.self)
     var geometry = g.geometry
@@ -177,7 +183,7 @@ import Testing
     for memory in [scratch, packed, ours, ourWeights, ourInputs] { #expect(memory.isWhole) }
   }
 
-  /// Indices of x, W and y for each product of the definition.
+  /// Calls `body` with the indices of x, W and y for each product of the definition.
   func visit(_ g: Geometry, _ body: (Int, Int, Int) -> Void) {
     let window = g.window
     for position in 0..<Self.examples * window.positionCount {
@@ -201,13 +207,13 @@ import Testing
     }
   }
 
-  /// Multiples of 1/64 in [−1, 1), exact in single precision.
+  /// Returns multiples of 1/64 in [−1, 1), exact in single precision.
   func random(_ count: Int, stream: UInt64) -> [Double] {
     let random = CounterRandom(seed: 1, stream: stream)
     return (0..<count).map { Double(random.integer(below: 128, at: UInt64($0)) - 64) / 64 }
   }
 
-  /// Uniform in [−1, 1), of which products are not exact.
+  /// Returns uniform numbers in [−1, 1), whose products are not exact.
   func fractions(_ count: Int, stream: UInt64) -> [Float] {
     let random = CounterRandom(seed: 1, stream: stream)
     return (0..<count).map { Float(2 * random.uniform(at: UInt64($0)) - 1) }
@@ -222,7 +228,7 @@ import Testing
   }
 }
 
-/// Memory that begins as NaN, with more of it behind that must stay so.
+/// Memory filled with NaN, followed by guard elements that must remain NaN.
 final class Guarded<Element: Scalar> {
   private let buffer: Buffer<Element>
   private let count: Int

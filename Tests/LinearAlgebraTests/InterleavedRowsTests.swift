@@ -7,33 +7,39 @@ import Testing
     Element((i * 7919) % 1013 - 506) / 97
   }
 
-  @Test(arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func rowsOfSinglePrecisionAgreeWithPlainSums(count: Int, capacity: Int) {
+  @Test(
+    "products with rows of single precision equal plain sums",
+    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
+  func singleRows(count: Int, capacity: Int) {
     agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .float32)
     agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .float32)
   }
 
-  @Test(arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func rowsOfBFloat16AgreeWithPlainSums(count: Int, capacity: Int) {
+  @Test(
+    "products with rows of bfloat16 equal plain sums",
+    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
+  func bfloat16Rows(count: Int, capacity: Int) {
     agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .bfloat16)
     agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .bfloat16)
   }
 
-  @Test(arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func rowsOfDoublePrecisionAgreeWithPlainSums(count: Int, capacity: Int) {
+  @Test(
+    "products with rows of double precision equal plain sums",
+    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
+  func doubleRows(count: Int, capacity: Int) {
     agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .float64)
     agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .float64)
   }
 
-  /// Lengths around the runs of sixteen, rows around the groups of eight, and what a window that
-  /// fills up leaves unread.
+  /// Compares products with plain sums, for lengths around the runs of sixteen and rows around the
+  /// groups of eight. Slots that are not filled yet must stay unread.
   private func agreesWithPlainSums<Element: Scalar>(
     of scalar: Element.Type, count: Int, capacity: Int, type: RowType
   ) {
     func stored(_ i: Int) -> Double { held(Double(value(i) as Element), by: type) }
     let bytes = InterleavedRows<Element>.bytes(type: type, capacity: capacity, count: count)
     let memory = Buffer<UInt16>(count: bytes / 2)
-    // What is not filled must not be read: bits of a NaN of every type.
+    // Slots that are not filled must not be read: these bits are a NaN of every type.
     memory.all.update(repeating: .max)
     let rows = InterleavedRows<Element>(
       at: memory.pointer, type: type, capacity: capacity, count: count)
@@ -67,7 +73,7 @@ import Testing
     }
   }
 
-  /// Eight lanes, folded in their order: the same bits on every CPU.
+  /// Returns the sum in eight lanes, folded in their order: the same bits on every CPU.
   private func folded<Element: Scalar>(
     _ row: [Double], _ x: UnsafeMutableBufferPointer<Element>
   ) -> Double {
@@ -77,9 +83,9 @@ import Testing
       + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
   }
 
-  /// What is saved of rows is what they hold, and rows that take it over hold the same.
-  @Test(arguments: RowType.allCases, [1, 17])
-  func rowsAreSavedAsTheyAre(type: RowType, count: Int) throws {
+  /// Saved rows contain the stored numbers, and rows restored from them are the same.
+  @Test("saved rows are restored unchanged", arguments: RowType.allCases, [1, 17])
+  func savedRows(type: RowType, count: Int) throws {
     let bytes = InterleavedRows<Double>.bytes(type: type, capacity: 9, count: count)
     let memory = [Buffer<UInt16>(count: bytes / 2), Buffer<UInt16>(count: bytes / 2)]
     let rows = memory.map {
@@ -107,8 +113,8 @@ import Testing
     #expect(Array(memory[1].all) == Array(memory[0].all))
   }
 
-  @Test(arguments: [0, 1, 7, 8, 9, 31, 416])
-  func aDotProductHasTheBitsOfARow(count: Int) {
+  @Test("a dot product has the same bits as a row's product", arguments: [0, 1, 7, 8, 9, 31, 416])
+  func dotProductBits(count: Int) {
     let row: [Float] = (0..<count).map(value)
     let x = Buffer<Float>(count: count)
     for i in 0..<count { x.pointer[i] = value(i + 31) }
@@ -118,8 +124,8 @@ import Testing
     }
   }
 
-  @Test(arguments: [0, 5, 8])
-  func aNaNIsNotLost(at place: Int) {
+  @Test("a dot product propagates NaN", arguments: [0, 5, 8])
+  func propagatedNaN(at place: Int) {
     var row: [Float] = [1, 2, 3, 4, 5, 6, 7, 8, 9]
     row[place] = .nan
     row.withUnsafeBufferPointer { #expect(MixedPrecision.dot($0, $0).isNaN) }

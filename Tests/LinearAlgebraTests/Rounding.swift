@@ -1,7 +1,7 @@
 import LinearAlgebra
 import Reference
 
-/// What rows of a type hold of a number that is neither tiny nor huge.
+/// Returns the number that rows of a type store for x, which is neither tiny nor huge.
 func held(_ x: Double, by type: RowType) -> Double {
   switch type {
   case .float32: rounded(x, toDigits: 24)

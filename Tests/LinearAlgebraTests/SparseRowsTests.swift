@@ -3,15 +3,17 @@ import Reference
 import Testing
 
 @Suite struct SparseRowsTests {
-  /// Row k of the tests: zeros but for some of its columns, at most `entries` of them.
+  /// Returns row k of the tests: zeros except in some of its columns, at most `entries` of them.
   private func row<Element: Scalar>(_ k: Int, entries: Int, count: Int) -> [Element] {
     var row = [Element](repeating: 0, count: count)
     for e in 0..<entries - k % 2 { row[(e * 13 + k * 5) % count] = Element((e + k) % 7 - 3) / 97 }
     return row
   }
 
-  @Test(arguments: [(1, 1), (17, 1), (17, 7), (40, 8), (40, 9), (416, 40)], RowType.allCases)
-  func agreesWithPlainSums(shape: (count: Int, entries: Int), type: RowType) {
+  @Test(
+    "products with sparse rows equal plain sums",
+    arguments: [(1, 1), (17, 1), (17, 7), (40, 8), (40, 9), (416, 40)], RowType.allCases)
+  func plainSums(shape: (count: Int, entries: Int), type: RowType) {
     agreesWithPlainSums(of: Float.self, shape, type)
     agreesWithPlainSums(of: Double.self, shape, type)
   }
@@ -23,7 +25,7 @@ import Testing
     let capacity = 5
     let columns = Buffer<UInt16>(count: capacity * entries)
     let values = Buffer<Double>(count: capacity * entries)
-    // What is not filled must not be read: bits of a NaN of every type.
+    // Rows that are not filled must not be read: these bits are a NaN of every type.
     UnsafeMutableRawBufferPointer(values.all).initializeMemory(as: UInt8.self, repeating: .max)
     let rows = SparseRows<Element>(
       columns: columns.pointer, values: values.pointer, type: type, entries: entries,
@@ -42,7 +44,8 @@ import Testing
       var sums = [Double](repeating: .nan, count: filled)
       x.withUnsafeBufferPointer { rows.dots(filled: filled, x: $0, sums: &sums) }
       for k in 0..<filled {
-        // Eight lanes over what is not 0, folded in their order: the same bits on every CPU.
+        // Eight lanes over the elements that are not 0, folded in their order: the same bits on
+        // every CPU.
         var lanes = [Double](repeating: 0, count: 8)
         for (e, i) in dense[k].indices.filter({ dense[k][$0] != 0 }).enumerated() {
           lanes[e % 8] += dense[k][i] * Double(x[i])

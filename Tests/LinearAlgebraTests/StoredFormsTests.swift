@@ -9,9 +9,11 @@ import Testing
     return numbers
   }
 
-  /// Every upper half of a `Float`, with lower halves below, at and above the middle.
-  @Test(arguments: [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] as [UInt32])
-  func roundsToTheNearerNeighbour(lower: UInt32) {
+  /// Covers every upper half of a `Float`, with lower halves below, at and above the middle.
+  @Test(
+    "numbers are rounded to the nearer neighbour in bfloat16",
+    arguments: [0, 1, 0x7fff, 0x8000, 0x8001, 0xffff] as [UInt32])
+  func nearestNeighbour(lower: UInt32) {
     let numbers = (0..<1 << 16).map { Float(bitPattern: $0 << 16 | lower) }
     for (x, result) in zip(numbers, rounded(numbers)) {
       if x.isNaN {
@@ -23,7 +25,7 @@ import Testing
     }
   }
 
-  @Test func roundsKnownNumbers() {
+  @Test("known numbers are rounded correctly") func knownRoundings() {
     let cases: [(Float, Float)] = [
       (1 + 0x1p-8, 1), (1 + 0x3p-8, 1 + 0x4p-8), (-1 - 0x1p-8, -1), (1 + 0x1.1p-8, 1 + 0x1p-7),
       (.infinity, .infinity), (-.infinity, -.infinity),
@@ -36,16 +38,15 @@ import Testing
     #expect(rounded([Float(bitPattern: 0x7f80_0001)])[0].isNaN)
   }
 
-  @Test func singlePrecisionIsLeftAlone() {
+  @Test("numbers of single precision are not changed") func singlePrecision() {
     var numbers: [Float] = [1 + 0x1p-23, .pi]
     let before = numbers
     numbers.withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: .float32) }
     #expect(numbers == before)
   }
 
-  /// A number of double precision is rounded once: by way of single precision, it might come to lie
-  /// in the middle of two.
-  @Test func doublesAreRoundedOnce() {
+  /// A double is rounded once: by way of single precision, it might become a tie.
+  @Test("doubles are rounded once") func doubleRounding() {
     let tiny = 0x1p-45
     let cases: [(Double, Double)] = [
       (1 + 0x1p-8 + tiny, 1 + 0x1p-7), (1 + 0x1p-8, 1), (1 + 0x1p-8 - tiny, 1),
@@ -60,7 +61,7 @@ import Testing
       var many = (1..<20_000).map { (i: Int) -> Double in
         Double((i * 7919) % 10_007 - 5003) / 977 * (1 + 0x1p-30)
       }
-      // Ties, and their neighbours.
+      // Ties and their neighbours.
       for i in 0..<512 {
         let tie = 1 + Double(i) * 0x1p-9
         many += [tie - tiny, tie, tie + tiny]
@@ -82,9 +83,9 @@ import Testing
     return columns.map(Int.init)
   }
 
-  @Test(arguments: [1, 2, 17, 100, 4096])
-  func findsTheLargest(count: Int) {
-    // Few different magnitudes, so that most are tied.
+  @Test("the largest numbers are found", arguments: [1, 2, 17, 100, 4096])
+  func largestNumbers(count: Int) {
+    // Few different magnitudes: most are tied.
     let numbers = (0..<count).map { Float(($0 * 7919) % 23 - 11) / 8 }
     for entries in [0, 1, 2, count / 3, count - 1, count] where entries <= count {
       #expect(largest(entries, of: numbers) == placesOfLargest(entries, of: numbers))
@@ -94,7 +95,7 @@ import Testing
     }
   }
 
-  @Test func tiesGoToTheFirst() {
+  @Test("the first of equal numbers is taken") func ties() {
     #expect(largest(2, of: [1, -2, 2, 2, 0] as [Float]) == [1, 2])
     #expect(largest(2, of: [0, 0, 0] as [Float]) == [0, 1])
     #expect(largest(3, of: [-0.0, 0x1p-149, 0, -0x1p-149] as [Float]) == [0, 1, 3])

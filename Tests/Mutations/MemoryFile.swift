@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file in memory, for many contents one after the other: disks take milliseconds for each.
+/// A file in memory that takes many contents in turn; a disk takes milliseconds for each.
 public final class MemoryFile {
   private let descriptor: Int32
   public var path: String { "/proc/self/fd/\(descriptor)" }

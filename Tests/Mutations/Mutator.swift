@@ -1,9 +1,9 @@
 import RandomNumbers
 import Support
 
-/// Spoils files in the ways that find a reader's mistakes; mutant `n` of a seed is always the same.
+/// Corrupts files in ways that reveal a reader's mistakes; mutant `n` of a seed is always the same.
 public struct Mutator {
-  /// Pieces of the format, put in at random places.
+  /// Pieces of the format, inserted at random places.
   let tokens: [[UInt8]]
   let seed: UInt64
 
@@ -30,7 +30,7 @@ public struct Mutator {
     case 4: bytes.insert(contentsOf: bytes[range], at: start)
     case 5: bytes += (0...draws.next(below: 20)).map { _ in UInt8(draws.next(below: 256)) }
     case 6:
-      // A number of 4 or 8 bytes, big-endian as in IDX or little-endian as in safetensors.
+      // Write a number of 4 or 8 bytes, big-endian as in IDX or little-endian as in safetensors.
       let number = littleEndian(draws.edge()).prefix(draws.next(below: 2) * 4 + 4)
       let place = draws.next(below: 2) == 0 ? 4 * draws.next(below: 4) : start
       let end = min(place + number.count, bytes.count)
@@ -38,12 +38,12 @@ public struct Mutator {
       let value = draws.next(below: 2) == 0 ? Array(number) : number.reversed()
       bytes.replaceSubrange(place..<end, with: value.prefix(end - place))
     case 7:
-      // A number in digits, the next one from here on.
+      // Replace the next number in digits.
       let digits = bytes[start...].drop { !Self.isDigit($0) }.prefix(while: Self.isDigit)
       let number = draws.next(below: 2) == 0 ? draws.next(below: 20) : draws.edge()
       bytes.replaceSubrange(digits.indices, with: Array("\(number)".utf8))
     case 8:
-      // A line again elsewhere, or moved there.
+      // Copy a line to another place, or move it there.
       guard let line = lines(of: bytes).pick(&draws) else { break }
       let copy = bytes[line]
       if draws.next(below: 2) == 0 { bytes.removeSubrange(line) }
@@ -59,7 +59,7 @@ public struct Mutator {
 
   private static func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
 
-  /// The ranges of the lines, each with its end.
+  /// Returns the ranges of the lines, each with its line end.
   private func lines(of bytes: [UInt8]) -> [Range<Int>] {
     let newline = UInt8(ascii: "\n")
     let starts = [0] + bytes.indices.filter { bytes[$0] == newline }.map { $0 + 1 }
@@ -76,13 +76,13 @@ public struct Draws {
     random = CounterRandom(seed: seed, stream: UInt64(stream))
   }
 
-  /// An integer in [0, bound), or 0.
+  /// Returns an integer in [0, bound); 0 if the bound is 0.
   public mutating func next(below bound: Int) -> Int {
     drawn += 1
     return random.integer(below: max(bound, 1), at: drawn)
   }
 
-  /// A number at which sizes go wrong.
+  /// Returns a number that may break arithmetic on sizes.
   public mutating func edge() -> Int {
     let edges = [0, 1, 2, 255, 256, 0x7fff_ffff, 0xffff_ffff, 100_000_000, .max, -1, .min]
     return edges[next(below: edges.count)]
@@ -90,7 +90,7 @@ public struct Draws {
 }
 
 extension RandomAccessCollection where Index == Int {
-  /// One of the elements; nil where there is none.
+  /// Returns one of the elements, or nil if there is none.
   public func pick(_ draws: inout Draws) -> Element? {
     isEmpty ? nil : self[startIndex + draws.next(below: count)]
   }

@@ -1,16 +1,16 @@
 import Foundation
 import Synchronization
 
-/// How many cases a reader accepted, and how many it refused.
+/// The number of cases that a reader accepted, and that it refused.
 public struct Tally {
   public private(set) var accepted = 0
   public private(set) var refused = 0
 
   /// Runs numbered cases.
   ///
-  /// A case that has not ended after a minute is a hang, and ends the process.
+  /// A case that takes more than a minute counts as a hang, and ends the process.
   ///
-  /// - Parameter refusal: the error that refuses a case; any other one ends them.
+  /// - Parameter refusal: the error that refuses a case; any other error is thrown.
   public init<Refusal: Error>(
     _ count: Int, refusing refusal: Refusal.Type, _ body: (Int) throws -> Void
   ) throws {
@@ -29,7 +29,7 @@ public struct Tally {
   }
 }
 
-/// The case that runs now, watched by another thread.
+/// The current case, watched by another thread.
 private final class CurrentCase: Sendable {
   private let number = Atomic(0)
 
@@ -48,11 +48,11 @@ private final class CurrentCase: Sendable {
   }
 }
 
-/// Leaves the process little more memory than it has now: who believes a promise of gigabytes
-/// fails.
+/// Limits the process to little more memory than it has now: a reader that trusts a size of
+/// gigabytes fails.
 public func limitMemory() {
-  // OpenBLAS, linked by other tests, takes up to 128 MB for each of its threads when it comes to
-  // it, and hangs at the end where it may not.
+  // OpenBLAS, which other tests link, takes up to 128 MB for each of its threads on first use, and
+  // hangs at exit if it cannot.
   let room = (256 + 160 * ProcessInfo.processInfo.processorCount) << 20
   let sizes = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
   guard let pages = sizes?.split(separator: " ").first.flatMap({ Int($0) }) else {
@@ -61,7 +61,7 @@ public func limitMemory() {
   let size = UInt(pages * Int(getpagesize()) + room)
   var limit = rlimit(rlim_cur: size, rlim_max: size)
   precondition(setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0)
-  // Not malloc: the optimizer takes it for granted that it succeeds.
+  // mmap, because the optimizer assumes that malloc succeeds.
   let block = mmap(nil, 2 * room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
   precondition(block == MAP_FAILED, "the limit does not hold")
 }

@@ -20,14 +20,13 @@ extension Loss {
   }
 }
 
-/// A network called with arrays.
+/// A network that is called with arrays.
 struct ArrayNetwork<Element: Scalar> {
   let network: Network<Element>
-  /// Running statistics: at first those of a fresh network.
+  /// Running statistics, initially those of a fresh network.
   var state: [Element]
-  /// Whether gradients are those of training.
   var isTraining = false
-  /// In training: the batch's place in a run, and its statistics after a call.
+  /// The batch's place in a training run, and its statistics after a call.
   var step = 0
   let statistics: Buffer<Element>
 
@@ -102,7 +101,7 @@ struct ArrayNetwork<Element: Scalar> {
     _ inputs: [Element], _ targets: Targets<Element>, _ parameters: [Element], _ loss: Loss,
     scale: Element = 1, collector: LayerCollector<Element>? = nil
   ) -> (loss: Double, gradient: [Element]) {
-    // Not a number where the network leaves a place out.
+    // NaN shows any element that the network leaves unwritten.
     var gradient = [Element](repeating: .nan, count: network.parameterCount)
     let sum = withBuffers(inputs, parameters) { inputs, parameters, state in
       gradient.withUnsafeMutableBufferPointer {
@@ -125,7 +124,7 @@ struct ArrayNetwork<Element: Scalar> {
     }
   }
 
-  /// Inputs uniform in [−1, 1), or tokens, and labels for `examples` examples.
+  /// Returns inputs uniform in [−1, 1), or tokens, and labels for `examples` examples.
   func examples(
     _ examples: Int, seed: UInt64, vocabulary: Int? = nil
   ) -> (inputs: [Element], labels: [Int32]) {

@@ -3,7 +3,7 @@ import RandomNumbers
 import Support
 import Testing
 
-/// Outputs against loops over the definition, in the order [channel, row, column].
+/// Compares outputs with loops over the definition, in the order [channel, row, column].
 @Suite struct ForwardTests {
   struct Geometry: Sendable {
     var inputs = 2
@@ -16,7 +16,8 @@ import Testing
 
     func positions(_ size: Int) -> Int { (size + 2 * padding - kernel) / stride + 1 }
 
-    /// Calls with (output position, window position, input index or nil outside).
+    /// Calls `body` with output position, window position, and the input index, nil outside the
+    /// input.
     func visitWindows(_ body: (Int, Int, Int, Int, Int, (Int, Int)?) -> Void) {
       for oy in 0..<positions(height) {
         for ox in 0..<positions(width) {
@@ -40,11 +41,11 @@ import Testing
     Geometry(kernel: 2, stride: 3, padding: 4), Geometry(height: 3, width: 3),
     Geometry(inputs: 20, outputs: 17, height: 9, width: 1, kernel: 3, padding: 1),
     Geometry(inputs: 1, outputs: 1, height: 2, width: 2, kernel: 4, padding: 1),
-    // Lines longer than a tile of sums.
+    // These lines exceed a tile of sums.
     Geometry(inputs: 30, outputs: 2, height: 40, width: 40, kernel: 5, padding: 2),
   ]
 
-  @Test(arguments: convolutions)
+  @Test("convolutions equal loops over their definition", arguments: convolutions)
   func convolution(_ g: Geometry) throws {
     let network = try ArrayNetwork<Double>(
       NetworkDescription(
@@ -73,7 +74,7 @@ import Testing
         expected += plane
       }
     }
-    // The sums differ in their order alone.
+    // The sums differ only in their order.
     #expect(largestRelativeError(network.outputs(inputs, parameters), to: expected) <= 1e-13)
   }
 
@@ -83,13 +84,13 @@ import Testing
     Geometry(inputs: 19, height: 5, width: 4, kernel: 4, stride: 3, padding: 2),
   ]
 
-  /// The parameters of a linear layer that gives its inputs as they are.
+  /// Returns parameters of a linear layer whose outputs are its inputs.
   func identity(_ count: Int) -> [Double] {
     let weights = (0..<count * count).map { $0 / count == $0 % count ? 1.0 : 0 }
     return weights + [Double](repeating: 0, count: count)
   }
 
-  @Test(arguments: pools)
+  @Test("pools equal loops over their definition", arguments: pools)
   func pooling(_ g: Geometry) throws {
     let count = g.inputs * g.positions(g.height) * g.positions(g.width)
     func outputs(_ pool: LayerDescription) throws -> (inputs: [Double], outputs: [Double]) {
@@ -122,9 +123,9 @@ import Testing
     #expect(largestRelativeError(means, to: expectedMeans) <= 1e-14)
   }
 
-  @Test func equalValuesOfAWindowSendTheGradientToTheFirst() throws {
-    // With weight 0 all of the pool's inputs are equal; the weight's gradient is the input that
-    // was chosen, times that of the output.
+  @Test("among equal values of a window the first gets the gradient") func poolTies() throws {
+    // All of the pool's inputs are equal with weight 0. The weight's gradient is the chosen input
+    // times that of the output.
     let network = try ArrayNetwork<Double>(
       NetworkDescription(
         input: [1, 2, 2],
@@ -137,7 +138,7 @@ import Testing
     #expect(result.gradient == [-2 * 5, 0])
   }
 
-  @Test func notANumberAnywhereInAWindowIsItsLargestValue() throws {
+  @Test("NaN anywhere in a window is its maximum") func poolNaN() throws {
     for kernel in 2...3 {
       let network = try ArrayNetwork<Float>(
         NetworkDescription(
@@ -153,7 +154,7 @@ import Testing
     }
   }
 
-  @Test func notANumberReachesTheLossAndTheGradient() throws {
+  @Test("NaN reaches the loss and the gradient") func propagatedNaN() throws {
     let network = try ArrayNetwork<Float>(.cnn(input: [1, 8, 8], classes: 3))
     let (inputs, labels) = network.examples(2, seed: 9)
     var parameters = network.initialized(seed: 1)

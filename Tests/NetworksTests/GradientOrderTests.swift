@@ -2,7 +2,7 @@ import LinearAlgebra
 import Networks
 import Testing
 
-/// What a network says to be final while its backward pass runs.
+/// Tests which parts of the gradient a network reports as final during its backward pass.
 @Suite struct GradientOrderTests {
   static let networks: [NetworkDescription] = {
     do {
@@ -14,8 +14,10 @@ import Testing
     } catch { fatalError("\(error)") }
   }()
 
-  @Test(arguments: networks.indices)
-  func whatIsSaidToBeFinalDoesNotChangeAnyMore(index: Int) throws {
+  @Test(
+    "a part of the gradient reported as final does not change any more",
+    arguments: networks.indices)
+  func finalParts(index: Int) throws {
     let network = try Network<Float>(Self.networks[index], maximumBatch: 2)
     let d = network.parameterCount
     let parameters = Buffer<Float>(count: d)
@@ -41,7 +43,7 @@ import Testing
     }
     #expect(zip(starts, starts.dropFirst()).allSatisfy { $0 >= $1 } && starts.last == 0)
     #expect(early.elementsEqual(gradient.all) && early.allSatisfy(\.isFinite))
-    // It is said as it happens, not in the end: each layer with parameters is a step of its own.
+    // Reports arrive during the pass, not at its end: each layer with parameters makes one.
     let layers = Set(network.layout.tensors.map { $0.name.split(separator: ".").dropLast() })
     #expect(Set(starts).subtracting([d]).count == layers.count)
   }

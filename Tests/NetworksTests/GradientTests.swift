@@ -2,11 +2,11 @@ import Networks
 import RandomNumbers
 import Testing
 
-/// Gradients against central differences in double precision.
+/// Compares gradients with central differences in double precision.
 ///
-/// With a step of 1e-5 the differences' own errors are about f‴·1e-10 (the step) and
-/// 1e-16·f/1e-5 = 1e-11·f (rounding), far below the bound of 1e-6 of the largest element. The
-/// fixed seeds keep every ReLU and every pool's runner-up further from its kink than the step.
+/// The differences' own errors at a step of 1e-5 are about f‴·1e-10 (the step) and 1e-16·f/1e-5 =
+/// 1e-11·f (rounding). Both are far below the bound of 1e-6 of the largest element. The fixed seeds
+/// keep every ReLU and every pool's runner-up further from its kink than the step.
 @Suite struct GradientTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -106,13 +106,15 @@ import Testing
       layers: [.flatten, .relu, .linear(inputs: 9, outputs: 3)]),
   ]
 
-  @Test(arguments: cases, Loss.all)
+  @Test("gradients of each layer equal differences of the loss", arguments: cases, Loss.all)
   func layers(_ example: Case, loss: Loss) throws {
     let description = try NetworkDescription(input: example.input, layers: example.layers)
     try expectDifferences(description, loss)
   }
 
-  @Test(arguments: [1, 2, 3, 5], [1, 2, 3])
+  @Test(
+    "gradients of convolutions equal differences of the loss",
+    arguments: [1, 2, 3, 5], [1, 2, 3])
   func convolution(kernel: Int, stride: Int) throws {
     for padding in 0...2 {
       let positions = [7, 6].map { ($0 + 2 * padding - kernel) / stride + 1 }
@@ -127,7 +129,9 @@ import Testing
     }
   }
 
-  @Test(arguments: [LayerDescription.relu, .tanh, .sigmoid, .gelu, .silu], Loss.all)
+  @Test(
+    "gradients of activations equal differences of the loss",
+    arguments: [LayerDescription.relu, .tanh, .sigmoid, .gelu, .silu], Loss.all)
   func activation(_ layer: LayerDescription, loss: Loss) throws {
     try expectDifferences(
       try NetworkDescription(
@@ -138,7 +142,7 @@ import Testing
         ]), loss)
   }
 
-  @Test(arguments: Loss.all)
+  @Test("gradients of the built-in networks equal differences of the loss", arguments: Loss.all)
   func builtIn(loss: Loss) throws {
     try expectDifferences(.mlp(input: [2, 3, 3], classes: 3), loss, samples: 150)
     try expectDifferences(.cnn(input: [2, 8, 9], classes: 3), loss, samples: 150)

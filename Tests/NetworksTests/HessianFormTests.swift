@@ -6,10 +6,9 @@ import Testing
 @Suite struct HessianFormTests {
   static let outputCounts = [1, 2, 5, 40]
 
-  /// The Hessian of one example's loss with respect to its outputs, from differences of the
-  /// gradient.
+  /// Returns the Hessian of one example's loss by its outputs, from differences of the gradient.
   ///
-  /// The gradient is that of the bias of a layer that gives its inputs plus the bias. With
+  /// The gradient is that of the bias of a layer whose outputs are its inputs plus the bias. With
   /// differences of fourth order and a step of 1e-3 the errors are about f⁽⁵⁾·1e-12/30 and
   /// 1e-16/1e-3.
   func hessian(_ loss: Loss, at z: [Double]) throws -> [[Double]] {
@@ -37,8 +36,8 @@ import Testing
     return (0..<count).map { 4 * random.uniform(at: UInt64($0)) - 2 }
   }
 
-  @Test(arguments: Loss.all, outputCounts)
-  func isTheFormOfTheDenseHessian(_ loss: Loss, outputCount: Int) throws {
+  @Test("the form equals that of the dense Hessian", arguments: Loss.all, outputCounts)
+  func denseHessian(_ loss: Loss, outputCount: Int) throws {
     let (predictions, count) = (3, 3)
     let z = randoms(predictions * outputCount, 1)
     let tangents = (0..<count).map { randoms(predictions * outputCount, UInt64(2 + $0)) }
@@ -59,7 +58,7 @@ import Testing
       }
     }
     let scale = (0..<count).map { form[$0 * count + $0] }.max()!
-    // With a single class there is nothing to lose.
+    // A single class has no loss.
     let isFlat = outputCount == 1 && loss != .meanSquaredError && loss != .binaryCrossEntropy
     #expect(isFlat ? scale == 0 : scale > 0.1)
     #expect(zip(form, expected).allSatisfy { ($0 - $1).magnitude <= 1e-10 * max(scale, 1) })
@@ -68,21 +67,21 @@ import Testing
     }
     let single = loss.hessianForm(
       z.map { Float($0) }, outputCount, tangents.map { $0.map { Float($0) } })
-    // Only the arguments are rounded, at 6e-8.
+    // The arguments alone are rounded, at 6e-8.
     #expect(zip(single, form).allSatisfy { ($0 - $1).magnitude <= 1e-6 * max(scale, 1) })
   }
 
-  @Test(arguments: Loss.all)
-  func ofHugeOutputsIsFinite(_ loss: Loss) {
+  @Test("the form is finite for huge outputs", arguments: Loss.all)
+  func hugeOutputs(_ loss: Loss) {
     let tangent = [1.0, 2, 3]
     let form = loss.hessianForm([1e6, 0, -1e6], 3, [tangent])
     switch loss {
     case .crossEntropy: #expect(form == [0])
     case .meanSquaredError: #expect((form[0] - 28.0 / 3).magnitude <= 1e-14)
-    // A quarter of the second.
+    // The second derivative of the loss is 1/4 at output 0.
     case .binaryCrossEntropy: #expect((form[0] - 1.0 / 3).magnitude <= 1e-15)
     }
-    // Equal changes of all outputs leave softmax as it is, exactly.
+    // Equal changes of all outputs leave softmax unchanged, exactly.
     if case .crossEntropy = loss {
       #expect(loss.hessianForm([0.1, 0.2, 0.3], 3, [[4e8, 4e8, 4e8]])[0] <= 1e-10)
     }
@@ -90,9 +89,9 @@ import Testing
     #expect(loss.hessianForm([0.0, 1, 2], 3, []) == [])
   }
 
-  /// Outputs that are linear in the parameters make the Gauss-Newton form the Hessian of the loss.
-  @Test(arguments: Loss.all)
-  func isTheSecondDerivativeOfALinearModel(_ loss: Loss) throws {
+  /// The Gauss–Newton form is the loss's Hessian for outputs that are linear in the parameters.
+  @Test("the form is the second derivative of a linear model's loss", arguments: Loss.all)
+  func linearModel(_ loss: Loss) throws {
     let network = try ArrayNetwork<Double>(
       NetworkDescription(input: [4], layers: [.linear(inputs: 4, outputs: 3)]))
     let (inputs, labels) = network.examples(4, seed: 5)
@@ -104,7 +103,7 @@ import Testing
         inputs, labels, zip(parameters, direction).map { $0 + distance * $1 }, loss
       ).lossSum
     }
-    // Errors of about f⁽⁶⁾·1e-8/90 and 1e-16·f/1e-4.
+    // The errors are about f⁽⁶⁾·1e-8/90 and 1e-16·f/1e-4.
     let step = 1e-2
     let second =
       (16 * (total(step) + total(-step)) - (total(2 * step) + total(-2 * step)) - 30 * total(0))

@@ -4,8 +4,8 @@ import RandomNumbers
 import Support
 import Testing
 
-/// The layers of residual networks and transformers: gradients against central differences in
-/// double precision, as predictions and in training.
+/// Compares gradients of the layers of residual networks and transformers with central differences
+/// in double precision, in evaluation and in training.
 @Suite struct LayerGradientTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -114,7 +114,7 @@ import Testing
     sequence("linear without bias", [.linear(inputs: 6, outputs: 5, bias: false)], width: 5),
   ]
 
-  @Test(arguments: cases, [false, true])
+  @Test("gradients of each layer equal differences of the loss", arguments: cases, [false, true])
   func layers(_ example: Case, isTraining: Bool) throws {
     for loss in Loss.all {
       let description = try NetworkDescription(input: example.input, layers: example.layers)
@@ -123,7 +123,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [false, true])
+  @Test("gradients of residual networks equal differences of the loss", arguments: [false, true])
   func residualNetworks(isTraining: Bool) throws {
     for description in [
       try NetworkDescription.resnet(blocks: 1, input: [3, 8, 8], classes: 3),
@@ -133,7 +133,7 @@ import Testing
     }
   }
 
-  @Test func transformers() throws {
+  @Test("gradients of transformers equal differences of the loss") func transformers() throws {
     try expectDifferences(
       .gptMini(vocabulary: 11, positions: 5), .crossEntropy(), isTraining: true, vocabulary: 11,
       samples: 1, tensorsBetween: 7)
@@ -143,9 +143,9 @@ import Testing
   }
 }
 
-/// Checks all parameters, or `samples` of each tensor, or of every so many tensors.
+/// Checks all parameters, or `samples` of each tensor, or of one in every `tensorsBetween` tensors.
 ///
-/// The step is chosen, and the bound of 1e-6 explained, in `GradientTests`.
+/// `GradientTests` explains the step and the bound of 1e-6.
 func expectDifferences(
   _ description: NetworkDescription, _ loss: Loss, isTraining: Bool = false,
   vocabulary: Int? = nil, samples: Int? = nil, tensorsBetween: Int = 1

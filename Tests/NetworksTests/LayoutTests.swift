@@ -2,7 +2,8 @@ import Networks
 import Testing
 
 @Suite struct LayoutTests {
-  @Test func namesShapesAndOffsetsOfTheConvolutionalNetwork() throws {
+  @Test("the convolutional network has the expected names, shapes and offsets")
+  func convolutionalLayout() throws {
     let layout = try NetworkDescription.cnn(input: [1, 28, 28], classes: 10).layout
     #expect(
       layout.tensors.map(\.name) == [
@@ -22,7 +23,8 @@ import Testing
     #expect(layout["7.bias "] == nil)
   }
 
-  @Test func namesOfThePerceptronAndWithoutBias() throws {
+  @Test("layouts of the perceptron and of a layer without bias have the expected names")
+  func perceptronLayout() throws {
     let mlp = try NetworkDescription.mlp(input: [1, 28, 28], classes: 10)
     #expect(mlp.layout.count == 109_386)
     #expect(
@@ -34,7 +36,8 @@ import Testing
     #expect(bare.layout.tensors.map(\.name) == ["0.weight"])
   }
 
-  @Test func initialValuesAreOfTheSeedAloneAndWithinTheirBounds() throws {
+  @Test("initial values depend on the seed alone and stay within their bounds")
+  func initialValues() throws {
     let description = try NetworkDescription.cnn(input: [1, 28, 28], classes: 10)
     let network = try ArrayNetwork<Float>(description)
     let parameters = network.initialized(seed: 5)
@@ -48,8 +51,8 @@ import Testing
       let bound = 1 / Double(fanIn).squareRoot()
       let values = parameters[tensor.range].map { Double($0) }
       #expect(values.allSatisfy { $0.magnitude <= bound * (1 + 1e-7) })
-      // Of a uniform variable the mean square is bound²/3; with k values it varies by about
-      // 0.9/√k of itself.
+      // The mean square of a uniform variable is bound²/3; over k values it varies by about 0.9/√k
+      // of itself.
       let meanSquare = values.reduce(0) { $0 + $1 * $1 } / Double(values.count)
       let spread = 4 * 0.9 / Double(values.count).squareRoot()
       #expect((meanSquare / (bound * bound / 3) - 1).magnitude <= spread)
@@ -57,9 +60,10 @@ import Testing
     }
   }
 
-  /// Sizes from the papers: 0.27 and 0.46 million parameters of ResNet-20 and -32 (He et al., 2016,
-  /// table 6; PyTorch's common definition has 272,474 and 466,906 with projections as shortcuts).
-  @Test func residualNetworksHaveTheirPublishedSizesAndNames() throws {
+  /// Expects the published sizes: 0.27 and 0.46 million parameters for ResNet-20 and -32 (He et
+  /// al., 2016, table 6). PyTorch's common definition has 272,474 and 466,906 with projections as
+  /// shortcuts.
+  @Test("residual networks have their published sizes and names") func residualLayout() throws {
     let shallow = try NetworkDescription.resnet(blocks: 3, input: [3, 32, 32], classes: 10)
     #expect(shallow.layout.count == 272_474)
     let deep = try NetworkDescription.resnet(blocks: 5, input: [3, 32, 32], classes: 10)
@@ -76,7 +80,7 @@ import Testing
     #expect(wide.stateLayout["block1.layer.1.bn2.running_var"]?.shape == [32])
   }
 
-  @Test func transformersAreNamedAsInPyTorch() throws {
+  @Test("transformers have PyTorch's names") func transformerLayout() throws {
     let text = try NetworkDescription.gptMini(vocabulary: 256, positions: 64)
     #expect(text.layout["transformer.layers.5.self_attn.in_proj_weight"]?.shape == [576, 192])
     #expect(
@@ -92,8 +96,8 @@ import Testing
     #expect(image.layout["position_embedding.weight"]?.shape == [64, 192])
   }
 
-  @Test func initialValuesHaveTheSchemesVariances() throws {
-    // Variance of each scheme for 200 inputs and 300 outputs.
+  @Test("initial values have the variance of their scheme") func initialVariances() throws {
+    // The variance of each scheme for 200 inputs and 300 outputs.
     let variances: [(Initialization, Double)] = [
       (Initialization(.uniform), 1 / 600.0), (.normal(std: 0.02), 4e-4),
       (.kaimingNormal, 2 / 200.0), (Initialization(.kaimingUniform), 2 / 200.0),
@@ -108,7 +112,7 @@ import Testing
       let values = network.initialized(seed: 2)
       let weights = values.prefix(60_000)
       let square = weights.reduce(0) { $0 + $1 * $1 } / 60_000
-      // Of 60,000 normal variables the mean square varies by √(2/60,000) = 0.6 % of itself.
+      // The mean square of 60,000 normal variables varies by √(2/60,000) = 0.6 % of itself.
       #expect((square / variance - 1).magnitude <= 0.025, "\(initialization)")
       #expect(values.suffix(300).allSatisfy { $0 == 0 })
     }

@@ -3,7 +3,7 @@ import Networks
 import Testing
 
 @Suite struct LossTests {
-  /// A network whose outputs are its inputs.
+  /// Returns a network whose outputs are its inputs.
   func identity(_ count: Int) throws -> (ArrayNetwork<Double>, [Double]) {
     let network = try ArrayNetwork<Double>(
       NetworkDescription(
@@ -11,7 +11,7 @@ import Testing
     return (network, (0..<count * count).map { $0 / count == $0 % count ? 1 : 0 })
   }
 
-  @Test func crossEntropyIsTheSumOfTheExamples() throws {
+  @Test("cross-entropy is summed over the examples") func crossEntropySum() throws {
     let (network, parameters) = try identity(3)
     let inputs = [1.0, 2, 3, -1, 0, 4]
     let result = network.evaluate(inputs, [0, 2], parameters, .crossEntropy())
@@ -21,7 +21,7 @@ import Testing
     #expect(result.correct == 1)
   }
 
-  @Test func crossEntropyOfHugeOutputsIsFinite() throws {
+  @Test("cross-entropy of huge outputs is finite") func hugeOutputs() throws {
     let (network, parameters) = try identity(3)
     let result = network.lossAndGradient([1e6, 0, -1e6], [1], parameters, .crossEntropy())
     #expect(result.loss == 1e6)
@@ -34,7 +34,7 @@ import Testing
     #expect(gradient.gradient == [1e4, 0, -1e4, -1e4, 0, 1e4, 0, 0, 0])
   }
 
-  @Test func squaredErrorIsTheMeanOverTheOutputs() throws {
+  @Test("the squared error is a mean over the outputs") func squaredErrorMean() throws {
     let (network, parameters) = try identity(2)
     let result = network.lossAndGradient([3, -1, 0.5, 0.5], [0, 1], parameters, .meanSquaredError)
     // y − t is (2, −1) and (0.5, −0.5).
@@ -43,7 +43,7 @@ import Testing
     #expect(result.gradient == [6.25, -1.75, -3.25, 0.75])
   }
 
-  @Test func theGradientIsScaledAndTheLossIsNot() throws {
+  @Test("the scale applies to the gradient, not to the loss") func gradientScale() throws {
     let network = try ArrayNetwork<Double>(.mlp(input: [1, 3, 3], classes: 4))
     let (inputs, labels) = network.examples(4, seed: 2)
     let parameters = network.initialized(seed: 2)
@@ -57,7 +57,7 @@ import Testing
     }
   }
 
-  @Test func ofEqualOutputsTheFirstIsTheAnswer() throws {
+  @Test("among equal outputs the first is the answer") func equalOutputs() throws {
     let (network, parameters) = try identity(3)
     let inputs = [1.0, 5, 5, 0, 0, 0, 2, 1, 2]
     #expect(network.evaluate(inputs, [1, 0, 0], parameters, .crossEntropy()).correct == 3)

@@ -14,7 +14,7 @@ import Testing
       - linear: {in: 96, out: 10}
     """
 
-  @Test func aModelFileIsReadAsItStands() throws {
+  @Test("a small model file is read") func smallModel() throws {
     let expected: [LayerDescription] = [
       .conv2d(inputs: 1, outputs: 6, kernel: 3, padding: 1), .relu, .maxPool2d(kernel: 2),
       .flatten, .linear(inputs: 96, outputs: 10),
@@ -24,7 +24,7 @@ import Testing
     #expect(description.layers == expected)
   }
 
-  @Test func everyLayerAndOptionIsRead() throws {
+  @Test("every layer and option is read") func allLayersAndOptions() throws {
     let yaml = """
       layers:
         - conv2d: {in: 2, out: 3, kernel: 3, stride: 2, padding: 2, bias: false}
@@ -54,8 +54,8 @@ import Testing
       ])
   }
 
-  /// Checkpoints know a network by its layers' text, which stays as it was when they were written.
-  @Test func layersAreRecordedAsTheyWere() {
+  /// Checkpoints identify a network by its layers' text, which must not change.
+  @Test("the text of a layer in checkpoints has not changed") func recordedLayers() {
     func kind(_ text: String, name: String = "nil", initialization: String = "nil") -> String {
       "Networks.LayerDescription(kind: Networks.LayerDescription.Kind.\(text), name: \(name), "
         + "initialization: \(initialization))"
@@ -84,7 +84,7 @@ import Testing
     }
   }
 
-  @Test func groupsAndDilationAreRead() throws {
+  @Test("groups and dilation are read") func groupsAndDilation() throws {
     let yaml = """
       input: [4, 9, 9]
       layers:
@@ -99,9 +99,8 @@ import Testing
       ])
   }
 
-  /// What other tools make of a model file: JSON, or YAML with sorted keys, quotes, null, and true
-  /// for what was yes.
-  @Test func modelsThatOtherToolsWriteAreRead() throws {
+  /// Other tools write JSON, or YAML with sorted keys, quotes, null, and true for yes.
+  @Test("models written by other tools are read") func otherTools() throws {
     let yaml = """
       input: [2, 4, 4]
       layers:
@@ -162,17 +161,20 @@ import Testing
     }
   }
 
-  @Test(arguments: [
-    ("true", true), ("True", true), ("TRUE", true), ("yes", true), ("Yes", true), ("YES", true),
-    ("on", true), ("On", true), ("ON", true), ("false", false), ("False", false), ("FALSE", false),
-    ("no", false), ("No", false), ("NO", false), ("off", false), ("Off", false), ("OFF", false),
-    ("y", nil), ("tRue", nil), ("1", nil), ("", nil),
-  ])
-  func yesAndNoHaveYAMLsWords(_ word: String, _ value: Bool?) {
+  @Test(
+    "YAML's words for true and false are read",
+    arguments: [
+      ("true", true), ("True", true), ("TRUE", true), ("yes", true), ("Yes", true), ("YES", true),
+      ("on", true), ("On", true), ("ON", true), ("false", false), ("False", false),
+      ("FALSE", false),
+      ("no", false), ("No", false), ("NO", false), ("off", false), ("Off", false), ("OFF", false),
+      ("y", nil), ("tRue", nil), ("1", nil), ("", nil),
+    ])
+  func yamlBooleans(_ word: String, _ value: Bool?) {
     #expect(Bool(yaml: word) == value)
   }
 
-  @Test func residualBlocksAndTransformersAreRead() throws {
+  @Test("residual blocks and transformers are read") func blocks() throws {
     let image = """
       input: [3, 8, 8]
       layers:
@@ -262,8 +264,8 @@ import Testing
     ),
   ]
 
-  @Test(arguments: badBlocks)
-  func aBadBlockIsNamedWithItsLine(_ layer: String, _ message: String) {
+  @Test("a bad block is named with its line", arguments: badBlocks)
+  func badBlock(_ layer: String, _ message: String) {
     let line = layer.contains("name: a}") ? 5 : 4
     expectError(
       """
@@ -275,7 +277,7 @@ import Testing
       """, "bad.yaml:\(line): \(message)")
   }
 
-  /// What replaces the fifth layer, and the message after `bad.yaml:8: layer 4`.
+  /// The text that replaces the fifth layer, and the message after `bad.yaml:8: layer 4`.
   static let badLayers: [(String, String)] = [
     ("linear: {in: 72, out: 10}", " (linear): expects 72 inputs, layer 3 (flatten) gives 96"),
     ("lineal: {in: 96, out: 10}", ": unknown layer 'lineal'; known: linear, conv2d, max-pool2d, "),
@@ -301,13 +303,13 @@ import Testing
     ("max-pool2d: {kernel: 2}", " (max-pool2d): expects [channels, height, width], layer 3 (fla"),
   ]
 
-  @Test(arguments: badLayers)
-  func aBadLayerIsNamedWithItsLine(_ layer: String, _ message: String) {
+  @Test("a bad layer is named with its line", arguments: badLayers)
+  func badLayer(_ layer: String, _ message: String) {
     let yaml = Self.small.replacingOccurrences(of: "linear: {in: 96, out: 10}", with: layer)
     expectError(yaml, "bad.yaml:8: layer 4" + message)
   }
 
-  /// Text of the small model, what replaces it, and the beginning of the message.
+  /// A text of the small model, its replacement, and the beginning of the message.
   static let badFiles: [(String, String, String)] = [
     ("in: 1,", "in: 2,", "bad.yaml:4: layer 0 (conv2d): expects 2 channels, the input gives 1 in"),
     ("kernel: 3", "kernel: 11", "bad.yaml:4: layer 0 (conv2d): kernel 11 is larger than the imag"),
@@ -350,12 +352,12 @@ import Testing
     ("[1, 8, 8]", "&a [*a]", "bad.yaml: contains & and *: YAML anchors and aliases are not supp"),
   ]
 
-  @Test(arguments: badFiles)
-  func aBadFileIsToldWithItsLine(_ text: String, _ replacement: String, _ message: String) {
+  @Test("a bad file is refused with its line", arguments: badFiles)
+  func badFile(_ text: String, _ replacement: String, _ message: String) {
     expectError(Self.small.replacingOccurrences(of: text, with: replacement), message)
   }
 
-  @Test func whatIsNoModelIsTold() throws {
+  @Test("a file that is not a model is refused") func notAModel() throws {
     expectError("", "bad.yaml: is empty; expected the keys input and layers")
     expectError("just words", "bad.yaml:1: expected the keys input and layers, got 'just words'")
     expectError("- relu", "bad.yaml:1: expected the keys input and layers, got a list")
@@ -368,7 +370,7 @@ import Testing
     expectError(String(repeating: "[", count: 100_000), "bad.yaml")
   }
 
-  @Test func builtInModelsRefuseWhatTheyCannotRead() {
+  @Test("built-in models refuse inputs that they cannot read") func builtInInputs() {
     let flat = #expect(throws: NetworkDescriptionError.self) {
       try NetworkDescription.cnn(input: [64], classes: 10)
     }

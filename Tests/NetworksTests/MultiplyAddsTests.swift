@@ -13,8 +13,8 @@ import Testing
     }
   }
 
-  /// Convolutions over 28×28 and 14×14 positions, and two linear layers.
-  @Test func convolutionsUseTheirWeightsAtEachPosition() throws {
+  /// The convolutions cover 28×28 and 14×14 positions; two linear layers follow.
+  @Test("convolutions use their weights at each position") func convolutionCounts() throws {
     let network = try NetworkDescription.cnn(input: [1, 28, 28], classes: 10)
     let counts = counts(network)
     #expect(counts["0.weight"] == 784 && counts["3.weight"] == 196)
@@ -22,8 +22,9 @@ import Testing
     #expect(total(network) == 144 * 784 + 4608 * 196 + 64 * 1568 + 640)
   }
 
-  /// A stride of 2 and no padding: (9 − 3)/2 + 1 = 4 positions each way; shortcuts and norms.
-  @Test func stridesAndBranchesAreFollowed() throws {
+  /// A stride of 2 and no padding give (9 − 3)/2 + 1 = 4 positions each way; shortcuts and norms
+  /// follow.
+  @Test("strides and branches are counted") func stridesAndBranches() throws {
     let network = try NetworkDescription(
       input: [2, 9, 9],
       layers: [
@@ -36,9 +37,9 @@ import Testing
     #expect(counts.values.filter { $0 == 0 }.count == counts.count - 3)
   }
 
-  /// Each weight of a group is used at each of 4×3 positions, whatever the groups: a group's
-  /// outputs have fewer weights.
-  @Test func groupsHaveFewerWeights() throws {
+  /// Each weight of a group is used at each of 4×4 positions, for any number of groups; the outputs
+  /// of a group have fewer weights.
+  @Test("groups have fewer weights") func groupCounts() throws {
     let network = try NetworkDescription(
       input: [6, 8, 7],
       layers: [
@@ -51,7 +52,7 @@ import Testing
     #expect(total(network) == 9 * 2 * 9 * 16)
   }
 
-  @Test func sequencesUseTheirWeightsAtEachPosition() throws {
+  @Test("sequences use their weights at each position") func sequenceCounts() throws {
     let network = try NetworkDescription(
       input: [7],
       layers: [
@@ -64,8 +65,9 @@ import Testing
     #expect(counts["2.in_proj_bias"] == 0)
   }
 
-  /// By stage: 16 channels over 32×32, 32 over 16×16, 64 over 8×8; two shortcuts of 1×1.
-  @Test func residualNetworks() throws {
+  /// The stages have 16 channels over 32×32, 32 over 16×16 and 64 over 8×8, with two shortcuts of
+  /// 1×1.
+  @Test("residual networks have their known multiply-adds") func residualNetworks() throws {
     let network = try NetworkDescription.resnet(blocks: 3, input: [3, 32, 32], classes: 10)
     let block = 16 * 16 * 9 * 1024
     #expect(total(network) == 27 * 16 * 1024 + 6 * block + 11 * block + 2 * 16 * 32 * 256 + 640)

@@ -4,8 +4,8 @@ import Mutations
 import Networks
 import Testing
 
-/// Spoiled model files: each is read or refused in one line, without a trap, a hang or memory that
-/// only its sizes ask for.
+/// Tests corrupted model files: each is read or refused in one line. None causes a trap, a hang, or
+/// an allocation that only its sizes ask for.
 struct MutatedModelFileTests {
   static let tokens = [
     "-", "- ", ":", ": ", "{", "}", "[", "]", ",", "\n", "\n  - ", "  ", "\t", "'", "\"", "&a ",
@@ -43,7 +43,7 @@ struct MutatedModelFileTests {
       - linear: {in: 8, out: 256}
     """
 
-  @Test func spoiledModels() async {
+  @Test("corrupted model files are read or refused") func spoiledModels() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let mutator = Mutator(tokens: Self.tokens, seed: 42)
@@ -63,14 +63,14 @@ struct MutatedModelFileTests {
             throw error
           }
         }
-        // Comments and sizes in their range can change without harm; most mutations do harm.
+        // Comments, and sizes within their range, can change without harm; most mutations do harm.
         #expect(tally.accepted > count / 100, "\(tally)")
         #expect(tally.refused > count / 2, "\(tally)")
       }
     }
   }
 
-  /// What is made of a description before any memory is taken for it.
+  /// Uses everything that is computed from a description before memory is allocated for it.
   private static func use(_ description: NetworkDescription) {
     #expect(description.layout.count > 0)
     #expect(description.layout.tensors.allSatisfy { $0.shape.reduce(1, *) == $0.range.count })
@@ -78,7 +78,7 @@ struct MutatedModelFileTests {
     #expect(count?.total != 0)
   }
 
-  /// A pattern `depth` times, what it stands around, and its end as often.
+  /// A pattern to repeat, the text within, and the repeated end.
   static let nested: [(String, String, String)] = [
     ("[", "", "]"), ("{a: ", "", "}"), ("{? ", "a", "}"), ("- ", "a", ""), ("? ", "a", ""),
     ("- - ? ", "a", ""), ("!!seq [", "", "]"), ("&a [", "", "]"), ("[{a: ", "", "}]"),
@@ -86,14 +86,16 @@ struct MutatedModelFileTests {
     ("{add: {layers: [relu], shortcut: [", "relu", "]}}"),
   ]
 
-  @Test(arguments: nested.indices, [100, 332, 5000, 60_000])
+  @Test(
+    "deeply nested models are read or refused",
+    arguments: nested.indices, [100, 332, 5000, 60_000])
   func nestedModels(index: Int, depth: Int) {
     let (start, inside, end) = Self.nested[index]
     let count = min(depth, 1_000_000 / (start + end).utf8.count)
     let nest =
       String(repeating: start, count: count) + inside + String(repeating: end, count: count)
     let model = "input: [4]\nlayers:\n- linear: {in: 4, out: 3}\n- \(nest)"
-    // Three levels each of at most 1000.
+    // Each block takes three of at most 1000 levels.
     let isModel = inside == "relu" && depth < 333
     #expect(refusal(of: nest) != nil)
     #expect((refusal(of: model) == nil) == isModel, "\(start) \(depth) times")
@@ -108,8 +110,8 @@ struct MutatedModelFileTests {
     }
   }
 
-  /// Sizes within their range are described; who wants the memory asks for it later.
-  @Test func hugeLayersAreDescribedWithoutMemory() async throws {
+  /// Sizes within their range are described; memory is allocated later, on request.
+  @Test("huge layers are described without memory") func hugeLayers() async throws {
     await #expect(processExitsWith: .success) {
       limitMemory()
       for (input, layers, count) in [
@@ -126,8 +128,8 @@ struct MutatedModelFileTests {
     }
   }
 
-  /// As many layers as a settings file has room for.
-  @Test func longModelsAreRead() throws {
+  /// The file has about as many layers as fit into the largest settings file.
+  @Test("long models are read") func longModels() throws {
     let count = 30_000
     let layers = String(repeating: "- linear: {in: 1, out: 1}\n", count: count)
     let description = try NetworkDescription(

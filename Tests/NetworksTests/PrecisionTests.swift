@@ -5,7 +5,7 @@ import Support
 import Testing
 
 @Suite struct PrecisionTests {
-  @Test(arguments: Loss.all)
+  @Test("loss and gradient in single precision follow those in double", arguments: Loss.all)
   func singleFollowsDouble(loss: Loss) throws {
     for description in [
       try NetworkDescription.mlp(input: [1, 8, 8], classes: 10),
@@ -18,16 +18,17 @@ import Testing
       let exact = double.lossAndGradient(
         inputs.map { Double($0) }, labels, parameters.map { Double($0) }, loss)
       let rounded = single.lossAndGradient(inputs, labels, parameters, loss)
-      // Sums of up to some hundred products rounded at 6e-8.
+      // Sums of up to a few hundred products, rounded at 6e-8.
       #expect((rounded.loss - exact.loss).magnitude <= 1e-6 * exact.loss)
       #expect(largestRelativeError(rounded.gradient, to: exact.gradient) <= 5e-6)
       #expect(rounded.gradient.map { Double($0) } != exact.gradient)
     }
   }
 
-  /// Values and derivatives of the single-precision loops against the C library's in double.
-  @Test(arguments: Activation.allCases)
-  func activationsAreAccurate(_ activation: Activation) {
+  /// Compares values and derivatives of the single-precision loops with those of the C library in
+  /// double.
+  @Test("activations and their derivatives are accurate", arguments: Activation.allCases)
+  func accurateActivations(_ activation: Activation) {
     let x =
       stride(from: Float(-20), through: 20, by: 0.0037).map { $0 }
       + [0, 1e-30, -1e-30, 1e-6, -1e-6, 90, -90, 1e30, -1e30]
@@ -57,8 +58,9 @@ import Testing
         let share = (x < 0 ? e : 1) / (1 + e)
         (value, slope) = (x * share, share + x * e / ((1 + e) * (1 + e)))
       }
-      // A few roundings at 6e-8 of the value itself; GELU's lower tail, a difference from 1, and
-      // all derivatives, which are products with such differences, of 1.
+      // A few roundings at 6e-8, relative to the value. The bound is relative to 1 for GELU's lower
+      // tail, a difference from 1, and for all derivatives, which are products with such
+      // differences.
       let error = (Double(y[index]) - value).magnitude
       let scale = activation == .gelu ? max(1, value.magnitude) : value.magnitude
       #expect(error <= 4e-7 * scale + 1e-37, "\(activation)(\(x))")

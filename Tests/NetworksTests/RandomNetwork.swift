@@ -2,7 +2,7 @@ import Networks
 import RandomNumbers
 
 extension NetworkDescription {
-  /// Layers of all kinds in a random order, and in residual blocks in one another: of images, and
+  /// Returns layers of all kinds in a random order and in nested residual blocks: first of images,
   /// then of the sequence of their positions.
   static func random(seed: UInt64) throws -> NetworkDescription {
     var layers = RandomLayers(seed: seed)
@@ -15,7 +15,7 @@ extension NetworkDescription {
   }
 }
 
-/// Layers that give the shape that they are given, [2, 4, 3] or [12, 2].
+/// Draws layers that keep the shape of their input, [2, 4, 3] or [12, 2].
 private struct RandomLayers {
   private let numbers: CounterRandom
   private var drawn: UInt64 = 0

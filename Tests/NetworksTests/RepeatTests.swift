@@ -3,7 +3,7 @@ import Networks
 import Testing
 
 @Suite struct RepeatTests {
-  /// Layers whose memory is shared or reused in every way there is.
+  /// Returns layers whose memory is shared or reused in every possible way.
   static func description() throws -> NetworkDescription {
     try NetworkDescription(
       input: [3, 9, 9],
@@ -15,14 +15,14 @@ import Testing
       ])
   }
 
-  @Test(arguments: Loss.all)
-  func theSameCallGivesTheSameBits(loss: Loss) throws {
+  @Test("the same call gives the same bits", arguments: Loss.all)
+  func repeatedCall(loss: Loss) throws {
     let network = try ArrayNetwork<Float>(Self.description(), maximumBatch: 7)
     let parameters = network.initialized(seed: 1)
     let (inputs, labels) = network.examples(5, seed: 1)
     let fresh = network.lossAndGradient(inputs, labels, parameters, loss)
     #expect(fresh.gradient.allSatisfy { $0.isFinite })
-    // In between: other batches, other parameters, no examples, and values that spread.
+    // Intermediate calls: other batches, other parameters, no examples, and values that spread.
     for count in [7, 1, 0, 4] {
       let (others, otherLabels) = network.examples(count, seed: UInt64(20 + count))
       let result = network.lossAndGradient(
@@ -46,7 +46,7 @@ import Testing
     #expect(elsewhere.gradient.map(\.bitPattern) == fresh.gradient.map(\.bitPattern))
   }
 
-  @Test func forwardLeavesItsInputsAndGivesTheLossItsOutputs() throws {
+  @Test("a forward pass leaves its inputs unchanged") func untouchedInputs() throws {
     let network = try ArrayNetwork<Double>(
       NetworkDescription(
         input: [1, 2, 2], layers: [.relu, .flatten, .linear(inputs: 4, outputs: 2)]))
@@ -56,10 +56,10 @@ import Testing
     #expect(inputs == [-1, 2, -3, 4])
   }
 
-  @Test func memoryIsCountedBeforeItIsAllocated() throws {
+  @Test("memory is counted before it is allocated") func countedMemory() throws {
     let description = try NetworkDescription.mlp(input: [1, 4, 4], classes: 3)
-    // Activations of 128, 64 and 3 elements an example; gradients in two places, of 64 and of first
-    // 3 and then 128; all by 16.
+    // Activations have 128, 64 and 3 elements an example; gradients take two buffers, of 64, and of
+    // 3 and then 128 elements. All times 16 examples.
     let elements = 16 * (128 + 64 + 3 + 64 + 128)
     func bytes<Element: Scalar>(_ scalar: Element.Type) throws -> Int {
       try MemoryCount.of { try Network<Element>(description, maximumBatch: 16) }.total

@@ -3,11 +3,13 @@ import Networks
 import Support
 import Testing
 
-/// What layers show of themselves, and what training leaves behind.
+/// Tests the layer inputs and gradients that a collector sees, and the statistics that training
+/// leaves.
 @Suite struct StatisticsTests {
-  /// Σ over examples and positions of output gradient times input is the weight's gradient, for
-  /// every linear layer, convolution, projection and embedding.
-  @Test func inputsAndOutputGradientsMakeTheGradient() throws {
+  /// Expects Σ over examples and positions of output gradient times input to be the weight's
+  /// gradient, for every linear layer, convolution, projection and embedding.
+  @Test("output gradients times inputs sum to the weight's gradient")
+  func gradientFromStatistics() throws {
     let image = try NetworkDescription(
       input: [2, 6, 7],
       layers: [
@@ -26,11 +28,10 @@ import Testing
     try expectGradients(text, vocabulary: 7, weights: 4)
   }
 
-  /// A kind that promises factors or a block and does not show them would have no curvature,
-  /// without a word. Inputs times output gradients, and the examples' gradients, sum up to the
-  /// gradient.
-  @Test(arguments: TangentTests.cases)
-  func allThatHasCurvatureIsShown(_ example: TangentTests.Case) throws {
+  /// A kind of layer that promises factors or a block, but does not show them, would silently have
+  /// no curvature. Inputs times output gradients, and the examples' gradients, sum to the gradient.
+  @Test("every layer with curvature is shown to the collector", arguments: TangentTests.cases)
+  func shownLayers(_ example: TangentTests.Case) throws {
     var network = try ArrayNetwork<Double>(example.network())
     network.isTraining = true
     let description = network.network.description
@@ -82,7 +83,7 @@ import Testing
       guard let sum = seen[place.lowerBound], !sum.isEmpty else { continue }
       #expect(sum.count == place.count)
       for (one, other) in zip(sum, gradient[place]) {
-        // Roundings of some hundred products.
+        // Roundings of a few hundred products.
         #expect((one - other).magnitude <= 1e-13 * scale)
       }
     }
@@ -144,7 +145,7 @@ import Testing
     }
   }
 
-  @Test func runningStatisticsFollowTheMicroBatches() throws {
+  @Test("running statistics follow the micro-batches") func runningStatistics() throws {
     let description = try NetworkDescription(
       input: [2], layers: [.batchNorm(momentum: 0.25), .linear(inputs: 2, outputs: 2)])
     #expect(description.stateLayout.tensors.map(\.name) == ["0.running_mean", "0.running_var"])
@@ -152,7 +153,7 @@ import Testing
     #expect(network.state == [0, 0, 1, 1])
     network.isTraining = true
     let parameters = network.initialized(seed: 0)
-    // Columns 1, 2, 6 and 0, 0, 3: means 3 and 1, variances over count − 1 of 7 and 3.
+    // The columns are 1, 2, 6 and 0, 0, 3: means 3 and 1, variances over count − 1 of 7 and 3.
     _ = network.lossAndGradient([1, 0, 2, 0, 6, 3], [0, 1, 0], parameters, .crossEntropy())
     #expect(largestRelativeError(Array(network.statistics.all), to: [3, 1, 7, 3]) <= 1e-15)
     network.state.withUnsafeMutableBufferPointer {
@@ -162,8 +163,8 @@ import Testing
     #expect(largestRelativeError(network.state, to: [0.75, 0.25, 2.5, 1.5]) <= 1e-15)
   }
 
-  /// The mean is far from 0 against the spread: single precision has to keep its digits.
-  @Test func batchNormKeepsItsDigitsFarFromZero() throws {
+  /// The mean is far from 0 relative to the spread: single precision must keep its digits.
+  @Test("batch norm keeps its digits far from zero") func batchNormDigits() throws {
     let description = try NetworkDescription(
       input: [1, 40, 40],
       layers: [.batchNorm, .flatten, .linear(inputs: 1600, outputs: 2)])
@@ -180,8 +181,8 @@ import Testing
     #expect((Double(network.statistics.pointer[1]) / variance - 1).magnitude <= 1e-4)
   }
 
-  /// relu reads the block's input, not the batch-norm that stands before it in the list.
-  @Test func aShortcutsReLUReadsTheInput() throws {
+  /// The ReLU reads the block's input, not the batch norm before it in the list.
+  @Test("a shortcut's ReLU reads the block's input") func shortcutReLU() throws {
     let network = try ArrayNetwork<Double>(
       NetworkDescription(
         input: [1, 1, 3],
@@ -196,7 +197,7 @@ import Testing
     #expect(largestRelativeError(outputs, to: [-3, 0, 5]) <= 1e-5)
   }
 
-  @Test func aSingleOutputIsReadAsItsLossDoes() throws {
+  @Test("a single output is classified by its loss's threshold") func singleOutput() throws {
     let network = try ArrayNetwork<Float>(
       NetworkDescription(input: [1], layers: [.linear(inputs: 1, outputs: 1, bias: false)]))
     let inputs: [Float] = [-0.2, 0.3, 0.7]
@@ -204,8 +205,8 @@ import Testing
     #expect(network.evaluate(inputs, [0, 1, 1], [1], .binaryCrossEntropy).correct == 3)
   }
 
-  /// What is dropped is of the example's place in the batch, however the batch is cut.
-  @Test func dropoutDoesNotDependOnTheCut() throws {
+  /// Dropout depends on the example's place in the batch, for any cut into micro-batches.
+  @Test("dropout does not depend on the micro-batches") func dropoutCut() throws {
     let description = try NetworkDescription(
       input: [7], layers: [.dropout(0.5), .linear(inputs: 7, outputs: 1, bias: false)])
     let network = try Network<Float>(description, maximumBatch: 4)
@@ -228,7 +229,7 @@ import Testing
     #expect(Set(outputs(0..<4)).count > 1)
   }
 
-  @Test func dropoutIsOfTheStepAndKeepsTheMean() throws {
+  @Test("dropout depends on the step and keeps the mean") func dropoutStep() throws {
     let description = try NetworkDescription(
       input: [4000], layers: [.dropout(0.25), .linear(inputs: 4000, outputs: 1, bias: false)])
     var network = try ArrayNetwork<Float>(description)

@@ -4,8 +4,8 @@ import RandomNumbers
 import Support
 import Testing
 
-/// The outputs' derivatives along directions: against the gradient, which is made by other code,
-/// and against differences of the outputs.
+/// Compares the outputs' derivatives along directions with the gradient, which other code computes,
+/// and with differences of the outputs.
 @Suite struct TangentTests {
   struct Case: Sendable, CustomTestStringConvertible {
     let testDescription: String
@@ -13,7 +13,7 @@ import Testing
     var vocabulary: Int?
   }
 
-  /// Every layer, as the gradient's tests have them, and then whole networks.
+  /// Every layer of the gradient's tests, and whole networks.
   static let cases: [Case] =
     GradientTests.cases.map { example in
       Case(testDescription: example.testDescription) {
@@ -73,7 +73,7 @@ import Testing
         vocabulary: 11),
     ]
 
-  /// A network, examples and parameters, all of them a function of the seed alone.
+  /// A network, examples and parameters that depend on the seed alone.
   struct Problem<Element: Scalar> {
     var network: ArrayNetwork<Element>
     let inputs: [Element]
@@ -82,7 +82,7 @@ import Testing
     init(_ example: Case, isTraining: Bool) throws {
       network = try ArrayNetwork(example.network())
       network.isTraining = isTraining
-      // Means around 0, where a ReLU lets through a half, and variances around 1.
+      // Means around 0, at which a ReLU passes one half, and variances around 1.
       for tensor in network.network.stateLayout.tensors {
         for i in tensor.range {
           let value = CounterRandom(seed: 5, stream: 0).uniform(at: UInt64(i))
@@ -101,14 +101,15 @@ import Testing
     }
   }
 
-  @Test(arguments: cases, [false, true])
-  func tangentsAreTheTransposeOfTheGradient(_ example: Case, isTraining: Bool) throws {
+  @Test("tangents are the transpose of the gradient", arguments: cases, [false, true])
+  func transposedGradient(_ example: Case, isTraining: Bool) throws {
     let products = try transposedProducts(example, isTraining: isTraining)
     #expect(products.allSatisfy { $0.magnitude > 1e-4 })
   }
 
-  /// Any way of layers through one another and around: nothing is written over that is still read.
-  @Test(arguments: 0..<300)
+  /// Any nesting and branching of layers is safe: no buffer is overwritten while it is still
+  /// needed.
+  @Test("tangents of random networks are the transpose of the gradient", arguments: 0..<300)
   func randomNetworks(seed: UInt64) throws {
     for isTraining in [false, true] {
       let example = Case(testDescription: "") { try .random(seed: seed) }
@@ -117,14 +118,15 @@ import Testing
     }
   }
 
-  /// Checks ⟨u, J v⟩ = ⟨Jᵀu, v⟩ for two directions v; returns them relative to their terms.
+  /// Checks ⟨u, J v⟩ = ⟨Jᵀu, v⟩ for two directions v and returns the products relative to their
+  /// terms.
   private func transposedProducts(_ example: Case, isTraining: Bool) throws -> [Double] {
     let problem = try Problem<Double>(example, isTraining: isTraining)
     let directions = [problem.direction(1), problem.direction(2)]
     let (outputs, tangents) = problem.network.outputTangents(
       problem.inputs, problem.parameters, directions)
     #expect(outputs == problem.network.outputs(problem.inputs, problem.parameters))
-    // Targets for which the gradient of the squared error with respect to the outputs is u.
+    // The gradient of the squared error by the outputs is u for these targets.
     let targets = zip(outputs, problem.randoms(outputs.count, 3)).map { $0 - $1 }
     let factor = 2 / Double(problem.network.network.outputCount)
     let u = zip(outputs, targets).map { factor * ($0 - $1) }
@@ -136,18 +138,18 @@ import Testing
     return zip(directions, tangents).map { direction, tangent in
       let (forward, scale) = inner(u, tangent)
       let (backward, otherScale) = inner(gradient, direction)
-      // Roundings at 1e-16 of either sum's terms, and of the layers' before them.
+      // Roundings at 1e-16 of the terms of both sums, and of the layers before them.
       #expect((forward - backward).magnitude <= 1e-12 * max(scale, otherScale))
       return forward / max(scale, otherScale)
     }
   }
 
-  /// With a step of 1e-5 the differences' own errors are about f‴·1e-10 (the step) and
-  /// 1e-16·f/1e-5 = 1e-11·f (rounding), with directions of elements of up to 1: far below the bound
-  /// of 1e-6 of the largest. The fixed seeds keep every ReLU and every pool's runner-up further
-  /// from its kink than the step.
-  @Test(arguments: cases, [false, true])
-  func tangentsAreTheLimitOfDifferences(_ example: Case, isTraining: Bool) throws {
+  /// The differences' own errors at a step of 1e-5 are about f‴·1e-10 (the step) and 1e-16·f/1e-5 =
+  /// 1e-11·f (rounding). The elements of the directions are at most 1. Both errors are far below
+  /// the bound of 1e-6 of the largest. The fixed seeds keep every ReLU and every pool's runner-up
+  /// further from its kink than the step.
+  @Test("tangents equal differences of the outputs", arguments: cases, [false, true])
+  func finiteDifferences(_ example: Case, isTraining: Bool) throws {
     let problem = try Problem<Double>(example, isTraining: isTraining)
     let direction = problem.direction(4)
     let step = 1e-5 / (inner(direction, direction).sum / 100).squareRoot()
@@ -163,7 +165,7 @@ import Testing
     #expect(differences.contains { $0.magnitude > 1e-3 })
   }
 
-  @Test(arguments: cases, [false, true])
+  @Test("tangents in single precision follow those in double", arguments: cases, [false, true])
   func singleFollowsDouble(_ example: Case, isTraining: Bool) throws {
     let double = try Problem<Double>(example, isTraining: isTraining)
     let single = try Problem<Float>(example, isTraining: isTraining)
@@ -172,14 +174,14 @@ import Testing
     let rounded = single.network.outputTangents(inputs, parameters, [single.direction(1)])
     let expected = double.network.outputTangents(
       inputs.map { Double($0) }, parameters.map { Double($0) }, [double.direction(1)])
-    // Roundings at 6e-8 in up to some twenty layers, each of sums of up to some hundred products,
-    // and divided by the standard deviations of few elements.
+    // Roundings at 6e-8 in up to about twenty layers. Each sums up to a few hundred products and
+    // may divide by the standard deviation of few elements.
     #expect(largestRelativeError(rounded.tangents[0], to: expected.tangents[0]) <= 1e-4)
     #expect(rounded.tangents[0].map { Double($0) } != expected.tangents[0])
   }
 
-  @Test(arguments: [false, true])
-  func theSameCallGivesTheSameBits(isTraining: Bool) throws {
+  @Test("the same call gives the same bits", arguments: [false, true])
+  func repeatedCall(isTraining: Bool) throws {
     let example = Case(testDescription: "") { try RepeatTests.description() }
     let problem = try Problem<Float>(example, isTraining: isTraining)
     let network = problem.network
@@ -196,7 +198,7 @@ import Testing
     let before = gradient()
     let both = tangents([a, b])
     #expect(gradient() == before)
-    // In between: another batch, and values that spread.
+    // Intermediate calls: another batch, and values that spread.
     let others = network.outputTangents(
       [Float](repeating: 1, count: 4 * network.network.inputCount), problem.parameters,
       [[Float](repeating: .nan, count: a.count)])
@@ -208,9 +210,9 @@ import Testing
     #expect(nothing.outputs.isEmpty && nothing.tangents == [[]])
   }
 
-  @Test func memoryIsCountedBeforeItIsAllocated() throws {
+  @Test("memory for tangents is counted before it is allocated") func countedMemory() throws {
     let description = try NetworkDescription.mlp(input: [1, 4, 4], classes: 3)
-    // Two places: of 128 and then 3 elements an example, and of 64.
+    // Two buffers: one of 128 and then 3 elements an example, and one of 64.
     let count = try MemoryCount.of {
       let network = try MemoryCount.for(.activations) {
         try Network<Float>(description, maximumBatch: 16)

@@ -3,8 +3,8 @@ precision.
 
     pip install torch && python3 torch-layers.py > TorchLayers.swift
 
-Parameters, inputs and targets are fractions with few digits, the same in TorchTests.swift. A case's
-first layer makes all that is behind it compute the gradient of its input.
+Parameters, inputs and targets are fractions with few digits, the same in TorchTests.swift. Because
+of the first layer of a case, all later layers compute the gradient of their input.
 """
 
 import torch

@@ -4,10 +4,11 @@ import Sharding
 import Testing
 
 @Suite struct KFACLoadTests {
-  /// One rank alone does once all that is predicted, however layers are solved; two share it out.
+  /// One rank alone does all the predicted work once, with each solver; two ranks share it.
   @Test(
+    "ranks share the predicted work on layers",
     arguments: [KFACConfiguration.Solver.factors(.cholesky), .conjugateGradients(.init())], [1, 2])
-  func ranksShareTheWorkOnLayers(solver: KFACConfiguration.Solver, ranks: Int) {
+  func sharedWork(solver: KFACConfiguration.Solver, ranks: Int) {
     let shapes = [
       KroneckerShape(inputs: 20, hasBias: true, outputs: 7, positions: 2, axis: .expand),
       KroneckerShape(blockOf: 10, isDiagonal: false),

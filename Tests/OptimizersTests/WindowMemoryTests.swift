@@ -4,11 +4,11 @@ import Sharding
 import Testing
 
 @Suite struct WindowMemoryTests {
-  /// A window keeps no columns of parameters that stay zero.
-  @Test func columnsThatStayZeroTakeNoMemory() {
+  /// A window stores no columns of parameters that stay zero.
+  @Test("columns that stay zero take no memory") func zeroColumns() {
     let d = 100_003
     let partition = CellPartition(Cells(parameterCount: d), over: 3)
-    // Nothing is kept of the first half, all of the rest: cells of very different lengths.
+    // Nothing is stored of the first half, and all of the rest: cells have very different lengths.
     let groups = ParameterGroups(
       [ParameterGroup()], runs: [.init(0..<d, group: 0)], staysZero: (0..<d).map { $0 < d / 2 })
     let configuration = MFACConfiguration(window: 512)

@@ -8,7 +8,7 @@ import Testing
 #endif
 
 @Suite struct PlotTests {
-  /// Reads a drawing as a browser does: elements, and the texts in them.
+  /// Reads the elements and texts of a drawing, like a browser.
   private final class Reader: NSObject, XMLParserDelegate {
     var elements: [(name: String, attributes: [String: String])] = []
     var texts: [String] = []
@@ -57,14 +57,14 @@ import Testing
       ])
   }
 
-  @Test func drawingsAreXMLAndSayWhatTheyShow() throws {
+  @Test("drawings are XML with titles, axes and legend") func drawings() throws {
     let plot = try Reader(lines([(1, 0.08), (2, 0.05), (4, 0.011)]).svg)
     #expect(plot.texts.contains("a < b & \"c\" > d"))
     for text in ["time", "efficiency", "ranks", "measured", "predicted", "1", "2", "4"] {
       #expect(plot.texts.contains(text), "\(text)")
     }
     #expect(plot.texts.contains("10 ms") && plot.texts.contains("100 ms"))
-    // Marks of the measured points, in both panels, and one in the legend.
+    // Markers of the measured points in both panels, and one in the legend.
     #expect(plot.elements.filter { $0.name == "circle" }.count == 7)
     #expect(plot.elements[0].name == "svg" && plot.elements[0].attributes["width"] == "800")
 
@@ -77,18 +77,20 @@ import Testing
     for text in ["phases", "time", "one", "<&>", "500 ms", "0"] {
       #expect(bars.texts.contains(text), "\(text)")
     }
-    // The drawing's ground, and a bar.
+    // The drawing's background, and a bar.
     #expect(bars.elements.filter { $0.name == "rect" }.count == 2)
   }
 
-  /// Numbers that are equal, single, tiny or far apart: everything stays within the drawing.
-  @Test(arguments: [
-    [(1.0, 0.5)], [(1, 0.5), (2, 0.5)], [(1, 1e-9), (4096, 1e3)],
-    (0...12).map { (Double(1 << $0), 1 / Double(1 << $0)) }, [(3, 0.1), (5, 0.2), (6, 0.3)],
-  ])
-  func pointsLieWithinTheirPanels(points: [(Double, Double)]) throws {
+  /// The numbers are equal, single, tiny or far apart: everything stays within the drawing.
+  @Test(
+    "points lie within their panels",
+    arguments: [
+      [(1.0, 0.5)], [(1, 0.5), (2, 0.5)], [(1, 1e-9), (4096, 1e3)],
+      (0...12).map { (Double(1 << $0), 1 / Double(1 << $0)) }, [(3, 0.1), (5, 0.2), (6, 0.3)],
+    ])
+  func pointPlacement(points: [(Double, Double)]) throws {
     let plot = try Reader(lines(points.map { (x: $0.0, y: $0.1) }).svg)
-    // A computed point alone has a smaller one.
+    // Computed points without measured ones have a smaller circle.
     let circles = plot.elements.filter { $0.name == "circle" && $0.attributes["r"] == "3.5" }
     for (index, circle) in circles.dropLast().enumerated() {
       let (x, y) = (Double(circle.attributes["cx"]!)!, Double(circle.attributes["cy"]!)!)
@@ -98,8 +100,8 @@ import Testing
     #expect(circles.count == 2 * points.count + 1)
   }
 
-  /// Names of ticks do not run into one another.
-  @Test func ticksThatDoNotFitAreNotNamed() throws {
+  /// Tick labels do not overlap.
+  @Test("ticks without room have no label") func tickSpacing() throws {
     let points = (0...12).map { (x: Double(1 << $0), y: 1.0) } + [(x: 4000, y: 1)]
     let plot = try Reader(lines(points).svg)
     let ticks = zip(plot.elements.filter { $0.name == "text" }, plot.texts).filter {
@@ -113,7 +115,7 @@ import Testing
     #expect(ticks.map(\.1).contains("4096") && !ticks.map(\.1).contains("4000"))
   }
 
-  @Test func axesBeginAndEndAtRoundNumbers() {
+  @Test("axes begin and end at round numbers") func roundAxes() {
     #expect(Axis.linear(upTo: 0.93).ticks.last! == 1)
     #expect(Axis.linear(upTo: 82).limits == 0...100)
     #expect(Axis.logarithmic(around: [0.011, 0.08]).limits == 0.01...0.1)
@@ -127,8 +129,8 @@ import Testing
         && axis.place(of: axis.limits.upperBound) == 1)
   }
 
-  /// A tick is named in as many digits as tell it from the next.
-  @Test func ticksHaveNamesOfTheirOwn() {
+  /// A tick's label has the digits that distinguish it from the next.
+  @Test("every tick has a distinct label") func distinctLabels() {
     func names(_ values: [Double]) -> [String] {
       let axis = Axis.linear(around: values)
       return axis.ticks.map(axis.name(of:))
@@ -148,8 +150,8 @@ import Testing
     #expect(!wide.hasPlace(for: 0) && !wide.hasPlace(for: .nan) && wide.hasPlace(for: 1))
   }
 
-  /// In a page a drawing has the page's colours, no ground, and gaps where numbers are missing.
-  @Test func elementsOfAPageHaveItsColours() throws {
+  /// A drawing in a page has the page's colours, no background, and gaps for missing numbers.
+  @Test("elements of a page have its colours") func pageElements() throws {
     let plot = LinePlot(
       title: "loss", xTitle: "step", places: .linear,
       panels: [.init(title: "training loss", scale: .logarithmic)],
@@ -165,7 +167,7 @@ import Testing
       $0.name == "polyline" && $0.attributes["stroke"] == "var(--series-0)"
     }
     #expect(lines.map { $0.attributes["points"]!.split(separator: " ").count } == [2, 2])
-    // The point between a missing number and one that has no place.
+    // The point between a missing number and one outside the scale.
     #expect(drawing.elements.filter { $0.name == "circle" }.count == 1)
     for text in ["training loss", "step"] { #expect(drawing.texts.contains(text)) }
     for isDark in [false, true] {
@@ -174,7 +176,7 @@ import Testing
     }
   }
 
-  @Test func barsHaveParts() throws {
+  @Test("bars have parts side by side") func barParts() throws {
     let plot = BarPlot(
       title: "phases", valueTitle: "time",
       groups: [
@@ -190,8 +192,8 @@ import Testing
     #expect(drawing.texts.contains("3 s"))
   }
 
-  /// Of many points those stay that a drawing shows.
-  @Test func thinningKeepsExtremes() {
+  /// Thinning keeps the points that a drawing can show.
+  @Test("thinning keeps extremes") func thinning() {
     let count = 10_000
     let x = (0..<count).map(Double.init)
     var y = x.map { sin($0) }
@@ -211,9 +213,9 @@ import Testing
     #expect(thinned(x: [], y: [], columns: 1) == [])
   }
 
-  /// Against means taken number by number; what is huge leaves nothing behind.
-  @Test(arguments: [1, 2, 3, 10, 11, 51, 200])
-  func smoothedNumbersAreMeans(width: Int) {
+  /// Compares with means computed one by one; a huge number leaves no error behind.
+  @Test("smoothed numbers are means", arguments: [1, 2, 3, 10, 11, 51, 200])
+  func smoothing(width: Int) {
     var values = (0..<100).map { cos(Double($0)) + 2 }
     (values[20], values[21], values[40]) = (.nan, .infinity, 1e30)
     let means = smoothed(values, width: width)
@@ -231,11 +233,13 @@ import Testing
     #expect(smoothed([], width: width) == [] && smoothed([5], width: width) == [5])
   }
 
-  @Test(arguments: [
-    (0.0, "0"), (3.2e-7, "320 ns"), (0.0999999, "100 ms"), (0.9999, "1 s"), (12, "12 s"),
-    (4.5e-5, "45 µs"),
-  ])
-  func secondsHaveTheUnitThatSuitsThem(seconds: Double, text: String) {
+  @Test(
+    "times have a suitable unit",
+    arguments: [
+      (0.0, "0"), (3.2e-7, "320 ns"), (0.0999999, "100 ms"), (0.9999, "1 s"), (12, "12 s"),
+      (4.5e-5, "45 µs"),
+    ])
+  func secondsFormat(seconds: Double, text: String) {
     #expect(formatSeconds(seconds) == text)
   }
 }

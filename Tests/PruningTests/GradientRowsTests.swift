@@ -4,7 +4,8 @@ import LinearAlgebra
 import Testing
 
 struct GradientRowsTests {
-  @Test(arguments: [false, true]) func rowsLieBlockByBlock(isPaged: Bool) throws {
+  @Test("rows are stored block by block", arguments: [false, true])
+  func blockOrder(isPaged: Bool) throws {
     let rows = try GradientRows(
       count: 2, blocks: [0..<3, 3..<4],
       pagedIn: isPaged ? FileManager.default.temporaryDirectory.path : nil)
@@ -16,8 +17,9 @@ struct GradientRowsTests {
     #expect(Array(rows.block(1)) == [3, 13])
   }
 
-  /// Blocks of several pages and of parts of one, in any order, and rows that are stored anew.
-  @Test func pagesHoldWhatMemoryHolds() throws {
+  /// Covers blocks of several pages and of parts of one, in any order, and rows that are stored
+  /// again.
+  @Test("pages hold the same rows as memory") func pagedRows() throws {
     let blocks = [0..<5000, 5000..<5000, 5000..<5007, 5007..<9000]
     let paged = try GradientRows(
       count: 3, blocks: blocks, pagedIn: FileManager.default.temporaryDirectory.path)
@@ -36,8 +38,8 @@ struct GradientRowsTests {
     }
   }
 
-  /// More than any disk has, refused before a byte of it is taken.
-  @Test func aDiskWithoutTheRoomIsRefused() {
+  /// No disk has this much room; the rows are refused before any byte is allocated.
+  @Test("a disk without enough room is refused") func fullDisk() {
     let directory = FileManager.default.temporaryDirectory.path
     #expect {
       try GradientRows(count: 1 << 20, blocks: [0..<1 << 34], pagedIn: directory)

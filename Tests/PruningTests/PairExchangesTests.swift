@@ -3,7 +3,7 @@ import RandomNumbers
 import Reference
 import Testing
 
-/// Exchanges in small models, against a dense matrix.
+/// Compares exchanges in small models with a dense matrix.
 struct PairExchangesTests {
   /// d weights of the order of one, and m gradients.
   private struct Problem {
@@ -20,7 +20,7 @@ struct PairExchangesTests {
       func number(_ row: Int, _ i: Int) -> Double {
         2 * Double(random.uniform(at: UInt64(row * d + i))) - 1
       }
-      // What they share makes the weights interact.
+      // The shared part makes the weights interact.
       let shared = (0..<d).map { number(m + 1, $0) }
       gradients = (0..<m).map { row in
         let part = number(m + 2, row)
@@ -34,7 +34,7 @@ struct PairExchangesTests {
 
     func value(_ removed: [Bool]) -> Double { dense.value(dense.change(removing: removed)) }
 
-    /// All weights, with `removed` removed: A by a dense system.
+    /// Returns the exchanges for all weights, with `removed` removed; a dense system gives A.
     func exchanges(_ removed: [Bool]) -> PairExchanges {
       let system = DenseMatrix(rows: m, columns: m) { row, column in
         (0..<d).reduce(row == column ? Double(m) * damping : 0) {
@@ -54,7 +54,7 @@ struct PairExchangesTests {
         leverages: (0..<d).flatMap { i in solved.map { dot(column(i), $0) } }, damping: damping)
     }
 
-    /// The 8 weights of the least `w²/(2[F⁻¹]ᵢᵢ)`.
+    /// The 8 weights with the least `w²/(2[F⁻¹]ᵢᵢ)`.
     var woodFisher: [Bool] {
       let costs = (0..<d).map { i in
         let inverse = dense.fisher.solve((0..<d).map { $0 == i ? 1 : 0 })[i]
@@ -66,8 +66,10 @@ struct PairExchangesTests {
   }
 
   /// A pair's number is the exact difference of two minima, also after other exchanges.
-  @Test(arguments: [(0.1, 0.0), (1e-3, 0.0), (1e-3, 1.0)])
-  func pairsAreExact(damping: Double, gradientScale: Double) {
+  @Test(
+    "a pair's gain is the exact difference of two minima",
+    arguments: [(0.1, 0.0), (1e-3, 0.0), (1e-3, 1.0)])
+  func exactPairs(damping: Double, gradientScale: Double) {
     let problem = Problem(3, damping: damping, gradientScale: gradientScale)
     var removed = problem.woodFisher
     var exchanges = problem.exchanges(removed)
@@ -92,8 +94,8 @@ struct PairExchangesTests {
     }
   }
 
-  /// The best of all 12,870 sets, for 40 instances.
-  @Test func exchangesFindTheBestSet() {
+  /// Compares with the best of all 12,870 sets, for 40 instances.
+  @Test("exchanges find the best set in most instances") func bestSet() {
     var (found, before) = (0, 0)
     for instance in 0..<40 {
       let problem = Problem(UInt64(instance), damping: 1e-2, gradientScale: 0)
@@ -111,7 +113,7 @@ struct PairExchangesTests {
       found += value <= best + 1e-10 ? 1 : 0
       before += problem.value(start) <= best + 1e-10 ? 1 : 0
     }
-    // Measured: 35 and 4. The others end where no pair gains.
+    // Measured: 35 and 4. The others end in a set that no exchange improves.
     #expect(found >= 35 && before <= 10, "\(found) of 40 sets are the best, \(before) before")
   }
 }

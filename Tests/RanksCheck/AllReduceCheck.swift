@@ -2,10 +2,11 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Sums of micro-batches' vectors on every rank, more ranks than numbers, and twice in turn.
+/// Checks sums of micro-batches' vectors on every rank, with more ranks than numbers, and twice in
+/// turn.
 func checkAllReduce(_ count: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let shares = Partition(of: microBatches, over: world.size)
-  // Two at once, of different numbers.
+  // Two sums at once, of different numbers.
   let both = [0, 1].map { _ in AllReduce<Float>(count: count, of: shares, on: world) }
   let first = shares.range(of: world.rank).lowerBound
   let sums = both.map { _ in Buffer<Float>(count: count) }
@@ -28,7 +29,7 @@ func checkAllReduce(_ count: Int, microBatches: Int, on world: Communicator) thr
     for (which, sum) in sums.enumerated() {
       for i in 0..<count {
         let plain = (0..<microBatches).reduce(0) { $0 + Double(value($1, i + which)) }
-        // Single precision, of numbers up to half the count.
+        // Single precision, for numbers up to half the count.
         try check(abs(Double(sum.pointer[i]) - plain) < 1e-5, "sum at \(i) of \(count)")
         digest = digest &* 31 &+ UInt64(sum.pointer[i].bitPattern)
       }

@@ -2,8 +2,9 @@ import MPI
 import Optimizers
 import Sharding
 
-/// The predicted change of the loss, and what λ makes of the actual one. Every second step is
-/// compared: one whose gradient has been inserted, or is beside the window.
+/// Checks the predicted change of the loss, and the update of λ by the actual one.
+///
+/// Every second step compares. Its gradient is either inserted or outside the window.
 ///
 /// - Parameter grouped: whether some parameters are not columns of the window.
 func checkDamping(
@@ -28,7 +29,7 @@ func checkDamping(
     }, origin, on: world)
   var rows: [[Double]] = []
   var relative = 0.5
-  // ρ of each comparison, and λ after it: a factor 0.95² and its inverse, within bounds.
+  // ρ of each comparison; λ then changes by a factor 0.95² or its inverse, within bounds.
   let ratios = [1, 0.5, 0.1, 0.1, .nan, 1, 1, 1, 1, 1, 1, 1]
   var digest: UInt64 = 0
   for t in 0..<2 * ratios.count {
@@ -58,7 +59,7 @@ func checkDamping(
       return sum + product * product / Double(m)
     }
     let exact = slope + curvature / 2
-    // The window holds g in single precision, made by another order of roundings.
+    // The window holds g in single precision, computed with another order of roundings.
     try check(abs(predicted / exact - 1) < 1e-4, "predicted \(predicted), exactly \(exact)")
     let ratio = ratios[t / every]
     mfac.optimizer.changePredicting!.adapt(toChange: ratio * predicted)
@@ -67,7 +68,8 @@ func checkDamping(
     if !(ratio >= 0.25) { relative = min(0.6, relative / 0.95 / 0.95) }
   }
   try check(relative == 0.3, "\(relative) never came to its bound")
-  // The loss's gradient is finite, and that with the weight decay is not: inserted, and beside.
+  // The loss's gradient is finite, but not with weight decay added: inserted, and outside the
+  // window.
   for _ in 0..<2 {
     _ = try mfac.step(gradient(99, d), learningRate: 0.5)
     let last = mfac.parameters.pointer[d - 1]

@@ -2,7 +2,7 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Exchanges of double precision: sums to the bit, as the tree over the micro-batches makes them.
+/// Checks exchanges of double precision: sums equal the tree over the micro-batches to the bit.
 func checkDoubleExchanges(_ d: Int, microBatches: Int, on world: Communicator) throws {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
@@ -60,7 +60,7 @@ func checkDoubleExchanges(_ d: Int, microBatches: Int, on world: Communicator) t
     }
   }
 
-  // To the next rank, a range each.
+  // Each rank moves a range to the next rank.
   let moves = slices.enumerated().map {
     RangeExchange<Double>.Move($1, from: $0, to: ($0 + 1) % world.size)
   }

@@ -7,18 +7,18 @@ import ProgramOptions
 import Sharding
 import Training
 
-/// Runs that are to fail, for the tests to see how: one rank, the last one, does something wrong.
+/// Runs a job that must fail: one rank, the last one, causes a fault.
 ///
 /// - Parameters:
-///   - fault: what it does.
-///   - name: where, for faults that may be in several places.
+///   - fault: the kind of fault.
+///   - name: the place, for faults that may be in several places.
 func run(_ fault: String, _ name: String?) -> Never {
   let isChecked = fault == "part"
   Launcher.run(watchdogSeconds: 3, checksCollectives: isChecked) { world in
     let isWrong = world.rank == world.size - 1
     switch fault {
     case "trap":
-      // The others are in a collective, and would wait for ever.
+      // The other ranks are in a collective, and would wait endlessly.
       if isWrong { fatalError("told to") }
       _ = try world.allGather(1)
     case "throw":
@@ -39,7 +39,7 @@ func run(_ fault: String, _ name: String?) -> Never {
   }
 }
 
-/// The last rank fails while the others' blocks are under way to it.
+/// The last rank fails while the others' blocks are in transit to it.
 private func failWithinAnExchange(_ isWrong: Bool, on world: Communicator) throws {
   let partition = CellPartition(Cells(parameterCount: 100_000), over: world.size)
   let reduction = ReduceScatter<Float>(
@@ -50,7 +50,7 @@ private func failWithinAnExchange(_ isWrong: Bool, on world: Communicator) throw
   _ = try reduction.finish(on: world)
 }
 
-/// With everything that a step has, and an evaluation at the end.
+/// Trains with everything that a step has, and an evaluation at the end.
 private func trainTwoSteps(on world: Communicator) throws {
   let dataset = try DatasetSource.digits.load()
   var plan = TrainingPlan(
@@ -66,7 +66,7 @@ private func trainTwoSteps(on world: Communicator) throws {
   try Trainer<Float>(plan, on: world).run()
 }
 
-/// The ranks sum 3 numbers each over the ranks, and then gather one; the last rank does otherwise.
+/// Sums 3 numbers of each rank over the ranks and then gathers one; the last rank deviates.
 private func part(from name: String, _ isWrong: Bool, on world: Communicator) throws {
   let ranks = Partition(of: world.size, over: world.size)
   let partials = UnsafeMutableBufferPointer<Double>.allocate(capacity: 4)
@@ -76,7 +76,7 @@ private func part(from name: String, _ isWrong: Bool, on world: Communicator) th
     _ = try TreeSum(ranks, rank: world.rank).total(
       of: UnsafeMutableBufferPointer(rebasing: partials[..<width]), width: width, on: world)
   }
-  // What all do alike is let through.
+  // Identical collectives pass.
   try sum(2)
   switch isWrong ? name : "" {
   case "size": try sum(4)

@@ -6,9 +6,10 @@ import Sharding
 import TrainedModels
 import Training
 
-/// Rows collected on all ranks against the network's own gradients, bit for bit: batch-norms on
-/// running statistics, a dropout that drops nothing, rows of one call and of several, and of a
-/// second permutation.
+/// Compares rows collected on all ranks with the network's own gradients, bit for bit.
+///
+/// Covers batch norms on running statistics, a dropout with probability 0, rows of one call and of
+/// several, and rows of a second permutation.
 func checkGradientCollection(
   examplesPerRow b: Int, rows: Range<Int>, on world: Communicator
 ) throws -> UInt64 {
@@ -21,7 +22,7 @@ func checkGradientCollection(
   let state = Buffer<Float>(count: description.stateLayout.count)
   for i in 0..<state.count { state.pointer[i] = 1 + Float(i) / 8 }
   let before = Array(state.all)
-  // More cells than one, and fewer than ranks.
+  // More than one cell, and fewer cells than ranks.
   let slices = (0..<world.size).map(
     CellPartition(Cells(parameterCount: d), over: world.size).slice(of:))
   let local = slices[world.rank]
@@ -72,10 +73,10 @@ func checkGradientCollection(
     for value in gradient.all { digest = digest &* 31 &+ UInt64(value.bitPattern) }
   }
   try check(Array(state.all) == before, "running statistics have moved")
-  // Another order of additions.
+  // The order of additions differs.
   try check(abs(mean * Double(rows.count * b) / lossSum - 1) < 1e-12, "mean loss \(mean)")
 
-  // A number of one example, on one rank alone; every rank throws, and names the row.
+  // One number of one example is bad, on one rank alone; every rank throws, and names the row.
   let wrong = rows.lowerBound + rows.count / 2
   let spoiled = SpoiledExamples(
     examples: examples, index: batches.indices(step: wrong).last!)
@@ -99,7 +100,7 @@ func checkGradientCollection(
   return digest &* 31 &+ mean.bitPattern
 }
 
-/// What cannot be collected is refused on all ranks, before anything is computed.
+/// Checks that all ranks refuse impossible collections before they compute anything.
 func checkGradientRefusals(on world: Communicator) throws {
   let description = try smallNetwork()
   let examples = try DatasetSource.digits.load().training
@@ -145,7 +146,7 @@ private func smallNetwork() throws -> NetworkDescription {
       """, file: "check")
 }
 
-/// With an infinite input.
+/// Examples with one infinite input.
 private struct SpoiledExamples: Examples {
   let examples: any Examples
   let index: Int

@@ -9,10 +9,11 @@ import Sharding
 import TrainedModels
 import Training
 
-/// Writes rows of gradients of a network on the digits, as another framework would: `.safetensors`
-/// of a tensor for each of the network's, or `.npy` of one array.
+/// Writes rows of a network's gradients on the digits, like another framework: `.safetensors` with
+/// a tensor for each of the network's, or `.npy` with one array.
 ///
-/// - Parameter arguments: the model file, its weights, the first row and their number, the output.
+/// - Parameter arguments: the model file, its weights, the first row and the number of rows, the
+///   output.
 func writeGradients(_ arguments: [String]) -> Never {
   BLAS.repairCoreType()
   BLAS.useOneThread()
@@ -31,7 +32,7 @@ func writeGradients(_ arguments: [String]) -> Never {
     ) { rows += $1 }
     let output = arguments[4]
     guard output.hasSuffix(".npy") else {
-      // Of each tensor its columns, row by row, in another order than that of the weights.
+      // The columns of each tensor, row by row; the tensors are in another order than the weights.
       let tensors = model.tensors.reversed().map { tensor in
         var columns: [Float] = []
         for row in 0..<count {

@@ -5,10 +5,10 @@ import Reference
 import Sharding
 import Support
 
-/// All queries of the inverse of a Fisher matrix [d, d] from m gradients, against a dense one.
+/// Compares all queries of the inverse of a Fisher matrix [d, d] from m gradients with a dense one.
 ///
-/// - Parameter scale: of the gradients; beside large ones λ disappears in the products of the
-///   gradients, but with more gradients than coordinates not in the dense matrix.
+/// - Parameter scale: the size of the gradients. With large ones λ disappears in the products of
+///   the gradients, but with more gradients than coordinates not in the dense matrix.
 func checkInverseFisher(
   _ d: Int, m: Int, scale: Float = 1, on world: Communicator
 ) throws -> UInt64 {

@@ -6,8 +6,7 @@ import Reference
 import Sharding
 import Support
 
-/// Solvers, forms of the damping, shares of the ranks that work on a layer, and who keeps the
-/// averages.
+/// Checks solvers, forms of damping, shares of ranks for each layer, and where averages are stored.
 func checkKFAC(on world: Communicator, _ digests: inout Digests) throws {
   for (solver, form, workerShare, keepsAllFactors) in [
     (.eigen, .exact, 1, false), (.eigen, .factored, 0.5, true),
@@ -18,9 +17,10 @@ func checkKFAC(on world: Communicator, _ digests: inout Digests) throws {
   }
 }
 
-/// Steps of K-FAC on factors and gradients of the check's making, against dense inverses: layers of
-/// all kinds, parameters between them, averages over three batches, of which the first and the last
-/// are inverted.
+/// Compares steps of K-FAC with dense inverses, on factors and gradients made by the check.
+///
+/// Covers layers of all kinds, parameters between them, and averages over three batches; the first
+/// and the last batch's are inverted.
 private func checkKFAC(
   _ solver: FactorSolver, _ form: KroneckerDamping, workerShare: Double, keepsAllFactors: Bool,
   on world: Communicator
@@ -33,7 +33,7 @@ private func checkKFAC(
       inputs: 7, hasBias: false, outputs: 5, positions: 2, axis: .expand, isTable: true),
     KroneckerShape(blockOf: 6, isDiagonal: false),
   ]
-  // Five parameters between any two layers belong to none.
+  // Five parameters between any two layers belong to no layer.
   let (layers, d) = kfacLayers(of: shapes, apart: 5)
   var configuration = KFACConfiguration(damping: 0.05)
   (configuration.solver, configuration.dampingForm) = (.factors(solver), form)
@@ -47,7 +47,7 @@ private func checkKFAC(
     partition: CellPartition(Cells(parameterCount: d), over: world.size), on: world)
   let stepper = Stepper({ _, _ in kfac }, [Float](repeating: 0, count: d), on: world)
 
-  /// A micro-batch's packed factor: of vectors, more than the order in all.
+  /// Returns a micro-batch's packed factor, from more vectors in total than its order.
   func packed(_ shape: FactorShape, _ stream: UInt64) -> [Float] {
     let rows = 1 + shape.order / 2
     let v = (0..<rows * shape.order).map { random(stream, $0) }
@@ -70,7 +70,7 @@ private func checkKFAC(
   }
   func factors(_ layer: FactoredLayer) -> [FactorShape] { [layer.shape.a, layer.shape.b] }
 
-  /// The factors of step t's batch, of which the last micro-batch's may be wrong.
+  /// Gives the factors of step t's batch; the last micro-batch may have a wrong number.
   func give(_ t: Int, wrong: Float? = nil) throws {
     for microBatch in Partition(of: microBatches, over: world.size).range(of: world.rank) {
       let vector = try kfac.beginFactors(microBatch: microBatch, on: world)
@@ -93,11 +93,11 @@ private func checkKFAC(
   var digest: UInt64 = 0
   var averages = layers.map { factors($0).map { [Double](repeating: 0, count: $0.packedCount) } }
   for t in 0..<5 {
-    // Every second batch's, as long as a step is to be taken with them.
+    // K-FAC takes the factors of every second batch, if a step is to be taken with them.
     let takesFactors = t % 2 == 0
     try check(kfac.wantsFactors == takesFactors, "factors of step \(t)")
     if takesFactors {
-      // On one rank alone: neither averages nor parameters know of it.
+      // The number is wrong on one rank alone: neither averages nor parameters may change.
       for wrong in [Float.nan, .infinity] {
         try give(t, wrong: wrong)
         let outcome = try stepper.step(gradient(t, d), learningRate: 1).outcome
@@ -144,15 +144,15 @@ private func checkKFAC(
       try check(error < 2e-4, "\(layer.name) in step \(t): \(error), \(solver), \(form)")
       expected.replaceSubrange(layer.parameters, with: change[layer.parameters])
     }
-    // Five steps from the origin, each of some units.
+    // Five steps from the origin, each of a few units.
     try check(relativeError(change, to: expected) < 1e-6, "parameters outside of layers")
     digest = stepper.digest(digest)
   }
   return digest
 }
 
-/// One behind another, after and before so many parameters that belong to none; and how many there
-/// are in all.
+/// Returns the layers one behind another, with `apart` parameters outside of layers around each,
+/// and the total number of parameters.
 func kfacLayers(of shapes: [KroneckerShape], apart: Int) -> (layers: [FactoredLayer], d: Int) {
   var layers: [FactoredLayer] = []
   var d = apart
@@ -169,7 +169,7 @@ func kfacLayers(of shapes: [KroneckerShape], apart: Int) -> (layers: [FactoredLa
   return (layers, d)
 }
 
-/// A layer's damped curvature, as it multiplies its parameters in their order.
+/// Returns a layer's damped curvature, with rows and columns in the order of its parameters.
 func denseCurvature(
   _ layer: FactoredLayer, _ averages: [[Double]], _ form: KroneckerDamping, damping: Double
 ) -> DenseMatrix {
@@ -193,7 +193,7 @@ func denseCurvature(
     ? DenseMatrix.kronecker(dampedA, dampedB) : DenseMatrix.kronecker(dampedB, dampedA)
   let damped = isExact ? product.shifted(by: damping) : product
   guard layer.shape.hasBias else { return damped }
-  // From rows [inputs, bias] to the weight and then the bias.
+  // Maps rows [inputs, bias] to the weight and then the bias.
   let (inputs, outputs) = (layer.shape.inputs, layer.shape.outputs)
   func place(_ i: Int) -> Int {
     i < inputs * outputs

@@ -7,16 +7,16 @@ import Reference
 import Sharding
 import Support
 
-/// What K-FAC makes of its direction, in groups of parameters: steps of a given length, clipped,
-/// and those of the quadratic model.
+/// Checks K-FAC's steps from its direction, with groups of parameters: steps of a fixed length,
+/// clipped, and those of the quadratic model.
 func checkKFACSteps(on world: Communicator, _ digests: inout Digests) throws {
   digests["kfac-steps-coupled"] = try checkFixedSteps(.coupled(0.125), on: world)
   digests["kfac-steps-decoupled"] = try checkFixedSteps(.decoupled(0.125), on: world)
   digests["kfac-steps-adaptive"] = try checkAdaptiveSteps(on: world)
 }
 
-/// Two layers in a problem of `exampleGroups`, the first at twice the rate, the other with zeros
-/// that stay; their factors are of one batch, given anew in each step.
+/// Two layers with the groups of `exampleGroups`, the first at twice the rate, the other with fixed
+/// zeros. Each step gets new factors from one batch.
 private struct KFACProblem {
   let d = 90
   let layers: [FactoredLayer]
@@ -55,7 +55,7 @@ private struct KFACProblem {
 
   static func staysZero(_ i: Int, of d: Int) -> Bool { i >= 2 * d / 3 && i % 5 == 0 }
 
-  /// Of a parameter its group's share of the learning rate, and its rate of weight decay.
+  /// Returns a parameter's share of the learning rate and its rate of weight decay, from its group.
   func rates(_ i: Int, _ decay: Double) -> (rate: Double, decay: Double) {
     i < d / 3 ? (2, decay) : i < 2 * d / 3 ? (0.5, 0.25) : (1, decay)
   }
@@ -64,7 +64,7 @@ private struct KFACProblem {
     (0..<d).map { i in layers.contains { $0.parameters.contains(i) } }
   }
 
-  /// Gives the optimizer the factors of step t, and makes of g the direction u with them.
+  /// Gives the optimizer the factors of step t and returns the direction u for g.
   func direction(_ t: Int, _ g: [Double], damping: Double) throws -> [Double] {
     var packed: [[[Double]]] = []
     for (index, layer) in layers.enumerated() {
@@ -99,7 +99,8 @@ private struct KFACProblem {
   }
 }
 
-/// v ← μv + (1 − μ)νu, outside of layers μv + νg, and w ← w − ηv, with ν² η² Σ u·g no more than κ.
+/// Checks v ← μv + (1 − μ)νu for layers, v ← μv + νg for other parameters, and w ← w − ηv. The clip
+/// keeps ν² η² Σ u·g at or below κ.
 private func checkFixedSteps(
   _ weightDecay: WeightDecay, on world: Communicator
 ) throws -> UInt64 {
@@ -112,9 +113,9 @@ private func checkFixedSteps(
   var v = [Double](repeating: 0, count: problem.d)
   var clipped: [Bool] = []
   for t in 0..<4 {
-    // The second and the last one are short enough as they are.
+    // The second and the last gradient are short enough without clipping.
     let given = gradient(t, problem.d).map { t % 2 == 1 ? $0 * 0.01 : $0 }
-    // A weight decay of its own would make it long again.
+    // A group's own weight decay would make it long again.
     if t % 2 == 1 { problem.stepper.parameters.all.update(repeating: 0) }
     let w = problem.stepper.parameters.all.map(Double.init)
     let g = w.indices.map { i in
@@ -133,16 +134,17 @@ private func checkFixedSteps(
     let (outcome, change) = try problem.stepper.step(given, learningRate: rate)
     try check(outcome.wasApplied, "step \(t) of K-FAC")
     let error = relativeError(change, to: expected)
-    // Factors, directions and parameters in single precision.
+    // Factors, directions and parameters have single precision.
     try check(error < 1e-5, "a step of K-FAC, \(weightDecay): \(error) at \(t)")
   }
   try check(clipped == [true, false, true, false], "clipped: \(clipped)")
   return problem.stepper.digest()
 }
 
-/// The least value of `½ δᵀ(G + λI + Ω)δ + gᵀδ` over the directions Du and δ₀, Ω the rates of
-/// weight decay and D those of learning of each group; what the loss's own model says of it, and
-/// what λ makes of that.
+/// Checks adaptive steps: the minimum of the quadratic model, its prediction, and the resulting λ.
+///
+/// The model is `½ δᵀ(G + λI + Ω)δ + gᵀδ` over the directions Du and δ₀. Ω holds the rates of
+/// weight decay and D the learning rates of each group.
 private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
   var damping = 0.25
   var configuration = KFACConfiguration(damping: damping, weightDecay: .coupled(0.125))
@@ -183,7 +185,7 @@ private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
     let (outcome, change) = try problem.stepper.step(
       given, learningRate: .nan, model: quadratic)
     let error = relativeError(change, to: expected)
-    // Factors, directions and parameters in single precision.
+    // Factors, directions and parameters have single precision.
     try check(error < 1e-5, "an adaptive step of K-FAC: \(error) at \(t)")
     try check(outcome.damping == damping, "damping \(outcome.damping!), not \(damping), at \(t)")
     try check((outcome.predictedChange != nil) == (t % 2 == 1), "a prediction at step \(t)")

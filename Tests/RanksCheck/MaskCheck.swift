@@ -6,8 +6,8 @@ import Reference
 import Sharding
 import Support
 
-/// Masks that change between steps: what is removed leaves parameters, window and momenta, and what
-/// is taken back begins with zeros there. Against the same in plain numbers.
+/// Checks masks that change between steps against plain numbers. Removed parameters leave the
+/// window and the momenta; those that return begin with zeros there.
 func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
   let masks: [Int: (Int) -> Bool] = [
     3: { $0 % 3 == 0 }, 6: { $0 % 3 == 0 || $0 % 5 == 1 }, 9: { $0 % 4 == 1 && $0 < d / 2 },
@@ -71,7 +71,7 @@ func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
   return try checkStoredForms(d, staysZero, on: world, steppers.reduce(0) { $1.digest($0) })
 }
 
-/// Momenta have zeros where parameters stay zero.
+/// Checks that momenta are zero for parameters that stay zero.
 private func checkStateIsZero(
   of optimizer: any ShardedOptimizer<Float>, where staysZero: [Bool], _ partition: CellPartition,
   on world: Communicator
@@ -88,7 +88,7 @@ private func checkStateIsZero(
   }
 }
 
-/// Windows of other forms: K after a change of columns is that of the rows that are then stored.
+/// Checks windows of other forms: after a change of columns, K is that of the stored rows.
 private func checkStoredForms(
   _ d: Int, _ staysZero: [Bool], on world: Communicator, _ digest: UInt64
 ) throws -> UInt64 {

@@ -4,8 +4,8 @@ import Optimizers
 import Sharding
 import Training
 
-/// A loss function of the test's own: Lᵢ(w) = ½‖w − cᵢ‖², of which SGD's steps are known, and
-/// M-FAC's damping follows the actual change of the mean.
+/// Checks a loss function defined by the test: Lᵢ(w) = ½‖w − cᵢ‖². SGD's steps have a closed form,
+/// and M-FAC's damping follows the actual change of the mean.
 func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws -> UInt64 {
   let origin = start(d)
   func centre(_ i: Int, _ j: Int) -> Float { random(UInt64(700 + i), j) }
@@ -17,7 +17,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
   let leaves = Partition(of: microBatches, over: world.size).range(of: world.rank)
   var digest: UInt64 = 0
 
-  /// Takes a step, of which the last micro-batch's gradient may be wrong.
+  /// Takes a step; the last micro-batch's gradient may have a wrong number.
   func take(
     _ minimizer: LossMinimizer<Float>, rate: Double, wrong: Float? = nil
   ) throws -> MinimizerStep {
@@ -52,7 +52,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
   for wrong: Float? in [nil, .infinity, nil] { _ = try take(sgd, rate: 0.25, wrong: wrong) }
   for j in 0..<d {
     let mean = (0..<microBatches).reduce(0) { $0 + Double(centre($1, j)) } / Double(microBatches)
-    // Two steps of a quarter of the way, of numbers up to 1 in single precision.
+    // Two steps of a quarter of the way, for numbers up to 1 in single precision.
     let exact = mean + 0.75 * 0.75 * (Double(origin[j]) - mean)
     try check(abs(Double(sgd.parameters[j]) - exact) < 1e-6, "SGD at \(sgd.parameters[j])")
   }
@@ -66,7 +66,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
     let before = meanLoss(mfac.parameters)
     let step = try take(mfac, rate: 0.02, wrong: t == 5 ? .nan : nil)
     guard let predicted = step.outcome.predictedChange else { continue }
-    // The factor of the window takes a new λ when it is a tenth off.
+    // The window's factor takes a new λ at a difference of a tenth.
     let ratio = step.outcome.damping! / damping
     try check(ratio < 1.1 + 1e-9 && ratio > 1 / 1.1 - 1e-9, "damping \(ratio) of what is expected")
     let rho = (meanLoss(mfac.parameters) - before) / predicted

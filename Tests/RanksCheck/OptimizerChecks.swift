@@ -6,9 +6,9 @@ import Reference
 import Sharding
 import Support
 
-// Each optimizer's own step, on gradients of the test's making, against the same in plain numbers.
+// Each optimizer's own step, on gradients made by the test, is compared with plain numbers.
 
-/// An optimizer on this rank, and the whole of the parameters.
+/// An optimizer on this rank, and all parameters.
 struct Stepper {
   let optimizer: any ShardedOptimizer<Float>
   let parameters: Buffer<Float>
@@ -27,7 +27,7 @@ struct Stepper {
     self.world = world
   }
 
-  /// Takes a step; gives back the change of the parameters.
+  /// Takes a step and returns the change of the parameters.
   func step(
     _ gradient: [Float], learningRate: Double, model: QuadraticModel<Float>? = nil
   ) throws -> (outcome: StepOutcome, change: [Double]) {
@@ -60,8 +60,10 @@ func norm(_ x: [some BinaryFloatingPoint]) -> Double {
   x.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
 }
 
-/// Runs that do not end where cells do: a third at twice the rate, a third without M-FAC and with
-/// weight decay of its own, and every fifth parameter of the last third stays zero.
+/// Returns groups whose runs do not end at cell ends.
+///
+/// One third has twice the rate. One third is without M-FAC and has its own weight decay. Every
+/// fifth parameter of the last third stays zero.
 func exampleGroups(_ d: Int) -> ParameterGroups {
   ParameterGroups(
     [
@@ -75,12 +77,12 @@ func exampleGroups(_ d: Int) -> ParameterGroups {
     staysZero: (0..<d).map { $0 >= 2 * d / 3 && $0 % 5 == 0 })
 }
 
-/// Those of its parameters that are columns of the window.
+/// Returns the parameters of these groups that are columns of the window.
 func exampleColumns(_ d: Int) -> [Int] {
   (0..<d).filter { $0 < d / 3 || ($0 >= 2 * d / 3 && $0 % 5 != 0) }
 }
 
-/// What a step tells of its direction u and the gradient g.
+/// Checks a step's report about its direction u and the gradient g.
 func checkDirection(
   _ outcome: StepOutcome, _ u: [some BinaryFloatingPoint], of g: [some BinaryFloatingPoint],
   _ digest: UInt64
@@ -88,7 +90,7 @@ func checkDirection(
   guard let direction = outcome.direction, let angle = direction.angle else {
     throw Wrong("no direction was measured")
   }
-  // u is rounded to single precision, and in AdamW its averages are.
+  // u is rounded to single precision; in AdamW its averages are.
   try check(abs(direction.norm / norm(u) - 1) < 1e-5, "norm \(direction.norm) for \(norm(u))")
   let product = zip(u, g).reduce(0) { $0 + Double($1.0) * Double($1.1) }
   let cosine = product / (norm(u) * norm(g))
@@ -98,7 +100,7 @@ func checkDirection(
   return digest &* 31 &+ direction.norm.bitPattern &* 31 &+ angle.bitPattern
 }
 
-/// Groups and clipping in SGD and AdamW, as PyTorch's formulas in single precision.
+/// Compares groups and clipping in SGD and AdamW with PyTorch's formulas in single precision.
 func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let groups = exampleGroups(d)
   var w = start(d)
@@ -122,9 +124,9 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   var digest: UInt64 = 0
   var moments = [(first: Double, second: Double)](repeating: (0, 0), count: d)
   for t in 0..<4 {
-    // The second one is short enough as it is.
+    // The second gradient is short enough without clipping.
     let given = gradient(t, d).map { t == 1 ? $0 * 1e-3 : $0 }
-    // On one rank alone: neither parameters nor momenta know of it.
+    // The number is wrong on one rank alone: neither parameters nor momenta may change.
     for wrong in [Float.nan, .infinity] {
       let broken = given.dropLast() + [wrong]
       for stepper in [sgd, adamw] {
@@ -167,7 +169,7 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
       let isZero = i >= 2 * d / 3 && i % 5 == 0
       let old = isZero ? 0 : Double(start(d)[i])
       let expected = isZero ? 0 : -rate * (given[i] > 0 ? 1 : -1) - rate * local * old
-      // ε = 1e-8 beside the clipped gradient.
+      // ε = 1e-8 relative to the clipped gradient.
       try check(abs(change[i] - expected) < 1e-3, "AdamW with groups at \(i): \(change[i])")
     }
   }
@@ -179,8 +181,8 @@ func checkGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   return adamw.digest(sgd.digest(digest))
 }
 
-/// M-FAC with groups: the direction of the window's columns against a dense one of these alone, and
-/// the rest bit for bit as SGD's.
+/// Checks M-FAC with groups: the direction of the window's columns equals a dense one of these
+/// alone, and the rest equals SGD's bit for bit.
 func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, damping, momentum) = (4, 1e-2, 0.5)
   let groups = exampleGroups(d)
@@ -232,7 +234,7 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
     for i in 0..<d where staysZero[i] {
       try check(mfac.parameters.pointer[i].bitPattern == 0, "parameter \(i) is zero no more")
     }
-    // A NaN among parameters outside the window is seen as well.
+    // A NaN among parameters outside the window is detected as well.
     var broken = given
     broken[d / 2] = .nan
     try check(try !mfac.step(broken, learningRate: 0.25).outcome.wasApplied, "a NaN was taken")
@@ -240,7 +242,7 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   return mfac.digest(digest)
 }
 
-/// Gradients that are not inserted, and steps without a pass over the window.
+/// Checks gradients that are not inserted, and steps without a pass over the window.
 func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, damping) = (4, 1e-2)
   var digest: UInt64 = 0
@@ -269,7 +271,7 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
         expected = g.map { $0 * length / norm(g) }
       }
       let error = relativeError(direction, to: expected)
-      // Rounded to single precision; a scale has an error of its own.
+      // Rounded to single precision; a scale has its own error.
       try check(
         error < 5e-7, "step \(t) of intervals \(insertEvery), \(preconditionEvery): \(error)")
       digest = try checkDirection(outcome, expected, of: g, mfac.digest(digest))

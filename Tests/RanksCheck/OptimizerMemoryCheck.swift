@@ -5,9 +5,11 @@ import MPI
 import Optimizers
 import Sharding
 
-/// The memory that is counted for every optimizer is what the heap grows by when it is made and
-/// takes statistics: with the defaults, and for K-FAC with all solvers of factors, shares of the
-/// ranks that work on a layer, and keepers of the averages.
+/// Checks that the memory counted for every optimizer equals the growth of the heap.
+///
+/// The heap is measured after the optimizer is created and has taken statistics. Covers the
+/// defaults, and for K-FAC all solvers of factors, shares of ranks for each layer, and places of
+/// the averages.
 func checkOptimizerMemory(on world: Communicator) throws {
   for configuration in OptimizerRegistry.all {
     try checkMemory(of: configuration.init(), on: world)
@@ -52,7 +54,8 @@ private func checkMemory(
   }
   let held = Int(heap_bytes()) - Int(before)
   let counted = try configuration.bytes(context, on: world)
-  // Objects, requests and the ends of blocks; and a huge page, to which large memory is aligned.
+  // Allows for objects, requests and the ends of blocks, and for the huge page to which large
+  // memory is aligned.
   let alignment = counted < 4 << 20 ? 0 : 2 << 20
   try check(
     abs(held - counted) < 65_536 + counted / 100 + alignment,

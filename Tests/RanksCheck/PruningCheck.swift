@@ -7,11 +7,12 @@ import Reference
 import Sharding
 import Support
 
-/// Removal of a third of d weights by m gradients, with all updates, held against dense matrices.
+/// Compares the removal of a third of d weights by m gradients, with all updates, with dense
+/// matrices.
 ///
 /// - Parameters:
-///   - blockSize: where F is taken block by block; else it is taken whole, from blocks of 13.
-///   - restarts: where blocks begin anew.
+///   - blockSize: the size of F's blocks; nil takes F whole, from blocks of 13.
+///   - restarts: the places at which blocks restart.
 func checkPruning<Element: Scalar>(
   _ d: Int, blockSize: Int?, restartingAt restarts: [Int] = [0], _ scalar: Element.Type,
   on world: Communicator
@@ -37,7 +38,7 @@ func checkPruning<Element: Scalar>(
         rows: rows, partition: partition, weights: $0, damping: damping,
         gradientScale: gradientScale, isBlockwise: blockSize != nil, rank: world.rank)
     }
-    // The truth, of each block or of the whole.
+    // The dense solution, for each block or for the whole.
     let parts = blockSize == nil ? [0..<d] : (0..<cells.count).map(cells.range(of:))
     let models = parts.map { part in
       DenseRemoval(
@@ -76,7 +77,7 @@ func checkPruning<Element: Scalar>(
     for (k, i) in slice.enumerated() {
       try check(none[k] == (removed[i] ? 0 : weights[i]), "left alone, weight \(i)")
     }
-    // The same bits at any number of ranks.
+    // The same bits for any number of ranks.
     for update in updates {
       var bits = [Double](repeating: 0, count: d)
       try world.allGather(
@@ -89,15 +90,17 @@ func checkPruning<Element: Scalar>(
   return digest
 }
 
-/// Masks by exchange and thresholding, and candidates that are judged, of d weights with m
-/// gradients: their model's minimum against dense matrices, and the same bits at any number of
+/// Checks masks by exchange and thresholding, and judged candidates, for d weights with m
+/// gradients.
+///
+/// Compares their model's minimum with dense matrices; the bits are the same for any number of
 /// ranks.
 func checkMaskSearch<Element: Scalar>(
   _ d: Int, scope: Selection.Scope, maximumTensorSparsity: Double, _ scalar: Element.Type,
   on world: Communicator
 ) throws -> UInt64 {
   let (m, damping, sparsity) = (9, 0.01, 0.6)
-  // What they share makes the weights interact.
+  // The shared part makes the weights interact.
   let gradients = (0..<m).map { row in
     (0..<d).map { draw(UInt64(row), $0) + 2 * draw(300, row) * draw(301, $0) as Element }
   }
@@ -116,12 +119,12 @@ func checkMaskSearch<Element: Scalar>(
   }
   let selection = try Selection(
     of: tensors, scope: scope, maximumTensorSparsity: maximumTensorSparsity)
-  // One weight is gone before.
+  // One weight is removed before.
   let before = Mask(slice: slice, isKept: slice.map { $0 != 4 })
   let truth = DenseRemoval(
     rows: gradients.map { $0.map { Double($0) } }, weights: weights.map { Double($0) },
     damping: damping, gradientScale: 0)
-  /// All ranks' numbers.
+  /// Returns the numbers of all ranks.
   func gather(_ local: [Double]) throws -> [Double] {
     var all = [Double](repeating: 0, count: d)
     try world.allGather(
@@ -151,7 +154,7 @@ func checkMaskSearch<Element: Scalar>(
 
   var digest: UInt64 = 0
   var values: [Double] = []
-  // Five rows that no candidate sees.
+  // No candidate sees these five rows.
   let others = (0..<5).map { row in (0..<d).map { draw(UInt64(400 + row), $0) as Element } }
   let otherRows = GradientRows(
     count: 5, blocks: partition.cellsInSlice(of: world.rank), of: scalar)
@@ -203,7 +206,7 @@ func checkMaskSearch<Element: Scalar>(
   return digest
 }
 
-/// The kept weights in compressed rows, read back: the same numbers, of their scalar's type.
+/// Writes the kept weights in compressed rows and reads them back: the same numbers, in their type.
 func checkSparseFile<Element: Scalar>(
   _ type: TensorType, _ scalar: Element.Type, on world: Communicator
 ) throws {
@@ -231,9 +234,9 @@ func checkSparseFile<Element: Scalar>(
   try check(values == (0..<d).filter(isKept).map { weights.pointer[$0] }, "values of a sparse file")
 }
 
-/// Removal by gradients beside which λ disappears: all updates and costs, whole and block by block,
-/// with more and with fewer coordinates than gradients. The update's slope, `λδ + Gᵀ(Gδ)/m`, is
-/// zero in the kept weights.
+/// Checks removals by gradients so large that λ disappears: all updates and costs, whole and block
+/// by block, with more and with fewer coordinates than gradients. The update's slope, `λδ +
+/// Gᵀ(Gδ)/m`, is zero in the kept weights.
 func checkLostDigits(_ d: Int, scale: Float, on world: Communicator) throws -> UInt64 {
   let (m, damping) = (7, 1e-4)
   let gradients = (0..<m).map { row in (0..<d).map { scale * random(UInt64(row), $0) } }
@@ -275,7 +278,7 @@ func checkLostDigits(_ d: Int, scale: Float, on world: Communicator) throws -> U
       + whole(independent.map(Double.init))
     for number in numbers + [joint.prediction!] { digest = digest &* 31 &+ number.bitPattern }
 
-    // Rounding the weights changes the slope by as much as their curvature tells.
+    // Rounding the weights changes the slope in proportion to their curvature.
     let parts = isBlockwise ? (0..<partition.cells.count).map(partition.cells.range(of:)) : [0..<d]
     for part in parts {
       let change = part.map { numbers[$0] - Double(weights[$0]) }

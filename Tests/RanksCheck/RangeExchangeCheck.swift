@@ -2,12 +2,12 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Moves of every size between all ranks, to several targets at once and to the source itself; each
-/// number says where it came from.
+/// Checks moves of every size between all ranks, to several targets at once and to the source
+/// itself; each number encodes its origin.
 func checkRangeExchange(_ d: Int, on world: Communicator) throws {
   let p = world.size
   var moves: [RangeExchange<Float>.Move] = []
-  // Each rank's slice goes to itself and to its right-hand neighbour; the first half of that to
+  // Each rank's slice goes to itself and to its right-hand neighbour; the first half of it goes to
   // all.
   for (source, slice) in CellPartition(Cells(parameterCount: d), over: p).slices.enumerated() {
     let half = slice.lowerBound..<(slice.lowerBound + slice.upperBound) / 2

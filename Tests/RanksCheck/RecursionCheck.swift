@@ -4,10 +4,10 @@ import Pruning
 import Reference
 import Sharding
 
-/// Saliencies and independent updates as the published recursions have them: WoodFisher's on each
+/// Compares saliencies and independent updates with the published recursions: WoodFisher's on each
 /// block, M-FAC's on the whole matrix.
 ///
-/// - Parameter blockSize: where F is taken block by block; else it is taken whole.
+/// - Parameter blockSize: the size of F's blocks; nil takes F whole.
 func checkRecursions(blockSize: Int?, on world: Communicator) throws {
   let (d, m, damping) = (200, 20, 1e-3)
   let gradients = (0..<m).map { row in (0..<d).map { random(UInt64(row), $0) } }
@@ -29,7 +29,7 @@ func checkRecursions(blockSize: Int?, on world: Communicator) throws {
   let saliencies = try surgeon.coordinates(removing: nothing, on: world).map(\.cost)
   let updated = try surgeon.update(.independent, removing: Array(removed[slice]), on: world).weights
 
-  // The recursions: [F⁻¹]ᵢᵢ, and the weights less w_q/[F⁻¹]_qq of F⁻¹e_q for each removed q.
+  // The recursions give [F⁻¹]ᵢᵢ, and the weights minus w_q/[F⁻¹]_qq of F⁻¹e_q for each removed q.
   var diagonal = [Double](repeating: 0, count: d)
   var expected = weights.map(Double.init)
   func withhold(_ part: Range<Int>, _ element: (Int) -> Double, _ column: (Int) -> [Double]) {
@@ -58,7 +58,7 @@ func checkRecursions(blockSize: Int?, on world: Communicator) throws {
       (saliencies[k] - saliency).magnitude <= 1e-8 * saliency,
       "saliency \(i), \(saliencies[k]) for \(saliency)")
     guard !removed[i] else { continue }
-    // What single precision holds of it.
+    // The error in single precision.
     let error = (Double(updated[k]) - expected[i]).magnitude
     try check(
       error <= Double(Float(expected[i]).ulp) / 2 + 1e-8 * expected[i].magnitude,

@@ -2,7 +2,7 @@ import LinearAlgebra
 import MPI
 import Sharding
 
-/// Rounds with rows of all ranks, of some and of none; each number says where it came from.
+/// Checks rounds with rows of all ranks, of some and of none; each number encodes its origin.
 func checkRowExchange(_ d: Int, emptyFirst: Bool, on world: Communicator) throws {
   let p = world.size
   let partition = CellPartition(Cells(parameterCount: d), over: p)

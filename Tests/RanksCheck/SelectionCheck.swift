@@ -3,7 +3,7 @@ import Pruning
 import RandomNumbers
 import Sharding
 
-/// A convolution, a linear layer and what goes with them, in cells that cut blocks: d = 2756.
+/// A convolution, a linear layer and their other tensors, in cells that cut blocks: d = 2756.
 private let tensors: [WeightTensor] = {
   let shapes: [(String, [Int])] = [
     ("conv", [12, 8, 3, 3]), ("shift", [12]), ("linear", [40, 36]), ("scale", [40]),
@@ -18,7 +18,7 @@ private let tensors: [WeightTensor] = {
   }
 }()
 
-/// A block as it is plainly found.
+/// A block found by a plain search.
 private struct PlainBlock {
   let tensor: Int
   let members: [Int]
@@ -49,7 +49,7 @@ private struct PlainBlock {
     }
   }
 
-  /// Scored by the mean of their members.
+  /// Returns channels, scored by the mean of their members.
   static func channels(scores: [Double]) -> [PlainBlock] {
     tensors.enumerated().filter(\.element.isPrunable).flatMap { index, tensor in
       let size = tensor.range.count / tensor.shape[0]
@@ -62,13 +62,13 @@ private struct PlainBlock {
     }
   }
 
-  /// From the least score on, of equal ones by the first member.
+  /// Sorts by score; equal scores by the first member.
   static func sorted(_ blocks: [PlainBlock]) -> [PlainBlock] {
     blocks.sorted { ($0.score, $0.members[0]) < ($1.score, $1.members[0]) }
   }
 }
 
-/// Scores with many ties, also between blocks, some below zero, and zeros of both signs.
+/// Returns scores with many ties, also between blocks, some below zero, and zeros of both signs.
 private func scores(_ stream: UInt64) -> [Double] {
   (0..<tensors.last!.range.upperBound).map {
     let value = (Double(random(stream, $0)) * 40).rounded()
@@ -76,7 +76,7 @@ private func scores(_ stream: UInt64) -> [Double] {
   }
 }
 
-/// The least whole number that is not below a share of thousandths.
+/// Returns the least integer not below a share in thousandths.
 private func removedCount(_ share: Double, of count: Int) -> Int {
   (Int((1000 * share).rounded()) * count + 999) / 1000
 }
@@ -100,7 +100,7 @@ private func mask(
   return kept
 }
 
-/// Masks over ranks against a plain sort.
+/// Compares masks over ranks with a plain sort.
 func checkSelection(on world: Communicator) throws -> UInt64 {
   let d = tensors.last!.range.upperBound
   let allKept = [Bool](repeating: true, count: d)
@@ -124,7 +124,7 @@ func checkSelection(on world: Communicator) throws -> UInt64 {
         try Selection(of: tensors, pattern: pattern), sparsity, scores, after: allKept, on: world)
       try compare(global, without: Array(sorted.prefix(count)), "global \(pattern) \(sparsity)")
 
-      // The same number, each tensor within one block of its share.
+      // The same number is removed, and each tensor is within one block of its share.
       let uniform = try mask(
         try Selection(of: tensors, scope: .uniform, pattern: pattern), sparsity, scores,
         after: allKept, on: world)
@@ -139,7 +139,7 @@ func checkSelection(on world: Communicator) throws -> UInt64 {
       }
       try compare(uniform, without: removed, "uniform \(pattern) \(sparsity)")
 
-      // What a tensor may not lose, others do.
+      // Other tensors lose the weights that a tensor at its limit may not lose.
       guard sparsity < 0.8 else { continue }
       var left = tensors.map { Int((0.8 * Double($0.range.count / size)).rounded(.down)) }
       let allowed = sorted.filter { block in
@@ -158,7 +158,7 @@ func checkSelection(on world: Communicator) throws -> UInt64 {
   return digest
 }
 
-/// Some of each few inputs, and blocks that span several slices.
+/// Checks N:M patterns, and blocks that span several slices.
 private func checkOtherPatterns(
   after allKept: [Bool], _ compare: ([Bool], [PlainBlock], String) throws -> Void,
   on world: Communicator
@@ -193,7 +193,7 @@ private func checkOtherPatterns(
         return left > 0
       }), "share of multiply-adds")
   try checkChannels(scores, after: allKept, compare, on: world)
-  // Two halves of the convolution: each lies on up to four of eight ranks.
+  // Two halves of the convolution; each lies on up to four of eight ranks.
   let convolution = tensors.map {
     WeightTensor(
       name: $0.name, shape: $0.shape, range: $0.range, isPrunable: $0.name == "conv")
@@ -205,7 +205,8 @@ private func checkOtherPatterns(
       on: world), Array(PlainBlock.sorted(large).prefix(large.count / 2)), "12x4")
 }
 
-/// Whole outputs of three sizes, by what each of their weights is worth, the last one taken whole.
+/// Checks whole channels of three sizes, by the value of their weights; the last channel is taken
+/// whole.
 private func checkChannels(
   _ scores: [Double], after allKept: [Bool],
   _ compare: ([Bool], [PlainBlock], String) throws -> Void, on world: Communicator
@@ -226,7 +227,7 @@ private func checkChannels(
       try mask(
         try Selection(of: tensors, pattern: pattern), sparsity, scores, after: allKept, on: world),
       first(channels, removedCount(sparsity, of: d)), "global channels \(sparsity)")
-    // At least its share, but not another channel.
+    // Each tensor loses at least its share, but not one channel more.
     let uniform = try mask(
       try Selection(of: tensors, scope: .uniform, pattern: pattern), sparsity, scores,
       after: allKept, on: world)
@@ -243,8 +244,8 @@ private func checkChannels(
   }
 }
 
-/// What was removed stays so; where it cannot, or a saliency is no number on one rank alone, all
-/// ranks say so.
+/// Checks that removed weights stay removed. If that is impossible, or a saliency is NaN on one
+/// rank alone, all ranks throw.
 private func checkPrevious(after allKept: [Bool], on world: Communicator) throws {
   let scores = scores(960)
   let selection = try Selection(of: tensors)

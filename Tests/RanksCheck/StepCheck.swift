@@ -3,12 +3,13 @@ import MPI
 import Optimizers
 import Sharding
 
-/// Three steps as training takes them, and between them others whose gradient is not finite.
+/// Takes three steps as in training, and between them others whose gradient is not finite.
 ///
-/// - Parameter d: a multiple of 16·256, so that a power of two of ranks have slices of d/p each.
+/// - Parameter d: a multiple of 16·256: with a power of two of ranks, each slice has d/p
+///   parameters.
 func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
   let digest = try takeSteps(d, wrong: [nil, (.nan, microBatch: 7), nil, nil], on: world)
-  // Wherever they are, and whatever is wrong with them: later steps are as if they had never been.
+  // Wrong numbers of any kind, at any place, leave no trace in later steps.
   for wrong: [(Float, microBatch: Int)?] in [
     [nil, nil, nil], [(.infinity, 0), nil, nil, (-.infinity, 5), (.nan, 3), nil],
   ] {
@@ -18,9 +19,10 @@ func checkSteps(_ d: Int, on world: Communicator) throws -> UInt64 {
   return digest
 }
 
-/// Steps with blocks under way while others are made: gradients of 8 micro-batches, and parameters.
+/// Takes steps with blocks in transit during computation: gradients of 8 micro-batches, and
+/// parameters.
 ///
-/// - Parameter wrong: a number for each step, in one micro-batch and so on one rank alone.
+/// - Parameter wrong: a number for each step, in one micro-batch and thus on one rank alone.
 /// - Returns: the digest of the losses of steps that were taken, and of the parameters.
 private func takeSteps(
   _ d: Int, wrong: [(Float, microBatch: Int)?], on world: Communicator
@@ -46,7 +48,7 @@ private func takeSteps(
       let vector = try clock.time(.reduceScatter) {
         try reduction.begin(microBatch: microBatch, on: world)
       }
-      // A piece at a time, as layers do, whose ends are no block's and no slice's.
+      // Adds a piece at a time, like layers; its ends are not those of blocks or slices.
       for start in stride(from: (d - 1) / 50_021 * 50_021, through: 0, by: -50_021) {
         let piece = start..<min(start + 50_021, d)
         for i in piece {
@@ -91,8 +93,8 @@ private func takeSteps(
   return digest
 }
 
-/// At most 2·d·4·(p − 1)/p + O(m log p) bytes a step: a reduce-scatter and an all-gather of d, and
-/// log₂ p messages for each sum.
+/// Checks that a step sends at most 2·d·4·(p − 1)/p + O(m log p) bytes: a reduce-scatter and an
+/// all-gather of d, and log₂ p messages for each sum.
 private func checkTraffic(
   _ clock: PhaseClock, d: Int, steps: Int, taken: Int, on world: Communicator
 ) throws {
@@ -105,8 +107,8 @@ private func checkTraffic(
   try check(
     sent(.loss) == Traffic(messages: steps * levels, bytes: steps * levels * 8),
     "\(sent(.loss)) for the loss")
-  // The row has 1 number, then 2 and again 2 after the step that was left out, and 3; the norm is
-  // another.
+  // The row has 1 number, then 2, again 2 after the step that was left out, and 3; the norm adds
+  // one each.
   let numbers = 2 + 3 + 3 + 4
   try check(
     sent(.sum) == Traffic(messages: steps * levels, bytes: numbers * levels * 8),

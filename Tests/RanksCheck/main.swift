@@ -9,15 +9,17 @@ import Reference
 import Sharding
 import Support
 
-// Run under mpirun by the end-to-end tests: collectives cannot run under `swift test` itself, whose
-// order is another in every process. Each check holds a collective against a plain computation, and
-// rank 0 prints `name digest` lines, which must not depend on the number of ranks.
+// The end-to-end tests run this program under mpirun: `swift test` cannot run collectives itself,
+// since each process has another order of tests.
+//
+// Each check compares a collective with a plain computation. Rank 0 prints `name digest` lines,
+// which must not depend on the number of ranks.
 
 func random(_ stream: UInt64, _ index: Int) -> Float {
   draw(stream, index)
 }
 
-/// The same, of a scalar.
+/// Returns the same number as a scalar.
 func draw<Element: Scalar>(_ stream: UInt64, _ index: Int) -> Element {
   Element(CounterRandom(seed: 5, stream: stream).uniform(at: UInt64(index)) - 0.5)
 }
@@ -31,7 +33,7 @@ struct Wrong: Error, CustomStringConvertible {
   init(_ what: String) { description = "wrong: \(what)" }
 }
 
-/// The digests of what was computed, by name, in the order of the checks.
+/// The digests of the results, by name, in the order of the checks.
 struct Digests {
   private var lines: [(name: String, digest: UInt64)] = []
 
@@ -61,7 +63,7 @@ func checkSums(_ d: Int, on world: Communicator) throws -> UInt64 {
   var digest: UInt64 = 0
   for k in 0..<3 {
     let plain = (0..<partition.cells.count).reduce(0) { $0 + value($1, k) }
-    // The order of additions, of numbers up to 500.
+    // The order of additions, for numbers up to 500.
     try check(abs(total[k] - plain) < 1e-9, "sum over \(partition.cells.count) cells")
     digest = digest &* 31 &+ total[k].bitPattern
   }
@@ -75,14 +77,14 @@ func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) thr
   let whole = Buffer<Float>(count: d)
   let slices = partition.slices
   var digest: UInt64 = 0
-  // Twice: what the first sum left behind must not show in the second.
+  // Twice: the second sum must not depend on the first.
   for round in 0..<2 {
     func value(_ microBatch: Int, _ i: Int) -> Float {
       random(UInt64(100 + microBatch), i + round)
     }
     for microBatch in reduction.leaves {
       let vector = try reduction.begin(microBatch: microBatch, on: world)
-      // In pieces, from its end, which no block and no slice has the size of.
+      // Adds pieces from the end, of a size that is no block's and no slice's.
       for start in stride(from: (d - 1) / 7 * 7, through: 0, by: -7) {
         for i in start..<min(start + 7, d) { vector[i] = value(microBatch, i) }
         try reduction.advance(to: start, on: world)
@@ -93,7 +95,7 @@ func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) thr
     try world.allGather(whole.all, slices: slices)
     for i in 0..<d {
       let plain = (0..<microBatches).reduce(0) { $0 + Double(value($1, i)) }
-      // Single precision, of numbers up to half the count.
+      // Single precision, for numbers up to half the count.
       try check(abs(Double(whole.pointer[i]) - plain) < 1e-5, "micro-batch sum at \(i) of \(d)")
       digest = digest &* 31 &+ UInt64(whole.pointer[i].bitPattern)
     }
@@ -101,8 +103,8 @@ func checkReduceScatter(_ d: Int, microBatches: Int, on world: Communicator) thr
   return digest
 }
 
-/// The sharded direction and inverse product against dense double precision, and a gradient that is
-/// not finite on one rank alone.
+/// Compares the sharded direction and inverse product with dense double precision; includes a
+/// gradient that is not finite on one rank alone.
 func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let slice = partition.slice(of: world.rank)
@@ -114,7 +116,7 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   let result = Buffer<Float>(count: d)
   let clock = PhaseClock()
 
-  /// A step at learning rate 1 from the origin leaves minus the direction.
+  /// Takes a step at learning rate 1 from the origin; the parameters are then minus the direction.
   func step(_ gradient: [Float]) throws -> StepOutcome {
     parameters.all.update(repeating: 0)
     var local = parameters[slice].mutableSpan
@@ -153,7 +155,7 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   let error = relativeError(before, to: dense)
   try check(error < 1e-6, "inverse product, error \(error)")
 
-  // One NaN, in the last coordinate: on one rank's slice.
+  // One NaN in the last coordinate, which lies in one rank's slice.
   let outcome = try step((0..<d).map { $0 == d - 1 ? .nan : random(400, $0) })
   try check(!outcome.wasApplied, "a NaN was taken")
   try check(parameters.all.allSatisfy { $0 == 0 }, "a skipped step moved the parameters")
@@ -161,7 +163,7 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   return digest
 }
 
-/// What exchanges are said to send is what this rank counts while they send it.
+/// Checks that the predicted traffic of exchanges equals the traffic that this rank counts.
 func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let shares = Partition(of: microBatches, over: world.size)
@@ -197,8 +199,8 @@ func checkTraffic(_ d: Int, microBatches: Int, on world: Communicator) throws {
   }
 }
 
-/// A window in another form: gradients that are left out, here between the others, leave no trace
-/// in it, nor in what it carries over.
+/// Checks a window of another form: gradients that are left out, here between the others, leave no
+/// trace in it, nor in its remainders.
 func checkForm(
   _ d: Int, type: RowType, density: Double, on world: Communicator
 ) throws -> UInt64 {
@@ -221,7 +223,7 @@ func checkForm(
     }
     for t in 0..<7 {
       if disturbed {
-        // On one rank alone: not a number, and what bfloat16 rounds to an infinity.
+        // The number is wrong on one rank alone: NaN, or one that bfloat16 rounds to infinity.
         for wrong in [Float.nan, type == .bfloat16 ? .greatestFiniteMagnitude : -.infinity] {
           let outcome = try step((0..<d).map { $0 == d - 1 ? wrong : random(500, $0) })
           try check(!outcome.wasApplied, "\(wrong) was taken")
@@ -230,7 +232,7 @@ func checkForm(
       let gradient = (0..<d).map { random(UInt64(600 + t), $0) }
       let norm = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
       let outcome = try step(gradient)
-      // That of the gradient, not of what is stored; in another order of additions.
+      // The norm is that of the gradient, not of the stored row; the order of additions differs.
       try check(abs(outcome.gradientNorm - norm) < 1e-12 * norm, "norm \(outcome.gradientNorm)")
     }
     try world.allGather(parameters.all, slices: slices)
@@ -241,7 +243,7 @@ func checkForm(
   return undisturbed.reduce(0) { $0 &* 31 &+ UInt64($1) }
 }
 
-/// An error on one rank alone is told by all.
+/// Checks that all ranks throw an error of one rank.
 func checkAgree(on world: Communicator) throws {
   struct Alone: Error, CustomStringConvertible { let description = "alone" }
   do {
@@ -273,7 +275,7 @@ do {
     digests["all-reduce-\(count)-of-\(microBatches)"] = try checkAllReduce(
       count, microBatches: microBatches, on: world)
   }
-  // Fewer cells than ranks, and cells that no rank count divides.
+  // Fewer cells than ranks, and cells that no number of ranks divides.
   for d in [3, 70, 411] { digests["mfac-\(d)"] = try checkMFAC(d, on: world) }
   // Fewer cells than ranks; a slice of several blocks.
   for (d, microBatches) in [(1, 8), (1000, 13), (700_003, 9)] {
@@ -286,7 +288,7 @@ do {
   for d in [3, 5003, 700_003] { try checkRangeExchange(d, on: world) }
   for d in [3, 5003, 300_007] { try checkDoubleExchanges(d, microBatches: 6, on: world) }
   try checkGradientRefusals(on: world)
-  // Past the end of a permutation, and in more rounds than one at any number of ranks.
+  // Rows past the end of a permutation, and in more than one round for any number of ranks.
   for (b, rows) in [(1, 0..<19), (5, 3..<7), (40, 30..<39)] {
     digests["gradients-\(rows.count)-of-\(b)"] = try checkGradientCollection(
       examplesPerRow: b, rows: rows, on: world)

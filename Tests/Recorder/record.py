@@ -1,19 +1,19 @@
-"""Records what the programs do, so that two builds can be held against each other.
+"""Records results, help and messages of the programs, to compare two builds.
 
 python3 Tests/Recorder/record.py PROGRAMS RECORD [--before RECORD]
 
-PROGRAMS is a build folder, such as .build/release. RECORD is a folder that gets four texts:
+PROGRAMS is a build folder, such as .build/release. RECORD is a folder for four texts:
 
-  digests.txt   name, SHA-256 of what a short run writes; the same at 1 and at 3 ranks, or the
-                recorder fails
+  digests.txt   name and SHA-256 of the output of a short run; the recorder fails if 1 and 3 ranks
+                differ
   help.txt      the help of each program and subcommand
   schemas.txt   the keys, types and tensor shapes of each kind of file
-  messages.txt  what is said of bad input and in dry runs, without times
+  messages.txt  messages about bad input and output of dry runs, without times
 
-and the checkpoints that some of the runs leave. With --before, runs go on from the checkpoints of
-an earlier record, so that files that were written by that build are read by this one.
+and the checkpoints of some runs. With --before, runs resume from the checkpoints of an earlier
+record: this build then reads files that the earlier build has written.
 
-A rebuild that is meant to change nothing leaves `diff -r --exclude=checkpoints` of two records
+After a change that should not affect behaviour, `diff -r --exclude=checkpoints` of two records is
 empty. Digests depend on the CPU's OpenBLAS kernels: compare records of one machine.
 """
 
@@ -39,7 +39,7 @@ OF_FISHER = "--prune-gradients 9 --prune-gradient-batch 4"
 SPARSE = "--prune-every 3 --prune-end 10"
 REGROW = "--sparsity 0.9 --prune-every 3"
 
-# name: arguments of swift-mfac-train; {NAME} stands for a path of the workshop.
+# name: arguments of swift-mfac-train; {NAME} is replaced by a path in the workshop.
 TRAINING = {
     # Optimizers.
     "mfac": MFAC,
@@ -128,7 +128,7 @@ TRAINING = {
     "regrow-marginal": f"{MFAC} {REGROW} {OF_FISHER} --regrow marginal --scope global",
 }
 
-# Runs that go on from a checkpoint of the middle, at another number of ranks.
+# Runs that resume from a checkpoint in the middle, with another number of ranks.
 RESUMED = (
     "mfac", "mfac-cnn", "sgd-momentum", "adamw", "muon", "kfac", "kfac-eigen", "kfac-cg",
     "double-mfac", "kfac-adaptive", "kfac-levenberg", "window-bfloat16", "window-sparse",
@@ -182,7 +182,7 @@ QUERIES = {
     "fisher-spectrum": f"spectrum {OF_MODEL}",
 }
 
-# What a program says, of a run it foresees or of bad input: program, arguments, ranks.
+# Output of dry runs, and refusals of bad input: program, arguments, ranks.
 FORESEEN = [("train", f"{TRAINING[name]} --dry-run", ranks) for name, ranks in (
     ("mfac", 1), ("mfac-cnn", 3), ("sgd-momentum", 3), ("adamw", 3), ("kfac-eigen", 3),
     ("kfac-adaptive", 1), ("window-sparse-bfloat16", 3), ("gpt-mini-kfac", 1),
@@ -307,7 +307,7 @@ def tensors(path, named):
 
 
 def numbers(seed, count):
-    """Numbers in [-1, 1), the same on every machine."""
+    """Yields numbers in [-1, 1), the same on every machine."""
     for _ in range(count):
         seed = (seed * 6364136223846793005 + 1442695040888963407) % 2**64
         yield (seed >> 33) / 2**30 - 1
@@ -334,7 +334,7 @@ class Recorder:
     def start(self, program, arguments, ranks=1):
         launcher = [] if ranks == 1 else [
             "mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks)]
-        # Open MPI's folder of a session is each run's own: one that ends would remove another's.
+        # Each run has its own Open MPI session folder: a run that ends would remove a shared one.
         with tempfile.TemporaryDirectory(prefix="mpi-") as session:
             settings = {
                 "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -351,7 +351,7 @@ class Recorder:
         return outcome
 
     def prepare(self):
-        """Models, data and trained weights that runs share."""
+        """Writes the models, data and trained weights that runs share."""
         for name, text in MODELS.items():
             with open(self.path(name), "w") as file:
                 file.write(textwrap.dedent(text))
@@ -395,7 +395,7 @@ class Recorder:
             shutil.copy(self.path(source), self.path(name))
 
     def digest(self, folder):
-        """Of what a run leaves, without times, paths and checkpoints."""
+        """Returns the digest of a run's files, without times, paths and checkpoints."""
         sums = hashlib.sha256()
         for name in sorted(os.listdir(folder)):
             path = f"{folder}/{name}"
@@ -436,7 +436,7 @@ class Recorder:
             kept = f"{self.record}/checkpoints/{name}"
             shutil.copytree(self.path(f"{name}-3/checkpoints/step-00000004"), kept)
             source = f"{self.before}/checkpoints/{name}"
-            # An earlier build may not have had such a run.
+            # The record of an earlier build may lack this run.
             source = source if self.before and os.path.isdir(source) else kept
             run = self.path(f"{name}-resumed")
             self.run("train", arguments + ["--resume", source, "--run-directory", run])

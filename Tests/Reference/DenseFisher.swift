@@ -1,4 +1,4 @@
-/// `F = λI + (1/m) GᵀG` as a matrix [d, d], for small d.
+/// Returns `F = λI + (1/m) GᵀG` as a matrix [d, d], for small d.
 public func denseFisher(rows: [[Double]], capacity: Int, damping: Double) -> DenseMatrix {
   let d = rows[0].count
   return DenseMatrix(rows: d, columns: d) { i, j in
@@ -6,10 +6,10 @@ public func denseFisher(rows: [[Double]], capacity: Int, damping: Double) -> Den
   }
 }
 
-/// `F⁻¹gⱼ` for a row of G, without a matrix [d, d] and without the cancelling form, in double
-/// precision: with S = GGᵀ + mλI it is `m Gᵀ S⁻¹ eⱼ`.
+/// Returns `F⁻¹gⱼ` for a row of G in double precision, without a matrix [d, d] and without the form
+/// that cancels.
 ///
-/// Proved against `denseFisher` in the tests where both can be had.
+/// With S = GGᵀ + mλI it is `m Gᵀ S⁻¹ eⱼ`. The tests compare it with `denseFisher` for small d.
 public func exactDirection(
   rows: [[Double]], slot: Int, capacity: Int, damping: Double
 ) -> [Double] {

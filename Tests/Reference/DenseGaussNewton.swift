@@ -1,7 +1,7 @@
 import Foundation
 import Support
 
-/// `Σ Jᵀ Λ J` from rows of Jacobian matrices, as a matrix [d, d].
+/// Returns `Σ Jᵀ Λ J` from rows of Jacobian matrices, as a matrix [d, d].
 ///
 /// - Parameters:
 ///   - jacobians: of each example [outputs, d], the outputs of all its positions.
@@ -19,9 +19,9 @@ public func denseGaussNewton(
   return result
 }
 
-/// The Hessian by the outputs of a prediction's loss, before it is divided by anything.
+/// Hessians of a prediction's loss by the outputs, before any division.
 public enum OutputHessian {
-  /// diag(p) − p pᵀ with the softmax p of z.
+  /// Returns diag(p) − p pᵀ with the softmax p of z.
   public static func crossEntropy(_ z: [Double]) -> DenseMatrix {
     let exponentials = z.map { exp($0) }
     let p = exponentials.map { $0 / exponentials.reduce(0, +) }
@@ -30,12 +30,12 @@ public enum OutputHessian {
     }
   }
 
-  /// Of half the squared error.
+  /// Returns the Hessian of half the squared error, the unit matrix.
   public static func squaredError(_ z: [Double]) -> DenseMatrix {
     DenseMatrix(rows: z.count, columns: z.count) { $0 == $1 ? 1 : 0 }
   }
 
-  /// diag(σ(z)(1 − σ(z)))
+  /// Returns diag(σ(z)(1 − σ(z))).
   public static func binaryCrossEntropy(_ z: [Double]) -> DenseMatrix {
     DenseMatrix(rows: z.count, columns: z.count) { i, j in
       let p = 1 / (1 + exp(-z[i]))
@@ -44,8 +44,8 @@ public enum OutputHessian {
   }
 }
 
-/// The derivative of `f` by each element of x, from differences of f at four places beside x: an
-/// error of O(step⁴). Row i holds ∂f/∂xᵢ.
+/// Returns the derivative of `f` by each element of x, from differences of f at four places near x,
+/// with an error of O(step⁴). Row i holds ∂f/∂xᵢ.
 public func differences(
   of f: ([Double]) -> [Double], at x: [Double], step: Double
 ) -> [[Double]] {
@@ -64,14 +64,14 @@ public func differences(
 }
 
 extension DenseMatrix {
-  /// The blocks bᵢⱼ·a.
+  /// Returns the Kronecker product, with blocks bᵢⱼ·a.
   public static func kronecker(_ b: DenseMatrix, _ a: DenseMatrix) -> DenseMatrix {
     DenseMatrix(rows: b.rows * a.rows, columns: b.columns * a.columns) { i, j in
       b[i / a.rows, j / a.columns] * a[i % a.rows, j % a.columns]
     }
   }
 
-  /// A + σI
+  /// Returns A + σI.
   public func shifted(by sigma: Double) -> DenseMatrix {
     DenseMatrix(rows: rows, columns: columns) { self[$0, $1] + ($0 == $1 ? sigma : 0) }
   }
@@ -85,7 +85,7 @@ extension DenseMatrix {
 
   public var trace: Double { (0..<rows).reduce(0) { $0 + self[$1, $1] } }
 
-  /// Of a positive definite matrix, by elimination.
+  /// ln det A of a positive definite matrix, by elimination.
   public var logDeterminant: Double {
     var a = self
     var sum = 0.0
@@ -99,7 +99,7 @@ extension DenseMatrix {
     return sum
   }
 
-  /// ‖self − b‖/‖b‖ in Frobenius norms.
+  /// Returns ‖self − b‖/‖b‖ in Frobenius norms.
   public func relativeDistance(to b: DenseMatrix) -> Double {
     relativeError(values, to: b.values)
   }

@@ -1,5 +1,5 @@
-/// A dense matrix in double precision, with the plainest algorithms: the truth that fast paths are
-/// held against.
+/// A dense matrix in double precision with the plainest algorithms; the tests compare fast paths
+/// with it.
 public struct DenseMatrix: Equatable {
   public let rows: Int
   public let columns: Int
@@ -37,7 +37,8 @@ public struct DenseMatrix: Equatable {
     return zip(first, eliminate(residual)).map { $0 + $1 }
   }
 
-  // Rows by pointers: three quarters of the time of many tests would go into bounds of arrays.
+  // Rows are accessed by pointers: bounds checks would take three quarters of the time of many
+  // tests.
   private func eliminate(_ b: [Double]) -> [Double] {
     var (a, x) = (values, b)
     let d = columns

@@ -1,5 +1,7 @@
-/// Removing weights by a dense quadratic model, `q(δ) = gᵀδ + ½ δᵀFδ` with `F = λI + (1/m) GᵀG` [d,
-/// d] and `g = (η/m) Gᵀ1`: the truth for small d.
+/// Removes weights by a dense quadratic model, `q(δ) = gᵀδ + ½ δᵀFδ`; the exact solution for small
+/// d.
+///
+/// `F = λI + (1/m) GᵀG`, shape [d, d], and `g = (η/m) Gᵀ1`.
 public struct DenseRemoval {
   public let fisher: DenseMatrix
   public let gradient: [Double]
@@ -13,13 +15,13 @@ public struct DenseRemoval {
     self.weights = weights
   }
 
-  /// `q(δ)`.
+  /// Returns `q(δ)`.
   public func value(_ change: [Double]) -> Double {
     zip(gradient, change).reduce(0) { $0 + $1.0 * $1.1 }
       + zip(change, fisher * change).reduce(0) { $0 + $1.0 * $1.1 } / 2
   }
 
-  /// The change of least value in which the weights of M vanish: `F_RR δ_R = −g_R − F_RM δ_M`.
+  /// Returns the change of least value that removes the weights of M: `F_RR δ_R = −g_R − F_RM δ_M`.
   public func change(removing removed: [Bool]) -> [Double] {
     let kept = weights.indices.filter { !removed[$0] }
     var change = weights.indices.map { removed[$0] ? -weights[$0] : 0 }
@@ -30,8 +32,8 @@ public struct DenseRemoval {
     return change
   }
 
-  /// The sum of the changes that single weights q of M ask for, `−(w_q/[F⁻¹]_qq) F⁻¹e_q`, and then
-  /// M itself removed: what WoodFisher and M-FAC do, without gradient.
+  /// Returns the sum of the changes for single weights q of M, `−(w_q/[F⁻¹]_qq) F⁻¹e_q`, with M
+  /// itself then removed: the update of WoodFisher and M-FAC, without the gradient.
   public func independentChange(removing removed: [Bool]) -> [Double] {
     var change = [Double](repeating: 0, count: weights.count)
     for q in weights.indices where removed[q] {

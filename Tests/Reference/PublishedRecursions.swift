@@ -1,8 +1,7 @@
-/// `F⁻¹` [d, d] of `F = λI + (1/m) GᵀG` by rows one after another, from `λ⁻¹I`:
-/// `F⁻¹ₙ₊₁ = F⁻¹ₙ − F⁻¹ₙ g gᵀ F⁻¹ₙ /(m + gᵀ F⁻¹ₙ g)`, which WoodFisher runs on each block of the
-/// coordinates.
+/// Returns `F⁻¹` [d, d] of `F = λI + (1/m) GᵀG`, adding one row after another to `λ⁻¹I`: `F⁻¹ₙ₊₁ =
+/// F⁻¹ₙ − F⁻¹ₙ g gᵀ F⁻¹ₙ /(m + gᵀ F⁻¹ₙ g)`.
 ///
-/// Singh and Alistarh, WoodFisher, 2020.
+/// WoodFisher runs it on each block of the coordinates. Singh and Alistarh, WoodFisher, 2020.
 public func woodFisherInverse(rows: [[Double]], damping: Double) -> DenseMatrix {
   let (d, m) = (rows[0].count, Double(rows.count))
   var inverse = DenseMatrix(rows: d, columns: d) { $0 == $1 ? 1 / damping : 0 }
@@ -16,9 +15,10 @@ public func woodFisherInverse(rows: [[Double]], damping: Double) -> DenseMatrix 
   return inverse
 }
 
-/// `F⁻¹` of the same matrix as M-FAC's static algorithm has it, without a matrix [d, d]:
-/// `F⁻¹x = λ⁻¹x − Σ_k v_k (v_kᵀx)/(m + g_kᵀv_k)`, where `v_k` is that sum over the rows before k,
-/// of `g_k`.
+/// Computes `F⁻¹` of the same matrix by M-FAC's static algorithm, without a matrix [d, d].
+///
+/// `F⁻¹x = λ⁻¹x − Σ_k v_k (v_kᵀx)/(m + g_kᵀv_k)`. `v_k` is this sum over the rows before k, applied
+/// to `g_k`.
 ///
 /// Frantar, Kurtic and Alistarh, M-FAC, 2021.
 public struct MFACRecursion {
@@ -33,7 +33,7 @@ public struct MFACRecursion {
     }
   }
 
-  /// `F⁻¹x`, shapes [d].
+  /// Returns `F⁻¹x`, shape [d].
   public func inverseProduct(_ x: [Double]) -> [Double] {
     var product = x.map { $0 / damping }
     for (v, scale) in terms {
@@ -43,7 +43,7 @@ public struct MFACRecursion {
     return product
   }
 
-  /// `[F⁻¹]ᵢᵢ`.
+  /// Returns `[F⁻¹]ᵢᵢ`.
   public func diagonal(_ i: Int) -> Double {
     terms.reduce(1 / damping) { $0 - $1.v[i] * $1.v[i] / $1.scale }
   }

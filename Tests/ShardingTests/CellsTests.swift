@@ -6,8 +6,8 @@ import Testing
     0, 1, 63, 64, 127, 128, 4170, 16383, 16384, 105_866, 1_000_003, 1 << 20, 10_000_000,
   ]
 
-  @Test(arguments: counts)
-  func cellsCoverTheVectorOnce(d: Int) {
+  @Test("cells cover the vector once", arguments: counts)
+  func cellCover(d: Int) {
     let cells = Cells(parameterCount: d)
     var next = 0
     for cell in 0..<cells.count {
@@ -21,8 +21,8 @@ import Testing
     #expect(cells.size % 16 == 0 && cells.size <= 4096)
   }
 
-  @Test(arguments: counts, [1, 2, 3, 5, 8, 300])
-  func slicesCoverTheVectorOnce(d: Int, ranks: Int) {
+  @Test("slices cover the vector once", arguments: counts, [1, 2, 3, 5, 8, 300])
+  func sliceCover(d: Int, ranks: Int) {
     let partition = CellPartition(Cells(parameterCount: d), over: ranks)
     var next = 0
     for rank in 0..<ranks {
@@ -37,8 +37,8 @@ import Testing
     #expect(next == d)
   }
 
-  /// Blocks within tensors, of which some are as long as a block, shorter, or empty.
-  @Test func cellsBeginAnewWhereTheyAreTold() {
+  /// Blocks lie within tensors; some tensors are as long as a block, shorter, or empty.
+  @Test("cells restart at the given places") func restarts() {
     let cells = Cells(parameterCount: 40, size: 10, restartingAt: [0, 4, 14, 14, 39])
     let ranges = (0..<cells.count).map(cells.range(of:))
     #expect(ranges == [0..<4, 4..<14, 14..<24, 24..<34, 34..<39, 39..<40])
@@ -50,20 +50,20 @@ import Testing
       #expect(zip(slices, slices.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
       #expect(slices.allSatisfy { $0.isEmpty || ranges.map(\.lowerBound).contains($0.lowerBound) })
     }
-    // Without a restart they are the cells of that size.
+    // A restart at 0 only gives the plain cells of that size.
     let plain = Cells(parameterCount: 40, size: 7)
     let same = Cells(parameterCount: 40, size: 7, restartingAt: [0])
     #expect(same.count == plain.count && same.leaves == plain.leaves)
     #expect((0...8).allSatisfy { same.range(of: $0) == plain.range(of: $0) })
   }
 
-  @Test func aPowerOfTwoOfRanksIsBalanced() {
+  @Test("a power of two of ranks is balanced") func balancedRanks() {
     let partition = CellPartition(Cells(parameterCount: 105_866), over: 8)
     let counts = (0..<8).map { partition.slice(of: $0).count }
     #expect(Double(counts.max()!) <= 1.02 * 105_866 / 8)
   }
 
-  @Test func moreRanksThanCellsLeaveSomeWithout() {
+  @Test("with more ranks than cells some are empty") func emptyRanks() {
     let partition = CellPartition(Cells(parameterCount: 100), over: 8)
     #expect((0..<8).contains { partition.slice(of: $0).isEmpty })
   }

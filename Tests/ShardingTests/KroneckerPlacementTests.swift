@@ -12,8 +12,10 @@ import Testing
     .init(count: n * (n + 1) / 2, cost: n * n * n)
   }
 
-  @Test(arguments: [1, 2, 3, 5, 8, 64], [0.001, 0.25, 0.5, 1])
-  func everyFactorHasAnOwnerAmongItsLayersWorkers(ranks p: Int, share: Double) {
+  @Test(
+    "every factor has an owner among its layer's workers",
+    arguments: [1, 2, 3, 5, 8, 64], [0.001, 0.25, 0.5, 1])
+  func factorOwners(ranks p: Int, share: Double) {
     let placement = KroneckerPlacement(of: layers, over: p, workerShare: share)
     let size = max(1, Int((share * Double(p)).rounded()))
     var all: [Range<Int>] = []
@@ -33,7 +35,7 @@ import Testing
       }
     }
     all.sort { $0.lowerBound < $1.lowerBound }
-    // One after another, from 0 to the end, and so are the ranks' slices.
+    // The ranges follow one another from 0 to the end, like the ranks' slices.
     #expect(all.first?.lowerBound == 0)
     #expect(zip(all, all.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
     #expect(placement.slices.last?.upperBound == all.last?.upperBound)
@@ -43,15 +45,15 @@ import Testing
       })
   }
 
-  @Test func costIsBalanced() {
+  @Test("cost is balanced among the ranks") func balancedCost() {
     let equal = (0..<12).map { _ in [Self.dense(100), Self.dense(10)] }
     let placement = KroneckerPlacement(of: equal, over: 4, workerShare: 0.25)
     #expect(
       (0..<4).map { rank in placement.workers.count { $0 == rank..<rank + 1 } } == [3, 3, 3, 3])
-    // The two factors of one layer go to two ranks, where two work on it.
+    // Two ranks that work on a layer own one of its factors each.
     let pair = KroneckerPlacement(of: [[Self.dense(100), Self.dense(90)]], over: 2, workerShare: 1)
     #expect(pair.owners == [[0, 1]])
-    // Cost, not count: the largest factor's owner gets none of the others.
+    // Cost counts, not the number: the owner of the largest factor owns none of the others.
     let uneven = KroneckerPlacement(
       of: [[Self.dense(100), Self.dense(10)]] + Array(repeating: [Self.dense(20)], count: 8),
       over: 2, workerShare: 1)

@@ -2,14 +2,14 @@ package func littleEndian(_ number: some FixedWidthInteger) -> [UInt8] {
   withUnsafeBytes(of: number.littleEndian) { Array($0) }
 }
 
-/// An IDX file of unsigned bytes.
+/// Returns an IDX file of unsigned bytes.
 package func idxBytes(shape: [Int], values: [UInt8], type: UInt8 = 8) -> [UInt8] {
   [0, 0, type, UInt8(shape.count)]
     + shape.flatMap { size in stride(from: 24, through: 0, by: -8).map { UInt8(size >> $0 & 255) } }
     + values
 }
 
-/// A gzip file that stores `bytes` as they are; RFC 1951 and RFC 1952.
+/// Returns a gzip file that stores `bytes` uncompressed; RFC 1951 and RFC 1952.
 package func gzipped(_ bytes: [UInt8]) -> [UInt8] {
   var file: [UInt8] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255]
   var start = 0
@@ -24,7 +24,7 @@ package func gzipped(_ bytes: [UInt8]) -> [UInt8] {
     + littleEndian(UInt32(truncatingIfNeeded: bytes.count))
 }
 
-/// CRC-32.
+/// Returns the CRC-32 of the bytes.
 private func checkSum(_ bytes: [UInt8]) -> UInt32 {
   ~bytes.reduce(~0) { sum, byte in
     (0..<8).reduce(sum ^ UInt32(byte)) { sum, _ in sum >> 1 ^ (sum & 1 == 1 ? 0xEDB8_8320 : 0) }

@@ -1,7 +1,7 @@
 import Foundation
 import Synchronization
 
-/// Kills a process that has not ended in its time, with all that it has started.
+/// Kills a process that exceeds its time limit, with all processes that it has started.
 final class HangGuard: Sendable {
   private enum State: Int, AtomicRepresentable { case waiting, ended, killed }
 
@@ -19,7 +19,8 @@ final class HangGuard: Sendable {
   /// Ends the guard, and returns whether it has killed the process.
   func end() -> Bool { state.exchange(.ended, ordering: .sequentiallyConsistent) == .killed }
 
-  /// A launcher's ranks are in process groups of their own: they are found by their parents.
+  /// Kills the descendants of a process: a launcher's ranks have their own process groups, and are
+  /// found by their parents.
   private static func killAll(startedBy process: pid_t) {
     let parents = parents()
     var family: Set = [process]
@@ -32,14 +33,14 @@ final class HangGuard: Sendable {
     kill(-process, SIGKILL)
   }
 
-  /// The parent of each process of this machine; proc(5).
+  /// Returns the parent of each process of this machine; proc(5).
   private static func parents() -> [pid_t: pid_t] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return names.compactMap { pid_t($0) }.reduce(into: [:]) { parents, process in
       guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8) else {
         return
       }
-      // The name before it, in parentheses, may have any characters.
+      // The name before these fields, in parentheses, may have any characters.
       let fields = stat.split(separator: ")").last?.split(separator: " ") ?? []
       parents[process] = fields.count > 1 ? pid_t(fields[1]) : nil
     }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A built program, run from outside as a user runs it.
+/// Runs a built program from outside, as a user does.
 package enum Program {
   package struct Outcome {
     package let status: Int32
@@ -9,7 +9,7 @@ package enum Program {
     package let seconds: Double
   }
 
-  /// A program that has not ended in its time.
+  /// The error about a program that has exceeded its time limit.
   package struct Hang: Error, CustomStringConvertible {
     let command: [String]
     let seconds: Double
@@ -23,7 +23,7 @@ package enum Program {
   package static let package = URL(filePath: #filePath)
     .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
-  /// The directory of the built programs, which is that of the tests themselves.
+  /// The directory of the built programs, which also holds the tests.
   package static let directory = Bundle.main.bundleURL.path
   package static let train = "\(directory)/swift-mfac-train"
   package static let prune = "\(directory)/swift-mfac-prune"
@@ -32,7 +32,7 @@ package enum Program {
   package static let report = "\(directory)/swift-mfac-report"
   package static let ranksCheck = "\(directory)/ranks-check"
 
-  /// Reads what a program has written as JSON.
+  /// Reads a JSON file that a program has written.
   package static func record<Record: Decodable>(
     _ type: Record.Type = Record.self, in path: String
   ) throws -> Record {
@@ -41,16 +41,16 @@ package enum Program {
     return try decoder.decode(type, from: Data(contentsOf: URL(filePath: path)))
   }
 
-  /// Runs `swift-mfac-train`, without a launcher where `ranks` is nil.
+  /// Runs `swift-mfac-train`, without a launcher if `ranks` is nil.
   package static func train(ranks: Int? = nil, _ arguments: [String]) throws -> Outcome {
     try run(process(ranks: ranks, arguments))
   }
 
-  /// Prepares a process, without a launcher where `ranks` is nil.
+  /// Prepares a process, without a launcher if `ranks` is nil.
   ///
-  /// - Parameter graceSeconds: how long the launcher leaves ranks alive that it has asked to end.
-  ///   Open MPI's own second is for ranks that still save something; any other job that fails would
-  ///   only be waited for.
+  /// - Parameter graceSeconds: seconds between the launcher's request to end and the kill of its
+  ///   ranks. Open MPI's default, one second, serves ranks that save on a signal. Other failing
+  ///   jobs need no grace.
   package static func process(
     ranks: Int?, program: String = train, graceSeconds: Int = 0, _ arguments: [String]
   ) -> Process {
@@ -70,23 +70,23 @@ package enum Program {
 
   /// Runs a process to its end.
   ///
-  /// - Parameter limit: after so many seconds it is taken to hang.
+  /// - Parameter limit: the seconds after which the process counts as hanging.
   /// - Throws: `Hang`, after the process and all that it has started were killed.
   package static func run(_ process: Process, limit: Double = 120) throws -> Outcome {
-    // Files, not pipes: nothing has to be read while it runs.
+    // Files instead of pipes: nothing has to read them while the process runs.
     let directory = try TemporaryDirectory()
     let (out, err) = (directory.path("out"), directory.path("err"))
     for path in [out, err] { try Data().write(to: URL(filePath: path)) }
     process.standardOutput = FileHandle(forWritingAtPath: out)
     process.standardError = FileHandle(forWritingAtPath: err)
     process.standardInput = FileHandle.nullDevice
-    // Launchers that end remove the directory that all of them share while others begin.
+    // A launcher that ends removes the session directory, which launchers that are starting share.
     process.environment = (process.environment ?? ProcessInfo.processInfo.environment).merging([
       "OMPI_MCA_orte_tmpdir_base": directory.root
     ]) { $1 }
     let start = Date()
-    // A child inherits the signals that its maker blocks, and a test's thread blocks most: a run
-    // that is asked to end would not hear it.
+    // A child inherits its parent's blocked signals, and a test's thread blocks most: the run would
+    // not receive a signal to end.
     var (none, local) = (sigset_t(), sigset_t())
     sigemptyset(&none)
     pthread_sigmask(SIG_SETMASK, &none, &local)
@@ -98,7 +98,7 @@ package enum Program {
       let command = [process.executableURL?.path ?? ""] + (process.arguments ?? [])
       throw Hang(command: command, seconds: limit)
     }
-    // The event library of a launcher that kills ranks at once warns of pipes that it has closed.
+    // The event library of a launcher that kills its ranks at once warns about closed pipes.
     let errors = try String(contentsOfFile: err, encoding: .utf8)
       .replacing(/\[warn\] Epoll [^\n]*\n/, with: "")
     return Outcome(
@@ -107,19 +107,19 @@ package enum Program {
       seconds: Date().timeIntervalSince(start))
   }
 
-  /// The process of a rank, found by its arguments and its launcher's environment.
+  /// Returns the process of a rank, found by its arguments and its launcher's environment.
   package static func rank(_ rank: Int, runningWith argument: String) -> pid_t? {
     process(with: argument) {
       $0.hasPrefix("\(train)\0") && $1.contains("OMPI_COMM_WORLD_RANK=\(rank)\0")
     }
   }
 
-  /// The process that ranks with such arguments are started by.
+  /// Returns the launcher that started ranks with this argument.
   package static func launcher(runningWith argument: String) -> pid_t? {
     process(with: argument) { command, _ in command.hasPrefix("mpirun\0") }
   }
 
-  /// Whether any process has such an argument.
+  /// Returns whether any process has this argument.
   package static func isRunning(with argument: String) -> Bool {
     process(with: argument) { _, _ in true } != nil
   }

@@ -1,11 +1,11 @@
-/// `‖a − b‖/‖b‖`, in the Euclidean norm.
+/// Returns `‖a − b‖/‖b‖` in the Euclidean norm.
 package func relativeError(_ a: [Double], to b: [Double]) -> Double {
   precondition(a.count == b.count, "\(a.count) numbers against \(b.count)")
   let difference = zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
   return (difference / b.reduce(0) { $0 + $1 * $1 }).squareRoot()
 }
 
-/// max |a − b| over max |b|; not a number if any element is not.
+/// Returns max |a − b| over max |b|; NaN if any element is NaN.
 package func largestRelativeError<Element: BinaryFloatingPoint>(
   _ a: [Element], to b: [Double]
 ) -> Double {

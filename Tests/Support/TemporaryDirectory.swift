@@ -1,6 +1,6 @@
 import Foundation
 
-/// A directory of its own for one test, removed with its content when the test is over.
+/// A temporary directory for one test, removed with its content after the test.
 package final class TemporaryDirectory: Sendable {
   package let root: String
 
@@ -9,7 +9,7 @@ package final class TemporaryDirectory: Sendable {
     try FileManager.default.createDirectory(atPath: root, withIntermediateDirectories: true)
   }
 
-  /// One for what several tests use, removed when the process ends.
+  /// A directory shared by several tests, removed when the process ends.
   package static let ofAllTests: TemporaryDirectory = {
     atexit { try? FileManager.default.removeItem(atPath: TemporaryDirectory.ofAllTests.root) }
     return try! TemporaryDirectory()
@@ -32,7 +32,7 @@ package final class TemporaryDirectory: Sendable {
     try write(Array(text.utf8), to: name)
   }
 
-  /// Makes a folder in the directory.
+  /// Creates a folder in the directory.
   package func makeFolder(_ name: String) throws {
     try FileManager.default.createDirectory(
       atPath: path(name), withIntermediateDirectories: true)
@@ -42,7 +42,7 @@ package final class TemporaryDirectory: Sendable {
     try FileManager.default.removeItem(atPath: path(name))
   }
 
-  /// All names in the directory, hidden ones too.
+  /// Returns all names in the directory, including hidden ones.
   package func names() throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: root).sorted()
   }

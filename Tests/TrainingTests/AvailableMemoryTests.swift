@@ -4,7 +4,7 @@ import Testing
 import TrainedModels
 import Training
 
-/// The memory that a process may still take, by files as Linux writes them.
+/// Tests the memory still available to a process, from files in Linux's format.
 @Suite struct AvailableMemoryTests {
   private func available(_ files: [String: String]) throws -> Int? {
     let top = try TemporaryDirectory()
@@ -17,7 +17,7 @@ import Training
 
   private let machine = ["proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    8000 kB\n"]
 
-  @Test func theMachineIsTheLimitWithoutGroups() throws {
+  @Test("without control groups the machine is the limit") func machineLimit() throws {
     #expect(try available(machine) == 8000 * 1024)
     #expect(try available([:]) == nil)
     let none = machine.merging([
@@ -27,8 +27,8 @@ import Training
     #expect(try available(none) == 8000 * 1024)
   }
 
-  /// The group above is narrower; pages of files can be dropped.
-  @Test func aGroupOfVersion2IsTheLimit() throws {
+  /// The parent group has the lower limit; file pages can be dropped.
+  @Test("a control group of version 2 is the limit") func groupVersion2() throws {
     let files = machine.merging([
       "proc/self/cgroup": "0::/job/step\n", "sys/fs/cgroup/job/step/memory.max": "4000000\n",
       "sys/fs/cgroup/job/step/memory.current": "100000\n",
@@ -38,10 +38,9 @@ import Training
     #expect(try available(files) == 3_000_000 - 900_000 + 400_000)
   }
 
-  /// In a container the group's own directory stands at the top.
-  @Test(arguments: ["memory", "cpu,memory"]) func aGroupOfVersion1IsTheLimit(controllers: String)
-    throws
-  {
+  /// A container sees its own group's directory at the top.
+  @Test("a control group of version 1 is the limit", arguments: ["memory", "cpu,memory"])
+  func groupVersion1(controllers: String) throws {
     let files = machine.merging([
       "proc/self/cgroup": "5:pids:/docker/x\n4:\(controllers):/docker/x\n",
       "sys/fs/cgroup/memory/memory.limit_in_bytes": "2000000\n",

@@ -2,9 +2,9 @@ import Checkpoints
 import Foundation
 import Testing
 
-/// Which names in a directory are those of checkpoints.
+/// Tests which names in a directory belong to checkpoints.
 struct CheckpointDirectoryTests {
-  @Test func namesOfStepsAndStagesAreToldFromOthers() throws {
+  @Test("names of steps and stages are recognised") func checkpointNames() throws {
     let path = FileManager.default.temporaryDirectory.path + "/checkpoints-\(UUID())"
     defer { try? FileManager.default.removeItem(atPath: path) }
     let steps = CheckpointDirectory(ofRun: path)

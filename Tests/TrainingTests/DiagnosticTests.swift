@@ -3,7 +3,7 @@ import ProgramOptions
 import Pruning
 import Testing
 
-/// One error, as a program and as others show it.
+/// Shows one error as programs show it, and as the library does.
 @Suite struct DiagnosticTests {
   private let error = InputError(
     setting: "batch-size", "cannot be cut",
@@ -15,13 +15,13 @@ import Testing
     "--batch-size: cannot be cut: expected a multiple of --micro-batches, 8, or --optimizer sgd, "
     + "got 12"
 
-  @Test func settingsAreKeysInTheLibraryAndFlagsInPrograms() {
+  @Test("settings are keys in the library and flags in programs") func keysAndFlags() {
     #expect("\(error)" == keys)
     #expect(withFlags("\(error)") == flags)
   }
 
-  /// The settings stay what they are in errors that quote others, and on the way to other ranks.
-  @Test func settingsStayApartFromText() {
+  /// Settings are preserved in errors that quote others, and in messages to other ranks.
+  @Test("settings are preserved in quoted and sent errors") func quotedSettings() {
     let quoting = PruningError("rank 1: \(error) (\(error.subject))")
     let received = Diagnostic(encoded: quoting.diagnostic.encoded)
     #expect(received == quoting.diagnostic)
@@ -29,8 +29,8 @@ import Testing
     #expect(withFlags(received) == "rank 1: \(flags) (--batch-size)")
   }
 
-  /// A name that looks like the form in which settings are kept is a name.
-  @Test func textsOfUsersAreNoSettings() {
+  /// A user's name that looks like an encoded setting remains a name.
+  @Test("a user's text is not taken for a setting") func userText() {
     let name = "a\u{1F}key\u{1F}value\u{1F}b --c"
     #expect(withFlags("\(InputError(name, "\(name)"))") == "akeyvalueb --c: akeyvalueb --c")
     #expect(withFlags("\(setting: name, name).") == "--akeyvalueb --c akeyvalueb --c.")

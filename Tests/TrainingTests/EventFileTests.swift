@@ -3,10 +3,11 @@ import Foundation
 import Testing
 import Training
 
-/// What event files rest on, against published numbers.
+/// Compares the basics of event files with published numbers.
 struct EventFileTests {
-  // RFC 3720, appendix B.4, and the check value of the CRC catalogue (CRC-32/ISCSI).
-  @Test func checksAreThoseOfTheStandard() {
+  // The vectors are from RFC 3720, appendix B.4, and the check value of the CRC catalogue
+  // (CRC-32/ISCSI).
+  @Test("checksums are those of the standard") func checksums() {
     let command: [UInt8] = [
       0x01, 0xC0, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
       0x00, 0x14, 0x00, 0x00, 0x00, 0x00, 0x00, 0x04, 0x00, 0x00, 0x00, 0x00, 0x14, 0x00, 0x00,
@@ -22,8 +23,8 @@ struct EventFileTests {
     for (bytes, check) in vectors { #expect(CRC32C.of(bytes) == check, "\(bytes)") }
   }
 
-  // Limits, and an entropy of two shares by hand.
-  @Test func effectiveRank() throws {
+  // Covers limits, and an entropy of two shares computed by hand.
+  @Test("the effective rank is the exponential of the entropy") func effectiveRank() throws {
     #expect(GramSpectrum([2, 2, 2, 2]).effectiveRank.map { abs($0 - 4) < 1e-14 } == true)
     #expect(GramSpectrum([-1e-18, 0, 5]).effectiveRank == 1)
     #expect(GramSpectrum([0, 0]).effectiveRank == nil)

@@ -4,7 +4,7 @@ import RunRecords
 import Testing
 import Training
 
-/// Records can be written whatever their numbers are.
+/// Tests that records with any numbers can be written.
 @Suite struct JSONTextTests {
   private struct Record: Encodable {
     struct Part: Encodable { var meanLoss: Float = .infinity }
@@ -17,7 +17,7 @@ import Training
     var text = "not finite"
   }
 
-  @Test func numbersThatAreNotFiniteAreNull() throws {
+  @Test("numbers that are not finite are written as null") func nonFiniteNumbers() throws {
     #expect(
       try JSONText.of(Record(), inLines: false) == """
         {"a_number":0.5,"by_name":{"a":null,"b":2},"lists":[1,null],"nan":null,\
@@ -26,7 +26,7 @@ import Training
     #expect(try JSONText.of(["a": -Double.nan]) == "{\n  \"a\" : null\n}")
   }
 
-  @Test func aNumberThatIsReadAgainIsNaN() throws {
+  @Test("null is read as NaN") func readNumbers() throws {
     for value in [Double.infinity, .nan, 1.5] {
       let text = try JSONText.of([JSONNumber(value)])
       let read = try JSONDecoder().decode([JSONNumber].self, from: Data(text.utf8))[0].value

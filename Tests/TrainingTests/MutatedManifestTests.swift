@@ -4,10 +4,10 @@ import Mutations
 import Testing
 import Training
 
-/// Spoiled manifests: each is read right or refused in words, without a trap, a hang or memory that
-/// only its numbers ask for.
+/// Tests corrupted manifests: each is read correctly or refused with a message. None causes a trap,
+/// a hang, or an allocation that only its numbers ask for.
 struct MutatedManifestTests {
-  /// Of a network of 1000 parameters: 8 cells of 128.
+  /// A network of 1000 parameters has 8 cells of 128.
   static let body = """
     {
       "batch_in_epoch" : 3,
@@ -79,21 +79,21 @@ struct MutatedManifestTests {
     "\"extra\" : {},", "\u{e9}", "[[[[[[[[", "/* */", "//",
   ]
 
-  /// With the digest of what stands before it.
+  /// Appends the digest of the body.
   static func signed(_ body: [UInt8]) -> [UInt8] {
     let digest = SHA256()
     body.withUnsafeBytes { digest.add($0) }
     return body + Array(",\n  \"manifest_sha256\" : \"\(digest.finish())\"\n}\n".utf8)
   }
 
-  @Test func spoiledManifests() async {
+  @Test("corrupted manifests are read correctly or refused") func spoiledManifests() async {
     await #expect(processExitsWith: .success) {
       limitMemory()
       let body = Array(Self.body.utf8)
       let whole = Self.signed(body)
       _ = try Manifest(text: whole, file: "f")
       let mutator = Mutator(tokens: Self.tokens, seed: 11)
-      // As a disk spoils it: the digest sees everything.
+      // Corrupted as by a disk: the digest detects everything.
       var unchanged = 0
       let found = try Tally(40_000, refusing: InputError.self) { number in
         let mutant = mutator.mutant(number, of: whole)
@@ -101,7 +101,7 @@ struct MutatedManifestTests {
         try Self.use(Manifest(text: mutant, file: "f"))
       }
       #expect(found.accepted == unchanged && unchanged < 400, "\(unchanged) unchanged, \(found)")
-      // As another program might write it, with the digest that belongs to it.
+      // Changed as by another program, with a matching digest.
       let count = 80_000
       let tally = try Tally(count, refusing: InputError.self) { number in
         let mutant = mutator.mutant(count + number, of: body)
@@ -112,9 +112,9 @@ struct MutatedManifestTests {
     }
   }
 
-  /// What those who read it rely on.
+  /// Checks the properties that readers rely on.
   static func use(_ manifest: Manifest) {
-    // There is room for sums of them.
+    // Sums of these numbers must not overflow.
     for count in [
       manifest.step, manifest.epoch, manifest.batchInEpoch, manifest.skippedInARow,
       manifest.metricsBytes,
@@ -122,7 +122,7 @@ struct MutatedManifestTests {
       #expect(count >= 0 && count < 1 << 48)
     }
     #expect(manifest.cellCount * manifest.cellSize >= manifest.parameterCount)
-    // What is read of them has been found whole before.
+    // The files were verified before they are read.
     let names = manifest.files.map(\.name)
     #expect(names.contains("model.safetensors"))
     #expect(names.contains("curvature.safetensors") == manifest.hasWindow)
@@ -135,7 +135,7 @@ struct MutatedManifestTests {
     }
   }
 
-  @Test(arguments: ["[", "{\"a\":", "\"\\\\"])
+  @Test("deeply nested manifests are refused", arguments: ["[", "{\"a\":", "\"\\\\"])
   func nestedManifests(piece: String) {
     for depth in [400, 600, 100_000, 1_000_000] {
       let nest = String(repeating: piece, count: depth)

@@ -3,23 +3,23 @@ import Pruning
 import Testing
 import Training
 
-/// Schedules of pruning and of the learning rate against their formulas.
+/// Compares schedules of pruning and of the learning rate with their formulas.
 struct PruningPlanTests {
-  @Test(arguments: [(0.0, 0.9), (0.5, 0.95), (0.3, 0.3)])
+  @Test("the cubic schedule follows its formula", arguments: [(0.0, 0.9), (0.5, 0.95), (0.3, 0.3)])
   func cubic(first: Double, last: Double) {
     let n = 7
     let s = (0..<n).map {
       SparsitySchedule.cubic.sparsity(ofEvent: $0, of: n, from: first, to: last)
     }
     for (event, s) in s.enumerated() {
-      // (s − s_n)/(s₀ − s_n) is the cube of what is left of the way.
+      // (s − s_n)/(s₀ − s_n) is the cube of the remaining share of events.
       let left = 1 - Double(event + 1) / Double(n)
       #expect(abs((last - s) - (last - first) * left * left * left) < 1e-15)
     }
     #expect(s.last == last && zip(s, s.dropFirst()).allSatisfy(<=))
   }
 
-  @Test(arguments: [(0.0, 0.9), (0.5, 0.95)])
+  @Test("the geometric schedule follows its formula", arguments: [(0.0, 0.9), (0.5, 0.95)])
   func geometric(first: Double, last: Double) {
     let n = 5
     var density = 1 - first
@@ -32,13 +32,13 @@ struct PruningPlanTests {
     }
   }
 
-  @Test func list() {
+  @Test("a list gives the sparsity of each event") func list() {
     let list = SparsitySchedule.list([0.25, 0.5, 0.875])
     #expect(
       (0..<3).map { list.sparsity(ofEvent: $0, of: 3, from: 0, to: 0.875) } == [0.25, 0.5, 0.875])
   }
 
-  @Test func times() {
+  @Test("pruning happens at the planned steps") func times() {
     let times = PruningPlan.Times(begin: 5, every: 3, count: 4)
     #expect(times.steps == [5, 8, 11, 14])
     let events = (0..<30).map(times.event(after:))
@@ -47,7 +47,7 @@ struct PruningPlanTests {
         && events.compactMap(\.self) == [0, 1, 2, 3])
   }
 
-  @Test func regrowthShares() {
+  @Test("the share of regrowth follows a cosine or stays constant") func regrowthShares() {
     var regrowth = PruningPlan.Regrowth(criterion: .gradient, share: 0.4)
     #expect(
       (0..<4).map { regrowth.share(ofEvent: $0, of: 4) }.map { ($0 * 1e12).rounded() }
@@ -57,10 +57,12 @@ struct PruningPlanTests {
     #expect((0..<4).allSatisfy { regrowth.share(ofEvent: $0, of: 4) == 0.4 })
   }
 
-  /// In each cycle the rates of a run of that cycle's length.
-  @Test(arguments: [
-    LearningRateSchedule.Shape.cosine, .linear, .step(every: 4, factor: 0.5), .constant,
-  ])
+  /// Each cycle has the rates of a run of its length.
+  @Test(
+    "each cycle has the rates of a run of its length",
+    arguments: [
+      LearningRateSchedule.Shape.cosine, .linear, .step(every: 4, factor: 0.5), .constant,
+    ])
   func cycles(shape: LearningRateSchedule.Shape) {
     func schedule(_ steps: Int, warmUp: Int = 0) -> LearningRateSchedule {
       LearningRateSchedule(base: 0.3, shape: shape, warmUp: warmUp, totalSteps: steps)
@@ -74,7 +76,7 @@ struct PruningPlanTests {
     #expect(cyclic.rate(at: 10) == 0.3 && cyclic.rate(at: 25) == 0.3)
   }
 
-  @Test func linear() {
+  @Test("the linear schedule follows its formula") func linear() {
     let schedule = LearningRateSchedule(base: 0.5, shape: .linear, warmUp: 2, totalSteps: 10)
     #expect(
       (0..<10).map { (schedule.rate(at: $0) * 16).rounded() }

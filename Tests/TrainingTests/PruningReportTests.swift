@@ -3,10 +3,10 @@ import Foundation
 import RunRecords
 import Testing
 
-/// The form of `report.json`, which programs of other versions read and have written.
+/// Tests the format of `report.json`, which other versions of the programs write and read.
 @Suite struct PruningReportTests {
-  /// What the program wrote before its report was a record of its own: a network after one stage
-  /// of two candidates, with an empty tensor and a loss that overflowed.
+  /// A report of an earlier version of the program: a network after one stage of two candidates,
+  /// with an empty tensor and a loss that overflowed.
   private static let text = """
     {"data":"digits","dense":{"accuracy":0.79,"loss":0.83},"gradient_seconds":0.0028,\
     "method":"mfac","multiply_adds":640,"network":"m.yaml","parameters":650,\
@@ -36,14 +36,14 @@ import Testing
     try JSONText.decoder.decode(PruningReport.self, from: Data(text.utf8))
   }
 
-  @Test func aReportKeepsItsText() throws {
+  @Test("a report keeps its text") func unchangedText() throws {
     let report = try report(Self.text)
     #expect(try JSONText.of(report, inLines: false) == Self.text)
     #expect(report.results[0].seconds.total == 31)
   }
 
   /// The first reports had neither stages nor seconds of judging.
-  @Test func theFirstFormIsRead() throws {
+  @Test("the first form of a report is read") func firstForm() throws {
     let first = Self.text.replacing("\"judging\":4,", with: "")
       .replacing(/"stages":\[\{.*\}\],"tensors"/, with: "\"tensors\"")
     #expect(!first.contains("judging") && !first.contains("relative_change"))

@@ -6,7 +6,7 @@ import Testing
 import TrainedModels
 import Training
 
-/// ResNet-20 from a public checkpoint, against what PyTorch computed from it in double precision.
+/// Compares ResNet-20 from a public checkpoint with PyTorch's results in double precision.
 @Suite struct PublishedResNetTests {
   static let directory = URL(filePath: #filePath).deletingLastPathComponent()
     .appending(path: "ResNet20").path
@@ -37,7 +37,7 @@ import Training
       ? TrainingPass(statistics: statistics.all, seed: 0, step: 0, firstExample: 0) : nil
   }
 
-  @Test(arguments: ["eval", "train"])
+  @Test("the logits are PyTorch's", arguments: ["eval", "train"])
   func logits(_ mode: String) throws {
     let logits = Buffer<Float>(count: 80)
     inputs.withUnsafeBufferPointer {
@@ -50,7 +50,7 @@ import Training
     #expect(error <= 1e-4)
   }
 
-  @Test(arguments: ["eval", "train"])
+  @Test("the loss and the gradients are PyTorch's", arguments: ["eval", "train"])
   func lossAndGradients(_ mode: String) throws {
     let gradient = Buffer<Float>(count: network.parameterCount)
     let sum = inputs.withUnsafeBufferPointer { inputs in

@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/// Bytes of all blocks that malloc has given out.
+/// Returns the bytes of all blocks that malloc has allocated.
 size_t heap_bytes(void);
 
 #endif

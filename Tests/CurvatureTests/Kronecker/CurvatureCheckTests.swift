@@ -6,8 +6,8 @@ import Reference
 import Testing
 import Training
 
-/// What `swift-mfac-fisher check` finds, where theory says what is exact (Eschenhagen et al., arXiv
-/// 2311.00636), and against dense matrices where it says that nothing is.
+/// Compares the distances of `swift-mfac-fisher check` with theory (Eschenhagen et al., arXiv
+/// 2311.00636) in exact cases, and with dense matrices in all others.
 @Suite struct CurvatureCheckTests {
   private let exact = 1e-8
   private let inexact = 1e-2
@@ -42,9 +42,10 @@ import Training
       + [.linear(inputs: 3, outputs: 2)]
   }
 
-  /// Type-2 is exact in deep linear regression, neither what is drawn nor what the data's targets
-  /// make; behind a tanh nothing is but the last layer.
-  @Test func deepLinearRegressionIsExactAndTanhIsNot() throws {
+  /// Type-2 factors are exact in deep linear regression; drawn and empirical ones are not. With a
+  /// tanh only the last layer is exact.
+  @Test("type-2 factors are exact in deep linear regression, not with tanh")
+  func deepLinear() throws {
     let linear = try check(
       CurvatureNetwork([3], mlp(nil), .meanSquaredError, examples: 6)
     ) { $0.layers() }
@@ -65,8 +66,10 @@ import Training
     #expect(distance(tanh[2], .type2, .expand) <= exact)
   }
 
-  /// With a loss per position expand is exact and auto; with a mean over the positions reduce is.
-  @Test(arguments: [false, true]) func sharedAxesAreExactInOneSetting(isPooled: Bool) throws {
+  /// `expand` is exact and automatic with a loss per position, `reduce` with a mean over the
+  /// positions.
+  @Test("each setting of a shared axis is exact for one network", arguments: [false, true])
+  func sharedAxisSetting(isPooled: Bool) throws {
     let layers = try check(
       CurvatureNetwork(
         [5, 3],
@@ -82,8 +85,8 @@ import Training
     }
   }
 
-  /// Convolutions, a batch-norm's diagonal and an embedding, where nothing is exact.
-  @Test func distancesAreThoseOfDenseMatrices() throws {
+  /// Tests convolutions, a batch norm's diagonal and an embedding; none of them is exact.
+  @Test("reported distances equal those of dense matrices") func denseDistances() throws {
     let networks = [
       try CurvatureNetwork(
         [2, 4, 4],
@@ -104,7 +107,7 @@ import Training
       for fisher in [Fisher.type2, .empirical] {
         let truth = fisher == .empirical ? empirical : newton
         for axis in SharedAxis.allCases {
-          // What is drawn depends on the step, here on none.
+          // Draws depend on the step; this reference has none.
           guard fisher == .empirical || network.network.positions == 1 else { continue }
           for (factors, layer) in zip(
             network.factors(fisher, axis, blocks: axis == .reduce), layers)
@@ -127,8 +130,8 @@ import Training
     }
   }
 
-  /// Rows in single precision and in bfloat16 against the same matrices, formed.
-  @Test func rowDistancesAreThoseOfTheMatrices() throws {
+  /// Compares rows in single precision and in bfloat16 with the same matrices, formed.
+  @Test("distances of stored rows equal those of the dense matrices") func rowDistances() throws {
     let network = try CurvatureNetwork([3], mlp(.tanh), .meanSquaredError, examples: 5)
     let exact = try check(network) { $0.gradients() }
     func fisher(_ rows: [[Double]]) -> DenseMatrix {
@@ -150,8 +153,8 @@ import Training
     #expect(relativeDistance(ofRows: [[1, 2]], to: [[1, 2]]) == 0)
   }
 
-  /// 2 × 150 rows are more than a panel of products.
-  @Test func manyRowsAreSummedByPanels() throws {
+  /// 2 × 150 rows exceed a panel of products.
+  @Test("more rows than a panel give the same norm") func panels() throws {
     let network = try CurvatureNetwork(
       [3], [.linear(inputs: 3, outputs: 2), .tanh, .linear(inputs: 2, outputs: 2)],
       .meanSquaredError, examples: 150)
@@ -163,15 +166,15 @@ import Training
     }
   }
 
-  /// 17 positions of 60 outputs are more than 1000 of one example.
-  @Test func manyOutputsHaveNoGaussNewtonMatrix() throws {
+  /// One example has 17 positions × 60 outputs, more than 1000.
+  @Test("networks with too many outputs have no Gauss–Newton matrix") func manyOutputs() throws {
     let network = try CurvatureNetwork(
       [17, 2], [.linear(inputs: 2, outputs: 60)], .crossEntropy(), examples: 2)
     #expect(!CurvatureCheck.hasGaussNewton(network.network.description))
     #expect(
       try CurvatureCheck.hasGaussNewton(
         NetworkDescription(input: [17, 2], layers: [.linear(inputs: 2, outputs: 58)])))
-    // Few outputs, and 10¹² multiplications for each.
+    // The outputs are few, but each costs 10¹² multiplications.
     #expect(
       try !CurvatureCheck.hasGaussNewton(
         NetworkDescription(input: [8000], layers: [.linear(inputs: 8000, outputs: 900)])))

@@ -5,7 +5,7 @@ import RandomNumbers
 import Reference
 import Training
 
-/// A small network in double precision with a batch, its factors, and its dense curvature.
+/// A small network in double precision with a batch; computes its factors and its dense curvature.
 final class CurvatureNetwork {
   let network: Network<Double>
   let loss: Loss
@@ -13,7 +13,7 @@ final class CurvatureNetwork {
   var parameters: [Double]
   var state: [Double]
   var inputs: [Double]
-  /// What empirical curvature takes for the data: labels for cross-entropy, else values.
+  /// The data's targets, used by empirical curvature: labels for cross-entropy, values otherwise.
   let labels: [Int32]
   let values: [Double]
 
@@ -59,13 +59,13 @@ final class CurvatureNetwork {
     let b: DenseMatrix
     let averages: (a: FactorAverage<Double>, b: FactorAverage<Double>)
 
-    /// B ⊗ A, or of a table A ⊗ B.
+    /// B ⊗ A; A ⊗ B for a table.
     var product: DenseMatrix {
       layer.shape.isTable ? .kronecker(a, b) : .kronecker(b, a)
     }
   }
 
-  /// Of all layers, for a batch that is as many micro-batches.
+  /// Returns the factors of all layers for the batch, cut into `microBatches` parts.
   func factors(
     _ fisher: Fisher, _ axis: SharedAxis? = nil, reduction: LossReduction = .mean,
     blocks: Bool = true, seed: UInt64 = 7, microBatches: Int = 1
@@ -96,7 +96,7 @@ final class CurvatureNetwork {
   func gather(
     _ statistics: KroneckerStatistics<Double>, _ range: Range<Int>, seed: UInt64
   ) -> [Double] {
-    // Not a number where a place is left out.
+    // NaN shows any element left unwritten.
     var packed = [Double](repeating: .nan, count: statistics.packedCount)
     let width = network.inputCount
     packed.withUnsafeMutableBufferPointer { packed in
@@ -114,7 +114,7 @@ final class CurvatureNetwork {
 
   // MARK: Dense truth
 
-  /// The Gauss–Newton matrix of the mean or the sum, [d, d].
+  /// Returns the Gauss–Newton matrix of the mean or the sum, [d, d].
   func gaussNewton(_ reduction: LossReduction = .mean) -> DenseMatrix {
     let outputs = outputs()
     let (positions, width) = (network.positions, network.outputCount)
@@ -132,7 +132,7 @@ final class CurvatureNetwork {
       factor: factor(reduction))
   }
 
-  /// R Σₙ ∇cₙ ∇cₙᵀ with the gradients of the criterion by the data's targets, [d, d].
+  /// Returns R Σₙ ∇cₙ ∇cₙᵀ with the criterion's gradients at the data's targets, [d, d].
   func empiricalFisher(_ reduction: LossReduction = .mean) -> DenseMatrix {
     let share = loss.gradientFactor(outputs: network.outputCount)
     let gradients = (0..<examples).map { n in
@@ -150,7 +150,7 @@ final class CurvatureNetwork {
       reduction, predictions: examples * network.positions, outputs: network.outputCount)
   }
 
-  /// A layer's block, its parameters in the order of its matrix [d_out, d_in + 1].
+  /// Returns a layer's block, its parameters in the order of its matrix [d_out, d_in + 1].
   func block(_ matrix: DenseMatrix, of layer: FactoredLayer) -> DenseMatrix {
     let count = layer.parameters.count
     let flat = (0..<count).map { Double(layer.parameters.lowerBound + $0) }
@@ -173,8 +173,8 @@ final class CurvatureNetwork {
     }
   }
 
-  /// ∂outputs/∂parameters of an example, row by row: the gradient of a squared error that is so
-  /// chosen that its derivative by the outputs is a unit vector.
+  /// Returns ∂outputs/∂parameters of an example, row by row: the gradient of a squared error whose
+  /// derivative by the outputs is a unit vector.
   func jacobian(_ example: Int) -> [[Double]] {
     let count = network.positions * network.outputCount
     let z = Array(outputs()[example * count..<(example + 1) * count])
@@ -237,7 +237,7 @@ final class CurvatureNetwork {
   }
 }
 
-/// A factor as a full matrix.
+/// Returns a factor as a full matrix.
 func dense(_ average: FactorAverage<Double>) -> DenseMatrix {
   let matrix = average.matrix()
   let order = average.shape.order

@@ -3,13 +3,16 @@ import Networks
 import Reference
 import Testing
 
-/// Where Kronecker factors are the Gauss–Newton matrix, and where they are not: the cases of
-/// Eschenhagen et al., arXiv 2311.00636, and of Dangel et al., "Kronecker-factored approximate
-/// curvature (KFAC) from scratch", arXiv 2507.05127, in double precision against dense matrices.
+/// Compares Kronecker factors with the Gauss–Newton matrix in cases that are exact and in cases
+/// that are not.
+///
+/// The cases are those of Eschenhagen et al., arXiv 2311.00636, and of Dangel et al.,
+/// "Kronecker-factored approximate curvature (KFAC) from scratch", arXiv 2507.05127; in double
+/// precision against dense matrices.
 @Suite struct ExactnessTests {
-  /// Nothing is sampled: what remains are roundings, of numbers of the order of 1.
+  /// Nothing is sampled: only roundings remain, of numbers of the order of 1.
   private let exact = 1e-10
-  /// What is called inexact is wrong in the first digits.
+  /// Inexact factors differ in the first digits.
   private let inexact = 1e-2
 
   private let losses: [Loss] = [
@@ -23,8 +26,9 @@ import Testing
     ]
   }
 
-  /// One datum, or N times the same, through any activation.
-  @Test(arguments: [1, 4]) func oneDatumIsExact(examples: Int) throws {
+  /// Covers one datum, and N copies of it, through every activation.
+  @Test("factors of one datum or its copies are exact", arguments: [1, 4])
+  func oneDatum(examples: Int) throws {
     for loss in losses {
       for activation in [LayerDescription.relu, .tanh, .sigmoid, .gelu, .silu] {
         let network = try CurvatureNetwork(
@@ -48,8 +52,9 @@ import Testing
     }
   }
 
-  /// The relative deviation of a mean over M draws is some 1/√M, 0.6 %, times the spread of a draw.
-  @Test func monteCarloConverges() throws {
+  /// The relative deviation of a mean over M draws is about 1/√M, 0.6 %, times the spread of a
+  /// draw.
+  @Test("drawn factors converge to the Gauss–Newton block") func monteCarlo() throws {
     for loss in losses {
       let network = try CurvatureNetwork([3], mlp(.tanh), loss, examples: 1)
       let newton = network.gaussNewton()
@@ -61,8 +66,9 @@ import Testing
     }
   }
 
-  /// g is the same for all data, so that the mean of products is the product of means.
-  @Test func deepLinearRegressionIsExactButEmpiricallyNot() throws {
+  /// g is the same for all data, therefore the mean of products is the product of means.
+  @Test("deep linear regression is exact with type-2 factors, not with empirical ones")
+  func deepLinearRegression() throws {
     let network = try CurvatureNetwork(
       [3],
       [
@@ -90,7 +96,7 @@ import Testing
       .meanSquaredError, examples: 6)
   }
 
-  @Test func expandIsExactWithALossPerPosition() throws {
+  @Test("expand is exact with a loss per position") func expandPerPosition() throws {
     let network = try sequence([])
     let newton = network.gaussNewton()
     for factors in network.factors(.type2, .expand) {
@@ -104,8 +110,8 @@ import Testing
     #expect(network.factors(.type2).allSatisfy { $0.layer.shape.axis == .expand })
   }
 
-  /// Pooled by the mean; a sum is the mean with S times the gradients, and so exact too.
-  @Test func reduceIsExactWhereAllIsPooled() throws {
+  /// Pools by the mean. A sum is the mean with S times the gradients, and therefore also exact.
+  @Test("reduce is exact when all positions are pooled") func reducePooled() throws {
     let network = try sequence([.globalAveragePool])
     let newton = network.gaussNewton()
     let (reduced, expanded) = (network.factors(.type2, .reduce), network.factors(.type2, .expand))
@@ -119,7 +125,8 @@ import Testing
     #expect(network.factors(.type2).allSatisfy { $0.layer.shape.axis == .reduce })
   }
 
-  @Test func beforeThePoolReduceAndAfterItBoth() throws {
+  @Test("before the pool reduce is exact, after it reduce and expand both are")
+  func aroundPool() throws {
     let network = try sequence([
       .globalAveragePool, .linear(inputs: 2, outputs: 3), .linear(inputs: 3, outputs: 2),
     ])
@@ -135,7 +142,7 @@ import Testing
     }
   }
 
-  @Test func withoutASharedAxisBothAreTheSame() throws {
+  @Test("without a shared axis expand and reduce are the same") func noSharedAxis() throws {
     let network = try CurvatureNetwork([3], mlp(.tanh), .crossEntropy(), examples: 6)
     for fisher in [Fisher.type2, .monteCarlo(samples: 3), .empirical] {
       let pairs = zip(network.factors(fisher, .expand), network.factors(fisher, .reduce))
@@ -146,9 +153,8 @@ import Testing
     }
   }
 
-  /// Windows overlap and meet the edge: g of the first convolution is not the same at all
-  /// positions.
-  @Test func ofTwoConvolutionsTheLastIsExact() throws {
+  /// Windows overlap and meet the edge: g of the first convolution differs between positions.
+  @Test("the last of two convolutions is exact, the first is not") func twoConvolutions() throws {
     let network = try CurvatureNetwork(
       [2, 6, 5],
       [
@@ -167,9 +173,10 @@ import Testing
     }
   }
 
-  /// Each group of a convolution's outputs has factors of its own, exact behind everything else,
-  /// and all of them one block for the bias.
-  @Test func eachGroupOfAConvolutionIsALayer() throws {
+  /// Each group of a convolution's outputs has its own factors, exact in the last layer. All groups
+  /// share one block for the bias.
+  @Test("each group of a convolution has exact factors of its own")
+  func convolutionGroups() throws {
     for (outputs, groups, dilation) in [(6, 2, 1), (4, 4, 2), (3, 1, 2)] {
       let network = try CurvatureNetwork(
         [2, 6, 5],
@@ -191,8 +198,8 @@ import Testing
     }
   }
 
-  /// An embedding is a linear layer of unit vectors, with its matrix the other way round.
-  @Test func embeddingsAreLinearLayers() throws {
+  /// An embedding is a linear layer on unit vectors, with its matrix transposed.
+  @Test("embeddings have the factors of linear layers") func embeddings() throws {
     let perPosition = try CurvatureNetwork(
       [4], [.embedding(vocabulary: 5, width: 3), .linear(inputs: 3, outputs: 2)],
       .meanSquaredError, examples: 4)
@@ -213,9 +220,9 @@ import Testing
 
   // MARK: Without vectors
 
-  /// With one linear layer and squared errors g is the unit vectors, and B the unit matrix: the
-  /// factor between both matrices is 1.
-  @Test func forwardOnlyFactorsAreExactForOneLayer() throws {
+  /// The vectors g are the unit vectors and B is the unit matrix for one linear layer and squared
+  /// errors: the ratio of the matrices is 1.
+  @Test("forward-only factors are exact for one linear layer") func forwardOnly() throws {
     for reduction in [LossReduction.mean, .sum] {
       let network = try CurvatureNetwork(
         [3], [.linear(inputs: 3, outputs: 4)], .meanSquaredError, examples: 6)

@@ -6,9 +6,9 @@ import Support
 import Testing
 import Training
 
-/// Averages of factors, their packed form, and which layers have them.
+/// Tests averages of factors, their packed form, and the choice of layers with factors.
 @Suite struct FactorTests {
-  @Test func packedIsTheLowerTriangleByRows() {
+  @Test("packed sums are the lower triangle, row by row") func packedTriangle() {
     let sums = FactorSums<Double>(FactorShape(order: 3))
     sums.add([1, 2, 3, 4, 5, 6], count: 2)
     sums.add([1, 0, -1], count: 1, factor: 2)
@@ -19,7 +19,7 @@ import Training
     average.add(packed, scale: 2, decay: 0)
     #expect(dense(average).values == [38, 44, 50, 44, 58, 72, 50, 72, 94])
     #expect(average.trace == 190)
-    // Each sum begins anew.
+    // Each sum starts from zero.
     sums.finish(into: &packed)
     #expect(packed == [0, 0, 0, 0, 0, 0])
 
@@ -30,8 +30,9 @@ import Training
     #expect(packed[..<3] == [19, 29, 47])
   }
 
-  /// (1 − β) Σ βᵗ⁻ⁱ Fᵢ over 1 − βᵗ.
-  @Test func averagesAreFreeOfTheirBeginning() {
+  /// Expects (1 − β) Σ βᵗ⁻ⁱ Fᵢ divided by 1 − βᵗ.
+  @Test("averages are corrected for their start and ignore non-finite sums")
+  func unbiasedAverage() {
     let average = FactorAverage<Double>(FactorShape(order: 1))
     let decay = 0.9
     var (sum, weight) = (0.0, 0.0)
@@ -41,13 +42,13 @@ import Training
       weight = decay * weight + 1 - decay
       #expect(relativeError(dense(average).values, to: [sum / weight]) <= 1e-14)
     }
-    // Another process goes on from the same numbers.
+    // Another process continues from the same numbers.
     let other = FactorAverage<Double>(FactorShape(order: 1))
     other.packed.pointer[0] = average.packed.pointer[0]
     other.resume(weight: average.weight)
     for each in [average, other] { each.add([1], scale: 1, decay: decay) }
     #expect(dense(average) == dense(other))
-    // What is no number would stay for ever.
+    // A non-finite number would never leave the average.
     let before = dense(average)
     for bad in [Double.nan, .infinity] {
       let isTaken = average.add([bad], scale: 1, decay: 0)
@@ -57,7 +58,8 @@ import Training
     #expect(dense(average).values == [5])
   }
 
-  @Test func gatheredInSinglePrecisionIsNear() throws {
+  @Test("statistics in single precision are close to those in double")
+  func singleStatistics() throws {
     let layers: [LayerDescription] = [
       .conv2d(inputs: 2, outputs: 4, kernel: 3, stride: 2, padding: 1), .batchNorm, .relu,
       .toSequence, .add([.layerNorm, .attention(heads: 2)]), .linear(inputs: 4, outputs: 3),
@@ -89,10 +91,10 @@ import Training
     }
   }
 
-  @Test func layersOfTheBuiltInNetworks() throws {
+  @Test("the built-in networks have the expected Kronecker layers") func builtInLayers() throws {
     let resnet = try NetworkDescription.resnet(blocks: 3, input: [3, 32, 32], classes: 10)
     let layers = resnet.kroneckerLayers
-    // 19 convolutions, two in shortcuts, and the last.
+    // 19 convolutions, two in shortcuts, and the last layer.
     #expect(layers.count == 19 + 2 + 1)
     #expect(layers[0].name == "conv1.weight" && layers[0].inputs == 27)
     #expect(layers[0].positions == 1024 && layers[0].bias == nil)
@@ -119,8 +121,8 @@ import Training
     #expect(text.tensorsWithoutCurvature.map { text.layout.tensors[$0].name } == ["1.weight"])
   }
 
-  /// Behind flattened positions each has weights of its own, so that nothing sums over them.
-  @Test func positionsArePooledWhereTheyBecomeOne() throws {
+  /// After flattening, each position has its own weights, and nothing sums over positions.
+  @Test("layers are pooled if later layers merge their positions") func pooledPositions() throws {
     func pooled(_ end: [LayerDescription]) throws -> [Bool] {
       try NetworkDescription(
         input: [1, 4, 4],
@@ -140,7 +142,7 @@ import Training
       try pooled([.conv2d(inputs: 2, outputs: 3, kernel: 2), .flatten]) == [false, false, false])
   }
 
-  @Test func largeVocabulariesHaveDiagonalFactors() throws {
+  @Test("embeddings with a large vocabulary have a diagonal factor") func largeVocabulary() throws {
     let network = try CurvatureNetwork(
       [3],
       [
@@ -153,12 +155,12 @@ import Training
   }
 
   /// Counted by hand, in double precision.
-  @Test func memoryIsKnownBefore() throws {
+  @Test("the memory of statistics equals a count by hand") func countedMemory() throws {
     let description = try NetworkDescription(
       input: [5, 3],
       layers: [.linear(inputs: 3, outputs: 4), .layerNorm, .linear(inputs: 4, outputs: 2)])
-    // B [4, 4] and [2, 2], the diagonal of γ and β [8], their gradients of 6 examples, 30
-    // predictions of 2 outputs and a scale; a matrix [4, 4], and room for patches of 3 inputs and
+    // B [4, 4] and [2, 2], the diagonal of γ and β [8], and their gradients for 6 examples. Then 30
+    // predictions of 2 outputs and a scale, a matrix [4, 4], and room for patches of 3 inputs and
     // for 4 sums.
     let local = 16 + 4 + 8 + 6 * 8 + 30 * 3
     let rows = max(3 * ((1 << 20) / 24), 4 * ((1 << 20) / 32), 4 * 6)

@@ -6,12 +6,12 @@ import Reference
 import Support
 import Testing
 
-/// Damped inverses of factors, and conjugate gradients, against dense matrices.
+/// Compares damped inverses of factors and conjugate gradients with dense matrices.
 @Suite struct InverseTests {
   private let exact = 1e-10
 
-  /// Every form of factor: with a bias, without, of a table with a diagonal or a dense factor, a
-  /// block, a diagonal, and with a unit matrix for B.
+  /// Returns every form of factor: with a bias, without, a table with a diagonal or a dense factor,
+  /// a block, a diagonal, and one with a unit matrix for B.
   private func allForms() throws -> [CurvatureNetwork.Factors] {
     let layers: [LayerDescription] = [
       .embedding(vocabulary: 5, width: 3), .layerNorm, .linear(inputs: 3, outputs: 2), .tanh,
@@ -33,7 +33,7 @@ import Testing
     return inverse
   }
 
-  /// (B + …) ⊗ (A + …), as the definition has it.
+  /// Returns (B + …) ⊗ (A + …), computed from the definition.
   private func damped(
     _ factors: CurvatureNetwork.Factors, _ form: KroneckerDamping, _ damping: Double
   ) -> DenseMatrix {
@@ -54,7 +54,7 @@ import Testing
     return (0..<count).map { random.normal(at: UInt64($0)) }
   }
 
-  /// Of a matrix [d_out, d_in + bias], made of it as parameters lie.
+  /// Applies the inverse to a matrix [d_out, d_in + bias], laid out in the order of the parameters.
   private func apply<Element: Scalar>(
     _ inverse: KroneckerInverse<Element>, _ v: [Element], only wanted: [Range<Int>]? = nil
   ) -> [Element] {
@@ -72,13 +72,13 @@ import Testing
     return matrix
   }
 
-  /// The forms of the damping that each solver has.
+  /// The forms of damping that each solver supports.
   static let solvers = FactorSolver.allCases.flatMap { solver in
     KroneckerDamping.allCases.filter { $0 != .exact || solver == .eigen }.map { ($0, solver) }
   }
 
-  @Test(arguments: solvers)
-  func inverseIsTheDenseOne(form: KroneckerDamping, solver: FactorSolver) throws {
+  @Test("the damped inverse equals the dense one", arguments: solvers)
+  func denseInverse(form: KroneckerDamping, solver: FactorSolver) throws {
     let all = try allForms()
     #expect(all.count == 4 + 3 + 4 + 4)
     for factors in all {
@@ -86,7 +86,7 @@ import Testing
         let inverse = try inverse(factors, solver, form, damping: damping)
         let matrix = damped(factors, form, damping)
         let v = vector(matrix.rows)
-        // An error of the inverse is one of the matrix times its condition, up to some 1e4 here.
+        // The inverse's error is that of the matrix times its condition, up to about 1e4 here.
         #expect(relativeError(apply(inverse, v), to: matrix.solve(v)) <= exact)
         #expect((inverse.trace / matrix.inverse.trace - 1).magnitude <= exact)
         #expect((inverse.logDeterminant - matrix.logDeterminant).magnitude <= exact)
@@ -94,7 +94,8 @@ import Testing
     }
   }
 
-  @Test func anotherDampingNeedsNoOtherDecomposition() throws {
+  @Test("a new damping reuses the decomposition and gives the same bits")
+  func changedDamping() throws {
     for factors in try allForms() {
       for form in KroneckerDamping.allCases {
         let once = try inverse(factors, .eigen, form, damping: 0.3)
@@ -106,11 +107,10 @@ import Testing
     }
   }
 
-  /// Rows that ranks share, whoever makes which, and nothing that nobody wants beside them: of a
-  /// layer of three runs of rows, in place.
-  @Test(arguments: FactorSolver.allCases) func rowsAreTheSameWhoeverMakesThem(
-    solver: FactorSolver
-  ) throws {
+  /// Ranks share rows of a layer of three runs, in place: any division gives the same rows, and
+  /// leaves the others untouched.
+  @Test("rows are the same whichever rank computes them", arguments: FactorSolver.allCases)
+  func sharedRows(solver: FactorSolver) throws {
     for (hasBias, isTable) in [(true, false), (false, false), (false, true)] {
       let shape = KroneckerShape(
         inputs: isTable ? 200 : 7, hasBias: hasBias, outputs: isTable ? 7 : 200, positions: 1,
@@ -143,7 +143,7 @@ import Testing
         }
         #expect(parts == whole, "cut at \(cuts)")
       }
-      // Some rows alone are made: those of the last run, and no bias.
+      // Some rows alone are computed: those of the last run, without the bias.
       var some = v
       inverse.apply(v, into: &some, only: [1399..<1400])
       #expect(some[..<1344] == v[..<1344] && some[1400...] == v[1400...])
@@ -151,8 +151,9 @@ import Testing
     }
   }
 
-  /// What one rank computes and another one gets as numbers.
-  @Test(arguments: FactorSolver.allCases) func numbersAreAllThereIs(solver: FactorSolver) throws {
+  /// One rank computes the inverse; another receives it as numbers.
+  @Test("an inverse rebuilt from its numbers gives the same bits", arguments: FactorSolver.allCases)
+  func sentInverse(solver: FactorSolver) throws {
     for factors in try allForms() {
       let owner = try inverse(factors, solver, .factored, damping: 0.1)
       let other = try KroneckerInverse<Double>(
@@ -168,7 +169,7 @@ import Testing
     }
   }
 
-  @Test func whatCannotBeInvertedIsRefused() throws {
+  @Test("unsupported dampings and singular factors are refused") func refusedInverse() throws {
     let shape = KroneckerShape(
       inputs: 2, hasBias: false, outputs: 2, positions: 1, axis: .expand)
     #expect(throws: KroneckerError.self) {
@@ -178,7 +179,7 @@ import Testing
     average.add([1, 1, 1], scale: 1, decay: 0)
     let factor = FactorInverse<Double>(shape.a, solver: .cholesky)
     #expect(throws: NotPositiveDefinite.self) { try factor.update(from: average, shift: 0) }
-    // Not by sums: those that are no numbers are not taken in.
+    // The packed values are set directly, because an average ignores sums that are not finite.
     average.packed.pointer[1] = .nan
     for solver in FactorSolver.allCases {
       #expect(throws: KroneckerError.self) {
@@ -187,8 +188,8 @@ import Testing
     }
   }
 
-  /// Nothing has come through the layer: π is 1 then.
-  @Test func aFactorOfZerosIsDampedAlike() throws {
+  /// Nothing passes through this layer; π is then 1.
+  @Test("a factor of zeros gets an equal share of the damping") func zeroFactor() throws {
     let shape = KroneckerShape(
       inputs: 2, hasBias: false, outputs: 2, positions: 1, axis: .expand)
     let (a, b) = (FactorAverage<Double>(shape.a), FactorAverage<Double>(shape.b))
@@ -203,8 +204,8 @@ import Testing
     }
   }
 
-  /// Eigenvalues in single precision have errors of 6e-8 of the largest, here far below λ.
-  @Test func singlePrecisionIsNear() throws {
+  /// Single-precision eigenvalues have errors of 6e-8 of the largest, here far below λ.
+  @Test("inverses in single precision are close to those in double") func singleInverse() throws {
     for factors in try allForms() {
       let shape = factors.layer.shape
       let averages = [factors.averages.a, factors.averages.b].map { average in
@@ -227,9 +228,9 @@ import Testing
     }
   }
 
-  /// The scales of factors and of training's gradient agree: where the curvature is exact and the
-  /// loss a parabola, one step of length 1 ends at its minimum.
-  @Test func aStepOfLinearRegressionEndsAtTheMinimum() throws {
+  /// The scales of the factors and of training's gradient agree: with exact curvature and a
+  /// quadratic loss, one step of length 1 ends at the minimum.
+  @Test("one step of linear regression reaches the minimum") func newtonStep() throws {
     for fisher in [Fisher.type2, .forwardOnly] {
       let network = try CurvatureNetwork(
         [3], [.linear(inputs: 3, outputs: 2)], .meanSquaredError, examples: 8)
@@ -259,7 +260,8 @@ import Testing
 
   // MARK: Conjugate gradients
 
-  @Test func factoredProductsLeadToTheEigenSolution() throws {
+  @Test("conjugate gradients with B ⊗ A reach the solution by eigenvalues")
+  func conjugateGradients() throws {
     for factors in try allForms() {
       let product = KroneckerProduct(
         factors.layer.shape, a: factors.averages.a, b: factors.averages.b, damping: 0.01)
@@ -274,14 +276,14 @@ import Testing
       let cold = solver.solve(count: v.count, v, x: &x) { product($0, into: $1) }
       #expect(cold.residual <= 1e-11)
       #expect(relativeError(x, to: expected) <= 1e-8)
-      // From there on, nothing is left to do.
+      // Starting from the solution, nothing remains to be done.
       let warm = solver.solve(count: v.count, v, x: &x) { product($0, into: $1) }
       #expect(warm.iterations < max(cold.iterations, 1))
       #expect(relativeError(x, to: expected) <= 1e-8)
     }
   }
 
-  @Test func iterationsEnd() {
+  @Test("conjugate gradients stop at their iteration limit") func iterationLimit() {
     var x = [0.0, 0, 0]
     let solver = ConjugateGradients(tolerance: 0, iterations: 2)
     let outcome = solver.solve(count: 3, [1.0, 1, 1], x: &x) { v, y in

@@ -6,10 +6,10 @@ import Support
 import Testing
 import Training
 
-/// Against exact blocks of the Gauss–Newton and of the empirical Fisher matrix.
+/// Compares with exact blocks of the Gauss–Newton and the empirical Fisher matrix.
 extension LayerCurvatureTests {
-  /// Of each layer samples of each micro-batch, whose sums are the exact block also where positions
-  /// see one another.
+  /// Returns samples of each micro-batch for each layer. Their sums are the exact block, even if
+  /// positions interact.
   private func exactSamples(
     _ network: CurvatureNetwork, _ fisher: Fisher, microBatches: Int
   ) -> [Sampled] {
@@ -64,7 +64,8 @@ extension LayerCurvatureTests {
     return block
   }
 
-  @Test(arguments: [1, 2, 4]) func productIsThatOfTheDenseBlock(microBatches: Int) throws {
+  @Test("the product from samples equals that with the dense block", arguments: [1, 2, 4])
+  func denseBlockProduct(microBatches: Int) throws {
     for network in try networks() {
       let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
       for (fisher, truth) in truths {
@@ -91,9 +92,9 @@ extension LayerCurvatureTests {
     }
   }
 
-  /// ‖B⊗A − F‖ by products against both matrices formed; what is 1e-8 here is a rounding of a
-  /// square.
-  @Test func distancesAreThoseOfTheMatrices() throws {
+  /// ‖B⊗A − F‖ from products against both matrices formed; 1e-8 is the rounding of a square.
+  @Test("‖B⊗A − F‖ from products equals that of the formed matrices")
+  func matrixDistances() throws {
     for network in try networks() {
       let truths = [(Fisher.type2, network.gaussNewton()), (.empirical, network.empiricalFisher())]
       for (fisher, truth) in truths {
@@ -118,7 +119,7 @@ extension LayerCurvatureTests {
     }
   }
 
-  @Test func whatIsExactHasNoDistance() throws {
+  @Test("exact factors have distance 0") func exactDistance() throws {
     let network = try CurvatureNetwork(
       [3], [.linear(inputs: 3, outputs: 4), .linear(inputs: 4, outputs: 2)], .meanSquaredError,
       examples: 6)

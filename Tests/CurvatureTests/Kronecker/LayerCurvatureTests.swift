@@ -7,11 +7,11 @@ import Support
 import Testing
 import Training
 
-/// Products with a layer's curvature, from its samples, and conjugate gradients with them.
+/// Tests products with a layer's curvature from its samples, and conjugate gradients with them.
 @Suite struct LayerCurvatureTests {
   typealias Sampled = (layer: FactoredLayer, samples: [LayerSamples<Double>])
 
-  /// Of each layer samples of each micro-batch, as a step gathers them.
+  /// Returns samples of each micro-batch for each layer, as a step gathers them.
   private func samples(
     _ network: CurvatureNetwork, _ operation: CurvatureOperator, _ fisher: Fisher,
     _ axis: SharedAxis? = nil, microBatches: Int
@@ -40,7 +40,7 @@ import Training
     return sampled
   }
 
-  /// Every kind of layer, none of them exact for Kronecker factors.
+  /// Returns networks with every kind of layer, none of them exact for Kronecker factors.
   func networks() throws -> [CurvatureNetwork] {
     [
       try CurvatureNetwork(
@@ -83,9 +83,10 @@ import Training
     return (0..<count).map { random.normal(at: UInt64($0)) }
   }
 
-  /// Expanded, reduced and as `auto` has it, of each kind of layer and of vectors: the product with
-  /// B ⊗ A of the factors that are formed, and the solution by their eigenvalues.
-  @Test(arguments: [1, 2, 4]) func factorsNeedNotBeFormed(microBatches: Int) throws {
+  /// Covers each kind of layer and of vectors, with `expand`, `reduce` and `auto`. Compares the
+  /// product with B ⊗ A of formed factors, and the solution with that by their eigenvalues.
+  @Test("products from samples equal those with formed factors", arguments: [1, 2, 4])
+  func unformedFactors(microBatches: Int) throws {
     for network in try networks() {
       for fisher in [Fisher.type2, .monteCarlo(samples: 2), .empirical, .forwardOnly] {
         for axis in [nil, SharedAxis.expand, .reduce] {
@@ -123,9 +124,9 @@ import Training
     }
   }
 
-  /// The next batch's equation starts nearer at the last one's solution.
-  @Test(arguments: CurvatureOperator.allCases)
-  func aWarmStartTakesFewerIterations(operation: CurvatureOperator) throws {
+  /// The next batch's equation starts nearer to the previous solution.
+  @Test("a warm start takes fewer iterations", arguments: CurvatureOperator.allCases)
+  func warmStart(operation: CurvatureOperator) throws {
     let network = try networks()[0]
     let (layer, samples) = samples(network, operation, .type2, microBatches: 2)[0]
     let product = LayerCurvature(
@@ -135,12 +136,12 @@ import Training
       var (x, image) = (start, start)
       let outcome = solver.solve(count: b.count, b, x: &x) { product($0, into: $1) }
       product(x, into: &image)
-      // That of the iteration, but for rounding.
+      // The iteration's own residual, but for rounding.
       #expect(relativeError(image, to: b) <= 1.001e-4)
       return (x, outcome.iterations)
     }
     let (first, change) = (normal(product.count), normal(product.count, seed: 4))
-    // Another length and sign, and a thousandth of something else.
+    // Another length and sign, and a thousandth of another vector.
     let second = zip(first, change).map { -3 * $0 + 1e-3 * $1 }
     let zeros = [Double](repeating: 0, count: product.count)
     let last = solve(first, from: zeros).x
@@ -148,8 +149,8 @@ import Training
     #expect(warm.iterations < cold.iterations, "\(warm.iterations), \(cold.iterations) cold")
   }
 
-  /// A start that has nothing to do with the solution is no worse than none.
-  @Test func aUselessStartIsLeftOut() {
+  /// A start unrelated to the solution costs no more than a start from zero.
+  @Test("a useless warm start is ignored") func uselessStart() {
     let solver = ConjugateGradients(tolerance: 1e-12, iterations: 2)
     func solve(from start: [Double]) -> ([Double], ConjugateGradients.Outcome) {
       var x = start
@@ -164,8 +165,10 @@ import Training
   }
 
   /// The parts of micro-batches may be added elsewhere, here in another order.
-  @Test(arguments: CurvatureOperator.allCases)
-  func sumsOfOthersAreTakenIn(operation: CurvatureOperator) throws {
+  @Test(
+    "sums added outside the product give the same result",
+    arguments: CurvatureOperator.allCases)
+  func foreignSums(operation: CurvatureOperator) throws {
     let network = try networks()[0]
     let (layer, both) = samples(network, operation, .type2, microBatches: 2)[0]
     let product = LayerCurvature(
@@ -178,7 +181,7 @@ import Training
     other.withUnsafeMutableBufferPointer { other in
       let y = other.baseAddress!
       for sum in 0..<product.sumCount {
-        // The sum itself may not lie where a part is still made of.
+        // The sum needs its own buffer, since the parts are still being computed.
         let added = Buffer<Double>(count: product.count)
         for sample in [1, 0] {
           product.writePart(sample, ofSum: sum, v, into: part.pointer)
@@ -191,8 +194,9 @@ import Training
     #expect(relativeError(other, to: whole) <= 1e-14)
   }
 
-  /// Several at once, that end one after another: each as by itself.
-  @Test func equationsDoNotKnowOfEachOther() {
+  /// Solves several equations together; each ends at its own iteration and equals its separate
+  /// solution.
+  @Test("equations solved together are independent of each other") func independentEquations() {
     func multiply(_ equation: Int, _ v: UnsafePointer<Double>, _ y: UnsafeMutablePointer<Double>) {
       for i in 0..<4 { y[i] = Double(i / (equation + 1) + 1) * v[i] }
     }

@@ -5,13 +5,14 @@ import Networks
 import Reference
 import Testing
 
-/// The vectors ▲ against the losses' own Hessians, and factors of sums and of means.
+/// Compares the vectors ▲ with the losses' own Hessians, and factors of sums with factors of means.
 @Suite struct LossHessianTests {
   static let losses: [Loss] = [
     .crossEntropy(), .crossEntropy(labelSmoothing: 0.3), .meanSquaredError, .binaryCrossEntropy,
   ]
 
-  /// A network whose outputs are its biases: the loss's gradient by them is that by the outputs.
+  /// Returns a network whose outputs are its biases: the loss's gradient by the biases is that by
+  /// the outputs.
   private func biases(
     _ loss: Loss, outputs: Int
   ) throws -> (CurvatureNetwork, gradient: ([Double], Double) -> [Double]) {
@@ -51,15 +52,18 @@ import Testing
     }
   }
 
-  /// R S Sᵀ is the Hessian, by differences of the loss's own gradient at a step whose fourth power
-  /// is 1e-12; of a mean over N·positions predictions, N·positions times smaller.
-  @Test(arguments: 1...4) func rootsGiveTheHessian(outputs: Int) throws {
+  /// R S Sᵀ is the Hessian, taken from differences of the loss's own gradient at a step whose
+  /// fourth power is 1e-12. For a mean over N·positions predictions it is N·positions times
+  /// smaller.
+  @Test("R S Sᵀ equals the Hessian of the loss", arguments: 1...4)
+  func hessianRoots(outputs: Int) throws {
     for loss in Self.losses {
       let (_, gradient) = try biases(loss, outputs: outputs)
       let z = (0..<outputs).map { 0.7 * Double($0) - 0.4 }
       let columns = vectors(.type2, loss, z)
       for (reduction, predictions) in [(LossReduction.mean, 6), (.mean, 1), (.sum, 6)] {
-        // A loss is computed as a mean over its outputs; a sum is so many times that.
+        // The loss is computed as a mean over its outputs; a sum is that times the number of
+        // outputs.
         let scale =
           switch (reduction, loss) {
           case (.mean, _): 1 / Double(predictions)
@@ -72,7 +76,7 @@ import Testing
         for i in 0..<outputs {
           for j in 0..<outputs {
             let product = factor * columns.reduce(0) { $0 + $1[i] * $1[j] }
-            // A class alone has no curvature.
+            // A single class has no curvature.
             #expect((product - hessian[i][j]).magnitude <= 1e-10 * max(largest, 1))
           }
         }
@@ -80,8 +84,8 @@ import Testing
     }
   }
 
-  /// Hessians of the reference itself, which the dense matrices of other tests are made of.
-  @Test func theReferencesHessiansAreThose() {
+  /// Checks the reference's Hessians, from which other tests build their dense matrices.
+  @Test("the reference's Hessians equal S Sᵀ") func referenceHessians() {
     let z = [0.3, -0.2, 1.1]
     for (loss, hessian) in [
       (Loss.crossEntropy(), OutputHessian.crossEntropy(z)),
@@ -96,9 +100,10 @@ import Testing
     }
   }
 
-  /// The criterion's own gradients by the outputs, whatever training divides its loss by: z − t of
-  /// half the squared error, σ(z) − t, and softmax(z) − q.
-  @Test(arguments: [1, 3]) func empiricalVectorsAreTheCriterionsGradients(outputs: Int) {
+  /// Expects the criterion's own gradients by the outputs, whatever training divides its loss by: z
+  /// − t for half the squared error, σ(z) − t, and softmax(z) − q.
+  @Test("empirical vectors are the criterion's gradients", arguments: [1, 3])
+  func empiricalVectors(outputs: Int) {
     let z = (0..<outputs).map { 0.7 * Double($0) - 0.4 }
     let values = (0..<outputs).map { Double(1 - $0 % 2) }
     let exponentials = z.map { exp($0) }
@@ -127,15 +132,15 @@ import Testing
     }
   }
 
-  @Test func drawnVectorsHaveTheHessianForTheirSecondMoment() {
+  @Test("the second moment of drawn vectors is the Hessian") func drawnVectors() {
     let z = [0.3, -0.2, 1.1]
     for (loss, hessian) in [
       (Loss.crossEntropy(labelSmoothing: 0.2), OutputHessian.crossEntropy(z)),
       (.meanSquaredError, OutputHessian.squaredError(z)),
       (.binaryCrossEntropy, OutputHessian.binaryCrossEntropy(z)),
     ] {
-      // The sum of 40,000 products, each over 40,000, and their mean, near 0: 1 % with a spread of
-      // 2.
+      // The sum of 40,000 products, each divided by 40,000, and their mean, near 0: 1 % with a
+      // spread of 2.
       let columns = vectors(.monteCarlo(samples: 40_000), loss, z)
       let product = DenseMatrix(rows: 3, columns: 3) { i, j in
         columns.reduce(0) { $0 + $1[i] * $1[j] }
@@ -148,8 +153,9 @@ import Testing
     }
   }
 
-  /// mean = sum over N × positions × outputs, as the loss has it, and all of that in A.
-  @Test func meanFactorsAreSumFactorsOverTheirCount() throws {
+  /// The mean is the sum divided by N × positions × outputs, according to the loss; A holds the
+  /// whole factor.
+  @Test("factors of a mean loss are those of a sum over the count") func meanFactors() throws {
     for loss in Self.losses {
       let network = try CurvatureNetwork(
         [5, 3], [.linear(inputs: 3, outputs: 4), .tanh, .linear(inputs: 4, outputs: 2)], loss,

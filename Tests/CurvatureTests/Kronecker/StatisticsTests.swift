@@ -6,9 +6,9 @@ import Support
 import Testing
 import Training
 
-/// What passes show of the layers, and the sums made of it.
+/// Tests the layer inputs and gradients that passes expose, and the sums built from them.
 @Suite struct StatisticsTests {
-  /// Branches, places that are used again, dropout, and statistics of the batch.
+  /// Returns a network with branches, reused buffers, dropout and batch statistics.
   private func branches() throws -> CurvatureNetwork {
     try CurvatureNetwork(
       [2, 6, 5],
@@ -24,7 +24,7 @@ import Training
 
   private typealias Seen = (weight: Int, column: Int, numbers: [Double])
 
-  /// What a collector sees in the passes that `body` gives it to.
+  /// Returns everything that a collector sees in the passes of `body`.
   private func seen(_ body: (LayerCollector<Double>) -> Void) -> [Seen] {
     var seen: [Seen] = []
     body(
@@ -34,8 +34,9 @@ import Training
     return seen
   }
 
-  /// Three backward passes of one forward pass, that of the gradient or its own: the same bits.
-  @Test func backwardPassesDoNotDisturbOneAnother() throws {
+  /// Three backward passes after one forward pass, the gradient's or a separate one, give the same
+  /// bits.
+  @Test("repeated backward passes see the same bits") func repeatedBackward() throws {
     let network = try branches()
     let statistics = Buffer<Double>(count: network.network.stateCount)
     let training = TrainingPass(
@@ -66,7 +67,7 @@ import Training
           }
         }
         let after = seen { propagate(1, isForwardDone: true, $0) }
-        // Four convolutions and projections beside the shortcut's and the last, and three norms.
+        // Four convolutions and projections, the shortcut's and the last, and three norms.
         #expect(fromGradient.count == 6 + 3)
         #expect(local.count == 3 * fromGradient.count)
         for (i, one) in local.enumerated() {
@@ -85,8 +86,8 @@ import Training
     }
   }
 
-  /// The gradient that training computes anyway shows what an empirical pass would.
-  @Test func theGradientsPassGivesEmpiricalFactors() throws {
+  /// Training's own gradient pass shows the same as an empirical pass.
+  @Test("the gradient's pass gives the empirical factors") func gradientPass() throws {
     for loss in [Loss.crossEntropy(), .meanSquaredError, .binaryCrossEntropy] {
       let network = try CurvatureNetwork(
         [3], [.linear(inputs: 3, outputs: 4), .layerNorm, .linear(inputs: 4, outputs: 2)], loss,
@@ -114,8 +115,8 @@ import Training
     }
   }
 
-  /// However a batch is cut: sums over micro-batches, draws included, are those of the batch.
-  @Test func microBatchesAddUp() throws {
+  /// Sums over micro-batches, draws included, equal those of the batch for any cut.
+  @Test("the sums of micro-batches equal those of the batch") func microBatches() throws {
     let network = try branches()
     for fisher in [Fisher.type2, .monteCarlo(samples: 2), .empirical, .forwardOnly] {
       for axis in SharedAxis.allCases {
@@ -130,8 +131,7 @@ import Training
     }
   }
 
-  /// N times the same data have the factors of one.
-  @Test func identicalDataHaveTheFactorsOfOne() throws {
+  @Test("N copies of a datum have the factors of one") func identicalData() throws {
     func factors(_ examples: Int) throws -> [CurvatureNetwork.Factors] {
       try CurvatureNetwork(
         [2, 4, 4], [.conv2d(inputs: 2, outputs: 3, kernel: 3), .relu, .globalAveragePool],
@@ -144,8 +144,9 @@ import Training
     }
   }
 
-  /// A and B as they are defined, from the rows of patches, for a window with any stride and edge.
-  @Test func convolutionsSumTheirPatches() throws {
+  /// Computes A and B from their definition, the rows of patches, for windows with any stride and
+  /// edge.
+  @Test("factors of convolutions are sums over their patches") func convolutionPatches() throws {
     for (kernel, stride, padding) in [
       (3, 1, 1), (3, 2, 1), (2, 2, 0), (4, 3, 2), (1, 2, 0), (5, 1, 4),
     ] {
@@ -190,8 +191,8 @@ import Training
 
   // MARK: Normalisations
 
-  /// γ and β multiply and shift what does not depend on them: their block is exact.
-  @Test func normalizationBlocksAreExact() throws {
+  /// γ and β multiply and shift values that do not depend on them: their block is exact.
+  @Test("blocks of normalizations are exact") func normalizationBlocks() throws {
     let images: [LayerDescription] = [
       .conv2d(inputs: 2, outputs: 3, kernel: 2), .batchNorm, .relu, .globalAveragePool,
       .linear(inputs: 3, outputs: 2),
@@ -222,9 +223,9 @@ import Training
     }
   }
 
-  /// Where positions see one another, random signs leave each position's own products: the mean of
-  /// 4000 passes against passes for one position at a time, a deviation of some 1/√4000, 1.6 %.
-  @Test func signsKeepPositionsApartInTheMean() throws {
+  /// Random signs keep each position's own products if positions interact. Compares the mean of
+  /// 4000 passes with passes for one position at a time; the deviation is about 1/√4000, 1.6 %.
+  @Test("random signs separate the positions in the mean") func randomSigns() throws {
     let network = try CurvatureNetwork(
       [3, 4], [.linear(inputs: 4, outputs: 4), .attention(heads: 2)], .crossEntropy(), examples: 1)
     let factors = network.factors(.type2, .expand)[0]

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""Writes the runs of Muon that TrajectoryTests follow: muon.json and muon-initial.safetensors.
+"""Writes the runs of Muon that MuonTests follow: muon.json and muon-initial.safetensors.
 
     pip install torch safetensors
     python3 Tests/EndToEndTests/Trajectories/muon.py
 
-The digits of Sources/CDigits, pixels/16, in file order; the network of muon.yaml; PyTorch's
-gradients in double precision. The update is that of Jordan and others
-(github.com/KellerJordan/Muon), written out in
-double precision, where the reference iterates in bfloat16.
+The data are the digits of Sources/CDigits, pixels/16, in file order; the network is muon.yaml.
+PyTorch computes gradients in double precision. The update is that of Jordan and others
+(github.com/KellerJordan/Muon) in double precision; the reference iterates in bfloat16.
 """
 
 import gzip
@@ -36,7 +35,7 @@ def read(name, header):
 
 
 def orthogonalised(matrix):
-    """The quintic iteration, five times, from a matrix of Frobenius norm 1."""
+    """Runs the quintic iteration five times, from a matrix of Frobenius norm 1."""
     a, b, c = 3.4445, -4.7750, 2.0315
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix

@@ -1,9 +1,9 @@
 import MFAC
 
-/// What other packages do with the library, alone or on any number of ranks by mpirun:
+/// Uses the library from another package, without a launcher or on any number of ranks by mpirun:
 ///
-///     consumer loss FILE.npy    minimizes a loss of its own, and writes the parameters
-///     consumer network RUN      trains a network of the library's on the embedded digits
+///     consumer loss FILE.npy    minimizes its own loss, and writes the parameters
+///     consumer network RUN      trains a network of the library on the embedded digits
 @main
 enum Consumer {
   static func main() throws {
@@ -18,9 +18,11 @@ enum Consumer {
     try world.finish()
   }
 
-  /// Trains logistic regression with M-FAC, and says how far above its minimum the loss can be at
-  /// most: a loss with a ridge μ/2 ‖w‖² is within ‖∇L‖²/(2μ) of it (Boyd and Vandenberghe, "Convex
-  /// Optimization", 2004, section 9.1.2).
+  /// Trains logistic regression with M-FAC and prints an upper bound of the loss's distance to its
+  /// minimum.
+  ///
+  /// A loss with a ridge μ/2 ‖w‖² is within ‖∇L‖²/(2μ) of its minimum (Boyd and Vandenberghe,
+  /// "Convex Optimization", 2004, section 9.1.2).
   private static func minimizeLoss(writingTo file: String, on world: Communicator) throws {
     let regression = LogisticRegression(rows: 4096, features: 32, ridge: 0.01)
     let (batch, steps) = (128, 512)
@@ -43,7 +45,7 @@ enum Consumer {
       minimizer.parameters.map(Double.init), shape: [regression.features], to: file)
   }
 
-  /// Trains a small network on the digits, as `swift-mfac-train` does.
+  /// Trains a small network on the digits, like `swift-mfac-train`.
   private static func trainNetwork(in run: String, on world: Communicator) throws {
     let digits = try DatasetSource.digits.load()
     let network = try NetworkDescription(

@@ -1,8 +1,10 @@
 import Glibc
 import MFAC
 
-/// L(w) = mean over rows of log(1 + exp(−y w·x)) + μ/2 ‖w‖², of features x whose scales differ by
-/// 30 times and labels y = ±1 that a logistic model has drawn.
+/// Computes L(w) = mean over rows of log(1 + exp(−y w·x)) + μ/2 ‖w‖².
+///
+/// The scales of the features x differ by up to 30 times; a logistic model has drawn the labels y =
+/// ±1.
 struct LogisticRegression {
   let rows: Int
   let features: Int
@@ -32,7 +34,7 @@ struct LogisticRegression {
     self.x = x
   }
 
-  /// L of some rows, whose gradient is added to `gradient`.
+  /// Returns L of some rows and adds their gradient to `gradient`.
   func loss(
     ofRows rows: Range<Int>, at w: Span<Float>, gradient: inout MutableSpan<Float>
   ) -> Double {
@@ -52,7 +54,7 @@ struct LogisticRegression {
     return sum
   }
 
-  /// L of all rows, and its gradient.
+  /// Returns L of all rows, and its gradient.
   func lossAndGradient(at w: [Float]) -> (Double, [Float]) {
     var gradient = [Float](repeating: 0, count: features)
     var span = gradient.mutableSpan
