@@ -54,7 +54,8 @@ func hexadecimal(_ value: UInt32) -> String {
   return String(repeating: "0", count: max(0, 4 - digits.count)) + digits
 }
 
-/// Writes one sentence a line, so that mdoc sets the space after each, and `.Pp` between paragraphs.
+/// Writes one sentence a line, so that mdoc sets the space after each, and `.Pp` between
+/// paragraphs.
 func paragraphs(_ text: String) -> String {
   let paragraphs = text.split(separator: "\n\n").map {
     escaped(String($0).replacing("\n", with: " ").replacing(". ", with: ".\n"))

@@ -28,8 +28,8 @@ package func declaredOptions(in settings: Any) -> [DeclaredOption] {
   }
 }
 
-/// Returns an option's name without dashes: `learning-rate` for `_learningRate`, the stored property
-/// of the wrapper around `learningRate`.
+/// Returns an option's name without dashes: `learning-rate` for `_learningRate`, the stored
+/// property of the wrapper around `learningRate`.
 private func flagName(of label: String?) -> String {
   (label ?? "").drop { $0 == "_" }.reduce(into: "") { name, letter in
     name += letter.isUppercase ? "-\(letter.lowercased())" : String(letter)

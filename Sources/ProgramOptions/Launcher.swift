@@ -70,7 +70,8 @@ package enum Launcher {
     let advice = NearestName.of(String(name(of: flag)), among: known).map { "type --\($0)" }
     let rest = text.split(separator: "\n", maxSplits: 1).dropFirst().first ?? ""
     return
-      "Unknown option '\(flag.prefix { $0 != "=" })': \(advice ?? "--help lists the options")\n\(rest)"
+      "Unknown option '\(flag.prefix { $0 != "=" })': \(advice ?? "--help lists the options")\n"
+      + rest
   }
 
   /// Returns an option's name from `--name` or `--name=value`.

@@ -45,8 +45,9 @@ package enum NearestName {
     return synonyms
   }()
 
-  /// Returns the known name that `name` most likely means, or nil if none is close. It tries, in this
-  /// order: another spelling, a synonym, initials, a small edit distance, a prefix, shared words.
+  /// Returns the known name that `name` most likely means, or nil if none is close. It tries, in
+  /// this order: another spelling, a synonym, initials, a small edit distance, a prefix, shared
+  /// words.
   ///
   /// - Parameters:
   ///   - name: the unknown name, without leading dashes.

@@ -49,7 +49,8 @@ struct Check: ParsableCommand {
     try require("--fisher-samples", in: 1...1_000_000, fisherSamples)
   }
 
-  /// Computes the comparison, prints it and writes the JSON file. Collective; requires a single rank.
+  /// Computes the comparison, prints it and writes the JSON file. Collective; requires a single
+  /// rank.
   func check(on world: Communicator) throws {
     let start = ContinuousClock.now
     let network = try world.agree {

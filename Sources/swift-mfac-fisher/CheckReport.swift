@@ -122,14 +122,14 @@ extension FisherCheckReport {
     var remarks: [String] = [""]
     if hasGaussNewton {
       remarks += [
-        "type2, mc: distance of B⊗A from the Gauss–Newton block; empirical: of B⊗A from the empirical",
-        "Fisher block; F emp.: of the empirical Fisher block (M-FAC's) from the Gauss–Newton block.",
+        "type2, mc: distance of B⊗A from the Gauss–Newton block; empirical: from the empirical Fisher",
+        "block; F emp.: distance of the empirical Fisher block (M-FAC's) from the Gauss–Newton block.",
       ]
     } else {
       let columns = positions * outputs
       remarks += [
-        "empirical: distance of B⊗A from the empirical Fisher block. No type2 or mc: an example has "
-          + "\(columns) outputs",
+        "empirical: distance of B⊗A from the empirical Fisher block. No type2 or mc: an example "
+          + "has \(columns) outputs",
         "(\(positions) × \(outputs)), and the Gauss–Newton matrix "
           + (columns > CurvatureCheck.largestColumnCount
             ? "is computed for up to \(CurvatureCheck.largestColumnCount)."

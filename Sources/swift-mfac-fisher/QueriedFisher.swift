@@ -88,7 +88,8 @@ struct QueriedFisher<Number: Scalar> {
       fold: world.fold(over: partition))
   }
 
-  /// Returns the m eigenvalues of (1/m) GᵀG that may differ from 0, in decreasing order. Collective.
+  /// Returns the m eigenvalues of (1/m) GᵀG that may differ from 0, in decreasing order.
+  /// Collective.
   func eigenvalues() throws -> [Double] {
     try InverseFisher.eigenvalues(of: rows(), fold: world.fold(over: partition))
   }

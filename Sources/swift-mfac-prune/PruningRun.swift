@@ -271,8 +271,8 @@ struct PruningRun<Element: Scalar> {
     return (criterion(by: rows), seconds)
   }
 
-  /// Returns the loss and accuracy at these weights; nil if this package cannot compute the network.
-  /// Collective.
+  /// Returns the loss and accuracy at these weights; nil if this package cannot compute the
+  /// network. Collective.
   private func quality(of parameters: Buffer<Element>) throws -> PruningReport.Quality? {
     try model.evaluation(of: parameters, on: world).map {
       PruningReport.Quality(loss: $0.loss, accuracy: $0.accuracy)

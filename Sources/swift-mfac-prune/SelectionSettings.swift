@@ -199,8 +199,8 @@ struct SelectionSettings: ParsableArguments {
     let followed = tensors.map(rule(of:))
     for (index, rule) in tensorSparsity.enumerated() where !followed.contains(index) {
       throw PruningError(
-        "--tensor-sparsity: '\(rule)' applies to no prunable tensor: expected a pattern for some of "
-          + "\(tensors.map(\.name).joined(separator: ", ")) that no earlier pattern matches")
+        "--tensor-sparsity: '\(rule)' applies to no prunable tensor: expected a pattern for some "
+          + "of \(tensors.map(\.name).joined(separator: ", ")) that no earlier pattern matches")
     }
     return Dictionary(
       uniqueKeysWithValues: zip(tensors, followed).compactMap { tensor, rule in

@@ -3,8 +3,8 @@ import Optimizers
 import ProgramOptions
 
 extension Settings {
-  /// The rules for options that have an effect only with certain settings. They read the settings as
-  /// typed, before defaults are filled in.
+  /// The rules for options that have an effect only with certain settings. They read the settings
+  /// as typed, before defaults are filled in.
   var uses: [OptionUse<Settings>] {
     OptimizerOptionsRegistry.uses(in: Settings.self) + Self.adaptiveUses
       + Self.decayUses + DampingSettings.uses + Self.pruningUses
@@ -85,8 +85,8 @@ extension Settings {
 
 extension Configuration {
   /// Checks that every key of the file has an effect. A key without effect in the file itself is an
-  /// error; one that loses its effect through the command line is a warning. Keys with their default
-  /// values pass, and so does the `config.yaml` of a run, which has all keys.
+  /// error; one that loses its effect through the command line is a warning. Keys with their
+  /// default values pass, and so does the `config.yaml` of a run, which has all keys.
   ///
   /// - Parameters:
   ///   - path: the file.

@@ -27,8 +27,8 @@ struct Settings: ParsableArguments {
       reliability
   }
 
-  /// Checks that the settings are consistent, and fills in defaults that depend on others. Call this
-  /// function once the file's and the command line's settings are merged.
+  /// Checks that the settings are consistent, and fills in defaults that depend on others. Call
+  /// this function once the file's and the command line's settings are merged.
   ///
   /// - Throws: `ValidationError`.
   mutating func checkTogether() throws {

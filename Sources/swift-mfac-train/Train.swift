@@ -64,7 +64,8 @@ struct Train: ParsableCommand {
     }
   }
 
-  /// Returns the settings of the configuration file, overridden by the command line's, and warnings.
+  /// Returns the settings of the configuration file, overridden by the command line's, and
+  /// warnings.
   ///
   /// - Throws: an error of the command line or the file.
   private static func parsed(

@@ -124,8 +124,9 @@ package struct KroneckerOptions: OptimizerOptions {
     solver == .cg ? .exact : .factored
   }
 
-  /// Returns the keys of a configuration file that hold defaults derived from its `solver`, if these
-  /// defaults differ from those of another solver. A command line with that solver ignores the keys.
+  /// Returns the keys of a configuration file that hold defaults derived from its `solver`, if
+  /// these defaults differ from those of another solver. A command line with that solver ignores
+  /// the keys.
   package func keysDerived(notFor other: LayerSolverSettings) -> [String] {
     var keys: [String] = []
     let form = Self.dampingForm(with: solving.solver)
