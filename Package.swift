@@ -102,7 +102,7 @@ let package = Package(
     .target(
       name: "MFAC",
       dependencies: [
-        "Buffers", "Checkpoints", "Curvature", "Datasets", "Diagnostics", "Formats",
+        "Buffers", "Curvature", "Datasets", "Diagnostics", "Formats",
         "LinearAlgebra", "MPI", "Networks", "Optimizers", "Pruning", "RandomNumbers", "Sharding",
         "TrainedModels", "Training",
       ]),

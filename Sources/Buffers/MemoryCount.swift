@@ -2,9 +2,9 @@
 /// is added up instead of allocated.
 ///
 /// The count comes from the code that allocates, so it is known before a run takes the memory.
-public final class MemoryCount: @unchecked Sendable {
+package final class MemoryCount: @unchecked Sendable {
   /// Names the purposes of memory that messages distinguish.
-  public enum Use: Sendable {
+  package enum Use: Sendable {
     /// The state of an optimizer, or collected gradients.
     case state
     /// Parameters, gradients and examples.
@@ -15,9 +15,9 @@ public final class MemoryCount: @unchecked Sendable {
 
   private var bytes: [Use: Int] = [:]
   /// Returns the bytes counted for a use.
-  public subscript(use: Use) -> Int { bytes[use] ?? 0 }
+  package subscript(use: Use) -> Int { bytes[use] ?? 0 }
   /// Bytes of all uses; saturates at `Int.max`.
-  public var total: Int { bytes.values.reduce(0, Self.sum) }
+  package var total: Int { bytes.values.reduce(0, Self.sum) }
   private var use = Use.state
   private var isComplete = false
 
@@ -27,7 +27,7 @@ public final class MemoryCount: @unchecked Sendable {
   private init() {}
 
   /// Counts the memory of the objects that `make` returns. Their elements must not be accessed.
-  public static func of<Made>(_ make: () throws -> Made) rethrows -> MemoryCount {
+  package static func of<Made>(_ make: () throws -> Made) rethrows -> MemoryCount {
     let count = MemoryCount()
     try $current.withValue(count) {
       // The objects must live until they have been counted.
@@ -40,7 +40,7 @@ public final class MemoryCount: @unchecked Sendable {
 
   /// Attributes the memory that `make` requests to `use`. If no count is in progress, it only calls
   /// `make`.
-  public static func `for`<Made>(_ use: Use, _ make: () throws -> Made) rethrows -> Made {
+  package static func `for`<Made>(_ use: Use, _ make: () throws -> Made) rethrows -> Made {
     guard let count = current else { return try make() }
     let before = count.use
     count.use = use
@@ -49,14 +49,14 @@ public final class MemoryCount: @unchecked Sendable {
   }
 
   /// Returns an array of `count` zeros; the array is empty while memory is counted.
-  public static func zeros(_ count: Int) -> [Double] {
+  package static func zeros(_ count: Int) -> [Double] {
     add(count, of: Double.self) == nil ? [Double](repeating: 0, count: count) : []
   }
 
   /// Adds elements that are being allocated to the current count; returns nil if no count is in
   /// progress.
   @discardableResult
-  public static func add<Element>(_ elements: Int, of type: Element.Type) -> Entry? {
+  package static func add<Element>(_ elements: Int, of type: Element.Type) -> Entry? {
     guard let count = current else { return nil }
     let (bytes, overflow) = elements.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
     let entry = Entry(count: count, use: count.use, bytes: overflow ? .max : bytes)
@@ -65,7 +65,7 @@ public final class MemoryCount: @unchecked Sendable {
   }
 
   /// Represents memory that a count includes.
-  public struct Entry {
+  package struct Entry {
     fileprivate let count: MemoryCount
     fileprivate let use: Use
     fileprivate let bytes: Int

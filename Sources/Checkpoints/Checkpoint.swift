@@ -14,7 +14,7 @@ import Sharding
 ///
 /// The number of ranks decides only how cells are grouped into files. Any number of ranks can read
 /// a checkpoint.
-public struct Checkpoint: Sendable {
+package struct Checkpoint: Sendable {
   package static let model = "model.safetensors"
   package static let curvature = "curvature.safetensors"
   package static let masks = "masks.safetensors"
@@ -25,14 +25,14 @@ public struct Checkpoint: Sendable {
   static let whole = [model, curvature, masks]
 
   /// Path of the checkpoint's directory.
-  public let path: String
+  package let path: String
   /// Contents of `manifest.json`.
-  public let manifest: Manifest
+  package let manifest: Manifest
 
   /// Reads the manifest; does not open the files that it names.
   ///
   /// - Throws: `InputError` naming the file and the problem.
-  public init(path: String) throws(InputError) {
+  package init(path: String) throws(InputError) {
     self.path = path
     let file = try InputFile("\(path)/\(Manifest.fileName)")
     guard file.count <= 100_000_000 else {
@@ -48,7 +48,7 @@ public struct Checkpoint: Sendable {
   /// Checks that a file is, byte for byte, the one that was saved.
   ///
   /// - Throws: `InputError` naming the file if its length or its SHA-256 digest differs.
-  public func verify(_ file: Manifest.File) throws(InputError) {
+  package func verify(_ file: Manifest.File) throws(InputError) {
     let path = path(of: file)
     // The length is compared first: a file of another length, however long, is not read.
     let bytes = try InputFile(path).count
@@ -64,14 +64,14 @@ public struct Checkpoint: Sendable {
   }
 
   /// Verifies every file of the checkpoint.
-  public func verify() throws(InputError) {
+  package func verify() throws(InputError) {
     for file in manifest.files { try verify(file) }
   }
 }
 
 extension Checkpoint {
   /// Returns a human-readable summary of the contents and of any damage. Reads every file.
-  public func summary() -> (text: String, isWhole: Bool) {
+  package func summary() -> (text: String, isWhole: Bool) {
     let m = manifest
     var isWhole = true
     let files = m.files.map { file in

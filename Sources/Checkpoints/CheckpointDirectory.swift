@@ -9,25 +9,25 @@ import MPI
 /// the disk. A killed process therefore leaves either the previous checkpoint or the new one. The
 /// record of a checkpoint is written last: it holds the digests of the other files and ends with
 /// its own (`SealedJSON`).
-public struct CheckpointDirectory: Sendable {
+package struct CheckpointDirectory: Sendable {
   /// Path of the directory, which need not exist.
-  public let path: String
+  package let path: String
   private let name: String
   private let digits: Int
 
   /// Refers to the checkpoints of a training run, by step: `checkpoints/step-00001200` in its
   /// directory.
-  public init(ofRun directory: String) {
+  package init(ofRun directory: String) {
     (path, name, digits) = ("\(directory)/checkpoints", "step", 8)
   }
 
   /// Refers to the checkpoints of pruning, by stage: `stage-2`.
-  public init(ofStagesIn path: String) {
+  package init(ofStagesIn path: String) {
     (self.path, name, digits) = (path, "stage", 1)
   }
 
   /// Returns the path of a step's checkpoint.
-  public func path(step: Int) -> String { "\(path)/\(name)-\(padded(step, digits))" }
+  package func path(step: Int) -> String { "\(path)/\(name)-\(padded(step, digits))" }
 
   /// Returns the path at which a checkpoint is written first. The names of complete checkpoints do
   /// not begin with a dot.
@@ -39,7 +39,7 @@ public struct CheckpointDirectory: Sendable {
   ///
   /// - Throws: `InputError` if the directory cannot be read. A missing directory has no
   ///   checkpoints.
-  public func steps() throws(InputError) -> [Int] {
+  package func steps() throws(InputError) -> [Int] {
     try names().compactMap { name in
       guard name.hasPrefix("\(self.name)-"), let step = Int(name.dropFirst(self.name.count + 1)),
         step >= 0, self.path(step: step) == "\(path)/\(name)"
@@ -56,7 +56,7 @@ public struct CheckpointDirectory: Sendable {
   ///     Returns the text of the record; rank 0's text is used. Collective.
   /// - Throws: on all ranks together if one of them cannot write. The incomplete checkpoint is
   ///   removed, and the earlier ones remain.
-  public func save(
+  package func save(
     step: Int, record: String, on world: Communicator, _ write: (String) throws -> String
   ) throws {
     let isFirst = world.rank == 0

@@ -4,20 +4,20 @@ import Sharding
 
 /// The record of a checkpoint; holds the position of the run and the digests of the checkpoint's
 /// files. It is written last, and ends with the digest of everything before it.
-public struct Manifest: Codable, Sendable, Equatable {
+package struct Manifest: Codable, Sendable, Equatable {
   package static let fileName = "manifest.json"
 
   /// Describes a file of the checkpoint.
-  public struct File: Codable, Sendable, Equatable {
+  package struct File: Codable, Sendable, Equatable {
     /// Relative to the checkpoint's directory.
-    public let name: String
+    package let name: String
     /// Size of the file.
-    public let bytes: Int
+    package let bytes: Int
     /// SHA-256 of the file's bytes, in hexadecimal digits.
-    public let sha256: String
+    package let sha256: String
     /// The range of cells in the file, as its first and last number + 1; nil for files that are not
     /// split by cells.
-    public var cells: [Int]?
+    package var cells: [Int]?
 
     package init(name: String, bytes: Int, sha256: String) {
       (self.name, self.bytes, self.sha256) = (name, bytes, sha256)
@@ -28,52 +28,52 @@ public struct Manifest: Codable, Sendable, Equatable {
   }
 
   /// Version of the checkpoint format; 1 is the only one so far.
-  public var formatVersion = 1
+  package var formatVersion = 1
   /// Steps taken so far.
-  public var step: Int
+  package var step: Int
   /// Epoch of the next batch, from 0.
-  public var epoch: Int
+  package var epoch: Int
   /// Index of the next batch in its epoch, from 0.
-  public var batchInEpoch: Int
+  package var batchInEpoch: Int
   /// Learning rate of the next step.
-  public var learningRate: Double
+  package var learningRate: Double
   /// False if an evaluation is due after this step and has not been made.
-  public var isEvaluated: Bool
+  package var isEvaluated: Bool
   /// Consecutive steps, up to this one, that were skipped because the gradient was not finite.
-  public var skippedInARow: Int
+  package var skippedInARow: Int
   /// Seconds that all processes of the run have taken.
-  public var seconds: Double
+  package var seconds: Double
   /// `seconds` without spectra, evaluations and checkpoints.
-  public var trainingSeconds: Double
+  package var trainingSeconds: Double
   /// Length of `metrics.jsonl` in bytes.
-  public var metricsBytes: Int
+  package var metricsBytes: Int
   /// d.
-  public var parameterCount: Int
+  package var parameterCount: Int
   /// Coordinates in a cell.
-  public var cellSize: Int
+  package var cellSize: Int
   /// Number of cells that hold coordinates.
-  public var cellCount: Int
+  package var cellCount: Int
   /// True if the checkpoint includes the optimizer's curvature: M-FAC's window or K-FAC's factors.
-  public var hasWindow: Bool
+  package var hasWindow: Bool
   /// Sparsity of the masks with which the run began; nil for a run without masks.
-  public var initialSparsity: Double?
+  package var initialSparsity: Double?
   /// The optimizer's scalar state, by name.
-  public var optimizer: [String: Double]
+  package var optimizer: [String: Double]
   /// The resolved settings, in YAML.
-  public var settings: String
+  package var settings: String
   /// SHA-256 of `settings`.
-  public var settingsSha256: String
+  package var settingsSha256: String
   /// SHA-256 of the network's input shape and layers.
-  public var network: String
+  package var network: String
   /// Digest of the training data.
-  public var trainingData: String
+  package var trainingData: String
   /// OpenBLAS's core type, and whether the CPU lacks fused multiply-add. The bytes of a run depend
   /// on these and on the program.
-  public var coreType: String
+  package var coreType: String
   /// SHA-256 of the program's file.
-  public var programSha256: String
+  package var programSha256: String
   /// All files of the checkpoint but the manifest.
-  public var files: [File]
+  package var files: [File]
 
   /// Records the state of a run between two steps.
   package init(

@@ -4,25 +4,25 @@ import LinearAlgebra
 /// blocks without forming a matrix of the layer's size.
 ///
 ///     g [d_out·(d_in + bias)]   Gₙ_c of an example and a column of ▲, in the order of B ⊗ A
-public final class ExactBlock {
+package final class ExactBlock {
   /// The shape of the layer; its shared axis is ignored.
-  public let shape: KroneckerShape
+  package let shape: KroneckerShape
   /// The number of elements of a row.
-  public let count: Int
+  package let count: Int
   /// The rows √R g, one after another.
   private let rows: Buffer<Double>
   private var filled = 0
   private let root: Double
   private let scratch: Buffer<Double>
   /// ‖F‖ over all rows, in Frobenius norm.
-  public private(set) lazy var norm = inner(self).squareRoot()
+  package private(set) lazy var norm = inner(self).squareRoot()
 
   /// Allocates memory for the rows.
   ///
   /// - Parameters:
   ///   - rowCount: the number of rows to be added.
   ///   - scale: R.
-  public init(_ shape: KroneckerShape, rowCount: Int, scale: Double) {
+  package init(_ shape: KroneckerShape, rowCount: Int, scale: Double) {
     self.shape = shape
     count = shape.a.order * shape.b.order
     rows = Buffer(count: rowCount * count)
@@ -31,7 +31,7 @@ public final class ExactBlock {
   }
 
   /// Adds one row for each example of a micro-batch, from one column of ▲.
-  public func add(_ samples: LayerSamples<Double>, column: Int) {
+  package func add(_ samples: LayerSamples<Double>, column: Int) {
     for example in 0..<samples.examples {
       samples.gradient(example: example, column: column, into: scratch.pointer)
       add(scratch.pointer)
@@ -41,7 +41,7 @@ public final class ExactBlock {
   /// Adds one row.
   ///
   /// - Parameter gradient: the weight, then the bias, as in the layout of parameters.
-  public func add(_ gradient: UnsafePointer<Double>) {
+  package func add(_ gradient: UnsafePointer<Double>) {
     precondition((filled + 1) * count <= rows.count, "more than \(filled) rows")
     let row = rows.pointer + filled * count
     shape.gather(gradient, into: row)
@@ -50,7 +50,7 @@ public final class ExactBlock {
   }
 
   /// Returns ⟨F, F′⟩ = Σ ⟨g, g′⟩² over all pairs of rows.
-  public func inner(_ other: ExactBlock) -> Double {
+  package func inner(_ other: ExactBlock) -> Double {
     precondition(count == other.count, "blocks of \(count) and \(other.count)")
     let size = 256
     let products = Buffer<Double>(count: size * size)
@@ -73,7 +73,7 @@ public final class ExactBlock {
   }
 
   /// Returns the distance of another exact block from this one: ‖F′ − F‖/‖F‖.
-  public func distance(of other: ExactBlock) -> BlockDistance {
+  package func distance(of other: ExactBlock) -> BlockDistance {
     BlockDistance(exact: norm, other: other.norm, inner: inner(other))
   }
 
@@ -83,7 +83,7 @@ public final class ExactBlock {
   /// if that takes at most `elementWork`.
   ///
   /// - Parameter shape: the shape of A and B.
-  public func distance(
+  package func distance(
     of shape: KroneckerShape, a: FactorAverage<Double>, b: FactorAverage<Double>
   ) -> BlockDistance {
     let product = KroneckerProduct(shape, a: a, b: b, damping: 0)
@@ -148,20 +148,20 @@ extension FactorAverage<Double> {
 }
 
 /// Measures the distance of a matrix K from an exact block F of curvature.
-public struct BlockDistance: Sendable {
+package struct BlockDistance: Sendable {
   /// The smallest distance that a difference of squares resolves.
-  public static let resolution = 1e-7
+  package static let resolution = 1e-7
 
   /// ‖F‖, in Frobenius norm.
-  public let exactNorm: Double
+  package let exactNorm: Double
   /// ‖K‖, in Frobenius norm.
-  public let norm: Double
+  package let norm: Double
   /// ‖K − F‖/‖F‖; 0 if both are zero, infinite if only F is.
-  public let relative: Double
+  package let relative: Double
   /// ⟨K, F⟩/(‖K‖‖F‖): 1 if K is F up to a scale; NaN if one is zero.
-  public let cosine: Double
+  package let cosine: Double
   /// True if `relative` was computed element by element and not from squares.
-  public let isByElements: Bool
+  package let isByElements: Bool
 
   init(exact: Double, other: Double, inner: Double) {
     (exactNorm, norm) = (exact, other)

@@ -1,14 +1,14 @@
 import LinearAlgebra
 
 /// Sums v vᵀ over rows v that arrive a few at a time, or only the diagonal of v vᵀ.
-public final class FactorSums<Element: Scalar> {
-  public let shape: FactorShape
+package final class FactorSums<Element: Scalar> {
+  package let shape: FactorShape
   /// [order, order], lower triangle only; or the diagonal [order].
   private let matrix: Buffer<Element>
   private var isEmpty = true
 
   /// Creates an empty sum.
-  public init(_ shape: FactorShape) {
+  package init(_ shape: FactorShape) {
     self.shape = shape
     let order = shape.order
     switch shape.form {
@@ -21,7 +21,7 @@ public final class FactorSums<Element: Scalar> {
   /// Adds `factor`·Σ v vᵀ.
   ///
   /// - Parameter rows: [count, order]
-  public func add(_ rows: UnsafePointer<Element>, count: Int, factor: Double = 1) {
+  package func add(_ rows: UnsafePointer<Element>, count: Int, factor: Double = 1) {
     let order = shape.order
     switch shape.form {
     case .dense:
@@ -46,7 +46,7 @@ public final class FactorSums<Element: Scalar> {
   /// Writes the packed sum and resets it to zero.
   ///
   /// - Parameter packed: [shape.packedCount]
-  public func finish(into packed: UnsafeMutablePointer<Element>) {
+  package func finish(into packed: UnsafeMutablePointer<Element>) {
     if isEmpty {
       packed.update(repeating: 0, count: shape.packedCount)
     } else if shape.form == .dense {

@@ -4,15 +4,15 @@ import LinearAlgebra
 ///
 /// The sums are packed triangles and not scaled. So the sums of all micro-batches can be added in a
 /// fixed tree, whichever rank computed them.
-public final class KroneckerSums<Element: Scalar> {
-  public let shape: KroneckerShape
+package final class KroneckerSums<Element: Scalar> {
+  package let shape: KroneckerShape
   private let workspace: FactorWorkspace<Element>
   private let outputs: FactorSums<Element>
 
   /// Creates the sums of one layer.
   ///
   /// - Parameter workspace: made for a list of shapes that contains this one.
-  public init(_ shape: KroneckerShape, workspace: FactorWorkspace<Element>) {
+  package init(_ shape: KroneckerShape, workspace: FactorWorkspace<Element>) {
     self.shape = shape
     self.workspace = workspace
     outputs = FactorSums(shape.b)
@@ -23,7 +23,7 @@ public final class KroneckerSums<Element: Scalar> {
   /// - Parameters:
   ///   - inputs: inputs of `examples` examples, at most as many as the workspace was made for.
   ///   - packed: [shape.a.packedCount], overwritten.
-  public func sumInputs(
+  package func sumInputs(
     _ inputs: LayerInputs<Element>, examples: Int, into packed: UnsafeMutablePointer<Element>
   ) {
     precondition(
@@ -64,7 +64,7 @@ public final class KroneckerSums<Element: Scalar> {
   /// - Parameters:
   ///   - gradients: g [N, S, d_out] for a vector ▲.
   ///   - scale: a factor for g that undoes an earlier division.
-  public func addOutputGradients(
+  package func addOutputGradients(
     _ gradients: UnsafePointer<Element>, examples: Int, scale: Double = 1
   ) {
     guard shape.b.form != .unit else { return }
@@ -80,7 +80,7 @@ public final class KroneckerSums<Element: Scalar> {
   }
 
   /// Writes the packed sum for B of all vectors added since the last call, [shape.b.packedCount].
-  public func finishOutputs(into packed: UnsafeMutablePointer<Element>) {
+  package func finishOutputs(into packed: UnsafeMutablePointer<Element>) {
     outputs.finish(into: packed)
   }
 
@@ -163,7 +163,7 @@ public final class KroneckerSums<Element: Scalar> {
 }
 
 /// Provides the memory that the sums of several layers share, one after another.
-public final class FactorWorkspace<Element: Scalar> {
+package final class FactorWorkspace<Element: Scalar> {
   let examples: Int
   let matrix: Buffer<Element>
   let rows: Buffer<Element>
@@ -172,7 +172,7 @@ public final class FactorWorkspace<Element: Scalar> {
   /// Allocates memory for the largest of the shapes.
   ///
   /// - Parameter examples: the largest number of examples in a call.
-  public init(for shapes: [KroneckerShape], examples: Int) {
+  package init(for shapes: [KroneckerShape], examples: Int) {
     self.examples = examples
     let dense = shapes.filter { $0.a.form == .dense }.map(\.inputs)
     matrix = Buffer(count: dense.map { $0 * $0 }.max() ?? 0)

@@ -14,13 +14,13 @@ public enum CurvatureOperator: String, CaseIterable, Codable, Sendable {
 ///
 ///     factored   V ↦ B V A + λV: V A, then B (V A), each a sum over all micro-batches
 ///     fisher     v ↦ R Σₙ Σ_c vec(Gₙ_c) ⟨Gₙ_c, v⟩ + λv
-public final class LayerCurvature<Element: Scalar> {
+package final class LayerCurvature<Element: Scalar> {
   /// The number of elements of the layer's weight and bias.
-  public let count: Int
+  package let count: Int
   /// λ.
-  public var damping: Double
+  package var damping: Double
   /// The number of sums over all micro-batches that a product takes, one after another.
-  public let sumCount: Int
+  package let sumCount: Int
   private let operation: CurvatureOperator
   private let samples: [LayerSamples<Element>]
   private let scale: Double
@@ -33,7 +33,7 @@ public final class LayerCurvature<Element: Scalar> {
   ///   - samples: the samples of this rank's micro-batches.
   ///   - scales: the factors that turn sums over the global batch into A and B, from
   ///     `KroneckerShape`.
-  public init(
+  package init(
     _ shape: KroneckerShape, _ operation: CurvatureOperator, of samples: [LayerSamples<Element>],
     scales: (a: Double, b: Double), damping: Double
   ) {
@@ -53,7 +53,7 @@ public final class LayerCurvature<Element: Scalar> {
   }
 
   /// Returns the number of sums over all micro-batches that a product takes.
-  public static func sumCount(_ shape: KroneckerShape, _ operation: CurvatureOperator) -> Int {
+  package static func sumCount(_ shape: KroneckerShape, _ operation: CurvatureOperator) -> Int {
     operation == .factored && shape.b.form != .unit ? 2 : 1
   }
 
@@ -63,7 +63,7 @@ public final class LayerCurvature<Element: Scalar> {
   ///   - sample: the micro-batch's index among this rank's.
   ///   - v: the weight, then the bias, as in the layout of parameters.
   ///   - part: [count], overwritten.
-  public func writePart(
+  package func writePart(
     _ sample: Int, ofSum sum: Int, _ v: UnsafePointer<Element>,
     into part: UnsafeMutablePointer<Element>
   ) {
@@ -78,14 +78,14 @@ public final class LayerCurvature<Element: Scalar> {
   /// sum.
   ///
   /// - Parameter y: the memory of the product.
-  public func place(
+  package func place(
     ofSum sum: Int, _ y: UnsafeMutablePointer<Element>
   ) -> UnsafeMutablePointer<Element> {
     sum == sumCount - 1 ? y : half.pointer
   }
 
   /// Completes the product from its last sum.
-  public func finish(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
+  package func finish(_ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>) {
     Element.combine(
       count: count, alpha: Element(damping), v, beta: Element(scale), into: y)
   }
@@ -95,7 +95,7 @@ public final class LayerCurvature<Element: Scalar> {
   /// - Parameters:
   ///   - v: the weight, then the bias, as in the layout of parameters.
   ///   - y: same shape, overwritten; must not be v.
-  public func callAsFunction(
+  package func callAsFunction(
     _ v: UnsafePointer<Element>, into y: UnsafeMutablePointer<Element>
   ) {
     let parts = Buffer<Element>(count: samples.count * count)

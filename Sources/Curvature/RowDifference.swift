@@ -10,7 +10,7 @@ import LinearAlgebra
 /// No squares are subtracted, so a distance of 1e-7 has correct digits.
 @specialized(where Element == Float)
 @specialized(where Element == Double)
-public func relativeDistance<Element: Scalar>(
+package func relativeDistance<Element: Scalar>(
   ofRows stored: [[Element]], to exact: [[Double]]
 ) -> Double {
   let (m, d) = (exact.count, exact.first?.count ?? 0)

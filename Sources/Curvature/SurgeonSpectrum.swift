@@ -7,9 +7,9 @@ import LinearAlgebra
 ///
 /// `H = QᵀG` is also computed once. With `r = Qᵀv`, `sᵢ = Σ_k H_ki²/(e_k + mλ)` and
 /// `β̃ᵢ = wᵢ + Σ_k H_ki r_k/(e_k + mλ)`: O(m) for each coordinate, λ and η.
-public final class SurgeonSpectrum {
+package final class SurgeonSpectrum {
   /// m, the number of gradients.
-  public let count: Int
+  package let count: Int
   private let eigen: SymmetricEigen
   /// Qᵀu and Qᵀ1.
   private let (forced, ones): ([Double], [Double])
@@ -21,7 +21,7 @@ public final class SurgeonSpectrum {
   /// - Parameters:
   ///   - sums: `SurgeonModel.writeSums` over all coordinates of the model, summed.
   ///   - count: m.
-  public init(sums: [Double], count m: Int) {
+  package init(sums: [Double], count m: Int) {
     precondition(sums.count == SurgeonModel.width(count: m), "\(sums.count) sums of \(m) gradients")
     count = m
     eigen = SymmetricEigen(sums[..<(m * m)], order: m)
@@ -42,14 +42,14 @@ public final class SurgeonSpectrum {
   }
 
   /// Returns t [m] of the kept weights' change at the model's minimum, `δ_R = G_Rᵀt`.
-  public func coefficients(of model: SurgeonModel.Settings) -> [Double] {
+  package func coefficients(of model: SurgeonModel.Settings) -> [Double] {
     let (right, inverses) = (right(model.gradientScale), inverses(model.damping))
     return eigen.rotateBack(zip(right, inverses).map { $0 * $1 })
   }
 
   /// Returns the model's value after M is removed and the kept weights have moved a share τ of the
   /// way to the minimum: `q* + (1 − τ)²(q(δ_M) − q*)`.
-  public func value(of model: SurgeonModel.Settings, step: Double) -> Double {
+  package func value(of model: SurgeonModel.Settings, step: Double) -> Double {
     let (eta, right, inverses) = (
       model.gradientScale, right(model.gradientScale), inverses(model.damping)
     )
@@ -67,18 +67,18 @@ public final class SurgeonSpectrum {
 
   /// Returns a bound on the error of S_R's eigenvalues, relative to mλ, as
   /// `SurgeonModel.factorError`.
-  public func factorError(_ damping: Double) -> Double {
+  package func factorError(_ damping: Double) -> Double {
     let trace = eigen.values.reduce(0) { $0 + max($1, 0) }
     return ShiftedRounding(trace: trace, shift: Double(count) * damping).ofSums
   }
 
   /// Returns the condition number of S_R, its largest eigenvalue divided by its smallest.
-  public func condition(_ damping: Double) -> Double {
+  package func condition(_ damping: Double) -> Double {
     Self.condition(of: eigen.values, damping: damping)
   }
 
   /// Returns the condition number of S_R for one λ; computes only the eigenvalues.
-  public static func condition(sums: [Double], count m: Int, damping: Double) -> Double {
+  package static func condition(sums: [Double], count m: Int, damping: Double) -> Double {
     condition(of: SymmetricEigen.values(of: sums[..<(m * m)], order: m), damping: damping)
   }
 
@@ -92,7 +92,7 @@ public final class SurgeonSpectrum {
   /// - Returns: for each model, one value for each coordinate of the block, in order.
   /// - Complexity: O(m²) for each coordinate, at the speed of a matrix product, and O(m) for each
   ///   model.
-  public func coordinates<Element: Scalar>(
+  package func coordinates<Element: Scalar>(
     of rows: GradientRows, block: Int, weights: UnsafeBufferPointer<Element>,
     for models: [SurgeonModel.Settings]
   ) -> [[SurgeonModel.Coordinate]] {
@@ -123,7 +123,7 @@ public final class SurgeonSpectrum {
 
   /// Returns the bytes of a spectrum, of its computation, and of `coordinates` for blocks of
   /// `width` columns.
-  public static func bytes(count m: Int, width: Int) -> Int {
+  package static func bytes(count m: Int, width: Int) -> Int {
     SymmetricEigen.bytes(order: m) + 8 * (m + 2) * width
   }
 }

@@ -1,14 +1,14 @@
 import Glibc
 
 /// Writes files and directories atomically: a name never refers to a partial one.
-public enum AtomicFile {
+package enum AtomicFile {
   /// Writes a temporary file in the same directory, syncs it to the disk and renames it to `path`,
   /// replacing any existing file.
   ///
   /// - Parameter fill: writes the content.
   /// - Throws: `InputError` with the system's reason. The temporary file is then removed, and an
   ///   existing file under the name is unchanged.
-  public static func write(
+  package static func write(
     to path: String, _ fill: (OutputFile) throws(InputError) -> Void
   ) throws(InputError) {
     let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
@@ -38,7 +38,7 @@ public enum AtomicFile {
   }
 
   /// Returns true for the name of a temporary file, which a killed process may have left.
-  public static func isTemporary(_ name: String) -> Bool {
+  package static func isTemporary(_ name: String) -> Bool {
     name.hasPrefix(temporaryPrefix) && name.hasSuffix(temporarySuffix)
   }
 
@@ -46,7 +46,7 @@ public enum AtomicFile {
   private static let temporarySuffix = ".tmp"
 
   /// Syncs a directory to the disk after entries were created, renamed or removed.
-  public static func synchronize(directory: String) throws(InputError) {
+  package static func synchronize(directory: String) throws(InputError) {
     let descriptor = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     // The process may create files in this directory but not list it: the system syncs it later.
     if descriptor < 0 && errno == EACCES { return }
@@ -59,7 +59,7 @@ public enum AtomicFile {
   }
 
   /// Creates a directory and its missing parents.
-  public static func makeDirectories(_ path: String) throws(InputError) {
+  package static func makeDirectories(_ path: String) throws(InputError) {
     var made = path.hasPrefix("/") ? "/" : ""
     for part in path.split(separator: "/") {
       made += "\(part)/"

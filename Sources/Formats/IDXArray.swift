@@ -4,19 +4,19 @@
 /// number of dimensions. Each dimension follows as a big-endian 32-bit integer, then the elements,
 /// last dimension fastest. Y. LeCun, C. Cortes and C. Burges, "The MNIST database of handwritten
 /// digits".
-public struct IDXArray: Sendable {
+package struct IDXArray: Sendable {
   /// The source of the array, for messages.
-  public let file: String
+  package let file: String
   /// Dimensions, the last one varying fastest.
-  public let shape: [Int]
+  package let shape: [Int]
   /// Elements in row-major order, shape [shape[0], shape[1], …].
-  public let values: [UInt8]
+  package let values: [UInt8]
 
   /// Reads a file. Inflates it if it starts with gzip's mark, whatever its name.
   ///
   /// - Parameter rank: required number of dimensions: 3 for images, 1 for labels.
   /// - Throws: `InputError` naming the file, what was expected and what was found.
-  public init(path: String, rank: Int) throws(InputError) {
+  package init(path: String, rank: Int) throws(InputError) {
     let input = try InputFile(path)
     try self.init(bytes: try input.read(0..<input.count), file: path, rank: rank)
   }

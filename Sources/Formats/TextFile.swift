@@ -1,13 +1,13 @@
 /// Reads small UTF-8 text files of settings.
-public enum TextFile {
+package enum TextFile {
   /// The largest accepted size in bytes.
-  public static let largest = 1 << 20
+  package static let largest = 1 << 20
 
   /// Returns the text without a leading byte order mark.
   ///
   /// - Throws: `InputError` if the file does not exist, is not a regular file, has another format,
   ///   is larger than `largest` bytes, or is not UTF-8.
-  public static func read(_ path: String) throws(InputError) -> String {
+  package static func read(_ path: String) throws(InputError) -> String {
     let file = try InputFile(path)
     try FileFormat.refuse(
       try file.start(), size: file.count, of: path, for: .text, expected: "a settings file in UTF-8"

@@ -91,9 +91,9 @@ public struct InsufficientAddressSpace: Error, CustomStringConvertible {
 }
 
 /// Describes the CPU that this process runs on.
-public enum CPU {
+package enum CPU {
   /// True if the CPU has a fused multiply-add. Without it convolutions produce other bits.
-  public static var fusesMultiplyAdd: Bool {
+  package static var fusesMultiplyAdd: Bool {
     // x86-64 has it from level 3 on. Level 0 is another architecture, where every 64-bit CPU has
     // it.
     let level = ck_x86_level()

@@ -73,14 +73,14 @@ extension Scalar {
 }
 
 /// Holds the sizes of the memory that a convolution's kernels need, in elements.
-public struct ConvolutionSizes: Sendable, Equatable {
+package struct ConvolutionSizes: Sendable, Equatable {
   /// The length of the packed weights, in the larger of both orders.
-  public let packed: Int
+  package let packed: Int
   /// The length of the scratch memory, in addition to the packed weights.
-  public let scratch: Int
+  package let scratch: Int
 
   /// Computes the sizes for a convolution of `window` with `outputs` output channels.
-  public init<Element: Scalar>(
+  package init<Element: Scalar>(
     _ window: SlidingWindow, outputs: Int, of type: Element.Type
   ) {
     var geometry = window.geometry

@@ -1,11 +1,11 @@
 /// Dense rows, interleaved so that a pass over them reads memory from start to end, at the full
 /// speed of a core.
-public struct InterleavedRows<Element: Scalar>: StoredRows {
+package struct InterleavedRows<Element: Scalar>: StoredRows {
   private let start: UnsafeMutableRawPointer
   private let type: RowType
   private let kernels: RowKernels<Element>
-  public let capacity: Int
-  public let count: Int
+  package let capacity: Int
+  package let count: Int
 
   /// Wraps memory as rows.
   ///
@@ -14,7 +14,7 @@ public struct InterleavedRows<Element: Scalar>: StoredRows {
   ///   - type: the stored type, to which `store` rounds: to nearest, ties to even.
   ///   - capacity: the number of slots.
   ///   - count: the number of columns.
-  public init(at start: UnsafeMutableRawPointer, type: RowType, capacity: Int, count: Int) {
+  package init(at start: UnsafeMutableRawPointer, type: RowType, capacity: Int, count: Int) {
     self.start = start
     self.type = type
     kernels = Element.kernels.pointee.rows(of: type)
@@ -23,33 +23,33 @@ public struct InterleavedRows<Element: Scalar>: StoredRows {
   }
 
   /// Returns the bytes of memory that the rows take: whole runs of sixteen columns.
-  public static func bytes(type: RowType, capacity: Int, count: Int) -> Int {
+  package static func bytes(type: RowType, capacity: Int, count: Int) -> Int {
     type.bytes * capacity * ((count + 15) / 16 * 16)
   }
 
-  public func storeRow(_ x: UnsafePointer<Element>, slot: Int) {
+  package func storeRow(_ x: UnsafePointer<Element>, slot: Int) {
     kernels.store(start, capacity, slot, x, count)
   }
 
   /// Writes the row of a slot to `x` [count].
-  public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>) {
+  package func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>) {
     kernels.load(start, capacity, slot, x, count)
   }
 
   /// Computes `sums = R x` over rows 0..<filled; `x` [count], `sums` [filled].
-  public func dotRows(
+  package func dotRows(
     filled: Int, x: UnsafePointer<Element>, sums: UnsafeMutablePointer<Double>
   ) {
     kernels.dots(start, capacity, filled, x, count, sums)
   }
 
   /// Computes `sums = Rᵀc`, added in the order of the rows; `sums` [count].
-  public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
+  package func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     kernels.combine(start, capacity, coefficients.count, coefficients, count, sums)
   }
 
   /// Returns `rows`, shape [filled, count].
-  public func arrays(filled: Int) -> [StoredArray] {
+  package func arrays(filled: Int) -> [StoredArray] {
     // Double precision holds the numbers of every type.
     let doubles = InterleavedRows<Double>(
       at: start, type: type, capacity: capacity, count: count)

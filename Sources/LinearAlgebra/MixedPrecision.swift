@@ -4,9 +4,9 @@ import CKernels
 ///
 /// The product of two `Float`s is exact in double precision. So a dot product has only the errors
 /// of its sum, and the same bits on every CPU. No BLAS provides this.
-public enum MixedPrecision {
+package enum MixedPrecision {
   /// Returns `x · y`.
-  public static func dot<Element: Scalar>(
+  package static func dot<Element: Scalar>(
     _ x: UnsafeBufferPointer<Element>, _ y: UnsafeBufferPointer<Element>
   ) -> Double {
     precondition(x.count == y.count, "\(x.count) numbers times \(y.count)")
@@ -16,7 +16,7 @@ public enum MixedPrecision {
 
   /// Rounds numbers to a row type, to nearest, ties to even. A NaN stays a NaN, and numbers beyond
   /// the type's range become infinities.
-  public static func round<Element: Scalar>(
+  package static func round<Element: Scalar>(
     _ x: UnsafeMutableBufferPointer<Element>, to type: RowType
   ) {
     guard type.bytes < MemoryLayout<Element>.size, let start = x.baseAddress else { return }
@@ -29,7 +29,7 @@ public enum MixedPrecision {
   /// - Parameters:
   ///   - x: at most 65,536 numbers.
   ///   - columns: one place for each requested column, at most `x.count`; overwritten.
-  public static func largest<Element: Scalar>(
+  package static func largest<Element: Scalar>(
     of x: UnsafeBufferPointer<Element>, columns: UnsafeMutableBufferPointer<UInt16>
   ) {
     precondition(
@@ -40,7 +40,7 @@ public enum MixedPrecision {
 
   /// Returns the sum of `x` in single precision and no particular order. It runs at the speed of
   /// memory, to measure that speed.
-  public static func streamingSum(_ x: UnsafeBufferPointer<Float>) -> Float {
+  package static func streamingSum(_ x: UnsafeBufferPointer<Float>) -> Float {
     guard let start = x.baseAddress else { return 0 }
     return ck_streaming_sum(start, x.count)
   }

@@ -4,16 +4,16 @@ import Glibc
 /// Zeroed memory backed by an unnamed file, for arrays larger than the memory. The system writes
 /// pages to the file that were not used recently, and reads them back. The file disappears with the
 /// process.
-public final class PagedBuffer<Element: BitwiseCopyable> {
+package final class PagedBuffer<Element: BitwiseCopyable> {
   /// The first element of memory that the buffer owns.
-  public let pointer: UnsafeMutablePointer<Element>
-  public let count: Int
+  package let pointer: UnsafeMutablePointer<Element>
+  package let count: Int
   private let bytes: Int
 
   /// Creates the file in `directory`, and allocates all of it on the disk.
   ///
   /// - Throws: `PageFileError` if the directory cannot hold the file.
-  public init(count: Int, in directory: String) throws(PageFileError) {
+  package init(count: Int, in directory: String) throws(PageFileError) {
     func fail(_ reason: String) -> PageFileError {
       PageFileError(directory: directory, reason: reason)
     }
@@ -44,16 +44,16 @@ public final class PagedBuffer<Element: BitwiseCopyable> {
   deinit { munmap(pointer, bytes) }
 
   /// Starts reading the pages of some elements ahead of their use.
-  public func prefetch(_ range: Range<Int>) { advise(range, MADV_WILLNEED) }
+  package func prefetch(_ range: Range<Int>) { advise(range, MADV_WILLNEED) }
 
   /// Reads the pages of some elements into memory, all at once.
-  public func populate(_ range: Range<Int>) {
+  package func populate(_ range: Range<Int>) {
     // Available from Linux 5.14; earlier kernels read a page on first use.
     advise(range, MADV_POPULATE_READ)
   }
 
   /// Removes the pages of some elements from memory; their contents stay in the file.
-  public func release(_ range: Range<Int>) { advise(range, MADV_DONTNEED) }
+  package func release(_ range: Range<Int>) { advise(range, MADV_DONTNEED) }
 
   private func advise(_ range: Range<Int>, _ advice: Int32) {
     precondition(

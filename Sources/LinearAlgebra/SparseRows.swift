@@ -1,12 +1,12 @@
 /// Rows that store a fixed number of entries; all other elements are zeros.
-public struct SparseRows<Element: Scalar>: StoredRows {
+package struct SparseRows<Element: Scalar>: StoredRows {
   private let columns: UnsafeMutablePointer<UInt16>
   private let values: UnsafeMutableRawPointer
   private let type: RowType
   private let kernels: RowKernels<Element>
   private let entries: Int
-  public let capacity: Int
-  public let count: Int
+  package let capacity: Int
+  package let count: Int
 
   /// Wraps memory as rows.
   ///
@@ -17,7 +17,7 @@ public struct SparseRows<Element: Scalar>: StoredRows {
   ///   - entries: at most `count`.
   ///   - capacity: the number of slots.
   ///   - count: the number of columns, at most 65,536.
-  public init(
+  package init(
     columns: UnsafeMutablePointer<UInt16>, values: UnsafeMutableRawPointer, type: RowType,
     entries: Int, capacity: Int, count: Int
   ) {
@@ -32,7 +32,7 @@ public struct SparseRows<Element: Scalar>: StoredRows {
   }
 
   /// Stores `x` as the row of a slot; at most `entries` numbers of `x` are not 0.
-  public func storeRow(_ x: UnsafePointer<Element>, slot: Int) {
+  package func storeRow(_ x: UnsafePointer<Element>, slot: Int) {
     let first = slot * entries
     let found = kernels.storeEntries(
       columns + first, values + first * type.bytes, entries, x, count)
@@ -40,27 +40,27 @@ public struct SparseRows<Element: Scalar>: StoredRows {
   }
 
   /// Writes the row of a slot to `x` [count], with zeros for columns that are not stored.
-  public func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>) {
+  package func loadRow(_ slot: Int, into x: UnsafeMutablePointer<Element>) {
     let first = slot * entries
     kernels.loadEntries(columns + first, values + first * type.bytes, entries, x, count)
   }
 
   /// Computes `sums = R x` over rows 0..<filled; `x` [count], `sums` [filled].
-  public func dotRows(
+  package func dotRows(
     filled: Int, x: UnsafePointer<Element>, sums: UnsafeMutablePointer<Double>
   ) {
     kernels.dotEntries(columns, values, entries, filled, x, sums)
   }
 
   /// Computes `sums = Rᵀc`, added in the order of the rows; `sums` [count].
-  public func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
+  package func combineRows(_ coefficients: [Double], into sums: UnsafeMutablePointer<Double>) {
     kernels.combineEntries(
       columns, values, entries, coefficients.count, coefficients, count, sums)
   }
 
   /// Returns `columns` and `values`, shape [filled, entries]: a row's nonzero numbers in ascending
   /// columns, padded with zeros.
-  public func arrays(filled: Int) -> [StoredArray] {
+  package func arrays(filled: Int) -> [StoredArray] {
     let shape = [filled, entries]
     return [
       StoredArray(

@@ -2,7 +2,7 @@
 /// another object owns.
 ///
 ///     R [capacity, count]
-public protocol StoredRows<Element> {
+package protocol StoredRows<Element> {
   /// The scalar of the vectors that are stored or multiplied.
   associatedtype Element: Scalar
 
@@ -26,14 +26,14 @@ public protocol StoredRows<Element> {
 
 extension StoredRows {
   /// Stores `x`, shape [count], as the row of a slot.
-  public func store(_ x: UnsafeBufferPointer<Element>, slot: Int) {
+  package func store(_ x: UnsafeBufferPointer<Element>, slot: Int) {
     precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
     guard let x = x.baseAddress else { return }
     storeRow(x, slot: slot)
   }
 
   /// Writes the stored row of a slot to `x`, shape [count].
-  public func load(_ slot: Int, into x: UnsafeMutableBufferPointer<Element>) {
+  package func load(_ slot: Int, into x: UnsafeMutableBufferPointer<Element>) {
     precondition(x.count == count && slot < capacity, "\(x.count) columns at slot \(slot)")
     guard let x = x.baseAddress else { return }
     loadRow(slot, into: x)
@@ -44,7 +44,7 @@ extension StoredRows {
   /// - Parameters:
   ///   - x: shape [count].
   ///   - sums: shape [filled].
-  public func dots(
+  package func dots(
     filled: Int, x: UnsafeBufferPointer<Element>, sums: UnsafeMutablePointer<Double>
   ) {
     precondition(x.count == count && filled <= capacity, "\(x.count) columns, \(filled) rows")
@@ -60,7 +60,7 @@ extension StoredRows {
   /// - Parameters:
   ///   - coefficients: c, shape [filled].
   ///   - sums: shape [count].
-  public func combine(_ coefficients: [Double], into sums: UnsafeMutableBufferPointer<Double>) {
+  package func combine(_ coefficients: [Double], into sums: UnsafeMutableBufferPointer<Double>) {
     precondition(
       sums.count == count && coefficients.count <= capacity,
       "\(sums.count) columns, \(coefficients.count) rows")

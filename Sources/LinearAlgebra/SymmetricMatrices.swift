@@ -96,7 +96,7 @@ extension Scalar {
 ///   - a: shape [rows, columns], row-major.
 ///   - transposed: true for `AᵀA`.
 ///   - c: shape [rows, rows], or [columns, columns] if transposed, row-major.
-public func symmetricProduct(
+package func symmetricProduct(
   _ a: UnsafePointer<Double>, rows: Int, columns: Int, transposed: Bool = false,
   into c: UnsafeMutablePointer<Double>
 ) {

@@ -1,7 +1,6 @@
 // The whole library under one name: `import MFAC`.
 
 @_exported import Buffers
-@_exported import Checkpoints
 @_exported import Curvature
 @_exported import Datasets
 @_exported import Diagnostics

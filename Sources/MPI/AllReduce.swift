@@ -4,7 +4,7 @@ import Sharding
 /// rank obtains the whole sum, with the same bits at any number of ranks.
 ///
 /// It is a reduce-scatter to slices of equal size, followed by an all-gather of these slices.
-public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
+package final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
   private let reduction: ReduceScatter<Element>
   private let gather: AllGather<Element>
   private let slices: [Range<Int>]
@@ -15,7 +15,7 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// - Parameters:
   ///   - microBatches: assigns micro-batches to ranks.
   ///   - world: all ranks create these objects in the same order.
-  public init(count: Int, of microBatches: Partition, on world: Communicator) {
+  package init(count: Int, of microBatches: Partition, on world: Communicator) {
     slices = Self.slices(count, ranks: world.size)
     slice = slices[world.rank]
     reduction = ReduceScatter(of: microBatches, to: slices, on: world)
@@ -28,7 +28,7 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
   }
 
   /// Returns the traffic of each rank for one such sum.
-  public static func traffic(count: Int, of microBatches: Partition) -> [Traffic] {
+  package static func traffic(count: Int, of microBatches: Partition) -> [Traffic] {
     let slices = slices(count, ranks: microBatches.ranks)
     return zip(
       ReduceScatter<Element>.traffic(of: microBatches, to: slices),
@@ -42,7 +42,7 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
   ///
   /// - Parameter make: writes the vector [n] of a micro-batch, given its index among this rank's
   ///   micro-batches.
-  public func begin(
+  package func begin(
     on world: Communicator, make: (Int, UnsafeMutablePointer<Element>) -> Void
   ) throws {
     for (index, microBatch) in reduction.leaves.enumerated() {
@@ -55,7 +55,7 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// Completes this rank's slice and sends it to the other ranks. Collective.
   ///
   /// - Parameter sum: shape [n], overwritten.
-  public func scatter(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
+  package func scatter(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
     let part = try reduction.finish(on: world)
     let whole = whole(sum)
     _ = UnsafeMutableBufferPointer(rebasing: whole[slice]).update(fromContentsOf: part)
@@ -65,7 +65,7 @@ public final class AllReduce<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// Waits for the other ranks' slices. Collective.
   ///
   /// - Parameter sum: the same memory as for `scatter`.
-  public func finish(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
+  package func finish(into sum: UnsafeMutablePointer<Element>, on world: Communicator) throws {
     try gather.finish(whole(sum), on: world)
   }
 

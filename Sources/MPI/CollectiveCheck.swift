@@ -1,7 +1,7 @@
 /// Reports that ranks have reached different collective operations, or the same one with different
 /// sizes. The exchanges they have begun can never complete.
-public struct CollectiveMismatch: SharedError, CustomStringConvertible {
-  public let description: String
+package struct CollectiveMismatch: SharedError, CustomStringConvertible {
+  package let description: String
 }
 
 extension Communicator {

@@ -32,12 +32,12 @@ public struct MPIError: Error, CustomStringConvertible {
 
 /// Marks an error that every rank throws together, at the same place and for the same reason. One
 /// rank reports it for all, and the others may exit in order.
-public protocol SharedError: Error {}
+package protocol SharedError: Error {}
 
 /// Reports on every rank what one of them has met: an error thrown in `Communicator.agree`, or a
 /// difference from the other ranks.
-public struct AgreedError: SharedError, DiagnosticError {
+package struct AgreedError: SharedError, DiagnosticError {
   /// The lowest rank that failed or differs.
-  public let rank: Int
-  public let diagnostic: Diagnostic
+  package let rank: Int
+  package let diagnostic: Diagnostic
 }

@@ -3,18 +3,18 @@ import COpenMPI
 /// Moves ranges of a vector between ranks, each from one rank to another.
 ///
 /// It moves numbers and adds nothing, so their bits stay the same.
-public final class RangeExchange<Element: BitwiseCopyable> {
+package final class RangeExchange<Element: BitwiseCopyable> {
   /// Describes a range that one rank sends and another receives; within one rank it is copied.
-  public struct Move: Sendable, Equatable {
+  package struct Move: Sendable, Equatable {
     /// The rank that sends.
-    public let source: Int
+    package let source: Int
     /// The rank that receives; it may be the same.
-    public let target: Int
+    package let target: Int
     /// The elements, as indices into the vectors of both ranks.
-    public let range: Range<Int>
+    package let range: Range<Int>
 
     /// Creates a move of `range` from one rank to another.
-    public init(_ range: Range<Int>, from source: Int, to target: Int) {
+    package init(_ range: Range<Int>, from source: Int, to target: Int) {
       self.source = source
       self.target = target
       self.range = range
@@ -23,7 +23,7 @@ public final class RangeExchange<Element: BitwiseCopyable> {
 
   /// Merges adjacent ranges that move between the same two ranks, for vectors that are contiguous
   /// in memory.
-  public static func joined(_ moves: [Move]) -> [Move] {
+  package static func joined(_ moves: [Move]) -> [Move] {
     let ordered = moves.sorted {
       ($0.source, $0.target, $0.range.lowerBound) < ($1.source, $1.target, $1.range.lowerBound)
     }
@@ -49,7 +49,7 @@ public final class RangeExchange<Element: BitwiseCopyable> {
   /// - Parameters:
   ///   - moves: the same on all ranks; no rank receives an element twice.
   ///   - world: all ranks create these objects in the same order.
-  public init(_ moves: [Move], on world: Communicator) {
+  package init(_ moves: [Move], on world: Communicator) {
     rank = world.rank
     tag = world.newTag()
     count = moves.reduce(0) { $0 + $1.range.count }
@@ -64,7 +64,7 @@ public final class RangeExchange<Element: BitwiseCopyable> {
   }
 
   /// Returns the traffic of each rank for one exchange.
-  public static func traffic(_ moves: [Move], ranks: Int) -> [Traffic] {
+  package static func traffic(_ moves: [Move], ranks: Int) -> [Traffic] {
     var traffic = [Traffic](repeating: Traffic(), count: ranks)
     for move in moves { traffic[move.source] += Traffic(messages(of: move), of: Element.self) }
     return traffic
@@ -82,7 +82,7 @@ public final class RangeExchange<Element: BitwiseCopyable> {
   ///   - source: returns the memory of a range that this rank sends.
   ///   - target: returns the memory for a range that this rank receives; it must not overlap memory
   ///     that is still being sent.
-  public func exchange(
+  package func exchange(
     from source: (Range<Int>) -> UnsafeBufferPointer<Element>,
     into target: (Range<Int>) -> UnsafeMutableBufferPointer<Element>, on world: Communicator
   ) throws {

@@ -5,7 +5,7 @@ import COpenMPI
 /// its own slice of each row.
 ///
 /// It moves numbers and adds nothing, so their bits stay the same.
-public final class RowExchange<Element: BitwiseCopyable> {
+package final class RowExchange<Element: BitwiseCopyable> {
   private let slices: [Range<Int>]
   private let rank: Int
   private let tag: Int
@@ -17,7 +17,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
   /// - Parameters:
   ///   - slices: every rank's range, possibly empty; the ranges are consecutive and cover 0 to d.
   ///   - world: all ranks create these objects in the same order.
-  public init(_ slices: [Range<Int>], on world: Communicator) {
+  package init(_ slices: [Range<Int>], on world: Communicator) {
     precondition(slices.count == world.size, "\(slices.count) slices for \(world.size) ranks")
     self.slices = slices
     rank = world.rank
@@ -28,7 +28,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
   /// Returns the traffic of each rank for one exchange.
   ///
   /// - Parameter rows: the number of ranks, from rank 0 on, that have a row.
-  public static func traffic(_ slices: [Range<Int>], rows: Int) -> [Traffic] {
+  package static func traffic(_ slices: [Range<Int>], rows: Int) -> [Traffic] {
     slices.indices.map {
       $0 < rows ? Traffic(messages(slices, from: $0), of: Element.self) : Traffic()
     }
@@ -45,7 +45,7 @@ public final class RowExchange<Element: BitwiseCopyable> {
   ///   - rows: the number of ranks, from rank 0 on, that have a row; the same on all ranks.
   ///   - receive: is called with this rank's slice of each row, in the order of the ranks; the
   ///     memory is valid during the call.
-  public func exchange(
+  package func exchange(
     _ row: UnsafeBufferPointer<Element>?, rows: Int, on world: Communicator,
     receive: (_ source: Int, _ part: UnsafeBufferPointer<Element>) throws -> Void
   ) throws {

@@ -7,9 +7,9 @@ import Sharding
 /// Ranks climb the tree in pairs if p is a power of two and each has one node of the tree, as with
 /// cells. Each rank then sends one vector per level to another partner, log₂ p in all. Otherwise
 /// each rank sends its nodes to all others, at most two for each level of the tree.
-public struct TreeSum {
+package struct TreeSum {
   /// The leaves of this rank.
-  public let share: Range<Int>
+  package let share: Range<Int>
   private let leaves: Int
   private let nodes: [[TreeNode]]
   private let rounds: [Round]?
@@ -28,13 +28,13 @@ public struct TreeSum {
   }
 
   /// Creates a sum over the items of a partition, such as micro-batches; `rank` is this rank.
-  public init(_ shares: Partition, rank: Int) {
+  package init(_ shares: Partition, rank: Int) {
     self.init(
       of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), rank: rank)
   }
 
   /// Creates a sum over all cells.
-  public init(_ partition: CellPartition, rank: Int) {
+  package init(_ partition: CellPartition, rank: Int) {
     self.init(
       of: partition.cells.count, shares: (0..<partition.ranks).map(partition.cells(of:)),
       rank: rank)
@@ -47,7 +47,7 @@ public struct TreeSum {
   ///     overwritten.
   ///   - width: numbers in a vector.
   /// - Returns: the sum, shape [width].
-  public func total(
+  package func total(
     of partials: UnsafeMutableBufferPointer<Double>, width: Int, on world: Communicator
   ) throws -> [Double] {
     precondition(
@@ -70,7 +70,7 @@ public struct TreeSum {
   ///   - width: numbers in a vector.
   ///   - make: writes the vector of a leaf of this rank, given the leaf's index; shape [width].
   /// - Returns: the sum, shape [width].
-  public func total(
+  package func total(
     width: Int, on world: Communicator,
     make: (Int, UnsafeMutableBufferPointer<Double>) throws -> Void
   ) throws -> [Double] {
@@ -105,7 +105,7 @@ public struct TreeSum {
   ///   - leaf: returns the numbers of a leaf of this rank, given the leaf's index.
   ///   - join: joins the numbers of a left and a right part.
   /// - Returns: the numbers of all leaves; empty if there are no leaves.
-  public func fold(
+  package func fold(
     on world: Communicator, leaf: (Int) throws -> [Double],
     join: @escaping ([Double], [Double]) -> [Double]
   ) throws -> [Double] {
@@ -165,7 +165,7 @@ public struct TreeSum {
   }
 
   /// Returns Σ over all leaves of one number each. Collective.
-  public func total(of numbers: [Double], on world: Communicator) throws -> Double {
+  package func total(of numbers: [Double], on world: Communicator) throws -> Double {
     var numbers = numbers
     return try numbers.withUnsafeMutableBufferPointer {
       try total(of: $0, width: 1, on: world)[0]
@@ -223,12 +223,12 @@ public struct TreeSum {
 
 extension TreeSum {
   /// Returns the traffic of each rank for one such sum.
-  public static func traffic(of shares: Partition, width: Int) -> [Traffic] {
+  package static func traffic(of shares: Partition, width: Int) -> [Traffic] {
     traffic(of: shares.items, shares: (0..<shares.ranks).map(shares.range(of:)), width: width)
   }
 
   /// Returns the traffic of each rank for one sum over all cells.
-  public static func traffic(over partition: CellPartition, width: Int) -> [Traffic] {
+  package static func traffic(over partition: CellPartition, width: Int) -> [Traffic] {
     traffic(
       of: partition.cells.count, shares: (0..<partition.ranks).map(partition.cells(of:)),
       width: width)

@@ -53,7 +53,7 @@ public protocol HeldOutJudge<Element> {
 ///
 /// The loss is `(1/m') Σᵢ (η g'ᵢᵀδ + ½ (g'ᵢᵀδ)²)`. δ is the change from the weights at which the
 /// gradients g' were computed.
-public struct HeldOutRows<Element: Scalar>: HeldOutJudge {
+package struct HeldOutRows<Element: Scalar>: HeldOutJudge {
   private let rows: GradientRows
   private let weights: [Element]
   private let gradientScale: Double
@@ -65,7 +65,7 @@ public struct HeldOutRows<Element: Scalar>: HeldOutJudge {
   ///   - rows: this rank's columns of gradients that the candidates did not use.
   ///   - weights: this rank's slice of the weights at which the gradients were computed.
   ///   - gradientScale: η; 1 for the loss's own slope, 0 for a network at its optimum.
-  public init(
+  package init(
     rows: GradientRows, weights: UnsafeBufferPointer<Element>, gradientScale: Double = 1,
     partition: CellPartition, rank: Int
   ) {
@@ -80,7 +80,7 @@ public struct HeldOutRows<Element: Scalar>: HeldOutJudge {
 
   @specialized(where Element == Float)
   @specialized(where Element == Double)
-  public func loss(
+  package func loss(
     of weights: UnsafeBufferPointer<Element>, on world: Communicator
   ) throws -> Double {
     let change = zip(weights, self.weights).map { Double($0) - Double($1) }

@@ -6,11 +6,11 @@
 /// Let a set P of the weights change sides, D = diag(−1 if kept, +1 if removed) and `M = D + A_PP`.
 /// By the Woodbury identity, the minimum changes by `−(λ/2) β̃_PᵀM⁻¹β̃_P`, β̃ by `−A_P M⁻¹β̃_P` and
 /// A by `−A_P M⁻¹A_Pᵀ`, all exactly. Further exchanges therefore need no gradients.
-public struct PairExchanges {
+package struct PairExchanges {
   /// One flag per weight.
-  public private(set) var isKept: [Bool]
+  package private(set) var isKept: [Bool]
   /// β̃.
-  public private(set) var weights: [Double]
+  package private(set) var weights: [Double]
   /// A, by rows.
   private var leverages: [Double]
   private let damping: Double
@@ -22,7 +22,7 @@ public struct PairExchanges {
   ///   - weights: β̃, shape [n].
   ///   - leverages: A, shape [n, n].
   ///   - damping: λ.
-  public init(isKept: [Bool], weights: [Double], leverages: [Double], damping: Double) {
+  package init(isKept: [Bool], weights: [Double], leverages: [Double], damping: Double) {
     precondition(
       isKept.count == weights.count && leverages.count == weights.count * weights.count,
       "\(isKept.count) sides, \(weights.count) weights, \(leverages.count) leverages")
@@ -33,7 +33,7 @@ public struct PairExchanges {
   }
 
   /// Returns the change of the minimum when kept i is removed and removed j is kept.
-  public func change(removing i: Int, keeping j: Int) -> Double {
+  package func change(removing i: Int, keeping j: Int) -> Double {
     let (x, y) = pair(i, j).solve(weights[i], weights[j])
     return -damping / 2 * (weights[i] * x + weights[j] * y)
   }
@@ -55,7 +55,7 @@ public struct PairExchanges {
   }
 
   /// Removes kept i and keeps removed j.
-  public mutating func exchange(removing i: Int, keeping j: Int) {
+  package mutating func exchange(removing i: Int, keeping j: Int) {
     precondition(isKept[i] && !isKept[j], "weights \(i) and \(j) are on other sides")
     let n = count
     let pair = pair(i, j)
@@ -77,7 +77,7 @@ public struct PairExchanges {
   ///   - least: the smallest gain that counts, above rounding.
   ///   - isAllowed: returns true if removed j may replace kept i.
   ///   - made: called after each exchange.
-  public mutating func descend(
+  package mutating func descend(
     least: Double, isAllowed: (_ i: Int, _ j: Int) -> Bool, made: (_ i: Int, _ j: Int) -> Void
   ) {
     // Each exchange gains, so the loop would end without rounding too; the bound covers rounding.

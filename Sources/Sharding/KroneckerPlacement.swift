@@ -14,31 +14,31 @@
 ///
 /// Pauloski and others, "KAISA: An adaptive second-order optimizer framework for deep neural
 /// networks", 2021: the share F of the ranks that work on a layer.
-public struct KroneckerPlacement: Sendable, Equatable {
+package struct KroneckerPlacement: Sendable, Equatable {
   /// Describes one of a layer's factors.
-  public struct Factor: Sendable, Equatable {
+  package struct Factor: Sendable, Equatable {
     /// Numbers that are exchanged: n(n + 1)/2 for a triangle, n for a diagonal.
-    public let count: Int
+    package let count: Int
     /// Cost of the inversion: n³ for an n×n matrix, n for a diagonal. Costs are only compared with
     /// one another.
-    public let cost: Int
+    package let cost: Int
 
     /// Creates a factor's description.
-    public init(count: Int, cost: Int) {
+    package init(count: Int, cost: Int) {
       self.count = count
       self.cost = cost
     }
   }
 
   /// The ranks that precondition each layer.
-  public let workers: [Range<Int>]
+  package let workers: [Range<Int>]
   /// The rank that inverts each factor, by layer and factor.
-  public let owners: [[Int]]
+  package let owners: [[Int]]
   /// The range of each factor, by layer and factor, in the vector of all factors. Factors with the
   /// same owner are contiguous.
-  public let ranges: [[Range<Int>]]
+  package let ranges: [[Range<Int>]]
   /// Each rank's range of that vector.
-  public let slices: [Range<Int>]
+  package let slices: [Range<Int>]
 
   /// Computes the placement.
   ///
@@ -47,7 +47,7 @@ public struct KroneckerPlacement: Sendable, Equatable {
   ///   - ranks: p.
   ///   - workerShare: F in (0, 1], the share of the ranks that precondition a layer; at least one
   ///     rank does.
-  public init(of layers: [[Factor]], over ranks: Int, workerShare: Double) {
+  package init(of layers: [[Factor]], over ranks: Int, workerShare: Double) {
     precondition(workerShare > 0 && workerShare <= 1, "a share of \(workerShare) of the ranks")
     let size = max(1, Int((workerShare * Double(ranks)).rounded()))
     let groups = Partition(of: ranks, over: (ranks + size - 1) / size)
@@ -94,7 +94,7 @@ public struct KroneckerPlacement: Sendable, Equatable {
   }
 
   /// Returns the worker that sends `rank` its slice of a layer's direction; a worker serves itself.
-  public func worker(ofLayer layer: Int, serving rank: Int) -> Int {
+  package func worker(ofLayer layer: Int, serving rank: Int) -> Int {
     let workers = workers[layer]
     return workers.contains(rank) ? rank : workers.lowerBound + rank % workers.count
   }

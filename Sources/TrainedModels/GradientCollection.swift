@@ -148,12 +148,12 @@ extension BatchOrder {
 }
 
 /// Reports a row of gradients that is not finite; no Fisher matrix can be computed from it.
-public struct NonFiniteRow: SharedError, CustomStringConvertible {
+package struct NonFiniteRow: SharedError, CustomStringConvertible {
   let row: Int
   let examples: [Int]
   let source: String
 
-  public var description: String {
+  package var description: String {
     """
     row \(row) of the gradients, or its loss, is not finite (examples \
     \(InputError.list(examples.map(String.init))) of \(source))

@@ -4,7 +4,7 @@ import MPI
 import Sharding
 
 /// Counts the bytes that a run holds on a rank, before they are allocated.
-public struct MemoryPlan: Sendable {
+package struct MemoryPlan: Sendable {
   /// Names the part that takes most of the memory.
   enum Holder: String {
     case optimizer = "the optimizer"
@@ -22,12 +22,12 @@ public struct MemoryPlan: Sendable {
   let holder: Holder
   /// Bytes of the optimizer: m·d/p of window and its m×m side, or momenta. For pruning and queries:
   /// m·d/p of gradients and what is computed from them.
-  public let state: Int
+  package let state: Int
   /// Bytes of the parameters [d], the micro-batches' gradients (a few times [d]) and a micro-batch
   /// of examples.
-  public let vectors: Int
+  package let vectors: Int
   /// Bytes of the network's activations for one micro-batch.
-  public let activations: Int
+  package let activations: Int
 
   /// Creates a plan for training.
   package init(optimizer: Int, vectors: Int, activations: Int) {
@@ -65,7 +65,7 @@ public struct MemoryPlan: Sendable {
   }
 
   /// Total bytes on a rank.
-  public var total: Int { Self.sum(Self.sum(state, vectors), activations) }
+  package var total: Int { Self.sum(Self.sum(state, vectors), activations) }
 
   /// Adds two counts; saturates at `Int.max`.
   private static func sum(_ a: Int, _ b: Int) -> Int {
@@ -106,13 +106,13 @@ public struct MemoryPlan: Sendable {
 }
 
 /// Reports a run that does not fit in memory.
-public struct InsufficientMemory: DiagnosticError {
+package struct InsufficientMemory: DiagnosticError {
   let plan: MemoryPlan
   let ranksHere: Int
   let available: Int
   let remedy: Diagnostic?
 
-  public var diagnostic: Diagnostic {
+  package var diagnostic: Diagnostic {
     """
     this run needs \(formatBytes(plan.total)) per rank (\(plan.holder.rawValue) \
     \(formatBytes(plan.state)), activations \(formatBytes(plan.activations))) and \

@@ -122,8 +122,8 @@ extension FisherCheckReport {
     var remarks: [String] = [""]
     if hasGaussNewton {
       remarks += [
-        "type2, mc: distance of B⊗A from the Gauss–Newton block; empirical: from the empirical Fisher",
-        "block; F emp.: distance of the empirical Fisher block (M-FAC's) from the Gauss–Newton block.",
+        "type2, mc: distance of B⊗A from the Gauss–Newton block; empirical: from the empirical",
+        "Fisher block; F emp.: of the empirical Fisher block (M-FAC's) from Gauss–Newton's.",
       ]
     } else {
       let columns = positions * outputs

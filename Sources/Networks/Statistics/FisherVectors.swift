@@ -12,7 +12,7 @@ import RandomNumbers
 /// (attention, batch-norm in training). Then the sums also contain products of one prediction's ▲
 /// with another's. Independent random signs for each prediction and column make these vanish in
 /// expectation. They change nothing if predictions do not interact.
-public final class FisherVectors<Element: Scalar> {
+package final class FisherVectors<Element: Scalar> {
   private let loss: Loss
   private let fisher: Fisher
   private let outputs: Int
@@ -26,7 +26,7 @@ public final class FisherVectors<Element: Scalar> {
   ///   - predictions: n·P of the largest call.
   ///   - positions: P gives each column of `type2` values at only one of the P positions. That
   ///     takes P times the columns, and gives the exact matrix if positions interact.
-  public init(
+  package init(
     _ fisher: Fisher, of loss: Loss, predictions: Int, outputs: Int,
     keepingApart positions: Int = 1
   ) {
@@ -40,7 +40,7 @@ public final class FisherVectors<Element: Scalar> {
   }
 
   /// Number of vectors.
-  public var columns: Int { positions * fisher.columns(outputs: outputs) }
+  package var columns: Int { positions * fisher.columns(outputs: outputs) }
 
   /// Writes ▲ of a column; columns come in order from 0. The draws depend on the seed, the step,
   /// the prediction's place in the batch, the column and the output.
@@ -49,7 +49,7 @@ public final class FisherVectors<Element: Scalar> {
   ///   - z: [n, P, outputs]
   ///   - targets: targets of the data; only an empirical Fisher matrix needs them.
   ///   - firstPrediction: place in the batch of the call's first prediction.
-  public func fill(
+  package func fill(
     _ column: Int, _ z: UnsafeBufferPointer<Element>,
     into vector: UnsafeMutableBufferPointer<Element>, targets: Targets<Element>?, seed: UInt64,
     step: Int, firstPrediction: Int

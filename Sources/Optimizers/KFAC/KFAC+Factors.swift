@@ -137,15 +137,15 @@ extension KFAC: LayerStatisticsConsumer {
 }
 
 /// Reports a Kronecker factor that has no inverse.
-public struct FactorWithoutInverse: DiagnosticError {
+package struct FactorWithoutInverse: DiagnosticError {
   /// The layer's name.
-  public let layer: String
+  package let layer: String
   /// λ.
-  public let damping: Double
+  package let damping: Double
   /// The error of the inversion.
-  public let cause: any Error
+  package let cause: any Error
 
-  public var diagnostic: Diagnostic {
+  package var diagnostic: Diagnostic {
     "layer \(layer): its factors with \(setting: "damping", damping) have no inverse: \(cause)"
   }
 }
