@@ -44,7 +44,8 @@ package enum Launcher {
     exit(status)
   }
 
-  /// Returns the message for an unknown option, with the closest known one; nil for other errors.
+  /// Returns the message for an unknown option, with the closest known one, and for an invalid value
+  /// of an option that `--help` does not show, with its help; nil for other errors.
   private static func advised(
     _ command: (some ParsableCommand).Type, _ error: any Error
   ) -> String? {
@@ -52,7 +53,17 @@ package enum Launcher {
     let arguments = CommandLine.arguments.dropFirst()
     let subcommand = command.configuration.subcommands.first { $0._commandName == arguments.first }
     let help =
-      subcommand.map { command.helpMessage(for: $0) } ?? command.helpMessage(columns: 100)
+      subcommand.map { command.helpMessage(for: $0, includeHidden: true, columns: 10_000) }
+      ?? command.helpMessage(includeHidden: true, columns: 10_000)
+    let rest = text.split(separator: "\n", maxSplits: 1).dropFirst().first ?? ""
+    if !text.contains("\nHelp:"),
+      let invalid = text.prefixMatch(of: /Error: (The value '.*' is invalid for '(--[a-z-]+)'.*)/),
+      let start = help.firstRange(of: "\n  \(invalid.2) ")?.lowerBound
+    {
+      // A long label stands on a line of its own.
+      let item = help[start...].dropFirst().prefixMatch(of: /.*(\n {20,}.*)*/)!.0
+      return "\(invalid.1)\nHelp:\(item.replacing(/\s{2,}/, with: "  "))\n\(rest)"
+    }
     let known = help.matches(of: /--([a-z][a-z-]*)/).map { String($0.1) }
     let flag: Substring
     if let unknown = text.prefixMatch(of: /Error: Unknown option '([^']+)'/) {
@@ -68,7 +79,6 @@ package enum Launcher {
       return nil
     }
     let advice = NearestName.of(String(name(of: flag)), among: known).map { "type --\($0)" }
-    let rest = text.split(separator: "\n", maxSplits: 1).dropFirst().first ?? ""
     return
       "Unknown option '\(flag.prefix { $0 != "=" })': \(advice ?? "--help lists the options")\n"
       + rest

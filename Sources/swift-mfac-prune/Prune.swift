@@ -12,8 +12,8 @@ struct Prune: ParsableCommand {
     abstract: "Prunes a trained network on any number of MPI ranks.",
     discussion: """
       'mpirun -n 8 swift-mfac-prune …' prunes on 8 ranks; without mpirun it prunes on one, and \
-      writes the same bytes. It reports loss and accuracy on the test part of the data. This page \
-      shows the common options: --help-hidden shows all.
+      writes the same bytes. It reports loss and accuracy on the test part of the data. --help \
+      shows the common options, --help-hidden all.
       """,
     version: packageVersion)
 

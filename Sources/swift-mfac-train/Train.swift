@@ -16,8 +16,8 @@ struct Train: ParsableCommand {
     discussion: """
       'mpirun -n 8 swift-mfac-train …' trains on 8 ranks; without mpirun it trains on one, and \
       writes the same bytes. Every option but --config, --dry-run and --overwrite is also a key of \
-      the YAML file that --config names. This page shows the common options: --help-hidden shows \
-      all.
+      the YAML file that --config names. --help shows the common options, \
+      --help-hidden all.
       """,
     version: packageVersion, subcommands: [Inspect.self])
 

@@ -3,10 +3,11 @@
 
     Tests/Documentation/run.py BUILD [PAGE ...]
 
-BUILD is the directory of the programs (.build/release). commands.tsv lists one check a line: page, command, regular
-expression, expected number, tolerance. The expression is searched in what the command prints; its group is the
-number. Without a number, it must only be found. Lines with the same command share one run. Each command must stand
-in its page. Commands run in order, in a temporary directory with links to Launch and to BUILD.
+BUILD is the directory of the programs (.build/release). commands.tsv lists one check a line: page,
+command, regular expression, expected number, tolerance. The expression is searched in the output;
+its group is the number. Without a number, it must only be found. Lines with the same command share
+one run. Each command must stand in its page. Commands run in order, in a temporary directory with
+links to Launch and to BUILD.
 """
 import os
 import pathlib

@@ -164,7 +164,7 @@ import Testing
 
     // The help lists no flag that is missing both in the resolved file and in the list of
     // exceptions.
-    let help = try Program.train(["--help"]).output
+    let help = try Program.train(["--help-hidden"]).output
     let flags = help.matches(of: /--([a-z-]+)( <|\/--no-)/).map { String($0.1) }
     let keys = Set(lines.map { String($0.prefix { $0 != ":" }) })
     let unset = Set(flags).subtracting(keys)

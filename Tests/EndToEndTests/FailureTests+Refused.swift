@@ -125,7 +125,9 @@ extension FailureTests {
       ["--config", "FILE"], "groups:\n- {match: '*', learning-rates: 1}\n",
       ["FILE:2", "learning-rates", "learning-rate, weight-decay, mfac"]
     ),
-    (["--config", "FILE"], "groups:\n- {match: *.bias}\n", ["FILE:2", "not YAML", "quotes"]),
+    (
+      ["--config", "FILE"], "groups:\n- {match: *.bias}\n", ["FILE:2", "not YAML", "quote a value"]
+    ),
     (["--config", "FILE"], "groups: [{match: '*', mfac: maybe}]\n", ["FILE:1", "mfac", "maybe"]),
     (["--config", "FILE"], "groups: [{match: '*', learning-rate: -1}]\n", ["FILE:1", "-1"]),
     (
@@ -134,7 +136,7 @@ extension FailureTests {
     ),
     (
       ["--config", "FILE"], "groups: [{match: '*'}, {match: '*.bias'}]\n",
-      ["'*.bias'", "group before it"]
+      ["'*.bias'", "an earlier group"]
     ),
     (["--config", "FILE"], "groups: [{match: '*', mfac: false}]\n", ["groups", "sgd"]),
     (

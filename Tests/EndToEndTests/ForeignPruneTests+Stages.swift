@@ -119,7 +119,7 @@ extension ForeignPruneTests {
         } else {
           try FileManager.default.removeItem(atPath: path)
         }
-        try refuse(try call(new), path, "without \(stage(1, of: "state"))")
+        try refuse(try call(new), path, "remove \(stage(1, of: "state"))")
       }
       try whole.write(to: URL(filePath: path))
     }

@@ -206,7 +206,7 @@ import Testing
         ["--gradients", try write("nan.safetensors") { $0[last].values[7 * 1920 + 3] = .nan }],
         ["'5.weight', row 7", "not finite", "nan at element 3"]
       ),
-      (["--gradients", good, "--model", model], ["--model", "a number of --gradients"]),
+      (["--gradients", good, "--model", model], ["--model", "if --gradients is a number"]),
       (["--gradients", good, "--dataset", "digits"], ["--dataset", "good.safetensors"]),
       (["--gradients", good, "--gradient-batch", "2"], ["--gradient-batch"]),
       (["--gradients", good, "--seed=0"], ["--seed"]),
@@ -214,7 +214,7 @@ import Testing
       (["--gradients", "none"], ["--gradients", "--method mfac", "none"]),
       (["--gradients", "g.pt"], ["g.pt", "--gradients"]),
       (["--gradients", "/nowhere.npy"], ["/nowhere.npy"]),
-      (["--gradients", good, "--masks", good], ["good.safetensors", "no mask"]),
+      (["--gradients", good, "--masks", good], ["good.safetensors", "not a mask"]),
       (["--gradients", good, "--include", "6.weight"], ["--include", "'6.weight'", "5.weight"]),
     ]
     for (arguments, says) in cases {

@@ -54,7 +54,7 @@ extension PruneTests {
         "--dataset", "csv:TABLE", "--task", "classification", "--sparsity", "0.5", "--method",
         "mfac", "--gradients", "60", "--damping", "1e-300",
       ],
-      ["λ 1e-300 disappears", "60 gradients"]
+      ["λ 1e-300 is too small", "60 gradients"]
     ),
     (
       ["--sparsity", "0.5", "--method", "mfac", "--page-directory", "/nowhere"],
