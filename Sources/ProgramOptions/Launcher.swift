@@ -44,8 +44,8 @@ package enum Launcher {
     exit(status)
   }
 
-  /// Returns the message for an unknown option, with the closest known one, and for an invalid value
-  /// of an option that `--help` does not show, with its help; nil for other errors.
+  /// Returns the message for an unknown option, with the closest known one, and for an invalid
+  /// value of an option that `--help` does not show, with its help; nil for other errors.
   private static func advised(
     _ command: (some ParsableCommand).Type, _ error: any Error
   ) -> String? {
