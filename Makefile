@@ -26,7 +26,7 @@ PREFIX ?= $(HOME)/.local
 PROGRAMS := $(notdir $(wildcard Sources/swift-mfac-*))
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup fashion-mnist build train test torture test-slurm test-hosts compare \
+.PHONY: help setup fashion-mnist build train test check-manual torture test-slurm test-hosts compare \
   compare-optimizers bench-networks \
   scaling data-mnist docs install lint format clean
 
@@ -76,6 +76,9 @@ train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="â
 test: fashion-mnist ## Run every test
 	@$(BUILD) --build-tests
 	@Tests/run.sh
+
+check-manual: fashion-mnist build ## Run the manual's commands again and compare their numbers (10 min)
+	@Tests/Documentation/run.py $(RELEASE)
 
 torture: setup ## Kill runs at random moments, KILLS=50 times; each must end with the same bytes
 	@$(BUILD) --build-tests

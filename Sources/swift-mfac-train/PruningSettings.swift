@@ -67,9 +67,8 @@ struct PruningSettings: ParsableArguments {
   @Option(
     help: .advanced(
       """
-      Keep the sparsity and exchange weights at each event: drop some kept ones and regrow random \
-      ones, those with the largest gradient, or those that a quadratic model of the loss gains \
-      most from (marginal).
+      Exchange weights at a constant sparsity. Each event drops some kept weights and \
+      regrows others: random, of the largest gradient, or of the largest predicted gain (marginal).
       """))
   var regrow: PruningPlan.Regrowth.Criterion?
 
