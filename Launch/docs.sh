@@ -31,6 +31,14 @@ done
 rm -rf "$out/MFAC.docc"
 cp -r Sources/MFAC/MFAC.docc "$out"
 sed -Ei 's/\]\((\w+)\.md\)/](doc:\1)/g; s/\]\(Resources\//](/g' "$out"/MFAC.docc/*.md
+# A page that has a module's name would be lost behind the module.
+for module in Sources/*/; do
+  name=$(basename "$module")
+  if [ -e "$out/MFAC.docc/$name.md" ] && [ "$name" != MFAC ]; then
+    mv "$out/MFAC.docc/$name.md" "$out/MFAC.docc/${name}Guide.md"
+    sed -i "s/(doc:$name)/(doc:${name}Guide)/g" "$out"/MFAC.docc/*.md
+  fi
+done
 
 Launch/symbols.sh "$build" "$out/graphs"
 docc convert "$out/MFAC.docc" --additional-symbol-graph-dir "$out/graphs" \

@@ -55,6 +55,15 @@ import Testing
       #expect(bare.isEmpty, "\(file) has no documentation of \(bare.sorted())")
     }
     #expect(FileManager.default.fileExists(atPath: out.path("docs/documentation/mfac/index.html")))
+    let catalog = "\(Program.package)/Sources/MFAC/MFAC.docc"
+    let pages = try FileManager.default.contentsOfDirectory(atPath: catalog)
+      .filter { $0.hasSuffix(".md") && $0 != "MFAC.md" }
+    let made = try FileManager.default.contentsOfDirectory(
+      atPath: out.path("docs/data/documentation/mfac"))
+    for page in pages {
+      let name = page.dropLast(3).lowercased()
+      #expect(made.contains { ["\(name).json", "\(name)guide.json"].contains($0) }, "\(page)")
+    }
   }
 
   @Test("links of the README and the manual lead to files, and no page is left out")
