@@ -27,17 +27,13 @@ for directory in Sources/swift-mfac-*; do
   "$build/$program" --generate-completion-script fish >"$out/completions/$program.fish"
 done
 
-# The manual's links are those of Markdown, for its readers in the repository: DocC has its own.
+# The manual's links are those of Markdown, for its readers in the repository. DocC has its own, and
+# would lose a page that has the name of a module: here each page is NAMEGuide.
 rm -rf "$out/MFAC.docc"
 cp -r Sources/MFAC/MFAC.docc "$out"
-sed -Ei 's/\]\((\w+)\.md\)/](doc:\1)/g; s/\]\(Resources\//](/g' "$out"/MFAC.docc/*.md
-# A page that has a module's name would be lost behind the module.
-for module in Sources/*/; do
-  name=$(basename "$module")
-  if [ -e "$out/MFAC.docc/$name.md" ] && [ "$name" != MFAC ]; then
-    mv "$out/MFAC.docc/$name.md" "$out/MFAC.docc/${name}Guide.md"
-    sed -i "s/(doc:$name)/(doc:${name}Guide)/g" "$out"/MFAC.docc/*.md
-  fi
+sed -Ei 's/\]\((\w+)\.md\)/](doc:\1Guide)/g; s/\]\(Resources\//](/g' "$out"/MFAC.docc/*.md
+for page in "$out"/MFAC.docc/*.md; do
+  [ "${page##*/}" = MFAC.md ] || mv "$page" "${page%.md}Guide.md"
 done
 
 Launch/symbols.sh "$build" "$out/graphs"

@@ -36,7 +36,6 @@ struct Argument: Decodable {
   let defaultValue: String?
   let isOptional: Bool
   let isRepeating: Bool
-  let shouldDisplay: Bool
   let sectionTitle: String?
 }
 
@@ -99,7 +98,9 @@ func inversionsJoined(_ arguments: [Argument]) -> [Argument] {
 
 func page(_ command: Command, of program: [String], version: String, date: String) -> String {
   let name = program.joined(separator: "-")
-  let arguments = inversionsJoined(command.arguments ?? [])
+  // An option without a text is not for users.
+  let arguments = inversionsJoined(
+    (command.arguments ?? []).filter { $0.abstract?.isEmpty == false })
   let required = arguments.filter { !$0.isOptional || $0.kind == "positional" }
   var lines = [
     ".Dd \(date)", ".Dt \(name.uppercased()) 1", ".Os swift-mfac \(version)", ".Sh NAME",

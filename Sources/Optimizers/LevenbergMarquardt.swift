@@ -32,7 +32,8 @@ protocol DampedOptimizer<Element>: ShardedOptimizer {
 /// from the curvature predicts the change of the loss. λ then follows the ratio of the actual
 /// change to the predicted one.
 ///
-/// Such a step runs on a copy of the parameters, so that the model is evaluated before they change.
+/// The optimizer takes these steps on a copy of the parameters. The model is then evaluated before
+/// the parameters change.
 ///
 ///   δ [d/p]   this rank's slice of the change, with momentum, weight decay and learning rate
 final class LevenbergMarquardt<Element: Scalar>: ChangePredictingOptimizer {

@@ -184,11 +184,8 @@ package struct DataSettings: ParsableArguments {
   private func refuse(
     unless applies: Bool, _ data: String, _ settings: [(flag: String, value: Any?)]
   ) throws {
-    for (flag, value) in settings where value != nil {
-      guard applies else {
-        throw ValidationError("\(flag) applies to \(data) only (the data set is \(dataset))")
-      }
-    }
+    guard !applies, let refused = settings.first(where: { $0.value != nil }) else { return }
+    throw ValidationError("\(refused.flag) applies to \(data) only (the data set is \(dataset))")
   }
 
   package var source: DatasetSource {

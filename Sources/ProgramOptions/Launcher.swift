@@ -52,9 +52,8 @@ package enum Launcher {
     let text = command.fullMessage(for: error)
     let arguments = CommandLine.arguments.dropFirst()
     let subcommand = command.configuration.subcommands.first { $0._commandName == arguments.first }
-    let help =
-      subcommand.map { command.helpMessage(for: $0, includeHidden: true, columns: 10_000) }
-      ?? command.helpMessage(includeHidden: true, columns: 10_000)
+    let help = command.helpMessage(
+      for: subcommand ?? command, includeHidden: true, columns: 10_000)
     let rest = text.split(separator: "\n", maxSplits: 1).dropFirst().first ?? ""
     if !text.contains("\nHelp:"),
       let invalid = text.prefixMatch(of: /Error: (The value '.*' is invalid for '(--[a-z-]+)'.*)/),

@@ -6,7 +6,7 @@ package struct OptionUse<Settings> {
   package let options: [String]
   /// The options that they need, as typed on the command line.
   package let beside: String
-  private let got: (Settings) -> String
+  private let got: (Settings) -> String?
   private let holds: (Settings) -> Bool
 
   /// Creates the rule for some options.
@@ -14,10 +14,11 @@ package struct OptionUse<Settings> {
   /// - Parameters:
   ///   - options: the options' names, without dashes.
   ///   - beside: the options that they need, as typed; for messages.
-  ///   - got: returns the setting that leaves them without effect; for messages.
+  ///   - got: returns the setting that leaves them without effect, or nil if it is the lack of
+  ///     `beside`; for messages.
   ///   - holds: returns true if they have an effect.
   package init(
-    _ options: [String], beside: String, got: @escaping (Settings) -> String,
+    _ options: [String], beside: String, got: @escaping (Settings) -> String?,
     where holds: @escaping (Settings) -> Bool
   ) {
     (self.options, self.beside, self.got, self.holds) = (options, beside, got, holds)
@@ -30,8 +31,7 @@ package struct OptionUse<Settings> {
 
   /// Returns the reason why an option has no effect, such as "applies only with …".
   package func problem(in settings: Settings) -> String {
-    let got = got(settings)
-    return "applies only with \(beside)" + (got == "none" ? "" : ", not with \(got)")
+    "applies only with \(beside)" + (got(settings).map { ", not with \($0)" } ?? "")
   }
 }
 

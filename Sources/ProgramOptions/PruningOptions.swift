@@ -10,6 +10,9 @@ package enum PruningOptions {
   package enum Program {
     case prune, train
 
+    /// swift-mfac-train has many options, and shows these with `--help-hidden` alone.
+    fileprivate var visibility: ArgumentVisibility { self == .prune ? .default : .hidden }
+
     fileprivate func name(_ option: String) -> NameSpecification {
       .customLong(self == .prune ? option : "prune-\(option)")
     }
@@ -27,7 +30,7 @@ package enum PruningOptions {
         """
         Saliency of a weight: magnitude w²; diagonal w²F_ii/2; woodfisher w²/(2[F⁻¹]_ii) with F in \
         blocks; mfac the same with the whole F.
-        """, visibility: program == .prune ? .default : .hidden))
+        """, visibility: program.visibility))
   }
 
   /// Returns the option that selects the update of the kept weights.
@@ -39,7 +42,7 @@ package enum PruningOptions {
         Update of the kept weights: joint minimizes the quadratic model for all removed weights \
         together; independent adds up the updates for each one, as published; none. (woodfisher, \
         mfac)
-        """, visibility: program == .prune ? .default : .hidden))
+        """, visibility: program.visibility))
   }
 
   /// Returns the option that sets the size of F's blocks, in weights.

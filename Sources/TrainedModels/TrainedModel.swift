@@ -31,8 +31,8 @@ public protocol TrainedModel<Element> {
   ///   - heldOut: returns how many of a number of examples or rows are held out to judge by; 0 for
   ///     none.
   ///   - pages: a directory for the held-out rows; nil keeps them in memory.
-  ///   - kept: returns the bytes that this rank will keep of m rows and of what it computes from
-  ///     them.
+  ///   - kept: returns the bytes that this rank will keep for m rows and for the results that it
+  ///     computes from them.
   /// - Returns: the rows, which use no held-out example, and the judge by the held-out ones; nil if
   ///   there are none.
   func gradients(

@@ -12,7 +12,7 @@ struct ResultFiles: ParsableArguments {
   var json: String?
 
   // An earlier version drew a plot here.
-  @Option(help: .hidden)
+  @Option(help: .private)
   var plot: String?
 
   /// Refuses files that cannot be written before it measures.

@@ -13,13 +13,13 @@ extension Settings {
   private static var adaptiveUses: [OptionUse<Settings>] {
     [
       // Group rates are relative to the learning rate.
-      use(
+      OptionUse(
         ["learning-rate"], beside: "--step fixed", got: { _ in "--step adaptive" },
         where: { !$0.isAdaptive || $0.rules.contains { $0.learningRate != nil } }),
-      use(
+      OptionUse(
         ["momentum", "schedule", "warm-up-steps", "cycle"], beside: "--step fixed",
         got: { _ in "--step adaptive" }, where: { !$0.isAdaptive }),
-      use(
+      OptionUse(
         ["drop-every", "drop-factor"], beside: "--schedule step",
         got: { $0.isAdaptive ? "--step adaptive" : "--schedule \($0.optimizer.schedule.rawValue)" },
         where: { $0.optimizer.schedule == .step && !$0.isAdaptive }),
@@ -29,7 +29,7 @@ extension Settings {
   private static var decayUses: [OptionUse<Settings>] {
     OptimizerOptionsRegistry.all.filter { $0.type.decayIsDecoupled }.map {
       let name = $0.type.optimizer
-      return use(
+      return OptionUse(
         ["weight-decay-mode"], beside: "an optimizer other than \(name), whose decay is decoupled",
         got: { _ in "--optimizer \(name)" },
         where: {
@@ -40,36 +40,29 @@ extension Settings {
 
   private static var pruningUses: [OptionUse<Settings>] {
     [
-      use(
+      OptionUse(
         ["prune-method", "include", "exclude", "scope"],
-        beside: "--sparsity, --prune-schedule or --regrow", got: { _ in "none" },
+        beside: "--sparsity, --prune-schedule or --regrow", got: { _ in nil },
         where: { $0.prunes }),
-      use(
-        ["max-tensor-sparsity"], beside: "--sparsity or --prune-schedule", got: { _ in "none" },
+      OptionUse(
+        ["max-tensor-sparsity"], beside: "--sparsity or --prune-schedule", got: { _ in nil },
         where: { $0.pruning.sparsity != nil || $0.pruning.pruneSchedule != nil }),
-      use(
+      OptionUse(
         ["prune-gradients", "prune-gradient-batch"],
         beside: "a --prune-method other than magnitude, or --regrow gradient or marginal",
         got: { $0.pruningMethod },
         where: { $0.pruning.regrow == .gradient || $0.pruneTakesMatrix }),
-      use(
+      OptionUse(
         ["prune-damping"],
         beside: "a --prune-method other than magnitude, or --regrow marginal",
         got: { $0.pruningMethod }, where: { $0.pruneTakesMatrix }),
-      use(
+      OptionUse(
         ["prune-block-size"], beside: "--prune-method woodfisher", got: { $0.pruningMethod },
         where: { $0.prunes && $0.pruning.pruneMethod.isBlockwise }),
-      use(
+      OptionUse(
         ["prune-update"], beside: "--prune-method woodfisher or mfac", got: { $0.pruningMethod },
         where: { $0.prunes && $0.pruning.pruneMethod.hasModel }),
     ]
-  }
-
-  private static func use(
-    _ options: [String], beside: String, got: @escaping (Settings) -> String,
-    where holds: @escaping (Settings) -> Bool
-  ) -> OptionUse<Settings> {
-    OptionUse(options, beside: beside, got: got, where: holds)
   }
 
   private var prunes: Bool {
