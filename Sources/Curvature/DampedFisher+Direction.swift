@@ -26,15 +26,41 @@ public struct DirectionProducts: Sendable, Equatable {
 /// or `σ(x − Gᵀc)`.
 public struct WindowDirection {
   /// c, shape [filled].
-  let coefficients: [Double]
-  fileprivate let form: Form
+  private(set) var coefficients: [Double]
+  fileprivate private(set) var form: Form
   /// Its products, computed from the m×m side.
-  public let products: DirectionProducts
+  public private(set) var products: DirectionProducts
+  /// `‖Gu‖²/m = uᵀ(GᵀG/m)u` of the direction u: the mean square of gᵢᵀu over the window. If the
+  /// gradient is not in the window, G includes it.
+  public private(set) var change: Double
 
   fileprivate enum Form {
     case inWindow
     case difference(scale: Double)
     case sum(scale: Double)
+  }
+
+  fileprivate init(
+    coefficients: [Double], form: Form, products: DirectionProducts, change: Double
+  ) {
+    self.coefficients = coefficients
+    self.form = form
+    self.products = products
+    self.change = change
+  }
+
+  /// Multiplies the direction by `factor` ≥ 0.
+  public mutating func scale(by factor: Double) {
+    switch form {
+    case .inWindow: for i in coefficients.indices { coefficients[i] *= factor }
+    case .difference(let scale): form = .difference(scale: factor * scale)
+    case .sum(let scale):
+      for i in coefficients.indices { coefficients[i] *= factor }
+      form = .sum(scale: factor * scale)
+    }
+    products.square *= factor * factor
+    products.withGradient *= factor
+    change *= factor * factor
   }
 }
 
@@ -87,6 +113,7 @@ extension DampedFisher {
   public func direction(forSlot slot: Int) -> WindowDirection {
     let c = coefficients(forSlot: slot)
     var (product, others, size) = (0.0, 0.0, 0.0)
+    let m = Double(window.capacity)
     for (i, coefficient) in c.enumerated() {
       let term = gram[slot * window.capacity + i] * coefficient
       product += term
@@ -103,7 +130,84 @@ extension DampedFisher {
     let error = Self.roundings * max(rounding / square, size / product.magnitude)
     return WindowDirection(
       coefficients: c, form: .inWindow,
-      products: DirectionProducts(square: square, withGradient: product, error: error))
+      products: DirectionProducts(square: square, withGradient: product, error: error),
+      change: (product * product + shift * shift * others) / m)
+  }
+
+  /// Plans the direction of the moving average `Gᵀa` of the window's gradients without writing it.
+  ///
+  ///     Sc = ma,   Gu = Kc = ma − mλc,   u·u = cᵀKc    over the whole of d
+  ///
+  /// - Parameter history: a; with β = 0 it is the direction of the newest gradient.
+  /// - Complexity: O(m²).
+  public func direction(of history: HistoryWeights) -> WindowDirection {
+    guard history.decay > 0 else { return direction(forSlot: window.newest) }
+    let m = Double(window.capacity)
+    let a = inSlots(history(window.filled))
+    let c = solve(a).map { m * $0 }
+    let image = zip(a, c).map { m * $0 - shift * $1 }
+    let sizes = self.sizes(c)
+    let all = sizes.reduce(0, +)
+    let (square, rounding) = zip(image, zip(a, c)).reduce((0, all * all)) { sums, term in
+      let (a, c) = term.1
+      return (
+        sums.0 + c * term.0, sums.1 + c.magnitude * (m * a.magnitude + shift * c.magnitude)
+      )
+    }
+    let newest = window.newest
+    let size =
+      m * a[newest] + shift * c[newest].magnitude
+      + (gram[newest * window.capacity + newest] + shift).squareRoot() * all
+    return WindowDirection(
+      coefficients: c, form: .inWindow,
+      products: DirectionProducts(
+        square: max(square, 0), withGradient: image[newest],
+        error: Self.roundings * max(rounding / square, size / image[newest].magnitude)),
+      change: image.reduce(0) { $0 + $1 * $1 } / m)
+  }
+
+  /// Plans the direction of the moving average of the window's gradients and one gradient g beside
+  /// it, as if the window also held g.
+  ///
+  /// The weights are (a, α). By linearity the direction is `m GᵀS⁻¹a + (α − aᵀS⁻¹Gg) u`.
+  ///
+  /// - Parameters:
+  ///   - history: the weights.
+  ///   - plan: a plan of the direction u of g alone.
+  ///   - products: G g over the whole of d.
+  ///   - span: the solution S⁻¹Gg that the plan's vector x lacks: none if x is g itself, a if it is
+  ///     the rest r = g − Gᵀa.
+  /// - Returns: a plan to be written with the same vector x.
+  public func direction(
+    of history: HistoryWeights, beside plan: WindowDirection, products: [Double],
+    span: [Double]? = nil
+  ) -> WindowDirection {
+    guard history.decay > 0, window.filled > 0 else { return plan }
+    let m = Double(window.capacity)
+    let weights = history(window.filled + 1)
+    let a = inSlots(Array(weights.dropLast()))
+    let solution = solve(a)
+    let share = weights.last! - zip(solution, products).reduce(0) { $0 + $1.0 * $1.1 }
+    let scale: Double
+    var c = plan.coefficients
+    switch plan.form {
+    case .inWindow: preconditionFailure("the plan of a gradient in the window")
+    case .difference(let factor):
+      scale = share * factor
+      for i in c.indices { c[i] = m * solution[i] - scale * c[i] }
+    case .sum(let factor):
+      scale = share * factor
+      for i in c.indices { c[i] = m * solution[i] + share * c[i] }
+    }
+    // The coefficients of the window's gradients and of g itself, and their products with u.
+    let all = c.indices.map { c[$0] - scale * (span?[$0] ?? 0) } + [scale]
+    let image = zip(a + [weights.last!], all).map { m * $0 - shift * $1 }
+    let square = zip(image, all).reduce(0) { $0 + $1.0 * $1.1 }
+    return WindowDirection(
+      coefficients: c, form: .sum(scale: scale),
+      products: DirectionProducts(
+        square: max(square, 0), withGradient: image.last!, error: .infinity),
+      change: image.reduce(0) { $0 + $1 * $1 } / m)
   }
 
   /// Writes this slice of the direction of a gradient g outside the window.
@@ -151,7 +255,8 @@ extension DampedFisher {
       coefficients: solution, form: .difference(scale: scale),
       products: DirectionProducts(
         square: scale * scale * length, withGradient: scale * rest,
-        error: rounding / min(length, rest.magnitude)))
+        error: rounding / min(length, rest.magnitude)),
+      change: scale * scale * (rest * rest + shift * shift * size) / Double(window.capacity))
   }
 
   /// Writes this slice of the residual of g outside the window's span, `r = g − GᵀS⁻¹Gg`.
@@ -169,7 +274,7 @@ extension DampedFisher {
     write(
       WindowDirection(
         coefficients: solution, form: .difference(scale: 1),
-        products: DirectionProducts(square: 0, withGradient: 0)),
+        products: DirectionProducts(square: 0, withGradient: 0), change: 0),
       beside: g, into: rest
     ) { _ in }
     return solution
@@ -193,9 +298,13 @@ extension DampedFisher {
     let rest = zip(solution, products).reduce(square) { $0 + $1.0 * $1.1 }
     let scale = shift / max(shift + rest, shift)
     let coefficients = zip(solve(solution), solve(products)).map { scale * (m * $0 - $1 / damping) }
+    // G u = −mλc for the window's gradients, with c = coefficients − (scale/λ)a.
+    let image = zip(coefficients, solution).map { shift * ($0 - scale / damping * $1) }
+    let own = m * (1 - scale)
     return WindowDirection(
       coefficients: coefficients, form: .sum(scale: scale / damping),
-      products: DirectionProducts(square: 0, withGradient: 0, error: .infinity))
+      products: DirectionProducts(square: 0, withGradient: 0, error: .infinity),
+      change: image.reduce(own * own) { $0 + $1 * $1 } / m)
   }
 
   /// Writes this slice of a planned direction.

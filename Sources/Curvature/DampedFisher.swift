@@ -199,6 +199,9 @@ public final class DampedFisher<Element: Scalar> {
     return inSlots(factor.solve(slots.map { b[$0] }), slots)
   }
 
+  /// Returns numbers that go from the oldest gradient to the newest in the order of the slots.
+  func inSlots(_ numbers: [Double]) -> [Double] { inSlots(numbers, slots) }
+
   private func inSlots(_ numbers: [Double], _ slots: [Int]) -> [Double] {
     var ordered = [Double](repeating: 0, count: slots.count)
     for (number, slot) in zip(numbers, slots) { ordered[slot] = number }

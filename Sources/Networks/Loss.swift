@@ -10,6 +10,9 @@ public enum Loss: Sendable, Equatable {
   /// −Σ_o (t_o log σ(z_o) + (1 − t_o) log(1 − σ(z_o))) / outputs with t as above.
   case binaryCrossEntropy
 
+  /// True if the loss is the negative logarithm of a probability.
+  public var isInNats: Bool { self != .meanSquaredError }
+
   /// Returns the sum over the predictions; writes the gradient of `scale` times that sum.
   func callAsFunction<Element: Scalar>(
     predictions: Int, outputs: Int, _ x: UnsafePointer<Element>, _ targets: Targets<Element>,

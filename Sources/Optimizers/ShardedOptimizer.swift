@@ -57,15 +57,22 @@ public protocol ShardedOptimizer<Element>: AnyObject {
 
 /// Represents the quadratic model of the loss on a step's batch, at the parameters before the step.
 public struct QuadraticModel<Element: Scalar> {
+  /// The mean loss of the batch.
+  public let loss: Double
   /// Returns the matrix `δᵢᵀ G δⱼ`, shape [k, k], for k changes of the parameters, each of shape
   /// [d]. G is the Gauss–Newton matrix of the batch's mean loss. Changes and result are the same on
-  /// all ranks. Collective.
-  public let gaussNewtonForm: ([UnsafeBufferPointer<Element>]) throws -> [Double]
+  /// all ranks. Collective. Nil if the caller has no network.
+  public let gaussNewtonForm: (([UnsafeBufferPointer<Element>]) throws -> [Double])?
 
   /// Creates a model.
   ///
-  /// - Parameter gaussNewtonForm: a collective function.
-  public init(gaussNewtonForm: @escaping ([UnsafeBufferPointer<Element>]) throws -> [Double]) {
+  /// - Parameters:
+  ///   - loss: the mean loss of the batch.
+  ///   - gaussNewtonForm: a collective function.
+  public init(
+    loss: Double, gaussNewtonForm: (([UnsafeBufferPointer<Element>]) throws -> [Double])? = nil
+  ) {
+    self.loss = loss
     self.gaussNewtonForm = gaussNewtonForm
   }
 }
@@ -175,6 +182,10 @@ public struct StepOutcome: Sendable {
   /// The direction of the step, if it was measured.
   public var direction: DirectionMeasure?
 
+  /// What a bound on the predicted change of the loss has multiplied the step by; nil without such a
+  /// bound, and in steps that do not predict it.
+  public var rateFactor: Double?
+
   /// The largest number of iterations and the largest residual over the layers, if the step solved
   /// equations.
   public var equations: ConjugateGradients.Outcome?
@@ -208,7 +219,7 @@ public struct StepOutcome: Sendable {
 ///
 /// | optimizer | u |
 /// |---|---|
-/// | M-FAC | `F⁻¹g`, before momentum |
+/// | M-FAC | `F⁻¹g`, or in the metric of Adam `λF⁻¹g`, before momentum |
 /// | SGD | the velocity, because the direction before momentum is g |
 /// | AdamW | `m̂/(√v̂ + ε)` |
 public struct DirectionMeasure: Sendable, Equatable {

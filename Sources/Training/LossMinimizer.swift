@@ -108,7 +108,8 @@ public final class LossMinimizer<Element: Scalar> {
     }
     let gradient = try clock.time(.reduceScatter) { try reduction.finish(on: world) }
     let outcome = try update.take(
-      gradient, learningRate: learningRate, model: nil, on: world, clock: clock)
+      gradient, learningRate: learningRate, model: QuadraticModel(loss: loss), on: world,
+      clock: clock)
     if outcome.predictedChange != nil {
       let unused = Buffer<Element>(count: values.count)
       let after = try mean(

@@ -102,7 +102,8 @@ package final class TrainingStep<Element: Scalar> {
     try factors?.finish(on: world, clock: clock)
     let outcome = try update.take(
       gradient, learningRate: learningRate,
-      model: QuadraticModel(gaussNewtonForm: batch.gaussNewtonForm), on: world, clock: clock)
+      model: QuadraticModel(loss: loss, gaussNewtonForm: batch.gaussNewtonForm), on: world,
+      clock: clock)
     if outcome.wasApplied {
       try clock.time(.allGather) { try statistics.finish(updating: network, on: world) }
     }

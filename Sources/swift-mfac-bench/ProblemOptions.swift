@@ -38,6 +38,7 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
   @OptionGroup var mfac: MFACOptions
   @OptionGroup var kronecker: KroneckerOptions
   @OptionGroup var muon: MuonOptions
+  @OptionGroup var bound: ChangeBoundOptions
 
   var optimizerName: OptimizerName { optimizer }
 
@@ -64,10 +65,11 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
   private var resolved: StepOptions {
     get throws {
       var resolved = self
-      // Steps with learning rate 0 need no clipping.
-      resolved.kronecker.klClip = kronecker.klClip ?? .infinity
       try resolved.kronecker.resolve()
       try resolved.mfac.resolve(for: .float32)
+      // K-FAC's bound takes another sum; steps with learning rate 0 do not need it.
+      let isFree = optimizer.rawValue == MFACConfiguration.name
+      resolved.bound.resolve(standard: isFree ? ownOptions.bound(isInNats: true) : nil)
       return resolved
     }
   }
@@ -75,9 +77,13 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
   /// The configuration that training makes from these options and the defaults of all others.
   var configuration: any OptimizerConfiguration {
     get throws {
-      let local = try resolved.ownOptions
+      let resolved = try resolved
+      let local = resolved.ownOptions
       return local.configuration(
-        CommonOptimizerSettings(learningRate: type(of: local).learningRate, damping: local.damping))
+        CommonOptimizerSettings(
+          learningRate: local.learningRate, damping: local.damping,
+          dampingRule: DampingRule(isRelative: local.dampingIsRelative), bound: resolved.bound.bound
+        ))
     }
   }
 

@@ -12,16 +12,19 @@ struct DampingSettings: ParsableArguments {
     parsing: .unconditional,
     help: .init(
       """
-      λ, added to the diagonal of the Fisher matrix. (default: 0.0001; with kfac 0.001, and 0.1 \
-      with --step adaptive)
+      λ, added to the diagonal of the Fisher matrix. (default: 1, relative, with mfac; 0.0001 with \
+      --preset published; 0.001 with kfac, 0.1 with --step adaptive)
       """, valueName: "lambda"))
   var damping: Double?
 
   @Flag(
     inversion: .prefixedNo,
     help: .advanced(
-      "Multiply λ by the mean diagonal of K/m, the mean squared gradient norm over m."))
-  var dampingRelative = false
+      """
+      Multiply λ by the mean diagonal of K/m, the mean squared norm of the window's rows over m. \
+      (default: with mfac, without --preset published)
+      """))
+  var dampingRelative: Bool?
 
   @Option(
     help: .advanced(
@@ -66,11 +69,12 @@ struct DampingSettings: ParsableArguments {
 
   /// Checks that the damping settings are consistent, and fills in λ.
   ///
-  /// - Parameter standard: default λ of the optimizer.
+  /// - Parameter standard: the optimizer, with its defaults.
   /// - Throws: `ValidationError`.
-  mutating func resolve(standard: Double) throws {
-    let damping = damping ?? standard
+  mutating func resolve(standard: any OptimizerOptions) throws {
+    let damping = damping ?? standard.damping
     self.damping = damping
+    dampingRelative = dampingRelative ?? standard.dampingIsRelative
     switch dampingSchedule {
     case .linear, .exponential:
       try require(
@@ -100,7 +104,7 @@ struct DampingSettings: ParsableArguments {
       case .levenbergMarquardt:
         .levenbergMarquardt(.init(every: dampingEvery, bounds: dampingMinimum...dampingMaximum))
       }
-    return DampingRule(schedule, isRelative: dampingRelative)
+    return DampingRule(schedule, isRelative: dampingRelative!)
   }
 }
 

@@ -36,7 +36,10 @@ struct OptimizerSettings: ParsableArguments {
   @Option(
     parsing: .unconditional,
     help: .init(
-      "Scale longer gradients, over all parameters, down to this norm.", valueName: "norm"))
+      """
+      Scale longer gradients, over all parameters, down to this norm; inf disables. (default: 1 \
+      with mfac, else inf)
+      """, valueName: "norm"))
   var clipNorm: Double?
 
   @Flag(
@@ -87,7 +90,7 @@ struct OptimizerSettings: ParsableArguments {
       weightDecay >= 0 && Float(weightDecay).isFinite, "--weight-decay", "≥ 0 and finite",
       weightDecay)
     if let clipNorm {
-      try require(clipNorm > 0 && clipNorm.isFinite, "--clip-norm", "> 0 and finite", clipNorm)
+      try require(clipNorm > 0, "--clip-norm", "> 0", clipNorm)
     }
     try require(warmUpSteps >= 0, "--warm-up-steps", "≥ 0", warmUpSteps)
     try require(dropEvery > 0, "--drop-every", "> 0", dropEvery)
@@ -116,15 +119,17 @@ extension OptimizerSettings {
   ///
   /// - Parameters:
   ///   - damping: resolved damping settings.
+  ///   - bound: bound on a step's predicted change.
   ///   - precision: precision of the computation.
   ///   - steps: number of steps of the run, for the damping schedule; nil if not known yet.
   func common(
-    _ damping: DampingSettings, _ precision: Precision, steps: Int? = nil
+    _ damping: DampingSettings, _ bound: ChangeBoundOptions, _ precision: Precision,
+    steps: Int? = nil
   ) -> CommonOptimizerSettings {
     CommonOptimizerSettings(
       learningRate: learningRate!, momentum: momentum, weightDecay: decay,
       damping: damping.damping!, dampingRule: steps.map(damping.rule) ?? DampingRule(),
-      precision: precision)
+      bound: bound.bound, precision: precision)
   }
 
   func schedule(steps: Int) -> LearningRateSchedule {

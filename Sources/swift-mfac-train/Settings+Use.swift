@@ -107,7 +107,7 @@ extension Configuration {
   }
 
   /// Returns true if a key has the value that it would have without its line.
-  private func isStandard(_ option: String) -> Bool {
+  func isStandard(_ option: String) -> Bool {
     func value(_ arguments: [String]) -> [String]? {
       guard var settings = try? Settings.parse(arguments) else { return nil }
       // The settings may be incomplete without the command line: compare them as they are.

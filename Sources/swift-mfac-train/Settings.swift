@@ -11,6 +11,7 @@ struct Settings: ParsableArguments {
   @OptionGroup(title: "Model") var model: ModelSettings
   @OptionGroup(title: "Model") var start: StartSettings
   @OptionGroup(title: "Optimizer") var optimizer: OptimizerSettings
+  @OptionGroup(title: "Optimizer") var bound: ChangeBoundOptions
   @OptionGroup(title: "Damping of M-FAC and K-FAC") var damping: DampingSettings
   @OptionGroup(title: "K-FAC") var kronecker: KroneckerOptions
   @OptionGroup(title: "Muon") var muon: MuonOptions
@@ -23,7 +24,7 @@ struct Settings: ParsableArguments {
   var rules: [ParameterRule] = []
 
   private enum CodingKeys: CodingKey {
-    case data, model, start, optimizer, damping, kronecker, muon, pruning, length, output,
+    case data, model, start, optimizer, bound, damping, kronecker, muon, pruning, length, output,
       reliability
   }
 
@@ -33,9 +34,10 @@ struct Settings: ParsableArguments {
   /// - Throws: `ValidationError`.
   mutating func checkTogether() throws {
     try data.resolve()
-    optimizer.learningRate = optimizer.learningRate ?? type(of: ownOptions).learningRate
+    optimizer.learningRate = optimizer.learningRate ?? ownOptions.learningRate
+    optimizer.clipNorm = optimizer.clipNorm ?? ownOptions.clipNorm
     try optimizer.mfac.resolve(for: start.precision)
-    try damping.resolve(standard: ownOptions.damping)
+    try damping.resolve(standard: ownOptions)
     try kronecker.resolve()
     try pruning.resolve(sparse: optimizer.sparse)
     try reliability.resolve()
@@ -56,13 +58,22 @@ struct Settings: ParsableArguments {
     } else if length.steps == nil {
       length.epochs = 3
     }
+    // The loss may depend on the data, which are read later.
+    if model.loss != nil { resolveBound() }
     let local = ownOptions
-    let common = optimizer.common(damping, start.precision)
+    let common = optimizer.common(damping, bound, start.precision)
     try local.check(common)
     if type(of: local).decayIsDecoupled { optimizer.weightDecayMode = .decoupled }
     if output.tensorboard, let window = local.configuration(common).windowed?.window {
       output.spectrumEvery = output.spectrumEvery ?? max(100, window / 4)
     }
+  }
+}
+
+extension Settings {
+  /// Fills in the default bound on the change that a step predicts, which depends on the loss.
+  mutating func resolveBound() {
+    bound.resolve(standard: ownOptions.bound(isInNats: model.resolvedLoss.isInNats))
   }
 }
 

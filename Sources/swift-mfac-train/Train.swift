@@ -86,18 +86,19 @@ struct Train: ParsableCommand {
       // --augment changes the defaults of crops and flips. Patterns replace the file's list.
       for (flag, keys) in [
         ("--steps", ["epochs"]), ("--epochs", ["steps"]), ("--augment", ["crop-padding", "flip"]),
-        ("--include", ["include"]), ("--exclude", ["exclude"]),
+        ("--include", ["include"]), ("--exclude", ["exclude"]), ("--kl-clip", ["kl-clip-relative"]),
+        ("--kl-clip-relative", ["kl-clip"]),
       ] where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
         fromFile.removeAll { keys.contains($0.key) }
       }
-      command = try parse(fromFile.map(\.argument) + arguments)
-      // A flag --solver also replaces the file's defaults that depend on the solver.
-      let derived = ofFile.kronecker.keysDerived(
-        notFor: command.settings.kronecker.solving)
-      if !derived.isEmpty {
+      // A flag --solver or --preset also replaces the file's defaults that depend on it.
+      for (flag, keys) in [
+        ("solver", KroneckerOptions.keysOfSolver), ("preset", Self.keysOfPreset),
+      ] where typedOptions(in: arguments).contains(flag) {
+        let derived = keys.filter(configuration.isStandard)
         fromFile.removeAll { derived.contains($0.key) }
-        command = try parse(fromFile.map(\.argument) + arguments)
       }
+      command = try parse(fromFile.map(\.argument) + arguments)
       command.settings.rules = configuration.rules
       var compared = ofFile
       compared.rules = configuration.rules
@@ -116,6 +117,12 @@ struct Train: ParsableCommand {
     }
     return (command, warnings)
   }
+
+  /// Keys whose defaults depend on `preset`.
+  private static let keysOfPreset = [
+    "learning-rate", "clip-norm", "window", "metric", "history-decay", "kl-clip",
+    "kl-clip-relative", "damping", "damping-relative",
+  ]
 
   private func train(on world: Communicator) throws {
     var settings = settings
@@ -150,6 +157,7 @@ extension Settings {
     let dataset = try data.source.load(
       try data.options(seed: length.seed, precision: start.precision))
     try model.resolve(for: dataset.targets)
+    resolveBound()
     let network = try model.network(for: dataset)
     let batches = try BatchOrder(
       exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
@@ -158,11 +166,13 @@ extension Settings {
 
     var plan = TrainingPlan(
       dataset: dataset, network: network,
-      optimizer: ownOptions.configuration(optimizer.common(damping, start.precision, steps: steps)),
+      optimizer: ownOptions.configuration(
+        optimizer.common(
+          damping, bound, start.precision, steps: steps)),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules
-    plan.clipNorm = optimizer.clipNorm
+    plan.clipNorm = optimizer.clipNorm.flatMap { $0.isFinite ? $0 : nil }
     plan.sparse = optimizer.sparse
     plan.masks = pruning.masks
     plan.pruning = try pruning.plan(steps: steps, stepsPerEpoch: batches.batchesPerEpoch)

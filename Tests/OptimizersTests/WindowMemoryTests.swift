@@ -11,7 +11,7 @@ import Testing
     // Nothing is stored of the first half, and all of the rest: cells have very different lengths.
     let groups = ParameterGroups(
       [ParameterGroup()], runs: [.init(0..<d, group: 0)], staysZero: (0..<d).map { $0 < d / 2 })
-    let configuration = MFACConfiguration(window: 512)
+    let configuration = MFACConfiguration.published(window: 512)
     var (all, kept) = (0, 0)
     for rank in 0..<3 {
       all += bytes(configuration, partition: partition, rank: rank)

@@ -11,7 +11,7 @@ func checkDamping(
   _ d: Int, insertEvery: Int, grouped: Bool, on world: Communicator
 ) throws -> UInt64 {
   let (m, every) = (4, 2)
-  var configuration = MFACConfiguration(
+  var configuration = MFACConfiguration.published(
     window: m, damping: 0.5, momentum: 0.5, weightDecay: .coupled(0.1))
   configuration.dampingRule = DampingRule(
     .levenbergMarquardt(.init(every: every, bounds: 0.3...0.6)), isRelative: true)

@@ -56,7 +56,7 @@ private func trainTwoSteps(on world: Communicator) throws {
   var plan = TrainingPlan(
     dataset: dataset,
     network: try NetworkDescription.builtIn("mlp", input: dataset.inputShape, outputs: 10)!,
-    optimizer: MFACConfiguration(window: 4, damping: 1e-2),
+    optimizer: MFACConfiguration.published(window: 4, damping: 1e-2),
     schedule: LearningRateSchedule(base: 1e-2, shape: .constant, totalSteps: 2),
     batches: try BatchOrder(
       exampleCount: dataset.training.count, batchSize: 32, order: .shuffled, seed: 0),

@@ -21,7 +21,7 @@ private struct KFACProblem {
   let d = 90
   let layers: [FactoredLayer]
   let groups: ParameterGroups
-  let stepper: Stepper
+  let stepper: Stepper<Float>
   private let kfac: any LayerStatisticsConsumer<Float>
   private let world: Communicator
 
@@ -107,7 +107,7 @@ private func checkFixedSteps(
   let (damping, momentum, rate, bound) = (0.25, 0.75, 0.5, 0.05)
   var configuration = KFACConfiguration(
     damping: damping, momentum: momentum, weightDecay: weightDecay)
-  configuration.klClip = bound
+  configuration.changeBound = .absolute(bound)
   let problem = try KFACProblem(configuration, on: world)
   let isCoupled = if case .coupled = weightDecay { true } else { false }
   var v = [Double](repeating: 0, count: problem.d)
@@ -156,7 +156,7 @@ private func checkAdaptiveSteps(on world: Communicator) throws -> UInt64 {
   func form(_ x: [Double], _ y: [Double]) -> Double {
     rows.reduce(0) { $0 + inner($1, x) * inner($1, y) }
   }
-  let quadratic = QuadraticModel<Float> { vectors in
+  let quadratic = QuadraticModel<Float>(loss: 1) { vectors in
     let vectors = vectors.map { $0.map(Double.init) }
     return vectors.flatMap { x in vectors.map { form(x, $0) } }
   }

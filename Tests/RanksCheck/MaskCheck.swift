@@ -17,7 +17,7 @@ func checkMasks(_ d: Int, on world: Communicator) throws -> UInt64 {
   let mfac = Stepper(
     {
       ShardedMFAC<Float>(
-        MFACConfiguration(window: m, damping: damping, momentum: momentum), partition: $0,
+        MFACConfiguration.published(window: m, damping: damping, momentum: momentum), partition: $0,
         rank: $1)
     }, start(d), on: world)
   let sgd = Stepper(
@@ -101,7 +101,7 @@ private func checkStoredForms(
     let mfac = Stepper(
       {
         ShardedMFAC<Float>(
-          MFACConfiguration(window: 3, windowForm: form, damping: 1e-2), partition: $0,
+          MFACConfiguration.published(window: 3, windowForm: form, damping: 1e-2), partition: $0,
           rank: $1)
       }, start(d), on: world)
     for t in 0..<8 {

@@ -57,7 +57,7 @@ func checkMinimizer(_ d: Int, microBatches: Int, on world: Communicator) throws 
     try check(abs(Double(sgd.parameters[j]) - exact) < 1e-6, "SGD at \(sgd.parameters[j])")
   }
 
-  var configuration = MFACConfiguration(window: 4, damping: 0.5)
+  var configuration = MFACConfiguration.published(window: 4, damping: 0.5)
   configuration.dampingRule = DampingRule(.levenbergMarquardt(.init(every: 2)))
   let mfac = try LossMinimizer<Float>(
     startingAt: origin, optimizer: configuration, microBatches: microBatches, on: world)

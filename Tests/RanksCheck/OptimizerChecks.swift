@@ -9,14 +9,14 @@ import Support
 // Each optimizer's own step, on gradients made by the test, is compared with plain numbers.
 
 /// An optimizer on this rank, and all parameters.
-struct Stepper {
-  let optimizer: any ShardedOptimizer<Float>
-  let parameters: Buffer<Float>
+struct Stepper<Element: Scalar> {
+  let optimizer: any ShardedOptimizer<Element>
+  let parameters: Buffer<Element>
   private let slices: [Range<Int>]
   private let world: Communicator
 
   init(
-    _ make: (CellPartition, Int) -> any ShardedOptimizer<Float>, _ start: [Float],
+    _ make: (CellPartition, Int) -> any ShardedOptimizer<Element>, _ start: [Element],
     on world: Communicator
   ) {
     let partition = CellPartition(Cells(parameterCount: start.count), over: world.size)
@@ -29,9 +29,9 @@ struct Stepper {
 
   /// Takes a step and returns the change of the parameters.
   func step(
-    _ gradient: [Float], learningRate: Double, model: QuadraticModel<Float>? = nil
+    _ gradient: [Element], learningRate: Double, model: QuadraticModel<Element>? = nil
   ) throws -> (outcome: StepOutcome, change: [Double]) {
-    let before = parameters.all.map(Double.init)
+    let before = parameters.all.map { Double($0) }
     let local = slices[world.rank]
     var updated = parameters[local].mutableSpan
     let clock = PhaseClock()
@@ -48,7 +48,7 @@ struct Stepper {
   }
 
   func digest(_ digest: UInt64 = 0) -> UInt64 {
-    parameters.all.reduce(digest) { $0 &* 31 &+ UInt64($1.bitPattern) }
+    parameters.all.reduce(digest) { $0 &* 31 &+ Double($1).bitPattern }
   }
 }
 
@@ -192,7 +192,8 @@ func checkMFACWithGroups(_ d: Int, on world: Communicator) throws -> UInt64 {
   let mfac = Stepper(
     {
       ShardedMFAC<Float>(
-        MFACConfiguration(window: m, damping: damping, momentum: momentum), groups: groups,
+        MFACConfiguration.published(window: m, damping: damping, momentum: momentum),
+        groups: groups,
         partition: $0, rank: $1)
     }, origin, on: world)
   let sgd = Stepper(
@@ -247,7 +248,7 @@ func checkIntervals(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, damping) = (4, 1e-2)
   var digest: UInt64 = 0
   for (insertEvery, preconditionEvery) in [(2, 1), (1, 3), (3, 2)] {
-    var configuration = MFACConfiguration(window: m, damping: damping)
+    var configuration = MFACConfiguration.published(window: m, damping: damping)
     (configuration.insertEvery, configuration.preconditionEvery) = (insertEvery, preconditionEvery)
     let zero = [Float](repeating: 0, count: d)
     var rows: [[Double]] = []

@@ -36,7 +36,7 @@ private func takeSteps(
   let gather = AllGather<Float>(slices, on: world)
   let lossSum = TreeSum(shares, rank: world.rank)
   let mfac = ShardedMFAC<Float>(
-    MFACConfiguration(window: m, damping: 1e-2, momentum: 0.5), partition: partition,
+    MFACConfiguration.published(window: m, damping: 1e-2, momentum: 0.5), partition: partition,
     rank: world.rank)
   let parameters = Buffer<Float>(count: d)
   let clock = PhaseClock(on: world)

@@ -111,7 +111,8 @@ func checkMFAC(_ d: Int, on world: Communicator) throws -> UInt64 {
   let slices = partition.slices
   let (m, damping) = (5, 1e-2)
   let mfac = ShardedMFAC<Float>(
-    MFACConfiguration(window: m, damping: damping), partition: partition, rank: world.rank)
+    MFACConfiguration.published(window: m, damping: damping), partition: partition, rank: world.rank
+  )
   let parameters = Buffer<Float>(count: d)
   let result = Buffer<Float>(count: d)
   let clock = PhaseClock()
@@ -207,7 +208,7 @@ func checkForm(
   let partition = CellPartition(Cells(parameterCount: d), over: world.size)
   let slice = partition.slice(of: world.rank)
   let slices = partition.slices
-  let configuration = MFACConfiguration(
+  let configuration = MFACConfiguration.published(
     window: 3, windowForm: WindowForm(type: type, density: density), damping: 1e-2)
   let parameters = Buffer<Float>(count: d)
   let clock = PhaseClock()
@@ -329,6 +330,17 @@ do {
     digests["\(name)-restarted"] = try checkPruning(
       97, blockSize: blockSize, restartingAt: [0, 7, 50], Float.self, on: world)
   }
+  for (nesterov, insertEvery, preconditionEvery, grouped) in [
+    (false, 1, 1, false), (true, 1, 1, true), (false, 3, 1, true), (true, 2, 3, false),
+    (true, 1, 2, true),
+  ] {
+    let name = "adaptive-\(nesterov)-\(insertEvery)-\(preconditionEvery)-\(grouped)"
+    digests[name] = try checkAdaptiveMFAC(
+      200, nesterov: nesterov, insertEvery: insertEvery, preconditionEvery: preconditionEvery,
+      grouped: grouped, on: world)
+  }
+  digests["adaptive-limits"] = try checkAdaptiveLimits(200, on: world)
+  digests["adaptive-prediction"] = try checkAdaptivePrediction(61, on: world)
   // The whole matrix, and blocks of fewer and of more weights than gradients.
   for blockSize in [nil, 13, 50] { try checkRecursions(blockSize: blockSize, on: world) }
   for (d, m, scale) in [(97, 7, Float(1)), (30, 41, 1), (30, 41, 1e6)] {

@@ -3,10 +3,11 @@ import LinearAlgebra
 
 extension KFAC {
   public var state: OptimizerState {
-    var state = OptimizerState(numbers: [
-      "steps_taken": Double(stepsTaken), "damping": damping, "average_weight": averageWeight,
-      "inverse_damping": inverseDamping ?? 0,
-    ])
+    var state = OptimizerState(
+      numbers: [
+        "steps_taken": Double(stepsTaken), "damping": damping, "average_weight": averageWeight,
+        "inverse_damping": inverseDamping ?? 0,
+      ].merging(bound.numbers) { $1 })
     state.shared = [
       StoredArray(
         "traces", .float64, shape: [layers.count, 2],

@@ -109,7 +109,9 @@ extension KFAC {
     on world: Communicator,
     clock: PhaseClock
   ) throws -> [Double] {
-    guard let model else { preconditionFailure("a step of K-FAC without a model of the loss") }
+    guard let form = model?.gaussNewtonForm else {
+      preconditionFailure("a step of K-FAC without a model of the loss")
+    }
     let vectors = changes.prefix(slices.count)
     try clock.time(.exchange) {
       for (slice, vector) in zip(slices, vectors) {
@@ -118,7 +120,7 @@ extension KFAC {
       }
     }
     return try clock.time(.quadratic) {
-      try model.gaussNewtonForm(vectors.map { UnsafeBufferPointer($0.all) })
+      try form(vectors.map { UnsafeBufferPointer($0.all) })
     }
   }
 }

@@ -59,6 +59,7 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
   /// v, or for adaptive steps the last change δ₀; shape [d/p], or empty.
   let velocity: Buffer<Element>
   private let measuresDirection: Bool
+  var bound: BoundedChange
   var stepsTaken = 0
   /// The averages' total weight, 1 − βᵗ.
   var averageWeight = 0.0
@@ -85,6 +86,7 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
     self.configuration = configuration
     self.layers = layers
     self.measuresDirection = measuresDirection
+    bound = BoundedChange(configuration.changeBound)
     rank = world.rank
     slices = partition.slices
     gradient = GradientSlice(
@@ -160,6 +162,7 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
       try invert(damping: damping, on: world, clock: clock)
     }
     stepsTaken += 1
+    bound.follow(model?.loss)
     outcome.equations = try precondition(damping: damping, on: world, clock: clock)
     if measuresDirection {
       outcome.direction = try self.gradient.measure(
@@ -229,12 +232,11 @@ public final class KFAC<Element: Scalar>: ShardedOptimizer {
   private func clipScale(
     learningRate: Double, on world: Communicator, clock: PhaseClock
   ) throws -> Element {
-    guard let bound = configuration.klClip else { return 1 }
+    guard configuration.changeBound != nil else { return 1 }
     let product = try clock.time(.sum) {
       try gradient.dotWithCurvature(UnsafeBufferPointer(direction.all), on: world)
     }
-    let change = learningRate * learningRate * product
-    return change > bound ? Element((bound / change).squareRoot()) : 1
+    return Element(bound.factor(learningRate * learningRate * product))
   }
 
   public func updateZeros(

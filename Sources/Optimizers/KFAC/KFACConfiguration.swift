@@ -19,9 +19,9 @@ public struct KFACConfiguration: Codable, Equatable, Sendable {
   public var factorEvery = 10
   /// Steps between two inversions.
   public var inverseEvery = 10
-  /// κ: bound on η²·Σ u·g, which is twice the change of the model's distribution that its own
-  /// curvature predicts. The direction is scaled to satisfy it; nil: no scaling.
-  public var klClip: Double?
+  /// Bound on η²·Σ u·g, which is twice the change of the model's distribution that its own curvature
+  /// predicts. The direction is scaled to satisfy it; nil: no scaling.
+  public var changeBound: ChangeBound?
   /// True if learning rate and momentum minimize a quadratic model; `momentum` and the step's
   /// learning rate are then ignored.
   public var isAdaptive = false
@@ -192,7 +192,7 @@ extension KFACConfiguration: CustomStringConvertible {
           + "\(dampingForm.rawValue) damping \(damping)"
       case .conjugateGradients(let solver): "\(solver), damping \(damping)"
       }
-    return solver + (klClip.map { ", KL clip \($0)" } ?? "")
+    return solver + (changeBound.map { ", \($0)" } ?? "")
       + (momentum > 0 && !isAdaptive ? ", momentum \(momentum)" : "")
   }
 }

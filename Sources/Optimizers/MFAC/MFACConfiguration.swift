@@ -5,13 +5,36 @@ import Sharding
 
 /// Holds the settings of M-FAC, the same on all ranks.
 public struct MFACConfiguration: Codable, Equatable, Sendable {
+  /// Holds the settings of Adam's diagonal metric: s = √(v/(1 − β₂ᵗ)) + ε with v ← β₂v + (1 − β₂)g².
+  public struct AdamMetric: Codable, Equatable, Sendable {
+    /// β₂ in (0, 1). Rows of the window keep the metric of their insertion, so it should be at least
+    /// 1 − 1/m.
+    public var decay = 0.99
+    /// ε > 0.
+    public var epsilon = 1e-8
+
+    /// Creates the program's default settings.
+    public init() {}
+  }
+
   /// The number of gradients in the window, m.
   public var window: Int
   /// Form in which the window stores its gradients.
   public var windowForm: WindowForm
+  /// Metric of the parameters: the direction is u = (D + GᵀG/(mλ))⁻¹g with D = diag(s). Nil for the
+  /// published direction u = (λI + GᵀG/m)⁻¹g, which is longer by 1/λ.
+  public var metric: AdamMetric?
+  /// Weights of the window's gradients in the average that takes the place of g.
+  public var history: HistoryWeights
   /// The initial λ.
   public var damping: Double
-  public var dampingRule = DampingRule()
+  public var dampingRule: DampingRule
+  /// Bound on η²uᵀ(GᵀG/m)u, with the run's largest η; the direction is shortened to satisfy it. Nil:
+  /// no bound.
+  public var changeBound: ChangeBound?
+  /// The largest η of the run, for the bound, which so falls with the schedule; nil takes each step's
+  /// own η.
+  public var peakRate: Double?
   /// μ in [0, 1).
   public var momentum: Double
   /// Weight decay for all parameters whose group has no rate of its own.
@@ -25,29 +48,57 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
   /// over the window only to insert a gradient.
   public var preconditionEvery = 1
 
-  /// Creates the settings.
+  /// Creates the program's default settings: the metric of Adam, a history, relative damping and a
+  /// bound, for losses in nats.
+  ///
+  /// - Parameters:
+  ///   - window: m > 0.
+  ///   - momentum: μ in [0, 1).
+  public init(
+    window: Int = 128, windowForm: WindowForm = WindowForm(), momentum: Double = 0,
+    weightDecay: WeightDecay = .coupled(0)
+  ) {
+    self.window = window
+    self.windowForm = windowForm
+    metric = AdamMetric()
+    history = HistoryWeights(decay: 0.7)
+    damping = 1
+    dampingRule = DampingRule(isRelative: true)
+    changeBound = .absolute(5e-4)
+    self.momentum = momentum
+    self.weightDecay = weightDecay
+  }
+
+  /// Returns the settings of the published algorithm.
   ///
   /// - Parameters:
   ///   - window: m > 0.
   ///   - damping: the initial λ > 0.
   ///   - momentum: μ in [0, 1).
-  public init(
+  public static func published(
     window: Int = 256, windowForm: WindowForm = WindowForm(), damping: Double = 1e-4,
     momentum: Double = 0, weightDecay: WeightDecay = .coupled(0)
-  ) {
-    self.window = window
-    self.windowForm = windowForm
-    self.damping = damping
-    self.momentum = momentum
-    self.weightDecay = weightDecay
+  ) -> MFACConfiguration {
+    var published = MFACConfiguration(
+      window: window, windowForm: windowForm, momentum: momentum, weightDecay: weightDecay)
+    published.metric = nil
+    published.history = HistoryWeights()
+    (published.damping, published.dampingRule) = (damping, DampingRule())
+    published.changeBound = nil
+    return published
   }
 }
 
 extension MFACConfiguration: CustomStringConvertible {
-  /// Window and damping in words, without the learning rate.
+  /// Window, metric, history, damping and bound in words, without the learning rate.
   public var description: String {
     "m = \(window) gradients" + (windowForm == WindowForm() ? "" : " in \(windowForm)")
+      + (metric == nil ? "" : ", metric of Adam")
+      + (history.decay == 0
+        ? "" : ", history \(history.decay)\(history.isNesterov ? " (Nesterov)" : "")")
       + ", damping \(damping)"
+      + (metric != nil && dampingRule.isRelative ? " (relative)" : "")
+      + (changeBound.map { ", \($0)" } ?? "")
   }
 }
 
@@ -75,14 +126,14 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
   public static let needsNetwork = false
   public static let isDamped = true
 
-  public init() { self.init(window: 256) }
+  public init() { self.init(window: 128) }
 
   public var period: Int {
     leastCommonMultiple(
       insertEvery, preconditionEvery * (dampingRule.levenbergMarquardt?.every ?? 1))
   }
 
-  public var fixedSettings: [String] { ["window", "window-type", "window-density"] }
+  public var fixedSettings: [String] { ["window", "window-type", "window-density", "metric"] }
 
   public func summary(learningRate: Double) -> String {
     "M-FAC, \(self), learning rate \(learningRate)"
@@ -105,7 +156,8 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
   ) -> any ShardedOptimizer<Element> {
     LevenbergMarquardt.around(
       ShardedMFAC(
-        self, clipNorm: context.clipNorm, groups: context.groups, partition: context.partition,
+        self, clipNorm: context.clipNorm, groups: context.groups,
+        measuresDirection: context.measuresDirection, partition: context.partition,
         rank: world.rank),
       dampingRule)
   }

@@ -28,7 +28,7 @@ extension ShardedMFAC: DampedOptimizer {
     return UnsafeBufferPointer(direction.all)
   }
 
-  /// Returns `δᵀFδ`. If the step's gradient was not inserted, F includes its term. Outside the
+  /// Returns `δᵀFδ`, in the metric `δᵀ(λD + GᵀG/m)δ`. If the step's gradient was not inserted, F includes its term. Outside the
   /// window the model is linear.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
@@ -37,6 +37,8 @@ extension ShardedMFAC: DampedOptimizer {
     on world: Communicator,
     clock: PhaseClock
   ) throws -> Double {
+    // The change is in this optimizer's own memory.
+    metric?.multiply(direction.all)
     let inWindow = compact(change)
     var products = try products(with: inWindow, on: world, clock: clock)
     let square = try clock.time(.sum) {

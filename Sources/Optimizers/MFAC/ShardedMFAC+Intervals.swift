@@ -8,8 +8,8 @@ extension ShardedMFAC {
   /// from the window or along its own gradient.
   func stepBetween(
     _ gradient: Span<Element>, updating parameters: inout MutableSpan<Element>,
-    learningRate: Double,
-    on world: Communicator, clock: PhaseClock, updated: (Range<Int>) throws -> Void
+    learningRate: Double, model: QuadraticModel<Element>?, on world: Communicator,
+    clock: PhaseClock, updated: (Range<Int>) throws -> Void
   ) throws -> StepOutcome {
     let inserts = stepsTaken % configuration.insertEvery == 0
     let preconditions = takesDirectionNext
@@ -18,7 +18,7 @@ extension ShardedMFAC {
       clock: clock)
     var outcome = StepOutcome(gradientNorm: row.norm)
     guard outcome.wasApplied else { return outcome }
-    stepsTaken += 1
+    accept(model)
     if preconditions { directionsTaken += 1 }
     outcome.notice = try clock.time(.solve) {
       if inserts { return try insert(row) }
@@ -26,7 +26,7 @@ extension ShardedMFAC {
       try follow(nil)
       return nil
     }
-    if !inserts, !columns.areAll {
+    if !inserts, metric != nil || !columns.areAll {
       row.inWindow = try clock.time(.sum) {
         try self.gradient.dot(seen, seen, cells: columns.cells, on: world)
       }
@@ -34,27 +34,32 @@ extension ShardedMFAC {
     // The update overwrites the direction, so its length, if later steps need it, is measured
     // before.
     let measures = preconditions && configuration.preconditionEvery > 1
-    var direction: DirectionProducts
     if preconditions {
-      direction = try clock.time(.direction, reading: windowBytes) {
-        try precondition(row, isInserted: inserts, on: world, clock: clock) { cells in
+      outcome.direction = try clock.time(.direction, reading: windowBytes) {
+        try precondition(
+          row, isInserted: inserts, learningRate: learningRate, on: world, clock: clock
+        ) { cells in
           guard !measures else { return }
           try clock.time(.update) {
             try apply(to: &parameters, of: cells, learningRate: learningRate, updated: updated)
           }
         }
       }
+      outcome.rateFactor = rateFactor
     } else {
-      direction = clock.time(.direction) { scaleGradient(of: row.inWindow) }
-      direction.square += row.outside
-      direction.withGradient += row.outside
+      outcome.direction = try clock.time(.direction) {
+        try scaleGradient(row, on: world, clock: clock)
+      }
     }
     if measures {
-      directionNorm = try clock.time(.sum) {
-        let inWindow = UnsafeBufferPointer(columns.areAll ? self.direction.all : compacted.all)
-        return try self.gradient.dot(inWindow, inWindow, cells: columns.cells, on: world)
-          .squareRoot()
-      }
+      directionNorm =
+        metric != nil
+        ? plannedNorm
+        : try clock.time(.sum) {
+          let inWindow = UnsafeBufferPointer(columns.areAll ? self.direction.all : compacted.all)
+          return try self.gradient.dot(inWindow, inWindow, cells: columns.cells, on: world)
+            .squareRoot()
+        }
     }
     if measures || !preconditions {
       try clock.time(.update) {
@@ -64,19 +69,22 @@ extension ShardedMFAC {
       }
     }
     outcome.damping = fisher.damping
-    outcome.direction = DirectionMeasure(direction, gradientSquare: row.inWindow + row.outside)
     return outcome
   }
 
   /// Computes the direction of a step that does not use the window: along the gradient, as long as
-  /// the last direction from the window. Parameters that are never in the window take the gradient
-  /// itself.
+  /// the last direction from the window, both in the window's coordinates. Parameters that are never
+  /// in the window take the gradient itself. Collective if the metric's direction is measured.
   ///
-  /// - Returns: the products over the parameters in the window.
-  func scaleGradient(of square: Double) -> DirectionProducts {
+  /// - Returns: the direction over all parameters; nil if it is not measured.
+  private func scaleGradient(
+    _ row: GramRow, on world: Communicator, clock: PhaseClock
+  ) throws -> DirectionMeasure? {
+    let square = row.inWindow
     let inWindow = square > 0 ? Element(directionNorm / square.squareRoot()) : 0
     let (u, g) = (direction.pointer, gradient.mutableSlice)
     let slice = gradient.parameters
+    let measures = metric != nil && measuresDirection
     for cell in slice.cells.indices {
       // The step uses the gradient in the window's form.
       if !columns.areAll { columns.scatter(seen, ofCell: cell, into: g) }
@@ -84,8 +92,16 @@ extension ShardedMFAC {
         let scale = slice.groups[piece.group].usesMFAC ? inWindow : 1
         for i in piece.range { u[i] = scale * g[i] }
       }
+      complete(cell, measures: measures)
+    }
+    guard metric == nil else {
+      return measures ? try measured(row, hasGradient: true, on: world, clock: clock) : nil
     }
     let norm = square > 0 ? directionNorm : 0
-    return DirectionProducts(square: norm * norm, withGradient: norm * square.squareRoot())
+    return DirectionMeasure(
+      DirectionProducts(
+        square: norm * norm + row.outside,
+        withGradient: norm * square.squareRoot() + row.outside),
+      gradientSquare: square + row.outside)
   }
 }

@@ -11,6 +11,11 @@ import Sharding
 ///     u [d/p]      this rank's slice of the direction F⁻¹g
 ///     v [d/p]      momentum: v ← μv + (1 − μ)u
 ///
+/// In the metric of Adam the window holds h = g/√s, and the direction is λF⁻¹h/√s: see
+/// `DiagonalMetric`. With a history, g is replaced by a moving average of the window's gradients:
+/// see `HistoryWeights`. With a bound on the change of the loss, the direction is multiplied by
+/// min(1, √(κ/f)/η), where f = uᵀ(GᵀG/m)u.
+///
 /// A step sends one row of K, m numbers, and the gradient's norm over the network. Parameters of
 /// groups without M-FAC, and those that stay zero, are not columns of the window.
 ///
@@ -29,6 +34,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   /// The window's columns of the gradient, then of the direction, then of the change; empty if all
   /// parameters are columns.
   private(set) var compacted: Buffer<Element>
+  let metric: DiagonalMetric<Element>?
+  let measuresDirection: Bool
   let partials: Buffer<Double>
   let direction: Buffer<Element>
   let velocity: Buffer<Element>
@@ -37,8 +44,13 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   var directionsTaken = 0
   /// λ before relative scaling.
   var damping: Double
-  /// ‖u‖ of the last direction from the window.
+  /// ‖u‖ of the last direction from the window; in the window's coordinates.
   var directionNorm = 0.0
+  /// The same, of this step's direction as planned.
+  var plannedNorm = 0.0
+  var bound: BoundedChange
+  /// What the bound has multiplied the last direction by; nil without a bound.
+  var rateFactor: Double?
   /// True if the last step's gradient is in the window.
   var hasInserted = false
   /// True if the window holds random gradients for timing. Their Gram matrix is unknown, and so are
@@ -49,12 +61,18 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
 
   /// Creates the optimizer's part on this rank.
   ///
-  /// - Parameter clipNorm: gradients with a larger norm are scaled down to it; nil: no clipping.
+  /// - Parameters:
+  ///   - clipNorm: gradients with a larger norm are scaled down to it; nil: no clipping.
+  ///   - measuresDirection: whether step outcomes include the direction also in the metric of Adam,
+  ///     where this takes one more sum over the ranks per step.
   public init(
     _ configuration: MFACConfiguration, clipNorm: Double? = nil,
-    groups: ParameterGroups = ParameterGroups(), partition: CellPartition, rank: Int
+    groups: ParameterGroups = ParameterGroups(), measuresDirection: Bool = false,
+    partition: CellPartition, rank: Int
   ) {
     self.configuration = configuration
+    self.measuresDirection = measuresDirection
+    bound = BoundedChange(configuration.changeBound)
     gradient = GradientSlice(
       groups, decay: configuration.weightDecay, clipNorm: clipNorm, partition: partition, rank: rank
     )
@@ -65,6 +83,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
         capacity: configuration.window, cells: columns.cells, form: configuration.windowForm),
       damping: configuration.damping)
     compacted = Buffer(count: columns.areAll ? 0 : columns.count)
+    metric = configuration.metric.map { DiagonalMetric($0, count: slice.count) }
     partials = Buffer(count: slice.cells.count * (configuration.window + 2))
     direction = Buffer(count: slice.count)
     velocity = Buffer(count: configuration.momentum > 0 ? slice.count : 0)
@@ -82,24 +101,35 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   ) throws -> StepOutcome {
     guard configuration.insertEvery == 1, configuration.preconditionEvery == 1 else {
       return try stepBetween(
-        gradient, updating: &parameters, learningRate: learningRate, on: world, clock: clock,
-        updated: updated)
+        gradient, updating: &parameters, learningRate: learningRate, model: model, on: world,
+        clock: clock, updated: updated)
     }
     let row = try observe(gradient, parameters, inserting: true, on: world, clock: clock)
     var outcome = StepOutcome(gradientNorm: row.norm)
     guard outcome.wasApplied else { return outcome }
-    (stepsTaken, directionsTaken) = (stepsTaken + 1, directionsTaken + 1)
+    accept(model)
+    directionsTaken += 1
     outcome.notice = try clock.time(.solve) { try insert(row) }
     let direction = try clock.time(.direction, reading: windowBytes) {
-      try precondition(row, isInserted: true, on: world, clock: clock) { cells in
+      try precondition(
+        row, isInserted: true, learningRate: learningRate, on: world, clock: clock
+      ) { cells in
         try clock.time(.update) {
           try apply(to: &parameters, of: cells, learningRate: learningRate, updated: updated)
         }
       }
     }
     outcome.damping = fisher.damping
-    outcome.direction = DirectionMeasure(direction, gradientSquare: row.inWindow + row.outside)
+    outcome.direction = direction
+    outcome.rateFactor = rateFactor
     return outcome
+  }
+
+  /// Adopts what a step's gradient and loss change beside the window.
+  func accept(_ model: QuadraticModel<Element>?) {
+    stepsTaken += 1
+    metric?.commit()
+    bound.follow(model?.loss)
   }
 
   /// Removes the columns of parameters that now stay zero, and adds zero columns for those that no
@@ -111,6 +141,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   ) throws {
     gradient.updateZeros(groups, partition, rank: world.rank)
     if velocity.count > 0 { gradient.parameters.clearZeros(of: velocity.all) }
+    metric?.clearZeros(gradient.parameters)
     let before = columns
     columns = WindowColumns(of: gradient.parameters)
     compacted = Buffer(count: columns.areAll ? 0 : columns.count)
@@ -127,7 +158,7 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   ///
   /// For `x = αgⱼ + y` with a gradient gⱼ of the window, pass y alone; see
   /// `DampedFisher.inverseProduct`. For a parameter that is not a column of the window, F is λ
-  /// alone.
+  /// alone. In the metric of Adam F is λD + GᵀG/m.
   ///
   /// - Parameters:
   ///   - x: this rank's slice, shape [d/p].
@@ -137,20 +168,22 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   public func inverseProduct(
     _ x: Span<Element>, into result: inout MutableSpan<Element>, on world: Communicator
   ) throws {
-    try x.withUnsafeBufferPointer { x in
+    try result.withUnsafeMutableBufferPointer { result in
+      for i in result.indices { result[i] = x[i] }
+      metric?.divide(result, result.indices)
+      let x = UnsafeBufferPointer(result)
       let inWindow = compact(x)
       let products = try self.products(with: inWindow, on: world, clock: PhaseClock())
-      result.withUnsafeMutableBufferPointer { result in
-        guard !columns.areAll else {
-          fisher.inverseProduct(x, products: products, into: result)
-          return
-        }
+      if columns.areAll {
+        fisher.inverseProduct(x, products: products, into: result)
+      } else {
         fisher.inverseProduct(inWindow, products: products, into: compacted.all)
         for i in x.indices { result[i] = Element(Double(x[i]) / fisher.damping) }
         for cell in columns.cells.indices {
           columns.scatter(inWindow, ofCell: cell, into: result)
         }
       }
+      metric?.divide(result, result.indices)
     }
   }
 
@@ -180,8 +213,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
     /// Inner products of g with the window's gradients. If g will be inserted, they include its
     /// product with itself in the stored form.
     let products: [Double]
-    /// ‖g‖² over the window's columns, in the stored form; over all parameters if g is not
-    /// inserted.
+    /// ‖g‖² over the window's columns, in the stored form and the metric. If g is not inserted, it
+    /// is that of all parameters in their own coordinates.
     var inWindow: Double
     /// ‖g‖² over the parameters kept out of the window.
     let outside: Double
@@ -190,7 +223,8 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
   /// Loads the gradient, and sums the new row of the Gram matrix over the ranks.
   ///
   /// Every rank obtains the same row before the window changes. A finite gradient is also rejected
-  /// if it overflows the window's type or becomes non-finite with weight decay.
+  /// if it overflows the window's type, its squares overflow the metric, or it becomes non-finite
+  /// with weight decay.
   ///
   /// - Parameter isNeeded: whether the window is read; if not, the row holds only norms.
   func observe(
@@ -212,6 +246,13 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
         self.gradient.writeDots(
           with: self.gradient.slice, hasCurvature: false, into: partials.pointer + width + 1,
           stride: stride)
+      }
+      if let metric {
+        for cell in self.gradient.cells.indices {
+          let square = partials.pointer + cell * stride + width
+          if square.pointee > Double(Element.greatestFiniteMagnitude) { square.pointee = .infinity }
+        }
+        metric.scale(self.gradient.mutableSlice, cells: self.gradient.cells)
       }
       _ = compact(self.gradient.slice)
       if inserting {
@@ -287,14 +328,19 @@ public final class ShardedMFAC<Element: Scalar>: ShardedOptimizer {
 extension ShardedMFAC {
   public var state: OptimizerState {
     var state = OptimizerState(
-      numbers: fisher.numbers.merging([
-        "steps_taken": Double(stepsTaken), "directions_taken": Double(directionsTaken),
-        "damping": damping, "direction_norm": directionNorm,
-      ]) { $1 })
+      numbers: fisher.numbers.merging(
+        [
+          "steps_taken": Double(stepsTaken), "directions_taken": Double(directionsTaken),
+          "damping": damping, "direction_norm": directionNorm,
+        ].merging(metric?.numbers ?? [:]) { $1 }.merging(bound.numbers) { $1 }
+      ) { $1 })
     state.shared = fisher.arrays
     state.window = columns.cells.indices.map(fisher.window.arrays(ofCell:))
-    if velocity.count > 0 {
-      state.momentum = gradient.cells.map { [velocity.array("velocity", $0)] }
+    if velocity.count > 0 || metric != nil {
+      state.momentum = gradient.cells.map { cell in
+        (velocity.count > 0 ? [velocity.array("velocity", cell)] : [])
+          + (metric.map { [$0.array(cell)] } ?? [])
+      }
     }
     return state
   }
@@ -307,6 +353,8 @@ extension ShardedMFAC {
       throw StoredArrayError("damping: expected a number above 0, got \(damping)")
     }
     directionNorm = try numbers.stored("direction_norm")
+    try metric?.resume(numbers)
+    try bound.resume(numbers)
     if hasWindow { try fisher.resume(numbers) }
   }
 }

@@ -61,15 +61,6 @@ package struct KroneckerOptions: OptimizerOptions {
 
   @OptionGroup package var solving: LayerSolverSettings
 
-  @Option(
-    parsing: .unconditional,
-    help: .advanced(
-      """
-      Scale a step down if η² Σ u·g over the layers with factors exceeds this; inf disables. \
-      (default: 0.001; inf with --step adaptive)
-      """, valueName: "limit"))
-  package var klClip: Double?
-
   package enum Step: String, CaseIterable, ExpressibleByArgument { case fixed, adaptive }
 
   @Option(
@@ -114,7 +105,6 @@ package struct KroneckerOptions: OptimizerOptions {
     ] {
       try require(flag, in: 1...1_000_000, steps)
     }
-    if let klClip { try require(klClip > 0, "--kl-clip", "> 0", klClip) }
     try require(
       kfacGradWorkers > 0 && kfacGradWorkers <= 1, "--kfac-grad-workers", "in (0, 1]",
       kfacGradWorkers)
@@ -124,20 +114,8 @@ package struct KroneckerOptions: OptimizerOptions {
     solver == .cg ? .exact : .factored
   }
 
-  /// Returns the keys of a configuration file that hold defaults derived from its `solver`, if
-  /// these defaults differ from those of another solver. A command line with that solver ignores
-  /// the keys.
-  package func keysDerived(notFor other: LayerSolverSettings) -> [String] {
-    var keys: [String] = []
-    let form = Self.dampingForm(with: solving.solver)
-    if dampingForm == form, form != Self.dampingForm(with: other.solver) {
-      keys.append("damping-form")
-    }
-    if factorEvery == solving.factorEvery, factorEvery != other.factorEvery {
-      keys.append("factor-every")
-    }
-    return keys
-  }
+  /// Keys whose defaults depend on `solver`.
+  package static let keysOfSolver = ["damping-form", "factor-every"]
 
   /// Checks that the settings are consistent, and fills in defaults that depend on others.
   ///
@@ -148,11 +126,6 @@ package struct KroneckerOptions: OptimizerOptions {
     dampingForm = form
     let every = factorEvery ?? solving.factorEvery
     factorEvery = every
-    let clip = klClip ?? (step == .adaptive ? .infinity : 1e-3)
-    klClip = clip
-    try require(
-      step == .fixed || clip == .infinity, "--kl-clip",
-      "inf with --step adaptive, which chooses the step length", clip)
     guard isIterative else {
       return try require(
         form != .exact || solving.solver == .eigen, "--damping-form exact",
@@ -188,7 +161,19 @@ package struct KroneckerOptions: OptimizerOptions {
 
   package static var decayIsDecoupled: Bool { false }
 
-  package func check(_ common: CommonOptimizerSettings) {}
+  package func bound(isInNats: Bool) -> ChangeBound? { step == .adaptive ? nil : .absolute(1e-3) }
+
+  package func check(_ common: CommonOptimizerSettings) throws {
+    guard step == .adaptive, let bound = common.bound else { return }
+    func refuse(_ option: String, _ expected: String, _ value: Double) throws {
+      try require(
+        false, option, "\(expected) with --step adaptive, which chooses the step length", value)
+    }
+    switch bound {
+    case .absolute(let limit): try refuse("--kl-clip", "inf", limit)
+    case .relative(let share): try refuse("--kl-clip-relative", "none", share)
+    }
+  }
 
   package func configuration(_ common: CommonOptimizerSettings) -> KFACConfiguration {
     var kfac = KFACConfiguration(
@@ -200,7 +185,7 @@ package struct KroneckerOptions: OptimizerOptions {
     kfac.factorDecay = factorDecay
     if let factorEvery { kfac.factorEvery = factorEvery }
     kfac.inverseEvery = inverseEvery
-    kfac.klClip = klClip.flatMap { $0.isFinite ? $0 : nil }
+    kfac.changeBound = common.bound
     kfac.isAdaptive = step == .adaptive
     kfac.workerShare = kfacGradWorkers
     kfac.keepsAllFactors = kfacFactors == .all
@@ -216,7 +201,7 @@ extension KroneckerOptions {
       used(
         [
           "kfac-setting", "fisher", "factor-decay", "factor-every", "inverse-every", "damping-form",
-          "solver", "kl-clip", "step", "kfac-normalization", "kfac-grad-workers",
+          "solver", "step", "kfac-normalization", "kfac-grad-workers",
         ]),
       OptionUse(
         ["fisher-samples"], beside: "--fisher mc of --optimizer kfac",

@@ -4,10 +4,23 @@ import LinearAlgebra
 import Optimizers
 
 package struct MFACOptions: OptimizerOptions {
+  package enum Preset: String, CaseIterable, ExpressibleByArgument { case adaptive, published }
+  package enum Metric: String, CaseIterable, ExpressibleByArgument { case identity, adam }
+  package enum History: String, CaseIterable, ExpressibleByArgument { case average, nesterov }
+
+  @Option(
+    help: .advanced(
+      """
+      Defaults of M-FAC: adaptive has Adam's metric, a history, relative damping, a bound on the       predicted change and clipping; published has none of them.
+      """, valueName: "name"))
+  package var preset = Preset.published
+
   @Option(
     parsing: .unconditional,
-    help: .init("m: number of past gradients in the window.", valueName: "m"))
-  package var window = 256
+    help: .init(
+      "m: number of past gradients in the window. (default: 128; 256 with --preset published)",
+      valueName: "m"))
+  package var window: Int?
 
   @Option(
     help: .init(
@@ -16,6 +29,38 @@ package struct MFACOptions: OptimizerOptions {
       --precision)
       """, valueName: "type"))
   package var windowType: RowType?
+
+  @Option(
+    help: .advanced(
+      """
+      Metric of the parameters: adam divides by the root of its moving average of squared       gradients, identity by nothing. (default: adam; identity with --preset published)
+      """, valueName: "metric"))
+  package var metric: Metric?
+
+  @Option(
+    parsing: .unconditional,
+    help: .advanced(
+      "β₂: decay of the squared gradients, in (0, 1); at least 1 − 1/m. (--metric adam)",
+      valueName: "decay"))
+  package var metricDecay = 0.99
+
+  @Option(
+    parsing: .unconditional,
+    help: .advanced("ε: added to the root of the squared gradients. (--metric adam)"))
+  package var metricEpsilon = 1e-8
+
+  @Option(
+    parsing: .unconditional,
+    help: .advanced(
+      """
+      β: precondition the average of the window's gradients with weights β^age, in [0, 1); 0 takes       the newest gradient alone. (default: 0.7; 0 with --preset published)
+      """, valueName: "decay"))
+  package var historyDecay: Double?
+
+  @Option(
+    help: .advanced(
+      "Weights of the history: the average, or Nesterov's, one step ahead.", valueName: "weights"))
+  package var history = History.average
 
   @Option(
     parsing: .unconditional,
@@ -47,7 +92,13 @@ package struct MFACOptions: OptimizerOptions {
   package init() {}
 
   package func validate() throws {
-    try require("--window", in: 1...1_000_000, window)
+    try require("--window", in: 1...1_000_000, window ?? 1)
+    try require(metricDecay > 0 && metricDecay < 1, "--metric-decay", "in (0, 1)", metricDecay)
+    try require(
+      metricEpsilon > 0 && metricEpsilon.isFinite, "--metric-epsilon", "> 0 and finite",
+      metricEpsilon)
+    try require(
+      (0..<1).contains(historyDecay ?? 0), "--history-decay", "in [0, 1)", historyDecay ?? 0)
     try require(
       windowDensity > 0 && windowDensity <= 1, "--window-density", "in (0, 1]", windowDensity)
     for (flag, steps) in [
@@ -63,14 +114,33 @@ package struct MFACOptions: OptimizerOptions {
     [
       used(
         [
-          "window", "window-type", "window-density", "insert-every", "precondition-every",
-          "damping-relative", "spectrum-every",
-        ])
+          "preset", "window", "window-type", "window-density", "metric", "history-decay",
+          "insert-every", "precondition-every", "damping-relative", "spectrum-every",
+        ]),
+      OptionUse(
+        ["metric-decay", "metric-epsilon"], beside: "--metric adam of --optimizer mfac",
+        got: { $0.mfacWith("metric", $0.mfac.selectedMetric.rawValue) },
+        where: { $0.usesMFAC && $0.mfac.selectedMetric == .adam }),
+      OptionUse(
+        ["history"], beside: "a --history-decay above 0 of --optimizer mfac",
+        got: { $0.mfacWith("history-decay", "\($0.mfac.selectedDecay)") },
+        where: { $0.usesMFAC && $0.mfac.selectedDecay > 0 }),
     ]
   }
 
+  private var isPublished: Bool { preset == .published }
+  fileprivate var selectedMetric: Metric { metric ?? (isPublished ? .identity : .adam) }
+  fileprivate var selectedDecay: Double { historyDecay ?? (isPublished ? 0 : 0.7) }
+
   package static var learningRate: Double { 1e-3 }
-  package var damping: Double { 1e-4 }
+  package var learningRate: Double { isPublished ? 1e-3 : 0.04 }
+  package var damping: Double { isPublished ? 1e-4 : 1 }
+  package var dampingIsRelative: Bool { !isPublished }
+  package var clipNorm: Double? { isPublished ? nil : 1 }
+
+  package func bound(isInNats: Bool) -> ChangeBound? {
+    isPublished ? nil : isInNats ? .absolute(5e-4) : .relative(0.015)
+  }
 
   package static var decayIsDecoupled: Bool { false }
 
@@ -78,20 +148,42 @@ package struct MFACOptions: OptimizerOptions {
 
   package func configuration(_ common: CommonOptimizerSettings) -> MFACConfiguration {
     var mfac = MFACConfiguration(
-      window: window, windowForm: windowForm(common.precision),
-      damping: common.damping, momentum: common.momentum, weightDecay: common.weightDecay)
-    mfac.dampingRule = common.dampingRule
+      window: window ?? standardWindow, windowForm: windowForm(common.precision),
+      momentum: common.momentum, weightDecay: common.weightDecay)
+    mfac.metric = nil
+    if selectedMetric == .adam {
+      var metric = MFACConfiguration.AdamMetric()
+      (metric.decay, metric.epsilon) = (metricDecay, metricEpsilon)
+      mfac.metric = metric
+    }
+    mfac.history = HistoryWeights(decay: selectedDecay, isNesterov: history == .nesterov)
+    (mfac.damping, mfac.dampingRule) = (common.damping, common.dampingRule)
+    (mfac.changeBound, mfac.peakRate) = (common.bound, common.learningRate)
     mfac.insertEvery = insertEvery
     mfac.preconditionEvery = preconditionEvery
     return mfac
   }
+
+  private var standardWindow: Int { isPublished ? 256 : 128 }
+}
+
+extension OptimizerSelection {
+  fileprivate var usesMFAC: Bool { optimizerName.rawValue == MFACOptions.optimizer }
+
+  fileprivate func mfacWith(_ option: String, _ value: String) -> String {
+    usesMFAC ? "--\(option) \(value)" : "--optimizer \(optimizerName.rawValue)"
+  }
 }
 
 extension MFACOptions {
-  /// Fills in the number type of the window and checks it against the precision.
+  /// Fills in the preset's defaults and the number type of the window, and checks that type against
+  /// the precision.
   ///
   /// - Throws: `ValidationError`.
   package mutating func resolve(for precision: Precision) throws {
+    window = window ?? standardWindow
+    metric = selectedMetric
+    historyDecay = selectedDecay
     let types = RowType.types(for: precision.scalar)
     windowType = windowType ?? precision.scalar.rowType
     try require(

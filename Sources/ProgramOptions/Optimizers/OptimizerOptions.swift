@@ -6,10 +6,16 @@ import Optimizers
 package protocol OptimizerOptions: ParsableArguments {
   associatedtype Configuration: OptimizerConfiguration
 
-  /// Default learning rate.
+  /// Default learning rate, of the default options.
   static var learningRate: Double { get }
+  /// Default learning rate, of these options.
+  var learningRate: Double { get }
   /// Default damping λ.
   var damping: Double { get }
+  /// True if λ is relative by default.
+  var dampingIsRelative: Bool { get }
+  /// Default norm to which gradients are clipped; nil for no clipping.
+  var clipNorm: Double? { get }
   /// True if weight decay always applies to the weights and never adds to the gradient.
   static var decayIsDecoupled: Bool { get }
 
@@ -20,6 +26,11 @@ package protocol OptimizerOptions: ParsableArguments {
   ///
   /// - Throws: `ValidationError`.
   func check(_ common: CommonOptimizerSettings) throws
+
+  /// Returns the default bound on the change that a step predicts; nil for none.
+  ///
+  /// - Parameter isInNats: whether the loss is a negative logarithm of a probability.
+  func bound(isInNats: Bool) -> ChangeBound?
 
   /// Returns the configuration of the optimizer.
   func configuration(_ common: CommonOptimizerSettings) -> Configuration
@@ -33,17 +44,21 @@ package struct CommonOptimizerSettings {
   /// λ at the first step.
   package var damping: Double
   package var dampingRule: DampingRule
+  /// Bound on the change that a step predicts; nil for none.
+  package var bound: ChangeBound?
   package var precision: Precision
 
   package init(
     learningRate: Double, momentum: Double = 0, weightDecay: WeightDecay = .coupled(0),
-    damping: Double, dampingRule: DampingRule = DampingRule(), precision: Precision = .float32
+    damping: Double, dampingRule: DampingRule = DampingRule(), bound: ChangeBound? = nil,
+    precision: Precision = .float32
   ) {
     self.learningRate = learningRate
     self.momentum = momentum
     self.weightDecay = weightDecay
     self.damping = damping
     self.dampingRule = dampingRule
+    self.bound = bound
     self.precision = precision
   }
 }
@@ -83,11 +98,19 @@ package enum OptimizerOptionsRegistry {
   package static func uses<Program: OptimizerSelection>(
     in program: Program.Type
   ) -> [OptionUse<Program>] {
-    all.flatMap { $0.type.uses(in: program) }
+    all.flatMap { $0.type.uses(in: program) } + [
+      .ofOptimizers(
+        ["kl-clip", "kl-clip-relative"], [MFACConfiguration.self, KFACConfiguration.self])
+    ]
   }
 }
 
 extension OptimizerOptions {
+  package var learningRate: Double { Self.learningRate }
+  package var dampingIsRelative: Bool { false }
+  package var clipNorm: Double? { nil }
+  package func bound(isInNats: Bool) -> ChangeBound? { nil }
+
   package static var optimizer: String { Configuration.name }
 
   /// Returns the rule for options that have an effect with this optimizer only.

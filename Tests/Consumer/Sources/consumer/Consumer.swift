@@ -28,7 +28,7 @@ enum Consumer {
     let (batch, steps) = (128, 512)
     let minimizer = try LossMinimizer<Float>(
       startingAt: [Float](repeating: 0, count: regression.features),
-      optimizer: MFACConfiguration(window: 64, damping: 1e-3), on: world)
+      optimizer: MFACConfiguration.published(window: 64, damping: 1e-3), on: world)
     let size = batch / minimizer.microBatches
     let schedule = LearningRateSchedule(base: 3e-3, shape: .linear, totalSteps: steps)
     for step in 0..<steps {
@@ -56,7 +56,7 @@ enum Consumer {
     let steps = 6 * batches.batchesPerEpoch
     var plan = TrainingPlan(
       dataset: digits, network: network,
-      optimizer: MFACConfiguration(window: 64, damping: 1e-2),
+      optimizer: MFACConfiguration.published(window: 64, damping: 1e-2),
       schedule: LearningRateSchedule(base: 1e-2, shape: .cosine, totalSteps: steps),
       batches: batches, runDirectory: run)
     plan.progress = .none

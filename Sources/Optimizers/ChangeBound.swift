@@ -1,0 +1,58 @@
+/// Bounds the change of the loss that a step's curvature predicts, uᵀFu for a change u of the
+/// parameters: the mean square of the changes of single losses, about twice a divergence.
+public enum ChangeBound: Codable, Equatable, Sendable {
+  /// κ, for losses in nats.
+  case absolute(Double)
+  /// κ = (δL)², with δ and the running mean L of the loss: for losses in other units.
+  case relative(Double)
+}
+
+extension ChangeBound: CustomStringConvertible {
+  public var description: String {
+    switch self {
+    case .absolute(let bound): "KL clip \(bound)"
+    case .relative(let share): "KL clip (\(share) × loss)²"
+    }
+  }
+}
+
+/// Holds a bound, and the running mean of the loss that a relative bound needs:
+/// L ← 0.9 L + 0.1 loss, divided by 1 − 0.9ᵗ.
+struct BoundedChange {
+  private let bound: ChangeBound?
+  private var loss = 0.0
+  private var weight = 0.0
+
+  init(_ bound: ChangeBound?) { self.bound = bound }
+
+  /// Adds the loss of a step that is being taken, before its direction is shortened.
+  ///
+  /// - Parameter loss: the loss of the step's batch; nil if the caller has none.
+  mutating func follow(_ loss: Double?) {
+    guard case .relative = bound else { return }
+    guard let loss else { preconditionFailure("a bound relative to a loss that is not given") }
+    self.loss = 0.9 * self.loss + 0.1 * loss
+    weight = 0.9 * weight + 0.1
+  }
+
+  /// Returns min(1, √(κ/change)) for the predicted change of a step, η²uᵀFu; 1 without a bound.
+  func factor(_ change: Double) -> Double {
+    let limit: Double
+    switch bound {
+    case nil: return 1
+    case .absolute(let limited): limit = limited
+    case .relative(let share): limit = (share * loss / weight) * (share * loss / weight)
+    }
+    return change > limit ? (limit / change).squareRoot() : 1
+  }
+
+  /// The numbers for a checkpoint.
+  var numbers: [String: Double] {
+    if case .relative = bound { ["loss_mean": loss, "loss_weight": weight] } else { [:] }
+  }
+
+  mutating func resume(_ numbers: [String: Double]) throws {
+    guard case .relative = bound else { return }
+    (loss, weight) = (try numbers.stored("loss_mean"), try numbers.stored("loss_weight"))
+  }
+}

@@ -1,0 +1,106 @@
+import LinearAlgebra
+
+/// Measures gradients in the diagonal metric of Adam; each rank holds its slice.
+///
+///     v [d/p]   v ← β₂v + (1 − β₂)g²
+///     s [d/p]   √(v/(1 − β₂ᵗ)) + ε, Adam's denominator
+///     h = g/√s  the gradient's row in the window
+///     u = ũ/√s  the direction, from the window's direction ũ
+///
+/// With D = diag(s), the window's Fisher matrix is then that of gradients in coordinates √s·w, and
+/// its direction solves (λD + GᵀG/m)u = g. Rows keep the metric of their insertion, so the metric
+/// should change little in m steps: β₂ ≥ 1 − 1/m.
+///
+/// Kingma and Ba, 2015: the metric.
+final class DiagonalMetric<Element: Scalar> {
+  private let settings: MFACConfiguration.AdamMetric
+  private var second: Buffer<Element>
+  /// The v that follows if the step is taken.
+  private var pending: Buffer<Element>
+  /// β₂ᵗ of v, and of the v that follows.
+  private var power = 1.0
+  private var pendingPower = 1.0
+
+  init(_ settings: MFACConfiguration.AdamMetric, count: Int) {
+    self.settings = settings
+    second = Buffer(count: count)
+    pending = Buffer(count: count)
+  }
+
+  /// Replaces a gradient g by h = g/√s in the metric that includes it; `commit` adopts that metric.
+  ///
+  /// - Parameters:
+  ///   - g: this rank's slice, shape [d/p].
+  ///   - cells: its cells.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  func scale(_ g: UnsafeMutableBufferPointer<Element>, cells: [Range<Int>]) {
+    let decay = Element(settings.decay)
+    let share = 1 - decay
+    pendingPower = power * settings.decay
+    let (v, next) = (second.pointer, pending.pointer)
+    for cell in cells {
+      for i in cell { next[i] = decay * v[i] + share * (g[i] * g[i]) }
+      divide(g, cell, next, power: pendingPower)
+    }
+  }
+
+  /// Adopts the metric of the last scaled gradient, whose step is taken.
+  func commit() {
+    swap(&second, &pending)
+    power = pendingPower
+  }
+
+  /// Replaces ũ by u = ũ/√s in a run of the slice.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  func divide(_ u: UnsafeMutableBufferPointer<Element>, _ range: Range<Int>) {
+    divide(u, range, second.pointer, power: power)
+  }
+
+  @inline(__always)
+  private func divide(
+    _ x: UnsafeMutableBufferPointer<Element>, _ range: Range<Int>,
+    _ v: UnsafeMutablePointer<Element>, power: Double
+  ) {
+    // Before the first step the metric is that of the identity.
+    guard power < 1 else { return }
+    let correction = Element(1 / (1 - power).squareRoot())
+    let epsilon = Element(settings.epsilon)
+    for i in range { x[i] /= (v[i].squareRoot() * correction + epsilon).squareRoot() }
+  }
+
+  /// Replaces a change δ of the parameters by √s·δ, its coordinates in the window.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  func multiply(_ x: UnsafeMutableBufferPointer<Element>) {
+    guard power < 1 else { return }
+    let correction = Element(1 / (1 - power).squareRoot())
+    let epsilon = Element(settings.epsilon)
+    let v = second.pointer
+    for i in x.indices { x[i] *= (v[i].squareRoot() * correction + epsilon).squareRoot() }
+  }
+
+  /// Returns g·g of a run of the slice for h = g/√s.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  func square(of h: UnsafeBufferPointer<Element>, _ range: Range<Int>) -> Double {
+    let correction = Element(1 / (1 - power).squareRoot())
+    let epsilon = Element(settings.epsilon)
+    let v = second.pointer
+    return range.reduce(0) { sum, i in
+      let scale = v[i].squareRoot() * correction + epsilon
+      return sum + Double(h[i]) * Double(h[i]) * Double(scale)
+    }
+  }
+
+  /// Forgets the metric of parameters that now stay zero.
+  func clearZeros(_ slice: ParameterSlice) { slice.clearZeros(of: second.all) }
+
+  /// v of a cell, as a checkpoint stores it.
+  func array(_ cell: Range<Int>) -> StoredArray { second.array("second", cell) }
+
+  var numbers: [String: Double] { ["metric_power": power] }
+
+  func resume(_ numbers: [String: Double]) throws { power = try numbers.stored("metric_power") }
+}
