@@ -1,5 +1,6 @@
 #include "window_kernels.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "bfloat16.h"
@@ -125,6 +126,8 @@ static void put_words_of_doubles(uint16_t *p, const double *x) {
 #define HIGH8(p) WIDEN8(WORDS8(p) & 0xffff0000u)
 #define PRODUCTS_f32 EXACT
 #include "window_rows.h"
+
+#include "window_int8.h"
 
 CK_CLONES
 void ck_round_to_bfloat16_f32(float *x, size_t count) {

@@ -30,23 +30,14 @@ public struct WindowDirection {
   fileprivate private(set) var form: Form
   /// Its products, computed from the m×m side.
   public private(set) var products: DirectionProducts
-  /// `‖Gu‖²/m = uᵀ(GᵀG/m)u` of the direction u: the mean square of gᵢᵀu over the window. If the
-  /// gradient is not in the window, G includes it.
+  /// `‖Gu‖²/n` of the direction u: the mean square of gᵢᵀu over the n gradients in the window. If
+  /// the direction's gradient is not in the window, G includes it.
   public private(set) var change: Double
 
   fileprivate enum Form {
     case inWindow
     case difference(scale: Double)
     case sum(scale: Double)
-  }
-
-  fileprivate init(
-    coefficients: [Double], form: Form, products: DirectionProducts, change: Double
-  ) {
-    self.coefficients = coefficients
-    self.form = form
-    self.products = products
-    self.change = change
   }
 
   /// Multiplies the direction by `factor` ≥ 0.
@@ -81,6 +72,11 @@ extension DampedFisher {
     }
   }
 
+  /// Returns the mean of a sum over the window's gradients, and over those beside it.
+  private func mean(_ sum: Double, beside: Int = 0) -> Double {
+    sum / Double(window.filled + beside)
+  }
+
   private var trace: Double {
     let m = window.capacity
     return (0..<window.filled).reduce(0) { $0 + gram[$1 * m + $1] }
@@ -113,7 +109,6 @@ extension DampedFisher {
   public func direction(forSlot slot: Int) -> WindowDirection {
     let c = coefficients(forSlot: slot)
     var (product, others, size) = (0.0, 0.0, 0.0)
-    let m = Double(window.capacity)
     for (i, coefficient) in c.enumerated() {
       let term = gram[slot * window.capacity + i] * coefficient
       product += term
@@ -131,7 +126,7 @@ extension DampedFisher {
     return WindowDirection(
       coefficients: c, form: .inWindow,
       products: DirectionProducts(square: square, withGradient: product, error: error),
-      change: (product * product + shift * shift * others) / m)
+      change: mean(product * product + shift * shift * others))
   }
 
   /// Plans the direction of the moving average `Gᵀa` of the window's gradients without writing it.
@@ -163,7 +158,7 @@ extension DampedFisher {
       products: DirectionProducts(
         square: max(square, 0), withGradient: image[newest],
         error: Self.roundings * max(rounding / square, size / image[newest].magnitude)),
-      change: image.reduce(0) { $0 + $1 * $1 } / m)
+      change: mean(image.reduce(0) { $0 + $1 * $1 }))
   }
 
   /// Plans the direction of the moving average of the window's gradients and one gradient g beside
@@ -207,7 +202,7 @@ extension DampedFisher {
       coefficients: c, form: .sum(scale: scale),
       products: DirectionProducts(
         square: max(square, 0), withGradient: image.last!, error: .infinity),
-      change: image.reduce(0) { $0 + $1 * $1 } / m)
+      change: mean(image.reduce(0) { $0 + $1 * $1 }, beside: 1))
   }
 
   /// Writes this slice of the direction of a gradient g outside the window.
@@ -256,7 +251,7 @@ extension DampedFisher {
       products: DirectionProducts(
         square: scale * scale * length, withGradient: scale * rest,
         error: rounding / min(length, rest.magnitude)),
-      change: scale * scale * (rest * rest + shift * shift * size) / Double(window.capacity))
+      change: mean(scale * scale * (rest * rest + shift * shift * size), beside: 1))
   }
 
   /// Writes this slice of the residual of g outside the window's span, `r = g − GᵀS⁻¹Gg`.
@@ -304,7 +299,7 @@ extension DampedFisher {
     return WindowDirection(
       coefficients: coefficients, form: .sum(scale: scale / damping),
       products: DirectionProducts(square: 0, withGradient: 0, error: .infinity),
-      change: image.reduce(own * own) { $0 + $1 * $1 } / m)
+      change: mean(image.reduce(own * own) { $0 + $1 * $1 }, beside: 1))
   }
 
   /// Writes this slice of a planned direction.

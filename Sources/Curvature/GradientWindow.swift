@@ -84,7 +84,12 @@ public final class GradientWindow<Element: Scalar> {
   public func stage(_ x: UnsafeMutableBufferPointer<Element>) {
     check(x.count)
     guard let feedback else {
-      return MixedPrecision.round(x, to: form.rowType(of: Element.self))
+      // A cell is a row of its own, with its own scale.
+      for cell in cells {
+        MixedPrecision.round(
+          UnsafeMutableBufferPointer(rebasing: x[cell]), to: form.rowType(of: Element.self))
+      }
+      return
     }
     feedback.compress(x)
   }

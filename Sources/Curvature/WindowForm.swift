@@ -12,9 +12,10 @@ public struct WindowForm: Codable, Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - type: the type of the stored numbers; nil stores the gradients' own type.
-  ///   - density: the share of each cell to keep, in (0, 1].
+  ///   - density: the share of each cell to keep, in (0, 1]; 1 with `int8`.
   public init(type: RowType? = nil, density: Double = 1) {
     precondition(density > 0 && density <= 1, "a share of \(density)")
+    precondition(density == 1 || type?.isScaled != true, "sparse rows of \(type!)")
     self.type = type
     self.density = density
   }

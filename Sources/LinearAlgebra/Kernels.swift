@@ -108,6 +108,7 @@ public struct Kernels<S> {
   let float32Rows: RowKernels<S>
   let bfloat16Rows: RowKernels<S>
   let float64Rows: RowKernels<S>
+  let int8Rows: RowKernels<S>
   let largest: (In, Int, Int, UnsafeMutablePointer<UInt16>) -> Void
 
   // Sums in twice the digits of double precision.
@@ -161,6 +162,7 @@ extension Kernels<Float> {
       unpackLower: ck_unpack_lower_f32, mirrorLower: ck_mirror_lower_f32, classAt: ck_class_at_f32,
 
       type: .float32, float32Rows: .float32, bfloat16Rows: .bfloat16, float64Rows: .float64,
+      int8Rows: .int8,
       largest: ck_largest_f32,
 
       extendedDots: ck_extended_dots_f32, extendedCombine: ck_extended_combine_f32)
@@ -207,6 +209,7 @@ extension Kernels<Double> {
       unpackLower: ck_unpack_lower_f64, mirrorLower: ck_mirror_lower_f64, classAt: ck_class_at_f64,
 
       type: .float64, float32Rows: .float32, bfloat16Rows: .bfloat16, float64Rows: .float64,
+      int8Rows: .int8,
       largest: ck_largest_f64,
 
       extendedDots: ck_extended_dots_f64, extendedCombine: ck_extended_combine_f64)

@@ -19,8 +19,10 @@ struct RowKernels<S> {
   let loadEntries: (Columns, Rows, Int, Out, Int) -> Void
   let dotEntries: (Columns, Rows, Int, Int, In, Sums) -> Void
   let combineEntries: (Columns, Rows, Int, Int, Doubles, Int, Sums) -> Void
-  /// Rounds numbers to the stored type.
+  /// Rounds numbers to the stored type; of a scaled type, those of a row.
   let round: (Out, Int) -> Void
+  /// Returns the scale of a row; 1 if the type has none.
+  var scale: (In, Int) -> Float = { _, _ in 1 }
 }
 
 extension Kernels {
@@ -30,6 +32,7 @@ extension Kernels {
     case .float32: float32Rows
     case .bfloat16: bfloat16Rows
     case .float64: float64Rows
+    case .int8: int8Rows
     }
   }
 }
@@ -61,6 +64,17 @@ extension RowKernels<Float> {
       dotEntries: ck_double_entries_dots_f32, combineEntries: ck_double_entries_combine,
       round: { _, _ in })
   }
+
+  static var int8: RowKernels {
+    RowKernels(
+      store: ck_int8_rows_store_f32, load: ck_int8_rows_load_f32,
+      dots: ck_int8_rows_dots_f32, combine: ck_int8_rows_combine,
+      storeEntries: { _, _, _, _, _ in noSparseRows() },
+      loadEntries: { _, _, _, _, _ in noSparseRows() },
+      dotEntries: { _, _, _, _, _, _ in noSparseRows() },
+      combineEntries: { _, _, _, _, _, _, _ in noSparseRows() },
+      round: ck_round_to_int8_f32, scale: ck_int8_scale_f32)
+  }
 }
 
 extension RowKernels<Double> {
@@ -90,4 +104,17 @@ extension RowKernels<Double> {
       dotEntries: ck_double_entries_dots_f64, combineEntries: ck_double_entries_combine,
       round: { _, _ in })
   }
+
+  static var int8: RowKernels {
+    RowKernels(
+      store: ck_int8_rows_store_f64, load: ck_int8_rows_load_f64,
+      dots: ck_int8_rows_dots_f64, combine: ck_int8_rows_combine,
+      storeEntries: { _, _, _, _, _ in noSparseRows() },
+      loadEntries: { _, _, _, _, _ in noSparseRows() },
+      dotEntries: { _, _, _, _, _, _ in noSparseRows() },
+      combineEntries: { _, _, _, _, _, _, _ in noSparseRows() },
+      round: ck_round_to_int8_f64, scale: ck_int8_scale_f64)
+  }
 }
+
+func noSparseRows() -> Never { preconditionFailure("sparse rows of a scaled type") }

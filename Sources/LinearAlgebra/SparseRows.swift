@@ -83,6 +83,7 @@ package struct SparseRows<Element: Scalar>: StoredRows {
     case .float32: array(of: Float.self)
     case .bfloat16: array(of: UInt16.self)
     case .float64: array(of: Double.self)
+    case .int8: noSparseRows()
     }
   }
 }

@@ -9,10 +9,12 @@ public struct StoredArray {
     case bfloat16 = "BF16"
     case uint16 = "U16"
     case float64 = "F64"
+    case int8 = "I8"
 
     /// Bytes of one number.
     public var bytes: Int {
       switch self {
+      case .int8: 1
       case .bfloat16, .uint16: 2
       case .float32: 4
       case .float64: 8

@@ -182,8 +182,8 @@ public struct StepOutcome: Sendable {
   /// The direction of the step, if it was measured.
   public var direction: DirectionMeasure?
 
-  /// What a bound on the predicted change of the loss has multiplied the step by; nil without such a
-  /// bound, and in steps that do not predict it.
+  /// The factor by which a bound on the predicted change has shortened the step; nil without such
+  /// a bound, and in steps that do not predict it.
   public var rateFactor: Double?
 
   /// The largest number of iterations and the largest residual over the layers, if the step solved

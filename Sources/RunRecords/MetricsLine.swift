@@ -15,6 +15,9 @@ package struct MetricsLine: Codable {
   /// ‖u‖ of the direction u; `angle` is its angle to the gradient, in degrees.
   package var directionNorm: Double?
   package var angle: Double?
+  /// The factor by which a bound on the predicted change has shortened the step; nil without a
+  /// bound.
+  package var rateFactor: Double?
   /// λ; nil if the optimizer has none.
   package var damping: Double?
   /// Actual change of the loss divided by the predicted one; nil if λ does not adapt to it.
@@ -63,7 +66,8 @@ package struct MetricsLine: Codable {
     guard pruningSeconds == nil else { return [] }
     let numbers: [(String, Double?)] = [
       ("loss/train", loss), ("optimizer/learning_rate", learningRate),
-      ("optimizer/damping", damping), ("optimizer/reduction_ratio", reductionRatio),
+      ("optimizer/rate_factor", rateFactor), ("optimizer/damping", damping),
+      ("optimizer/reduction_ratio", reductionRatio),
       ("optimizer/cg_iterations", cgIterations.map(Double.init)),
       ("optimizer/cg_residual", cgResidual), ("optimizer/gradient_norm", gradientNorm),
       ("optimizer/direction_norm", directionNorm), ("optimizer/angle", angle),

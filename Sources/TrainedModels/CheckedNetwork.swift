@@ -119,8 +119,8 @@ package final class CheckedNetwork {
   }
 
   /// Returns the distance of M-FAC's Fisher matrix (1/N) GᵀG from the empirical Fisher matrix in
-  /// double precision, for each type of M-FAC's rows. G holds the gradients of the N examples as
-  /// M-FAC collects and stores them. Collective; requires a single rank.
+  /// double precision, for each type of M-FAC's rows that has no scales. G holds the gradients of
+  /// the N examples as M-FAC collects and stores them. Collective; requires a single rank.
   ///
   /// - Throws: on all ranks, if a gradient is not finite.
   package func rowDistances(
@@ -135,7 +135,7 @@ package final class CheckedNetwork {
       rows: 0..<examples, parameters: UnsafeBufferPointer(parameters.all),
       state: UnsafeBufferPointer(state.all), over: world
     ) { rows.append(Array($1)) }
-    return RowType.types(for: Float.self).map { type in
+    return RowType.unscaledTypes(for: Float.self).map { type in
       for i in rows.indices {
         rows[i].withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: type) }
       }

@@ -34,6 +34,7 @@ extension Trainer {
     line.gradientNorm = outcome.gradientNorm
     (line.directionNorm, line.angle) = (outcome.direction?.norm, outcome.direction?.angle)
     (line.learningRate, line.sparsity) = (learningRate, sparsity)
+    line.rateFactor = outcome.rateFactor
     (line.damping, line.reductionRatio) = (outcome.damping, record.reductionRatio)
     (line.cgIterations, line.cgResidual) = (
       outcome.equations?.iterations, outcome.equations?.residual

@@ -146,7 +146,7 @@ extension FisherCheckReport {
         "(norm): left with --kfac-normalization diagonal (default, *), right with block.")
     }
     if !outside.isEmpty { remarks.append("Without curvature: \(outside.joined(separator: ", ")).") }
-    let rows = RowType.types(for: Float.self).map {
+    let rows = RowType.unscaledTypes(for: Float.self).map {
       "\($0.rawValue) \(Self.text(of: mfac[$0.rawValue]!.value))"
     }
     remarks += [

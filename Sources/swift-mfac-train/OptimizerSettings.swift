@@ -37,8 +37,8 @@ struct OptimizerSettings: ParsableArguments {
     parsing: .unconditional,
     help: .init(
       """
-      Scale longer gradients, over all parameters, down to this norm; inf disables. (default: 1 \
-      with mfac, else inf)
+      Scale longer gradients, over all parameters, down to this norm; inf disables. (default: inf; \
+      1 with --preset adaptive)
       """, valueName: "norm"))
   var clipNorm: Double?
 

@@ -115,7 +115,7 @@ import Testing
   /// the bit.
   @Test(
     "no part of a gradient is lost in a rounded or sparse row",
-    arguments: RowType.allCases, [1, 7, 16])
+    arguments: RowType.unscaledTypes(for: Double.self), [1, 7, 16])
   func lossless(type: RowType, size: Int) throws {
     let d = 50
     let samples = GradientSamples(d: d, norm: 3, sharedMean: 0.5)
@@ -135,7 +135,7 @@ import Testing
             switch type {
             case .float32: rounded(value, toDigits: 24)
             case .bfloat16: rounded(value, toDigits: 8)
-            case .float64: value
+            case .float64, .int8: value
             }
         }
       }

@@ -87,7 +87,7 @@ import Testing
     let wide = try train("wide", ["--window-type", "float64"])
     #expect(wide.status == 64)
     #expect(
-      wide.errors.contains("float32 or bfloat16 with --precision float32, got float64"),
+      wide.errors.contains("float32, bfloat16 or int8 with --precision float32, got float64"),
       "\(wide.errors)")
   }
 

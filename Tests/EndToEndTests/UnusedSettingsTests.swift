@@ -13,9 +13,13 @@ import Testing
     (
       """
       --window=9 --window-type=bfloat16 --window-density=0.5 --insert-every=2 \
-      --precondition-every=2 --damping-relative
+      --precondition-every=2 --damping-relative --preset=published --metric=adam \
+      --history-decay=0.5 --history=nesterov --metric-decay=0.9 --metric-epsilon=1
       """, "--optimizer sgd", "--optimizer mfac"
     ),
+    ("--kl-clip=1 --kl-clip-relative=1", "--optimizer sgd", "--optimizer mfac or kfac"),
+    ("--metric-decay=0.9 --metric-epsilon=1", "--preset published", "--metric identity"),
+    ("--history=nesterov", "--history-decay 0", "--history-decay above 0"),
     (
       "--window=9 --damping-relative", "--optimizer kfac", "--optimizer mfac"
     ),
@@ -32,7 +36,7 @@ import Testing
     (
       """
       --kfac-setting=expand --fisher=type2 --fisher-samples=2 --factor-decay=0.5 --factor-every=2 \
-      --inverse-every=2 --damping-form=same --solver=eigen --kl-clip=1 --step=adaptive \
+      --inverse-every=2 --damping-form=same --solver=eigen --step=adaptive \
       --kfac-normalization=block --kfac-grad-workers=0.5 --kfac-factors=all --cg-operator=fisher \
       --cg-tolerance=0.1 --cg-iterations=3 --no-cg-warm-start
       """, "--optimizer mfac", "not with --optimizer mfac"

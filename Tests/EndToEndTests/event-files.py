@@ -22,6 +22,7 @@ TAGS = {
     "accuracy/test": "test_accuracy",
     "rmse/test": "test_rmse",
     "optimizer/learning_rate": "learning_rate",
+    "optimizer/rate_factor": "rate_factor",
     "optimizer/damping": "damping",
     "optimizer/reduction_ratio": "reduction_ratio",
     "optimizer/cg_iterations": "cg_iterations",

@@ -31,12 +31,52 @@ import Testing
     agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .float64)
   }
 
+  @Test(
+    "products with rows of int8 equal plain sums",
+    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
+  func int8Rows(count: Int, capacity: Int) {
+    agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .int8)
+    agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .int8)
+  }
+
+  /// A row that was rounded is stored without loss; numbers that are not finite stay visible.
+  @Test("rounding to int8 keeps rounded rows, and what is not finite", arguments: [1, 7, 300])
+  func int8Rounding(count: Int) {
+    for power in [-140, -126, -20, 0, 60, 126] {
+      var row = (0..<count).map { (i: Int) -> Float in
+        let number: Double = value(i + power)
+        return Float(number / 8 * Double(sign: .plus, exponent: power, significand: 1))
+      }
+      #expect(row.contains { $0 != 0 } || power < -126)
+      row.withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: .int8) }
+      let once = row
+      row.withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: .int8) }
+      #expect(row == once)
+      let memory = Buffer<UInt16>(
+        count: InterleavedRows<Float>.bytes(type: .int8, capacity: 1, count: count) / 2)
+      let rows = InterleavedRows<Float>(
+        at: memory.pointer, type: .int8, capacity: 1, count: count)
+      row.withUnsafeBufferPointer { rows.store($0, slot: 0) }
+      row.withUnsafeMutableBufferPointer { rows.load(0, into: $0) }
+      #expect(row == once)
+    }
+    for broken in [Float.nan, .infinity, -.infinity] {
+      var row = [Float](repeating: 1, count: count)
+      row[count / 2] = broken
+      row.withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: .int8) }
+      #expect(!row[count / 2].isFinite)
+    }
+  }
+
   /// Compares products with plain sums, for lengths around the runs of sixteen and rows around the
   /// groups of eight. Slots that are not filled yet must stay unread.
   private func agreesWithPlainSums<Element: Scalar>(
     of scalar: Element.Type, count: Int, capacity: Int, type: RowType
   ) {
-    func stored(_ i: Int) -> Double { held(Double(value(i) as Element), by: type) }
+    let numbers = (0..<capacity).flatMap { slot in
+      held((0..<count).map { Double(value(slot * count + $0) as Element) }, by: type)
+    }
+    func stored(_ i: Int) -> Double { numbers[i] }
     let bytes = InterleavedRows<Element>.bytes(type: type, capacity: capacity, count: count)
     let memory = Buffer<UInt16>(count: bytes / 2)
     // Slots that are not filled must not be read: these bits are a NaN of every type.
@@ -45,6 +85,8 @@ import Testing
       at: memory.pointer, type: type, capacity: capacity, count: count)
     let x = Buffer<Element>(count: count)
     for i in 0..<count { x.pointer[i] = value(i + 31) }
+    // Bounds the sums below.
+    let size = 6.0 * 6 * Double(count * capacity * capacity)
     for filled in 0...capacity {
       if filled > 0 {
         let row = Buffer<Element>(count: count)
@@ -58,7 +100,10 @@ import Testing
       let sums = Buffer<Double>(count: filled)
       rows.dots(filled: filled, x: UnsafeBufferPointer(x.all), sums: sums.pointer)
       for k in 0..<filled {
-        #expect(sums.pointer[k] == folded((0..<count).map { stored(k * count + $0) }, x.all))
+        let sum = folded((0..<count).map { stored(k * count + $0) }, x.all)
+        // A scale multiplies the sum instead of its terms.
+        #expect(
+          type.isScaled ? abs(sums.pointer[k] - sum) <= 1e-12 * size : sums.pointer[k] == sum)
       }
 
       let coefficients = (0..<filled).map { Double($0) - 2.5 }
@@ -68,7 +113,9 @@ import Testing
         // Added in the order of k: the same bits.
         var sum = 0.0
         for k in 0..<filled { sum += coefficients[k] * stored(k * count + i) }
-        #expect(combined.pointer[i] == sum)
+        #expect(
+          type.isScaled
+            ? abs(combined.pointer[i] - sum) <= 1e-12 * size : combined.pointer[i] == sum)
       }
     }
   }
@@ -95,21 +142,40 @@ import Testing
       let row: [Double] = (0..<count).map { value(slot * count + $0) }
       row.withUnsafeBufferPointer { rows[0].store($0, slot: slot) }
     }
-    let saved = Buffer<UInt16>(count: 9 * count * type.bytes / 2)
-    let array = rows[0].arrays(filled: 9)[0]
+    let expected = (0..<9).flatMap { slot in
+      held((0..<count).map { value(slot * count + $0) as Double }, by: type)
+    }
+    let saved = rows[0].arrays(filled: 9).map { array in
+      let memory = Buffer<UInt16>(count: (array.bytes + 1) / 2)
+      array.save(
+        UnsafeMutableRawBufferPointer(
+          rebasing: UnsafeMutableRawBufferPointer(memory.all)[..<array.bytes]))
+      return (array, memory)
+    }
+    let (array, numbers) = saved.last!
     #expect(array.bytes == 9 * count * type.bytes && array.shape == [9, count])
-    array.save(UnsafeMutableRawBufferPointer(saved.all))
+    #expect(saved.map(\.0.name) == (type.isScaled ? ["scales", "rows"] : ["rows"]))
     for i in 0..<9 * count {
-      let start = UnsafeRawPointer(saved.pointer)
+      let start = UnsafeRawPointer(numbers.pointer)
       let number =
         switch type {
         case .float32: Double(start.load(fromByteOffset: 4 * i, as: Float.self))
-        case .bfloat16: Double(Float(bitPattern: UInt32(saved.pointer[i]) << 16))
+        case .bfloat16: Double(Float(bitPattern: UInt32(numbers.pointer[i]) << 16))
         case .float64: start.load(fromByteOffset: 8 * i, as: Double.self)
+        case .int8:
+          Double(start.load(fromByteOffset: i, as: Int8.self))
+            * Double(
+              UnsafeRawPointer(saved[0].1.pointer).load(
+                fromByteOffset: 4 * (i / count), as: Float.self))
         }
-      #expect(number == held(value(i), by: type))
+      #expect(number == expected[i])
     }
-    try rows[1].arrays(filled: 9)[0].restore(UnsafeRawBufferPointer(saved.all))
+    for (array, (from, memory)) in zip(rows[1].arrays(filled: 9), saved) {
+      try array.restore(
+        UnsafeRawBufferPointer(
+          rebasing: UnsafeRawBufferPointer(UnsafeMutableRawBufferPointer(memory.all))[..<from.bytes]
+        ))
+    }
     #expect(Array(memory[1].all) == Array(memory[0].all))
   }
 

@@ -12,7 +12,8 @@ import Testing
 
   @Test(
     "products with sparse rows equal plain sums",
-    arguments: [(1, 1), (17, 1), (17, 7), (40, 8), (40, 9), (416, 40)], RowType.allCases)
+    arguments: [(1, 1), (17, 1), (17, 7), (40, 8), (40, 9), (416, 40)],
+    RowType.unscaledTypes(for: Double.self))
   func plainSums(shape: (count: Int, entries: Int), type: RowType) {
     agreesWithPlainSums(of: Float.self, shape, type)
     agreesWithPlainSums(of: Double.self, shape, type)

@@ -9,7 +9,7 @@ import Support
 /// The definition of M-FAC's adaptive step, dense and in double precision, one vector at a time.
 ///
 ///     v ← β₂v + (1 − β₂)g²,   s = √(v/(1 − β₂ᵗ)) + ε,   h = g/√s
-///     ũ = τ(τI + HᵀH)⁻¹Hᵀa,   u = ũ/√s,   f = ‖Hũ‖²/m
+///     ũ = τ(τI + HᵀH)⁻¹Hᵀa,   u = ũ/√s,   f = ‖Hũ‖²/n for n rows of H
 private struct DenseAdaptive {
   let window: Int
   let metric: MFACConfiguration.AdamMetric
@@ -64,7 +64,7 @@ private struct DenseAdaptive {
     let u = matrix.solve(average)
     let change = rows.reduce(0) { sum, row in
       let product = zip(row, u).reduce(0) { $0 + $1.0 * $1.1 }
-      return sum + product * product / Double(window)
+      return sum + product * product / Double(rows.count)
     }
     return (u, change)
   }
@@ -155,8 +155,8 @@ func checkAdaptiveMFAC(
 }
 
 /// Compares limits of the adaptive step, for gradients of entries ±cᵢ whose metric is s = |c| + ε:
-/// without damping's competition it is Adam's step with truncated momentum; with |c| = 1 and without
-/// history it is the published direction times λ.
+/// without damping's competition it is Adam's step with truncated momentum; with |c| = 1 and
+/// without history it is the published direction times λ.
 func checkAdaptiveLimits(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, beta) = (5, 0.7)
   func signs(_ t: Int) -> [Double] { (0..<d).map { draw(UInt64(800 + t), $0) < 0.0 ? -1 : 1 } }

@@ -12,6 +12,11 @@
 //
 // Rows are float, double or bfloat16. In a run of bfloat16, columns i and i + 8 share a word. X is
 // the type of the vectors.
+//
+// Rows of int8 hold q = round(x/scale), and the caller keeps the scales: products are those of q.
+// The slots of a pair are interleaved, and a last slot without a partner has room for one. The
+// products with a vector that is itself scale·q are exact; sums of rows take 45 binary digits of
+// the coefficients.
 #define CK_ROW_KERNELS(ROWS, X, S)                                                                \
   /* Stores x in slot `slot`, rounded to the stored type: to nearest, ties to even. */            \
   void ck_##ROWS##_rows_store_##S(void *rows, size_t capacity, size_t slot, const X *x,           \
@@ -35,11 +40,21 @@
 CK_ROWS(float)
 CK_ROWS(bfloat16)
 CK_ROWS(double)
+CK_ROWS(int8)
+
+// Returns the scale of a row of int8: the largest magnitude over 127, rounded up to 16 binary
+// digits, but at least the smallest normal float. It is infinite if a number is not finite.
+float ck_int8_scale_f32(const float *x, size_t count);
+float ck_int8_scale_f64(const double *x, size_t count);
 
 // Rounds x to the numbers that bfloat16, or float, holds.
 void ck_round_to_bfloat16_f32(float *x, size_t count);
 void ck_round_to_bfloat16_f64(double *x, size_t count);
 void ck_round_to_float_f64(double *x, size_t count);
+// Rounds x to the numbers scale·q that a row of int8 holds; a number that is not finite becomes, or
+// stays, a NaN.
+void ck_round_to_int8_f32(float *x, size_t count);
+void ck_round_to_int8_f64(double *x, size_t count);
 
 // Returns x · y, with the lanes and the order of the rows' products.
 double ck_dot(const float *x, const float *y, size_t count);

@@ -19,8 +19,8 @@ public struct KFACConfiguration: Codable, Equatable, Sendable {
   public var factorEvery = 10
   /// Steps between two inversions.
   public var inverseEvery = 10
-  /// Bound on η²·Σ u·g, which is twice the change of the model's distribution that its own curvature
-  /// predicts. The direction is scaled to satisfy it; nil: no scaling.
+  /// Bound on η²·Σ u·g, which is twice the change of the model's distribution that its own
+  /// curvature predicts. The direction is scaled to satisfy it; nil: no scaling.
   public var changeBound: ChangeBound?
   /// True if learning rate and momentum minimize a quadratic model; `momentum` and the step's
   /// learning rate are then ignored.

@@ -5,10 +5,11 @@ import Sharding
 
 /// Holds the settings of M-FAC, the same on all ranks.
 public struct MFACConfiguration: Codable, Equatable, Sendable {
-  /// Holds the settings of Adam's diagonal metric: s = √(v/(1 − β₂ᵗ)) + ε with v ← β₂v + (1 − β₂)g².
+  /// Holds the settings of Adam's diagonal metric: s = √(v/(1 − β₂ᵗ)) + ε with v ← β₂v + (1 −
+  /// β₂)g².
   public struct AdamMetric: Codable, Equatable, Sendable {
-    /// β₂ in (0, 1). Rows of the window keep the metric of their insertion, so it should be at least
-    /// 1 − 1/m.
+    /// β₂ in (0, 1). Rows of the window keep the metric of their insertion, so it should be at
+    /// least 1 − 1/m.
     public var decay = 0.99
     /// ε > 0.
     public var epsilon = 1e-8
@@ -29,11 +30,11 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
   /// The initial λ.
   public var damping: Double
   public var dampingRule: DampingRule
-  /// Bound on η²uᵀ(GᵀG/m)u, with the run's largest η; the direction is shortened to satisfy it. Nil:
+  /// Bound on η²‖Gu‖²/n, with the run's largest η; the direction is shortened to satisfy it. Nil:
   /// no bound.
   public var changeBound: ChangeBound?
-  /// The largest η of the run, for the bound, which so falls with the schedule; nil takes each step's
-  /// own η.
+  /// The largest η of the run, for the bound, which so falls with the schedule; nil takes each
+  /// step's own η.
   public var peakRate: Double?
   /// μ in [0, 1).
   public var momentum: Double

@@ -28,8 +28,8 @@ extension ShardedMFAC: DampedOptimizer {
     return UnsafeBufferPointer(direction.all)
   }
 
-  /// Returns `δᵀFδ`, in the metric `δᵀ(λD + GᵀG/m)δ`. If the step's gradient was not inserted, F includes its term. Outside the
-  /// window the model is linear.
+  /// Returns `δᵀFδ`, in the metric `δᵀ(λD + GᵀG/m)δ`. If the step's gradient was not inserted, F
+  /// includes its term. Outside the window the model is linear.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func quadraticForm(

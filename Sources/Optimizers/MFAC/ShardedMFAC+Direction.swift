@@ -8,8 +8,9 @@ extension ShardedMFAC {
   private static var goodError: (products: Double, factor: Double) { (1e-6, 1e-7) }
 
   /// Computes the direction from the window, for a gradient that was just inserted or for one that
-  /// is not inserted. Parameters outside the window take their gradient as direction, in the metric.
-  /// Collective if digits would otherwise be lost, or if the metric's direction is measured.
+  /// is not inserted. Parameters outside the window take their gradient as direction, in the
+  /// metric. Collective if digits would otherwise be lost, or if the metric's direction is
+  /// measured.
   ///
   /// - Parameter onCellReady: is called with runs of cells that have their direction, to update
   ///   them while it is in the cache.
@@ -44,8 +45,8 @@ extension ShardedMFAC {
       run = run.upperBound..<run.upperBound
     }
     if measures {
-      // A compressed window's form of the gradient was in `compacted`; the direction has overwritten
-      // it.
+      // A compressed window's form of the gradient was in `compacted`; the direction has
+      // overwritten it.
       let isKnown = columns.areAll || configuration.windowForm.isExact(for: Element.self)
       return try measured(row, hasGradient: isKnown, on: world, clock: clock)
     }

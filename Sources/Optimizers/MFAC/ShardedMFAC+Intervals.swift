@@ -73,8 +73,9 @@ extension ShardedMFAC {
   }
 
   /// Computes the direction of a step that does not use the window: along the gradient, as long as
-  /// the last direction from the window, both in the window's coordinates. Parameters that are never
-  /// in the window take the gradient itself. Collective if the metric's direction is measured.
+  /// the last direction from the window, both in the window's coordinates. Parameters that are
+  /// never in the window take the gradient itself. Collective if the metric's direction is
+  /// measured.
   ///
   /// - Returns: the direction over all parameters; nil if it is not measured.
   private func scaleGradient(

@@ -11,29 +11,31 @@ package struct MFACOptions: OptimizerOptions {
   @Option(
     help: .advanced(
       """
-      Defaults of M-FAC: adaptive has Adam's metric, a history, relative damping, a bound on the       predicted change and clipping; published has none of them.
+      Defaults of M-FAC: adaptive has Adam's metric, a history, relative damping, a bound on the \
+      predicted change and clipping; published has none of them.
       """, valueName: "name"))
   package var preset = Preset.published
 
   @Option(
     parsing: .unconditional,
     help: .init(
-      "m: number of past gradients in the window. (default: 128; 256 with --preset published)",
+      "m: number of past gradients in the window. (default: 256; 128 with --preset adaptive)",
       valueName: "m"))
   package var window: Int?
 
   @Option(
     help: .init(
       """
-      Number type of the window; bfloat16 halves its memory and time. (default: that of \
-      --precision)
+      Number type of the window; bfloat16 halves its memory and time, int8 again. (default: that \
+      of --precision)
       """, valueName: "type"))
   package var windowType: RowType?
 
   @Option(
     help: .advanced(
       """
-      Metric of the parameters: adam divides by the root of its moving average of squared       gradients, identity by nothing. (default: adam; identity with --preset published)
+      Metric of the parameters: adam divides by the root of its moving average of squared \
+      gradients, identity by nothing. (default: identity; adam with --preset adaptive)
       """, valueName: "metric"))
   package var metric: Metric?
 
@@ -53,7 +55,8 @@ package struct MFACOptions: OptimizerOptions {
     parsing: .unconditional,
     help: .advanced(
       """
-      β: precondition the average of the window's gradients with weights β^age, in [0, 1); 0 takes       the newest gradient alone. (default: 0.7; 0 with --preset published)
+      β: precondition the average of the window's gradients with weights β^age, in [0, 1); 0 takes \
+      the newest gradient alone. (default: 0; 0.7 with --preset adaptive)
       """, valueName: "decay"))
   package var historyDecay: Double?
 
@@ -188,8 +191,12 @@ extension MFACOptions {
     windowType = windowType ?? precision.scalar.rowType
     try require(
       types.contains(windowType!), "--window-type",
-      "\(types.map(\.rawValue).joined(separator: " or ")) with --precision \(precision.rawValue)",
+      types.dropLast().map(\.rawValue).joined(separator: ", ")
+        + " or \(types.last!.rawValue) with --precision \(precision.rawValue)",
       windowType!.rawValue)
+    try require(
+      windowDensity == 1 || !windowType!.isScaled, "--window-density", "1 with --window-type int8",
+      windowDensity)
   }
 
   /// Returns the window's form; its type is nil if the window stores the gradients exactly.

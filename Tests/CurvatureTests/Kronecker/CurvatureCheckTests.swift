@@ -140,7 +140,7 @@ import Training
         rows.reduce(0) { $0 + $1[i] * $1[j] } / Double(rows.count)
       }
     }
-    for type in RowType.types(for: Float.self) {
+    for type in RowType.unscaledTypes(for: Float.self) {
       var rows = exact.map { $0.map(Float.init) }
       for i in rows.indices {
         rows[i].withUnsafeMutableBufferPointer { MixedPrecision.round($0, to: type) }

@@ -1,0 +1,114 @@
+// The operations on rows of int8 that read or write vectors, for one type X of the vectors.
+// window_int8.h includes this file once for each X, with
+//
+//     X, S       the type, and the suffix of its kernels
+//     PRODUCTS   EXACT if the product of a byte and an X is exact in double precision, else ROUNDED
+
+CK_CLONES
+float JOIN2(ck_int8_scale, S)(const X *x, size_t count) {
+  float largest = 0;
+  int is_finite = 1;
+  for (size_t i = 0; i < count; i++) {
+    float size = __builtin_fabsf((float)x[i]);
+    largest = size > largest ? size : largest;
+    is_finite &= size <= __FLT_MAX__;
+  }
+  return scale_of(largest, is_finite);
+}
+
+CK_CLONES
+void JOIN2(ck_round_to_int8, S)(X *x, size_t count) {
+  X scale = JOIN2(ck_int8_scale, S)(x, count);
+  for (size_t i = 0; i < count; i++) x[i] = QUOTIENT(x[i], scale) * scale;
+}
+
+CK_CLONES
+void JOIN2(ck_int8_rows_store, S)(void *memory, size_t capacity, size_t slot, const X *x,
+                                  size_t count) {
+  size_t runs = RUNS(count), width = PAIR_WIDTH(capacity, slot);
+  int8_t *row = (int8_t *)memory + FIRST_BYTE(slot, runs);
+  X scale = JOIN2(ck_int8_scale, S)(x, count);
+  for (size_t run = 0; run < runs; run++, row += width * 2 * RUN) {
+    for (size_t i = 0; i < RUN; i++) {
+      size_t column = run * RUN + i;
+      row[2 * i] = column < count ? (int8_t)QUOTIENT(x[column], scale) : 0;
+    }
+  }
+}
+
+void JOIN2(ck_int8_rows_load, S)(const void *memory, size_t capacity, size_t slot, X *x,
+                                 size_t count) {
+  size_t runs = RUNS(count), width = PAIR_WIDTH(capacity, slot);
+  const int8_t *row = (const int8_t *)memory + FIRST_BYTE(slot, runs);
+  for (size_t column = 0; column < count; column++) {
+    x[column] = row[column / RUN * width * 2 * RUN + column % RUN * 2];
+  }
+}
+
+// Returns whether x is scale·q for integers q of one byte.
+CK_CLONES
+static int JOIN2(has_integers, S)(const X *x, size_t count, X scale) {
+  int has = 1;
+  for (size_t i = 0; i < count; i++) has &= QUOTIENT(x[i], scale) * scale == x[i];
+  return has;
+}
+
+#define GENERAL_DOTS(width, here)                                                         \
+  {                                                                                       \
+    double8 s[2 * PAIRS] = {{0}};                                                         \
+    for (size_t run = 0; run < runs; run++, r += (width) * 2 * RUN) {                     \
+      const X *xs = run < whole ? x + run * RUN : last;                                   \
+      double8 low, high;                                                                  \
+      for (size_t i = 0; i < 8; i++) low[i] = xs[i], high[i] = xs[i + 8];                 \
+      AHEAD_BYTES(r, (width) * 2 * RUN)                                                   \
+      for (size_t k = 0; k < (here); k++) {                                               \
+        for (size_t l = 0; l < 2; l++) {                                                  \
+          double8 halves[2];                                                              \
+          for (size_t i = 0; i < RUN; i++) halves[i / 8][i % 8] = r[(k * RUN + i) * 2 + l]; \
+          s[2 * k + l] += halves[0] * low;                                                \
+          s[2 * k + l] += halves[1] * high;                                               \
+        }                                                                                 \
+      }                                                                                   \
+    }                                                                                     \
+    for (size_t k = 0; k < 2 * (here) && first + k < row_count; k++) {                    \
+      sums[first + k] = FOLD8(s[k]);                                                      \
+    }                                                                                     \
+  }
+
+CK_CLONES WIDE
+void JOIN2(ck_int8_rows_dots, S)(const void *memory, size_t capacity, size_t row_count,
+                                 const X *x, size_t count, double *sums) {
+  PRODUCTS
+  const int8_t *rows = memory;
+  size_t runs = RUNS(count), whole = count / RUN;
+  X scale = JOIN2(ck_int8_scale, S)(x, count);
+  if (JOIN2(has_integers, S)(x, count, scale)) {
+    for (size_t k = 0; k < row_count; k++) sums[k] = 0;
+    int32_t even[CHUNK], odd[CHUNK];
+    for (size_t start = 0; start < count; start += CHUNK) {
+      size_t columns = count - start < CHUNK ? count - start : CHUNK;
+      for (size_t i = 0; i < RUNS(columns) * RUN; i++) {
+        uint32_t q = i < columns ? (uint32_t)(int32_t)QUOTIENT(x[start + i], scale) : 0;
+        even[i] = (int32_t)(q & 0xffff);
+        odd[i] = (int32_t)(q << 16);
+      }
+      integer_dots(rows, capacity, row_count, even, odd, start / RUN,
+                   start / RUN + RUNS(columns), runs, sums);
+    }
+    for (size_t k = 0; k < row_count; k++) sums[k] *= scale;
+    return;
+  }
+  X last[RUN] = {0};
+  COPY_LAST(last, x, count);
+  for (size_t first = 0; first < row_count; first += 2 * PAIRS) {
+    const int8_t *r = rows + first * runs * RUN;
+    size_t width = PAIR_WIDTH(capacity, first);
+    size_t here = (row_count - first + 1) / 2 < PAIRS ? (row_count - first + 1) / 2 : PAIRS;
+    if (here == PAIRS) GENERAL_DOTS(PAIRS, PAIRS) else GENERAL_DOTS(width, here)
+  }
+}
+
+#undef GENERAL_DOTS
+#undef X
+#undef S
+#undef PRODUCTS
