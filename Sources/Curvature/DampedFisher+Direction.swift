@@ -30,8 +30,8 @@ public struct WindowDirection {
   fileprivate private(set) var form: Form
   /// Its products, computed from the m×m side.
   public private(set) var products: DirectionProducts
-  /// `‖Gu‖²/n` of the direction u: the mean square of gᵢᵀu over the n gradients in the window. If
-  /// the direction's gradient is not in the window, G includes it.
+  /// `‖Gu‖²/m = uᵀ(GᵀG/m)u` of the direction u: the mean square of gᵢᵀu over the window, whose
+  /// empty slots count as zeros. If the direction's gradient is not in the window, G includes it.
   public private(set) var change: Double
 
   fileprivate enum Form {
@@ -72,10 +72,8 @@ extension DampedFisher {
     }
   }
 
-  /// Returns the mean of a sum over the window's gradients, and over those beside it.
-  private func mean(_ sum: Double, beside: Int = 0) -> Double {
-    sum / Double(window.filled + beside)
-  }
+  /// Returns the mean over the window's slots, filled or not.
+  private func mean(_ sum: Double) -> Double { sum / Double(window.capacity) }
 
   private var trace: Double {
     let m = window.capacity
@@ -202,7 +200,7 @@ extension DampedFisher {
       coefficients: c, form: .sum(scale: scale),
       products: DirectionProducts(
         square: max(square, 0), withGradient: image.last!, error: .infinity),
-      change: mean(image.reduce(0) { $0 + $1 * $1 }, beside: 1))
+      change: mean(image.reduce(0) { $0 + $1 * $1 }))
   }
 
   /// Writes this slice of the direction of a gradient g outside the window.
@@ -251,7 +249,7 @@ extension DampedFisher {
       products: DirectionProducts(
         square: scale * scale * length, withGradient: scale * rest,
         error: rounding / min(length, rest.magnitude)),
-      change: mean(scale * scale * (rest * rest + shift * shift * size), beside: 1))
+      change: mean(scale * scale * (rest * rest + shift * shift * size)))
   }
 
   /// Writes this slice of the residual of g outside the window's span, `r = g − GᵀS⁻¹Gg`.
@@ -299,7 +297,7 @@ extension DampedFisher {
     return WindowDirection(
       coefficients: coefficients, form: .sum(scale: scale / damping),
       products: DirectionProducts(square: 0, withGradient: 0, error: .infinity),
-      change: mean(image.reduce(own * own) { $0 + $1 * $1 }, beside: 1))
+      change: mean(image.reduce(own * own) { $0 + $1 * $1 }))
   }
 
   /// Writes this slice of a planned direction.

@@ -9,7 +9,7 @@ import Support
 /// The definition of M-FAC's adaptive step, dense and in double precision, one vector at a time.
 ///
 ///     v ← β₂v + (1 − β₂)g²,   s = √(v/(1 − β₂ᵗ)) + ε,   h = g/√s
-///     ũ = τ(τI + HᵀH)⁻¹Hᵀa,   u = ũ/√s,   f = ‖Hũ‖²/n for n rows of H
+///     ũ = τ(τI + HᵀH)⁻¹Hᵀa,   u = ũ/√s,   f = ‖Hũ‖²/m
 private struct DenseAdaptive {
   let window: Int
   let metric: MFACConfiguration.AdamMetric
@@ -64,7 +64,7 @@ private struct DenseAdaptive {
     let u = matrix.solve(average)
     let change = rows.reduce(0) { sum, row in
       let product = zip(row, u).reduce(0) { $0 + $1.0 * $1.1 }
-      return sum + product * product / Double(rows.count)
+      return sum + product * product / Double(window)
     }
     return (u, change)
   }

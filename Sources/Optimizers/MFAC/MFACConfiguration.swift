@@ -30,7 +30,7 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
   /// The initial λ.
   public var damping: Double
   public var dampingRule: DampingRule
-  /// Bound on η²‖Gu‖²/n, with the run's largest η; the direction is shortened to satisfy it. Nil:
+  /// Bound on η²‖Gu‖²/m, with the run's largest η; the direction is shortened to satisfy it. Nil:
   /// no bound.
   public var changeBound: ChangeBound?
   /// The largest η of the run, for the bound, which so falls with the schedule; nil takes each

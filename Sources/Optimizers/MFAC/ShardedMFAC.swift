@@ -14,7 +14,7 @@ import Sharding
 /// In the metric of Adam the window holds h = g/√s, and the direction is λF⁻¹h/√s: see
 /// `DiagonalMetric`. With a history, g is replaced by a moving average of the window's gradients:
 /// see `HistoryWeights`. With a bound on the change of the loss, the direction is multiplied by
-/// min(1, √(κ/f)/η), where f = ‖Gu‖²/n over the n gradients in the window.
+/// min(1, √(κ/f)/η), where f = ‖Gu‖²/m.
 ///
 /// A step sends one row of K, m numbers, and the gradient's norm over the network. Parameters of
 /// groups without M-FAC, and those that stay zero, are not columns of the window.
