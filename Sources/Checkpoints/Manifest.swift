@@ -207,11 +207,15 @@ extension Manifest {
     // values. They have the initial weights under an old name.
     let added = [
       "precision": "float32", "muon-momentum": "0.95", "muon-nesterov": "true",
-      "muon-iterations": "5", "muon-adamw-rate": "0.0003",
+      "muon-iterations": "5", "muon-adamw-rate": "0.0003", "preset": "published",
+      "metric": "identity", "metric-decay": "0.99", "metric-epsilon": "1e-08",
+      "history-decay": "0.0", "history": "average", "kl-clip": "inf",
     ]
     var stored = values(stored)
     let now = values(now)
     if let weights = stored.removeValue(forKey: "initial-weights") { stored["weights"] = weights }
+    // Only K-FAC had a bound, which all runs wrote.
+    if stored["preset"] == nil, stored["optimizer"] != "kfac" { stored["kl-clip"] = nil }
     return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
       let (a, b) = (stored[key] ?? added[key] ?? "none", now[key] ?? "none")
       return a == b ? nil : Difference(key: key, stored: a, now: b)
