@@ -5,8 +5,6 @@
 // The numbers of a pair in a column are adjacent: the operands of one multiply-add of 16-bit
 // integers. All sums of integers are exact, whatever the order and the CPU.
 
-typedef int8_t byte8 __attribute__((vector_size(8)));
-typedef int8_t byte16 __attribute__((vector_size(16)));
 typedef int8_t byte32 __attribute__((vector_size(32)));
 typedef int16_t short32 __attribute__((vector_size(64)));
 typedef int32_t int16 __attribute__((vector_size(64)));
@@ -18,7 +16,7 @@ typedef double double16 __attribute__((vector_size(128)));
 #define FIRST_BYTE(slot, runs)                                                            \
   ((slot) / (2 * PAIRS) * 2 * PAIRS * (runs) * RUN + (slot) % (2 * PAIRS) / 2 * 2 * RUN + \
    (slot) % 2)
-// The pairs of a slot's group; the last group has those that are left.
+// The pairs of a slot's group among `capacity` slots; the last group has those that are left.
 #define PAIR_WIDTH(capacity, slot)                                            \
   (((capacity) - (slot) / (2 * PAIRS) * 2 * PAIRS) < 2 * PAIRS                  \
        ? ((capacity) - (slot) / (2 * PAIRS) * 2 * PAIRS + 1) / 2                \
@@ -57,7 +55,7 @@ typedef double double16 __attribute__((vector_size(128)));
       short32 x[2];                                                                \
       __builtin_memcpy(&x[0], even + (run - begin) * RUN, sizeof x[0]);            \
       __builtin_memcpy(&x[1], odd + (run - begin) * RUN, sizeof x[1]);             \
-      AHEAD_BYTES(r, (width) * 2 * RUN)                                            \
+      AHEAD(r, 2 * (width))                                                        \
       for (size_t k = 0; k < (here); k++) {                                        \
         short32 pair = SHORTS32(r + k * 2 * RUN);                                  \
         s[2 * k] += PAIR_SUMS(pair, x[0]);                                         \
@@ -71,10 +69,7 @@ typedef double double16 __attribute__((vector_size(128)));
     }                                                                              \
   }
 
-#define AHEAD_BYTES(r, bytes)                    \
-  for (size_t b = 0; b < (bytes); b += 64)       \
-    __builtin_prefetch((r) + INT8_DISTANCE + b, 0, 3);
-#define INT8_DISTANCE 4096
+#define DISTANCE 4096
 
 // Clones that request wide vectors must be declared first.
 static void integer_dots(const int8_t *rows, size_t capacity, size_t row_count, const int32_t *even,
@@ -89,11 +84,10 @@ static void integer_dots(const int8_t *rows, size_t capacity, size_t row_count, 
   for (size_t first = 0; first < row_count; first += 2 * PAIRS) {
     size_t width = PAIR_WIDTH(capacity, first);
     const int8_t *r = rows + first * runs * RUN + begin * width * 2 * RUN;
-    size_t here = (row_count - first + 1) / 2 < PAIRS ? (row_count - first + 1) / 2 : PAIRS;
+    size_t here = PAIR_WIDTH(row_count, first);
     if (here == PAIRS) INTEGER_DOTS(PAIRS, PAIRS) else INTEGER_DOTS(width, here)
   }
 }
-
 
 // Returns the scale of a row, the same in both precisions. It has 16 binary digits, rounded up: so
 // scale·q is exact in single precision, and numbers that were rounded have the same scale again. It
@@ -111,11 +105,13 @@ static float scale_of(float largest, int is_finite) {
 
 #define X float
 #define S f32
+#define NUMBERS8 FLOATS8
 #define PRODUCTS EXACT
 #include "window_int8_products.h"
 
 #define X double
 #define S f64
+#define NUMBERS8 DOUBLES8
 #define PRODUCTS ROUNDED
 #include "window_int8_products.h"
 
@@ -123,7 +119,7 @@ static float scale_of(float largest, int is_finite) {
 #define COMBINE_PAIRS(width, here)                                                             \
   for (size_t run = 0; run < runs; run++, r += (width) * 2 * RUN) {                            \
     int16 high = {0}, middle = {0}, low = {0};                                                 \
-    AHEAD_BYTES(r, (width) * 2 * RUN)                                                          \
+    AHEAD(r, 2 * (width))                                                                      \
     for (size_t k = 0; k < (here); k++) {                                                      \
       short32 pair = SHORTS32(r + k * 2 * RUN);                                                \
       high += PAIR_SUMS(pair, AS_SHORTS((int16){0} + digits[k][0]));                           \
@@ -169,7 +165,7 @@ void ck_int8_rows_combine(const void *memory, size_t capacity, size_t row_count,
     int32_t digits[PAIRS][3];
     size_t width = PAIR_WIDTH(capacity, first);
     const int8_t *r = rows + first * runs * RUN;
-    size_t here = (row_count - first + 1) / 2 < PAIRS ? (row_count - first + 1) / 2 : PAIRS;
+    size_t here = PAIR_WIDTH(row_count, first);
     for (size_t k = 0; k < here; k++) {
       int64_t digit[2][3];
       for (size_t l = 0; l < 2; l++) {
@@ -191,4 +187,5 @@ void ck_int8_rows_combine(const void *memory, size_t capacity, size_t row_count,
   for (size_t i = 0; i < count; i++) sums[i] *= unit;
 }
 
+#undef DISTANCE
 #undef QUOTIENT

@@ -1,8 +1,9 @@
 // The operations on rows of int8 that read or write vectors, for one type X of the vectors.
 // window_int8.h includes this file once for each X, with
 //
-//     X, S       the type, and the suffix of its kernels
-//     PRODUCTS   EXACT if the product of a byte and an X is exact in double precision, else ROUNDED
+//     X, S          the type, and the suffix of its kernels
+//     NUMBERS8(p)   eight numbers at p, in double precision
+//     PRODUCTS      EXACT if a byte times an X is exact in double precision, else ROUNDED
 
 CK_CLONES
 float JOIN2(ck_int8_scale, S)(const X *x, size_t count) {
@@ -58,9 +59,8 @@ static int JOIN2(has_integers, S)(const X *x, size_t count, X scale) {
     double8 s[2 * PAIRS] = {{0}};                                                         \
     for (size_t run = 0; run < runs; run++, r += (width) * 2 * RUN) {                     \
       const X *xs = run < whole ? x + run * RUN : last;                                   \
-      double8 low, high;                                                                  \
-      for (size_t i = 0; i < 8; i++) low[i] = xs[i], high[i] = xs[i + 8];                 \
-      AHEAD_BYTES(r, (width) * 2 * RUN)                                                   \
+      double8 low = NUMBERS8(xs), high = NUMBERS8(xs + 8);                                \
+      AHEAD(r, 2 * (width))                                                               \
       for (size_t k = 0; k < (here); k++) {                                               \
         for (size_t l = 0; l < 2; l++) {                                                  \
           double8 halves[2];                                                              \
@@ -103,7 +103,7 @@ void JOIN2(ck_int8_rows_dots, S)(const void *memory, size_t capacity, size_t row
   for (size_t first = 0; first < row_count; first += 2 * PAIRS) {
     const int8_t *r = rows + first * runs * RUN;
     size_t width = PAIR_WIDTH(capacity, first);
-    size_t here = (row_count - first + 1) / 2 < PAIRS ? (row_count - first + 1) / 2 : PAIRS;
+    size_t here = PAIR_WIDTH(row_count, first);
     if (here == PAIRS) GENERAL_DOTS(PAIRS, PAIRS) else GENERAL_DOTS(width, here)
   }
 }
@@ -111,4 +111,5 @@ void JOIN2(ck_int8_rows_dots, S)(const void *memory, size_t capacity, size_t row
 #undef GENERAL_DOTS
 #undef X
 #undef S
+#undef NUMBERS8
 #undef PRODUCTS

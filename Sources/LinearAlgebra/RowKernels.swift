@@ -14,11 +14,14 @@ struct RowKernels<S> {
   let load: (Rows, Int, Int, Out, Int) -> Void
   let dots: (Rows, Int, Int, In, Int, Sums) -> Void
   let combine: (Rows, Int, Int, Doubles, Int, Sums) -> Void
-  // Sparse rows.
-  let storeEntries: (UnsafeMutablePointer<UInt16>, UnsafeMutableRawPointer, Int, In, Int) -> Int
-  let loadEntries: (Columns, Rows, Int, Out, Int) -> Void
-  let dotEntries: (Columns, Rows, Int, Int, In, Sums) -> Void
-  let combineEntries: (Columns, Rows, Int, Int, Doubles, Int, Sums) -> Void
+  // Sparse rows, which a scaled type does not have.
+  var storeEntries: (UnsafeMutablePointer<UInt16>, UnsafeMutableRawPointer, Int, In, Int) -> Int =
+    { _, _, _, _, _ in noSparseRows() }
+  var loadEntries: (Columns, Rows, Int, Out, Int) -> Void = { _, _, _, _, _ in noSparseRows() }
+  var dotEntries: (Columns, Rows, Int, Int, In, Sums) -> Void =
+    { _, _, _, _, _, _ in noSparseRows() }
+  var combineEntries: (Columns, Rows, Int, Int, Doubles, Int, Sums) -> Void =
+    { _, _, _, _, _, _, _ in noSparseRows() }
   /// Rounds numbers to the stored type; of a scaled type, those of a row.
   let round: (Out, Int) -> Void
   /// Returns the scale of a row; 1 if the type has none.
@@ -69,10 +72,6 @@ extension RowKernels<Float> {
     RowKernels(
       store: ck_int8_rows_store_f32, load: ck_int8_rows_load_f32,
       dots: ck_int8_rows_dots_f32, combine: ck_int8_rows_combine,
-      storeEntries: { _, _, _, _, _ in noSparseRows() },
-      loadEntries: { _, _, _, _, _ in noSparseRows() },
-      dotEntries: { _, _, _, _, _, _ in noSparseRows() },
-      combineEntries: { _, _, _, _, _, _, _ in noSparseRows() },
       round: ck_round_to_int8_f32, scale: ck_int8_scale_f32)
   }
 }
@@ -109,10 +108,6 @@ extension RowKernels<Double> {
     RowKernels(
       store: ck_int8_rows_store_f64, load: ck_int8_rows_load_f64,
       dots: ck_int8_rows_dots_f64, combine: ck_int8_rows_combine,
-      storeEntries: { _, _, _, _, _ in noSparseRows() },
-      loadEntries: { _, _, _, _, _ in noSparseRows() },
-      dotEntries: { _, _, _, _, _, _ in noSparseRows() },
-      combineEntries: { _, _, _, _, _, _, _ in noSparseRows() },
       round: ck_round_to_int8_f64, scale: ck_int8_scale_f64)
   }
 }

@@ -167,8 +167,7 @@ extension Settings {
     var plan = TrainingPlan(
       dataset: dataset, network: network,
       optimizer: ownOptions.configuration(
-        optimizer.common(
-          damping, bound, start.precision, steps: steps)),
+        optimizer.common(damping, bound, start.precision, steps: steps)),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules

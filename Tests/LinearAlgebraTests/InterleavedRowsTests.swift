@@ -8,35 +8,13 @@ import Testing
   }
 
   @Test(
-    "products with rows of single precision equal plain sums",
-    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func singleRows(count: Int, capacity: Int) {
-    agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .float32)
-    agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .float32)
-  }
-
-  @Test(
-    "products with rows of bfloat16 equal plain sums",
-    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func bfloat16Rows(count: Int, capacity: Int) {
-    agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .bfloat16)
-    agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .bfloat16)
-  }
-
-  @Test(
-    "products with rows of double precision equal plain sums",
-    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func doubleRows(count: Int, capacity: Int) {
-    agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .float64)
-    agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .float64)
-  }
-
-  @Test(
-    "products with rows of int8 equal plain sums",
-    arguments: [0, 1, 15, 16, 17, 31, 416], [1, 3, 7, 8, 9, 16, 21])
-  func int8Rows(count: Int, capacity: Int) {
-    agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: .int8)
-    agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: .int8)
+    "products with stored rows equal plain sums", arguments: RowType.allCases,
+    [0, 1, 15, 16, 17, 31, 416])
+  func storedRows(type: RowType, count: Int) {
+    for capacity in [1, 3, 7, 8, 9, 16, 21] {
+      agreesWithPlainSums(of: Float.self, count: count, capacity: capacity, type: type)
+      agreesWithPlainSums(of: Double.self, count: count, capacity: capacity, type: type)
+    }
   }
 
   /// A row that was rounded is stored without loss; numbers that are not finite stay visible.

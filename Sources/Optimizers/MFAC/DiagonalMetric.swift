@@ -58,40 +58,49 @@ final class DiagonalMetric<Element: Scalar> {
     divide(u, range, second.pointer, power: power)
   }
 
+  /// Computes s from v.
+  private struct Denominator {
+    let correction: Element
+    let epsilon: Element
+
+    @inline(__always)
+    func callAsFunction(_ v: Element) -> Element { v.squareRoot() * correction + epsilon }
+  }
+
+  /// Returns s for a v of weight 1 − β₂ᵗ; nil before the first step, when the metric is that of the
+  /// identity.
+  @inline(__always)
+  private func denominator(power: Double) -> Denominator? {
+    guard power < 1 else { return nil }
+    return Denominator(
+      correction: Element(1 / (1 - power).squareRoot()), epsilon: Element(settings.epsilon))
+  }
+
   @inline(__always)
   private func divide(
     _ x: UnsafeMutableBufferPointer<Element>, _ range: Range<Int>,
     _ v: UnsafeMutablePointer<Element>, power: Double
   ) {
-    // Before the first step the metric is that of the identity.
-    guard power < 1 else { return }
-    let correction = Element(1 / (1 - power).squareRoot())
-    let epsilon = Element(settings.epsilon)
-    for i in range { x[i] /= (v[i].squareRoot() * correction + epsilon).squareRoot() }
+    guard let s = denominator(power: power) else { return }
+    for i in range { x[i] /= s(v[i]).squareRoot() }
   }
 
   /// Replaces a change δ of the parameters by √s·δ, its coordinates in the window.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func multiply(_ x: UnsafeMutableBufferPointer<Element>) {
-    guard power < 1 else { return }
-    let correction = Element(1 / (1 - power).squareRoot())
-    let epsilon = Element(settings.epsilon)
+    guard let s = denominator(power: power) else { return }
     let v = second.pointer
-    for i in x.indices { x[i] *= (v[i].squareRoot() * correction + epsilon).squareRoot() }
+    for i in x.indices { x[i] *= s(v[i]).squareRoot() }
   }
 
-  /// Returns g·g of a run of the slice for h = g/√s.
+  /// Returns g·g of a run of the slice for h = g/√s, after the first step.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   func square(of h: UnsafeBufferPointer<Element>, _ range: Range<Int>) -> Double {
-    let correction = Element(1 / (1 - power).squareRoot())
-    let epsilon = Element(settings.epsilon)
+    let s = denominator(power: power)!
     let v = second.pointer
-    return range.reduce(0) { sum, i in
-      let scale = v[i].squareRoot() * correction + epsilon
-      return sum + Double(h[i]) * Double(h[i]) * Double(scale)
-    }
+    return range.reduce(0) { $0 + Double(h[$1]) * Double(h[$1]) * Double(s(v[$1])) }
   }
 
   /// Forgets the metric of parameters that now stay zero.

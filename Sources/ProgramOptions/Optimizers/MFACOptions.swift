@@ -44,12 +44,12 @@ package struct MFACOptions: OptimizerOptions {
     help: .advanced(
       "β₂: decay of the squared gradients, in (0, 1); at least 1 − 1/m. (--metric adam)",
       valueName: "decay"))
-  package var metricDecay = 0.99
+  package var metricDecay = MFACConfiguration.AdamMetric().decay
 
   @Option(
     parsing: .unconditional,
     help: .advanced("ε: added to the root of the squared gradients. (--metric adam)"))
-  package var metricEpsilon = 1e-8
+  package var metricEpsilon = MFACConfiguration.AdamMetric().epsilon
 
   @Option(
     parsing: .unconditional,
@@ -132,17 +132,19 @@ package struct MFACOptions: OptimizerOptions {
   }
 
   private var isPublished: Bool { preset == .published }
-  fileprivate var selectedMetric: Metric { metric ?? (isPublished ? .identity : .adam) }
-  fileprivate var selectedDecay: Double { historyDecay ?? (isPublished ? 0 : 0.7) }
+  /// The preset's settings.
+  private var standard: MFACConfiguration { isPublished ? .published() : MFACConfiguration() }
+  fileprivate var selectedMetric: Metric { metric ?? (standard.metric == nil ? .identity : .adam) }
+  fileprivate var selectedDecay: Double { historyDecay ?? standard.history.decay }
 
   package static var learningRate: Double { 1e-3 }
   package var learningRate: Double { isPublished ? 1e-3 : 0.04 }
-  package var damping: Double { isPublished ? 1e-4 : 1 }
-  package var dampingIsRelative: Bool { !isPublished }
+  package var damping: Double { standard.damping }
+  package var dampingIsRelative: Bool { standard.dampingRule.isRelative }
   package var clipNorm: Double? { isPublished ? nil : 1 }
 
   package func bound(isInNats: Bool) -> ChangeBound? {
-    isPublished ? nil : isInNats ? .absolute(5e-4) : .relative(0.015)
+    isInNats || isPublished ? standard.changeBound : .relative(0.015)
   }
 
   package static var decayIsDecoupled: Bool { false }
@@ -151,7 +153,7 @@ package struct MFACOptions: OptimizerOptions {
 
   package func configuration(_ common: CommonOptimizerSettings) -> MFACConfiguration {
     var mfac = MFACConfiguration(
-      window: window ?? standardWindow, windowForm: windowForm(common.precision),
+      window: window ?? standard.window, windowForm: windowForm(common.precision),
       momentum: common.momentum, weightDecay: common.weightDecay)
     mfac.metric = nil
     if selectedMetric == .adam {
@@ -166,8 +168,6 @@ package struct MFACOptions: OptimizerOptions {
     mfac.preconditionEvery = preconditionEvery
     return mfac
   }
-
-  private var standardWindow: Int { isPublished ? 256 : 128 }
 }
 
 extension OptimizerSelection {
@@ -184,7 +184,7 @@ extension MFACOptions {
   ///
   /// - Throws: `ValidationError`.
   package mutating func resolve(for precision: Precision) throws {
-    window = window ?? standardWindow
+    window = window ?? standard.window
     metric = selectedMetric
     historyDecay = selectedDecay
     let types = RowType.types(for: precision.scalar)
