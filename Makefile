@@ -17,10 +17,6 @@ BUILD := swift build -c release --no-color-diagnostics --explicit-target-depende
 # The libraries, as pkg-config knows them, and Debian's packages of them.
 PKG_CONFIG := ompi-c openblas libcrypto zlib
 PACKAGES := libopenmpi-dev openmpi-bin libopenblas-dev libssl-dev zlib1g-dev pkg-config
-# Arguments for M-FAC only; empty if ARGS selects another optimizer or a configuration file.
-of-mfac = $(if $(filter sgd adamw kfac,$(subst =, ,$(ARGS)))$(findstring --config,$(ARGS)),,$(1))
-DIGITS := --dataset digits --batch-size 32 --epochs 6 --learning-rate 0.01 \
-  $(call of-mfac,--damping 0.01)
 FASHION_MNIST := /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz
 PREFIX ?= $(HOME)/.local
 PROGRAMS := $(notdir $(wildcard Sources/swift-mfac-*))
@@ -66,10 +62,10 @@ build: setup ## Build in release mode
 
 train: fashion-mnist build ## Train on Fashion-MNIST with RANKS=8 ranks; ARGS="…" for more settings
 	@if [ -e $(FASHION_MNIST) ]; then \
-	  settings="--dataset fashion-mnist --clip-norm 1 $(call of-mfac,--window-type bfloat16)"; \
+	  settings="--dataset fashion-mnist"; \
 	else \
 	  echo "Fashion-MNIST cannot be had (Debian's dataset-fashion-mnist): the embedded digits then."; \
-	  settings="$(DIGITS)"; \
+	  settings="--dataset digits --batch-size 32 --epochs 6"; \
 	fi; \
 	Launch/local.sh -n $(RANKS) $(RELEASE)/swift-mfac-train $$settings $(ARGS)
 

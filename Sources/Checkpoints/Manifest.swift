@@ -214,9 +214,14 @@ extension Manifest {
     var stored = values(stored)
     let now = values(now)
     if let weights = stored.removeValue(forKey: "initial-weights") { stored["weights"] = weights }
+    // Runs with other optimizers write M-FAC's settings too, whose defaults have changed.
+    let idle: Set =
+      stored["optimizer"] == "mfac"
+      ? [] : ["preset", "window", "window-type", "metric", "history-decay", "history"]
     // Only K-FAC had a bound, which all runs wrote.
     if stored["preset"] == nil, stored["optimizer"] != "kfac" { stored["kl-clip"] = nil }
-    return Set(stored.keys).union(now.keys).subtracting(other).sorted().compactMap { key in
+    let keys = Set(stored.keys).union(now.keys).subtracting(other).subtracting(idle)
+    return keys.sorted().compactMap { key in
       let (a, b) = (stored[key] ?? added[key] ?? "none", now[key] ?? "none")
       return a == b ? nil : Difference(key: key, stored: a, now: b)
     }

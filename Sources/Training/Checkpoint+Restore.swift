@@ -85,6 +85,7 @@ extension Checkpoint {
         let local = cells.flatMap { cell in
           arrays[cell - run.cells.lowerBound].map { $0.named(ofCell: cell) }
         }
+        try Self.requireKinds(local, in: path(of: file), cells: cells)
         try Self.restore(local, from: path(of: file))
       }
     }
@@ -117,6 +118,25 @@ extension Checkpoint {
       do { try array.restore(UnsafeRawBufferPointer(piece)) } catch let error as StoredArrayError {
         throw InputError(path, "tensor '\(array.name)': \(error)")
       }
+    }
+  }
+
+  /// Checks that a file has these arrays of cells and no others: none would be lost.
+  private static func requireKinds(
+    _ arrays: [StoredArray], in path: String, cells: Range<Int>
+  ) throws {
+    // A name is cell.NUMBER.KIND.
+    func kind(_ name: String) -> (cell: Int, kind: String)? {
+      let parts = name.split(separator: ".", maxSplits: 2)
+      return parts.count == 3 ? Int(parts[1]).map { ($0, String(parts[2])) } : nil
+    }
+    let stored = try SafetensorsFile(path: path).tensors.compactMap { kind($0.name) }
+      .filter { cells.contains($0.cell) }
+    let (kinds, wanted) = (Set(stored.map(\.kind)), Set(arrays.compactMap { kind($0.name)?.kind }))
+    guard kinds == wanted else {
+      throw InputError(
+        path, "is of an optimizer with other settings",
+        expected: "tensors \(list(Array(wanted)))", got: "\(list(Array(kinds)))")
     }
   }
 

@@ -86,6 +86,10 @@ struct Configuration {
         arguments.append((name, "--\(name)=\(scalar.string)"))
       }
     }
+    // Runs of earlier versions took the published step.
+    if isOfRun, !arguments.contains(where: { $0.key == "preset" }) {
+      arguments.append(("preset", "--preset=published"))
+    }
   }
 
   private static let program = Train.configuration.commandName!

@@ -12,8 +12,8 @@ struct DampingSettings: ParsableArguments {
     parsing: .unconditional,
     help: .init(
       """
-      λ, added to the diagonal of the Fisher matrix. (default: 0.0001; 1, relative, with --preset \
-      adaptive; 0.001 with kfac, 0.1 with --step adaptive)
+      λ, added to the diagonal of the Fisher matrix. (default: 1, relative; 0.0001 with --preset \
+      published; 0.001 with kfac, 0.1 with --step adaptive)
       """, valueName: "lambda"))
   var damping: Double?
 
@@ -22,7 +22,7 @@ struct DampingSettings: ParsableArguments {
     help: .advanced(
       """
       Multiply λ by the mean diagonal of K/m, the mean squared norm of the window's rows over m. \
-      (default: with --preset adaptive)
+      (default: yes with mfac; no with --preset published)
       """))
   var dampingRelative: Bool?
 

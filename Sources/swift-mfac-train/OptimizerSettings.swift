@@ -12,7 +12,9 @@ struct OptimizerSettings: ParsableArguments {
 
   @Option(
     parsing: .unconditional,
-    help: .init("Step size η. (default: \(standardRates))", valueName: "rate"))
+    help: .init(
+      "Step size η. (default: \(standardRates); 0.001 with --preset published)",
+      valueName: "rate"))
   var learningRate: Double?
 
   @Option(
@@ -37,8 +39,8 @@ struct OptimizerSettings: ParsableArguments {
     parsing: .unconditional,
     help: .init(
       """
-      Scale longer gradients, over all parameters, down to this norm; inf disables. (default: inf; \
-      1 with --preset adaptive)
+      Scale longer gradients, over all parameters, down to this norm; inf disables. (default: 1 \
+      with mfac; else, and with --preset published, inf)
       """, valueName: "norm"))
   var clipNorm: Double?
 

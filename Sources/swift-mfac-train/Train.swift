@@ -120,8 +120,8 @@ struct Train: ParsableCommand {
 
   /// Keys whose defaults depend on `preset`.
   private static let keysOfPreset = [
-    "learning-rate", "clip-norm", "window", "metric", "history-decay", "kl-clip",
-    "kl-clip-relative", "damping", "damping-relative",
+    "learning-rate", "clip-norm", "window", "window-type", "metric", "history-decay", "history",
+    "kl-clip", "kl-clip-relative", "damping", "damping-relative",
   ]
 
   private func train(on world: Communicator) throws {

@@ -60,8 +60,11 @@ import Testing
   }
 
   /// Compares predicted messages and bytes with those that the run counts.
-  @Test("the predicted traffic is that of the run") func predictedTraffic() throws {
-    let settings = settings() + ["--evaluate-every", "7", "--insert-every", "2"]
+  @Test(
+    "the predicted traffic is that of the run",
+    arguments: [[], ["--insert-every", "2", "--preset", "published"]])
+  func predictedTraffic(arguments: [String]) throws {
+    let settings = settings() + ["--evaluate-every", "7"] + arguments
     let dry = try Program.train(ranks: 2, settings + ["--dry-run"])
     let text = try line("traffic", of: dry.output)
     let parts = try #require(text.firstMatch(of: /^([0-9.]+) KiB in (\d+) messages a step/))

@@ -20,8 +20,8 @@ extension FailureTests {
     (["--damping-schedule", "cosine"], "", ["cosine", "levenberg-marquardt"]),
     (["--damping-every", "0"], "", ["--damping-every"]),
     (
-      ["--damping-schedule", "levenberg-marquardt", "--damping-minimum", "1"], "",
-      ["--damping", "--damping-minimum 1.0", "got 0.0001"]
+      ["--damping-schedule", "levenberg-marquardt", "--damping-minimum", "10"], "",
+      ["--damping", "--damping-minimum 10.0", "got 1.0"]
     ),
     (["--cg-tolerance", "1"], "", ["--cg-tolerance", "in (0, 1)", "1.0"]),
     (["--cg-iterations", "0"], "", ["--cg-iterations", "in 1...", "0"]),
@@ -181,7 +181,7 @@ extension FailureTests {
       // More gradients than parameters: their Gram matrix is singular.
       ["--model", "FILE", "--damping", "1e-300", "--steps", "120", "--batch-size", "8"],
       "input: [64]\nlayers: [{linear: {in: 64, out: 1}}, {linear: {in: 1, out: 10}}]",
-      ["--damping 1e-300", "--window"]
+      ["λ = ", "is too small", "--damping", "--window"]
     ),
   ]
 }

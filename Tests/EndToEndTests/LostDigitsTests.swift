@@ -68,7 +68,7 @@ import Testing
           "--dataset", "npy:\(files.joined(separator: ","))", "--model", directory.path("m.yaml"),
           "--order", "sequential", "--batch-size", "24", "--micro-batches", "4", "--schedule",
           "constant", "--clip-norm", "1e30", "--window", "16", "--damping", "0.05",
-          "--insert-every", "2", "--steps", "16", "--run-directory", run,
+          "--insert-every", "2", "--steps", "16", "--preset", "published", "--run-directory", run,
         ] + arguments)
       try #require(outcome.status == 0, "\(outcome.errors)")
       return (run, outcome.errors)

@@ -145,8 +145,8 @@ import Testing
     }
     // Removes 7372 of 8192 + 213 of 640 weights, of d = 17,226 columns of 500 numbers; 19·m² stays.
     let (dense, sparse) = (
-      try optimizer("all", ["--window", "500"]),
-      try optimizer("kept", ["--window", "500", "--sparse"])
+      try optimizer("all", ["--window", "500", "--window-type", "float32"]),
+      try optimizer("kept", ["--window", "500", "--window-type", "float32", "--sparse"])
     )
     let saved = Double(4 * 500 * (7372 + 213)) / Double(1 << 20)
     // Rows are padded to 16 numbers in each of the 216 small cells: at most 15·4·500 bytes more.
@@ -199,8 +199,8 @@ import Testing
     let run = try train(
       directory, schedule,
       [
-        "--steps", "41", "--window", "16", "--damping", "1e-1", "--damping-schedule", schedule,
-        "--damping-final", "1e-3",
+        "--steps", "41", "--window", "16", "--no-damping-relative", "--damping", "1e-1",
+        "--damping-schedule", schedule, "--damping-final", "1e-3",
       ]
     ).run
     let dampings = try MetricsLine.read(run).compactMap(\.damping)
@@ -224,7 +224,7 @@ import Testing
         "--model", model, "--loss", "mean-squared-error", "--batch-size", "1432", "--order",
         "sequential", "--steps", "60", "--schedule", "constant", "--learning-rate", "0.02",
         "--damping-schedule", "levenberg-marquardt", "--damping-every", "3", "--damping", "0.1",
-        "--damping-minimum", "0.02", "--window", "30",
+        "--damping-minimum", "0.02", "--window", "30", "--preset", "published",
       ]
     ).run
     let steps = try MetricsLine.read(run).filter { $0.loss != nil }

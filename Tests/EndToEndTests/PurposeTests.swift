@@ -13,7 +13,7 @@ import Testing
       ranks: 2,
       [
         "--dataset", "digits", "--model", model, "--batch-size", "32", "--epochs", "6",
-        "--window", "64", "--learning-rate", "0.01", "--damping", "0.01", "--run-directory", run,
+        "--run-directory", run,
       ])
     try #require(outcome.status == 0, "\(outcome.errors)")
     let last = try #require(try MetricsLine.read(run).last)

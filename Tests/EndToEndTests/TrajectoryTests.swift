@@ -41,7 +41,8 @@ import Testing
     let outcome = try Program.train(
       ranks: ranks,
       [
-        "--dataset", "digits", "--order", "sequential", "--model", "\(folder)/model.yaml",
+        "--preset", "published", "--dataset", "digits", "--order", "sequential",
+        "--model", "\(folder)/model.yaml",
         "--weights", "\(folder)/\(name)-initial.safetensors",
         "--batch-size", "\(settings.bs)", "--steps", "\(settings.steps)",
         "--schedule", "constant", "--learning-rate", "\(settings.lr)", "--momentum",

@@ -163,7 +163,7 @@ import Testing
         "FILE: window applies only with --optimizer mfac"
       ),
       // The key repeats the default.
-      ("optimizer: sgd\nwindow: 256\ndamping: 0.0001\n", [], false, nil),
+      ("optimizer: sgd\nwindow: 128\ndamping: 0.0001\n", [], false, nil),
       ("optimizer: sgd\nwindow: 9\n", ["--optimizer", "mfac"], false, nil),
       (
         "window: 9\n", ["--optimizer", "sgd"], false,

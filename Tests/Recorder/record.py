@@ -33,7 +33,9 @@ RANKS = (1, 3)
 
 MLP = "--dataset digits --model mlp --batch-size 32 --steps 12"
 CNN = "--dataset digits --model cnn --batch-size 24 --steps 8"
-MFAC = f"{MLP} --window 6 --damping 0.01 --learning-rate 0.01"
+PUBLISHED = "--preset published"
+MFAC = f"{MLP} {PUBLISHED} --window 6 --damping 0.01 --learning-rate 0.01"
+ADAPTIVE = f"{MLP} --window 6"
 KFAC = f"{CNN} --optimizer kfac --damping 0.1 --factor-every 2 --inverse-every 3"
 OF_FISHER = "--prune-gradients 9 --prune-gradient-batch 4"
 SPARSE = "--prune-every 3 --prune-end 10"
@@ -43,9 +45,13 @@ REGROW = "--sparsity 0.9 --prune-every 3"
 TRAINING = {
     # Optimizers.
     "mfac": MFAC,
-    "mfac-cnn": f"{CNN} --window 5 --clip-norm 1 --momentum 0.9",
+    "mfac-cnn": f"{CNN} {PUBLISHED} --window 5 --clip-norm 1 --momentum 0.9",
     "mfac-decay": f"{MFAC} --weight-decay 1e-3",
     "mfac-decoupled": f"{MFAC} --weight-decay 1e-2 --weight-decay-mode decoupled",
+    "adaptive": ADAPTIVE,
+    "adaptive-cnn": f"{CNN} --window 5 --momentum 0.9 --damping-schedule levenberg-marquardt",
+    "adaptive-double": f"{ADAPTIVE} --precision float64",
+    "adaptive-int8": f"{ADAPTIVE} --window-type int8 --insert-every 2 --precondition-every 2",
     "sgd": f"{MLP} --optimizer sgd --learning-rate 0.05",
     "sgd-momentum": f"{MLP} --optimizer sgd --momentum 0.9 --learning-rate 0.05 --clip-norm 0.5"
     " --weight-decay 1e-3",
@@ -95,17 +101,22 @@ TRAINING = {
     "groups-sgd": f"{MLP} --optimizer sgd --config {{groups}}",
     "groups-kfac": f"{KFAC} --config {{groups-cnn}}",
     # Models, losses and data.
-    "resnet20": "--dataset digits --model resnet20 --batch-size 16 --steps 3 --window 3"
+    "resnet20": f"{PUBLISHED} --dataset digits --model resnet20 --batch-size 16 --steps 3"
+    " --window 3"
     " --augment standard --crop-padding 1",
     "wideresnet": "--dataset digits --model wideresnet-22-2 --batch-size 8 --steps 2"
     " --optimizer sgd",
-    "vit-tiny": "--dataset cifar10:{cifar10} --model vit-tiny --batch-size 8 --steps 2 --window 3",
-    "gpt-mini": "--dataset text:{text} --model gpt-mini --batch-size 8 --steps 3 --window 3",
+    "vit-tiny": f"{PUBLISHED} --dataset cifar10:{{cifar10}} --model vit-tiny --batch-size 8"
+    " --steps 2 --window 3",
+    "gpt-mini": f"{PUBLISHED} --dataset text:{{text}} --model gpt-mini --batch-size 8 --steps 3"
+    " --window 3",
     "gpt-mini-kfac": "--dataset text:{text} --model gpt-mini --batch-size 8 --steps 3"
     " --optimizer kfac --context-length 16",
-    "model-of-all-layers": "--dataset digits --model {layers} --batch-size 16 --steps 6 --window 4"
-    " --micro-batches 4",
-    "table-regression": "--dataset csv:{table} --model {regression} --batch-size 16 --steps 9"
+    "model-of-all-layers": f"{PUBLISHED} --dataset digits --model {{layers}} --batch-size 16"
+    " --steps 6 --window 4 --micro-batches 4",
+    "table-regression": f"{PUBLISHED} --dataset csv:{{table}} --model {{regression}}"
+    " --batch-size 16 --steps 9 --window 5",
+    "adaptive-regression": "--dataset csv:{table} --model {regression} --batch-size 16 --steps 9"
     " --window 5",
     "table-classes": "--dataset csv:{table} --task classification --target kind"
     " --model {classes} --batch-size 16 --steps 9 --optimizer adamw --label-smoothing 0.1",
@@ -130,10 +141,10 @@ TRAINING = {
 
 # Runs that resume from a checkpoint in the middle, with another number of ranks.
 RESUMED = (
-    "mfac", "mfac-cnn", "sgd-momentum", "adamw", "muon", "kfac", "kfac-eigen", "kfac-cg",
-    "double-mfac", "kfac-adaptive", "kfac-levenberg", "window-bfloat16", "window-sparse",
-    "window-intervals", "damping-levenberg",
-    "groups-mfac", "sparse-mfac", "regrow-marginal", "model-of-all-layers",
+    "mfac", "mfac-cnn", "adaptive", "adaptive-int8", "sgd-momentum", "adamw", "muon", "kfac",
+    "kfac-eigen", "kfac-cg", "double-mfac", "kfac-adaptive", "kfac-levenberg",
+    "window-bfloat16", "window-sparse", "window-intervals", "damping-levenberg", "groups-mfac",
+    "sparse-mfac", "regrow-marginal", "model-of-all-layers",
 )
 
 OF_DATA = "--dataset digits --model {small} --weights {weights-small}"

@@ -56,16 +56,16 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
   ///   - window: m > 0.
   ///   - momentum: μ in [0, 1).
   public init(
-    window: Int = 128, windowForm: WindowForm = WindowForm(), momentum: Double = 0,
+    window: Int = 128, windowForm: WindowForm = WindowForm(type: .bfloat16), momentum: Double = 0,
     weightDecay: WeightDecay = .coupled(0)
   ) {
     self.window = window
     self.windowForm = windowForm
     metric = AdamMetric()
-    history = HistoryWeights(decay: 0.7)
+    history = HistoryWeights(decay: 0.9, isNesterov: true)
     damping = 1
     dampingRule = DampingRule(isRelative: true)
-    changeBound = .absolute(5e-4)
+    changeBound = .absolute(3.5e-4)
     self.momentum = momentum
     self.weightDecay = weightDecay
   }
@@ -115,9 +115,9 @@ public struct DampingTooSmall: SharedError, DiagnosticError {
 
   public var diagnostic: Diagnostic {
     """
-    \(setting: "damping", damping) is too small for the gradients of the window \
-    (\(setting: "window", window)): with shift mλ = \(cause.shift) the leading minor \
-    \(cause.minor) of the Gram matrix of order \(cause.order) is not positive
+    λ = \(damping) is too small for the gradients of the window (\(setting: "window", window)): \
+    with shift mλ = \(cause.shift) the leading minor \(cause.minor) of the Gram matrix of order \
+    \(cause.order) is not positive. Choose a larger \(setting: "damping")
     """
   }
 }
@@ -181,8 +181,10 @@ extension MFACConfiguration: WindowedConfiguration, MemorySavingConfiguration {
       return fitting
     }
     let type: Diagnostic = "\(setting: "window-type", "bfloat16")"
+    let bytes: Diagnostic = "\(setting: "window-type", "int8")"
     let forms = [
       (WindowForm(type: .bfloat16, density: windowForm.density), type),
+      (windowForm.density == 1 ? WindowForm(type: .int8) : windowForm, bytes),
       (
         WindowForm(type: .bfloat16, density: min(windowForm.density, 0.1)),
         type + " \(setting: "window-density", 0.1)"

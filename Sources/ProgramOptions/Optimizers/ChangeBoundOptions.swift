@@ -8,8 +8,8 @@ package struct ChangeBoundOptions: ParsableArguments {
     help: .advanced(
       """
       Shorten a step if the change η² uᵀFu that its curvature predicts exceeds this; inf disables. \
-      (mfac, kfac; default: 0.001 with kfac and --step fixed; 0.0005 with --preset adaptive and a \
-      loss in nats; else inf)
+      (mfac, kfac; default: 0.00035 with mfac and a loss in nats; 0.001 with kfac and --step \
+      fixed; else, and with --preset published, inf)
       """, valueName: "limit"))
   package var klClip: Double?
 
@@ -18,7 +18,7 @@ package struct ChangeBoundOptions: ParsableArguments {
     help: .advanced(
       """
       Shorten a step if η² uᵀFu exceeds the square of this share of the loss's running mean. \
-      (mfac, kfac; default: 0.015 with --preset adaptive and mean-squared-error)
+      (mfac, kfac; default: 0.015 with mfac and mean-squared-error)
       """, valueName: "share"))
   package var klClipRelative: Double?
 

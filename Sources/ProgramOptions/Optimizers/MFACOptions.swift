@@ -14,20 +14,20 @@ package struct MFACOptions: OptimizerOptions {
       Defaults of M-FAC: adaptive has Adam's metric, a history, relative damping, a bound on the \
       predicted change and clipping; published has none of them.
       """, valueName: "name"))
-  package var preset = Preset.published
+  package var preset = Preset.adaptive
 
   @Option(
     parsing: .unconditional,
     help: .init(
-      "m: number of past gradients in the window. (default: 256; 128 with --preset adaptive)",
+      "m: number of past gradients in the window. (default: 128; 256 with --preset published)",
       valueName: "m"))
   package var window: Int?
 
   @Option(
     help: .init(
       """
-      Number type of the window; bfloat16 halves its memory and time, int8 again. (default: that \
-      of --precision)
+      Number type of the window; bfloat16 halves its memory and time, int8 again. (default: \
+      bfloat16; that of --precision with float64 or --preset published)
       """, valueName: "type"))
   package var windowType: RowType?
 
@@ -35,7 +35,7 @@ package struct MFACOptions: OptimizerOptions {
     help: .advanced(
       """
       Metric of the parameters: adam divides by the root of its moving average of squared \
-      gradients, identity by nothing. (default: identity; adam with --preset adaptive)
+      gradients, identity by nothing. (default: adam; identity with --preset published)
       """, valueName: "metric"))
   package var metric: Metric?
 
@@ -56,14 +56,17 @@ package struct MFACOptions: OptimizerOptions {
     help: .advanced(
       """
       β: precondition the average of the window's gradients with weights β^age, in [0, 1); 0 takes \
-      the newest gradient alone. (default: 0; 0.7 with --preset adaptive)
+      the newest gradient alone. (default: 0.9; 0 with --preset published)
       """, valueName: "decay"))
   package var historyDecay: Double?
 
   @Option(
     help: .advanced(
-      "Weights of the history: the average, or Nesterov's, one step ahead.", valueName: "weights"))
-  package var history = History.average
+      """
+      Weights of the history: the average, or Nesterov's, one step ahead. (default: nesterov; \
+      average with --preset published)
+      """, valueName: "weights"))
+  package var history: History?
 
   @Option(
     parsing: .unconditional,
@@ -136,9 +139,12 @@ package struct MFACOptions: OptimizerOptions {
   private var standard: MFACConfiguration { isPublished ? .published() : MFACConfiguration() }
   fileprivate var selectedMetric: Metric { metric ?? (standard.metric == nil ? .identity : .adam) }
   fileprivate var selectedDecay: Double { historyDecay ?? standard.history.decay }
+  private var selectedHistory: History {
+    history ?? (standard.history.isNesterov ? .nesterov : .average)
+  }
 
-  package static var learningRate: Double { 1e-3 }
-  package var learningRate: Double { isPublished ? 1e-3 : 0.04 }
+  package static var learningRate: Double { 0.1 }
+  package var learningRate: Double { isPublished ? 1e-3 : Self.learningRate }
   package var damping: Double { standard.damping }
   package var dampingIsRelative: Bool { standard.dampingRule.isRelative }
   package var clipNorm: Double? { isPublished ? nil : 1 }
@@ -161,7 +167,7 @@ package struct MFACOptions: OptimizerOptions {
       (metric.decay, metric.epsilon) = (metricDecay, metricEpsilon)
       mfac.metric = metric
     }
-    mfac.history = HistoryWeights(decay: selectedDecay, isNesterov: history == .nesterov)
+    mfac.history = HistoryWeights(decay: selectedDecay, isNesterov: selectedHistory == .nesterov)
     (mfac.damping, mfac.dampingRule) = (common.damping, common.dampingRule)
     (mfac.changeBound, mfac.peakRate) = (common.bound, common.learningRate)
     mfac.insertEvery = insertEvery
@@ -187,8 +193,11 @@ extension MFACOptions {
     window = window ?? standard.window
     metric = selectedMetric
     historyDecay = selectedDecay
+    history = selectedHistory
     let types = RowType.types(for: precision.scalar)
-    windowType = windowType ?? precision.scalar.rowType
+    windowType =
+      windowType ?? (precision == .float64 ? nil : standard.windowForm.type)
+      ?? precision.scalar.rowType
     try require(
       types.contains(windowType!), "--window-type",
       types.dropLast().map(\.rawValue).joined(separator: ", ")
