@@ -5,6 +5,18 @@ public enum ChangeBound: Codable, Equatable, Sendable {
   case absolute(Double)
   /// κ = (δL)², with δ and the running mean L of the loss: for losses in other units.
   case relative(Double)
+
+  /// Returns the bound of each step of a run, for a bound on their sum.
+  ///
+  /// - Parameters:
+  ///   - sum: the sum of the changes over the run, in units of the squared loss if the loss is not
+  ///     in nats.
+  ///   - steps: number of steps of the run.
+  ///   - isInNats: whether the loss is a negative logarithm of a probability.
+  public static func share(of sum: Double, steps: Int, isInNats: Bool) -> ChangeBound {
+    let share = sum / Double(steps)
+    return isInNats ? .absolute(share) : .relative(share.squareRoot())
+  }
 }
 
 extension ChangeBound: CustomStringConvertible {

@@ -69,7 +69,7 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
       try resolved.mfac.resolve(for: .float32)
       // K-FAC's bound takes another sum; steps with learning rate 0 do not need it.
       let isFree = optimizer.rawValue == MFACConfiguration.name
-      resolved.bound.resolve(standard: isFree ? ownOptions.bound(isInNats: true) : nil)
+      resolved.bound.resolve(standard: isFree ? ownOptions.bound : nil)
       return resolved
     }
   }
@@ -82,8 +82,8 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
       return local.configuration(
         CommonOptimizerSettings(
           learningRate: local.learningRate, damping: local.damping,
-          dampingRule: DampingRule(isRelative: local.dampingIsRelative), bound: resolved.bound.bound
-        ))
+          dampingRule: DampingRule(isRelative: local.dampingIsRelative),
+          bound: resolved.bound.bound(steps: steps, isInNats: true)))
     }
   }
 

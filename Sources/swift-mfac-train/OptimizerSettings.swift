@@ -121,17 +121,17 @@ extension OptimizerSettings {
   ///
   /// - Parameters:
   ///   - damping: resolved damping settings.
-  ///   - bound: bound on a step's predicted change.
+  ///   - bound: bound on a step's predicted change; nil for none.
   ///   - precision: precision of the computation.
   ///   - steps: number of steps of the run, for the damping schedule; nil if not known yet.
   func common(
-    _ damping: DampingSettings, _ bound: ChangeBoundOptions, _ precision: Precision,
+    _ damping: DampingSettings, _ bound: ChangeBound?, _ precision: Precision,
     steps: Int? = nil
   ) -> CommonOptimizerSettings {
     CommonOptimizerSettings(
       learningRate: learningRate!, momentum: momentum, weightDecay: decay,
       damping: damping.damping!, dampingRule: steps.map(damping.rule) ?? DampingRule(),
-      bound: bound.bound, precision: precision)
+      bound: bound, precision: precision)
   }
 
   func schedule(steps: Int) -> LearningRateSchedule {

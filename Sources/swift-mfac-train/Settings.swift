@@ -58,22 +58,16 @@ struct Settings: ParsableArguments {
     } else if length.steps == nil {
       length.epochs = 3
     }
-    // The loss may depend on the data, which are read later.
-    if model.loss != nil { resolveBound() }
     let local = ownOptions
-    let common = optimizer.common(damping, bound, start.precision)
+    bound.resolve(standard: local.bound)
+    // Steps and loss, which are known later, do not matter for the check.
+    let common = optimizer.common(
+      damping, bound.bound(steps: 1, isInNats: true), start.precision)
     try local.check(common)
     if type(of: local).decayIsDecoupled { optimizer.weightDecayMode = .decoupled }
     if output.tensorboard, let window = local.configuration(common).windowed?.window {
       output.spectrumEvery = output.spectrumEvery ?? max(100, window / 4)
     }
-  }
-}
-
-extension Settings {
-  /// Fills in the default bound on the change that a step predicts, which depends on the loss.
-  mutating func resolveBound() {
-    bound.resolve(standard: ownOptions.bound(isInNats: model.resolvedLoss.isInNats))
   }
 }
 

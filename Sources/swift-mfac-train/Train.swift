@@ -86,8 +86,10 @@ struct Train: ParsableCommand {
       // --augment changes the defaults of crops and flips. Patterns replace the file's list.
       for (flag, keys) in [
         ("--steps", ["epochs"]), ("--epochs", ["steps"]), ("--augment", ["crop-padding", "flip"]),
-        ("--include", ["include"]), ("--exclude", ["exclude"]), ("--kl-clip", ["kl-clip-relative"]),
-        ("--kl-clip-relative", ["kl-clip"]),
+        ("--include", ["include"]), ("--exclude", ["exclude"]),
+        ("--kl-clip", ["kl-clip-relative", "kl-budget"]),
+        ("--kl-clip-relative", ["kl-clip", "kl-budget"]),
+        ("--kl-budget", ["kl-clip", "kl-clip-relative"]),
       ] where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
         fromFile.removeAll { keys.contains($0.key) }
       }
@@ -121,7 +123,7 @@ struct Train: ParsableCommand {
   /// Keys whose defaults depend on `preset`.
   private static let keysOfPreset = [
     "learning-rate", "clip-norm", "window", "window-type", "metric", "history-decay", "history",
-    "kl-clip", "kl-clip-relative", "damping", "damping-relative",
+    "kl-clip", "kl-clip-relative", "kl-budget", "damping", "damping-relative",
   ]
 
   private func train(on world: Communicator) throws {
@@ -157,7 +159,6 @@ extension Settings {
     let dataset = try data.source.load(
       try data.options(seed: length.seed, precision: start.precision))
     try model.resolve(for: dataset.targets)
-    resolveBound()
     let network = try model.network(for: dataset)
     let batches = try BatchOrder(
       exampleCount: dataset.training.count, batchSize: length.batchSize, order: length.order,
@@ -167,7 +168,9 @@ extension Settings {
     var plan = TrainingPlan(
       dataset: dataset, network: network,
       optimizer: ownOptions.configuration(
-        optimizer.common(damping, bound, start.precision, steps: steps)),
+        optimizer.common(
+          damping, bound.bound(steps: steps, isInNats: model.resolvedLoss.isInNats),
+          start.precision, steps: steps)),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules

@@ -176,7 +176,7 @@ import Testing
     #expect(
       unset
         == others.union([
-          "config", "epochs", "weights", "kl-clip-relative", "damping-final",
+          "config", "epochs", "weights", "kl-clip", "kl-clip-relative", "damping-final",
           "evaluate-every",
           "save-every-steps", "save-every-minutes", "masks", "sparsity", "prune-schedule",
           "prune-begin", "prune-end", "prune-every", "include", "exclude", "scope", "regrow",

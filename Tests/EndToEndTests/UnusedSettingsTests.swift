@@ -17,7 +17,10 @@ import Testing
       --history-decay=0.5 --history=nesterov --metric-decay=0.9 --metric-epsilon=1
       """, "--optimizer sgd", "--optimizer mfac"
     ),
-    ("--kl-clip=1 --kl-clip-relative=1", "--optimizer sgd", "--optimizer mfac or kfac"),
+    (
+      "--kl-clip=1 --kl-clip-relative=1 --kl-budget=1", "--optimizer sgd",
+      "--optimizer mfac or kfac"
+    ),
     ("--metric-decay=0.9 --metric-epsilon=1", "--preset published", "--metric identity"),
     ("--history=nesterov", "--history-decay 0", "--history-decay above 0"),
     (

@@ -87,7 +87,7 @@ func checkAdaptiveMFAC(
   on world: Communicator
 ) throws -> UInt64 {
   let m = 20
-  var configuration = MFACConfiguration(window: m, windowForm: WindowForm())
+  var configuration = MFACConfiguration(steps: 1, window: m, windowForm: WindowForm())
   configuration.history = HistoryWeights(decay: nesterov ? 0.9 : 0.7, isNesterov: nesterov)
   configuration.metric!.decay = 0.9
   configuration.changeBound = .relative(0.05)
@@ -160,10 +160,10 @@ func checkAdaptiveMFAC(
 func checkAdaptiveLimits(_ d: Int, on world: Communicator) throws -> UInt64 {
   let (m, beta) = (5, 0.7)
   func signs(_ t: Int) -> [Double] { (0..<d).map { draw(UInt64(800 + t), $0) < 0.0 ? -1 : 1 } }
-  var adam = MFACConfiguration(window: m, windowForm: WindowForm())
+  var adam = MFACConfiguration(steps: 1, window: m, windowForm: WindowForm())
   adam.history = HistoryWeights(decay: beta)
   (adam.damping, adam.dampingRule, adam.changeBound) = (1e14, DampingRule(), nil)
-  var plain = MFACConfiguration(window: m, windowForm: WindowForm())
+  var plain = MFACConfiguration(steps: 1, window: m, windowForm: WindowForm())
   plain.history = HistoryWeights()
   (plain.damping, plain.dampingRule, plain.changeBound) = (1e-2, DampingRule(), nil)
   plain.metric!.epsilon = 1e-30
@@ -206,7 +206,7 @@ private func power(_ base: Double, _ exponent: Int) -> Double {
 /// definition, and a gradient whose squares overflow with a skipped step.
 func checkAdaptivePrediction(_ d: Int, on world: Communicator) throws -> UInt64 {
   let m = 4
-  var configuration = MFACConfiguration(window: m, windowForm: WindowForm())
+  var configuration = MFACConfiguration(steps: 1, window: m, windowForm: WindowForm())
   configuration.dampingRule = DampingRule(
     .levenbergMarquardt(.init(every: 1)), isRelative: true)
   let mfac = Stepper<Double>(

@@ -8,8 +8,7 @@ package struct ChangeBoundOptions: ParsableArguments {
     help: .advanced(
       """
       Shorten a step if the change η² uᵀFu that its curvature predicts exceeds this; inf disables. \
-      (mfac, kfac; default: 0.00035 with mfac and a loss in nats; 0.001 with kfac and --step \
-      fixed; else, and with --preset published, inf)
+      (mfac, kfac; default: 0.001 with kfac and --step fixed; else inf, beside --kl-budget)
       """, valueName: "limit"))
   package var klClip: Double?
 
@@ -18,9 +17,25 @@ package struct ChangeBoundOptions: ParsableArguments {
     help: .advanced(
       """
       Shorten a step if η² uᵀFu exceeds the square of this share of the loss's running mean. \
-      (mfac, kfac; default: 0.015 with mfac and mean-squared-error)
+      (mfac, kfac)
       """, valueName: "share"))
   package var klClipRelative: Double?
+
+  @Option(
+    parsing: .unconditional,
+    help: .advanced(
+      """
+      Bound the sum of η² uᵀFu over the run: --kl-clip is this number divided by the steps of the \
+      run, or with mean-squared-error the square of --kl-clip-relative. (mfac, kfac; default: \
+      0.125 with mfac; none with --preset published)
+      """, valueName: "sum"))
+  package var klBudget: Double?
+
+  /// An optimizer's default.
+  package enum Standard {
+    case clip(Double)
+    case budget(Double)
+  }
 
   package init() {}
 
@@ -32,21 +47,32 @@ package struct ChangeBoundOptions: ParsableArguments {
         klClipRelative)
       try require(klClip == nil, "--kl-clip-relative", "no --kl-clip", klClipRelative)
     }
-  }
-
-  /// Fills in an optimizer's default.
-  package mutating func resolve(standard: ChangeBound?) {
-    guard klClip == nil, klClipRelative == nil else { return }
-    switch standard {
-    case nil: klClip = .infinity
-    case .absolute(let bound): klClip = bound
-    case .relative(let share): klClipRelative = share
+    if let klBudget {
+      try require(klBudget > 0 && klBudget.isFinite, "--kl-budget", "> 0 and finite", klBudget)
+      try require(
+        klClip == nil && klClipRelative == nil, "--kl-budget",
+        "neither --kl-clip nor --kl-clip-relative", klBudget)
     }
   }
 
-  /// The bound; nil if there is none.
-  package var bound: ChangeBound? {
-    klClipRelative.map { .relative($0) }
+  /// Fills in an optimizer's default.
+  package mutating func resolve(standard: Standard?) {
+    guard klClip == nil, klClipRelative == nil, klBudget == nil else { return }
+    switch standard {
+    case nil: klClip = .infinity
+    case .clip(let limit): klClip = limit
+    case .budget(let sum): klBudget = sum
+    }
+  }
+
+  /// Returns the bound of a step; nil if there is none.
+  ///
+  /// - Parameters:
+  ///   - steps: number of steps of the run.
+  ///   - isInNats: whether the loss is a negative logarithm of a probability.
+  package func bound(steps: Int, isInNats: Bool) -> ChangeBound? {
+    klBudget.map { .share(of: $0, steps: steps, isInNats: isInNats) }
+      ?? klClipRelative.map { .relative($0) }
       ?? klClip.flatMap { $0.isFinite ? .absolute($0) : nil }
   }
 }

@@ -161,18 +161,13 @@ package struct KroneckerOptions: OptimizerOptions {
 
   package static var decayIsDecoupled: Bool { false }
 
-  package func bound(isInNats: Bool) -> ChangeBound? { step == .adaptive ? nil : .absolute(1e-3) }
+  package var bound: ChangeBoundOptions.Standard? { step == .adaptive ? nil : .clip(1e-3) }
 
   package func check(_ common: CommonOptimizerSettings) throws {
-    guard step == .adaptive, let bound = common.bound else { return }
-    func refuse(_ option: String, _ expected: String, _ value: Double) throws {
-      try require(
-        false, option, "\(expected) with --step adaptive, which chooses the step length", value)
-    }
-    switch bound {
-    case .absolute(let limit): try refuse("--kl-clip", "inf", limit)
-    case .relative(let share): try refuse("--kl-clip-relative", "none", share)
-    }
+    guard let bound = common.bound else { return }
+    try require(
+      step != .adaptive, "--kl-clip",
+      "inf with --step adaptive, which chooses the step length", bound)
   }
 
   package func configuration(_ common: CommonOptimizerSettings) -> KFACConfiguration {

@@ -149,8 +149,8 @@ package struct MFACOptions: OptimizerOptions {
   package var dampingIsRelative: Bool { standard.dampingRule.isRelative }
   package var clipNorm: Double? { isPublished ? nil : 1 }
 
-  package func bound(isInNats: Bool) -> ChangeBound? {
-    isInNats || isPublished ? standard.changeBound : .relative(0.015)
+  package var bound: ChangeBoundOptions.Standard? {
+    isPublished ? nil : .budget(MFACConfiguration.budget)
   }
 
   package static var decayIsDecoupled: Bool { false }
@@ -159,7 +159,7 @@ package struct MFACOptions: OptimizerOptions {
 
   package func configuration(_ common: CommonOptimizerSettings) -> MFACConfiguration {
     var mfac = MFACConfiguration(
-      window: window ?? standard.window, windowForm: windowForm(common.precision),
+      steps: 1, window: window ?? standard.window, windowForm: windowForm(common.precision),
       momentum: common.momentum, weightDecay: common.weightDecay)
     mfac.metric = nil
     if selectedMetric == .adam {

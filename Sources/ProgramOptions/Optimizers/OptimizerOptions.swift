@@ -27,10 +27,8 @@ package protocol OptimizerOptions: ParsableArguments {
   /// - Throws: `ValidationError`.
   func check(_ common: CommonOptimizerSettings) throws
 
-  /// Returns the default bound on the change that a step predicts; nil for none.
-  ///
-  /// - Parameter isInNats: whether the loss is a negative logarithm of a probability.
-  func bound(isInNats: Bool) -> ChangeBound?
+  /// Default bound on the changes that steps predict; nil for none.
+  var bound: ChangeBoundOptions.Standard? { get }
 
   /// Returns the configuration of the optimizer.
   func configuration(_ common: CommonOptimizerSettings) -> Configuration
@@ -100,7 +98,8 @@ package enum OptimizerOptionsRegistry {
   ) -> [OptionUse<Program>] {
     all.flatMap { $0.type.uses(in: program) } + [
       .ofOptimizers(
-        ["kl-clip", "kl-clip-relative"], [MFACConfiguration.self, KFACConfiguration.self])
+        ["kl-clip", "kl-clip-relative", "kl-budget"],
+        [MFACConfiguration.self, KFACConfiguration.self])
     ]
   }
 }
@@ -109,7 +108,7 @@ extension OptimizerOptions {
   package var learningRate: Double { Self.learningRate }
   package var dampingIsRelative: Bool { false }
   package var clipNorm: Double? { nil }
-  package func bound(isInNats: Bool) -> ChangeBound? { nil }
+  package var bound: ChangeBoundOptions.Standard? { nil }
 
   package static var optimizer: String { Configuration.name }
 
