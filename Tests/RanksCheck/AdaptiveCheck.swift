@@ -126,7 +126,8 @@ func checkAdaptiveMFAC(
     if t % preconditionEvery == 0 {
       let (u, change) = dense.direction(
         beside: isInserted ? [] : [h], tau: Double(m) * damping)
-      let limit = (0.05 * loss / weight) * (0.05 * loss / weight)
+      let filled = min(1, 4 * Double(max(1, dense.rows.count)) / Double(m))
+      let limit = (0.05 * loss / weight) * (0.05 * loss / weight) * filled
       factor = min(1, (limit / (0.5 * 0.5 * change)).squareRoot())
       if factor < 1 { shortened += 1 }
       try check(

@@ -59,11 +59,12 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
   ///
   /// - Parameters:
   ///   - steps: number of steps of the run, for the bound.
+  ///   - peakRate: the largest η of the run, for the bound.
   ///   - isInNats: whether the loss is a negative logarithm of a probability, for the bound.
   ///   - window: m > 0.
   ///   - momentum: μ in [0, 1).
   public init(
-    steps: Int, isInNats: Bool = true, window: Int = 128,
+    steps: Int, peakRate: Double? = nil, isInNats: Bool = true, window: Int = 128,
     windowForm: WindowForm = WindowForm(type: .bfloat16), momentum: Double = 0,
     weightDecay: WeightDecay = .coupled(0)
   ) {
@@ -74,6 +75,7 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
     damping = 1
     dampingRule = DampingRule(isRelative: true)
     changeBound = .share(of: Self.budget, steps: steps, isInNats: isInNats)
+    self.peakRate = peakRate
     self.momentum = momentum
     self.weightDecay = weightDecay
   }

@@ -59,11 +59,14 @@ extension ShardedMFAC {
       gradientSquare: row.inWindow + row.outside)
   }
 
-  /// Returns min(1, √(κ/(η²f))) for the change f of a direction, with the largest η of the run.
+  /// Returns min(1, √(κ/(η²f))) for the change f of a direction, with the largest η of the run. A
+  /// few gradients say little about the loss: κ grows with the window until a quarter is filled.
   private func shortened(_ change: Double, learningRate: Double) -> Double {
     guard configuration.changeBound != nil else { return 1 }
     let rate = configuration.peakRate ?? learningRate
-    let factor = bound.factor(rate * rate * change)
+    let quarter = Double(configuration.window) / 4
+    let share = min(1, Double(max(1, fisher.window.filled)) / quarter)
+    let factor = bound.factor(rate * rate * change / share)
     rateFactor = factor
     return factor
   }

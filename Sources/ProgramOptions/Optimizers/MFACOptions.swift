@@ -159,7 +159,8 @@ package struct MFACOptions: OptimizerOptions {
 
   package func configuration(_ common: CommonOptimizerSettings) -> MFACConfiguration {
     var mfac = MFACConfiguration(
-      steps: 1, window: window ?? standard.window, windowForm: windowForm(common.precision),
+      steps: 1, peakRate: common.learningRate, window: window ?? standard.window,
+      windowForm: windowForm(common.precision),
       momentum: common.momentum, weightDecay: common.weightDecay)
     mfac.metric = nil
     if selectedMetric == .adam {
@@ -169,7 +170,7 @@ package struct MFACOptions: OptimizerOptions {
     }
     mfac.history = HistoryWeights(decay: selectedDecay, isNesterov: selectedHistory == .nesterov)
     (mfac.damping, mfac.dampingRule) = (common.damping, common.dampingRule)
-    (mfac.changeBound, mfac.peakRate) = (common.bound, common.learningRate)
+    mfac.changeBound = common.bound
     mfac.insertEvery = insertEvery
     mfac.preconditionEvery = preconditionEvery
     return mfac
