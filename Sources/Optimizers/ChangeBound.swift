@@ -1,3 +1,5 @@
+import Foundation
+
 /// Bounds the change of the loss that a step's curvature predicts, uᵀFu for a change u of the
 /// parameters: the mean square of the changes of single losses, about twice a divergence.
 public enum ChangeBound: Codable, Equatable, Sendable {
@@ -22,8 +24,8 @@ public enum ChangeBound: Codable, Equatable, Sendable {
 extension ChangeBound: CustomStringConvertible {
   public var description: String {
     switch self {
-    case .absolute(let bound): "KL clip \(bound)"
-    case .relative(let share): "KL clip (\(share) × loss)²"
+    case .absolute(let bound): String(format: "KL clip %.3g", bound)
+    case .relative(let share): String(format: "KL clip (%.3g × loss)²", share)
     }
   }
 }
