@@ -8,6 +8,12 @@ import Testing
     try Program.run(Program.process(ranks: ranks, program: Program.ranksCheck, arguments))
   }
 
+  /// Returns the lines that are not Open MPI's: it may report that a rank ended while another copied
+  /// from its memory.
+  private func ownErrors(_ outcome: Program.Outcome) -> [Substring] {
+    outcome.errors.split(separator: "\n").filter { !$0.contains("] Read -1, expected ") }
+  }
+
   @Test("a trap in one rank ends the job") func trappedRank() throws {
     let outcome = try run("trap")
     #expect(outcome.status != 0)
@@ -17,7 +23,7 @@ import Testing
   @Test("an error in one rank ends an exchange in progress") func errorDuringExchange() throws {
     let outcome = try run("throw")
     #expect(outcome.status == 1)
-    #expect(outcome.errors == "Error: rank 2: wrong: told to\n")
+    #expect(ownErrors(outcome) == ["Error: rank 2: wrong: told to"])
   }
 
   /// The error occurs in the second of two training steps, or in the evaluation after it.
@@ -30,7 +36,7 @@ import Testing
   func errorInPhase(phase: String) throws {
     let outcome = try run("throw-in", phase)
     #expect(outcome.status == 1)
-    #expect(outcome.errors == "Error: rank 2: wrong: told to\n")
+    #expect(ownErrors(outcome) == ["Error: rank 2: wrong: told to"])
   }
 
   /// These phases cannot throw.
