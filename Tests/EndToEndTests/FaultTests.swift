@@ -8,8 +8,8 @@ import Testing
     try Program.run(Program.process(ranks: ranks, program: Program.ranksCheck, arguments))
   }
 
-  /// Returns the lines that are not Open MPI's: it may report that a rank ended while another copied
-  /// from its memory.
+  /// Returns the lines that are not Open MPI's: it may report that a rank ended while another
+  /// copied from its memory.
   private func ownErrors(_ outcome: Program.Outcome) -> [Substring] {
     outcome.errors.split(separator: "\n").filter { !$0.contains("] Read -1, expected ") }
   }
