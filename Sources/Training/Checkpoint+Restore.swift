@@ -66,9 +66,10 @@ extension Checkpoint {
       throw InputError("\(path)/\(Manifest.fileName)", "\(error)")
     }
     if manifest.hasWindow {
-      try Self.restore(run.optimizer.state.shared, from: "\(path)/\(Self.curvature)")
+      try Self.restore(
+        run.optimizer.state.shared, from: SafetensorsFile(path: "\(path)/\(Self.curvature)"))
+      try restorePlaced(run.optimizer.state.placed.map(\.array))
     }
-    if manifest.hasWindow { try restorePlaced(run.optimizer.state.placed.map(\.array)) }
     guard !run.cells.isEmpty else { return }
     let families = run.families(hasWindow: manifest.hasWindow)
     let stored = Set(manifest.files.filter { $0.cells != nil }.map(\.family))
@@ -79,14 +80,14 @@ extension Checkpoint {
         got: "\(Self.list(stored.map(String.init)))")
     }
     for (family, arrays) in families {
-      for file in manifest.files where file.family == family {
-        let cells = run.cells.clamped(to: file.cells![0]..<file.cells![1])
+      for entry in manifest.files where entry.family == family {
+        let cells = run.cells.clamped(to: entry.cells![0]..<entry.cells![1])
         guard !cells.isEmpty else { continue }
-        let local = cells.flatMap { cell in
-          arrays[cell - run.cells.lowerBound].map { $0.named(ofCell: cell) }
-        }
-        try Self.requireKinds(local, in: path(of: file), cells: cells)
-        try Self.restore(local, from: path(of: file))
+        let file = try SafetensorsFile(path: path(of: entry))
+        let local = cells.map { (cell: $0, arrays: arrays[$0 - run.cells.lowerBound]) }
+        try Self.requireKinds(Set(local.flatMap { $0.arrays.map(\.name) }), in: file, cells: cells)
+        try Self.restore(
+          local.flatMap { cell, arrays in arrays.map { $0.named(ofCell: cell) } }, from: file)
       }
     }
   }
@@ -95,9 +96,9 @@ extension Checkpoint {
   private func restorePlaced(_ arrays: [StoredArray]) throws {
     var missing = Dictionary(uniqueKeysWithValues: arrays.map { ($0.name, $0) })
     for entry in manifest.files where entry.family == Checkpoint.placed {
-      let names = try SafetensorsFile(path: path(of: entry)).tensors.map(\.name)
+      let file = try SafetensorsFile(path: path(of: entry))
       try Self.restore(
-        names.compactMap { missing.removeValue(forKey: $0) }, from: path(of: entry))
+        file.tensors.compactMap { missing.removeValue(forKey: $0.name) }, from: file)
     }
     if let name = missing.keys.min() {
       throw InputError(
@@ -107,8 +108,7 @@ extension Checkpoint {
   }
 
   /// Restores arrays from the tensors of a file that have their names.
-  private static func restore(_ arrays: [StoredArray], from path: String) throws {
-    let file = try SafetensorsFile(path: path)
+  private static func restore(_ arrays: [StoredArray], from file: SafetensorsFile) throws {
     let memory = UnsafeMutableRawBufferPointer.allocate(
       byteCount: arrays.map(\.bytes).max() ?? 0, alignment: 64)
     defer { memory.deallocate() }
@@ -116,26 +116,25 @@ extension Checkpoint {
       let piece = UnsafeMutableRawBufferPointer(rebasing: memory[..<array.bytes])
       try file.read(array.name, type: array.type, shape: array.shape, into: piece)
       do { try array.restore(UnsafeRawBufferPointer(piece)) } catch let error as StoredArrayError {
-        throw InputError(path, "tensor '\(array.name)': \(error)")
+        throw InputError(file.path, "tensor '\(array.name)': \(error)")
       }
     }
   }
 
-  /// Checks that a file has these arrays of cells and no others: none would be lost.
+  /// Checks that a file has arrays of these names for the cells and no others: none would be lost.
   private static func requireKinds(
-    _ arrays: [StoredArray], in path: String, cells: Range<Int>
+    _ wanted: Set<String>, in file: SafetensorsFile, cells: Range<Int>
   ) throws {
-    // A name is cell.NUMBER.KIND.
-    func kind(_ name: String) -> (cell: Int, kind: String)? {
-      let parts = name.split(separator: ".", maxSplits: 2)
-      return parts.count == 3 ? Int(parts[1]).map { ($0, String(parts[2])) } : nil
-    }
-    let stored = try SafetensorsFile(path: path).tensors.compactMap { kind($0.name) }
-      .filter { cells.contains($0.cell) }
-    let (kinds, wanted) = (Set(stored.map(\.kind)), Set(arrays.compactMap { kind($0.name)?.kind }))
+    let kinds = Set(
+      file.tensors.compactMap { tensor -> String? in
+        // cell.NUMBER.NAME
+        let parts = tensor.name.split(separator: ".", maxSplits: 2)
+        guard parts.count == 3, let cell = Int(parts[1]), cells.contains(cell) else { return nil }
+        return String(parts[2])
+      })
     guard kinds == wanted else {
       throw InputError(
-        path, "is of an optimizer with other settings",
+        file.path, "is of an optimizer with other settings",
         expected: "tensors \(list(Array(wanted)))", got: "\(list(Array(kinds)))")
     }
   }

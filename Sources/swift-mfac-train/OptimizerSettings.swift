@@ -121,12 +121,12 @@ extension OptimizerSettings {
   ///
   /// - Parameters:
   ///   - damping: resolved damping settings.
-  ///   - bound: bound on a step's predicted change; nil for none.
   ///   - precision: precision of the computation.
   ///   - steps: number of steps of the run, for the damping schedule; nil if not known yet.
+  ///   - bound: bound on a step's predicted change; nil for none, or if not known yet.
   func common(
-    _ damping: DampingSettings, _ bound: ChangeBound?, _ precision: Precision,
-    steps: Int? = nil
+    _ damping: DampingSettings, _ precision: Precision, steps: Int? = nil,
+    bound: ChangeBound? = nil
   ) -> CommonOptimizerSettings {
     CommonOptimizerSettings(
       learningRate: learningRate!, momentum: momentum, weightDecay: decay,

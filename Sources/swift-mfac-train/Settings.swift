@@ -60,10 +60,8 @@ struct Settings: ParsableArguments {
     }
     let local = ownOptions
     bound.resolve(standard: local.bound)
-    // Steps and loss, which are known later, do not matter for the check.
-    let common = optimizer.common(
-      damping, bound.bound(steps: 1, isInNats: true), start.precision)
-    try local.check(common)
+    let common = optimizer.common(damping, start.precision)
+    try local.check(common, bound)
     if type(of: local).decayIsDecoupled { optimizer.weightDecayMode = .decoupled }
     if output.tensorboard, let window = local.configuration(common).windowed?.window {
       output.spectrumEvery = output.spectrumEvery ?? max(100, window / 4)

@@ -82,21 +82,21 @@ struct Train: ParsableCommand {
       } catch {
         throw ValidationError("\(file): \(Settings.message(for: error))")
       }
-      // A flag also replaces keys of another name. --steps and --epochs set the same length;
-      // --augment changes the defaults of crops and flips. Patterns replace the file's list.
-      for (flag, keys) in [
-        ("--steps", ["epochs"]), ("--epochs", ["steps"]), ("--augment", ["crop-padding", "flip"]),
-        ("--include", ["include"]), ("--exclude", ["exclude"]),
-        ("--kl-clip", ["kl-clip-relative", "kl-budget"]),
-        ("--kl-clip-relative", ["kl-clip", "kl-budget"]),
-        ("--kl-budget", ["kl-clip", "kl-clip-relative"]),
-      ] where arguments.contains(where: { $0 == flag || $0.hasPrefix("\(flag)=") }) {
+      // A flag also replaces keys of another name. --steps and --epochs set the same length, others
+      // the same bound; --augment changes the defaults of crops and flips. Patterns replace the
+      // file's list.
+      let typed = typedOptions(in: arguments)
+      for (flags, keys) in [
+        (["steps", "epochs"], ["steps", "epochs"]), (["augment"], ["crop-padding", "flip"]),
+        (["include"], ["include"]), (["exclude"], ["exclude"]),
+        (ChangeBoundOptions.keys, ChangeBoundOptions.keys),
+      ] where !typed.isDisjoint(with: flags) {
         fromFile.removeAll { keys.contains($0.key) }
       }
       // A flag --solver or --preset also replaces the file's defaults that depend on it.
       for (flag, keys) in [
-        ("solver", KroneckerOptions.keysOfSolver), ("preset", Self.keysOfPreset),
-      ] where typedOptions(in: arguments).contains(flag) {
+        ("solver", KroneckerOptions.keysOfSolver), ("preset", MFACOptions.keysOfPreset),
+      ] where typed.contains(flag) {
         let derived = keys.filter(configuration.isStandard)
         fromFile.removeAll { derived.contains($0.key) }
       }
@@ -105,7 +105,7 @@ struct Train: ParsableCommand {
       var compared = ofFile
       compared.rules = configuration.rules
       warnings = try configuration.requireUse(
-        of: file, compared, in: command.settings, typed: typedOptions(in: arguments))
+        of: file, compared, in: command.settings, typed: typed)
     }
     try requireUse(of: typedOptions(in: arguments), by: command.settings.uses, in: command.settings)
     try command.settings.checkTogether()
@@ -119,12 +119,6 @@ struct Train: ParsableCommand {
     }
     return (command, warnings)
   }
-
-  /// Keys whose defaults depend on `preset`.
-  private static let keysOfPreset = [
-    "learning-rate", "clip-norm", "window", "window-type", "metric", "history-decay", "history",
-    "kl-clip", "kl-clip-relative", "kl-budget", "damping", "damping-relative",
-  ]
 
   private func train(on world: Communicator) throws {
     var settings = settings
@@ -169,8 +163,8 @@ extension Settings {
       dataset: dataset, network: network,
       optimizer: ownOptions.configuration(
         optimizer.common(
-          damping, bound.bound(steps: steps, isInNats: model.resolvedLoss.isInNats),
-          start.precision, steps: steps)),
+          damping, start.precision, steps: steps,
+          bound: bound.bound(steps: steps, isInNats: model.resolvedLoss.isInNats))),
       schedule: optimizer.schedule(steps: steps), batches: batches,
       runDirectory: output.runDirectory!)
     plan.rules = rules

@@ -29,7 +29,7 @@ extension FailureTests {
     (["--solver", "lu"], "", ["--solver", "lu", "cholesky", "cg"]),
     (
       ["--optimizer", "kfac", "--step", "adaptive", "--kl-clip", "1"], "",
-      ["--kl-clip", "inf with --step adaptive", "KL clip 1"]
+      ["--kl-clip", "none with --step adaptive", "1.0"]
     ),
     (
       ["--optimizer", "kfac", "--damping-form", "exact"], "",

@@ -48,7 +48,9 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
   /// method with the direction of another (Agarwal, Anil, Hazan, Koren and Zhang, 2020). They pass
   /// over the window only to insert a gradient.
   public var preconditionEvery = 1
+}
 
+extension MFACConfiguration {
   /// The default for the sum over a run of the changes that its steps predict, η²‖Gu‖²/m: for
   /// losses in nats their bound is this number divided by the steps, for others the same times the
   /// square of the loss. It was chosen on five problems at lengths from 98 to 2340 steps.
@@ -68,16 +70,14 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
     windowForm: WindowForm = WindowForm(type: .bfloat16), momentum: Double = 0,
     weightDecay: WeightDecay = .coupled(0)
   ) {
-    self.window = window
-    self.windowForm = windowForm
+    self = .published(
+      window: window, windowForm: windowForm, damping: 1, momentum: momentum,
+      weightDecay: weightDecay)
     metric = AdamMetric()
     history = HistoryWeights(decay: 0.9, isNesterov: true)
-    damping = 1
     dampingRule = DampingRule(isRelative: true)
     changeBound = .share(of: Self.budget, steps: steps, isInNats: isInNats)
     self.peakRate = peakRate
-    self.momentum = momentum
-    self.weightDecay = weightDecay
   }
 
   /// Returns the settings of the published algorithm.
@@ -90,14 +90,9 @@ public struct MFACConfiguration: Codable, Equatable, Sendable {
     window: Int = 256, windowForm: WindowForm = WindowForm(), damping: Double = 1e-4,
     momentum: Double = 0, weightDecay: WeightDecay = .coupled(0)
   ) -> MFACConfiguration {
-    var published = MFACConfiguration(
-      steps: 1, window: window, windowForm: windowForm, momentum: momentum, weightDecay: weightDecay
-    )
-    published.metric = nil
-    published.history = HistoryWeights()
-    (published.damping, published.dampingRule) = (damping, DampingRule())
-    published.changeBound = nil
-    return published
+    MFACConfiguration(
+      window: window, windowForm: windowForm, history: HistoryWeights(), damping: damping,
+      dampingRule: DampingRule(), momentum: momentum, weightDecay: weightDecay)
   }
 }
 

@@ -37,6 +37,9 @@ package struct ChangeBoundOptions: ParsableArguments {
     case budget(Double)
   }
 
+  /// The options, of which a run has one.
+  package static let keys = ["kl-clip", "kl-clip-relative", "kl-budget"]
+
   package init() {}
 
   package func validate() throws {
@@ -63,6 +66,12 @@ package struct ChangeBoundOptions: ParsableArguments {
     case .clip(let limit): klClip = limit
     case .budget(let sum): klBudget = sum
     }
+  }
+
+  /// The option that sets a bound, and its value; nil without a bound.
+  var given: (flag: String, value: Double)? {
+    klBudget.map { ("--kl-budget", $0) } ?? klClipRelative.map { ("--kl-clip-relative", $0) }
+      ?? klClip.flatMap { $0.isFinite ? ("--kl-clip", $0) : nil }
   }
 
   /// Returns the bound of a step; nil if there is none.

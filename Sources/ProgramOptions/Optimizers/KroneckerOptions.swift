@@ -163,11 +163,11 @@ package struct KroneckerOptions: OptimizerOptions {
 
   package var bound: ChangeBoundOptions.Standard? { step == .adaptive ? nil : .clip(1e-3) }
 
-  package func check(_ common: CommonOptimizerSettings) throws {
-    guard let bound = common.bound else { return }
+  package func check(_ common: CommonOptimizerSettings, _ bound: ChangeBoundOptions) throws {
+    guard let given = bound.given else { return }
     try require(
-      step != .adaptive, "--kl-clip",
-      "inf with --step adaptive, which chooses the step length", bound)
+      step != .adaptive, given.flag, "none with --step adaptive, which chooses the step length",
+      given.value)
   }
 
   package func configuration(_ common: CommonOptimizerSettings) -> KFACConfiguration {

@@ -155,21 +155,18 @@ package struct MFACOptions: OptimizerOptions {
 
   package static var decayIsDecoupled: Bool { false }
 
-  package func check(_ common: CommonOptimizerSettings) {}
-
   package func configuration(_ common: CommonOptimizerSettings) -> MFACConfiguration {
-    var mfac = MFACConfiguration(
-      steps: 1, peakRate: common.learningRate, window: window ?? standard.window,
-      windowForm: windowForm(common.precision),
-      momentum: common.momentum, weightDecay: common.weightDecay)
-    mfac.metric = nil
+    var mfac = MFACConfiguration.published(
+      window: window ?? standard.window, windowForm: windowForm(common.precision),
+      damping: common.damping, momentum: common.momentum, weightDecay: common.weightDecay)
+    mfac.peakRate = common.learningRate
+    mfac.dampingRule = common.dampingRule
     if selectedMetric == .adam {
       var metric = MFACConfiguration.AdamMetric()
       (metric.decay, metric.epsilon) = (metricDecay, metricEpsilon)
       mfac.metric = metric
     }
     mfac.history = HistoryWeights(decay: selectedDecay, isNesterov: selectedHistory == .nesterov)
-    (mfac.damping, mfac.dampingRule) = (common.damping, common.dampingRule)
     mfac.changeBound = common.bound
     mfac.insertEvery = insertEvery
     mfac.preconditionEvery = preconditionEvery
@@ -186,6 +183,11 @@ extension OptimizerSelection {
 }
 
 extension MFACOptions {
+  /// Keys whose defaults depend on `preset`.
+  package static let keysOfPreset =
+    ["learning-rate", "clip-norm", "damping", "damping-relative"] + ChangeBoundOptions.keys
+    + ["window", "window-type", "metric", "history-decay", "history"]
+
   /// Fills in the preset's defaults and the number type of the window, and checks that type against
   /// the precision.
   ///

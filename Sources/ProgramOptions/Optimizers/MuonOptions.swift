@@ -47,7 +47,7 @@ package struct MuonOptions: OptimizerOptions {
     [used(["muon-momentum", "muon-nesterov", "muon-iterations", "muon-adamw-rate"])]
   }
 
-  package func check(_ common: CommonOptimizerSettings) throws {
+  package func check(_ common: CommonOptimizerSettings, _ bound: ChangeBoundOptions) throws {
     try require(
       common.momentum == 0, "--momentum", "0 with muon, which has --muon-momentum",
       common.momentum)

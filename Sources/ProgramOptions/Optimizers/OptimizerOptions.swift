@@ -22,10 +22,10 @@ package protocol OptimizerOptions: ParsableArguments {
   /// Returns the rules for options that have an effect with this optimizer only.
   static func uses<Program: OptimizerSelection>(in: Program.Type) -> [OptionUse<Program>]
 
-  /// Checks that the common settings suit this optimizer.
+  /// Checks that the common settings, whose bound is not known yet, suit this optimizer.
   ///
   /// - Throws: `ValidationError`.
-  func check(_ common: CommonOptimizerSettings) throws
+  func check(_ common: CommonOptimizerSettings, _ bound: ChangeBoundOptions) throws
 
   /// Default bound on the changes that steps predict; nil for none.
   var bound: ChangeBoundOptions.Standard? { get }
@@ -98,8 +98,7 @@ package enum OptimizerOptionsRegistry {
   ) -> [OptionUse<Program>] {
     all.flatMap { $0.type.uses(in: program) } + [
       .ofOptimizers(
-        ["kl-clip", "kl-clip-relative", "kl-budget"],
-        [MFACConfiguration.self, KFACConfiguration.self])
+        ChangeBoundOptions.keys, [MFACConfiguration.self, KFACConfiguration.self])
     ]
   }
 }
@@ -109,6 +108,7 @@ extension OptimizerOptions {
   package var dampingIsRelative: Bool { false }
   package var clipNorm: Double? { nil }
   package var bound: ChangeBoundOptions.Standard? { nil }
+  package func check(_ common: CommonOptimizerSettings, _ bound: ChangeBoundOptions) throws {}
 
   package static var optimizer: String { Configuration.name }
 
@@ -141,8 +141,6 @@ package struct SGDOptions: OptimizerOptions {
     in: Program.Type
   ) -> [OptionUse<Program>] { [] }
 
-  package func check(_ common: CommonOptimizerSettings) {}
-
   package func configuration(_ common: CommonOptimizerSettings) -> SGDConfiguration {
     SGDConfiguration(momentum: common.momentum, weightDecay: common.weightDecay)
   }
@@ -159,7 +157,7 @@ package struct AdamWOptions: OptimizerOptions {
     in: Program.Type
   ) -> [OptionUse<Program>] { [] }
 
-  package func check(_ common: CommonOptimizerSettings) throws {
+  package func check(_ common: CommonOptimizerSettings, _ bound: ChangeBoundOptions) throws {
     try require(
       common.momentum == 0, "--momentum", "0 with adamw, which has its own", common.momentum)
   }
