@@ -69,7 +69,7 @@ typedef double double16 __attribute__((vector_size(128)));
     }                                                                              \
   }
 
-#define DISTANCE 4096
+#define DISTANCE 8192
 
 // Clones that request wide vectors must be declared first.
 static void integer_dots(const int8_t *rows, size_t capacity, size_t row_count, const int32_t *even,
@@ -92,8 +92,8 @@ static void integer_dots(const int8_t *rows, size_t capacity, size_t row_count, 
 // Returns the scale of a row, the same in both precisions. It has 16 binary digits, rounded up: so
 // scale·q is exact in single precision, and numbers that were rounded have the same scale again. It
 // is infinite if a number is not finite.
-static float scale_of(float largest, int is_finite) {
-  if (!is_finite) return __builtin_inff();
+static float scale_of(float largest) {
+  if (!(largest <= __FLT_MAX__)) return __builtin_inff();
   float scale = largest / 127;
   if (scale < __FLT_MIN__) return __FLT_MIN__;
   return ck_float_of_bits((ck_bits_of_float(scale) + 0xff) & 0xffffff00u);
@@ -115,25 +115,41 @@ static float scale_of(float largest, int is_finite) {
 #define PRODUCTS ROUNDED
 #include "window_int8_products.h"
 
-// A coefficient is 2³⁰h + 2¹⁵m + l units, each digit in [−2¹⁴, 2¹⁴]: 45 binary digits.
-#define COMBINE_PAIRS(width, here)                                                             \
-  for (size_t run = 0; run < runs; run++, r += (width) * 2 * RUN) {                            \
-    int16 high = {0}, middle = {0}, low = {0};                                                 \
-    AHEAD(r, 2 * (width))                                                                      \
-    for (size_t k = 0; k < (here); k++) {                                                      \
-      short32 pair = SHORTS32(r + k * 2 * RUN);                                                \
-      high += PAIR_SUMS(pair, AS_SHORTS((int16){0} + digits[k][0]));                           \
-      middle += PAIR_SUMS(pair, AS_SHORTS((int16){0} + digits[k][1]));                         \
-      low += PAIR_SUMS(pair, AS_SHORTS((int16){0} + digits[k][2]));                            \
-    }                                                                                          \
-    double16 total = __builtin_convertvector(high, double16) * 0x1p30 +                        \
-                     (__builtin_convertvector(middle, double16) * 0x1p15 +                     \
-                      __builtin_convertvector(low, double16));                                 \
-    double *at = run < whole ? sums + run * RUN : last;                                        \
-    double16 sum;                                                                              \
-    __builtin_memcpy(&sum, at, sizeof sum);                                                    \
-    sum += total;                                                                              \
-    __builtin_memcpy(at, &sum, sizeof sum);                                                    \
+// A coefficient is 2³⁰h + 2¹⁵m + l units, each digit in [−2¹⁴, 2¹⁴]: 45 binary digits. Adds the
+// products of a group of rows to `count` runs of the sums; digits are loaded once for them.
+#define COMBINE_RUNS(count, width, here)                                           \
+  {                                                                                \
+    int16 high[count] = {{0}}, middle[count] = {{0}}, low[count] = {{0}};          \
+    AHEAD(r, 2 * (width) * (count))                                                \
+    for (size_t k = 0; k < (here); k++) {                                          \
+      short32 c[3];                                                                \
+      for (size_t l = 0; l < 3; l++) c[l] = AS_SHORTS((int16){0} + digits[k][l]);  \
+      for (size_t n = 0; n < (count); n++) {                                       \
+        short32 pair = SHORTS32(r + (n * (width) + k) * 2 * RUN);                  \
+        high[n] += PAIR_SUMS(pair, c[0]);                                          \
+        middle[n] += PAIR_SUMS(pair, c[1]);                                        \
+        low[n] += PAIR_SUMS(pair, c[2]);                                           \
+      }                                                                            \
+    }                                                                              \
+    for (size_t n = 0; n < (count); n++) {                                         \
+      double16 total = __builtin_convertvector(high[n], double16) * 0x1p30 +       \
+                       (__builtin_convertvector(middle[n], double16) * 0x1p15 +    \
+                        __builtin_convertvector(low[n], double16));                \
+      double *at = run + n < whole ? sums + (run + n) * RUN : last;                \
+      double16 sum;                                                                \
+      __builtin_memcpy(&sum, at, sizeof sum);                                      \
+      sum += total;                                                                \
+      __builtin_memcpy(at, &sum, sizeof sum);                                      \
+    }                                                                              \
+    run += count;                                                                  \
+    r += (count) * (width) * 2 * RUN;                                              \
+  }
+
+#define COMBINE_PAIRS(width, here)                        \
+  {                                                       \
+    size_t run = 0;                                       \
+    while (run + 1 < runs) COMBINE_RUNS(2, width, here)   \
+    if (run < runs) COMBINE_RUNS(1, width, here)          \
   }
 
 static int32_t two_digits(int64_t even, int64_t odd) {

@@ -7,14 +7,13 @@
 
 CK_CLONES
 float JOIN2(ck_int8_scale, S)(const X *x, size_t count) {
-  float largest = 0;
-  int is_finite = 1;
+  // As integers, because the compiler vectorises their maximum. The largest are those of NaNs.
+  uint32_t largest = 0;
   for (size_t i = 0; i < count; i++) {
-    float size = __builtin_fabsf((float)x[i]);
+    uint32_t size = ck_bits_of_float((float)x[i]) & 0x7fffffffu;
     largest = size > largest ? size : largest;
-    is_finite &= size <= __FLT_MAX__;
   }
-  return scale_of(largest, is_finite);
+  return scale_of(ck_float_of_bits(largest));
 }
 
 CK_CLONES
@@ -46,12 +45,37 @@ void JOIN2(ck_int8_rows_load, S)(const void *memory, size_t capacity, size_t slo
   }
 }
 
-// Returns whether x is scale·q for integers q of one byte.
+// Writes the words of integer_dots for the integers q of one byte with x = scale·q. Returns whether
+// there are such integers: then they are x/scale rounded, for any rounding of 1/scale.
 CK_CLONES
-static int JOIN2(has_integers, S)(const X *x, size_t count, X scale) {
+static int JOIN2(has_words, S)(const X *x, size_t count, X scale, int32_t *even, int32_t *odd) {
+  X inverse = 1 / scale;
   int has = 1;
-  for (size_t i = 0; i < count; i++) has &= QUOTIENT(x[i], scale) * scale == x[i];
+  for (size_t i = 0; i < count; i++) {
+    X q = __builtin_roundeven(x[i] * inverse);
+    has &= q * scale == x[i];
+    uint32_t word = (uint32_t)(int32_t)q;
+    even[i] = (int32_t)(word & 0xffff);
+    odd[i] = (int32_t)(word << 16);
+  }
+  for (size_t i = count; i < RUNS(count) * RUN; i++) even[i] = odd[i] = 0;
   return has;
+}
+
+// Computes the products with x if x is scale·q; returns whether it is.
+static int JOIN2(integer_products, S)(const int8_t *rows, size_t capacity, size_t row_count,
+                                      const X *x, size_t count, double *sums) {
+  X scale = JOIN2(ck_int8_scale, S)(x, count);
+  int32_t even[CHUNK], odd[CHUNK];
+  for (size_t k = 0; k < row_count; k++) sums[k] = 0;
+  for (size_t start = 0; start < count; start += CHUNK) {
+    size_t columns = count - start < CHUNK ? count - start : CHUNK;
+    if (!JOIN2(has_words, S)(x + start, columns, scale, even, odd)) return 0;
+    integer_dots(rows, capacity, row_count, even, odd, start / RUN,
+                 start / RUN + RUNS(columns), RUNS(count), sums);
+  }
+  for (size_t k = 0; k < row_count; k++) sums[k] *= scale;
+  return 1;
 }
 
 #define GENERAL_DOTS(width, here)                                                         \
@@ -81,23 +105,7 @@ void JOIN2(ck_int8_rows_dots, S)(const void *memory, size_t capacity, size_t row
   PRODUCTS
   const int8_t *rows = memory;
   size_t runs = RUNS(count), whole = count / RUN;
-  X scale = JOIN2(ck_int8_scale, S)(x, count);
-  if (JOIN2(has_integers, S)(x, count, scale)) {
-    for (size_t k = 0; k < row_count; k++) sums[k] = 0;
-    int32_t even[CHUNK], odd[CHUNK];
-    for (size_t start = 0; start < count; start += CHUNK) {
-      size_t columns = count - start < CHUNK ? count - start : CHUNK;
-      for (size_t i = 0; i < RUNS(columns) * RUN; i++) {
-        uint32_t q = i < columns ? (uint32_t)(int32_t)QUOTIENT(x[start + i], scale) : 0;
-        even[i] = (int32_t)(q & 0xffff);
-        odd[i] = (int32_t)(q << 16);
-      }
-      integer_dots(rows, capacity, row_count, even, odd, start / RUN,
-                   start / RUN + RUNS(columns), runs, sums);
-    }
-    for (size_t k = 0; k < row_count; k++) sums[k] *= scale;
-    return;
-  }
+  if (JOIN2(integer_products, S)(rows, capacity, row_count, x, count, sums)) return;
   X last[RUN] = {0};
   COPY_LAST(last, x, count);
   for (size_t first = 0; first < row_count; first += 2 * PAIRS) {
