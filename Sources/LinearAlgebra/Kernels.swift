@@ -103,6 +103,11 @@ public struct Kernels<S> {
   let mirrorLower: (Int, Out) -> Void
   let classAt: (Int, In, Double) -> Int
 
+  // Steps of optimizers.
+  let averageSquares: (Int, S, In, In, Out) -> Void
+  let divideByMetric: (Int, S, S, In, Out) -> Void
+  let adam: (Int, S, S, S, S, S, S, In, Out, Out, Out) -> Void
+
   // Rows of gradients.
   let type: RowType
   let float32Rows: RowKernels<S>
@@ -161,6 +166,9 @@ extension Kernels<Float> {
       divideByOuter: ck_divide_by_outer_f32, packLower: ck_pack_lower_f32,
       unpackLower: ck_unpack_lower_f32, mirrorLower: ck_mirror_lower_f32, classAt: ck_class_at_f32,
 
+      averageSquares: ck_average_squares_f32, divideByMetric: ck_divide_by_metric_f32,
+      adam: ck_adam_f32,
+
       type: .float32, float32Rows: .float32, bfloat16Rows: .bfloat16, float64Rows: .float64,
       int8Rows: .int8,
       largest: ck_largest_f32,
@@ -207,6 +215,9 @@ extension Kernels<Double> {
       patchSums: ck_patch_sums_f64, scaleRows: ck_scale_rows_f64,
       divideByOuter: ck_divide_by_outer_f64, packLower: ck_pack_lower_f64,
       unpackLower: ck_unpack_lower_f64, mirrorLower: ck_mirror_lower_f64, classAt: ck_class_at_f64,
+
+      averageSquares: ck_average_squares_f64, divideByMetric: ck_divide_by_metric_f64,
+      adam: ck_adam_f64,
 
       type: .float64, float32Rows: .float32, bfloat16Rows: .bfloat16, float64Rows: .float64,
       int8Rows: .int8,

@@ -59,11 +59,12 @@ public final class AdamW<Element: Scalar>: ShardedOptimizer {
         for piece in slice.pieces(ofCell: index) {
           let step = Element(steps[piece.group].rate / (1 - powers.0))
           let remainder = steps[piece.group].remainder
-          for i in piece.range {
-            m[i] = beta1 * m[i] + (1 - beta1) * g[i]
-            v[i] = beta2 * v[i] + (1 - beta2) * (g[i] * g[i])
-            let root = v[i].squareRoot() * correction
-            parameters[i] = remainder * parameters[i] - step * m[i] / (root + epsilon)
+          let start = piece.range.lowerBound
+          parameters.withUnsafeMutableBufferPointer {
+            Element.adam(
+              count: piece.range.count, betas: (beta1, beta2), correction: correction,
+              epsilon: epsilon, step: step, remainder: remainder, g.baseAddress! + start, m + start,
+              v + start, updating: $0.baseAddress! + start)
           }
           guard let u = direction?.pointer else { continue }
           let scale = Element(1 / (1 - powers.0))

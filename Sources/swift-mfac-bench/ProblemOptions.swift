@@ -67,9 +67,7 @@ struct StepOptions: ParsableArguments, OptimizerSelection {
       var resolved = self
       try resolved.kronecker.resolve()
       try resolved.mfac.resolve(for: .float32)
-      // K-FAC's bound takes another sum; steps with learning rate 0 do not need it.
-      let isFree = optimizer.rawValue == MFACConfiguration.name
-      resolved.bound.resolve(standard: isFree ? ownOptions.bound : nil)
+      resolved.bound.resolve(standard: ownOptions.bound)
       return resolved
     }
   }

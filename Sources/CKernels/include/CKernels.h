@@ -14,4 +14,5 @@
 #include "network_kernels.h"
 #include "rms_norm_kernels.h"
 #include "sparse_kernels.h"
+#include "step_kernels.h"
 #include "window_kernels.h"

@@ -115,8 +115,10 @@ extension KFAC {
       return Traffic.allGather(bytes: 8 * local, ranks: ranks)
         + Communicator.agreementTraffic(ranks: ranks)
     }
+    // The gradient's norm, and the change that is bounded.
+    let sum = TreeSum.traffic(over: partition, width: 1)
     var load = OptimizerLoad(traffic: [
-      .sum: TreeSum.traffic(over: partition, width: 1),
+      .sum: configuration.changeBound == nil ? sum : zip(sum, sum).map(+),
       .factors: factors.map { $0.mean(over: configuration.stepsBetweenFactors) },
       .exchange: (0..<ranks).map { rank in
         let products = zip(products, measured.products).reduce(Traffic()) {

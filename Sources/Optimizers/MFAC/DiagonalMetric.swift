@@ -32,15 +32,13 @@ final class DiagonalMetric<Element: Scalar> {
   /// - Parameters:
   ///   - g: this rank's slice, shape [d/p].
   ///   - cells: its cells.
-  @specialized(where Element == Float)
-  @specialized(where Element == Double)
   func scale(_ g: UnsafeMutableBufferPointer<Element>, cells: [Range<Int>]) {
-    let decay = Element(settings.decay)
-    let share = 1 - decay
     pendingPower = power * settings.decay
     let (v, next) = (second.pointer, pending.pointer)
     for cell in cells {
-      for i in cell { next[i] = decay * v[i] + share * (g[i] * g[i]) }
+      Element.averageSquares(
+        count: cell.count, decay: Element(settings.decay), of: g.baseAddress! + cell.lowerBound,
+        v + cell.lowerBound, into: next + cell.lowerBound)
       divide(g, cell, next, power: pendingPower)
     }
   }
@@ -52,8 +50,6 @@ final class DiagonalMetric<Element: Scalar> {
   }
 
   /// Replaces ũ by u = ũ/√s in a run of the slice.
-  @specialized(where Element == Float)
-  @specialized(where Element == Double)
   func divide(_ u: UnsafeMutableBufferPointer<Element>, _ range: Range<Int>) {
     divide(u, range, second.pointer, power: power)
   }
@@ -76,13 +72,14 @@ final class DiagonalMetric<Element: Scalar> {
       correction: Element(1 / (1 - power).squareRoot()), epsilon: Element(settings.epsilon))
   }
 
-  @inline(__always)
   private func divide(
     _ x: UnsafeMutableBufferPointer<Element>, _ range: Range<Int>,
     _ v: UnsafeMutablePointer<Element>, power: Double
   ) {
     guard let s = denominator(power: power) else { return }
-    for i in range { x[i] /= s(v[i]).squareRoot() }
+    Element.divide(
+      count: range.count, x.baseAddress! + range.lowerBound, byMetric: v + range.lowerBound,
+      correction: s.correction, epsilon: s.epsilon)
   }
 
   /// Replaces a change δ of the parameters by √s·δ, its coordinates in the window.
