@@ -65,7 +65,7 @@ import Testing
       trained.tensors.allSatisfy { $0.dtype == (precision == "float64" ? .float64 : .float32) })
   }
 
-  /// A checkpoint and a config.yaml without a preset are continued by the settings of their version.
+  /// A checkpoint and a config.yaml without a preset are continued by their version's settings.
   @Test("runs of earlier versions go on as they began", arguments: ["mfac", "kfac"])
   func earlierVersion(name: String) throws {
     let folder = "\(Program.package)/Tests/EndToEndTests/Trajectories/before-presets"
