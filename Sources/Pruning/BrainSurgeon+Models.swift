@@ -12,33 +12,35 @@ extension BrainSurgeon {
   ) throws -> [[Double]] {
     var coordinates = models.map { _ in [SurgeonModel.Coordinate]() }
     var errors = models.map { _ in 0.0 }
-    _ = try minima(removing: removed, for: models, steps: [], on: world) { block, minima in
-      let all = all
-      var local: [[SurgeonModel.Coordinate]]
-      switch minima {
-      case .spectrum(let spectrum):
-        local = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
-        errors = models.map { spectrum.factorError($0.damping) }
-      case .each(let surgeonModels):
-        for surgeonModel in surgeonModels {
-          try named(surgeonModel.damping) { try surgeonModel.checkCoordinates() }
-        }
-        local = surgeonModels.map { $0.coordinates(of: rows, block: block, weights: all) }
-        errors = surgeonModels.map(\.factorError)
-      }
-      for (index, model) in models.enumerated() {
-        if isBlockwise, SurgeonModel.losesDigits(local[index], factorError: errors[index]) {
-          local[index] = try named(model.damping) {
-            let refined = try SurgeonModel(
-              refiningBlock: block, of: rows, weights: all, removed: removed,
-              damping: model.damping, gradientScale: model.gradientScale)
-            try refined.checkCoordinates()
-            return refined.coordinates(of: rows, block: block, weights: all)
+    _ = try minima(
+      removing: removed, for: models, steps: [], on: world, solved: { _ in },
+      body: { block, minima in
+        let all = all
+        var local: [[SurgeonModel.Coordinate]]
+        switch minima {
+        case .spectrum(let spectrum):
+          local = spectrum.coordinates(of: rows, block: block, weights: all, for: models)
+          errors = models.map { spectrum.factorError($0.damping) }
+        case .each(let surgeonModels):
+          for surgeonModel in surgeonModels {
+            try named(surgeonModel.damping) { try surgeonModel.checkCoordinates() }
           }
+          local = surgeonModels.map { $0.coordinates(of: rows, block: block, weights: all) }
+          errors = surgeonModels.map(\.factorError)
         }
-        coordinates[index] += local[index]
-      }
-    }
+        for (index, model) in models.enumerated() {
+          if isBlockwise, SurgeonModel.losesDigits(local[index], factorError: errors[index]) {
+            local[index] = try named(model.damping) {
+              let refined = try SurgeonModel(
+                refiningBlock: block, of: rows, weights: all, removed: removed,
+                damping: model.damping, gradientScale: model.gradientScale)
+              try refined.checkCoordinates()
+              return refined.coordinates(of: rows, block: block, weights: all)
+            }
+          }
+          coordinates[index] += local[index]
+        }
+      })
     for (index, model) in models.enumerated() where !isBlockwise {
       let losesDigits = SurgeonModel.losesDigits(coordinates[index], factorError: errors[index])
       guard try world.allGather(losesDigits ? 1 : 0).contains(1) else { continue }
@@ -71,23 +73,27 @@ extension BrainSurgeon {
     var updated = models.map { _ in masked(by: removed) }
     var conditions: [Double?] = models.map { _ in nil }
     let predictions = try minima(
-      removing: removed, for: models, steps: steps, on: world
-    ) { block, minima in
-      let change = Buffer<Double>(count: rows.blocks[block].count)
-      for (index, model) in models.enumerated() {
-        switch minima {
-        case .spectrum(let spectrum):
-          note(spectrum.factorError(model.damping))
-          if !isBlockwise { conditions[index] = spectrum.condition(model.damping) }
-          rows.combine(spectrum.coefficients(of: model), block: block, into: change.all)
-        case .each(let surgeonModels):
-          note(surgeonModels[index].error)
-          surgeonModels[index].writeChange(
-            of: rows, block: block, weights: all, removed: removed, into: change.all)
+      removing: removed, for: models, steps: steps, on: world,
+      solved: { minima in
+        // On all ranks: a rank without coordinates solves the whole matrix's model too.
+        guard !isBlockwise, case .spectrum(let spectrum) = minima else { return }
+        conditions = models.map { spectrum.condition($0.damping) }
+      },
+      body: { block, minima in
+        let change = Buffer<Double>(count: rows.blocks[block].count)
+        for (index, model) in models.enumerated() {
+          switch minima {
+          case .spectrum(let spectrum):
+            note(spectrum.factorError(model.damping))
+            rows.combine(spectrum.coefficients(of: model), block: block, into: change.all)
+          case .each(let surgeonModels):
+            note(surgeonModels[index].error)
+            surgeonModels[index].writeChange(
+              of: rows, block: block, weights: all, removed: removed, into: change.all)
+          }
+          add(change.all, ofBlock: block, to: &updated[index], removing: removed)
         }
-        add(change.all, ofBlock: block, to: &updated[index], removing: removed)
-      }
-    }
+      })
     return models.indices.map { model in
       JointUpdate(
         weights: updated[model],
@@ -105,10 +111,14 @@ extension BrainSurgeon {
   }
 
   /// Returns the models' values at each step, model by model.
+  ///
+  /// - Parameters:
+  ///   - solved: is called with each solution; on every rank with that of the whole matrix.
+  ///   - body: is called with each block of this rank and its solution.
   private func minima(
     removing removed: [Bool], for models: [SurgeonModel.Settings], steps: [Double],
-    on world: Communicator,
-    _ body: (Int, Minima) throws -> Void
+    on world: Communicator, solved: (Minima) -> Void,
+    body: (Int, Minima) throws -> Void
   ) throws -> [Double] {
     let least = models.map(\.damping).min()!
     return try solve(removing: removed, with: least, on: world) { sums in
@@ -140,7 +150,8 @@ extension BrainSurgeon {
       }
       return .spectrum(SurgeonSpectrum(sums: Array(sums.all), count: rows.count))
     } values: { minima in
-      switch minima {
+      solved(minima)
+      return switch minima {
       case .spectrum(let spectrum):
         models.flatMap { model in steps.map { spectrum.value(of: model, step: $0) } }
       case .each(let surgeonModels):

@@ -350,9 +350,9 @@ do {
   for (d, scale) in [(97, Float(1e5)), (5, 1e5)] {
     digests["lost-digits-\(d)"] = try checkLostDigits(d, scale: scale, on: world)
   }
-  // Enough weights for many exchanges at a time.
+  // Enough weights for many exchanges at a time; and fewer cells than ranks.
   for (d, scope, largest) in [
-    (700, Selection.Scope.global, 1), (120, .global, 0.65), (120, .uniform, 1),
+    (700, Selection.Scope.global, 1), (120, .global, 0.65), (120, .uniform, 1), (40, .global, 1),
   ] {
     let name = "mask-search-\(d)-\(scope)-\(largest)"
     digests[name] = try checkMaskSearch(
