@@ -22,9 +22,8 @@ PREFIX ?= $(HOME)/.local
 PROGRAMS := $(notdir $(wildcard Sources/swift-mfac-*))
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
-.PHONY: help setup fashion-mnist build train test check-manual torture test-slurm test-hosts compare \
-  compare-optimizers bench-networks \
-  scaling data-mnist docs install lint format clean
+.PHONY: help setup fashion-mnist build train test check-manual torture test-slurm test-hosts simulate \
+  compare compare-optimizers bench-networks scaling data-mnist docs install lint format clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | \
@@ -87,6 +86,11 @@ test-slurm: build ## Run both Slurm scripts on a Slurm of two nodes on this mach
 test-hosts: build ## Run on two hosts in network namespaces, and cut the cables between them (root)
 	@$(call need,iproute2)
 	@$(SUDO) Tests/Launch/hosts.sh $(RELEASE)/swift-mfac-train
+
+simulate: ## Time the exchanges on 16 and 64 simulated ranks; SIMULATE=all: up to 4096, hours
+	@$(call need,libsimgrid-dev python3)
+	@Tests/Simulation/build.sh .build/simulation
+	@Tests/Simulation/run.py .build/simulation $(if $(filter all,$(SIMULATE)),16 64 256 1024 4096,$(SIMULATE))
 
 compare: fashion-mnist build ## M-FAC, SGD, AdamW and Muon on Fashion-MNIST, in one table (RANKS=2)
 	@Launch/compare.sh $(RELEASE)/swift-mfac-train cnn

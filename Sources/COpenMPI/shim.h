@@ -13,8 +13,20 @@ static inline MPI_Datatype mfac_double(void) { return MPI_DOUBLE; }
 static inline MPI_Op mfac_bitwise_or(void) { return MPI_BOR; }
 static inline MPI_Request mfac_request_null(void) { return MPI_REQUEST_NULL; }
 static inline MPI_Errhandler mfac_errors_return(void) { return MPI_ERRORS_RETURN; }
+static inline int mfac_success(void) { return MPI_SUCCESS; }
 static inline int mfac_test_all(int count, MPI_Request *requests, int *done) {
   return MPI_Testall(count, requests, done, MPI_STATUSES_IGNORE);
+}
+
+// Tests requests for a rank that waits and calls this until they are complete. SimGrid's clock
+// stands still between two tests, so with SimGrid (`make simulate`) one call waits for all of them.
+static inline int mfac_await_all(int count, MPI_Request *requests, int *done) {
+#ifdef SMPI_H
+  *done = 1;
+  return MPI_Waitall(count, requests, MPI_STATUSES_IGNORE);
+#else
+  return MPI_Testall(count, requests, done, MPI_STATUSES_IGNORE);
+#endif
 }
 
 // Writes the mask of cores that this process may run on, one bit for each, and returns its bytes,

@@ -72,7 +72,7 @@ public final class Communicator {
   package static var libraryVersion: String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_LIBRARY_VERSION_STRING))
     var length: Int32 = 0
-    guard MPI_Get_library_version(&text, &length) == MPI_SUCCESS else { return "unknown" }
+    guard MPI_Get_library_version(&text, &length) == mfac_success() else { return "unknown" }
     let words = String(
       decoding: text.prefix(Int(length)).prefix { $0 != 0 }.map(UInt8.init(bitPattern:)),
       as: UTF8.self)
@@ -192,7 +192,7 @@ public final class Communicator {
     var polls = 0
     while true {
       try MPIError.check(
-        "MPI_Testall", mfac_test_all(Int32(requests.count), &requests, &done))
+        "MPI_Testall", mfac_await_all(Int32(requests.count), &requests, &done))
       if done != 0 { return }
       polls += 1
       if polls % interval == 0 { try watchdog.look(on: self) }

@@ -11,7 +11,7 @@ public struct MPIError: Error, CustomStringConvertible {
   public var description: String { "\(call) failed: \(reason)" }
 
   static func check(_ call: StaticString, _ code: Int32) throws {
-    guard code != MPI_SUCCESS else { return }
+    guard code != mfac_success() else { return }
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_ERROR_STRING) + 1)
     var length: Int32 = 0
     MPI_Error_string(code, &text, &length)
