@@ -6,8 +6,8 @@ import Sharding
 /// rank obtains its slice of the sum, with the same bits at any number of ranks.
 ///
 /// A rank computes consecutive micro-batches and joins complete nodes. It completes its last vector
-/// from the end to the beginning, and sends each chunk to its owner as soon as the chunk is
-/// complete.
+/// from the end to the beginning, and sends each chunk of the first stage as soon as the chunk is
+/// complete; `Climb` describes the stages.
 public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> {
   /// A vector [d] in this object's memory.
   public typealias Vector = UnsafeMutableBufferPointer<Element>
@@ -15,9 +15,9 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   /// The micro-batches of this rank.
   public let leaves: Range<Int>
   private let leafCount: Int
-  private let slices: [Range<Int>]
-  private let nodes: [[TreeNode]]
+  private let stages: [Stage]
   private let rank: Int
+  private let ranks: Int
   private let tag: Int
   private let length: Int
   private let received: Buffer<Element>
@@ -32,9 +32,23 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   private var joins: [(left: Vector, right: Vector)] = []
   /// The vector that is being computed is complete from this index on.
   private var complete: Int
-  private var requests: [MPI_Request?] = []
+  /// The requests of each stage.
+  private var requests: [[MPI_Request?]]
   /// Chunks of the last node not yet sent, the next one last.
   private var outgoing: [Message] = []
+
+  /// Describes one stage of the climb for this rank.
+  private struct Stage {
+    /// The messages of each node that this rank holds, from the node's end to its beginning.
+    let messages: [[Message]]
+    /// The coordinate at which each node's vector begins.
+    let starts: [Int]
+    let meetings: [Climb.Meeting]
+    /// The memory in which each operand is received; nil if this rank holds all of it.
+    let places: [[Int?]]
+    /// For each operand of each meeting, which of the nodes that this rank holds is part of it.
+    let local: [[Int?]]
+  }
 
   /// Creates a reduce-scatter.
   ///
@@ -44,17 +58,18 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   ///     cover 0 to d.
   ///   - world: all ranks create these objects in the same order.
   public init(of microBatches: Partition, to slices: [Range<Int>], on world: Communicator) {
-    rank = world.rank
+    (rank, ranks) = (world.rank, world.size)
     tag = world.newTag()
     leaves = microBatches.range(of: rank)
     leafCount = microBatches.items
-    self.slices = slices
-    nodes = slices.indices.map {
-      FixedTree.cover(microBatches.range(of: $0), of: microBatches.items)
-    }
     length = slices.last!.upperBound
-    let foreign = nodes.joined().count - nodes[rank].count
-    received = Buffer(count: foreign * slices[rank].count)
+    let climb = Climb(of: microBatches, to: slices)
+    var space = 0
+    stages = (1...climb.stages).map { [rank] in
+      Self.stage($0, of: climb, rank: rank, space: &space)
+    }
+    requests = stages.map { _ in [] }
+    received = Buffer(count: space)
     vectors = (0..<Self.vectorCount(leaves, of: leafCount)).map { [length] _ in
       Buffer(count: length)
     }
@@ -76,15 +91,51 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
 
   /// Returns the traffic of each rank for one such sum.
   public static func traffic(of microBatches: Partition, to slices: [Range<Int>]) -> [Traffic] {
-    slices.indices.map { rank in
-      Traffic(messages(slices, from: rank), of: Element.self)
-        * FixedTree.cover(microBatches.range(of: rank), of: microBatches.items).count
+    let climb = Climb(of: microBatches, to: slices)
+    return slices.indices.map { rank in
+      (1...climb.stages).reduce(Traffic()) { sum, stage in
+        sum + Traffic(messages(of: climb, rank: rank, stage: stage).joined(), of: Element.self)
+      }
     }
   }
 
-  /// Returns the messages of a node, from its beginning to its end.
-  private static func messages(_ slices: [Range<Int>], from rank: Int) -> [Message] {
-    slices.messages(to: slices.indices.filter { $0 != rank })
+  /// Returns the messages of each node that a rank holds before a stage, from its end to its
+  /// beginning for each target.
+  private static func messages(of climb: Climb, rank: Int, stage: Int) -> [[Message]] {
+    climb.parts(of: rank, stage: stage).flatMap { part in
+      let messages = part.targets.messages(from: rank, of: climb.ranks)
+      return part.nodes.map { _ in messages }
+    }
+  }
+
+  private static func stage(
+    _ stage: Int, of climb: Climb, rank: Int, space: inout Int
+  ) -> Stage {
+    let parts = climb.parts(of: rank, stage: stage)
+    let meetings = climb.meetings(of: rank, stage: stage)
+    // The first of the nodes that this rank holds of a group.
+    var (first, count) = ([Int: Int](), 0)
+    for part in parts {
+      first[part.group] = count
+      count += part.nodes.count
+    }
+    var (places, local) = ([[Int?]](), [[Int?]]())
+    for meeting in meetings {
+      local.append(
+        meeting.operands.map { operand in first[operand.group].map { $0 + operand.place } })
+      places.append(
+        meeting.operands.map { operand in
+          guard operand.pieces != [Climb.Piece(rank: rank, range: meeting.interval)] else {
+            return nil
+          }
+          defer { space += meeting.interval.count }
+          return space
+        })
+    }
+    return Stage(
+      messages: messages(of: climb, rank: rank, stage: stage),
+      starts: parts.flatMap { part in part.nodes.map { _ in part.interval.lowerBound } },
+      meetings: meetings, places: places, local: local)
   }
 
   /// Returns the vector [d] for the caller to fill with the next micro-batch's numbers. With the
@@ -110,10 +161,11 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     complete = min(start, complete)
     let staying = outgoing.prefix { $0.range.lowerBound < complete }.count
     if staying < outgoing.count {
-      try send(outgoing[staying...], of: local.nodes.last!.value, on: world)
+      try send(
+        Array(outgoing[staying...]), of: local.nodes.last!.value, from: 0, stage: 0, on: world)
       outgoing.removeSubrange(staying...)
     }
-    try world.progress(&requests)
+    try world.progress(&requests[0])
     if start == 0 {
       // A closure, not a key path: a key path of a generic type is looked up by name on every use.
       idle += joins.map { $0.right }
@@ -130,31 +182,55 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     try world.begin("reduce-scatter", size: length)
     if leaves.isEmpty { try beginExchange(on: world) }
     precondition(
-      local.nodes.map { $0.node } == nodes[rank] && outgoing.isEmpty,
-      "rank \(rank) has the nodes \(local.nodes.map { $0.node }), not its own, or "
-        + "\(outgoing.count) chunks"
-    )
-    try world.wait(for: &requests)
-    requests = []
+      local.nodes.count == stages[0].messages.count && outgoing.isEmpty,
+      "rank \(rank) has the nodes \(local.nodes.map { $0.node }), or \(outgoing.count) chunks")
+    var held = local.nodes.map { $0.value }
+    for (index, stage) in stages.enumerated() {
+      if index > 0 {
+        for (node, messages) in stage.messages.enumerated() {
+          try send(
+            messages, of: held[node], from: stage.starts[node], stage: index, on: world)
+        }
+      }
+      try world.wait(for: &requests[index])
+      requests[index] = []
+      held = stage.meetings.indices.map { joined($0, of: stage, held) }
+    }
+    startOver()
+    return UnsafeBufferPointer(held[0])
+  }
 
-    let slice = slices[rank]
-    var parts = FixedTree<Vector>(leaves: leafCount) { left, right in
+  /// Returns the value of a meeting: the sum of its operands in the order of the tree.
+  @specialized(where Element == Float)
+  @specialized(where Element == Double)
+  private func joined(_ index: Int, of stage: Stage, _ held: [Vector]) -> Vector {
+    let meeting = stage.meetings[index]
+    var tree = FixedTree<Vector>(leaves: leafCount) { left, right in
       Self.add(right, to: left, left.indices)
       return left
     }
-    var incoming = 0
-    for source in 0..<nodes.count {
-      for (index, node) in nodes[source].enumerated() {
-        if source == rank {
-          parts.add(node, Vector(rebasing: local.nodes[index].value[slice]))
-        } else {
-          parts.add(node, part(incoming))
-          incoming += 1
-        }
+    for (operand, description) in meeting.operands.enumerated() {
+      let local = stage.local[index][operand].map { node in
+        (value: held[node], start: stage.starts[node])
       }
+      guard let place = stage.places[index][operand] else {
+        let (value, start) = local!
+        let interval = meeting.interval
+        tree.add(
+          description.node,
+          Vector(rebasing: value[interval.lowerBound - start..<interval.upperBound - start]))
+        continue
+      }
+      for piece in description.pieces where piece.rank == rank {
+        let (value, start) = local!
+        let source = value[piece.range.lowerBound - start..<piece.range.upperBound - start]
+        _ = part(place, meeting.interval, piece.range).update(
+          fromContentsOf: UnsafeBufferPointer(rebasing: source))
+      }
+      tree.add(description.node, part(place, meeting.interval, meeting.interval))
     }
-    startOver()
-    return UnsafeBufferPointer(parts.root)
+    precondition(tree.nodes.count <= 1, "a meeting left the nodes \(tree.nodes.map { $0.node })")
+    return tree.nodes.first?.value ?? Vector(start: nil, count: 0)
   }
 
   @specialized(where Element == Float)
@@ -167,30 +243,32 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
     }
   }
 
-  /// Posts the receives for the other ranks' nodes, and sends this rank's complete nodes.
+  /// Posts the receives of all stages, and sends this rank's complete nodes.
   ///
-  /// Messages between two ranks arrive in the order they are sent: node by node, and each node from
-  /// its end to its beginning.
+  /// Messages between two ranks arrive in the order they are sent: stage by stage, node by node,
+  /// and each node from its end to its beginning.
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   private func beginExchange(on world: Communicator) throws {
-    var incoming = 0
-    for source in 0..<nodes.count where source != rank {
-      for _ in nodes[source] {
-        for chunk in part(incoming).indices.messageChunks.reversed() {
-          requests.append(
-            try world.receive(
-              UnsafeMutableRawBufferPointer(Vector(rebasing: part(incoming)[chunk])),
-              from: source, tag: tag))
+    for (index, stage) in stages.enumerated() {
+      for (meeting, places) in zip(stage.meetings, stage.places) {
+        for (operand, place) in zip(meeting.operands, places) {
+          for piece in operand.pieces where piece.rank != rank {
+            for chunk in piece.range.messageChunks.reversed() {
+              requests[index].append(
+                try world.receive(
+                  UnsafeMutableRawBufferPointer(part(place!, meeting.interval, chunk)),
+                  from: piece.rank, tag: tag))
+            }
+          }
         }
-        incoming += 1
       }
     }
-    outgoing = Self.messages(slices, from: rank)
-    for (_, vector) in local.nodes.dropLast() {
-      try send(outgoing[...], of: vector, on: world)
+    let messages = stages[0].messages
+    for (node, messages) in zip(local.nodes, messages).dropLast() {
+      try send(messages, of: node.value, from: 0, stage: 0, on: world)
     }
-    if leaves.isEmpty { outgoing = [] }
+    outgoing = (messages.last ?? []).sorted { $0.range.lowerBound < $1.range.lowerBound }
   }
 
   /// Sends messages to each rank from the last chunk to the first. The right-hand neighbour is
@@ -198,24 +276,25 @@ public final class ReduceScatter<Element: AdditiveArithmetic & BitwiseCopyable> 
   @specialized(where Element == Float)
   @specialized(where Element == Double)
   private func send(
-    _ messages: ArraySlice<Message>, of vector: Vector, on world: Communicator
+    _ messages: [Message], of vector: Vector, from start: Int, stage: Int,
+    on world: Communicator
   ) throws {
-    func distance(_ target: Int) -> Int { (target - rank + slices.count) % slices.count }
+    func distance(_ target: Int) -> Int { (target - rank + ranks) % ranks }
     let ordered = messages.sorted {
       (distance($0.target), $1.range.lowerBound) < (distance($1.target), $0.range.lowerBound)
     }
     for message in ordered {
-      requests.append(
+      let range = message.range.lowerBound - start..<message.range.upperBound - start
+      requests[stage].append(
         try world.send(
-          UnsafeRawBufferPointer(Vector(rebasing: vector[message.range])), to: message.target,
-          tag: tag))
+          UnsafeRawBufferPointer(Vector(rebasing: vector[range])), to: message.target, tag: tag))
     }
   }
 
-  /// Returns the memory that receives a node from another rank.
-  private func part(_ index: Int) -> Vector {
-    let count = slices[rank].count
-    return received[index * count..<(index + 1) * count]
+  /// Returns the memory of a range within an interval that is received at `place`.
+  private func part(_ place: Int, _ interval: Range<Int>, _ range: Range<Int>) -> Vector {
+    let start = place - interval.lowerBound
+    return received[start + range.lowerBound..<start + range.upperBound]
   }
 
   @specialized(where Element == Float)

@@ -1,3 +1,5 @@
+import Sharding
+
 /// Counts messages and bytes that a rank has sent to other ranks.
 ///
 /// The exchanges of this module are counted message by message. MPI's own all-gather reports no
@@ -16,10 +18,10 @@ public struct Traffic: Sendable, Equatable {
   }
 
   /// Counts messages whose ranges count elements.
-  init<Element>(_ messages: [Message], of element: Element.Type) {
-    self.init(
-      messages: messages.count,
-      bytes: MemoryLayout<Element>.stride * messages.reduce(0) { $0 + $1.range.count })
+  init<Element>(_ messages: some Sequence<Message>, of element: Element.Type) {
+    self = messages.reduce(into: Traffic()) {
+      $0 += Traffic(messages: 1, bytes: MemoryLayout<Element>.stride * $1.range.count)
+    }
   }
 
   /// Returns the traffic of one rank that contributes `bytes` to MPI's own all-gather.
@@ -49,8 +51,21 @@ public struct Traffic: Sendable, Equatable {
 /// Describes a range of a vector that a rank sends to another. Exchanges send a list of messages,
 /// and traffic is predicted from the same list.
 struct Message {
+  /// The rank that it goes to, or comes from.
   let target: Int
   let range: Range<Int>
+}
+
+extension [Climb.Piece] {
+  /// Returns the messages that send each piece from its beginning to its end to its rank, unless
+  /// that is `sender`; its right-hand neighbour is first.
+  func messages(from sender: Int, of ranks: Int) -> [Message] {
+    filter { $0.rank != sender }
+      .sorted { ($0.rank - sender + ranks) % ranks < ($1.rank - sender + ranks) % ranks }
+      .flatMap { piece in
+        piece.range.messageChunks.map { Message(target: piece.rank, range: $0) }
+      }
+  }
 }
 
 extension [Range<Int>] {
